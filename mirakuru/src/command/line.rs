@@ -1,0 +1,161 @@
+//! A command as written: one string that is split into words as a shell would, or the words.
+
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+
+/// A command: a string, split into words as a POSIX shell would (quotes and backslashes, no
+/// expansion), or a list of words that are taken as they are.
+///
+/// ```
+/// use mirakuru::SimpleExecutor;
+///
+/// let one = SimpleExecutor::new("printf '%s %s' hello 'wide world'");
+/// let two = SimpleExecutor::new(["printf", "%s %s", "hello", "wide world"]);
+/// assert_eq!(one.command_parts(), two.command_parts());
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommandLine(Written);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Written {
+    Text(String),
+    Words(Vec<OsString>),
+}
+
+impl CommandLine {
+    /// The words, or what is wrong with the quoting.
+    pub(crate) fn words(&self) -> Result<Vec<OsString>, String> {
+        match &self.0 {
+            Written::Words(words) => Ok(words.clone()),
+            Written::Text(text) => shell_words::split(text)
+                .map(|words| words.into_iter().map(OsString::from).collect())
+                .map_err(|_| "a quote is opened and never closed".to_owned()),
+        }
+    }
+
+    /// The text that a shell is given: as written, or the words quoted.
+    pub(crate) fn shell_text(&self) -> String {
+        match &self.0 {
+            Written::Text(text) => text.clone(),
+            Written::Words(words) => quote(words),
+        }
+    }
+
+    /// The whole command for people; never fails.
+    pub(crate) fn display(&self) -> String {
+        match self.words() {
+            Ok(words) => quote(&words),
+            Err(_) => self.shell_text(),
+        }
+    }
+}
+
+/// Joins words to one line that a shell would split into the same words.
+pub(crate) fn quote(words: &[OsString]) -> String {
+    shell_words::join(words.iter().map(|word| word.to_string_lossy()))
+}
+
+impl From<&str> for CommandLine {
+    fn from(text: &str) -> Self {
+        Self(Written::Text(text.to_owned()))
+    }
+}
+
+impl From<String> for CommandLine {
+    fn from(text: String) -> Self {
+        Self(Written::Text(text))
+    }
+}
+
+impl From<&String> for CommandLine {
+    fn from(text: &String) -> Self {
+        Self(Written::Text(text.clone()))
+    }
+}
+
+/// A path is one word: the program, without arguments.
+impl From<&Path> for CommandLine {
+    fn from(program: &Path) -> Self {
+        Self(Written::Words(vec![program.into()]))
+    }
+}
+
+impl<S: AsRef<OsStr>> From<&[S]> for CommandLine {
+    fn from(words: &[S]) -> Self {
+        Self(Written::Words(
+            words.iter().map(|word| word.as_ref().to_owned()).collect(),
+        ))
+    }
+}
+
+impl<S: AsRef<OsStr>, const N: usize> From<[S; N]> for CommandLine {
+    fn from(words: [S; N]) -> Self {
+        words.as_slice().into()
+    }
+}
+
+impl<S: AsRef<OsStr>, const N: usize> From<&[S; N]> for CommandLine {
+    fn from(words: &[S; N]) -> Self {
+        words.as_slice().into()
+    }
+}
+
+impl<S: AsRef<OsStr>> From<Vec<S>> for CommandLine {
+    fn from(words: Vec<S>) -> Self {
+        words.as_slice().into()
+    }
+}
+
+impl<S: AsRef<OsStr>> From<&Vec<S>> for CommandLine {
+    fn from(words: &Vec<S>) -> Self {
+        words.as_slice().into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(command: impl Into<CommandLine>) -> Vec<String> {
+        let words = command.into().words().expect("the quoting is balanced");
+        words
+            .into_iter()
+            .map(|word| word.into_string().expect("UTF-8"))
+            .collect()
+    }
+
+    #[test]
+    fn a_string_is_split_as_a_shell_would_without_expansion() {
+        assert_eq!(
+            words("a 'b c' \"d $e\" f\\ g ''"),
+            ["a", "b c", "d $e", "f g", ""]
+        );
+    }
+
+    #[test]
+    fn every_list_of_strings_is_taken_as_it_is() {
+        let list = vec!["a".to_owned(), "b c".to_owned()];
+        assert_eq!(words(&list), ["a", "b c"]);
+        assert_eq!(words(list.as_slice()), ["a", "b c"]);
+        assert_eq!(words(["a", "b c"]), ["a", "b c"]);
+        assert_eq!(words(&["a", "b c"]), ["a", "b c"]);
+        assert_eq!(words(list), ["a", "b c"]);
+        assert_eq!(words(&"a b".to_owned()), ["a", "b"]);
+    }
+
+    #[test]
+    fn an_open_quote_is_told_and_still_shown() {
+        let broken = CommandLine::from("echo 'open");
+        assert_eq!(
+            broken.words(),
+            Err("a quote is opened and never closed".to_owned())
+        );
+        assert_eq!(broken.display(), "echo 'open");
+    }
+
+    #[test]
+    fn words_are_quoted_so_that_they_split_the_same_again() {
+        let line = CommandLine::from(["echo", "it's", "a b", ""]).display();
+        assert_eq!(words(&*line), ["echo", "it's", "a b", ""]);
+    }
+}

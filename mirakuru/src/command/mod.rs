@@ -1,0 +1,57 @@
+//! What is to be run: words and quoting, placeholders, and the options that shape the new process.
+//!
+//! Nothing here spawns; [`prepare`] turns what the user wrote into the message that the supervisor
+//! acts on.
+
+mod line;
+mod placeholder;
+mod prepare;
+mod stdio;
+mod user;
+
+pub use line::CommandLine;
+pub(crate) use placeholder::{Place, uses};
+pub(crate) use prepare::{Prepared, prepare};
+pub(crate) use stdio::Opened;
+pub use stdio::Stdio;
+pub use user::Resource;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// How the new process differs from the test process; everything as the user wrote it.
+#[derive(Default)]
+pub(crate) struct Shape {
+    pub(crate) shell: bool,
+    pub(crate) cwd: Option<PathBuf>,
+    pub(crate) env: Vec<EnvChange>,
+    pub(crate) user: Option<String>,
+    pub(crate) umask: Option<u32>,
+    pub(crate) nice: Option<i32>,
+    pub(crate) rlimits: Vec<(Resource, u64, u64)>,
+    pub(crate) streams: Streams,
+}
+
+/// The three standard streams.
+pub(crate) struct Streams {
+    pub(crate) stdin: Stdio,
+    pub(crate) stdout: Stdio,
+    pub(crate) stderr: Stdio,
+}
+
+impl Default for Streams {
+    fn default() -> Self {
+        Self {
+            stdin: Stdio::null(),
+            stdout: Stdio::captured(),
+            stderr: Stdio::captured(),
+        }
+    }
+}
+
+/// One change to the inherited environment; they are applied in the order written.
+pub(crate) enum EnvChange {
+    Set(OsString, OsString),
+    Remove(OsString),
+    Clear,
+}

@@ -1,0 +1,102 @@
+//! From what the user wrote to what is run: words split, placeholders filled in, the whole
+//! environment listed, the user looked up. Every mistake found here is one of configuration.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use super::line::{CommandLine, quote};
+use super::{EnvChange, Place, Shape, user};
+use crate::supervisor::protocol::{Identity, MARK};
+
+/// A command ready to be run.
+pub(crate) struct Prepared {
+    pub(crate) words: Vec<OsString>,
+    pub(crate) env: Vec<(OsString, OsString)>,
+    pub(crate) cwd: Option<PathBuf>,
+    pub(crate) identity: Option<Identity>,
+}
+
+impl Prepared {
+    /// The command for people, and for `command()` after the first start.
+    pub(crate) fn display(&self) -> String {
+        quote(&self.words)
+    }
+}
+
+/// Fills in the place, or says what is wrong with the configuration.
+pub(crate) fn prepare(
+    command: &CommandLine,
+    shape: &Shape,
+    place: &Place,
+) -> Result<Prepared, String> {
+    Ok(Prepared {
+        words: words(command, shape.shell, place)?,
+        env: environment(&shape.env, place)?,
+        cwd: working_directory(shape, place)?,
+        identity: shape.user.as_deref().map(user::find).transpose()?,
+    })
+}
+
+fn words(command: &CommandLine, shell: bool, place: &Place) -> Result<Vec<OsString>, String> {
+    if shell {
+        let text = place.fill(&command.shell_text())?;
+        if text.trim().is_empty() {
+            return Err("the command is empty".to_owned());
+        }
+        return Ok(vec!["/bin/sh".into(), "-c".into(), text.into()]);
+    }
+    let words = command.words()?;
+    // A word holding a NUL byte would be cut short by the kernel's interface.
+    if words
+        .iter()
+        .any(|word| word.as_encoded_bytes().contains(&0))
+    {
+        return Err("the command holds a NUL byte".to_owned());
+    }
+    match words.first() {
+        Some(program) if !program.is_empty() => {
+            words.iter().map(|word| place.fill_os(word)).collect()
+        }
+        _ => Err("the command is empty".to_owned()),
+    }
+}
+
+/// The whole environment of the new process: the supervisor's own does not count.
+fn environment(changes: &[EnvChange], place: &Place) -> Result<Vec<(OsString, OsString)>, String> {
+    let mut env: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
+    for change in changes {
+        match change {
+            EnvChange::Clear => env.clear(),
+            EnvChange::Remove(name) => drop(env.remove(name)),
+            EnvChange::Set(name, value) => {
+                let bytes = name.as_encoded_bytes();
+                if bytes.is_empty() || bytes.contains(&b'=') || bytes.contains(&0) {
+                    return Err(format!(
+                        "{name:?} cannot be the name of an environment variable"
+                    ));
+                }
+                if value.as_encoded_bytes().contains(&0) {
+                    return Err(format!(
+                        "the value of the environment variable {name:?} holds a NUL byte"
+                    ));
+                }
+                env.insert(name.clone(), place.fill_os(value)?);
+            }
+        }
+    }
+    env.remove(std::ffi::OsStr::new(MARK));
+    Ok(env.into_iter().collect())
+}
+
+/// Absolute, as the supervisor stands elsewhere; the test's own directory by default.
+fn working_directory(shape: &Shape, place: &Place) -> Result<Option<PathBuf>, String> {
+    let here = std::env::current_dir().ok();
+    let Some(cwd) = &shape.cwd else {
+        return Ok(here);
+    };
+    let cwd = place.fill_path(cwd)?;
+    Ok(Some(
+        here.map_or_else(|| cwd.clone(), |here| here.join(&cwd)),
+    ))
+}

@@ -1,0 +1,122 @@
+//! Where a service's standard streams lead.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+/// Where a standard stream of the process leads.
+///
+/// ```
+/// use mirakuru::{SimpleExecutor, Stdio};
+///
+/// let service = SimpleExecutor::new("sh -c 'echo nobody reads this; exec sleep 60'")
+///     .stdout(Stdio::null())
+///     .stderr(Stdio::inherit());
+/// # drop(service);
+/// ```
+#[derive(Debug)]
+pub struct Stdio(Leads);
+
+#[derive(Debug)]
+enum Leads {
+    Captured,
+    Null,
+    Inherit,
+    Path(PathBuf),
+    Open(File),
+}
+
+/// What is handed to the supervisor for one stream.
+pub(crate) enum Opened {
+    Captured,
+    Null,
+    Given(OwnedFd),
+}
+
+impl Stdio {
+    /// Captured: read it with [`output`](crate::Executor::output) or
+    /// [`err_output`](crate::Executor::err_output). As standard input, the same as [`null`](Self::null).
+    #[must_use]
+    pub fn captured() -> Self {
+        Self(Leads::Captured)
+    }
+
+    /// `/dev/null`.
+    #[must_use]
+    pub fn null() -> Self {
+        Self(Leads::Null)
+    }
+
+    /// The test process's own stream.
+    #[must_use]
+    pub fn inherit() -> Self {
+        Self(Leads::Inherit)
+    }
+
+    /// A file: read from as standard input; as output created where it is missing and appended to.
+    #[must_use]
+    pub fn file(path: impl AsRef<Path>) -> Self {
+        Self(Leads::Path(path.as_ref().to_owned()))
+    }
+
+    /// Opens what leads somewhere for the stream with this descriptor (0, 1 or 2).
+    pub(crate) fn open(&self, stream: usize) -> io::Result<Opened> {
+        Ok(match &self.0 {
+            Leads::Captured if stream == 0 => Opened::Null,
+            Leads::Captured => Opened::Captured,
+            Leads::Null => Opened::Null,
+            Leads::Inherit => Opened::Given(match stream {
+                0 => rewrap(io::stdin())?,
+                1 => rewrap(io::stdout())?,
+                _ => rewrap(io::stderr())?,
+            }),
+            Leads::Path(path) if stream == 0 => Opened::Given(
+                File::open(path)
+                    .map_err(|error| named(path, &error))?
+                    .into(),
+            ),
+            Leads::Path(path) => Opened::Given(
+                OpenOptions::new()
+                    .create(true)
+                    .append(true)
+                    .open(path)
+                    .map_err(|error| named(path, &error))?
+                    .into(),
+            ),
+            Leads::Open(file) => Opened::Given(file.try_clone()?.into()),
+        })
+    }
+}
+
+fn named(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}
+
+fn rewrap(stream: impl std::os::fd::AsFd) -> io::Result<OwnedFd> {
+    stream.as_fd().try_clone_to_owned()
+}
+
+impl From<File> for Stdio {
+    fn from(file: File) -> Self {
+        Self(Leads::Open(file))
+    }
+}
+
+impl From<OwnedFd> for Stdio {
+    fn from(descriptor: OwnedFd) -> Self {
+        Self(Leads::Open(descriptor.into()))
+    }
+}
+
+impl From<&Path> for Stdio {
+    fn from(path: &Path) -> Self {
+        Self::file(path)
+    }
+}
+
+impl From<PathBuf> for Stdio {
+    fn from(path: PathBuf) -> Self {
+        Self(Leads::Path(path))
+    }
+}

@@ -1,0 +1,198 @@
+//! One error for every call: a kind to match on, and a scene for the person whose CI is red.
+//!
+//! The scene is told once, by `Display`; `Debug` is the same text, as `.unwrap()` and a test that
+//! returns `Err` print `Debug`.
+
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use crate::signal::describe_exit;
+
+/// The result of every call that can fail.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What went wrong, to match on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// Something answered already before the start: nothing was spawned.
+    AlreadyRunning,
+    /// A bound in time passed: the start's, a wait's, or that of the line waited for.
+    TimeoutExpired,
+    /// The process ended with an error before it was ready, or during a wait.
+    ProcessExitedWithError,
+    /// The process ended otherwise than expected, seen when it was stopped.
+    ProcessFinishedWithError,
+    /// What was configured cannot be right: nothing was spawned.
+    InvalidConfig,
+    /// The program could not be started: not found, not executable, not permitted.
+    Spawn,
+    /// The system refused something else: a descriptor, a file, a socket.
+    Io,
+    /// Processes of the tree could not be killed in time; the error lists them.
+    Survivors,
+}
+
+impl ErrorKind {
+    /// The words behind "`command` …".
+    fn headline(self) -> &'static str {
+        match self {
+            Self::AlreadyRunning => "was not started: something answers there already",
+            Self::TimeoutExpired => "did not get there in time",
+            Self::ProcessExitedWithError => "ended before it was ready",
+            Self::ProcessFinishedWithError => "ended otherwise than expected",
+            Self::InvalidConfig => "cannot be started as configured",
+            Self::Spawn => "could not be started",
+            Self::Io => "failed: the system refused",
+            Self::Survivors => "left processes behind that could not be killed",
+        }
+    }
+}
+
+/// Why a call failed, with all that is known about it.
+///
+/// Both `Display` and `Debug` tell the whole story: the command, what was waited for and how long,
+/// how the last check failed, how the process ended, what it printed last, and what to do.
+pub struct Error(Box<Scene>);
+
+/// What an error tells. Every part is optional but the kind and the command.
+#[derive(Default)]
+pub(crate) struct Scene {
+    pub(crate) command: String,
+    /// What happened, where the kind's own words are too general.
+    pub(crate) headline: Option<String>,
+    pub(crate) reason: Option<String>,
+    pub(crate) waited_for: Option<String>,
+    pub(crate) waited: Option<Duration>,
+    pub(crate) last_check: Option<String>,
+    pub(crate) pid: Option<u32>,
+    pub(crate) exit_code: Option<i32>,
+    pub(crate) held_by: Option<String>,
+    pub(crate) notes: Vec<String>,
+    pub(crate) output: String,
+    pub(crate) err_output: String,
+    pub(crate) advice: Option<String>,
+    pub(crate) source: Option<io::Error>,
+    kind: Option<ErrorKind>,
+}
+
+impl Scene {
+    pub(crate) fn new(command: impl Into<String>) -> Self {
+        Self {
+            command: command.into(),
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn reason(mut self, reason: impl Into<String>) -> Self {
+        self.reason = Some(reason.into());
+        self
+    }
+
+    pub(crate) fn into_error(mut self, kind: ErrorKind) -> Error {
+        self.kind = Some(kind);
+        Error(Box::new(self))
+    }
+
+    fn kind(&self) -> ErrorKind {
+        self.kind.unwrap_or(ErrorKind::Io)
+    }
+
+    fn process_line(&self) -> Option<String> {
+        match (self.pid, self.exit_code) {
+            (_, Some(code)) => Some(describe_exit(code)),
+            (Some(pid), None) => Some(format!("was running with pid {pid}")),
+            (None, None) => None,
+        }
+    }
+}
+
+impl Error {
+    /// What went wrong, to match on.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind()
+    }
+
+    /// The main process's exit code where it had ended; negative for a signal's number.
+    #[must_use]
+    pub fn exit_code(&self) -> Option<i32> {
+        self.0.exit_code
+    }
+
+    /// The last lines that the process printed, standard output first.
+    #[must_use]
+    pub fn output_tail(&self) -> String {
+        let separator = if self.0.output.is_empty() || self.0.err_output.is_empty() {
+            ""
+        } else {
+            "\n"
+        };
+        format!("{}{separator}{}", self.0.output, self.0.err_output)
+    }
+
+    /// The command, shell-quoted, with its placeholders filled in as far as they were known.
+    #[must_use]
+    pub fn command(&self) -> &str {
+        &self.0.command
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scene = &*self.0;
+        let headline = scene.headline.as_deref().unwrap_or(scene.kind().headline());
+        write!(f, "`{}` {headline}", scene.command)?;
+        line(f, "reason", scene.reason.as_deref())?;
+        line(f, "waited for", scene.waited_for.as_deref())?;
+        line(f, "how long", scene.waited.map(seconds).as_deref())?;
+        line(f, "last check", scene.last_check.as_deref())?;
+        line(f, "process", scene.process_line().as_deref())?;
+        line(f, "held by", scene.held_by.as_deref())?;
+        for note in &scene.notes {
+            line(f, "note", Some(note))?;
+        }
+        block(f, "output", &scene.output)?;
+        block(f, "error output", &scene.err_output)?;
+        line(f, "help", scene.advice.as_deref())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source.as_ref().map(|source| source as _)
+    }
+}
+
+fn line(f: &mut fmt::Formatter<'_>, label: &str, text: Option<&str>) -> fmt::Result {
+    match text {
+        Some(text) => write!(f, "\n  {:<13}{text}", format!("{label}:")),
+        None => Ok(()),
+    }
+}
+
+fn block(f: &mut fmt::Formatter<'_>, label: &str, text: &str) -> fmt::Result {
+    if text.is_empty() {
+        return Ok(());
+    }
+    write!(f, "\n  {label}, last lines:")?;
+    text.lines()
+        .try_for_each(|line| write!(f, "\n    | {line}"))
+}
+
+/// A duration as a person reads it.
+pub(crate) fn seconds(duration: Duration) -> String {
+    let secs = duration.as_secs_f64();
+    if secs < 0.1 {
+        format!("{:.1} ms", secs * 1e3)
+    } else {
+        format!("{secs:.1} s")
+    }
+}

@@ -1,0 +1,287 @@
+//! What an executor's errors tell: every scene is put together here.
+
+use std::any::Any;
+use std::io;
+use std::path::Path;
+
+use super::Executor;
+use super::session::Run;
+use crate::error::{Error, ErrorKind, Scene};
+use crate::output::{Output, TAIL_LINES};
+use crate::readiness::{Context, Readiness};
+use crate::supervisor::link::Link;
+use crate::supervisor::protocol::{Failure, Gone};
+use crate::sys;
+use crate::wait::Deadline;
+
+/// Why a wait ended without its wish.
+pub(super) enum Unready {
+    /// The process ended before.
+    Ended {
+        last_check: Option<String>,
+    },
+    Overdue {
+        last_check: Option<String>,
+    },
+    /// Somebody killed the supervisor.
+    Lost,
+    Refused(io::Error),
+    Panicked(Box<dyn Any + Send>),
+}
+
+impl<R: Readiness> Executor<R> {
+    /// The beginning of every story: the command, and what was printed if anything was.
+    pub(super) fn scene(&self) -> Scene {
+        let mut scene = Scene::new(self.command());
+        if let Some(name) = &self.config.name {
+            scene
+                .notes
+                .push(format!("this is the executor named {name:?}"));
+        }
+        scene
+    }
+
+    fn scene_of(&self, run: &Run) -> Scene {
+        let mut scene = self.scene();
+        scene.pid = Some(run.pid);
+        scene.output = tail(&run.context.output());
+        scene.err_output = tail(&run.context.err_output());
+        let (exit, lost) = run
+            .link
+            .look(|state| (state.exit, state.output_lost.clone()));
+        scene.exit_code = exit;
+        if let Some(failure) = lost {
+            scene.notes.push(format!("output is missing: {failure}"));
+        }
+        scene
+    }
+
+    pub(super) fn refused(&self, what: &str, error: io::Error) -> Error {
+        let mut scene = self.scene().reason(format!("failed to {what}: {error}"));
+        scene.advice = advice_for(error.raw_os_error());
+        scene.source = Some(error);
+        scene.into_error(ErrorKind::Io)
+    }
+
+    pub(super) fn already_running(&self, context: &Context) -> Error {
+        let mut scene = self.scene().reason(format!(
+            "before the start, what would show that it is ready was there: {}",
+            self.readiness.describe(context)
+        ));
+        scene.held_by = Some(context.port())
+            .filter(|port| *port != 0)
+            .and_then(sys::holder_of_port);
+        scene.advice = Some(match context.place().pidfile.as_deref().filter(|file| file.exists()) {
+            Some(file) => format!("stop what runs there; if nothing does, remove {}", file.display()),
+            None => "stop what runs there, or use another place: `{port}` is a free port, `{tmpdir}` a private directory".to_owned(),
+        });
+        scene.into_error(ErrorKind::AlreadyRunning)
+    }
+
+    pub(super) fn overdue_before_start(&self, context: &Context, deadline: Deadline) -> Error {
+        let mut scene = self
+            .scene()
+            .reason("the check that nothing is there yet did not answer in time");
+        scene.waited_for = Some(self.readiness.describe(context));
+        scene.waited = Some(deadline.elapsed());
+        scene.into_error(ErrorKind::TimeoutExpired)
+    }
+
+    pub(super) fn not_spawned(&self, failure: &Failure) -> Error {
+        let mut scene = self.scene().reason(failure.to_string());
+        scene.advice = self.spawn_advice(failure);
+        scene.source = Some(failure.error());
+        scene.into_error(ErrorKind::Spawn)
+    }
+
+    fn spawn_advice(&self, failure: &Failure) -> Option<String> {
+        let (_, words) = self.session.command()?;
+        let program = words.first()?;
+        match (failure.step.as_str(), nix::Error::from_raw(failure.errno)) {
+            ("run the program", nix::Error::ENOENT) if Path::new(program).exists() => Some(
+                format!("{program} exists, so the interpreter in its first line does not"),
+            ),
+            ("run the program", nix::Error::ENOENT) if program.contains('/') => Some(format!(
+                "there is no {program}; a relative path starts from the working directory"
+            )),
+            ("run the program", nix::Error::ENOENT) => Some(format!(
+                "is {program} installed, and its directory in PATH?"
+            )),
+            ("run the program", nix::Error::EACCES) => {
+                Some(format!("is {program} executable, for this user too?"))
+            }
+            ("enter the working directory", _) => {
+                Some("the directory must exist and be open to the service's user".to_owned())
+            }
+            (step, nix::Error::EPERM) if step.starts_with("take on") => {
+                Some("only root may start a service as another user".to_owned())
+            }
+            _ => advice_for(Some(failure.errno)),
+        }
+    }
+
+    /// The supervisor has not said that the service runs: it hangs, or is gone.
+    pub(super) fn no_answer_to_launch(&self, link: &Link, deadline: Deadline) -> Error {
+        if link.look(|state| state.lost) {
+            return self.lost(link);
+        }
+        link.stop(super::stop::ABRUPT);
+        let mut scene = self.scene().reason("the program was not running in time");
+        scene.waited = Some(deadline.elapsed());
+        scene.into_error(ErrorKind::TimeoutExpired)
+    }
+
+    /// The story of a start or a wait that failed. `ended` is how the process stood before it was
+    /// killed for that.
+    pub(super) fn unready(
+        &self,
+        unready: Unready,
+        run: &Run,
+        ended: (Option<i32>, bool),
+        gone: Option<&Gone>,
+        deadline: Deadline,
+    ) -> Error {
+        let mut scene = self.scene_of(run);
+        scene.exit_code = ended.0;
+        scene.waited_for = Some(self.readiness.describe(&run.context));
+        scene.waited = Some(deadline.elapsed());
+        if let Some(gone) = gone.filter(|gone| !gone.survivors.is_empty()) {
+            scene
+                .notes
+                .push(format!("could not be killed: {}", listed(&gone.survivors)));
+        }
+        match unready {
+            Unready::Panicked(panic) => std::panic::resume_unwind(panic),
+            Unready::Lost => self.lost(&run.link),
+            Unready::Refused(error) => self.refused("start a thread", error),
+            Unready::Ended { last_check } => {
+                scene.last_check = last_check;
+                scene.into_error(ErrorKind::ProcessExitedWithError)
+            }
+            Unready::Overdue { last_check } => {
+                scene.last_check = last_check;
+                if ended.0 == Some(0) {
+                    scene.notes.push(exit_note(ended.1));
+                }
+                let silent = scene.output.is_empty() && scene.err_output.is_empty();
+                let manner = self.readiness.manner(&run.context);
+                scene.advice =
+                    (silent && manner.on_output && manner.keeps_time).then(|| UNBUFFER.to_owned());
+                scene.into_error(ErrorKind::TimeoutExpired)
+            }
+        }
+    }
+
+    /// The supervisor was killed from outside.
+    pub(super) fn lost(&self, link: &Link) -> Error {
+        let swept = link.swept();
+        let mut scene = self.scene().reason(
+            "its supervisor was killed from outside, and the kernel killed the service with it",
+        );
+        if !swept.is_empty() {
+            scene.notes.push(format!(
+                "of the tree was left, and is killed now: {}",
+                listed(swept)
+            ));
+        }
+        scene.headline = Some("was lost".to_owned());
+        scene.into_error(ErrorKind::Io)
+    }
+
+    pub(super) fn survivors(&self, run: &Run, gone: &Gone) -> Error {
+        let mut scene = self
+            .scene_of(run)
+            .reason(format!("still there: {}", listed(&gone.survivors)));
+        scene.advice = Some(
+            "a process in uninterruptible sleep, or of another user, cannot be killed from here"
+                .to_owned(),
+        );
+        scene.into_error(ErrorKind::Survivors)
+    }
+
+    pub(super) fn finished_with_error(&self, run: &Run, expected: &str) -> Error {
+        let mut scene = self.scene_of(run);
+        scene.notes.push(format!("expected was {expected}"));
+        scene.advice =
+            Some("if this code is right for it, say so with `expected_returncode`".to_owned());
+        scene.into_error(ErrorKind::ProcessFinishedWithError)
+    }
+
+    pub(super) fn not_running(&self) -> Error {
+        let mut scene = self.scene();
+        scene.headline = Some("cannot be signalled: it is not running".to_owned());
+        scene.exit_code = self.exit_code();
+        scene.into_error(ErrorKind::Io)
+    }
+}
+
+/// What a stop that nobody hears the error of has to say.
+pub(super) fn warn_about(run: &Run, gone: Option<&Gone>) {
+    match gone {
+        None => tracing::warn!(
+            pid = run.pid,
+            "the supervisor was killed from outside; its tree was swept"
+        ),
+        Some(gone) if !gone.survivors.is_empty() => {
+            tracing::warn!(
+                pid = run.pid,
+                survivors = listed(&gone.survivors),
+                "left behind"
+            );
+        }
+        Some(gone) if gone.forced => {
+            tracing::warn!(pid = run.pid, "did not stop in time and was killed")
+        }
+        Some(_) => {}
+    }
+}
+
+const UNBUFFER: &str = "it printed nothing: many programs buffer their output when it is no terminal; \
+     try `stdbuf -oL PROGRAM`, or PYTHONUNBUFFERED=1 for Python";
+
+fn exit_note(empty: bool) -> String {
+    let left = if empty {
+        "nothing of its tree was left"
+    } else {
+        "others of its tree were still running"
+    };
+    format!("the exit with 0 is tolerated, as it may have daemonized; {left}")
+}
+
+fn advice_for(errno: Option<i32>) -> Option<String> {
+    Some(match nix::Error::from_raw(errno?) {
+        nix::Error::EAGAIN => {
+            "the limit on processes may be reached: see `ulimit -u` (RLIMIT_NPROC)".to_owned()
+        }
+        nix::Error::EMFILE => {
+            "the limit on open files is reached: see `ulimit -n` (RLIMIT_NOFILE)".to_owned()
+        }
+        nix::Error::ENFILE => "the system's limit on open files is reached".to_owned(),
+        nix::Error::ENOSPC | nix::Error::EDQUOT => {
+            format!(
+                "there is no room left in {}",
+                std::env::temp_dir().display()
+            )
+        }
+        nix::Error::ENOMEM => "the system is out of memory".to_owned(),
+        _ => return None,
+    })
+}
+
+fn tail(output: &Output) -> String {
+    output.tail(TAIL_LINES)
+}
+
+fn listed(processes: &[(u32, String)]) -> String {
+    let told: Vec<_> = processes
+        .iter()
+        .take(10)
+        .map(|(pid, command)| format!("pid {pid}: {command}"))
+        .collect();
+    let more = processes.len().saturating_sub(told.len());
+    if more > 0 {
+        format!("{}; and {more} more", told.join("; "))
+    } else {
+        told.join("; ")
+    }
+}

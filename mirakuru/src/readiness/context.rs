@@ -1,0 +1,176 @@
+//! What a check is told about the process that it checks.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::command::Place;
+use crate::output::{Capture, Output};
+use crate::supervisor::link::{Link, State};
+use crate::supervisor::protocol::Stream;
+use crate::wait::Deadline;
+
+/// What a check is told about the process that it checks. Cheap to clone.
+#[derive(Clone)]
+pub struct Context(Arc<Situation>);
+
+/// One start, as its checks see it.
+pub(crate) struct Situation {
+    /// A number that no other start of this process has.
+    pub(crate) start: u64,
+    pub(crate) place: Place,
+    /// None while the configuration is only looked through.
+    pub(crate) link: Option<Arc<Link>>,
+    pub(crate) pid: Option<u32>,
+    pub(crate) stdout: Option<Arc<Capture>>,
+    pub(crate) stderr: Option<Arc<Capture>>,
+    pub(crate) deadline: Deadline,
+    /// Named groups of the banner.
+    pub(crate) captured: Mutex<BTreeMap<String, String>>,
+}
+
+impl Context {
+    pub(crate) fn new(situation: Situation) -> Self {
+        Self(Arc::new(situation))
+    }
+
+    /// The host that is checked; `127.0.0.1` where none was given.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.0.place.host
+    }
+
+    /// The port that is checked, or that the process told in its banner; 0 where there is none.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.captured("port")
+            .and_then(|port| port.parse().ok())
+            .unwrap_or(self.0.place.port)
+    }
+
+    /// The executor's private directory, made on the first call.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be made.
+    #[must_use]
+    pub fn tmpdir(&self) -> PathBuf {
+        let made = self
+            .0
+            .link
+            .as_ref()
+            .and_then(|link| link.directory(self.0.deadline));
+        match made {
+            Some(Ok(directory)) => directory,
+            Some(Err(failure)) => panic!("{failure}"),
+            None => panic!("no temporary directory: the supervisor is gone"),
+        }
+    }
+
+    /// The main process's pid; none before it is spawned.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.0.pid
+    }
+
+    /// What it printed to its standard output so far.
+    #[must_use]
+    pub fn output(&self) -> Output {
+        Output::new(self.0.stdout.clone())
+    }
+
+    /// What it printed to its standard error so far.
+    #[must_use]
+    pub fn err_output(&self) -> Output {
+        Output::new(self.0.stderr.clone())
+    }
+
+    /// What is left until the start's deadline: a check must not take longer.
+    #[must_use]
+    pub fn remaining(&self) -> Duration {
+        self.0.deadline.remaining()
+    }
+
+    /// How long one probe of a peer that may never answer should take: a growing part of the time
+    /// that the start has taken, and never beyond its deadline.
+    pub(crate) fn patience(&self) -> Duration {
+        self.0
+            .deadline
+            .elapsed()
+            .max(Duration::from_secs(1))
+            .min(self.remaining())
+    }
+
+    /// How long the start has taken.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.0.deadline.elapsed()
+    }
+
+    pub(crate) fn start(&self) -> u64 {
+        self.0.start
+    }
+
+    pub(crate) fn fill(&self, text: &str) -> Result<String, String> {
+        let place = Place {
+            port: self.port(),
+            ..self.0.place.clone()
+        };
+        place.fill(text)
+    }
+
+    pub(crate) fn fill_path(&self, path: &Path) -> Result<PathBuf, String> {
+        let place = Place {
+            port: self.port(),
+            ..self.0.place.clone()
+        };
+        place.fill_path(path)
+    }
+
+    pub(crate) fn captured(&self, name: &str) -> Option<String> {
+        self.0
+            .captured
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(name)
+            .cloned()
+    }
+
+    pub(crate) fn capture(&self, groups: BTreeMap<String, String>) {
+        self.0
+            .captured
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(groups);
+    }
+
+    pub(crate) fn captured_stream(&self, stream: Stream) -> Option<&Arc<Capture>> {
+        match stream {
+            Stream::Stdout => self.0.stdout.as_ref(),
+            Stream::Stderr => self.0.stderr.as_ref(),
+        }
+    }
+
+    pub(crate) fn place(&self) -> &Place {
+        &self.0.place
+    }
+
+    /// Whether the main process ended, so that nothing more will be printed by it.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.0
+            .link
+            .as_ref()
+            .is_none_or(|link| link.look(State::has_ended))
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context")
+            .field("host", &self.host())
+            .field("port", &self.port())
+            .field("pid", &self.pid())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,346 @@
+//! Ready when a URL answers with an accepted status.
+
+use std::cell::RefCell;
+use std::sync::OnceLock;
+
+use regex::Regex;
+use reqwest::blocking::Client;
+use reqwest::header::{HeaderName, HeaderValue};
+use reqwest::{Method, Url, redirect};
+
+use super::tcp::{connect, resolve};
+use super::{Context, Manner, NotReady, Readiness, Target};
+
+/// Ready when the URL answers with an accepted status; its host and port must accept a connection
+/// first.
+///
+/// The path and the query are sent as they are. Redirects are not followed, and proxies that the
+/// environment names are not used.
+#[derive(Clone, Debug)]
+pub struct Http {
+    url: String,
+    status: StatusPattern,
+    method: String,
+    payload: Vec<(String, String)>,
+    headers: Vec<(String, String)>,
+}
+
+/// Which statuses are accepted: one code, or a regular expression that must match the whole code.
+#[derive(Clone, Debug)]
+pub struct StatusPattern {
+    written: String,
+    regex: OnceLock<Result<Regex, String>>,
+}
+
+impl StatusPattern {
+    fn new(written: String) -> Self {
+        Self {
+            written,
+            regex: OnceLock::new(),
+        }
+    }
+
+    fn regex(&self) -> Result<&Regex, String> {
+        let compile = || {
+            Regex::new(&format!("^(?:{})$", self.written)).map_err(|error| {
+                format!(
+                    "the status {:?} is no regular expression: {error}",
+                    self.written
+                )
+            })
+        };
+        self.regex
+            .get_or_init(compile)
+            .as_ref()
+            .map_err(Clone::clone)
+    }
+
+    fn accepts(&self, code: u16) -> Result<bool, String> {
+        Ok(self.regex()?.is_match(&code.to_string()))
+    }
+}
+
+impl Default for StatusPattern {
+    fn default() -> Self {
+        r"2\d\d".into()
+    }
+}
+
+impl From<u16> for StatusPattern {
+    fn from(code: u16) -> Self {
+        Self::new(code.to_string())
+    }
+}
+
+impl From<&str> for StatusPattern {
+    fn from(pattern: &str) -> Self {
+        Self::new(pattern.to_owned())
+    }
+}
+
+impl From<String> for StatusPattern {
+    fn from(pattern: String) -> Self {
+        Self::new(pattern)
+    }
+}
+
+thread_local! {
+    /// The client of a thread that probes: made while the service starts, gone with the thread.
+    static CLIENT: RefCell<Option<Client>> = const { RefCell::new(None) };
+}
+
+impl Http {
+    /// Asks this URL with HEAD, for a status of `2xx`.
+    #[must_use]
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            status: StatusPattern::default(),
+            method: "HEAD".to_owned(),
+            payload: Vec::new(),
+            headers: Vec::new(),
+        }
+    }
+
+    /// Accepts this status: a code, or a regular expression in a string that must match the whole
+    /// code.
+    #[must_use]
+    pub fn status(mut self, status: impl Into<StatusPattern>) -> Self {
+        self.status = status.into();
+        self
+    }
+
+    /// Asks with this method.
+    #[must_use]
+    pub fn method(mut self, method: &str) -> Self {
+        method.clone_into(&mut self.method);
+        self
+    }
+
+    /// Sends these pairs as a form (`application/x-www-form-urlencoded`).
+    #[must_use]
+    pub fn payload<K: Into<String>, V: Into<String>>(
+        mut self,
+        pairs: impl IntoIterator<Item = (K, V)>,
+    ) -> Self {
+        self.payload = pairs
+            .into_iter()
+            .map(|(k, v)| (k.into(), v.into()))
+            .collect();
+        self
+    }
+
+    /// Sends this header too.
+    #[must_use]
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    fn url(&self, cx: &Context) -> Result<Url, String> {
+        let filled = cx.fill(&self.url)?;
+        let url = Url::parse(&filled).map_err(|error| format!("{filled:?} is no URL: {error}"))?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(format!("{filled:?} is neither an http nor an https URL"));
+        }
+        // The parser skips extra slashes (`http:///path` is host `path` to it): a URL without a
+        // host is a mistake here.
+        let authority = filled.split_once("://").map_or("", |(_, rest)| rest);
+        if url.host_str().is_none_or(str::is_empty)
+            || authority.is_empty()
+            || authority.starts_with(['/', ':', '?', '#'])
+        {
+            return Err(format!("{filled:?} has no host"));
+        }
+        if url.scheme() == "https" && !cfg!(feature = "https") {
+            return Err(format!("{filled:?} needs the feature `https` of mirakuru"));
+        }
+        Ok(url)
+    }
+
+    fn method_of_request(&self) -> Result<Method, String> {
+        Method::from_bytes(self.method.as_bytes())
+            .map_err(|_| format!("{:?} is no HTTP method", self.method))
+    }
+
+    fn accepts_connections(&self, cx: &Context) -> Result<(), NotReady> {
+        let url = self.url(cx).map_err(NotReady::new)?;
+        let port = url.port_or_known_default().unwrap_or(80);
+        connect(&resolve(url.host_str().unwrap_or_default(), port)?, cx)
+    }
+
+    fn ask(&self, client: &Client, cx: &Context) -> Result<(), NotReady> {
+        let url = self.url(cx).map_err(NotReady::new)?;
+        let method = self.method_of_request().map_err(NotReady::new)?;
+        let mut request = client.request(method, url).timeout(cx.patience());
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
+        }
+        if !self.payload.is_empty() {
+            let form = form_encoded(&self.payload);
+            request = request
+                .header("content-type", "application/x-www-form-urlencoded")
+                .body(form);
+        }
+        let answer = request
+            .send()
+            .map_err(|error| NotReady::new(innermost(&error)))?;
+        let code = answer.status().as_u16();
+        if self.status.accepts(code).map_err(NotReady::new)? {
+            Ok(())
+        } else {
+            Err(NotReady::new(format!("it answered with status {code}")))
+        }
+    }
+}
+
+impl Readiness for Http {
+    fn pre_start_check(&self, cx: &Context) -> bool {
+        self.accepts_connections(cx).is_ok()
+    }
+
+    fn after_start_check(&self, cx: &Context) -> Result<(), NotReady> {
+        CLIENT.with_borrow_mut(|slot| {
+            // Ahead of the connection: while nobody listens there is time to make it.
+            let client = match slot {
+                Some(client) => client,
+                None => slot.insert(client()?),
+            };
+            self.accepts_connections(cx)?;
+            self.ask(client, cx)
+        })
+    }
+
+    fn describe(&self, cx: &Context) -> String {
+        let url = cx.fill(&self.url).unwrap_or_else(|_| self.url.clone());
+        format!(
+            "{} {url} to answer with status {}",
+            self.method, self.status.written
+        )
+    }
+
+    fn validate(&self, cx: &Context) -> Result<(), String> {
+        self.url(cx)?;
+        self.method_of_request()?;
+        self.status.regex()?;
+        for (name, value) in &self.headers {
+            HeaderName::try_from(name).map_err(|_| format!("{name:?} is no header's name"))?;
+            HeaderValue::try_from(value).map_err(|_| format!("{value:?} is no header's value"))?;
+        }
+        Ok(())
+    }
+
+    fn target(&self) -> Target {
+        let (host, port) = host_and_port(&self.url);
+        Target {
+            host,
+            port,
+            url: Some(self.url.clone()),
+            ..Target::default()
+        }
+    }
+
+    fn manner(&self, _cx: &Context) -> Manner {
+        // reqwest's blocking client may not be used on a thread of an async runtime.
+        Manner {
+            keeps_time: false,
+            ..Manner::punctual()
+        }
+    }
+}
+
+fn client() -> Result<Client, NotReady> {
+    Client::builder()
+        .no_proxy()
+        .redirect(redirect::Policy::none())
+        .build()
+        .map_err(|error| NotReady::new(format!("no HTTP client: {}", innermost(&error))))
+}
+
+fn form_encoded(pairs: &[(String, String)]) -> String {
+    let mut url = Url::parse("form:").expect("a valid URL");
+    url.query_pairs_mut().extend_pairs(pairs);
+    url.query().unwrap_or_default().to_owned()
+}
+
+/// The outer errors say "error sending request" only.
+fn innermost(error: &reqwest::Error) -> String {
+    let mut innermost: &dyn std::error::Error = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    if error.is_timeout() {
+        format!("no answer in time ({innermost})")
+    } else {
+        innermost.to_string()
+    }
+}
+
+/// What stands in the authority of a URL that may hold placeholders, which no parser would take:
+/// the host, and the port, 0 where it is `{port}`.
+fn host_and_port(url: &str) -> (Option<String>, Option<u16>) {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return (None, None);
+    };
+    let authority = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
+    let authority = authority
+        .rsplit_once('@')
+        .map_or(authority, |(_, host)| host);
+    let default = if scheme == "https" { 443 } else { 80 };
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, "{port}")) => (host, 0),
+        Some((host, port)) if port.parse::<u16>().is_ok() => {
+            (host, port.parse().unwrap_or(default))
+        }
+        _ => (authority, default),
+    };
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let named = !host.is_empty() && host != "{host}";
+    (named.then(|| host.to_owned()), Some(port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn host_and_port_are_found_in_urls_with_placeholders() {
+        let found = |url| host_and_port(url);
+        assert_eq!(
+            found("http://127.0.0.1:{port}/a?b"),
+            (Some("127.0.0.1".into()), Some(0))
+        );
+        assert_eq!(found("http://{host}:{port}/"), (None, Some(0)));
+        assert_eq!(
+            found("http://u:p@example.org:81"),
+            (Some("example.org".into()), Some(81))
+        );
+        assert_eq!(
+            found("http://[::1]:8080/"),
+            (Some("::1".into()), Some(8080))
+        );
+        assert_eq!(
+            found("https://localhost/x"),
+            (Some("localhost".into()), Some(443))
+        );
+    }
+
+    #[test]
+    fn a_status_must_match_as_a_whole() {
+        let accepts = |status: StatusPattern, code| status.accepts(code).expect("a valid pattern");
+        assert!(accepts(StatusPattern::default(), 204));
+        assert!(!accepts(StatusPattern::default(), 302));
+        assert!(accepts(404.into(), 404));
+        assert!(accepts("200|5..".into(), 503));
+        assert!(!accepts("20".into(), 200));
+    }
+
+    #[test]
+    fn a_payload_is_form_encoded() {
+        let pairs = [
+            ("a".to_owned(), "b c&d".to_owned()),
+            ("é".to_owned(), "=".to_owned()),
+        ];
+        assert_eq!(form_encoded(&pairs), "a=b+c%26d&%C3%A9=%3D");
+    }
+}

@@ -1,0 +1,204 @@
+//! Ready when a line of the output matches a banner.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use regex::bytes::Regex;
+
+use super::{Context, Manner, NotReady, Readiness};
+use crate::output::{Capture, line_at, text_of};
+use crate::supervisor::protocol;
+
+/// The stream that a banner is looked for in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Stream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+    /// Either of them.
+    #[default]
+    Both,
+}
+
+/// Ready when the banner, a regular expression, is found in a line of the output.
+///
+/// Lines are matched whole and without colours. A last line without a newline counts once nothing
+/// followed it for 20 ms, or the process ended: until then more of it may be on its way. Named
+/// groups are kept ([`captured`](crate::Executor::captured)), and one named `port` is the
+/// executor's port from then on.
+#[derive(Debug)]
+pub struct Output {
+    banner: String,
+    stream: Stream,
+    regex: OnceLock<Result<Regex, String>>,
+    scan: Mutex<Scan>,
+}
+
+/// How long an unfinished line must rest before it counts.
+const REST: Duration = Duration::from_millis(20);
+
+/// How far the output was looked through.
+#[derive(Debug, Default)]
+struct Scan {
+    /// The start that this belongs to.
+    start: u64,
+    stdout: Progress,
+    stderr: Progress,
+    /// The banner was found; also true when asked again.
+    found: bool,
+}
+
+#[derive(Debug, Default)]
+struct Progress {
+    place: u64,
+    /// The size with which an unfinished line was seen first, and when.
+    unfinished: Option<(u64, Instant)>,
+}
+
+impl Output {
+    /// Looks for this banner in both streams.
+    #[must_use]
+    pub fn new(banner: impl Into<String>) -> Self {
+        Self {
+            banner: banner.into(),
+            stream: Stream::default(),
+            regex: OnceLock::new(),
+            scan: Mutex::default(),
+        }
+    }
+
+    /// Looks in this stream only.
+    #[must_use]
+    pub fn stream(mut self, stream: Stream) -> Self {
+        self.stream = stream;
+        self
+    }
+
+    fn regex(&self) -> Result<&Regex, String> {
+        let compile = || Regex::new(&self.banner).map_err(|error| error.to_string());
+        self.regex
+            .get_or_init(compile)
+            .as_ref()
+            .map_err(Clone::clone)
+    }
+
+    fn find(&self, cx: &Context, regex: &Regex) -> bool {
+        // Before the look: what was printed until the end is there by then.
+        let ended = cx.has_ended();
+        let mut scan = self.scan.lock().unwrap_or_else(PoisonError::into_inner);
+        if scan.start != cx.start() {
+            *scan = Scan {
+                start: cx.start(),
+                ..Scan::default()
+            };
+        }
+        if !scan.found {
+            let Scan { stdout, stderr, .. } = &mut *scan;
+            let streams = [
+                (Stream::Stdout, protocol::Stream::Stdout, stdout),
+                (Stream::Stderr, protocol::Stream::Stderr, stderr),
+            ];
+            let found = streams.into_iter().any(|(stream, captured, progress)| {
+                self.looks_at(stream)
+                    && cx
+                        .captured_stream(captured)
+                        .is_some_and(|capture| find_in(capture, progress, regex, ended, cx))
+            });
+            scan.found = found;
+        }
+        scan.found
+    }
+
+    fn looks_at(&self, stream: Stream) -> bool {
+        self.stream == Stream::Both || self.stream == stream
+    }
+}
+
+/// Looks through what is new. At the banner, fresh handles of the output begin behind it.
+fn find_in(
+    capture: &Capture,
+    progress: &mut Progress,
+    regex: &Regex,
+    ended: bool,
+    cx: &Context,
+) -> bool {
+    loop {
+        let whole = line_at(capture, progress.place, false);
+        let is_whole = whole.is_some();
+        let Some((line, next)) = whole.or_else(|| rested_line(capture, progress, ended)) else {
+            return false;
+        };
+        if let Some(groups) = regex.captures(&line) {
+            let named = regex.capture_names().flatten();
+            let groups: BTreeMap<_, _> = named
+                .filter_map(|name| Some((name.to_owned(), text_of(groups.name(name)?.as_bytes()))))
+                .collect();
+            cx.capture(groups);
+            capture.begin_at(next);
+            return true;
+        }
+        // An unfinished line that did not match may yet grow into one that does.
+        if !is_whole {
+            return false;
+        }
+        progress.place = next;
+    }
+}
+
+/// The unfinished last line, if it has rested.
+fn rested_line(capture: &Capture, progress: &mut Progress, ended: bool) -> Option<(Vec<u8>, u64)> {
+    let size = capture.len();
+    if size <= progress.place {
+        return None;
+    }
+    let since = match progress.unfinished {
+        Some((seen, since)) if seen == size => since,
+        _ => progress.unfinished.insert((size, Instant::now())).1,
+    };
+    if ended || since.elapsed() >= REST {
+        line_at(capture, progress.place, true)
+    } else {
+        None
+    }
+}
+
+impl Clone for Output {
+    fn clone(&self) -> Self {
+        Self::new(self.banner.clone()).stream(self.stream)
+    }
+}
+
+impl Readiness for Output {
+    fn after_start_check(&self, cx: &Context) -> Result<(), NotReady> {
+        let regex = self.regex().map_err(NotReady::new)?;
+        if self.find(cx, regex) {
+            Ok(())
+        } else {
+            Err(NotReady::new("no line matched"))
+        }
+    }
+
+    fn describe(&self, _cx: &Context) -> String {
+        let stream = match self.stream {
+            Stream::Stdout => "standard output",
+            Stream::Stderr => "standard error",
+            Stream::Both => "output",
+        };
+        format!("a line of its {stream} that matches {:?}", self.banner)
+    }
+
+    fn validate(&self, _cx: &Context) -> Result<(), String> {
+        self.regex()
+            .map(drop)
+            .map_err(|error| format!("the banner is no regular expression: {error}"))
+    }
+
+    fn manner(&self, _cx: &Context) -> Manner {
+        Manner {
+            on_output: true,
+            ..Manner::punctual()
+        }
+    }
+}

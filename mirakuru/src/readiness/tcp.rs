@@ -1,0 +1,184 @@
+//! Ready when `host:port` accepts a connection.
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use super::{Context, Manner, NotReady, Readiness, Target};
+use crate::sys::{self, Listening};
+
+/// Ready when `host:port` accepts a connection.
+///
+/// `localhost` is both loopbacks, `127.0.0.1` and `::1`, whatever the hosts file says. On a
+/// loopback address of Linux the kernel is asked for a listener first (`sock_diag(7)`), so that the
+/// service is not disturbed by connections that are refused, and one real connection confirms.
+#[derive(Debug)]
+pub struct Tcp {
+    host: String,
+    port: u16,
+    /// When a connection was last tried although the kernel knew of no listener, in milliseconds
+    /// of the start.
+    tried: AtomicU64,
+}
+
+/// How often a connection is tried although the kernel knows of no listener: it may stand in
+/// another network namespace, or be reached by a rule of the packet filter.
+const TRY_ANYWAY: Duration = Duration::from_millis(100);
+
+impl Tcp {
+    /// Checks this host and port; port 0 is the executor's own.
+    #[must_use]
+    pub fn new(host: impl Into<String>, port: u16) -> Self {
+        Self {
+            host: host.into(),
+            port,
+            tried: AtomicU64::new(0),
+        }
+    }
+
+    fn address(&self, cx: &Context) -> Result<(String, u16), String> {
+        let port = if self.port == 0 { cx.port() } else { self.port };
+        Ok((cx.fill(&self.host)?, port))
+    }
+
+    /// Whether the kernel says that connecting is in vain.
+    fn in_vain(&self, cx: &Context, addresses: &[SocketAddr]) -> bool {
+        if addresses
+            .iter()
+            .any(|address| sys::listening(*address) != Listening::No)
+        {
+            return false;
+        }
+        let now = u64::try_from(cx.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let last = self.tried.load(Ordering::Relaxed);
+        let due = now < last || now - last >= TRY_ANYWAY.as_millis() as u64;
+        if due {
+            self.tried.store(now, Ordering::Relaxed);
+        }
+        !due
+    }
+}
+
+impl Clone for Tcp {
+    fn clone(&self) -> Self {
+        Self::new(self.host.clone(), self.port)
+    }
+}
+
+impl Readiness for Tcp {
+    fn pre_start_check(&self, cx: &Context) -> bool {
+        let Ok((host, port)) = self.address(cx) else {
+            return false;
+        };
+        resolve(&host, port).is_ok_and(|addresses| connect(&addresses, cx).is_ok())
+    }
+
+    fn after_start_check(&self, cx: &Context) -> Result<(), NotReady> {
+        let (host, port) = self.address(cx).map_err(NotReady::new)?;
+        if port == 0 {
+            return Err(NotReady::new("the port is not known yet"));
+        }
+        let addresses = resolve(&host, port)?;
+        if self.in_vain(cx, &addresses) {
+            return Err(NotReady::new("connection refused: nobody listens there"));
+        }
+        connect(&addresses, cx)
+    }
+
+    fn describe(&self, cx: &Context) -> String {
+        let (host, port) = self
+            .address(cx)
+            .unwrap_or_else(|_| (self.host.clone(), self.port));
+        format!("{} to accept a connection", join(&host, port))
+    }
+
+    fn validate(&self, cx: &Context) -> Result<(), String> {
+        let (host, _) = self.address(cx)?;
+        if host.trim().is_empty() {
+            Err("the host is empty".to_owned())
+        } else {
+            Ok(())
+        }
+    }
+
+    fn target(&self) -> Target {
+        Target {
+            host: Some(self.host.clone()),
+            port: Some(self.port),
+            ..Target::default()
+        }
+    }
+
+    fn manner(&self, _cx: &Context) -> Manner {
+        // Looking up a name may take as long as it likes.
+        let numeric = self.host == "localhost" || self.host.parse::<std::net::IpAddr>().is_ok();
+        Manner {
+            keeps_time: numeric,
+            ..Manner::punctual()
+        }
+    }
+}
+
+/// `host:port`, with brackets where the host is an IPv6 address.
+pub(crate) fn join(host: &str, port: u16) -> String {
+    if host.contains(':') && !host.starts_with('[') {
+        format!("[{host}]:{port}")
+    } else {
+        format!("{host}:{port}")
+    }
+}
+
+/// The addresses to try.
+pub(crate) fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, NotReady> {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    if host.eq_ignore_ascii_case("localhost") {
+        return Ok(vec![
+            (Ipv4Addr::LOCALHOST, port).into(),
+            (Ipv6Addr::LOCALHOST, port).into(),
+        ]);
+    }
+    let found = (host, port).to_socket_addrs();
+    let found = found.map_err(|error| NotReady::new(format!("{host}: {error}")))?;
+    let addresses: Vec<_> = found.map(connectable).collect();
+    if addresses.is_empty() {
+        Err(NotReady::new(format!("{host} has no address")))
+    } else {
+        Ok(addresses)
+    }
+}
+
+/// A service bound to the wildcard address is reached on the loopback.
+fn connectable(address: SocketAddr) -> SocketAddr {
+    let ip = match address {
+        SocketAddr::V4(v4) if v4.ip().is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        SocketAddr::V6(v6) if v6.ip().is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        _ => return address,
+    };
+    SocketAddr::new(ip, address.port())
+}
+
+/// One address that accepts is enough.
+pub(crate) fn connect(addresses: &[SocketAddr], cx: &Context) -> Result<(), NotReady> {
+    let end = Instant::now() + cx.patience();
+    let mut last = NotReady::new("no time was left to connect");
+    for address in addresses {
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            break;
+        }
+        match TcpStream::connect_timeout(address, left) {
+            Ok(stream) if is_self_connected(&stream) => {
+                last = NotReady::new("the port was connected to itself: nobody listens there");
+            }
+            Ok(_) => return Ok(()),
+            Err(error) => last = NotReady::new(error.to_string()),
+        }
+    }
+    Err(last)
+}
+
+/// A port of the kernel's ephemeral range can be given to the very connection that asks for it
+/// (simultaneous open, RFC 9293 3.5): nobody listens then.
+fn is_self_connected(stream: &TcpStream) -> bool {
+    matches!((stream.local_addr(), stream.peer_addr()), (Ok(local), Ok(peer)) if local == peer)
+}

@@ -1,0 +1,73 @@
+//! Signals as plain numbers with names, so that no other crate's type stands in the public API.
+
+use std::fmt;
+
+use nix::libc;
+
+/// A signal, by its number on this system.
+///
+/// ```
+/// use mirakuru::Signal;
+///
+/// assert_eq!(Signal::KILL.to_string(), "SIGKILL");
+/// assert_eq!(Signal::from_raw(15), Signal::TERM);
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Signal(i32);
+
+impl Signal {
+    /// Asks a process to end; the default of [`stop`](crate::Executor::stop).
+    pub const TERM: Self = Self(libc::SIGTERM);
+    /// Ends a process that cannot object; the default of [`kill`](crate::Executor::kill).
+    pub const KILL: Self = Self(libc::SIGKILL);
+    /// What Ctrl-C sends.
+    pub const INT: Self = Self(libc::SIGINT);
+    /// What Ctrl-\ sends.
+    pub const QUIT: Self = Self(libc::SIGQUIT);
+    /// Hang-up: to many services, a request to read their configuration again.
+    pub const HUP: Self = Self(libc::SIGHUP);
+    /// The first signal without a meaning of its own.
+    pub const USR1: Self = Self(libc::SIGUSR1);
+    /// The second signal without a meaning of its own.
+    pub const USR2: Self = Self(libc::SIGUSR2);
+    /// Freezes a process.
+    pub const STOP: Self = Self(libc::SIGSTOP);
+    /// Lets a frozen process go on.
+    pub const CONT: Self = Self(libc::SIGCONT);
+
+    /// The signal with this number. Whether the system knows it shows when it is sent.
+    #[must_use]
+    pub const fn from_raw(number: i32) -> Self {
+        Self(number)
+    }
+
+    /// The signal's number.
+    #[must_use]
+    pub const fn as_raw(self) -> i32 {
+        self.0
+    }
+}
+
+impl fmt::Display for Signal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match nix::sys::signal::Signal::try_from(self.0) {
+            Ok(known) => f.write_str(known.as_str()),
+            Err(_) => write!(f, "signal {}", self.0),
+        }
+    }
+}
+
+impl fmt::Debug for Signal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// How a process ended, in words. `code` is negative for a signal's number.
+pub(crate) fn describe_exit(code: i32) -> String {
+    if code < 0 {
+        format!("killed by {} (signal {})", Signal(-code), -code)
+    } else {
+        format!("exited with code {code}")
+    }
+}

@@ -1,0 +1,110 @@
+//! From a service's pipe into the file that the test process reads.
+//!
+//! The file only grows, so its size is how much was printed. Of a flood the first mebibyte and the
+//! last 64 stay on disk: what lies between is given back, and reads as zeros. The service never
+//! waits for a reader.
+
+use std::fs::File;
+use std::io::{self, PipeReader, Read};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::FileExt;
+
+use super::launch::failure;
+use super::protocol::Failure;
+use crate::sys;
+
+const MIB: u64 = 1 << 20;
+/// Kept from the start.
+pub(crate) const HEAD: u64 = MIB;
+/// Kept from the end, and up to one mebibyte more.
+const TAIL: u64 = 64 * MIB;
+
+/// Where the kept end begins in a file of this size; behind [`HEAD`] until then nothing was lost.
+pub(crate) fn kept_from(size: u64) -> u64 {
+    if size <= HEAD + TAIL {
+        HEAD
+    } else {
+        (size - TAIL) / MIB * MIB
+    }
+}
+
+/// One captured stream.
+pub(super) struct Drain {
+    /// `None` once every writer has closed it.
+    pipe: Option<PipeReader>,
+    file: File,
+    written: u64,
+    /// Everything between [`HEAD`] and here was given back to the disk.
+    forgotten: u64,
+    /// Why nothing more is kept. The pipe is read all the same.
+    lost: Option<Failure>,
+    told: bool,
+}
+
+impl Drain {
+    pub(super) fn new(pipe: PipeReader, file: OwnedFd) -> Self {
+        Self {
+            pipe: Some(pipe),
+            file: file.into(),
+            written: 0,
+            forgotten: HEAD,
+            lost: None,
+            told: false,
+        }
+    }
+
+    /// What becomes readable when the service prints or closes its stream.
+    pub(super) fn wakeup(&self) -> Option<BorrowedFd<'_>> {
+        self.pipe.as_ref().map(AsFd::as_fd)
+    }
+
+    pub(super) fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// Why output is lost, once.
+    pub(super) fn news_of_loss(&mut self) -> Option<Failure> {
+        let news = self.lost.clone().filter(|_| !self.told);
+        self.told |= news.is_some();
+        news
+    }
+
+    /// Takes what is there, a bounded amount at once so that a flood starves nothing else.
+    pub(super) fn take(&mut self, buffer: &mut [u8]) {
+        for _ in 0..16 {
+            let Some(pipe) = &mut self.pipe else { return };
+            match pipe.read(buffer) {
+                Ok(0) => self.pipe = None,
+                Ok(len) => self.keep(&buffer[..len]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(_) => self.pipe = None,
+            }
+        }
+    }
+
+    fn keep(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() && self.lost.is_none() {
+            match self.file.write_at(bytes, self.written) {
+                Ok(len) => {
+                    self.written += len as u64;
+                    bytes = &bytes[len..];
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => self.lost = Some(failure("write captured output", &error)),
+            }
+        }
+        let kept_from = kept_from(self.written);
+        if kept_from > self.forgotten {
+            if sys::forget_range(&self.file, self.forgotten, kept_from) {
+                self.forgotten = kept_from;
+            } else {
+                let full = io::Error::from(nix::Error::EFBIG);
+                self.lost = Some(failure(
+                    "keep more captured output on this file system",
+                    &full,
+                ));
+            }
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Before `main`: here a run of the test binary finds out that it is a supervisor.
+//!
+//! Rules for this file. It runs in every start of every program that links this crate, also when a
+//! runner only lists its tests: without the marker in the environment it does one look-up and
+//! nothing else. It starts no process and no thread, prints nothing, and takes nothing away from a
+//! program that merely inherited the marker: what it reads from the socket, it only peeks at.
+//! Runtime services of std that `main` would set up (the SIGPIPE disposition, the main thread's
+//! name, the arguments on some systems) are not there yet.
+
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+
+use nix::sys::socket::{MsgFlags, recv};
+use nix::unistd::{Pid, getppid};
+
+use super::protocol::{ENTRY, HANDSHAKE};
+use super::serve::{Role, serve};
+use crate::sys;
+
+/// As early as the C runtime allows, so ahead of the program's own constructors.
+#[ctor::ctor(unsafe, priority = 100)]
+fn enter() {
+    let Some(name) = std::env::var_os(ENTRY) else {
+        return;
+    };
+    let Some(owner) = name.to_str().and_then(|name| called_by(name)) else {
+        return;
+    };
+    // From here on this is a supervisor: it never returns to a program that would run tests.
+    let greeting = HANDSHAKE.len() + name.len();
+    let outcome = std::panic::catch_unwind(|| {
+        if let Some(role) = take_up(owner, greeting) {
+            serve(role);
+        }
+    });
+    sys::exit_now(i32::from(outcome.is_err()));
+}
+
+/// The process that started us as a supervisor of this name, if one did: descriptor 0 is a socket
+/// on which our handshake waits. A set-user-id program is never one.
+fn called_by(name: &str) -> Option<Pid> {
+    if sys::runs_privileged() {
+        return None;
+    }
+    let input = std::io::stdin();
+    let peer = sys::peer(&input.as_fd())?;
+    let mut greeting = [0_u8; 64];
+    let peek = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
+    let len = recv(input.as_fd().as_raw_fd(), &mut greeting, peek).ok()?;
+    let expected = [HANDSHAKE, name.as_bytes()].concat();
+    greeting[..len].starts_with(&expected).then_some(peer)
+}
+
+/// Leaves behind what was inherited from the test process, and takes hold of what is ours.
+/// `None` where the test process is gone already: then there is nobody to serve.
+fn take_up(owner: Pid, greeting: usize) -> Option<Role> {
+    sys::reset_signals();
+    sys::close_inherited();
+    sys::set_process_name();
+    let _ = nix::unistd::chdir("/");
+    let _ = nix::unistd::setsid();
+    sys::become_subreaper();
+    // The pid is looked at after it was opened: it may have been given to another in between.
+    let process = sys::ProcessFd::open(owner).ok()?;
+    if getppid() != owner {
+        return None;
+    }
+    let socket: OwnedFd = sys::adopt_standard_input();
+    let link = UnixStream::from(socket);
+    let mut greeting = vec![0_u8; greeting];
+    std::io::Read::read_exact(&mut &link, &mut greeting).ok()?;
+    Some(Role {
+        link,
+        owner: process,
+        owner_pid: owner,
+    })
+}

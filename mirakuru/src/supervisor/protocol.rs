@@ -1,0 +1,455 @@
+//! What the test process and a supervisor say to each other: every message of both ends.
+//!
+//! A message is a tag and fields in a fixed order, numbers little-endian, bytes behind their
+//! length. Both ends are the same binary, so there are no versions. Frames and descriptors are
+//! [`wire`](super::wire)'s.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The environment variable that marks every process of a tree with its supervisor's name.
+pub(crate) const MARK: &str = "MIRAKURU_UUID";
+
+/// The environment variable by which a supervisor knows that it is one; holds its name.
+pub(crate) const ENTRY: &str = "MIRAKURU_SUPERVISOR";
+
+/// The first bytes on the socket, behind them the supervisor's name.
+pub(crate) const HANDSHAKE: &[u8; 16] = b"mirakuru/handsh1";
+
+/// How long processes may take to vanish once they were killed. Only what the kernel cannot end
+/// (uninterruptible sleep), what it may not signal, or what forks faster than it dies gets there.
+pub(crate) const KILL_BOUND: Duration = Duration::from_secs(10);
+
+/// How long a tree may take to stop once its test process was killed.
+pub(crate) const GRACE: Duration = Duration::from_secs(2);
+
+/// Who a service runs as.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Identity {
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+    pub(crate) groups: Vec<u32>,
+}
+
+/// One standard stream of a service. What is `Given` or `Captured` travels as a descriptor with
+/// the message: the file to use, or the file to capture into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lead {
+    Null,
+    Given,
+    Captured,
+}
+
+/// A service to be started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Launch {
+    pub(crate) words: Vec<OsString>,
+    pub(crate) env: Vec<(OsString, OsString)>,
+    pub(crate) cwd: Option<PathBuf>,
+    pub(crate) identity: Option<Identity>,
+    pub(crate) umask: Option<u32>,
+    pub(crate) nice: Option<i32>,
+    /// Resource, soft and hard limit.
+    pub(crate) rlimits: Vec<(i32, u64, u64)>,
+    pub(crate) streams: [Lead; 3],
+    /// How to stop it should the test process end without a word.
+    pub(crate) farewell: StopPlan,
+}
+
+/// How a tree is brought down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct StopPlan {
+    /// Sent first.
+    pub(crate) signal: i32,
+    /// To the whole tree rather than to the service's process group.
+    pub(crate) whole_tree: bool,
+    /// Sent next, once `patience` is over; behind it comes SIGKILL.
+    pub(crate) kill_signal: i32,
+    pub(crate) patience: Duration,
+}
+
+/// A captured stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stream {
+    Stdout,
+    Stderr,
+}
+
+/// What the test process asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Request {
+    /// A private directory below this one; owned by the service's user.
+    MakeDirectory(PathBuf),
+    Launch(Box<Launch>),
+    /// A signal to the service's process group.
+    Signal(i32),
+    Stop(StopPlan),
+    /// One [`Event::Output`] as soon as the stream holds more bytes than this.
+    WatchOutput(Stream, u64),
+    /// One [`Event::Path`] as soon as something changes beside this path.
+    WatchPath(PathBuf),
+    /// The end: clean up and leave.
+    Bye,
+}
+
+/// What the supervisor tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Event {
+    /// It is there; its own process descriptor travels along.
+    Hello,
+    Directory(Result<PathBuf, Failure>),
+    Launched(Result<u32, Failure>),
+    /// The main process ended, with this code; negative for a signal's number. All that it had
+    /// printed is in the files.
+    Exited(i32),
+    /// No process of the tree is left, though nobody asked for it.
+    Empty,
+    Output(Stream),
+    Path,
+    /// Captured output could not be written.
+    OutputLost(Failure),
+    /// The answer to [`Request::Stop`].
+    Gone(Gone),
+}
+
+/// How a stop went.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Gone {
+    /// The stop signal was not enough.
+    pub(crate) forced: bool,
+    /// Processes that were alive when the stop began.
+    pub(crate) found: u32,
+    /// What could not be killed: pid and command. Empty is the proof that all are gone.
+    pub(crate) survivors: Vec<(u32, String)>,
+}
+
+/// A system call that failed, and at what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Failure {
+    pub(crate) step: String,
+    pub(crate) errno: i32,
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "failed to {}: {}", self.step, self.error())
+    }
+}
+
+impl Failure {
+    pub(crate) fn error(&self) -> std::io::Error {
+        std::io::Error::from_raw_os_error(self.errno)
+    }
+}
+
+impl Request {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut to = Encoder::default();
+        match self {
+            Self::MakeDirectory(parent) => to.tag(0).bytes(parent.as_os_str().as_bytes()),
+            Self::Launch(launch) => {
+                to.tag(1);
+                encode_launch(&mut to, launch);
+                &mut to
+            }
+            Self::Signal(signal) => to.tag(2).i32(*signal),
+            Self::Stop(plan) => to.tag(3).plan(*plan),
+            Self::WatchOutput(stream, seen) => to.tag(4).tag(*stream as u8).u64(*seen),
+            Self::WatchPath(path) => to.tag(5).bytes(path.as_os_str().as_bytes()),
+            Self::Bye => to.tag(6),
+        };
+        to.0
+    }
+
+    pub(crate) fn decode(frame: &[u8]) -> Option<Self> {
+        let mut from = Decoder(frame);
+        Some(match from.tag()? {
+            0 => Self::MakeDirectory(from.path()?),
+            1 => Self::Launch(Box::new(decode_launch(&mut from)?)),
+            2 => Self::Signal(from.i32()?),
+            3 => Self::Stop(from.plan()?),
+            4 => Self::WatchOutput(from.stream()?, from.u64()?),
+            5 => Self::WatchPath(from.path()?),
+            6 => Self::Bye,
+            _ => return None,
+        })
+    }
+}
+
+impl Event {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut to = Encoder::default();
+        match self {
+            Self::Hello => to.tag(0),
+            Self::Directory(Ok(path)) => to.tag(1).bytes(path.as_os_str().as_bytes()),
+            Self::Directory(Err(failure)) => to.tag(2).failure(failure),
+            Self::Launched(Ok(pid)) => to.tag(3).u32(*pid),
+            Self::Launched(Err(failure)) => to.tag(4).failure(failure),
+            Self::Exited(code) => to.tag(5).i32(*code),
+            Self::Empty => to.tag(6),
+            Self::Output(stream) => to.tag(7).tag(*stream as u8),
+            Self::Path => to.tag(8),
+            Self::OutputLost(failure) => to.tag(9).failure(failure),
+            Self::Gone(gone) => {
+                to.tag(10).flag(gone.forced).u32(gone.found);
+                to.list(&gone.survivors, |to, (pid, command)| {
+                    to.u32(*pid).bytes(command.as_bytes());
+                })
+            }
+        };
+        to.0
+    }
+
+    pub(crate) fn decode(frame: &[u8]) -> Option<Self> {
+        let mut from = Decoder(frame);
+        Some(match from.tag()? {
+            0 => Self::Hello,
+            1 => Self::Directory(Ok(from.path()?)),
+            2 => Self::Directory(Err(from.failure()?)),
+            3 => Self::Launched(Ok(from.u32()?)),
+            4 => Self::Launched(Err(from.failure()?)),
+            5 => Self::Exited(from.i32()?),
+            6 => Self::Empty,
+            7 => Self::Output(from.stream()?),
+            8 => Self::Path,
+            9 => Self::OutputLost(from.failure()?),
+            10 => Self::Gone(Gone {
+                forced: from.flag()?,
+                found: from.u32()?,
+                survivors: from.list(|from| Some((from.u32()?, from.text()?)))?,
+            }),
+            _ => return None,
+        })
+    }
+}
+
+fn encode_launch(to: &mut Encoder, launch: &Launch) {
+    // Destructured without `..`, so that a new field cannot be forgotten.
+    let Launch {
+        words,
+        env,
+        cwd,
+        identity,
+        umask,
+        nice,
+        rlimits,
+        streams,
+        farewell,
+    } = launch;
+    to.list(words, |to, word| {
+        to.bytes(word.as_bytes());
+    });
+    to.list(env, |to, (name, value)| {
+        to.bytes(name.as_bytes()).bytes(value.as_bytes());
+    });
+    to.option(cwd.as_ref(), |to, cwd| {
+        to.bytes(cwd.as_os_str().as_bytes());
+    });
+    to.option(identity.as_ref(), |to, Identity { uid, gid, groups }| {
+        to.u32(*uid).u32(*gid).list(groups, |to, group| {
+            to.u32(*group);
+        });
+    });
+    to.option(umask.as_ref(), |to, umask| {
+        to.u32(*umask);
+    });
+    to.option(nice.as_ref(), |to, nice| {
+        to.i32(*nice);
+    });
+    to.list(rlimits, |to, (resource, soft, hard)| {
+        to.i32(*resource).u64(*soft).u64(*hard);
+    });
+    for lead in streams {
+        to.tag(*lead as u8);
+    }
+    to.plan(*farewell);
+}
+
+fn decode_launch(from: &mut Decoder<'_>) -> Option<Launch> {
+    Some(Launch {
+        words: from.list(Decoder::os_string)?,
+        env: from.list(|from| Some((from.os_string()?, from.os_string()?)))?,
+        cwd: from.option(Decoder::path)?,
+        identity: from.option(|from| {
+            Some(Identity {
+                uid: from.u32()?,
+                gid: from.u32()?,
+                groups: from.list(Decoder::u32)?,
+            })
+        })?,
+        umask: from.option(Decoder::u32)?,
+        nice: from.option(Decoder::i32)?,
+        rlimits: from.list(|from| Some((from.i32()?, from.u64()?, from.u64()?)))?,
+        streams: [from.lead()?, from.lead()?, from.lead()?],
+        farewell: from.plan()?,
+    })
+}
+
+#[derive(Default)]
+struct Encoder(Vec<u8>);
+
+impl Encoder {
+    fn tag(&mut self, tag: u8) -> &mut Self {
+        self.0.push(tag);
+        self
+    }
+
+    fn flag(&mut self, flag: bool) -> &mut Self {
+        self.tag(u8::from(flag))
+    }
+
+    fn u32(&mut self, number: u32) -> &mut Self {
+        self.0.extend_from_slice(&number.to_le_bytes());
+        self
+    }
+
+    fn i32(&mut self, number: i32) -> &mut Self {
+        self.u32(number.cast_unsigned())
+    }
+
+    fn u64(&mut self, number: u64) -> &mut Self {
+        self.0.extend_from_slice(&number.to_le_bytes());
+        self
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
+        self.len(bytes.len());
+        self.0.extend_from_slice(bytes);
+        self
+    }
+
+    fn len(&mut self, len: usize) {
+        self.u32(u32::try_from(len).expect("no message is as long as 4 GiB"));
+    }
+
+    fn list<T>(&mut self, items: &[T], mut each: impl FnMut(&mut Self, &T)) -> &mut Self {
+        self.len(items.len());
+        items.iter().for_each(|item| each(self, item));
+        self
+    }
+
+    fn option<T>(&mut self, item: Option<&T>, some: impl FnOnce(&mut Self, &T)) {
+        self.flag(item.is_some());
+        if let Some(item) = item {
+            some(self, item);
+        }
+    }
+
+    fn plan(&mut self, plan: StopPlan) -> &mut Self {
+        let StopPlan {
+            signal,
+            whole_tree,
+            kill_signal,
+            patience,
+        } = plan;
+        let nanos = u64::try_from(patience.as_nanos()).unwrap_or(u64::MAX);
+        self.i32(signal)
+            .flag(whole_tree)
+            .i32(kill_signal)
+            .u64(nanos)
+    }
+
+    fn failure(&mut self, failure: &Failure) -> &mut Self {
+        self.bytes(failure.step.as_bytes()).i32(failure.errno)
+    }
+}
+
+/// Takes fields off the front of a frame; `None` where it is too short or holds nonsense.
+struct Decoder<'a>(&'a [u8]);
+
+impl Decoder<'_> {
+    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (head, tail) = self.0.split_first_chunk()?;
+        self.0 = tail;
+        Some(*head)
+    }
+
+    fn tag(&mut self) -> Option<u8> {
+        self.array::<1>().map(|[tag]| tag)
+    }
+
+    fn flag(&mut self) -> Option<bool> {
+        self.tag().map(|tag| tag != 0)
+    }
+
+    fn u32(&mut self) -> Option<u32> {
+        self.array().map(u32::from_le_bytes)
+    }
+
+    fn i32(&mut self) -> Option<i32> {
+        self.array().map(i32::from_le_bytes)
+    }
+
+    fn u64(&mut self) -> Option<u64> {
+        self.array().map(u64::from_le_bytes)
+    }
+
+    fn bytes(&mut self) -> Option<Vec<u8>> {
+        let len = self.u32()? as usize;
+        let (head, tail) = self.0.split_at_checked(len)?;
+        self.0 = tail;
+        Some(head.to_vec())
+    }
+
+    fn os_string(&mut self) -> Option<OsString> {
+        self.bytes().map(OsString::from_vec)
+    }
+
+    fn path(&mut self) -> Option<PathBuf> {
+        self.bytes().map(|bytes| OsStr::from_bytes(&bytes).into())
+    }
+
+    fn text(&mut self) -> Option<String> {
+        self.bytes()
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    fn list<T>(&mut self, mut each: impl FnMut(&mut Self) -> Option<T>) -> Option<Vec<T>> {
+        (0..self.u32()?).map(|_| each(self)).collect()
+    }
+
+    fn option<T>(&mut self, some: impl FnOnce(&mut Self) -> Option<T>) -> Option<Option<T>> {
+        if self.flag()? {
+            some(self).map(Some)
+        } else {
+            Some(None)
+        }
+    }
+
+    fn lead(&mut self) -> Option<Lead> {
+        Some(match self.tag()? {
+            0 => Lead::Null,
+            1 => Lead::Given,
+            2 => Lead::Captured,
+            _ => return None,
+        })
+    }
+
+    fn stream(&mut self) -> Option<Stream> {
+        self.flag().map(|stderr| {
+            if stderr {
+                Stream::Stderr
+            } else {
+                Stream::Stdout
+            }
+        })
+    }
+
+    fn plan(&mut self) -> Option<StopPlan> {
+        Some(StopPlan {
+            signal: self.i32()?,
+            whole_tree: self.flag()?,
+            kill_signal: self.i32()?,
+            patience: Duration::from_nanos(self.u64()?),
+        })
+    }
+
+    fn failure(&mut self) -> Option<Failure> {
+        Some(Failure {
+            step: self.text()?,
+            errno: self.i32()?,
+        })
+    }
+}

@@ -1,0 +1,304 @@
+//! The supervisor's loop: wait, take requests, drain, reap, stop, answer.
+
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use nix::libc;
+use nix::poll::{PollFd, PollFlags};
+use nix::unistd::{Pid, getppid};
+use tempfile::TempDir;
+
+use super::drain::Drain;
+use super::launch::{Launched, failure, launch};
+use super::protocol::{Event, GRACE, Gone, Launch, Request, StopPlan, Stream};
+use super::stopping::Stopping;
+use super::tree::Tree;
+use super::wire::{self, Arrived, Inbox};
+use crate::sys::{self, ProcessFd, Wakeups};
+
+/// What a supervisor is given at its start.
+pub(super) struct Role {
+    pub(super) link: UnixStream,
+    pub(super) owner: ProcessFd,
+    pub(super) owner_pid: Pid,
+}
+
+struct Server {
+    role: Role,
+    inbox: Inbox,
+    wakeups: Wakeups,
+    oom_score: Option<String>,
+    tree: Tree,
+    drains: [Option<Drain>; 2],
+    buffer: Vec<u8>,
+    farewell: StopPlan,
+    stopping: Option<Stopping>,
+    /// How far the captured streams were read, where their reader waits for more.
+    watched_output: [Option<u64>; 2],
+    watches_path: bool,
+    directory: Option<TempDir>,
+    /// The test process hung up: nobody can ask for anything any more.
+    leaving: bool,
+    owner_ended: bool,
+}
+
+/// A tree whose service never started has nothing to be polite to.
+const ABRUPT: StopPlan = StopPlan {
+    signal: libc::SIGKILL,
+    whole_tree: true,
+    kill_signal: libc::SIGKILL,
+    patience: Duration::ZERO,
+};
+
+/// Serves until the executor is dropped or the test process is gone.
+pub(super) fn serve(role: Role) {
+    let mut server = Server {
+        role,
+        inbox: Inbox::default(),
+        wakeups: Wakeups::new(),
+        oom_score: sys::lower_oom_score(),
+        tree: Tree::default(),
+        drains: [None, None],
+        buffer: vec![0; 64 * 1024],
+        farewell: ABRUPT,
+        stopping: None,
+        watched_output: [None, None],
+        watches_path: false,
+        directory: None,
+        leaving: false,
+        owner_ended: false,
+    };
+    server.greet();
+    while !server.has_nothing_left_to_do() {
+        let woken = server.wait();
+        server.take_requests();
+        server.notice_owner(woken.owner);
+        server.drain();
+        server.reap();
+        server.advance_stop();
+        server.answer_watches();
+    }
+    // Dropped by hand, as the process leaves without destructors: removes the directory.
+    drop(server.directory);
+}
+
+/// What `wait` saw that no other look shows.
+struct Woken {
+    owner: bool,
+}
+
+impl Server {
+    fn greet(&mut self) {
+        let own = ProcessFd::open(Pid::this())
+            .ok()
+            .and_then(ProcessFd::into_message);
+        let fds: Vec<_> = own.iter().map(AsFd::as_fd).collect();
+        self.tell_with(&Event::Hello, &fds);
+    }
+
+    fn has_nothing_left_to_do(&self) -> bool {
+        self.leaving && self.tree.is_empty() && self.stopping.is_none()
+    }
+
+    /// Waits until anything happens that one of the following steps would see, or is due.
+    fn wait(&self) -> Woken {
+        let (signals, longest) = self.wakeups.wakeup();
+        let now = Instant::now();
+        let next = self
+            .stopping
+            .as_ref()
+            .map(|stopping| stopping.next_look(&self.tree, now));
+        // A socket at its end is always readable, and has nothing to say.
+        let link = Some(self.role.link.as_fd()).filter(|_| !self.leaving);
+        let owner = self.role.owner.wakeup().filter(|_| !self.owner_ended);
+        let pipes = self.drains.iter().flatten().filter_map(Drain::wakeup);
+        let readable = |fd| PollFd::new(fd, PollFlags::POLLIN);
+        let mut fds: Vec<_> = owner
+            .into_iter()
+            .chain(link)
+            .chain(signals)
+            .chain(pipes)
+            .map(readable)
+            .collect();
+        let _ = sys::poll_for(&mut fds, Some(next.unwrap_or(longest).min(longest)));
+        let owner_woke = owner.is_some() && fds[0].any() == Some(true);
+        Woken {
+            owner: owner_woke || getppid() != self.role.owner_pid,
+        }
+    }
+
+    fn take_requests(&mut self) {
+        while !self.leaving {
+            match self.inbox.receive(&self.role.link) {
+                Ok(Arrived::Something) => {}
+                Ok(Arrived::Nothing) => break,
+                // The executor is gone, or the exit hook hung up: the process may still wait.
+                Ok(Arrived::End) | Err(_) => self.leave(),
+            }
+            while let Some(frame) = self.inbox.next() {
+                match Request::decode(&frame.bytes) {
+                    Some(Request::Launch(order)) => self.launch(*order, frame.fds),
+                    Some(request) => self.serve(request),
+                    None => self.leave(),
+                }
+            }
+        }
+    }
+
+    fn serve(&mut self, request: Request) {
+        match request {
+            Request::MakeDirectory(parent) => self.make_directory(&parent),
+            Request::Signal(signal) => self.tree.signal_service(signal),
+            Request::Stop(plan) => self.stop(plan),
+            Request::WatchOutput(stream, seen) => self.watched_output[stream as usize] = Some(seen),
+            Request::WatchPath(path) => self.watches_path = self.wakeups.watch(&path),
+            Request::Bye => self.leave(),
+            Request::Launch(_) => unreachable!("taken together with its descriptors"),
+        }
+    }
+
+    fn make_directory(&mut self, parent: &Path) {
+        let made = tempfile::Builder::new()
+            .prefix("mirakuru-")
+            .tempdir_in(parent);
+        let answer = match made {
+            Ok(directory) => Ok(self.directory.insert(directory).path().to_owned()),
+            Err(error) => Err(failure("make a temporary directory", &innermost(error))),
+        };
+        self.tell(&Event::Directory(answer));
+    }
+
+    fn launch(&mut self, order: Launch, fds: Vec<std::os::fd::OwnedFd>) {
+        self.farewell = order.farewell;
+        self.hand_over_directory(&order);
+        match launch(&order, fds, self.oom_score.as_deref()) {
+            Ok(Launched { main, drains }) => {
+                self.tree = Tree::new(main);
+                self.drains = drains;
+                self.tell(&Event::Launched(Ok(main.as_raw().unsigned_abs())));
+            }
+            Err(failure) => self.tell(&Event::Launched(Err(failure))),
+        }
+    }
+
+    /// The private directory is the service's user's own.
+    fn hand_over_directory(&self, order: &Launch) {
+        if let (Some(directory), Some(identity)) = (&self.directory, &order.identity) {
+            let owner = (Some(identity.uid), Some(identity.gid));
+            let _ = std::os::unix::fs::chown(directory.path(), owner.0, owner.1);
+        }
+    }
+
+    fn stop(&mut self, plan: StopPlan) {
+        self.wakeups.forget();
+        self.watches_path = false;
+        self.stopping = Some(Stopping::begin(plan, &self.tree, Instant::now()));
+    }
+
+    /// Nobody listens any more: stop the tree in the way agreed, then end.
+    fn leave(&mut self) {
+        self.leaving = true;
+        if self.stopping.is_none() {
+            self.stop(self.farewell);
+        }
+    }
+
+    /// The end of the test process is not told by the socket where a forked child holds it too.
+    fn notice_owner(&mut self, ended: bool) {
+        if !ended || self.owner_ended {
+            return;
+        }
+        self.owner_ended = true;
+        self.farewell.patience = self.farewell.patience.min(GRACE);
+        self.leave();
+        if let Some(stopping) = &mut self.stopping {
+            stopping.hurry(GRACE, Instant::now());
+        }
+    }
+
+    fn drain(&mut self) {
+        for drain in self.drains.iter_mut().flatten() {
+            drain.take(&mut self.buffer);
+        }
+        let lost = self
+            .drains
+            .iter_mut()
+            .flatten()
+            .find_map(Drain::news_of_loss);
+        if let Some(failure) = lost {
+            self.tell(&Event::OutputLost(failure));
+        }
+    }
+
+    fn reap(&mut self) {
+        if self.wakeups.take() && self.watches_path {
+            self.tell(&Event::Path);
+        }
+        let reaped = self.tree.reap();
+        if let Some(code) = reaped.exit {
+            // What it printed last may have come in since: it must be in the file first.
+            self.drain();
+            self.tell(&Event::Exited(code));
+        }
+        if reaped.emptied && self.stopping.is_none() {
+            self.tell(&Event::Empty);
+        }
+    }
+
+    fn advance_stop(&mut self) {
+        let Some(stopping) = &mut self.stopping else {
+            return;
+        };
+        let Some(gone) = stopping.advance(&self.tree, Instant::now()) else {
+            return;
+        };
+        self.stopping = None;
+        self.drain();
+        self.close(gone);
+    }
+
+    fn close(&mut self, gone: Gone) {
+        // Given up on where something survived: the error lists it.
+        self.tree = Tree::default();
+        self.drains = [None, None];
+        self.tell(&Event::Gone(gone));
+    }
+
+    fn answer_watches(&mut self) {
+        for stream in [Stream::Stdout, Stream::Stderr] {
+            let index = stream as usize;
+            let written = self.drains[index].as_ref().map_or(0, Drain::written);
+            if self.watched_output[index]
+                .take_if(|seen| *seen < written)
+                .is_some()
+            {
+                self.tell(&Event::Output(stream));
+            }
+        }
+    }
+
+    fn tell(&self, event: &Event) {
+        self.tell_with(event, &[]);
+    }
+
+    /// Nobody may be there to hear it: the next request, or its absence, shows that.
+    fn tell_with(&self, event: &Event, fds: &[BorrowedFd<'_>]) {
+        let _ = wire::send(&self.role.link, &event.encode(), fds);
+    }
+}
+
+/// `tempfile` wraps the system's error to add a path.
+fn innermost(error: std::io::Error) -> std::io::Error {
+    match error
+        .get_ref()
+        .and_then(|inner| inner.source())
+        .and_then(|inner| inner.downcast_ref::<std::io::Error>())
+    {
+        Some(inner) => inner
+            .raw_os_error()
+            .map_or_else(|| inner.kind().into(), std::io::Error::from_raw_os_error),
+        None => error,
+    }
+}

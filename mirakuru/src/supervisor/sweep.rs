@@ -1,0 +1,41 @@
+//! The second line of defence: a supervisor was killed, so its word is missing. The kernel killed
+//! the service with it; whatever else carries the tree's mark is found and killed here, by the test
+//! process.
+
+use std::time::Duration;
+
+use nix::libc;
+use nix::unistd::Pid;
+
+use super::protocol::{KILL_BOUND, MARK};
+use crate::sys::{self, ProcessFd};
+use crate::wait::Deadline;
+
+/// Kills what carries the mark of this supervisor until nothing does; gives what was found.
+pub(super) fn sweep(name: &str) -> Vec<(u32, String)> {
+    let mark = format!("{MARK}={name}");
+    let deadline = Deadline::after(KILL_BOUND);
+    let mut swept = Vec::new();
+    loop {
+        let found = sys::marked(&mark);
+        if found.is_empty() || deadline.has_passed() {
+            return swept;
+        }
+        for pid in found {
+            if let Some(command) = kill_marked(pid, &mark) {
+                swept.push((pid.as_raw().unsigned_abs(), command));
+            }
+        }
+    }
+}
+
+/// Opened first, looked at again, killed then: the pid may have been given to another since.
+fn kill_marked(pid: Pid, mark: &str) -> Option<String> {
+    let process = ProcessFd::open(pid).ok()?;
+    let command = sys::command_line(pid);
+    if !sys::carries(pid, mark) || process.signal(libc::SIGKILL).is_err() {
+        return None;
+    }
+    process.ended_within(Duration::from_secs(1));
+    Some(command)
+}

@@ -1,0 +1,108 @@
+//! Frames and descriptors over a stream socket.
+//!
+//! A frame is its length, the number of descriptors that belong to it, and its bytes; the
+//! descriptors travel with the first of them. The kernel never joins two messages that carry
+//! descriptors, so they arrive in the order of their frames.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice, IoSliceMut, Write};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+
+use nix::cmsg_space;
+use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, sendmsg};
+
+use crate::sys;
+
+/// The most descriptors of one frame: three streams.
+const MAX_DESCRIPTORS: usize = 3;
+const HEADER: usize = 5;
+
+/// Sends one frame whole. Two threads must not do so at once.
+pub(crate) fn send(socket: &UnixStream, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> io::Result<()> {
+    let mut frame = Vec::with_capacity(HEADER + bytes.len());
+    let len =
+        u32::try_from(bytes.len()).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+    frame.extend_from_slice(&len.to_le_bytes());
+    frame.push(u8::try_from(fds.len()).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?);
+    frame.extend_from_slice(bytes);
+
+    let raw: Vec<_> = fds.iter().map(AsRawFd::as_raw_fd).collect();
+    let rights = [ControlMessage::ScmRights(&raw)];
+    let control = if raw.is_empty() { &[][..] } else { &rights };
+    let sent = loop {
+        let first = [IoSlice::new(&frame)];
+        match sendmsg::<()>(socket.as_raw_fd(), &first, control, sys::SEND_FLAGS, None) {
+            Err(nix::Error::EINTR) => {}
+            sent => break sent?,
+        }
+    };
+    // The rest of a frame that did not fit goes without descriptors; `write` would raise SIGPIPE
+    // where it is not ignored, which both ends see to.
+    (&mut &*socket).write_all(&frame[sent..])
+}
+
+/// What has arrived and was not taken yet.
+#[derive(Default)]
+pub(crate) struct Inbox {
+    bytes: Vec<u8>,
+    fds: VecDeque<OwnedFd>,
+}
+
+/// One message with its descriptors.
+pub(crate) struct Frame {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) fds: Vec<OwnedFd>,
+}
+
+/// What a look at the socket brought.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Arrived {
+    Something,
+    Nothing,
+    End,
+}
+
+impl Inbox {
+    /// Takes in what has arrived; never waits.
+    pub(crate) fn receive(&mut self, socket: &UnixStream) -> io::Result<Arrived> {
+        let mut buffer = [0_u8; 16 * 1024];
+        let mut space = cmsg_space!([std::os::fd::RawFd; MAX_DESCRIPTORS]);
+        let mut slices = [IoSliceMut::new(&mut buffer)];
+        let flags = MsgFlags::MSG_DONTWAIT | sys::RECEIVE_FLAGS;
+        let message = match recvmsg::<()>(socket.as_raw_fd(), &mut slices, Some(&mut space), flags)
+        {
+            Ok(message) => message,
+            Err(nix::Error::EAGAIN | nix::Error::EINTR) => return Ok(Arrived::Nothing),
+            Err(nix::Error::ECONNRESET) => return Ok(Arrived::End),
+            Err(errno) => return Err(errno.into()),
+        };
+        let count = message.bytes;
+        for control in message.cmsgs()? {
+            if let ControlMessageOwned::ScmRights(fds) = control {
+                self.fds
+                    .extend(fds.into_iter().map(sys::adopt_received_descriptor));
+            }
+        }
+        self.bytes.extend_from_slice(&buffer[..count]);
+        Ok(if count == 0 {
+            Arrived::End
+        } else {
+            Arrived::Something
+        })
+    }
+
+    /// The next whole frame.
+    pub(crate) fn next(&mut self) -> Option<Frame> {
+        let (len, rest) = self.bytes.split_first_chunk::<4>()?;
+        let (fds, rest) = rest.split_first()?;
+        let (len, fds) = (u32::from_le_bytes(*len) as usize, usize::from(*fds));
+        if rest.len() < len {
+            return None;
+        }
+        let bytes = rest[..len].to_vec();
+        self.bytes.drain(..HEADER + len);
+        let fds = self.fds.drain(..fds.min(self.fds.len())).collect();
+        Some(Frame { bytes, fds })
+    }
+}

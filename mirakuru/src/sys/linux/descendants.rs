@@ -1,0 +1,134 @@
+//! Who belongs to a tree, from `/proc`.
+//!
+//! `/proc/PID/task/*/children` names the children of one process at once; kernels built without
+//! it are asked for every process's parent instead. Neither is a snapshot: callers ask again until
+//! the kernel itself says that nothing is left.
+
+use std::collections::HashMap;
+use std::fs;
+
+use nix::unistd::Pid;
+
+use crate::sys::{Descendant, Standing};
+
+/// The unreaped children of this process, which has one thread.
+pub(crate) fn children() -> Vec<Pid> {
+    let own = Pid::this();
+    listed_children(own).unwrap_or_else(|| {
+        all_parents()
+            .into_iter()
+            .filter(|(_, parent)| *parent == own)
+            .map(|(pid, _)| pid)
+            .collect()
+    })
+}
+
+/// Everything below this process, nearest first.
+pub(crate) fn descendants() -> Vec<Descendant> {
+    let own = Pid::this();
+    if listed_children(own).is_some() {
+        return breadth_first(own, |parent| listed_children(parent).unwrap_or_default());
+    }
+    let mut by_parent: HashMap<Pid, Vec<Pid>> = HashMap::new();
+    for (pid, parent) in all_parents() {
+        by_parent.entry(parent).or_default().push(pid);
+    }
+    breadth_first(own, |parent| {
+        by_parent.get(&parent).cloned().unwrap_or_default()
+    })
+}
+
+/// Without recursion: a chain may be a thousand deep.
+fn breadth_first(root: Pid, children_of: impl Fn(Pid) -> Vec<Pid>) -> Vec<Descendant> {
+    let mut found: Vec<Descendant> = Vec::new();
+    let mut next = 0;
+    let mut parent = root;
+    loop {
+        found.extend(
+            children_of(parent)
+                .into_iter()
+                .map(|pid| Descendant { pid, parent }),
+        );
+        let Some(deeper) = found.get(next) else {
+            return found;
+        };
+        parent = deeper.pid;
+        next += 1;
+    }
+}
+
+/// `None` where the kernel lacks the file, or the process is gone.
+fn listed_children(parent: Pid) -> Option<Vec<Pid>> {
+    let mut found = Vec::new();
+    let mut any = false;
+    for task in fs::read_dir(format!("/proc/{parent}/task")).ok()?.flatten() {
+        let Ok(listed) = fs::read_to_string(task.path().join("children")) else {
+            continue;
+        };
+        any = true;
+        found.extend(listed.split_ascii_whitespace().filter_map(parse_pid));
+    }
+    any.then_some(found)
+}
+
+/// Every process that can be seen, with its parent.
+fn all_parents() -> Vec<(Pid, Pid)> {
+    processes()
+        .filter_map(|pid| Some((pid, standing(pid)?.parent)))
+        .collect()
+}
+
+fn processes() -> impl Iterator<Item = Pid> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| parse_pid(entry.file_name().to_str()?))
+}
+
+fn parse_pid(text: &str) -> Option<Pid> {
+    text.parse().ok().map(Pid::from_raw)
+}
+
+/// Where a process stands now, by `/proc/PID/stat`; also for a zombie, whose numbers stay reserved
+/// until it is reaped.
+pub(crate) fn standing(pid: Pid) -> Option<Standing> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The command's name may itself hold spaces and parentheses.
+    let (_, fields) = stat.rsplit_once(')')?;
+    let mut fields = fields.split_ascii_whitespace();
+    let zombie = matches!(fields.next()?, "Z" | "X");
+    Some(Standing {
+        zombie,
+        parent: parse_pid(fields.next()?)?,
+        group: parse_pid(fields.next()?)?,
+    })
+}
+
+/// The command line for people; the name in brackets where there is none.
+pub(crate) fn command_line(pid: Pid) -> String {
+    let raw = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let words: Vec<_> = raw
+        .split(|byte| *byte == 0)
+        .filter(|word| !word.is_empty())
+        .map(|word| String::from_utf8_lossy(word).into_owned())
+        .collect();
+    if !words.is_empty() {
+        return words.join(" ");
+    }
+    let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    format!("[{}]", name.trim_end())
+}
+
+/// The processes whose environment holds `mark` (`NAME=value`), as far as this user may look.
+pub(crate) fn marked(mark: &str) -> Vec<Pid> {
+    let own = Pid::this();
+    processes()
+        .filter(|pid| *pid != own && carries(*pid, mark))
+        .collect()
+}
+
+/// Whether this process's environment holds `mark`.
+pub(crate) fn carries(pid: Pid, mark: &str) -> bool {
+    fs::read(format!("/proc/{pid}/environ")).is_ok_and(|all| {
+        all.split(|byte| *byte == 0)
+            .any(|entry| entry == mark.as_bytes())
+    })
+}

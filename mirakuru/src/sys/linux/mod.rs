@@ -1,0 +1,13 @@
+//! Linux: the complete set.
+
+mod child_signals;
+mod descendants;
+mod listeners;
+mod pidfd;
+mod process;
+
+pub(crate) use child_signals::Wakeups;
+pub(crate) use descendants::{carries, children, command_line, descendants, marked, standing};
+pub(crate) use listeners::{holder_of_port, listening};
+pub(crate) use pidfd::ProcessFd;
+pub(crate) use process::*;

@@ -1,0 +1,66 @@
+//! Process descriptors: a name for one process that is never given to another. Linux 5.3.
+#![expect(unsafe_code, reason = "nix has no pidfd calls")]
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::libc;
+use nix::poll::{PollFd, PollFlags};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
+use nix::unistd::Pid;
+
+/// One process, named for ever.
+#[derive(Debug)]
+pub(crate) struct ProcessFd(OwnedFd);
+
+impl ProcessFd {
+    /// The process that has this pid now. The caller checks afterwards that it is the one meant.
+    pub(crate) fn open(pid: Pid) -> io::Result<Self> {
+        // SAFETY: `pidfd_open(2)` takes any number.
+        let raw = unsafe { libc::syscall(libc::SYS_pidfd_open, pid.as_raw(), 0) };
+        let raw = Errno::result(raw)?;
+        let raw = i32::try_from(raw).map_err(io::Error::other)?;
+        // SAFETY: the kernel just made this descriptor, close-on-exec, for us alone.
+        Ok(Self(unsafe { OwnedFd::from_raw_fd(raw) }))
+    }
+
+    /// The same process, from a message of its own; `None` where the platform sends none.
+    pub(crate) fn from_message(fd: Option<OwnedFd>, _pid: u32) -> Option<Self> {
+        fd.map(Self)
+    }
+
+    /// What a process sends so that others can name it.
+    pub(crate) fn into_message(self) -> Option<OwnedFd> {
+        Some(self.0)
+    }
+
+    /// What becomes readable when the process has ended.
+    pub(crate) fn wakeup(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.0.as_fd())
+    }
+
+    /// Whether the process ended, waiting for it this long.
+    pub(crate) fn ended_within(&self, wait: Duration) -> bool {
+        let mut fds = [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
+        super::poll_for(&mut fds, Some(wait)).is_ok_and(|ready| ready > 0)
+    }
+
+    pub(crate) fn signal(&self, signal: i32) -> io::Result<()> {
+        let (fd, no_info) = (self.0.as_raw_fd(), std::ptr::null::<libc::siginfo_t>());
+        // SAFETY: a null `siginfo_t` is allowed by `pidfd_send_signal(2)`.
+        let result = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, fd, signal, no_info, 0) };
+        Ok(Errno::result(result).map(drop)?)
+    }
+
+    /// Takes the exit status of a child that has ended, so that it is no zombie; true if it ended
+    /// with 0. Somebody else's `waitpid(-1)` may have been quicker: then it is not known, and false.
+    pub(crate) fn reap(&self) -> bool {
+        let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG;
+        matches!(
+            waitid(Id::PIDFd(self.0.as_fd()), flags),
+            Ok(WaitStatus::Exited(_, 0))
+        )
+    }
+}

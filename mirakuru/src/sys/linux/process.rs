@@ -1,0 +1,116 @@
+//! What a process does to itself, and small calls of Linux's own.
+#![expect(unsafe_code, reason = "system calls that nix lacks")]
+
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::libc;
+use nix::poll::PollFd;
+use nix::sys::signal::Signal;
+use nix::sys::socket::{MsgFlags, getsockopt, sockopt::PeerCredentials};
+use nix::sys::time::TimeSpec;
+use nix::unistd::{Gid, Pid};
+
+/// A closed peer is an error, never `SIGPIPE`.
+pub(crate) const SEND_FLAGS: MsgFlags = MsgFlags::MSG_NOSIGNAL;
+/// Received descriptors are close-on-exec from the first moment.
+pub(crate) const RECEIVE_FLAGS: MsgFlags = MsgFlags::MSG_CMSG_CLOEXEC;
+/// Children of every kind, also those that were cloned without `SIGCHLD`.
+pub(crate) const WAIT_FLAGS: i32 = libc::__WALL | libc::WNOHANG;
+
+/// The running program's file, even if it was replaced or deleted since.
+pub(crate) fn own_program() -> io::Result<PathBuf> {
+    Ok("/proc/self/exe".into())
+}
+
+/// Waits for descriptors; no time means for ever.
+pub(crate) fn poll_for(fds: &mut [PollFd<'_>], wait: Option<Duration>) -> nix::Result<i32> {
+    nix::poll::ppoll(fds, wait.map(TimeSpec::from_duration), None)
+}
+
+/// Orphans of the tree become children of this process.
+pub(crate) fn become_subreaper() {
+    let _ = nix::sys::prctl::set_child_subreaper(true);
+}
+
+/// Has the kernel kill this process when its parent's thread ends. Lost whenever the user id
+/// changes, so this comes after that; the caller checks the parent once more.
+pub(crate) fn die_with_parent() -> io::Result<()> {
+    Ok(nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?)
+}
+
+/// Whether the kernel runs this program with more rights than its caller has (`getauxval(3)`).
+pub(crate) fn runs_privileged() -> bool {
+    // SAFETY: `getauxval` takes any number.
+    let secure = unsafe { libc::getauxval(libc::AT_SECURE) };
+    secure != 0
+}
+
+/// The process that made the other end of this socket pair.
+pub(crate) fn peer(socket: &impl std::os::fd::AsFd) -> Option<Pid> {
+    getsockopt(socket, PeerCredentials)
+        .ok()
+        .map(|peer| Pid::from_raw(peer.pid()))
+}
+
+/// Closes all descriptors but the standard ones.
+pub(crate) fn close_inherited() {
+    // SAFETY: called by a supervisor at its very start, which holds none of these.
+    let _ = unsafe { libc::syscall(libc::SYS_close_range, 3_u32, u32::MAX, 0_u32) };
+}
+
+/// The name that `ps` and `pkill` see.
+pub(crate) fn set_process_name() {
+    let _ = nix::sys::prctl::set_name(c"mirakuru");
+}
+
+const OOM_SCORE: &str = "/proc/self/oom_score_adj";
+
+/// Makes this process a late victim when memory runs out, where it may; gives what was set before.
+pub(crate) fn lower_oom_score() -> Option<String> {
+    let before = fs::read_to_string(OOM_SCORE).ok()?;
+    fs::write(OOM_SCORE, "-900").ok().map(|()| before)
+}
+
+/// Sets what [`lower_oom_score`] gave, for a service, which is no late victim.
+pub(crate) fn restore_oom_score(before: &str) {
+    let _ = fs::write(OOM_SCORE, before);
+}
+
+/// All groups of a user.
+pub(crate) fn groups_of(user: &std::ffi::CStr, gid: Gid) -> Vec<u32> {
+    let groups = nix::unistd::getgrouplist(user, gid).unwrap_or_else(|_| vec![gid]);
+    groups.into_iter().map(Gid::as_raw).collect()
+}
+
+/// Takes on another user's groups.
+pub(crate) fn set_groups(groups: &[u32]) -> nix::Result<()> {
+    nix::unistd::setgroups(
+        &groups
+            .iter()
+            .map(|group| Gid::from_raw(*group))
+            .collect::<Vec<_>>(),
+    )
+}
+
+/// Gives a range of a file back to the disk; it reads as zeros. False where the file system
+/// cannot.
+pub(crate) fn forget_range(file: &File, from: u64, to: u64) -> bool {
+    let (Ok(offset), Ok(len)) = (from.try_into(), to.saturating_sub(from).try_into()) else {
+        return false;
+    };
+    let mode = libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE;
+    // SAFETY: `fallocate` takes any numbers.
+    let result = unsafe { libc::fallocate(file.as_raw_fd(), mode, offset, len) };
+    Errno::result(result).is_ok()
+}
+
+/// Ends what the other side can read, whatever other process holds this socket too.
+pub(crate) fn hang_up(socket: &UnixStream) {
+    let _ = socket.shutdown(std::net::Shutdown::Write);
+}

@@ -1,0 +1,63 @@
+//! The one platform seam: every file here gives the same names, so that no caller holds a `cfg`.
+//!
+//! | name | Linux | other Unixes |
+//! |---|---|---|
+//! | [`ProcessFd`] | a pidfd: names one process for ever | its pid, asked by signal 0 |
+//! | [`become_subreaper`] | orphans of the tree come to the supervisor | nothing: they go to init |
+//! | [`die_with_parent`] | `PR_SET_PDEATHSIG` | nothing |
+//! | [`descendants`] | `/proc/PID/task/*/children`, or `/proc/*/stat` | nothing |
+//! | [`Wakeups`] | a signalfd for `SIGCHLD`, and dnotify for paths | a short poll interval |
+//! | [`marked`] | `/proc/*/environ` | nothing |
+//! | [`holder_of_port`], [`listening`] | `NETLINK_SOCK_DIAG` and `/proc/*/fd` | nothing |
+//! | [`forget_range`] | a hole punched into the file | nothing |
+//! | [`close_inherited`] | `close_range` | nothing: std marks all of its own |
+//!
+//! `posix.rs` holds what both share. Every `unsafe` of the crate stands below this folder.
+
+mod posix;
+
+#[cfg(all(target_os = "linux", not(mirakuru_portable)))]
+mod linux;
+#[cfg(all(unix, any(not(target_os = "linux"), mirakuru_portable)))]
+mod unix;
+
+#[cfg(all(target_os = "linux", not(mirakuru_portable)))]
+pub(crate) use linux::*;
+#[cfg(all(unix, any(not(target_os = "linux"), mirakuru_portable)))]
+pub(crate) use unix::*;
+
+pub(crate) use posix::*;
+
+/// A process of the tree, and whose child it was when it was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Descendant {
+    pub(crate) pid: nix::unistd::Pid,
+    pub(crate) parent: nix::unistd::Pid,
+}
+
+/// Where a process stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Standing {
+    pub(crate) parent: nix::unistd::Pid,
+    pub(crate) group: nix::unistd::Pid,
+    /// It has ended and was not reaped yet.
+    pub(crate) zombie: bool,
+}
+
+/// What a look at this process's children gave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ChildState {
+    /// One ended, with this code, negative for a signal's number, and is reaped now.
+    Ended(nix::unistd::Pid, i32),
+    AllAlive,
+    NoneLeft,
+}
+
+/// What the kernel says about listeners on a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Listening {
+    Yes,
+    No,
+    /// It cannot be asked here: connect instead.
+    Unknown,
+}

@@ -1,0 +1,143 @@
+//! What every Unix gives: fork, leaving at once, clean signals, descriptors out of messages.
+#![expect(unsafe_code, reason = "system calls that nix leaves unsafe")]
+
+use std::io;
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+
+use nix::libc;
+use nix::sys::signal::{SigHandler, Signal, signal};
+use nix::unistd::{ForkResult, Pid};
+
+use super::ChildState;
+
+/// Takes a descriptor out of a message that was just received.
+pub(crate) fn adopt_received_descriptor(raw: RawFd) -> OwnedFd {
+    // SAFETY: the kernel made this descriptor for us when the message was received, and the
+    // message is looked at once.
+    let fd = unsafe { OwnedFd::from_raw_fd(raw) };
+    // Where the receiving call cannot do it, this is the first moment that can.
+    let _ = nix::fcntl::fcntl(
+        &fd,
+        nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::FD_CLOEXEC),
+    );
+    fd
+}
+
+/// Forks a process that has one thread; `None` in the child.
+pub(crate) fn fork_single_threaded() -> io::Result<Option<Pid>> {
+    // SAFETY: the caller is a supervisor, which never starts a thread, so no lock can be held by
+    // a thread that the child lacks, and the child may run any code.
+    match unsafe { nix::unistd::fork() }? {
+        ForkResult::Parent { child } => Ok(Some(child)),
+        ForkResult::Child => Ok(None),
+    }
+}
+
+/// Ends the process without destructors, exit hooks or flushing.
+pub(crate) fn exit_now(code: i32) -> ! {
+    // SAFETY: `_exit` takes any number and does not return.
+    unsafe { libc::_exit(code) }
+}
+
+/// Gives every signal its default disposition but `SIGPIPE`, which stays ignored, and unblocks
+/// all. An ignored `SIGCHLD` would be inherited by every service, and lose their exit codes.
+pub(crate) fn reset_signals() {
+    for known in Signal::iterator() {
+        let handler = if known == Signal::SIGPIPE {
+            SigHandler::SigIgn
+        } else {
+            SigHandler::SigDfl
+        };
+        // SAFETY: neither disposition runs code of ours.
+        let _ = unsafe { signal(known, handler) };
+    }
+    reset_realtime_signals();
+    let _ = nix::sys::signal::SigSet::empty().thread_set_mask();
+}
+
+#[cfg(target_os = "linux")]
+fn reset_realtime_signals() {
+    for number in libc::SIGRTMIN()..=libc::SIGRTMAX() {
+        // SAFETY: the default disposition runs no code of ours.
+        let _ = unsafe { libc::signal(number, libc::SIG_DFL) };
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn reset_realtime_signals() {}
+
+/// Sends a signal by number to a process that the caller knows to be unreaped.
+pub(crate) fn send_signal(pid: Pid, signal: i32) -> nix::Result<()> {
+    // SAFETY: `kill` takes any numbers.
+    let result = unsafe { libc::kill(pid.as_raw(), signal) };
+    nix::errno::Errno::result(result).map(drop)
+}
+
+/// Sends a signal by number to a process group that the caller knows to have a member.
+pub(crate) fn send_signal_to_group(group: Pid, signal: i32) -> nix::Result<()> {
+    // 0 and 1 would mean our own group and every process there is.
+    if group.as_raw() <= 1 {
+        return Err(nix::Error::ESRCH);
+    }
+    send_signal(Pid::from_raw(-group.as_raw()), signal)
+}
+
+/// Reaps one child that has ended. Not nix's `waitpid`: that knows no death by a realtime signal.
+pub(crate) fn reap_any_child() -> ChildState {
+    let mut status = 0;
+    loop {
+        // SAFETY: `waitpid` writes one int where it is told to.
+        let result = unsafe { libc::waitpid(-1, &raw mut status, super::WAIT_FLAGS) };
+        match nix::errno::Errno::result(result) {
+            Ok(0) => return ChildState::AllAlive,
+            Ok(pid) if libc::WIFSIGNALED(status) => {
+                return ChildState::Ended(Pid::from_raw(pid), -libc::WTERMSIG(status));
+            }
+            Ok(pid) => return ChildState::Ended(Pid::from_raw(pid), libc::WEXITSTATUS(status)),
+            Err(nix::Error::EINTR) => {}
+            Err(_) => return ChildState::NoneLeft,
+        }
+    }
+}
+
+/// Bounds a resource of this process; `u64::MAX` is no bound.
+#[allow(
+    clippy::unnecessary_cast,
+    clippy::useless_conversion,
+    reason = "the types differ between C libraries"
+)]
+pub(crate) fn set_resource_limit(resource: i32, soft: u64, hard: u64) -> io::Result<()> {
+    let limit = libc::rlimit {
+        rlim_cur: if soft == u64::MAX {
+            libc::RLIM_INFINITY
+        } else {
+            soft as _
+        },
+        rlim_max: if hard == u64::MAX {
+            libc::RLIM_INFINITY
+        } else {
+            hard as _
+        },
+    };
+    // SAFETY: `setrlimit` reads the struct it is given, and takes any number.
+    let result = unsafe { libc::setrlimit(resource as _, &raw const limit) };
+    Ok(nix::errno::Errno::result(result).map(drop)?)
+}
+
+/// Adds to this process's nice value.
+pub(crate) fn set_nice(by: i32) -> io::Result<()> {
+    nix::errno::Errno::clear();
+    // SAFETY: `nice` takes any number. -1 is a valid answer, so errno tells.
+    let result = unsafe { libc::nice(by) };
+    match nix::errno::Errno::last() {
+        errno if result == -1 && errno != nix::errno::Errno::UnknownErrno => Err(errno.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Takes over descriptor 0, which is the socket of a supervisor.
+pub(crate) fn adopt_standard_input() -> OwnedFd {
+    // SAFETY: called once, by a supervisor, before anything else uses descriptor 0; it never
+    // returns to a program that would.
+    unsafe { OwnedFd::from_raw_fd(0) }
+}

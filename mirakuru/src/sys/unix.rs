@@ -1,0 +1,227 @@
+//! Unixes other than Linux: the same names with what every one of them has.
+//!
+//! Limits: orphans that left the service's process group are not found; a supervisor learns of the
+//! end of the test process by the end of its socket, or at latest within [`TICK`] by its parent's
+//! pid; a supervisor killed from outside leaves the service running. Nobody is told who holds a
+//! port.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollTimeout};
+use nix::sys::socket::MsgFlags;
+use nix::sys::wait::{WaitPidFlag, waitpid};
+use nix::unistd::{Gid, Pid};
+
+use super::{Descendant, Listening, Standing};
+
+/// How often what cannot wake us is asked for.
+const TICK: Duration = Duration::from_millis(5);
+
+/// Nothing more than the default: both ends ignore `SIGPIPE`.
+pub(crate) const SEND_FLAGS: MsgFlags = MsgFlags::empty();
+/// Nothing: descriptors are marked close-on-exec when they are adopted.
+pub(crate) const RECEIVE_FLAGS: MsgFlags = MsgFlags::empty();
+/// Children that have ended, without waiting.
+pub(crate) const WAIT_FLAGS: i32 = nix::libc::WNOHANG;
+
+/// The running program's file, by the path that it was started from.
+pub(crate) fn own_program() -> io::Result<PathBuf> {
+    std::env::current_exe()
+}
+
+/// Waits for descriptors; no time means for ever. Rounded up to milliseconds.
+pub(crate) fn poll_for(fds: &mut [PollFd<'_>], wait: Option<Duration>) -> nix::Result<i32> {
+    let wait = wait.map_or(PollTimeout::NONE, |wait| {
+        let millis = wait.as_micros().div_ceil(1000);
+        PollTimeout::try_from(millis).unwrap_or(PollTimeout::MAX)
+    });
+    nix::poll::poll(fds, wait)
+}
+
+/// Orphans go to init.
+pub(crate) fn become_subreaper() {}
+
+/// There is no such signal.
+#[expect(clippy::unnecessary_wraps, reason = "the contract of this folder")]
+pub(crate) fn die_with_parent() -> io::Result<()> {
+    Ok(())
+}
+
+/// Whether the user differs from the one who called the program.
+pub(crate) fn runs_privileged() -> bool {
+    nix::unistd::getuid() != nix::unistd::geteuid()
+        || nix::unistd::getgid() != nix::unistd::getegid()
+}
+
+/// Not asked: the handshake's name decides.
+pub(crate) fn peer(_socket: &impl AsFd) -> Option<Pid> {
+    Some(nix::unistd::getppid())
+}
+
+/// std marks all of its own close-on-exec.
+pub(crate) fn close_inherited() {}
+
+/// The name stays that of the program.
+pub(crate) fn set_process_name() {}
+
+/// There is no such score.
+pub(crate) fn lower_oom_score() -> Option<String> {
+    None
+}
+
+/// There is no such score.
+pub(crate) fn restore_oom_score(_before: &str) {}
+
+/// The user's own group alone.
+pub(crate) fn groups_of(_user: &std::ffi::CStr, gid: Gid) -> Vec<u32> {
+    vec![gid.as_raw()]
+}
+
+/// The groups of the user database are taken on with the user's own group.
+#[expect(clippy::unnecessary_wraps, reason = "the contract of this folder")]
+pub(crate) fn set_groups(_groups: &[u32]) -> nix::Result<()> {
+    Ok(())
+}
+
+/// Not available: output beyond what is kept is not written.
+pub(crate) fn forget_range(_file: &File, _from: u64, _to: u64) -> bool {
+    false
+}
+
+/// Ends what the other side can read, whatever other process holds this socket too.
+pub(crate) fn hang_up(socket: &UnixStream) {
+    let _ = socket.shutdown(std::net::Shutdown::Write);
+}
+
+/// Not known.
+pub(crate) fn listening(_addr: std::net::SocketAddr) -> Listening {
+    Listening::Unknown
+}
+
+/// Not known.
+pub(crate) fn holder_of_port(_port: u16) -> Option<String> {
+    None
+}
+
+/// Not known: the service alone is.
+pub(crate) fn children() -> Vec<Pid> {
+    Vec::new()
+}
+
+/// Not known.
+pub(crate) fn descendants() -> Vec<Descendant> {
+    Vec::new()
+}
+
+/// The group by `getpgid(2)`; the parent is not known.
+pub(crate) fn standing(pid: Pid) -> Option<Standing> {
+    let group = nix::unistd::getpgid(Some(pid)).ok()?;
+    Some(Standing {
+        zombie: false,
+        parent: Pid::from_raw(0),
+        group,
+    })
+}
+
+/// Not known.
+pub(crate) fn command_line(_pid: Pid) -> String {
+    String::new()
+}
+
+/// Not known.
+pub(crate) fn marked(_mark: &str) -> Vec<Pid> {
+    Vec::new()
+}
+
+/// Not known.
+pub(crate) fn carries(_pid: Pid, _mark: &str) -> bool {
+    false
+}
+
+/// A process by its pid.
+#[derive(Debug)]
+pub(crate) struct ProcessFd(Pid);
+
+impl ProcessFd {
+    #[expect(clippy::unnecessary_wraps, reason = "the contract of this folder")]
+    pub(crate) fn open(pid: Pid) -> io::Result<Self> {
+        Ok(Self(pid))
+    }
+
+    pub(crate) fn from_message(_fd: Option<OwnedFd>, pid: u32) -> Option<Self> {
+        i32::try_from(pid).ok().map(|pid| Self(Pid::from_raw(pid)))
+    }
+
+    #[expect(
+        clippy::unused_self,
+        clippy::unnecessary_wraps,
+        reason = "the contract of this folder"
+    )]
+    pub(crate) fn into_message(self) -> Option<OwnedFd> {
+        None
+    }
+
+    #[expect(clippy::unused_self, reason = "the contract of this folder")]
+    pub(crate) fn wakeup(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
+
+    /// A child of ours is asked for its status, and so reaped; of another process, whether its
+    /// pid still answers.
+    pub(crate) fn ended_within(&self, wait: Duration) -> bool {
+        let deadline = Instant::now() + wait;
+        loop {
+            let alive = match waitpid(self.0, Some(WaitPidFlag::WNOHANG)) {
+                Ok(status) => status.pid().is_none(),
+                Err(_) => nix::sys::signal::kill(self.0, None).is_ok(),
+            };
+            if !alive || Instant::now() >= deadline {
+                return !alive;
+            }
+            let _ = poll_for(&mut [], Some(TICK));
+        }
+    }
+
+    pub(crate) fn signal(&self, signal: i32) -> io::Result<()> {
+        Ok(super::send_signal(self.0, signal)?)
+    }
+
+    /// `ended_within` took the status already; a supervisor that was killed leaves nothing that
+    /// could be found here.
+    #[expect(clippy::unused_self, reason = "the contract of this folder")]
+    pub(crate) fn reap(&self) -> bool {
+        true
+    }
+}
+
+/// Nothing wakes us: the supervisor looks again after a tick.
+pub(crate) struct Wakeups;
+
+impl Wakeups {
+    pub(crate) fn new() -> Self {
+        Self
+    }
+
+    #[expect(clippy::unused_self, reason = "the contract of this folder")]
+    pub(crate) fn wakeup(&self) -> (Option<BorrowedFd<'_>>, Duration) {
+        (None, TICK)
+    }
+
+    #[expect(clippy::unused_self, reason = "the contract of this folder")]
+    pub(crate) fn take(&mut self) -> bool {
+        false
+    }
+
+    #[expect(clippy::unused_self, reason = "the contract of this folder")]
+    pub(crate) fn watch(&mut self, _path: &Path) -> bool {
+        false
+    }
+
+    #[expect(clippy::unused_self, reason = "the contract of this folder")]
+    pub(crate) fn forget(&mut self) {}
+}

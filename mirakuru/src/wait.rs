@@ -1,0 +1,112 @@
+//! Deadlines, and how often to look.
+//!
+//! What ends a wait early (a death, more output, a changed directory) wakes it; this is for what
+//! wakes nobody. A look costs little and a wake-up much, so their number is what counts: the
+//! interval is a fixed share of the time already waited, which keeps the delay within a few per
+//! cent of the start-up and the number of looks logarithmic.
+
+use std::time::{Duration, Instant};
+
+/// One part in this many of the time waited.
+const SHARE: u32 = 36;
+const FLOOR: Duration = Duration::from_micros(100);
+const CEILING: Duration = Duration::from_millis(20);
+
+/// A monotonic point in time; a clock that is set has no part in it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadline {
+    begin: Instant,
+    /// `None` where the bound is further away than the clock reaches.
+    end: Option<Instant>,
+}
+
+impl Deadline {
+    pub(crate) fn after(bound: Duration) -> Self {
+        let begin = Instant::now();
+        Self {
+            begin,
+            end: begin.checked_add(bound),
+        }
+    }
+
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.begin.elapsed()
+    }
+
+    /// What is left of it; zero once it has passed.
+    pub(crate) fn remaining(&self) -> Duration {
+        self.end.map_or(Duration::MAX, |end| {
+            end.saturating_duration_since(Instant::now())
+        })
+    }
+
+    pub(crate) fn has_passed(&self) -> bool {
+        self.remaining().is_zero()
+    }
+
+    /// The nearer of this and another bound from now.
+    pub(crate) fn or_sooner(&self, bound: Duration) -> Self {
+        Self::after(self.remaining().min(bound))
+    }
+}
+
+/// When to look next.
+#[derive(Debug)]
+pub(crate) struct Pace {
+    since: Instant,
+    fixed: Option<Duration>,
+}
+
+impl Pace {
+    /// The fixed interval, or the adaptive one from now on.
+    pub(crate) fn new(fixed: Option<Duration>) -> Self {
+        Self {
+            since: Instant::now(),
+            fixed,
+        }
+    }
+
+    /// Something happened that readiness tends to follow at once: look often again.
+    pub(crate) fn begin_again(&mut self) {
+        self.since = Instant::now();
+    }
+
+    pub(crate) fn interval(&self) -> Duration {
+        self.fixed.unwrap_or_else(|| adaptive(self.since.elapsed()))
+    }
+}
+
+fn adaptive(waited: Duration) -> Duration {
+    (waited / SHARE).clamp(FLOOR, CEILING)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_interval_is_a_share_of_the_time_waited_between_its_bounds() {
+        assert_eq!(adaptive(Duration::ZERO), FLOOR);
+        assert_eq!(
+            adaptive(Duration::from_millis(360)),
+            Duration::from_millis(10)
+        );
+        assert_eq!(adaptive(Duration::from_secs(60)), CEILING);
+    }
+
+    #[test]
+    fn looking_is_rare_in_a_long_wait() {
+        let (mut waited, mut looks) = (Duration::ZERO, 0);
+        while waited < Duration::from_secs(2) {
+            waited += adaptive(waited);
+            looks += 1;
+        }
+        assert!(looks < 320, "{looks} looks in two seconds");
+    }
+
+    #[test]
+    fn a_bound_beyond_the_clock_never_passes() {
+        assert!(!Deadline::after(Duration::MAX).has_passed());
+        assert!(Deadline::after(Duration::ZERO).has_passed());
+    }
+}

@@ -1,0 +1,43 @@
+//! Writes BYTES bytes of lines to its output as fast as it can, and stays: `floods BYTES [--before LINE] [--then LINE]`.
+
+use std::{
+    env,
+    error::Error,
+    io::{self, Write},
+    thread,
+};
+
+const LINE: &[u8] = b"a line of sixty-four bytes, which is written again and again...\n";
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut args = env::args().skip(1);
+    let mut left: usize = args.next().ok_or("BYTES is missing")?.parse()?;
+    let (mut before, mut then) = (None, None);
+    while let Some(option) = args.next() {
+        match option.as_str() {
+            "--before" => before = args.next(),
+            "--then" => then = args.next(),
+            _ => return Err(format!("unknown option {option}").into()),
+        }
+    }
+
+    let mut out = io::stdout().lock();
+    if let Some(line) = before {
+        writeln!(out, "{line}")?;
+    }
+    let block = LINE.repeat(1024);
+    while left > 0 {
+        // The last block is cut, and ends its line.
+        let size = left.min(block.len());
+        out.write_all(&block[..size - 1])?;
+        out.write_all(b"\n")?;
+        left -= size;
+    }
+    if let Some(line) = then {
+        writeln!(out, "{line}")?;
+    }
+    out.flush()?;
+    loop {
+        thread::park();
+    }
+}

@@ -1,0 +1,137 @@
+//! A small HTTP/1.1 service that answers with what it was asked: `http_service PORT [DELAY_MS] [STATUS=200]`.
+//!
+//! It listens at once (on a free port for `PORT` 0), prints `listening on PORT`, and answers 503 until
+//! `DELAY_MS` have passed, then `STATUS`. `/status/NNN` answers NNN; `/needs/NAME/VALUE` answers 412 unless the
+//! request has that header. The body of the answer is the request's method, path, query, headers and
+//! body as text. Each request is one line of output: `METHOD path?query body`.
+
+use std::{
+    env,
+    error::Error,
+    io::{self, BufRead, BufReader, Read, Write},
+    net::{TcpListener, TcpStream},
+    thread,
+    time::{Duration, Instant},
+};
+
+struct Request {
+    method: String,
+    /// The path and the query, as they were sent.
+    target: String,
+    /// One `name: value` per header, the names as they were sent.
+    headers: Vec<String>,
+    body: String,
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut args = env::args().skip(1);
+    let port: u16 = args.next().ok_or("PORT is missing")?.parse()?;
+    let delay: u64 = args.next().map_or(Ok(0), |ms| ms.parse())?;
+    let status: u16 = args.next().map_or(Ok(200), |code| code.parse())?;
+
+    let ready_at = Instant::now() + Duration::from_millis(delay);
+    let listener = TcpListener::bind(("127.0.0.1", port))?;
+    println!("listening on {}", listener.local_addr()?.port());
+    for connection in listener.incoming() {
+        let connection = connection?;
+        thread::spawn(move || {
+            let now = if Instant::now() < ready_at {
+                None
+            } else {
+                Some(status)
+            };
+            // Whoever asked may be gone: that is no failure of the service.
+            drop(serve(&connection, now));
+        });
+    }
+    Ok(())
+}
+
+/// Answers the one request of a connection; `ready` is the status to give, `None` while starting.
+fn serve(connection: &TcpStream, ready: Option<u16>) -> io::Result<()> {
+    let Some(request) = read_request(BufReader::new(connection))? else {
+        return Ok(());
+    };
+    let Request {
+        method,
+        target,
+        headers,
+        body,
+    } = &request;
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let status = ready.map_or(503, |status| status_for(path, headers).unwrap_or(status));
+    println!("{method} {target} {body}");
+
+    let mut answer = Vec::new();
+    write!(answer, "method: {method}\npath: {path}\nquery: {query}\n")?;
+    for header in headers {
+        writeln!(answer, "header: {header}")?;
+    }
+    writeln!(answer, "body: {body}")?;
+
+    let mut reply = Vec::new();
+    write!(reply, "HTTP/1.1 {status} Status\r\nConnection: close\r\n")?;
+    if (300..400).contains(&status) {
+        write!(reply, "Location: /status/200\r\n")?;
+    }
+    if matches!(status, 204 | 304) {
+        answer.clear();
+    } else {
+        write!(
+            reply,
+            "Content-Type: text/plain\r\nContent-Length: {}\r\n",
+            answer.len()
+        )?;
+    }
+    write!(reply, "\r\n")?;
+    if method != "HEAD" {
+        reply.append(&mut answer);
+    }
+    (&*connection).write_all(&reply)
+}
+
+/// The status that the path asks for, if it asks for one.
+fn status_for(path: &str, headers: &[String]) -> Option<u16> {
+    if let Some(code) = path.strip_prefix("/status/") {
+        return code.parse().ok();
+    }
+    let (name, value) = path.strip_prefix("/needs/")?.split_once('/')?;
+    let has = headers
+        .iter()
+        .filter_map(|header| header.split_once(": "))
+        .any(|(its_name, its_value)| its_name.eq_ignore_ascii_case(name) && its_value == value);
+    if has { None } else { Some(412) }
+}
+
+/// Reads a request, `None` where the peer connected and said nothing.
+fn read_request(mut from: impl BufRead) -> io::Result<Option<Request>> {
+    let mut line = String::new();
+    from.read_line(&mut line)?;
+    let mut words = line.split_whitespace().map(str::to_owned);
+    let (Some(method), Some(target)) = (words.next(), words.next()) else {
+        return Ok(None);
+    };
+    let mut headers = Vec::new();
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        from.read_line(&mut line)?;
+        let Some((name, value)) = line.trim_end().split_once(':') else {
+            break;
+        };
+        let value = value.trim_start();
+        if name.eq_ignore_ascii_case("content-length") {
+            length = value.parse().unwrap_or(0);
+        }
+        headers.push(format!("{name}: {value}"));
+    }
+    let mut body = Vec::new();
+    from.take(length).read_to_end(&mut body)?;
+    let body = String::from_utf8_lossy(&body).into_owned();
+    Ok(Some(Request {
+        method,
+        target,
+        headers,
+        body,
+    }))
+}

@@ -1,0 +1,100 @@
+//! Leaves a daemon behind: `leaves_daemon [--main-stays] [--ignore-term] [--scrub] --hold FILE`.
+//!
+//! The daemon is a grandchild whose parent is gone, in a session of its own; its output stays the
+//! inherited one. `--scrub` gives it an empty environment (by running the program again),
+//! `--ignore-term` makes it deaf to SIGTERM. It adds its pid as a line to `FILE` and keeps a shared lock
+//! on it while it lives: who gets the exclusive lock knows that it is gone. Then the main process
+//! prints `daemon PID` and exits with 0, or stays with `--main-stays`.
+
+use std::{
+    env,
+    error::Error,
+    fs::{File, OpenOptions},
+    io::{self, BufRead, BufReader, Write},
+    os::unix::process::CommandExt,
+    process::{self, Command},
+    thread,
+};
+
+use nix::{
+    fcntl::{Flock, FlockArg},
+    sys::{
+        signal::{SigHandler, Signal, signal},
+        wait::waitpid,
+    },
+    unistd::{ForkResult, dup2_stdin, fork, setsid, write},
+};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let args: Vec<String> = env::args().skip(1).collect();
+    let has = |option: &str| args.iter().any(|arg| arg == option);
+    if has("--daemon") {
+        return daemon(&args);
+    }
+
+    let (from_daemon, to_main) = io::pipe()?;
+    if let ForkResult::Parent { child } = fork_single_threaded()? {
+        drop(to_main);
+        waitpid(child, None)?;
+        let mut pid = String::new();
+        BufReader::new(from_daemon).read_line(&mut pid)?;
+        if pid.is_empty() {
+            return Err("the daemon did not come up".into());
+        }
+        println!("daemon {}", pid.trim_end());
+        while has("--main-stays") {
+            thread::park();
+        }
+        return Ok(());
+    }
+
+    setsid()?;
+    // The pipe crosses the second run as its standard input.
+    dup2_stdin(&to_main)?;
+    drop((from_daemon, to_main));
+    if fork_single_threaded()?.is_parent() {
+        process::exit(0);
+    }
+    if has("--scrub") {
+        let mut again = Command::new(env::current_exe()?);
+        return Err(again.env_clear().arg("--daemon").args(&args).exec().into());
+    }
+    daemon(&args)
+}
+
+/// The daemon's life; it ends by a signal only.
+fn daemon(args: &[String]) -> Result<(), Box<dyn Error>> {
+    if args.iter().any(|arg| arg == "--ignore-term") {
+        ignore_term()?;
+    }
+    let path = args
+        .iter()
+        .skip_while(|arg| *arg != "--hold")
+        .nth(1)
+        .ok_or("--hold is missing")?;
+    let file = OpenOptions::new().append(true).create(true).open(path)?;
+    let mut held = Flock::lock(file, FlockArg::LockShared).map_err(|(_, errno)| errno)?;
+    let pid = format!("{}\n", process::id());
+    held.write_all(pid.as_bytes())?;
+    write(io::stdin(), pid.as_bytes())?;
+    dup2_stdin(File::open("/dev/null")?)?;
+    loop {
+        thread::park();
+    }
+}
+
+#[expect(unsafe_code, reason = "a daemon is made by forking")]
+fn fork_single_threaded() -> nix::Result<ForkResult> {
+    // SAFETY: the program has one thread, so the child finds every lock free.
+    unsafe { fork() }
+}
+
+#[expect(
+    unsafe_code,
+    reason = "a signal's disposition is set by an unsafe call"
+)]
+fn ignore_term() -> nix::Result<()> {
+    // SAFETY: ignoring a signal installs no handler, so no code of ours can run in one.
+    unsafe { signal(Signal::SIGTERM, SigHandler::SigIgn) }?;
+    Ok(())
+}

@@ -1,0 +1,20 @@
+//! Listens on a TCP port after a delay and drops every connection: `listens_late PORT [DELAY_MS] [HOST=127.0.0.1]`.
+//!
+//! Prints `listening` once it does. SIGTERM ends it, as by default.
+#![expect(clippy::disallowed_methods, reason = "the delay is the behaviour")]
+
+use std::{env, error::Error, net::TcpListener, thread, time::Duration};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut args = env::args().skip(1);
+    let port: u16 = args.next().ok_or("PORT is missing")?.parse()?;
+    let delay: u64 = args.next().map_or(Ok(0), |ms| ms.parse())?;
+    let host = args.next().unwrap_or_else(|| "127.0.0.1".to_owned());
+
+    thread::sleep(Duration::from_millis(delay));
+    let listener = TcpListener::bind((host.as_str(), port))?;
+    println!("listening");
+    loop {
+        drop(listener.accept());
+    }
+}

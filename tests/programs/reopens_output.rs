@@ -1,0 +1,16 @@
+//! Opens its own output again by name, as `echo x >/dev/stderr` does, then closes it and stays: `reopens_output`.
+//!
+//! Writes `through stderr` and `through stdout`, each to a file opened anew and truncated.
+
+use std::{error::Error, fs::File, io::Write, thread};
+
+use nix::{libc::STDOUT_FILENO, unistd::close};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    writeln!(File::create("/dev/stderr")?, "through stderr")?;
+    writeln!(File::create("/dev/stdout")?, "through stdout")?;
+    close(STDOUT_FILENO)?;
+    loop {
+        thread::park();
+    }
+}
