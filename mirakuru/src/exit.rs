@@ -46,6 +46,8 @@ impl Permit {
             std::mem::forget(std::mem::take(&mut *live));
         }
         live.push(Arc::clone(link));
+        // Only now: what is counted no more is on the list already.
+        drop(self);
     }
 }
 

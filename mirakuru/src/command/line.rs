@@ -138,9 +138,10 @@ mod tests {
         assert_eq!(words(&list), ["a", "b c"]);
         assert_eq!(words(list.as_slice()), ["a", "b c"]);
         assert_eq!(words(["a", "b c"]), ["a", "b c"]);
-        assert_eq!(words(&["a", "b c"]), ["a", "b c"]);
+        let (array, text) = (&["a", "b c"], "a b".to_owned());
+        assert_eq!(words(array), ["a", "b c"]);
         assert_eq!(words(list), ["a", "b c"]);
-        assert_eq!(words(&"a b".to_owned()), ["a", "b"]);
+        assert_eq!(words(&text), ["a", "b"]);
     }
 
     #[test]

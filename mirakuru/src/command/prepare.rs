@@ -73,12 +73,14 @@ fn environment(changes: &[EnvChange], place: &Place) -> Result<Vec<(OsString, Os
                 let bytes = name.as_encoded_bytes();
                 if bytes.is_empty() || bytes.contains(&b'=') || bytes.contains(&0) {
                     return Err(format!(
-                        "{name:?} cannot be the name of an environment variable"
+                        "\"{}\" cannot be the name of an environment variable",
+                        name.display()
                     ));
                 }
                 if value.as_encoded_bytes().contains(&0) {
                     return Err(format!(
-                        "the value of the environment variable {name:?} holds a NUL byte"
+                        "the value of the environment variable \"{}\" holds a NUL byte",
+                        name.display()
                     ));
                 }
                 env.insert(name.clone(), place.fill_os(value)?);

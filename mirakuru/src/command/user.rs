@@ -2,7 +2,6 @@
 
 use std::ffi::CString;
 
-use nix::libc;
 use nix::unistd::{Uid, User};
 
 use crate::supervisor::protocol::Identity;
@@ -33,22 +32,49 @@ pub enum Resource {
 }
 
 impl Resource {
+    /// Every resource, at the place of its number.
+    const ALL: [Self; 9] = [
+        Self::AddressSpace,
+        Self::Core,
+        Self::Cpu,
+        Self::Data,
+        Self::FileSize,
+        Self::LockedMemory,
+        Self::OpenFiles,
+        Self::Processes,
+        Self::Stack,
+    ];
+
+    /// The one that `resource as u8` came from.
+    pub(crate) fn from_number(number: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(number)).copied()
+    }
+
+    /// Bounds this resource for the calling process.
     #[allow(
-        clippy::unnecessary_cast,
-        reason = "the constants' type differs between C libraries"
+        clippy::useless_conversion,
+        reason = "the type of a limit differs between systems"
     )]
-    pub(crate) fn as_raw(self) -> i32 {
-        (match self {
-            Self::AddressSpace => libc::RLIMIT_AS,
-            Self::Core => libc::RLIMIT_CORE,
-            Self::Cpu => libc::RLIMIT_CPU,
-            Self::Data => libc::RLIMIT_DATA,
-            Self::FileSize => libc::RLIMIT_FSIZE,
-            Self::LockedMemory => libc::RLIMIT_MEMLOCK,
-            Self::OpenFiles => libc::RLIMIT_NOFILE,
-            Self::Processes => libc::RLIMIT_NPROC,
-            Self::Stack => libc::RLIMIT_STACK,
-        }) as i32
+    pub(crate) fn limit(self, soft: u64, hard: u64) -> nix::Result<()> {
+        use nix::sys::resource::{Resource, setrlimit};
+
+        let system = match self {
+            Self::AddressSpace => Resource::RLIMIT_AS,
+            Self::Core => Resource::RLIMIT_CORE,
+            Self::Cpu => Resource::RLIMIT_CPU,
+            Self::Data => Resource::RLIMIT_DATA,
+            Self::FileSize => Resource::RLIMIT_FSIZE,
+            Self::LockedMemory => Resource::RLIMIT_MEMLOCK,
+            Self::OpenFiles => Resource::RLIMIT_NOFILE,
+            Self::Processes => Resource::RLIMIT_NPROC,
+            Self::Stack => Resource::RLIMIT_STACK,
+        };
+        let bound = |limit: u64| {
+            limit
+                .try_into()
+                .unwrap_or(nix::sys::resource::RLIM_INFINITY)
+        };
+        setrlimit(system, bound(soft), bound(hard))
     }
 }
 

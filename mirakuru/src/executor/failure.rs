@@ -230,7 +230,7 @@ pub(super) fn warn_about(run: &Run, gone: Option<&Gone>) {
             );
         }
         Some(gone) if gone.forced => {
-            tracing::warn!(pid = run.pid, "did not stop in time and was killed")
+            tracing::warn!(pid = run.pid, "did not stop in time and was killed");
         }
         Some(_) => {}
     }

@@ -223,6 +223,10 @@ impl<R: Readiness> Executor<R> {
 
     /// Runs the service as this user, by name or number, with all of their groups. The private
     /// directory is theirs too. Needs the right to change users.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a name or a number is given, not borrowed"
+    )]
     pub fn user(mut self, user: impl ToString) -> Self {
         self.config.shape.user = Some(user.to_string());
         self

@@ -55,7 +55,7 @@ impl<R: Readiness> Executor<R> {
             command = prepared.display(),
             "starting"
         );
-        let run = self.spawn(&link, context, prepared, deadline)?;
+        let run = self.spawn(&link, &context, prepared, deadline)?;
         let ready = self.await_ready(&run, deadline);
         if let Err(unready) = ready {
             // Told after the kill: what it printed last and how it ended belong to the story.
@@ -294,7 +294,7 @@ impl<R: Readiness> Executor<R> {
     fn spawn(
         &self,
         link: &Arc<Link>,
-        before: Context,
+        before: &Context,
         prepared: Prepared,
         deadline: Deadline,
     ) -> Result<Run> {
@@ -337,7 +337,7 @@ impl<R: Readiness> Executor<R> {
         &self,
         link: &Link,
         prepared: Prepared,
-    ) -> io::Result<(Launch, Vec<OwnedFd>, [Option<Arc<Capture>>; 2])> {
+    ) -> io::Result<(Launch, Vec<OwnedFd>, Captures)> {
         let shape = &self.config.shape;
         let (mut streams, mut fds, mut captures) = ([Lead::Null; 3], Vec::new(), [None, None]);
         let leads = [
@@ -375,11 +375,7 @@ impl<R: Readiness> Executor<R> {
             identity: prepared.identity,
             umask: shape.umask,
             nice: shape.nice,
-            rlimits: shape
-                .rlimits
-                .iter()
-                .map(|(resource, soft, hard)| (resource.as_raw(), *soft, *hard))
-                .collect(),
+            rlimits: shape.rlimits.clone(),
             streams,
             farewell: self.stop_plan(self.config.stop_signal),
         };
@@ -457,7 +453,7 @@ impl<R: Readiness> Executor<R> {
             let next_look = deadline.or_sooner(pace.interval());
             let woken = link.wait(next_look, |state| {
                 (ended(state).is_some() || News::of(state) != before.1)
-                    .then(|| state.path_news != before.1.path)
+                    .then_some(state.path_news != before.1.path)
             });
             if woken == Some(true) {
                 pace.begin_again();
@@ -465,6 +461,9 @@ impl<R: Readiness> Executor<R> {
         }
     }
 }
+
+/// Standard output and standard error, where they are captured.
+type Captures = [Option<Arc<Capture>>; 2];
 
 /// What may make a check come true, counted.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -2,10 +2,10 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::{Context, Manner, NotReady, Readiness, Target};
-use crate::sys::{self, Listening};
+use crate::sys;
 
 /// Ready when `host:port` accepts a connection.
 ///
@@ -21,9 +21,9 @@ pub struct Tcp {
     tried: AtomicU64,
 }
 
-/// How often a connection is tried although the kernel knows of no listener: it may stand in
+/// How often, in milliseconds, a connection is tried although the kernel knows of no listener: it may stand in
 /// another network namespace, or be reached by a rule of the packet filter.
-const TRY_ANYWAY: Duration = Duration::from_millis(100);
+const TRY_ANYWAY: u64 = 100;
 
 impl Tcp {
     /// Checks this host and port; port 0 is the executor's own.
@@ -45,13 +45,13 @@ impl Tcp {
     fn in_vain(&self, cx: &Context, addresses: &[SocketAddr]) -> bool {
         if addresses
             .iter()
-            .any(|address| sys::listening(*address) != Listening::No)
+            .any(|address| sys::listening(*address) != Some(false))
         {
             return false;
         }
         let now = u64::try_from(cx.elapsed().as_millis()).unwrap_or(u64::MAX);
         let last = self.tried.load(Ordering::Relaxed);
-        let due = now < last || now - last >= TRY_ANYWAY.as_millis() as u64;
+        let due = now < last || now - last >= TRY_ANYWAY;
         if due {
             self.tried.store(now, Ordering::Relaxed);
         }

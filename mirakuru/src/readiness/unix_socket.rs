@@ -92,14 +92,13 @@ fn connect_within(path: &Path, cx: &Context) -> io::Result<()> {
     let socket = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
     let address = UnixAddr::new(path)?;
     match connect(std::os::fd::AsRawFd::as_raw_fd(&socket), &address) {
-        Ok(()) => Ok(()),
+        // A full backlog: it listens and is busy, which is ready.
+        Ok(()) | Err(nix::Error::EAGAIN) => Ok(()),
         Err(nix::Error::EINPROGRESS) => {
             let mut fds = [PollFd::new(socket.as_fd(), PollFlags::POLLOUT)];
             sys::poll_for(&mut fds, Some(cx.patience()))?;
             UnixStream::from(socket).take_error()?.map_or(Ok(()), Err)
         }
-        // The backlog is full, so it listens, and is busy: that is ready.
-        Err(nix::Error::EAGAIN) => Ok(()),
         Err(errno) => Err(errno.into()),
     }
 }

@@ -23,7 +23,7 @@ fn enter() {
     let Some(name) = std::env::var_os(ENTRY) else {
         return;
     };
-    let Some(owner) = name.to_str().and_then(|name| called_by(name)) else {
+    let Some(owner) = name.to_str().and_then(called_by) else {
         return;
     };
     // From here on this is a supervisor: it never returns to a program that would run tests.
@@ -45,8 +45,8 @@ fn called_by(name: &str) -> Option<Pid> {
     let input = std::io::stdin();
     let peer = sys::peer(&input.as_fd())?;
     let mut greeting = [0_u8; 64];
-    let peek = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
-    let len = recv(input.as_fd().as_raw_fd(), &mut greeting, peek).ok()?;
+    let looking = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
+    let len = recv(input.as_fd().as_raw_fd(), &mut greeting, looking).ok()?;
     let expected = [HANDSHAKE, name.as_bytes()].concat();
     greeting[..len].starts_with(&expected).then_some(peer)
 }

@@ -104,22 +104,21 @@ fn become_service(
     oom_score: Option<&str>,
     supervisor: Pid,
 ) -> Failure {
-    let error = match set_up(order, oom_score, supervisor) {
-        Err(failure) => return failure,
-        Ok(()) => {
-            let mut command = Command::new(&order.words[0]);
-            command
-                .args(&order.words[1..])
-                .env_clear()
-                .envs(order.env.iter().cloned());
-            let mut streams = streams.into_iter();
-            let mut next = || streams.next().unwrap_or_else(Stdio::null);
-            // std resets the signal mask and SIGPIPE, and looks the program up in the service's
-            // own PATH.
-            command.stdin(next()).stdout(next()).stderr(next()).exec()
-        }
-    };
-    failure("run the program", &error)
+    if let Err(failure) = set_up(order, oom_score, supervisor) {
+        return failure;
+    }
+    let mut command = Command::new(&order.words[0]);
+    command
+        .args(&order.words[1..])
+        .env_clear()
+        .envs(order.env.iter().cloned());
+    let mut streams = streams.into_iter();
+    let mut next = || streams.next().unwrap_or_else(Stdio::null);
+    // std resets the signal mask and SIGPIPE, and looks the program up in the service's own PATH.
+    failure(
+        "run the program",
+        &command.stdin(next()).stdout(next()).stderr(next()).exec(),
+    )
 }
 
 fn set_up(order: &Launch, oom_score: Option<&str>, supervisor: Pid) -> Result<(), Failure> {
@@ -130,10 +129,7 @@ fn set_up(order: &Launch, oom_score: Option<&str>, supervisor: Pid) -> Result<()
     }
     // Limits and niceness first: raising them needs the rights that the user may lack.
     for (resource, soft, hard) in &order.rlimits {
-        step(
-            "set a resource limit",
-            sys::set_resource_limit(*resource, *soft, *hard),
-        )?;
+        step("set a resource limit", resource.limit(*soft, *hard))?;
     }
     if let Some(nice) = order.nice {
         step("set its niceness", sys::set_nice(nice))?;

@@ -9,6 +9,8 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::command::Resource;
+
 /// The environment variable that marks every process of a tree with its supervisor's name.
 pub(crate) const MARK: &str = "MIRAKURU_UUID";
 
@@ -52,7 +54,7 @@ pub(crate) struct Launch {
     pub(crate) umask: Option<u32>,
     pub(crate) nice: Option<i32>,
     /// Resource, soft and hard limit.
-    pub(crate) rlimits: Vec<(i32, u64, u64)>,
+    pub(crate) rlimits: Vec<(Resource, u64, u64)>,
     pub(crate) streams: [Lead; 3],
     /// How to stop it should the test process end without a word.
     pub(crate) farewell: StopPlan,
@@ -259,7 +261,7 @@ fn encode_launch(to: &mut Encoder, launch: &Launch) {
         to.i32(*nice);
     });
     to.list(rlimits, |to, (resource, soft, hard)| {
-        to.i32(*resource).u64(*soft).u64(*hard);
+        to.tag(*resource as u8).u64(*soft).u64(*hard);
     });
     for lead in streams {
         to.tag(*lead as u8);
@@ -281,7 +283,13 @@ fn decode_launch(from: &mut Decoder<'_>) -> Option<Launch> {
         })?,
         umask: from.option(Decoder::u32)?,
         nice: from.option(Decoder::i32)?,
-        rlimits: from.list(|from| Some((from.i32()?, from.u64()?, from.u64()?)))?,
+        rlimits: from.list(|from| {
+            Some((
+                Resource::from_number(from.tag()?)?,
+                from.u64()?,
+                from.u64()?,
+            ))
+        })?,
         streams: [from.lead()?, from.lead()?, from.lead()?],
         farewell: from.plan()?,
     })
@@ -326,7 +334,9 @@ impl Encoder {
 
     fn list<T>(&mut self, items: &[T], mut each: impl FnMut(&mut Self, &T)) -> &mut Self {
         self.len(items.len());
-        items.iter().for_each(|item| each(self, item));
+        for item in items {
+            each(self, item);
+        }
         self
     }
 
@@ -410,6 +420,10 @@ impl Decoder<'_> {
         (0..self.u32()?).map(|_| each(self)).collect()
     }
 
+    #[expect(
+        clippy::option_option,
+        reason = "the outer one says whether it could be read"
+    )]
     fn option<T>(&mut self, some: impl FnOnce(&mut Self) -> Option<T>) -> Option<Option<T>> {
         if self.flag()? {
             some(self).map(Some)

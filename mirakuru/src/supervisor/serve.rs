@@ -139,7 +139,7 @@ impl Server {
             }
             while let Some(frame) = self.inbox.next() {
                 match Request::decode(&frame.bytes) {
-                    Some(Request::Launch(order)) => self.launch(*order, frame.fds),
+                    Some(Request::Launch(order)) => self.launch(&order, frame.fds),
                     Some(request) => self.serve(request),
                     None => self.leave(),
                 }
@@ -170,10 +170,10 @@ impl Server {
         self.tell(&Event::Directory(answer));
     }
 
-    fn launch(&mut self, order: Launch, fds: Vec<std::os::fd::OwnedFd>) {
+    fn launch(&mut self, order: &Launch, fds: Vec<std::os::fd::OwnedFd>) {
         self.farewell = order.farewell;
-        self.hand_over_directory(&order);
-        match launch(&order, fds, self.oom_score.as_deref()) {
+        self.hand_over_directory(order);
+        match launch(order, fds, self.oom_score.as_deref()) {
             Ok(Launched { main, drains }) => {
                 self.tree = Tree::new(main);
                 self.drains = drains;

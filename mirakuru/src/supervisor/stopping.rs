@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use nix::libc;
 
 use super::protocol::{Gone, KILL_BOUND, StopPlan};
-use super::tree::Tree;
+use super::tree::{Tree, living};
 
 /// How often a tree is looked at whose end wakes nobody: members of the service's group that are
 /// not our children yet.
@@ -38,7 +38,7 @@ impl Stopping {
     /// Sends the first signal.
     pub(super) fn begin(plan: StopPlan, tree: &Tree, now: Instant) -> Self {
         let gone = Gone {
-            found: tree.living().len().try_into().unwrap_or(u32::MAX),
+            found: living().len().try_into().unwrap_or(u32::MAX),
             ..Gone::default()
         };
         let main_is_service = tree.main_is_alive() && !plan.whole_tree;
@@ -81,7 +81,7 @@ impl Stopping {
         if self.phase == Phase::Killing {
             tree.kill_pass();
             if now >= self.deadline {
-                self.gone.survivors = tree.living();
+                self.gone.survivors = living();
                 return Some(std::mem::take(&mut self.gone));
             }
         }

@@ -124,15 +124,15 @@ impl Tree {
                 .is_some_and(|standing| !standing.zombie && Some(standing.group) == self.group)
         })
     }
+}
 
-    /// What lives, for people.
-    pub(super) fn living(&self) -> Vec<(u32, String)> {
-        sys::descendants()
-            .into_iter()
-            .filter(|one| sys::standing(one.pid).is_some_and(|standing| !standing.zombie))
-            .map(|one| (one.pid.as_raw().unsigned_abs(), sys::command_line(one.pid)))
-            .collect()
-    }
+/// What lives below us, for people.
+pub(super) fn living() -> Vec<(u32, String)> {
+    sys::descendants()
+        .into_iter()
+        .filter(|one| sys::standing(one.pid).is_some_and(|standing| !standing.zombie))
+        .map(|one| (one.pid.as_raw().unsigned_abs(), sys::command_line(one.pid)))
+        .collect()
 }
 
 /// Signals the group of each direct child once; gives the groups.

@@ -14,6 +14,12 @@
 //!
 //! `posix.rs` holds what both share. Every `unsafe` of the crate stands below this folder.
 
+#![allow(
+    clippy::unnecessary_wraps,
+    clippy::unused_self,
+    reason = "the contract: what cannot fail or needs no state on one platform does on another"
+)]
+
 mod posix;
 
 #[cfg(all(target_os = "linux", not(mirakuru_portable)))]
@@ -51,13 +57,4 @@ pub(crate) enum ChildState {
     Ended(nix::unistd::Pid, i32),
     AllAlive,
     NoneLeft,
-}
-
-/// What the kernel says about listeners on a port.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Listening {
-    Yes,
-    No,
-    /// It cannot be asked here: connect instead.
-    Unknown,
 }

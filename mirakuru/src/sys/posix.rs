@@ -100,30 +100,6 @@ pub(crate) fn reap_any_child() -> ChildState {
     }
 }
 
-/// Bounds a resource of this process; `u64::MAX` is no bound.
-#[allow(
-    clippy::unnecessary_cast,
-    clippy::useless_conversion,
-    reason = "the types differ between C libraries"
-)]
-pub(crate) fn set_resource_limit(resource: i32, soft: u64, hard: u64) -> io::Result<()> {
-    let limit = libc::rlimit {
-        rlim_cur: if soft == u64::MAX {
-            libc::RLIM_INFINITY
-        } else {
-            soft as _
-        },
-        rlim_max: if hard == u64::MAX {
-            libc::RLIM_INFINITY
-        } else {
-            hard as _
-        },
-    };
-    // SAFETY: `setrlimit` reads the struct it is given, and takes any number.
-    let result = unsafe { libc::setrlimit(resource as _, &raw const limit) };
-    Ok(nix::errno::Errno::result(result).map(drop)?)
-}
-
 /// Adds to this process's nice value.
 pub(crate) fn set_nice(by: i32) -> io::Result<()> {
     nix::errno::Errno::clear();

@@ -17,7 +17,7 @@ use nix::sys::socket::MsgFlags;
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::{Gid, Pid};
 
-use super::{Descendant, Listening, Standing};
+use super::{Descendant, Standing};
 
 /// How often what cannot wake us is asked for.
 const TICK: Duration = Duration::from_millis(5);
@@ -47,7 +47,6 @@ pub(crate) fn poll_for(fds: &mut [PollFd<'_>], wait: Option<Duration>) -> nix::R
 pub(crate) fn become_subreaper() {}
 
 /// There is no such signal.
-#[expect(clippy::unnecessary_wraps, reason = "the contract of this folder")]
 pub(crate) fn die_with_parent() -> io::Result<()> {
     Ok(())
 }
@@ -83,7 +82,6 @@ pub(crate) fn groups_of(_user: &std::ffi::CStr, gid: Gid) -> Vec<u32> {
 }
 
 /// The groups of the user database are taken on with the user's own group.
-#[expect(clippy::unnecessary_wraps, reason = "the contract of this folder")]
 pub(crate) fn set_groups(_groups: &[u32]) -> nix::Result<()> {
     Ok(())
 }
@@ -98,9 +96,9 @@ pub(crate) fn hang_up(socket: &UnixStream) {
     let _ = socket.shutdown(std::net::Shutdown::Write);
 }
 
-/// Not known.
-pub(crate) fn listening(_addr: std::net::SocketAddr) -> Listening {
-    Listening::Unknown
+/// Not known: connect instead.
+pub(crate) fn listening(_addr: std::net::SocketAddr) -> Option<bool> {
+    None
 }
 
 /// Not known.
@@ -148,7 +146,6 @@ pub(crate) fn carries(_pid: Pid, _mark: &str) -> bool {
 pub(crate) struct ProcessFd(Pid);
 
 impl ProcessFd {
-    #[expect(clippy::unnecessary_wraps, reason = "the contract of this folder")]
     pub(crate) fn open(pid: Pid) -> io::Result<Self> {
         Ok(Self(pid))
     }
@@ -157,16 +154,10 @@ impl ProcessFd {
         i32::try_from(pid).ok().map(|pid| Self(Pid::from_raw(pid)))
     }
 
-    #[expect(
-        clippy::unused_self,
-        clippy::unnecessary_wraps,
-        reason = "the contract of this folder"
-    )]
     pub(crate) fn into_message(self) -> Option<OwnedFd> {
         None
     }
 
-    #[expect(clippy::unused_self, reason = "the contract of this folder")]
     pub(crate) fn wakeup(&self) -> Option<BorrowedFd<'_>> {
         None
     }
@@ -193,7 +184,6 @@ impl ProcessFd {
 
     /// `ended_within` took the status already; a supervisor that was killed leaves nothing that
     /// could be found here.
-    #[expect(clippy::unused_self, reason = "the contract of this folder")]
     pub(crate) fn reap(&self) -> bool {
         true
     }
@@ -207,21 +197,17 @@ impl Wakeups {
         Self
     }
 
-    #[expect(clippy::unused_self, reason = "the contract of this folder")]
     pub(crate) fn wakeup(&self) -> (Option<BorrowedFd<'_>>, Duration) {
         (None, TICK)
     }
 
-    #[expect(clippy::unused_self, reason = "the contract of this folder")]
     pub(crate) fn take(&mut self) -> bool {
         false
     }
 
-    #[expect(clippy::unused_self, reason = "the contract of this folder")]
     pub(crate) fn watch(&mut self, _path: &Path) -> bool {
         false
     }
 
-    #[expect(clippy::unused_self, reason = "the contract of this folder")]
     pub(crate) fn forget(&mut self) {}
 }

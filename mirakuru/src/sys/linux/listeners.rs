@@ -14,7 +14,6 @@ use nix::sys::socket::{
 use nix::unistd::Pid;
 
 use super::descendants::command_line;
-use crate::sys::Listening;
 
 /// Layout of `<linux/netlink.h>` and `<linux/inet_diag.h>`.
 const HEADER: usize = 16;
@@ -26,16 +25,13 @@ const TCP_LISTEN: u8 = 10;
 /// `inet_diag_msg.idiag_inode`, from the start of the answer.
 const INODE: usize = HEADER + 68;
 
-/// Whether somebody listens at this loopback address, in this network namespace.
-pub(crate) fn listening(addr: SocketAddr) -> Listening {
+/// Whether somebody listens at this loopback address, in this network namespace; `None` where the
+/// kernel cannot be asked: connect instead.
+pub(crate) fn listening(addr: SocketAddr) -> Option<bool> {
     if !addr.ip().is_loopback() {
-        return Listening::Unknown;
+        return None;
     }
-    match listener(addr) {
-        Ok(Some(_)) => Listening::Yes,
-        Ok(None) => Listening::No,
-        Err(_) => Listening::Unknown,
-    }
+    listener(addr).ok().map(|inode| inode.is_some())
 }
 
 /// Who listens on this port of the loopback interface, for people: pid and command.
@@ -146,14 +142,14 @@ mod tests {
             } else {
                 (Ipv4Addr::LOCALHOST, port).into()
             };
-            assert_eq!(super::listening(asked), Listening::Yes, "{address}");
+            assert_eq!(super::listening(asked), Some(true), "{address}");
             let holder = holder_of_port(port).expect("held by this process");
             assert!(
                 holder.starts_with(&format!("pid {}: ", std::process::id())),
                 "{holder}"
             );
             drop(listener);
-            assert_eq!(super::listening(asked), Listening::No, "{address}");
+            assert_eq!(super::listening(asked), Some(false), "{address}");
         }
     }
 }
