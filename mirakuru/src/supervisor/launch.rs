@@ -114,7 +114,7 @@ fn become_service(
         .envs(order.env.iter().cloned());
     let mut streams = streams.into_iter();
     let mut next = || streams.next().unwrap_or_else(Stdio::null);
-    // std resets the signal mask and SIGPIPE, and looks the program up in the service's own PATH.
+    // std gives SIGPIPE its default again, and looks the program up in the service's own PATH.
     failure(
         "run the program",
         &command.stdin(next()).stdout(next()).stderr(next()).exec(),
@@ -122,6 +122,8 @@ fn become_service(
 }
 
 fn set_up(order: &Launch, oom_score: Option<&str>, supervisor: Pid) -> Result<(), Failure> {
+    // The supervisor reads its signals from a descriptor, so they are blocked.
+    sys::unblock_signals();
     // A session of its own: a terminal's Ctrl-C does not reach it, and its group is its own.
     step("start a session", setsid())?;
     if let Some(score) = oom_score {

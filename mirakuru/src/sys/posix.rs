@@ -52,6 +52,11 @@ pub(crate) fn reset_signals() {
         let _ = unsafe { signal(known, handler) };
     }
     reset_realtime_signals();
+    unblock_signals();
+}
+
+/// Unblocks every signal; a mask outlives `exec`.
+pub(crate) fn unblock_signals() {
     let _ = nix::sys::signal::SigSet::empty().thread_set_mask();
 }
 

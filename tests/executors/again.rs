@@ -1,0 +1,55 @@
+//! A test that needs a process of its own: it runs itself again, alone.
+
+use std::{
+    env,
+    io::Write,
+    process::{Command, Output, Stdio},
+    thread,
+};
+
+const MARK: &str = "MIRAKURU_TESTS_ALONE";
+
+/// Whether this is the process that the test has for itself.
+pub(crate) fn is_alone() -> bool {
+    env::var_os(MARK).is_some()
+}
+
+/// Runs this test binary again for the test that calls, with this standard input, and expects it to
+/// pass. `shape` may change the environment.
+#[track_caller]
+pub(crate) fn alone(input: &str, shape: impl FnOnce(&mut Command)) -> Output {
+    let test = thread::current()
+        .name()
+        .expect("a test's thread")
+        .to_owned();
+    let mut command = Command::new(env::current_exe().expect("this binary"));
+    command.args(["--exact", &test, "--nocapture", "--test-threads=1"]);
+    shape(&mut command);
+    run(command, input)
+}
+
+#[track_caller]
+fn run(mut command: Command, input: &str) -> Output {
+    let mut child = command
+        .env(MARK, "1")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("this binary runs");
+    let mut stdin = child.stdin.take().expect("piped");
+    stdin
+        .write_all(input.as_bytes())
+        .expect("a short text fits");
+    drop(stdin);
+    let output = child.wait_with_output().expect("a child");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}\n{stdout}\n{stderr}",
+        output.status
+    );
+    assert!(stdout.contains("1 passed"), "it did not run:\n{stdout}");
+    output
+}

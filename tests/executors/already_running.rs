@@ -1,0 +1,160 @@
+//! What answers before the start is not ours: nothing is spawned.
+
+use std::{fs, net::TcpListener, os::unix::net::UnixListener, process};
+
+use mirakuru::{
+    Error, ErrorKind, Executor, HttpExecutor, NotReady, PidExecutor, Readiness, TcpExecutor,
+    UnixSocketExecutor,
+    readiness::{Context, Tcp},
+};
+
+use crate::{
+    programs::PRINTS,
+    told::{assert_told, error_of},
+};
+
+const ELSEWHERE: &str = "  help:        stop what runs there, or use another place: `{port}` is a free port, `{tmpdir}` a private directory";
+
+/// Starts what is refused.
+fn refused<R: Readiness>(executor: &Executor<R>) -> Error {
+    let error = error_of(executor.start());
+    assert_eq!(error.kind(), ErrorKind::AlreadyRunning);
+    assert_eq!((executor.pid(), executor.exit_code()), (None, None));
+    assert_eq!(executor.output().text(), "");
+    assert_eq!(error.exit_code(), None);
+    error
+}
+
+fn taken_port() -> (TcpListener, u16) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = listener.local_addr().expect("bound").port();
+    (listener, port)
+}
+
+fn reason(what: &str) -> String {
+    format!("  reason:      before the start, what would show that it is ready was there: {what}")
+}
+
+#[test]
+fn a_port_that_accepts_is_told_with_its_holder() {
+    let (_listener, port) = taken_port();
+    let executor = TcpExecutor::new([PRINTS, "up"], "127.0.0.1", port);
+    let error = refused(&executor);
+    assert_told(
+        &error,
+        &[
+            "`prints up` was not started: something answers there already",
+            &reason(&format!("127.0.0.1:{port} to accept a connection")),
+            "  held by:     *",
+            ELSEWHERE,
+        ],
+    );
+    let text = error.to_string();
+    assert!(text.contains(&format!("pid {}", process::id())), "{text}");
+}
+
+#[test]
+fn a_port_that_is_free_again_is_no_obstacle() -> mirakuru::Result<()> {
+    let (listener, port) = taken_port();
+    let command = [crate::programs::LISTENS_LATE, &port.to_string()];
+    let executor = TcpExecutor::new(command, "127.0.0.1", port);
+    refused(&executor);
+    drop(listener);
+    assert!(executor.start()?.running());
+    Ok(())
+}
+
+#[test]
+fn a_url_whose_port_accepts_is_told() {
+    let (_listener, port) = taken_port();
+    let url = format!("http://127.0.0.1:{port}/health");
+    assert_told(
+        &refused(&HttpExecutor::new([PRINTS, "up"], &*url)),
+        &[
+            "`prints up` was not started: something answers there already",
+            &reason(&format!(r"HEAD {url} to answer with status 2\d\d")),
+            "  held by:     *",
+            ELSEWHERE,
+        ],
+    );
+}
+
+#[test]
+fn a_socket_that_accepts_is_told() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let socket = directory.path().join("socket");
+    let _listener = UnixListener::bind(&socket).expect("own directory");
+    assert_told(
+        &refused(&UnixSocketExecutor::new([PRINTS, "up"], &socket)),
+        &[
+            "`prints up` was not started: something answers there already",
+            &reason(&format!(
+                "the socket {} to accept a connection",
+                socket.display()
+            )),
+            ELSEWHERE,
+        ],
+    );
+}
+
+#[test]
+fn a_file_that_is_there_is_told_and_left() {
+    let file = tempfile::NamedTempFile::new().expect("a temporary file");
+    let name = file.path().display();
+    assert_told(
+        &refused(&PidExecutor::new([PRINTS, "up"], file.path())),
+        &[
+            "`prints up` was not started: something answers there already",
+            &reason(&format!("the file {name} to exist")),
+            &format!("  help:        stop what runs there; if nothing does, remove {name}"),
+        ],
+    );
+    assert!(fs::exists(file.path()).expect("own directory"));
+}
+
+#[test]
+fn a_check_of_ones_own_may_find_it_running() {
+    struct AlwaysThere;
+
+    impl Readiness for AlwaysThere {
+        fn pre_start_check(&self, cx: &Context) -> bool {
+            assert_eq!(cx.pid(), None, "nothing is spawned yet");
+            true
+        }
+
+        fn after_start_check(&self, _cx: &Context) -> Result<(), NotReady> {
+            Ok(())
+        }
+    }
+
+    assert_told(
+        &refused(&Executor::with_readiness([PRINTS, "up"], AlwaysThere)),
+        &[
+            "`prints up` was not started: something answers there already",
+            &reason("its own readiness check"),
+            ELSEWHERE,
+        ],
+    );
+}
+
+#[test]
+fn any_part_of_a_combined_check_may_find_it_running() {
+    let (_listener, port) = taken_port();
+    let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let other = free.local_addr().expect("bound").port();
+    drop(free);
+    let taken = || Tcp::new("127.0.0.1", port);
+    let free = || Tcp::new("127.0.0.1", other);
+    refused(&Executor::with_readiness(
+        [PRINTS, "up"],
+        free().and(taken()),
+    ));
+    refused(&Executor::with_readiness(
+        [PRINTS, "up"],
+        free().or(taken()),
+    ));
+    refused(&Executor::with_readiness(
+        [PRINTS, "up"],
+        free().then(taken()),
+    ));
+}

@@ -1,0 +1,166 @@
+//! The banner: found whatever way it is written.
+
+use std::time::Duration;
+
+use mirakuru::{ErrorKind, OutputExecutor, Result, Stream};
+
+use crate::{
+    programs::PRINTS,
+    told::{at_once, error_of},
+};
+
+/// Ready when `banner` is found in what is printed with these arguments.
+#[track_caller]
+fn find(arguments: &[&str], banner: &str) -> OutputExecutor {
+    let command = [&[PRINTS], arguments].concat();
+    let service = OutputExecutor::new(command, banner).timeout(Duration::from_secs(10));
+    at_once(|| service.started()).expect("the banner is found")
+}
+
+#[track_caller]
+fn is_found(arguments: &[&str], banner: &str) {
+    drop(find(arguments, banner));
+}
+
+fn is_not_found(service: OutputExecutor) -> String {
+    let error = error_of(service.timeout(Duration::from_secs(1)).start());
+    assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
+    error.to_string()
+}
+
+#[test]
+fn split_over_writes() {
+    is_found(
+        &["--split", "something else", "is ready to serve"],
+        "^is ready to serve$",
+    );
+}
+
+#[test]
+fn without_a_newline() {
+    is_found(&["--no-newline", "first", "Password: "], "^Password: $");
+    is_found(&["--no-newline", "--split", "ready"], "^ready$");
+}
+
+#[test]
+fn coloured() {
+    is_found(
+        &[r"\e[1;32mready\e[0m on \e[4m80\e[24m80"],
+        "^ready on 8080$",
+    );
+    is_found(&[r"\e]0;a title\x07ready"], "^ready$");
+}
+
+#[test]
+fn not_utf_8() -> Result<()> {
+    let service = find(&[r"\xff\xfe ready", r"caf\xe9"], "ready$");
+    assert_eq!(service.output().wait_for("^caf")?, "caf\u{fffd}");
+    assert_eq!(
+        service.output().text(),
+        "\u{fffd}\u{fffd} ready\ncaf\u{fffd}\n"
+    );
+    Ok(())
+}
+
+#[test]
+fn across_what_is_not_utf_8() {
+    is_found(&[r"ready \xff\xfe now"], "^ready .* now$");
+}
+
+#[test]
+fn with_letters_of_any_alphabet() {
+    is_found(&["bereit für Anfragen"], r"^bereit f\wr Anfragen$");
+}
+
+#[test]
+fn with_a_carriage_return() {
+    is_found(&[r"ready\x0d"], "^ready$");
+}
+
+#[test]
+fn at_the_end_of_a_long_line() {
+    let long = "x".repeat(100_000);
+    is_found(&[&format!("{long} ready")], "x ready$");
+}
+
+#[test]
+fn after_an_empty_line() {
+    is_found(&["", "", "ready"], "ready");
+    is_found(&[""], "^$");
+}
+
+#[test]
+fn on_either_stream_by_default() {
+    is_found(&["ready"], "ready");
+    is_found(&["--stderr", "ready"], "ready");
+}
+
+#[test]
+fn on_one_stream_only() -> Result<()> {
+    let script = "echo ready; sleep 0.2; echo ready on stderr >&2; exec sleep 60";
+    let service = OutputExecutor::new(script, "ready")
+        .shell(true)
+        .stream(Stream::Stderr);
+    assert_eq!(service.start()?.err_output().text(), "ready on stderr\n");
+    let script = "echo ready >&2; sleep 0.2; echo ready on stdout; exec sleep 60";
+    let service = OutputExecutor::new(script, "ready")
+        .shell(true)
+        .stream(Stream::Stdout);
+    assert_eq!(service.start()?.output().text(), "ready on stdout\n");
+    let service = OutputExecutor::new(script, "ready")
+        .shell(true)
+        .stream(Stream::Both);
+    service.start()?;
+    Ok(())
+}
+
+#[test]
+fn not_on_the_other_stream() {
+    let service = OutputExecutor::new([PRINTS, "ready"], "ready").stream(Stream::Stderr);
+    let error = is_not_found(service);
+    assert!(
+        error.contains("a line of its standard error that matches \"ready\""),
+        "{error}"
+    );
+    let service = OutputExecutor::new([PRINTS, "--stderr", "ready"], "ready");
+    let error = is_not_found(service.stream(Stream::Stdout));
+    assert!(
+        error.contains("a line of its standard output that matches \"ready\""),
+        "{error}"
+    );
+}
+
+#[test]
+fn not_over_the_end_of_a_line() {
+    is_not_found(OutputExecutor::new([PRINTS, "rea", "dy"], "rea\\s*dy"));
+}
+
+#[test]
+fn a_service_that_closes_its_output_is_not_ready_nor_waited_for_in_a_loop() {
+    let script = "exec >&- 2>&-; exec sleep 60";
+    is_not_found(OutputExecutor::new(script, "ready").shell(true));
+}
+
+#[test]
+fn named_groups_are_kept() -> Result<()> {
+    let line = "db 16.2 listening on port 5433 as main";
+    let banner = r"db (?<version>[\d.]+) .* as (?<name>\w+)(?<suffix>!)?";
+    let service = OutputExecutor::new([PRINTS, line], banner);
+    assert_eq!(service.captured("version"), None, "not before it is ready");
+    service.start()?;
+    assert_eq!(service.captured("version").as_deref(), Some("16.2"));
+    assert_eq!(service.captured("name").as_deref(), Some("main"));
+    assert_eq!(
+        service.captured("suffix"),
+        None,
+        "a group that took no part"
+    );
+    assert_eq!(service.captured("unknown"), None);
+    service.stop()?;
+    assert_eq!(
+        service.captured("name").as_deref(),
+        Some("main"),
+        "after the stop too"
+    );
+    Ok(())
+}

@@ -1,0 +1,180 @@
+//! Checks that never return, and checks that panic.
+
+use std::{
+    panic::{self, AssertUnwindSafe},
+    sync::mpsc,
+    thread,
+    time::Duration,
+};
+
+use mirakuru::{Context, ErrorKind, Executor, NotReady, Readiness, Result};
+
+use crate::{
+    lifeline::Lifeline,
+    programs::PRINTS,
+    told::{assert_told, at_once, error_of},
+};
+
+const SHORT: Duration = Duration::from_secs(1);
+
+/// Never returns.
+fn block() -> ! {
+    loop {
+        thread::park();
+    }
+}
+
+#[test]
+fn a_check_that_blocks_for_ever_does_not_outlive_the_deadline() {
+    let lifeline = Lifeline::new();
+    let command = lifeline.command(&[PRINTS, "up"]);
+    let executor = Executor::when(command, |_: &Context| block())
+        .shell(true)
+        .timeout(SHORT);
+    let error = at_once(|| error_of(executor.start()));
+    assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
+    let text = error.to_string();
+    assert!(
+        text.contains("\n  last check:  the check did not answer in time\n"),
+        "{text}"
+    );
+    assert!(lifeline.is_cut());
+}
+
+#[test]
+fn nor_does_one_that_is_part_of_another() {
+    struct Blocks;
+
+    impl Readiness for Blocks {
+        fn after_start_check(&self, _cx: &Context) -> std::result::Result<(), NotReady> {
+            block()
+        }
+    }
+
+    use mirakuru::readiness::Output;
+    let check = Output::new("up").then(Blocks).boxed_check();
+    let executor = Executor::with_readiness([PRINTS, "up"], check).timeout(SHORT);
+    assert_eq!(
+        at_once(|| error_of(executor.start())).kind(),
+        ErrorKind::TimeoutExpired
+    );
+}
+
+trait BoxedCheck: Readiness + Sized {
+    fn boxed_check(self) -> Box<dyn Readiness> {
+        Box::new(self)
+    }
+}
+
+impl<R: Readiness> BoxedCheck for R {}
+
+#[test]
+fn a_check_before_the_start_that_blocks_is_told_and_nothing_is_spawned() {
+    struct BlocksBefore;
+
+    impl Readiness for BlocksBefore {
+        fn pre_start_check(&self, _cx: &Context) -> bool {
+            block()
+        }
+
+        fn after_start_check(&self, _cx: &Context) -> std::result::Result<(), NotReady> {
+            Ok(())
+        }
+    }
+
+    let executor = Executor::with_readiness([PRINTS, "up"], BlocksBefore).timeout(SHORT);
+    let error = at_once(|| error_of(executor.start()));
+    assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
+    assert_told(
+        &error,
+        &[
+            "`prints up` did not get there in time",
+            "  reason:      the check that nothing is there yet did not answer in time",
+            "  waited for:  its own readiness check",
+            "  how long:    TIME",
+        ],
+    );
+    assert_eq!(executor.output().text(), "");
+}
+
+#[test]
+fn a_death_during_a_check_that_blocks_is_told_at_once() {
+    let command = [PRINTS, "--delay", "200", "--then-exit", "3", "bye"];
+    let executor = Executor::when(command, |_: &Context| block());
+    let error = at_once(|| error_of(executor.start()));
+    assert_eq!(
+        (error.kind(), error.exit_code()),
+        (ErrorKind::ProcessExitedWithError, Some(3))
+    );
+}
+
+#[test]
+fn an_executor_with_a_check_that_blocks_is_dropped_and_started_again() -> Result<()> {
+    let (unblock, blocked) = mpsc::channel::<()>();
+    let blocked = std::sync::Mutex::new(blocked);
+    let ready = move |_: &Context| blocked.lock().is_ok_and(|blocked| blocked.recv().is_err());
+    let executor = Executor::when([PRINTS, "up"], ready).timeout(SHORT);
+    assert_eq!(error_of(executor.start()).kind(), ErrorKind::TimeoutExpired);
+    drop(unblock);
+    assert!(executor.start()?.running());
+    Ok(())
+}
+
+/// What a start panics with.
+fn panic_of<R: Readiness>(executor: &Executor<R>) -> String {
+    let start = AssertUnwindSafe(|| executor.start().map(drop));
+    let payload = panic::catch_unwind(start).expect_err("the check panics");
+    *payload.downcast::<String>().expect("a formatted message")
+}
+
+/// A panic that the harness does not print.
+fn panic_quietly(message: &str) -> ! {
+    panic::resume_unwind(Box::new(message.to_owned()))
+}
+
+#[test]
+fn a_panic_in_a_check_goes_on_once_the_tree_is_gone() -> Result<()> {
+    let lifeline = Lifeline::new();
+    let command = lifeline.script(&format!("'{PRINTS}' child & exec '{PRINTS}' up"));
+    let ready = |cx: &Context| {
+        if cx.output().text().contains("up") {
+            panic_quietly("the check's own");
+        }
+        false
+    };
+    let executor = Executor::when(command, ready).shell(true);
+    assert_eq!(panic_of(&executor), "the check's own");
+    assert!(lifeline.is_cut());
+    assert!(!executor.running());
+    executor.stop()?;
+    Ok(())
+}
+
+#[test]
+fn a_panic_in_a_check_before_the_start_goes_on_and_nothing_is_spawned() {
+    struct PanicsBefore;
+
+    impl Readiness for PanicsBefore {
+        fn pre_start_check(&self, _cx: &Context) -> bool {
+            panic_quietly("before the start")
+        }
+
+        fn after_start_check(&self, _cx: &Context) -> std::result::Result<(), NotReady> {
+            Ok(())
+        }
+    }
+
+    let executor = Executor::with_readiness([PRINTS, "up"], PanicsBefore);
+    assert_eq!(panic_of(&executor), "before the start");
+    assert_eq!((executor.pid(), executor.exit_code()), (None, None));
+}
+
+#[test]
+fn a_panic_in_a_wait_goes_on_and_the_service_stays() -> Result<()> {
+    let service = Executor::when([PRINTS, "up"], |_: &Context| true).started()?;
+    let wait = AssertUnwindSafe(|| service.wait_for(|| panic_quietly("in the wait")).map(drop));
+    panic::catch_unwind(wait).expect_err("the closure panics");
+    assert!(service.running());
+    service.stop()?;
+    Ok(())
+}

@@ -1,0 +1,242 @@
+//! Checks are values: they combine, and users write their own.
+
+use std::{
+    fs,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use mirakuru::{
+    Context, Error, ErrorKind, Executor, NotReady, Readiness, Result,
+    readiness::{Output, PidFile, Tcp, UnixSocket},
+};
+
+use crate::{
+    programs::{BINDS_UNIX, LISTENS_LATE, PRINTS},
+    told::{assert_told, error_of},
+};
+
+/// A shell that prints `one`, and after a while `two`.
+const ONE_TWO: &str = "echo one; sleep 0.2; echo two; exec sleep 60";
+
+fn ready_text<R: Readiness>(check: R) -> Result<String> {
+    let service = Executor::with_readiness(ONE_TWO, check)
+        .shell(true)
+        .started()?;
+    Ok(service.output().text())
+}
+
+fn overdue<R: Readiness>(check: R) -> Error {
+    let executor = Executor::with_readiness([PRINTS, "one"], check);
+    error_of(executor.timeout(Duration::from_secs(1)).start())
+}
+
+#[test]
+fn both_have_to_pass() -> Result<()> {
+    assert_eq!(
+        ready_text(Output::new("two").and(Output::new("one")))?,
+        "one\ntwo\n"
+    );
+    assert_eq!(
+        ready_text(Output::new("one").and(Output::new("two")))?,
+        "one\ntwo\n"
+    );
+    Ok(())
+}
+
+#[test]
+fn one_has_to_pass() -> Result<()> {
+    assert_eq!(
+        ready_text(Output::new("two").or(Output::new("one")))?,
+        "one\n"
+    );
+    assert_eq!(
+        ready_text(Output::new("one").or(Output::new("two")))?,
+        "one\n"
+    );
+    Ok(())
+}
+
+#[test]
+fn one_has_to_pass_after_the_other() -> Result<()> {
+    assert_eq!(
+        ready_text(Output::new("one").then(Output::new("two")))?,
+        "one\ntwo\n"
+    );
+    Ok(())
+}
+
+/// Ready at the first look of a start only.
+struct AtFirst(AtomicUsize);
+
+impl Readiness for AtFirst {
+    fn after_start_check(&self, _cx: &Context) -> std::result::Result<(), NotReady> {
+        match self.0.fetch_add(1, Ordering::Relaxed) {
+            0 => Ok(()),
+            _ => Err(NotReady::new("it was ready once")),
+        }
+    }
+}
+
+#[test]
+fn what_passed_first_is_not_asked_again_in_this_start() -> Result<()> {
+    let first = Arc::new(AtFirst(AtomicUsize::new(0)));
+    let check = Arc::clone(&first).then(Output::new("two"));
+    let service = Executor::with_readiness(ONE_TWO, check)
+        .shell(true)
+        .started()?;
+    assert_eq!(first.0.load(Ordering::Relaxed), 1);
+    first.0.store(0, Ordering::Relaxed);
+    service.restart()?;
+    assert_eq!(first.0.load(Ordering::Relaxed), 1, "each start asks anew");
+    Ok(())
+}
+
+#[test]
+fn what_passed_once_is_asked_again_with_and() {
+    let error = overdue(AtFirst(AtomicUsize::new(0)).and(Output::new("two")));
+    assert!(
+        error.to_string().contains("last check:  it was ready once"),
+        "{error}"
+    );
+}
+
+#[test]
+fn an_error_tells_all_of_a_combined_check() {
+    let file = PidFile::new("/no/such/file");
+    let check = Output::new("one").then(file.or(Output::new("two")));
+    assert_told(
+        &overdue(check),
+        &[
+            "`prints one` did not get there in time",
+            "  waited for:  a line of its output that matches \"one\", then the file /no/such/file to exist, or a line of its output that matches \"two\"",
+            "  how long:    TIME",
+            "  last check:  No such file or directory (os error 2); no line matched",
+            "  process:     was running with pid PID",
+            "  output, last lines:",
+            "    | one",
+        ],
+    );
+    let error = overdue(Output::new("one").and(PidFile::new("/no/such/file"))).to_string();
+    let waited_for = "waited for:  a line of its output that matches \"one\", and the file /no/such/file to exist\n";
+    assert!(error.contains(waited_for), "{error}");
+}
+
+#[test]
+fn a_combined_check_knows_where_each_part_looks() -> Result<()> {
+    let command = format!("'{BINDS_UNIX}' {{socket}} & exec '{LISTENS_LATE}' {{port}} 100");
+    let check = Tcp::new("127.0.0.1", 0).and(UnixSocket::new("{socket}"));
+    let service = Executor::with_readiness(command, check)
+        .shell(true)
+        .started()?;
+    assert_ne!(service.port(), 0);
+    assert!(service.socket().exists());
+    Ok(())
+}
+
+/// Ready once a file of the private directory holds the pid.
+#[derive(Default)]
+struct PidTold {
+    asked_before: Arc<AtomicUsize>,
+}
+
+impl Readiness for PidTold {
+    fn pre_start_check(&self, cx: &Context) -> bool {
+        assert_eq!(cx.pid(), None);
+        self.asked_before.fetch_add(1, Ordering::Relaxed);
+        false
+    }
+
+    fn after_start_check(&self, cx: &Context) -> std::result::Result<(), NotReady> {
+        assert_eq!(self.asked_before.load(Ordering::Relaxed), 1);
+        assert!(cx.remaining() <= Duration::from_secs(60));
+        let told = fs::read_to_string(cx.tmpdir().join("told"))?;
+        let pid = cx.pid().ok_or_else(|| NotReady::new("no pid"))?;
+        if told == format!("{pid}\n") {
+            Ok(())
+        } else {
+            Err(NotReady::new(format!("it told {told:?}")))
+        }
+    }
+
+    fn describe(&self, cx: &Context) -> String {
+        format!("its pid in {}", cx.tmpdir().display())
+    }
+
+    fn validate(&self, cx: &Context) -> std::result::Result<(), String> {
+        if cx.host() == "127.0.0.1" {
+            Ok(())
+        } else {
+            Err("another host".to_owned())
+        }
+    }
+}
+
+#[test]
+fn a_check_of_ones_own_is_like_any_other() -> Result<()> {
+    let command = "echo $$ >{tmpdir}/told.new; mv {tmpdir}/told.new {tmpdir}/told; exec sleep 60";
+    let service = Executor::with_readiness(command, PidTold::default())
+        .shell(true)
+        .started()?;
+    assert!(service.running());
+    let executor = Executor::with_readiness([PRINTS, "one"], PidTold::default())
+        .timeout(Duration::from_secs(1));
+    let error = error_of(executor.start());
+    let directory = executor.tmpdir();
+    let story = error.to_string();
+    assert!(
+        story.contains(&format!(
+            "waited for:  its pid in {}\n",
+            directory.display()
+        )),
+        "{story}"
+    );
+    assert!(
+        story.contains("last check:  No such file or directory (os error 2)\n"),
+        "{story}"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_closure_is_told_everything() -> Result<()> {
+    let command =
+        "echo out; echo err >&2; echo {host} {port} {tmpdir} >{tmpdir}/told; exec sleep 60";
+    let ready = |cx: &Context| {
+        let expected = format!("{} {} {}\n", cx.host(), cx.port(), cx.tmpdir().display());
+        let told = fs::read_to_string(cx.tmpdir().join("told")).is_ok_and(|told| told == expected);
+        let said = cx.output().text() == "out\n" && cx.err_output().text() == "err\n";
+        told && said && cx.pid().is_some()
+    };
+    let service = Executor::when(command, ready).shell(true).started()?;
+    assert_ne!(service.port(), 0);
+    assert_eq!(service.host(), "127.0.0.1");
+    Ok(())
+}
+
+#[test]
+fn a_mistake_that_ones_own_check_finds_is_told() {
+    struct Picky;
+
+    impl Readiness for Picky {
+        fn after_start_check(&self, _cx: &Context) -> std::result::Result<(), NotReady> {
+            Ok(())
+        }
+
+        fn validate(&self, _cx: &Context) -> std::result::Result<(), String> {
+            Err("it is never right".to_owned())
+        }
+    }
+
+    let error = error_of(Executor::with_readiness([PRINTS], Picky).start());
+    assert_eq!(error.kind(), ErrorKind::InvalidConfig);
+    assert!(
+        error
+            .to_string()
+            .ends_with("reason:      it is never right"),
+        "{error}"
+    );
+}

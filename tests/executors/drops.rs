@@ -1,0 +1,84 @@
+//! A dropped executor stops its tree: gently, and at once while panicking.
+
+use std::{panic, time::Duration};
+
+use mirakuru::{OutputExecutor, Result, SimpleExecutor};
+
+use crate::{
+    lifeline::Lifeline,
+    programs::{EXITS, IGNORES_STOP, PRINTS},
+    told::at_once,
+};
+
+#[test]
+fn the_tree_is_gone_when_the_drop_returns() -> Result<()> {
+    let lifeline = Lifeline::new();
+    let command = lifeline.script(&format!("'{PRINTS}' child & exec '{PRINTS}' up"));
+    let service = OutputExecutor::new(command, "up").shell(true).started()?;
+    assert!(!lifeline.is_cut());
+    drop(service);
+    assert!(lifeline.is_cut());
+    Ok(())
+}
+
+#[test]
+fn a_drop_is_gentle() -> Result<()> {
+    let file = tempfile::NamedTempFile::new().expect("a temporary file");
+    let script = format!(
+        "trap 'echo stopped >{}; exit 0' TERM; echo ready; while :; do sleep 60 & wait; done",
+        file.path().display()
+    );
+    drop(OutputExecutor::new(script, "ready").shell(true).started()?);
+    let text = std::fs::read_to_string(file.path()).expect("own file");
+    assert_eq!(text, "stopped\n");
+    Ok(())
+}
+
+#[test]
+fn a_drop_kills_what_does_not_stop() -> Result<()> {
+    let lifeline = Lifeline::new();
+    let service = OutputExecutor::new(lifeline.command(&[IGNORES_STOP]), "ready")
+        .shell(true)
+        .stop_timeout(Duration::from_millis(100))
+        .started()?;
+    at_once(|| drop(service));
+    assert!(lifeline.is_cut());
+    Ok(())
+}
+
+#[test]
+fn a_drop_in_a_panic_kills_at_once() {
+    let lifeline = Lifeline::new();
+    let command = lifeline.command(&[IGNORES_STOP]);
+    let panicking = panic::AssertUnwindSafe(|| {
+        let service = OutputExecutor::new(command, "ready").shell(true);
+        let _service = service.stop_timeout(Duration::from_secs(600)).started();
+        panic::resume_unwind(Box::new("no message"));
+    });
+    at_once(|| panic::catch_unwind(panicking)).expect_err("it panics");
+    assert!(lifeline.is_cut());
+}
+
+#[test]
+fn a_drop_of_what_ended_badly_does_not_panic() -> Result<()> {
+    let service = SimpleExecutor::new([EXITS, "5"]).started()?;
+    assert_eq!(service.output().lines().count(), 0);
+    drop(service);
+    drop(SimpleExecutor::new("never started"));
+    Ok(())
+}
+
+#[test]
+fn the_private_directory_goes_with_the_executor() -> Result<()> {
+    let service = SimpleExecutor::new(["sleep", "60"]);
+    let directory = service.tmpdir();
+    std::fs::write(directory.join("file"), "").expect("it is ours");
+    service.start()?.stop()?;
+    assert!(
+        directory.join("file").exists(),
+        "it lives as long as the executor"
+    );
+    drop(service);
+    assert!(!directory.exists());
+    Ok(())
+}

@@ -1,0 +1,143 @@
+//! What a service finds around it: directory, shell and variables.
+
+use std::{env, path::Path};
+
+use mirakuru::{OutputExecutor, Result};
+
+use crate::programs::SHOWS_ENVIRONMENT;
+
+/// A service that prints these variables, and what else it inherited.
+fn showing(names: &[&str]) -> OutputExecutor {
+    let command = [&[SHOWS_ENVIRONMENT], names].concat();
+    OutputExecutor::new(command, "^done$")
+}
+
+#[track_caller]
+fn assert_shown(service: &OutputExecutor, expected: &[&str]) -> Result<()> {
+    let text = service.start()?.output().text();
+    for line in expected {
+        assert!(
+            text.lines().any(|shown| shown == *line),
+            "no line {line:?} in\n{text}"
+        );
+    }
+    service.stop()?;
+    Ok(())
+}
+
+#[test]
+fn its_directory_is_the_tests_own_by_default() -> Result<()> {
+    let here = env::current_dir().expect("the package's");
+    assert_shown(&showing(&[]), &[&format!("cwd={}", here.display())])
+}
+
+#[test]
+fn its_directory_may_be_another_one() -> Result<()> {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let there = directory.path().canonicalize().expect("it exists");
+    assert_shown(
+        &showing(&[]).cwd(directory.path()),
+        &[&format!("cwd={}", there.display())],
+    )
+}
+
+#[test]
+fn a_relative_directory_starts_from_the_tests_own() -> Result<()> {
+    let there = Path::new(env!("CARGO_MANIFEST_DIR")).join("programs");
+    assert_shown(
+        &showing(&[]).cwd("programs"),
+        &[&format!("cwd={}", there.display())],
+    )
+}
+
+#[test]
+fn variables_are_the_tests_own_by_default() -> Result<()> {
+    let directory = env::var("CARGO_MANIFEST_DIR").expect("set by cargo");
+    let names = ["CARGO_MANIFEST_DIR", "NEVER_SET"];
+    let expected = [
+        &format!("CARGO_MANIFEST_DIR={directory}"),
+        "NEVER_SET is not set",
+    ];
+    assert_shown(&showing(&names), &expected)
+}
+
+#[test]
+fn variables_are_set_and_removed() -> Result<()> {
+    let service = showing(&["ONE", "TWO", "THREE", "HOME", "EMPTY"])
+        .env("ONE", "first")
+        .env("ONE", "a b=c")
+        .envs([("TWO", "2"), ("THREE", "3")])
+        .env("EMPTY", "")
+        .env_remove("THREE")
+        .env_remove("HOME");
+    let expected = [
+        "ONE=a b=c",
+        "TWO=2",
+        "THREE is not set",
+        "HOME is not set",
+        "EMPTY=",
+    ];
+    assert_shown(&service, &expected)
+}
+
+#[test]
+fn only_what_is_set_after_a_clear_is_left_and_the_mark_of_the_tree() -> Result<()> {
+    let service = showing(&["BEFORE", "AFTER", "PATH"])
+        .env("BEFORE", "x")
+        .env_clear()
+        .env("AFTER", "y");
+    assert_shown(
+        &service,
+        &["BEFORE is not set", "AFTER=y", "PATH is not set"],
+    )?;
+    let service = showing(&["MIRAKURU_UUID"]).env_clear().started()?;
+    let text = service.output().text();
+    assert!(text.starts_with("MIRAKURU_UUID="), "{text}");
+    Ok(())
+}
+
+#[test]
+fn a_removed_variable_may_be_set_again() -> Result<()> {
+    let service = showing(&["NAME"]).env_remove("NAME").env("NAME", "back");
+    assert_shown(&service, &["NAME=back"])
+}
+
+#[test]
+fn nothing_is_expanded_without_a_shell() -> Result<()> {
+    let command = format!("{SHOWS_ENVIRONMENT} $HOME '*' \"a  b\" c\\ d ; e");
+    let service = OutputExecutor::new(command, "^done$");
+    assert_shown(
+        &service,
+        &[r#"args=["$HOME", "*", "a  b", "c d", ";", "e"]"#],
+    )
+}
+
+#[test]
+fn a_shell_expands_and_pipes() -> Result<()> {
+    let command = format!("printf 'b\\na\\n' | sort; exec '{SHOWS_ENVIRONMENT}' \"$NAME\"");
+    let service = OutputExecutor::new(command, "^done$")
+        .shell(true)
+        .env("NAME", "value");
+    assert_shown(&service, &["a", "b", r#"args=["value"]"#])
+}
+
+#[test]
+fn words_given_to_a_shell_stay_words() -> Result<()> {
+    let service = OutputExecutor::new([SHOWS_ENVIRONMENT, "$HOME", "a  b", "it's"], "^done$");
+    assert_shown(&service.shell(true), &[r#"args=["$HOME", "a  b", "it's"]"#])
+}
+
+#[test]
+fn it_inherits_its_three_streams_and_nothing_else() -> Result<()> {
+    assert_shown(&showing(&[]), &["fds=0,1,2"])
+}
+
+#[test]
+fn its_signals_are_as_for_a_program_that_a_shell_starts() -> Result<()> {
+    let expected: &[_] = if cfg!(target_os = "linux") {
+        &["SigIgn=0000000000001000", "SigBlk=0000000000000000"]
+    } else {
+        &[]
+    };
+    assert_shown(&showing(&[]), expected)
+}

@@ -1,0 +1,147 @@
+//! How a stopped process may have ended, and that it is judged once.
+
+use mirakuru::{Error, ErrorKind, OutputExecutor, Result, Signal, SimpleExecutor};
+
+use crate::{
+    programs::{DIES, EXITS, PRINTS},
+    told::{assert_told, error_of},
+};
+
+/// A shell that ends with this code when it hears this signal.
+fn ending_with(code: i32, signal: &str) -> OutputExecutor {
+    let script = format!(
+        "trap 'kill $!; exit {code}' {signal}; echo ready; while :; do sleep 60 & wait; done"
+    );
+    OutputExecutor::new(script, "ready").shell(true)
+}
+
+#[track_caller]
+fn stops_well(executor: OutputExecutor, code: i32) {
+    let executor = executor.started().expect("it starts");
+    executor.stop().expect("it stops well");
+    assert_eq!(executor.exit_code(), Some(code));
+}
+
+#[track_caller]
+fn stops_badly(executor: OutputExecutor, code: i32) -> Error {
+    let executor = executor.started().expect("it starts");
+    let error = error_of(executor.stop());
+    assert_eq!(error.kind(), ErrorKind::ProcessFinishedWithError);
+    assert_eq!(
+        (error.exit_code(), executor.exit_code()),
+        (Some(code), Some(code))
+    );
+    assert!(!executor.running());
+    executor.stop().expect("it is judged once");
+    error
+}
+
+#[test]
+fn nought_is_right() {
+    stops_well(ending_with(0, "TERM"), 0);
+    stops_well(ending_with(0, "TERM").expected_returncode(3), 0);
+}
+
+#[test]
+fn death_by_the_stop_signal_is_right_and_its_shell_code() {
+    stops_well(OutputExecutor::new([PRINTS, "up"], "up"), -15);
+    stops_well(ending_with(143, "TERM"), 143);
+    let other = OutputExecutor::new([PRINTS, "up"], "up").stop_signal(Signal::INT);
+    stops_well(other, -2);
+    stops_well(ending_with(130, "INT").stop_signal(Signal::INT), 130);
+    stops_badly(ending_with(143, "INT").stop_signal(Signal::INT), 143);
+}
+
+#[test]
+fn any_other_code_is_told() {
+    assert_told(
+        &stops_badly(
+            OutputExecutor::new([PRINTS, "up"], "up").expected_returncode(3),
+            -15,
+        ),
+        &[
+            "`prints up` ended otherwise than expected",
+            "  process:     killed by SIGTERM (signal 15)",
+            "  note:        expected was exited with code 0, or exited with code 3",
+            "  output, last lines:",
+            "    | up",
+            "  help:        if this code is right for it, say so with `expected_returncode`",
+        ],
+    );
+    let text = stops_badly(ending_with(3, "TERM"), 3).to_string();
+    assert!(
+        text.contains("\n  process:     exited with code 3\n"),
+        "{text}"
+    );
+    let expected = "expected was exited with code 0 or 143, or killed by SIGTERM";
+    assert!(text.contains(expected), "{text}");
+}
+
+#[test]
+fn the_expected_code_is_right_and_takes_the_defaults_place() {
+    stops_well(ending_with(3, "TERM").expected_returncode(3), 3);
+    stops_badly(ending_with(143, "TERM").expected_returncode(3), 143);
+    stops_badly(ending_with(4, "TERM").expected_returncode(3), 4);
+}
+
+#[test]
+fn a_negative_expected_code_is_a_signals_number() {
+    stops_well(
+        OutputExecutor::new([PRINTS, "up"], "up").expected_returncode(-15),
+        -15,
+    );
+    let killed = OutputExecutor::new([PRINTS, "up"], "up").stop_signal(Signal::KILL);
+    stops_well(killed.expected_returncode(-9), -9);
+}
+
+#[test]
+fn one_stop_may_have_a_signal_and_a_code_of_its_own() -> Result<()> {
+    let service = ending_with(7, "USR1").started()?;
+    service.stop_with(Signal::USR1, 7)?;
+    assert_eq!(service.exit_code(), Some(7));
+    let service = OutputExecutor::new([PRINTS, "up"], "up").started()?;
+    service.stop_with(Signal::QUIT, None)?;
+    assert_eq!(service.exit_code(), Some(-3));
+    let service = OutputExecutor::new([PRINTS, "up"], "up").started()?;
+    let error = error_of(service.stop_with(Signal::HUP, Some(7)));
+    assert_eq!(error.exit_code(), Some(-1));
+    Ok(())
+}
+
+/// Starts it and waits until it has ended by itself.
+fn ended(command: [&str; 2]) -> Result<SimpleExecutor> {
+    let executor = SimpleExecutor::new(command).started()?;
+    assert_eq!(
+        executor.output().lines().count(),
+        0,
+        "its output ends with it"
+    );
+    assert!(!executor.running());
+    Ok(executor)
+}
+
+#[test]
+fn what_ended_by_itself_is_judged_once_by_the_stop() -> Result<()> {
+    let executor = ended([EXITS, "5"])?;
+    let error = error_of(executor.stop());
+    assert_eq!(error.kind(), ErrorKind::ProcessFinishedWithError);
+    assert_eq!(error.exit_code(), Some(5));
+    executor.stop()?;
+    ended([EXITS, "0"])?.stop()?;
+    ended([DIES, "15"])?.stop()?;
+    ended([EXITS, "143"])?.stop()?;
+    let error = error_of(ended([DIES, "9"])?.stop());
+    assert_eq!(error.exit_code(), Some(-9));
+    ended([EXITS, "5"])?.expected_returncode(5).stop()?;
+    Ok(())
+}
+
+#[test]
+fn a_kill_judges_nobody() -> Result<()> {
+    let executor = ended([EXITS, "5"])?;
+    executor.kill()?.stop()?;
+    let executor = ending_with(5, "INT").started()?;
+    executor.kill_with(Signal::INT)?.stop()?;
+    assert_eq!(executor.exit_code(), Some(5));
+    Ok(())
+}

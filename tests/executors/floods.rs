@@ -1,0 +1,159 @@
+//! A service that floods its output: never held up, bounded on disk, its first and its last lines
+//! readable.
+
+use std::{fs, os::unix::fs::MetadataExt, time::Duration};
+use std::{sync::mpsc, thread};
+
+use mirakuru::{ErrorKind, OutputExecutor, Result, SimpleExecutor};
+
+use crate::{
+    again::{alone, is_alone},
+    programs::FLOODS,
+    told::{at_once, error_of},
+};
+
+const GIGABYTE: &str = "1000000000";
+const MIB: u64 = 1 << 20;
+/// The first mebibyte and the last 64, and one more that is not given back yet.
+const KEPT: u64 = 66 * MIB;
+
+/// What the deleted files that this process has open take on disk.
+#[cfg(target_os = "linux")]
+fn disk_space_of_deleted_files() -> u64 {
+    let entries = fs::read_dir("/proc/self/fd").expect("procfs");
+    entries
+        .filter_map(|entry| fs::metadata(entry.ok()?.path()).ok())
+        .filter(|found| found.is_file() && found.nlink() == 0)
+        .map(|found| found.blocks() * 512)
+        .sum()
+}
+
+/// What is kept of a flood between these two lines.
+fn assert_both_ends(service: &OutputExecutor, first: &str, last: &str) {
+    let output = service.output();
+    let text = output.text();
+    assert!(text.len() as u64 <= KEPT + 100, "{} bytes", text.len());
+    assert!(
+        text.starts_with(&format!("{first}\n")),
+        "the first line is there"
+    );
+    assert!(
+        text.ends_with(&format!("\n{last}\n")),
+        "the last line is there"
+    );
+    assert!(
+        text.contains(" bytes are not kept …]\n"),
+        "what is missing is told"
+    );
+    assert!(!text.contains('\0'), "nothing is made up");
+    assert_eq!(output.tail(1), last);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_flood_before_it_is_ready_is_bounded_on_disk() -> Result<()> {
+    if !is_alone() {
+        alone("", |_| {});
+        return Ok(());
+    }
+    let command = [
+        FLOODS,
+        GIGABYTE,
+        "--before",
+        "the first",
+        "--then",
+        "ready at last",
+    ];
+    let service = OutputExecutor::new(command, "^ready at last$").started()?;
+    assert_both_ends(&service, "the first", "ready at last");
+    let blocks = disk_space_of_deleted_files();
+    assert!(
+        (MIB..=KEPT + MIB).contains(&blocks),
+        "{blocks} bytes on disk"
+    );
+    Ok(())
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_flood_after_it_is_ready_is_bounded_on_disk() -> Result<()> {
+    if !is_alone() {
+        alone("", |_| {});
+        return Ok(());
+    }
+    let command = [FLOODS, GIGABYTE, "--before", "ready", "--then", "the end"];
+    let service = OutputExecutor::new(command, "^ready$").started()?;
+    assert_eq!(service.output().wait_for("^the end$")?, "the end");
+    assert_both_ends(&service, "ready", "the end");
+    let blocks = disk_space_of_deleted_files();
+    assert!(
+        (MIB..=KEPT + MIB).contains(&blocks),
+        "{blocks} bytes on disk"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_flood_that_nobody_reads_holds_nobody_up() -> Result<()> {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let done = directory.path().join("done");
+    let script = format!(
+        "head -c 300000000 /dev/zero; touch {}; exec sleep 60",
+        done.display()
+    );
+    let service = SimpleExecutor::new(script).shell(true).started()?;
+    service.wait_for(|| done.exists())?;
+    at_once(|| service.stop().map(drop))
+}
+
+#[test]
+fn an_endless_flood_does_not_outlive_the_deadline() {
+    let executor = OutputExecutor::new("yes", "never").timeout(Duration::from_secs(2));
+    let (executor, error) = or_fail(move || {
+        let error = error_of(executor.start());
+        (executor, error)
+    });
+    assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
+    assert!(!executor.running());
+    assert_eq!(error.output_tail().lines().last(), Some("y"));
+}
+
+#[test]
+fn a_wait_for_a_line_in_an_endless_flood_ends_in_time() -> Result<()> {
+    let service = SimpleExecutor::new("yes")
+        .timeout(Duration::from_secs(2))
+        .started()?;
+    let output = service.output();
+    let error = or_fail(move || error_of(output.wait_for("never")));
+    assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
+    at_once(|| service.stop().map(drop))
+}
+
+#[test]
+fn an_endless_line_does_not_outlive_the_deadline() {
+    let executor = OutputExecutor::new("cat /dev/zero", "never").timeout(Duration::from_secs(2));
+    let error = or_fail(move || error_of(executor.start()));
+    assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
+}
+
+#[test]
+fn a_death_in_a_flood_is_told() {
+    let script =
+        "yes 'a line like any other, again and again' | head -c 100000000; echo failed; exit 3";
+    let executor = OutputExecutor::new(script, "never").shell(true);
+    let error = error_of(executor.start());
+    assert_eq!(
+        (error.kind(), error.exit_code()),
+        (ErrorKind::ProcessExitedWithError, Some(3))
+    );
+    assert!(error.output_tail().ends_with("\nfailed"), "{error}");
+}
+
+/// Fails where this does not come to an end; a test that hangs would hold up all others.
+#[track_caller]
+fn or_fail<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> T {
+    let (send, receive) = mpsc::channel();
+    thread::spawn(move || send.send(run()));
+    let outcome = receive.recv_timeout(Duration::from_secs(20));
+    outcome.expect("it comes to an end")
+}

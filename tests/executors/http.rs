@@ -1,0 +1,182 @@
+//! The HTTP check: what is asked, and which answers are right.
+
+use std::time::Duration;
+
+use mirakuru::{ErrorKind, HttpExecutor, Result};
+
+use crate::{
+    again::{alone, is_alone},
+    programs::HTTP_SERVICE,
+    told::error_of,
+};
+
+/// A service whose readiness is asked at this path.
+fn serving(path: &str) -> HttpExecutor {
+    let url = format!("http://127.0.0.1:{{port}}{path}");
+    HttpExecutor::new([HTTP_SERVICE, "{port}"], url)
+}
+
+/// What it was asked, one request a line, without what the service said first.
+fn requests(service: &HttpExecutor) -> Vec<String> {
+    let text = service.output().text();
+    text.lines().skip(1).map(str::to_owned).collect()
+}
+
+#[track_caller]
+fn is_ready(service: HttpExecutor) -> Vec<String> {
+    let service = service.started().expect("it gets ready");
+    requests(&service)
+}
+
+/// The last check of a service that never answers well.
+#[track_caller]
+fn last_check(service: HttpExecutor) -> String {
+    let service = service.timeout(Duration::from_secs(1));
+    let error = error_of(service.start());
+    assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
+    let text = error.to_string();
+    let (_, after) = text.split_once("\n  last check:  ").expect("a last check");
+    after.lines().next().expect("a line").to_owned()
+}
+
+#[test]
+fn it_is_asked_by_head_and_once_where_the_answer_is_right() {
+    assert_eq!(is_ready(serving("/")), ["HEAD / "]);
+    assert_eq!(is_ready(serving("")), ["HEAD / "]);
+}
+
+#[test]
+fn the_path_and_the_query_are_kept() {
+    let asked = is_ready(serving("/a/b%20c/?x=1&y=%2F&x=2"));
+    assert_eq!(asked, ["HEAD /a/b%20c/?x=1&y=%2F&x=2 "]);
+}
+
+#[test]
+fn any_success_is_right_by_default() {
+    for status in [200, 204, 299] {
+        is_ready(serving(&format!("/status/{status}")));
+    }
+    for status in [302, 404, 500] {
+        let check = last_check(serving(&format!("/status/{status}")));
+        assert_eq!(check, format!("it answered with status {status}"));
+    }
+}
+
+#[test]
+fn one_status_may_be_the_right_one() {
+    is_ready(serving("/status/404").status(404));
+    let check = last_check(serving("/status/200").status(404));
+    assert_eq!(check, "it answered with status 200");
+}
+
+#[test]
+fn a_pattern_must_match_the_whole_status() {
+    is_ready(serving("/status/418").status(r"4\d\d"));
+    is_ready(serving("/status/503").status("200|503".to_owned()));
+    let check = last_check(serving("/status/200").status("20"));
+    assert_eq!(check, "it answered with status 200");
+    let check = last_check(serving("/status/500").status("200|50"));
+    assert_eq!(check, "it answered with status 500");
+}
+
+#[test]
+fn redirects_are_not_followed() {
+    assert_eq!(
+        is_ready(serving("/status/302").status(302)),
+        ["HEAD /status/302 "]
+    );
+}
+
+#[test]
+fn a_payload_is_sent_as_a_form() -> Result<()> {
+    let pairs = [("name", "a b&c"), ("sign", "=é")];
+    let service = serving("/needs/content-type/application%2Fx")
+        .method("POST")
+        .payload(pairs);
+    // The path asks for no header that is there: the body is what counts.
+    let service = service.status("412").started()?;
+    let expected = "POST /needs/content-type/application%2Fx name=a+b%26c&sign=%3D%C3%A9";
+    assert_eq!(requests(&service), [expected]);
+    Ok(())
+}
+
+#[test]
+fn the_length_of_a_payload_is_told() {
+    let asked = is_ready(
+        serving("/needs/content-length/3")
+            .method("PUT")
+            .payload([("a", "b")]),
+    );
+    assert_eq!(asked, ["PUT /needs/content-length/3 a=b"]);
+}
+
+#[test]
+fn the_method_may_be_any() {
+    for method in ["GET", "OPTIONS", "DELETE", "PROPFIND"] {
+        assert_eq!(
+            is_ready(serving("/x").method(method)),
+            [format!("{method} /x ")]
+        );
+    }
+}
+
+#[test]
+fn headers_are_sent() {
+    is_ready(serving("/needs/X-Token/secret").header("X-Token", "secret"));
+    let two = serving("/needs/b/2").header("A", "1").header("B", "2");
+    is_ready(two);
+    let check = last_check(serving("/needs/X-Token/secret").header("X-Token", "wrong"));
+    assert_eq!(check, "it answered with status 412");
+}
+
+#[test]
+fn the_host_of_the_url_is_told_and_may_be_overridden() {
+    let service = serving("/needs/host/example.org").header("Host", "example.org");
+    is_ready(service);
+}
+
+#[test]
+fn it_is_asked_until_it_answers_well() -> Result<()> {
+    let command = [HTTP_SERVICE, "{port}", "300", "201"];
+    let service = HttpExecutor::new(command, "http://127.0.0.1:{port}/late").started()?;
+    assert!(
+        requests(&service)
+            .iter()
+            .all(|asked| asked == "HEAD /late ")
+    );
+    assert!(requests(&service).len() > 1, "it answered 503 at first");
+    Ok(())
+}
+
+#[test]
+fn localhost_is_asked() -> Result<()> {
+    let url = "http://localhost:{port}/x";
+    HttpExecutor::new([HTTP_SERVICE, "{port}"], url).start()?;
+    Ok(())
+}
+
+#[test]
+fn a_fragment_is_not_sent_and_credentials_are_a_header() {
+    assert_eq!(is_ready(serving("/x?y#z")), ["HEAD /x?y "]);
+    let url = "http://user:word@127.0.0.1:{port}/needs/authorization/Basic%20";
+    let service = HttpExecutor::new([HTTP_SERVICE, "{port}"], url).status("412");
+    assert_eq!(is_ready(service), ["HEAD /needs/authorization/Basic%20 "]);
+}
+
+#[test]
+fn proxies_from_the_environment_are_not_used() {
+    if !is_alone() {
+        // Nobody serves there: who used it would never be ready.
+        let proxy = "http://127.0.0.1:9";
+        alone("", |command| {
+            for name in ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"] {
+                command.env(name, proxy);
+            }
+            command.env_remove("NO_PROXY").env_remove("no_proxy");
+            command.env_remove("REQUEST_METHOD");
+        });
+        return;
+    }
+    assert!(std::env::var_os("HTTP_PROXY").is_some());
+    assert_eq!(is_ready(serving("/x")), ["HEAD /x "]);
+}

@@ -1,0 +1,141 @@
+//! Who the service runs as, and within which limits.
+
+use std::fs;
+
+use mirakuru::{OutputExecutor, Resource, Result};
+
+use crate::programs::SHOWS_ENVIRONMENT;
+
+fn shown(shape: impl FnOnce(OutputExecutor) -> OutputExecutor) -> Result<String> {
+    let service = shape(OutputExecutor::new([SHOWS_ENVIRONMENT], "^done$")).started()?;
+    Ok(service.output().text())
+}
+
+fn has_line(text: &str, line: &str) -> bool {
+    text.lines().any(|shown| shown == line)
+}
+
+#[test]
+fn its_mask_is_set() -> Result<()> {
+    let text = shown(|service| service.umask(0o027))?;
+    assert!(has_line(&text, "umask=027"), "{text}");
+    Ok(())
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn its_niceness_is_raised() -> Result<()> {
+    let own = fs::read_to_string("/proc/self/stat").expect("procfs");
+    let own: i32 = own
+        .rsplit(") ")
+        .next()
+        .and_then(|fields| fields.split(' ').nth(16)?.parse().ok())
+        .expect("a number");
+    let text = shown(|service| service.nice(3))?;
+    assert!(
+        has_line(&text, &format!("nice={}", (own + 3).min(19))),
+        "{text}"
+    );
+    Ok(())
+}
+
+#[test]
+fn its_limits_are_set() -> Result<()> {
+    let text = shown(|service| {
+        service
+            .rlimit(Resource::OpenFiles, 64, 128)
+            .rlimit(Resource::Core, 0, u64::MAX)
+    })?;
+    assert!(has_line(&text, "nofile=64:128"), "{text}");
+    Ok(())
+}
+
+#[test]
+fn a_limit_is_felt() -> Result<()> {
+    let command = "ulimit -f; ulimit -c; ulimit -t; exec sleep 60";
+    let service = OutputExecutor::new(command, "^77$")
+        .shell(true)
+        .rlimit(Resource::FileSize, 51200, 51200)
+        .rlimit(Resource::Core, 0, 0)
+        .rlimit(Resource::Cpu, 77, 77)
+        .started()?;
+    // A shell counts files in blocks of 512 bytes.
+    assert_eq!(service.output().text(), "100\n0\n77\n");
+    Ok(())
+}
+
+/// A shell that tells its user, and that it may write where it should.
+const TELLS_USER: &str = "id -u; id -g; id -G; touch {tmpdir}/mine; echo told; exec sleep 60";
+
+fn told_as(user: impl ToString) -> Result<Vec<String>> {
+    let service = OutputExecutor::new(TELLS_USER, "^told$")
+        .shell(true)
+        .cwd("/")
+        .user(user)
+        .started()?;
+    assert!(fs::exists(service.tmpdir().join("mine")).expect("root sees all"));
+    let text = service.output().text();
+    service.stop()?;
+    Ok(text.lines().map(str::to_owned).collect())
+}
+
+#[test]
+#[cfg_attr(not(root), ignore = "needs root, to start a service as another user")]
+fn its_user_is_found_by_name() -> Result<()> {
+    let told = told_as("nobody")?;
+    let nobody = nix::unistd::User::from_name("nobody")
+        .expect("a user database")
+        .expect("every system has it");
+    assert_eq!(told[..2], [nobody.uid.to_string(), nobody.gid.to_string()]);
+    assert!(!told[2].split(' ').any(|group| group == "0"), "{told:?}");
+    Ok(())
+}
+
+#[test]
+#[cfg_attr(not(root), ignore = "needs root, to start a service as another user")]
+fn its_user_is_found_by_number() -> Result<()> {
+    let nobody = nix::unistd::User::from_name("nobody")
+        .expect("a user database")
+        .expect("every system has it");
+    assert_eq!(told_as(nobody.uid.as_raw())?, told_as("nobody")?);
+    Ok(())
+}
+
+#[test]
+#[cfg_attr(not(root), ignore = "needs root, to start a service as another user")]
+fn a_number_needs_no_entry_among_the_users() -> Result<()> {
+    assert_eq!(
+        told_as(23_456_789)?,
+        ["23456789", "23456789", "23456789", "told"]
+    );
+    Ok(())
+}
+
+#[test]
+#[cfg_attr(not(root), ignore = "needs root, to start a service as another user")]
+fn limits_beyond_the_users_rights_are_set_before_they_are_lost() -> Result<()> {
+    let service = OutputExecutor::new("nice; ulimit -n; exec sleep 60", "^70$")
+        .shell(true)
+        .cwd("/")
+        .user("nobody")
+        .nice(-2)
+        .rlimit(Resource::OpenFiles, 70, 80)
+        .started()?;
+    assert_eq!(service.output().text().lines().count(), 2);
+    Ok(())
+}
+
+#[test]
+#[cfg_attr(not(root), ignore = "needs root, to start a service as another user")]
+fn another_user_may_be_stopped_and_opens_its_output_by_name() -> Result<()> {
+    let command = "echo err >/dev/stderr; echo out >/dev/stdout; exec sleep 60";
+    let service = OutputExecutor::new(command, "^out$")
+        .shell(true)
+        .cwd("/")
+        .user("nobody")
+        .started()?;
+    assert_eq!(service.output().text(), "out\n");
+    assert_eq!(service.err_output().text(), "err\n");
+    assert_eq!(service.stop()?.exit_code(), Some(-15));
+    Ok(())
+}

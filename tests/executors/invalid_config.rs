@@ -1,0 +1,275 @@
+//! Constructors and options never fail; what is invalid is told by the start, which spawns nothing.
+
+use std::path::Path;
+
+use mirakuru::{
+    AnyExecutor, Error, ErrorKind, Executor, HttpExecutor, OutputExecutor, PidExecutor,
+    SimpleExecutor, TcpExecutor, UnixSocketExecutor,
+    readiness::{Http, Output, PidFile, Readiness},
+};
+
+use crate::told::{assert_told, error_of};
+
+const URL: &str = "http://127.0.0.1:{port}/";
+const UNKNOWN: &str = "{prot} is no placeholder: there are {port}, {host}, {tmpdir}, {socket} and {pidfile}; write {{prot}} for the text itself";
+
+/// The error of a start that spawns nothing.
+#[track_caller]
+fn mistake(executor: &AnyExecutor) -> Error {
+    let error = error_of(executor.start());
+    assert_eq!(error.kind(), ErrorKind::InvalidConfig, "{error}");
+    assert_eq!((executor.pid(), executor.exit_code()), (None, None));
+    error
+}
+
+/// A mistake beside this command, which leaves a file if it is run; `reason` is how it is told,
+/// up to a `*`.
+#[track_caller]
+fn assert_mistake(make: impl FnOnce(String) -> AnyExecutor, reason: &str) {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let ran = directory.path().join("ran");
+    let executor = make(format!("touch {}", ran.display()));
+    let text = mistake(&executor).to_string();
+    let told = text
+        .split_once("\n  reason:      ")
+        .map_or("", |(_, told)| told);
+    let same = reason
+        .strip_suffix('*')
+        .map_or(told == reason, |reason| told.starts_with(reason));
+    assert!(same, "{text}\n\nexpected was {reason}");
+    drop(executor);
+    assert!(!ran.exists(), "it was spawned");
+}
+
+#[track_caller]
+fn assert_wrong_url(url: &str, reason: &str) {
+    assert_mistake(|command| HttpExecutor::new(command, url).boxed(), reason);
+}
+
+#[test]
+fn an_unbalanced_quote_is_told_in_full() {
+    assert_told(
+        &mistake(&SimpleExecutor::new("echo 'open").boxed()),
+        &[
+            "`echo 'open` cannot be started as configured",
+            "  reason:      a quote is opened and never closed",
+        ],
+    );
+}
+
+#[test]
+fn an_empty_command_is_a_mistake() {
+    let nothing: [&str; 0] = [];
+    let executors = [
+        SimpleExecutor::new("").boxed(),
+        SimpleExecutor::new("  ").boxed(),
+        SimpleExecutor::new(nothing).boxed(),
+        SimpleExecutor::new([""]).boxed(),
+        SimpleExecutor::new("").shell(true).boxed(),
+        TcpExecutor::new("", "127.0.0.1", 0).boxed(),
+    ];
+    for executor in &executors {
+        let text = mistake(executor).to_string();
+        assert!(
+            text.ends_with("reason:      the command is empty"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn nul_bytes_are_a_mistake() {
+    let error = mistake(&SimpleExecutor::new(["echo", "a\0b"]).boxed());
+    assert!(
+        error.to_string().contains("the command holds a NUL byte"),
+        "{error}"
+    );
+    assert_mistake(
+        |command| SimpleExecutor::new(command).env("NAME", "a\0b").boxed(),
+        "the value of the environment variable \"NAME\" holds a NUL byte",
+    );
+}
+
+#[test]
+fn a_name_that_no_variable_can_have_is_a_mistake() {
+    for name in ["", "A=B", "A\0B"] {
+        assert_mistake(
+            |command| SimpleExecutor::new(command).env(name, "value").boxed(),
+            &format!("\"{name}\" cannot be the name of an environment variable"),
+        );
+    }
+}
+
+#[test]
+fn an_empty_path_is_a_mistake() {
+    assert_mistake(
+        |command| PidExecutor::new(command, "").boxed(),
+        "the file's name is empty",
+    );
+    assert_mistake(
+        |command| UnixSocketExecutor::new(command, "").boxed(),
+        "the socket's path is empty",
+    );
+}
+
+#[test]
+fn a_socket_whose_path_is_too_long_is_a_mistake() {
+    let long = Path::new("/tmp").join("s".repeat(200));
+    assert_mistake(
+        |command| UnixSocketExecutor::new(command, &long).boxed(),
+        "the socket's path has 205 bytes, and the system takes *",
+    );
+}
+
+#[test]
+fn an_empty_host_is_a_mistake() {
+    for host in ["", " "] {
+        assert_mistake(
+            |command| TcpExecutor::new(command, host, 0).boxed(),
+            "the host is empty",
+        );
+    }
+}
+
+#[test]
+fn a_banner_that_is_no_regular_expression_is_a_mistake() {
+    assert_mistake(
+        |command| OutputExecutor::new(command, "(ready").boxed(),
+        "the banner is no regular expression: *",
+    );
+}
+
+#[test]
+fn what_is_no_url_is_a_mistake() {
+    assert_wrong_url("nonsense", "\"nonsense\" is no URL: *");
+    assert_wrong_url("", "\"\" is no URL: *");
+    assert_wrong_url(
+        "http://127.0.0.1:99999/",
+        "\"http://127.0.0.1:99999/\" is no URL: *",
+    );
+    assert_wrong_url(
+        "ftp://127.0.0.1/",
+        "\"ftp://127.0.0.1/\" is neither an http nor an https URL",
+    );
+}
+
+#[test]
+fn a_url_without_a_host_is_a_mistake() {
+    assert_wrong_url("http://", "\"http://\" *");
+    assert_wrong_url("http:///path", "\"http:///path\" has no host");
+    assert_wrong_url("http://:80/", "\"http://:80/\" *");
+    assert_wrong_url("http://?query", "\"http://?query\" *");
+    assert_wrong_url("http:", "\"http:\" *");
+    assert_wrong_url("http:/path", "\"http:/path\" *");
+}
+
+#[test]
+fn a_status_that_is_no_regular_expression_is_a_mistake() {
+    assert_mistake(
+        |command| HttpExecutor::new(command, URL).status("2(").boxed(),
+        "the status \"2(\" is no regular expression: *",
+    );
+}
+
+#[test]
+fn what_is_no_method_is_a_mistake() {
+    for method in ["", "GE T"] {
+        assert_mistake(
+            |command| HttpExecutor::new(command, URL).method(method).boxed(),
+            &format!("{method:?} is no HTTP method"),
+        );
+    }
+}
+
+#[test]
+fn what_is_no_header_is_a_mistake() {
+    assert_mistake(
+        |command| {
+            HttpExecutor::new(command, URL)
+                .header("two words", "value")
+                .boxed()
+        },
+        "\"two words\" is no header's name",
+    );
+    assert_mistake(
+        |command| {
+            HttpExecutor::new(command, URL)
+                .header("Name", "two\nlines")
+                .boxed()
+        },
+        "\"two\\nlines\" is no header's value",
+    );
+}
+
+#[test]
+fn an_unknown_placeholder_is_a_mistake_wherever_it_stands() {
+    let error = mistake(&SimpleExecutor::new("serve --port {prot}").boxed());
+    assert_told(
+        &error,
+        &[
+            "`serve --port '{prot}'` cannot be started as configured",
+            &format!("  reason:      {UNKNOWN}"),
+        ],
+    );
+    let error = mistake(&SimpleExecutor::new("serve {prot}").shell(true).boxed());
+    assert!(error.to_string().contains(UNKNOWN), "{error}");
+    assert_mistake(
+        |command| SimpleExecutor::new(command).env("A", "{prot}").boxed(),
+        UNKNOWN,
+    );
+    assert_mistake(
+        |command| SimpleExecutor::new(command).cwd("/{prot}").boxed(),
+        UNKNOWN,
+    );
+    assert_mistake(
+        |command| TcpExecutor::new(command, "{prot}", 0).boxed(),
+        UNKNOWN,
+    );
+    assert_mistake(
+        |command| UnixSocketExecutor::new(command, "/{prot}").boxed(),
+        UNKNOWN,
+    );
+    assert_mistake(
+        |command| PidExecutor::new(command, "/{prot}").boxed(),
+        UNKNOWN,
+    );
+    assert_mistake(
+        |command| HttpExecutor::new(command, "http://h/{prot}").boxed(),
+        UNKNOWN,
+    );
+}
+
+#[test]
+fn an_unknown_user_is_a_mistake() {
+    assert_mistake(
+        |command| {
+            SimpleExecutor::new(command)
+                .user("nobody-has-this-name")
+                .boxed()
+        },
+        "there is no user \"nobody-has-this-name\" on this system",
+    );
+}
+
+#[test]
+fn a_mistake_in_either_part_of_a_combined_check_is_one() {
+    let wrong = |check: Box<dyn Readiness>, reason: &str| {
+        assert_mistake(
+            |command| Executor::with_readiness(command, check).boxed(),
+            reason,
+        );
+    };
+    let right = || Output::new("ready");
+    wrong(
+        Box::new(right().and(PidFile::new(""))),
+        "the file's name is empty",
+    );
+    wrong(
+        Box::new(PidFile::new("").or(right())),
+        "the file's name is empty",
+    );
+    wrong(
+        Box::new(right().then(Http::new("nonsense"))),
+        "\"nonsense\" is no URL: *",
+    );
+}

@@ -1,0 +1,136 @@
+//! The life of an executor: started, running, ended, stopped, started again.
+
+use std::{fs, sync::OnceLock, thread};
+
+use mirakuru::{OutputExecutor, Result, SimpleExecutor, TcpExecutor};
+
+use crate::{
+    lifeline::Lifeline,
+    programs::{EXITS, LISTENS_LATE, PRINTS},
+};
+
+fn printing() -> OutputExecutor {
+    OutputExecutor::new([PRINTS, "up"], "up")
+}
+
+#[test]
+fn everything_is_told_over_its_life() -> Result<()> {
+    let executor = printing();
+    let told = || {
+        (
+            executor.running(),
+            executor.pid().is_some(),
+            executor.exit_code(),
+        )
+    };
+    assert_eq!(told(), (false, false, None));
+    executor.start()?;
+    assert_eq!(told(), (true, true, None));
+    executor.stop()?;
+    assert_eq!(told(), (false, false, Some(-15)));
+    executor.start()?;
+    assert_eq!(told(), (true, true, None));
+    executor.kill()?;
+    assert_eq!(told(), (false, false, Some(-9)));
+    Ok(())
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn its_pid_is_the_main_processs() -> Result<()> {
+    let executor = printing().started()?;
+    let pid = executor.pid().expect("it runs");
+    let line = fs::read(format!("/proc/{pid}/cmdline")).expect("procfs");
+    assert_eq!(line, format!("{PRINTS}\0up\0").as_bytes());
+    Ok(())
+}
+
+#[test]
+fn starting_what_runs_is_a_no_op() -> Result<()> {
+    let executor = printing();
+    let pid = executor.start()?.pid();
+    assert_eq!(executor.start()?.pid(), pid);
+    assert_eq!(executor.output().text(), "up\n", "it was started once");
+    Ok(())
+}
+
+#[test]
+fn starts_at_once_from_many_threads_spawn_one_process() {
+    let executor = TcpExecutor::new([LISTENS_LATE, "{port}", "100"], "127.0.0.1", 0);
+    let start = || executor.start().map(|executor| executor.pid());
+    let pids: Vec<_> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(start)).collect();
+        let ended = threads
+            .into_iter()
+            .map(|thread| thread.join().expect("no panic"));
+        ended.collect()
+    });
+    let first = executor.pid();
+    assert!(first.is_some());
+    assert!(pids.into_iter().all(|pid| pid.expect("it starts") == first));
+}
+
+#[test]
+fn stopping_what_does_not_run_is_a_no_op() -> Result<()> {
+    let executor = printing();
+    executor.stop()?.stop()?;
+    assert_eq!(executor.exit_code(), None);
+    executor.start()?.stop()?.stop()?;
+    assert_eq!(executor.exit_code(), Some(-15));
+    Ok(())
+}
+
+#[test]
+fn a_guard_is_kept_by_value_and_in_a_static() -> Result<()> {
+    static SERVICE: OnceLock<OutputExecutor> = OnceLock::new();
+    let service = printing().started()?;
+    assert!(SERVICE.get_or_init(|| service).running());
+    Ok(())
+}
+
+#[test]
+fn calls_chain() -> Result<()> {
+    let text = printing().start()?.stop()?.output().text();
+    assert_eq!(text, "up\n");
+    let executor = printing();
+    executor
+        .start()?
+        .restart()?
+        .wait_for(|| true)?
+        .signal(mirakuru::Signal::CONT)?
+        .kill()?;
+    Ok(())
+}
+
+#[test]
+fn what_ended_by_itself_is_started_again() -> Result<()> {
+    let executor = SimpleExecutor::new([EXITS, "0"]);
+    executor.start()?;
+    assert_eq!(executor.output().lines().count(), 0);
+    assert_eq!((executor.running(), executor.exit_code()), (false, Some(0)));
+    executor.start()?;
+    assert_eq!(executor.output().lines().count(), 0);
+    assert_eq!(executor.exit_code(), Some(0));
+    Ok(())
+}
+
+#[test]
+fn what_it_left_behind_when_it_died_goes_before_it_is_started_again() -> Result<()> {
+    let lifeline = Lifeline::new();
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let first = directory.path().join("first");
+    // The first time it leaves a child behind and fails, the second time it stays.
+    let script = format!(
+        "if mkdir {0}; then exec 8>&1; {1} & exit 3; fi; echo again; exec sleep 60",
+        first.display(),
+        lifeline.command(&["sleep", "60"]),
+    );
+    let executor = SimpleExecutor::new(script).shell(true).started()?;
+    executor
+        .wait_for(|| executor.exit_code().is_some())
+        .expect_err("it dies");
+    executor.start()?;
+    executor.output().wait_for("again")?;
+    assert!(lifeline.is_cut());
+    Ok(())
+}

@@ -1,0 +1,39 @@
+//! The executors against real programs: when each is ready, how each fails and what its error
+//! tells, every option and every call. A file per behaviour; the last four are what they share.
+
+mod already_running;
+mod banners;
+mod blocking_checks;
+mod checks;
+mod deaths;
+mod drops;
+mod environment;
+mod exit_codes;
+mod exit_zero;
+mod floods;
+mod http;
+mod identity;
+mod invalid_config;
+mod life;
+mod names;
+mod outages;
+mod output;
+mod patience;
+mod peers;
+mod placeholders;
+mod ports_told;
+mod ready;
+mod reopened_output;
+mod restarts;
+mod runtimes;
+mod signals;
+mod sockets;
+mod spawning;
+mod streams;
+mod timeouts;
+mod waits;
+
+mod again;
+mod lifeline;
+mod programs;
+mod told;

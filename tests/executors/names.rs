@@ -1,0 +1,139 @@
+//! What executors are called and how they show themselves.
+
+use mirakuru::{
+    AnyExecutor, Executor, HttpExecutor, OutputExecutor, PidExecutor, Result, SimpleExecutor,
+    TcpExecutor, UnixSocketExecutor, readiness::Context,
+};
+
+use crate::{
+    programs::EXITS,
+    told::{assert_told, error_of},
+};
+
+#[test]
+fn every_kind_shows_its_name_and_the_whole_command() {
+    let command = || ["serve", "a b"];
+    let url = "http://127.0.0.1:{port}/";
+    let shown = [
+        SimpleExecutor::new(command()).to_string(),
+        OutputExecutor::new(command(), "x").to_string(),
+        TcpExecutor::new(command(), "127.0.0.1", 0).to_string(),
+        UnixSocketExecutor::new(command(), "{socket}").to_string(),
+        HttpExecutor::new(command(), url).to_string(),
+        PidExecutor::new(command(), "{pidfile}").to_string(),
+        Executor::when(command(), |_: &Context| true).to_string(),
+        TcpExecutor::new(command(), "127.0.0.1", 0)
+            .boxed()
+            .to_string(),
+        SimpleExecutor::new(command())
+            .name("the server")
+            .to_string(),
+    ];
+    let kinds = [
+        "SimpleExecutor",
+        "OutputExecutor",
+        "TcpExecutor",
+        "UnixSocketExecutor",
+        "HttpExecutor",
+        "PidExecutor",
+        "Executor",
+        "TcpExecutor",
+        "the server",
+    ];
+    assert_eq!(shown, kinds.map(|kind| format!("{kind}: serve 'a b'")));
+}
+
+#[test]
+fn its_debug_form_is_short() -> Result<()> {
+    let executor = SimpleExecutor::new("sleep 60");
+    let shown = format!("{executor:?}");
+    assert_eq!(
+        shown,
+        "SimpleExecutor { command: \"sleep 60\", pid: None, .. }"
+    );
+    let pid = executor.start()?.pid().expect("it runs");
+    let shown = format!("{executor:?}");
+    assert_eq!(
+        shown,
+        format!("SimpleExecutor {{ command: \"sleep 60\", pid: Some({pid}), .. }}")
+    );
+    Ok(())
+}
+
+#[test]
+fn a_name_stands_in_errors() {
+    let executor = OutputExecutor::new([EXITS, "1"], "ready").name("the server");
+    assert_told(
+        &error_of(executor.start()),
+        &[
+            "`exits 1` ended before it was ready",
+            "  waited for:  a line of its output that matches \"ready\"",
+            "  how long:    TIME",
+            "  last check:  no line matched",
+            "  process:     exited with code 1",
+            "  note:        this is the executor named \"the server\"",
+        ],
+    );
+}
+
+#[test]
+fn a_command_is_a_string_or_any_list_of_words() {
+    let parts = |executor: &SimpleExecutor| executor.command_parts();
+    let words = ["echo", "a b", "$HOME"];
+    let owned: Vec<String> = words.map(str::to_owned).to_vec();
+    let text = "echo 'a b' $HOME".to_owned();
+    let executors = [
+        SimpleExecutor::new("echo 'a b' $HOME"),
+        SimpleExecutor::new(text.clone()),
+        SimpleExecutor::new(&text),
+        SimpleExecutor::new(words),
+        SimpleExecutor::new(&words),
+        SimpleExecutor::new(&words[..]),
+        SimpleExecutor::new(words.to_vec()),
+        SimpleExecutor::new(&owned),
+        SimpleExecutor::new(owned.as_slice()),
+        SimpleExecutor::new(owned.clone()),
+    ];
+    for executor in &executors {
+        assert_eq!(parts(executor), words);
+        assert_eq!(executor.command(), "echo 'a b' '$HOME'");
+    }
+}
+
+#[test]
+fn the_command_is_as_written_before_the_first_start_and_filled_in_afterwards() -> Result<()> {
+    let executor = OutputExecutor::new("sh -c 'echo {port}; sleep 60'", "^\\d+$");
+    assert_eq!(
+        executor.command_parts(),
+        ["sh", "-c", "echo {port}; sleep 60"]
+    );
+    assert_eq!(executor.command(), "sh -c 'echo {port}; sleep 60'");
+    executor.start()?;
+    let script = format!("echo {}; sleep 60", executor.port());
+    assert_eq!(executor.command_parts(), ["sh", "-c", &script]);
+    assert_eq!(executor.command(), format!("sh -c '{script}'"));
+    assert_eq!(
+        executor.to_string(),
+        format!("OutputExecutor: sh -c '{script}'")
+    );
+    executor.stop()?;
+    assert_eq!(
+        executor.command_parts(),
+        ["sh", "-c", &script],
+        "and it stays so"
+    );
+    Ok(())
+}
+
+#[test]
+fn executors_go_between_threads_and_into_statics() {
+    fn goes<T: Send + Sync + 'static>() {}
+    goes::<SimpleExecutor>();
+    goes::<OutputExecutor>();
+    goes::<TcpExecutor>();
+    goes::<UnixSocketExecutor>();
+    goes::<HttpExecutor>();
+    goes::<PidExecutor>();
+    goes::<AnyExecutor>();
+    goes::<mirakuru::Error>();
+}

@@ -1,0 +1,96 @@
+//! An outage: the service is stopped, and starts again when the guard is dropped.
+
+use std::{
+    fs,
+    net::TcpStream,
+    panic::{self, AssertUnwindSafe},
+};
+
+use mirakuru::{ErrorKind, OutputExecutor, Result, TcpExecutor};
+
+use crate::{programs::LISTENS_LATE, told::error_of};
+
+fn listening() -> Result<TcpExecutor> {
+    TcpExecutor::new([LISTENS_LATE, "{port}"], "127.0.0.1", 0).started()
+}
+
+#[test]
+fn the_port_answers_no_more_and_then_again() -> Result<()> {
+    let service = listening()?;
+    let address = service.addr();
+    let outage = service.stopped()?;
+    assert!(!service.running());
+    TcpStream::connect(&address).expect_err("nobody listens");
+    drop(outage);
+    assert!(service.running());
+    assert_eq!(service.addr(), address);
+    TcpStream::connect(&address).expect("it listens again");
+    Ok(())
+}
+
+#[test]
+fn an_outage_may_end_by_hand() -> Result<()> {
+    let service = listening()?;
+    let outage = service.stopped()?;
+    assert_eq!(format!("{outage:?}"), "Stopped { .. }");
+    outage.restart()?;
+    TcpStream::connect(service.addr()).expect("it listens again");
+    Ok(())
+}
+
+#[test]
+fn an_outage_of_a_boxed_executor_is_the_same() -> Result<()> {
+    let service = listening()?.boxed();
+    drop(service.stopped()?);
+    assert!(service.running());
+    Ok(())
+}
+
+/// Starts once, and fails from then on.
+fn starts_once() -> Result<OutputExecutor> {
+    let script = "mkdir {tmpdir}/first && echo ready || exit 4; exec sleep 60";
+    OutputExecutor::new(script, "ready").shell(true).started()
+}
+
+#[test]
+fn a_restart_shows_why_it_failed() -> Result<()> {
+    let service = starts_once()?;
+    let error = error_of(service.stopped()?.restart());
+    assert_eq!(
+        (error.kind(), error.exit_code()),
+        (ErrorKind::ProcessExitedWithError, Some(4))
+    );
+    Ok(())
+}
+
+#[test]
+fn a_drop_that_cannot_start_it_again_does_not_panic() -> Result<()> {
+    let service = starts_once()?;
+    drop(service.stopped()?);
+    assert!(!service.running());
+    Ok(())
+}
+
+#[test]
+fn a_panic_in_an_outage_starts_nothing() -> Result<()> {
+    let service = listening()?;
+    let panicking = AssertUnwindSafe(|| {
+        let _outage = service.stopped().expect("it stops");
+        panic::resume_unwind(Box::new("no message"));
+    });
+    panic::catch_unwind(panicking).expect_err("it panics");
+    assert!(!service.running());
+    Ok(())
+}
+
+#[test]
+fn a_stop_that_fails_is_no_outage() -> Result<()> {
+    let script =
+        "trap 'exit 3' TERM; echo ready; mkdir {tmpdir}/only; while :; do sleep 60 & wait; done";
+    let service = OutputExecutor::new(script, "ready").shell(true).started()?;
+    service.wait_for(|| fs::exists(service.tmpdir().join("only")).is_ok_and(|is| is))?;
+    let error = error_of(service.stopped().map(drop));
+    assert_eq!(error.kind(), ErrorKind::ProcessFinishedWithError);
+    assert!(!service.running());
+    Ok(())
+}

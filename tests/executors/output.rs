@@ -1,0 +1,228 @@
+//! What a service printed: all of it, the last lines, the next line, a line that matches.
+
+use std::{thread, time::Duration};
+
+use mirakuru::{ErrorKind, OutputExecutor, Result, SimpleExecutor, Stdio};
+
+use crate::{
+    programs::PRINTS,
+    told::{assert_told, at_once, error_of},
+};
+
+const SHORT: Duration = Duration::from_secs(1);
+
+/// Prints `ready` and three lines, the last one late.
+fn three_lines() -> Result<OutputExecutor> {
+    let script = "echo ready; echo one; echo two; sleep 0.2; echo three; exec sleep 60";
+    OutputExecutor::new(script, "ready")
+        .shell(true)
+        .timeout(SHORT)
+        .started()
+}
+
+#[test]
+fn a_line_is_waited_for() -> Result<()> {
+    let service = three_lines()?;
+    let output = service.output();
+    assert_eq!(output.wait_for("^th")?, "three");
+    assert_eq!(output.text(), "ready\none\ntwo\nthree\n");
+    assert_eq!(output.tail(2), "two\nthree");
+    assert_eq!(output.tail(0), "");
+    Ok(())
+}
+
+#[test]
+fn lines_begin_after_the_banner_and_wait_for_more() -> Result<()> {
+    let service = three_lines()?;
+    let lines: Vec<_> = service.output().lines().take(3).collect::<Result<_>>()?;
+    assert_eq!(lines, ["one", "two", "three"]);
+    Ok(())
+}
+
+#[test]
+fn a_handle_moves_on_and_a_fresh_one_begins_again() -> Result<()> {
+    let service = three_lines()?;
+    let output = service.output();
+    assert_eq!(output.wait_for("o")?, "one");
+    assert_eq!(output.wait_for("o")?, "two", "the next that matches");
+    assert_eq!(
+        output.clone().wait_for("")?,
+        "three",
+        "a copy is the same handle"
+    );
+    assert_eq!(service.output().wait_for("")?, "one");
+    Ok(())
+}
+
+#[test]
+fn lines_that_do_not_come_are_told_at_the_timeout() -> Result<()> {
+    let service = three_lines()?;
+    let output = service.output();
+    assert_eq!(output.wait_for("three")?, "three");
+    let mut lines = output.lines();
+    let error = at_once(|| lines.next())
+        .expect("an item")
+        .expect_err("no line comes");
+    assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
+    assert!(lines.next().is_none(), "it is the last");
+    assert!(service.running(), "waiting for a line ends nothing");
+    Ok(())
+}
+
+#[test]
+fn a_line_that_does_not_come_is_told_in_full() -> Result<()> {
+    let service = OutputExecutor::new([PRINTS, "ready"], "ready")
+        .timeout(SHORT)
+        .started()?;
+    let error = error_of(service.output().wait_for("four"));
+    assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
+    assert_told(
+        &error,
+        &[
+            "`prints ready` did not print it in time",
+            "  waited for:  a line that matches \"four\"",
+            "  how long:    TIME",
+            "  output, last lines:",
+            "    | ready",
+        ],
+    );
+    Ok(())
+}
+
+#[test]
+fn lines_end_with_the_process() -> Result<()> {
+    let command = [
+        PRINTS,
+        "--delay",
+        "200",
+        "--then-exit",
+        "3",
+        "--no-newline",
+        "one",
+        "two",
+    ];
+    let service = SimpleExecutor::new(command).started()?;
+    let lines: Vec<_> = at_once(|| service.output().lines().collect::<Result<_>>())?;
+    assert_eq!(lines, ["one", "two"], "the last one without a newline too");
+    Ok(())
+}
+
+#[test]
+fn a_line_that_cannot_come_any_more_is_told_at_once() -> Result<()> {
+    let command = [PRINTS, "--delay", "200", "--then-exit", "3", "bye"];
+    let service = SimpleExecutor::new(command).started()?;
+    let error = at_once(|| error_of(service.output().wait_for("hello")));
+    assert_eq!(error.kind(), ErrorKind::ProcessExitedWithError);
+    assert_told(
+        &error,
+        &[
+            "`prints --delay 200 --then-exit 3 bye` ended without printing it",
+            "  waited for:  a line that matches \"hello\"",
+            "  how long:    TIME",
+            "  process:     exited with code 3",
+            "  output, last lines:",
+            "    | bye",
+        ],
+    );
+    Ok(())
+}
+
+#[test]
+fn a_pattern_that_is_no_regular_expression_is_told() -> Result<()> {
+    let service = OutputExecutor::new([PRINTS, "ready"], "ready").started()?;
+    let error = error_of(service.output().wait_for("("));
+    assert_eq!(error.kind(), ErrorKind::InvalidConfig);
+    Ok(())
+}
+
+#[test]
+fn a_handle_may_begin_now() -> Result<()> {
+    let script = "echo ready; echo before; trap 'echo after' USR1; echo set; while :; do sleep 60 & wait; done";
+    let service = OutputExecutor::new(script, "set").shell(true).started()?;
+    let now = service.output().from_now();
+    service.signal(mirakuru::Signal::USR1)?;
+    assert_eq!(now.wait_for("")?, "after");
+    assert!(now.text().starts_with("ready\n"), "the text is whole");
+    Ok(())
+}
+
+#[test]
+fn all_is_readable_after_the_stop() -> Result<()> {
+    let service = three_lines()?;
+    service.output().wait_for("three")?;
+    let fresh = service.output();
+    service.stop()?;
+    assert_eq!(service.output().text(), "ready\none\ntwo\nthree\n");
+    let lines: Vec<_> = at_once(|| fresh.lines().collect::<Result<_>>())?;
+    assert_eq!(lines, ["one", "two", "three"]);
+    drop(service);
+    assert_eq!(fresh.tail(1), "three", "and after the drop");
+    Ok(())
+}
+
+#[test]
+fn what_it_says_while_it_stops_is_there_after_the_stop() -> Result<()> {
+    let script =
+        "trap 'kill $!; echo bye; exit 0' TERM; echo ready; while :; do sleep 60 & wait; done";
+    let service = OutputExecutor::new(script, "ready").shell(true).started()?;
+    assert_eq!(service.stop()?.output().text(), "ready\nbye\n");
+    Ok(())
+}
+
+#[test]
+fn the_two_streams_are_apart() -> Result<()> {
+    let script = "echo out; echo err >&2; echo ready; exec sleep 60";
+    let service = OutputExecutor::new(script, "ready").shell(true).started()?;
+    assert_eq!(service.output().text(), "out\nready\n");
+    assert_eq!(service.err_output().wait_for("")?, "err");
+    assert_eq!(service.err_output().text(), "err\n");
+    Ok(())
+}
+
+#[test]
+fn colours_stay_in_the_text_and_leave_the_lines() -> Result<()> {
+    let service = OutputExecutor::new([PRINTS, r"\e[32mready\e[0m", r"\e[1mbold\e[0m"], "ready");
+    service.start()?;
+    assert_eq!(service.output().wait_for("^bold$")?, "bold");
+    assert_eq!(
+        service.output().text(),
+        "\x1b[32mready\x1b[0m\n\x1b[1mbold\x1b[0m\n"
+    );
+    Ok(())
+}
+
+#[test]
+fn many_threads_wait_for_lines_at_once() -> Result<()> {
+    let service = three_lines()?;
+    thread::scope(|scope| {
+        let wait = || service.output().wait_for("three");
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(wait)).collect();
+        for waiting in threads {
+            let line = waiting.join().expect("no panic").expect("it comes");
+            assert_eq!(line, "three");
+        }
+    });
+    Ok(())
+}
+
+#[test]
+fn before_the_first_start_there_is_none() {
+    let executor = SimpleExecutor::new("sleep 60");
+    assert_eq!(executor.output().text(), "");
+    assert_eq!(executor.err_output().tail(3), "");
+    assert_eq!(executor.output().lines().count(), 0);
+}
+
+#[test]
+fn waiting_for_a_line_that_is_not_captured_says_so() -> Result<()> {
+    let service = SimpleExecutor::new([PRINTS, "x"])
+        .stdout(Stdio::null())
+        .started()?;
+    let error = at_once(|| error_of(service.output().wait_for("x")));
+    assert!(
+        error.command().ends_with("prints x"),
+        "it names the command: {error}"
+    );
+    assert!(error.to_string().contains("not captured"), "{error}");
+    Ok(())
+}

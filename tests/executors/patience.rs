@@ -1,0 +1,129 @@
+//! How long things may take, and how often is asked.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use mirakuru::{ErrorKind, Executor, OutputExecutor, Result, TcpExecutor, readiness::Context};
+
+use crate::{
+    lifeline::Lifeline,
+    programs::{IGNORES_STOP, LISTENS_LATE, PRINTS},
+    told::{at_once, error_of},
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_secs(3600);
+
+#[test]
+fn a_start_takes_its_timeout_and_hardly_more() {
+    let executor = OutputExecutor::new([PRINTS, "up"], "never").timeout(SECOND);
+    let begin = Instant::now();
+    let error = at_once(|| error_of(executor.start()));
+    assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
+    assert!(begin.elapsed() >= SECOND);
+}
+
+#[test]
+fn a_timeout_beyond_all_clocks_is_none() -> Result<()> {
+    let executor = OutputExecutor::new([PRINTS, "up"], "up")
+        .timeout(Duration::MAX)
+        .stop_timeout(Duration::MAX);
+    executor.start()?.stop()?;
+    Ok(())
+}
+
+#[test]
+fn no_time_at_all_is_a_timeout_and_not_a_hang() {
+    let executor = OutputExecutor::new([PRINTS, "up"], "never").timeout(Duration::ZERO);
+    let error = at_once(|| error_of(executor.start()));
+    assert!(
+        matches!(error.kind(), ErrorKind::TimeoutExpired | ErrorKind::Io),
+        "{error}"
+    );
+    assert!(!executor.running());
+}
+
+#[test]
+fn a_kill_after_the_stop_timeout_is_no_error() -> Result<()> {
+    let lifeline = Lifeline::new();
+    let command = lifeline.command(&[IGNORES_STOP]);
+    let service = OutputExecutor::new(command, "ready")
+        .shell(true)
+        .stop_timeout(Duration::from_millis(200))
+        .started()?;
+    let begin = Instant::now();
+    at_once(|| service.stop())?;
+    assert!(begin.elapsed() >= Duration::from_millis(200));
+    assert_eq!(service.exit_code(), Some(-9));
+    assert!(lifeline.is_cut());
+    Ok(())
+}
+
+#[test]
+fn a_forced_kill_is_no_error_where_another_code_was_expected() -> Result<()> {
+    let service = OutputExecutor::new([IGNORES_STOP], "ready")
+        .stop_timeout(Duration::from_millis(100))
+        .expected_returncode(3);
+    assert_eq!(service.start()?.stop()?.exit_code(), Some(-9));
+    Ok(())
+}
+
+#[test]
+fn a_service_that_stops_when_asked_is_not_waited_for() -> Result<()> {
+    let service = OutputExecutor::new([PRINTS, "up"], "up")
+        .stop_timeout(HOUR)
+        .started()?;
+    at_once(|| service.stop().map(drop))
+}
+
+#[test]
+fn the_interval_bounds_how_often_is_asked() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let never = move |_: &Context| {
+        count.fetch_add(1, Ordering::Relaxed);
+        false
+    };
+    let executor = Executor::when([PRINTS], never)
+        .poll_interval(Duration::from_millis(100))
+        .timeout(SECOND);
+    error_of(executor.start());
+    let asked = asked.load(Ordering::Relaxed);
+    assert!((2..=13).contains(&asked), "asked {asked} times in a second");
+}
+
+#[test]
+fn a_short_interval_is_kept_too() -> Result<()> {
+    let command = [LISTENS_LATE, "{port}", "200"];
+    let service = TcpExecutor::new(command, "127.0.0.1", 0).poll_interval(Duration::ZERO);
+    assert!(service.start()?.running());
+    Ok(())
+}
+
+#[test]
+fn a_line_and_a_death_are_seen_whatever_the_interval() -> Result<()> {
+    let late = OutputExecutor::new([PRINTS, "--delay", "200", "ready"], "ready");
+    let late = late.poll_interval(HOUR).timeout(HOUR);
+    at_once(|| late.start().map(drop))?;
+    let dying = [PRINTS, "--delay", "200", "--then-exit", "1", "oh"];
+    let dying = OutputExecutor::new(dying, "ready")
+        .poll_interval(HOUR)
+        .timeout(HOUR);
+    let error = at_once(|| error_of(dying.start()));
+    assert_eq!(error.kind(), ErrorKind::ProcessExitedWithError);
+    Ok(())
+}
+
+#[test]
+fn an_interval_beyond_the_deadline_does_not_outlive_it() {
+    let executor = TcpExecutor::new([PRINTS], "127.0.0.1", 0)
+        .poll_interval(HOUR)
+        .timeout(SECOND);
+    let error = at_once(|| error_of(executor.start()));
+    assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
+}

@@ -1,0 +1,181 @@
+//! Peers that are not what they seem: black holes, the other loopback, oneself.
+
+use std::{
+    net::{Ipv6Addr, TcpListener, TcpStream},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use mirakuru::{
+    Context, ErrorKind, Executor, HttpExecutor, NotReady, Readiness, Result, TcpExecutor,
+    readiness::{Http, Tcp},
+};
+
+use crate::{
+    lifeline::Lifeline,
+    programs::{BLACKHOLE, LISTENS_LATE, PRINTS},
+    told::{at_once, error_of},
+};
+
+#[test]
+fn a_black_hole_that_accepts_and_never_answers_is_left_at_the_deadline() {
+    let lifeline = Lifeline::new();
+    let command = format!("{} {{port}}", lifeline.command(&[BLACKHOLE]));
+    let executor = HttpExecutor::new(command, "http://127.0.0.1:{port}/")
+        .shell(true)
+        .timeout(Duration::from_secs(3));
+    let error = at_once(|| error_of(executor.start()));
+    assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
+    assert!(lifeline.is_cut());
+    assert!(
+        error.to_string().contains("listening"),
+        "it did listen: {error}"
+    );
+}
+
+#[test]
+fn a_black_hole_accepts_and_that_is_all_that_tcp_asks_for() -> Result<()> {
+    TcpExecutor::new([BLACKHOLE, "{port}"], "127.0.0.1", 0).start()?;
+    Ok(())
+}
+
+#[test]
+fn an_address_that_swallows_packets_is_left_at_the_deadline() {
+    // Addresses for documentation (RFC 5737), which nobody routes.
+    let executor = TcpExecutor::new([PRINTS, "up"], "192.0.2.1", 9).timeout(Duration::from_secs(2));
+    let error = at_once(|| error_of(executor.start()));
+    assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
+}
+
+#[test]
+fn a_host_that_has_no_address_is_told() {
+    let executor = TcpExecutor::new([PRINTS, "up"], "no-such-host.invalid", 9);
+    let error = at_once(|| error_of(executor.timeout(Duration::from_secs(2)).start()));
+    assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
+}
+
+/// Where a machine has no IPv6 there is nothing to show.
+fn has_ipv6() -> bool {
+    TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok()
+}
+
+#[test]
+fn localhost_is_both_loopbacks() -> Result<()> {
+    for loopback in ["127.0.0.1", "::1"] {
+        if loopback == "::1" && !has_ipv6() {
+            continue;
+        }
+        let command = [LISTENS_LATE, "{port}", "100", loopback];
+        let service = TcpExecutor::new(command, "localhost", 0).started()?;
+        TcpStream::connect((loopback, service.port())).expect("it listens there");
+        assert_eq!(service.addr(), format!("localhost:{}", service.port()));
+    }
+    Ok(())
+}
+
+#[test]
+fn an_ipv6_address_is_a_host_like_any_other() -> Result<()> {
+    if !has_ipv6() {
+        return Ok(());
+    }
+    for host in ["::1", "[::1]"] {
+        let service =
+            TcpExecutor::new([LISTENS_LATE, "{port}", "100", "::1"], host, 0).started()?;
+        TcpStream::connect(service.addr()).expect("it listens there");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_service_on_all_addresses_is_found() -> Result<()> {
+    let command = [LISTENS_LATE, "{port}", "100", "0.0.0.0"];
+    for host in ["127.0.0.1", "localhost", "0.0.0.0"] {
+        TcpExecutor::new(command, host, 0).start()?;
+    }
+    if has_ipv6() {
+        let command = [LISTENS_LATE, "{port}", "100", "::"];
+        for host in ["127.0.0.1", "::1", "localhost"] {
+            TcpExecutor::new(command, host, 0).start()?;
+        }
+    }
+    Ok(())
+}
+
+/// Begins to serve on the other loopback when it is first asked after the start, as a service that
+/// knows IPv6 only would.
+struct OnTheOtherLoopback {
+    check: Http,
+    listener: Mutex<Option<TcpListener>>,
+}
+
+impl Readiness for OnTheOtherLoopback {
+    fn after_start_check(&self, cx: &Context) -> std::result::Result<(), NotReady> {
+        let mut listener = self.listener.lock().expect("no panic");
+        if listener.is_none() {
+            let listening = TcpListener::bind((Ipv6Addr::LOCALHOST, cx.port()))?;
+            let answering = listening.try_clone()?;
+            std::thread::spawn(move || {
+                for connection in answering.incoming().flatten() {
+                    use std::io::{Read, Write};
+                    let mut request = [0; 1024];
+                    let asked = (&connection).read(&mut request).is_ok_and(|len| len > 0);
+                    let answer = "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n";
+                    if asked && (&connection).write_all(answer.as_bytes()).is_ok() {
+                        break;
+                    }
+                }
+            });
+            *listener = Some(listening);
+        }
+        self.check.after_start_check(cx)
+    }
+
+    fn target(&self) -> mirakuru::readiness::Target {
+        self.check.target()
+    }
+}
+
+#[test]
+fn localhost_is_both_loopbacks_in_a_url_too() -> Result<()> {
+    if !has_ipv6() {
+        return Ok(());
+    }
+    let check = OnTheOtherLoopback {
+        check: Http::new("http://localhost:{port}/"),
+        listener: Mutex::default(),
+    };
+    let executor = Executor::with_readiness([PRINTS, "{port}"], check);
+    executor.timeout(Duration::from_secs(5)).start()?;
+    Ok(())
+}
+
+/// Each connection to a port of the kernel's ephemeral range may be given that very port, and is
+/// then connected to itself. The kernel goes through the range, so that so many tries cover it.
+#[test]
+fn a_connection_to_oneself_is_not_readiness() {
+    const TRIES: usize = 60_000;
+    let tried = Arc::new(AtomicUsize::new(0));
+    let passed = Arc::new(AtomicUsize::new(0));
+    let counts = (Arc::clone(&tried), Arc::clone(&passed));
+    let ready = move |cx: &Context| {
+        let check = Tcp::new("127.0.0.1", 0);
+        while counts.0.fetch_add(1, Ordering::Relaxed) < TRIES {
+            if check.pre_start_check(cx) {
+                counts.1.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        true
+    };
+    let executor = Executor::when([PRINTS, "{port}"], ready);
+    executor.start().expect("the closure says so");
+    assert!(tried.load(Ordering::Relaxed) >= TRIES);
+    assert_eq!(
+        passed.load(Ordering::Relaxed),
+        0,
+        "nobody listens on {}",
+        executor.port()
+    );
+}

@@ -1,0 +1,194 @@
+//! Placeholders: what stands for what, and where.
+
+use std::fs;
+
+use mirakuru::{
+    Executor, HttpExecutor, OutputExecutor, PidExecutor, Result, SimpleExecutor, TcpExecutor,
+    UnixSocketExecutor,
+    readiness::{Context, Tcp},
+};
+
+use crate::programs::{BINDS_UNIX, HTTP_SERVICE, LISTENS_LATE, SHOWS_ENVIRONMENT, WRITES_PID};
+
+fn shown(executor: &OutputExecutor, line: &str) -> bool {
+    executor.output().text().lines().any(|shown| shown == line)
+}
+
+#[test]
+fn the_command_has_all_of_them() -> Result<()> {
+    let command = [
+        SHOWS_ENVIRONMENT,
+        "{host}:{port}",
+        "{tmpdir}/x",
+        "--s={socket}",
+        "{pidfile}",
+    ];
+    let service = OutputExecutor::new(command, "^done$").started()?;
+    let (port, tmpdir) = (service.port(), service.tmpdir());
+    let (socket, pidfile) = (service.socket(), service.filename());
+    assert!(socket.starts_with(&tmpdir) && pidfile.starts_with(&tmpdir));
+    let words = [
+        format!("127.0.0.1:{port}"),
+        format!("{}/x", tmpdir.display()),
+        format!("--s={}", socket.display()),
+        pidfile.display().to_string(),
+    ];
+    assert!(
+        shown(&service, &format!("args={words:?}")),
+        "{}",
+        service.output().text()
+    );
+    assert_eq!(service.command_parts()[1..], words);
+    Ok(())
+}
+
+#[test]
+fn the_environment_and_the_directory_have_them_too() -> Result<()> {
+    let service = OutputExecutor::new([SHOWS_ENVIRONMENT, "URL", "NAME"], "^done$")
+        .env("URL", "tcp://{host}:{port}{socket}")
+        .envs([("NAME", "{tmpdir}")])
+        .cwd("{tmpdir}");
+    let tmpdir = service.tmpdir();
+    service.start()?;
+    let (port, socket) = (service.port(), service.socket());
+    assert_ne!(port, 0);
+    assert!(shown(
+        &service,
+        &format!("URL=tcp://127.0.0.1:{port}{}", socket.display())
+    ));
+    assert!(shown(&service, &format!("NAME={}", tmpdir.display())));
+    let cwd = tmpdir.canonicalize().expect("it exists");
+    assert!(shown(&service, &format!("cwd={}", cwd.display())));
+    Ok(())
+}
+
+#[test]
+fn a_shell_has_them() -> Result<()> {
+    let script = "echo ${HOME:+home} {1..3} {port}; exec sleep 60";
+    let service = OutputExecutor::new(script, "^home").shell(true).started()?;
+    let text = service.output().text();
+    assert!(text.ends_with(&format!(" {}\n", service.port())), "{text}");
+    Ok(())
+}
+
+#[test]
+fn a_url_has_them() -> Result<()> {
+    let url = "http://{host}:{port}/status/204?at={port}";
+    let service = HttpExecutor::new([HTTP_SERVICE, "{port}"], url).started()?;
+    let port = service.port();
+    let filled = format!("http://127.0.0.1:{port}/status/204?at={port}");
+    assert_eq!(service.url(), filled);
+    let asked = format!("HEAD /status/204?at={port} ");
+    assert!(service.output().text().lines().any(|line| line == asked));
+    Ok(())
+}
+
+#[test]
+fn a_socket_and_a_file_have_them() -> Result<()> {
+    let service = UnixSocketExecutor::new([BINDS_UNIX, "{socket}"], "{tmpdir}/s").started()?;
+    assert_eq!(service.socket(), service.tmpdir().join("s"));
+    let service = PidExecutor::new([WRITES_PID, "{pidfile}"], "{tmpdir}/of-{port}").started()?;
+    let name = format!("of-{}", service.port());
+    assert_eq!(service.filename(), service.tmpdir().join(name));
+    assert!(service.filename().exists());
+    Ok(())
+}
+
+#[test]
+fn a_given_place_is_what_they_stand_for() -> Result<()> {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("given");
+    let service = PidExecutor::new([WRITES_PID, "{pidfile}"], &path).started()?;
+    assert_eq!(service.filename(), path);
+    let probe = TcpExecutor::new([LISTENS_LATE, "{port}"], "127.0.0.1", 0);
+    let port = probe.port();
+    let command = [LISTENS_LATE, "{port}", "0", "{host}"];
+    let service = TcpExecutor::new(command, "localhost", port).started()?;
+    assert_eq!(
+        service.command_parts()[1..],
+        [&*port.to_string(), "0", "localhost"]
+    );
+    Ok(())
+}
+
+#[test]
+fn a_url_that_gives_host_and_port_is_what_they_stand_for() -> Result<()> {
+    let port = SimpleExecutor::new("x {port}").port();
+    let url = format!("http://127.0.0.1:{port}/");
+    let service = HttpExecutor::new([HTTP_SERVICE, "{port}"], url).started()?;
+    assert_eq!(
+        (service.host(), service.port()),
+        ("127.0.0.1".to_owned(), port)
+    );
+    Ok(())
+}
+
+#[test]
+fn every_other_brace_is_left_as_it_is() -> Result<()> {
+    let words = [
+        "{{port}}",
+        "${HOME}",
+        "${port}",
+        "{1..9}",
+        r#"{"a": {"b": 1}}"#,
+        "{{.ID}}",
+        "{}",
+        "{Port}",
+        "{a b}",
+    ];
+    let command = [&[SHOWS_ENVIRONMENT], &words[..]].concat();
+    let service = OutputExecutor::new(command, "^done$").started()?;
+    let mut expected = words;
+    expected[0] = "{port}";
+    assert!(
+        shown(&service, &format!("args={expected:?}")),
+        "{}",
+        service.output().text()
+    );
+    assert_eq!(service.port(), 0, "none of them is a placeholder");
+    Ok(())
+}
+
+#[test]
+fn settings_may_be_written_before_the_start() -> Result<()> {
+    let command = "cat {tmpdir}/settings; exec sleep 60";
+    let service = OutputExecutor::new(command, "^port")
+        .shell(true)
+        .env("PORT", "{port}");
+    let settings = format!("port {}\n", service.port());
+    fs::write(service.tmpdir().join("settings"), &settings).expect("it is ours");
+    assert_eq!(service.start()?.output().text(), settings);
+    Ok(())
+}
+
+#[test]
+fn a_private_directory_is_private_and_differs() -> Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let (one, two) = (
+        SimpleExecutor::new("sleep 60"),
+        SimpleExecutor::new("sleep 60"),
+    );
+    assert_ne!(one.tmpdir(), two.tmpdir());
+    assert_eq!(one.tmpdir(), one.start()?.tmpdir());
+    let mode = fs::metadata(one.tmpdir())
+        .expect("it exists")
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o700);
+    Ok(())
+}
+
+#[test]
+fn checks_that_are_combined_have_them() -> Result<()> {
+    let ready = Tcp::new("{host}", 0);
+    let service = Executor::with_readiness([LISTENS_LATE, "{port}"], ready).started();
+    // A host cannot stand for itself: that is a mistake, not an endless loop.
+    let error = service.map(drop).expect_err("there is no such host");
+    assert!(
+        matches!(error.kind(), mirakuru::ErrorKind::InvalidConfig),
+        "{error}"
+    );
+    let closure = |cx: &Context| cx.port() != 0;
+    Executor::when([LISTENS_LATE, "{port}"], closure).start()?;
+    Ok(())
+}

@@ -1,0 +1,58 @@
+//! The child picks its port and tells it in its banner: no race is possible.
+
+use std::net::TcpStream;
+
+use mirakuru::{
+    Executor, OutputExecutor, Result,
+    readiness::{Http, Output, Readiness, Tcp},
+};
+
+use crate::programs::{HTTP_SERVICE, PRINTS};
+
+const BANNER: &str = r"listening on (?<port>\d+)";
+
+#[test]
+fn the_executor_knows_it() -> Result<()> {
+    let service = OutputExecutor::new([HTTP_SERVICE, "0"], BANNER).started()?;
+    let told = service.captured("port").expect("it is in the banner");
+    assert_eq!(service.port().to_string(), told);
+    assert_eq!(service.addr(), format!("127.0.0.1:{told}"));
+    assert_eq!(service.url(), format!("http://127.0.0.1:{told}"));
+    TcpStream::connect(service.addr()).expect("it listens there");
+    Ok(())
+}
+
+#[test]
+fn each_start_tells_its_own() -> Result<()> {
+    let service = OutputExecutor::new([HTTP_SERVICE, "0"], BANNER).started()?;
+    for _ in 0..3 {
+        service.restart()?;
+        let text = service.output().text();
+        assert_eq!(text, format!("listening on {}\n", service.port()));
+        TcpStream::connect(service.addr()).expect("it listens there");
+    }
+    Ok(())
+}
+
+#[test]
+fn the_checks_that_follow_know_it_too() -> Result<()> {
+    let check = Output::new(BANNER)
+        .then(Tcp::new("127.0.0.1", 0))
+        .then(Http::new("http://127.0.0.1:{port}/status/204").status(204));
+    let service = Executor::with_readiness([HTTP_SERVICE, "0"], check).started()?;
+    TcpStream::connect(service.addr()).expect("it listens there");
+    assert_eq!(
+        service.url(),
+        format!("http://{}/status/204", service.addr())
+    );
+    Ok(())
+}
+
+#[test]
+fn what_is_no_port_is_a_group_like_any_other() -> Result<()> {
+    let service = OutputExecutor::new([PRINTS, "port 99999 {{port}}"], r"port (?<port>\d+)");
+    service.start()?;
+    assert_eq!(service.captured("port").as_deref(), Some("99999"));
+    assert_eq!(service.port(), 0);
+    Ok(())
+}

@@ -1,0 +1,104 @@
+//! Each executor returns once its check passes, and the service answers from then on.
+
+use std::{fs, net::TcpStream, os::unix::net::UnixStream};
+
+use mirakuru::{
+    AnyExecutor, Executor, HttpExecutor, OutputExecutor, PidExecutor, Result, SimpleExecutor,
+    TcpExecutor, UnixSocketExecutor, readiness::Context,
+};
+
+use crate::programs::{BINDS_UNIX, HTTP_SERVICE, LISTENS_LATE, PRINTS, WRITES_PID};
+
+/// How late the services are, in milliseconds.
+const LATE: &str = "150";
+
+#[test]
+fn a_simple_executor_is_ready_once_spawned() -> Result<()> {
+    let service = SimpleExecutor::new([PRINTS, "hello"]).started()?;
+    assert!(service.running());
+    assert_eq!(service.output().wait_for("hello")?, "hello");
+    Ok(())
+}
+
+#[test]
+fn an_output_executor_is_ready_once_a_line_matches() -> Result<()> {
+    let service =
+        OutputExecutor::new([PRINTS, "--delay", LATE, "now ready"], "ready$").started()?;
+    assert_eq!(service.output().text(), "now ready\n");
+    Ok(())
+}
+
+#[test]
+fn a_tcp_executor_is_ready_once_its_port_accepts() -> Result<()> {
+    let service = TcpExecutor::new([LISTENS_LATE, "{port}", LATE], "127.0.0.1", 0).started()?;
+    assert_ne!(service.port(), 0);
+    assert_eq!(service.addr(), format!("127.0.0.1:{}", service.port()));
+    TcpStream::connect(service.addr()).expect("it is ready");
+    Ok(())
+}
+
+#[test]
+fn a_unix_socket_executor_is_ready_once_its_socket_accepts() -> Result<()> {
+    let service = UnixSocketExecutor::new([BINDS_UNIX, "{socket}", LATE], "{socket}").started()?;
+    UnixStream::connect(service.socket()).expect("it is ready");
+    Ok(())
+}
+
+#[test]
+fn an_http_executor_is_ready_once_its_url_answers_well() -> Result<()> {
+    let command = [HTTP_SERVICE, "{port}", LATE];
+    let service = HttpExecutor::new(command, "http://127.0.0.1:{port}/health").started()?;
+    assert_eq!(service.url(), format!("http://{}/health", service.addr()));
+    assert_eq!(service.host(), "127.0.0.1");
+    // It answered 503 at first, which is not ready.
+    assert!(service.output().text().contains("HEAD /health"));
+    Ok(())
+}
+
+#[test]
+fn a_pid_executor_is_ready_once_its_file_is_there() -> Result<()> {
+    let service = PidExecutor::new([WRITES_PID, "{pidfile}", LATE], "{pidfile}").started()?;
+    let pid = service.pid().expect("it runs");
+    service.wait_for(|| {
+        fs::read_to_string(service.filename()).is_ok_and(|text| text == format!("{pid}\n"))
+    })?;
+    Ok(())
+}
+
+#[test]
+fn an_executor_of_ones_own_is_ready_once_its_closure_says_so() -> Result<()> {
+    let ready = |cx: &Context| cx.output().text().contains("ready");
+    let service = Executor::when([PRINTS, "--delay", LATE, "ready"], ready).started()?;
+    assert_eq!(service.output().text(), "ready\n");
+    Ok(())
+}
+
+#[test]
+fn executors_of_all_kinds_are_kept_together_in_boxes() -> Result<()> {
+    let url = "http://127.0.0.1:{port}/";
+    let services: Vec<AnyExecutor> = vec![
+        SimpleExecutor::new([PRINTS, "hello"]).boxed(),
+        OutputExecutor::new([PRINTS, "ready"], "ready").boxed(),
+        TcpExecutor::new([LISTENS_LATE, "{port}"], "127.0.0.1", 0).boxed(),
+        UnixSocketExecutor::new([BINDS_UNIX, "{socket}"], "{socket}").boxed(),
+        HttpExecutor::new([HTTP_SERVICE, "{port}"], url).boxed(),
+        PidExecutor::new([WRITES_PID, "{pidfile}"], "{pidfile}").boxed(),
+        Executor::when([PRINTS, "hello"], |cx: &Context| cx.pid().is_some()).boxed(),
+        SimpleExecutor::new([PRINTS, "hello"]).boxed().boxed(),
+    ];
+    for service in &services {
+        assert!(service.start()?.running(), "{service}");
+    }
+    TcpStream::connect(services[2].addr()).expect("it is ready");
+    UnixStream::connect(services[3].socket()).expect("it is ready");
+    assert!(
+        services[4]
+            .url()
+            .ends_with(&format!(":{}/", services[4].port()))
+    );
+    assert!(services[5].filename().exists());
+    for service in &services {
+        assert!(!service.stop()?.running(), "{service}");
+    }
+    Ok(())
+}

@@ -1,0 +1,95 @@
+//! Stop and start again: the same port, the same private directory, a new process.
+
+use std::{fs, net::TcpStream};
+
+use mirakuru::{ErrorKind, OutputExecutor, Result, SimpleExecutor, TcpExecutor};
+
+use crate::{
+    programs::{EXITS, LISTENS_LATE, PRINTS},
+    told::{at_once, error_of},
+};
+
+#[test]
+fn the_port_and_the_private_directory_stay() -> Result<()> {
+    let service = TcpExecutor::new([LISTENS_LATE, "{port}"], "127.0.0.1", 0).started()?;
+    let before = (service.port(), service.tmpdir(), service.command());
+    let pid = service.pid();
+    fs::write(service.tmpdir().join("state"), "kept").expect("it is ours");
+    service.restart()?;
+    assert_eq!(
+        (service.port(), service.tmpdir(), service.command()),
+        before
+    );
+    assert_ne!(service.pid(), pid);
+    let state = fs::read_to_string(service.tmpdir().join("state"));
+    assert_eq!(state.expect("it is there still"), "kept");
+    TcpStream::connect(service.addr()).expect("it is ready again");
+    Ok(())
+}
+
+#[test]
+fn what_never_ran_is_started_by_a_restart() -> Result<()> {
+    assert!(SimpleExecutor::new("sleep 60").restart()?.running());
+    Ok(())
+}
+
+#[test]
+fn what_ended_badly_is_told_and_stays_stopped() -> Result<()> {
+    let service = SimpleExecutor::new([EXITS, "5"]).started()?;
+    assert_eq!(service.output().lines().count(), 0);
+    let error = error_of(service.restart());
+    assert_eq!(error.kind(), ErrorKind::ProcessFinishedWithError);
+    assert!(!service.running());
+    service.restart()?;
+    Ok(())
+}
+
+#[test]
+fn each_start_has_an_output_of_its_own() -> Result<()> {
+    let script = "mkdir {tmpdir}/first && echo first || echo second; exec sleep 60";
+    let service = OutputExecutor::new(script, "first|second")
+        .shell(true)
+        .started()?;
+    let first = service.output();
+    service.restart()?;
+    assert_eq!(first.text(), "first\n");
+    assert!(service.output().text().ends_with("second\n"));
+    Ok(())
+}
+
+#[test]
+fn an_output_of_an_earlier_start_ends_with_that_start() -> Result<()> {
+    let service = OutputExecutor::new([PRINTS, "ready", "more"], "ready").started()?;
+    let first = service.output();
+    service.restart()?;
+    let lines: Vec<_> = at_once(|| first.lines().collect::<Result<_>>())?;
+    assert_eq!(lines, ["more"]);
+    let error = at_once(|| error_of(first.wait_for("never")));
+    assert_eq!(error.kind(), ErrorKind::ProcessExitedWithError);
+    assert_eq!(error.exit_code(), Some(-15));
+    Ok(())
+}
+
+#[test]
+fn lines_of_every_start_are_waited_for() -> Result<()> {
+    let script = "echo ready; sleep 0.1; echo later; exec sleep 60";
+    let service = OutputExecutor::new(script, "ready").shell(true).started()?;
+    for _ in 0..3 {
+        // A watch for more output that is on its way belongs to the start before.
+        assert_eq!(at_once(|| service.output().wait_for("later"))?, "later");
+        service.restart()?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_banner_is_looked_for_in_the_new_output() -> Result<()> {
+    let script = "mkdir {tmpdir}/first && echo ready || exit 4; exec sleep 60";
+    let service = OutputExecutor::new(script, "ready").shell(true).started()?;
+    let error = at_once(|| error_of(service.restart()));
+    assert_eq!(
+        (error.kind(), error.exit_code()),
+        (ErrorKind::ProcessExitedWithError, Some(4))
+    );
+    Ok(())
+}

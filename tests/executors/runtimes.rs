@@ -1,0 +1,49 @@
+//! Inside async tests: both flavours of tokio's runtime, every executor, and no panic of a client
+//! that may not be used there.
+
+use std::net::TcpStream;
+
+use mirakuru::{Executor, HttpExecutor, OutputExecutor, Result, TcpExecutor, readiness::Context};
+
+use crate::programs::{HTTP_SERVICE, LISTENS_LATE, PRINTS};
+
+/// A whole life of a service of three kinds.
+fn live() -> Result<()> {
+    let url = "http://127.0.0.1:{port}/";
+    let service = HttpExecutor::new([HTTP_SERVICE, "{port}", "100"], url).started()?;
+    TcpStream::connect(service.addr()).expect("it is ready");
+    service.restart()?.stop()?;
+    let service = TcpExecutor::new([LISTENS_LATE, "{port}", "50"], "127.0.0.1", 0).started()?;
+    drop(service.stopped()?);
+    service.wait_for(|| true)?;
+    let service = OutputExecutor::new([PRINTS, "ready", "more"], "ready").started()?;
+    assert_eq!(service.output().wait_for("more")?, "more");
+    Executor::when([PRINTS, "up"], |cx: &Context| cx.pid().is_some())
+        .start()?
+        .kill()?;
+    // The rest is stopped by a drop in the runtime.
+    Ok(())
+}
+
+#[tokio::test]
+async fn on_a_runtime_of_one_thread() -> Result<()> {
+    live()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_a_runtime_of_many_threads() -> Result<()> {
+    live()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn in_a_task_and_across_an_await() -> Result<()> {
+    let url = "http://127.0.0.1:{port}/";
+    let executor = HttpExecutor::new([HTTP_SERVICE, "{port}"], url);
+    let task = tokio::spawn(async move { executor.started() });
+    let service = task.await.expect("no panic")?;
+    tokio::task::yield_now().await;
+    assert!(service.running());
+    tokio::task::spawn_blocking(move || service.stop().map(drop))
+        .await
+        .expect("no panic")
+}

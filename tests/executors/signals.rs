@@ -1,0 +1,173 @@
+//! Signals: which one stops, which one kills, and those that do neither.
+
+use std::{fs, time::Duration};
+
+use mirakuru::{ErrorKind, OutputExecutor, Result, Signal, SimpleExecutor};
+
+use crate::{
+    lifeline::Lifeline,
+    programs::{IGNORES_STOP, PRINTS, STOPS_ITSELF},
+    told::{assert_told, at_once, error_of},
+};
+
+/// A shell that says what it hears.
+const HEARS: &str = "trap 'echo heard HUP' HUP; trap 'echo heard USR1' USR1; echo ready; while :; do sleep 60 & wait; done";
+
+fn hearing() -> OutputExecutor {
+    OutputExecutor::new(HEARS, "ready").shell(true)
+}
+
+fn deaf() -> OutputExecutor {
+    OutputExecutor::new([IGNORES_STOP], "ready").stop_timeout(Duration::from_millis(100))
+}
+
+/// Whether the main process is frozen.
+fn is_frozen(service: &OutputExecutor) -> bool {
+    let pid = service.pid().expect("it runs");
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("procfs");
+    stat.rsplit(") ")
+        .next()
+        .is_some_and(|fields| fields.starts_with('T'))
+}
+
+#[test]
+fn the_stop_signal_is_the_users_choice() -> Result<()> {
+    let service = OutputExecutor::new([PRINTS, "up"], "up").stop_signal(Signal::USR2);
+    assert_eq!(service.start()?.stop()?.exit_code(), Some(-12));
+    let service = OutputExecutor::new([PRINTS, "up"], "up").stop_signal(Signal::from_raw(10));
+    assert_eq!(service.start()?.stop()?.exit_code(), Some(-10));
+    Ok(())
+}
+
+#[test]
+fn the_kill_signal_follows_a_stop_in_vain() -> Result<()> {
+    let service = deaf().kill_signal(Signal::USR1).started()?;
+    at_once(|| service.stop())?;
+    assert_eq!(service.exit_code(), Some(-10));
+    Ok(())
+}
+
+#[test]
+fn kill_follows_a_kill_signal_that_is_ignored() -> Result<()> {
+    let service = deaf().kill_signal(Signal::HUP).started()?;
+    at_once(|| service.stop())?;
+    assert_eq!(service.exit_code(), Some(-9));
+    Ok(())
+}
+
+#[test]
+fn a_kill_is_at_once_and_takes_the_whole_tree() -> Result<()> {
+    let lifeline = Lifeline::new();
+    let command = lifeline.script(&format!("'{IGNORES_STOP}' child & exec '{IGNORES_STOP}'"));
+    let service = OutputExecutor::new(command, "ready").shell(true);
+    let service = service.stop_timeout(Duration::from_secs(600)).started()?;
+    at_once(|| service.kill())?;
+    assert_eq!(service.exit_code(), Some(-9));
+    assert!(lifeline.is_cut());
+    Ok(())
+}
+
+#[test]
+fn a_kill_by_another_signal_is_followed_by_kill() -> Result<()> {
+    let service = deaf().started()?;
+    at_once(|| service.kill_with(Signal::INT))?;
+    assert_eq!(service.exit_code(), Some(-9));
+    let service = OutputExecutor::new([PRINTS, "up"], "up").kill_signal(Signal::QUIT);
+    assert_eq!(service.start()?.kill()?.exit_code(), Some(-3));
+    Ok(())
+}
+
+#[test]
+fn never_started_or_already_stopped_a_kill_is_a_no_op() -> Result<()> {
+    let service = OutputExecutor::new([PRINTS, "up"], "up");
+    service
+        .kill()?
+        .kill_with(Signal::HUP)?
+        .start()?
+        .stop()?
+        .kill()?;
+    assert_eq!(service.exit_code(), Some(-15));
+    Ok(())
+}
+
+#[test]
+fn a_signal_is_only_sent() -> Result<()> {
+    let service = hearing().started()?;
+    let pid = service.pid();
+    let output = service.output();
+    service.signal(Signal::HUP)?;
+    assert_eq!(output.wait_for("^heard")?, "heard HUP");
+    service.signal(Signal::USR1)?;
+    assert_eq!(output.wait_for("^heard")?, "heard USR1");
+    assert_eq!(service.pid(), pid, "it runs on");
+    Ok(())
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_service_is_frozen_and_thawed() -> Result<()> {
+    let service = OutputExecutor::new([PRINTS, "up"], "up").started()?;
+    service
+        .signal(Signal::STOP)?
+        .wait_for(|| is_frozen(&service))?;
+    assert!(service.running());
+    service
+        .signal(Signal::CONT)?
+        .wait_for(|| !is_frozen(&service))?;
+    Ok(())
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_frozen_service_hears_the_stop() -> Result<()> {
+    let service = OutputExecutor::new([STOPS_ITSELF], "ready").started()?;
+    service.wait_for(|| is_frozen(&service))?;
+    at_once(|| service.stop())?;
+    assert_eq!(
+        service.exit_code(),
+        Some(-15),
+        "by the signal, not by force"
+    );
+    Ok(())
+}
+
+#[test]
+fn what_does_not_run_cannot_be_signalled() -> Result<()> {
+    let service = SimpleExecutor::new("sleep 60");
+    let expected = "`sleep 60` cannot be signalled: it is not running";
+    let error = error_of(service.signal(Signal::HUP));
+    assert_eq!(error.kind(), ErrorKind::Io);
+    assert_told(&error, &[expected]);
+    service.start()?.stop()?;
+    let error = error_of(service.signal(Signal::HUP));
+    assert_told(
+        &error,
+        &[expected, "  process:     killed by SIGTERM (signal 15)"],
+    );
+    Ok(())
+}
+
+#[test]
+fn signals_have_names() {
+    let known = [
+        (Signal::TERM, "SIGTERM", 15),
+        (Signal::KILL, "SIGKILL", 9),
+        (Signal::INT, "SIGINT", 2),
+        (Signal::QUIT, "SIGQUIT", 3),
+        (Signal::HUP, "SIGHUP", 1),
+    ];
+    for (signal, name, number) in known {
+        assert_eq!(
+            (signal.to_string(), signal.as_raw()),
+            (name.to_owned(), number)
+        );
+        assert_eq!(Signal::from_raw(number), signal);
+        assert_eq!(format!("{signal:?}"), name);
+    }
+    assert_eq!(Signal::from_raw(64).to_string(), "signal 64");
+    let more = [Signal::USR1, Signal::USR2, Signal::STOP, Signal::CONT];
+    assert_eq!(
+        more.map(|signal| signal.to_string()),
+        ["SIGUSR1", "SIGUSR2", "SIGSTOP", "SIGCONT"]
+    );
+}

@@ -1,0 +1,66 @@
+//! Unix sockets: stale files, busy services, odd paths.
+
+use std::os::unix::net::{UnixListener, UnixStream};
+
+use mirakuru::{ErrorKind, Result, UnixSocketExecutor};
+
+use crate::{
+    programs::{BINDS_UNIX, PRINTS},
+    told::error_of,
+};
+
+#[test]
+fn a_stale_socket_file_is_neither_in_the_way_nor_ready() -> Result<()> {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("socket");
+    drop(UnixListener::bind(&path).expect("own directory"));
+    assert!(path.exists(), "nobody listens on it, and it is there");
+    let service = UnixSocketExecutor::new([BINDS_UNIX, "{socket}", "200"], &path).started()?;
+    assert_eq!(service.output().text(), "listening\n");
+    UnixStream::connect(&path).expect("it is ready");
+    Ok(())
+}
+
+#[test]
+fn a_stale_socket_file_that_stays_is_told() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("socket");
+    drop(UnixListener::bind(&path).expect("own directory"));
+    let executor = UnixSocketExecutor::new([PRINTS, "up"], &path);
+    let error = error_of(executor.timeout(std::time::Duration::from_secs(1)).start());
+    assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
+    assert!(
+        error
+            .to_string()
+            .contains("last check:  Connection refused"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_plain_file_in_its_place_is_told() {
+    let file = tempfile::NamedTempFile::new().expect("a temporary file");
+    let executor = UnixSocketExecutor::new([PRINTS, "up"], file.path());
+    let error = error_of(executor.timeout(std::time::Duration::from_secs(1)).start());
+    assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
+}
+
+#[test]
+fn a_killed_service_leaves_a_stale_file_and_starts_again() -> Result<()> {
+    let service = UnixSocketExecutor::new([BINDS_UNIX, "{socket}"], "{socket}").started()?;
+    service.kill()?;
+    assert!(service.socket().exists());
+    service.start()?;
+    UnixStream::connect(service.socket()).expect("it is ready again");
+    Ok(())
+}
+
+#[test]
+fn a_path_may_hold_spaces_and_other_letters() -> Result<()> {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("a socket für alle");
+    let service = UnixSocketExecutor::new([BINDS_UNIX, "{socket}", "100"], &path).started()?;
+    assert_eq!(service.socket(), path);
+    UnixStream::connect(&path).expect("it is ready");
+    Ok(())
+}

@@ -1,0 +1,157 @@
+//! A program that cannot be run is told at once, with what to look at.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use mirakuru::{
+    AnyExecutor, Error, ErrorKind, Executor, HttpExecutor, OutputExecutor, PidExecutor, Resource,
+    SimpleExecutor, TcpExecutor, UnixSocketExecutor, readiness::Context,
+};
+use tempfile::TempDir;
+
+use crate::{
+    programs::PRINTS,
+    told::{assert_told, at_once, error_of},
+};
+
+fn not_spawned(executor: &AnyExecutor) -> Error {
+    let error = at_once(|| error_of(executor.start()));
+    assert_eq!(error.kind(), ErrorKind::Spawn, "{error}");
+    assert_eq!((executor.pid(), executor.exit_code()), (None, None));
+    assert_eq!(
+        (error.exit_code(), error.output_tail()),
+        (None, String::new())
+    );
+    error
+}
+
+/// A file made by another process: were it open for writing here, a service that is started at the
+/// same moment could hold it open, and it could not be run (`ETXTBSY`).
+fn script(directory: &TempDir, first_line: &str, mode: &str) -> PathBuf {
+    let path = directory.path().join("script");
+    let make = "printf '%s\\n' \"$1\" >\"$2\" && chmod \"$3\" \"$2\"";
+    let status = Command::new("sh")
+        .args(["-c", make, "sh", first_line])
+        .arg(&path)
+        .arg(mode)
+        .status();
+    assert!(status.expect("sh runs").success());
+    path
+}
+
+#[test]
+fn a_program_that_is_not_there_is_told_by_every_executor() {
+    let command = || ["/no/such/program", "--flag"];
+    let executors = [
+        SimpleExecutor::new(command()).boxed(),
+        OutputExecutor::new(command(), "ready").boxed(),
+        TcpExecutor::new(command(), "127.0.0.1", 0).boxed(),
+        UnixSocketExecutor::new(command(), "{socket}").boxed(),
+        HttpExecutor::new(command(), "http://127.0.0.1:{port}/").boxed(),
+        PidExecutor::new(command(), "{pidfile}").boxed(),
+        Executor::when(command(), |_: &Context| true).boxed(),
+    ];
+    for executor in &executors {
+        assert_told(
+            &not_spawned(executor),
+            &[
+                "`/no/such/program --flag` could not be started",
+                "  reason:      failed to run the program: No such file or directory (os error 2)",
+                "  help:        there is no /no/such/program; a relative path starts from the working directory",
+            ],
+        );
+    }
+}
+
+#[test]
+fn a_program_that_path_does_not_know_is_told() {
+    assert_told(
+        &not_spawned(&SimpleExecutor::new("no-such-program-anywhere").boxed()),
+        &[
+            "`no-such-program-anywhere` could not be started",
+            "  reason:      failed to run the program: No such file or directory (os error 2)",
+            "  help:        is no-such-program-anywhere installed, and its directory in PATH?",
+        ],
+    );
+}
+
+#[test]
+fn a_file_that_is_not_executable_is_told() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = script(&directory, "#!/bin/sh", "644");
+    let name = path.display();
+    assert_told(
+        &not_spawned(&SimpleExecutor::new(path.as_path()).boxed()),
+        &[
+            &format!("`{name}` could not be started"),
+            "  reason:      failed to run the program: Permission denied (os error 13)",
+            &format!("  help:        is {name} executable, for this user too?"),
+        ],
+    );
+}
+
+#[test]
+fn an_interpreter_that_is_not_there_is_told() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = script(&directory, "#!/no/such/interpreter", "755");
+    let name = path.display();
+    assert_told(
+        &not_spawned(&OutputExecutor::new(path.as_path(), "ready").boxed()),
+        &[
+            &format!("`{name}` could not be started"),
+            "  reason:      failed to run the program: No such file or directory (os error 2)",
+            &format!("  help:        {name} exists, so the interpreter in its first line does not"),
+        ],
+    );
+}
+
+#[test]
+fn a_working_directory_that_is_not_there_is_told() {
+    assert_told(
+        &not_spawned(
+            &SimpleExecutor::new([PRINTS, "up"])
+                .cwd("/no/such/directory")
+                .boxed(),
+        ),
+        &[
+            "`prints up` could not be started",
+            "  reason:      failed to enter the working directory: No such file or directory (os error 2)",
+            "  help:        the directory must exist and be open to the service's user",
+        ],
+    );
+}
+
+#[test]
+fn a_limit_that_contradicts_itself_is_told() {
+    let executor = SimpleExecutor::new([PRINTS, "up"]).rlimit(Resource::OpenFiles, 64, 32);
+    assert_told(
+        &not_spawned(&executor.boxed()),
+        &[
+            "`prints up` could not be started",
+            "  reason:      failed to set a resource limit: Invalid argument (os error 22)",
+        ],
+    );
+}
+
+#[test]
+fn what_could_not_be_started_may_be_mended_and_started() -> mirakuru::Result<()> {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let cwd = directory.path().join("later");
+    let executor = OutputExecutor::new("pwd; exec sleep 60", "later$")
+        .shell(true)
+        .cwd(&cwd);
+    assert_eq!(error_of(executor.start()).kind(), ErrorKind::Spawn);
+    std::fs::create_dir(&cwd).expect("own directory");
+    assert!(executor.start()?.running());
+    Ok(())
+}
+
+#[test]
+fn a_relative_program_starts_from_the_working_directory() -> mirakuru::Result<()> {
+    let directory = Path::new(PRINTS).parent().expect("a directory");
+    let service = OutputExecutor::new(["./prints", "here"], "here").cwd(directory);
+    assert!(service.start()?.running());
+    Ok(())
+}

@@ -1,0 +1,125 @@
+//! Where the three standard streams lead.
+
+use std::{
+    fs::{self, File},
+    io::{Read, Seek, Write},
+    os::fd::OwnedFd,
+    path::Path,
+};
+
+use mirakuru::{ErrorKind, Result, SimpleExecutor, Stdio};
+
+use crate::{
+    again::{alone, is_alone},
+    told::error_of,
+};
+
+/// Copies its input, tells that it ended, and says something to both outputs.
+const COPIES: &str = "cat; echo end; echo failed >&2";
+
+fn copying() -> SimpleExecutor {
+    SimpleExecutor::new(COPIES).shell(true)
+}
+
+/// Starts it and waits for its end.
+fn run(executor: &SimpleExecutor) -> Result<(String, String)> {
+    executor.start()?;
+    executor.wait_for(|| executor.exit_code().is_some())?;
+    executor.stop()?;
+    Ok((executor.output().text(), executor.err_output().text()))
+}
+
+#[test]
+fn input_is_null_and_outputs_are_captured_apart_by_default() -> Result<()> {
+    assert_eq!(run(&copying())?, ("end\n".into(), "failed\n".into()));
+    Ok(())
+}
+
+#[test]
+fn input_that_is_captured_is_null() -> Result<()> {
+    assert_eq!(run(&copying().stdin(Stdio::captured()))?.0, "end\n");
+    assert_eq!(run(&copying().stdin(Stdio::null()))?.0, "end\n");
+    Ok(())
+}
+
+#[test]
+fn input_is_read_from_a_file() -> Result<()> {
+    let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
+    file.write_all(b"some input\n").expect("room");
+    assert_eq!(run(&copying().stdin(file.path()))?.0, "some input\nend\n");
+    let open = File::open(file.path()).expect("own file");
+    assert_eq!(run(&copying().stdin(open))?.0, "some input\nend\n");
+    Ok(())
+}
+
+#[test]
+fn outputs_that_lead_to_null_are_captured_no_more() -> Result<()> {
+    let executor = copying().stdout(Stdio::null()).stderr(Stdio::null());
+    assert_eq!(run(&executor)?, (String::new(), String::new()));
+    assert_eq!(executor.output().lines().count(), 0);
+    Ok(())
+}
+
+#[test]
+fn outputs_are_appended_to_files() -> Result<()> {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = |name: &str| directory.path().join(name);
+    fs::write(path("err"), "before\n").expect("own directory");
+    let executor = copying()
+        .stdout(Stdio::file(path("out")))
+        .stderr(path("err"));
+    assert_eq!(run(&executor)?, (String::new(), String::new()));
+    run(&executor)?;
+    let read = |name: &str| fs::read_to_string(path(name)).expect("own directory");
+    assert_eq!(read("out"), "end\nend\n");
+    assert_eq!(read("err"), "before\nfailed\nfailed\n");
+    Ok(())
+}
+
+#[test]
+fn outputs_lead_to_what_is_open_already() -> Result<()> {
+    let mut file = tempfile::tempfile().expect("a temporary file");
+    let other: OwnedFd = file.try_clone().expect("a descriptor").into();
+    let same = file.try_clone().expect("a descriptor");
+    run(&copying().stdout(other).stderr(same))?;
+    let mut text = String::new();
+    file.rewind().expect("a file");
+    file.read_to_string(&mut text).expect("text");
+    assert_eq!(text, "end\nfailed\n");
+    Ok(())
+}
+
+#[test]
+fn a_file_that_cannot_be_opened_is_told() {
+    for executor in [
+        copying().stdin(Path::new("/no/such/file")),
+        copying().stdout(Path::new("/no/such/file")),
+    ] {
+        let error = error_of(executor.start());
+        assert_eq!(error.kind(), ErrorKind::Io);
+        let text = error.to_string();
+        assert!(
+            text.contains("/no/such/file: No such file or directory"),
+            "{text}"
+        );
+        assert!(!executor.running());
+    }
+}
+
+#[test]
+fn all_three_may_be_the_tests_own() -> Result<()> {
+    if !is_alone() {
+        let output = alone("handed through\n", |_| {});
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+        assert!(stdout.contains("handed through\nend\n"), "{stdout}");
+        assert!(stderr.contains("failed\n"), "{stderr}");
+        return Ok(());
+    }
+    let executor = copying()
+        .stdin(Stdio::inherit())
+        .stdout(Stdio::inherit())
+        .stderr(Stdio::inherit());
+    assert_eq!(run(&executor)?, (String::new(), String::new()));
+    Ok(())
+}

@@ -1,0 +1,158 @@
+//! At the deadline the tree is gone, and the error tells what was waited for in vain.
+
+use std::time::Duration;
+
+use mirakuru::{
+    Error, ErrorKind, Executor, HttpExecutor, OutputExecutor, PidExecutor, Readiness, TcpExecutor,
+    UnixSocketExecutor, readiness::Context,
+};
+
+use crate::{
+    lifeline::Lifeline,
+    programs::{HTTP_SERVICE, PRINTS},
+    told::{assert_told, at_once, error_of},
+};
+
+const SHORT: Duration = Duration::from_secs(1);
+const HEADLINE: &str = "`prints 'still starting'` did not get there in time";
+const STARTING: [&str; 2] = [PRINTS, "still starting"];
+
+fn overdue<R: Readiness>(executor: Executor<R>) -> Error {
+    let executor = executor.timeout(SHORT);
+    let error = at_once(|| error_of(executor.start()));
+    assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
+    assert_eq!(error.exit_code(), None, "it was running at the deadline");
+    assert_eq!(executor.pid(), None, "and is not any more");
+    error
+}
+
+/// The story of a service that printed `still starting`.
+fn story(waited_for: &str, last_check: &str) -> Vec<String> {
+    [
+        HEADLINE,
+        &format!("  waited for:  {waited_for}"),
+        "  how long:    TIME",
+        &format!("  last check:  {last_check}"),
+        "  process:     was running with pid PID",
+        "  output, last lines:",
+        "    | still starting",
+    ]
+    .map(str::to_owned)
+    .to_vec()
+}
+
+#[test]
+fn a_banner_that_never_comes_is_told() {
+    let error = overdue(OutputExecutor::new(STARTING, "ready"));
+    let expected = story(
+        "a line of its output that matches \"ready\"",
+        "no line matched",
+    );
+    assert_told(&error, &expected);
+    assert_eq!(error.output_tail(), "still starting");
+    assert!(error.command().ends_with("prints 'still starting'"));
+}
+
+#[test]
+fn a_service_that_prints_nothing_gets_advice_on_buffers() {
+    let error = overdue(OutputExecutor::new([PRINTS], "ready"));
+    assert_told(
+        &error,
+        &[
+            "`prints` did not get there in time",
+            "  waited for:  a line of its output that matches \"ready\"",
+            "  how long:    TIME",
+            "  last check:  no line matched",
+            "  process:     was running with pid PID",
+            "  help:        it printed nothing: many programs buffer their output when it is no terminal; try `stdbuf -oL PROGRAM`, or PYTHONUNBUFFERED=1 for Python",
+        ],
+    );
+    assert_eq!(error.output_tail(), "");
+}
+
+#[test]
+fn a_port_that_never_accepts_is_told() {
+    let executor = TcpExecutor::new(STARTING, "127.0.0.1", 0);
+    let waited_for = format!("{} to accept a connection", executor.addr());
+    assert_told(&overdue(executor), &story(&waited_for, "REFUSED"));
+}
+
+#[test]
+fn a_socket_that_never_accepts_is_told() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let socket = directory.path().join("socket");
+    let waited_for = format!("the socket {} to accept a connection", socket.display());
+    let error = overdue(UnixSocketExecutor::new(STARTING, &socket));
+    assert_told(
+        &error,
+        &story(&waited_for, "No such file or directory (os error 2)"),
+    );
+}
+
+#[test]
+fn a_file_that_never_appears_is_told() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let file = directory.path().join("pid");
+    let waited_for = format!("the file {} to exist", file.display());
+    let error = overdue(PidExecutor::new(STARTING, &file));
+    assert_told(
+        &error,
+        &story(&waited_for, "No such file or directory (os error 2)"),
+    );
+}
+
+#[test]
+fn a_url_that_nobody_serves_is_told() {
+    let executor = HttpExecutor::new(STARTING, "http://127.0.0.1:{port}/health");
+    let waited_for = format!(r"HEAD {} to answer with status 2\d\d", executor.url());
+    assert_told(&overdue(executor), &story(&waited_for, "*"));
+}
+
+#[test]
+fn a_url_that_answers_otherwise_is_told_with_its_status() {
+    let executor = HttpExecutor::new(
+        [HTTP_SERVICE, "{port}"],
+        "http://127.0.0.1:{port}/status/500",
+    );
+    let error = overdue(executor).to_string();
+    assert!(
+        error.contains("\n  last check:  it answered with status 500\n"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_closure_that_never_says_so_is_told() {
+    let error = overdue(Executor::when(STARTING, |_: &Context| false));
+    let expected = story("the closure to return true", "the closure returned false");
+    assert_told(&error, &expected);
+}
+
+#[test]
+fn both_streams_are_told_and_the_last_lines_only() {
+    let script =
+        "for i in $(seq 50); do echo out $i; done; echo oops >&2; echo there >&2; exec sleep 60";
+    let error = overdue(OutputExecutor::new(script, "ready").shell(true));
+    let tail = error.output_tail();
+    assert!(
+        tail.starts_with("out 31\n") && tail.ends_with("\nout 50\noops\nthere"),
+        "{tail}"
+    );
+    let text = error.to_string();
+    assert!(
+        text.contains("\n  output, last lines:\n    | out 31\n"),
+        "{text}"
+    );
+    assert!(
+        text.ends_with("\n  error output, last lines:\n    | oops\n    | there"),
+        "{text}"
+    );
+}
+
+#[test]
+fn the_tree_is_gone_when_the_error_is_there() {
+    let lifeline = Lifeline::new();
+    let command = lifeline.script(&format!("'{PRINTS}' child & exec '{PRINTS}' up"));
+    overdue(OutputExecutor::new(command, "never").shell(true));
+    assert!(lifeline.is_cut());
+}

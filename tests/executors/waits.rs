@@ -1,0 +1,128 @@
+//! `Executor::wait_for`: until a closure says so, the timeout, or the end of the process.
+
+use std::{cell::Cell, time::Duration};
+
+use mirakuru::{ErrorKind, OutputExecutor, Result, SimpleExecutor, TcpExecutor};
+
+use crate::{
+    lifeline::Lifeline,
+    programs::{EXITS, LISTENS_LATE, PRINTS},
+    told::{assert_told, at_once, error_of},
+};
+
+#[test]
+fn it_returns_once_the_closure_is_true() -> Result<()> {
+    let service = SimpleExecutor::new([PRINTS, "--delay", "100", "done"]).started()?;
+    let asked = Cell::new(0);
+    service.wait_for(|| {
+        asked.set(asked.get() + 1);
+        service.output().text() == "done\n"
+    })?;
+    assert!(asked.get() > 0);
+    assert!(service.running());
+    Ok(())
+}
+
+#[test]
+fn at_the_timeout_the_tree_is_killed() -> Result<()> {
+    let lifeline = Lifeline::new();
+    let service = OutputExecutor::new(lifeline.command(&[PRINTS, "up"]), "up")
+        .shell(true)
+        .timeout(Duration::from_secs(1))
+        .started()?;
+    let error = at_once(|| error_of(service.wait_for(|| false)));
+    assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
+    assert!(lifeline.is_cut());
+    assert!(!service.running());
+    service.stop()?;
+    Ok(())
+}
+
+#[test]
+fn its_timeout_tells_what_was_waited_for() -> Result<()> {
+    let service = TcpExecutor::new([LISTENS_LATE, "{port}"], "127.0.0.1", 0)
+        .timeout(Duration::from_secs(1))
+        .started()?;
+    let port = service.port();
+    assert_told(
+        &error_of(service.wait_for(|| false)),
+        &[
+            &*format!("`listens_late {port}` did not get there in time"),
+            "  waited for:  the closure to return true",
+            "  how long:    TIME",
+            "  last check:  the closure returned false",
+            "  process:     was running with pid PID",
+            "  output, last lines:",
+            "    | listening",
+        ],
+    );
+    Ok(())
+}
+
+#[test]
+fn the_end_of_the_process_is_told_at_once() -> Result<()> {
+    let command = [PRINTS, "--delay", "200", "--then-exit", "3", "bye"];
+    let service = SimpleExecutor::new(command).started()?;
+    let error = at_once(|| error_of(service.wait_for(|| false)));
+    assert_eq!(
+        (error.kind(), error.exit_code()),
+        (ErrorKind::ProcessExitedWithError, Some(3))
+    );
+    assert_told(
+        &error,
+        &[
+            "`prints --delay 200 --then-exit 3 bye` ended*",
+            "  waited for:  the closure to return true",
+            "  how long:    TIME",
+            "  last check:  the closure returned false",
+            "  process:     exited with code 3",
+            "  output, last lines:",
+            "    | bye",
+        ],
+    );
+    assert!(
+        !error.to_string().contains("before it was ready"),
+        "it was: {error}"
+    );
+    Ok(())
+}
+
+#[test]
+fn the_end_of_the_process_is_told_at_once_where_it_ended_well() -> Result<()> {
+    let service = SimpleExecutor::new([EXITS, "0", "200"]).started()?;
+    let error = at_once(|| error_of(service.wait_for(|| false)));
+    assert_eq!(
+        (error.kind(), error.exit_code()),
+        (ErrorKind::ProcessExitedWithError, Some(0))
+    );
+    Ok(())
+}
+
+#[test]
+fn once_it_has_ended_it_is_asked_once_more() -> Result<()> {
+    let service = SimpleExecutor::new([EXITS, "3", "200"]).started()?;
+    service.wait_for(|| service.exit_code().is_some())?;
+    assert_eq!(service.exit_code(), Some(3));
+    Ok(())
+}
+
+#[test]
+fn without_a_process_it_is_asked_once() -> Result<()> {
+    let service = SimpleExecutor::new("sleep 60");
+    service.wait_for(|| true)?;
+    let error = at_once(|| error_of(service.wait_for(|| false)));
+    assert_eq!(error.kind(), ErrorKind::Io);
+    assert!(error.to_string().contains("not running"), "{error}");
+    Ok(())
+}
+
+#[test]
+fn a_daemon_is_waited_for_as_long_as_it_lives() -> Result<()> {
+    let script = "(exec sleep 60) & exit 0";
+    let service = SimpleExecutor::new(script).shell(true).started()?;
+    service.wait_for(|| service.exit_code() == Some(0))?;
+    // The main process is gone, and what it left is the service.
+    service.wait_for(|| true)?;
+    service.stop()?;
+    Ok(())
+}

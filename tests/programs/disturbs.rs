@@ -1,0 +1,164 @@
+//! A test process that does to its executor what it should not: `disturbs DEED FILE [FORK_FILE]`.
+//!
+//! Its service is `holds FILE 2`. DEED is `ignores-signals` (SIGCHLD above all, and blocks some),
+//! `steals-statuses` (a thread calls `waitpid(-1)` all the time), or what a fork of it does:
+//! `fork-stays`, `fork-exits`, `fork-returns`, `fork-drops`, `fork-calls`, `fork-starts` (a service of
+//! its own on `FORK_FILE`, which it forgets). It prints facts, then `ready`, and returns from `main` at
+//! the end of its standard input.
+
+use std::{
+    env,
+    error::Error,
+    io::{self, Read},
+    mem,
+    path::Path,
+    process, thread,
+    time::Duration,
+};
+
+use mirakuru::{ErrorKind, OutputExecutor, Signal};
+use nix::{
+    sys::{
+        signal::{self, SigHandler, SigSet},
+        wait::waitpid,
+    },
+    unistd::{ForkResult, fork},
+};
+
+/// Signals 32 and 33 are glibc's own, and ignored by whatever its `posix_spawn` starts.
+const OF_THE_C_LIBRARY: u64 = 0b11 << 31;
+
+type Outcome = Result<(), Box<dyn Error>>;
+
+fn main() -> Outcome {
+    let mut args = env::args().skip(1);
+    let deed = args.next().ok_or("DEED is missing")?;
+    let file = args.next().ok_or("FILE is missing")?;
+    match deed.as_str() {
+        "ignores-signals" => ignores_signals(&file)?,
+        "steals-statuses" => steals_statuses(&file)?,
+        _ => {
+            let fork_file = args.next().ok_or("FORK_FILE is missing")?;
+            return forks(&deed, &file, &fork_file);
+        }
+    }
+    wait_for_the_end()
+}
+
+fn wait_for_the_end() -> Outcome {
+    println!("ready");
+    io::stdin().read_to_end(&mut Vec::new())?;
+    Ok(())
+}
+
+fn holds(file: &str) -> OutputExecutor {
+    OutputExecutor::new([program("holds").as_str(), file, "2"], "holding")
+}
+
+fn program(name: &str) -> String {
+    let own = env::current_exe().unwrap_or_default();
+    let beside = own.parent().unwrap_or(Path::new("")).join(name);
+    beside.display().to_string()
+}
+
+#[expect(
+    unsafe_code,
+    reason = "a signal's disposition is set by an unsafe call"
+)]
+fn ignores_signals(file: &str) -> Outcome {
+    let mut blocked = SigSet::empty();
+    for ignored in [
+        signal::Signal::SIGCHLD,
+        signal::Signal::SIGHUP,
+        signal::Signal::SIGUSR1,
+    ] {
+        // SAFETY: ignoring a signal installs no handler, so no code of ours can run in one.
+        unsafe { signal::signal(ignored, SigHandler::SigIgn) }?;
+    }
+    blocked.add(signal::Signal::SIGTERM);
+    blocked.add(signal::Signal::SIGUSR2);
+    blocked.thread_block()?;
+
+    let service = holds(file).started()?;
+    println!("stopped {:?}", service.stop()?.exit_code());
+
+    let shown = OutputExecutor::new([program("shows_environment")], "done").started()?;
+    for line in shown.output().text().lines() {
+        if let Some((name @ ("SigBlk" | "SigIgn"), mask)) = line.split_once('=') {
+            let mask = u64::from_str_radix(mask, 16)? & !OF_THE_C_LIBRARY;
+            println!("{name} {mask:#x}");
+        }
+    }
+    let early = OutputExecutor::new([program("exits").as_str(), "3"], "never");
+    let error = early.start().err().ok_or("it cannot be ready")?;
+    let early = error.kind() == ErrorKind::ProcessExitedWithError;
+    println!("ended early: {early} {:?}", error.exit_code());
+    Ok(())
+}
+
+fn steals_statuses(file: &str) -> Outcome {
+    thread::spawn(|| {
+        loop {
+            if waitpid(None, None).is_err() {
+                thread::yield_now();
+            }
+        }
+    });
+    for _ in 0..20 {
+        let service = holds(file).started()?;
+        println!("stopped {:?}", service.stop()?.exit_code());
+    }
+    Ok(())
+}
+
+fn forks(deed: &str, file: &str, fork_file: &str) -> Outcome {
+    let service = holds(file).started()?;
+    let ForkResult::Parent { child } = fork_single_threaded()? else {
+        return in_the_fork(deed, service, fork_file);
+    };
+    println!("fork {child}");
+    if deed == "fork-stays" {
+        // Neither a drop nor the fork will tell the supervisor. It has just been awake, so what it only
+        // looks at from time to time, it will look at late.
+        service.signal(Signal::CONT)?;
+        mem::forget(service);
+    } else {
+        println!("{:?}", waitpid(child, None)?);
+        println!("running {}", service.running());
+    }
+    wait_for_the_end()
+}
+
+fn in_the_fork(deed: &str, service: OutputExecutor, fork_file: &str) -> Outcome {
+    match deed {
+        "fork-stays" => {
+            thread::park_timeout(Duration::from_secs(60));
+            process::exit(0)
+        }
+        "fork-exits" => process::exit(0),
+        "fork-returns" => Ok(()),
+        "fork-drops" => {
+            drop(service);
+            process::exit(0)
+        }
+        "fork-calls" => {
+            service.start()?.signal(Signal::KILL)?.stop()?;
+            service.kill()?.restart()?;
+            let seen = (service.running(), service.pid(), service.exit_code());
+            process::exit(i32::from(seen != (false, None, None)))
+        }
+        "fork-starts" => {
+            let own = holds(fork_file).started()?;
+            let runs = own.running();
+            mem::forget(own);
+            process::exit(i32::from(!runs))
+        }
+        _ => Err(format!("unknown deed {deed}").into()),
+    }
+}
+
+#[expect(unsafe_code, reason = "forking is the behaviour")]
+fn fork_single_threaded() -> nix::Result<ForkResult> {
+    // SAFETY: the program has one thread, so the child finds every lock free.
+    unsafe { fork() }
+}

@@ -1,0 +1,99 @@
+//! Counts what it has before and after many starts and stops: `starts_and_stops TIMES`.
+//!
+//! It prints `before: CHILDREN, DESCRIPTORS, THREADS, FILES` (in its temporary directory), then, with
+//! a service running, the descriptors that another child sees without one and with one (`beside:`), and
+//! after TIMES starts of each kind `after:`. It starts and drops executors of their own, restarts one, and
+//! lets starts fail.
+
+use std::{
+    env,
+    error::Error,
+    fs,
+    io::{self, BufRead, BufReader},
+    path::Path,
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use mirakuru::{OutputExecutor, TcpExecutor};
+
+type Outcome<T = ()> = Result<T, Box<dyn Error>>;
+
+fn main() -> Outcome {
+    let times: usize = env::args().nth(1).ok_or("TIMES is missing")?.parse()?;
+    println!("before: {}", count()?);
+
+    let alone = descriptors_of_another_child()?;
+    let restarted = holds().started()?;
+    println!("beside: {alone}; {}", descriptors_of_another_child()?);
+    for _ in 0..times {
+        drop(holds().started()?);
+        restarted.restart()?;
+        fails(OutputExecutor::new(["/no such program"], "."))?;
+        fails(OutputExecutor::new(
+            [beside("exits").as_str(), "3"],
+            "never",
+        ))?;
+        fails(holds().cwd("/no such directory"))?;
+    }
+    let listens = beside("listens_late");
+    let late = TcpExecutor::new([&listens, "{port}", "60000"], "127.0.0.1", 0);
+    let late = late.timeout(Duration::from_millis(50));
+    late.start().err().ok_or("it is not ready so soon")?;
+    drop((late, restarted));
+
+    println!("after: {}", count()?);
+    Ok(())
+}
+
+fn holds() -> OutputExecutor {
+    // Its file is its own, in its private directory.
+    let words = [beside("holds").as_str(), "{tmpdir}/hold", "1"].map(str::to_owned);
+    OutputExecutor::new(words, "holding")
+}
+
+fn fails(executor: OutputExecutor) -> Outcome {
+    let executor = executor.env("SCRATCH", "{tmpdir}");
+    executor.start().err().ok_or("it cannot start")?;
+    Ok(())
+}
+
+fn beside(name: &str) -> String {
+    let own = env::current_exe().unwrap_or_default();
+    let beside = own.parent().unwrap_or(Path::new("")).join(name);
+    beside.display().to_string()
+}
+
+fn count() -> io::Result<String> {
+    let mut children = 0;
+    let mut threads = 0;
+    for task in fs::read_dir("/proc/self/task")? {
+        threads += 1;
+        let listed = fs::read_to_string(task?.path().join("children"))?;
+        children += listed.split_whitespace().count();
+    }
+    let descriptors = fs::read_dir("/proc/self/fd")?.count();
+    let files = fs::read_dir(env::temp_dir())?.count();
+    Ok(format!("{children}, {descriptors}, {threads}, {files}"))
+}
+
+/// The descriptors that a child of ours, which is no service, has.
+fn descriptors_of_another_child() -> Outcome<String> {
+    let mut child = Command::new(beside("shows_environment"))
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let output = child.stdout.take().ok_or("piped")?;
+    let mut seen = Err("it shows them".into());
+    for line in BufReader::new(output).lines() {
+        let line = line?;
+        if let Some(fds) = line.strip_prefix("fds=") {
+            seen = Ok(fds.to_owned());
+        }
+        if line == "done" {
+            break;
+        }
+    }
+    child.kill()?;
+    child.wait()?;
+    seen
+}

@@ -1,0 +1,108 @@
+//! A test process that ends while its service runs: `victim HOLDING ENDING WORD...`.
+//!
+//! HOLDING says who holds the executor: `local`, `static` or `forgotten`. The service is the command
+//! WORD..., ready when it prints a line. Then the victim prints `tmpdir PATH` (the service's private
+//! directory), `supervisor PID` and `ready`, waits for the end of its standard input, and does what
+//! ENDING says: `return`, `panic`, `exit`, `abort`, `exec`, or `exit-while-starting`, in which other
+//! threads start and stop more such services all the time. `STOP_TIMEOUT_MS` in its environment is the
+//! executor's stop timeout.
+
+use std::{
+    env,
+    error::Error,
+    fs,
+    io::{self, Read},
+    mem,
+    os::unix::process::CommandExt,
+    process::{self, Command},
+    sync::OnceLock,
+    thread,
+    time::Duration,
+};
+
+use mirakuru::OutputExecutor;
+use nix::sys::resource::{Resource, setrlimit};
+
+static SERVICE: OnceLock<OutputExecutor> = OnceLock::new();
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut args = env::args().skip(1);
+    let holding = args.next().ok_or("HOLDING is missing")?;
+    let ending = args.next().ok_or("ENDING is missing")?;
+    let words: Vec<String> = args.collect();
+    setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
+
+    let executor = service(&words).started()?;
+    println!("tmpdir {}", executor.tmpdir().display());
+    let local = match holding.as_str() {
+        "local" => Some(executor),
+        "static" => {
+            SERVICE.set(executor).map_err(|_| "set twice")?;
+            None
+        }
+        "forgotten" => {
+            mem::forget(executor);
+            None
+        }
+        _ => return Err(format!("unknown holding {holding}").into()),
+    };
+    for pid in supervisors()? {
+        println!("supervisor {pid}");
+    }
+    if ending == "exit-while-starting" {
+        for _ in 0..3 {
+            let words = words.clone();
+            thread::spawn(move || {
+                loop {
+                    // Refused once the process exits.
+                    drop(service(&words).started());
+                }
+            });
+        }
+    }
+    println!("ready");
+    io::stdin().read_to_end(&mut Vec::new())?;
+    end(&ending)?;
+    drop(local);
+    Ok(())
+}
+
+fn service(words: &[String]) -> OutputExecutor {
+    let service = OutputExecutor::new(words, ".").env("SCRATCH", "{tmpdir}");
+    let stop_timeout = env::var("STOP_TIMEOUT_MS")
+        .ok()
+        .and_then(|ms| ms.parse().ok());
+    match stop_timeout {
+        Some(ms) => service.stop_timeout(Duration::from_millis(ms)),
+        None => service,
+    }
+}
+
+/// Ends the process, unless it is to return from `main`.
+fn end(ending: &str) -> Result<(), Box<dyn Error>> {
+    match ending {
+        "return" => Ok(()),
+        "panic" => panic!("as asked"),
+        "exit" | "exit-while-starting" => process::exit(0),
+        "abort" => process::abort(),
+        "exec" => {
+            let prints = env::current_exe()?.with_file_name("prints");
+            Err(Command::new(prints).arg("another program").exec().into())
+        }
+        _ => Err(format!("unknown ending {ending}").into()),
+    }
+}
+
+/// The supervisors among this process's children.
+fn supervisors() -> io::Result<Vec<String>> {
+    let mut found = Vec::new();
+    for task in fs::read_dir("/proc/self/task")? {
+        let children = fs::read_to_string(task?.path().join("children"))?;
+        for pid in children.split_whitespace() {
+            if fs::read_to_string(format!("/proc/{pid}/comm"))?.trim_end() == "mirakuru" {
+                found.push(pid.to_owned());
+            }
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,254 @@
+//! Every way in which a test process ends, for every way in which it holds an executor: nothing of a
+//! hostile tree is left, nor its supervisor, nor its private directory.
+//!
+//! After a normal end, a panic included, that is so the moment the process has exited. After a
+//! violent one the supervisor sees to it within its grace period.
+
+use std::{process::Command, time::Duration};
+
+use nix::sys::signal::Signal;
+
+use crate::{hold::Hold, processes::carrying, victim::Victim};
+
+/// Two seconds to ask the tree, and a margin for a machine that is busy.
+const GRACE: Duration = Duration::from_secs(15);
+/// The executor's stop timeout where the test process is there to wait for it.
+const SHORT_MS: &str = "4000";
+/// The same where it is not: far beyond the grace period, which then counts.
+const LONG_MS: &str = "60000";
+
+/// One function per holding and ending.
+macro_rules! endings_of {
+    ($($holding:ident: $name:literal,)*) => {$(
+        mod $holding {
+            use super::{Signal, gone_at_once, gone_within_the_grace_period, gone_once_it_is_another};
+
+            #[test]
+            fn is_gone_when_main_has_returned() {
+                gone_at_once($name, "return", Some(0));
+            }
+
+            #[test]
+            fn is_gone_when_a_panic_has_ended_the_process() {
+                gone_at_once($name, "panic", Some(101));
+            }
+
+            #[test]
+            fn is_gone_when_the_process_has_called_exit() {
+                gone_at_once($name, "exit", Some(0));
+            }
+
+            #[test]
+            fn is_gone_when_the_process_has_called_exit_while_threads_start_more() {
+                gone_at_once($name, "exit-while-starting", Some(0));
+            }
+
+            #[test]
+            fn is_gone_soon_after_an_abort() {
+                gone_within_the_grace_period($name, "abort", None);
+            }
+
+            #[test]
+            fn is_gone_soon_after_a_sigint() {
+                gone_within_the_grace_period($name, "return", Some(Signal::SIGINT));
+            }
+
+            #[test]
+            fn is_gone_soon_after_a_sigterm() {
+                gone_within_the_grace_period($name, "return", Some(Signal::SIGTERM));
+            }
+
+            #[test]
+            fn is_gone_soon_after_a_sigkill() {
+                gone_within_the_grace_period($name, "return", Some(Signal::SIGKILL));
+            }
+
+            #[test]
+            fn is_gone_soon_after_the_process_became_another_program() {
+                gone_once_it_is_another($name);
+            }
+        }
+    )*};
+}
+
+endings_of! {
+    a_local: "local",
+    a_static: "static",
+    a_forgotten_one: "forgotten",
+}
+
+/// A main process with a daemon in a session of its own, with nothing in its environment, that
+/// ignores what asks it to end.
+fn hostile(hold: &Hold) -> Vec<String> {
+    let program = env!("CARGO_BIN_EXE_leaves_daemon");
+    let words = [
+        program,
+        "--scrub",
+        "--ignore-term",
+        "--main-stays",
+        "--hold",
+    ];
+    words
+        .into_iter()
+        .chain([hold.path()])
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Its temporary directory is the hold's own, which also marks all that it starts.
+fn victim(hold: &Hold, holding: &str, ending: &str, service: &[String], stop_ms: &str) -> Victim {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_victim"));
+    command
+        .env("TMPDIR", hold.scratch())
+        .env("STOP_TIMEOUT_MS", stop_ms);
+    let victim = Victim::start(command.args([holding, ending]).args(service));
+    assert!(victim.directory.is_dir(), "its directory is in use");
+    assert_eq!(victim.supervisors.len(), 1);
+    victim
+}
+
+fn gone_at_once(holding: &str, ending: &str, code: Option<i32>) {
+    let hold = Hold::new();
+    assert_gone_at_once(&hold, holding, ending, &hostile(&hold), code);
+}
+
+fn assert_gone_at_once(
+    hold: &Hold,
+    holding: &str,
+    ending: &str,
+    service: &[String],
+    code: Option<i32>,
+) {
+    let mut victim = victim(hold, holding, ending, service, SHORT_MS);
+    assert!(!hold.is_free(), "the tree lives");
+    victim.go_on();
+    assert_eq!(victim.wait().code(), code);
+    // From here on nothing waits: the process has exited.
+    assert!(hold.is_free(), "a process of the tree is left");
+    assert!(victim.supervisors[0].was_reaped(), "a supervisor is left");
+    assert_eq!(hold.left_in_scratch(), [""; 0], "a directory is left");
+    let living = carrying(&format!("TMPDIR={}", hold.scratch()));
+    assert!(living.is_empty(), "{living:?} are left");
+    // Nothing has the output open, which a runner would call a leak.
+    assert_eq!(victim.rest_of_output(), "");
+}
+
+fn gone_within_the_grace_period(holding: &str, ending: &str, signal: Option<Signal>) {
+    let hold = Hold::new();
+    assert_gone_within_the_grace_period(&hold, holding, ending, &hostile(&hold), signal);
+}
+
+fn assert_gone_within_the_grace_period(
+    hold: &Hold,
+    holding: &str,
+    ending: &str,
+    service: &[String],
+    signal: Option<Signal>,
+) {
+    let mut victim = victim(hold, holding, ending, service, LONG_MS);
+    assert!(!hold.is_free(), "the tree lives");
+    match signal {
+        Some(signal) => victim.signal(signal),
+        None => victim.go_on(),
+    }
+    assert_eq!(victim.wait().code(), None, "it died by a signal");
+    assert_eq!(victim.rest_of_output(), "");
+    assert_gone_soon(hold, &victim);
+}
+
+fn assert_gone_soon(hold: &Hold, victim: &Victim) {
+    assert!(hold.is_free_within(GRACE), "a process of the tree is left");
+    let supervisor = &victim.supervisors[0];
+    assert!(supervisor.ended_within(GRACE), "a supervisor is left");
+    assert_eq!(hold.left_in_scratch(), [""; 0], "a directory is left");
+}
+
+fn gone_once_it_is_another(holding: &str) {
+    let hold = Hold::new();
+    let mut victim = victim(&hold, holding, "exec", &hostile(&hold), LONG_MS);
+    victim.go_on();
+    assert_eq!(victim.next_line(), "another program");
+    // The same process lives on all the while.
+    assert_gone_soon(&hold, &victim);
+}
+
+#[test]
+fn a_tree_in_one_group_is_gone_when_main_has_returned() {
+    let hold = Hold::new();
+    let service = [env!("CARGO_BIN_EXE_holds"), hold.path(), "3"].map(str::to_owned);
+    assert_gone_at_once(&hold, "static", "return", &service, Some(0));
+}
+
+#[test]
+fn a_service_that_ignores_the_stop_signal_is_gone_when_main_has_returned() {
+    let hold = Hold::new();
+    assert_gone_at_once(&hold, "static", "return", &deaf(&hold), Some(0));
+}
+
+#[test]
+fn a_service_that_ignores_the_stop_signal_is_gone_soon_after_a_sigkill() {
+    let hold = Hold::new();
+    let service = deaf(&hold);
+    assert_gone_within_the_grace_period(&hold, "local", "return", &service, Some(Signal::SIGKILL));
+}
+
+#[test]
+fn a_comet_that_forks_and_ends_all_the_time_is_gone_soon_after_a_sigkill() {
+    let hold = Hold::new();
+    let service = [env!("CARGO_BIN_EXE_forks_fast"), hold.path()].map(str::to_owned);
+    assert_gone_within_the_grace_period(&hold, "local", "return", &service, Some(Signal::SIGKILL));
+}
+
+/// What is ignored stays so in the programs that it runs.
+fn deaf(hold: &Hold) -> [String; 3] {
+    let script = format!(
+        "trap '' TERM INT HUP; exec '{}' '{}' 2",
+        env!("CARGO_BIN_EXE_holds"),
+        hold.path()
+    );
+    ["sh".to_owned(), "-c".to_owned(), script]
+}
+
+#[test]
+fn what_is_just_being_started_is_gone_soon_after_a_sigkill() {
+    let hold = Hold::new();
+    let mut victim = victim(
+        &hold,
+        "local",
+        "exit-while-starting",
+        &hostile(&hold),
+        LONG_MS,
+    );
+    victim.signal(Signal::SIGKILL);
+    victim.wait();
+    // Each round finds what the kernel still listed; nobody starts more.
+    loop {
+        let living = carrying(&format!("TMPDIR={}", hold.scratch()));
+        if living.is_empty() {
+            break;
+        }
+        for process in living {
+            assert!(process.ended_within(GRACE), "{process:?} is left");
+        }
+    }
+    assert!(hold.is_free_within(GRACE), "a process of a tree is left");
+    assert_eq!(hold.left_in_scratch(), [""; 0], "a directory is left");
+}
+
+#[test]
+fn a_tree_whose_supervisor_was_killed_is_gone_when_the_process_has_exited() {
+    let hold = Hold::new();
+    // A daemon that kept its environment, which is how it is found then.
+    let words = [env!("CARGO_BIN_EXE_leaves_daemon"), "--ignore-term"];
+    let rest = ["--main-stays", "--hold", hold.path()];
+    let service: Vec<_> = words.into_iter().chain(rest).map(str::to_owned).collect();
+    let mut victim = victim(&hold, "static", "exit", &service, SHORT_MS);
+    victim.supervisors[0].signal(Signal::SIGKILL);
+    assert!(victim.supervisors[0].ended_within(GRACE));
+    assert!(!hold.is_free(), "the daemon lives");
+
+    victim.go_on();
+    assert_eq!(victim.wait().code(), Some(0));
+    assert!(hold.is_free(), "a process of the tree is left");
+    assert!(!victim.directory.exists(), "its directory is left");
+}

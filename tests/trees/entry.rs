@@ -1,0 +1,120 @@
+//! Which run of a program is a supervisor, and what it looks like: one that merely inherited the
+//! marker runs on as usual.
+
+use std::{
+    fs,
+    io::Write,
+    os::{fd::OwnedFd, unix::net::UnixStream},
+    process::{Command, Stdio},
+};
+
+use mirakuru::{OutputExecutor, SimpleExecutor};
+
+use crate::{hold::Hold, processes::parent_of};
+
+/// What marks a supervisor, with a name like those that are given.
+const MARKER: (&str, &str) = ("MIRAKURU_SUPERVISOR", "0123456789abcdef0123456789abcdef");
+const HANDSHAKE: &[u8] = b"mirakuru/handsh1";
+
+fn runs_as_usual(hold: &Hold, stdin: Stdio) {
+    let output = Command::new(env!("CARGO_BIN_EXE_victim"))
+        .args(["local", "return", env!("CARGO_BIN_EXE_holds"), hold.path()])
+        .env(MARKER.0, MARKER.1)
+        .stdin(stdin)
+        .output()
+        .expect("a helper program");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{:?}", output.status);
+    assert!(text.ends_with("\nready\n"), "{text}");
+    assert!(hold.is_free(), "a process of the tree is left");
+}
+
+#[test]
+fn a_program_with_the_marker_and_no_socket_runs_as_usual() {
+    runs_as_usual(&Hold::new(), Stdio::null());
+}
+
+#[test]
+fn a_program_with_the_marker_and_a_silent_socket_runs_as_usual() {
+    let (silent, theirs) = UnixStream::pair().expect("a pair");
+    drop(silent);
+    runs_as_usual(&Hold::new(), OwnedFd::from(theirs).into());
+}
+
+#[test]
+fn a_program_with_the_marker_and_another_protocol_on_its_socket_runs_as_usual() {
+    let (mut other, theirs) = UnixStream::pair().expect("a pair");
+    other.write_all(b"GET / HTTP/1.1\r\n\r\n").expect("room");
+    drop(other);
+    runs_as_usual(&Hold::new(), OwnedFd::from(theirs).into());
+}
+
+#[test]
+fn a_program_whose_handshake_is_meant_for_another_runs_as_usual() {
+    let (mut other, theirs) = UnixStream::pair().expect("a pair");
+    other.write_all(HANDSHAKE).expect("room");
+    other.write_all(&[b'f'; 32]).expect("room");
+    drop(other);
+    runs_as_usual(&Hold::new(), OwnedFd::from(theirs).into());
+}
+
+#[test]
+fn a_supervisor_has_a_name_and_a_session_of_its_own() {
+    let service = SimpleExecutor::new("sleep 1000")
+        .started()
+        .expect("it starts");
+    let main = service.pid().expect("it runs");
+    let supervisor = parent_of(main);
+    let of =
+        |file: &str| fs::read_to_string(format!("/proc/{supervisor}/{file}")).expect("it lives");
+    assert_eq!(of("comm"), "mirakuru\n");
+    assert_eq!(of("cmdline"), "mirakuru-supervisor\0");
+    let session = |pid: u32| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("it lives");
+        let (_, fields) = stat.rsplit_once(") ").expect("a name in parentheses");
+        fields.split(' ').nth(3).map(str::to_owned)
+    };
+    assert_eq!(session(supervisor), Some(supervisor.to_string()));
+    assert_eq!(session(main), Some(main.to_string()));
+    service.stop().expect("it ends as asked");
+}
+
+#[test]
+fn a_service_that_is_a_test_process_itself_is_gone_with_its_services() {
+    let hold = Hold::new();
+    let (service, _open) = test_process_as_a_service(&hold);
+    service.start().expect("it starts");
+    assert!(!hold.is_free(), "the inner tree lives");
+    service.stop().expect("it ends as asked");
+    assert!(hold.is_free(), "a process of the inner tree is left");
+}
+
+#[test]
+fn a_service_that_is_a_test_process_itself_leaves_no_private_directory() {
+    let hold = Hold::new();
+    let (service, _open) = test_process_as_a_service(&hold);
+    service.start().expect("it starts");
+    service.stop().expect("it ends as asked");
+    assert_eq!(
+        hold.left_in_scratch(),
+        [""; 0],
+        "the inner directory is left"
+    );
+}
+
+/// And what keeps its standard input open: it stays until it is stopped.
+fn test_process_as_a_service(hold: &Hold) -> (OutputExecutor, UnixStream) {
+    let daemon = env!("CARGO_BIN_EXE_leaves_daemon");
+    let words = [env!("CARGO_BIN_EXE_victim"), "static", "return", daemon];
+    let options = ["--scrub", "--ignore-term", "--main-stays", "--hold"];
+    let words: Vec<_> = words
+        .into_iter()
+        .chain(options)
+        .chain([hold.path()])
+        .collect();
+    let (open, theirs) = UnixStream::pair().expect("a pair");
+    let service = OutputExecutor::new(words, "ready")
+        .stdin(OwnedFd::from(theirs))
+        .env("TMPDIR", hold.scratch());
+    (service, open)
+}

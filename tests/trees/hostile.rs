@@ -1,0 +1,221 @@
+//! Trees that do not want to end, or end in an odd way: gone when the stop has returned, within a
+//! bound.
+
+use std::{
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use mirakuru::{OutputExecutor, Signal};
+
+use crate::{hold::Hold, processes::Process};
+
+/// For a service that will not end when asked.
+const IMPATIENT: Duration = Duration::from_millis(200);
+/// What forks faster than it is killed is outrun within ten seconds; a margin for a busy machine.
+const OUTRUN: Duration = Duration::from_secs(15);
+
+fn started(words: &[&str], banner: &str) -> OutputExecutor {
+    let service = OutputExecutor::new(words, banner);
+    service
+        .stop_timeout(IMPATIENT)
+        .started()
+        .expect("it starts")
+}
+
+#[test]
+fn a_comet_that_forks_and_ends_all_the_time_is_outrun() {
+    let hold = Hold::new();
+    let comet = started(&[env!("CARGO_BIN_EXE_forks_fast"), hold.path()], "running");
+    let begin = Instant::now();
+    comet.stop().expect("nothing is left");
+    assert!(begin.elapsed() < OUTRUN);
+    assert!(hold.is_free(), "a process of the tree is left");
+}
+
+#[test]
+fn four_comets_at_once_are_outrun() {
+    let hold = Hold::new();
+    let program = env!("CARGO_BIN_EXE_forks_fast");
+    let comets = started(&[program, "--bomb", "4", hold.path()], "running");
+    let begin = Instant::now();
+    comets.kill().expect("nothing is left");
+    assert!(begin.elapsed() < OUTRUN);
+    assert!(hold.is_free(), "a process of the tree is left");
+}
+
+#[test]
+fn a_chain_of_a_thousand_processes_is_stopped() {
+    let hold = Hold::new();
+    let chain = started(
+        &[env!("CARGO_BIN_EXE_chain"), "1000", hold.path()],
+        "chained",
+    );
+    chain.stop().expect("nothing is left");
+    assert!(hold.is_free(), "a process of the chain is left");
+}
+
+#[test]
+fn a_chain_of_a_thousand_processes_is_killed() {
+    let hold = Hold::new();
+    let chain = started(
+        &[env!("CARGO_BIN_EXE_chain"), "1000", hold.path()],
+        "chained",
+    );
+    chain.kill().expect("nothing is left");
+    assert!(hold.is_free(), "a process of the chain is left");
+}
+
+#[test]
+fn a_service_that_stopped_itself_hears_the_stop_signal() {
+    let frozen = OutputExecutor::new([env!("CARGO_BIN_EXE_stops_itself")], "ready");
+    let frozen = frozen.started().expect("it starts");
+    let begin = Instant::now();
+    frozen.stop().expect("it ends as asked");
+    assert_eq!(frozen.exit_code(), Some(-Signal::TERM.as_raw()));
+    assert!(
+        begin.elapsed() < Duration::from_secs(8),
+        "it was not waited for"
+    );
+}
+
+#[test]
+fn a_daemon_whose_main_process_has_ended_is_asked_to_stop() {
+    let hold = Hold::new();
+    // Deaf, it would take the stop timeout; so it must have heard the signal.
+    let words = [env!("CARGO_BIN_EXE_leaves_daemon"), "--hold", hold.path()];
+    let daemon = OutputExecutor::new(words, "daemon")
+        .started()
+        .expect("it starts");
+    let exited = daemon.wait_for(|| daemon.exit_code() == Some(0));
+    exited.expect("its main process ends with 0");
+    assert!(!daemon.running());
+    assert!(!hold.is_free(), "the daemon lives");
+
+    let begin = Instant::now();
+    daemon.stop().expect("it ends as asked");
+    assert!(
+        begin.elapsed() < Duration::from_secs(8),
+        "it was not waited for"
+    );
+    assert!(hold.is_free(), "the daemon is left");
+}
+
+#[test]
+fn a_deaf_daemon_whose_main_process_has_ended_is_killed() {
+    let hold = Hold::new();
+    let program = env!("CARGO_BIN_EXE_leaves_daemon");
+    let words = [program, "--scrub", "--ignore-term", "--hold", hold.path()];
+    let daemon = started(&words, "daemon");
+    daemon
+        .stop()
+        .expect("a kill after the stop timeout is no error");
+    assert!(hold.is_free(), "the daemon is left");
+}
+
+#[test]
+fn children_in_the_group_get_the_time_to_end_when_their_shell_has_ended() {
+    let child = |name: &str| {
+        format!(
+            "(trap 'sleep 0.3; echo {name} has cleaned up; exit' TERM; echo {name} is up; \
+             while :; do sleep 0.05; done)"
+        )
+    };
+    let script = format!("{} & {} & wait", child("one"), child("two"));
+    // The banner is that of the second to come up, whichever it is.
+    let service = OutputExecutor::new(script, "is up").shell(true);
+    let service = service.started().expect("it starts");
+    service
+        .output()
+        .wait_for("is up")
+        .expect("the other one too");
+
+    service.stop().expect("it ends as asked");
+    let text = service.output().text();
+    assert!(text.contains("one has cleaned up"), "{text}");
+    assert!(text.contains("two has cleaned up"), "{text}");
+    assert_eq!(service.exit_code(), Some(-Signal::TERM.as_raw()));
+}
+
+#[test]
+fn a_deaf_child_of_a_main_process_that_ended_is_killed_after_the_stop_timeout() {
+    let hold = Hold::new();
+    let holds = env!("CARGO_BIN_EXE_holds");
+    let script = format!("(trap '' TERM; exec '{holds}' '{}') & wait", hold.path());
+    let service = OutputExecutor::new(script, "holding").shell(true);
+    let service = service
+        .stop_timeout(IMPATIENT)
+        .started()
+        .expect("it starts");
+    let begin = Instant::now();
+    service
+        .stop()
+        .expect("a kill after the stop timeout is no error");
+    assert!(begin.elapsed() >= IMPATIENT, "it was given no time");
+    assert!(hold.is_free(), "the child is left");
+}
+
+#[test]
+fn a_kill_signal_that_is_ignored_is_followed_by_kill() {
+    let hold = Hold::new();
+    let holds = env!("CARGO_BIN_EXE_holds");
+    let script = format!("trap '' TERM QUIT; exec '{holds}' '{}' 2", hold.path());
+    let service = OutputExecutor::new(script, "holding").shell(true);
+    let service = service.stop_timeout(IMPATIENT).kill_signal(Signal::QUIT);
+    service.start().expect("it starts");
+    service
+        .stop()
+        .expect("a kill after the stop timeout is no error");
+    assert!(hold.is_free(), "a process of the tree is left");
+    assert_eq!(service.exit_code(), Some(-Signal::KILL.as_raw()));
+
+    service.start().expect("it starts again");
+    service.kill().expect("nothing is left");
+    assert!(hold.is_free(), "a process of the tree is left");
+    assert_eq!(service.exit_code(), Some(-Signal::KILL.as_raw()));
+}
+
+#[test]
+fn a_service_that_prints_more_than_anybody_reads_goes_on() {
+    let floods = env!("CARGO_BIN_EXE_floods");
+    // Far more than a pipe holds, in front of the line that is waited for.
+    let words = [floods, "20000000", "--then", "and on"];
+    let service = OutputExecutor::new(words, "and on").timeout(Duration::from_secs(30));
+    service.start().expect("it goes on to its last line");
+    service.stop().expect("it ends as asked");
+}
+
+#[test]
+fn a_process_that_nobody_will_reap_in_the_tree_is_no_hindrance() {
+    // The shell that would reap the zombie became a program that does not.
+    let script = "true & exec sleep 1000";
+    let service = mirakuru::SimpleExecutor::new(script).shell(true);
+    let main = service.start().expect("it starts").pid().expect("it runs");
+    let main = Process::open(main).expect("it lives");
+    service.stop().expect("it ends as asked");
+    assert!(main.was_reaped());
+}
+
+#[test]
+#[cfg_attr(not(namespaces), ignore = "needs the right to make namespaces")]
+fn a_pid_that_was_given_to_another_process_is_not_signalled() {
+    let hold = Hold::new();
+    let output = Command::new("unshare")
+        .args([
+            "--pid",
+            "--kill-child",
+            "--fork",
+            "--mount-proc",
+            env!("CARGO_BIN_EXE_reuses_a_pid"),
+        ])
+        .args([env!("CARGO_BIN_EXE_leaves_daemon"), hold.path()])
+        .output()
+        .expect("a program");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        "heard nothing\n",
+        "{errors}"
+    );
+    assert!(hold.is_free(), "the daemon is left");
+}

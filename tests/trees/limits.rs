@@ -1,0 +1,235 @@
+//! Limits that are reached, and starts that fail half-way: a clear error, and nothing left.
+
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt,
+    process::{Command, Stdio},
+};
+
+use mirakuru::{ErrorKind, OutputExecutor, Resource};
+
+use crate::{hold::Hold, processes::unused_user};
+
+/// Runs a test process into a limit; gives what it printed.
+fn reached(hold: &Hold, command: &mut Command) -> Vec<String> {
+    let output = command.stdin(Stdio::null()).output().expect("a program");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}\n{errors}");
+    assert!(hold.is_free(), "a process of the tree is left");
+    text.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn at_every_number_of_free_descriptors_a_start_says_so_or_succeeds() {
+    let hold = Hold::new();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_reaches_limits"));
+    command.args(["descriptors", hold.path(), env!("CARGO_BIN_EXE_holds")]);
+    let lines = reached(&hold, command.env("TMPDIR", hold.scratch()));
+    let (left, starts) = lines.split_last().expect("it printed");
+    assert_eq!(left, "left: 0 children, 0 descriptors");
+
+    let failed = starts.iter().take_while(|line| *line != "started").count();
+    assert!(failed > 3, "{starts:#?}");
+    assert!(
+        failed < starts.len(),
+        "it works once there are some: {starts:#?}"
+    );
+    assert!(
+        starts[failed..].iter().all(|line| line == "started"),
+        "{starts:#?}"
+    );
+    for line in &starts[..failed] {
+        assert!(line.starts_with("Io: reason:"), "{line}");
+        assert!(line.contains("Too many open files (os error 24)"), "{line}");
+        let help =
+            "help:        the limit on open files is reached: see `ulimit -n` (RLIMIT_NOFILE)";
+        assert!(line.ends_with(help), "{line}");
+    }
+    assert_eq!(hold.left_in_scratch(), [""; 0]);
+}
+
+#[test]
+#[cfg_attr(not(root), ignore = "needs root, to become a user with no processes")]
+fn at_every_number_of_processes_a_start_says_so_or_succeeds() {
+    let help = "help:        the limit on processes may be reached: see `ulimit -u` (RLIMIT_NPROC)";
+    let wanted = [
+        // This process alone.
+        format!(
+            "Io: reason:      failed to start a supervisor: \
+             Resource temporarily unavailable (os error 11); {help}"
+        ),
+        // And the supervisor.
+        format!(
+            "Spawn: reason:      failed to fork: \
+             Resource temporarily unavailable (os error 11); {help}"
+        ),
+        "started".to_owned(),
+    ];
+    let user = unused_user();
+    for (limit, wanted) in (1..).zip(wanted) {
+        let hold = Hold::new();
+        let holds = hold.program_for_everyone(env!("CARGO_BIN_EXE_holds"));
+        fs::set_permissions(hold.scratch(), Permissions::from_mode(0o777)).expect("own directory");
+        let program = hold.program_for_everyone(env!("CARGO_BIN_EXE_reaches_limits"));
+        let mut command = Command::new(program);
+        command
+            .args(["processes", hold.path(), &holds])
+            .current_dir("/");
+        command
+            .env("TMPDIR", hold.scratch())
+            .env("LIMIT", limit.to_string())
+            .env("LIMITED_USER", user.to_string());
+        let lines = reached(&hold, &mut command);
+        assert_eq!(lines, [&wanted, "left: 0 children, 0 descriptors"]);
+        assert_eq!(hold.left_in_scratch(), [""; 0]);
+    }
+}
+
+#[test]
+#[cfg_attr(not(root), ignore = "needs root, to start a service as another user")]
+fn a_service_at_its_own_limit_of_processes_says_so() {
+    let hold = Hold::new();
+    let holds = hold.program_for_everyone(env!("CARGO_BIN_EXE_holds"));
+    let user = unused_user();
+    let one = |service: OutputExecutor| service.user(user).cwd("/");
+    // The kernel looks at the limit when a process becomes the user's that has some already.
+    let first = one(OutputExecutor::new([&holds, hold.path()], "holding"));
+    first.start().expect("it starts");
+
+    let service = one(OutputExecutor::new([&holds, hold.path()], "holding"));
+    let service = service.rlimit(Resource::Processes, 0, 0);
+    let error = service.start().expect_err("it is one too many");
+    assert_eq!(error.kind(), ErrorKind::Spawn);
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "`{}` could not be started
+  reason:      failed to run the program: Resource temporarily unavailable (os error 11)
+  help:        the limit on processes may be reached: see `ulimit -u` (RLIMIT_NPROC)",
+            service.command()
+        )
+    );
+    drop((first, service));
+    assert!(hold.is_free(), "a process of a tree is left");
+}
+
+/// Runs a test process with a temporary directory of this size, in a mount namespace of its own.
+fn in_a_full_directory(limit: &str, size: &str, fill: &str) -> (Vec<String>, String) {
+    let hold = Hold::new();
+    let script = format!(
+        "mount -t tmpfs -o {size} none \"$TMPDIR\" && {fill} && \
+         \"$0\" \"$@\" && ls -A \"$TMPDIR\" && umount \"$TMPDIR\""
+    );
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "sh", "-c", &script]);
+    command.args([env!("CARGO_BIN_EXE_reaches_limits"), limit, hold.path()]);
+    command
+        .arg(env!("CARGO_BIN_EXE_holds"))
+        .env("TMPDIR", hold.scratch());
+    (reached(&hold, &mut command), hold.scratch().to_owned())
+}
+
+#[test]
+#[cfg_attr(not(namespaces), ignore = "needs the right to make namespaces")]
+fn a_temporary_directory_without_room_for_a_file_is_named() {
+    // The directory's own inode is the only one.
+    let (lines, directory) = in_a_full_directory("inodes", "nr_inodes=1", "true");
+    let wanted = format!(
+        "Io: reason:      failed to make a temporary directory: \
+         No space left on device (os error 28); help:        is there room in {directory}?"
+    );
+    assert_eq!(lines, [&wanted, "left: 0 children, 0 descriptors"]);
+}
+
+#[test]
+#[cfg_attr(not(namespaces), ignore = "needs the right to make namespaces")]
+fn a_temporary_directory_without_room_for_output_is_named() {
+    // Room for names, but for no byte of output.
+    let fill = "! cat /dev/zero > \"$TMPDIR/full\" 2>/dev/null";
+    let (lines, _) = in_a_full_directory("space", "size=64k,nr_inodes=10", fill);
+    let [told, left, remains] = &lines[..] else {
+        panic!("{lines:#?}");
+    };
+    assert!(told.starts_with("TimeoutExpired: "), "{told}");
+    let note = "output is missing: failed to write captured output: \
+                No space left on device (os error 28)";
+    assert!(told.contains(note), "{told}");
+    assert_eq!(left, "left: 0 children, 0 descriptors");
+    assert_eq!(remains, "full", "only what the test put there");
+}
+
+/// A start that fails after the private directory was made and the supervisor is up.
+fn fails_half_way(service: OutputExecutor, kind: ErrorKind, reason: &str, help: Option<&str>) {
+    let service = service.env("SCRATCH", "{tmpdir}");
+    let error = service.start().expect_err("it cannot start");
+    assert_eq!(error.kind(), kind);
+    let headline = match kind {
+        ErrorKind::Spawn => "could not be started",
+        _ => "cannot be started as configured",
+    };
+    let help = help.map_or_else(String::new, |help| format!("\n  help:        {help}"));
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "`{}` {headline}\n  reason:      {reason}{help}",
+            service.command()
+        )
+    );
+    assert!(!service.running());
+    assert_eq!(service.pid(), None);
+    assert_eq!(service.exit_code(), None);
+    service.stop().expect("there is nothing to stop");
+    let directory = service.tmpdir();
+    drop(service);
+    assert!(!directory.exists(), "its directory is left");
+}
+
+#[test]
+fn a_program_that_is_not_there_is_named() {
+    let missing = "/no/such/program";
+    fails_half_way(
+        OutputExecutor::new([missing], "."),
+        ErrorKind::Spawn,
+        "failed to run the program: No such file or directory (os error 2)",
+        Some("there is no /no/such/program; a relative path starts from the working directory"),
+    );
+    fails_half_way(
+        OutputExecutor::new(["no-such-program"], "."),
+        ErrorKind::Spawn,
+        "failed to run the program: No such file or directory (os error 2)",
+        Some("is no-such-program installed, and its directory in PATH?"),
+    );
+}
+
+#[test]
+fn a_program_that_is_not_executable_is_named() {
+    let hold = Hold::new();
+    let help = format!("is {} executable, for this user too?", hold.path());
+    fails_half_way(
+        OutputExecutor::new([hold.path()], "."),
+        ErrorKind::Spawn,
+        "failed to run the program: Permission denied (os error 13)",
+        Some(&help),
+    );
+}
+
+#[test]
+fn a_working_directory_that_is_not_there_is_named() {
+    fails_half_way(
+        OutputExecutor::new([env!("CARGO_BIN_EXE_prints"), "x"], ".").cwd("{tmpdir}/missing"),
+        ErrorKind::Spawn,
+        "failed to enter the working directory: No such file or directory (os error 2)",
+        Some("the directory must exist and be open to the service's user"),
+    );
+}
+
+#[test]
+fn a_user_that_is_not_there_is_named() {
+    fails_half_way(
+        OutputExecutor::new([env!("CARGO_BIN_EXE_prints"), "x"], ".").user("no such user"),
+        ErrorKind::InvalidConfig,
+        "there is no user \"no such user\" on this system",
+        None,
+    );
+}

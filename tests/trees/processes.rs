@@ -1,0 +1,114 @@
+//! Processes by their descriptor (`pidfd_open(2)`), which names one process for ever, and what
+//! `/proc` tells.
+
+use std::{
+    collections::BTreeSet,
+    fs, io,
+    os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd},
+    os::unix::fs::MetadataExt,
+    process,
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
+
+use nix::{
+    errno::Errno,
+    libc,
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+    sys::signal::{Signal, kill},
+    unistd::{Pid, User},
+};
+
+/// One process.
+#[derive(Debug)]
+pub(crate) struct Process {
+    pid: Pid,
+    descriptor: OwnedFd,
+}
+
+impl Process {
+    /// The process that has this pid now.
+    pub(crate) fn open(pid: u32) -> io::Result<Self> {
+        let pid = pid_of(pid);
+        Ok(Self {
+            pid,
+            descriptor: pidfd_open(pid)?,
+        })
+    }
+
+    /// Whether it has ended within this time, reaped or not.
+    pub(crate) fn ended_within(&self, bound: Duration) -> bool {
+        let mut fds = [PollFd::new(self.descriptor.as_fd(), PollFlags::POLLIN)];
+        let bound = PollTimeout::try_from(bound).expect("a short bound");
+        poll(&mut fds, bound).expect("a valid descriptor") > 0
+    }
+
+    /// Whether it has ended and was reaped: not even a zombie is left.
+    pub(crate) fn was_reaped(&self) -> bool {
+        let descriptor = self.descriptor.as_raw_fd();
+        let info = fs::read_to_string(format!("/proc/self/fdinfo/{descriptor}"));
+        info.expect("an open descriptor")
+            .lines()
+            .any(|line| line == "Pid:\t-1")
+    }
+
+    /// Sends a signal; only for one that cannot have been reaped yet.
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill(self.pid, signal).expect("a process that lives");
+    }
+}
+
+/// The living processes whose environment holds this entry (`NAME=value`).
+pub(crate) fn carrying(entry: &str) -> Vec<Process> {
+    let all = fs::read_dir("/proc").expect("procfs").flatten();
+    let pids = all.filter_map(|one| one.file_name().to_str()?.parse::<u32>().ok());
+    pids.filter_map(|pid| {
+        let process = Process::open(pid).ok()?;
+        // That of a process that has ended is empty.
+        let environment = fs::read(format!("/proc/{pid}/environ")).ok()?;
+        let carries = environment.split(|byte| *byte == 0);
+        carries
+            .into_iter()
+            .any(|one| one == entry.as_bytes())
+            .then_some(process)
+    })
+    .collect()
+}
+
+/// A user that nobody is: without a name, and without a process.
+pub(crate) fn unused_user() -> u32 {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    // Tests that look at the same time, in this process and in others, begin elsewhere.
+    let first = process::id() * 8 + COUNT.fetch_add(1, Ordering::Relaxed);
+    let owners: BTreeSet<u32> = fs::read_dir("/proc")
+        .expect("procfs")
+        .flatten()
+        .filter_map(|one| Some(one.metadata().ok()?.uid()))
+        .collect();
+    let is_used = |user| owners.contains(&user) || User::from_uid(user.into()) != Ok(None);
+    (0..30_000)
+        .map(|next| 30_000 + (first + next) % 30_000)
+        .find(|user| !is_used(*user))
+        .expect("there are many")
+}
+
+pub(crate) fn pid_of(pid: u32) -> Pid {
+    Pid::from_raw(pid.try_into().expect("a pid"))
+}
+
+/// Whose child a process is.
+pub(crate) fn parent_of(pid: u32) -> u32 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("a process that lives");
+    let (_, after_name) = stat.rsplit_once(") ").expect("a name in parentheses");
+    let mut fields = after_name.split(' ');
+    fields.nth(1).expect("a parent").parse().expect("a pid")
+}
+
+#[expect(unsafe_code, reason = "nix has no pidfd_open")]
+fn pidfd_open(pid: Pid) -> io::Result<OwnedFd> {
+    // SAFETY: the call takes any number.
+    let raw = unsafe { libc::syscall(libc::SYS_pidfd_open, pid.as_raw(), 0) };
+    let raw = Errno::result(raw)?.try_into().expect("a descriptor");
+    // SAFETY: the kernel just made it for us alone.
+    Ok(unsafe { OwnedFd::from_raw_fd(raw) })
+}

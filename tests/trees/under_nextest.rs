@@ -1,0 +1,68 @@
+//! Tests that `runners.rs` runs under a nextest of its own: some hang, so nobody else runs them.
+#![cfg(target_os = "linux")]
+
+use std::{env, sync::OnceLock, thread};
+
+use mirakuru::OutputExecutor;
+
+static SERVICE: OnceLock<OutputExecutor> = OnceLock::new();
+
+/// The file that `runners.rs` looks at.
+fn hold() -> String {
+    env::var("HOLD").expect("it is run by `runners.rs`")
+}
+
+fn hostile() -> OutputExecutor {
+    let program = env!("CARGO_BIN_EXE_leaves_daemon");
+    let words = [
+        program,
+        "--scrub",
+        "--ignore-term",
+        "--main-stays",
+        "--hold",
+        &hold(),
+    ];
+    OutputExecutor::new(words, "daemon")
+}
+
+#[test]
+fn hangs_with_a_local() {
+    let _service = hostile().started().expect("it starts");
+    loop {
+        thread::park();
+    }
+}
+
+#[test]
+fn hangs_with_a_static() {
+    SERVICE.get_or_init(|| hostile().started().expect("it starts"));
+    loop {
+        thread::park();
+    }
+}
+
+#[test]
+fn leaves_a_chatty_service_in_a_static() {
+    let chatty = OutputExecutor::new(["yes", "one line of very many"], "many");
+    SERVICE.get_or_init(|| chatty.started().expect("it starts"));
+}
+
+#[test]
+fn leaves_a_silent_service_in_a_static() {
+    let words = [env!("CARGO_BIN_EXE_holds"), &hold(), "3"];
+    SERVICE.get_or_init(|| {
+        OutputExecutor::new(words, "holding")
+            .started()
+            .expect("it starts")
+    });
+}
+
+#[test]
+fn leaves_a_daemon_in_a_static() {
+    SERVICE.get_or_init(|| hostile().started().expect("it starts"));
+}
+
+#[test]
+fn drops_a_daemon() {
+    drop(hostile().started().expect("it starts"));
+}

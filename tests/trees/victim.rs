@@ -1,0 +1,93 @@
+//! The test's side of a helper program that is a test process itself: it prints what it has, then
+//! `ready`, and goes on when its standard input ends.
+
+use std::{
+    io::{BufRead, BufReader, Read},
+    path::PathBuf,
+    process::{Child, ChildStdout, Command, ExitStatus, Stdio},
+};
+
+use nix::sys::signal::{Signal, kill};
+
+use crate::processes::{Process, pid_of};
+
+/// A test process that is ready to end.
+#[derive(Debug)]
+pub(crate) struct Victim {
+    child: Child,
+    output: BufReader<ChildStdout>,
+    /// The service's private directory.
+    pub(crate) directory: PathBuf,
+    pub(crate) supervisors: Vec<Process>,
+    /// What else it printed before `ready`.
+    pub(crate) facts: Vec<String>,
+}
+
+impl Victim {
+    /// Starts it and waits until it is ready.
+    pub(crate) fn start(command: &mut Command) -> Self {
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("a helper program");
+        let mut victim = Self {
+            output: BufReader::new(child.stdout.take().expect("piped")),
+            child,
+            directory: PathBuf::new(),
+            supervisors: Vec::new(),
+            facts: Vec::new(),
+        };
+        loop {
+            let line = victim.next_line();
+            match line.split_once(' ') {
+                None if line == "ready" => return victim,
+                Some(("tmpdir", directory)) => victim.directory = directory.into(),
+                Some(("supervisor", pid)) => {
+                    let supervisor = Process::open(pid.parse().expect("a pid"));
+                    victim.supervisors.push(supervisor.expect("it lives"));
+                }
+                _ => victim.facts.push(line),
+            }
+        }
+    }
+
+    /// Has it go on to its end.
+    pub(crate) fn go_on(&mut self) {
+        drop(self.child.stdin.take());
+    }
+
+    /// The next line that it prints.
+    pub(crate) fn next_line(&mut self) -> String {
+        let mut line = String::new();
+        self.output.read_line(&mut line).expect("text");
+        assert!(line.ends_with('\n'), "its output ended: {line:?}");
+        line.pop();
+        line
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill(pid_of(self.child.id()), signal).expect("it is not reaped yet");
+    }
+
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        self.child.wait().expect("a child")
+    }
+
+    /// What it printed since; waits until nobody has its output open any more.
+    pub(crate) fn rest_of_output(&mut self) -> String {
+        let mut rest = String::new();
+        self.output.read_to_string(&mut rest).expect("text");
+        rest
+    }
+}
+
+impl Drop for Victim {
+    /// Ends it also where the test failed.
+    fn drop(&mut self) {
+        // Most often it is reaped already.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}

@@ -1,0 +1,242 @@
+//! Whose end it is that ends a tree: the executor's or the test process's, not that of a thread, nor
+//! of a fork; and what becomes of a tree whose supervisor was killed.
+
+use std::{process::Command, thread, time::Duration};
+
+use mirakuru::{ErrorKind, OutputExecutor, TcpExecutor};
+use nix::sys::signal::Signal;
+
+use crate::{
+    hold::Hold,
+    processes::{Process, parent_of},
+    victim::Victim,
+};
+
+const SOON: Duration = Duration::from_secs(15);
+
+fn disturbs(deed: &str, hold: &Hold, hold_of_fork: &Hold) -> Victim {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_disturbs"));
+    Victim::start(command.args([deed, hold.path(), hold_of_fork.path()]))
+}
+
+fn daemon_with_its_environment(hold: &Hold) -> OutputExecutor {
+    let program = env!("CARGO_BIN_EXE_leaves_daemon");
+    let words = [program, "--ignore-term", "--main-stays", "--hold"];
+    OutputExecutor::new(
+        words.into_iter().chain([hold.path()]).collect::<Vec<_>>(),
+        "daemon",
+    )
+}
+
+#[test]
+fn a_service_lives_on_after_the_thread_that_started_it_has_ended() {
+    let listens = env!("CARGO_BIN_EXE_listens_late");
+    let service = TcpExecutor::new([listens, "{port}"], "127.0.0.1", 0);
+    thread::scope(|scope| {
+        scope
+            .spawn(|| service.start().map(drop))
+            .join()
+            .expect("no panic")
+    })
+    .expect("it starts");
+    let pid = service.pid().expect("it runs");
+    let supervisor = Process::open(parent_of(pid)).expect("it lives");
+
+    // The kernel would have sent its signal with the end of the thread.
+    let main = Process::open(pid).expect("it lives");
+    assert!(!main.ended_within(Duration::from_millis(200)));
+    assert!(!supervisor.ended_within(Duration::ZERO));
+    assert!(service.running());
+    std::net::TcpStream::connect(service.addr()).expect("it answers");
+    service.stop().expect("it ends as asked");
+}
+
+#[test]
+fn signals_that_the_test_process_ignores_or_blocks_are_no_concern_of_its_services() {
+    let hold = Hold::new();
+    let mut victim = disturbs("ignores-signals", &hold, &hold);
+    assert_eq!(
+        victim.facts,
+        [
+            "stopped Some(-15)",
+            "SigBlk 0x0",
+            // SIGPIPE, by the Rust runtime of the program that looks.
+            "SigIgn 0x1000",
+            "ended early: true Some(3)",
+        ]
+    );
+    assert!(hold.is_free());
+    victim.go_on();
+    assert_eq!(victim.wait().code(), Some(0));
+}
+
+#[test]
+fn statuses_that_the_test_process_steals_are_not_missed() {
+    let hold = Hold::new();
+    let mut victim = disturbs("steals-statuses", &hold, &hold);
+    assert_eq!(victim.facts, ["stopped Some(-15)"; 20]);
+    assert!(hold.is_free());
+    victim.go_on();
+    assert_eq!(victim.wait().code(), Some(0));
+}
+
+#[test]
+fn a_fork_that_lives_on_does_not_keep_the_tree_alive_after_a_sigkill() {
+    let hold = Hold::new();
+    let (victim, fork) = with_a_fork_that_stays(&hold);
+    victim.signal(Signal::SIGKILL);
+    // It holds the socket to the supervisor all the while.
+    assert!(hold.is_free_within(SOON), "a process of the tree is left");
+    assert!(!fork.ended_within(Duration::ZERO));
+    fork.signal(Signal::SIGKILL);
+}
+
+/// The end of the process itself wakes the supervisor, although its socket stays open. It would see it
+/// a second later too, as no wait of its rests on one wake-up.
+#[test]
+fn a_fork_that_lives_on_does_not_delay_the_end_of_the_tree() {
+    let is_at_once = |_| {
+        let hold = Hold::new();
+        let (mut victim, fork) = with_a_fork_that_stays(&hold);
+        victim.signal(Signal::SIGKILL);
+        victim.wait();
+        let is_at_once = hold.is_free_within(Duration::from_millis(700));
+        fork.signal(Signal::SIGKILL);
+        is_at_once
+    };
+    // A busy machine may be late by chance.
+    assert!((0..3).any(is_at_once), "it was late each time");
+}
+
+#[test]
+fn a_fork_that_lives_on_does_not_keep_the_tree_alive_after_a_normal_exit() {
+    let hold = Hold::new();
+    let (mut victim, fork) = with_a_fork_that_stays(&hold);
+    victim.go_on();
+    assert_eq!(victim.wait().code(), Some(0));
+    assert!(hold.is_free(), "a process of the tree is left");
+    assert!(!fork.ended_within(Duration::ZERO));
+    fork.signal(Signal::SIGKILL);
+}
+
+/// The fork ends by itself where the test fails before it is ended.
+fn with_a_fork_that_stays(hold: &Hold) -> (Victim, Process) {
+    let victim = disturbs("fork-stays", hold, hold);
+    let [fork] = &victim.facts[..] else {
+        panic!("{:?}", victim.facts);
+    };
+    let fork = fork.strip_prefix("fork ").expect("its pid");
+    let fork = Process::open(fork.parse().expect("a pid")).expect("it lives");
+    (victim, fork)
+}
+
+#[test]
+fn a_fork_that_calls_exit_does_not_stop_the_tree() {
+    outlives_its_fork("fork-exits");
+}
+
+#[test]
+fn a_fork_that_returns_from_main_does_not_stop_the_tree() {
+    outlives_its_fork("fork-returns");
+}
+
+#[test]
+fn a_handle_that_is_dropped_in_a_fork_does_not_stop_the_tree() {
+    outlives_its_fork("fork-drops");
+}
+
+#[test]
+fn a_handle_does_nothing_in_a_fork() {
+    outlives_its_fork("fork-calls");
+}
+
+#[test]
+fn what_a_fork_starts_itself_is_gone_when_it_has_exited() {
+    outlives_its_fork("fork-starts");
+}
+
+fn outlives_its_fork(deed: &str) {
+    let (hold, hold_of_fork) = (Hold::new(), Hold::new());
+    let mut victim = disturbs(deed, &hold, &hold_of_fork);
+    assert!(hold_of_fork.is_free(), "what the fork started is left");
+    let [fork, ended, running] = &victim.facts[..] else {
+        panic!("{:?}", victim.facts);
+    };
+    let fork = fork.strip_prefix("fork ").expect("its pid");
+    assert_eq!(*ended, format!("Exited(Pid({fork}), 0)"));
+    assert_eq!(running, "running true");
+    assert!(!hold.is_free(), "the tree lives");
+
+    victim.go_on();
+    assert_eq!(victim.wait().code(), Some(0));
+    assert!(hold.is_free(), "a process of the tree is left");
+}
+
+#[test]
+fn a_killed_supervisor_takes_its_service_along_and_the_rest_is_swept_and_reported() {
+    let hold = Hold::new();
+    let service = daemon_with_its_environment(&hold);
+    service.start().expect("it starts");
+    let line = service.output().text();
+    let daemon = line.trim_end().strip_prefix("daemon ").expect("its pid");
+    let main = service.pid().expect("it runs");
+    let (supervisor, main_process) = (
+        Process::open(parent_of(main)).expect("it lives"),
+        Process::open(main).expect("it lives"),
+    );
+
+    supervisor.signal(Signal::SIGKILL);
+    assert!(
+        main_process.ended_within(SOON),
+        "the kernel kills the service"
+    );
+    assert!(!hold.is_free(), "the daemon lives");
+    let error = service.stop().expect_err("it was lost");
+    assert!(hold.is_free(), "a process of the tree is left");
+    assert!(supervisor.was_reaped());
+    assert_eq!(error.kind(), ErrorKind::Io);
+    let command = service.command();
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "`{command}` was lost
+  reason:      its supervisor was killed from outside, and the kernel killed the service with it
+  note:        of the tree was left, and is killed now: pid {daemon}: {command}"
+        )
+    );
+}
+
+#[test]
+fn a_service_can_be_started_again_after_its_supervisor_was_killed() {
+    let hold = Hold::new();
+    let service = daemon_with_its_environment(&hold).env("SCRATCH", "{tmpdir}");
+    service.start().expect("it starts");
+    let first = service.pid().expect("it runs");
+    let supervisor = Process::open(parent_of(first)).expect("it lives");
+    supervisor.signal(Signal::SIGKILL);
+    assert!(supervisor.ended_within(SOON));
+
+    service.start().expect("it starts again");
+    let second = service.pid().expect("it runs");
+    assert_ne!(first, second);
+    assert!(service.tmpdir().is_dir());
+    service.stop().expect("it ends as asked");
+    assert!(hold.is_free(), "a process of a tree is left");
+    let directory = service.tmpdir();
+    drop(service);
+    assert!(!directory.exists());
+}
+
+#[test]
+fn a_drop_sweeps_what_a_killed_supervisor_left() {
+    let hold = Hold::new();
+    let service = daemon_with_its_environment(&hold).env("SCRATCH", "{tmpdir}");
+    service.start().expect("it starts");
+    let directory = service.tmpdir();
+    let supervisor = Process::open(parent_of(service.pid().expect("it runs"))).expect("it lives");
+    supervisor.signal(Signal::SIGKILL);
+    drop(service);
+    assert!(hold.is_free(), "a process of the tree is left");
+    assert!(!directory.exists(), "its directory is left");
+    assert!(supervisor.was_reaped());
+}
