@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use regex::bytes::Regex;
+use regex::{Regex, bytes};
 
 use crate::error::{Error, ErrorKind, Result, Scene};
 use crate::supervisor::link::Link;
@@ -129,7 +129,7 @@ impl Capture {
 #[derive(Clone)]
 pub struct Output {
     capture: Option<Arc<Capture>>,
-    place: Arc<Mutex<u64>>,
+    reader: Arc<Mutex<Reader>>,
 }
 
 impl Output {
@@ -139,7 +139,7 @@ impl Output {
             .map_or(0, |capture| capture.begin.load(Ordering::Relaxed));
         Self {
             capture,
-            place: Arc::new(Mutex::new(begin)),
+            reader: Arc::new(Mutex::new(Reader::at(begin))),
         }
     }
 
@@ -199,8 +199,16 @@ impl Output {
         let deadline = self.deadline();
         loop {
             match self.next_line(deadline) {
-                Next::Line(line) if regex.is_match(&line) => return Ok(text_of(&line)),
-                Next::Line(_) => {}
+                Next::Line(line) => {
+                    let line = text_of(&line);
+                    if regex.is_match(&line) {
+                        return Ok(line);
+                    }
+                    // A flood always has a next line.
+                    if deadline.has_passed() {
+                        return Err(self.overdue(&awaited, deadline));
+                    }
+                }
                 Next::Ended => return Err(self.ended(&awaited, deadline)),
                 Next::Overdue => return Err(self.overdue(&awaited, deadline)),
             }
@@ -213,7 +221,7 @@ impl Output {
         let end = self.capture.as_ref().map_or(0, |capture| capture.len());
         Self {
             capture: self.capture.clone(),
-            place: Arc::new(Mutex::new(end)),
+            reader: Arc::new(Mutex::new(Reader::at(end))),
         }
     }
 
@@ -229,7 +237,7 @@ impl Output {
         let Some(capture) = &self.capture else {
             return Next::Ended;
         };
-        let mut place = self.place.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             // In this order, so that nothing is missed: whether it ended, what is there, and only
             // then the wait for news since.
@@ -238,8 +246,7 @@ impl Output {
                 link.look(|state| (state.has_ended(), state.output_news(capture.stream)))
             });
             let seen = capture.len();
-            if let Some((line, next)) = line_at(capture, *place, ended) {
-                *place = next;
+            if let Some(line) = reader.next(capture, ended) {
                 return Next::Line(line);
             }
             let Some(link) = link.filter(|_| !ended) else {
@@ -324,6 +331,58 @@ impl Iterator for Lines {
     }
 }
 
+/// Where a reader of lines stands, and what it has read ahead.
+#[derive(Debug, Default)]
+pub(crate) struct Reader {
+    place: u64,
+    ahead: Vec<u8>,
+    /// How much of `ahead` was given out.
+    given: usize,
+}
+
+impl Reader {
+    pub(crate) fn at(place: u64) -> Self {
+        Self {
+            place,
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn place(&self) -> u64 {
+        self.place
+    }
+
+    /// The next line, without its end and without colours. An unfinished one only if
+    /// `take_unfinished`.
+    pub(crate) fn next(&mut self, capture: &Capture, take_unfinished: bool) -> Option<Vec<u8>> {
+        if let Some(line) = self.next_ahead() {
+            return Some(line);
+        }
+        // A flood of short lines is read in chunks, not line by line.
+        let (from, ahead) = capture.read(self.place, CHUNK);
+        if ahead.contains(&b'\n') {
+            *self = Self {
+                place: from,
+                ahead,
+                given: 0,
+            };
+            return self.next_ahead();
+        }
+        let (line, next) = line_at(capture, self.place, take_unfinished)?;
+        *self = Self::at(next);
+        Some(line)
+    }
+
+    fn next_ahead(&mut self) -> Option<Vec<u8>> {
+        let rest = &self.ahead[self.given..];
+        let end = rest.iter().position(|byte| *byte == b'\n')?;
+        let line = plain(&rest[..end]);
+        self.given += end + 1;
+        self.place += end as u64 + 1;
+        Some(line)
+    }
+}
+
 /// The line at `place` without its end and without colours, and where the next begins. An
 /// unfinished one only if `take_unfinished`.
 pub(crate) fn line_at(
@@ -356,10 +415,10 @@ pub(crate) fn line_at(
 
 /// Without a carriage return at the end and without ANSI escape sequences.
 fn plain(line: &[u8]) -> Vec<u8> {
-    static ESCAPES: LazyLock<Regex> = LazyLock::new(|| {
+    static ESCAPES: LazyLock<bytes::Regex> = LazyLock::new(|| {
         // Control sequences (colours, cursor) and operating system commands (titles, links), by
         // ECMA-48.
-        Regex::new(r"(?-u)\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\))")
+        bytes::Regex::new(r"(?-u)\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\))")
             .expect("a valid expression")
     });
     let line = line.strip_suffix(b"\r").unwrap_or(line);

@@ -57,7 +57,7 @@ fn starting_what_runs_is_a_no_op() -> Result<()> {
 #[test]
 fn starts_at_once_from_many_threads_spawn_one_process() {
     let executor = TcpExecutor::new([LISTENS_LATE, "{port}", "100"], "127.0.0.1", 0);
-    let start = || executor.start().map(|executor| executor.pid());
+    let start = || executor.start().map(TcpExecutor::pid);
     let pids: Vec<_> = thread::scope(|scope| {
         let threads: Vec<_> = (0..8).map(|_| scope.spawn(start)).collect();
         let ended = threads

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use regex::bytes::Regex;
+use regex::Regex;
 
 use super::{Context, Manner, NotReady, Readiness};
-use crate::output::{Capture, line_at, text_of};
+use crate::output::{Capture, Reader, line_at, text_of};
 use crate::supervisor::protocol;
 
 /// The stream that a banner is looked for in.
@@ -39,6 +39,9 @@ pub struct Output {
 /// How long an unfinished line must rest before it counts.
 const REST: Duration = Duration::from_millis(20);
 
+/// How long one look through a flood may take.
+const SLICE: Duration = Duration::from_millis(10);
+
 /// How far the output was looked through.
 #[derive(Debug, Default)]
 struct Scan {
@@ -52,7 +55,7 @@ struct Scan {
 
 #[derive(Debug, Default)]
 struct Progress {
-    place: u64,
+    reader: Reader,
     /// The size with which an unfinished line was seen first, and when.
     unfinished: Option<(u64, Instant)>,
 }
@@ -124,33 +127,41 @@ fn find_in(
     ended: bool,
     cx: &Context,
 ) -> bool {
-    loop {
-        let whole = line_at(capture, progress.place, false);
+    let begin = Instant::now();
+    for looked_at in 1_u32.. {
+        let whole = progress.reader.next(capture, false);
         let is_whole = whole.is_some();
-        let Some((line, next)) = whole.or_else(|| rested_line(capture, progress, ended)) else {
+        let rested = || rested_line(capture, progress, ended);
+        let Some((line, next)) = whole.map(|line| (line, None)).or_else(rested) else {
             return false;
         };
+        let line = text_of(&line);
         if let Some(groups) = regex.captures(&line) {
             let named = regex.capture_names().flatten();
             let groups: BTreeMap<_, _> = named
-                .filter_map(|name| Some((name.to_owned(), text_of(groups.name(name)?.as_bytes()))))
+                .filter_map(|name| Some((name.to_owned(), groups.name(name)?.as_str().to_owned())))
                 .collect();
             cx.capture(groups);
-            capture.begin_at(next);
+            capture.begin_at(next.unwrap_or_else(|| progress.reader.place()));
             return true;
         }
-        // An unfinished line that did not match may yet grow into one that does.
-        if !is_whole {
+        // An unfinished line that did not match may yet grow into one that does. And a flood has
+        // no end: between two slices of it the deadline and the process are looked at.
+        if !is_whole || (looked_at % 256 == 0 && begin.elapsed() >= SLICE) {
             return false;
         }
-        progress.place = next;
     }
+    false
 }
 
 /// The unfinished last line, if it has rested.
-fn rested_line(capture: &Capture, progress: &mut Progress, ended: bool) -> Option<(Vec<u8>, u64)> {
-    let size = capture.len();
-    if size <= progress.place {
+fn rested_line(
+    capture: &Capture,
+    progress: &mut Progress,
+    ended: bool,
+) -> Option<(Vec<u8>, Option<u64>)> {
+    let (size, place) = (capture.len(), progress.reader.place());
+    if size <= place {
         return None;
     }
     let since = match progress.unfinished {
@@ -158,7 +169,7 @@ fn rested_line(capture: &Capture, progress: &mut Progress, ended: bool) -> Optio
         _ => progress.unfinished.insert((size, Instant::now())).1,
     };
     if ended || since.elapsed() >= REST {
-        line_at(capture, progress.place, true)
+        line_at(capture, place, true).map(|(line, next)| (line, Some(next)))
     } else {
         None
     }

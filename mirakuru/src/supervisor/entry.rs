@@ -27,9 +27,9 @@ fn enter() {
         return;
     };
     // From here on this is a supervisor: it never returns to a program that would run tests.
-    let greeting = HANDSHAKE.len() + name.len();
+    let name = name.to_string_lossy().into_owned();
     let outcome = std::panic::catch_unwind(|| {
-        if let Some(role) = take_up(owner, greeting) {
+        if let Some(role) = take_up(owner, name) {
             serve(role);
         }
     });
@@ -53,7 +53,7 @@ fn called_by(name: &str) -> Option<Pid> {
 
 /// Leaves behind what was inherited from the test process, and takes hold of what is ours.
 /// `None` where the test process is gone already: then there is nobody to serve.
-fn take_up(owner: Pid, greeting: usize) -> Option<Role> {
+fn take_up(owner: Pid, name: String) -> Option<Role> {
     sys::reset_signals();
     sys::close_inherited();
     sys::set_process_name();
@@ -67,11 +67,12 @@ fn take_up(owner: Pid, greeting: usize) -> Option<Role> {
     }
     let socket: OwnedFd = sys::adopt_standard_input();
     let link = UnixStream::from(socket);
-    let mut greeting = vec![0_u8; greeting];
+    let mut greeting = vec![0_u8; HANDSHAKE.len() + name.len()];
     std::io::Read::read_exact(&mut &link, &mut greeting).ok()?;
     Some(Role {
         link,
         owner: process,
         owner_pid: owner,
+        name,
     })
 }

@@ -1,14 +1,15 @@
 //! The supervisor's loop: wait, take requests, drain, reap, stop, answer.
 
+use std::fs::DirBuilder;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use nix::libc;
 use nix::poll::{PollFd, PollFlags};
 use nix::unistd::{Pid, getppid};
-use tempfile::TempDir;
 
 use super::drain::Drain;
 use super::launch::{Launched, failure, launch};
@@ -23,6 +24,7 @@ pub(super) struct Role {
     pub(super) link: UnixStream,
     pub(super) owner: ProcessFd,
     pub(super) owner_pid: Pid,
+    pub(super) name: String,
 }
 
 struct Server {
@@ -38,7 +40,7 @@ struct Server {
     /// How far the captured streams were read, where their reader waits for more.
     watched_output: [Option<u64>; 2],
     watches_path: bool,
-    directory: Option<TempDir>,
+    directory: Option<PathBuf>,
     /// The test process hung up: nobody can ask for anything any more.
     leaving: bool,
     owner_ended: bool,
@@ -80,8 +82,9 @@ pub(super) fn serve(role: Role) {
         server.advance_stop();
         server.answer_watches();
     }
-    // Dropped by hand, as the process leaves without destructors: removes the directory.
-    drop(server.directory);
+    if let Some(directory) = server.directory {
+        let _ = std::fs::remove_dir_all(directory);
+    }
 }
 
 /// What `wait` saw that no other look shows.
@@ -160,12 +163,12 @@ impl Server {
     }
 
     fn make_directory(&mut self, parent: &Path) {
-        let made = tempfile::Builder::new()
-            .prefix("mirakuru-")
-            .tempdir_in(parent);
+        // Its name is nobody else's, as the supervisor's is not.
+        let path = parent.join(format!("mirakuru-{}", &self.role.name[..16]));
+        let made = DirBuilder::new().mode(0o700).create(&path);
         let answer = match made {
-            Ok(directory) => Ok(self.directory.insert(directory).path().to_owned()),
-            Err(error) => Err(failure("make a temporary directory", &innermost(error))),
+            Ok(()) => Ok(self.directory.insert(path).clone()),
+            Err(error) => Err(failure("make a temporary directory", &error)),
         };
         self.tell(&Event::Directory(answer));
     }
@@ -187,7 +190,7 @@ impl Server {
     fn hand_over_directory(&self, order: &Launch) {
         if let (Some(directory), Some(identity)) = (&self.directory, &order.identity) {
             let owner = (Some(identity.uid), Some(identity.gid));
-            let _ = std::os::unix::fs::chown(directory.path(), owner.0, owner.1);
+            let _ = std::os::unix::fs::chown(directory, owner.0, owner.1);
         }
     }
 
@@ -286,19 +289,5 @@ impl Server {
     /// Nobody may be there to hear it: the next request, or its absence, shows that.
     fn tell_with(&self, event: &Event, fds: &[BorrowedFd<'_>]) {
         let _ = wire::send(&self.role.link, &event.encode(), fds);
-    }
-}
-
-/// `tempfile` wraps the system's error to add a path.
-fn innermost(error: std::io::Error) -> std::io::Error {
-    match error
-        .get_ref()
-        .and_then(|inner| inner.source())
-        .and_then(|inner| inner.downcast_ref::<std::io::Error>())
-    {
-        Some(inner) => inner
-            .raw_os_error()
-            .map_or_else(|| inner.kind().into(), std::io::Error::from_raw_os_error),
-        None => error,
     }
 }

@@ -12,6 +12,8 @@ use super::tree::{Tree, living};
 /// How often a tree is looked at whose end wakes nobody: members of the service's group that are
 /// not our children yet.
 const LOOK: Duration = Duration::from_millis(5);
+/// How long what left the service's group may take to follow it by itself.
+const SETTLE: Duration = Duration::from_millis(50);
 /// How often what was killed is looked for again; short, as it may fork faster than it dies.
 const CHASE: Duration = Duration::from_micros(500);
 
@@ -31,6 +33,8 @@ enum Phase {
     Asked,
     /// The kill signal was sent, and is not SIGKILL.
     Insisted,
+    /// The service ended; what left its group may be ending too.
+    Settling,
     Killing,
 }
 
@@ -68,15 +72,20 @@ impl Stopping {
         if tree.is_empty() {
             return Some(std::mem::take(&mut self.gone));
         }
-        if self.phase != Phase::Killing {
+        if matches!(self.phase, Phase::Asked | Phase::Insisted) {
             if self.service_ended(tree) {
                 // What is left now left the service's group of its own accord: no signal of ours
-                // means anything to it.
-                self.kill(now);
+                // means anything to it. It may follow the service by itself, as the supervisors of
+                // a service that has some of its own do.
+                self.phase = Phase::Settling;
+                self.deadline = self.deadline.min(now + SETTLE);
             } else if now >= self.deadline {
                 self.gone.forced = true;
                 self.insist(tree, now);
             }
+        }
+        if self.phase == Phase::Settling && now >= self.deadline {
+            self.kill(now);
         }
         if self.phase == Phase::Killing {
             tree.kill_pass();

@@ -1,0 +1,60 @@
+//! A small HTTP service: `POST /` with a note in the body keeps it, `GET /` lists all of them.
+//!
+//! It picks its own port and tells it in its banner, so no other program can take it first.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+
+fn main() -> std::io::Result<()> {
+    let port = std::env::args()
+        .nth(1)
+        .and_then(|port| port.parse().ok())
+        .unwrap_or(0);
+    let listener = TcpListener::bind(("127.0.0.1", port))?;
+    println!(
+        "guestbook listens on port {}",
+        listener.local_addr()?.port()
+    );
+    let mut notes = Vec::new();
+    for stream in listener.incoming() {
+        // A visitor who leaves early is no reason to close.
+        if let Err(error) = answer(stream?, &mut notes) {
+            eprintln!("a visitor left: {error}");
+        }
+    }
+    Ok(())
+}
+
+fn answer(mut stream: TcpStream, notes: &mut Vec<String>) -> std::io::Result<()> {
+    let mut reader = BufReader::new(stream.try_clone()?);
+    let mut request = String::new();
+    reader.read_line(&mut request)?;
+    let mut length = 0;
+    loop {
+        let mut header = String::new();
+        reader.read_line(&mut header)?;
+        match header.trim_end().split_once(':') {
+            Some((name, value)) if name.eq_ignore_ascii_case("content-length") => {
+                length = value.trim().parse().unwrap_or(0);
+            }
+            Some(_) => {}
+            None => break,
+        }
+    }
+    if request.starts_with("POST") {
+        let mut note = String::new();
+        reader.take(length).read_to_string(&mut note)?;
+        println!("a note: {note}");
+        notes.push(note);
+    }
+    let body = if request.starts_with("GET") {
+        notes.join("\n")
+    } else {
+        String::new()
+    };
+    write!(
+        stream,
+        "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
