@@ -14,7 +14,7 @@ use std::time::Duration;
 use regex::{Regex, bytes};
 
 use crate::error::{Error, ErrorKind, Result, Scene};
-use crate::supervisor::link::Link;
+use crate::supervisor::link::{Link, State};
 use crate::supervisor::protocol::Stream;
 use crate::supervisor::{HEAD, kept_from};
 use crate::wait::Deadline;
@@ -29,24 +29,25 @@ const LONGEST_LINE: usize = 1 << 20;
 pub(crate) struct Capture {
     file: File,
     stream: Stream,
-    command: String,
     /// Bounds every wait for more.
     timeout: Duration,
     /// Where a fresh handle begins: after the banner.
     begin: AtomicU64,
     /// Who tells that there is more. Weak, so that reading keeps nothing alive.
     link: Mutex<Weak<Link>>,
+    /// The number of the service that prints, among those of its supervisor.
+    service: AtomicU64,
 }
 
 impl Capture {
-    pub(crate) fn new(stream: Stream, command: String, timeout: Duration) -> io::Result<Self> {
+    pub(crate) fn new(stream: Stream, timeout: Duration) -> io::Result<Self> {
         Ok(Self {
             file: tempfile::tempfile()?,
             stream,
-            command,
             timeout,
             begin: AtomicU64::new(0),
             link: Mutex::default(),
+            service: AtomicU64::new(0),
         })
     }
 
@@ -54,7 +55,10 @@ impl Capture {
         &self.file
     }
 
+    /// Before the service is started.
     pub(crate) fn attach(&self, link: &Arc<Link>) {
+        self.service
+            .store(link.look(State::next_service), Ordering::Relaxed);
         *self.link.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(link);
     }
 
@@ -129,16 +133,18 @@ impl Capture {
 #[derive(Clone)]
 pub struct Output {
     capture: Option<Arc<Capture>>,
+    command: Arc<str>,
     reader: Arc<Mutex<Reader>>,
 }
 
 impl Output {
-    pub(crate) fn new(capture: Option<Arc<Capture>>) -> Self {
+    pub(crate) fn new(capture: Option<Arc<Capture>>, command: &Arc<str>) -> Self {
         let begin = capture
             .as_ref()
             .map_or(0, |capture| capture.begin.load(Ordering::Relaxed));
         Self {
             capture,
+            command: Arc::clone(command),
             reader: Arc::new(Mutex::new(Reader::at(begin))),
         }
     }
@@ -221,6 +227,7 @@ impl Output {
         let end = self.capture.as_ref().map_or(0, |capture| capture.len());
         Self {
             capture: self.capture.clone(),
+            command: Arc::clone(&self.command),
             reader: Arc::new(Mutex::new(Reader::at(end))),
         }
     }
@@ -237,13 +244,14 @@ impl Output {
         let Some(capture) = &self.capture else {
             return Next::Ended;
         };
+        let service = capture.service.load(Ordering::Relaxed);
         let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             // In this order, so that nothing is missed: whether it ended, what is there, and only
             // then the wait for news since.
             let link = capture.link();
             let (ended, news) = link.as_ref().map_or((true, 0), |link| {
-                link.look(|state| (state.has_ended(), state.output_news(capture.stream)))
+                link.look(|state| (state.has_left(service), state.output_news(capture.stream)))
             });
             let seen = capture.len();
             if let Some(line) = reader.next(capture, ended) {
@@ -257,25 +265,30 @@ impl Output {
             }
             link.watch_output(capture.stream, seen);
             link.wait(deadline, |state| {
-                (state.output_news(capture.stream) != news || state.has_ended()).then_some(())
+                (state.output_news(capture.stream) != news || state.has_left(service)).then_some(())
             });
         }
     }
 
     fn scene(&self, awaited: &str) -> Scene {
-        let command = self.capture.as_ref().map(|capture| capture.command.clone());
-        let mut scene = Scene::new(command.unwrap_or_default());
+        let mut scene = Scene::new(&*self.command);
+        if self.capture.is_none() {
+            scene.notes.push("this stream is not captured".to_owned());
+        }
         scene.waited_for = Some(awaited.to_owned());
         scene.output = self.tail(TAIL_LINES);
         scene
     }
 
     fn ended(&self, awaited: &str, deadline: Deadline) -> Error {
-        let link = self.capture.as_ref().and_then(|capture| capture.link());
+        let exit_code = self.capture.as_ref().and_then(|capture| {
+            let service = capture.service.load(Ordering::Relaxed);
+            capture.link()?.look(|state| state.exit_of(service))
+        });
         let mut scene = self.scene(awaited);
         scene.headline = Some("ended without printing it".to_owned());
         scene.waited = Some(deadline.elapsed());
-        scene.exit_code = link.and_then(|link| link.look(|state| state.exit));
+        scene.exit_code = exit_code;
         scene.into_error(ErrorKind::ProcessExitedWithError)
     }
 
@@ -440,8 +453,7 @@ mod tests {
     use super::*;
 
     fn capture(bytes: &[u8]) -> Capture {
-        let capture =
-            Capture::new(Stream::Stdout, "x".into(), Duration::ZERO).expect("a temporary file");
+        let capture = Capture::new(Stream::Stdout, Duration::ZERO).expect("a temporary file");
         (&capture.file).write_all(bytes).expect("room");
         capture
     }
@@ -458,14 +470,14 @@ mod tests {
 
     #[test]
     fn a_tail_is_the_last_lines() {
-        let output = Output::new(Some(Arc::new(capture(b"a\nb\nc\n"))));
+        let output = Output::new(Some(Arc::new(capture(b"a\nb\nc\n"))), &"x".into());
         assert_eq!(output.tail(2), "b\nc");
         assert_eq!(output.tail(9), "a\nb\nc");
     }
 
     #[test]
     fn what_was_never_captured_reads_as_nothing() {
-        let output = Output::new(None);
+        let output = Output::new(None, &"x".into());
         assert_eq!(
             (output.text(), output.tail(3), output.lines().count()),
             (String::new(), String::new(), 0)

@@ -58,6 +58,9 @@ pub(crate) struct Pace {
 }
 
 impl Pace {
+    /// The longest adaptive interval.
+    pub(crate) const LONGEST: Duration = CEILING;
+
     /// The fixed interval, or the adaptive one from now on.
     pub(crate) fn new(fixed: Option<Duration>) -> Self {
         Self {

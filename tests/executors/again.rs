@@ -4,7 +4,6 @@ use std::{
     env,
     io::Write,
     process::{Command, Output, Stdio},
-    thread,
 };
 
 const MARK: &str = "MIRAKURU_TESTS_ALONE";
@@ -14,16 +13,12 @@ pub(crate) fn is_alone() -> bool {
     env::var_os(MARK).is_some()
 }
 
-/// Runs this test binary again for the test that calls, with this standard input, and expects it to
-/// pass. `shape` may change the environment.
+/// Runs this test binary again for this test (the one that calls), with this standard input, and
+/// expects it to pass. `shape` may change the environment.
 #[track_caller]
-pub(crate) fn alone(input: &str, shape: impl FnOnce(&mut Command)) -> Output {
-    let test = thread::current()
-        .name()
-        .expect("a test's thread")
-        .to_owned();
+pub(crate) fn alone(test: &str, input: &str, shape: impl FnOnce(&mut Command)) -> Output {
     let mut command = Command::new(env::current_exe().expect("this binary"));
-    command.args(["--exact", &test, "--nocapture", "--test-threads=1"]);
+    command.args(["--exact", test, "--nocapture", "--test-threads=1"]);
     shape(&mut command);
     run(command, input)
 }

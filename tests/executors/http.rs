@@ -168,13 +168,17 @@ fn proxies_from_the_environment_are_not_used() {
     if !is_alone() {
         // Nobody serves there: who used it would never be ready.
         let proxy = "http://127.0.0.1:9";
-        alone("", |command| {
-            for name in ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"] {
-                command.env(name, proxy);
-            }
-            command.env_remove("NO_PROXY").env_remove("no_proxy");
-            command.env_remove("REQUEST_METHOD");
-        });
+        alone(
+            "http::proxies_from_the_environment_are_not_used",
+            "",
+            |command| {
+                for name in ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"] {
+                    command.env(name, proxy);
+                }
+                command.env_remove("NO_PROXY").env_remove("no_proxy");
+                command.env_remove("REQUEST_METHOD");
+            },
+        );
         return;
     }
     assert!(std::env::var_os("HTTP_PROXY").is_some());

@@ -207,7 +207,7 @@ fn an_unknown_placeholder_is_a_mistake_wherever_it_stands() {
     assert_told(
         &error,
         &[
-            "`serve --port '{prot}'` cannot be started as configured",
+            "`serve --port {prot}` cannot be started as configured",
             &format!("  reason:      {UNKNOWN}"),
         ],
     );

@@ -76,7 +76,10 @@ fn a_name_stands_in_errors() {
     );
 }
 
-#[expect(clippy::needless_borrows_for_generic_args, reason = "every form is to be accepted")]
+#[expect(
+    clippy::needless_borrows_for_generic_args,
+    reason = "every form is to be accepted"
+)]
 #[test]
 fn a_command_is_a_string_or_any_list_of_words() {
     let parts = |executor: &SimpleExecutor| executor.command_parts();

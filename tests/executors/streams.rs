@@ -109,7 +109,11 @@ fn a_file_that_cannot_be_opened_is_told() {
 #[test]
 fn all_three_may_be_the_tests_own() -> Result<()> {
     if !is_alone() {
-        let output = alone("handed through\n", |_| {});
+        let output = alone(
+            "streams::all_three_may_be_the_tests_own",
+            "handed through\n",
+            |_| {},
+        );
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
         assert!(stdout.contains("handed through\nend\n"), "{stdout}");

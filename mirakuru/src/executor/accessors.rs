@@ -64,17 +64,19 @@ impl<R: Readiness> Executor<R> {
     /// What the latest start prints to its standard output.
     #[must_use]
     pub fn output(&self) -> Output {
-        self.session
-            .run()
-            .map_or_else(|| Output::new(None), |run| run.context.output())
+        self.session.run().map_or_else(
+            || Output::new(None, &self.command().into()),
+            |run| run.context.output(),
+        )
     }
 
     /// What the latest start prints to its standard error.
     #[must_use]
     pub fn err_output(&self) -> Output {
-        self.session
-            .run()
-            .map_or_else(|| Output::new(None), |run| run.context.err_output())
+        self.session.run().map_or_else(
+            || Output::new(None, &self.command().into()),
+            |run| run.context.err_output(),
+        )
     }
 
     /// A named group of the banner's match.

@@ -136,6 +136,7 @@ impl<R: Readiness> Executor<R> {
     pub(super) fn unready(
         &self,
         unready: Unready,
+        waited_for: String,
         run: &Run,
         ended: (Option<i32>, bool),
         gone: Option<&Gone>,
@@ -143,7 +144,7 @@ impl<R: Readiness> Executor<R> {
     ) -> Error {
         let mut scene = self.scene_of(run);
         scene.exit_code = ended.0;
-        scene.waited_for = Some(self.readiness.describe(&run.context));
+        scene.waited_for = Some(waited_for);
         scene.waited = Some(deadline.elapsed());
         if let Some(gone) = gone.filter(|gone| !gone.survivors.is_empty()) {
             scene

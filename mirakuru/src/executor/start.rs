@@ -61,7 +61,8 @@ impl<R: Readiness> Executor<R> {
             // Told after the kill: what it printed last and how it ended belong to the story.
             let ended = run.link.look(|state| (state.exit, state.empty));
             let gone = self.session.bring_down(&run, ABRUPT);
-            return Err(self.unready(unready, &run, ended, gone.as_ref(), deadline));
+            let awaited = self.readiness.describe(&run.context);
+            return Err(self.unready(unready, awaited, &run, ended, gone.as_ref(), deadline));
         }
         tracing::info!(
             executor = self.title(),
@@ -116,7 +117,7 @@ impl<R: Readiness> Executor<R> {
         let place = self.place(Some(std::env::temp_dir().join("mirakuru-XXXXXX")), 1);
         let looked = place.and_then(|place| {
             prepare(&self.config.command, &self.config.shape, &place)?;
-            let context = Context::new(situation(place, None, deadline));
+            let context = Context::new(self.situation(place, None, deadline));
             self.readiness.validate(&context)
         });
         looked.map_err(|mistake| {
@@ -140,7 +141,7 @@ impl<R: Readiness> Executor<R> {
         let place = self.place(tmpdir, port);
         let filled = place.and_then(|place| {
             let prepared = prepare(&self.config.command, &self.config.shape, &place)?;
-            let context = Context::new(situation(place, Some(Arc::clone(&link)), deadline));
+            let context = Context::new(self.situation(place, Some(Arc::clone(&link)), deadline));
             // Once more: lengths depend on what was filled in.
             self.readiness
                 .validate(&context)
@@ -195,7 +196,10 @@ impl<R: Readiness> Executor<R> {
         } = self.readiness.target();
         let within = |name: &str| tmpdir.as_ref().map(|tmpdir| tmpdir.join(name));
         let mut place = Place {
-            host: host.unwrap_or_else(|| "127.0.0.1".to_owned()),
+            // `{host}` of a check is the default: no other part of it gives a host.
+            host: host
+                .filter(|host| !host.contains('{'))
+                .unwrap_or_else(|| "127.0.0.1".to_owned()),
             port,
             socket: within("socket"),
             pidfile: within("pid"),
@@ -316,7 +320,7 @@ impl<R: Readiness> Executor<R> {
             pid: Some(pid),
             stdout,
             stderr,
-            ..situation(place.clone(), Some(Arc::clone(link)), deadline)
+            ..self.situation(place.clone(), Some(Arc::clone(link)), deadline)
         });
         let pid_file = self.readiness.target().filename.and(place.pidfile);
         let run = Run {
@@ -329,6 +333,21 @@ impl<R: Readiness> Executor<R> {
         };
         self.session.began(run.clone());
         Ok(run)
+    }
+
+    fn situation(&self, place: Place, link: Option<Arc<Link>>, deadline: Deadline) -> Situation {
+        static STARTS: AtomicU64 = AtomicU64::new(1);
+        Situation {
+            start: STARTS.fetch_add(1, Ordering::Relaxed),
+            place,
+            command: self.command().into(),
+            link,
+            pid: None,
+            stdout: None,
+            stderr: None,
+            deadline,
+            captured: Mutex::new(BTreeMap::new()),
+        }
     }
 
     /// The message for the supervisor, the descriptors that travel with it, and this side of what
@@ -358,7 +377,7 @@ impl<R: Readiness> Executor<R> {
                     } else {
                         Stream::Stderr
                     };
-                    let capture = Capture::new(stream, prepared.display(), self.config.timeout)?;
+                    let capture = Capture::new(stream, self.config.timeout)?;
                     streams[index] = Lead::Captured;
                     fds.push(capture.file().try_clone()?.into());
                     captures[index - 1] = Some(Arc::new(capture));
@@ -430,17 +449,25 @@ impl<R: Readiness> Executor<R> {
     ) -> Result<(), Unready> {
         let link = &run.link;
         let mut pace = Pace::new(self.config.poll_interval);
+        let mut last_check = None;
         loop {
             let before = link.look(|state| (ended(state), News::of(state)));
             if on_output {
                 watch_output(run);
             }
-            let last_check = match ask() {
+            // What is asked when hardly any time is left fails for want of time: what failed before
+            // says more.
+            let hurried = deadline.remaining() < Pace::LONGEST;
+            let failed = match ask() {
                 Answer::Ready => return Ok(()),
-                Answer::NotReady(why) => Some(why.to_string()),
-                Answer::Overdue => Some("the check did not answer in time".to_owned()),
+                Answer::NotReady(why) if !hurried => Some(why.to_string()),
+                Answer::NotReady(why) => last_check.take().or(Some(why.to_string())),
+                Answer::Overdue => last_check
+                    .take()
+                    .or_else(|| Some("the check did not answer in time".to_owned())),
                 Answer::Panicked(panic) => return Err(Unready::Panicked(panic)),
             };
+            last_check = failed;
             if link.look(|state| state.lost) {
                 return Err(Unready::Lost);
             }
@@ -489,19 +516,5 @@ fn watch_output(run: &Run) {
         if let Some(capture) = run.context.captured_stream(stream) {
             run.link.watch_output(stream, capture.len());
         }
-    }
-}
-
-fn situation(place: Place, link: Option<Arc<Link>>, deadline: Deadline) -> Situation {
-    static STARTS: AtomicU64 = AtomicU64::new(1);
-    Situation {
-        start: STARTS.fetch_add(1, Ordering::Relaxed),
-        place,
-        link,
-        pid: None,
-        stdout: None,
-        stderr: None,
-        deadline,
-        captured: Mutex::new(BTreeMap::new()),
     }
 }

@@ -176,7 +176,8 @@ impl<R: Readiness> Executor<R> {
             }
             _ => None,
         };
-        Err(self.unready(unready, &run, stood, gone.as_ref(), deadline))
+        let awaited = "the closure to return true".to_owned();
+        Err(self.unready(unready, awaited, &run, stood, gone.as_ref(), deadline))
     }
 
     /// Brings the tree down, if it is up.

@@ -21,6 +21,7 @@ pub(crate) struct Situation {
     /// A number that no other start of this process has.
     pub(crate) start: u64,
     pub(crate) place: Place,
+    pub(crate) command: Arc<str>,
     /// None while the configuration is only looked through.
     pub(crate) link: Option<Arc<Link>>,
     pub(crate) pid: Option<u32>,
@@ -78,13 +79,13 @@ impl Context {
     /// What it printed to its standard output so far.
     #[must_use]
     pub fn output(&self) -> Output {
-        Output::new(self.0.stdout.clone())
+        Output::new(self.0.stdout.clone(), &self.0.command)
     }
 
     /// What it printed to its standard error so far.
     #[must_use]
     pub fn err_output(&self) -> Output {
-        Output::new(self.0.stderr.clone())
+        Output::new(self.0.stderr.clone(), &self.0.command)
     }
 
     /// What is left until the start's deadline: a check must not take longer.

@@ -250,9 +250,12 @@ impl Readiness for Http {
 }
 
 fn client() -> Result<Client, NotReady> {
+    let loopbacks = resolve("localhost", 0)?;
     Client::builder()
         .no_proxy()
         .redirect(redirect::Policy::none())
+        // Both loopbacks, whatever the hosts file says; port 0 is the URL's.
+        .resolve_to_addrs("localhost", &loopbacks)
         .build()
         .map_err(|error| NotReady::new(format!("no HTTP client: {}", innermost(&error))))
 }

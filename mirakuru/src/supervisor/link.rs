@@ -16,7 +16,8 @@ use std::time::Duration;
 use nix::poll::{PollFd, PollFlags};
 
 use super::protocol::{
-    ENTRY, Event, Failure, Gone, HANDSHAKE, KILL_BOUND, Launch, MARK, Request, StopPlan, Stream,
+    ENTRY, Event, Failure, Gone, HANDSHAKE, KILL_BOUND, Launch, MARK, Request, SUPERVISOR,
+    StopPlan, Stream,
 };
 use super::sweep::sweep;
 use super::wire::{self, Arrived, Inbox};
@@ -53,6 +54,10 @@ pub(crate) struct State {
     reading: bool,
     pub(crate) directory: Option<Result<PathBuf, Failure>>,
     pub(crate) launched: Option<Result<u32, Failure>>,
+    /// Which service of this supervisor the rest is told of.
+    service: u64,
+    /// How earlier services ended.
+    former_exits: Vec<(u64, i32)>,
     pub(crate) exit: Option<i32>,
     /// No process of the tree is left.
     pub(crate) empty: bool,
@@ -287,6 +292,30 @@ impl Link {
 }
 
 impl State {
+    /// The number of the service that is started next.
+    pub(crate) fn next_service(&self) -> u64 {
+        self.service + 1
+    }
+
+    /// How this service ended.
+    pub(crate) fn exit_of(&self, service: u64) -> Option<i32> {
+        let former = || {
+            self.former_exits
+                .iter()
+                .find(|(ended, _)| *ended == service)
+        };
+        if service == self.service {
+            self.exit
+        } else {
+            former().map(|(_, code)| *code)
+        }
+    }
+
+    /// This service ended, or another was started since.
+    pub(crate) fn has_left(&self, service: u64) -> bool {
+        self.service > service || (self.service == service && self.has_ended()) || self.lost
+    }
+
     /// The main process ended, or nobody can say.
     pub(crate) fn has_ended(&self) -> bool {
         self.exit.is_some() || self.empty || self.lost
@@ -298,22 +327,19 @@ impl State {
 
     /// What was told of an earlier service is no longer true.
     fn begin_service(&mut self) {
-        let Self {
-            reading,
-            directory,
-            output_news,
-            path_news,
-            output_watched,
-            lost,
-            ..
-        } = std::mem::take(self);
+        let mut former = std::mem::take(self);
+        former
+            .former_exits
+            .extend(former.exit.map(|code| (former.service, code)));
         *self = Self {
-            reading,
-            directory,
-            output_news,
-            path_news,
-            output_watched,
-            lost,
+            reading: former.reading,
+            directory: former.directory,
+            output_news: former.output_news,
+            path_news: former.path_news,
+            output_watched: former.output_watched,
+            lost: former.lost,
+            service: former.service + 1,
+            former_exits: former.former_exits,
             ..Self::default()
         };
     }
@@ -343,7 +369,7 @@ impl State {
 /// everything else is close-on-exec, and the supervisor sees to its own session and directory.
 fn run_again(name: &str, socket: UnixStream) -> io::Result<Child> {
     Command::new(sys::own_program()?)
-        .arg0("mirakuru-supervisor")
+        .arg0(SUPERVISOR)
         .env(ENTRY, name)
         .env("LLVM_PROFILE_FILE", "/dev/null")
         .stdin(OwnedFd::from(socket))

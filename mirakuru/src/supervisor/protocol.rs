@@ -17,6 +17,9 @@ pub(crate) const MARK: &str = "MIRAKURU_UUID";
 /// The environment variable by which a supervisor knows that it is one; holds its name.
 pub(crate) const ENTRY: &str = "MIRAKURU_SUPERVISOR";
 
+/// The name that a supervisor is run by, so that nobody takes it for the test.
+pub(crate) const SUPERVISOR: &str = "mirakuru-supervisor";
+
 /// The first bytes on the socket, behind them the supervisor's name.
 pub(crate) const HANDSHAKE: &[u8; 16] = b"mirakuru/handsh1";
 

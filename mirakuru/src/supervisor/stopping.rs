@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use nix::libc;
 
-use super::protocol::{Gone, KILL_BOUND, StopPlan};
+use super::protocol::{GRACE, Gone, KILL_BOUND, SUPERVISOR, StopPlan};
 use super::tree::{Tree, living};
 
 /// How often a tree is looked at whose end wakes nobody: members of the service's group that are
@@ -22,6 +22,8 @@ pub(super) struct Stopping {
     plan: StopPlan,
     phase: Phase,
     deadline: Instant,
+    /// When even supervisors of the service's own are killed.
+    settled_by: Instant,
     /// The main process lived when the stop began. If not, what it left behind is the service.
     main_is_service: bool,
     gone: Gone,
@@ -50,6 +52,7 @@ impl Stopping {
             plan,
             phase: Phase::Asked,
             deadline: now + plan.patience,
+            settled_by: now,
             main_is_service,
             gone,
         };
@@ -78,6 +81,7 @@ impl Stopping {
                 // means anything to it. It may follow the service by itself, as the supervisors of
                 // a service that has some of its own do.
                 self.phase = Phase::Settling;
+                self.settled_by = now + GRACE * 2;
                 self.deadline = self.deadline.min(now + SETTLE);
             } else if now >= self.deadline {
                 self.gone.forced = true;
@@ -85,7 +89,12 @@ impl Stopping {
             }
         }
         if self.phase == Phase::Settling && now >= self.deadline {
-            self.kill(now);
+            // A supervisor of the service's own cleans up as we do, within its own grace.
+            if now < self.settled_by && living().iter().any(|(_, command)| command == SUPERVISOR) {
+                self.deadline = now + SETTLE;
+            } else {
+                self.kill(now);
+            }
         }
         if self.phase == Phase::Killing {
             tree.kill_pass();

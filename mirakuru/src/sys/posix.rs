@@ -66,6 +66,22 @@ fn reset_realtime_signals() {
         // SAFETY: the default disposition runs no code of ours.
         let _ = unsafe { libc::signal(number, libc::SIG_DFL) };
     }
+    // The C library keeps the ones before to itself, and `posix_spawn` leaves them ignored. An
+    // all-zero `kernel_sigaction`, which is no longer than this, is the default.
+    let (default, mask_len) = ([0_usize; 8], 8_usize);
+    for number in 32..libc::SIGRTMIN() {
+        let none = std::ptr::null_mut::<usize>();
+        // SAFETY: the kernel reads the struct, which outlives the call, and writes nothing.
+        let _ = unsafe {
+            libc::syscall(
+                libc::SYS_rt_sigaction,
+                number,
+                default.as_ptr(),
+                none,
+                mask_len,
+            )
+        };
+    }
 }
 
 #[cfg(not(target_os = "linux"))]
