@@ -25,7 +25,7 @@ fn the_tree_is_gone_when_the_drop_returns() -> Result<()> {
 fn a_drop_is_gentle() -> Result<()> {
     let file = tempfile::NamedTempFile::new().expect("a temporary file");
     let script = format!(
-        "trap 'echo stopped >{}; exit 0' TERM; echo ready; while :; do sleep 60 & wait; done",
+        "trap 'echo stopped >{}; exit 0' TERM; echo ready; while :; do sleep 0.05; done",
         file.path().display()
     );
     drop(OutputExecutor::new(script, "ready").shell(true).started()?);

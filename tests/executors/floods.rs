@@ -13,6 +13,8 @@ use crate::{
 };
 
 const GIGABYTE: &str = "1000000000";
+/// A gigabyte takes its time on a busy machine, and that is not what is tested.
+const PATIENCE: Duration = Duration::from_secs(300);
 const MIB: u64 = 1 << 20;
 /// The first mebibyte and the last 64, and one more that is not given back yet.
 const KEPT: u64 = 66 * MIB;
@@ -68,7 +70,9 @@ fn a_flood_before_it_is_ready_is_bounded_on_disk() -> Result<()> {
         "--then",
         "ready at last",
     ];
-    let service = OutputExecutor::new(command, "^ready at last$").started()?;
+    let service = OutputExecutor::new(command, "^ready at last$")
+        .timeout(PATIENCE)
+        .started()?;
     assert_both_ends(&service, "the first", "ready at last");
     let blocks = disk_space_of_deleted_files();
     assert!(
@@ -90,7 +94,9 @@ fn a_flood_after_it_is_ready_is_bounded_on_disk() -> Result<()> {
         return Ok(());
     }
     let command = [FLOODS, GIGABYTE, "--before", "ready", "--then", "the end"];
-    let service = OutputExecutor::new(command, "^ready$").started()?;
+    let service = OutputExecutor::new(command, "^ready$")
+        .timeout(PATIENCE)
+        .started()?;
     assert_eq!(service.output().wait_for("^the end$")?, "the end");
     assert_both_ends(&service, "ready", "the end");
     let blocks = disk_space_of_deleted_files();

@@ -137,7 +137,8 @@ fn a_pattern_that_is_no_regular_expression_is_told() -> Result<()> {
 
 #[test]
 fn a_handle_may_begin_now() -> Result<()> {
-    let script = "echo ready; echo before; trap 'echo after' USR1; echo set; while :; do sleep 60 & wait; done";
+    let script =
+        "echo ready; echo before; trap 'echo after' USR1; echo set; while :; do sleep 0.05; done";
     let service = OutputExecutor::new(script, "set").shell(true).started()?;
     let now = service.output().from_now();
     service.signal(mirakuru::Signal::USR1)?;
@@ -162,8 +163,7 @@ fn all_is_readable_after_the_stop() -> Result<()> {
 
 #[test]
 fn what_it_says_while_it_stops_is_there_after_the_stop() -> Result<()> {
-    let script =
-        "trap 'kill $!; echo bye; exit 0' TERM; echo ready; while :; do sleep 60 & wait; done";
+    let script = "trap 'echo bye; exit 0' TERM; echo ready; while :; do sleep 0.05; done";
     let service = OutputExecutor::new(script, "ready").shell(true).started()?;
     assert_eq!(service.stop()?.output().text(), "ready\nbye\n");
     Ok(())

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// A shell that says what it hears.
-const HEARS: &str = "trap 'echo heard HUP' HUP; trap 'echo heard USR1' USR1; echo ready; while :; do sleep 60 & wait; done";
+const HEARS: &str = "trap 'echo heard HUP' HUP; trap 'echo heard USR1' USR1; echo ready; while :; do sleep 0.05; done";
 
 fn hearing() -> OutputExecutor {
     OutputExecutor::new(HEARS, "ready").shell(true)

@@ -16,7 +16,7 @@ fn a_stale_socket_file_is_neither_in_the_way_nor_ready() -> Result<()> {
     drop(UnixListener::bind(&path).expect("own directory"));
     assert!(path.exists(), "nobody listens on it, and it is there");
     let service = UnixSocketExecutor::new([BINDS_UNIX, "{socket}", "200"], &path).started()?;
-    assert_eq!(service.output().text(), "listening\n");
+    assert_eq!(service.output().wait_for("listening")?, "listening");
     UnixStream::connect(&path).expect("it is ready");
     Ok(())
 }

@@ -131,12 +131,12 @@ impl<R: Readiness> Executor<R> {
         scene.into_error(ErrorKind::TimeoutExpired)
     }
 
-    /// The story of a start or a wait that failed. `ended` is how the process stood before it was
+    /// The story of a start that failed, or of the wait for something else. `ended` is how the process stood before it was
     /// killed for that.
     pub(super) fn unready(
         &self,
         unready: Unready,
-        waited_for: String,
+        waited_for: Option<&str>,
         run: &Run,
         ended: (Option<i32>, bool),
         gone: Option<&Gone>,
@@ -144,7 +144,8 @@ impl<R: Readiness> Executor<R> {
     ) -> Error {
         let mut scene = self.scene_of(run);
         scene.exit_code = ended.0;
-        scene.waited_for = Some(waited_for);
+        let readiness = || self.readiness.describe(&run.context);
+        scene.waited_for = Some(waited_for.map_or_else(readiness, str::to_owned));
         scene.waited = Some(deadline.elapsed());
         if let Some(gone) = gone.filter(|gone| !gone.survivors.is_empty()) {
             scene
@@ -156,6 +157,7 @@ impl<R: Readiness> Executor<R> {
             Unready::Lost => self.lost(&run.link),
             Unready::Refused(error) => self.refused("start a thread", error),
             Unready::Ended { last_check } => {
+                scene.headline = waited_for.map(|_| "ended while it was waited for".to_owned());
                 scene.last_check = last_check;
                 scene.into_error(ErrorKind::ProcessExitedWithError)
             }

@@ -61,8 +61,7 @@ impl<R: Readiness> Executor<R> {
             // Told after the kill: what it printed last and how it ended belong to the story.
             let ended = run.link.look(|state| (state.exit, state.empty));
             let gone = self.session.bring_down(&run, ABRUPT);
-            let awaited = self.readiness.describe(&run.context);
-            return Err(self.unready(unready, awaited, &run, ended, gone.as_ref(), deadline));
+            return Err(self.unready(unready, None, &run, ended, gone.as_ref(), deadline));
         }
         tracing::info!(
             executor = self.title(),

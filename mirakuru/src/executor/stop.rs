@@ -176,7 +176,7 @@ impl<R: Readiness> Executor<R> {
             }
             _ => None,
         };
-        let awaited = "the closure to return true".to_owned();
+        let awaited = Some("the closure to return true");
         Err(self.unready(unready, awaited, &run, stood, gone.as_ref(), deadline))
     }
 
