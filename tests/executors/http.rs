@@ -18,6 +18,9 @@ fn serving(path: &str) -> HttpExecutor {
 
 /// What it was asked, one request a line, without what the service said first.
 fn requests(service: &HttpExecutor) -> Vec<String> {
+    // It answers once it has written the line, and the line may still be on its way.
+    let line = service.output().wait_for(" /");
+    line.expect("it was asked at least once");
     let text = service.output().text();
     text.lines().skip(1).map(str::to_owned).collect()
 }

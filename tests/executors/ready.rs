@@ -51,7 +51,7 @@ fn an_http_executor_is_ready_once_its_url_answers_well() -> Result<()> {
     assert_eq!(service.url(), format!("http://{}/health", service.addr()));
     assert_eq!(service.host(), "127.0.0.1");
     // It answered 503 at first, which is not ready.
-    assert!(service.output().text().contains("HEAD /health"));
+    assert_eq!(service.output().wait_for("HEAD")?, "HEAD /health ");
     Ok(())
 }
 

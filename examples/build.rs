@@ -1,0 +1,110 @@
+//! Looks for the servers that the tests start, so that the tests of a missing one are shown as
+//! ignored: `cfg(has_redis)` and its like. `NGINX` and `POSTGRES_BIN` say where those two are, as they
+//! often stand outside PATH.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Where systems put servers without putting the place into everybody's PATH.
+const SERVER_PLACES: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/opt/homebrew/bin"];
+/// The same for PostgreSQL: a folder for each version, and the programs in its `bin`.
+const POSTGRES_PLACES: [&str; 3] = ["/usr/lib/postgresql", "/opt/homebrew/opt", "/usr/local/opt"];
+
+fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-env-changed=PATH");
+    println!("cargo::rustc-check-cfg=cfg(root, has_redis, has_memcached, has_nginx, has_postgres)");
+
+    let path: Vec<_> = env::split_paths(&env::var_os("PATH").unwrap_or_default()).collect();
+    for (cfg, program) in [
+        ("has_redis", "redis-server"),
+        ("has_memcached", "memcached"),
+    ] {
+        if find(program, &path).is_some() {
+            println!("cargo::rustc-cfg={cfg}");
+        }
+    }
+
+    let places = || SERVER_PLACES.map(PathBuf::from);
+    let nginx = find(
+        "nginx",
+        path.iter()
+            .cloned()
+            .chain(places())
+            .collect::<Vec<_>>()
+            .as_slice(),
+    );
+    tell("has_nginx", "NGINX", nginx.as_deref());
+
+    let mut places = path;
+    places.extend(postgres_places());
+    let initdb = find("initdb", &places);
+    tell(
+        "has_postgres",
+        "POSTGRES_BIN",
+        initdb.as_deref().and_then(Path::parent),
+    );
+
+    let id = Command::new("id").arg("-u").output();
+    if id.is_ok_and(|id| id.stdout == b"0\n") {
+        println!("cargo::rustc-cfg=root");
+    }
+}
+
+/// The first of these places that holds the program. The build script runs again when that
+/// changes: when the program goes or, where it is missing, when a place gets a new file.
+fn find(program: &str, places: &[PathBuf]) -> Option<PathBuf> {
+    let found = places
+        .iter()
+        .map(|place| place.join(program))
+        .find(|file| file.is_file());
+    match &found {
+        Some(file) => println!("cargo::rerun-if-changed={}", file.display()),
+        None => places
+            .iter()
+            .filter(|place| place.is_dir())
+            .for_each(|place| println!("cargo::rerun-if-changed={}", place.display())),
+    }
+    found
+}
+
+/// The newest version first.
+fn postgres_places() -> Vec<PathBuf> {
+    let folders = POSTGRES_PLACES
+        .iter()
+        .filter_map(|place| fs::read_dir(place).ok());
+    let mut versions: Vec<_> = folders
+        .flatten()
+        .flatten()
+        .map(|folder| folder.path().join("bin"))
+        .collect();
+    versions.retain(|bin| bin.join("initdb").is_file());
+    versions.sort_by_key(|bin| {
+        let digits = |c: char| !c.is_ascii_digit();
+        let name = bin
+            .parent()
+            .map(|folder| folder.to_string_lossy().into_owned());
+        let number: u32 = name
+            .unwrap_or_default()
+            .rsplit(digits)
+            .next()?
+            .parse()
+            .ok()?;
+        Some(number)
+    });
+    versions.reverse();
+    versions
+}
+
+/// Sets the cfg if it was found, and the variable always, as `env!` must compile.
+fn tell(cfg: &str, variable: &str, found: Option<&Path>) {
+    if found.is_some() {
+        println!("cargo::rustc-cfg={cfg}");
+    }
+    println!(
+        "cargo::rustc-env={variable}={}",
+        found.unwrap_or(Path::new("")).display()
+    );
+}

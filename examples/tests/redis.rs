@@ -1,0 +1,82 @@
+//! Redis over TCP, over a Unix socket, and as a daemon that writes a pid file.
+
+use std::error::Error;
+
+use mirakuru::{PidExecutor, TcpExecutor, UnixSocketExecutor};
+use redis::{Client, Commands};
+
+/// `{port}` is a free port, `{tmpdir}` a private directory: any number of these run side by side.
+#[test]
+#[cfg_attr(
+    not(has_redis),
+    ignore = "redis-server is not in PATH: apt-get install redis-server"
+)]
+fn keeps_a_value_over_tcp() -> Result<(), Box<dyn Error>> {
+    let command = "redis-server --port {port} --save '' --dir {tmpdir}";
+    let redis = TcpExecutor::new(command, "127.0.0.1", 0).started()?;
+
+    let mut client = Client::open(format!("redis://{}/", redis.addr()))?;
+    let _: () = client.set("answer", 42)?;
+    assert_eq!(client.get::<_, i32>("answer")?, 42);
+    Ok(())
+} // It is stopped here, and gone.
+
+/// `{socket}` is a path in the private directory. Port 0 means no TCP, by Redis' own rules.
+#[test]
+#[cfg_attr(
+    not(has_redis),
+    ignore = "redis-server is not in PATH: apt-get install redis-server"
+)]
+fn counts_over_a_unix_socket() -> Result<(), Box<dyn Error>> {
+    let command = "redis-server --port 0 --unixsocket {socket} --save '' --dir {tmpdir}";
+    let redis = UnixSocketExecutor::new(command, "{socket}").started()?;
+
+    let mut client = Client::open(format!("redis+unix://{}", redis.socket().display()))?;
+    assert_eq!(client.incr::<_, _, i32>("visits", 1)?, 1);
+    assert_eq!(client.incr::<_, _, i32>("visits", 1)?, 2);
+    Ok(())
+}
+
+/// The program that was started ends at once, and leaves a daemon in a session of its own. Its pid
+/// file tells that it is up, and the stop finds it all the same.
+#[test]
+#[cfg_attr(
+    not(has_redis),
+    ignore = "redis-server is not in PATH: apt-get install redis-server"
+)]
+fn stops_a_daemon() -> Result<(), Box<dyn Error>> {
+    let command =
+        "redis-server --daemonize yes --pidfile {pidfile} --port {port} --save '' --dir {tmpdir}";
+    let redis = PidExecutor::new(command, "{pidfile}").started()?;
+
+    let client = Client::open(format!("redis://{}/", redis.addr()))?;
+    // Redis 7.2 and later write the file just before they listen.
+    redis.wait_for(|| client.get_connection().is_ok())?;
+    assert_eq!(
+        redis.exit_code(),
+        Some(0),
+        "what was started has long ended"
+    );
+    assert!(redis.filename().exists());
+
+    redis.stop()?;
+    assert!(client.get_connection().is_err(), "the daemon is gone");
+    Ok(())
+}
+
+/// What was kept in memory only is gone after a restart; the port is the same.
+#[test]
+#[cfg_attr(
+    not(has_redis),
+    ignore = "redis-server is not in PATH: apt-get install redis-server"
+)]
+fn forgets_at_a_restart() -> Result<(), Box<dyn Error>> {
+    let command = "redis-server --port {port} --save '' --dir {tmpdir}";
+    let redis = TcpExecutor::new(command, "127.0.0.1", 0).started()?;
+
+    let mut client = Client::open(format!("redis://{}/", redis.addr()))?;
+    let _: () = client.set("answer", 42)?;
+    redis.restart()?;
+    assert_eq!(client.get::<_, Option<i32>>("answer")?, None);
+    Ok(())
+}
