@@ -9,7 +9,7 @@ use mirakuru::{
 };
 
 use crate::{
-    programs::PRINTS,
+    programs::{LISTENS_LATE, PRINTS},
     told::{assert_told, error_of},
 };
 
@@ -55,8 +55,12 @@ fn a_port_that_accepts_is_told_with_its_holder() {
 
 #[test]
 fn a_port_that_is_free_again_is_no_obstacle() -> mirakuru::Result<()> {
-    let (listener, port) = taken_port();
-    let command = [crate::programs::LISTENS_LATE, &port.to_string()];
+    // Below the range that the kernel gives ports from: nobody takes it in between.
+    let first = 20_000 + u16::try_from(process::id() % 10_000).unwrap_or(0);
+    let (listener, port) = (first..32_000)
+        .find_map(|port| Some((TcpListener::bind(("127.0.0.1", port)).ok()?, port)))
+        .expect("a free port");
+    let command = [LISTENS_LATE, &port.to_string()];
     let executor = TcpExecutor::new(command, "127.0.0.1", port);
     refused(&executor);
     drop(listener);

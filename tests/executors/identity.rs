@@ -135,7 +135,7 @@ fn another_user_may_be_stopped_and_opens_its_output_by_name() -> Result<()> {
         .user("nobody")
         .started()?;
     assert_eq!(service.output().text(), "out\n");
-    assert_eq!(service.err_output().text(), "err\n");
+    assert_eq!(service.err_output().wait_for("")?, "err");
     assert_eq!(service.stop()?.exit_code(), Some(-15));
     Ok(())
 }

@@ -77,8 +77,8 @@ fn a_url_has_them() -> Result<()> {
     let port = service.port();
     let filled = format!("http://127.0.0.1:{port}/status/204?at={port}");
     assert_eq!(service.url(), filled);
-    let asked = format!("HEAD /status/204?at={port} ");
-    assert!(service.output().text().lines().any(|line| line == asked));
+    let asked = service.output().wait_for("HEAD")?;
+    assert_eq!(asked, format!("HEAD /status/204?at={port} "));
     Ok(())
 }
 

@@ -9,7 +9,7 @@ fn output_opened_again_by_name_is_captured() -> Result<()> {
     // It truncates what it opens, and closes its standard output.
     let service = OutputExecutor::new([REOPENS_OUTPUT], "through stdout").started()?;
     assert_eq!(service.output().text(), "through stdout\n");
-    assert_eq!(service.err_output().text(), "through stderr\n");
+    assert_eq!(service.err_output().wait_for("")?, "through stderr");
     assert!(service.running());
     Ok(())
 }

@@ -147,7 +147,8 @@ fn find_in(
         }
         // An unfinished line that did not match may yet grow into one that does. And a flood has
         // no end: between two slices of it the deadline and the process are looked at.
-        if !is_whole || (looked_at % 256 == 0 && begin.elapsed() >= SLICE) {
+        let worth_a_look = looked_at % 256 == 0 || line.len() > 4096;
+        if !is_whole || (worth_a_look && begin.elapsed() >= SLICE) {
             return false;
         }
     }
