@@ -456,7 +456,7 @@ impl<R: Readiness> Executor<R> {
             }
             // What is asked when hardly any time is left fails for want of time: what failed before
             // says more.
-            let hurried = deadline.remaining() < Pace::LONGEST;
+            let hurried = deadline.remaining() < Pace::LONGEST * 10;
             let failed = match ask() {
                 Answer::Ready => return Ok(()),
                 Answer::NotReady(why) if !hurried => Some(why.to_string()),
