@@ -3,6 +3,7 @@
 //! The scene is told once, by `Display`; `Debug` is the same text, as `.unwrap()` and a test that
 //! returns `Err` print `Debug`.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io;
 use std::time::Duration;
@@ -184,7 +185,23 @@ fn block(f: &mut fmt::Formatter<'_>, label: &str, text: &str) -> fmt::Result {
     }
     write!(f, "\n  {label}, last lines:")?;
     text.lines()
-        .try_for_each(|line| write!(f, "\n    | {line}"))
+        .try_for_each(|line| write!(f, "\n    | {}", readable(line)))
+}
+
+/// How much of each end of a line a person is shown.
+const LINE_END: usize = 1000;
+
+/// A line that never ends is told by both its ends.
+fn readable(line: &str) -> Cow<'_, str> {
+    let middle = line.len().saturating_sub(2 * LINE_END);
+    if middle == 0 {
+        return line.into();
+    }
+    let boundary = |at: usize| (0..=at).rev().find(|at| line.is_char_boundary(*at));
+    let head = boundary(LINE_END).unwrap_or_default();
+    let tail = boundary(LINE_END + middle).unwrap_or_default();
+    let (first, last) = (&line[..head], &line[tail..]);
+    format!("{first} [… {} bytes …] {last}", tail - head).into()
 }
 
 /// A duration as a person reads it.
@@ -194,5 +211,20 @@ pub(crate) fn seconds(duration: Duration) -> String {
         format!("{:.1} ms", secs * 1e3)
     } else {
         format!("{secs:.1} s")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_never_ends_is_told_by_both_its_ends() {
+        assert_eq!(readable("short"), "short");
+        let long = format!("begin{}end", "é".repeat(5000));
+        let told = readable(&long);
+        assert!(told.starts_with("beginé"), "{told}");
+        assert!(told.ends_with("éend"), "{told}");
+        assert!(told.len() < 2100, "{told}");
     }
 }

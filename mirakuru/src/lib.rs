@@ -40,7 +40,7 @@
 //! | drops the executor | is stopped, and gone when the drop returns |
 //! | panics | is killed, and gone when the drop returns |
 //! | returns from `main`, or calls `process::exit` | is stopped by an exit hook, statics and leaked executors included, and gone when the process is |
-//! | aborts, or is killed by any signal | is stopped by the supervisor, and gone within two seconds |
+//! | aborts, or is killed by any signal | is stopped by the supervisor, and killed after two seconds |
 //!
 //! Who kills the supervisor itself gets the second line of defence: the kernel kills the service
 //! with it, and the test process sweeps the rest by a mark in the environment, and says so.

@@ -4,6 +4,8 @@ use std::fmt;
 
 use nix::libc;
 
+use crate::sys;
+
 /// A signal, by its number on this system.
 ///
 /// ```
@@ -35,10 +37,20 @@ impl Signal {
     /// Lets a frozen process go on.
     pub const CONT: Self = Self(libc::SIGCONT);
 
-    /// The signal with this number. Whether the system knows it shows when it is sent.
+    /// The signal with this number. One that the system does not know is `InvalidConfig` from the
+    /// call that is to send it.
     #[must_use]
     pub const fn from_raw(number: i32) -> Self {
         Self(number)
+    }
+
+    /// Whether the system knows it, or what is wrong.
+    pub(crate) fn check(self) -> Result<(), String> {
+        if (1..=sys::last_signal()).contains(&self.0) {
+            Ok(())
+        } else {
+            Err(format!("there is no signal with the number {}", self.0))
+        }
     }
 
     /// The signal's number.
@@ -66,7 +78,9 @@ impl fmt::Debug for Signal {
 /// How a process ended, in words. `code` is negative for a signal's number.
 pub(crate) fn describe_exit(code: i32) -> String {
     if code < 0 {
-        format!("killed by {} (signal {})", Signal(-code), -code)
+        let number = code.unsigned_abs();
+        let signal = Signal(i32::try_from(number).unwrap_or(i32::MAX));
+        format!("killed by {signal} (signal {number})")
     } else {
         format!("exited with code {code}")
     }

@@ -1,16 +1,18 @@
 //! Deadlines, and how often to look.
 //!
 //! What ends a wait early (a death, more output, a changed directory) wakes it; this is for what
-//! wakes nobody. A look costs little and a wake-up much, so their number is what counts: the
-//! interval is a fixed share of the time already waited, which keeps the delay within a few per
-//! cent of the start-up and the number of looks logarithmic.
+//! wakes nobody. A look costs little and a wake-up much, the more the longer the sleep before it, so
+//! their number is what counts: the interval is a share of the time already waited, which keeps the
+//! delay within a few per cent of the start-up and the number of looks logarithmic.
 
 use std::time::{Duration, Instant};
 
 /// One part in this many of the time waited.
-const SHARE: u32 = 36;
+const SHARE: u32 = 40;
+/// Most services are ready by then; behind it the share itself grows in proportion.
+const PROMPT: Duration = Duration::from_millis(130);
 const FLOOR: Duration = Duration::from_micros(100);
-const CEILING: Duration = Duration::from_millis(20);
+const CEILING: Duration = Duration::from_millis(50);
 
 /// A monotonic point in time; a clock that is set has no part in it.
 #[derive(Clone, Copy, Debug)]
@@ -80,7 +82,10 @@ impl Pace {
 }
 
 fn adaptive(waited: Duration) -> Duration {
-    (waited / SHARE).clamp(FLOOR, CEILING)
+    let growth = waited.as_secs_f64() / PROMPT.as_secs_f64();
+    (waited / SHARE)
+        .mul_f64(growth.clamp(1.0, f64::from(SHARE)))
+        .clamp(FLOOR, CEILING)
 }
 
 #[cfg(test)]
@@ -91,9 +96,10 @@ mod tests {
     fn the_interval_is_a_share_of_the_time_waited_between_its_bounds() {
         assert_eq!(adaptive(Duration::ZERO), FLOOR);
         assert_eq!(
-            adaptive(Duration::from_millis(360)),
-            Duration::from_millis(10)
+            adaptive(Duration::from_millis(120)),
+            Duration::from_millis(3)
         );
+        assert_eq!(adaptive(Duration::from_millis(300)).as_millis(), 17);
         assert_eq!(adaptive(Duration::from_secs(60)), CEILING);
     }
 
@@ -104,7 +110,7 @@ mod tests {
             waited += adaptive(waited);
             looks += 1;
         }
-        assert!(looks < 320, "{looks} looks in two seconds");
+        assert!(looks < 260, "{looks} looks in two seconds");
     }
 
     #[test]

@@ -15,7 +15,7 @@ use mirakuru::{
 };
 
 use crate::{
-    programs::{BINDS_UNIX, LISTENS_LATE, PRINTS},
+    programs::{BINDS_UNIX, EXITS, LISTENS_LATE, PRINTS},
     told::{assert_told, error_of},
 };
 
@@ -32,6 +32,19 @@ fn ready_text<R: Readiness>(check: R) -> Result<String> {
 fn overdue<R: Readiness>(check: R) -> Error {
     let executor = Executor::with_readiness([PRINTS, "one"], check);
     error_of(executor.timeout(Duration::from_secs(1)).start())
+}
+
+#[test]
+fn an_answer_that_comes_after_the_death_is_not_ready() {
+    // Says yes, but not before the process is dead.
+    let executor = Executor::when([EXITS, "3"], |cx: &Context| {
+        cx.output().wait_for("never").is_err()
+    });
+    let error = error_of(executor.start());
+    assert_eq!(
+        (error.kind(), error.exit_code()),
+        (ErrorKind::ProcessExitedWithError, Some(3))
+    );
 }
 
 #[test]

@@ -1,10 +1,15 @@
 //! A service that floods its output: never held up, bounded on disk, its first and its last lines
 //! readable.
 
-use std::{fs, os::unix::fs::MetadataExt, time::Duration};
-use std::{sync::mpsc, thread};
+use std::{
+    fs,
+    os::unix::fs::MetadataExt,
+    sync::mpsc,
+    thread,
+    time::{Duration, Instant},
+};
 
-use mirakuru::{ErrorKind, OutputExecutor, Result, SimpleExecutor};
+use mirakuru::{ErrorKind, OutputExecutor, PidExecutor, Result, SimpleExecutor};
 
 use crate::{
     again::{alone, is_alone},
@@ -169,4 +174,24 @@ fn or_fail<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> T {
     thread::spawn(move || send.send(run()));
     let outcome = receive.recv_timeout(Duration::from_secs(20));
     outcome.expect("it comes to an end")
+}
+
+#[test]
+fn a_flood_of_new_files_beside_a_pid_file_that_nobody_waits_for_any_more_holds_nothing_up()
+-> Result<()> {
+    // What it prints is more than a pipe takes: it comes to its end only if it is read.
+    let script = "echo $$ > {pidfile}; \
+                  i=0; while [ $i -lt 3000 ]; do : > {tmpdir}/$i; i=$((i+1)); done; \
+                  seq 50000; : > {tmpdir}/done; exec sleep 60";
+    let service = PidExecutor::new(script, "{pidfile}")
+        .shell(true)
+        .started()?;
+    let done = service.tmpdir().join("done");
+    let hung = Instant::now() + Duration::from_secs(60);
+    while !done.exists() {
+        assert!(Instant::now() < hung, "the service stands still");
+        thread::yield_now();
+    }
+    assert!(service.running());
+    Ok(())
 }

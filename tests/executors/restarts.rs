@@ -1,6 +1,6 @@
 //! Stop and start again: the same port, the same private directory, a new process.
 
-use std::{fs, net::TcpStream};
+use std::{fs, net::TcpStream, thread};
 
 use mirakuru::{ErrorKind, OutputExecutor, Result, SimpleExecutor, TcpExecutor};
 
@@ -80,6 +80,26 @@ fn lines_of_every_start_are_waited_for() -> Result<()> {
         service.restart()?;
     }
     Ok(())
+}
+
+#[test]
+fn a_watch_for_more_than_the_new_start_prints_does_not_hold_it_up() -> Result<()> {
+    let script =
+        "mkdir {tmpdir}/first && seq 2000 && exec sleep 60; sleep 0.3; echo hello; exec sleep 60";
+    let service = SimpleExecutor::new(script).shell(true).started()?;
+    let output = service.output();
+    output.wait_for("^2000$")?;
+    thread::scope(|scope| {
+        // Is left with a watch for output beyond those lines.
+        let waiting = scope.spawn(|| error_of(output.wait_for("never")));
+        service.restart()?;
+        assert_eq!(
+            waiting.join().expect("no panic").kind(),
+            ErrorKind::ProcessExitedWithError
+        );
+        assert_eq!(at_once(|| service.output().wait_for("hello"))?, "hello");
+        Ok(())
+    })
 }
 
 #[test]

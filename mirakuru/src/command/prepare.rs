@@ -3,17 +3,16 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::PathBuf;
 
 use super::line::{CommandLine, quote};
 use super::{EnvChange, Place, Shape, user};
-use crate::supervisor::protocol::{Identity, MARK};
+use crate::supervisor::protocol::{Directory, Identity, MARK};
 
 /// A command ready to be run.
 pub(crate) struct Prepared {
     pub(crate) words: Vec<OsString>,
     pub(crate) env: Vec<(OsString, OsString)>,
-    pub(crate) cwd: Option<PathBuf>,
+    pub(crate) cwd: Directory,
     pub(crate) identity: Option<Identity>,
 }
 
@@ -38,21 +37,26 @@ pub(crate) fn prepare(
     })
 }
 
+/// It would be cut short by the kernel's interface.
+const HOLDS_NUL: &str = "the command holds a NUL byte";
+
 fn words(command: &CommandLine, shell: bool, place: &Place) -> Result<Vec<OsString>, String> {
     if shell {
         let text = place.fill(&command.shell_text())?;
         if text.trim().is_empty() {
             return Err("the command is empty".to_owned());
         }
+        if text.contains('\0') {
+            return Err(HOLDS_NUL.to_owned());
+        }
         return Ok(vec!["/bin/sh".into(), "-c".into(), text.into()]);
     }
     let words = command.words()?;
-    // A word holding a NUL byte would be cut short by the kernel's interface.
     if words
         .iter()
         .any(|word| word.as_encoded_bytes().contains(&0))
     {
-        return Err("the command holds a NUL byte".to_owned());
+        return Err(HOLDS_NUL.to_owned());
     }
     match words.first() {
         Some(program) if !program.is_empty() => {
@@ -92,13 +96,13 @@ fn environment(changes: &[EnvChange], place: &Place) -> Result<Vec<(OsString, Os
 }
 
 /// Absolute, as the supervisor stands elsewhere; the test's own directory by default.
-fn working_directory(shape: &Shape, place: &Place) -> Result<Option<PathBuf>, String> {
+fn working_directory(shape: &Shape, place: &Place) -> Result<Directory, String> {
     let here = std::env::current_dir().ok();
     let Some(cwd) = &shape.cwd else {
-        return Ok(here);
+        return Ok(here.map_or(Directory::Root, Directory::Inherited));
     };
     let cwd = place.fill_path(cwd)?;
-    Ok(Some(
+    Ok(Directory::Given(
         here.map_or_else(|| cwd.clone(), |here| here.join(&cwd)),
     ))
 }

@@ -3,7 +3,11 @@
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::libc;
 
 /// Where a standard stream of the process leads.
 ///
@@ -71,22 +75,34 @@ impl Stdio {
                 1 => rewrap(io::stdout())?,
                 _ => rewrap(io::stderr())?,
             }),
-            Leads::Path(path) if stream == 0 => Opened::Given(
-                File::open(path)
-                    .map_err(|error| named(path, &error))?
-                    .into(),
-            ),
             Leads::Path(path) => Opened::Given(
-                OpenOptions::new()
-                    .create(true)
-                    .append(true)
-                    .open(path)
+                open_at_once(path, stream == 0)
                     .map_err(|error| named(path, &error))?
                     .into(),
             ),
             Leads::Open(file) => Opened::Given(file.try_clone()?.into()),
         })
     }
+}
+
+/// Opens a file to read from or append to. A named pipe is not waited for: one without a reader is
+/// kept open by the service itself.
+fn open_at_once(path: &Path, to_read: bool) -> io::Result<File> {
+    let open = |options: &mut OpenOptions| options.custom_flags(libc::O_NONBLOCK).open(path);
+    let file = if to_read {
+        open(OpenOptions::new().read(true))?
+    } else {
+        let appended = open(OpenOptions::new().create(true).append(true));
+        match appended {
+            Err(error) if error.raw_os_error() == Some(libc::ENXIO) => {
+                open(OpenOptions::new().read(true).write(true))?
+            }
+            appended => appended?,
+        }
+    };
+    let flags = OFlag::from_bits_retain(fcntl(&file, FcntlArg::F_GETFL)?);
+    fcntl(&file, FcntlArg::F_SETFL(flags - OFlag::O_NONBLOCK))?;
+    Ok(file)
 }
 
 fn named(path: &Path, error: &io::Error) -> io::Error {

@@ -49,33 +49,6 @@ impl Resource {
     pub(crate) fn from_number(number: u8) -> Option<Self> {
         Self::ALL.get(usize::from(number)).copied()
     }
-
-    /// Bounds this resource for the calling process.
-    #[allow(
-        clippy::useless_conversion,
-        reason = "the type of a limit differs between systems"
-    )]
-    pub(crate) fn limit(self, soft: u64, hard: u64) -> nix::Result<()> {
-        use nix::sys::resource::{Resource, setrlimit};
-
-        let system = match self {
-            Self::AddressSpace => Resource::RLIMIT_AS,
-            Self::Core => Resource::RLIMIT_CORE,
-            Self::Cpu => Resource::RLIMIT_CPU,
-            Self::Data => Resource::RLIMIT_DATA,
-            Self::FileSize => Resource::RLIMIT_FSIZE,
-            Self::LockedMemory => Resource::RLIMIT_MEMLOCK,
-            Self::OpenFiles => Resource::RLIMIT_NOFILE,
-            Self::Processes => Resource::RLIMIT_NPROC,
-            Self::Stack => Resource::RLIMIT_STACK,
-        };
-        let bound = |limit: u64| {
-            limit
-                .try_into()
-                .unwrap_or(nix::sys::resource::RLIM_INFINITY)
-        };
-        setrlimit(system, bound(soft), bound(hard))
-    }
 }
 
 /// The user with this name or number, with all of their groups.

@@ -6,7 +6,7 @@ use super::Executor;
 use crate::output::Output;
 use crate::readiness::Readiness;
 use crate::readiness::tcp_address;
-use crate::supervisor::link::State;
+use crate::supervisor::state::State;
 use crate::wait::Deadline;
 
 impl<R: Readiness> Executor<R> {
@@ -88,10 +88,7 @@ impl<R: Readiness> Executor<R> {
     /// The host that is checked; `127.0.0.1` where none was given.
     #[must_use]
     pub fn host(&self) -> String {
-        self.readiness
-            .target()
-            .host
-            .unwrap_or_else(|| "127.0.0.1".to_owned())
+        self.settled_host()
     }
 
     /// The port: the one that the service told in its banner, the given one, or the free one that
@@ -124,7 +121,8 @@ impl<R: Readiness> Executor<R> {
     ///
     /// # Panics
     ///
-    /// As [`port`](Self::port), and [`tmpdir`](Self::tmpdir) where the URL names it.
+    /// As [`port`](Self::port), and [`tmpdir`](Self::tmpdir) where the URL names it; for a placeholder
+    /// that there is none of.
     #[must_use]
     pub fn url(&self) -> String {
         match self.readiness.target().url {
@@ -137,7 +135,7 @@ impl<R: Readiness> Executor<R> {
     ///
     /// # Panics
     ///
-    /// As [`tmpdir`](Self::tmpdir), where it stands there.
+    /// As [`tmpdir`](Self::tmpdir), where it stands there; for a placeholder that there is none of.
     #[must_use]
     pub fn socket(&self) -> PathBuf {
         self.filled("{socket}").into()
@@ -147,7 +145,7 @@ impl<R: Readiness> Executor<R> {
     ///
     /// # Panics
     ///
-    /// As [`tmpdir`](Self::tmpdir), where it stands there.
+    /// As [`tmpdir`](Self::tmpdir), where it stands there; for a placeholder that there is none of.
     #[must_use]
     pub fn filename(&self) -> PathBuf {
         self.filled("{pidfile}").into()
@@ -161,11 +159,12 @@ impl<R: Readiness> Executor<R> {
     /// If it cannot be made, and in a forked child of the test process.
     #[must_use]
     pub fn tmpdir(&self) -> PathBuf {
-        let _turn = self.session.turn();
+        // Ahead of the lock, which a thread of the parent may have held at the fork.
         assert!(
             !self.session.is_foreign(),
             "the private directory belongs to the parent process"
         );
+        let _turn = self.session.turn();
         let deadline = Deadline::after(self.config.timeout);
         let link = self
             .session

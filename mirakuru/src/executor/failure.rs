@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorKind, Scene};
 use crate::output::{Output, TAIL_LINES};
 use crate::readiness::{Context, Readiness};
 use crate::supervisor::link::Link;
-use crate::supervisor::protocol::{Failure, Gone};
+use crate::supervisor::protocol::{Failure, Gone, StopPlan};
 use crate::sys;
 use crate::wait::Deadline;
 
@@ -58,9 +58,14 @@ impl<R: Readiness> Executor<R> {
 
     pub(super) fn refused(&self, what: &str, error: io::Error) -> Error {
         let mut scene = self.scene().reason(format!("failed to {what}: {error}"));
+        let kind = if error.kind() == io::ErrorKind::TimedOut {
+            ErrorKind::TimeoutExpired
+        } else {
+            ErrorKind::Io
+        };
         scene.advice = advice_for(error.raw_os_error());
         scene.source = Some(error);
-        scene.into_error(ErrorKind::Io)
+        scene.into_error(kind)
     }
 
     pub(super) fn already_running(&self, context: &Context) -> Error {
@@ -125,7 +130,7 @@ impl<R: Readiness> Executor<R> {
         if link.look(|state| state.lost) {
             return self.lost(link);
         }
-        link.stop(super::stop::ABRUPT);
+        link.stop(StopPlan::ABRUPT);
         let mut scene = self.scene().reason("the program was not running in time");
         scene.waited = Some(deadline.elapsed());
         scene.into_error(ErrorKind::TimeoutExpired)

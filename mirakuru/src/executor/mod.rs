@@ -3,7 +3,9 @@
 mod accessors;
 mod failure;
 mod kinds;
+mod ready;
 mod session;
+mod settle;
 mod start;
 mod stop;
 
@@ -39,7 +41,8 @@ use session::Session;
 /// tree at once. It never panics: to see why a stop failed, call [`stop`](Self::stop) first. Where
 /// drop does not run (a static, `mem::forget`, `process::exit`, `abort`, a signal) the tree goes
 /// with the test process all the same, see the [crate's documentation](crate). In a forked child of
-/// the test process every method does nothing.
+/// the test process a start, a stop and a drop do nothing, nothing runs as far as the child can tell,
+/// and what would make a directory panics.
 #[must_use = "an executor starts nothing until `start` is called, and stops when it is dropped"]
 pub struct Executor<R: Readiness> {
     config: Config,
@@ -177,7 +180,7 @@ impl<R: Readiness> Executor<R> {
     }
 
     /// How often the check is asked where nothing tells that it is worth it. By default a small
-    /// share of the time already waited, between a tenth of a millisecond and 20.
+    /// share of the time already waited, between a tenth of a millisecond and 50 milliseconds.
     pub fn poll_interval(mut self, interval: Duration) -> Self {
         self.config.poll_interval = Some(interval);
         self

@@ -123,8 +123,11 @@ impl Session {
     /// Brings the tree of this run down; `None` if the supervisor could not say how that went.
     pub(super) fn bring_down(&self, run: &Run, plan: StopPlan) -> Option<Gone> {
         let gone = run.link.stop(plan);
-        if let Some(run) = &mut self.state().run {
-            run.up = false;
+        // Another thread may have started it again since this run was looked up.
+        if let Some(latest) = &mut self.state().run
+            && latest.context.start() == run.context.start()
+        {
+            latest.up = false;
         }
         if let Some(pid_file) = &run.pid_file {
             // Left by a process that was killed; it would be taken for a running one.
@@ -143,7 +146,7 @@ impl Drop for Session {
         }
         if let Some(run) = self.up() {
             let plan = if std::thread::panicking() {
-                super::stop::ABRUPT
+                StopPlan::ABRUPT
             } else {
                 run.plan
             };

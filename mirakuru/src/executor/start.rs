@@ -3,25 +3,22 @@
 //! the caller hears of it.
 
 use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use super::failure::Unready;
+use super::Executor;
 use super::session::Run;
-use super::stop::ABRUPT;
-use super::{Config, Executor};
-use crate::command::{EnvChange, Opened, Place, Prepared, prepare, uses};
-use crate::error::{ErrorKind, Result};
+use crate::command::{Opened, Place, Prepared};
+use crate::error::Result;
 use crate::output::Capture;
 use crate::readiness::probe::{Answer, Probe, Question};
-use crate::readiness::{Context, NotReady, Readiness, Situation, Target};
-use crate::supervisor::link::{Link, State};
+use crate::readiness::{Context, Readiness, Situation};
+use crate::supervisor::link::Link;
 use crate::supervisor::protocol::{Launch, Lead, StopPlan, Stream};
-use crate::wait::{Deadline, Pace};
+use crate::supervisor::state::State;
+use crate::wait::Deadline;
 
 impl<R: Readiness> Executor<R> {
     /// Starts the process and returns once it is ready, or at the first sign that it never will
@@ -60,7 +57,7 @@ impl<R: Readiness> Executor<R> {
         if let Err(unready) = ready {
             // Told after the kill: what it printed last and how it ended belong to the story.
             let ended = run.link.look(|state| (state.exit, state.empty));
-            let gone = self.session.bring_down(&run, ABRUPT);
+            let gone = self.session.bring_down(&run, StopPlan::ABRUPT);
             return Err(self.unready(unready, None, &run, ended, gone.as_ref(), deadline));
         }
         tracing::info!(
@@ -107,180 +104,8 @@ impl<R: Readiness> Executor<R> {
     /// What a service that ended by itself left running.
     fn clear_remains(&self) {
         if let Some(run) = self.session.up() {
-            self.session.bring_down(&run, ABRUPT);
+            self.session.bring_down(&run, StopPlan::ABRUPT);
         }
-    }
-
-    /// Finds what is wrong before anything is spawned, with stand-ins for what is not known yet.
-    fn look_through(&self, deadline: Deadline) -> Result<()> {
-        let place = self.place(Some(std::env::temp_dir().join("mirakuru-XXXXXX")), 1);
-        let looked = place.and_then(|place| {
-            prepare(&self.config.command, &self.config.shape, &place)?;
-            let context = Context::new(self.situation(place, None, deadline));
-            self.readiness.validate(&context)
-        });
-        looked.map_err(|mistake| {
-            self.scene()
-                .reason(mistake)
-                .into_error(ErrorKind::InvalidConfig)
-        })
-    }
-
-    /// Settles everything that a start needs: the supervisor, the private directory, the port.
-    fn settle(&self, deadline: Deadline) -> Result<(Arc<Link>, Context, Prepared)> {
-        let link = self
-            .session
-            .link(deadline)
-            .map_err(|error| self.refused("start a supervisor", error))?;
-        let tmpdir = self
-            .needs_directory()
-            .then(|| self.directory(&link, deadline))
-            .transpose()?;
-        let port = self.settled_port()?;
-        let place = self.place(tmpdir, port);
-        let filled = place.and_then(|place| {
-            let prepared = prepare(&self.config.command, &self.config.shape, &place)?;
-            let context = Context::new(self.situation(place, Some(Arc::clone(&link)), deadline));
-            // Once more: lengths depend on what was filled in.
-            self.readiness
-                .validate(&context)
-                .map(|()| (context, prepared))
-        });
-        let (context, prepared) = filled.map_err(|mistake| {
-            self.scene()
-                .reason(mistake)
-                .into_error(ErrorKind::InvalidConfig)
-        })?;
-        self.session.prepared(&prepared);
-        Ok((link, context, prepared))
-    }
-
-    /// The private directory, made now if it was not yet.
-    pub(super) fn directory(&self, link: &Link, deadline: Deadline) -> Result<PathBuf> {
-        match link.directory(deadline) {
-            Some(Ok(directory)) => Ok(directory),
-            Some(Err(failure)) => {
-                let mut scene = self.scene().reason(failure.to_string());
-                scene.advice = Some(format!(
-                    "is there room in {}?",
-                    std::env::temp_dir().display()
-                ));
-                scene.source = Some(failure.error());
-                Err(scene.into_error(ErrorKind::Io))
-            }
-            None => Err(self.lost(link)),
-        }
-    }
-
-    /// The port that the check names, or a free one where it is 0 or only a placeholder; 0 where
-    /// there is none.
-    pub(super) fn settled_port(&self) -> Result<u16> {
-        match self.readiness.target().port {
-            Some(0) => {}
-            Some(port) => return Ok(port),
-            None if self.mentions("port") => {}
-            None => return Ok(0),
-        }
-        self.session
-            .port()
-            .map_err(|error| self.refused("find a free port", error))
-    }
-
-    fn place(&self, tmpdir: Option<PathBuf>, port: u16) -> Result<Place, String> {
-        let Target {
-            host,
-            socket,
-            filename,
-            ..
-        } = self.readiness.target();
-        let within = |name: &str| tmpdir.as_ref().map(|tmpdir| tmpdir.join(name));
-        let mut place = Place {
-            // `{host}` of a check is the default: no other part of it gives a host.
-            host: host
-                .filter(|host| !host.contains('{'))
-                .unwrap_or_else(|| "127.0.0.1".to_owned()),
-            port,
-            socket: within("socket"),
-            pidfile: within("pid"),
-            tmpdir,
-        };
-        if let Some(socket) = socket {
-            place.socket = Some(place.fill_path(&socket)?);
-        }
-        if let Some(filename) = filename {
-            place.pidfile = Some(place.fill_path(&filename)?);
-        }
-        Ok(place)
-    }
-
-    /// A text with its placeholders filled in, before the first start too.
-    ///
-    /// # Panics
-    ///
-    /// If the private directory is needed and cannot be made.
-    pub(super) fn filled(&self, text: &str) -> String {
-        let tmpdir = (self.needs_directory() || self.leads_to_directory(text.as_ref()))
-            .then(|| self.tmpdir());
-        let place = self.place(tmpdir, self.port());
-        let filled = place.and_then(|place| place.fill(text));
-        filled.unwrap_or_else(|mistake| {
-            panic!(
-                "{}",
-                self.scene()
-                    .reason(mistake)
-                    .into_error(ErrorKind::InvalidConfig)
-            )
-        })
-    }
-
-    /// Whether anything that was written stands in the private directory.
-    fn needs_directory(&self) -> bool {
-        self.texts()
-            .iter()
-            .any(|text| self.leads_to_directory(text))
-    }
-
-    /// Whether this text stands in the private directory. A socket or file of the check's own
-    /// stands where it says, unless it says `{socket}` or `{pidfile}` itself.
-    fn leads_to_directory(&self, text: &OsStr) -> bool {
-        let Target {
-            socket, filename, ..
-        } = self.readiness.target();
-        let lacking = |path: Option<PathBuf>, name: &str| {
-            path.is_none_or(|path| uses(path.as_os_str(), name))
-        };
-        uses(text, "tmpdir")
-            || (uses(text, "socket") && lacking(socket, "socket"))
-            || (uses(text, "pidfile") && lacking(filename, "pidfile"))
-    }
-
-    /// Whether a placeholder stands anywhere in what was written.
-    fn mentions(&self, name: &str) -> bool {
-        self.texts().iter().any(|text| uses(text, name))
-    }
-
-    /// Everything written that may hold placeholders.
-    fn texts(&self) -> Vec<OsString> {
-        let Config { command, shape, .. } = &self.config;
-        let Target {
-            url,
-            socket,
-            filename,
-            ..
-        } = self.readiness.target();
-        let mut texts = vec![OsString::from(command.shell_text())];
-        texts.extend(url.map(OsString::from));
-        texts.extend(
-            [socket, filename, shape.cwd.clone()]
-                .into_iter()
-                .flatten()
-                .map(OsString::from),
-        );
-        texts.extend(shape.env.iter().filter_map(|change| match change {
-            EnvChange::Set(_, value) => Some(value.clone()),
-            EnvChange::Remove(_) | EnvChange::Clear => None,
-        }));
-        texts
     }
 
     fn see_that_nothing_is_there(&self, context: &Context, deadline: Deadline) -> Result<()> {
@@ -309,6 +134,11 @@ impl<R: Readiness> Executor<R> {
             capture.attach(link);
         }
         let plan = order.farewell;
+        // One that is there before the start is somebody else's, and stays.
+        let pid_file = self.readiness.target().filename;
+        let pid_file = pid_file
+            .and_then(|_| before.place().pidfile.clone())
+            .filter(|file| file.symlink_metadata().is_err());
         let place = before.place().clone();
         let pid = match link.launch(order, &fds, deadline) {
             Some(Ok(pid)) => pid,
@@ -321,7 +151,6 @@ impl<R: Readiness> Executor<R> {
             stderr,
             ..self.situation(place.clone(), Some(Arc::clone(link)), deadline)
         });
-        let pid_file = self.readiness.target().filename.and(place.pidfile);
         let run = Run {
             link: Arc::clone(link),
             pid,
@@ -334,7 +163,12 @@ impl<R: Readiness> Executor<R> {
         Ok(run)
     }
 
-    fn situation(&self, place: Place, link: Option<Arc<Link>>, deadline: Deadline) -> Situation {
+    pub(super) fn situation(
+        &self,
+        place: Place,
+        link: Option<Arc<Link>>,
+        deadline: Deadline,
+    ) -> Situation {
         static STARTS: AtomicU64 = AtomicU64::new(1);
         Situation {
             start: STARTS.fetch_add(1, Ordering::Relaxed),
@@ -409,111 +243,7 @@ impl<R: Readiness> Executor<R> {
             patience: self.config.stop_timeout,
         }
     }
-
-    fn await_ready(&self, run: &Run, deadline: Deadline) -> Result<(), Unready> {
-        let context = &run.context;
-        let manner = self.readiness.manner(context);
-        if let Some(path) = manner.on_path {
-            run.link.watch_path(path);
-        }
-        let probe = Probe::new(&self.readiness, context).map_err(Unready::Refused)?;
-        // An exit with 0 is tolerated: it may have daemonized.
-        let died = |state: &State| state.exit.filter(|code| *code != 0);
-        let in_vain = || run.link.look(|state| state.lost || died(state).is_some());
-        let mut first = true;
-        let ask = || {
-            let answer = probe.ask(Question::AfterStart, context, deadline, in_vain);
-            match answer {
-                // What answered is somebody else. The first look comes with the spawn, when
-                // nothing can have ended.
-                Answer::Ready if !std::mem::take(&mut first) && in_vain() => {
-                    Answer::NotReady(NotReady::new("the check passed, but not by this process"))
-                }
-                answer => answer,
-            }
-        };
-        self.wait_until(run, deadline, manner.on_output, died, ask)?;
-        Ok(())
-    }
-
-    /// The one loop: look whether it ended, ask, and wait for news or the next look. An end is
-    /// noticed before the asking, so that the asking after it is the last.
-    pub(super) fn wait_until(
-        &self,
-        run: &Run,
-        deadline: Deadline,
-        on_output: bool,
-        ended: impl Fn(&State) -> Option<i32>,
-        mut ask: impl FnMut() -> Answer,
-    ) -> Result<(), Unready> {
-        let link = &run.link;
-        let mut pace = Pace::new(self.config.poll_interval);
-        let mut last_check = None;
-        loop {
-            let before = link.look(|state| (ended(state), News::of(state)));
-            if on_output {
-                watch_output(run);
-            }
-            // What is asked when hardly any time is left fails for want of time: what failed before
-            // says more.
-            let hurried = deadline.remaining() < Pace::LONGEST * 10;
-            let failed = match ask() {
-                Answer::Ready => return Ok(()),
-                Answer::NotReady(why) if !hurried => Some(why.to_string()),
-                Answer::NotReady(why) => last_check.take().or(Some(why.to_string())),
-                Answer::Overdue => last_check
-                    .take()
-                    .or_else(|| Some("the check did not answer in time".to_owned())),
-                Answer::Panicked(panic) => return Err(Unready::Panicked(panic)),
-            };
-            last_check = failed;
-            if link.look(|state| state.lost) {
-                return Err(Unready::Lost);
-            }
-            if before.0.is_some() {
-                return Err(Unready::Ended { last_check });
-            }
-            if deadline.has_passed() {
-                return Err(Unready::Overdue { last_check });
-            }
-            let next_look = deadline.or_sooner(pace.interval());
-            let woken = link.wait(next_look, |state| {
-                (ended(state).is_some() || News::of(state) != before.1)
-                    .then_some(state.path_news != before.1.path)
-            });
-            if woken == Some(true) {
-                pace.begin_again();
-            }
-        }
-    }
 }
 
 /// Standard output and standard error, where they are captured.
 type Captures = [Option<Arc<Capture>>; 2];
-
-/// What may make a check come true, counted.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct News {
-    output: [u64; 2],
-    path: u64,
-    exited: bool,
-}
-
-impl News {
-    fn of(state: &State) -> Self {
-        Self {
-            output: [Stream::Stdout, Stream::Stderr].map(|stream| state.output_news(stream)),
-            path: state.path_news,
-            exited: state.exit.is_some(),
-        }
-    }
-}
-
-/// Before the look, so that what is printed during it is news.
-fn watch_output(run: &Run) {
-    for stream in [Stream::Stdout, Stream::Stderr] {
-        if let Some(capture) = run.context.captured_stream(stream) {
-            run.link.watch_output(stream, capture.len());
-        }
-    }
-}

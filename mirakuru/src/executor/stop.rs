@@ -1,25 +1,18 @@
 //! Stop, kill, signal, restart, and the guard of an outage.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use nix::libc;
 
 use super::Executor;
 use super::failure::warn_about;
 use super::session::Run;
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::readiness::Readiness;
 use crate::signal::{Signal, describe_exit};
 use crate::supervisor::protocol::{Gone, StopPlan};
 use crate::wait::Deadline;
-
-/// The end of a tree that nobody owes anything: after a start that failed, or in a panic.
-pub(super) const ABRUPT: StopPlan = StopPlan {
-    signal: libc::SIGKILL,
-    whole_tree: true,
-    kill_signal: libc::SIGKILL,
-    patience: std::time::Duration::ZERO,
-};
 
 impl<R: Readiness> Executor<R> {
     /// Stops the process and everything that it started: the stop signal to its process group, the
@@ -34,7 +27,8 @@ impl<R: Readiness> Executor<R> {
     /// `ProcessFinishedWithError` where it ended with neither 0 nor the expected code
     /// ([`expected_returncode`](Self::expected_returncode)), also where it ended by itself earlier;
     /// a kill after the stop timeout is no error. `Survivors` where something could not be killed,
-    /// `Io` where the supervisor was killed from outside.
+    /// `Io` where the supervisor was killed from outside, `InvalidConfig` for a number that no signal
+    /// has.
     ///
     /// # Platform-specific behaviour
     ///
@@ -50,6 +44,7 @@ impl<R: Readiness> Executor<R> {
     ///
     /// As [`stop`](Self::stop).
     pub fn stop_with(&self, signal: Signal, expected: impl Into<Option<i32>>) -> Result<&Self> {
+        self.check_signal(signal)?;
         let Some((run, gone)) = self.end(self.stop_plan(signal))? else {
             return Ok(self);
         };
@@ -71,7 +66,7 @@ impl<R: Readiness> Executor<R> {
     /// # Errors
     ///
     /// `Survivors` where something could not be killed, `Io` where the supervisor was killed from
-    /// outside.
+    /// outside, `InvalidConfig` for a number that no signal has.
     pub fn kill(&self) -> Result<&Self> {
         self.kill_with(self.config.kill_signal)
     }
@@ -82,6 +77,7 @@ impl<R: Readiness> Executor<R> {
     ///
     /// As [`kill`](Self::kill).
     pub fn kill_with(&self, signal: Signal) -> Result<&Self> {
+        self.check_signal(signal)?;
         self.end(StopPlan {
             whole_tree: true,
             kill_signal: libc::SIGKILL,
@@ -95,11 +91,12 @@ impl<R: Readiness> Executor<R> {
     ///
     /// # Errors
     ///
-    /// `Io` where it is not running.
+    /// `Io` where it is not running, `InvalidConfig` for a number that no signal has.
     pub fn signal(&self, signal: Signal) -> Result<&Self> {
         if self.session.is_foreign() {
             return Ok(self);
         }
+        self.check_signal(signal)?;
         let ended = |run: &Run| run.link.look(|state| state.empty || state.lost);
         let run = self
             .session
@@ -162,7 +159,7 @@ impl<R: Readiness> Executor<R> {
             }
         };
         // As long as anything of its tree is left, an end with 0 may be that of a daemon's parent.
-        let ended = |state: &crate::supervisor::link::State| {
+        let ended = |state: &crate::supervisor::state::State| {
             state.exit.filter(|code| *code != 0 || state.empty)
         };
         let Err(unready) = self.wait_until(&run, deadline, true, ended, ask) else {
@@ -172,12 +169,20 @@ impl<R: Readiness> Executor<R> {
         let gone = match &unready {
             Unready::Overdue { .. } => {
                 let _turn = self.session.turn();
-                self.session.bring_down(&run, ABRUPT)
+                self.session.bring_down(&run, StopPlan::ABRUPT)
             }
             _ => None,
         };
         let awaited = Some("the closure to return true");
         Err(self.unready(unready, awaited, &run, stood, gone.as_ref(), deadline))
+    }
+
+    fn check_signal(&self, signal: Signal) -> Result<()> {
+        signal.check().map_err(|mistake| {
+            self.scene()
+                .reason(mistake)
+                .into_error(ErrorKind::InvalidConfig)
+        })
     }
 
     /// Brings the tree down, if it is up.
@@ -273,8 +278,11 @@ impl Drop for Stopped<'_> {
         let Some(executor) = self.executor.take().filter(|_| !std::thread::panicking()) else {
             return;
         };
-        if let Err(error) = executor.start_again() {
-            tracing::warn!(%error, "did not start again after an outage");
+        // A check of the user's own may panic.
+        match catch_unwind(AssertUnwindSafe(|| executor.start_again())) {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "did not start again after an outage"),
+            Err(_) => tracing::warn!("a check panicked in the start after an outage"),
         }
     }
 }

@@ -6,7 +6,9 @@ use super::{Context, Manner, NotReady, Readiness, Target};
 
 /// Ready when the file exists: most often a pid file, which a service writes once it is up.
 ///
-/// Where the file is there before the start, something runs already, or ended without removing it.
+/// Where the file is there before the start, something runs already, or ended without removing it:
+/// the start is `AlreadyRunning`. What the service writes is removed once its tree is gone, should
+/// it have left it.
 #[derive(Clone, Debug)]
 pub struct PidFile {
     filename: PathBuf,

@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::{Context, Manner, NotReady, Readiness, Target};
@@ -19,11 +20,15 @@ pub struct Tcp {
     /// When a connection was last tried although the kernel knew of no listener, in milliseconds
     /// of the start.
     tried: AtomicU64,
+    /// Kept from one look to the next.
+    listeners: Mutex<Option<sys::Listeners>>,
 }
 
-/// How often, in milliseconds, a connection is tried although the kernel knows of no listener: it may stand in
-/// another network namespace, or be reached by a rule of the packet filter.
+/// A connection is tried although the kernel knows of no listener: it may stand in another network
+/// namespace, or be reached by a rule of the packet filter. Not sooner after the last one than this
+/// many milliseconds, nor than this share of the time waited.
 const TRY_ANYWAY: u64 = 100;
+const TRY_SHARE: u64 = 5;
 
 impl Tcp {
     /// Checks this host and port; port 0 is the executor's own.
@@ -33,6 +38,7 @@ impl Tcp {
             host: host.into(),
             port,
             tried: AtomicU64::new(0),
+            listeners: Mutex::default(),
         }
     }
 
@@ -41,17 +47,29 @@ impl Tcp {
         Ok((cx.fill(&self.host)?, port))
     }
 
+    fn listeners(&self) -> MutexGuard<'_, Option<sys::Listeners>> {
+        self.listeners
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Whether the kernel says that connecting is in vain.
     fn in_vain(&self, cx: &Context, addresses: &[SocketAddr]) -> bool {
+        // Taken out while it is used: a question and its answer belong together.
+        let kept = self.listeners().take();
+        let Some(listeners) = kept.or_else(sys::Listeners::open) else {
+            return false;
+        };
         if addresses
             .iter()
-            .any(|address| sys::listening(*address) != Some(false))
+            .any(|address| listeners.any_at(*address) != Some(false))
         {
             return false;
         }
+        *self.listeners() = Some(listeners);
         let now = u64::try_from(cx.elapsed().as_millis()).unwrap_or(u64::MAX);
         let last = self.tried.load(Ordering::Relaxed);
-        let due = now < last || now - last >= TRY_ANYWAY;
+        let due = now < last || now - last >= TRY_ANYWAY.max(now / TRY_SHARE);
         if due {
             self.tried.store(now, Ordering::Relaxed);
         }

@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use nix::poll::{PollFd, PollFlags};
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
+use nix::sys::socket::{UnixAddr, connect};
 
 use super::{Context, Manner, NotReady, Readiness, Target};
 use crate::sys;
@@ -16,13 +16,6 @@ use crate::sys;
 #[derive(Clone, Debug)]
 pub struct UnixSocket {
     path: PathBuf,
-}
-
-/// `sun_path` without its end, the shorter of Linux's and the BSDs'; see `unix(7)`.
-const LONGEST_PATH: usize = if cfg_linux() { 107 } else { 103 };
-
-const fn cfg_linux() -> bool {
-    cfg!(target_os = "linux")
 }
 
 impl UnixSocket {
@@ -62,8 +55,9 @@ impl Readiness for UnixSocket {
         let path = self.path(cx)?;
         match path.as_os_str().len() {
             0 => Err("the socket's path is empty".to_owned()),
-            len if len > LONGEST_PATH => Err(format!(
-                "the socket's path has {len} bytes, and the system takes {LONGEST_PATH}: {}",
+            len if len > sys::LONGEST_SOCKET_PATH => Err(format!(
+                "the socket's path has {len} bytes, and the system takes {}: {}",
+                sys::LONGEST_SOCKET_PATH,
                 path.display()
             )),
             _ => Ok(()),
@@ -88,8 +82,7 @@ impl Readiness for UnixSocket {
 /// Connects without waiting: a full backlog answers `EAGAIN`, where a waiting socket would stay
 /// until the service accepts, for ever if it does not.
 fn connect_within(path: &Path, cx: &Context) -> io::Result<()> {
-    let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
-    let socket = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
+    let socket = sys::unix_socket_that_never_waits()?;
     let address = UnixAddr::new(path)?;
     match connect(std::os::fd::AsRawFd::as_raw_fd(&socket), &address) {
         // A full backlog: it listens and is busy, which is ready.

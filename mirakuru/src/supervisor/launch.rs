@@ -4,6 +4,7 @@
 //! [`become_service`] all the same: it ends in `exec` or in a failure, returns to no caller of the
 //! supervisor's loop, and keeps its order, as each step needs what a later one takes away.
 
+use std::fs::File;
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
@@ -15,7 +16,7 @@ use nix::sys::wait::waitpid;
 use nix::unistd::{Gid, Pid, Uid, chdir, getppid, setgid, setsid, setuid};
 
 use super::drain::Drain;
-use super::protocol::{Failure, Launch, Lead};
+use super::protocol::{Directory, Failure, Launch, Lead};
 use crate::sys;
 
 /// A service that was started.
@@ -41,7 +42,14 @@ pub(super) fn launch(
     let mut streams = Vec::with_capacity(3);
     for (index, lead) in order.streams.into_iter().enumerate() {
         streams.push(match lead {
-            Lead::Null => Stdio::null(),
+            // Opened here: the child may be at its limit of open files.
+            Lead::Null => Stdio::from(
+                File::options()
+                    .read(index == 0)
+                    .write(index > 0)
+                    .open("/dev/null")
+                    .map_err(|error| failure("open /dev/null", &error))?,
+            ),
             Lead::Given => Stdio::from(given()?),
             Lead::Captured => {
                 let (reader, writer) =
@@ -122,6 +130,8 @@ fn become_service(
 }
 
 fn set_up(order: &Launch, oom_score: Option<&str>, supervisor: Pid) -> Result<(), Failure> {
+    // So that nothing of what follows can hang beyond the supervisor's life; once more below.
+    let _ = sys::die_with_parent();
     // The supervisor reads its signals from a descriptor, so they are blocked.
     sys::unblock_signals();
     // A session of its own: a terminal's Ctrl-C does not reach it, and its group is its own.
@@ -131,7 +141,7 @@ fn set_up(order: &Launch, oom_score: Option<&str>, supervisor: Pid) -> Result<()
     }
     // Limits and niceness first: raising them needs the rights that the user may lack.
     for (resource, soft, hard) in &order.rlimits {
-        step("set a resource limit", resource.limit(*soft, *hard))?;
+        step("set a resource limit", sys::limit(*resource, *soft, *hard))?;
     }
     if let Some(nice) = order.nice {
         step("set its niceness", sys::set_nice(nice))?;
@@ -143,6 +153,9 @@ fn set_up(order: &Launch, oom_score: Option<&str>, supervisor: Pid) -> Result<()
         )]
         let bits = nix::libc::mode_t::try_from(mask).unwrap_or(nix::libc::mode_t::MAX);
         umask(Mode::from_bits_truncate(bits));
+    }
+    if let Directory::Inherited(here) = &order.cwd {
+        step("enter the test's directory", chdir(here))?;
     }
     if let Some(identity) = &order.identity {
         // The groups before the user: afterwards there is no right to change them.
@@ -157,7 +170,7 @@ fn set_up(order: &Launch, oom_score: Option<&str>, supervisor: Pid) -> Result<()
         step("take on the user", setuid(Uid::from_raw(identity.uid)))?;
     }
     // With the user's rights: where the service may not be, it is not started.
-    if let Some(cwd) = &order.cwd {
+    if let Directory::Given(cwd) = &order.cwd {
         step("enter the working directory", chdir(cwd))?;
     }
     // After the user, as a change of user clears it; then the parent is looked at once more, as it
@@ -178,7 +191,8 @@ fn step<T, E: Into<io::Error>>(step: &str, result: Result<T, E>) -> Result<(), F
 pub(super) fn failure(step: &str, error: &io::Error) -> Failure {
     Failure {
         step: step.to_owned(),
-        errno: error.raw_os_error().unwrap_or_default(),
+        // Never 0, which would read as success.
+        errno: error.raw_os_error().unwrap_or(nix::libc::EINVAL),
     }
 }
 

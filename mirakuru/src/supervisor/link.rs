@@ -4,23 +4,21 @@
 //! wants, the next takes over. A wait therefore costs one `poll`, and an idle executor nothing.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use nix::poll::{PollFd, PollFlags};
-
+use super::directory;
+use super::open::{await_greeting, read_events, run_again, unique_name};
 use super::protocol::{
-    ENTRY, Event, Failure, Gone, HANDSHAKE, KILL_BOUND, Launch, MARK, Request, SUPERVISOR,
-    StopPlan, Stream,
+    Event, Failure, Gone, HANDSHAKE, KILL_BOUND, Launch, MARK, Request, StopPlan, Stream,
 };
+use super::state::State;
 use super::sweep::sweep;
-use super::wire::{self, Arrived, Inbox};
+use super::wire::{self, Inbox};
 use crate::exit::{self, Permit};
 use crate::sys::{self, ProcessFd};
 use crate::wait::Deadline;
@@ -31,6 +29,9 @@ const SUPERVISOR_BOUND: Duration = Duration::from_secs(30);
 
 /// One supervisor, from the test process.
 pub(crate) struct Link {
+    /// The process that this is the end of. A forked child has the socket too: what it read would
+    /// be missing here.
+    owner: u32,
     /// In the environment of every process of its tree.
     name: String,
     socket: UnixStream,
@@ -48,30 +49,6 @@ pub(crate) struct Link {
     swept: OnceLock<Vec<(u32, String)>>,
 }
 
-/// What the supervisor has told, of the latest service.
-#[derive(Debug, Default)]
-pub(crate) struct State {
-    reading: bool,
-    pub(crate) directory: Option<Result<PathBuf, Failure>>,
-    pub(crate) launched: Option<Result<u32, Failure>>,
-    /// Which service of this supervisor the rest is told of.
-    service: u64,
-    /// How earlier services ended.
-    former_exits: Vec<(u64, i32)>,
-    pub(crate) exit: Option<i32>,
-    /// No process of the tree is left.
-    pub(crate) empty: bool,
-    pub(crate) gone: Option<Gone>,
-    pub(crate) output_lost: Option<Failure>,
-    /// Counted, so that each who waits sees whether there was one since it looked.
-    output_news: [u64; 2],
-    pub(crate) path_news: u64,
-    /// A watch for this stream's output is on its way.
-    output_watched: [bool; 2],
-    /// The socket came to its end without our asking: somebody killed the supervisor.
-    pub(crate) lost: bool,
-}
-
 impl Link {
     /// Starts a supervisor and waits for its greeting.
     pub(crate) fn open(deadline: Deadline) -> io::Result<Arc<Self>> {
@@ -86,7 +63,7 @@ impl Link {
         io::Write::write_all(&mut &socket, &[HANDSHAKE, name.as_bytes()].concat())?;
         let mut child = run_again(&name, theirs)?;
         let bound = deadline.or_sooner(SUPERVISOR_BOUND);
-        let (inbox, supervisor) = match await_greeting(&socket, child.id(), bound) {
+        let (inbox, supervisor) = match await_greeting(&socket, &mut child, bound) {
             Ok(greeted) => greeted,
             Err(error) => {
                 let _ = child.kill();
@@ -95,6 +72,7 @@ impl Link {
             }
         };
         let link = Arc::new(Self {
+            owner: std::process::id(),
             name,
             socket,
             supervisor,
@@ -110,6 +88,10 @@ impl Link {
         Ok(link)
     }
 
+    fn is_foreign(&self) -> bool {
+        self.owner != std::process::id()
+    }
+
     /// The environment entry that marks the tree.
     pub(crate) fn mark(&self) -> (&'static str, &str) {
         (MARK, &self.name)
@@ -121,6 +103,9 @@ impl Link {
         deadline: Deadline,
         mut look: impl FnMut(&State) -> Option<T>,
     ) -> Option<T> {
+        if self.is_foreign() {
+            return None;
+        }
         let mut state = self.state();
         let mut last = false;
         loop {
@@ -133,38 +118,51 @@ impl Link {
             let remaining = deadline.remaining();
             if state.reading {
                 last = remaining.is_zero();
+                state.followers += 1;
                 let waited = self
                     .changed
                     .wait_timeout(state, remaining.min(SUPERVISOR_BOUND));
                 state = waited.unwrap_or_else(PoisonError::into_inner).0;
+                state.followers -= 1;
                 continue;
             }
-            // At the deadline, what has arrived is looked at once more.
-            last = remaining.is_zero();
             state.reading = true;
             drop(state);
             let events = self.read(remaining);
+            // Nothing had arrived when the deadline passed, or it has been taken in.
+            last = deadline.has_passed();
             state = self.state();
             state.reading = false;
             match events {
                 Some(events) => events.into_iter().for_each(|event| state.apply(event)),
                 None => state.lost = true,
             }
-            // Also wakes who takes over the reading.
-            self.changed.notify_all();
+            // Also wakes who takes over the reading. The call costs even where nobody waits.
+            if state.followers > 0 {
+                self.changed.notify_all();
+            }
         }
     }
 
     /// What is known now, with what has arrived taken in.
     pub(crate) fn look<T>(&self, look: impl Fn(&State) -> T) -> T {
+        if self.is_foreign() {
+            // Not even the lock: a thread that is not in this process may hold it.
+            return look(&State::lost());
+        }
         self.wait(Deadline::after(Duration::ZERO), |_| None::<()>);
+        look(&self.state())
+    }
+
+    /// What is known without another look at the socket.
+    pub(crate) fn known<T>(&self, look: impl Fn(&State) -> T) -> T {
         look(&self.state())
     }
 
     /// Waits for events and takes them in; `None` at the end of the socket.
     fn read(&self, wait: Duration) -> Option<Vec<Event>> {
         let mut inbox = self.inbox.lock().unwrap_or_else(PoisonError::into_inner);
-        read_events(&self.socket, &mut inbox, wait)
+        read_events(&self.socket, self.supervisor.wakeup(), &mut inbox, wait)
             .map(|events| events.into_iter().map(|(event, _)| event).collect())
     }
 
@@ -173,13 +171,21 @@ impl Link {
     }
 
     fn ask(&self, request: &Request) {
-        self.ask_with(request, &[]);
+        self.ask_with(request, &[], Deadline::after(SUPERVISOR_BOUND));
     }
 
-    /// A supervisor that cannot be reached shows by the end of the socket.
-    fn ask_with(&self, request: &Request, fds: &[std::os::fd::BorrowedFd<'_>]) {
-        let _whole_frame = self.sending.lock().unwrap_or_else(PoisonError::into_inner);
-        let _ = wire::send(&self.socket, &request.encode(), fds);
+    /// A supervisor that is gone shows by the end of the socket; one that takes nothing in until the
+    /// deadline, as it was frozen, is given up.
+    fn ask_with(&self, request: &Request, fds: &[BorrowedFd<'_>], deadline: Deadline) {
+        if self.is_foreign() {
+            return;
+        }
+        let whole_frame = self.sending.lock().unwrap_or_else(PoisonError::into_inner);
+        let sent = wire::send(&self.socket, &request.encode(), fds, deadline);
+        drop(whole_frame);
+        if sent.is_err_and(|error| error.kind() == io::ErrorKind::TimedOut) {
+            self.give_up();
+        }
     }
 
     /// The private directory, made on the first call; `None` if the supervisor does not answer.
@@ -188,7 +194,7 @@ impl Link {
             return Some(Ok(made.clone()));
         }
         self.state().directory = None;
-        self.ask(&Request::MakeDirectory(std::env::temp_dir()));
+        self.ask(&Request::MakeDirectory(directory::parent()));
         let made = self.wait(deadline.or_sooner(SUPERVISOR_BOUND), |state| {
             state.directory.clone()
         })?;
@@ -207,7 +213,7 @@ impl Link {
         self.patience.store(patience, Ordering::Relaxed);
         self.state().begin_service();
         let fds: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
-        self.ask_with(&Request::Launch(Box::new(order)), &fds);
+        self.ask_with(&Request::Launch(Box::new(order)), &fds, deadline);
         self.wait(deadline, |state| state.launched.clone())
     }
 
@@ -217,15 +223,27 @@ impl Link {
 
     /// Has the next output beyond `seen` counted as news. One watch is on its way at a time.
     pub(crate) fn watch_output(&self, stream: Stream, seen: u64) {
-        let watched = std::mem::replace(&mut self.state().output_watched[stream as usize], true);
+        let watched = std::mem::replace(&mut self.state().watches.output[stream as usize], true);
         if !watched {
             self.ask(&Request::WatchOutput(stream, seen));
         }
     }
 
-    /// Has every change beside this path counted as news, until the stop.
-    pub(crate) fn watch_path(&self, path: PathBuf) {
-        self.ask(&Request::WatchPath(path));
+    /// Has the next change beside this path counted as news. One watch is on its way at a time, and
+    /// none is missed between two.
+    pub(crate) fn watch_path(&self, path: &Path) {
+        let watched = std::mem::replace(&mut self.state().watches.path, true);
+        if !watched {
+            // The supervisor stands elsewhere.
+            let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+            self.ask(&Request::WatchPath(path));
+        }
+    }
+
+    /// Changes beside the path are no news any more.
+    pub(crate) fn forget_path(&self) {
+        self.state().watches.path = false;
+        self.ask(&Request::ForgetPath);
     }
 
     /// Brings the tree down and waits for the kernel's word that it is gone. `None` if the
@@ -259,7 +277,7 @@ impl Link {
             self.supervisor.reap();
             let swept = sweep(&self.name);
             if let Some(directory) = self.directory.get() {
-                let _ = std::fs::remove_dir_all(directory);
+                directory::remove(directory);
             }
             swept
         })
@@ -278,10 +296,14 @@ impl Link {
         sys::hang_up(&self.socket);
     }
 
-    /// Waits for the end of a supervisor that was told to. One that was killed instead leaves what
-    /// the mark finds.
+    /// Waits for the end of a supervisor that was told to. One that was killed instead, or has to
+    /// be now, leaves what the mark finds. Takes no lock: the exit hook comes here.
     pub(crate) fn await_end(&self, deadline: Deadline) {
-        if self.supervisor.ended_within(deadline.remaining()) && !self.supervisor.reap() {
+        let ended = self.supervisor.ended_within(deadline.remaining());
+        if !ended {
+            let _ = self.supervisor.signal(nix::libc::SIGKILL);
+        }
+        if !(ended && self.supervisor.reap()) {
             self.swept();
         }
     }
@@ -289,155 +311,4 @@ impl Link {
     pub(crate) fn patience(&self) -> Duration {
         Duration::from_millis(self.patience.load(Ordering::Relaxed))
     }
-}
-
-impl State {
-    /// The number of the service that is started next.
-    pub(crate) fn next_service(&self) -> u64 {
-        self.service + 1
-    }
-
-    /// How this service ended.
-    pub(crate) fn exit_of(&self, service: u64) -> Option<i32> {
-        let former = || {
-            self.former_exits
-                .iter()
-                .find(|(ended, _)| *ended == service)
-        };
-        if service == self.service {
-            self.exit
-        } else {
-            former().map(|(_, code)| *code)
-        }
-    }
-
-    /// This service ended, or another was started since.
-    pub(crate) fn has_left(&self, service: u64) -> bool {
-        self.service > service || (self.service == service && self.has_ended()) || self.lost
-    }
-
-    /// The main process ended, or nobody can say.
-    pub(crate) fn has_ended(&self) -> bool {
-        self.exit.is_some() || self.empty || self.lost
-    }
-
-    pub(crate) fn output_news(&self, stream: Stream) -> u64 {
-        self.output_news[stream as usize]
-    }
-
-    /// What was told of an earlier service is no longer true.
-    fn begin_service(&mut self) {
-        let mut former = std::mem::take(self);
-        former
-            .former_exits
-            .extend(former.exit.map(|code| (former.service, code)));
-        *self = Self {
-            reading: former.reading,
-            directory: former.directory,
-            output_news: former.output_news,
-            path_news: former.path_news,
-            output_watched: former.output_watched,
-            lost: former.lost,
-            service: former.service + 1,
-            former_exits: former.former_exits,
-            ..Self::default()
-        };
-    }
-
-    fn apply(&mut self, event: Event) {
-        match event {
-            Event::Hello => {}
-            Event::Directory(made) => self.directory = Some(made),
-            Event::Launched(launched) => self.launched = Some(launched),
-            Event::Exited(code) => self.exit = Some(code),
-            Event::Empty => self.empty = true,
-            Event::Output(stream) => {
-                self.output_news[stream as usize] += 1;
-                self.output_watched[stream as usize] = false;
-            }
-            Event::Path => self.path_news += 1,
-            Event::OutputLost(failure) => self.output_lost = Some(failure),
-            Event::Gone(gone) => {
-                self.empty |= gone.survivors.is_empty();
-                self.gone = Some(gone);
-            }
-        }
-    }
-}
-
-/// Runs this program again as a supervisor. Nothing here keeps std from the fast way to spawn:
-/// everything else is close-on-exec, and the supervisor sees to its own session and directory.
-fn run_again(name: &str, socket: UnixStream) -> io::Result<Child> {
-    Command::new(sys::own_program()?)
-        .arg0(SUPERVISOR)
-        .env(ENTRY, name)
-        .env("LLVM_PROFILE_FILE", "/dev/null")
-        .stdin(OwnedFd::from(socket))
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-}
-
-fn await_greeting(
-    socket: &UnixStream,
-    pid: u32,
-    deadline: Deadline,
-) -> io::Result<(Inbox, ProcessFd)> {
-    let mut inbox = Inbox::default();
-    loop {
-        let ended = || io::Error::other("the supervisor ended before it was up");
-        let events = read_events(socket, &mut inbox, deadline.remaining()).ok_or_else(ended)?;
-        if let Some((_, fds)) = events.into_iter().find(|(event, _)| *event == Event::Hello) {
-            let process = ProcessFd::from_message(fds.into_iter().next(), pid).ok_or_else(ended)?;
-            return Ok((inbox, process));
-        }
-        if deadline.has_passed() {
-            return Err(io::Error::new(
-                io::ErrorKind::TimedOut,
-                "the supervisor did not come up in time",
-            ));
-        }
-    }
-}
-
-/// What arrives within this time; `None` at the end of the socket.
-fn read_events(
-    socket: &UnixStream,
-    inbox: &mut Inbox,
-    wait: Duration,
-) -> Option<Vec<(Event, Vec<OwnedFd>)>> {
-    let mut fds = [PollFd::new(socket.as_fd(), PollFlags::POLLIN)];
-    let wait = Some(wait).filter(|wait| *wait != Duration::MAX);
-    let _ = sys::poll_for(&mut fds, wait);
-    let mut ended = false;
-    loop {
-        match inbox.receive(socket) {
-            Ok(Arrived::Something) => {}
-            Ok(Arrived::Nothing) => break,
-            Ok(Arrived::End) | Err(_) => {
-                ended = true;
-                break;
-            }
-        }
-    }
-    let mut events = Vec::new();
-    while let Some(frame) = inbox.next() {
-        events.push((Event::decode(&frame.bytes)?, frame.fds));
-    }
-    // What was said last counts, before the end does.
-    if ended && events.is_empty() {
-        None
-    } else {
-        Some(events)
-    }
-}
-
-/// A name that no other supervisor has: the standard library's per-process random keys, the pid,
-/// and a count.
-fn unique_name() -> String {
-    use std::hash::{BuildHasher, RandomState};
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let salt = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-    let half = || RandomState::new().hash_one(salt);
-    format!("{:016x}{:016x}", half(), half())
 }

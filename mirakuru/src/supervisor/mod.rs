@@ -5,12 +5,16 @@
 //! process is gone, and owns all that must go with it: the tree and the private directory. The
 //! test's end of it is [`link::Link`]; the rest runs in the other process.
 
+mod codec;
+mod directory;
 mod drain;
 mod entry;
 mod launch;
 pub(crate) mod link;
+mod open;
 pub(crate) mod protocol;
 mod serve;
+pub(crate) mod state;
 mod stopping;
 mod sweep;
 mod tree;

@@ -1,14 +1,17 @@
 //! What the test process and a supervisor say to each other: every message of both ends.
 //!
 //! A message is a tag and fields in a fixed order, numbers little-endian, bytes behind their
-//! length. Both ends are the same binary, so there are no versions. Frames and descriptors are
-//! [`wire`](super::wire)'s.
+//! length ([`codec`](super::codec)). Both ends are the same binary, so there are no versions. Frames
+//! and descriptors are [`wire`](super::wire)'s.
 
-use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use nix::libc;
+
+use super::codec::{Decoder, Encoder};
 use crate::command::Resource;
 
 /// The environment variable that marks every process of a tree with its supervisor's name.
@@ -38,6 +41,17 @@ pub(crate) struct Identity {
     pub(crate) groups: Vec<u32>,
 }
 
+/// Where a service stands when it starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Directory {
+    /// Where the supervisor stands: the test process's own directory is gone.
+    Root,
+    /// The test process's own: entered with its rights, as by any child of it.
+    Inherited(PathBuf),
+    /// The one asked for: entered with the service's rights.
+    Given(PathBuf),
+}
+
 /// One standard stream of a service. What is `Given` or `Captured` travels as a descriptor with
 /// the message: the file to use, or the file to capture into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +66,7 @@ pub(crate) enum Lead {
 pub(crate) struct Launch {
     pub(crate) words: Vec<OsString>,
     pub(crate) env: Vec<(OsString, OsString)>,
-    pub(crate) cwd: Option<PathBuf>,
+    pub(crate) cwd: Directory,
     pub(crate) identity: Option<Identity>,
     pub(crate) umask: Option<u32>,
     pub(crate) nice: Option<i32>,
@@ -75,6 +89,16 @@ pub(crate) struct StopPlan {
     pub(crate) patience: Duration,
 }
 
+impl StopPlan {
+    /// The end of a tree that nobody owes anything: after a start that failed, or in a panic.
+    pub(crate) const ABRUPT: Self = Self {
+        signal: libc::SIGKILL,
+        whole_tree: true,
+        kill_signal: libc::SIGKILL,
+        patience: Duration::ZERO,
+    };
+}
+
 /// A captured stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stream {
@@ -93,8 +117,11 @@ pub(crate) enum Request {
     Stop(StopPlan),
     /// One [`Event::Output`] as soon as the stream holds more bytes than this.
     WatchOutput(Stream, u64),
-    /// One [`Event::Path`] as soon as something changes beside this path.
+    /// One [`Event::Path`] as soon as something changes beside this path, or has since the last
+    /// one was told.
     WatchPath(PathBuf),
+    /// What changes beside the path is of no interest any more.
+    ForgetPath,
     /// The end: clean up and leave.
     Bye,
 }
@@ -163,7 +190,8 @@ impl Request {
             Self::Stop(plan) => to.tag(3).plan(*plan),
             Self::WatchOutput(stream, seen) => to.tag(4).tag(*stream as u8).u64(*seen),
             Self::WatchPath(path) => to.tag(5).bytes(path.as_os_str().as_bytes()),
-            Self::Bye => to.tag(6),
+            Self::ForgetPath => to.tag(6),
+            Self::Bye => to.tag(7),
         };
         to.0
     }
@@ -177,7 +205,8 @@ impl Request {
             3 => Self::Stop(from.plan()?),
             4 => Self::WatchOutput(from.stream()?, from.u64()?),
             5 => Self::WatchPath(from.path()?),
-            6 => Self::Bye,
+            6 => Self::ForgetPath,
+            7 => Self::Bye,
             _ => return None,
         })
     }
@@ -249,9 +278,11 @@ fn encode_launch(to: &mut Encoder, launch: &Launch) {
     to.list(env, |to, (name, value)| {
         to.bytes(name.as_bytes()).bytes(value.as_bytes());
     });
-    to.option(cwd.as_ref(), |to, cwd| {
-        to.bytes(cwd.as_os_str().as_bytes());
-    });
+    match cwd {
+        Directory::Root => to.tag(0),
+        Directory::Inherited(path) => to.tag(1).bytes(path.as_os_str().as_bytes()),
+        Directory::Given(path) => to.tag(2).bytes(path.as_os_str().as_bytes()),
+    };
     to.option(identity.as_ref(), |to, Identity { uid, gid, groups }| {
         to.u32(*uid).u32(*gid).list(groups, |to, group| {
             to.u32(*group);
@@ -276,7 +307,12 @@ fn decode_launch(from: &mut Decoder<'_>) -> Option<Launch> {
     Some(Launch {
         words: from.list(Decoder::os_string)?,
         env: from.list(|from| Some((from.os_string()?, from.os_string()?)))?,
-        cwd: from.option(Decoder::path)?,
+        cwd: match from.tag()? {
+            0 => Directory::Root,
+            1 => Directory::Inherited(from.path()?),
+            2 => Directory::Given(from.path()?),
+            _ => return None,
+        },
         identity: from.option(|from| {
             Some(Identity {
                 uid: from.u32()?,
@@ -296,177 +332,4 @@ fn decode_launch(from: &mut Decoder<'_>) -> Option<Launch> {
         streams: [from.lead()?, from.lead()?, from.lead()?],
         farewell: from.plan()?,
     })
-}
-
-#[derive(Default)]
-struct Encoder(Vec<u8>);
-
-impl Encoder {
-    fn tag(&mut self, tag: u8) -> &mut Self {
-        self.0.push(tag);
-        self
-    }
-
-    fn flag(&mut self, flag: bool) -> &mut Self {
-        self.tag(u8::from(flag))
-    }
-
-    fn u32(&mut self, number: u32) -> &mut Self {
-        self.0.extend_from_slice(&number.to_le_bytes());
-        self
-    }
-
-    fn i32(&mut self, number: i32) -> &mut Self {
-        self.u32(number.cast_unsigned())
-    }
-
-    fn u64(&mut self, number: u64) -> &mut Self {
-        self.0.extend_from_slice(&number.to_le_bytes());
-        self
-    }
-
-    fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
-        self.len(bytes.len());
-        self.0.extend_from_slice(bytes);
-        self
-    }
-
-    fn len(&mut self, len: usize) {
-        self.u32(u32::try_from(len).expect("no message is as long as 4 GiB"));
-    }
-
-    fn list<T>(&mut self, items: &[T], mut each: impl FnMut(&mut Self, &T)) -> &mut Self {
-        self.len(items.len());
-        for item in items {
-            each(self, item);
-        }
-        self
-    }
-
-    fn option<T>(&mut self, item: Option<&T>, some: impl FnOnce(&mut Self, &T)) {
-        self.flag(item.is_some());
-        if let Some(item) = item {
-            some(self, item);
-        }
-    }
-
-    fn plan(&mut self, plan: StopPlan) -> &mut Self {
-        let StopPlan {
-            signal,
-            whole_tree,
-            kill_signal,
-            patience,
-        } = plan;
-        let nanos = u64::try_from(patience.as_nanos()).unwrap_or(u64::MAX);
-        self.i32(signal)
-            .flag(whole_tree)
-            .i32(kill_signal)
-            .u64(nanos)
-    }
-
-    fn failure(&mut self, failure: &Failure) -> &mut Self {
-        self.bytes(failure.step.as_bytes()).i32(failure.errno)
-    }
-}
-
-/// Takes fields off the front of a frame; `None` where it is too short or holds nonsense.
-struct Decoder<'a>(&'a [u8]);
-
-impl Decoder<'_> {
-    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (head, tail) = self.0.split_first_chunk()?;
-        self.0 = tail;
-        Some(*head)
-    }
-
-    fn tag(&mut self) -> Option<u8> {
-        self.array::<1>().map(|[tag]| tag)
-    }
-
-    fn flag(&mut self) -> Option<bool> {
-        self.tag().map(|tag| tag != 0)
-    }
-
-    fn u32(&mut self) -> Option<u32> {
-        self.array().map(u32::from_le_bytes)
-    }
-
-    fn i32(&mut self) -> Option<i32> {
-        self.array().map(i32::from_le_bytes)
-    }
-
-    fn u64(&mut self) -> Option<u64> {
-        self.array().map(u64::from_le_bytes)
-    }
-
-    fn bytes(&mut self) -> Option<Vec<u8>> {
-        let len = self.u32()? as usize;
-        let (head, tail) = self.0.split_at_checked(len)?;
-        self.0 = tail;
-        Some(head.to_vec())
-    }
-
-    fn os_string(&mut self) -> Option<OsString> {
-        self.bytes().map(OsString::from_vec)
-    }
-
-    fn path(&mut self) -> Option<PathBuf> {
-        self.bytes().map(|bytes| OsStr::from_bytes(&bytes).into())
-    }
-
-    fn text(&mut self) -> Option<String> {
-        self.bytes()
-            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-    }
-
-    fn list<T>(&mut self, mut each: impl FnMut(&mut Self) -> Option<T>) -> Option<Vec<T>> {
-        (0..self.u32()?).map(|_| each(self)).collect()
-    }
-
-    #[expect(
-        clippy::option_option,
-        reason = "the outer one says whether it could be read"
-    )]
-    fn option<T>(&mut self, some: impl FnOnce(&mut Self) -> Option<T>) -> Option<Option<T>> {
-        if self.flag()? {
-            some(self).map(Some)
-        } else {
-            Some(None)
-        }
-    }
-
-    fn lead(&mut self) -> Option<Lead> {
-        Some(match self.tag()? {
-            0 => Lead::Null,
-            1 => Lead::Given,
-            2 => Lead::Captured,
-            _ => return None,
-        })
-    }
-
-    fn stream(&mut self) -> Option<Stream> {
-        self.flag().map(|stderr| {
-            if stderr {
-                Stream::Stderr
-            } else {
-                Stream::Stdout
-            }
-        })
-    }
-
-    fn plan(&mut self) -> Option<StopPlan> {
-        Some(StopPlan {
-            signal: self.i32()?,
-            whole_tree: self.flag()?,
-            kill_signal: self.i32()?,
-            patience: Duration::from_nanos(self.u64()?),
-        })
-    }
-
-    fn failure(&mut self) -> Option<Failure> {
-        Some(Failure {
-            step: self.text()?,
-            errno: self.i32()?,
-        })
-    }
 }

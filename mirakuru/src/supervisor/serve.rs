@@ -1,23 +1,22 @@
 //! The supervisor's loop: wait, take requests, drain, reap, stop, answer.
 
-use std::fs::DirBuilder;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use nix::libc;
 use nix::poll::{PollFd, PollFlags};
 use nix::unistd::{Pid, getppid};
 
+use super::directory;
 use super::drain::Drain;
 use super::launch::{Launched, failure, launch};
-use super::protocol::{Event, GRACE, Gone, Launch, Request, StopPlan, Stream};
+use super::protocol::{Event, GRACE, Gone, KILL_BOUND, Launch, Request, StopPlan, Stream};
 use super::stopping::Stopping;
 use super::tree::Tree;
 use super::wire::{self, Arrived, Inbox};
 use crate::sys::{self, ProcessFd, Wakeups};
+use crate::wait::Deadline;
 
 /// What a supervisor is given at its start.
 pub(super) struct Role {
@@ -39,20 +38,21 @@ struct Server {
     stopping: Option<Stopping>,
     /// How far the captured streams were read, where their reader waits for more.
     watched_output: [Option<u64>; 2],
-    watches_path: bool,
+    path_watch: PathWatch,
     directory: Option<PathBuf>,
     /// The test process hung up: nobody can ask for anything any more.
     leaving: bool,
     owner_ended: bool,
 }
 
-/// A tree whose service never started has nothing to be polite to.
-const ABRUPT: StopPlan = StopPlan {
-    signal: libc::SIGKILL,
-    whole_tree: true,
-    kill_signal: libc::SIGKILL,
-    patience: Duration::ZERO,
-};
+/// The watch of a path. What is told is told once and then waits to be asked for again, so that a
+/// test process that does not listen is never flooded; what changes meanwhile is kept in mind.
+#[derive(Default)]
+struct PathWatch {
+    on: bool,
+    asked: bool,
+    changed: bool,
+}
 
 /// Serves until the executor is dropped or the test process is gone.
 pub(super) fn serve(role: Role) {
@@ -64,10 +64,10 @@ pub(super) fn serve(role: Role) {
         tree: Tree::default(),
         drains: [None, None],
         buffer: vec![0; 64 * 1024],
-        farewell: ABRUPT,
+        farewell: StopPlan::ABRUPT,
         stopping: None,
         watched_output: [None, None],
-        watches_path: false,
+        path_watch: PathWatch::default(),
         directory: None,
         leaving: false,
         owner_ended: false,
@@ -82,8 +82,8 @@ pub(super) fn serve(role: Role) {
         server.advance_stop();
         server.answer_watches();
     }
-    if let Some(directory) = server.directory {
-        let _ = std::fs::remove_dir_all(directory);
+    if let Some(directory) = &server.directory {
+        directory::remove(directory);
     }
 }
 
@@ -156,25 +156,39 @@ impl Server {
             Request::Signal(signal) => self.tree.signal_service(signal),
             Request::Stop(plan) => self.stop(plan),
             Request::WatchOutput(stream, seen) => self.watched_output[stream as usize] = Some(seen),
-            Request::WatchPath(path) => self.watches_path = self.wakeups.watch(&path),
+            Request::WatchPath(path) => self.watch_path(&path),
+            Request::ForgetPath => self.forget_path(),
             Request::Bye => self.leave(),
             Request::Launch(_) => unreachable!("taken together with its descriptors"),
         }
     }
 
+    fn watch_path(&mut self, path: &Path) {
+        if !self.path_watch.on {
+            self.path_watch.on = self.wakeups.watch(path);
+        }
+        self.path_watch.asked = true;
+    }
+
+    fn forget_path(&mut self) {
+        self.wakeups.forget();
+        self.path_watch = PathWatch::default();
+    }
+
     fn make_directory(&mut self, parent: &Path) {
-        // Its name is nobody else's, as the supervisor's is not.
-        let path = parent.join(format!("mirakuru-{}", &self.role.name[..16]));
-        let made = DirBuilder::new().mode(0o700).create(&path);
-        let answer = match made {
-            Ok(()) => Ok(self.directory.insert(path).clone()),
-            Err(error) => Err(failure("make a temporary directory", &error)),
-        };
+        // Two threads may have asked at once: there is one.
+        let known = self.directory.take().map(Ok);
+        let made = known.unwrap_or_else(|| directory::make(parent, &self.role.name));
+        self.directory = made.as_ref().ok().cloned();
+        let answer = made.map_err(|error| failure("make a temporary directory", &error));
         self.tell(&Event::Directory(answer));
     }
 
     fn launch(&mut self, order: &Launch, fds: Vec<std::os::fd::OwnedFd>) {
         self.farewell = order.farewell;
+        // What was awaited of an earlier service is not this one's.
+        self.watched_output = [None, None];
+        self.forget_path();
         self.hand_over_directory(order);
         match launch(order, fds, self.oom_score.as_deref()) {
             Ok(Launched { main, drains }) => {
@@ -195,8 +209,7 @@ impl Server {
     }
 
     fn stop(&mut self, plan: StopPlan) {
-        self.wakeups.forget();
-        self.watches_path = false;
+        self.forget_path();
         self.stopping = Some(Stopping::begin(plan, &self.tree, Instant::now()));
     }
 
@@ -236,9 +249,7 @@ impl Server {
     }
 
     fn reap(&mut self) {
-        if self.wakeups.take() && self.watches_path {
-            self.tell(&Event::Path);
-        }
+        self.path_watch.changed |= self.wakeups.take() && self.path_watch.on;
         let reaped = self.tree.reap();
         if let Some(code) = reaped.exit {
             // What it printed last may have come in since: it must be in the file first.
@@ -258,6 +269,11 @@ impl Server {
             return;
         };
         self.stopping = None;
+        if self.leaving && !gone.survivors.is_empty() {
+            // Nobody hears of them, and nobody else will try again.
+            self.stop(StopPlan::ABRUPT);
+            return;
+        }
         self.drain();
         self.close(gone);
     }
@@ -270,6 +286,10 @@ impl Server {
     }
 
     fn answer_watches(&mut self) {
+        if self.path_watch.asked && self.path_watch.changed {
+            (self.path_watch.asked, self.path_watch.changed) = (false, false);
+            self.tell(&Event::Path);
+        }
         for stream in [Stream::Stdout, Stream::Stderr] {
             let index = stream as usize;
             let written = self.drains[index].as_ref().map_or(0, Drain::written);
@@ -286,8 +306,10 @@ impl Server {
         self.tell_with(event, &[]);
     }
 
-    /// Nobody may be there to hear it: the next request, or its absence, shows that.
+    /// Nobody may be there to hear it: the next request, or its absence, shows that. The socket holds
+    /// all that can be on its way: every event is asked for, or comes once for a service.
     fn tell_with(&self, event: &Event, fds: &[BorrowedFd<'_>]) {
-        let _ = wire::send(&self.role.link, &event.encode(), fds);
+        let bound = Deadline::after(KILL_BOUND);
+        let _ = wire::send(&self.role.link, &event.encode(), fds, bound);
     }
 }

@@ -67,7 +67,11 @@ impl Stopping {
     /// Gives the tree no longer than this, for want of anybody who would wait.
     pub(super) fn hurry(&mut self, patience: Duration, now: Instant) {
         self.plan.patience = self.plan.patience.min(patience);
-        self.deadline = self.deadline.min(now + patience);
+        self.plan.kill_signal = libc::SIGKILL;
+        // A killing that is under way keeps its time: nobody else is left to try again.
+        if self.phase != Phase::Killing {
+            self.deadline = self.deadline.min(now + patience);
+        }
     }
 
     /// Takes the next step if it is due; the outcome once there is one.

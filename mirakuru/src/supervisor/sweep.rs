@@ -11,15 +11,22 @@ use super::protocol::{KILL_BOUND, MARK};
 use crate::sys::{self, ProcessFd};
 use crate::wait::Deadline;
 
+const PAUSE: Duration = Duration::from_millis(10);
+
 /// Kills what carries the mark of this supervisor until nothing does; gives what was found.
 pub(super) fn sweep(name: &str) -> Vec<(u32, String)> {
     let mark = format!("{MARK}={name}");
     let deadline = Deadline::after(KILL_BOUND);
     let mut swept = Vec::new();
+    let mut tried = false;
     loop {
         let found = sys::marked(&mark);
         if found.is_empty() || deadline.has_passed() {
             return swept;
+        }
+        // Never twice without a pause: what may not be killed stays.
+        if std::mem::replace(&mut tried, true) {
+            let _ = sys::poll_for(&mut [], Some(PAUSE));
         }
         for pid in found {
             if let Some(command) = kill_marked(pid, &mark) {

@@ -5,21 +5,31 @@
 //! descriptors, so they arrive in the order of their frames.
 
 use std::collections::VecDeque;
-use std::io::{self, IoSlice, IoSliceMut, Write};
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::io::{self, IoSlice, IoSliceMut};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::time::Duration;
 
 use nix::cmsg_space;
+use nix::poll::{PollFd, PollFlags};
 use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, sendmsg};
 
 use crate::sys;
+use crate::wait::Deadline;
 
 /// The most descriptors of one frame: three streams.
 const MAX_DESCRIPTORS: usize = 3;
 const HEADER: usize = 5;
+/// No wait for room rests on one wake-up alone.
+const LOOK: Duration = Duration::from_secs(1);
 
-/// Sends one frame whole. Two threads must not do so at once.
-pub(crate) fn send(socket: &UnixStream, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> io::Result<()> {
+/// Sends one frame whole, or fails at the deadline. Two threads must not do so at once.
+pub(crate) fn send(
+    socket: &UnixStream,
+    bytes: &[u8],
+    fds: &[BorrowedFd<'_>],
+    deadline: Deadline,
+) -> io::Result<()> {
     let mut frame = Vec::with_capacity(HEADER + bytes.len());
     let len =
         u32::try_from(bytes.len()).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
@@ -29,17 +39,30 @@ pub(crate) fn send(socket: &UnixStream, bytes: &[u8], fds: &[BorrowedFd<'_>]) ->
 
     let raw: Vec<_> = fds.iter().map(AsRawFd::as_raw_fd).collect();
     let rights = [ControlMessage::ScmRights(&raw)];
-    let control = if raw.is_empty() { &[][..] } else { &rights };
-    let sent = loop {
-        let first = [IoSlice::new(&frame)];
-        match sendmsg::<()>(socket.as_raw_fd(), &first, control, sys::SEND_FLAGS, None) {
+    let mut sent = 0;
+    while sent < frame.len() {
+        // The descriptors go with the first bytes.
+        let control = if raw.is_empty() || sent > 0 {
+            &[][..]
+        } else {
+            &rights
+        };
+        let rest = [IoSlice::new(&frame[sent..])];
+        let flags = sys::SEND_FLAGS | MsgFlags::MSG_DONTWAIT;
+        match sendmsg::<()>(socket.as_raw_fd(), &rest, control, flags, None) {
+            Ok(len) => sent += len,
             Err(nix::Error::EINTR) => {}
-            sent => break sent?,
+            Err(nix::Error::EAGAIN) if deadline.has_passed() => {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            Err(nix::Error::EAGAIN) => {
+                let mut fds = [PollFd::new(socket.as_fd(), PollFlags::POLLOUT)];
+                let _ = sys::poll_for(&mut fds, Some(deadline.remaining().min(LOOK)));
+            }
+            Err(errno) => return Err(errno.into()),
         }
-    };
-    // The rest of a frame that did not fit goes without descriptors; `write` would raise SIGPIPE
-    // where it is not ignored, which both ends see to.
-    (&mut &*socket).write_all(&frame[sent..])
+    }
+    Ok(())
 }
 
 /// What has arrived and was not taken yet.

@@ -3,12 +3,14 @@
 
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::os::unix::net::UnixStream;
 
 use nix::libc;
 use nix::sys::signal::{SigHandler, Signal, signal};
 use nix::unistd::{ForkResult, Pid};
 
 use super::ChildState;
+use crate::command::Resource;
 
 /// Takes a descriptor out of a message that was just received.
 pub(crate) fn adopt_received_descriptor(raw: RawFd) -> OwnedFd {
@@ -130,6 +132,38 @@ pub(crate) fn set_nice(by: i32) -> io::Result<()> {
         errno if result == -1 && errno != nix::errno::Errno::UnknownErrno => Err(errno.into()),
         _ => Ok(()),
     }
+}
+
+/// Bounds a resource of this process.
+pub(crate) fn limit(resource: Resource, soft: u64, hard: u64) -> nix::Result<()> {
+    let number = match resource {
+        Resource::AddressSpace => libc::RLIMIT_AS,
+        Resource::Core => libc::RLIMIT_CORE,
+        Resource::Cpu => libc::RLIMIT_CPU,
+        Resource::Data => libc::RLIMIT_DATA,
+        Resource::FileSize => libc::RLIMIT_FSIZE,
+        Resource::LockedMemory => libc::RLIMIT_MEMLOCK,
+        Resource::OpenFiles => libc::RLIMIT_NOFILE,
+        Resource::Processes => libc::RLIMIT_NPROC,
+        Resource::Stack => libc::RLIMIT_STACK,
+    };
+    #[allow(
+        clippy::useless_conversion,
+        reason = "the type of a limit differs between systems"
+    )]
+    let bound = |limit: u64| limit.try_into().unwrap_or(libc::RLIM_INFINITY);
+    let limits = libc::rlimit {
+        rlim_cur: bound(soft),
+        rlim_max: bound(hard),
+    };
+    // SAFETY: `setrlimit` reads the struct, which outlives the call.
+    let result = unsafe { libc::setrlimit(number, &raw const limits) };
+    nix::errno::Errno::result(result).map(drop)
+}
+
+/// Has the other end see the end of the socket, also where a forked child holds this end too.
+pub(crate) fn hang_up(socket: &UnixStream) {
+    let _ = socket.shutdown(std::net::Shutdown::Write);
 }
 
 /// Takes over descriptor 0, which is the socket of a supervisor.

@@ -8,12 +8,12 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use nix::poll::{PollFd, PollTimeout};
-use nix::sys::socket::MsgFlags;
+use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, socket};
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::{Gid, Pid};
 
@@ -32,6 +32,23 @@ pub(crate) const WAIT_FLAGS: i32 = nix::libc::WNOHANG;
 /// The running program's file, by the path that it was started from.
 pub(crate) fn own_program() -> io::Result<PathBuf> {
     std::env::current_exe()
+}
+
+/// The longest path of a Unix socket: `sun_path` of the BSDs without its end.
+pub(crate) const LONGEST_SOCKET_PATH: usize = 103;
+
+/// A socket that never waits.
+pub(crate) fn unix_socket_that_never_waits() -> nix::Result<OwnedFd> {
+    let (family, kind) = (AddressFamily::Unix, SockType::Stream);
+    let socket = socket(family, kind, SockFlag::empty(), None)?;
+    fcntl(&socket, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+    fcntl(&socket, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
+    Ok(socket)
+}
+
+/// The highest number of a signal that every Unix has.
+pub(crate) fn last_signal() -> i32 {
+    31
 }
 
 /// Waits for descriptors; no time means for ever. Rounded up to milliseconds.
@@ -91,14 +108,18 @@ pub(crate) fn forget_range(_file: &File, _from: u64, _to: u64) -> bool {
     false
 }
 
-/// Ends what the other side can read, whatever other process holds this socket too.
-pub(crate) fn hang_up(socket: &UnixStream) {
-    let _ = socket.shutdown(std::net::Shutdown::Write);
-}
+/// The kernel cannot be asked: connect instead.
+#[derive(Debug)]
+pub(crate) enum Listeners {}
 
-/// Not known: connect instead.
-pub(crate) fn listening(_addr: std::net::SocketAddr) -> Option<bool> {
-    None
+impl Listeners {
+    pub(crate) fn open() -> Option<Self> {
+        None
+    }
+
+    pub(crate) fn any_at(&self, _addr: std::net::SocketAddr) -> Option<bool> {
+        match *self {}
+    }
 }
 
 /// Not known.

@@ -24,15 +24,17 @@ pub(crate) struct Wakeups {
 const AT_LEAST_EVERY: Duration = Duration::from_secs(1);
 
 impl Wakeups {
-    /// Blocks `SIGCHLD` and dnotify's signal, and reads them instead.
+    /// Blocks every signal, and reads `SIGCHLD` and dnotify's instead. What ends all processes of a
+    /// session or a user (`kill -TERM -1`, a CI runner that ends a job) must not end the one that
+    /// cleans up behind them: it sees for itself that its test process is gone. A limit on files
+    /// shows as an error of the write.
     pub(crate) fn new() -> Self {
+        let _ = SigSet::all().thread_block();
         let mut mask = SigSet::empty();
         mask.add(Signal::SIGCHLD);
-        let _ = mask.thread_block();
         // nix's `SigSet` knows no realtime signals; SIGIO is dnotify's default and is as good,
         // as more than one pending event means the same as one.
         mask.add(Signal::SIGIO);
-        let _ = mask.thread_block();
         let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
         Self {
             signals: SignalFd::with_flags(&mask, flags).ok(),

@@ -25,45 +25,50 @@ const TCP_LISTEN: u8 = 10;
 /// `inet_diag_msg.idiag_inode`, from the start of the answer.
 const INODE: usize = HEADER + 68;
 
-/// Whether somebody listens at this loopback address, in this network namespace; `None` where the
-/// kernel cannot be asked: connect instead.
-pub(crate) fn listening(addr: SocketAddr) -> Option<bool> {
-    if !addr.ip().is_loopback() {
-        return None;
+/// Asks this network namespace who listens, as often as one likes.
+#[derive(Debug)]
+pub(crate) struct Listeners(OwnedFd);
+
+impl Listeners {
+    /// `None` where the kernel cannot be asked: connect instead.
+    pub(crate) fn open() -> Option<Self> {
+        let (family, kind) = (AddressFamily::Netlink, SockType::Datagram);
+        let protocol = SockProtocol::NetlinkSockDiag;
+        socket(family, kind, SockFlag::SOCK_CLOEXEC, protocol)
+            .ok()
+            .map(Self)
     }
-    listener(addr).ok().map(|inode| inode.is_some())
+
+    /// Whether somebody listens at this loopback address; `None` where the kernel does not say.
+    pub(crate) fn any_at(&self, addr: SocketAddr) -> Option<bool> {
+        if !addr.ip().is_loopback() {
+            return None;
+        }
+        self.inode_at(addr).ok().map(|inode| inode.is_some())
+    }
+
+    /// The inode of the listener that a connection to this address would reach.
+    fn inode_at(&self, addr: SocketAddr) -> nix::Result<Option<u32>> {
+        send(self.0.as_raw_fd(), &question(addr), MsgFlags::empty())?;
+        let mut answer = [0_u8; 512];
+        // The answer is there when the question has been sent.
+        let len = recv(self.0.as_raw_fd(), &mut answer, MsgFlags::MSG_DONTWAIT)?;
+        Ok(inode_of(&answer[..len]))
+    }
 }
 
 /// Who listens on this port of the loopback interface, for people: pid and command.
 pub(crate) fn holder_of_port(port: u16) -> Option<String> {
+    let listeners = Listeners::open()?;
     let loopbacks = [
         IpAddr::from(Ipv4Addr::LOCALHOST),
         IpAddr::from(Ipv6Addr::LOCALHOST),
     ];
     let inode = loopbacks
         .into_iter()
-        .find_map(|ip| listener(SocketAddr::new(ip, port)).ok().flatten())?;
+        .find_map(|ip| listeners.inode_at(SocketAddr::new(ip, port)).ok().flatten())?;
     let pid = holder_of_inode(inode)?;
     Some(format!("pid {pid}: {}", command_line(pid)))
-}
-
-/// The inode of the listener that a connection to this address would reach.
-fn listener(addr: SocketAddr) -> nix::Result<Option<u32>> {
-    let socket = open()?;
-    send(socket.as_raw_fd(), &question(addr), MsgFlags::empty())?;
-    let mut answer = [0_u8; 4096];
-    let len = recv(socket.as_raw_fd(), &mut answer, MsgFlags::empty())?;
-    Ok(inode_of(&answer[..len]))
-}
-
-fn open() -> nix::Result<OwnedFd> {
-    let (family, kind) = (AddressFamily::Netlink, SockType::Datagram);
-    socket(
-        family,
-        kind,
-        SockFlag::SOCK_CLOEXEC,
-        SockProtocol::NetlinkSockDiag,
-    )
 }
 
 /// An `inet_diag_req_v2` without `NLM_F_DUMP`: the kernel looks up one socket as it would for a
@@ -134,6 +139,7 @@ mod tests {
 
     #[test]
     fn a_listener_is_seen_with_its_holder_and_its_end_too() {
+        let listeners = Listeners::open().expect("Linux can be asked");
         for address in ["127.0.0.1:0", "[::1]:0", "0.0.0.0:0"] {
             let listener = TcpListener::bind(address).expect("a free port");
             let port = listener.local_addr().expect("bound").port();
@@ -142,14 +148,14 @@ mod tests {
             } else {
                 (Ipv4Addr::LOCALHOST, port).into()
             };
-            assert_eq!(super::listening(asked), Some(true), "{address}");
+            assert_eq!(listeners.any_at(asked), Some(true), "{address}");
             let holder = holder_of_port(port).expect("held by this process");
             assert!(
                 holder.starts_with(&format!("pid {}: ", std::process::id())),
                 "{holder}"
             );
             drop(listener);
-            assert_eq!(super::listening(asked), Some(false), "{address}");
+            assert_eq!(listeners.any_at(asked), Some(false), "{address}");
         }
     }
 }

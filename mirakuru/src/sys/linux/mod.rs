@@ -8,6 +8,6 @@ mod process;
 
 pub(crate) use child_signals::Wakeups;
 pub(crate) use descendants::{carries, children, command_line, descendants, marked, standing};
-pub(crate) use listeners::{holder_of_port, listening};
+pub(crate) use listeners::{Listeners, holder_of_port};
 pub(crate) use pidfd::ProcessFd;
 pub(crate) use process::*;

@@ -3,8 +3,7 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::fd::AsRawFd;
-use std::os::unix::net::UnixStream;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,7 +11,9 @@ use nix::errno::Errno;
 use nix::libc;
 use nix::poll::PollFd;
 use nix::sys::signal::Signal;
-use nix::sys::socket::{MsgFlags, getsockopt, sockopt::PeerCredentials};
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, SockFlag, SockType, getsockopt, socket, sockopt::PeerCredentials,
+};
 use nix::sys::time::TimeSpec;
 use nix::unistd::{Gid, Pid};
 
@@ -26,6 +27,20 @@ pub(crate) const WAIT_FLAGS: i32 = libc::__WALL | libc::WNOHANG;
 /// The running program's file, even if it was replaced or deleted since.
 pub(crate) fn own_program() -> io::Result<PathBuf> {
     Ok("/proc/self/exe".into())
+}
+
+/// The longest path of a Unix socket: `sun_path` without its end; see `unix(7)`.
+pub(crate) const LONGEST_SOCKET_PATH: usize = 107;
+
+/// A socket that never waits.
+pub(crate) fn unix_socket_that_never_waits() -> nix::Result<OwnedFd> {
+    let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
+    socket(AddressFamily::Unix, SockType::Stream, flags, None)
+}
+
+/// The highest number of a signal.
+pub(crate) fn last_signal() -> i32 {
+    libc::SIGRTMAX()
 }
 
 /// Waits for descriptors; no time means for ever.
@@ -108,9 +123,4 @@ pub(crate) fn forget_range(file: &File, from: u64, to: u64) -> bool {
     // SAFETY: `fallocate` takes any numbers.
     let result = unsafe { libc::fallocate(file.as_raw_fd(), mode, offset, len) };
     Errno::result(result).is_ok()
-}
-
-/// Ends what the other side can read, whatever other process holds this socket too.
-pub(crate) fn hang_up(socket: &UnixStream) {
-    let _ = socket.shutdown(std::net::Shutdown::Write);
 }

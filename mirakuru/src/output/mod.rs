@@ -1,116 +1,22 @@
-//! What a service printed: the captured files of one stream, read from the test's side.
-//!
-//! The supervisor appends and this side reads at offsets, so any number of readers need no lock
-//! between them. Lines end at a newline; the last one counts without it once the process ended.
+//! What a service printed, and will, for its test.
+
+mod capture;
+mod lines;
+
+pub(crate) use capture::Capture;
+pub(crate) use lines::{Reader, line_at, text_of};
 
 use std::fmt;
-use std::fs::File;
-use std::io;
-use std::os::unix::fs::FileExt;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use regex::{Regex, bytes};
+use regex::Regex;
+
+use lines::LONGEST_LINE;
 
 use crate::error::{Error, ErrorKind, Result, Scene};
-use crate::supervisor::link::{Link, State};
-use crate::supervisor::protocol::Stream;
-use crate::supervisor::{HEAD, kept_from};
 use crate::wait::Deadline;
-
-/// The most that is read at once while looking for a line.
-const CHUNK: usize = 64 * 1024;
-/// A line longer than this is cut.
-const LONGEST_LINE: usize = 1 << 20;
-
-/// Captured output of one stream of one start.
-#[derive(Debug)]
-pub(crate) struct Capture {
-    file: File,
-    stream: Stream,
-    /// Bounds every wait for more.
-    timeout: Duration,
-    /// Where a fresh handle begins: after the banner.
-    begin: AtomicU64,
-    /// Who tells that there is more. Weak, so that reading keeps nothing alive.
-    link: Mutex<Weak<Link>>,
-    /// The number of the service that prints, among those of its supervisor.
-    service: AtomicU64,
-}
-
-impl Capture {
-    pub(crate) fn new(stream: Stream, timeout: Duration) -> io::Result<Self> {
-        Ok(Self {
-            file: tempfile::tempfile()?,
-            stream,
-            timeout,
-            begin: AtomicU64::new(0),
-            link: Mutex::default(),
-            service: AtomicU64::new(0),
-        })
-    }
-
-    pub(crate) fn file(&self) -> &File {
-        &self.file
-    }
-
-    /// Before the service is started.
-    pub(crate) fn attach(&self, link: &Arc<Link>) {
-        self.service
-            .store(link.look(State::next_service), Ordering::Relaxed);
-        *self.link.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(link);
-    }
-
-    pub(crate) fn begin_at(&self, offset: u64) {
-        self.begin.store(offset, Ordering::Relaxed);
-    }
-
-    /// How much was printed.
-    pub(crate) fn len(&self) -> u64 {
-        self.file.metadata().map_or(0, |metadata| metadata.len())
-    }
-
-    fn link(&self) -> Option<Arc<Link>> {
-        self.link
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .upgrade()
-    }
-
-    /// What is kept from `from` on, at most `most` bytes, and where it begins: further on than
-    /// asked where the rest of a flood was given up.
-    fn read(&self, from: u64, most: usize) -> (u64, Vec<u8>) {
-        let mut bytes = vec![0; most];
-        let len = self.file.read_at(&mut bytes, from).unwrap_or(0);
-        bytes.truncate(len);
-        // Looked at afterwards: what was given up meanwhile reads as zeros.
-        let kept_from = kept_from(self.len());
-        if kept_from == HEAD || from >= kept_from {
-            (from, bytes)
-        } else if from < HEAD {
-            bytes.truncate(usize::try_from(HEAD - from).unwrap_or(usize::MAX));
-            (from, bytes)
-        } else {
-            self.read(kept_from, most)
-        }
-    }
-
-    fn read_all(&self) -> (Vec<u8>, u64) {
-        let size = self.len();
-        let (_, mut head) = self.read(0, usize::try_from(HEAD.min(size)).unwrap_or(0));
-        if size <= HEAD {
-            return (head, 0);
-        }
-        let (from, tail) = self.read(HEAD, usize::try_from(size - HEAD).unwrap_or(0));
-        let missing = from - HEAD;
-        if missing > 0 {
-            head.extend_from_slice(format!("\n[… {missing} bytes are not kept …]\n").as_bytes());
-        }
-        head.extend_from_slice(&tail);
-        (head, missing)
-    }
-}
 
 /// What a service has printed to one of its standard streams, and will.
 ///
@@ -264,7 +170,8 @@ impl Output {
                 return Next::Overdue;
             }
             link.watch_output(capture.stream, seen);
-            link.wait(deadline, |state| {
+            // Does not rest on one wake-up alone.
+            link.wait(deadline.or_sooner(Duration::from_secs(1)), |state| {
                 (state.output_news(capture.stream) != news || state.has_left(service)).then_some(())
             });
         }
@@ -344,128 +251,17 @@ impl Iterator for Lines {
     }
 }
 
-/// Where a reader of lines stands, and what it has read ahead.
-#[derive(Debug, Default)]
-pub(crate) struct Reader {
-    place: u64,
-    ahead: Vec<u8>,
-    /// How much of `ahead` was given out.
-    given: usize,
-}
-
-impl Reader {
-    pub(crate) fn at(place: u64) -> Self {
-        Self {
-            place,
-            ..Self::default()
-        }
-    }
-
-    pub(crate) fn place(&self) -> u64 {
-        self.place
-    }
-
-    /// The next line, without its end and without colours. An unfinished one only if
-    /// `take_unfinished`.
-    pub(crate) fn next(&mut self, capture: &Capture, take_unfinished: bool) -> Option<Vec<u8>> {
-        if let Some(line) = self.next_ahead() {
-            return Some(line);
-        }
-        // A flood of short lines is read in chunks, not line by line.
-        let (from, ahead) = capture.read(self.place, CHUNK);
-        if ahead.contains(&b'\n') {
-            *self = Self {
-                place: from,
-                ahead,
-                given: 0,
-            };
-            return self.next_ahead();
-        }
-        let (line, next) = line_at(capture, self.place, take_unfinished)?;
-        *self = Self::at(next);
-        Some(line)
-    }
-
-    fn next_ahead(&mut self) -> Option<Vec<u8>> {
-        let rest = &self.ahead[self.given..];
-        let end = rest.iter().position(|byte| *byte == b'\n')?;
-        let line = plain(&rest[..end]);
-        self.given += end + 1;
-        self.place += end as u64 + 1;
-        Some(line)
-    }
-}
-
-/// The line at `place` without its end and without colours, and where the next begins. An
-/// unfinished one only if `take_unfinished`.
-pub(crate) fn line_at(
-    capture: &Capture,
-    place: u64,
-    take_unfinished: bool,
-) -> Option<(Vec<u8>, u64)> {
-    let mut most = CHUNK;
-    loop {
-        let (from, bytes) = capture.read(place, most);
-        if let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
-            return Some((plain(&bytes[..end]), from + end as u64 + 1));
-        }
-        if bytes.len() >= LONGEST_LINE
-            || (take_unfinished && !bytes.is_empty() && bytes.len() < most)
-        {
-            return Some((plain(&bytes), from + bytes.len() as u64));
-        }
-        let at_the_gap = from + bytes.len() as u64 == HEAD && kept_from(capture.len()) > HEAD;
-        if at_the_gap && !bytes.is_empty() {
-            // The line runs into what was given up: what is left of it ends there.
-            return Some((plain(&bytes), HEAD));
-        }
-        if bytes.len() < most {
-            return None;
-        }
-        most = (most * 4).min(LONGEST_LINE);
-    }
-}
-
-/// Without a carriage return at the end and without ANSI escape sequences.
-fn plain(line: &[u8]) -> Vec<u8> {
-    static ESCAPES: LazyLock<bytes::Regex> = LazyLock::new(|| {
-        // Control sequences (colours, cursor) and operating system commands (titles, links), by
-        // ECMA-48.
-        bytes::Regex::new(r"(?-u)\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\))")
-            .expect("a valid expression")
-    });
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
-    if line.contains(&0x1b) {
-        ESCAPES.replace_all(line, &b""[..]).into_owned()
-    } else {
-        line.to_vec()
-    }
-}
-
-pub(crate) fn text_of(line: &[u8]) -> String {
-    String::from_utf8_lossy(line).into_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Write;
 
     use super::*;
+    use crate::supervisor::protocol::Stream;
 
-    fn capture(bytes: &[u8]) -> Capture {
+    pub(super) fn capture(bytes: &[u8]) -> Capture {
         let capture = Capture::new(Stream::Stdout, Duration::ZERO).expect("a temporary file");
-        (&capture.file).write_all(bytes).expect("room");
+        capture.file().write_all(bytes).expect("room");
         capture
-    }
-
-    #[test]
-    fn lines_end_at_newlines_and_the_last_one_counts_at_the_end() {
-        let capture = capture(b"one\r\n\x1b[31mtwo\x1b[0m\nthree");
-        assert_eq!(line_at(&capture, 0, false), Some((b"one".to_vec(), 5)));
-        assert_eq!(line_at(&capture, 5, false), Some((b"two".to_vec(), 18)));
-        assert_eq!(line_at(&capture, 18, false), None);
-        assert_eq!(line_at(&capture, 18, true), Some((b"three".to_vec(), 23)));
-        assert_eq!(line_at(&capture, 23, true), None);
     }
 
     #[test]

@@ -1,0 +1,107 @@
+//! How quick mirakuru is, beside a loop that does nothing but the system calls: `cargo bench -p mirakuru`.
+//!
+//! Prints a Markdown table of medians. `-- --quick` is for a short look, `-- --python` adds the
+//! Python library of the same name where it is installed.
+
+mod bare;
+mod measure;
+mod python;
+mod service;
+mod table;
+
+use std::time::Duration;
+
+use measure::{Delays, Outcome};
+use service::Kind;
+use table::{Bound, Table};
+
+/// How often each figure is measured.
+struct Rounds {
+    ready: usize,
+    spawn: usize,
+    waits: usize,
+    many: usize,
+}
+
+const THOROUGH: Rounds = Rounds {
+    ready: 60,
+    spawn: 40,
+    waits: 5,
+    many: 9,
+};
+
+const QUICK: Rounds = Rounds {
+    ready: 7,
+    spawn: 10,
+    waits: 1,
+    many: 3,
+};
+
+fn main() -> Outcome<()> {
+    let mut args = std::env::args().skip(1).peekable();
+    if args.peek().is_some_and(|arg| arg == service::ROLE) {
+        return service::run(args.skip(1)).map_err(|error| error.to_string().into());
+    }
+    let args: Vec<_> = args.collect();
+    let has = |flag: &str| args.iter().any(|arg| arg == flag);
+    // Without `--bench` it is `cargo test` that runs it, which asks only whether it works.
+    let quick = has("--quick") || !has("--bench");
+    let rounds = if quick { &QUICK } else { &THOROUGH };
+
+    let mut table = Table::default();
+    measure_all(&mut table, rounds)?;
+    if has("--python") {
+        match python::medians(rounds.ready.min(15), &mut Delays::new())? {
+            Some(medians) => table.python(medians),
+            None => eprintln!("the Python library is not installed: no column for it"),
+        }
+    }
+    println!("{table}");
+    Ok(())
+}
+
+fn measure_all(table: &mut Table, rounds: &Rounds) -> Outcome<()> {
+    let mut delays = Delays::new();
+    let mut stops = measure::Pair::default();
+    for kind in Kind::READY {
+        let within = match kind {
+            Kind::Tcp => 1.0,
+            Kind::Output => 0.5,
+            Kind::Http => 1.5,
+            _ => 0.3,
+        };
+        let (ready, stop) = measure::ready_and_stop(kind, rounds.ready, &mut delays)?;
+        table.pair(
+            format!("ready latency, {}", kind.name()),
+            kind.name(),
+            &ready,
+            Bound::OverTheLoop(within),
+        );
+        stops.mirakuru.extend(stop.mirakuru);
+        stops.bare.extend(stop.bare);
+    }
+    table.pair("stop latency", "stop", &stops, Bound::OverTheLoop(1.0));
+
+    let small = measure::first_instruction(rounds.spawn)?;
+    let name = "call to the service's first instruction";
+    table.pair(name, "first instruction", &small, Bound::OverTheLoop(2.5));
+    let ballast = vec![1_u8; 1 << 30];
+    let large = measure::first_instruction(rounds.spawn)?;
+    drop(std::hint::black_box(ballast));
+    table.pair("… with 1 GB resident", "", &large, Bound::OverTheLoop(2.5));
+
+    let takes = Duration::from_secs(2);
+    let waits = measure::processor_time(takes, rounds.waits)?;
+    let name = "processor time spent waiting 2 s for a TCP service";
+    table.pair(name, "", &waits, Bound::AtMost(15.0));
+
+    let (ready, stop) = measure::many_at_once(50, rounds.many, &mut delays)?;
+    let name = "50 TCP services at once: ready after the last one is";
+    table.pair(name, "", &ready, Bound::AtMost(5.0));
+    let name = "50 services: stopping all";
+    table.pair(name, "", &stop, Bound::AtMost(100.0));
+
+    let (resident, share) = measure::supervisor_memory()?;
+    table.memory(resident, share, 5.0);
+    Ok(())
+}

@@ -1,0 +1,278 @@
+//! The figures: each is measured by turns with mirakuru and with the loop, on the same services.
+
+use std::error::Error;
+use std::io;
+use std::net::TcpListener;
+use std::sync::Barrier;
+use std::thread;
+use std::time::Duration;
+
+use mirakuru::{
+    AnyExecutor, HttpExecutor, OutputExecutor, PidExecutor, SimpleExecutor, TcpExecutor,
+    UnixSocketExecutor,
+};
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike;
+
+use crate::bare::Bare;
+use crate::service::{BANNER, Kind, Order, Stamp, now};
+
+pub(crate) type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
+
+/// Milliseconds, of mirakuru and of the loop, a value for each round.
+#[derive(Default)]
+pub(crate) struct Pair {
+    pub(crate) mirakuru: Vec<f64>,
+    pub(crate) bare: Vec<f64>,
+}
+
+/// The delays before a service is ready: the same ones in every run.
+pub(crate) struct Delays(u64);
+
+impl Delays {
+    pub(crate) fn new() -> Self {
+        Self(20_240_229)
+    }
+
+    /// From 5 to 150 ms.
+    pub(crate) fn draw(&mut self) -> Duration {
+        // A linear congruential generator; its upper bits are the good ones.
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        Duration::from_micros(5_000 + (self.0 >> 33) % 145_001)
+    }
+}
+
+fn ms(from: i64, to: i64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "far below 2^52 nanoseconds")]
+    let nanoseconds = (to - from) as f64;
+    nanoseconds / 1e6
+}
+
+pub(crate) fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// Ports that nobody is bound to; no two are the same.
+pub(crate) fn free_ports(count: usize) -> io::Result<Vec<u16>> {
+    let held: io::Result<Vec<_>> = (0..count)
+        .map(|_| TcpListener::bind(("127.0.0.1", 0)))
+        .collect();
+    held?
+        .iter()
+        .map(|listener| Ok(listener.local_addr()?.port()))
+        .collect()
+}
+
+fn executor(order: &Order) -> io::Result<AnyExecutor> {
+    let words = order.words()?;
+    Ok(match order.kind {
+        Kind::Tcp => TcpExecutor::new(words, "127.0.0.1", order.port).boxed(),
+        Kind::UnixSocket => UnixSocketExecutor::new(words, order.path()).boxed(),
+        Kind::PidFile => PidExecutor::new(words, order.path()).boxed(),
+        Kind::Output => OutputExecutor::new(words, BANNER).boxed(),
+        Kind::Http => HttpExecutor::new(words, format!("http://127.0.0.1:{}/", order.port)).boxed(),
+        Kind::Silent => SimpleExecutor::new(words).boxed(),
+    })
+}
+
+fn order(kind: Kind, delay: Duration) -> io::Result<Order> {
+    Order::new(kind, delay, free_ports(1)?[0])
+}
+
+/// Control returned − the service's own stamp: of the start when it was ready, of the stop when it
+/// was about to die.
+pub(crate) fn ready_and_stop(
+    kind: Kind,
+    rounds: usize,
+    delays: &mut Delays,
+) -> Outcome<(Pair, Pair)> {
+    let (mut ready, mut stop) = (Pair::default(), Pair::default());
+    for _ in 0..rounds {
+        let delay = delays.draw();
+
+        let service = order(kind, delay)?;
+        let executor = executor(&service)?;
+        executor.start()?;
+        let returned = now();
+        ready
+            .mirakuru
+            .push(ms(service.stamp(Stamp::Ready)?, returned));
+        executor.stop()?;
+        let returned = now();
+        stop.mirakuru
+            .push(ms(service.stamp(Stamp::Dying)?, returned));
+
+        let service = order(kind, delay)?;
+        let (mut bare, returned) = Bare::start(&service)?;
+        ready.bare.push(ms(service.stamp(Stamp::Ready)?, returned));
+        bare.stop()?;
+        let returned = now();
+        stop.bare.push(ms(service.stamp(Stamp::Dying)?, returned));
+    }
+    Ok((ready, stop))
+}
+
+/// From the call to the service's first instruction.
+pub(crate) fn first_instruction(rounds: usize) -> Outcome<Pair> {
+    let mut pair = Pair::default();
+    for _ in 0..rounds {
+        let service = Order::new(Kind::Silent, Duration::ZERO, 0)?;
+        let executor = executor(&service)?;
+        let called = now();
+        executor.start()?;
+        pair.mirakuru.push(ms(called, service.stamp(Stamp::Begun)?));
+        service.stamp(Stamp::Ready)?;
+        executor.stop()?;
+
+        let service = Order::new(Kind::Silent, Duration::ZERO, 0)?;
+        let called = now();
+        let (mut bare, _) = Bare::start(&service)?;
+        pair.bare.push(ms(called, service.stamp(Stamp::Begun)?));
+        service.stamp(Stamp::Ready)?;
+        bare.stop()?;
+    }
+    Ok(pair)
+}
+
+/// The processor time of this process so far.
+fn own_time() -> Outcome<f64> {
+    let usage = getrusage(UsageWho::RUSAGE_SELF)?;
+    let time = usage.user_time() + usage.system_time();
+    Ok(ms(0, time.num_microseconds() * 1000))
+}
+
+/// The processor time of this process and of the supervisor that goes into waiting this long for a
+/// TCP service: what a start takes beyond one whose service is ready at once.
+pub(crate) fn processor_time(delay: Duration, rounds: usize) -> Outcome<Pair> {
+    let mut pair = Pair::default();
+    for _ in 0..rounds {
+        let (waited, at_once) = (start_time(delay)?, start_time(Duration::ZERO)?);
+        pair.mirakuru.push(waited.0 - at_once.0);
+        pair.bare.push(waited.1 - at_once.1);
+    }
+    Ok(pair)
+}
+
+/// The processor time of one start each, with mirakuru and with the loop.
+fn start_time(delay: Duration) -> Outcome<(f64, f64)> {
+    let service = order(Kind::Tcp, delay)?;
+    let executor = executor(&service)?;
+    let before = own_time()?;
+    executor.start()?;
+    let spent = own_time()? - before + supervisor_time(&executor)?;
+    executor.stop()?;
+
+    let service = order(Kind::Tcp, delay)?;
+    let before = own_time()?;
+    let (mut bare, _) = Bare::start(&service)?;
+    let bare_spent = own_time()? - before;
+    bare.stop()?;
+    Ok((spent, bare_spent))
+}
+
+/// Its one thread's time on a processor: the first number of `schedstat`, in nanoseconds.
+fn supervisor_time(executor: &AnyExecutor) -> Outcome<f64> {
+    Ok(field(&supervisor_file(executor, "schedstat")?, "")? / 1e6)
+}
+
+/// A file in the supervisor's folder of `/proc`.
+fn supervisor_file(executor: &AnyExecutor, name: &str) -> Outcome<String> {
+    let service = executor.pid().ok_or("it has just been started")?;
+    let supervisor = field(&format!("/proc/{service}/status"), "PPid:")?;
+    Ok(format!("/proc/{supervisor}/{name}"))
+}
+
+/// Many TCP services at once, from a thread each: the last return − the last service's stamp, and
+/// how long it takes to stop them all.
+pub(crate) fn many_at_once(
+    count: usize,
+    rounds: usize,
+    delays: &mut Delays,
+) -> Outcome<(Pair, Pair)> {
+    let (mut ready, mut stop) = (Pair::default(), Pair::default());
+    for _ in 0..rounds {
+        let mut orders = || -> io::Result<Vec<Order>> {
+            let ports = free_ports(count)?;
+            let order = |port| Order::new(Kind::Tcp, delays.draw(), port);
+            ports.into_iter().map(order).collect()
+        };
+
+        let (last, stopping) = together(&orders()?, |service, gate| {
+            let executor = executor(service)?;
+            gate.wait();
+            let started = executor.start();
+            let returned = now();
+            gate.wait();
+            started?;
+            let called = now();
+            executor.stop()?;
+            Ok((returned, called, now()))
+        })?;
+        ready.mirakuru.push(last);
+        stop.mirakuru.push(stopping);
+
+        let (last, stopping) = together(&orders()?, |service, gate| {
+            gate.wait();
+            let started = Bare::start(service);
+            gate.wait();
+            let (mut bare, returned) = started?;
+            let called = now();
+            bare.stop()?;
+            Ok((returned, called, now()))
+        })?;
+        ready.bare.push(last);
+        stop.bare.push(stopping);
+    }
+    Ok((ready, stop))
+}
+
+/// Runs `serve` for each in a thread of its own; it gives when its start returned, when it called
+/// the stop, and when that returned.
+fn together(
+    services: &[Order],
+    serve: impl Fn(&Order, &Barrier) -> Outcome<(i64, i64, i64)> + Sync,
+) -> Outcome<(f64, f64)> {
+    let gate = Barrier::new(services.len());
+    let times: Outcome<Vec<_>> = thread::scope(|scope| {
+        let (serve, gate) = (&serve, &gate);
+        let serve = |service| scope.spawn(move || serve(service, gate));
+        let threads: Vec<_> = services.iter().map(serve).collect();
+        let ends = threads.into_iter().map(std::thread::ScopedJoinHandle::join);
+        ends.map(|end| end.expect("a thread that does not panic"))
+            .collect()
+    });
+    let times = times?;
+    let stamps: io::Result<Vec<_>> = services.iter().map(|one| one.stamp(Stamp::Ready)).collect();
+    let last_ready = stamps?.into_iter().max().unwrap_or_default();
+    let last_returned = times.iter().map(|time| time.0).max().unwrap_or_default();
+    let first_called = times.iter().map(|time| time.1).min().unwrap_or_default();
+    let last_gone = times.iter().map(|time| time.2).max().unwrap_or_default();
+    Ok((ms(last_ready, last_returned), ms(first_called, last_gone)))
+}
+
+/// The memory of one supervisor in megabytes: resident, and its share of what it shares (PSS).
+pub(crate) fn supervisor_memory() -> Outcome<(f64, f64)> {
+    let service = order(Kind::Output, Duration::ZERO)?;
+    let executor = executor(&service)?;
+    executor.start()?;
+    let rollup = supervisor_file(&executor, "smaps_rollup")?;
+    let megabytes = |name| Ok::<_, Box<dyn Error + Send + Sync>>(field(&rollup, name)? / 1024.0);
+    let memory = (megabytes("Rss:")?, megabytes("Pss:")?);
+    executor.stop()?;
+    Ok(memory)
+}
+
+/// The number behind this name in a file of `/proc`.
+fn field(file: &str, name: &str) -> Outcome<f64> {
+    let text = std::fs::read_to_string(file)?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
+    let number = line.and_then(|rest| rest.split_whitespace().next());
+    Ok(number
+        .ok_or_else(|| format!("no {name} in {file}"))?
+        .parse()?)
+}

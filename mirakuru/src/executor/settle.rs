@@ -1,0 +1,190 @@
+//! What a start needs before it spawns: a configuration without mistakes, a supervisor, a private
+//! directory, a port, and every placeholder filled in.
+
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::{Config, Executor};
+use crate::command::{EnvChange, Place, Prepared, prepare, uses};
+use crate::error::{ErrorKind, Result};
+use crate::readiness::{Context, Readiness, Target};
+use crate::supervisor::link::Link;
+use crate::wait::Deadline;
+
+impl<R: Readiness> Executor<R> {
+    /// Finds what is wrong before anything is spawned, with stand-ins for what is not known yet.
+    pub(super) fn look_through(&self, deadline: Deadline) -> Result<()> {
+        let place = self.place(Some(std::env::temp_dir().join("mirakuru-XXXXXX")), 1);
+        let looked = place.and_then(|place| {
+            self.config.stop_signal.check()?;
+            self.config.kill_signal.check()?;
+            prepare(&self.config.command, &self.config.shape, &place)?;
+            let context = Context::new(self.situation(place, None, deadline));
+            self.readiness.validate(&context)
+        });
+        looked.map_err(|mistake| {
+            self.scene()
+                .reason(mistake)
+                .into_error(ErrorKind::InvalidConfig)
+        })
+    }
+
+    /// Settles everything that a start needs: the supervisor, the private directory, the port.
+    pub(super) fn settle(&self, deadline: Deadline) -> Result<(Arc<Link>, Context, Prepared)> {
+        let link = self
+            .session
+            .link(deadline)
+            .map_err(|error| self.refused("start a supervisor", error))?;
+        let tmpdir = self
+            .needs_directory()
+            .then(|| self.directory(&link, deadline))
+            .transpose()?;
+        let port = self.settled_port()?;
+        let place = self.place(tmpdir, port);
+        let filled = place.and_then(|place| {
+            let prepared = prepare(&self.config.command, &self.config.shape, &place)?;
+            let context = Context::new(self.situation(place, Some(Arc::clone(&link)), deadline));
+            // Once more: lengths depend on what was filled in.
+            self.readiness
+                .validate(&context)
+                .map(|()| (context, prepared))
+        });
+        let (context, prepared) = filled.map_err(|mistake| {
+            self.scene()
+                .reason(mistake)
+                .into_error(ErrorKind::InvalidConfig)
+        })?;
+        self.session.prepared(&prepared);
+        Ok((link, context, prepared))
+    }
+
+    /// The private directory, made now if it was not yet.
+    pub(super) fn directory(&self, link: &Link, deadline: Deadline) -> Result<PathBuf> {
+        match link.directory(deadline) {
+            Some(Ok(directory)) => Ok(directory),
+            Some(Err(failure)) => {
+                let mut scene = self.scene().reason(failure.to_string());
+                scene.advice = Some(format!(
+                    "is there room in {}?",
+                    std::env::temp_dir().display()
+                ));
+                scene.source = Some(failure.error());
+                Err(scene.into_error(ErrorKind::Io))
+            }
+            None => Err(self.lost(link)),
+        }
+    }
+
+    /// The port that the check names, or a free one where it is 0 or only a placeholder; 0 where
+    /// there is none.
+    pub(super) fn settled_port(&self) -> Result<u16> {
+        match self.readiness.target().port {
+            Some(0) => {}
+            Some(port) => return Ok(port),
+            None if self.mentions("port") => {}
+            None => return Ok(0),
+        }
+        self.session
+            .port()
+            .map_err(|error| self.refused("find a free port", error))
+    }
+
+    /// The host that the check names. `{host}` in it is the default: no other part gives one.
+    pub(super) fn settled_host(&self) -> String {
+        let host = self.readiness.target().host;
+        host.filter(|host| !host.contains('{'))
+            .unwrap_or_else(|| "127.0.0.1".to_owned())
+    }
+
+    fn place(&self, tmpdir: Option<PathBuf>, port: u16) -> Result<Place, String> {
+        let Target {
+            socket, filename, ..
+        } = self.readiness.target();
+        let within = |name: &str| tmpdir.as_ref().map(|tmpdir| tmpdir.join(name));
+        let mut place = Place {
+            host: self.settled_host(),
+            port,
+            socket: within("socket"),
+            pidfile: within("pid"),
+            tmpdir,
+        };
+        if let Some(socket) = socket {
+            place.socket = Some(place.fill_path(&socket)?);
+        }
+        if let Some(filename) = filename {
+            place.pidfile = Some(place.fill_path(&filename)?);
+        }
+        Ok(place)
+    }
+
+    /// A text with its placeholders filled in, before the first start too.
+    ///
+    /// # Panics
+    ///
+    /// If the private directory is needed and cannot be made.
+    pub(super) fn filled(&self, text: &str) -> String {
+        let tmpdir = (self.needs_directory() || self.leads_to_directory(text.as_ref()))
+            .then(|| self.tmpdir());
+        let place = self.place(tmpdir, self.port());
+        let filled = place.and_then(|place| place.fill(text));
+        filled.unwrap_or_else(|mistake| {
+            panic!(
+                "{}",
+                self.scene()
+                    .reason(mistake)
+                    .into_error(ErrorKind::InvalidConfig)
+            )
+        })
+    }
+
+    /// Whether anything that was written stands in the private directory.
+    fn needs_directory(&self) -> bool {
+        self.texts()
+            .iter()
+            .any(|text| self.leads_to_directory(text))
+    }
+
+    /// Whether this text stands in the private directory. A socket or file of the check's own
+    /// stands where it says, unless it says `{socket}` or `{pidfile}` itself.
+    fn leads_to_directory(&self, text: &OsStr) -> bool {
+        let Target {
+            socket, filename, ..
+        } = self.readiness.target();
+        let lacking = |path: Option<PathBuf>, name: &str| {
+            path.is_none_or(|path| uses(path.as_os_str(), name))
+        };
+        uses(text, "tmpdir")
+            || (uses(text, "socket") && lacking(socket, "socket"))
+            || (uses(text, "pidfile") && lacking(filename, "pidfile"))
+    }
+
+    /// Whether a placeholder stands anywhere in what was written.
+    fn mentions(&self, name: &str) -> bool {
+        self.texts().iter().any(|text| uses(text, name))
+    }
+
+    /// Everything written that may hold placeholders.
+    fn texts(&self) -> Vec<OsString> {
+        let Config { command, shape, .. } = &self.config;
+        let Target {
+            url,
+            socket,
+            filename,
+            ..
+        } = self.readiness.target();
+        let mut texts = vec![OsString::from(command.shell_text())];
+        texts.extend(url.map(OsString::from));
+        texts.extend(
+            [socket, filename, shape.cwd.clone()]
+                .into_iter()
+                .flatten()
+                .map(OsString::from),
+        );
+        texts.extend(shape.env.iter().filter_map(|change| match change {
+            EnvChange::Set(_, value) => Some(value.clone()),
+            EnvChange::Remove(_) | EnvChange::Clear => None,
+        }));
+        texts
+    }
+}

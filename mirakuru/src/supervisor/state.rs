@@ -1,0 +1,122 @@
+//! What a supervisor has told of its service, as far as it was read.
+
+use std::path::PathBuf;
+
+use super::protocol::{Event, Failure, Gone, Stream};
+
+/// What the supervisor has told, of the latest service.
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    pub(super) reading: bool,
+    /// Threads that wait for the one that reads.
+    pub(super) followers: usize,
+    pub(crate) directory: Option<Result<PathBuf, Failure>>,
+    pub(crate) launched: Option<Result<u32, Failure>>,
+    /// Which service of this supervisor the rest is told of.
+    pub(super) service: u64,
+    /// How earlier services ended.
+    pub(super) former_exits: Vec<(u64, i32)>,
+    pub(crate) exit: Option<i32>,
+    /// No process of the tree is left.
+    pub(crate) empty: bool,
+    pub(crate) gone: Option<Gone>,
+    pub(crate) output_lost: Option<Failure>,
+    /// Counted, so that each who waits sees whether there was one since it looked.
+    pub(super) output_news: [u64; 2],
+    pub(crate) path_news: u64,
+    pub(super) watches: Watches,
+    /// The socket came to its end without our asking: somebody killed the supervisor.
+    pub(crate) lost: bool,
+}
+
+/// The watches of the latest service that are on their way.
+#[derive(Debug, Default)]
+pub(crate) struct Watches {
+    pub(super) output: [bool; 2],
+    pub(super) path: bool,
+}
+
+impl State {
+    /// What is known where nothing can be asked.
+    pub(super) fn lost() -> Self {
+        Self {
+            lost: true,
+            ..Self::default()
+        }
+    }
+
+    /// The number of the service that is started next.
+    pub(crate) fn next_service(&self) -> u64 {
+        self.service + 1
+    }
+
+    /// How this service ended.
+    pub(crate) fn exit_of(&self, service: u64) -> Option<i32> {
+        let former = || {
+            self.former_exits
+                .iter()
+                .find(|(ended, _)| *ended == service)
+        };
+        if service == self.service {
+            self.exit
+        } else {
+            former().map(|(_, code)| *code)
+        }
+    }
+
+    /// This service ended, or another was started since.
+    pub(crate) fn has_left(&self, service: u64) -> bool {
+        self.service > service || (self.service == service && self.has_ended()) || self.lost
+    }
+
+    /// The main process ended, or nobody can say.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.exit.is_some() || self.empty || self.lost
+    }
+
+    pub(crate) fn output_news(&self, stream: Stream) -> u64 {
+        self.output_news[stream as usize]
+    }
+
+    /// What was told of an earlier service is no longer true.
+    pub(super) fn begin_service(&mut self) {
+        let mut former = std::mem::take(self);
+        former
+            .former_exits
+            .extend(former.exit.map(|code| (former.service, code)));
+        *self = Self {
+            reading: former.reading,
+            followers: former.followers,
+            directory: former.directory,
+            output_news: former.output_news,
+            path_news: former.path_news,
+            lost: former.lost,
+            service: former.service + 1,
+            former_exits: former.former_exits,
+            ..Self::default()
+        };
+    }
+
+    pub(super) fn apply(&mut self, event: Event) {
+        match event {
+            Event::Hello => {}
+            Event::Directory(made) => self.directory = Some(made),
+            Event::Launched(launched) => self.launched = Some(launched),
+            Event::Exited(code) => self.exit = Some(code),
+            Event::Empty => self.empty = true,
+            Event::Output(stream) => {
+                self.output_news[stream as usize] += 1;
+                self.watches.output[stream as usize] = false;
+            }
+            Event::Path => {
+                self.path_news += 1;
+                self.watches.path = false;
+            }
+            Event::OutputLost(failure) => self.output_lost = Some(failure),
+            Event::Gone(gone) => {
+                self.empty |= gone.survivors.is_empty();
+                self.gone = Some(gone);
+            }
+        }
+    }
+}
