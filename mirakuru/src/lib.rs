@@ -89,6 +89,7 @@ pub use {
         UnixSocketExecutor,
     },
     output::{Lines, Output},
+    port::OnConflict,
     readiness::{Context, NotReady, Readiness, Stream},
     signal::Signal,
 };

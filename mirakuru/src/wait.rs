@@ -14,6 +14,15 @@ const PROMPT: Duration = Duration::from_millis(130);
 const FLOOR: Duration = Duration::from_micros(100);
 const CEILING: Duration = Duration::from_millis(50);
 
+/// Sleeps, where nothing can wake the caller.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that waits on time alone"
+)]
+pub(crate) fn pause(time: Duration) {
+    std::thread::sleep(time);
+}
+
 /// A monotonic point in time; a clock that is set has no part in it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deadline {

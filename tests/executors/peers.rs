@@ -145,7 +145,7 @@ fn localhost_is_both_loopbacks_in_a_url_too() -> Result<()> {
         return Ok(());
     }
     let check = OnTheOtherLoopback {
-        check: Http::new("http://localhost:{port}/"),
+        check: Http::new("http://localhost:{port}/").any_listener(),
         listener: Mutex::default(),
     };
     let executor = Executor::with_readiness([PRINTS, "{port}"], check);

@@ -99,8 +99,8 @@ fn a_given_place_is_what_they_stand_for() -> Result<()> {
     let path = directory.path().join("given");
     let service = PidExecutor::new([WRITES_PID, "{pidfile}"], &path).started()?;
     assert_eq!(service.filename(), path);
-    let probe = TcpExecutor::new([LISTENS_LATE, "{port}"], "127.0.0.1", 0);
-    let port = probe.port();
+    // Its lease ends with it.
+    let port = TcpExecutor::new([LISTENS_LATE, "{port}"], "127.0.0.1", 0).port();
     let command = [LISTENS_LATE, "{port}", "0", "{host}"];
     let service = TcpExecutor::new(command, "localhost", port).started()?;
     assert_eq!(

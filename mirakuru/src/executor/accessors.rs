@@ -35,10 +35,11 @@ impl<R: Readiness> Executor<R> {
             .map_or_else(written, |(_, words)| words)
     }
 
-    /// Whether the main process runs.
+    /// Whether the main process runs; of what is reused ([`OnConflict::Reuse`](crate::OnConflict)),
+    /// whether it answers.
     #[must_use]
     pub fn running(&self) -> bool {
-        self.pid().is_some()
+        self.pid().is_some() || self.still_answers()
     }
 
     /// The main process's pid while it runs.
@@ -96,11 +97,11 @@ impl<R: Readiness> Executor<R> {
     ///
     /// # Panics
     ///
-    /// If no free port can be found.
+    /// If no free port can be leased, and in a forked child of the test process that asks first.
     #[must_use]
     pub fn port(&self) -> u16 {
         let told = self.captured("port").and_then(|port| port.parse().ok());
-        told.unwrap_or_else(|| match self.settled_port() {
+        told.unwrap_or_else(|| match self.told_port() {
             Ok(port) => port,
             Err(error) => panic!("{error}"),
         })
@@ -166,10 +167,7 @@ impl<R: Readiness> Executor<R> {
         );
         let _turn = self.session.turn();
         let deadline = Deadline::after(self.config.timeout);
-        let link = self
-            .session
-            .link(deadline)
-            .map_err(|error| self.refused("start a supervisor", error));
+        let link = self.link(deadline);
         match link.and_then(|link| self.directory(&link, deadline)) {
             Ok(directory) => directory,
             Err(error) => panic!("{error}"),

@@ -23,6 +23,10 @@ pub(super) enum Unready {
     Overdue {
         last_check: Option<String>,
     },
+    /// Somebody else has the place that it was to have.
+    Taken {
+        holder: String,
+    },
     /// Somebody killed the supervisor.
     Lost,
     Refused(io::Error),
@@ -166,6 +170,12 @@ impl<R: Readiness> Executor<R> {
                 scene.last_check = last_check;
                 scene.into_error(ErrorKind::ProcessExitedWithError)
             }
+            Unready::Taken { holder } => {
+                scene.headline = Some("was not ready: somebody else answers there".to_owned());
+                scene.held_by = Some(holder);
+                scene.advice = Some(ANOTHER_LISTENER.to_owned());
+                scene.into_error(ErrorKind::AlreadyRunning)
+            }
             Unready::Overdue { last_check } => {
                 scene.last_check = last_check;
                 if ended.0 == Some(0) {
@@ -243,6 +253,9 @@ pub(super) fn warn_about(run: &Run, gone: Option<&Gone>) {
         Some(_) => {}
     }
 }
+
+const ANOTHER_LISTENER: &str = "stop what listens there, or use `{port}`, which nobody else has; where the service has \
+     another program listen for it (a container's proxy), say so with `any_listener()`";
 
 const UNBUFFER: &str = "it printed nothing: many programs buffer their output when it is no terminal; \
      try `stdbuf -oL PROGRAM`, or PYTHONUNBUFFERED=1 for Python";

@@ -59,6 +59,12 @@ impl TcpExecutor {
     pub fn new(command: impl Into<CommandLine>, host: impl Into<String>, port: u16) -> Self {
         Self::of_kind("TcpExecutor", command, Tcp::new(host, port))
     }
+
+    /// Takes whatever answers for the service, also where it is no process of its tree, as a
+    /// container's proxy is none; see [`Tcp::any_listener`].
+    pub fn any_listener(self) -> Self {
+        self.with_check(Tcp::any_listener)
+    }
 }
 
 impl UnixSocketExecutor {
@@ -94,6 +100,12 @@ impl HttpExecutor {
         pairs: impl IntoIterator<Item = (K, V)>,
     ) -> Self {
         self.with_check(|check| check.payload(pairs))
+    }
+
+    /// Takes whatever answers for the service, also where it is no process of its tree, as a
+    /// container's proxy is none; see [`Tcp::any_listener`].
+    pub fn any_listener(self) -> Self {
+        self.with_check(Http::any_listener)
     }
 
     /// Sends this header too.

@@ -1,6 +1,7 @@
 //! `Executor<R>`: one process tree joined to one readiness check, and its options.
 
 mod accessors;
+mod claim;
 mod failure;
 mod kinds;
 mod ready;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::command::{CommandLine, EnvChange, Resource, Shape, Stdio};
+use crate::port::OnConflict;
 use crate::readiness::{Readiness, When};
 use crate::signal::Signal;
 
@@ -62,6 +64,7 @@ struct Config {
     stop_signal: Signal,
     kill_signal: Signal,
     expected_returncode: Option<i32>,
+    on_conflict: Option<OnConflict>,
 }
 
 impl Config {
@@ -77,6 +80,7 @@ impl Config {
             stop_signal: Signal::TERM,
             kill_signal: Signal::KILL,
             expected_returncode: None,
+            on_conflict: None,
         }
     }
 }
@@ -203,6 +207,13 @@ impl<R: Readiness> Executor<R> {
     /// default death by the stop signal `n`, or the code `128 + n`.
     pub fn expected_returncode(mut self, code: i32) -> Self {
         self.config.expected_returncode = Some(code);
+        self
+    }
+
+    /// What a start does where somebody holds the fixed port already. [`OnConflict::Fail`] by
+    /// default.
+    pub fn on_conflict(mut self, policy: OnConflict) -> Self {
+        self.config.on_conflict = Some(policy);
         self
     }
 

@@ -70,6 +70,7 @@ impl<R: Readiness> Executor<R> {
                 Answer::Overdue => last_check
                     .take()
                     .or_else(|| Some("the check did not answer in time".to_owned())),
+                Answer::Taken(holder) => return Err(Unready::Taken { holder }),
                 Answer::Panicked(panic) => return Err(Unready::Panicked(panic)),
             };
             last_check = failed;

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::failure::warn_about;
 use crate::command::Prepared;
-use crate::port;
+use crate::port::Held;
 use crate::readiness::Context;
 use crate::supervisor::link::Link;
 use crate::supervisor::protocol::{Gone, StopPlan};
@@ -27,11 +27,23 @@ pub(super) struct Session {
 #[derive(Default)]
 struct State {
     link: Option<Arc<Link>>,
-    /// Picked once, so that a restart finds the same.
-    port: Option<u16>,
+    /// The free port that stands for `{port}`, so that a restart finds the same.
+    port: Option<FreePort>,
+    /// The lease on the fixed port, and the name of the supervisor that has it.
+    held: Option<(Held, String)>,
+    /// Something that was there before is used.
+    reused: bool,
     /// The command of the latest start, its placeholders filled in.
     command: Option<(String, Vec<String>)>,
     run: Option<Run>,
+}
+
+struct FreePort {
+    port: u16,
+    /// The name of the supervisor that has the lease.
+    leased_by: String,
+    /// Somebody was told of it, or it was served there: it stays.
+    told: bool,
 }
 
 /// The latest start.
@@ -104,20 +116,85 @@ impl Session {
             return Ok(link);
         }
         let link = Link::open(deadline)?;
-        let former = self.state().link.replace(Arc::clone(&link));
+        let former = {
+            let mut state = self.state();
+            // The lease went with the supervisor that had it.
+            state.held = None;
+            state.link.replace(Arc::clone(&link))
+        };
         if let Some(former) = former {
             former.close();
         }
         Ok(link)
     }
 
-    /// The port for `{port}` where none was given.
-    pub(super) fn port(&self) -> io::Result<u16> {
+    /// The free port, if there is one yet, and whether this supervisor has the lease on it.
+    pub(super) fn port(&self, link: &Link) -> (Option<u16>, bool) {
+        let state = self.state();
+        let port = state.port.as_ref();
+        let leased = port.is_some_and(|port| port.leased_by == link.name());
+        (port.map(|port| port.port), leased)
+    }
+
+    pub(super) fn leased(&self, port: u16, link: &Link) {
         let mut state = self.state();
-        if let Some(port) = state.port {
-            return Ok(port);
+        let told = state.port.as_ref().is_some_and(|port| port.told);
+        state.port = Some(FreePort {
+            port,
+            leased_by: link.name().to_owned(),
+            told,
+        });
+    }
+
+    /// The free port, which must not change from now on.
+    pub(super) fn tell_port(&self) -> Option<u16> {
+        let mut state = self.state();
+        let port = state.port.as_mut()?;
+        port.told = true;
+        Some(port.port)
+    }
+
+    /// The free port, as long as nobody knows it.
+    pub(super) fn untold_port(&self) -> Option<u16> {
+        let state = self.state();
+        let port = state.port.as_ref().filter(|port| !port.told);
+        port.map(|port| port.port)
+    }
+
+    /// Gives the free port back, for another one.
+    pub(super) fn forget_port(&self) {
+        let mut state = self.state();
+        if let (Some(port), Some(link)) = (state.port.take(), &state.link) {
+            link.release(port.port);
         }
-        Ok(*state.port.insert(port::pick()?))
+    }
+
+    /// Whether this supervisor has the lease on the fixed port.
+    pub(super) fn holds(&self, port: u16, link: &Link) -> bool {
+        let state = self.state();
+        let held = state.held.as_ref();
+        held.is_some_and(|(held, name)| held.port() == port && name == link.name())
+    }
+
+    pub(super) fn hold(&self, held: Held, link: &Link) {
+        self.state().held = Some((held, link.name().to_owned()));
+    }
+
+    /// Gives the fixed port back. The free one is nobody else's, and stays.
+    pub(super) fn give_back(&self) {
+        let mut state = self.state();
+        state.reused = false;
+        if let (Some((held, _)), Some(link)) = (state.held.take(), &state.link) {
+            link.release(held.port());
+        }
+    }
+
+    pub(super) fn reuse(&self) {
+        self.state().reused = true;
+    }
+
+    pub(super) fn is_reused(&self) -> bool {
+        self.state().reused
     }
 
     /// Brings the tree of this run down; `None` if the supervisor could not say how that went.

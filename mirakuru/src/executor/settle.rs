@@ -32,10 +32,7 @@ impl<R: Readiness> Executor<R> {
 
     /// Settles everything that a start needs: the supervisor, the private directory, the port.
     pub(super) fn settle(&self, deadline: Deadline) -> Result<(Arc<Link>, Context, Prepared)> {
-        let link = self
-            .session
-            .link(deadline)
-            .map_err(|error| self.refused("start a supervisor", error))?;
+        let link = self.link(deadline)?;
         let tmpdir = self
             .needs_directory()
             .then(|| self.directory(&link, deadline))
@@ -59,6 +56,13 @@ impl<R: Readiness> Executor<R> {
         Ok((link, context, prepared))
     }
 
+    /// The supervisor, started now if there is none.
+    pub(super) fn link(&self, deadline: Deadline) -> Result<Arc<Link>> {
+        self.session
+            .link(deadline)
+            .map_err(|error| self.refused("start a supervisor", error))
+    }
+
     /// The private directory, made now if it was not yet.
     pub(super) fn directory(&self, link: &Link, deadline: Deadline) -> Result<PathBuf> {
         match link.directory(deadline) {
@@ -76,20 +80,6 @@ impl<R: Readiness> Executor<R> {
         }
     }
 
-    /// The port that the check names, or a free one where it is 0 or only a placeholder; 0 where
-    /// there is none.
-    pub(super) fn settled_port(&self) -> Result<u16> {
-        match self.readiness.target().port {
-            Some(0) => {}
-            Some(port) => return Ok(port),
-            None if self.mentions("port") => {}
-            None => return Ok(0),
-        }
-        self.session
-            .port()
-            .map_err(|error| self.refused("find a free port", error))
-    }
-
     /// The host that the check names. `{host}` in it is the default: no other part gives one.
     pub(super) fn settled_host(&self) -> String {
         let host = self.readiness.target().host;
@@ -97,7 +87,7 @@ impl<R: Readiness> Executor<R> {
             .unwrap_or_else(|| "127.0.0.1".to_owned())
     }
 
-    fn place(&self, tmpdir: Option<PathBuf>, port: u16) -> Result<Place, String> {
+    pub(super) fn place(&self, tmpdir: Option<PathBuf>, port: u16) -> Result<Place, String> {
         let Target {
             socket, filename, ..
         } = self.readiness.target();
@@ -160,7 +150,7 @@ impl<R: Readiness> Executor<R> {
     }
 
     /// Whether a placeholder stands anywhere in what was written.
-    fn mentions(&self, name: &str) -> bool {
+    pub(super) fn mentions(&self, name: &str) -> bool {
         self.texts().iter().any(|text| uses(text, name))
     }
 

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::Executor;
+use super::claim::Claim;
 use super::session::Run;
 use crate::command::{Opened, Place, Prepared};
 use crate::error::Result;
@@ -20,9 +21,17 @@ use crate::supervisor::protocol::{Launch, Lead, StopPlan, Stream};
 use crate::supervisor::state::State;
 use crate::wait::Deadline;
 
+/// How often a free port is changed for another, as a stranger came first.
+const MOST_MOVES: usize = 5;
+
 impl<R: Readiness> Executor<R> {
     /// Starts the process and returns once it is ready, or at the first sign that it never will
     /// be. A no-op while it runs; concurrent starts spawn one process.
+    ///
+    /// A fixed port of this machine is leased first, so that no other executor of any test process
+    /// starts something there; [`on_conflict`](Self::on_conflict) says what happens where one has.
+    /// The timeout counts from when the lease is held. The free port that stands for `{port}` is
+    /// changed for another where a stranger took it, unless somebody was told of it.
     ///
     /// # Errors
     ///
@@ -45,6 +54,28 @@ impl<R: Readiness> Executor<R> {
         let deadline = Deadline::after(self.config.timeout);
         self.look_through(deadline)?;
         self.clear_remains();
+        // The clock begins anew where it had to queue.
+        let Claim::Ours(deadline) = self.claim(deadline)? else {
+            return Ok(self);
+        };
+        let mut moves = 0;
+        loop {
+            let Err(error) = self.attempt(deadline) else {
+                self.session.tell_port();
+                return Ok(self);
+            };
+            if moves == MOST_MOVES || deadline.has_passed() || !self.has_to_move(&error) {
+                self.session.give_back();
+                return Err(error);
+            }
+            moves += 1;
+            tracing::info!(executor = self.title(), %error, "takes another port");
+            self.session.forget_port();
+        }
+    }
+
+    /// One start, on the port that is its own.
+    fn attempt(&self, deadline: Deadline) -> Result<()> {
         let (link, context, prepared) = self.settle(deadline)?;
         self.see_that_nothing_is_there(&context, deadline)?;
         tracing::debug!(
@@ -68,7 +99,7 @@ impl<R: Readiness> Executor<R> {
             elapsed_ms = deadline.elapsed().as_millis(),
             "ready"
         );
-        Ok(self)
+        Ok(())
     }
 
     /// The same by value: a guard that is running.
@@ -98,7 +129,7 @@ impl<R: Readiness> Executor<R> {
             None => !state.lost,
             Some(code) => code == 0 && !state.empty && !state.lost,
         };
-        self.session.up().is_some_and(|run| run.link.look(lives))
+        self.session.up().is_some_and(|run| run.link.look(lives)) || self.still_answers()
     }
 
     /// What a service that ended by itself left running.
@@ -108,11 +139,15 @@ impl<R: Readiness> Executor<R> {
         }
     }
 
-    fn see_that_nothing_is_there(&self, context: &Context, deadline: Deadline) -> Result<()> {
+    pub(super) fn see_that_nothing_is_there(
+        &self,
+        context: &Context,
+        deadline: Deadline,
+    ) -> Result<()> {
         let probe = Probe::new(&self.readiness, context)
             .map_err(|error| self.refused("start a thread", error))?;
         match probe.ask(Question::BeforeStart, context, deadline, || false) {
-            Answer::NotReady(_) => Ok(()),
+            Answer::NotReady(_) | Answer::Taken(_) => Ok(()),
             Answer::Ready => Err(self.already_running(context)),
             Answer::Overdue => Err(self.overdue_before_start(context, deadline)),
             Answer::Panicked(panic) => std::panic::resume_unwind(panic),

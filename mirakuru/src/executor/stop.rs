@@ -45,12 +45,16 @@ impl<R: Readiness> Executor<R> {
     /// As [`stop`](Self::stop).
     pub fn stop_with(&self, signal: Signal, expected: impl Into<Option<i32>>) -> Result<&Self> {
         self.check_signal(signal)?;
-        let Some((run, gone)) = self.end(self.stop_plan(signal))? else {
+        self.stop_and(signal, expected.into(), Port::GivenBack)
+    }
+
+    fn stop_and(&self, signal: Signal, expected: Option<i32>, port: Port) -> Result<&Self> {
+        let Some((run, gone)) = self.end(self.stop_plan(signal), port)? else {
             return Ok(self);
         };
         let expected = Expected {
             signal,
-            code: expected.into(),
+            code: expected,
             forced_by: gone.forced.then_some(self.config.kill_signal),
         };
         match run.link.look(|state| state.exit) {
@@ -78,11 +82,12 @@ impl<R: Readiness> Executor<R> {
     /// As [`kill`](Self::kill).
     pub fn kill_with(&self, signal: Signal) -> Result<&Self> {
         self.check_signal(signal)?;
-        self.end(StopPlan {
+        let plan = StopPlan {
             whole_tree: true,
             kill_signal: libc::SIGKILL,
             ..self.stop_plan(signal)
-        })?;
+        };
+        self.end(plan, Port::GivenBack)?;
         Ok(self)
     }
 
@@ -113,7 +118,7 @@ impl<R: Readiness> Executor<R> {
     ///
     /// As [`stop`](Self::stop), and then it stays stopped; and as [`start`](Self::start).
     pub fn restart(&self) -> Result<&Self> {
-        self.stop()?.start()
+        self.begin_outage()?.start()
     }
 
     /// Stops it now, and starts it again when the guard is dropped: a bounded outage.
@@ -122,10 +127,21 @@ impl<R: Readiness> Executor<R> {
     ///
     /// As [`stop`](Self::stop).
     pub fn stopped(&self) -> Result<Stopped<'_>> {
-        self.stop()?;
+        self.begin_outage()?;
         Ok(Stopped {
             executor: Some(self),
         })
+    }
+
+    /// Stops it, and keeps its port: nobody else takes it meanwhile.
+    fn begin_outage(&self) -> Result<&Self> {
+        let (signal, expected) = (self.config.stop_signal, self.config.expected_returncode);
+        self.check_signal(signal)?;
+        let stopped = self.stop_and(signal, expected, Port::Kept);
+        if stopped.is_err() && !self.session.is_foreign() {
+            self.session.give_back();
+        }
+        stopped
     }
 
     /// Waits until `ready` returns true, asked at the pace of a start, within the executor's
@@ -169,7 +185,9 @@ impl<R: Readiness> Executor<R> {
         let gone = match &unready {
             Unready::Overdue { .. } => {
                 let _turn = self.session.turn();
-                self.session.bring_down(&run, StopPlan::ABRUPT)
+                let gone = self.session.bring_down(&run, StopPlan::ABRUPT);
+                self.session.give_back();
+                gone
             }
             _ => None,
         };
@@ -186,12 +204,15 @@ impl<R: Readiness> Executor<R> {
     }
 
     /// Brings the tree down, if it is up.
-    fn end(&self, plan: StopPlan) -> Result<Option<(Run, Gone)>> {
+    fn end(&self, plan: StopPlan, port: Port) -> Result<Option<(Run, Gone)>> {
         if self.session.is_foreign() {
             return Ok(None);
         }
         let _turn = self.session.turn();
         let Some(run) = self.session.up() else {
+            if port == Port::GivenBack {
+                self.session.give_back();
+            }
             return Ok(None);
         };
         tracing::debug!(
@@ -207,6 +228,9 @@ impl<R: Readiness> Executor<R> {
         if !gone.survivors.is_empty() {
             return Err(self.survivors(&run, &gone));
         }
+        if port == Port::GivenBack {
+            self.session.give_back();
+        }
         tracing::info!(
             executor = self.title(),
             pid = run.pid,
@@ -215,6 +239,14 @@ impl<R: Readiness> Executor<R> {
         );
         Ok(Some((run, gone)))
     }
+}
+
+/// What becomes of the lease on a fixed port.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Port {
+    GivenBack,
+    /// The service is about to come back.
+    Kept,
 }
 
 /// How a stopped process may have ended.

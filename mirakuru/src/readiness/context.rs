@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use nix::unistd::Pid;
+
 use crate::command::Place;
 use crate::output::{Capture, Output};
 use crate::supervisor::link::Link;
@@ -152,6 +154,13 @@ impl Context {
             Stream::Stdout => self.0.stdout.as_ref(),
             Stream::Stderr => self.0.stderr.as_ref(),
         }
+    }
+
+    /// The main process and the supervisor that everything of the tree descends from.
+    pub(crate) fn tree(&self) -> Option<(Pid, Pid)> {
+        let pid = |number: u32| number.try_into().ok().map(Pid::from_raw);
+        let supervisor = self.0.link.as_ref()?.supervisor();
+        Some((pid(self.0.pid?)?, pid(supervisor)?))
     }
 
     pub(crate) fn place(&self) -> &Place {

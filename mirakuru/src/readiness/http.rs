@@ -1,6 +1,7 @@
 //! Ready when a URL answers with an accepted status.
 
 use std::cell::RefCell;
+use std::net::SocketAddr;
 use std::sync::OnceLock;
 
 use regex::Regex;
@@ -8,7 +9,7 @@ use reqwest::blocking::Client;
 use reqwest::header::{HeaderName, HeaderValue};
 use reqwest::{Method, Url, redirect};
 
-use super::tcp::{connect, resolve};
+use super::tcp::{connect, is_served, resolve, served_by_the_tree};
 use super::{Context, Manner, NotReady, Readiness, Target};
 
 /// Ready when the URL answers with an accepted status; its host and port must accept a connection
@@ -23,6 +24,7 @@ pub struct Http {
     method: String,
     payload: Vec<(String, String)>,
     headers: Vec<(String, String)>,
+    any_listener: bool,
 }
 
 /// Which statuses are accepted: one code, or a regular expression that must match the whole code.
@@ -99,6 +101,7 @@ impl Http {
             method: "HEAD".to_owned(),
             payload: Vec::new(),
             headers: Vec::new(),
+            any_listener: false,
         }
     }
 
@@ -137,6 +140,14 @@ impl Http {
         self
     }
 
+    /// Takes whatever answers for the service, also where it is no process of its tree; see
+    /// [`Tcp::any_listener`](super::Tcp::any_listener).
+    #[must_use]
+    pub fn any_listener(mut self) -> Self {
+        self.any_listener = true;
+        self
+    }
+
     fn url(&self, cx: &Context) -> Result<Url, String> {
         let filled = cx.fill(&self.url)?;
         let url = Url::parse(&filled).map_err(|error| format!("{filled:?} is no URL: {error}"))?;
@@ -163,10 +174,18 @@ impl Http {
             .map_err(|_| format!("{:?} is no HTTP method", self.method))
     }
 
-    fn accepts_connections(&self, cx: &Context) -> Result<(), NotReady> {
+    fn addresses(&self, cx: &Context) -> Result<Vec<SocketAddr>, NotReady> {
         let url = self.url(cx).map_err(NotReady::new)?;
         let port = url.port_or_known_default().unwrap_or(80);
-        connect(&resolve(url.host_str().unwrap_or_default(), port)?, cx)
+        resolve(url.host_str().unwrap_or_default(), port)
+    }
+
+    fn accepts_connections(&self, cx: &Context) -> Result<(), NotReady> {
+        let address = connect(&self.addresses(cx)?, cx)?;
+        if self.any_listener {
+            return Ok(());
+        }
+        served_by_the_tree(address, cx)
     }
 
     fn ask(&self, client: &Client, cx: &Context) -> Result<(), NotReady> {
@@ -196,7 +215,8 @@ impl Http {
 
 impl Readiness for Http {
     fn pre_start_check(&self, cx: &Context) -> bool {
-        self.accepts_connections(cx).is_ok()
+        let addresses = self.addresses(cx);
+        addresses.is_ok_and(|addresses| is_served(&addresses, cx))
     }
 
     fn after_start_check(&self, cx: &Context) -> Result<(), NotReady> {

@@ -24,6 +24,8 @@ pub(crate) enum Question {
 pub(crate) enum Answer {
     Ready,
     NotReady(NotReady),
+    /// Somebody else has the place that the process was to have: who.
+    Taken(String),
     /// The deadline passed, or what was checked ended, and the check has not answered.
     Overdue,
     Panicked(Box<dyn Any + Send>),
@@ -94,7 +96,10 @@ fn ask<R: Readiness>(check: &R, question: Question, cx: &Context) -> Answer {
     }));
     match asked {
         Ok(Ok(())) => Answer::Ready,
-        Ok(Err(not_ready)) => Answer::NotReady(not_ready),
+        Ok(Err(not_ready)) => match not_ready.into_holder() {
+            Ok(holder) => Answer::Taken(holder),
+            Err(not_ready) => Answer::NotReady(not_ready),
+        },
         Err(panic) => Answer::Panicked(panic),
     }
 }

@@ -3,16 +3,22 @@
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{Context, Manner, NotReady, Readiness, Target};
-use crate::sys;
+use crate::sys::{self, Whose};
+use crate::wait;
 
 /// Ready when `host:port` accepts a connection.
 ///
 /// `localhost` is both loopbacks, `127.0.0.1` and `::1`, whatever the hosts file says. On a
 /// loopback address of Linux the kernel is asked for a listener first (`sock_diag(7)`), so that the
 /// service is not disturbed by connections that are refused, and one real connection confirms.
+///
+/// What answers must be a process of the tree: where another program came first, the start fails
+/// with `AlreadyRunning` and says which. A service that has a process outside of its tree listen for
+/// it (a container's proxy, a daemon activated by a socket) needs
+/// [`any_listener`](Self::any_listener).
 #[derive(Debug)]
 pub struct Tcp {
     host: String,
@@ -20,6 +26,7 @@ pub struct Tcp {
     /// When a connection was last tried although the kernel knew of no listener, in milliseconds
     /// of the start.
     tried: AtomicU64,
+    any_listener: bool,
     /// Kept from one look to the next.
     listeners: Mutex<Option<sys::Listeners>>,
 }
@@ -38,8 +45,16 @@ impl Tcp {
             host: host.into(),
             port,
             tried: AtomicU64::new(0),
+            any_listener: false,
             listeners: Mutex::default(),
         }
+    }
+
+    /// Takes whatever answers for the service, also where it is no process of its tree.
+    #[must_use]
+    pub fn any_listener(mut self) -> Self {
+        self.any_listener = true;
+        self
     }
 
     fn address(&self, cx: &Context) -> Result<(String, u16), String> {
@@ -79,7 +94,10 @@ impl Tcp {
 
 impl Clone for Tcp {
     fn clone(&self) -> Self {
-        Self::new(self.host.clone(), self.port)
+        Self {
+            any_listener: self.any_listener,
+            ..Self::new(self.host.clone(), self.port)
+        }
     }
 }
 
@@ -88,7 +106,7 @@ impl Readiness for Tcp {
         let Ok((host, port)) = self.address(cx) else {
             return false;
         };
-        resolve(&host, port).is_ok_and(|addresses| connect(&addresses, cx).is_ok())
+        resolve(&host, port).is_ok_and(|addresses| is_served(&addresses, cx))
     }
 
     fn after_start_check(&self, cx: &Context) -> Result<(), NotReady> {
@@ -100,7 +118,11 @@ impl Readiness for Tcp {
         if self.in_vain(cx, &addresses) {
             return Err(NotReady::new("connection refused: nobody listens there"));
         }
-        connect(&addresses, cx)
+        let address = connect(&addresses, cx)?;
+        if self.any_listener {
+            return Ok(());
+        }
+        served_by_the_tree(address, cx)
     }
 
     fn describe(&self, cx: &Context) -> String {
@@ -175,8 +197,38 @@ fn connectable(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, address.port())
 }
 
-/// One address that accepts is enough.
-pub(crate) fn connect(addresses: &[SocketAddr], cx: &Context) -> Result<(), NotReady> {
+/// Whether somebody accepts connections, and not only until a fork on another thread has become its
+/// program.
+pub(crate) fn is_served(addresses: &[SocketAddr], cx: &Context) -> bool {
+    let passing = Instant::now() + PASSING;
+    loop {
+        let Ok(address) = connect(addresses, cx) else {
+            return false;
+        };
+        if Instant::now() >= passing || !sys::is_passing(address) {
+            return true;
+        }
+        wait::pause(Duration::from_millis(1));
+    }
+}
+
+/// How long a fork may take to become its program.
+const PASSING: Duration = Duration::from_millis(500);
+
+/// Whether who answers at this address is a process of the tree.
+pub(crate) fn served_by_the_tree(address: SocketAddr, cx: &Context) -> Result<(), NotReady> {
+    let Some((main, supervisor)) = cx.tree() else {
+        return Ok(());
+    };
+    match sys::whose_listener(address, main, supervisor) {
+        Whose::Ours | Whose::Unknown => Ok(()),
+        Whose::Passing => Err(NotReady::new("nobody can be seen to listen there")),
+        Whose::Stranger(holder) => Err(NotReady::taken_by(holder)),
+    }
+}
+
+/// One address that accepts is enough: which it was.
+pub(crate) fn connect(addresses: &[SocketAddr], cx: &Context) -> Result<SocketAddr, NotReady> {
     let end = Instant::now() + cx.patience();
     let mut last = NotReady::new("no time was left to connect");
     for address in addresses {
@@ -188,7 +240,7 @@ pub(crate) fn connect(addresses: &[SocketAddr], cx: &Context) -> Result<(), NotR
             Ok(stream) if is_self_connected(&stream) => {
                 last = NotReady::new("the port was connected to itself: nobody listens there");
             }
-            Ok(_) => return Ok(()),
+            Ok(_) => return Ok(*address),
             Err(error) => last = NotReady::new(error.to_string()),
         }
     }

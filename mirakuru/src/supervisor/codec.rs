@@ -112,6 +112,10 @@ impl Decoder<'_> {
         self.array().map(u64::from_le_bytes)
     }
 
+    pub(super) fn port(&mut self) -> Option<u16> {
+        self.u32()?.try_into().ok()
+    }
+
     pub(super) fn bytes(&mut self) -> Option<Vec<u8>> {
         let len = self.u32()? as usize;
         let (head, tail) = self.0.split_at_checked(len)?;

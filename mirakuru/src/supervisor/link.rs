@@ -14,7 +14,7 @@ use std::time::Duration;
 use super::directory;
 use super::open::{await_greeting, read_events, run_again, unique_name};
 use super::protocol::{
-    Event, Failure, Gone, HANDSHAKE, KILL_BOUND, Launch, MARK, Request, StopPlan, Stream,
+    Event, Failure, Gone, HANDSHAKE, KILL_BOUND, Launch, Leased, MARK, Request, StopPlan, Stream,
 };
 use super::state::State;
 use super::sweep::sweep;
@@ -32,6 +32,8 @@ pub(crate) struct Link {
     /// The process that this is the end of. A forked child has the socket too: what it read would
     /// be missing here.
     owner: u32,
+    /// The supervisor's.
+    pid: u32,
     /// In the environment of every process of its tree.
     name: String,
     socket: UnixStream,
@@ -73,6 +75,7 @@ impl Link {
         };
         let link = Arc::new(Self {
             owner: std::process::id(),
+            pid: child.id(),
             name,
             socket,
             supervisor,
@@ -86,6 +89,11 @@ impl Link {
         });
         permit.register(&link);
         Ok(link)
+    }
+
+    /// Nobody else's.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
     }
 
     fn is_foreign(&self) -> bool {
@@ -199,6 +207,34 @@ impl Link {
             state.directory.clone()
         })?;
         Some(made.map(|made| self.directory.get_or_init(|| made).clone()))
+    }
+
+    /// Asks for a lease on this port, or on a free one; `None` if the supervisor does not answer. One
+    /// thread at a time: the caller has the executor's turn.
+    pub(crate) fn lease(
+        &self,
+        port: Option<u16>,
+        holder: String,
+        directory: PathBuf,
+    ) -> Option<Leased> {
+        self.state().leased = None;
+        self.ask(&Request::Lease {
+            directory,
+            port,
+            holder,
+        });
+        self.wait(Deadline::after(SUPERVISOR_BOUND), |state| {
+            state.leased.clone()
+        })
+    }
+
+    pub(crate) fn release(&self, port: u16) {
+        self.ask(&Request::Release(port));
+    }
+
+    /// The process that everything of the tree descends from.
+    pub(crate) fn supervisor(&self) -> u32 {
+        self.pid
     }
 
     /// Starts a service; `fds` are the streams that travel with the order. `None` if there is no

@@ -109,6 +109,17 @@ pub(crate) enum Stream {
 /// What the test process asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Request {
+    /// A lease on this port, or on a free one; it lasts until it is given back, or the supervisor
+    /// ends.
+    Lease {
+        /// Where the locks are.
+        directory: PathBuf,
+        port: Option<u16>,
+        /// What others are told of who holds it.
+        holder: String,
+    },
+    /// Gives the lease on this port back.
+    Release(u16),
     /// A private directory below this one; owned by the service's user.
     MakeDirectory(PathBuf),
     Launch(Box<Launch>),
@@ -132,6 +143,8 @@ pub(crate) enum Event {
     /// It is there; its own process descriptor travels along.
     Hello,
     Directory(Result<PathBuf, Failure>),
+    /// The answer to [`Request::Lease`].
+    Leased(Leased),
     Launched(Result<u32, Failure>),
     /// The main process ended, with this code; negative for a signal's number. All that it had
     /// printed is in the files.
@@ -155,6 +168,15 @@ pub(crate) struct Gone {
     pub(crate) found: u32,
     /// What could not be killed: pid and command. Empty is the proof that all are gone.
     pub(crate) survivors: Vec<(u32, String)>,
+}
+
+/// What came of asking for a lease.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Leased {
+    Granted(u16),
+    /// Somebody else has the port: who, for people.
+    Elsewhere(String),
+    Refused(Failure),
 }
 
 /// A system call that failed, and at what.
@@ -192,6 +214,16 @@ impl Request {
             Self::WatchPath(path) => to.tag(5).bytes(path.as_os_str().as_bytes()),
             Self::ForgetPath => to.tag(6),
             Self::Bye => to.tag(7),
+            Self::Lease {
+                directory,
+                port,
+                holder,
+            } => to
+                .tag(8)
+                .bytes(directory.as_os_str().as_bytes())
+                .u32(port.unwrap_or_default().into())
+                .bytes(holder.as_bytes()),
+            Self::Release(port) => to.tag(9).u32((*port).into()),
         };
         to.0
     }
@@ -207,6 +239,12 @@ impl Request {
             5 => Self::WatchPath(from.path()?),
             6 => Self::ForgetPath,
             7 => Self::Bye,
+            8 => Self::Lease {
+                directory: from.path()?,
+                port: Some(from.port()?).filter(|port| *port != 0),
+                holder: from.text()?,
+            },
+            9 => Self::Release(from.port()?),
             _ => return None,
         })
     }
@@ -226,6 +264,9 @@ impl Event {
             Self::Output(stream) => to.tag(7).tag(*stream as u8),
             Self::Path => to.tag(8),
             Self::OutputLost(failure) => to.tag(9).failure(failure),
+            Self::Leased(Leased::Granted(port)) => to.tag(11).u32((*port).into()),
+            Self::Leased(Leased::Elsewhere(holder)) => to.tag(12).bytes(holder.as_bytes()),
+            Self::Leased(Leased::Refused(failure)) => to.tag(13).failure(failure),
             Self::Gone(gone) => {
                 to.tag(10).flag(gone.forced).u32(gone.found);
                 to.list(&gone.survivors, |to, (pid, command)| {
@@ -249,6 +290,9 @@ impl Event {
             7 => Self::Output(from.stream()?),
             8 => Self::Path,
             9 => Self::OutputLost(from.failure()?),
+            11 => Self::Leased(Leased::Granted(from.port()?)),
+            12 => Self::Leased(Leased::Elsewhere(from.text()?)),
+            13 => Self::Leased(Leased::Refused(from.failure()?)),
             10 => Self::Gone(Gone {
                 forced: from.flag()?,
                 found: from.u32()?,

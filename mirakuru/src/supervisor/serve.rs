@@ -11,10 +11,11 @@ use nix::unistd::{Pid, getppid};
 use super::directory;
 use super::drain::Drain;
 use super::launch::{Launched, failure, launch};
-use super::protocol::{Event, GRACE, Gone, KILL_BOUND, Launch, Request, StopPlan, Stream};
+use super::protocol::{Event, GRACE, Gone, KILL_BOUND, Launch, Leased, Request, StopPlan, Stream};
 use super::stopping::Stopping;
 use super::tree::Tree;
 use super::wire::{self, Arrived, Inbox};
+use crate::port::{self, Lease, Taken};
 use crate::sys::{self, ProcessFd, Wakeups};
 use crate::wait::Deadline;
 
@@ -40,6 +41,7 @@ struct Server {
     watched_output: [Option<u64>; 2],
     path_watch: PathWatch,
     directory: Option<PathBuf>,
+    leases: Vec<Lease>,
     /// The test process hung up: nobody can ask for anything any more.
     leaving: bool,
     owner_ended: bool,
@@ -69,6 +71,7 @@ pub(super) fn serve(role: Role) {
         watched_output: [None, None],
         path_watch: PathWatch::default(),
         directory: None,
+        leases: Vec::new(),
         leaving: false,
         owner_ended: false,
     };
@@ -85,6 +88,8 @@ pub(super) fn serve(role: Role) {
     if let Some(directory) = &server.directory {
         directory::remove(directory);
     }
+    // Last: who queues for the port finds nothing of the tree. What follows ends without dropping.
+    server.leases.clear();
 }
 
 /// What `wait` saw that no other look shows.
@@ -153,6 +158,15 @@ impl Server {
     fn serve(&mut self, request: Request) {
         match request {
             Request::MakeDirectory(parent) => self.make_directory(&parent),
+            Request::Lease {
+                directory,
+                port,
+                holder,
+            } => {
+                let leased = self.lease(&directory, port, &holder);
+                self.tell(&Event::Leased(leased));
+            }
+            Request::Release(port) => self.leases.retain(|lease| lease.port != port),
             Request::Signal(signal) => self.tree.signal_service(signal),
             Request::Stop(plan) => self.stop(plan),
             Request::WatchOutput(stream, seen) => self.watched_output[stream as usize] = Some(seen),
@@ -160,6 +174,26 @@ impl Server {
             Request::ForgetPath => self.forget_path(),
             Request::Bye => self.leave(),
             Request::Launch(_) => unreachable!("taken together with its descriptors"),
+        }
+    }
+
+    fn lease(&mut self, directory: &Path, port: Option<u16>, holder: &str) -> Leased {
+        // The file of a port that is ours must not be opened again.
+        if let Some(port) = port.filter(|port| self.leases.iter().any(|held| held.port == *port)) {
+            return Leased::Granted(port);
+        }
+        let taken = match port {
+            Some(port) => Lease::take(directory, port, holder),
+            None => port::pick(directory, holder).map(Taken::Here),
+        };
+        match taken {
+            Ok(Taken::Here(lease)) => {
+                let port = lease.port;
+                self.leases.push(lease);
+                Leased::Granted(port)
+            }
+            Ok(Taken::Elsewhere(holder)) => Leased::Elsewhere(holder),
+            Err(error) => Leased::Refused(failure("lease a port", &error)),
         }
     }
 

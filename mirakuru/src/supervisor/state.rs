@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::protocol::{Event, Failure, Gone, Stream};
+use super::protocol::{Event, Failure, Gone, Leased, Stream};
 
 /// What the supervisor has told, of the latest service.
 #[derive(Debug, Default)]
@@ -11,6 +11,7 @@ pub(crate) struct State {
     /// Threads that wait for the one that reads.
     pub(super) followers: usize,
     pub(crate) directory: Option<Result<PathBuf, Failure>>,
+    pub(super) leased: Option<Leased>,
     pub(crate) launched: Option<Result<u32, Failure>>,
     /// Which service of this supervisor the rest is told of.
     pub(super) service: u64,
@@ -101,6 +102,7 @@ impl State {
         match event {
             Event::Hello => {}
             Event::Directory(made) => self.directory = Some(made),
+            Event::Leased(leased) => self.leased = Some(leased),
             Event::Launched(launched) => self.launched = Some(launched),
             Event::Exited(code) => self.exit = Some(code),
             Event::Empty => self.empty = true,

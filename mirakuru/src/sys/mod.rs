@@ -8,7 +8,7 @@
 //! | [`descendants`] | `/proc/PID/task/*/children`, or `/proc/*/stat` | nothing |
 //! | [`Wakeups`] | a signalfd for `SIGCHLD`, and dnotify for paths | a short poll interval |
 //! | [`marked`] | `/proc/*/environ` | nothing |
-//! | [`holder_of_port`], [`Listeners`] | `NETLINK_SOCK_DIAG` and `/proc/*/fd` | nothing |
+//! | [`holder_of_port`], [`Listeners`], [`whose_listener`], [`is_passing`] | `NETLINK_SOCK_DIAG` and `/proc/*/fd` | nothing |
 //! | [`forget_range`] | a hole punched into the file | nothing |
 //! | [`close_inherited`] | `close_range` | nothing: std marks all of its own |
 //!
@@ -39,6 +39,20 @@ pub(crate) use posix::*;
 pub(crate) struct Descendant {
     pub(crate) pid: nix::unistd::Pid,
     pub(crate) parent: nix::unistd::Pid,
+}
+
+/// Whose listener answers at an address, seen from one tree.
+#[allow(dead_code, reason = "a platform that cannot tell gives Unknown alone")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Whose {
+    /// A process of the tree has it open.
+    Ours,
+    /// It cannot be told.
+    Unknown,
+    /// Nobody can be seen to have it: it is about to be closed, or was handed on this moment.
+    Passing,
+    /// Somebody else: who, for people.
+    Stranger(String),
 }
 
 /// Where a process stands.

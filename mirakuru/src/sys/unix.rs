@@ -46,6 +46,11 @@ pub(crate) fn unix_socket_that_never_waits() -> nix::Result<OwnedFd> {
     Ok(socket)
 }
 
+/// The ports that are given to outgoing connections: the range that IANA keeps for that (RFC 6335).
+pub(crate) fn ephemeral_ports() -> std::ops::RangeInclusive<u16> {
+    49_152..=u16::MAX
+}
+
 /// The highest number of a signal that every Unix has.
 pub(crate) fn last_signal() -> i32 {
     31
@@ -120,6 +125,20 @@ impl Listeners {
     pub(crate) fn any_at(&self, _addr: std::net::SocketAddr) -> Option<bool> {
         match *self {}
     }
+}
+
+/// Not known.
+pub(crate) fn is_passing(_addr: std::net::SocketAddr) -> bool {
+    false
+}
+
+/// Not known.
+pub(crate) fn whose_listener(
+    _addr: std::net::SocketAddr,
+    _main: Pid,
+    _supervisor: Pid,
+) -> super::Whose {
+    super::Whose::Unknown
 }
 
 /// Not known.

@@ -25,15 +25,19 @@ pub(crate) fn children() -> Vec<Pid> {
 
 /// Everything below this process, nearest first.
 pub(crate) fn descendants() -> Vec<Descendant> {
-    let own = Pid::this();
-    if listed_children(own).is_some() {
-        return breadth_first(own, |parent| listed_children(parent).unwrap_or_default());
+    descendants_of(Pid::this())
+}
+
+/// Everything below this process, nearest first.
+pub(super) fn descendants_of(root: Pid) -> Vec<Descendant> {
+    if listed_children(root).is_some() {
+        return breadth_first(root, |parent| listed_children(parent).unwrap_or_default());
     }
     let mut by_parent: HashMap<Pid, Vec<Pid>> = HashMap::new();
     for (pid, parent) in all_parents() {
         by_parent.entry(parent).or_default().push(pid);
     }
-    breadth_first(own, |parent| {
+    breadth_first(root, |parent| {
         by_parent.get(&parent).cloned().unwrap_or_default()
     })
 }
@@ -78,7 +82,7 @@ fn all_parents() -> Vec<(Pid, Pid)> {
         .collect()
 }
 
-fn processes() -> impl Iterator<Item = Pid> {
+pub(super) fn processes() -> impl Iterator<Item = Pid> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     entries.filter_map(|entry| parse_pid(entry.file_name().to_str()?))
 }

@@ -11,9 +11,10 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use nix::sys::socket::{
     AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, send, socket,
 };
-use nix::unistd::Pid;
+use nix::unistd::{Pid, geteuid};
 
-use super::descendants::command_line;
+use super::descendants::{command_line, descendants_of, processes, standing};
+use crate::sys::Whose;
 
 /// Layout of `<linux/netlink.h>` and `<linux/inet_diag.h>`.
 const HEADER: usize = 16;
@@ -24,6 +25,8 @@ const TCP: u8 = 6;
 const TCP_LISTEN: u8 = 10;
 /// `inet_diag_msg.idiag_inode`, from the start of the answer.
 const INODE: usize = HEADER + 68;
+/// `inet_diag_msg.idiag_uid`.
+const UID: usize = HEADER + 64;
 
 /// Asks this network namespace who listens, as often as one likes.
 #[derive(Debug)]
@@ -44,16 +47,16 @@ impl Listeners {
         if !addr.ip().is_loopback() {
             return None;
         }
-        self.inode_at(addr).ok().map(|inode| inode.is_some())
+        self.found_at(addr).ok().map(|found| found.is_some())
     }
 
-    /// The inode of the listener that a connection to this address would reach.
-    fn inode_at(&self, addr: SocketAddr) -> nix::Result<Option<u32>> {
+    /// The listener that a connection to this address would reach.
+    fn found_at(&self, addr: SocketAddr) -> nix::Result<Option<Listener>> {
         send(self.0.as_raw_fd(), &question(addr), MsgFlags::empty())?;
         let mut answer = [0_u8; 512];
         // The answer is there when the question has been sent.
         let len = recv(self.0.as_raw_fd(), &mut answer, MsgFlags::MSG_DONTWAIT)?;
-        Ok(inode_of(&answer[..len]))
+        Ok(listener_in(&answer[..len]))
     }
 }
 
@@ -64,11 +67,72 @@ pub(crate) fn holder_of_port(port: u16) -> Option<String> {
         IpAddr::from(Ipv4Addr::LOCALHOST),
         IpAddr::from(Ipv6Addr::LOCALHOST),
     ];
-    let inode = loopbacks
+    let found = loopbacks
         .into_iter()
-        .find_map(|ip| listeners.inode_at(SocketAddr::new(ip, port)).ok().flatten())?;
-    let pid = holder_of_inode(inode)?;
-    Some(format!("pid {pid}: {}", command_line(pid)))
+        .find_map(|ip| listeners.found_at(SocketAddr::new(ip, port)).ok().flatten())?;
+    holder_of_inode(found.inode).map(described)
+}
+
+/// Whose listener a connection to this address reaches, seen from the tree of a supervisor: of its
+/// main process most often, which is looked at first.
+pub(crate) fn whose_listener(addr: SocketAddr, main: Pid, supervisor: Pid) -> Whose {
+    let asked = Listeners::open()
+        .filter(|_| addr.ip().is_loopback())
+        .map(|listeners| listeners.found_at(addr));
+    let found = match asked {
+        Some(Ok(Some(found))) => found,
+        Some(Ok(None)) => return Whose::Passing,
+        Some(Err(_)) | None => return Whose::Unknown,
+    };
+    if holds(main, found.inode) == Some(true) {
+        return Whose::Ours;
+    }
+    let tree: Vec<_> = descendants_of(supervisor)
+        .into_iter()
+        .map(|one| holds(one.pid, found.inode))
+        .collect();
+    if tree.contains(&Some(true)) {
+        return Whose::Ours;
+    }
+    match outside(found) {
+        // A process of the tree may hide what it has open, as one of another user's does.
+        Whose::Passing | Whose::Unknown if tree.contains(&None) => Whose::Unknown,
+        Whose::Unknown => Whose::Stranger(format!("a process of another user (uid {})", found.uid)),
+        whose => whose,
+    }
+}
+
+/// Whether what listens at this address does so for a moment only.
+pub(crate) fn is_passing(addr: SocketAddr) -> bool {
+    let asked = Listeners::open()
+        .filter(|_| addr.ip().is_loopback())
+        .and_then(|listeners| listeners.found_at(addr).ok().flatten());
+    asked.is_some_and(|found| outside(found) == Whose::Passing)
+}
+
+/// Whose a listener is that no process of the tree is seen to have.
+fn outside(found: Listener) -> Whose {
+    match holder_of_inode(found.inode) {
+        Some(pid) if is_fork_of_this(pid) => Whose::Passing,
+        Some(pid) => Whose::Stranger(described(pid)),
+        None if found.uid != geteuid().as_raw() => Whose::Unknown,
+        None => Whose::Passing,
+    }
+}
+
+/// A fork of this process that has not become its program yet keeps open for a moment what was
+/// closed here.
+fn is_fork_of_this(pid: Pid) -> bool {
+    let parent = standing(pid).map(|standing| standing.parent);
+    parent == Some(Pid::this()) && program_of(pid) == program_of(Pid::this())
+}
+
+fn described(pid: Pid) -> String {
+    format!("pid {pid}: {}", command_line(pid))
+}
+
+fn program_of(pid: Pid) -> Option<std::path::PathBuf> {
+    fs::read_link(format!("/proc/{pid}/exe")).ok()
 }
 
 /// An `inet_diag_req_v2` without `NLM_F_DUMP`: the kernel looks up one socket as it would for a
@@ -101,34 +165,49 @@ fn put(request: &mut [u8], at: usize, bytes: &[u8]) {
     request[at..at + bytes.len()].copy_from_slice(bytes);
 }
 
-fn inode_of(answer: &[u8]) -> Option<u32> {
+/// What the kernel tells of a listener.
+#[derive(Clone, Copy)]
+struct Listener {
+    inode: u32,
+    /// The user that made it.
+    uid: u32,
+}
+
+fn listener_in(answer: &[u8]) -> Option<Listener> {
+    let number = |at: usize| {
+        let bytes = answer.get(at..at + 4)?.try_into().ok()?;
+        Some(u32::from_ne_bytes(bytes))
+    };
     let kind = u16::from_ne_bytes(answer.get(4..6)?.try_into().ok()?);
     let state = *answer.get(HEADER + 1)?;
     if kind != SOCK_DIAG_BY_FAMILY || state != TCP_LISTEN {
         return None;
     }
-    answer
-        .get(INODE..INODE + 4)?
-        .try_into()
-        .ok()
-        .map(u32::from_ne_bytes)
+    Some(Listener {
+        inode: number(INODE)?,
+        uid: number(UID)?,
+    })
+}
+
+/// Whether this process has the socket open; `None` where it may not be looked at.
+fn holds(pid: Pid, inode: u32) -> Option<bool> {
+    let wanted = format!("socket:[{inode}]");
+    let fds = match fs::read_dir(format!("/proc/{pid}/fd")) {
+        Ok(fds) => fds,
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => return None,
+        // It has ended.
+        Err(_) => return Some(false),
+    };
+    let is_it = |fd: fs::DirEntry| {
+        fs::read_link(fd.path()).is_ok_and(|to| to.as_os_str() == wanted.as_str())
+    };
+    Some(fds.flatten().any(is_it))
 }
 
 /// The first process that has the socket open, as far as this user may look.
 fn holder_of_inode(inode: u32) -> Option<Pid> {
-    let wanted = format!("socket:[{inode}]");
-    let holds = |entry: &fs::DirEntry| {
-        fs::read_dir(entry.path().join("fd")).is_ok_and(|fds| {
-            fds.flatten()
-                .any(|fd| fs::read_link(fd.path()).is_ok_and(|to| to.as_os_str() == &*wanted))
-        })
-    };
-    let processes = fs::read_dir("/proc").ok()?.flatten();
-    let mut pids = processes.filter_map(|entry| {
-        let pid = entry.file_name().to_str()?.parse().ok()?;
-        holds(&entry).then(|| Pid::from_raw(pid))
-    });
-    pids.next()
+    let mut pids = processes();
+    pids.find(|pid| holds(*pid, inode) == Some(true))
 }
 
 #[cfg(test)]

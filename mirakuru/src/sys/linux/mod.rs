@@ -8,6 +8,6 @@ mod process;
 
 pub(crate) use child_signals::Wakeups;
 pub(crate) use descendants::{carries, children, command_line, descendants, marked, standing};
-pub(crate) use listeners::{Listeners, holder_of_port};
+pub(crate) use listeners::{Listeners, holder_of_port, is_passing, whose_listener};
 pub(crate) use pidfd::ProcessFd;
 pub(crate) use process::*;

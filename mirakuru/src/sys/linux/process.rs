@@ -38,6 +38,17 @@ pub(crate) fn unix_socket_that_never_waits() -> nix::Result<OwnedFd> {
     socket(AddressFamily::Unix, SockType::Stream, flags, None)
 }
 
+/// The ports that the kernel gives to outgoing connections; see `ip(7)`. Its default where it does
+/// not say.
+pub(crate) fn ephemeral_ports() -> std::ops::RangeInclusive<u16> {
+    let told = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
+    let mut bounds = told.split_ascii_whitespace().map(str::parse);
+    match (bounds.next(), bounds.next()) {
+        (Some(Ok(first)), Some(Ok(last))) => first..=last,
+        _ => 32_768..=60_999,
+    }
+}
+
 /// The highest number of a signal.
 pub(crate) fn last_signal() -> i32 {
     libc::SIGRTMAX()

@@ -1,0 +1,249 @@
+//! The port of an executor: a free one that is leased, or the fixed one, which it may have to queue
+//! for. Taken before the start's clock begins, and kept through restarts and outages.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::time::Duration;
+
+use super::Executor;
+use crate::error::{Error, ErrorKind, Result};
+use crate::port::{self, Held, OnConflict};
+use crate::readiness::{Context, Readiness};
+use crate::supervisor::protocol::Leased;
+use crate::wait::{self, Deadline};
+
+/// Which port an executor is to have.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    None,
+    Free,
+    Fixed(u16),
+}
+
+/// What came of claiming the place that a service is to have.
+pub(super) enum Claim {
+    /// It is ours; the start has until then.
+    Ours(Deadline),
+    /// Something answers there, and is used.
+    Reused,
+}
+
+impl<R: Readiness> Executor<R> {
+    pub(super) fn wanted_port(&self) -> Wanted {
+        match self.readiness.target().port {
+            Some(0) => Wanted::Free,
+            Some(port) => Wanted::Fixed(port),
+            None if self.mentions("port") => Wanted::Free,
+            None => Wanted::None,
+        }
+    }
+
+    /// The port, leased where it is a free one; 0 where there is none. The caller has the turn.
+    pub(super) fn settled_port(&self) -> Result<u16> {
+        match self.wanted_port() {
+            Wanted::None => Ok(0),
+            Wanted::Fixed(port) => Ok(port),
+            Wanted::Free => self.free_port(),
+        }
+    }
+
+    /// The same for whoever asks from outside, at any time. From then on it stays.
+    pub(super) fn told_port(&self) -> Result<u16> {
+        if let Some(port) = self.session.tell_port() {
+            return Ok(port);
+        }
+        if self.wanted_port() != Wanted::Free {
+            return self.settled_port();
+        }
+        // Ahead of the lock, which a thread of the parent may have held at the fork.
+        assert!(
+            !self.session.is_foreign(),
+            "the port is leased by the parent process"
+        );
+        let _turn = self.session.turn();
+        let port = self.free_port()?;
+        self.session.tell_port();
+        Ok(port)
+    }
+
+    /// Whether what is reused is still there.
+    pub(super) fn still_answers(&self) -> bool {
+        self.session.is_reused()
+            && self
+                .is_there(Deadline::after(self.config.timeout))
+                .unwrap_or(false)
+    }
+
+    fn free_port(&self) -> Result<u16> {
+        let link = self.link(Deadline::after(self.config.timeout))?;
+        let (known, leased) = self.session.port(&link);
+        if let Some(port) = known.filter(|_| leased) {
+            return Ok(port);
+        }
+        // The lease went with a supervisor that was killed: the same port again, if it can be had.
+        let port = match self.lease(known)? {
+            Leased::Granted(port) => port,
+            Leased::Elsewhere(holder) => return Err(self.held_elsewhere(&holder)),
+            Leased::Refused(failure) => return Err(self.refused("lease a port", failure.error())),
+        };
+        self.session.leased(port, &link);
+        Ok(port)
+    }
+
+    /// Has the port changed, where it was picked here and nobody was told of it, and a stranger has
+    /// come to be there.
+    pub(super) fn has_to_move(&self, failed: &Error) -> bool {
+        let collision = matches!(
+            failed.kind(),
+            ErrorKind::AlreadyRunning | ErrorKind::ProcessExitedWithError
+        );
+        collision && self.session.untold_port().is_some_and(answers)
+    }
+
+    /// Makes sure that the fixed port is this executor's. By the policy it fails, queues, or finds
+    /// that what is there is to be used.
+    pub(super) fn claim(&self, deadline: Deadline) -> Result<Claim> {
+        let Wanted::Fixed(port) = self.wanted_port() else {
+            return Ok(Claim::Ours(deadline));
+        };
+        let policy = self.config.on_conflict.unwrap_or_default();
+        let queue = Deadline::after(port::queue_bound());
+        let mut queued = false;
+        loop {
+            if policy == OnConflict::Reuse && self.is_there(deadline)? {
+                self.session.reuse();
+                tracing::info!(executor = self.title(), port, "reuses what answers there");
+                return Ok(Claim::Reused);
+            }
+            let Some(holder) = self.take_fixed(port, policy, deadline)? else {
+                let fresh = || Deadline::after(self.config.timeout);
+                return Ok(Claim::Ours(if queued { fresh() } else { deadline }));
+            };
+            if policy == OnConflict::Fail {
+                return Err(self.held_elsewhere(&holder));
+            }
+            if queue.has_passed() {
+                return Err(self.queued_in_vain(port, &holder, queue));
+            }
+            queued = true;
+            wait::pause(port::next_try(queue.elapsed()));
+        }
+    }
+
+    /// Takes the lease on the fixed port, or says who has it.
+    fn take_fixed(
+        &self,
+        port: u16,
+        policy: OnConflict,
+        deadline: Deadline,
+    ) -> Result<Option<String>> {
+        // A port of another machine, or of an address that services of other tests need not share.
+        if !self.is_common_address() {
+            return Ok(None);
+        }
+        let link = self.link(deadline)?;
+        if self.session.holds(port, &link) {
+            return Ok(None);
+        }
+        if let Some(title) = Held::by_this_thread(port).filter(|_| policy != OnConflict::Fail) {
+            return Err(self.held_by_ourselves(port, &title));
+        }
+        match self.lease(Some(port))? {
+            Leased::Granted(port) => {
+                let held = Held::note(port, self.title());
+                self.session.hold(held, &link);
+                Ok(None)
+            }
+            Leased::Elsewhere(holder) => Ok(Some(holder)),
+            Leased::Refused(failure) => Err(self.refused("lease a port", failure.error())),
+        }
+    }
+
+    fn lease(&self, port: Option<u16>) -> Result<Leased> {
+        let directory = port::lock_directory()
+            .map_err(|mistake| self.scene().reason(mistake).into_error(ErrorKind::Io))?;
+        let link = self.link(Deadline::after(self.config.timeout))?;
+        link.lease(port, self.holder(), directory)
+            .ok_or_else(|| self.lost(&link))
+    }
+
+    /// What others are told of who holds the port.
+    fn holder(&self) -> String {
+        let words: Vec<_> = std::env::args_os()
+            .map(|word| word.to_string_lossy().into_owned())
+            .collect();
+        let (pid, command) = (std::process::id(), self.command());
+        format!("pid {pid} ({}), for `{command}`", words.join(" "))
+    }
+
+    /// Whether the host is one that all tests of this machine share.
+    fn is_common_address(&self) -> bool {
+        let host = self.settled_host();
+        host.eq_ignore_ascii_case("localhost")
+            || host.parse().is_ok_and(|ip: IpAddr| {
+                ip.is_unspecified() || ip == Ipv4Addr::LOCALHOST || ip == Ipv6Addr::LOCALHOST
+            })
+    }
+
+    /// Whether the check passes before anything was started.
+    pub(super) fn is_there(&self, deadline: Deadline) -> Result<bool> {
+        let port = match self.wanted_port() {
+            Wanted::Fixed(port) => port,
+            Wanted::Free | Wanted::None => 0,
+        };
+        let place = self.place(None, port).map_err(|mistake| {
+            self.scene()
+                .reason(mistake)
+                .into_error(ErrorKind::InvalidConfig)
+        })?;
+        let context = Context::new(self.situation(place, None, deadline));
+        match self.see_that_nothing_is_there(&context, deadline) {
+            Ok(()) => Ok(false),
+            Err(error) if error.kind() == ErrorKind::AlreadyRunning => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn held_elsewhere(&self, holder: &str) -> Error {
+        let mut scene = self
+            .scene()
+            .reason("another executor has the lease on its port");
+        scene.held_by = Some(holder.to_owned());
+        scene.advice = Some(
+            "`OnConflict::Wait` queues for the port; `{port}` is one that nobody else has"
+                .to_owned(),
+        );
+        scene.into_error(ErrorKind::AlreadyRunning)
+    }
+
+    fn held_by_ourselves(&self, port: u16, title: &str) -> Error {
+        let mut scene = self.scene().reason(format!(
+            "this very thread holds port {port} with another executor: the wait would never end"
+        ));
+        scene.held_by = Some(format!("the executor {title} of this thread"));
+        scene.advice =
+            Some("stop or drop the other one first, or give one of them another port".to_owned());
+        scene.into_error(ErrorKind::AlreadyRunning)
+    }
+
+    fn queued_in_vain(&self, port: u16, holder: &str, queue: Deadline) -> Error {
+        let mut scene = self.scene();
+        scene.headline = Some("was not started: its port did not become free".to_owned());
+        scene.waited_for = Some(format!("the lease on port {port}"));
+        scene.waited = Some(queue.elapsed());
+        scene.held_by = Some(holder.to_owned());
+        scene.advice = Some(
+            "stop what holds it, give each test a port of its own with `{port}`, or let the queue be longer (MIRAKURU_QUEUE_TIMEOUT, in seconds)"
+                .to_owned(),
+        );
+        scene.into_error(ErrorKind::TimeoutExpired)
+    }
+}
+
+/// Whether anybody accepts connections on this port of the loopback interface.
+fn answers(port: u16) -> bool {
+    let loopbacks = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+    loopbacks.into_iter().any(|ip: IpAddr| {
+        let patience = Duration::from_millis(500);
+        TcpStream::connect_timeout(&SocketAddr::new(ip, port), patience).is_ok()
+    })
+}

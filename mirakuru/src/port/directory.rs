@@ -1,0 +1,80 @@
+//! The directory of the locks: the user's own, on a machine that is shared.
+
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use nix::unistd::geteuid;
+
+/// The directory of this user's locks, made where it is missing.
+///
+/// # Errors
+///
+/// What is in the way, for a person: somebody else's directory, a symbolic link, no room.
+pub(crate) fn lock_directory() -> Result<PathBuf, String> {
+    let parent = std::env::temp_dir();
+    let parent = std::path::absolute(&parent).unwrap_or_else(|_| "/tmp".into());
+    let path = parent.join(format!("mirakuru-{}", geteuid()));
+    make(&path).map(|()| path)
+}
+
+/// Makes it where it is missing, and looks at what is there.
+pub(super) fn make(path: &Path) -> Result<(), String> {
+    let made = DirBuilder::new().mode(0o700).create(path);
+    match made {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(format!(
+            "failed to make the directory of port locks {}: {error}",
+            path.display()
+        )),
+        _ => look_through(path),
+    }
+}
+
+/// Not followed: a link there was put by somebody else. Only its owner can replace what is looked at
+/// here, as the parent is a directory of everybody's with the sticky bit.
+fn look_through(path: &Path) -> Result<(), String> {
+    let refused = |why: String| {
+        Err(format!(
+            "the directory of port locks {} {why}: remove it, or set TMPDIR",
+            path.display()
+        ))
+    };
+    let found = match fs::symlink_metadata(path) {
+        Ok(found) => found,
+        Err(error) => return refused(format!("cannot be looked at ({error})")),
+    };
+    if !found.is_dir() {
+        return refused("is no directory".to_owned());
+    }
+    if found.uid() != geteuid().as_raw() {
+        return refused(format!("belongs to another user (uid {})", found.uid()));
+    }
+    if found.permissions().mode() & 0o077 != 0 {
+        return refused("is open to other users".to_owned());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_a_file_and_an_open_directory_are_refused() {
+        let home = tempfile::tempdir().expect("a temporary directory");
+        let link = home.path().join("link");
+        std::os::unix::fs::symlink(home.path(), &link).expect("own directory");
+        let told = look_through(&link).expect_err("a link");
+        assert!(told.contains("is no directory"), "{told}");
+
+        let open = home.path().join("open");
+        DirBuilder::new().create(&open).expect("own directory");
+        fs::set_permissions(&open, fs::Permissions::from_mode(0o755)).expect("own directory");
+        let told = look_through(&open).expect_err("open to others");
+        assert!(told.contains("is open to other users"), "{told}");
+
+        fs::set_permissions(&open, fs::Permissions::from_mode(0o700)).expect("own directory");
+        assert_eq!(look_through(&open), Ok(()));
+    }
+}

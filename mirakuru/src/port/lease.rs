@@ -1,0 +1,99 @@
+//! One lease: the lock on a port's file. Taken and held by a supervisor.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::{FcntlArg, fcntl};
+use nix::libc;
+
+use super::directory;
+
+/// A port that no other test process gets until this is dropped.
+///
+/// Dropping removes the file and with it the lock, and the directory with the last one. A holder that
+/// is killed leaves the file, without the lock: the next one takes it over.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    pub(crate) port: u16,
+    path: PathBuf,
+    /// Open for the lock alone. A process must open the file of a port it holds never again: closing
+    /// that would give the lock back.
+    #[expect(dead_code, reason = "held only")]
+    file: File,
+}
+
+/// What came of asking for a lease.
+#[derive(Debug)]
+pub(crate) enum Taken {
+    Here(Lease),
+    /// Somebody else has it: who, for people.
+    Elsewhere(String),
+}
+
+impl Lease {
+    /// Takes the lease on this port, unless somebody else holds it. `holder` is what others are told.
+    pub(crate) fn take(directory: &Path, port: u16, holder: &str) -> io::Result<Taken> {
+        let path = directory.join(format!("port-{port}"));
+        loop {
+            let mut file = match open(&path) {
+                Ok(file) => file,
+                // Somebody has just given the last lease back.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    directory::make(directory).map_err(io::Error::other)?;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            match fcntl(&file, FcntlArg::F_SETLK(&whole_file())) {
+                Ok(_) => {}
+                Err(nix::Error::EAGAIN | nix::Error::EACCES) => {
+                    let told = fs::read_to_string(&path).unwrap_or_default();
+                    return Ok(Taken::Elsewhere(told));
+                }
+                Err(errno) => return Err(errno.into()),
+            }
+            // The former holder may have removed it between the opening and the lock: then this is
+            // a lock on nothing.
+            let still_there = fs::symlink_metadata(&path)
+                .is_ok_and(|found| file.metadata().is_ok_and(|own| own.ino() == found.ino()));
+            if still_there {
+                file.set_len(0)?;
+                file.write_all(holder.as_bytes())?;
+                return Ok(Taken::Here(Self { port, path, file }));
+            }
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        // Ahead of the lock's end, so that nobody can lock what is then removed.
+        let _ = fs::remove_file(&self.path);
+        if let Some(directory) = self.path.parent() {
+            let _ = fs::remove_dir(directory);
+        }
+    }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .custom_flags(libc::O_NOFOLLOW)
+        .open(path)
+}
+
+fn whole_file() -> libc::flock {
+    libc::flock {
+        l_type: libc::F_WRLCK.try_into().unwrap_or_default(),
+        l_whence: libc::SEEK_SET.try_into().unwrap_or_default(),
+        l_start: 0,
+        l_len: 0,
+        l_pid: 0,
+    }
+}

@@ -1,0 +1,49 @@
+//! Leases on TCP ports, so that tests that run at once do not fight over them.
+//!
+//! A lease is a lock on a file (`fcntl(2)`, `F_SETLK`) in a directory of the user's own. The
+//! supervisor takes and holds it, so that it lasts as long as the tree, also where the test process is
+//! killed; and it is the supervisor's alone, as a forked child inherits no such lock. The file says
+//! who holds it. It is removed with the lease, and
+//! the directory with the last one, so nothing is left.
+
+mod directory;
+mod held;
+mod lease;
+mod pick;
+
+use std::time::Duration;
+
+pub(crate) use directory::lock_directory;
+pub(crate) use held::Held;
+pub(crate) use lease::{Lease, Taken};
+pub(crate) use pick::pick;
+
+/// What a start does where somebody holds its fixed port already.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum OnConflict {
+    /// Gives `AlreadyRunning` at once.
+    #[default]
+    Fail,
+    /// Queues until the other executor, of whatever test process, has given the port back. The
+    /// start's timeout begins after that; the queue has a bound of its own, ten minutes or as many
+    /// seconds as the environment variable `MIRAKURU_QUEUE_TIMEOUT` says. What is no executor is not
+    /// waited for: `AlreadyRunning`.
+    Wait,
+    /// Uses what already answers there, and never stops it. Where nothing does, it is started, and
+    /// stopped again.
+    Reuse,
+}
+
+/// How long a port is queued for.
+pub(crate) fn queue_bound() -> Duration {
+    let told = std::env::var("MIRAKURU_QUEUE_TIMEOUT").ok();
+    let seconds = told.and_then(|seconds| seconds.parse().ok());
+    Duration::from_secs(seconds.unwrap_or(600))
+}
+
+/// How long to wait before the port is asked for again: the longer one has queued, the more often,
+/// so that who came first tends to be served first.
+pub(crate) fn next_try(queued: Duration) -> Duration {
+    let seconds = queued.as_secs_f64();
+    Duration::from_secs_f64((0.02 / (1.0 + seconds)).max(0.004))
+}

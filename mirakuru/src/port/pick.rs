@@ -1,0 +1,117 @@
+//! A free port: outside the range that the kernel gives to outgoing connections, leased, and then
+//! bound to on a socket that never listens, so nothing ever answers on it by accident.
+
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::ops::RangeInclusive;
+use std::os::fd::AsRawFd;
+use std::path::Path;
+
+use nix::sys::socket::{
+    AddressFamily, SockFlag, SockType, SockaddrStorage, bind, setsockopt, socket,
+    sockopt::Ipv6V6Only,
+};
+
+use super::lease::{Lease, Taken};
+use crate::sys;
+
+/// Below are the ports that services are known by.
+const LOWEST: u16 = 10_000;
+/// How often another one is tried.
+const TRIES: u64 = 2_000;
+
+/// Leases a port that nobody is bound to, on either address family.
+pub(crate) fn pick(directory: &Path, holder: &str) -> io::Result<Lease> {
+    let candidates = candidates(&sys::ephemeral_ports());
+    let random = RandomState::new();
+    for attempt in 0..TRIES {
+        let index = random.hash_one(attempt) % candidates.len() as u64;
+        let port = candidates[usize::try_from(index).unwrap_or_default()];
+        // Leased first, so that two who pick at once do not see each other's bind.
+        if let Taken::Here(lease) = Lease::take(directory, port, holder)?
+            && is_free(port)
+        {
+            return Ok(lease);
+        }
+    }
+    Err(io::Error::new(
+        io::ErrorKind::AddrInUse,
+        format!("{TRIES} ports were tried, and all are taken"),
+    ))
+}
+
+/// The ports that the kernel gives to nobody; where it keeps all of them, those that are left above
+/// the known ones.
+fn candidates(ephemeral: &RangeInclusive<u16>) -> Vec<u16> {
+    let all = LOWEST..=u16::MAX;
+    let outside: Vec<_> = all
+        .clone()
+        .filter(|port| !ephemeral.contains(port))
+        .collect();
+    if outside.is_empty() {
+        all.collect()
+    } else {
+        outside
+    }
+}
+
+fn is_free(port: u16) -> bool {
+    let wildcards = [
+        SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port)),
+        SocketAddr::V6(SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, port, 0, 0)),
+    ];
+    wildcards.into_iter().all(|address| match bound(address) {
+        // A machine may lack one of the families.
+        Ok(()) | Err(nix::Error::EAFNOSUPPORT | nix::Error::EADDRNOTAVAIL) => true,
+        Err(_) => false,
+    })
+}
+
+fn bound(address: SocketAddr) -> nix::Result<()> {
+    let family = if address.is_ipv4() {
+        AddressFamily::Inet
+    } else {
+        AddressFamily::Inet6
+    };
+    let socket = socket(family, SockType::Stream, SockFlag::empty(), None)?;
+    if address.is_ipv6() {
+        setsockopt(&socket, Ipv6V6Only, &true)?;
+    }
+    bind(socket.as_raw_fd(), &SockaddrStorage::from(address))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn a_picked_port_can_be_bound_and_is_nobody_elses() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let lease = pick(directory.path(), "a test").expect("a free port");
+        assert!(!sys::ephemeral_ports().contains(&lease.port));
+        TcpListener::bind((Ipv4Addr::LOCALHOST, lease.port)).expect("nobody took it");
+        let file = directory.path().join(format!("port-{}", lease.port));
+        assert_eq!(std::fs::read_to_string(&file).expect("the lease"), "a test");
+        drop(lease);
+        assert!(!file.exists());
+    }
+
+    #[test]
+    fn a_port_that_is_bound_on_one_family_is_not_free() {
+        for address in ["127.0.0.1:0", "[::1]:0"] {
+            let listener = TcpListener::bind(address).expect("a free port");
+            let port = listener.local_addr().expect("bound").port();
+            assert!(!is_free(port), "{address}");
+        }
+    }
+
+    #[test]
+    fn the_kernels_own_range_is_left_to_it() {
+        assert!(!candidates(&(32_768..=60_999)).contains(&40_000));
+        assert!(candidates(&(32_768..=60_999)).contains(&61_000));
+        assert_eq!(candidates(&(1..=u16::MAX)).first(), Some(&LOWEST));
+    }
+}

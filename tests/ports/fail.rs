@@ -1,0 +1,64 @@
+//! `OnConflict::Fail`, the default: who comes second is told at once who was first.
+
+use mirakuru::{ErrorKind, Result, TcpExecutor};
+
+use crate::{
+    holder::{Holder, fixed_port},
+    programs::LISTENS_LATE,
+    told::{at_once, error_of},
+};
+
+#[test]
+fn another_test_process_is_told_with_its_command() {
+    let port = fixed_port();
+    let mut holder = Holder::start(port, "fail");
+    assert_eq!(holder.outcome(), "held");
+    let executor = TcpExecutor::new([LISTENS_LATE, "{port}"], "127.0.0.1", port);
+    let error = at_once(|| error_of(executor.start()));
+    assert_eq!(error.kind(), ErrorKind::AlreadyRunning);
+    let text = error.to_string();
+    assert!(text.contains(&format!("pid {}", holder.pid())), "{text}");
+    assert!(text.contains("holds_port"), "{text}");
+}
+
+#[test]
+fn a_stop_gives_the_port_back() -> Result<()> {
+    let port = fixed_port();
+    let first = TcpExecutor::new([LISTENS_LATE, "{port}"], "127.0.0.1", port).started()?;
+    let second = TcpExecutor::new([LISTENS_LATE, "{port}"], "127.0.0.1", port);
+    let error = at_once(|| error_of(second.start()));
+    assert_eq!(error.kind(), ErrorKind::AlreadyRunning);
+    first.stop()?;
+    second.start()?;
+    let error = error_of(first.start());
+    assert_eq!(error.kind(), ErrorKind::AlreadyRunning);
+    second.kill()?;
+    first.start()?;
+    Ok(())
+}
+
+#[test]
+fn a_start_that_failed_gives_the_port_back() -> Result<()> {
+    let port = fixed_port();
+    let first = TcpExecutor::new("/no such program", "127.0.0.1", port);
+    error_of(first.start());
+    TcpExecutor::new([LISTENS_LATE, "{port}"], "127.0.0.1", port).start()?;
+    Ok(())
+}
+
+#[test]
+fn an_outage_keeps_the_port() -> Result<()> {
+    let port = fixed_port();
+    let service = TcpExecutor::new([LISTENS_LATE, "{port}"], "127.0.0.1", port).started()?;
+    let other = TcpExecutor::new([LISTENS_LATE, "{port}"], "127.0.0.1", port);
+    let outage = service.stopped()?;
+    let error = at_once(|| error_of(other.start()));
+    assert_eq!(error.kind(), ErrorKind::AlreadyRunning);
+    assert!(
+        error.to_string().contains("has the lease on its port"),
+        "{error}"
+    );
+    outage.restart()?;
+    assert!(service.running());
+    Ok(())
+}

@@ -1,0 +1,100 @@
+//! `{port}` without a port: one that nobody else has.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    net::{TcpListener, TcpStream},
+    sync::Mutex,
+    thread,
+};
+
+use mirakuru::{Context, NotReady, Readiness, Result, SimpleExecutor, TcpExecutor, readiness::Tcp};
+
+use crate::programs::LISTENS_LATE;
+
+#[test]
+fn no_two_are_the_same() {
+    let executors: Vec<_> = (0..40).map(|_| SimpleExecutor::new("x {port}")).collect();
+    let ports: BTreeSet<_> = thread::scope(|scope| {
+        let asking: Vec<_> = executors
+            .iter()
+            .map(|executor| scope.spawn(|| executor.port()))
+            .collect();
+        let ports = asking.into_iter().map(|one| one.join().expect("a port"));
+        ports.collect()
+    });
+    assert_eq!(ports.len(), executors.len());
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn none_is_one_that_the_kernel_gives_to_connections() {
+    let range = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").expect("procfs");
+    let bounds: Vec<u16> = range
+        .split_whitespace()
+        .map(|bound| bound.parse().expect("a port"))
+        .collect();
+    for _ in 0..10 {
+        let port = SimpleExecutor::new("x {port}").port();
+        assert!(!(bounds[0]..=bounds[1]).contains(&port), "{port}");
+    }
+}
+
+#[test]
+fn it_stays_through_stops_and_restarts() -> Result<()> {
+    let service = TcpExecutor::new([LISTENS_LATE, "{port}"], "127.0.0.1", 0).started()?;
+    let port = service.port();
+    service.restart()?.stop()?.start()?;
+    assert_eq!(service.port(), port);
+    TcpStream::connect(("127.0.0.1", port)).expect("it is ready again");
+    Ok(())
+}
+
+/// Somebody else binds the first port between the look before the start and the service's own bind.
+struct TakenOnce {
+    check: Tcp,
+    stranger: Mutex<Option<TcpListener>>,
+}
+
+impl Readiness for TakenOnce {
+    fn after_start_check(&self, cx: &Context) -> std::result::Result<(), NotReady> {
+        self.stranger
+            .lock()
+            .expect("no panic")
+            .get_or_insert_with(|| TcpListener::bind(("127.0.0.1", cx.port())).expect("free"));
+        self.check.after_start_check(cx)
+    }
+
+    fn target(&self) -> mirakuru::readiness::Target {
+        self.check.target()
+    }
+}
+
+fn taken_once() -> TakenOnce {
+    TakenOnce {
+        check: Tcp::new("127.0.0.1", 0),
+        stranger: Mutex::default(),
+    }
+}
+
+#[test]
+fn another_one_is_taken_where_a_stranger_came_first() -> Result<()> {
+    let command = [LISTENS_LATE, "{port}", "300"];
+    let service = mirakuru::Executor::with_readiness(command, taken_once()).started()?;
+    assert_eq!(service.output().text(), "listening\n");
+    TcpStream::connect(service.addr()).expect("it is ready");
+    Ok(())
+}
+
+#[test]
+fn one_that_somebody_was_told_of_stays_and_the_stranger_is_told() {
+    let command = [LISTENS_LATE, "{port}", "300"];
+    let executor = mirakuru::Executor::with_readiness(command, taken_once());
+    let port = executor.port();
+    let error = executor.start().map(drop).expect_err("it is taken");
+    assert_eq!(error.kind(), mirakuru::ErrorKind::AlreadyRunning);
+    assert_eq!(executor.port(), port);
+    let text = error.to_string();
+    let holder = format!("held by:     pid {}: ", std::process::id());
+    assert!(text.contains(&holder), "{text}");
+}

@@ -1,0 +1,83 @@
+//! Another test process that has a service on a fixed port.
+
+use std::{
+    io::{BufRead, BufReader, Lines},
+    process::{Child, ChildStdout, Command, Stdio},
+};
+
+use mirakuru::SimpleExecutor;
+
+use crate::programs::LISTENS_LATE;
+
+/// A port that nobody has, fixed from now on: outside of what is given to connections, and not
+/// leased any more.
+pub(crate) fn fixed_port() -> u16 {
+    SimpleExecutor::new("x {port}").port()
+}
+
+/// Killed when dropped.
+pub(crate) struct Holder {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Holder {
+    pub(crate) fn start(port: u16, policy: &str) -> Self {
+        Self::with(port, policy, &format!("exec {LISTENS_LATE} {port}"), |_| {})
+    }
+
+    pub(crate) fn with(
+        port: u16,
+        policy: &str,
+        command: &str,
+        shape: impl FnOnce(&mut Command),
+    ) -> Self {
+        let mut holder = Command::new(env!("CARGO_BIN_EXE_holds_port"));
+        holder
+            .args([&port.to_string(), policy, command])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
+        shape(&mut holder);
+        let mut child = holder.spawn().expect("a helper program");
+        let output = child.stdout.take().expect("piped");
+        let lines = BufReader::new(output).lines();
+        Self { child, lines }
+    }
+
+    /// Its first line: `held`, or the kind of its error.
+    pub(crate) fn outcome(&mut self) -> String {
+        let line = self.lines.next().expect("it says how it went");
+        line.expect("text")
+    }
+
+    /// The rest of what it says, once it has ended.
+    pub(crate) fn rest(mut self) -> String {
+        drop(self.child.stdin.take());
+        let lines: Vec<_> = self.lines.by_ref().map_while(Result::ok).collect();
+        self.child.wait().expect("a child");
+        lines.join("\n")
+    }
+
+    /// Has it stop its service and end, and waits for that.
+    pub(crate) fn end(&mut self) {
+        drop(self.child.stdin.take());
+        self.child.wait().expect("a child");
+    }
+
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().expect("a child that lives");
+        self.child.wait().expect("a child");
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for Holder {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = self.lines.by_ref().map_while(Result::ok).count();
+    }
+}

@@ -1,0 +1,94 @@
+//! Who listens has to be of the tree: what a stranger answers is not ready.
+
+use std::{net::TcpListener, sync::Mutex};
+
+use mirakuru::{
+    Context, ErrorKind, Executor, NotReady, Readiness, Result, TcpExecutor, readiness::Tcp,
+};
+
+use crate::{
+    holder::fixed_port,
+    programs::{LISTENS_LATE, PRINTS},
+    told::{at_once, error_of},
+};
+
+/// The test process itself comes first, once the service was started.
+struct TakenAfterTheStart {
+    check: Tcp,
+    stranger: Mutex<Option<TcpListener>>,
+}
+
+impl TakenAfterTheStart {
+    fn new(check: Tcp) -> Self {
+        Self {
+            check,
+            stranger: Mutex::default(),
+        }
+    }
+}
+
+impl Readiness for TakenAfterTheStart {
+    fn after_start_check(&self, cx: &Context) -> std::result::Result<(), NotReady> {
+        self.stranger
+            .lock()
+            .expect("no panic")
+            .get_or_insert_with(|| TcpListener::bind(("127.0.0.1", cx.port())).expect("free"));
+        self.check.after_start_check(cx)
+    }
+
+    fn target(&self) -> mirakuru::readiness::Target {
+        self.check.target()
+    }
+}
+
+#[test]
+fn what_a_stranger_answers_is_told_with_its_command() {
+    let port = fixed_port();
+    let check = TakenAfterTheStart::new(Tcp::new("127.0.0.1", port));
+    let executor = Executor::with_readiness([LISTENS_LATE, "{port}", "60000"], check);
+    let error = at_once(|| error_of(executor.start()));
+    assert_eq!(error.kind(), ErrorKind::AlreadyRunning);
+    let text = error.to_string();
+    let holder = format!("held by:     pid {}: ", std::process::id());
+    assert!(text.contains(&holder), "{text}");
+    assert!(text.contains("any_listener()"), "{text}");
+    assert!(!executor.running());
+}
+
+#[test]
+fn a_listener_outside_of_the_tree_is_right_where_it_was_said() -> Result<()> {
+    let check = TakenAfterTheStart::new(Tcp::new("127.0.0.1", 0).any_listener());
+    let service = Executor::with_readiness([PRINTS, "{port}"], check).started()?;
+    assert!(service.running());
+    Ok(())
+}
+
+#[test]
+fn a_daemon_of_the_tree_is_no_stranger() -> Result<()> {
+    let script = format!("{LISTENS_LATE} {{port}} 100 & exit 0");
+    let service = TcpExecutor::new(script, "127.0.0.1", 0)
+        .shell(true)
+        .started()?;
+    assert!(!service.running(), "its main process has ended");
+    Ok(())
+}
+
+#[test]
+fn a_listener_that_the_test_gave_it_is_its_own() -> Result<()> {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = listener.local_addr().expect("bound").port();
+    let given = Tcp::new("127.0.0.1", port);
+    let service = Executor::with_readiness([PRINTS, "up"], After(given))
+        .stdin(std::os::fd::OwnedFd::from(listener));
+    service.start()?;
+    Ok(())
+}
+
+/// Looks only after the start: the port is served before.
+struct After(Tcp);
+
+impl Readiness for After {
+    fn after_start_check(&self, cx: &Context) -> std::result::Result<(), NotReady> {
+        self.0.after_start_check(cx)
+    }
+}

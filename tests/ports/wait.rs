@@ -1,0 +1,117 @@
+//! `OnConflict::Wait`: who comes second queues until the first is gone, tree and all.
+
+use std::{thread, time::Duration};
+
+use mirakuru::{ErrorKind, OnConflict, Result, TcpExecutor};
+
+use crate::{
+    holder::{Holder, fixed_port},
+    lifeline::Lifeline,
+    programs::LISTENS_LATE,
+    told::{at_once, error_of},
+};
+
+fn queued(port: u16) -> TcpExecutor {
+    TcpExecutor::new([LISTENS_LATE, "{port}"], "127.0.0.1", port).on_conflict(OnConflict::Wait)
+}
+
+#[test]
+fn threads_that_ask_for_one_port_are_served_one_after_the_other() {
+    let port = fixed_port();
+    let at_work = std::sync::Mutex::new(());
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| -> Result<()> {
+                let service = queued(port).started()?;
+                // Nobody else is here between the start and the stop.
+                let alone = at_work.try_lock().expect("one at a time");
+                assert!(service.running());
+                drop(alone);
+                service.stop()?;
+                Ok(())
+            });
+        }
+    });
+}
+
+#[test]
+fn processes_that_ask_for_one_port_are_served_one_after_the_other() -> Result<()> {
+    let port = fixed_port();
+    let mut first = Holder::start(port, "wait");
+    assert_eq!(first.outcome(), "held");
+    let second = thread::spawn(move || queued(port).started().map(drop));
+    first.end();
+    second.join().expect("no panic")?;
+    Ok(())
+}
+
+#[test]
+fn the_lease_of_a_killed_test_process_lasts_as_long_as_its_tree() -> Result<()> {
+    let port = fixed_port();
+    let lifeline = Lifeline::new();
+    // The listener ends when it is asked to, the shell only when it is killed.
+    let script = lifeline.script(&format!("trap '' TERM; {LISTENS_LATE} {port} & wait; wait"));
+    let deaf = format!("{script}; while :; do sleep 0.1; done");
+    let mut holder = Holder::with(port, "wait", &deaf, |_| {});
+    assert_eq!(holder.outcome(), "held");
+    holder.kill();
+    let service = queued(port).started()?;
+    assert!(lifeline.is_cut(), "the tree before was still there");
+    assert!(service.running());
+    Ok(())
+}
+
+#[test]
+fn the_clock_of_the_start_begins_when_the_port_is_its_own() -> Result<()> {
+    let port = fixed_port();
+    let mut first = Holder::start(port, "wait");
+    assert_eq!(first.outcome(), "held");
+    let patient = queued(port).timeout(Duration::from_secs(2));
+    thread::scope(|scope| {
+        let second = scope.spawn(|| patient.start().map(drop));
+        // Longer than its timeout, so that it is over by then.
+        let timeout = TcpExecutor::new([LISTENS_LATE, "{port}", "60000"], "127.0.0.1", 0);
+        error_of(timeout.timeout(Duration::from_millis(2500)).start());
+        assert!(!second.is_finished());
+        first.end();
+        second.join().expect("no panic")
+    })
+}
+
+#[test]
+fn a_port_that_this_thread_holds_is_an_error_at_once() -> Result<()> {
+    let port = fixed_port();
+    let first = queued(port).name("the first").started()?;
+    let error = at_once(|| error_of(queued(port).start()));
+    assert_eq!(error.kind(), ErrorKind::AlreadyRunning);
+    let text = error.to_string();
+    assert!(text.contains("this very thread"), "{text}");
+    assert!(text.contains("the executor the first of this"), "{text}");
+    drop(first);
+    queued(port).start()?;
+    Ok(())
+}
+
+#[test]
+fn a_queue_has_a_bound_and_tells_who_was_in_the_way() {
+    let port = fixed_port();
+    let mut first = Holder::start(port, "wait");
+    assert_eq!(first.outcome(), "held");
+    let command = format!("exec {LISTENS_LATE} {port}");
+    let mut second = Holder::with(port, "wait", &command, |holder| {
+        holder.env("MIRAKURU_QUEUE_TIMEOUT", "1");
+    });
+    assert_eq!(second.outcome(), "TimeoutExpired");
+    let told = second.rest();
+    assert!(told.contains("its port did not become free"), "{told}");
+    assert!(told.contains(&format!("pid {}", first.pid())), "{told}");
+    assert!(told.contains("for `"), "{told}");
+}
+
+#[test]
+fn what_is_no_executor_is_not_waited_for() {
+    let port = fixed_port();
+    let _stranger = std::net::TcpListener::bind(("127.0.0.1", port)).expect("free");
+    let error = at_once(|| error_of(queued(port).start()));
+    assert_eq!(error.kind(), ErrorKind::AlreadyRunning);
+}
