@@ -57,6 +57,9 @@
 #[path = "sys/windows.rs"]
 mod windows;
 
+#[cfg(all(unix, feature = "macros"))]
+#[doc(hidden)]
+pub mod __private;
 #[cfg(unix)]
 mod command;
 #[cfg(unix)]
@@ -71,6 +74,8 @@ mod output;
 mod port;
 #[cfg(unix)]
 pub mod readiness;
+#[cfg(unix)]
+mod shared;
 #[cfg(unix)]
 mod signal;
 #[cfg(unix)]
@@ -91,8 +96,12 @@ pub use {
     output::{Lines, Output},
     port::OnConflict,
     readiness::{Context, NotReady, Readiness, Stream},
+    shared::{Fixture, Shared},
     signal::Signal,
 };
 
 #[cfg(all(unix, feature = "http"))]
 pub use executor::HttpExecutor;
+
+#[cfg(all(unix, feature = "macros"))]
+pub use mirakuru_macros::with_process;

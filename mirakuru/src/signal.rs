@@ -44,6 +44,13 @@ impl Signal {
         Self(number)
     }
 
+    /// The signal with this name, as `SIGINT`.
+    #[cfg(feature = "macros")]
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        let known = name.parse::<nix::sys::signal::Signal>().ok()?;
+        Some(Self(known as i32))
+    }
+
     /// Whether the system knows it, or what is wrong.
     pub(crate) fn check(self) -> Result<(), String> {
         if (1..=sys::last_signal()).contains(&self.0) {

@@ -1,12 +1,15 @@
 //! A dropped executor stops its tree: gently, and at once while panicking.
 
-use std::{panic, time::Duration};
+use std::{panic, path::PathBuf, time::Duration};
 
-use mirakuru::{OutputExecutor, Result, SimpleExecutor};
+use mirakuru::{
+    Context, Executor, NotReady, OutputExecutor, Readiness, Result, SimpleExecutor,
+    readiness::Target,
+};
 
 use crate::{
     lifeline::Lifeline,
-    programs::{EXITS, IGNORES_STOP, PRINTS},
+    programs::{EXITS, IGNORES_STOP, PRINTS, WRITES_PID},
     told::at_once,
 };
 
@@ -80,5 +83,49 @@ fn the_private_directory_goes_with_the_executor() -> Result<()> {
     );
     drop(service);
     assert!(!directory.exists());
+    Ok(())
+}
+
+/// A check of one's own that names a file.
+struct LooksAt(PathBuf);
+
+impl Readiness for LooksAt {
+    fn after_start_check(&self, _cx: &Context) -> std::result::Result<(), NotReady> {
+        if self.0.exists() {
+            Ok(())
+        } else {
+            Err(NotReady::new("the file is missing"))
+        }
+    }
+
+    fn target(&self) -> Target {
+        let mut target = Target::default();
+        target.filename = Some(self.0.clone());
+        target
+    }
+}
+
+#[test]
+fn a_file_that_was_there_before_the_start_stays() -> Result<()> {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let file = directory.path().join("precious");
+    std::fs::write(&file, "precious").expect("own directory");
+    let service = Executor::with_readiness("sleep 60", LooksAt(file.clone())).started()?;
+    service.restart()?.stop()?.start()?.kill()?;
+    drop(service.started()?);
+    let text = std::fs::read_to_string(&file).expect("it is there still");
+    assert_eq!(text, "precious");
+    Ok(())
+}
+
+#[test]
+fn a_file_that_the_service_made_goes_with_it() -> Result<()> {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let file = directory.path().join("pid");
+    let service = Executor::with_readiness([WRITES_PID, "{pidfile}"], LooksAt(file.clone()));
+    service.start()?;
+    assert!(file.exists());
+    service.kill()?;
+    assert!(!file.exists());
     Ok(())
 }

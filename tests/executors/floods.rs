@@ -4,17 +4,17 @@
 use std::{
     fs,
     os::unix::fs::MetadataExt,
-    sync::mpsc,
     thread,
     time::{Duration, Instant},
 };
 
 use mirakuru::{ErrorKind, OutputExecutor, PidExecutor, Result, SimpleExecutor};
+use nix::sys::resource::{Resource, setrlimit};
 
 use crate::{
     again::{alone, is_alone},
     programs::FLOODS,
-    told::{at_once, error_of},
+    told::{at_once, error_of, or_fail},
 };
 
 const GIGABYTE: &str = "1000000000";
@@ -112,6 +112,57 @@ fn a_flood_after_it_is_ready_is_bounded_on_disk() -> Result<()> {
     Ok(())
 }
 
+/// The most memory that this process has ever had.
+#[cfg(target_os = "linux")]
+fn peak_memory() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").expect("procfs");
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kilobytes = peak.and_then(|peak| peak.trim().strip_suffix(" kB"));
+    kilobytes.expect("a size").parse::<u64>().expect("a number") * 1024
+}
+
+/// How much of its output is not kept.
+#[cfg(target_os = "linux")]
+fn missing(text: &str) -> u64 {
+    let told = text
+        .split_once(" bytes are not kept …]\n")
+        .and_then(|(before, _)| before.rsplit_once("[… "));
+    told.map_or(0, |(_, number)| number.parse().expect("a number"))
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn the_text_of_a_flood_is_bounded_in_memory_while_it_goes_on() -> Result<()> {
+    if !is_alone() {
+        alone(
+            "floods::the_text_of_a_flood_is_bounded_in_memory_while_it_goes_on",
+            "",
+            |_| {},
+        );
+        return Ok(());
+    }
+    // Where it is not bounded, the test fails and not the machine.
+    setrlimit(Resource::RLIMIT_AS, 64 * KEPT, 64 * KEPT).expect("a limit to come down to");
+    let service = SimpleExecutor::new([FLOODS, "1000000000000", "--before", "the first"]);
+    let service = service.started()?;
+    let output = service.output();
+    output.wait_for("^the first$")?;
+    // Before most of it is given up, and after.
+    for most in [0, 200 * MIB, 1200 * MIB] {
+        let text = loop {
+            let text = output.text();
+            if missing(&text) >= most {
+                break text;
+            }
+        };
+        assert!(text.starts_with("the first\n"));
+        assert!(text.len() as u64 <= KEPT + 100, "{} bytes", text.len());
+    }
+    let peak = peak_memory();
+    assert!(peak < 6 * KEPT, "{} MiB", peak / MIB);
+    at_once(|| service.stop().map(drop))
+}
+
 #[test]
 fn a_flood_that_nobody_reads_holds_nobody_up() -> Result<()> {
     let directory = tempfile::tempdir().expect("a temporary directory");
@@ -165,15 +216,6 @@ fn a_death_in_a_flood_is_told() {
         (ErrorKind::ProcessExitedWithError, Some(3))
     );
     assert!(error.output_tail().ends_with("failed"), "{error}");
-}
-
-/// Fails where this does not come to an end; a test that hangs would hold up all others.
-#[track_caller]
-fn or_fail<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> T {
-    let (send, receive) = mpsc::channel();
-    thread::spawn(move || send.send(run()));
-    let outcome = receive.recv_timeout(Duration::from_secs(20));
-    outcome.expect("it comes to an end")
 }
 
 #[test]

@@ -1,10 +1,14 @@
 //! Who the service runs as, and within which limits.
 
-use std::fs;
+use std::{fs, os::unix::fs::PermissionsExt};
 
-use mirakuru::{OutputExecutor, Resource, Result};
+use mirakuru::{ErrorKind, OutputExecutor, Resource, Result, SimpleExecutor, Stdio};
 
-use crate::programs::SHOWS_ENVIRONMENT;
+use crate::{
+    again::{alone, is_alone},
+    programs::SHOWS_ENVIRONMENT,
+    told::error_of,
+};
 
 fn shown(shape: impl FnOnce(OutputExecutor) -> OutputExecutor) -> Result<String> {
     let service = shape(OutputExecutor::new([SHOWS_ENVIRONMENT], "^done$")).started()?;
@@ -61,6 +65,18 @@ fn a_limit_is_felt() -> Result<()> {
         .started()?;
     // A shell counts files in blocks of 512 bytes.
     assert_eq!(service.output().text(), "100\n0\n77\n");
+    Ok(())
+}
+
+#[test]
+fn few_open_files_are_enough_to_start() -> Result<()> {
+    // The streams that lead to null are open too.
+    let service = OutputExecutor::new("ulimit -n; exec sleep 60", "^8$")
+        .shell(true)
+        .stderr(Stdio::null())
+        .rlimit(Resource::OpenFiles, 8, 8)
+        .started()?;
+    assert!(service.running());
     Ok(())
 }
 
@@ -137,5 +153,41 @@ fn another_user_may_be_stopped_and_opens_its_output_by_name() -> Result<()> {
     assert_eq!(service.output().text(), "out\n");
     assert_eq!(service.err_output().wait_for("")?, "err");
     assert_eq!(service.stop()?.exit_code(), Some(-15));
+    Ok(())
+}
+
+#[test]
+#[cfg_attr(not(root), ignore = "needs root, to start a service as another user")]
+fn the_tests_directory_may_be_closed_to_its_user() -> Result<()> {
+    if !is_alone() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let closed = fs::Permissions::from_mode(0o700);
+        fs::set_permissions(directory.path(), closed).expect("own directory");
+        alone(
+            "identity::the_tests_directory_may_be_closed_to_its_user",
+            "",
+            |command| _ = command.current_dir(directory.path()),
+        );
+        return Ok(());
+    }
+    let here = std::env::current_dir().expect("it was entered");
+    let service = OutputExecutor::new("id -u; readlink /proc/self/cwd; exec sleep 60", "^/")
+        .shell(true)
+        .user(23_456_789)
+        .started()?;
+    assert_eq!(
+        service.output().text(),
+        format!("23456789\n{}\n", here.display())
+    );
+    // A directory that was asked for is another matter.
+    let refused = SimpleExecutor::new("sleep 60").user("nobody").cwd(&here);
+    let error = error_of(refused.start());
+    assert_eq!(error.kind(), ErrorKind::Spawn);
+    assert!(
+        error
+            .to_string()
+            .contains("failed to enter the working directory: Permission denied"),
+        "{error}"
+    );
     Ok(())
 }

@@ -79,11 +79,17 @@ fn an_empty_command_is_a_mistake() {
 
 #[test]
 fn nul_bytes_are_a_mistake() {
-    let error = mistake(&SimpleExecutor::new(["echo", "a\0b"]).boxed());
-    assert!(
-        error.to_string().contains("the command holds a NUL byte"),
-        "{error}"
-    );
+    for executor in [
+        SimpleExecutor::new(["echo", "a\0b"]),
+        SimpleExecutor::new(["echo", "a\0b"]).shell(true),
+        SimpleExecutor::new("echo a\0b").shell(true),
+    ] {
+        let error = mistake(&executor.boxed());
+        assert!(
+            error.to_string().contains("the command holds a NUL byte"),
+            "{error}"
+        );
+    }
     assert_mistake(
         |command| SimpleExecutor::new(command).env("NAME", "a\0b").boxed(),
         "the value of the environment variable \"NAME\" holds a NUL byte",

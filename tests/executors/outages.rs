@@ -4,11 +4,12 @@ use std::{
     fs,
     net::TcpStream,
     panic::{self, AssertUnwindSafe},
+    sync::atomic::{AtomicUsize, Ordering},
 };
 
-use mirakuru::{ErrorKind, OutputExecutor, Result, TcpExecutor};
+use mirakuru::{Context, ErrorKind, Executor, OutputExecutor, Result, TcpExecutor};
 
-use crate::{programs::LISTENS_LATE, told::error_of};
+use crate::{lifeline::Lifeline, programs::LISTENS_LATE, told::error_of};
 
 fn listening() -> Result<TcpExecutor> {
     TcpExecutor::new([LISTENS_LATE, "{port}"], "127.0.0.1", 0).started()
@@ -68,6 +69,25 @@ fn a_drop_that_cannot_start_it_again_does_not_panic() -> Result<()> {
     let service = starts_once()?;
     drop(service.stopped()?);
     assert!(!service.running());
+    Ok(())
+}
+
+#[test]
+fn a_drop_whose_check_panics_does_not_panic() -> Result<()> {
+    let lifeline = Lifeline::new();
+    let starts = AtomicUsize::new(0);
+    let service = Executor::when(lifeline.command(&["sleep", "60"]), move |_: &Context| {
+        if starts.fetch_add(1, Ordering::Relaxed) > 0 {
+            // Silent, unlike `panic!`: the test's output stays readable.
+            panic::resume_unwind(Box::new("as planned"));
+        }
+        true
+    });
+    let service = service.shell(true).started()?;
+    let outage = service.stopped()?;
+    panic::catch_unwind(AssertUnwindSafe(|| drop(outage))).expect("no panic");
+    assert!(!service.running());
+    assert!(lifeline.is_cut(), "a process of the tree is left");
     Ok(())
 }
 

@@ -41,11 +41,19 @@ fn a_timeout_beyond_all_clocks_is_none() -> Result<()> {
 fn no_time_at_all_is_a_timeout_and_not_a_hang() {
     let executor = OutputExecutor::new([PRINTS, "up"], "never").timeout(Duration::ZERO);
     let error = at_once(|| error_of(executor.start()));
-    assert!(
-        matches!(error.kind(), ErrorKind::TimeoutExpired | ErrorKind::Io),
-        "{error}"
-    );
+    assert_eq!(error.kind(), ErrorKind::TimeoutExpired, "{error}");
     assert!(!executor.running());
+}
+
+#[test]
+fn a_time_too_short_for_a_supervisor_is_a_timeout() {
+    for microseconds in [0, 1, 100, 1000, 3000] {
+        let executor = TcpExecutor::new("sleep 60", "127.0.0.1", 0)
+            .timeout(Duration::from_micros(microseconds));
+        let error = at_once(|| error_of(executor.start()));
+        assert_eq!(error.kind(), ErrorKind::TimeoutExpired, "{error}");
+        assert!(!executor.running());
+    }
 }
 
 #[test]

@@ -123,6 +123,19 @@ fn a_url_that_gives_host_and_port_is_what_they_stand_for() -> Result<()> {
 }
 
 #[test]
+fn a_host_that_is_left_open_is_the_default() -> Result<()> {
+    let service = TcpExecutor::new([LISTENS_LATE, "{port}", "0", "{host}"], "{host}", 0);
+    let address = format!("127.0.0.1:{}", service.port());
+    assert_eq!(
+        (service.host(), service.addr()),
+        ("127.0.0.1".into(), address)
+    );
+    service.start()?;
+    TcpStream::connect(service.addr()).expect("it listens there");
+    Ok(())
+}
+
+#[test]
 fn every_other_brace_is_left_as_it_is() -> Result<()> {
     let words = [
         "{{port}}",

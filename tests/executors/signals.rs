@@ -148,6 +148,48 @@ fn what_does_not_run_cannot_be_signalled() -> Result<()> {
 }
 
 #[test]
+fn a_number_that_no_signal_has_is_a_mistake_and_nothing_is_sent() -> Result<()> {
+    let service = OutputExecutor::new([PRINTS, "up"], "up").started()?;
+    let pid = service.pid();
+    for number in [i32::MIN, -15, 0, 999, i32::MAX] {
+        let none = Signal::from_raw(number);
+        for outcome in [
+            service.signal(none),
+            service.stop_with(none, None),
+            service.stop_with(none, Some(3)),
+            service.kill_with(none),
+        ] {
+            let error = error_of(outcome);
+            assert_eq!(error.kind(), ErrorKind::InvalidConfig);
+            let reason = format!("there is no signal with the number {number}");
+            assert!(error.to_string().contains(&reason), "{error}");
+        }
+        for executor in [
+            SimpleExecutor::new([PRINTS, "up"]).stop_signal(none),
+            SimpleExecutor::new([PRINTS, "up"]).kill_signal(none),
+        ] {
+            let error = error_of(executor.start());
+            assert_eq!(error.kind(), ErrorKind::InvalidConfig);
+            assert_eq!((executor.pid(), executor.exit_code()), (None, None));
+        }
+    }
+    assert_eq!(service.pid(), pid, "it runs on");
+    assert_eq!(service.stop()?.exit_code(), Some(-15));
+    Ok(())
+}
+
+#[test]
+fn an_exit_code_that_nothing_can_have_is_expected_in_vain() -> Result<()> {
+    for code in [i32::MIN, i32::MAX] {
+        let service = OutputExecutor::new([PRINTS, "up"], "up").started()?;
+        let error = error_of(service.stop_with(Signal::TERM, Some(code)));
+        assert_eq!(error.kind(), ErrorKind::ProcessFinishedWithError);
+        assert_eq!(error.exit_code(), Some(-15));
+    }
+    Ok(())
+}
+
+#[test]
 fn signals_have_names() {
     let known = [
         (Signal::TERM, "SIGTERM", 15),

@@ -2,16 +2,18 @@
 
 use std::{
     fs::{self, File},
-    io::{Read, Seek, Write},
+    io::{BufRead, BufReader, Read, Seek, Write},
     os::fd::OwnedFd,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
-use mirakuru::{ErrorKind, Result, SimpleExecutor, Stdio};
+use mirakuru::{ErrorKind, OutputExecutor, Result, SimpleExecutor, Stdio};
+use nix::{sys::stat::Mode, unistd::mkfifo};
+use tempfile::TempDir;
 
 use crate::{
     again::{alone, is_alone},
-    told::error_of,
+    told::{error_of, or_fail},
 };
 
 /// Copies its input, tells that it ended, and says something to both outputs.
@@ -125,5 +127,56 @@ fn all_three_may_be_the_tests_own() -> Result<()> {
         .stdout(Stdio::inherit())
         .stderr(Stdio::inherit());
     assert_eq!(run(&executor)?, (String::new(), String::new()));
+    Ok(())
+}
+
+fn named_pipe(directory: &TempDir) -> PathBuf {
+    let path = directory.path().join("pipe");
+    mkfifo(&path, Mode::S_IRWXU).expect("a named pipe");
+    path
+}
+
+#[test]
+fn input_from_a_named_pipe_without_a_writer_holds_nothing_up() -> Result<()> {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let executor = copying().stdin(named_pipe(&directory));
+    let told = or_fail(move || run(&executor));
+    assert_eq!(told?, ("end\n".into(), "failed\n".into()));
+    Ok(())
+}
+
+#[test]
+fn output_to_a_named_pipe_without_a_reader_holds_nothing_up() -> Result<()> {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = named_pipe(&directory);
+    let script = "echo into the pipe; echo ready >&2; exec sleep 60";
+    let executor = OutputExecutor::new(script, "^ready$").shell(true);
+    let executor = executor.stdout(Stdio::file(&path));
+    let service = or_fail(move || executor.started())?;
+    // It keeps the pipe open itself, so what it wrote is there for whoever reads.
+    let mut line = String::new();
+    let reader = File::open(&path).expect("own pipe");
+    BufReader::new(reader).read_line(&mut line).expect("text");
+    assert_eq!(line, "into the pipe\n");
+    service.stop()?;
+    Ok(())
+}
+
+#[test]
+fn a_named_pipe_with_both_ends_open_is_like_any_file() -> Result<()> {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = named_pipe(&directory);
+    let mut both = File::options()
+        .read(true)
+        .write(true)
+        .open(&path)
+        .expect("own pipe");
+    both.write_all(b"first\nsecond\n").expect("a pipe's room");
+    // The service waits where there is nothing to read, as with any pipe.
+    let executor = OutputExecutor::new("cat", "^second$").stdin(path.as_path());
+    let service = or_fail(move || executor.started())?;
+    both.write_all(b"third\n").expect("a pipe's room");
+    assert_eq!(service.output().wait_for("third")?, "third");
+    assert!(service.running());
     Ok(())
 }

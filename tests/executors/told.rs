@@ -2,7 +2,8 @@
 
 use std::{
     path::Path,
-    sync::LazyLock,
+    sync::{LazyLock, mpsc},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -51,6 +52,15 @@ pub(crate) fn at_once<T>(run: impl FnOnce() -> T) -> T {
     let elapsed = begin.elapsed();
     assert!(elapsed < Duration::from_secs(20), "it took {elapsed:?}");
     outcome
+}
+
+/// Fails where this does not come to an end; a test that hangs would hold up all others.
+#[track_caller]
+pub(crate) fn or_fail<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> T {
+    let (send, receive) = mpsc::channel();
+    thread::spawn(move || send.send(run()));
+    let outcome = receive.recv_timeout(Duration::from_secs(20));
+    outcome.expect("it comes to an end")
 }
 
 /// The error of an outcome that has to be one.

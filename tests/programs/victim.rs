@@ -4,8 +4,8 @@
 //! WORD..., ready when it prints a line. Then the victim prints `tmpdir PATH` (the service's private
 //! directory), `supervisor PID` and `ready`, waits for the end of its standard input, and does what
 //! ENDING says: `return`, `panic`, `exit`, `abort`, `exec`, or `exit-while-starting`, in which other
-//! threads start and stop more such services all the time. `STOP_TIMEOUT_MS` in its environment is the
-//! executor's stop timeout.
+//! threads start and stop more such services all the time. `STOP_TIMEOUT_MS` and `KILL_SIGNAL` in its
+//! environment are the executor's.
 
 use std::{
     env,
@@ -20,7 +20,7 @@ use std::{
     time::Duration,
 };
 
-use mirakuru::OutputExecutor;
+use mirakuru::{OutputExecutor, Signal};
 use nix::sys::resource::{Resource, setrlimit};
 
 static SERVICE: OnceLock<OutputExecutor> = OnceLock::new();
@@ -69,12 +69,18 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn service(words: &[String]) -> OutputExecutor {
     let service = OutputExecutor::new(words, ".").env("SCRATCH", "{tmpdir}");
-    let stop_timeout = env::var("STOP_TIMEOUT_MS")
-        .ok()
-        .and_then(|ms| ms.parse().ok());
-    match stop_timeout {
+    let number = |name| {
+        env::var(name)
+            .ok()
+            .and_then(|number| number.parse::<u64>().ok())
+    };
+    let service = match number("STOP_TIMEOUT_MS") {
         Some(ms) => service.stop_timeout(Duration::from_millis(ms)),
         None => service,
+    };
+    match number("KILL_SIGNAL").map(i32::try_from) {
+        Some(Ok(signal)) => service.kill_signal(Signal::from_raw(signal)),
+        _ => service,
     }
 }
 

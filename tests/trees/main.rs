@@ -5,9 +5,13 @@
 mod descriptors;
 mod endings;
 mod entry;
+mod forks;
+mod frozen;
 mod hostile;
 mod limits;
+mod protected;
 mod runners;
+mod signals_to_all;
 mod threads;
 mod users;
 mod whose_end;

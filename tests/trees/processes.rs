@@ -36,6 +36,10 @@ impl Process {
         })
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.pid.as_raw().unsigned_abs()
+    }
+
     /// Whether it has ended within this time, reaped or not.
     pub(crate) fn ended_within(&self, bound: Duration) -> bool {
         let mut fds = [PollFd::new(self.descriptor.as_fd(), PollFlags::POLLIN)];
@@ -50,6 +54,19 @@ impl Process {
         info.expect("an open descriptor")
             .lines()
             .any(|line| line == "Pid:\t-1")
+    }
+
+    /// Duplicates of the sockets that it has open, in this process.
+    pub(crate) fn sockets(&self) -> Vec<OwnedFd> {
+        let open = fs::read_dir(format!("/proc/{}/fd", self.pid)).expect("it lives");
+        let sockets = open.flatten().filter(|one| {
+            fs::read_link(one.path())
+                .is_ok_and(|leads| leads.display().to_string().starts_with("socket:"))
+        });
+        let numbers = sockets.filter_map(|one| one.file_name().to_str()?.parse().ok());
+        numbers
+            .map(|number| pidfd_getfd(&self.descriptor, number).expect("it is ours"))
+            .collect()
     }
 
     /// Sends a signal; only for one that cannot have been reaped yet.
@@ -108,6 +125,15 @@ pub(crate) fn parent_of(pid: u32) -> u32 {
 fn pidfd_open(pid: Pid) -> io::Result<OwnedFd> {
     // SAFETY: the call takes any number.
     let raw = unsafe { libc::syscall(libc::SYS_pidfd_open, pid.as_raw(), 0) };
+    let raw = Errno::result(raw)?.try_into().expect("a descriptor");
+    // SAFETY: the kernel just made it for us alone.
+    Ok(unsafe { OwnedFd::from_raw_fd(raw) })
+}
+
+#[expect(unsafe_code, reason = "nix has no pidfd_getfd")]
+fn pidfd_getfd(process: &OwnedFd, number: i32) -> io::Result<OwnedFd> {
+    // SAFETY: the call takes any numbers.
+    let raw = unsafe { libc::syscall(libc::SYS_pidfd_getfd, process.as_raw_fd(), number, 0) };
     let raw = Errno::result(raw)?.try_into().expect("a descriptor");
     // SAFETY: the kernel just made it for us alone.
     Ok(unsafe { OwnedFd::from_raw_fd(raw) })

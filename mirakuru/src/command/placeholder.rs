@@ -3,6 +3,7 @@
 //! A placeholder is a lower-case name in braces, not after `$`. `{{name}}` writes `{name}`; every
 //! other brace (`${HOME}`, `{1..9}`, JSON, `{{.ID}}`) is left as it is.
 
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
@@ -18,6 +19,8 @@ pub(crate) struct Place {
     pub(crate) tmpdir: Option<PathBuf>,
     pub(crate) socket: Option<PathBuf>,
     pub(crate) pidfile: Option<PathBuf>,
+    /// What `{name.port}` and its like stand for.
+    pub(crate) bindings: BTreeMap<String, String>,
 }
 
 impl Place {
@@ -53,6 +56,7 @@ impl Place {
             "tmpdir" => path(&self.tmpdir),
             "socket" => path(&self.socket),
             "pidfile" => path(&self.pidfile),
+            name if self.bindings.contains_key(name) => self.bindings.get(name).cloned(),
             _ => {
                 return Err(format!(
                     "{{{name}}} is no placeholder: there are {NAMES}; write {{{{{name}}}}} for the text itself"

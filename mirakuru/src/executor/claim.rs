@@ -37,6 +37,26 @@ impl<R: Readiness> Executor<R> {
         }
     }
 
+    /// The fixed port, where it is to be taken together with others of the same test.
+    #[cfg(feature = "macros")]
+    pub(crate) fn port_to_reserve(&self) -> Option<u16> {
+        match self.wanted_port() {
+            Wanted::Fixed(port) if self.config.on_conflict != Some(OnConflict::Reuse) => Some(port),
+            _ => None,
+        }
+    }
+
+    /// Takes the lease on the fixed port, if there is one, ahead of the start: for who needs several
+    /// and has to take them in one order.
+    #[cfg(feature = "macros")]
+    pub(crate) fn reserve(&self) -> Result<()> {
+        if self.session.is_foreign() {
+            return Ok(());
+        }
+        let _turn = self.session.turn();
+        self.claim(Deadline::after(self.config.timeout)).map(drop)
+    }
+
     /// The port, leased where it is a free one; 0 where there is none. The caller has the turn.
     pub(super) fn settled_port(&self) -> Result<u16> {
         match self.wanted_port() {

@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorKind, Scene};
 use crate::output::{Output, TAIL_LINES};
 use crate::readiness::{Context, Readiness};
 use crate::supervisor::link::Link;
-use crate::supervisor::protocol::{Failure, Gone, StopPlan};
+use crate::supervisor::protocol::{Failure, GRACE, Gone, StopPlan};
 use crate::sys;
 use crate::wait::Deadline;
 
@@ -131,10 +131,12 @@ impl<R: Readiness> Executor<R> {
 
     /// The supervisor has not said that the service runs: it hangs, or is gone.
     pub(super) fn no_answer_to_launch(&self, link: &Link, deadline: Deadline) -> Error {
-        if link.look(|state| state.lost) {
+        // A supervisor that was killed is seen before the deadline; at the deadline it is one that
+        // does not answer, which is given up.
+        if !deadline.has_passed() && link.look(|state| state.lost) {
             return self.lost(link);
         }
-        link.stop(StopPlan::ABRUPT);
+        link.stop_within(StopPlan::ABRUPT, GRACE);
         let mut scene = self.scene().reason("the program was not running in time");
         scene.waited = Some(deadline.elapsed());
         scene.into_error(ErrorKind::TimeoutExpired)
@@ -223,6 +225,28 @@ impl<R: Readiness> Executor<R> {
         scene.advice =
             Some("if this code is right for it, say so with `expected_returncode`".to_owned());
         scene.into_error(ErrorKind::ProcessFinishedWithError)
+    }
+
+    /// A shared fixture that is not started any more.
+    pub(crate) fn not_tried_again(&self, failures: u32) -> Error {
+        let mut scene = self.scene();
+        scene.headline = Some(format!(
+            "is not started again: that failed {failures} times"
+        ));
+        scene.advice = Some("the tests that came first were told why, each in full".to_owned());
+        scene.into_error(ErrorKind::Io)
+    }
+
+    /// What the latest start printed and how it ended, for a test that failed.
+    #[cfg(feature = "macros")]
+    pub(crate) fn story_of_the_test(&self) -> Option<String> {
+        let run = self.session.run()?;
+        let mut scene = self.scene_of(&run);
+        scene.headline = Some(format!("({})", self.title()));
+        if scene.output.is_empty() && scene.err_output.is_empty() {
+            scene.notes.push("it printed nothing".to_owned());
+        }
+        Some(scene.into_error(ErrorKind::Io).to_string())
     }
 
     pub(super) fn not_running(&self) -> Error {

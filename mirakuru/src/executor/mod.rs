@@ -10,6 +10,7 @@ mod settle;
 mod start;
 mod stop;
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fmt;
 use std::path::Path;
@@ -65,6 +66,8 @@ struct Config {
     kill_signal: Signal,
     expected_returncode: Option<i32>,
     on_conflict: Option<OnConflict>,
+    /// What placeholders with a dot stand for.
+    bindings: BTreeMap<String, String>,
 }
 
 impl Config {
@@ -81,6 +84,7 @@ impl Config {
             kill_signal: Signal::KILL,
             expected_returncode: None,
             on_conflict: None,
+            bindings: BTreeMap::new(),
         }
     }
 }
@@ -273,6 +277,12 @@ impl<R: Readiness> Executor<R> {
     /// The same executor with its check's type erased, to be kept with others.
     pub fn boxed(self) -> AnyExecutor {
         self.map_readiness(|readiness| Box::new(readiness) as Box<dyn Readiness>)
+    }
+
+    /// Whether the user left it to the default what happens on a conflict.
+    #[cfg(feature = "macros")]
+    pub(crate) fn on_conflict_unset(&self) -> bool {
+        self.config.on_conflict.is_none()
     }
 
     /// The name for people: the given one, or the kind.

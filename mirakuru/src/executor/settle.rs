@@ -98,6 +98,7 @@ impl<R: Readiness> Executor<R> {
             socket: within("socket"),
             pidfile: within("pid"),
             tmpdir,
+            bindings: self.config.bindings.clone(),
         };
         if let Some(socket) = socket {
             place.socket = Some(place.fill_path(&socket)?);
@@ -147,6 +148,28 @@ impl<R: Readiness> Executor<R> {
         uses(text, "tmpdir")
             || (uses(text, "socket") && lacking(socket, "socket"))
             || (uses(text, "pidfile") && lacking(filename, "pidfile"))
+    }
+
+    /// Has `{name.port}` and its like stand for what another executor has. Only what is mentioned is
+    /// asked for: a directory, say, is not made in vain.
+    #[cfg(feature = "macros")]
+    pub(crate) fn with_binding<S: Readiness>(mut self, name: &str, other: &Executor<S>) -> Self {
+        let values: [(&str, &dyn Fn() -> String); 7] = [
+            ("host", &|| other.host()),
+            ("port", &|| other.port().to_string()),
+            ("addr", &|| other.addr()),
+            ("url", &|| other.url()),
+            ("socket", &|| other.socket().display().to_string()),
+            ("pidfile", &|| other.filename().display().to_string()),
+            ("tmpdir", &|| other.tmpdir().display().to_string()),
+        ];
+        for (part, value) in values {
+            let placeholder = format!("{name}.{part}");
+            if self.mentions(&placeholder) {
+                self.config.bindings.insert(placeholder, value());
+            }
+        }
+        self
     }
 
     /// Whether a placeholder stands anywhere in what was written.

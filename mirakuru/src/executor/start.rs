@@ -122,6 +122,19 @@ impl<R: Readiness> Executor<R> {
         Ok(self)
     }
 
+    /// A start for whoever shares it, which says so where the service has died since.
+    pub(crate) fn started_again_if_dead(&self) -> Result<()> {
+        let died = self.session.up().is_some() && !self.is_up();
+        if died {
+            tracing::warn!(
+                executor = self.title(),
+                exit_code = self.exit_code(),
+                "a shared fixture died, and is started again"
+            );
+        }
+        self.start().map(drop)
+    }
+
     /// Whether a start would have nothing to do: the service runs, be it as a daemon whose main
     /// process ended well.
     fn is_up(&self) -> bool {

@@ -285,12 +285,14 @@ impl Link {
     /// Brings the tree down and waits for the kernel's word that it is gone. `None` if the
     /// supervisor was killed, or hangs; then it is killed and the tree swept.
     pub(crate) fn stop(&self, plan: StopPlan) -> Option<Gone> {
+        let patience = plan.patience.saturating_mul(2);
+        self.stop_within(plan, patience.saturating_add(KILL_BOUND + SUPERVISOR_BOUND))
+    }
+
+    /// The same with another bound on how long the supervisor may take to answer.
+    pub(crate) fn stop_within(&self, plan: StopPlan, bound: Duration) -> Option<Gone> {
         self.state().gone = None;
         self.ask(&Request::Stop(plan));
-        let bound = plan
-            .patience
-            .saturating_mul(2)
-            .saturating_add(KILL_BOUND + SUPERVISOR_BOUND);
         let gone = self.wait(Deadline::after(bound), |state| state.gone.clone());
         if gone.is_none() {
             self.give_up();

@@ -1,0 +1,154 @@
+//! Parse: `key = value, …` as it was written, whatever it means. What cannot be read is a mistake,
+//! and the rest is read all the same.
+
+use proc_macro2::{Span, TokenStream, TokenTree};
+use syn::ext::IdentExt;
+use syn::parse::{ParseStream, Parser};
+use syn::spanned::Spanned;
+use syn::{Error, Expr, Ident, LitStr, Result, Token, braced, token};
+
+/// Every mistake of one expansion: all are told at once.
+#[derive(Default)]
+pub(crate) struct Mistakes(Vec<Error>);
+
+impl Mistakes {
+    pub(crate) fn at(&mut self, span: Span, message: impl std::fmt::Display) {
+        self.0.push(Error::new(span, message));
+    }
+
+    pub(crate) fn into_error(self) -> Option<Error> {
+        self.0.into_iter().reduce(|mut all, next| {
+            all.combine(next);
+            all
+        })
+    }
+}
+
+/// One attribute's arguments.
+pub(crate) struct Args {
+    pub(crate) span: Span,
+    pub(crate) options: Vec<Written>,
+    /// Something could not be read: what is missing may be there.
+    pub(crate) incomplete: bool,
+}
+
+/// `key = value`.
+pub(crate) struct Written {
+    pub(crate) key: Ident,
+    pub(crate) value: Value,
+}
+
+pub(crate) enum Value {
+    Expr(Expr),
+    /// `{ key = value, … }`
+    Map(Vec<(LitStr, Expr)>),
+}
+
+impl Written {
+    pub(crate) fn span(&self) -> Span {
+        match &self.value {
+            Value::Expr(expr) => expr.span(),
+            Value::Map(_) => self.key.span(),
+        }
+    }
+}
+
+pub(crate) fn parse(tokens: TokenStream, span: Span, mistakes: &mut Mistakes) -> Args {
+    let mut args = Args {
+        span,
+        options: Vec::new(),
+        incomplete: false,
+    };
+    let read = |input: ParseStream<'_>| {
+        while !input.is_empty() {
+            match option(input) {
+                Ok(written) => args.options.push(written),
+                Err(error) => {
+                    args.incomplete = true;
+                    mistakes.0.push(error);
+                    skip_to_comma(input)?;
+                }
+            }
+            if input.is_empty() {
+                break;
+            }
+            if let Err(error) = input.parse::<Token![,]>() {
+                args.incomplete = true;
+                mistakes.0.push(error);
+                skip_to_comma(input)?;
+                input.parse::<Option<Token![,]>>()?;
+            }
+        }
+        Ok(())
+    };
+    if let Err(error) = read.parse2(tokens) {
+        mistakes.0.push(error);
+    }
+    args
+}
+
+fn option(input: ParseStream<'_>) -> Result<Written> {
+    let key = input.call(Ident::parse_any).map_err(|error| {
+        Error::new(
+            error.span(),
+            "write options as `key = value`, with commas between them",
+        )
+    })?;
+    if !input.peek(Token![=]) {
+        return Err(Error::new(
+            key.span(),
+            format!("`{key}` needs a value: write `{key} = …`"),
+        ));
+    }
+    input.parse::<Token![=]>()?;
+    if input.is_empty() || input.peek(Token![,]) {
+        return Err(Error::new(
+            key.span(),
+            format!("`{key}` needs a value: write `{key} = …`"),
+        ));
+    }
+    let is_map = ["env", "payload", "headers"].iter().any(|map| key == map);
+    let value = if is_map {
+        Value::Map(map(input, &key)?)
+    } else {
+        let ahead = input.fork();
+        let expr = ahead.parse()?;
+        syn::parse::discouraged::Speculative::advance_to(input, &ahead);
+        Value::Expr(expr)
+    };
+    Ok(Written { key, value })
+}
+
+fn map(input: ParseStream<'_>, key: &Ident) -> Result<Vec<(LitStr, Expr)>> {
+    let shape = || {
+        let message = format!("write `{key} = {{ NAME = \"value\", \"other-name\" = \"value\" }}`");
+        Error::new(input.span(), message)
+    };
+    if !input.peek(token::Brace) {
+        return Err(shape());
+    }
+    let content;
+    braced!(content in input);
+    let mut pairs = Vec::new();
+    while !content.is_empty() {
+        let name = if content.peek(LitStr) {
+            content.parse()?
+        } else {
+            let name = content.call(Ident::parse_any).map_err(|_| shape())?;
+            LitStr::new(&name.unraw().to_string(), name.span())
+        };
+        content.parse::<Token![=]>().map_err(|_| shape())?;
+        pairs.push((name, content.parse()?));
+        if !content.is_empty() {
+            content.parse::<Token![,]>()?;
+        }
+    }
+    Ok(pairs)
+}
+
+fn skip_to_comma(input: ParseStream<'_>) -> Result<()> {
+    while !input.is_empty() && !input.peek(Token![,]) {
+        input.parse::<TokenTree>()?;
+    }
+    Ok(())
+}

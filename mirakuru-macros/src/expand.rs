@@ -1,0 +1,317 @@
+//! Expand: the function with its body between the start and the end of its processes. Thin: all that
+//! happens stands in the runtime's door. Nothing here can fail.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
+use syn::spanned::Spanned;
+use syn::{Expr, Ident, LitStr, Path, ReturnType, Type};
+
+use crate::function::{Function, Panics};
+use crate::model::{Choice, Kind, Options, Process, SignalName, Time};
+
+pub(crate) fn expand(function: Function, processes: &[Process], krate: &Path) -> TokenStream {
+    let Function {
+        mut item,
+        processes: parameters,
+        panics,
+    } = function;
+    let is_async = item.sig.asyncness.is_some();
+    let never =
+        matches!(&item.sig.output, ReturnType::Type(_, ty) if matches!(**ty, Type::Never(_)));
+    if never && !matches!(panics, Panics::Never) {
+        // It has to be able to end without a panic.
+        item.sig.output = ReturnType::Default;
+    }
+    let door = quote!(#krate::__private);
+    let names: Vec<_> = (0..processes.len()).map(variable).collect();
+    let begin = begin(&item.sig.ident, processes, &names, &panics, &door);
+    let bindings = parameters
+        .iter()
+        .zip(&names)
+        .map(|((pattern, ty), name)| binding(pattern, ty, name, &door));
+    let block = &item.block;
+    let body = quote!(#(#bindings)* #block);
+    let end = end(
+        &item.sig.output,
+        &panics,
+        &body,
+        is_async,
+        &names,
+        &door,
+        never,
+    );
+    let (attributes, visibility, signature) = (&item.attrs, &item.vis, &item.sig);
+    quote! {
+        #(#attributes)*
+        #visibility #signature {
+            #begin
+            #end
+        }
+    }
+}
+
+/// Names that no code of the user's can see.
+fn variable(index: usize) -> Ident {
+    format_ident!("process_{index}", span = Span::mixed_site())
+}
+
+fn test() -> Ident {
+    Ident::new("test", Span::mixed_site())
+}
+
+/// All are made, then their fixed ports are taken, then they start one after the other.
+fn begin(
+    name: &Ident,
+    processes: &[Process],
+    names: &[Ident],
+    panics: &Panics,
+    door: &TokenStream,
+) -> TokenStream {
+    let test = test();
+    let name = name.to_string();
+    let told = !matches!(panics, Panics::Never);
+    let expectation = match panics {
+        Panics::Never => quote!(#door::Panics::Never),
+        Panics::Always => quote!(#door::Panics::Always),
+        Panics::Saying(message) => quote!(#door::Panics::Saying(#message)),
+    };
+    let mut made = Vec::new();
+    let mut own = Vec::new();
+    let mut started = Vec::new();
+    let mut earlier: Vec<(&Ident, &Ident)> = Vec::new();
+    for (process, name) in processes.iter().zip(names) {
+        if process.kind == Kind::Shared {
+            let path = &process.source;
+            started.push(if told {
+                quote!(let #door::core::option::Option::Some(#name) = #test.lent(&#path) else { return; };)
+            } else {
+                quote!(let #name = #test.lend(&#path);)
+            });
+        } else {
+            let executor = executor(process, door);
+            made.push(quote!(let #name = #door::prepared(#executor);));
+            own.push(name);
+            let bound = earlier.iter().fold(quote!(#name), |inner, (bind, source)| {
+                let bind = bind.to_string();
+                quote!(#door::bound(#inner, #bind, &#source))
+            });
+            started.push(if told {
+                quote!(let #door::core::option::Option::Some(#name) = #test.started(#bound) else { return; };)
+            } else {
+                quote!(let #name = #test.start(#bound);)
+            });
+        }
+        earlier.extend(process.options.bind.as_ref().map(|bind| (bind, name)));
+    }
+    let reserved = if told {
+        quote!(if !#test.reserved(&[#(&#own),*]) { return; })
+    } else {
+        quote!(#test.reserve(&[#(&#own),*]);)
+    };
+    quote! {
+        let #test = #door::Test {
+            path: (#door::core::module_path!(), #name),
+            panics: #expectation,
+        };
+        #(#made)*
+        #reserved
+        #(#started)*
+    }
+}
+
+/// The right side has the parameter's place, so that a wrong type is told there.
+fn binding(pattern: &syn::Pat, ty: &Type, name: &Ident, door: &TokenStream) -> TokenStream {
+    let span = ty.span();
+    let name = Ident::new(&name.to_string(), Span::mixed_site().located_at(span));
+    let value = quote_spanned!(span=> #door::Given::given(&#name));
+    quote_spanned!(span=> let #pattern: #ty = #value;)
+}
+
+fn end(
+    output: &ReturnType,
+    panics: &Panics,
+    body: &TokenStream,
+    is_async: bool,
+    names: &[Ident],
+    door: &TokenStream,
+    never: bool,
+) -> TokenStream {
+    let test = test();
+    let (caught, value) = (
+        Ident::new("caught", Span::mixed_site()),
+        Ident::new("value", Span::mixed_site()),
+    );
+    let told = match output {
+        ReturnType::Default => Some(quote!(())),
+        ReturnType::Type(..) if never => Some(quote!(())),
+        ReturnType::Type(_, ty) => (!has_impl(ty)).then(|| quote!(#ty)),
+    };
+    let annotation = told.as_ref().map(|ty| quote!(: #door::Outcome<#ty>));
+    let returns = told.as_ref().map(|ty| quote!(-> #ty));
+    let run = if is_async {
+        quote!(#door::catch_async(async { #body }).await)
+    } else {
+        quote!(#door::catch(|| #returns { #body }))
+    };
+    let processes = quote!(&[#(&#names),*]);
+    let finish = match panics {
+        Panics::Never => quote! {
+            #test.end(#processes, #caught, |#value| {
+                use #door::{ByNothing as _, ByResult as _};
+                (&#door::Verdict(#value)).failed()
+            })
+        },
+        Panics::Always | Panics::Saying(_) => quote!(#test.end_of_panic(#processes, #caught)),
+    };
+    if never && matches!(panics, Panics::Never) {
+        return quote! {
+            let #caught #annotation = #run;
+            #finish;
+            #door::core::unreachable!()
+        };
+    }
+    quote! {
+        let #caught #annotation = #run;
+        #finish
+    }
+}
+
+fn has_impl(ty: &Type) -> bool {
+    quote!(#ty)
+        .into_iter()
+        .any(|token| matches!(&token, proc_macro2::TokenTree::Ident(ident) if ident == "impl"))
+}
+
+fn executor(process: &Process, door: &TokenStream) -> TokenStream {
+    let krate = quote!(#door::api);
+    // Destructured without `..`, so that a new option cannot be forgotten.
+    let Options {
+        port: _,
+        host: _,
+        url: _,
+        banner: _,
+        socket: _,
+        filename: _,
+        status,
+        method,
+        payload,
+        headers,
+        stream,
+        cwd,
+        shell,
+        env,
+        timeout,
+        stop_timeout,
+        poll_interval,
+        stop_signal,
+        kill_signal,
+        expected_returncode,
+        user,
+        on_conflict,
+        name,
+        bind: _,
+        krate: _,
+    } = &process.options;
+    let mut made = constructor(process, door);
+    let mut call = |method: &str, argument: TokenStream| {
+        let method = Ident::new(method, Span::call_site());
+        made = quote!(#made.#method(#argument));
+    };
+    let mut given = |method: &str, argument: &Option<Expr>| {
+        if let Some(argument) = argument {
+            call(method, quote!(#argument));
+        }
+    };
+    given("status", status);
+    given("method", method);
+    given("cwd", cwd);
+    given("shell", shell);
+    given("expected_returncode", expected_returncode);
+    given("user", user);
+    given("name", name);
+    if !payload.is_empty() {
+        let pairs = payload.iter().map(|(key, value)| quote!((#key, #value)));
+        call("payload", quote!([#(#pairs),*]));
+    }
+    for (key, value) in headers {
+        call("header", quote!(#key, #value));
+    }
+    for (key, value) in env {
+        call("env", pair(key, value));
+    }
+    for (method, time) in [
+        ("timeout", timeout),
+        ("stop_timeout", stop_timeout),
+        ("poll_interval", poll_interval),
+    ] {
+        if let Some(time) = time {
+            call(method, duration(time, door));
+        }
+    }
+    for (method, signal) in [("stop_signal", stop_signal), ("kill_signal", kill_signal)] {
+        match signal {
+            Some(SignalName::Literal(name, span)) => {
+                call(method, quote_spanned!(*span=> #door::signal(#name)));
+            }
+            Some(SignalName::Expr(expr)) => call(method, quote!(#expr)),
+            None => {}
+        }
+    }
+    for (method, choice, of) in [
+        ("stream", stream, quote!(#krate::Stream)),
+        ("on_conflict", on_conflict, quote!(#krate::OnConflict)),
+    ] {
+        match choice {
+            Some(Choice::Variant(variant)) => call(method, quote!(#of::#variant)),
+            Some(Choice::Expr(expr)) => call(method, quote!(#expr)),
+            None => {}
+        }
+    }
+    made
+}
+
+/// The kind with what it cannot be without.
+fn constructor(process: &Process, door: &TokenStream) -> TokenStream {
+    let krate = quote!(#door::api);
+    let (source, span) = (&process.source, process.span);
+    let Options {
+        port,
+        host,
+        url,
+        banner,
+        socket,
+        filename,
+        ..
+    } = &process.options;
+    match process.kind {
+        Kind::Simple => quote_spanned!(span=> #krate::SimpleExecutor::new(#source)),
+        Kind::Output => quote_spanned!(span=> #krate::OutputExecutor::new(#source, #banner)),
+        Kind::Tcp => {
+            let host = host
+                .as_ref()
+                .map_or_else(|| quote!("127.0.0.1"), |host| quote!(#host));
+            let port = port
+                .as_ref()
+                .map_or_else(|| quote!(0), |port| quote!(#port));
+            quote_spanned!(span=> #krate::TcpExecutor::new(#source, #host, #port))
+        }
+        Kind::Http => quote_spanned!(span=> #krate::HttpExecutor::new(#source, #url)),
+        Kind::Unix => quote_spanned!(span=> #krate::UnixSocketExecutor::new(#source, #socket)),
+        Kind::Pid => quote_spanned!(span=> #krate::PidExecutor::new(#source, #filename)),
+        Kind::Executor | Kind::Shared => quote!(#source),
+    }
+}
+
+fn pair(key: &LitStr, value: &Expr) -> TokenStream {
+    quote!(#key, #value)
+}
+
+fn duration(time: &Time, door: &TokenStream) -> TokenStream {
+    match time {
+        Time::Literal(time, span) => {
+            let (seconds, nanos) = (time.as_secs(), time.subsec_nanos());
+            quote_spanned!(*span=> #door::core::time::Duration::new(#seconds, #nanos))
+        }
+        Time::Expr(expr) => quote!(#door::duration(#expr)),
+    }
+}

@@ -1,0 +1,36 @@
+//! What is emitted beside the mistakes: the user's function, so that one of them does not become a
+//! page of others. Its parameters are variables, and no harness sees it.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::{Error, FnArg, ItemFn};
+
+/// Attributes that mean something to the compiler alone.
+const KEPT: [&str; 8] = [
+    "allow", "warn", "deny", "expect", "doc", "cfg", "inline", "must_use",
+];
+
+pub(crate) fn emit(error: &Error, mut item: ItemFn) -> TokenStream {
+    let told = error.to_compile_error();
+    item.attrs
+        .retain(|attribute| KEPT.iter().any(|kept| attribute.path().is_ident(kept)));
+    let inputs = std::mem::take(&mut item.sig.inputs);
+    let variables = inputs.iter().filter_map(|input| match input {
+        FnArg::Typed(typed) => {
+            let (pattern, ty) = (&typed.pat, &typed.ty);
+            Some(quote!(let #pattern: #ty = ::core::unreachable!();))
+        }
+        FnArg::Receiver(_) => None,
+    });
+    let (attributes, visibility, signature, block) =
+        (&item.attrs, &item.vis, &item.sig, &item.block);
+    quote! {
+        #told
+        #(#attributes)*
+        #[allow(dead_code, unused, unreachable_code, clippy::all, clippy::pedantic)]
+        #visibility #signature {
+            #(#variables)*
+            #block
+        }
+    }
+}

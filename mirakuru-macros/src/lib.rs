@@ -1,0 +1,148 @@
+//! The attribute of [`mirakuru`](https://docs.rs/mirakuru): processes around a test, checked at compile
+//! time.
+//!
+//! Use it through `mirakuru`, which exports it.
+
+mod args;
+mod check;
+mod expand;
+mod fallback;
+mod function;
+mod model;
+mod validate;
+
+use proc_macro::TokenStream;
+use quote::quote;
+use syn::{Error, ItemFn, Path, parse_quote};
+
+use args::Mistakes;
+
+/// Starts a process before the test's body, and stops it after, however the body ends.
+///
+/// ```ignore
+/// #[with_process(tcp = "redis-server --port {port} --save ''")]
+/// #[test]
+/// fn stores_a_key(redis: &TcpExecutor) {
+///     let client = redis::Client::open(format!("redis://{}/", redis.addr())).unwrap();
+/// }
+/// ```
+///
+/// Write it above `#[test]`, `#[tokio::test]`, `#[rstest]`, `#[test_case]`, `#[serial]`,
+/// `#[should_panic]`, `#[ignore]`; where the function takes no process as a parameter it may stand
+/// below them too, and on a helper that is no test. It adds no `#[test]` of its own. Several on one
+/// function start in the order written and stop in reverse; they are known by the last segment of
+/// their path, so a renamed import is not.
+///
+/// # The process
+///
+/// Exactly one of these:
+///
+/// | option | ready when | needs |
+/// |---|---|---|
+/// | `simple = COMMAND` | it is spawned | |
+/// | `output = COMMAND` | a line of its output matches | `banner` |
+/// | `tcp = COMMAND` | the port accepts a connection | `port`, or `{port}` in the command |
+/// | `http = COMMAND` | the URL answers | `url` |
+/// | `unix = COMMAND` | the socket accepts a connection | `socket` |
+/// | `pid = COMMAND` | the file exists | `filename` |
+/// | `executor = EXPR` | the executor says so | |
+/// | `shared = PATH` | the shared fixture is up; it is not stopped | |
+///
+/// A command is a string, split as a shell would, or an array of strings.
+///
+/// # Options
+///
+/// | option | of | value | default |
+/// |---|---|---|---|
+/// | `port` | `tcp` | a number; 0 is a free one | 0, with `{port}` in the command |
+/// | `host` | `tcp` | a string | `"127.0.0.1"` |
+/// | `url` | `http` | a string | |
+/// | `status` | `http` | a code, or a regular expression in a string | `"2\\d\\d"` |
+/// | `method` | `http` | a string | `"HEAD"` |
+/// | `payload` | `http` | `{ name = "value" }`, sent as a form | none |
+/// | `headers` | `http` | `{ "Name" = "value" }` | none |
+/// | `banner` | `output` | a regular expression in a string | |
+/// | `stream` | `output` | `stdout`, `stderr`, `both` | `both` |
+/// | `socket` | `unix` | a path; `"{socket}"` is one in the private directory | |
+/// | `filename` | `pid` | a path; `"{pidfile}"` is one in the private directory | |
+/// | `cwd` | all | a path | the test's own |
+/// | `shell` | all | `true`: run by `/bin/sh -c` | `false` |
+/// | `env` | all | `{ NAME = "value" }` | none |
+/// | `timeout` | all | `"500ms"`, `"10s"`, `"2m"`, or seconds as a number | 60 s |
+/// | `stop_timeout` | all | the same | 10 s |
+/// | `poll_interval` | all | the same | adaptive |
+/// | `stop_signal` | all | `SIGINT` or `"SIGINT"` | `SIGTERM` |
+/// | `kill_signal` | all | the same | `SIGKILL` |
+/// | `expected_returncode` | all | a number, negative for a signal's | death by the stop signal |
+/// | `user` | all | a name or a number | the test's own |
+/// | `on_conflict` | all | `fail`, `wait`, `reuse` | `wait` |
+/// | `name` | all | a string, for errors | the kind |
+/// | `bind` | all and `shared` | a name for the placeholders of later attributes | |
+/// | `crate` | all and `shared` | the path of `mirakuru`, where it is renamed | `::mirakuru` |
+///
+/// What is given as a literal is checked at compile time: quotes, placeholders, regular expressions,
+/// URLs, ranges. Any other expression is taken too, and checked at the start.
+///
+/// # Parameters
+///
+/// A leading parameter `name: &T` without attributes of its own is a process's, in their order. Under
+/// `#[test_case]` the last parameters, as many as a case has arguments, stay its own; under
+/// `#[rstest]` put `_: &TcpExecutor` in front of a fixture that is a reference.
+///
+/// # Several
+///
+/// `bind = db` has `{db.host}`, `{db.port}`, `{db.addr}`, `{db.url}`, `{db.socket}`, `{db.pidfile}` and
+/// `{db.tmpdir}` stand for what that process has, in later attributes:
+///
+/// ```ignore
+/// #[with_process(tcp = "postgres -D {tmpdir} -p {port}", bind = db)]
+/// #[with_process(http = "my-service --port {port}", url = "http://127.0.0.1:{port}/health",
+///                env = { DATABASE_URL = "postgres://{db.host}:{db.port}/" })]
+/// #[test]
+/// fn both_are_up(db: &TcpExecutor, service: &HttpExecutor) {}
+/// ```
+///
+/// # The end
+///
+/// The body's panics are caught; then the processes stop, the last one first; then, if the test
+/// failed, by panic or by `Err`, what each process printed last is shown in the test's own output;
+/// then the panic goes on, or the value is returned. A stop that fails, fails a test that passed
+/// otherwise. With `#[should_panic]` a process that cannot start is told, and the function returns
+/// normally, so that the test fails.
+///
+/// The attribute adds no warnings, and no crate but `mirakuru` has to be there.
+#[proc_macro_attribute]
+pub fn with_process(args: TokenStream, item: TokenStream) -> TokenStream {
+    let mut mistakes = Mistakes::default();
+    let own = args::parse(args.into(), proc_macro2::Span::call_site(), &mut mistakes);
+    let Ok(mut item) = syn::parse::<ItemFn>(item.clone()) else {
+        return no_function(item);
+    };
+    let all = std::iter::once(own).chain(function::gather(&mut item, &mut mistakes));
+    let mut bindings = Vec::new();
+    let all: Vec<_> = all.collect();
+    let count = all.len();
+    let processes: Vec<_> = all
+        .into_iter()
+        .filter_map(|args| validate::process(args, &mut bindings, &mut mistakes))
+        .collect();
+    let krate = processes
+        .iter()
+        .find_map(|process| process.options.krate.clone());
+    let krate: Path = krate.unwrap_or_else(|| parse_quote!(::mirakuru));
+    let original = item.clone();
+    let function = function::read(item, count, &mut mistakes);
+    match mistakes.into_error() {
+        Some(error) => fallback::emit(&error, original).into(),
+        None => expand::expand(function, &processes, &krate).into(),
+    }
+}
+
+/// It is left as it is, beside the mistake.
+fn no_function(item: TokenStream) -> TokenStream {
+    let item = proc_macro2::TokenStream::from(item);
+    let first = item.clone().into_iter().next();
+    let span = first.map_or_else(proc_macro2::Span::call_site, |token| token.span());
+    let error = Error::new(span, "`#[with_process(…)]` stands on a function").to_compile_error();
+    quote!(#error #item).into()
+}

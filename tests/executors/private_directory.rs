@@ -1,0 +1,119 @@
+//! The private directory: asked for by many threads at once, and wherever `TMPDIR` leads.
+
+use std::{
+    collections::BTreeSet,
+    env,
+    path::PathBuf,
+    sync::{
+        Arc, Barrier,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+};
+
+use mirakuru::{Context, Executor, OutputExecutor, PidExecutor, Result, SimpleExecutor};
+
+use crate::{
+    again::{alone, is_alone},
+    programs::{PRINTS, WRITES_PID},
+};
+
+const THREADS: usize = 8;
+
+/// What many threads are told at once; each has to be told.
+fn asked_at_once(ask: impl Fn() -> PathBuf + Sync) -> BTreeSet<PathBuf> {
+    let together = Barrier::new(THREADS);
+    thread::scope(|scope| {
+        let asking: Vec<_> = (0..THREADS)
+            .map(|_| {
+                scope.spawn(|| {
+                    together.wait();
+                    ask()
+                })
+            })
+            .collect();
+        let told = asking.into_iter().map(thread::ScopedJoinHandle::join);
+        told.map(|told| told.expect("a directory")).collect()
+    })
+}
+
+#[test]
+fn the_threads_of_a_check_are_told_of_one_and_the_same() -> Result<()> {
+    // Each start is one race.
+    for _ in 0..20 {
+        let same = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&same);
+        let service = Executor::when("sleep 60", move |cx: &Context| {
+            let directories = asked_at_once(|| cx.tmpdir());
+            told.store(
+                directories == BTreeSet::from([cx.tmpdir()]),
+                Ordering::Relaxed,
+            );
+            true
+        });
+        let service = service.started()?;
+        assert!(same.load(Ordering::Relaxed), "they were told of several");
+        let directory = service.tmpdir();
+        assert!(directory.is_dir());
+        drop(service);
+        assert!(!directory.exists());
+    }
+    Ok(())
+}
+
+#[test]
+fn the_threads_of_a_test_are_told_of_one_and_the_same() {
+    let service = SimpleExecutor::new("sleep 60");
+    let directories = asked_at_once(|| service.tmpdir());
+    assert_eq!(directories, BTreeSet::from([service.tmpdir()]));
+}
+
+/// Everything that stands in the temporary directory, or looks there.
+fn assert_usable_below(parent: &std::path::Path) -> Result<()> {
+    let service = OutputExecutor::new([PRINTS, "{tmpdir}"], "^/").started()?;
+    let directory = service.tmpdir();
+    assert!(directory.is_dir());
+    assert_eq!(directory.parent(), Some(parent));
+    assert_eq!(
+        service.output().text(),
+        format!("{}\n", directory.display())
+    );
+    drop(service);
+    assert!(!directory.exists());
+
+    let writes = PidExecutor::new([WRITES_PID, "{pidfile}"], "{pidfile}").started()?;
+    assert!(writes.filename().starts_with(parent));
+    assert!(writes.filename().exists());
+    Ok(())
+}
+
+#[test]
+fn a_relative_temporary_directory_is_the_tests_own() -> Result<()> {
+    if !is_alone() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        std::fs::create_dir(directory.path().join("relative")).expect("own directory");
+        alone(
+            "private_directory::a_relative_temporary_directory_is_the_tests_own",
+            "",
+            |command| _ = command.env("TMPDIR", "relative").current_dir(&directory),
+        );
+        let left = std::fs::read_dir(directory.path().join("relative"));
+        assert_eq!(left.expect("own directory").count(), 0);
+        return Ok(());
+    }
+    let here = env::current_dir().expect("it was entered");
+    assert_usable_below(&here.join("relative"))
+}
+
+#[test]
+fn an_empty_name_of_a_temporary_directory_is_none() -> Result<()> {
+    if !is_alone() {
+        alone(
+            "private_directory::an_empty_name_of_a_temporary_directory_is_none",
+            "",
+            |command| _ = command.env("TMPDIR", ""),
+        );
+        return Ok(());
+    }
+    assert_usable_below("/tmp".as_ref())
+}

@@ -1,0 +1,152 @@
+//! A test process with a fork that uses what is its parent's: `forks DEED FILE`.
+//!
+//! Its service is `holds FILE 2`. DEED is `reads` (the fork waits for output until the service has ended,
+//! which the parent does not look at before) or `while-starting` (another thread is in a start when the
+//! process forks; the fork then makes every call). It prints facts, and returns from `main`.
+
+use std::{
+    env,
+    error::Error,
+    fs::File,
+    io::{self, PipeWriter, Read, Write},
+    os::fd::AsFd,
+    panic::{self, AssertUnwindSafe},
+    path::Path,
+    process,
+    sync::{Arc, Mutex, mpsc},
+    thread,
+    time::Duration,
+};
+
+use mirakuru::{Context, Executor, OutputExecutor, Readiness, Signal};
+use nix::{
+    fcntl::{Flock, FlockArg},
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+    sys::{
+        signal::{self, kill},
+        wait::waitpid,
+    },
+    unistd::{ForkResult, fork},
+};
+
+/// For what takes no time at all.
+const SOON: Duration = Duration::from_secs(15);
+
+type Outcome = Result<(), Box<dyn Error>>;
+
+fn main() -> Outcome {
+    let mut args = env::args().skip(1);
+    let deed = args.next().ok_or("DEED is missing")?;
+    let file = args.next().ok_or("FILE is missing")?;
+    match deed.as_str() {
+        "reads" => reads(&file),
+        "while-starting" => while_starting(&file),
+        _ => Err(format!("unknown deed {deed}").into()),
+    }
+}
+
+fn holds(file: &str) -> [String; 3] {
+    let own = env::current_exe().unwrap_or_default();
+    let beside = own.parent().unwrap_or(Path::new("")).join("holds");
+    [
+        beside.display().to_string(),
+        file.to_owned(),
+        "2".to_owned(),
+    ]
+}
+
+fn reads(file: &str) -> Outcome {
+    let service = OutputExecutor::new(holds(file), "holding").timeout(SOON);
+    service.start()?;
+    let (mut from_fork, mut to_parent) = io::pipe()?;
+    let ForkResult::Parent { child } = fork_here()? else {
+        to_parent.write_all(b"reading")?;
+        drop(to_parent);
+        while Flock::lock(File::open(file)?, FlockArg::LockExclusiveNonblock).is_err() {
+            // At the end of the service at the latest it has been told of nothing more.
+            drop(service.output().wait_for("never"));
+        }
+        drop(service.output().wait_for("never"));
+        process::exit(0);
+    };
+    drop(to_parent);
+    from_fork.read_to_end(&mut Vec::new())?;
+    service.signal(Signal::KILL)?;
+    println!("{:?}", waitpid(child, None)?.pid() == Some(child));
+    service.wait_for(|| service.exit_code().is_some())?;
+    println!("exit code {:?}", service.exit_code());
+    println!("running {}", service.running());
+    let stopped = service.stop().map(drop);
+    println!("stop {:?}", stopped.map_err(|error| error.kind()));
+    Ok(())
+}
+
+fn while_starting(file: &str) -> Outcome {
+    let (asked, is_asked) = mpsc::channel();
+    let (let_go, go_on) = mpsc::channel::<()>();
+    let go_on = Mutex::new(go_on);
+    let service = Executor::when(holds(file), move |_: &Context| {
+        let _ = asked.send(());
+        // Until the other end is dropped.
+        go_on.lock().is_ok_and(|go_on| go_on.recv().is_err())
+    });
+    let service = Arc::new(service.env("SCRATCH", "{tmpdir}"));
+    let starting = thread::spawn({
+        let service = Arc::clone(&service);
+        move || service.start().map(drop)
+    });
+    is_asked.recv()?;
+
+    let (mut from_fork, to_parent) = io::pipe()?;
+    let ForkResult::Parent { child } = fork_here()? else {
+        calls(&service, to_parent);
+        process::exit(0);
+    };
+    drop(to_parent);
+    // The end of the file shows that it has made them all.
+    let mut told = Vec::new();
+    loop {
+        let mut fds = [PollFd::new(from_fork.as_fd(), PollFlags::POLLIN)];
+        if poll(&mut fds, PollTimeout::try_from(SOON)?)? == 0 {
+            println!("the fork hangs");
+            kill(child, signal::Signal::SIGKILL)?;
+        }
+        let mut bytes = [0; 100];
+        match from_fork.read(&mut bytes)? {
+            0 => break,
+            len => told.extend_from_slice(&bytes[..len]),
+        }
+    }
+    print!("{}", String::from_utf8(told)?);
+    println!("{:?}", waitpid(child, None)?.pid() == Some(child));
+
+    drop(let_go);
+    starting.join().map_err(|_| "the start panicked")??;
+    println!("running {}", service.running());
+    Ok(())
+}
+
+/// Tells of each call whether it panicked.
+fn calls<R: Readiness>(service: &Executor<R>, mut told: PipeWriter) {
+    panic::set_hook(Box::new(|_| {}));
+    let mut tell = |name: &str, call: &dyn Fn()| {
+        let panicked = panic::catch_unwind(AssertUnwindSafe(call)).is_err();
+        drop(writeln!(told, "{name} {panicked}"));
+    };
+    tell("running", &|| assert!(!service.running()));
+    tell("start", &|| drop(service.start().map(drop)));
+    tell("stop", &|| drop(service.stop().map(drop)));
+    tell("restart", &|| drop(service.restart().map(drop)));
+    tell("stopped", &|| drop(service.stopped()));
+    tell("output", &|| drop(service.output().wait_for("never")));
+    tell("tmpdir", &|| drop(service.tmpdir()));
+    tell("socket", &|| drop(service.socket()));
+    tell("filename", &|| drop(service.filename()));
+}
+
+#[expect(unsafe_code, reason = "forking is the behaviour")]
+fn fork_here() -> nix::Result<ForkResult> {
+    // SAFETY: the only other thread there may be waits in a check for the end of a channel, so the
+    // child finds every lock free but those of that start, which is what is looked at.
+    unsafe { fork() }
+}

@@ -1,0 +1,98 @@
+//! Forks that have what is their parent's: its sockets, its locks as they stood, its executors.
+
+use std::{
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use mirakuru::{ErrorKind, OutputExecutor};
+use nix::sys::signal::Signal;
+
+use crate::{
+    hold::Hold,
+    processes::{Process, parent_of},
+};
+
+const SOON: Duration = Duration::from_secs(15);
+
+/// What a test process tells that does this.
+fn told(deed: &str, hold: &Hold) -> Vec<String> {
+    let output = Command::new(env!("CARGO_BIN_EXE_forks"))
+        .args([deed, hold.path()])
+        .env("TMPDIR", hold.scratch())
+        .stdin(Stdio::null())
+        .output()
+        .expect("a helper program");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}\n{errors}");
+    assert!(hold.is_free(), "a process of the tree is left");
+    assert_eq!(hold.left_in_scratch(), [""; 0], "a directory is left");
+    text.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn a_fork_that_waits_for_output_takes_no_news_from_its_parent() {
+    let told = told("reads", &Hold::new());
+    // That the service was killed is no surprise to who killed it, but it is to the stop.
+    assert_eq!(
+        told,
+        [
+            "true",
+            "exit code Some(-9)",
+            "running false",
+            "stop Err(ProcessFinishedWithError)",
+        ]
+    );
+}
+
+#[test]
+fn no_call_hangs_in_a_fork_that_was_taken_during_a_start() {
+    let told = told("while-starting", &Hold::new());
+    assert_eq!(
+        told,
+        [
+            "running false",
+            "start false",
+            "stop false",
+            "restart false",
+            "stopped false",
+            "output false",
+            // What belongs to the parent is refused.
+            "tmpdir true",
+            "socket true",
+            "filename true",
+            "true",
+            "running true",
+        ]
+    );
+}
+
+/// A fork that is taken while a supervisor is started has the supervisor's end of the socket too, so
+/// that the socket never ends; here this process has it.
+#[test]
+fn a_killed_supervisor_is_missed_although_its_end_of_the_socket_stays_open() {
+    let hold = Hold::new();
+    let holds = env!("CARGO_BIN_EXE_holds");
+    let service = OutputExecutor::new([holds, hold.path(), "2"], "holding");
+    service.start().expect("it starts");
+    let supervisor = Process::open(parent_of(service.pid().expect("it runs"))).expect("it lives");
+    let other_ends = supervisor.sockets();
+    assert!(!other_ends.is_empty());
+
+    supervisor.signal(Signal::SIGKILL);
+    assert!(supervisor.ended_within(SOON));
+    assert!(!service.running());
+    let begin = Instant::now();
+    let error = service.wait_for(|| false).expect_err("it was lost");
+    assert_eq!(error.kind(), ErrorKind::Io, "{error}");
+    let error = service.stop().expect_err("it was lost");
+    assert_eq!(error.kind(), ErrorKind::Io, "{error}");
+    assert!(begin.elapsed() < SOON, "{:?}", begin.elapsed());
+    assert!(hold.is_free(), "a process of the tree is left");
+
+    service.start().expect("with another supervisor");
+    service.stop().expect("it ends as asked");
+    assert!(hold.is_free(), "a process of the tree is left");
+    drop(other_ends);
+}

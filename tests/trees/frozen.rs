@@ -1,0 +1,125 @@
+//! A supervisor that was frozen (by a service that stops everyone, by a debugger): who needs it waits
+//! for it within a bound, and then nothing of it is left, nor of its tree.
+
+use std::{
+    process::Command,
+    sync::mpsc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use mirakuru::{ErrorKind, OutputExecutor};
+use nix::sys::signal::Signal;
+
+use crate::{
+    hold::Hold,
+    processes::{Process, parent_of},
+    victim::Victim,
+};
+
+/// Far beyond the timeouts of these services.
+const SOON: Duration = Duration::from_secs(20);
+/// Beyond every wait for a supervisor.
+const IN_THE_END: Duration = Duration::from_secs(120);
+
+/// A supervisor that is frozen; killed where the test failed.
+struct Frozen(Process);
+
+impl Frozen {
+    /// Stops the service first, so that there is nothing but the supervisor.
+    fn after_the_stop_of(service: &OutputExecutor) -> Self {
+        let supervisor = parent_of(service.pid().expect("it runs"));
+        let supervisor = Self(Process::open(supervisor).expect("it lives"));
+        service.stop().expect("it ends as asked");
+        supervisor.0.signal(Signal::SIGSTOP);
+        supervisor
+    }
+}
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        if !self.0.was_reaped() {
+            self.0.signal(Signal::SIGKILL);
+        }
+    }
+}
+
+fn holds(hold: &Hold) -> OutputExecutor {
+    OutputExecutor::new([env!("CARGO_BIN_EXE_holds"), hold.path(), "2"], "holding")
+        .env("SCRATCH", "{tmpdir}")
+}
+
+/// What this gives within this time; it goes on behind the test's back where that is too late.
+fn within<T: Send + 'static>(
+    bound: Duration,
+    run: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
+    let (send, receive) = mpsc::channel();
+    thread::spawn(move || send.send(run()));
+    receive.recv_timeout(bound).ok()
+}
+
+/// Starts it again, in vain as its supervisor is frozen; then with another one.
+fn ends_at_its_timeout(hold: &Hold, service: OutputExecutor) {
+    let service = service.timeout(Duration::from_secs(2));
+    service.start().expect("it starts");
+    let frozen = Frozen::after_the_stop_of(&service);
+    let started = within(SOON, move || {
+        let error = service.start().expect_err("nobody takes the order");
+        (service, error)
+    });
+    let (service, error) = started.expect("it returns at its timeout");
+    assert_eq!(error.kind(), ErrorKind::TimeoutExpired, "{error}");
+    assert!(!service.running());
+    assert!(frozen.0.was_reaped(), "its supervisor is left");
+
+    service.start().expect("with another supervisor");
+    service.stop().expect("it ends as asked");
+    assert!(hold.is_free(), "a process of the tree is left");
+}
+
+#[test]
+fn a_start_ends_at_its_timeout() {
+    let hold = Hold::new();
+    ends_at_its_timeout(&hold, holds(&hold));
+}
+
+#[test]
+fn a_start_with_more_than_a_socket_takes_ends_at_its_timeout() {
+    let hold = Hold::new();
+    let big = (0..5).map(|name| (format!("BIG{name}"), "x".repeat(100_000)));
+    ends_at_its_timeout(&hold, holds(&hold).envs(big));
+}
+
+#[test]
+fn a_drop_leaves_nothing() {
+    let hold = Hold::new();
+    let service = holds(&hold);
+    service.start().expect("it starts");
+    let frozen = Frozen::after_the_stop_of(&service);
+    let directory = service.tmpdir();
+    let dropped = within(IN_THE_END, || drop(service));
+    assert!(dropped.is_some(), "it hangs");
+    assert!(hold.is_free(), "a process of the tree is left");
+    assert!(frozen.0.was_reaped(), "its supervisor is left");
+    assert!(!directory.exists(), "its directory is left");
+}
+
+#[test]
+fn an_exit_leaves_nothing() {
+    let hold = Hold::new();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_victim"));
+    command
+        .env("TMPDIR", hold.scratch())
+        .env("STOP_TIMEOUT_MS", "0");
+    command.args(["forgotten", "return", env!("CARGO_BIN_EXE_holds")]);
+    let mut victim = Victim::start(command.args([hold.path(), "2"]));
+    victim.supervisors[0].signal(Signal::SIGSTOP);
+    let begin = Instant::now();
+    victim.go_on();
+    assert_eq!(victim.wait().code(), Some(0));
+    assert!(begin.elapsed() < IN_THE_END);
+    assert!(hold.is_free(), "a process of the tree is left");
+    assert!(victim.supervisors[0].was_reaped(), "its supervisor is left");
+    assert_eq!(hold.left_in_scratch(), [""; 0], "its directory is left");
+}

@@ -1,0 +1,70 @@
+//! A service that protects what it made against writing, as caches of modules do: its private
+//! directory is removed all the same, and nothing beside it is touched.
+
+use std::{
+    fs::{self, Permissions},
+    os::unix::{
+        fs::{PermissionsExt, chown},
+        process::CommandExt,
+    },
+    process::Command,
+    time::Duration,
+};
+
+use nix::{sys::signal::Signal, unistd::Uid};
+
+use crate::{hold::Hold, processes::unused_user, victim::Victim};
+
+const SOON: Duration = Duration::from_secs(15);
+
+/// In the private directory: what may not be written to, what may not even be looked into, and a
+/// link that leads out.
+const PROTECTS: &str = "mkdir -p \"$SCRATCH/a/b\" \"$SCRATCH/c\" && \
+    touch \"$SCRATCH/a/b/file\" \"$SCRATCH/c/file\" && ln -s \"$TMPDIR/beside\" \"$SCRATCH/a/link\" && \
+    chmod 400 \"$SCRATCH/a/b/file\" && chmod 500 \"$SCRATCH/a/b\" \"$SCRATCH/a\" && \
+    chmod 0 \"$SCRATCH/c\" && chmod 500 \"$SCRATCH\" && exec \"$0\" \"$@\"";
+
+/// Ends a test process with such a service, after this was done to it; as a plain user, whom such
+/// protection binds.
+fn removed_after(deed: impl FnOnce(&Victim)) {
+    let hold = Hold::new();
+    let beside = format!("{}/beside", hold.scratch());
+    fs::create_dir(&beside).expect("own directory");
+    fs::write(format!("{beside}/file"), "kept").expect("own directory");
+    fs::set_permissions(&beside, Permissions::from_mode(0o500)).expect("own directory");
+    fs::set_permissions(hold.scratch(), Permissions::from_mode(0o777)).expect("own directory");
+
+    let holds = hold.program_for_everyone(env!("CARGO_BIN_EXE_holds"));
+    let mut command = Command::new(hold.program_for_everyone(env!("CARGO_BIN_EXE_victim")));
+    command.args(["local", "return", "sh", "-c", PROTECTS, &holds, hold.path()]);
+    command.env("TMPDIR", hold.scratch()).current_dir("/");
+    if Uid::current().is_root() {
+        let user = unused_user();
+        chown(&beside, Some(user), Some(user)).expect("root may");
+        command.uid(user).gid(user);
+    }
+    let mut victim = Victim::start(&mut command);
+    deed(&victim);
+    victim.go_on();
+    assert_eq!(victim.wait().code(), Some(0));
+    assert!(hold.is_free(), "a process of the tree is left");
+    assert_eq!(hold.left_in_scratch(), ["beside"]);
+    let mode = fs::metadata(&beside).expect("it is there").permissions();
+    assert_eq!(mode.mode() & 0o777, 0o500);
+    let text = fs::read_to_string(format!("{beside}/file"));
+    assert_eq!(text.expect("it is there"), "kept");
+    fs::set_permissions(&beside, Permissions::from_mode(0o700)).expect("to be removed");
+}
+
+#[test]
+fn a_protected_directory_is_removed() {
+    removed_after(|_| {});
+}
+
+#[test]
+fn a_protected_directory_is_removed_after_its_supervisor_was_killed() {
+    removed_after(|victim| {
+        victim.supervisors[0].signal(Signal::SIGKILL);
+        assert!(victim.supervisors[0].ended_within(SOON));
+    });
+}

@@ -1,0 +1,113 @@
+//! Signals that reach more than the test process: a session that ends, a runner that cancels a job
+//! (`kill -TERM -1`) send them to its supervisors too.
+
+use std::{process::Command, time::Duration};
+
+use mirakuru::OutputExecutor;
+use nix::sys::signal::Signal;
+
+use crate::{
+    hold::Hold,
+    processes::{Process, parent_of},
+    victim::Victim,
+};
+
+/// Two seconds to ask the tree, and a margin for a machine that is busy.
+const GRACE: Duration = Duration::from_secs(15);
+/// What ends a process that sees to none of them.
+const ENDING: [Signal; 8] = [
+    Signal::SIGTERM,
+    Signal::SIGINT,
+    Signal::SIGHUP,
+    Signal::SIGQUIT,
+    Signal::SIGUSR1,
+    Signal::SIGUSR2,
+    Signal::SIGALRM,
+    Signal::SIGPIPE,
+];
+
+fn victim(hold: &Hold) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_victim"));
+    command
+        .env("TMPDIR", hold.scratch())
+        .env("STOP_TIMEOUT_MS", "60000")
+        .args(["local", "return"]);
+    command
+}
+
+/// A daemon in a session of its own, with nothing in its environment, that ignores SIGTERM: nobody
+/// but its supervisor finds it.
+fn with_a_daemon(hold: &Hold) -> Victim {
+    let words = ["--scrub", "--ignore-term", "--main-stays", "--hold"];
+    let mut command = victim(hold);
+    command.arg(env!("CARGO_BIN_EXE_leaves_daemon")).args(words);
+    Victim::start(command.arg(hold.path()))
+}
+
+#[test]
+fn a_signal_to_the_test_process_and_its_supervisor_leaves_nothing() {
+    let trees: Vec<_> = ENDING[..4]
+        .iter()
+        .map(|signal| {
+            let hold = Hold::new();
+            let victim = with_a_daemon(&hold);
+            (signal, hold, victim)
+        })
+        .collect();
+    for (signal, hold, victim) in &trees {
+        assert!(!hold.is_free(), "the tree lives");
+        victim.supervisors[0].signal(**signal);
+        victim.signal(**signal);
+    }
+    for (signal, hold, mut victim) in trees {
+        assert_eq!(victim.wait().code(), None, "it died by {signal}");
+        assert!(hold.is_free_within(GRACE), "{signal}: a process is left");
+        assert!(victim.supervisors[0].ended_within(GRACE));
+        assert_eq!(hold.left_in_scratch(), [""; 0], "a directory is left");
+    }
+}
+
+#[test]
+fn a_supervisor_alone_is_not_ended_by_any_that_may_be_heard() {
+    let hold = Hold::new();
+    let holds = env!("CARGO_BIN_EXE_holds");
+    let service = OutputExecutor::new([holds, hold.path(), "2"], "holding");
+    service.start().expect("it starts");
+    let supervisor = Process::open(parent_of(service.pid().expect("it runs"))).expect("it lives");
+    for signal in ENDING {
+        supervisor.signal(signal);
+    }
+    // It answers, and its service has heard nothing of them.
+    assert!(!supervisor.ended_within(Duration::from_millis(100)));
+    assert!(service.running());
+    service.stop().expect("it ends as asked");
+    assert_eq!(service.exit_code(), Some(-15));
+    service.start().expect("by the same supervisor");
+    assert_eq!(parent_of(service.pid().expect("it runs")), supervisor.id());
+    service.stop().expect("it ends as asked");
+    assert!(hold.is_free(), "a process of the tree is left");
+}
+
+/// Two seconds after the end of the test process there is nobody to ask any more. A kill signal that
+/// is ignored would be given as long once more.
+#[test]
+fn a_kill_signal_that_is_ignored_delays_nothing_where_nobody_waits() {
+    let is_soon = |_| {
+        let hold = Hold::new();
+        let script = format!(
+            "trap '' TERM QUIT; exec '{}' '{}' 2",
+            env!("CARGO_BIN_EXE_holds"),
+            hold.path()
+        );
+        let mut command = victim(&hold);
+        command.env("KILL_SIGNAL", "3").args(["sh", "-c", &script]);
+        let mut victim = Victim::start(&mut command);
+        victim.signal(Signal::SIGKILL);
+        victim.wait();
+        let is_soon = hold.is_free_within(Duration::from_millis(3500));
+        assert!(hold.is_free_within(GRACE), "a process of the tree is left");
+        is_soon
+    };
+    // A busy machine may be late by chance.
+    assert!((0..3).any(is_soon), "it was late each time");
+}
