@@ -96,7 +96,7 @@ pub use {
     output::{Lines, Output},
     port::OnConflict,
     readiness::{Context, NotReady, Readiness, Stream},
-    shared::{Fixture, Shared},
+    shared::{Fixture, Guard, Shared, slot},
     signal::Signal,
 };
 

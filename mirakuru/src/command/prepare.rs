@@ -23,15 +23,17 @@ impl Prepared {
     }
 }
 
-/// Fills in the place, or says what is wrong with the configuration.
+/// Fills in the place, or says what is wrong with the configuration. `of_the_run` is whether the
+/// service outlives the test that starts it.
 pub(crate) fn prepare(
     command: &CommandLine,
     shape: &Shape,
     place: &Place,
+    of_the_run: bool,
 ) -> Result<Prepared, String> {
     Ok(Prepared {
         words: words(command, shape.shell, place)?,
-        env: environment(&shape.env, place)?,
+        env: environment(&shape.env, place, of_the_run)?,
         cwd: working_directory(shape, place)?,
         identity: shape.user.as_deref().map(user::find).transpose()?,
     })
@@ -67,8 +69,15 @@ fn words(command: &CommandLine, shell: bool, place: &Place) -> Result<Vec<OsStri
 }
 
 /// The whole environment of the new process: the supervisor's own does not count.
-fn environment(changes: &[EnvChange], place: &Place) -> Result<Vec<(OsString, OsString)>, String> {
+fn environment(
+    changes: &[EnvChange],
+    place: &Place,
+    of_the_run: bool,
+) -> Result<Vec<(OsString, OsString)>, String> {
     let mut env: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
+    if of_the_run {
+        env.retain(|name, _| !is_of_one_test(name));
+    }
     for change in changes {
         match change {
             EnvChange::Clear => env.clear(),
@@ -93,6 +102,23 @@ fn environment(changes: &[EnvChange], place: &Place) -> Result<Vec<(OsString, Os
     }
     env.remove(std::ffi::OsStr::new(MARK));
     Ok(env.into_iter().collect())
+}
+
+/// Whether it differs from test to test, so that a service of the run must not depend on it.
+fn is_of_one_test(name: &std::ffi::OsStr) -> bool {
+    const PREFIXES: [&str; 7] = [
+        "NEXTEST",
+        "__NEXTEST",
+        "RUST_TEST_",
+        "CARGO_PKG_",
+        "CARGO_MANIFEST_",
+        "CARGO_BIN_",
+        "CARGO_CRATE_",
+    ];
+    let name = name.as_encoded_bytes();
+    PREFIXES
+        .iter()
+        .any(|prefix| name.starts_with(prefix.as_bytes()))
 }
 
 /// Absolute, as the supervisor stands elsewhere; the test's own directory by default.

@@ -48,7 +48,7 @@ impl<R: Readiness> Executor<R> {
         if self.session.is_foreign() {
             return None;
         }
-        let run = self.session.up()?;
+        let run = self.up()?;
         (!run.link.look(State::has_ended)).then_some(run.pid)
     }
 
@@ -59,13 +59,13 @@ impl<R: Readiness> Executor<R> {
         if self.session.is_foreign() {
             return None;
         }
-        self.session.run()?.link.look(|state| state.exit)
+        self.run()?.link.look(|state| state.exit)
     }
 
     /// What the latest start prints to its standard output.
     #[must_use]
     pub fn output(&self) -> Output {
-        self.session.run().map_or_else(
+        self.run().map_or_else(
             || Output::new(None, &self.command().into()),
             |run| run.context.output(),
         )
@@ -74,7 +74,7 @@ impl<R: Readiness> Executor<R> {
     /// What the latest start prints to its standard error.
     #[must_use]
     pub fn err_output(&self) -> Output {
-        self.session.run().map_or_else(
+        self.run().map_or_else(
             || Output::new(None, &self.command().into()),
             |run| run.context.err_output(),
         )
@@ -83,7 +83,7 @@ impl<R: Readiness> Executor<R> {
     /// A named group of the banner's match.
     #[must_use]
     pub fn captured(&self, group: &str) -> Option<String> {
-        self.session.run()?.context.captured(group)
+        self.run()?.context.captured(group)
     }
 
     /// The host that is checked; `127.0.0.1` where none was given.

@@ -240,7 +240,7 @@ impl<R: Readiness> Executor<R> {
     /// What the latest start printed and how it ended, for a test that failed.
     #[cfg(feature = "macros")]
     pub(crate) fn story_of_the_test(&self) -> Option<String> {
-        let run = self.session.run()?;
+        let run = self.run()?;
         let mut scene = self.scene_of(&run);
         scene.headline = Some(format!("({})", self.title()));
         if scene.output.is_empty() && scene.err_output.is_empty() {

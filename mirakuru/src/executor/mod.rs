@@ -1,6 +1,7 @@
 //! `Executor<R>`: one process tree joined to one readiness check, and its options.
 
 mod accessors;
+mod attached;
 mod claim;
 mod failure;
 mod kinds;

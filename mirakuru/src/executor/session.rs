@@ -11,8 +11,10 @@ use super::failure::warn_about;
 use crate::command::Prepared;
 use crate::port::Held;
 use crate::readiness::Context;
+use crate::shared::lock::FileLock;
+use crate::shared::run::RunPlace;
 use crate::supervisor::link::Link;
-use crate::supervisor::protocol::{Gone, StopPlan};
+use crate::supervisor::protocol::{Description, Gone, StopPlan};
 use crate::wait::Deadline;
 
 /// What an executor has going.
@@ -31,6 +33,10 @@ struct State {
     port: Option<FreePort>,
     /// The lease on the fixed port, and the name of the supervisor that has it.
     held: Option<(Held, String)>,
+    /// Where the run shares it.
+    place: Option<Arc<RunPlace>>,
+    /// The lock of an outage that a test makes.
+    outage: Option<FileLock>,
     /// Something that was there before is used.
     reused: bool,
     /// The command of the latest start, its placeholders filled in.
@@ -51,6 +57,8 @@ struct FreePort {
 pub(super) struct Run {
     pub(super) link: Arc<Link>,
     pub(super) pid: u32,
+    /// Which service of its supervisor it is.
+    pub(super) number: u64,
     pub(super) context: Context,
     /// The stop that a drop makes.
     pub(super) plan: StopPlan,
@@ -191,6 +199,43 @@ impl Session {
 
     pub(super) fn reuse(&self) {
         self.state().reused = true;
+    }
+
+    /// Whether the run shares it, by this link.
+    pub(super) fn shared_link(&self) -> Option<Arc<Link>> {
+        let state = self.state();
+        state.link.clone().filter(|link| link.is_shared())
+    }
+
+    pub(super) fn place(&self) -> Option<Arc<RunPlace>> {
+        self.state().place.clone()
+    }
+
+    pub(super) fn settle_in(&self, place: Arc<RunPlace>) {
+        self.state().place = Some(place);
+    }
+
+    pub(super) fn keep_lock(&self, lock: Option<FileLock>) {
+        self.state().outage = lock;
+    }
+
+    pub(super) fn has_lock(&self) -> bool {
+        self.state().outage.is_some()
+    }
+
+    /// A service that another test process started.
+    pub(super) fn adopt(&self, run: Run, description: &Description) {
+        let mut state = self.state();
+        state.command = Some((description.command.clone(), description.words.clone()));
+        if description.port != 0 {
+            state.port = Some(FreePort {
+                port: description.port,
+                leased_by: run.link.name().to_owned(),
+                told: true,
+            });
+        }
+        state.link = Some(Arc::clone(&run.link));
+        state.run = Some(run);
     }
 
     pub(super) fn is_reused(&self) -> bool {

@@ -19,7 +19,7 @@ impl<R: Readiness> Executor<R> {
         let looked = place.and_then(|place| {
             self.config.stop_signal.check()?;
             self.config.kill_signal.check()?;
-            prepare(&self.config.command, &self.config.shape, &place)?;
+            self.prepared(&place)?;
             let context = Context::new(self.situation(place, None, deadline));
             self.readiness.validate(&context)
         });
@@ -28,6 +28,11 @@ impl<R: Readiness> Executor<R> {
                 .reason(mistake)
                 .into_error(ErrorKind::InvalidConfig)
         })
+    }
+
+    fn prepared(&self, place: &Place) -> Result<Prepared, String> {
+        let of_the_run = self.session.place().is_some();
+        prepare(&self.config.command, &self.config.shape, place, of_the_run)
     }
 
     /// Settles everything that a start needs: the supervisor, the private directory, the port.
@@ -40,7 +45,7 @@ impl<R: Readiness> Executor<R> {
         let port = self.settled_port()?;
         let place = self.place(tmpdir, port);
         let filled = place.and_then(|place| {
-            let prepared = prepare(&self.config.command, &self.config.shape, &place)?;
+            let prepared = self.prepared(&place)?;
             let context = Context::new(self.situation(place, Some(Arc::clone(&link)), deadline));
             // Once more: lengths depend on what was filled in.
             self.readiness

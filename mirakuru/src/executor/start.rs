@@ -48,6 +48,14 @@ impl<R: Readiness> Executor<R> {
             return Ok(self);
         }
         let _turn = self.session.turn();
+        let _exclusive = self.exclusive()?;
+        let started = self.start_in_turn();
+        self.session.keep_lock(None);
+        started
+    }
+
+    /// The start of who has the turn, and the run's lock where the run shares it.
+    pub(super) fn start_in_turn(&self) -> Result<&Self> {
         if self.is_up() {
             return Ok(self);
         }
@@ -99,6 +107,7 @@ impl<R: Readiness> Executor<R> {
             elapsed_ms = deadline.elapsed().as_millis(),
             "ready"
         );
+        self.describe(&run);
         Ok(())
     }
 
@@ -124,7 +133,7 @@ impl<R: Readiness> Executor<R> {
 
     /// A start for whoever shares it, which says so where the service has died since.
     pub(crate) fn started_again_if_dead(&self) -> Result<()> {
-        let died = self.session.up().is_some() && !self.is_up();
+        let died = self.up().is_some() && !self.is_up();
         if died {
             tracing::warn!(
                 executor = self.title(),
@@ -137,12 +146,12 @@ impl<R: Readiness> Executor<R> {
 
     /// Whether a start would have nothing to do: the service runs, be it as a daemon whose main
     /// process ended well.
-    fn is_up(&self) -> bool {
+    pub(super) fn is_up(&self) -> bool {
         let lives = |state: &State| match state.exit {
             None => !state.lost,
             Some(code) => code == 0 && !state.empty && !state.lost,
         };
-        self.session.up().is_some_and(|run| run.link.look(lives)) || self.still_answers()
+        self.up().is_some_and(|run| run.link.look(lives)) || self.still_answers()
     }
 
     /// What a service that ended by itself left running.
@@ -202,6 +211,7 @@ impl<R: Readiness> Executor<R> {
         let run = Run {
             link: Arc::clone(link),
             pid,
+            number: link.known(State::current),
             context,
             plan,
             pid_file,

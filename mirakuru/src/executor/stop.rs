@@ -104,7 +104,6 @@ impl<R: Readiness> Executor<R> {
         self.check_signal(signal)?;
         let ended = |run: &Run| run.link.look(|state| state.empty || state.lost);
         let run = self
-            .session
             .up()
             .filter(|run| !ended(run))
             .ok_or_else(|| self.not_running())?;
@@ -137,9 +136,15 @@ impl<R: Readiness> Executor<R> {
     fn begin_outage(&self) -> Result<&Self> {
         let (signal, expected) = (self.config.stop_signal, self.config.expected_returncode);
         self.check_signal(signal)?;
+        if !self.session.is_foreign() {
+            // Of the run too: nobody starts it meanwhile.
+            let lock = self.exclusive()?;
+            self.session.keep_lock(lock);
+        }
         let stopped = self.stop_and(signal, expected, Port::Kept);
         if stopped.is_err() && !self.session.is_foreign() {
             self.session.give_back();
+            self.session.keep_lock(None);
         }
         stopped
     }
@@ -159,7 +164,7 @@ impl<R: Readiness> Executor<R> {
         if self.session.is_foreign() {
             return Ok(self);
         }
-        let Some(run) = self.session.up() else {
+        let Some(run) = self.up() else {
             return if ready() {
                 Ok(self)
             } else {
@@ -209,7 +214,8 @@ impl<R: Readiness> Executor<R> {
             return Ok(None);
         }
         let _turn = self.session.turn();
-        let Some(run) = self.session.up() else {
+        let _exclusive = self.exclusive()?;
+        let Some(run) = self.up() else {
             if port == Port::GivenBack {
                 self.session.give_back();
             }

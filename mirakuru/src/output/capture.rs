@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
@@ -38,6 +39,30 @@ impl Capture {
             link: OnceLock::new(),
             service: AtomicU64::new(0),
         })
+    }
+
+    /// The capture of a service that another test process started.
+    pub(crate) fn of_another(
+        stream: Stream,
+        timeout: Duration,
+        file: OwnedFd,
+        begin: u64,
+        service: u64,
+        link: &Arc<Link>,
+    ) -> Self {
+        Self {
+            file: file.into(),
+            stream,
+            timeout,
+            begin: AtomicU64::new(begin),
+            link: OnceLock::from(Arc::downgrade(link)),
+            service: AtomicU64::new(service),
+        }
+    }
+
+    /// Where a fresh handle begins.
+    pub(crate) fn begin(&self) -> u64 {
+        self.begin.load(Ordering::Relaxed)
     }
 
     pub(crate) fn file(&self) -> &File {

@@ -141,6 +141,13 @@ impl Context {
             .cloned()
     }
 
+    /// Every named group of the banner.
+    pub(crate) fn all_captured(&self) -> Vec<(String, String)> {
+        let captured = self.0.captured.lock();
+        let captured = captured.unwrap_or_else(PoisonError::into_inner);
+        captured.clone().into_iter().collect()
+    }
+
     pub(crate) fn capture(&self, groups: BTreeMap<String, String>) {
         self.0
             .captured

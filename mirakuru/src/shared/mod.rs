@@ -1,23 +1,32 @@
-//! Fixtures that the tests of one process share: started by whichever test comes first, stopped by the
-//! exit hook.
+//! Fixtures that tests share: those of one process, or those of a whole run. Started by whichever test
+//! comes first; stopped when the process or the run ends.
+
+pub(crate) mod lock;
+pub(crate) mod run;
+pub(crate) mod runner;
+mod slot;
 
 use std::fmt;
 use std::ops::Deref;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, Once, OnceLock, PoisonError};
 
-use crate::error::Result;
+pub use slot::slot;
+
+use crate::error::{Error, Result};
 use crate::executor::Executor;
 use crate::readiness::Readiness;
+use lock::FileLock;
+use run::RunPlace;
 
 /// How often a start that failed is tried again, by the tests that come after.
-const MOST_FAILURES: u32 = 3;
+const MOST_FAILURES: u32 = RunPlace::MOST_FAILURES;
 
-/// An executor for a static, shared by all tests of the process.
+/// An executor for a static, shared by all tests of the process, or of the run.
 ///
 /// It is started on first use, by whichever test comes first, lives on after that test's thread has
 /// ended, and is stopped when the process ends, however it ends (Rust drops no statics; see the
-/// [crate's documentation](crate)). Under a runner that gives each test a process of its own, each
-/// has its own.
+/// [crate's documentation](crate)). Under a runner that gives each test a process of its own, a
+/// fixture of [`new`](Self::new) is one for each; one of [`per_run`](Self::per_run) is shared by all.
 ///
 /// ```
 /// use mirakuru::{OutputExecutor, Shared};
@@ -33,17 +42,46 @@ const MOST_FAILURES: u32 = 3;
 /// ```
 pub struct Shared<T> {
     make: fn() -> T,
+    scope: Scope,
     made: OnceLock<T>,
+    place: OnceLock<Result<Arc<RunPlace>, String>>,
     failures: Mutex<u32>,
+    in_use: Mutex<()>,
+}
+
+enum Scope {
+    Process,
+    Run(&'static str),
 }
 
 impl<T: Fixture> Shared<T> {
-    /// Describes the fixture; `make` is called on first use.
+    /// One for each process. `make` is called on first use.
     pub const fn new(make: fn() -> T) -> Self {
+        Self::of(Scope::Process, make)
+    }
+
+    /// One for each run of the suite, by this name: for all processes of a nextest run, and for all
+    /// test binaries of one `cargo test`. It is stopped when the runner ends: normally, by Ctrl-C, or
+    /// killed. Two runs side by side have one each.
+    ///
+    /// The first test to ask starts it, the others come to it. `stop`, `restart`, `stopped` and `kill`
+    /// act on it for everyone. It is started without the environment variables that differ from test
+    /// to test (`NEXTEST*`, `CARGO_PKG_*` and their like), as it must not matter who came first.
+    ///
+    /// Where the runner is not known (a test binary started from a shell or an IDE, `sudo`, no
+    /// `/proc`) it is one for each process, and one line on standard error says why.
+    pub const fn per_run(name: &'static str, make: fn() -> T) -> Self {
+        Self::of(Scope::Run(name), make)
+    }
+
+    const fn of(scope: Scope, make: fn() -> T) -> Self {
         Self {
             make,
+            scope,
             made: OnceLock::new(),
+            place: OnceLock::new(),
             failures: Mutex::new(0),
+            in_use: Mutex::new(()),
         }
     }
 
@@ -56,21 +94,66 @@ impl<T: Fixture> Shared<T> {
     /// three times in all; later ones are told at once.
     pub fn get(&self) -> Result<&T> {
         let fixture = self.made.get_or_init(self.make);
+        if let Some(place) = self.place() {
+            return fixture.come(place).map(|()| fixture);
+        }
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         if *failures >= MOST_FAILURES {
             return Err(fixture.given_up(*failures));
         }
-        match fixture.keep_up() {
-            Ok(()) => {
-                *failures = 0;
-                Ok(fixture)
-            }
-            Err(error) => {
-                *failures += 1;
-                Err(error)
+        let kept = fixture.keep_up();
+        *failures = if kept.is_ok() { 0 } else { *failures + 1 };
+        kept.map(|()| fixture)
+    }
+
+    /// The fixture for this test alone, until the guard is dropped: other tests that ask for the lock
+    /// wait, in threads and in processes. A holder that dies gives it back.
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get), and where the lock's file cannot be used.
+    pub fn lock(&self) -> Result<Guard<'_, T>> {
+        let thread = self.in_use.lock().unwrap_or_else(PoisonError::into_inner);
+        let fixture = self.get()?;
+        let process = match self.place() {
+            Some(place) => Some(fixture.lock_for_use(place)?),
+            None => None,
+        };
+        Ok(Guard {
+            fixture,
+            _process: process,
+            _thread: thread,
+        })
+    }
+
+    /// Where the run has it; `None` for a fixture of the process, and where the runner is not known.
+    fn place(&self) -> Option<&Arc<RunPlace>> {
+        let Scope::Run(name) = self.scope else {
+            return None;
+        };
+        let find = || {
+            let runner = runner::find()?;
+            RunPlace::of(runner, name).map(Arc::new)
+        };
+        match self.place.get_or_init(find) {
+            Ok(place) => Some(place),
+            Err(why) => {
+                tell_once(name, why);
+                None
             }
         }
     }
+}
+
+/// One line for a process, whatever number of fixtures it has.
+fn tell_once(name: &str, why: &str) {
+    static TOLD: Once = Once::new();
+    TOLD.call_once(|| {
+        // It panics where nobody can read any more: that must not decide the test.
+        let _ = std::panic::catch_unwind(|| {
+            eprintln!("mirakuru: {name:?} is shared by this process alone, not by the run: {why}");
+        });
+    });
 }
 
 impl<T: Fixture> Deref for Shared<T> {
@@ -93,17 +176,66 @@ impl<T> fmt::Debug for Shared<T> {
     }
 }
 
+/// A shared fixture for one test alone; see [`Shared::lock`]. Dropping it lets the next one in.
+#[must_use = "the next test is let in when this is dropped"]
+pub struct Guard<'a, T> {
+    fixture: &'a T,
+    // In this order: the next thread finds the file's lock free.
+    _process: Option<FileLock>,
+    _thread: MutexGuard<'a, ()>,
+}
+
+impl<T> Deref for Guard<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.fixture
+    }
+}
+
+impl<T> fmt::Debug for Guard<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guard").finish_non_exhaustive()
+    }
+}
+
 /// What can be shared: every executor.
 pub trait Fixture: sealed::Sealed + 'static {
     #[doc(hidden)]
     fn keep_up(&self) -> Result<()>;
     #[doc(hidden)]
-    fn given_up(&self, failures: u32) -> crate::Error;
+    fn given_up(&self, failures: u32) -> Error;
 }
 
+#[allow(
+    private_interfaces,
+    reason = "sealed: nobody else can call or implement it"
+)]
 mod sealed {
-    pub trait Sealed {}
-    impl<R: crate::Readiness> Sealed for crate::Executor<R> {}
+    use std::sync::Arc;
+
+    use super::lock::FileLock;
+    use super::run::RunPlace;
+    use crate::error::Result;
+
+    pub trait Sealed {
+        fn come(&self, place: &Arc<RunPlace>) -> Result<()>;
+        fn lock_for_use(&self, place: &RunPlace) -> Result<FileLock>;
+    }
+}
+
+#[allow(
+    private_interfaces,
+    reason = "sealed: nobody else can call or implement it"
+)]
+impl<R: Readiness> sealed::Sealed for Executor<R> {
+    fn come(&self, place: &Arc<RunPlace>) -> Result<()> {
+        self.join(place)
+    }
+
+    fn lock_for_use(&self, place: &RunPlace) -> Result<FileLock> {
+        self.lock_file(&place.exclusive_use())
+    }
 }
 
 impl<R: Readiness> Fixture for Executor<R> {
@@ -111,7 +243,7 @@ impl<R: Readiness> Fixture for Executor<R> {
         self.started_again_if_dead()
     }
 
-    fn given_up(&self, failures: u32) -> crate::Error {
+    fn given_up(&self, failures: u32) -> Error {
         self.not_tried_again(failures)
     }
 }

@@ -53,6 +53,11 @@ impl Drain {
         }
     }
 
+    /// The file once more, for who comes later.
+    pub(super) fn file(&self) -> Option<OwnedFd> {
+        self.file.try_clone().ok().map(OwnedFd::from)
+    }
+
     /// What becomes readable when the service prints or closes its stream.
     pub(super) fn wakeup(&self) -> Option<BorrowedFd<'_>> {
         self.pipe.as_ref().map(AsFd::as_fd)

@@ -72,7 +72,7 @@ fn take_up(owner: Pid, name: String) -> Option<Role> {
     Some(Role {
         link,
         owner: process,
-        owner_pid: owner,
+        owner_pid: Some(owner),
         name,
     })
 }

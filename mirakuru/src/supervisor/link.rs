@@ -7,19 +7,21 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use super::directory;
-use super::open::{await_greeting, read_events, run_again, unique_name};
+use super::open::{await_greeting, await_name, read_events, run_again, unique_name};
 use super::protocol::{
-    Event, Failure, Gone, HANDSHAKE, KILL_BOUND, Launch, Leased, MARK, Request, StopPlan, Stream,
+    Description, Event, Failure, Gone, HANDSHAKE, KILL_BOUND, Launch, Leased, MARK, Request,
+    Service, StopPlan, Stream,
 };
 use super::state::State;
 use super::sweep::sweep;
 use super::wire::{self, Inbox};
 use crate::exit::{self, Permit};
+use crate::shared::runner::Runner;
 use crate::sys::{self, ProcessFd};
 use crate::wait::Deadline;
 
@@ -38,6 +40,8 @@ pub(crate) struct Link {
     name: String,
     socket: UnixStream,
     supervisor: ProcessFd,
+    /// The run's, and not this process's to end.
+    shared: AtomicBool,
     /// Held for a whole frame.
     sending: Mutex<()>,
     /// Held by the thread that reads.
@@ -73,12 +77,42 @@ impl Link {
                 return Err(error);
             }
         };
-        let link = Arc::new(Self {
-            owner: std::process::id(),
-            pid: child.id(),
+        let link = Arc::new(Self::new(child.id(), name, socket, supervisor, inbox));
+        permit.register(&link);
+        Ok(link)
+    }
+
+    /// Comes to a supervisor that a run shares.
+    pub(crate) fn connect(socket: &Path) -> io::Result<Arc<Self>> {
+        let socket = UnixStream::connect(socket)?;
+        let peer = sys::peer(&socket).ok_or(io::ErrorKind::Unsupported)?;
+        let supervisor = ProcessFd::open(peer)?;
+        let (inbox, name) = await_name(&socket, Deadline::after(SUPERVISOR_BOUND))?;
+        let link = Self::new(
+            peer.as_raw().unsigned_abs(),
             name,
             socket,
             supervisor,
+            inbox,
+        );
+        link.shared.store(true, Ordering::Relaxed);
+        Ok(Arc::new(link))
+    }
+
+    fn new(
+        pid: u32,
+        name: String,
+        socket: UnixStream,
+        supervisor: ProcessFd,
+        inbox: Inbox,
+    ) -> Self {
+        Self {
+            owner: std::process::id(),
+            pid,
+            name,
+            socket,
+            supervisor,
+            shared: AtomicBool::new(false),
             sending: Mutex::default(),
             inbox: Mutex::new(inbox),
             state: Mutex::default(),
@@ -86,9 +120,49 @@ impl Link {
             patience: AtomicU64::new(0),
             directory: OnceLock::new(),
             swept: OnceLock::new(),
+        }
+    }
+
+    /// Hands the supervisor over to the run: from now on this process is one of those who use it.
+    /// `None` if it does not answer.
+    pub(crate) fn share(
+        self: &Arc<Self>,
+        runner: &Runner,
+        socket: PathBuf,
+    ) -> Option<Result<(), Failure>> {
+        self.state().shared = None;
+        self.ask(&Request::Share {
+            runner: runner.pid.as_raw().unsigned_abs(),
+            started: runner.started,
+            socket,
         });
-        permit.register(&link);
-        Ok(link)
+        let shared = self.wait(Deadline::after(SUPERVISOR_BOUND), |state| {
+            state.shared.clone()
+        })?;
+        if shared.is_ok() {
+            self.shared.store(true, Ordering::Relaxed);
+            exit::unregister(self);
+        }
+        Some(shared)
+    }
+
+    /// Whether it belongs to the run.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.shared.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn describe(&self, description: Description) {
+        self.ask(&Request::Describe(description));
+    }
+
+    /// What the latest service is, and its captured files.
+    pub(crate) fn attach(&self) -> Option<(Service, Vec<OwnedFd>)> {
+        self.state().attached = None;
+        self.ask(&Request::Attach);
+        self.wait(Deadline::after(SUPERVISOR_BOUND), |state| {
+            state.attached.is_some().then_some(())
+        })?;
+        self.state().attached.take()
     }
 
     /// Nobody else's.
@@ -142,7 +216,9 @@ impl Link {
             state = self.state();
             state.reading = false;
             match events {
-                Some(events) => events.into_iter().for_each(|event| state.apply(event)),
+                Some(events) => events
+                    .into_iter()
+                    .for_each(|(event, fds)| state.apply(event, fds)),
                 None => state.lost = true,
             }
             // Also wakes who takes over the reading. The call costs even where nobody waits.
@@ -168,10 +244,9 @@ impl Link {
     }
 
     /// Waits for events and takes them in; `None` at the end of the socket.
-    fn read(&self, wait: Duration) -> Option<Vec<Event>> {
+    fn read(&self, wait: Duration) -> Option<Vec<(Event, Vec<OwnedFd>)>> {
         let mut inbox = self.inbox.lock().unwrap_or_else(PoisonError::into_inner);
         read_events(&self.socket, self.supervisor.wakeup(), &mut inbox, wait)
-            .map(|events| events.into_iter().map(|(event, _)| event).collect())
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -324,6 +399,9 @@ impl Link {
     /// The end of a supervisor whose tree is gone: waits until it cleaned up and ended, and leaves
     /// no zombie.
     pub(crate) fn close(self: &Arc<Self>) {
+        if self.is_shared() {
+            return;
+        }
         self.ask(&Request::Bye);
         self.await_end(Deadline::after(SUPERVISOR_BOUND));
         exit::unregister(self);

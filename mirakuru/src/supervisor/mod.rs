@@ -5,6 +5,7 @@
 //! process is gone, and owns all that must go with it: the tree and the private directory. The
 //! test's end of it is [`link::Link`]; the rest runs in the other process.
 
+mod clients;
 mod codec;
 mod directory;
 mod drain;

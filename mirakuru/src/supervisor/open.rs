@@ -60,6 +60,24 @@ pub(super) fn await_greeting(
     }
 }
 
+/// The name of the supervisor that a run shares: the first that it says.
+pub(super) fn await_name(socket: &UnixStream, deadline: Deadline) -> io::Result<(Inbox, String)> {
+    let mut inbox = Inbox::default();
+    loop {
+        let ended = || io::Error::from(io::ErrorKind::ConnectionReset);
+        let wait = deadline.remaining();
+        let events = read_events(socket, None, &mut inbox, wait).ok_or_else(ended)?;
+        for (event, _) in events {
+            if let Event::Named(name) = event {
+                return Ok((inbox, name));
+            }
+        }
+        if deadline.has_passed() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+    }
+}
+
 /// What arrives within this time; `None` at the end of the socket or of the supervisor.
 pub(super) fn read_events(
     socket: &UnixStream,

@@ -123,6 +123,17 @@ pub(crate) enum Request {
     /// A private directory below this one; owned by the service's user.
     MakeDirectory(PathBuf),
     Launch(Box<Launch>),
+    /// From now on this process, the runner, is the owner, and others may come by this socket.
+    Share {
+        runner: u32,
+        /// When it started, in the kernel's ticks.
+        started: u64,
+        socket: PathBuf,
+    },
+    /// What whoever comes later is told of the service that is ready.
+    Describe(Description),
+    /// One [`Event::Service`].
+    Attach,
     /// A signal to the service's process group.
     Signal(i32),
     Stop(StopPlan),
@@ -143,6 +154,13 @@ pub(crate) enum Event {
     /// It is there; its own process descriptor travels along.
     Hello,
     Directory(Result<PathBuf, Failure>),
+    /// The greeting of who came by the socket of a run: the supervisor's name.
+    Named(String),
+    Shared(Result<(), Failure>),
+    /// The answer to [`Request::Attach`]; the captured files travel along.
+    Service(Box<Service>),
+    /// Another test process has started the service anew.
+    Began,
     /// The answer to [`Request::Lease`].
     Leased(Leased),
     Launched(Result<u32, Failure>),
@@ -168,6 +186,34 @@ pub(crate) struct Gone {
     pub(crate) found: u32,
     /// What could not be killed: pid and command. Empty is the proof that all are gone.
     pub(crate) survivors: Vec<(u32, String)>,
+}
+
+/// The latest service of a supervisor.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Service {
+    /// 0 as long as there was none.
+    pub(crate) number: u64,
+    pub(crate) pid: u32,
+    pub(crate) directory: Option<PathBuf>,
+    pub(crate) exit: Option<i32>,
+    pub(crate) empty: bool,
+    /// Which streams are captured.
+    pub(crate) captured: [bool; 2],
+    /// What the test process that made it ready says of it; nothing until it is.
+    pub(crate) description: Option<Description>,
+}
+
+/// What only the test process that started a service knows of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Description {
+    /// The command, its placeholders filled in: as one text, and as words.
+    pub(crate) command: String,
+    pub(crate) words: Vec<String>,
+    pub(crate) port: u16,
+    /// Named groups of the banner.
+    pub(crate) captured: Vec<(String, String)>,
+    /// Where each stream goes on after the banner.
+    pub(crate) begins: [u64; 2],
 }
 
 /// What came of asking for a lease.
@@ -224,6 +270,21 @@ impl Request {
                 .u32(port.unwrap_or_default().into())
                 .bytes(holder.as_bytes()),
             Self::Release(port) => to.tag(9).u32((*port).into()),
+            Self::Share {
+                runner,
+                started,
+                socket,
+            } => to
+                .tag(10)
+                .u32(*runner)
+                .u64(*started)
+                .bytes(socket.as_os_str().as_bytes()),
+            Self::Describe(description) => {
+                to.tag(11);
+                encode_description(&mut to, description);
+                &mut to
+            }
+            Self::Attach => to.tag(12),
         };
         to.0
     }
@@ -245,6 +306,13 @@ impl Request {
                 holder: from.text()?,
             },
             9 => Self::Release(from.port()?),
+            10 => Self::Share {
+                runner: from.u32()?,
+                started: from.u64()?,
+                socket: from.path()?,
+            },
+            11 => Self::Describe(decode_description(&mut from)?),
+            12 => Self::Attach,
             _ => return None,
         })
     }
@@ -267,6 +335,15 @@ impl Event {
             Self::Leased(Leased::Granted(port)) => to.tag(11).u32((*port).into()),
             Self::Leased(Leased::Elsewhere(holder)) => to.tag(12).bytes(holder.as_bytes()),
             Self::Leased(Leased::Refused(failure)) => to.tag(13).failure(failure),
+            Self::Named(name) => to.tag(14).bytes(name.as_bytes()),
+            Self::Shared(Ok(())) => to.tag(15),
+            Self::Shared(Err(failure)) => to.tag(16).failure(failure),
+            Self::Service(service) => {
+                to.tag(17);
+                encode_service(&mut to, service);
+                &mut to
+            }
+            Self::Began => to.tag(18),
             Self::Gone(gone) => {
                 to.tag(10).flag(gone.forced).u32(gone.found);
                 to.list(&gone.survivors, |to, (pid, command)| {
@@ -293,6 +370,11 @@ impl Event {
             11 => Self::Leased(Leased::Granted(from.port()?)),
             12 => Self::Leased(Leased::Elsewhere(from.text()?)),
             13 => Self::Leased(Leased::Refused(from.failure()?)),
+            14 => Self::Named(from.text()?),
+            15 => Self::Shared(Ok(())),
+            16 => Self::Shared(Err(from.failure()?)),
+            17 => Self::Service(Box::new(decode_service(&mut from)?)),
+            18 => Self::Began,
             10 => Self::Gone(Gone {
                 forced: from.flag()?,
                 found: from.u32()?,
@@ -301,6 +383,68 @@ impl Event {
             _ => return None,
         })
     }
+}
+
+fn encode_service(to: &mut Encoder, service: &Service) {
+    let Service {
+        number,
+        pid,
+        directory,
+        exit,
+        empty,
+        captured,
+        description,
+    } = service;
+    to.u64(*number).u32(*pid);
+    to.option(directory.as_ref(), |to, path| {
+        to.bytes(path.as_os_str().as_bytes());
+    });
+    to.option(exit.as_ref(), |to, code| {
+        to.i32(*code);
+    });
+    to.flag(*empty).flag(captured[0]).flag(captured[1]);
+    to.option(description.as_ref(), encode_description);
+}
+
+fn encode_description(to: &mut Encoder, description: &Description) {
+    let Description {
+        command,
+        words,
+        port,
+        captured,
+        begins,
+    } = description;
+    to.bytes(command.as_bytes());
+    to.list(words, |to, word| {
+        to.bytes(word.as_bytes());
+    });
+    to.u32((*port).into());
+    to.list(captured, |to, (name, value)| {
+        to.bytes(name.as_bytes()).bytes(value.as_bytes());
+    });
+    to.u64(begins[0]).u64(begins[1]);
+}
+
+fn decode_description(from: &mut Decoder<'_>) -> Option<Description> {
+    Some(Description {
+        command: from.text()?,
+        words: from.list(Decoder::text)?,
+        port: from.port()?,
+        captured: from.list(|from| Some((from.text()?, from.text()?)))?,
+        begins: [from.u64()?, from.u64()?],
+    })
+}
+
+fn decode_service(from: &mut Decoder<'_>) -> Option<Service> {
+    Some(Service {
+        number: from.u64()?,
+        pid: from.u32()?,
+        directory: from.option(Decoder::path)?,
+        exit: from.option(Decoder::i32)?,
+        empty: from.flag()?,
+        captured: [from.flag()?, from.flag()?],
+        description: from.option(decode_description)?,
+    })
 }
 
 fn encode_launch(to: &mut Encoder, launch: &Launch) {

@@ -1,6 +1,7 @@
 //! The supervisor's loop: wait, take requests, drain, reap, stop, answer.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -8,28 +9,30 @@ use std::time::Instant;
 use nix::poll::{PollFd, PollFlags};
 use nix::unistd::{Pid, getppid};
 
+use super::clients::Clients;
 use super::directory;
 use super::drain::Drain;
 use super::launch::{Launched, failure, launch};
-use super::protocol::{Event, GRACE, Gone, KILL_BOUND, Launch, Leased, Request, StopPlan, Stream};
+use super::protocol::{Event, GRACE, Gone, Launch, Leased, Request, Service, StopPlan, Stream};
 use super::stopping::Stopping;
 use super::tree::Tree;
-use super::wire::{self, Arrived, Inbox};
 use crate::port::{self, Lease, Taken};
 use crate::sys::{self, ProcessFd, Wakeups};
-use crate::wait::Deadline;
 
 /// What a supervisor is given at its start.
 pub(super) struct Role {
     pub(super) link: UnixStream,
     pub(super) owner: ProcessFd,
-    pub(super) owner_pid: Pid,
+    /// Our parent, where it is the owner.
+    pub(super) owner_pid: Option<Pid>,
     pub(super) name: String,
 }
 
 struct Server {
-    role: Role,
-    inbox: Inbox,
+    name: String,
+    owner: ProcessFd,
+    owner_pid: Option<Pid>,
+    clients: Clients,
     wakeups: Wakeups,
     oom_score: Option<String>,
     tree: Tree,
@@ -37,8 +40,9 @@ struct Server {
     buffer: Vec<u8>,
     farewell: StopPlan,
     stopping: Option<Stopping>,
-    /// How far the captured streams were read, where their reader waits for more.
-    watched_output: [Option<u64>; 2],
+    /// What the latest service is, for who comes later.
+    service: Service,
+    captures: [Option<OwnedFd>; 2],
     path_watch: PathWatch,
     directory: Option<PathBuf>,
     leases: Vec<Lease>,
@@ -51,6 +55,8 @@ struct Server {
 /// test process that does not listen is never flooded; what changes meanwhile is kept in mind.
 #[derive(Default)]
 struct PathWatch {
+    /// Who asked.
+    by: u64,
     on: bool,
     asked: bool,
     changed: bool,
@@ -59,8 +65,10 @@ struct PathWatch {
 /// Serves until the executor is dropped or the test process is gone.
 pub(super) fn serve(role: Role) {
     let mut server = Server {
-        role,
-        inbox: Inbox::default(),
+        name: role.name,
+        owner: role.owner,
+        owner_pid: role.owner_pid,
+        clients: Clients::new(role.link),
         wakeups: Wakeups::new(),
         oom_score: sys::lower_oom_score(),
         tree: Tree::default(),
@@ -68,7 +76,8 @@ pub(super) fn serve(role: Role) {
         buffer: vec![0; 64 * 1024],
         farewell: StopPlan::ABRUPT,
         stopping: None,
-        watched_output: [None, None],
+        service: Service::default(),
+        captures: [None, None],
         path_watch: PathWatch::default(),
         directory: None,
         leases: Vec::new(),
@@ -85,8 +94,11 @@ pub(super) fn serve(role: Role) {
         server.advance_stop();
         server.answer_watches();
     }
-    if let Some(directory) = &server.directory {
-        directory::remove(directory);
+    for directory in [
+        server.directory.as_deref(),
+        server.clients.door().and_then(Path::parent),
+    ] {
+        directory.into_iter().for_each(directory::remove);
     }
     // Last: who queues for the port finds nothing of the tree. What follows ends without dropping.
     server.leases.clear();
@@ -103,7 +115,7 @@ impl Server {
             .ok()
             .and_then(ProcessFd::into_message);
         let fds: Vec<_> = own.iter().map(AsFd::as_fd).collect();
-        self.tell_with(&Event::Hello, &fds);
+        self.clients.tell(self.clients.asking, &Event::Hello, &fds);
     }
 
     fn has_nothing_left_to_do(&self) -> bool {
@@ -119,13 +131,13 @@ impl Server {
             .as_ref()
             .map(|stopping| stopping.next_look(&self.tree, now));
         // A socket at its end is always readable, and has nothing to say.
-        let link = Some(self.role.link.as_fd()).filter(|_| !self.leaving);
-        let owner = self.role.owner.wakeup().filter(|_| !self.owner_ended);
+        let links = self.clients.wakeups().filter(|_| !self.leaving);
+        let owner = self.owner.wakeup().filter(|_| !self.owner_ended);
         let pipes = self.drains.iter().flatten().filter_map(Drain::wakeup);
         let readable = |fd| PollFd::new(fd, PollFlags::POLLIN);
         let mut fds: Vec<_> = owner
             .into_iter()
-            .chain(link)
+            .chain(links)
             .chain(signals)
             .chain(pipes)
             .map(readable)
@@ -133,25 +145,38 @@ impl Server {
         let _ = sys::poll_for(&mut fds, Some(next.unwrap_or(longest).min(longest)));
         let owner_woke = owner.is_some() && fds[0].any() == Some(true);
         Woken {
-            owner: owner_woke || getppid() != self.role.owner_pid,
+            owner: owner_woke || self.owner_pid.is_some_and(|owner| getppid() != owner),
         }
     }
 
     fn take_requests(&mut self) {
-        while !self.leaving {
-            match self.inbox.receive(&self.role.link) {
-                Ok(Arrived::Something) => {}
-                Ok(Arrived::Nothing) => break,
-                // The executor is gone, or the exit hook hung up: the process may still wait.
-                Ok(Arrived::End) | Err(_) => self.leave(),
-            }
-            while let Some(frame) = self.inbox.next() {
+        if self.leaving {
+            return;
+        }
+        self.clients.accept(&self.name);
+        for id in self.clients.ids() {
+            let received = self.clients.receive(id);
+            self.clients.asking = id;
+            for frame in received.frames {
                 match Request::decode(&frame.bytes) {
                     Some(Request::Launch(order)) => self.launch(&order, frame.fds),
                     Some(request) => self.serve(request),
-                    None => self.leave(),
+                    None => self.lose(id),
                 }
             }
+            if received.ended {
+                self.lose(id);
+            }
+        }
+    }
+
+    /// The executor is gone, or the exit hook hung up: the process may still wait. What a run shares
+    /// does not depend on one of its tests.
+    fn lose(&mut self, id: u64) {
+        if self.owner_pid.is_some() {
+            self.leave();
+        } else {
+            self.clients.remove(id);
         }
     }
 
@@ -169,12 +194,55 @@ impl Server {
             Request::Release(port) => self.leases.retain(|lease| lease.port != port),
             Request::Signal(signal) => self.tree.signal_service(signal),
             Request::Stop(plan) => self.stop(plan),
-            Request::WatchOutput(stream, seen) => self.watched_output[stream as usize] = Some(seen),
+            Request::WatchOutput(stream, seen) => {
+                if let Some(client) = self.clients.get(self.clients.asking) {
+                    client.watched_output[stream as usize] = Some(seen);
+                }
+            }
             Request::WatchPath(path) => self.watch_path(&path),
             Request::ForgetPath => self.forget_path(),
             Request::Bye => self.leave(),
+            Request::Share {
+                runner,
+                started,
+                socket,
+            } => {
+                let shared = self.share(runner, started, &socket);
+                let shared = shared.map_err(|error| failure("share it with the run", &error));
+                self.tell(&Event::Shared(shared));
+            }
+            Request::Describe(description) => {
+                self.service.description = Some(description);
+            }
+            Request::Attach => self.tell_of_service(),
             Request::Launch(_) => unreachable!("taken together with its descriptors"),
         }
+    }
+
+    /// From now on the runner's life counts, not that of the test that came first.
+    fn share(&mut self, runner: u32, started: u64, socket: &Path) -> io::Result<()> {
+        let pid = Pid::from_raw(runner.try_into().map_err(io::Error::other)?);
+        let runner = ProcessFd::open(pid)?;
+        // Looked at after it was opened: the pid may have been given to another in between.
+        if sys::started_at(pid) != Some(started) {
+            return Err(nix::Error::ESRCH.into());
+        }
+        self.clients.open_door(socket)?;
+        self.owner = runner;
+        self.owner_pid = None;
+        Ok(())
+    }
+
+    fn tell_of_service(&mut self) {
+        let fds: Vec<_> = self.captures.iter().flatten().map(AsFd::as_fd).collect();
+        let service = Service {
+            directory: self.directory.clone(),
+            captured: [self.captures[0].is_some(), self.captures[1].is_some()],
+            ..self.service.clone()
+        };
+        let asking = self.clients.asking;
+        self.clients
+            .tell(asking, &Event::Service(Box::new(service)), &fds);
     }
 
     fn lease(&mut self, directory: &Path, port: Option<u16>, holder: &str) -> Leased {
@@ -202,6 +270,7 @@ impl Server {
             self.path_watch.on = self.wakeups.watch(path);
         }
         self.path_watch.asked = true;
+        self.path_watch.by = self.clients.asking;
     }
 
     fn forget_path(&mut self) {
@@ -212,25 +281,43 @@ impl Server {
     fn make_directory(&mut self, parent: &Path) {
         // Two threads may have asked at once: there is one.
         let known = self.directory.take().map(Ok);
-        let made = known.unwrap_or_else(|| directory::make(parent, &self.role.name));
+        let made = known.unwrap_or_else(|| directory::make(parent, &self.name));
         self.directory = made.as_ref().ok().cloned();
         let answer = made.map_err(|error| failure("make a temporary directory", &error));
         self.tell(&Event::Directory(answer));
     }
 
-    fn launch(&mut self, order: &Launch, fds: Vec<std::os::fd::OwnedFd>) {
+    fn launch(&mut self, order: &Launch, fds: Vec<OwnedFd>) {
         self.farewell = order.farewell;
         // What was awaited of an earlier service is not this one's.
-        self.watched_output = [None, None];
+        for client in self.clients.iter_mut() {
+            client.watched_output = [None, None];
+        }
         self.forget_path();
         self.hand_over_directory(order);
         match launch(order, fds, self.oom_score.as_deref()) {
             Ok(Launched { main, drains }) => {
                 self.tree = Tree::new(main);
                 self.drains = drains;
-                self.tell(&Event::Launched(Ok(main.as_raw().unsigned_abs())));
+                let pid = main.as_raw().unsigned_abs();
+                self.note_service(pid);
+                self.tell(&Event::Launched(Ok(pid)));
             }
             Err(failure) => self.tell(&Event::Launched(Err(failure))),
+        }
+    }
+
+    /// For who comes later, and for the others: what they know is of a service before.
+    fn note_service(&mut self, pid: u32) {
+        self.captures = [0, 1].map(|index| self.drains[index].as_ref().and_then(Drain::file));
+        self.service = Service {
+            number: self.service.number + 1,
+            pid,
+            ..Service::default()
+        };
+        let asking = self.clients.asking;
+        for id in self.clients.ids().into_iter().filter(|id| *id != asking) {
+            self.clients.tell(id, &Event::Began, &[]);
         }
     }
 
@@ -278,7 +365,7 @@ impl Server {
             .flatten()
             .find_map(Drain::news_of_loss);
         if let Some(failure) = lost {
-            self.tell(&Event::OutputLost(failure));
+            self.clients.tell_all(&Event::OutputLost(failure));
         }
     }
 
@@ -288,10 +375,12 @@ impl Server {
         if let Some(code) = reaped.exit {
             // What it printed last may have come in since: it must be in the file first.
             self.drain();
-            self.tell(&Event::Exited(code));
+            self.service.exit = Some(code);
+            self.clients.tell_all(&Event::Exited(code));
         }
         if reaped.emptied && self.stopping.is_none() {
-            self.tell(&Event::Empty);
+            self.service.empty = true;
+            self.clients.tell_all(&Event::Empty);
         }
     }
 
@@ -316,34 +405,35 @@ impl Server {
         // Given up on where something survived: the error lists it.
         self.tree = Tree::default();
         self.drains = [None, None];
-        self.tell(&Event::Gone(gone));
+        self.service.empty |= gone.survivors.is_empty();
+        self.clients.tell_all(&Event::Gone(gone));
     }
 
     fn answer_watches(&mut self) {
         if self.path_watch.asked && self.path_watch.changed {
             (self.path_watch.asked, self.path_watch.changed) = (false, false);
-            self.tell(&Event::Path);
+            self.clients.tell(self.path_watch.by, &Event::Path, &[]);
         }
-        for stream in [Stream::Stdout, Stream::Stderr] {
-            let index = stream as usize;
-            let written = self.drains[index].as_ref().map_or(0, Drain::written);
-            if self.watched_output[index]
-                .take_if(|seen| *seen < written)
-                .is_some()
-            {
-                self.tell(&Event::Output(stream));
+        let written = [0, 1].map(|index| self.drains[index].as_ref().map_or(0, Drain::written));
+        let mut due = Vec::new();
+        for client in self.clients.iter_mut() {
+            for stream in [Stream::Stdout, Stream::Stderr] {
+                let index = stream as usize;
+                if client.watched_output[index]
+                    .take_if(|seen| *seen < written[index])
+                    .is_some()
+                {
+                    due.push((client.id, stream));
+                }
             }
         }
+        for (id, stream) in due {
+            self.clients.tell(id, &Event::Output(stream), &[]);
+        }
     }
 
-    fn tell(&self, event: &Event) {
-        self.tell_with(event, &[]);
-    }
-
-    /// Nobody may be there to hear it: the next request, or its absence, shows that. The socket holds
-    /// all that can be on its way: every event is asked for, or comes once for a service.
-    fn tell_with(&self, event: &Event, fds: &[BorrowedFd<'_>]) {
-        let bound = Deadline::after(KILL_BOUND);
-        let _ = wire::send(&self.role.link, &event.encode(), fds, bound);
+    /// To who asked.
+    fn tell(&mut self, event: &Event) {
+        self.clients.tell(self.clients.asking, event, &[]);
     }
 }

@@ -1,8 +1,9 @@
 //! What a supervisor has told of its service, as far as it was read.
 
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
-use super::protocol::{Event, Failure, Gone, Leased, Stream};
+use super::protocol::{Event, Failure, Gone, Leased, Service, Stream};
 
 /// What the supervisor has told, of the latest service.
 #[derive(Debug, Default)]
@@ -12,6 +13,9 @@ pub(crate) struct State {
     pub(super) followers: usize,
     pub(crate) directory: Option<Result<PathBuf, Failure>>,
     pub(super) leased: Option<Leased>,
+    pub(super) shared: Option<Result<(), Failure>>,
+    /// What an attachment told, and the captured files.
+    pub(super) attached: Option<(Service, Vec<OwnedFd>)>,
     pub(crate) launched: Option<Result<u32, Failure>>,
     /// Which service of this supervisor the rest is told of.
     pub(super) service: u64,
@@ -44,6 +48,11 @@ impl State {
             lost: true,
             ..Self::default()
         }
+    }
+
+    /// The number of the latest service; 0 where there was none.
+    pub(crate) fn current(&self) -> u64 {
+        self.service
     }
 
     /// The number of the service that is started next.
@@ -98,9 +107,16 @@ impl State {
         };
     }
 
-    pub(super) fn apply(&mut self, event: Event) {
+    pub(super) fn apply(&mut self, event: Event, fds: Vec<OwnedFd>) {
         match event {
-            Event::Hello => {}
+            Event::Hello | Event::Named(_) => {}
+            Event::Shared(shared) => self.shared = Some(shared),
+            Event::Service(service) => {
+                self.service = service.number;
+                (self.exit, self.empty) = (service.exit, service.empty);
+                self.attached = Some((*service, fds));
+            }
+            Event::Began => self.begin_service(),
             Event::Directory(made) => self.directory = Some(made),
             Event::Leased(leased) => self.leased = Some(leased),
             Event::Launched(launched) => self.launched = Some(launched),

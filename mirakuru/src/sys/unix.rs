@@ -51,6 +51,16 @@ pub(crate) fn ephemeral_ports() -> std::ops::RangeInclusive<u16> {
     49_152..=u16::MAX
 }
 
+/// Not known: nothing is shared by a run.
+pub(crate) fn started_at(_pid: Pid) -> Option<u64> {
+    None
+}
+
+/// Not known.
+pub(crate) fn program_name(_pid: Pid) -> Option<String> {
+    None
+}
+
 /// The highest number of a signal that every Unix has.
 pub(crate) fn last_signal() -> i32 {
     31

@@ -106,6 +106,20 @@ pub(crate) fn standing(pid: Pid) -> Option<Standing> {
     })
 }
 
+/// When a process started, in the kernel's ticks since the system did: with its pid a name for ever.
+pub(crate) fn started_at(pid: Pid) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, fields) = stat.rsplit_once(')')?;
+    // The 22nd of all, by `proc_pid_stat(5)`; behind the name the third comes first.
+    fields.split_ascii_whitespace().nth(19)?.parse().ok()
+}
+
+/// The file name of the program that a process runs.
+pub(crate) fn program_name(pid: Pid) -> Option<String> {
+    let path = fs::read_link(format!("/proc/{pid}/exe")).ok()?;
+    Some(path.file_name()?.to_string_lossy().into_owned())
+}
+
 /// The command line for people; the name in brackets where there is none.
 pub(crate) fn command_line(pid: Pid) -> String {
     let raw = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();

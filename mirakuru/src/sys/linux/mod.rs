@@ -7,7 +7,9 @@ mod pidfd;
 mod process;
 
 pub(crate) use child_signals::Wakeups;
-pub(crate) use descendants::{carries, children, command_line, descendants, marked, standing};
+pub(crate) use descendants::{
+    carries, children, command_line, descendants, marked, program_name, standing, started_at,
+};
 pub(crate) use listeners::{Listeners, holder_of_port, is_passing, whose_listener};
 pub(crate) use pidfd::ProcessFd;
 pub(crate) use process::*;

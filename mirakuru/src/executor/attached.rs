@@ -1,0 +1,185 @@
+//! An executor whose service a whole run shares: started by one test process, used by all.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use super::Executor;
+use super::session::Run;
+use crate::error::{ErrorKind, Result};
+use crate::output::Capture;
+use crate::port;
+use crate::readiness::{Context, Readiness, Situation};
+use crate::shared::lock::FileLock;
+use crate::shared::run::RunPlace;
+use crate::supervisor::link::Link;
+use crate::supervisor::protocol::{Description, Stream};
+use crate::supervisor::state::State;
+use crate::wait::Deadline;
+
+impl<R: Readiness> Executor<R> {
+    /// Has the service of the run be up: the one that is there, or one that is started now.
+    pub(crate) fn join(&self, place: &Arc<RunPlace>) -> Result<()> {
+        let _turn = self.session.turn();
+        if self.session.shared_link().is_some() && self.is_up() {
+            return Ok(());
+        }
+        let _exclusive = self.lock(place)?;
+        self.session.settle_in(Arc::clone(place));
+        if self
+            .session
+            .shared_link()
+            .is_none_or(|link| link.look(|state| state.lost))
+            && let Ok(link) = Link::connect(&place.socket())
+        {
+            self.adopt(&link);
+        }
+        if self.session.shared_link().is_some() && self.is_up() {
+            return Ok(());
+        }
+        self.start_for_the_run(place)
+    }
+
+    /// Starts it, once more where it died, and hands it over to the run.
+    fn start_for_the_run(&self, place: &RunPlace) -> Result<()> {
+        let failures = place.failures();
+        if failures >= RunPlace::MOST_FAILURES {
+            return Err(self.not_tried_again(failures));
+        }
+        if let Some(run) = self.up() {
+            tracing::warn!(
+                executor = self.title(),
+                exit_code = run.link.look(|state| state.exit),
+                "a shared fixture died, and is started again"
+            );
+        }
+        let shared = self.start_in_turn().and_then(|_| self.hand_over(place));
+        place.note_failures(if shared.is_ok() { 0 } else { failures + 1 });
+        shared
+    }
+
+    fn hand_over(&self, place: &RunPlace) -> Result<()> {
+        let Some(run) = self.session.run().filter(|run| !run.link.is_shared()) else {
+            return Ok(());
+        };
+        match run.link.share(&place.runner, place.socket()) {
+            Some(Ok(())) => {
+                self.describe(&run);
+                Ok(())
+            }
+            Some(Err(failure)) => Err(self.refused("share it with the run", failure.error())),
+            None => Err(self.lost(&run.link)),
+        }
+    }
+
+    /// Tells whoever comes later what only this process knows.
+    pub(super) fn describe(&self, run: &Run) {
+        if !run.link.is_shared() {
+            return;
+        }
+        let begin = |stream| {
+            let capture = run.context.captured_stream(stream);
+            capture.map_or(0, |capture| capture.begin())
+        };
+        run.link.describe(Description {
+            command: self.command(),
+            words: self.command_parts(),
+            port: run.context.port(),
+            captured: run.context.all_captured(),
+            begins: [begin(Stream::Stdout), begin(Stream::Stderr)],
+        });
+    }
+
+    /// The latest run, of whatever test process.
+    pub(super) fn run(&self) -> Option<Run> {
+        self.follow();
+        self.session.run()
+    }
+
+    /// The run that is up, of whatever test process.
+    pub(super) fn up(&self) -> Option<Run> {
+        self.follow();
+        self.session.up()
+    }
+
+    /// Another test process may have started it anew.
+    fn follow(&self) {
+        let Some(link) = self.session.shared_link() else {
+            return;
+        };
+        let number = link.look(State::current);
+        let known = self.session.run().map(|run| run.number);
+        if known != Some(number) && !link.look(|state| state.lost) {
+            self.adopt(&link);
+        }
+    }
+
+    /// Takes over what a supervisor of the run tells of its service. One that is being started this
+    /// moment is looked at again later.
+    fn adopt(&self, link: &Arc<Link>) {
+        let Some((service, files)) = link.attach() else {
+            return;
+        };
+        let Some(description) = service.description else {
+            return;
+        };
+        let Ok(place) = self.place(service.directory, description.port) else {
+            return;
+        };
+        let mut files = files.into_iter();
+        let streams = [Stream::Stdout, Stream::Stderr];
+        let [stdout, stderr] = streams.map(|stream| {
+            let index = stream as usize;
+            let file = service.captured[index].then(|| files.next()).flatten()?;
+            Some(Arc::new(Capture::of_another(
+                stream,
+                self.config.timeout,
+                file,
+                description.begins[index],
+                service.number,
+                link,
+            )))
+        });
+        let deadline = Deadline::after(self.config.timeout);
+        let context = Context::new(Situation {
+            pid: Some(service.pid),
+            stdout,
+            stderr,
+            command: description.command.clone().into(),
+            captured: Mutex::new(description.captured.iter().cloned().collect()),
+            ..self.situation(place, Some(Arc::clone(link)), deadline)
+        });
+        let run = Run {
+            link: Arc::clone(link),
+            pid: service.pid,
+            number: service.number,
+            context,
+            plan: self.stop_plan(self.config.stop_signal),
+            pid_file: None,
+            up: true,
+        };
+        self.session.adopt(run, &description);
+    }
+
+    /// The run's lock, where the run shares it and this executor has not got it already.
+    pub(super) fn exclusive(&self) -> Result<Option<FileLock>> {
+        match self.session.place() {
+            Some(place) if !self.session.has_lock() => self.lock(&place).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    fn lock(&self, place: &RunPlace) -> Result<FileLock> {
+        self.lock_file(&place.lock())
+    }
+
+    pub(crate) fn lock_file(&self, path: &Path) -> Result<FileLock> {
+        let queue = Deadline::after(port::queue_bound());
+        FileLock::take(path, queue).map_err(|error| {
+            let mut scene = self
+                .scene()
+                .reason(format!("failed to lock what the run shares: {error}"));
+            scene.waited = Some(queue.elapsed());
+            scene.into_error(ErrorKind::Io)
+        })
+    }
+}

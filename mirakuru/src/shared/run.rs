@@ -1,0 +1,146 @@
+//! Where a run keeps what its test processes share: a directory of the runner's, by its pid and when it
+//! started, beside the locks of ports. What dead runs left is removed by the next.
+
+use std::fs;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use nix::unistd::Pid;
+
+use super::runner::Runner;
+use crate::port::lock_directory;
+use crate::sys;
+
+/// The place of one shared fixture of one run.
+#[derive(Debug)]
+pub(crate) struct RunPlace {
+    pub(crate) runner: Runner,
+    directory: PathBuf,
+    /// The fixture's name, fit for a file.
+    name: String,
+}
+
+impl RunPlace {
+    /// How often a start that failed is tried again, by the tests that come after.
+    pub(crate) const MOST_FAILURES: u32 = 3;
+
+    /// The place of this fixture in the runner's directory, which is made now if it was not yet.
+    ///
+    /// # Errors
+    ///
+    /// What is in the way, for a person.
+    pub(crate) fn of(runner: Runner, name: &str) -> Result<Self, String> {
+        let locks = lock_directory()?;
+        sweep(&locks);
+        let directory = locks.join(format!("run-{}-{}", runner.pid, runner.started));
+        let made = fs::DirBuilder::new().mode(0o700).create(&directory);
+        if let Err(error) = made.or_else(|error| match error.kind() {
+            std::io::ErrorKind::AlreadyExists => Ok(()),
+            _ => Err(error),
+        }) {
+            return Err(format!("failed to make {}: {error}", directory.display()));
+        }
+        let place = Self {
+            runner,
+            directory,
+            name: file_name(name),
+        };
+        let len = place.socket().as_os_str().len();
+        if len > sys::LONGEST_SOCKET_PATH {
+            let path = place.socket();
+            return Err(format!("the socket's path is too long: {}", path.display()));
+        }
+        Ok(place)
+    }
+
+    /// By which the test processes of the run come to the supervisor.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.directory.join(format!("{}.sock", self.name))
+    }
+
+    /// Held by who starts or stops it.
+    pub(crate) fn lock(&self) -> PathBuf {
+        self.directory.join(format!("{}.lock", self.name))
+    }
+
+    /// Held by who has it for itself.
+    pub(crate) fn exclusive_use(&self) -> PathBuf {
+        self.directory.join(format!("{}.use", self.name))
+    }
+
+    fn failures_file(&self) -> PathBuf {
+        self.directory.join(format!("{}.failures", self.name))
+    }
+
+    /// How often it could not be started; read and written under the lock.
+    pub(crate) fn failures(&self) -> u32 {
+        let noted = fs::read_to_string(self.failures_file());
+        noted.ok().and_then(|text| text.parse().ok()).unwrap_or(0)
+    }
+
+    pub(crate) fn note_failures(&self, count: u32) {
+        let _ = fs::write(self.failures_file(), count.to_string());
+    }
+}
+
+/// Names that differ stay different.
+fn file_name(name: &str) -> String {
+    let plain = name
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+    if plain && !name.is_empty() {
+        return name.to_owned();
+    }
+    name.bytes().fold("x".to_owned(), |mut hex, byte| {
+        use std::fmt::Write;
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+/// Removes the directories of runs whose runner is gone.
+fn sweep(locks: &Path) {
+    let entries = fs::read_dir(locks).into_iter().flatten().flatten();
+    for entry in entries {
+        let name = entry.file_name();
+        let Some((pid, started)) = name.to_str().and_then(run_of) else {
+            continue;
+        };
+        if sys::started_at(pid) != Some(started) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+fn run_of(name: &str) -> Option<(Pid, u64)> {
+    let (pid, started) = name.strip_prefix("run-")?.split_once('-')?;
+    Some((Pid::from_raw(pid.parse().ok()?), started.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_fit_for_files_and_stay_different() {
+        assert_eq!(file_name("my-db_1"), "my-db_1");
+        assert_ne!(file_name("a/b"), file_name("a b"));
+        assert!(!file_name("../x").contains(['/', '.']));
+    }
+
+    #[test]
+    fn what_dead_runs_left_is_removed_and_the_rest_stays() {
+        let locks = tempfile::tempdir().expect("a temporary directory");
+        let own = sys::started_at(Pid::this()).expect("procfs");
+        let alive = locks.path().join(format!("run-{}-{own}", Pid::this()));
+        let dead = locks
+            .path()
+            .join(format!("run-{}-{}", Pid::this(), own + 1));
+        let other = locks.path().join("port-1");
+        for path in [&alive, &dead, &other] {
+            fs::create_dir(path).expect("own directory");
+        }
+        sweep(locks.path());
+        assert!(alive.exists() && other.exists() && !dead.exists());
+    }
+}

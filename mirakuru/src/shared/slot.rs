@@ -1,0 +1,72 @@
+//! A small number that no other test running now has.
+
+use std::cell::OnceCell;
+use std::io;
+
+use super::lock::FileLock;
+use super::runner;
+use crate::port::lock_directory;
+
+thread_local! {
+    static SLOT: OnceCell<Slot> = const { OnceCell::new() };
+}
+
+/// A number, with the lock on it where it is our own.
+struct Slot {
+    number: u32,
+    #[expect(dead_code, reason = "held only")]
+    lock: Option<FileLock>,
+}
+
+/// A small number, from 0 on, that no other test has that runs now: for a Redis database, a schema, a
+/// prefix of topics on a server that tests share.
+///
+/// Under nextest it is the run's own (`NEXTEST_TEST_GLOBAL_SLOT`; see nextest's "Environment variables"),
+/// so unique in the run. Elsewhere no other test of this user on this machine has it, and it belongs to
+/// the calling thread until that ends, as a test's thread does with its test. Asked again, the same
+/// thread is told the same number.
+///
+/// ```
+/// assert_eq!(mirakuru::slot(), mirakuru::slot());
+/// ```
+///
+/// # Panics
+///
+/// If no lock can be made in the temporary directory.
+#[must_use]
+pub fn slot() -> u32 {
+    SLOT.with(|slot| {
+        slot.get_or_init(|| take().unwrap_or_else(|why| panic!("no slot: {why}")))
+            .number
+    })
+}
+
+/// Only where it is nextest that says so, and no leftover of its environment.
+fn of_nextest() -> Option<u32> {
+    let number = std::env::var("NEXTEST_TEST_GLOBAL_SLOT").ok()?;
+    std::env::var_os("NEXTEST_RUN_ID")?;
+    runner::find().ok()?;
+    number.parse().ok()
+}
+
+fn take() -> Result<Slot, String> {
+    if let Some(number) = of_nextest() {
+        return Ok(Slot { number, lock: None });
+    }
+    let mut number = 0;
+    loop {
+        let path = lock_directory()?.join(format!("slot-{number}"));
+        match FileLock::try_take(&path) {
+            Ok(Some(lock)) => {
+                return Ok(Slot {
+                    number,
+                    lock: Some(lock),
+                });
+            }
+            Ok(None) => number += 1,
+            // The directory goes with the last lease.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(format!("{}: {error}", path.display())),
+        }
+    }
+}

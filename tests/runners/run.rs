@@ -1,0 +1,160 @@
+//! A run of the tests of `in_a_run.rs`, and what it left.
+
+use std::{
+    collections::BTreeSet,
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    sync::mpsc,
+    thread,
+    time::Duration,
+};
+
+use nix::fcntl::{Flock, FlockArg};
+use tempfile::TempDir;
+
+/// Two seconds to ask the tree, and a margin for a machine that is busy.
+const GRACE: Duration = Duration::from_secs(20);
+
+/// The directory that the tests of one run write into.
+pub(crate) struct Run {
+    directory: TempDir,
+}
+
+impl Run {
+    pub(crate) fn new() -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        File::create(directory.path().join("hold")).expect("own directory");
+        Self { directory }
+    }
+
+    fn lines(&self, name: &str) -> Vec<String> {
+        let text = fs::read_to_string(self.directory.path().join(name)).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    pub(crate) fn starts(&self) -> usize {
+        self.lines("starts").len()
+    }
+
+    /// How often it was used, and how many processes it was.
+    pub(crate) fn uses(&self) -> (usize, usize) {
+        let pids = self.lines("pids");
+        (pids.len(), pids.iter().collect::<BTreeSet<_>>().len())
+    }
+
+    pub(crate) fn slots(&self) -> Vec<String> {
+        self.lines("slots")
+    }
+
+    /// Whether every process of the service is gone within the grace period.
+    pub(crate) fn is_gone(&self) -> bool {
+        let file = File::open(self.directory.path().join("hold")).expect("it is there");
+        let (send, receive) = mpsc::channel();
+        // The kernel wakes the thread; it is left behind where that is too late.
+        thread::spawn(move || send.send(Flock::lock(file, FlockArg::LockExclusive).is_ok()));
+        receive.recv_timeout(GRACE).unwrap_or(false)
+    }
+
+    pub(crate) fn is_in_use(&self) -> bool {
+        let file = File::open(self.directory.path().join("hold")).expect("it is there");
+        Flock::lock(file, FlockArg::LockExclusiveNonblock).is_err()
+    }
+
+    pub(crate) fn nextest(&self, filter: &str) -> Command {
+        self.nextest_with("shared", filter)
+    }
+
+    pub(crate) fn nextest_with(&self, profile: &str, filter: &str) -> Command {
+        let mut command = self.cargo(&["nextest", "run"]);
+        command
+            .arg("--config-file")
+            .arg(package().join("runners/nextest.toml"));
+        command.args(["--profile", profile, "--no-fail-fast", "-E"]);
+        command.arg(format!("test({filter})"));
+        command
+    }
+
+    pub(crate) fn cargo_test(&self, filter: &str) -> Command {
+        let mut command = self.cargo(&["test"]);
+        command.arg(filter);
+        command
+    }
+
+    fn cargo(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO"));
+        command.args(words);
+        // The whole workspace, as the gate does: with other features everything would be built anew.
+        command.args([
+            "--workspace",
+            "--test",
+            "in_a_run",
+            "--test",
+            "in_a_run_too",
+        ]);
+        command.arg("--target-dir").arg(target_directory());
+        // What an outer nextest says to its tests is not meant for an inner one.
+        let of_the_outer = std::env::vars_os().map(|(name, _)| name);
+        for name in of_the_outer.filter(|name| name.as_encoded_bytes().starts_with(b"NEXTEST")) {
+            command.env_remove(name);
+        }
+        command
+            .env("IN_A_RUN", self.directory.path())
+            .current_dir(package())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    /// The test binary itself, as a shell would run it.
+    pub(crate) fn binary(&self, filter: &str) -> Command {
+        let mut listed = self.cargo(&["test", "--no-run", "--message-format=json"]);
+        let output = listed.output().expect("cargo");
+        let text = String::from_utf8_lossy(&output.stdout);
+        let path = text
+            .split('"')
+            .find(|word| word.contains("/in_a_run-"))
+            .unwrap_or_else(|| panic!("no test binary: {text}"));
+        let mut command = Command::new(path);
+        command
+            .arg(filter)
+            .env("IN_A_RUN", self.directory.path())
+            .env_remove("NEXTEST_RUN_ID")
+            .stdin(Stdio::null());
+        command
+    }
+}
+
+fn package() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Where this test was built, so that little is built anew.
+fn target_directory() -> PathBuf {
+    // The program of a helper lies in TARGET/PROFILE.
+    let helper = Path::new(env!("CARGO_BIN_EXE_holds"));
+    let target = helper.ancestors().nth(2).expect("an absolute path");
+    target.to_owned()
+}
+
+#[track_caller]
+pub(crate) fn passes(mut command: Command) {
+    let output = command.output().expect("a runner");
+    assert!(output.status.success(), "{}", said(&output));
+}
+
+pub(crate) fn said(output: &Output) -> String {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    format!("{}\n{}", text(&output.stdout), text(&output.stderr))
+}
+
+/// A runner that is ended before its run is.
+pub(crate) struct Running(pub(crate) Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
