@@ -1,16 +1,10 @@
 //! `{port}` without a port: one that nobody else has.
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    net::{TcpListener, TcpStream},
-    sync::Mutex,
-    thread,
-};
+use std::{collections::BTreeSet, fs, net::TcpStream, thread};
 
-use mirakuru::{Context, NotReady, Readiness, Result, SimpleExecutor, TcpExecutor, readiness::Tcp};
+use mirakuru::{Result, SimpleExecutor, TcpExecutor, readiness::Tcp};
 
-use crate::programs::LISTENS_LATE;
+use crate::{programs::LISTENS_LATE, stranger::TakenAfterTheStart};
 
 #[test]
 fn no_two_are_the_same() {
@@ -50,31 +44,8 @@ fn it_stays_through_stops_and_restarts() -> Result<()> {
     Ok(())
 }
 
-/// Somebody else binds the first port between the look before the start and the service's own bind.
-struct TakenOnce {
-    check: Tcp,
-    stranger: Mutex<Option<TcpListener>>,
-}
-
-impl Readiness for TakenOnce {
-    fn after_start_check(&self, cx: &Context) -> std::result::Result<(), NotReady> {
-        self.stranger
-            .lock()
-            .expect("no panic")
-            .get_or_insert_with(|| TcpListener::bind(("127.0.0.1", cx.port())).expect("free"));
-        self.check.after_start_check(cx)
-    }
-
-    fn target(&self) -> mirakuru::readiness::Target {
-        self.check.target()
-    }
-}
-
-fn taken_once() -> TakenOnce {
-    TakenOnce {
-        check: Tcp::new("127.0.0.1", 0),
-        stranger: Mutex::default(),
-    }
+fn taken_once() -> TakenAfterTheStart {
+    TakenAfterTheStart::new(Tcp::new("127.0.0.1", 0))
 }
 
 #[test]

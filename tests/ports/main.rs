@@ -1,5 +1,5 @@
 //! Ports: leases on free ones, conflicts over fixed ones, and strangers. A file per behaviour; the
-//! last four are what they share.
+//! last five are what they share.
 
 mod directory;
 mod fail;
@@ -16,6 +16,7 @@ mod holder;
 )]
 mod lifeline;
 mod programs;
+mod stranger;
 #[path = "../executors/told.rs"]
 #[expect(
     dead_code,

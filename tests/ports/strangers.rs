@@ -1,6 +1,6 @@
 //! Who listens has to be of the tree: what a stranger answers is not ready.
 
-use std::{net::TcpListener, sync::Mutex};
+use std::net::TcpListener;
 
 use mirakuru::{
     Context, ErrorKind, Executor, NotReady, Readiness, Result, TcpExecutor, readiness::Tcp,
@@ -9,37 +9,9 @@ use mirakuru::{
 use crate::{
     holder::fixed_port,
     programs::{LISTENS_LATE, PRINTS},
+    stranger::TakenAfterTheStart,
     told::{at_once, error_of},
 };
-
-/// The test process itself comes first, once the service was started.
-struct TakenAfterTheStart {
-    check: Tcp,
-    stranger: Mutex<Option<TcpListener>>,
-}
-
-impl TakenAfterTheStart {
-    fn new(check: Tcp) -> Self {
-        Self {
-            check,
-            stranger: Mutex::default(),
-        }
-    }
-}
-
-impl Readiness for TakenAfterTheStart {
-    fn after_start_check(&self, cx: &Context) -> std::result::Result<(), NotReady> {
-        self.stranger
-            .lock()
-            .expect("no panic")
-            .get_or_insert_with(|| TcpListener::bind(("127.0.0.1", cx.port())).expect("free"));
-        self.check.after_start_check(cx)
-    }
-
-    fn target(&self) -> mirakuru::readiness::Target {
-        self.check.target()
-    }
-}
 
 #[test]
 fn what_a_stranger_answers_is_told_with_its_command() {

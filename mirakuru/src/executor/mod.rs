@@ -5,11 +5,13 @@ mod attached;
 mod claim;
 mod failure;
 mod kinds;
+mod outage;
 mod ready;
 mod session;
 mod settle;
 mod start;
 mod stop;
+mod verdict;
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -28,7 +30,7 @@ pub use kinds::HttpExecutor;
 pub use kinds::{
     AnyExecutor, OutputExecutor, PidExecutor, SimpleExecutor, TcpExecutor, UnixSocketExecutor,
 };
-pub use stop::Stopped;
+pub use outage::Stopped;
 
 use session::Session;
 

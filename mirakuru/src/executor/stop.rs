@@ -1,16 +1,14 @@
-//! Stop, kill, signal, restart, and the guard of an outage.
-
-use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+//! Stop, kill, signal, and the wait for something else than readiness.
 
 use nix::libc;
 
 use super::Executor;
 use super::failure::warn_about;
 use super::session::Run;
+use super::verdict::Expected;
 use crate::error::{ErrorKind, Result};
 use crate::readiness::Readiness;
-use crate::signal::{Signal, describe_exit};
+use crate::signal::Signal;
 use crate::supervisor::protocol::{Gone, StopPlan};
 use crate::wait::Deadline;
 
@@ -48,7 +46,12 @@ impl<R: Readiness> Executor<R> {
         self.stop_and(signal, expected.into(), Port::GivenBack)
     }
 
-    fn stop_and(&self, signal: Signal, expected: Option<i32>, port: Port) -> Result<&Self> {
+    pub(super) fn stop_and(
+        &self,
+        signal: Signal,
+        expected: Option<i32>,
+        port: Port,
+    ) -> Result<&Self> {
         let Some((run, gone)) = self.end(self.stop_plan(signal), port)? else {
             return Ok(self);
         };
@@ -111,44 +114,6 @@ impl<R: Readiness> Executor<R> {
         Ok(self)
     }
 
-    /// Stops it and starts it again, with the same port and the same private directory.
-    ///
-    /// # Errors
-    ///
-    /// As [`stop`](Self::stop), and then it stays stopped; and as [`start`](Self::start).
-    pub fn restart(&self) -> Result<&Self> {
-        self.begin_outage()?.start()
-    }
-
-    /// Stops it now, and starts it again when the guard is dropped: a bounded outage.
-    ///
-    /// # Errors
-    ///
-    /// As [`stop`](Self::stop).
-    pub fn stopped(&self) -> Result<Stopped<'_>> {
-        self.begin_outage()?;
-        Ok(Stopped {
-            executor: Some(self),
-        })
-    }
-
-    /// Stops it, and keeps its port: nobody else takes it meanwhile.
-    fn begin_outage(&self) -> Result<&Self> {
-        let (signal, expected) = (self.config.stop_signal, self.config.expected_returncode);
-        self.check_signal(signal)?;
-        if !self.session.is_foreign() {
-            // Of the run too: nobody starts it meanwhile.
-            let lock = self.exclusive()?;
-            self.session.keep_lock(lock);
-        }
-        let stopped = self.stop_and(signal, expected, Port::Kept);
-        if stopped.is_err() && !self.session.is_foreign() {
-            self.session.give_back();
-            self.session.keep_lock(None);
-        }
-        stopped
-    }
-
     /// Waits until `ready` returns true, asked at the pace of a start, within the executor's
     /// timeout counted from now.
     ///
@@ -200,7 +165,7 @@ impl<R: Readiness> Executor<R> {
         Err(self.unready(unready, awaited, &run, stood, gone.as_ref(), deadline))
     }
 
-    fn check_signal(&self, signal: Signal) -> Result<()> {
+    pub(super) fn check_signal(&self, signal: Signal) -> Result<()> {
         signal.check().map_err(|mistake| {
             self.scene()
                 .reason(mistake)
@@ -249,131 +214,8 @@ impl<R: Readiness> Executor<R> {
 
 /// What becomes of the lease on a fixed port.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Port {
+pub(super) enum Port {
     GivenBack,
     /// The service is about to come back.
     Kept,
-}
-
-/// How a stopped process may have ended.
-struct Expected {
-    signal: Signal,
-    code: Option<i32>,
-    /// The signal that made it, where asking was in vain.
-    forced_by: Option<Signal>,
-}
-
-impl Expected {
-    fn accepts(&self, code: i32) -> bool {
-        let by_signal = |signal: Signal| code == -signal.as_raw() || code == 128 + signal.as_raw();
-        code == 0
-            || self
-                .code
-                .map_or_else(|| by_signal(self.signal), |expected| code == expected)
-            || self
-                .forced_by
-                .is_some_and(|signal| by_signal(signal) || by_signal(Signal::KILL))
-    }
-}
-
-impl fmt::Display for Expected {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.code {
-            Some(code) => write!(f, "exited with code 0, or {}", describe_exit(code)),
-            None => write!(
-                f,
-                "exited with code 0 or {}, or killed by {}",
-                128 + self.signal.as_raw(),
-                self.signal
-            ),
-        }
-    }
-}
-
-/// An outage that a test makes: the service is stopped, and starts again when this is dropped.
-///
-/// Drop never panics, and a start that fails in it is a warning event only; call
-/// [`restart`](Self::restart) to see the error. Where drop does not run, the service stays stopped.
-#[must_use = "the service starts again when this is dropped"]
-pub struct Stopped<'a> {
-    executor: Option<&'a dyn StartAgain>,
-}
-
-impl Stopped<'_> {
-    /// Starts the service again now.
-    ///
-    /// # Errors
-    ///
-    /// As [`Executor::start`].
-    pub fn restart(mut self) -> Result<()> {
-        self.executor.take().map_or(Ok(()), StartAgain::start_again)
-    }
-}
-
-impl Drop for Stopped<'_> {
-    fn drop(&mut self) {
-        // While panicking the executor is about to be dropped too: starting it would be in vain.
-        let Some(executor) = self.executor.take().filter(|_| !std::thread::panicking()) else {
-            return;
-        };
-        // A check of the user's own may panic.
-        match catch_unwind(AssertUnwindSafe(|| executor.start_again())) {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "did not start again after an outage"),
-            Err(_) => tracing::warn!("a check panicked in the start after an outage"),
-        }
-    }
-}
-
-impl fmt::Debug for Stopped<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Stopped").finish_non_exhaustive()
-    }
-}
-
-/// An executor whose check does not matter.
-trait StartAgain {
-    fn start_again(&self) -> Result<()>;
-}
-
-impl<R: Readiness> StartAgain for Executor<R> {
-    fn start_again(&self) -> Result<()> {
-        self.start().map(drop)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn expected(code: Option<i32>, forced_by: Option<Signal>) -> Expected {
-        Expected {
-            signal: Signal::TERM,
-            code,
-            forced_by,
-        }
-    }
-
-    #[test]
-    fn by_default_death_by_the_signal_and_its_shell_code_are_right() {
-        let default = expected(None, None);
-        assert!([0, -15, 143].into_iter().all(|code| default.accepts(code)));
-        assert!(
-            [1, -9, 137, 15]
-                .into_iter()
-                .all(|code| !default.accepts(code))
-        );
-    }
-
-    #[test]
-    fn an_expected_code_takes_the_place_of_the_default() {
-        let three = expected(Some(3), None);
-        assert!(three.accepts(3) && three.accepts(0) && !three.accepts(-15));
-    }
-
-    #[test]
-    fn a_kill_after_the_timeout_is_right() {
-        assert!(expected(None, Some(Signal::KILL)).accepts(-9));
-        assert!(expected(Some(3), Some(Signal::QUIT)).accepts(-3));
-    }
 }

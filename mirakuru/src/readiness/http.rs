@@ -2,13 +2,12 @@
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
-use std::sync::OnceLock;
 
-use regex::Regex;
 use reqwest::blocking::Client;
 use reqwest::header::{HeaderName, HeaderValue};
 use reqwest::{Method, Url, redirect};
 
+use super::status::StatusPattern;
 use super::tcp::{connect, is_served, resolve, served_by_the_tree};
 use super::{Context, Manner, NotReady, Readiness, Target};
 
@@ -25,65 +24,6 @@ pub struct Http {
     payload: Vec<(String, String)>,
     headers: Vec<(String, String)>,
     any_listener: bool,
-}
-
-/// Which statuses are accepted: one code, or a regular expression that must match the whole code.
-#[derive(Clone, Debug)]
-pub struct StatusPattern {
-    written: String,
-    regex: OnceLock<Result<Regex, String>>,
-}
-
-impl StatusPattern {
-    fn new(written: String) -> Self {
-        Self {
-            written,
-            regex: OnceLock::new(),
-        }
-    }
-
-    fn regex(&self) -> Result<&Regex, String> {
-        let compile = || {
-            Regex::new(&format!("^(?:{})$", self.written)).map_err(|error| {
-                format!(
-                    "the status {:?} is no regular expression: {error}",
-                    self.written
-                )
-            })
-        };
-        self.regex
-            .get_or_init(compile)
-            .as_ref()
-            .map_err(Clone::clone)
-    }
-
-    fn accepts(&self, code: u16) -> Result<bool, String> {
-        Ok(self.regex()?.is_match(&code.to_string()))
-    }
-}
-
-impl Default for StatusPattern {
-    fn default() -> Self {
-        r"2\d\d".into()
-    }
-}
-
-impl From<u16> for StatusPattern {
-    fn from(code: u16) -> Self {
-        Self::new(code.to_string())
-    }
-}
-
-impl From<&str> for StatusPattern {
-    fn from(pattern: &str) -> Self {
-        Self::new(pattern.to_owned())
-    }
-}
-
-impl From<String> for StatusPattern {
-    fn from(pattern: String) -> Self {
-        Self::new(pattern)
-    }
 }
 
 thread_local! {
@@ -346,16 +286,6 @@ mod tests {
             found("https://localhost/x"),
             (Some("localhost".into()), Some(443))
         );
-    }
-
-    #[test]
-    fn a_status_must_match_as_a_whole() {
-        let accepts = |status: StatusPattern, code| status.accepts(code).expect("a valid pattern");
-        assert!(accepts(StatusPattern::default(), 204));
-        assert!(!accepts(StatusPattern::default(), 302));
-        assert!(accepts(404.into(), 404));
-        assert!(accepts("200|5..".into(), 503));
-        assert!(!accepts("20".into(), 200));
     }
 
     #[test]

@@ -7,6 +7,8 @@ mod http;
 mod output;
 mod pid_file;
 pub(crate) mod probe;
+#[cfg(feature = "http")]
+mod status;
 mod tcp;
 mod unix_socket;
 
@@ -17,9 +19,11 @@ pub use combine::{And, Or, Then};
 pub use context::Context;
 pub(crate) use context::Situation;
 #[cfg(feature = "http")]
-pub use http::{Http, StatusPattern};
+pub use http::Http;
 pub use output::{Output, Stream};
 pub use pid_file::PidFile;
+#[cfg(feature = "http")]
+pub use status::StatusPattern;
 pub use tcp::Tcp;
 pub(crate) use tcp::join as tcp_address;
 pub use unix_socket::UnixSocket;

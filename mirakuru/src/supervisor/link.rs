@@ -12,22 +12,20 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use super::directory;
-use super::open::{await_greeting, await_name, read_events, run_again, unique_name};
+use super::open::{await_greeting, read_events, run_again, unique_name};
 use super::protocol::{
-    Description, Event, Failure, Gone, HANDSHAKE, KILL_BOUND, Launch, Leased, MARK, Request,
-    Service, StopPlan, Stream,
+    Event, Failure, Gone, HANDSHAKE, KILL_BOUND, Launch, Leased, MARK, Request, StopPlan, Stream,
 };
 use super::state::State;
 use super::sweep::sweep;
 use super::wire::{self, Inbox};
 use crate::exit::{self, Permit};
-use crate::shared::runner::Runner;
 use crate::sys::{self, ProcessFd};
 use crate::wait::Deadline;
 
 /// How long a supervisor may take to come up, and to end once nothing is left to do: generous, as
 /// only a machine in trouble gets there.
-const SUPERVISOR_BOUND: Duration = Duration::from_secs(30);
+pub(super) const SUPERVISOR_BOUND: Duration = Duration::from_secs(30);
 
 /// One supervisor, from the test process.
 pub(crate) struct Link {
@@ -41,7 +39,7 @@ pub(crate) struct Link {
     socket: UnixStream,
     supervisor: ProcessFd,
     /// The run's, and not this process's to end.
-    shared: AtomicBool,
+    pub(super) shared: AtomicBool,
     /// Held for a whole frame.
     sending: Mutex<()>,
     /// Held by the thread that reads.
@@ -82,24 +80,7 @@ impl Link {
         Ok(link)
     }
 
-    /// Comes to a supervisor that a run shares.
-    pub(crate) fn connect(socket: &Path) -> io::Result<Arc<Self>> {
-        let socket = UnixStream::connect(socket)?;
-        let peer = sys::peer(&socket).ok_or(io::ErrorKind::Unsupported)?;
-        let supervisor = ProcessFd::open(peer)?;
-        let (inbox, name) = await_name(&socket, Deadline::after(SUPERVISOR_BOUND))?;
-        let link = Self::new(
-            peer.as_raw().unsigned_abs(),
-            name,
-            socket,
-            supervisor,
-            inbox,
-        );
-        link.shared.store(true, Ordering::Relaxed);
-        Ok(Arc::new(link))
-    }
-
-    fn new(
+    pub(super) fn new(
         pid: u32,
         name: String,
         socket: UnixStream,
@@ -121,48 +102,6 @@ impl Link {
             directory: OnceLock::new(),
             swept: OnceLock::new(),
         }
-    }
-
-    /// Hands the supervisor over to the run: from now on this process is one of those who use it.
-    /// `None` if it does not answer.
-    pub(crate) fn share(
-        self: &Arc<Self>,
-        runner: &Runner,
-        socket: PathBuf,
-    ) -> Option<Result<(), Failure>> {
-        self.state().shared = None;
-        self.ask(&Request::Share {
-            runner: runner.pid.as_raw().unsigned_abs(),
-            started: runner.started,
-            socket,
-        });
-        let shared = self.wait(Deadline::after(SUPERVISOR_BOUND), |state| {
-            state.shared.clone()
-        })?;
-        if shared.is_ok() {
-            self.shared.store(true, Ordering::Relaxed);
-            exit::unregister(self);
-        }
-        Some(shared)
-    }
-
-    /// Whether it belongs to the run.
-    pub(crate) fn is_shared(&self) -> bool {
-        self.shared.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn describe(&self, description: Description) {
-        self.ask(&Request::Describe(description));
-    }
-
-    /// What the latest service is, and its captured files.
-    pub(crate) fn attach(&self) -> Option<(Service, Vec<OwnedFd>)> {
-        self.state().attached = None;
-        self.ask(&Request::Attach);
-        self.wait(Deadline::after(SUPERVISOR_BOUND), |state| {
-            state.attached.is_some().then_some(())
-        })?;
-        self.state().attached.take()
     }
 
     /// Nobody else's.
@@ -249,11 +188,11 @@ impl Link {
         read_events(&self.socket, self.supervisor.wakeup(), &mut inbox, wait)
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn ask(&self, request: &Request) {
+    pub(super) fn ask(&self, request: &Request) {
         self.ask_with(request, &[], Deadline::after(SUPERVISOR_BOUND));
     }
 

@@ -5,15 +5,18 @@
 //! process is gone, and owns all that must go with it: the tree and the private directory. The
 //! test's end of it is [`link::Link`]; the rest runs in the other process.
 
+mod attach;
 mod clients;
 mod codec;
 mod directory;
 mod drain;
+mod encoding;
 mod entry;
 mod launch;
 pub(crate) mod link;
 mod open;
 pub(crate) mod protocol;
+mod requests;
 mod serve;
 pub(crate) mod state;
 mod stopping;

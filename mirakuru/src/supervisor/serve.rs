@@ -1,6 +1,5 @@
 //! The supervisor's loop: wait, take requests, drain, reap, stop, answer.
 
-use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -12,11 +11,10 @@ use nix::unistd::{Pid, getppid};
 use super::clients::Clients;
 use super::directory;
 use super::drain::Drain;
-use super::launch::{Launched, failure, launch};
-use super::protocol::{Event, GRACE, Gone, Launch, Leased, Request, Service, StopPlan, Stream};
+use super::protocol::{Event, GRACE, Gone, Service, StopPlan, Stream};
 use super::stopping::Stopping;
 use super::tree::Tree;
-use crate::port::{self, Lease, Taken};
+use crate::port::Lease;
 use crate::sys::{self, ProcessFd, Wakeups};
 
 /// What a supervisor is given at its start.
@@ -28,38 +26,38 @@ pub(super) struct Role {
     pub(super) name: String,
 }
 
-struct Server {
-    name: String,
-    owner: ProcessFd,
-    owner_pid: Option<Pid>,
-    clients: Clients,
-    wakeups: Wakeups,
-    oom_score: Option<String>,
-    tree: Tree,
-    drains: [Option<Drain>; 2],
-    buffer: Vec<u8>,
-    farewell: StopPlan,
-    stopping: Option<Stopping>,
+pub(super) struct Server {
+    pub(super) name: String,
+    pub(super) owner: ProcessFd,
+    pub(super) owner_pid: Option<Pid>,
+    pub(super) clients: Clients,
+    pub(super) wakeups: Wakeups,
+    pub(super) oom_score: Option<String>,
+    pub(super) tree: Tree,
+    pub(super) drains: [Option<Drain>; 2],
+    pub(super) buffer: Vec<u8>,
+    pub(super) farewell: StopPlan,
+    pub(super) stopping: Option<Stopping>,
     /// What the latest service is, for who comes later.
-    service: Service,
-    captures: [Option<OwnedFd>; 2],
-    path_watch: PathWatch,
-    directory: Option<PathBuf>,
-    leases: Vec<Lease>,
+    pub(super) service: Service,
+    pub(super) captures: [Option<OwnedFd>; 2],
+    pub(super) path_watch: PathWatch,
+    pub(super) directory: Option<PathBuf>,
+    pub(super) leases: Vec<Lease>,
     /// The test process hung up: nobody can ask for anything any more.
-    leaving: bool,
-    owner_ended: bool,
+    pub(super) leaving: bool,
+    pub(super) owner_ended: bool,
 }
 
 /// The watch of a path. What is told is told once and then waits to be asked for again, so that a
 /// test process that does not listen is never flooded; what changes meanwhile is kept in mind.
 #[derive(Default)]
-struct PathWatch {
+pub(super) struct PathWatch {
     /// Who asked.
-    by: u64,
-    on: bool,
-    asked: bool,
-    changed: bool,
+    pub(super) by: u64,
+    pub(super) on: bool,
+    pub(super) asked: bool,
+    pub(super) changed: bool,
 }
 
 /// Serves until the executor is dropped or the test process is gone.
@@ -149,193 +147,13 @@ impl Server {
         }
     }
 
-    fn take_requests(&mut self) {
-        if self.leaving {
-            return;
-        }
-        self.clients.accept(&self.name);
-        for id in self.clients.ids() {
-            let received = self.clients.receive(id);
-            self.clients.asking = id;
-            for frame in received.frames {
-                match Request::decode(&frame.bytes) {
-                    Some(Request::Launch(order)) => self.launch(&order, frame.fds),
-                    Some(request) => self.serve(request),
-                    None => self.lose(id),
-                }
-            }
-            if received.ended {
-                self.lose(id);
-            }
-        }
-    }
-
-    /// The executor is gone, or the exit hook hung up: the process may still wait. What a run shares
-    /// does not depend on one of its tests.
-    fn lose(&mut self, id: u64) {
-        if self.owner_pid.is_some() {
-            self.leave();
-        } else {
-            self.clients.remove(id);
-        }
-    }
-
-    fn serve(&mut self, request: Request) {
-        match request {
-            Request::MakeDirectory(parent) => self.make_directory(&parent),
-            Request::Lease {
-                directory,
-                port,
-                holder,
-            } => {
-                let leased = self.lease(&directory, port, &holder);
-                self.tell(&Event::Leased(leased));
-            }
-            Request::Release(port) => self.leases.retain(|lease| lease.port != port),
-            Request::Signal(signal) => self.tree.signal_service(signal),
-            Request::Stop(plan) => self.stop(plan),
-            Request::WatchOutput(stream, seen) => {
-                if let Some(client) = self.clients.get(self.clients.asking) {
-                    client.watched_output[stream as usize] = Some(seen);
-                }
-            }
-            Request::WatchPath(path) => self.watch_path(&path),
-            Request::ForgetPath => self.forget_path(),
-            Request::Bye => self.leave(),
-            Request::Share {
-                runner,
-                started,
-                socket,
-            } => {
-                let shared = self.share(runner, started, &socket);
-                let shared = shared.map_err(|error| failure("share it with the run", &error));
-                self.tell(&Event::Shared(shared));
-            }
-            Request::Describe(description) => {
-                self.service.description = Some(description);
-            }
-            Request::Attach => self.tell_of_service(),
-            Request::Launch(_) => unreachable!("taken together with its descriptors"),
-        }
-    }
-
-    /// From now on the runner's life counts, not that of the test that came first.
-    fn share(&mut self, runner: u32, started: u64, socket: &Path) -> io::Result<()> {
-        let pid = Pid::from_raw(runner.try_into().map_err(io::Error::other)?);
-        let runner = ProcessFd::open(pid)?;
-        // Looked at after it was opened: the pid may have been given to another in between.
-        if sys::started_at(pid) != Some(started) {
-            return Err(nix::Error::ESRCH.into());
-        }
-        self.clients.open_door(socket)?;
-        self.owner = runner;
-        self.owner_pid = None;
-        Ok(())
-    }
-
-    fn tell_of_service(&mut self) {
-        let fds: Vec<_> = self.captures.iter().flatten().map(AsFd::as_fd).collect();
-        let service = Service {
-            directory: self.directory.clone(),
-            captured: [self.captures[0].is_some(), self.captures[1].is_some()],
-            ..self.service.clone()
-        };
-        let asking = self.clients.asking;
-        self.clients
-            .tell(asking, &Event::Service(Box::new(service)), &fds);
-    }
-
-    fn lease(&mut self, directory: &Path, port: Option<u16>, holder: &str) -> Leased {
-        // The file of a port that is ours must not be opened again.
-        if let Some(port) = port.filter(|port| self.leases.iter().any(|held| held.port == *port)) {
-            return Leased::Granted(port);
-        }
-        let taken = match port {
-            Some(port) => Lease::take(directory, port, holder),
-            None => port::pick(directory, holder).map(Taken::Here),
-        };
-        match taken {
-            Ok(Taken::Here(lease)) => {
-                let port = lease.port;
-                self.leases.push(lease);
-                Leased::Granted(port)
-            }
-            Ok(Taken::Elsewhere(holder)) => Leased::Elsewhere(holder),
-            Err(error) => Leased::Refused(failure("lease a port", &error)),
-        }
-    }
-
-    fn watch_path(&mut self, path: &Path) {
-        if !self.path_watch.on {
-            self.path_watch.on = self.wakeups.watch(path);
-        }
-        self.path_watch.asked = true;
-        self.path_watch.by = self.clients.asking;
-    }
-
-    fn forget_path(&mut self) {
-        self.wakeups.forget();
-        self.path_watch = PathWatch::default();
-    }
-
-    fn make_directory(&mut self, parent: &Path) {
-        // Two threads may have asked at once: there is one.
-        let known = self.directory.take().map(Ok);
-        let made = known.unwrap_or_else(|| directory::make(parent, &self.name));
-        self.directory = made.as_ref().ok().cloned();
-        let answer = made.map_err(|error| failure("make a temporary directory", &error));
-        self.tell(&Event::Directory(answer));
-    }
-
-    fn launch(&mut self, order: &Launch, fds: Vec<OwnedFd>) {
-        self.farewell = order.farewell;
-        // What was awaited of an earlier service is not this one's.
-        for client in self.clients.iter_mut() {
-            client.watched_output = [None, None];
-        }
-        self.forget_path();
-        self.hand_over_directory(order);
-        match launch(order, fds, self.oom_score.as_deref()) {
-            Ok(Launched { main, drains }) => {
-                self.tree = Tree::new(main);
-                self.drains = drains;
-                let pid = main.as_raw().unsigned_abs();
-                self.note_service(pid);
-                self.tell(&Event::Launched(Ok(pid)));
-            }
-            Err(failure) => self.tell(&Event::Launched(Err(failure))),
-        }
-    }
-
-    /// For who comes later, and for the others: what they know is of a service before.
-    fn note_service(&mut self, pid: u32) {
-        self.captures = [0, 1].map(|index| self.drains[index].as_ref().and_then(Drain::file));
-        self.service = Service {
-            number: self.service.number + 1,
-            pid,
-            ..Service::default()
-        };
-        let asking = self.clients.asking;
-        for id in self.clients.ids().into_iter().filter(|id| *id != asking) {
-            self.clients.tell(id, &Event::Began, &[]);
-        }
-    }
-
-    /// The private directory is the service's user's own.
-    fn hand_over_directory(&self, order: &Launch) {
-        if let (Some(directory), Some(identity)) = (&self.directory, &order.identity) {
-            let owner = (Some(identity.uid), Some(identity.gid));
-            let _ = std::os::unix::fs::chown(directory, owner.0, owner.1);
-        }
-    }
-
-    fn stop(&mut self, plan: StopPlan) {
+    pub(super) fn stop(&mut self, plan: StopPlan) {
         self.forget_path();
         self.stopping = Some(Stopping::begin(plan, &self.tree, Instant::now()));
     }
 
     /// Nobody listens any more: stop the tree in the way agreed, then end.
-    fn leave(&mut self) {
+    pub(super) fn leave(&mut self) {
         self.leaving = true;
         if self.stopping.is_none() {
             self.stop(self.farewell);
@@ -433,7 +251,7 @@ impl Server {
     }
 
     /// To who asked.
-    fn tell(&mut self, event: &Event) {
+    pub(super) fn tell(&mut self, event: &Event) {
         self.clients.tell(self.clients.asking, event, &[]);
     }
 }

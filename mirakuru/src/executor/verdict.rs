@@ -1,0 +1,76 @@
+//! Whether a process ended as it was to.
+
+use std::fmt;
+
+use crate::signal::{Signal, describe_exit};
+
+/// How a stopped process may have ended.
+pub(super) struct Expected {
+    pub(super) signal: Signal,
+    pub(super) code: Option<i32>,
+    /// The signal that made it, where asking was in vain.
+    pub(super) forced_by: Option<Signal>,
+}
+
+impl Expected {
+    pub(super) fn accepts(&self, code: i32) -> bool {
+        let by_signal = |signal: Signal| code == -signal.as_raw() || code == 128 + signal.as_raw();
+        code == 0
+            || self
+                .code
+                .map_or_else(|| by_signal(self.signal), |expected| code == expected)
+            || self
+                .forced_by
+                .is_some_and(|signal| by_signal(signal) || by_signal(Signal::KILL))
+    }
+}
+
+impl fmt::Display for Expected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.code {
+            Some(code) => write!(f, "exited with code 0, or {}", describe_exit(code)),
+            None => write!(
+                f,
+                "exited with code 0 or {}, or killed by {}",
+                128 + self.signal.as_raw(),
+                self.signal
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn expected(code: Option<i32>, forced_by: Option<Signal>) -> Expected {
+        Expected {
+            signal: Signal::TERM,
+            code,
+            forced_by,
+        }
+    }
+
+    #[test]
+    fn by_default_death_by_the_signal_and_its_shell_code_are_right() {
+        let default = expected(None, None);
+        assert!([0, -15, 143].into_iter().all(|code| default.accepts(code)));
+        assert!(
+            [1, -9, 137, 15]
+                .into_iter()
+                .all(|code| !default.accepts(code))
+        );
+    }
+
+    #[test]
+    fn an_expected_code_takes_the_place_of_the_default() {
+        let three = expected(Some(3), None);
+        assert!(three.accepts(3) && three.accepts(0) && !three.accepts(-15));
+    }
+
+    #[test]
+    fn a_kill_after_the_timeout_is_right() {
+        assert!(expected(None, Some(Signal::KILL)).accepts(-9));
+        assert!(expected(Some(3), Some(Signal::QUIT)).accepts(-3));
+    }
+}
