@@ -171,8 +171,11 @@ impl Session {
 
     /// Gives the free port back, for another one.
     pub(super) fn forget_port(&self) {
-        let mut state = self.state();
-        if let (Some(port), Some(link)) = (state.port.take(), &state.link) {
+        let (port, link) = {
+            let mut state = self.state();
+            (state.port.take(), state.link.clone())
+        };
+        if let (Some(port), Some(link)) = (port, link) {
             link.release(port.port);
         }
     }
@@ -190,9 +193,12 @@ impl Session {
 
     /// Gives the fixed port back. The free one is nobody else's, and stays.
     pub(super) fn give_back(&self) {
-        let mut state = self.state();
-        state.reused = false;
-        if let (Some((held, _)), Some(link)) = (state.held.take(), &state.link) {
+        let (held, link) = {
+            let mut state = self.state();
+            state.reused = false;
+            (state.held.take(), state.link.clone())
+        };
+        if let (Some((held, _)), Some(link)) = (held, link) {
             link.release(held.port());
         }
     }

@@ -109,6 +109,7 @@ impl Event {
                 &mut to
             }
             Self::Began => to.tag(18),
+            Self::Released(port) => to.tag(19).u32((*port).into()),
             Self::Gone(gone) => {
                 to.tag(10).flag(gone.forced).u32(gone.found);
                 to.list(&gone.survivors, |to, (pid, command)| {
@@ -140,6 +141,7 @@ impl Event {
             16 => Self::Shared(Err(from.failure()?)),
             17 => Self::Service(Box::new(decode_service(&mut from)?)),
             18 => Self::Began,
+            19 => Self::Released(from.port()?),
             10 => Self::Gone(Gone {
                 forced: from.flag()?,
                 found: from.u32()?,

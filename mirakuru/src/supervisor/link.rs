@@ -242,8 +242,13 @@ impl Link {
         })
     }
 
+    /// Gives a lease back, and returns once others can have it.
     pub(crate) fn release(&self, port: u16) {
+        self.state().released = None;
         self.ask(&Request::Release(port));
+        self.wait(Deadline::after(SUPERVISOR_BOUND), |state| {
+            state.released.filter(|released| *released == port)
+        });
     }
 
     /// The process that everything of the tree descends from.

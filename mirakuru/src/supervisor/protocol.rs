@@ -160,6 +160,8 @@ pub(crate) enum Event {
     Began,
     /// The answer to [`Request::Lease`].
     Leased(Leased),
+    /// The answer to [`Request::Release`].
+    Released(u16),
     Launched(Result<u32, Failure>),
     /// The main process ended, with this code; negative for a signal's number. All that it had
     /// printed is in the files.

@@ -58,7 +58,10 @@ impl Server {
                 let leased = self.lease(&directory, port, &holder);
                 self.tell(&Event::Leased(leased));
             }
-            Request::Release(port) => self.leases.retain(|lease| lease.port != port),
+            Request::Release(port) => {
+                self.leases.retain(|lease| lease.port != port);
+                self.tell(&Event::Released(port));
+            }
             Request::Signal(signal) => self.tree.signal_service(signal),
             Request::Stop(plan) => self.stop(plan),
             Request::WatchOutput(stream, seen) => {

@@ -13,6 +13,7 @@ pub(crate) struct State {
     pub(super) followers: usize,
     pub(crate) directory: Option<Result<PathBuf, Failure>>,
     pub(super) leased: Option<Leased>,
+    pub(super) released: Option<u16>,
     pub(super) shared: Option<Result<(), Failure>>,
     /// What an attachment told, and the captured files.
     pub(super) attached: Option<(Service, Vec<OwnedFd>)>,
@@ -119,6 +120,7 @@ impl State {
             Event::Began => self.begin_service(),
             Event::Directory(made) => self.directory = Some(made),
             Event::Leased(leased) => self.leased = Some(leased),
+            Event::Released(port) => self.released = Some(port),
             Event::Launched(launched) => self.launched = Some(launched),
             Event::Exited(code) => self.exit = Some(code),
             Event::Empty => self.empty = true,
