@@ -1,11 +1,11 @@
 //! Parse: `key = value, …` as it was written, whatever it means. What cannot be read is a mistake,
 //! and the rest is read all the same.
 
-use proc_macro2::{Span, TokenStream, TokenTree};
+use proc_macro2::{Group, Span, TokenStream, TokenTree};
+use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
-use syn::spanned::Spanned;
-use syn::{Error, Expr, Ident, LitStr, Result, Token, braced, token};
+use syn::{Error, Expr, Ident, LitStr, Result, Token, token};
 
 /// Every mistake of one expansion: all are told at once.
 #[derive(Default)]
@@ -14,6 +14,11 @@ pub(crate) struct Mistakes(Vec<Error>);
 impl Mistakes {
     pub(crate) fn at(&mut self, span: Span, message: impl std::fmt::Display) {
         self.0.push(Error::new(span, message));
+    }
+
+    /// At all of what is written.
+    pub(crate) fn on(&mut self, tokens: impl ToTokens, message: impl std::fmt::Display) {
+        self.0.push(Error::new_spanned(tokens, message));
     }
 
     pub(crate) fn into_error(self) -> Option<Error> {
@@ -42,15 +47,6 @@ pub(crate) enum Value {
     Expr(Expr),
     /// `{ key = value, … }`
     Map(Vec<(LitStr, Expr)>),
-}
-
-impl Written {
-    pub(crate) fn span(&self) -> Span {
-        match &self.value {
-            Value::Expr(expr) => expr.span(),
-            Value::Map(_) => self.key.span(),
-        }
-    }
 }
 
 pub(crate) fn parse(tokens: TokenStream, span: Span, mistakes: &mut Mistakes) -> Args {
@@ -119,31 +115,46 @@ fn option(input: ParseStream<'_>) -> Result<Written> {
     Ok(Written { key, value })
 }
 
+/// The braces are taken as one: a mistake in them is told once, and what stands behind is read.
 fn map(input: ParseStream<'_>, key: &Ident) -> Result<Vec<(LitStr, Expr)>> {
-    let shape = || {
-        let message = format!("write `{key} = {{ NAME = \"value\", \"other-name\" = \"value\" }}`");
-        Error::new(input.span(), message)
-    };
+    let shape = format!("write `{key} = {{ NAME = \"value\", \"other-name\" = \"value\" }}`");
     if !input.peek(token::Brace) {
-        return Err(shape());
+        return Err(Error::new(input.span(), shape));
     }
-    let content;
-    braced!(content in input);
-    let mut pairs = Vec::new();
-    while !content.is_empty() {
-        let name = if content.peek(LitStr) {
-            content.parse()?
-        } else {
-            let name = content.call(Ident::parse_any).map_err(|_| shape())?;
-            LitStr::new(&name.unraw().to_string(), name.span())
-        };
-        content.parse::<Token![=]>().map_err(|_| shape())?;
-        pairs.push((name, content.parse()?));
-        if !content.is_empty() {
-            content.parse::<Token![,]>()?;
+    let braces: Group = input.parse()?;
+    let misshapen = |error: &Error| Error::new(error.span(), &shape);
+    let read = |content: ParseStream<'_>| {
+        let mut pairs = Vec::new();
+        while !content.is_empty() {
+            pairs.push(pair(content).map_err(|error| misshapen(&error))?);
+            if !content.is_empty() {
+                content
+                    .parse::<Token![,]>()
+                    .map_err(|error| misshapen(&error))?;
+            }
         }
+        Ok(pairs)
+    };
+    read.parse2(braces.stream())
+        .map_err(|error| match error.span().source_text() {
+            // At the end of the braces there is no token to be told at.
+            None => Error::new(braces.span_close(), &shape),
+            Some(_) => error,
+        })
+}
+
+fn pair(content: ParseStream<'_>) -> Result<(LitStr, Expr)> {
+    let name = if content.peek(LitStr) {
+        content.parse()?
+    } else {
+        let name = content.call(Ident::parse_any)?;
+        LitStr::new(&name.unraw().to_string(), name.span())
+    };
+    if !content.peek(Token![=]) {
+        return Err(Error::new(name.span(), ""));
     }
-    Ok(pairs)
+    content.parse::<Token![=]>()?;
+    Ok((name, content.parse()?))
 }
 
 fn skip_to_comma(input: ParseStream<'_>) -> Result<()> {

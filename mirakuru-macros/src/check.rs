@@ -39,37 +39,40 @@ pub(crate) fn placeholders(text: &str) -> Vec<&str> {
 
 fn name_until<'a>(tail: &'a str, end: &str) -> Option<&'a str> {
     let name = &tail[..tail.find('}')?];
-    let is_word = |word: &str| {
-        word.starts_with(|c: char| c.is_ascii_lowercase())
-            && word
-                .chars()
-                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
-    };
     let well_formed = name.split('.').count() <= 2 && name.split('.').all(is_word);
     (well_formed && tail[name.len()..].starts_with(end)).then_some(name)
 }
 
-/// Every placeholder of a text has a value; `bindings` are those of the attributes before.
-pub(crate) fn text(text: &str, bindings: &[String]) -> Result<(), String> {
+/// Whether it can be a placeholder's name.
+pub(crate) fn is_word(word: &str) -> bool {
+    word.starts_with(|c: char| c.is_ascii_lowercase())
+        && word
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+}
+
+/// What is wrong with the placeholders of a text; `bindings` are those of the attributes before.
+pub(crate) fn text(text: &str, bindings: &[String]) -> Vec<String> {
     placeholders(text)
         .into_iter()
-        .try_for_each(|name| placeholder(name, bindings))
+        .filter_map(|name| placeholder(name, bindings).err())
+        .collect()
 }
 
 fn placeholder(name: &str, bindings: &[String]) -> Result<(), String> {
-    let instead = format!("write `{{{{{name}}}}}` for the text itself");
+    let instead = format!(" (`{{{{{name}}}}}` is the text itself)");
     let Some((binding, part)) = name.split_once('.') else {
         if PLACEHOLDERS.contains(&name) {
             return Ok(());
         }
         let guess = guess(name, PLACEHOLDERS, |name| format!("`{{{name}}}`"));
-        return Err(format!("`{{{name}}}` is no placeholder{guess}; {instead}"));
+        return Err(format!("`{{{name}}}` is no placeholder{guess}{instead}"));
     };
     if !bindings.iter().any(|known| known == binding) {
         let known = bindings.iter().map(String::as_str);
         let guess = guess(binding, known, |name| format!("`{{{name}.{part}}}`"));
         return Err(format!(
-            "no attribute before this one has `bind = {binding}`{guess}; {instead}"
+            "no attribute before this one has `bind = {binding}`{guess}{instead}"
         ));
     }
     if BOUND.contains(&part) {
@@ -158,7 +161,7 @@ pub(crate) fn url(text: &str) -> Result<(), String> {
 pub(crate) fn time(text: &str) -> Result<Duration, String> {
     let wrong = || {
         format!(
-            "{text:?} is no duration: write `\"500ms\"`, `\"10s\"`, `\"2m\"`, or seconds as a number"
+            "`{text}` is no duration: write `\"500ms\"`, `\"10s\"`, `\"2m\"`, or seconds as a number"
         )
     };
     let unit = text

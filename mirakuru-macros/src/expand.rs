@@ -2,7 +2,7 @@
 //! happens stands in the runtime's door. Nothing here can fail.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{format_ident, quote, quote_spanned};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Expr, Ident, LitStr, Path, ReturnType, Type};
 
@@ -14,6 +14,7 @@ pub(crate) fn expand(function: Function, processes: &[Process], krate: &Path) ->
         mut item,
         processes: parameters,
         panics,
+        judged,
     } = function;
     let is_async = item.sig.asyncness.is_some();
     let never =
@@ -24,7 +25,7 @@ pub(crate) fn expand(function: Function, processes: &[Process], krate: &Path) ->
     }
     let door = quote!(#krate::__private);
     let names: Vec<_> = (0..processes.len()).map(variable).collect();
-    let begin = begin(&item.sig.ident, processes, &names, &panics, &door);
+    let begin = begin(&item.sig.ident, processes, &names, &panics, judged, &door);
     let bindings = parameters
         .iter()
         .zip(&names)
@@ -65,6 +66,7 @@ fn begin(
     processes: &[Process],
     names: &[Ident],
     panics: &Panics,
+    judged: bool,
     door: &TokenStream,
 ) -> TokenStream {
     let test = test();
@@ -79,13 +81,15 @@ fn begin(
     let mut own = Vec::new();
     let mut started = Vec::new();
     let mut earlier: Vec<(&Ident, &Ident)> = Vec::new();
-    for (process, name) in processes.iter().zip(names) {
+    for (index, (process, name)) in processes.iter().zip(names).enumerate() {
+        let before = &names[..index];
+        let before = quote!(&[#(&#before),*]);
         if process.kind == Kind::Shared {
             let path = &process.source;
             started.push(if told {
-                quote!(let #door::core::option::Option::Some(#name) = #test.lent(&#path) else { return; };)
+                quote!(let #door::core::option::Option::Some(#name) = #test.lent(#before, &#path) else { return; };)
             } else {
-                quote!(let #name = #test.lend(&#path);)
+                quote!(let #name = #test.lend(#before, &#path);)
             });
         } else {
             let executor = executor(process, door);
@@ -96,9 +100,9 @@ fn begin(
                 quote!(#door::bound(#inner, #bind, &#source))
             });
             started.push(if told {
-                quote!(let #door::core::option::Option::Some(#name) = #test.started(#bound) else { return; };)
+                quote!(let #door::core::option::Option::Some(#name) = #test.started(#before, #bound) else { return; };)
             } else {
-                quote!(let #name = #test.start(#bound);)
+                quote!(let #name = #test.start(#before, #bound);)
             });
         }
         earlier.extend(process.options.bind.as_ref().map(|bind| (bind, name)));
@@ -112,6 +116,7 @@ fn begin(
         let #test = #door::Test {
             path: (#door::core::module_path!(), #name),
             panics: #expectation,
+            judged: #judged,
         };
         #(#made)*
         #reserved
@@ -119,12 +124,23 @@ fn begin(
     }
 }
 
-/// The right side has the parameter's place, so that a wrong type is told there.
+/// All of the right side has the parameter's place, so that a wrong type is told there.
 fn binding(pattern: &syn::Pat, ty: &Type, name: &Ident, door: &TokenStream) -> TokenStream {
-    let span = ty.span();
-    let name = Ident::new(&name.to_string(), Span::mixed_site().located_at(span));
-    let value = quote_spanned!(span=> #door::Given::given(&#name));
-    quote_spanned!(span=> let #pattern: #ty = #value;)
+    let spans: Vec<_> = ty
+        .to_token_stream()
+        .into_iter()
+        .map(|token| token.span())
+        .collect();
+    let first = spans.first().copied().unwrap_or_else(Span::call_site);
+    let last = spans.last().copied().unwrap_or(first);
+    let name = Ident::new(&name.to_string(), Span::mixed_site().located_at(last));
+    let given = quote!(#door::Given::given).into_iter().map(|mut token| {
+        token.set_span(first);
+        token
+    });
+    let given: TokenStream = given.collect();
+    let argument = quote_spanned!(last=> (&#name));
+    quote_spanned!(first=> let #pattern: #ty = #given #argument;)
 }
 
 fn end(
@@ -230,7 +246,9 @@ fn executor(process: &Process, door: &TokenStream) -> TokenStream {
     given("user", user);
     given("name", name);
     if !payload.is_empty() {
-        let pairs = payload.iter().map(|(key, value)| quote!((#key, #value)));
+        let pairs = payload
+            .iter()
+            .map(|(key, value)| quote_spanned!(value.span()=> (#key, #door::text(#value))));
         call("payload", quote!([#(#pairs),*]));
     }
     for (key, value) in headers {

@@ -1,9 +1,9 @@
 //! The function below the attributes: which of them are ours, what its harness does with it, and
 //! which of its parameters are processes.
 
-use proc_macro2::{TokenStream, TokenTree};
+use proc_macro2::{Span, TokenStream, TokenTree};
+use syn::parse::ParseStream;
 use syn::punctuated::Punctuated;
-use syn::spanned::Spanned;
 use syn::{
     Attribute, Expr, ExprLit, FnArg, ItemFn, Lit, LitStr, Meta, Pat, ReturnType, Token, Type,
 };
@@ -16,6 +16,8 @@ pub(crate) struct Function {
     /// The leading parameters, each for one process.
     pub(crate) processes: Vec<(Pat, Type)>,
     pub(crate) panics: Panics,
+    /// Its harness compares what it returns: an `Err` may be right.
+    pub(crate) judged: bool,
 }
 
 /// Whether its harness expects a panic.
@@ -67,13 +69,18 @@ pub(crate) fn gather(item: &mut ItemFn, mistakes: &mut Mistakes) -> Vec<Args> {
     };
     let ours: Vec<Attribute> = ours;
     ours.iter()
-        .map(|attribute| args::parse(tokens(attribute), attribute.span(), mistakes))
+        .map(|attribute| args::parse(tokens(attribute), place(attribute), mistakes))
         .collect()
+}
+
+fn place(attribute: &Attribute) -> Span {
+    let last = attribute.path().segments.last();
+    last.map_or_else(Span::call_site, |segment| segment.ident.span())
 }
 
 /// Splits the parameters; `count` is how many processes there are.
 pub(crate) fn read(mut item: ItemFn, count: usize, mistakes: &mut Mistakes) -> Function {
-    let panics = panics(&item.attrs);
+    let panics = panics(&item.attrs, mistakes);
     let harness = Harness::of(&item.attrs);
     let mut processes = Vec::new();
     let inputs: Vec<_> = std::mem::take(&mut item.sig.inputs).into_iter().collect();
@@ -92,14 +99,14 @@ pub(crate) fn read(mut item: ItemFn, count: usize, mistakes: &mut Mistakes) -> F
                     let message = format!(
                         "there is no process for this parameter: the attributes start {count}"
                     );
-                    mistakes.at(typed.span(), message);
+                    mistakes.on(typed, message);
                 }
             }
             FnArg::Receiver(receiver) => {
-                mistakes.at(receiver.span(), "a method can be no test: use a function");
+                mistakes.on(receiver, "a method can be no test: use a function");
             }
-            FnArg::Typed(typed) if !harness.takes_parameters => mistakes.at(
-                typed.span(),
+            FnArg::Typed(typed) if !harness.takes_parameters => mistakes.on(
+                &typed,
                 "a process is given by reference, as in `redis: &TcpExecutor`; this function can have no other parameters",
             ),
             FnArg::Typed(typed) => rest.push(FnArg::Typed(typed)),
@@ -107,21 +114,25 @@ pub(crate) fn read(mut item: ItemFn, count: usize, mistakes: &mut Mistakes) -> F
     }
     item.sig.inputs = rest;
     if let Some((pattern, _)) = processes.first().filter(|_| !harness.is_test) {
-        mistakes.at(
-            pattern.span(),
+        mistakes.on(
+            pattern,
             "no test attribute stands below: put `#[with_process(…)]` first, above `#[test]` and its like; a helper that is no test takes no parameters",
         );
     }
     if !matches!(panics, Panics::Never) && !returns_nothing(&item.sig.output) {
-        mistakes.at(
-            item.sig.output.span(),
+        mistakes.on(
+            &item.sig.output,
             "a test that is to panic returns nothing: where a process cannot start it has to end without a panic",
         );
     }
+    let judged = item.attrs.iter().any(|attribute| {
+        is_test_case(attribute) && !matches!(outcome(&attribute.meta), Outcome::Any)
+    });
     Function {
         item,
         processes,
         panics,
+        judged,
     }
 }
 
@@ -158,15 +169,14 @@ impl Harness {
         };
         for attribute in attributes {
             let name = name_of(attribute);
-            if INERT.contains(&name.as_str())
-                || attribute.path().segments.len() > 1 && name == "skip"
-            {
+            // `#[rustfmt::skip]` and its like are the tools'.
+            if INERT.contains(&name.as_str()) || name == "skip" {
                 continue;
             }
             harness.is_test = true;
             // `#[test]`, `#[tokio::test]` and their like take none; others may.
             harness.takes_parameters |= name != "test";
-            if name == "test_case" || name == "case" && attribute.path().segments.len() > 1 {
+            if is_test_case(attribute) {
                 harness.arguments = Some(harness.arguments.unwrap_or_else(|| arguments(attribute)));
             }
         }
@@ -176,41 +186,68 @@ impl Harness {
 
 /// The expressions in front of `=>` or `;`.
 fn arguments(attribute: &Attribute) -> usize {
-    let Meta::List(list) = &attribute.meta else {
-        return 0;
-    };
     let mut count = 0;
-    let mut in_one = false;
-    let mut before_equals = false;
-    for token in list.tokens.clone() {
-        match &token {
-            TokenTree::Punct(punct) if punct.as_char() == ';' => break,
-            TokenTree::Punct(punct) if punct.as_char() == '>' && before_equals => {
+    let read = |input: ParseStream<'_>| {
+        while !input.is_empty() && !input.peek(Token![;]) && !input.peek(Token![=>]) {
+            input.parse::<Expr>()?;
+            count += 1;
+            if input.parse::<Option<Token![,]>>()?.is_none() {
                 break;
             }
-            TokenTree::Punct(punct) if punct.as_char() == ',' => in_one = false,
-            TokenTree::Punct(punct) if punct.as_char() == '=' => {}
-            _ if !in_one => {
-                in_one = true;
-                count += 1;
-            }
-            _ => {}
         }
-        before_equals = matches!(&token, TokenTree::Punct(punct) if punct.as_char() == '=');
-    }
+        input.parse::<TokenStream>().map(drop)
+    };
+    // What cannot be read is the harness's to complain of.
+    let _ = attribute.parse_args_with(read);
     count
 }
 
-fn panics(attributes: &[Attribute]) -> Panics {
+/// All of its tests have to agree: where a process cannot start, a test that is to panic must not,
+/// and every other one must.
+fn panics(attributes: &[Attribute], mistakes: &mut Mistakes) -> Panics {
+    let mut panics = Panics::Never;
+    // How many there are, how many of them are to panic, and one that tells the place.
+    let mut cases = (0, 0, None);
+    let mut of_rstest = (0, 0, None);
     for attribute in attributes {
-        match name_of(attribute).as_str() {
-            "should_panic" => return expected(&attribute.meta),
-            "test_case" if says_panics(&attribute.meta) => return Panics::Always,
-            _ => {}
+        if is_test_case(attribute) {
+            cases = (cases.0 + 1, cases.1, Some(attribute));
+            if let Outcome::Panic = outcome(&attribute.meta) {
+                cases.1 += 1;
+                panics = Panics::Always;
+            }
+        } else if is_case_of_rstest(attribute) {
+            of_rstest.0 += 1;
+        } else if name_of(attribute) == "should_panic" {
+            panics = expected(&attribute.meta);
+            // Behind a case of rstest it belongs to that one alone; before them, to all.
+            if of_rstest.0 > 0 {
+                of_rstest = (of_rstest.0, of_rstest.1 + 1, Some(attribute));
+            }
         }
     }
-    Panics::Never
+    for (all, panicking, place) in [cases, of_rstest] {
+        if panicking > 0
+            && panicking < all
+            && let Some(place) = place
+        {
+            mistakes.on(place, MIXED);
+        }
+    }
+    panics
 }
+
+fn is_test_case(attribute: &Attribute) -> bool {
+    matches!(name_of(attribute).as_str(), "test_case" | "test_matrix")
+}
+
+/// `#[case(…)]`, or with a name of its own `#[case::name(…)]`.
+fn is_case_of_rstest(attribute: &Attribute) -> bool {
+    let mut segments = attribute.path().segments.iter();
+    segments.any(|segment| segment.ident == "case")
+}
+
+const MIXED: &str = "some cases are to panic and others are not: write two functions, or one that cannot start its process would pass as one that is to panic";
 
 fn expected(meta: &Meta) -> Panics {
     let text = |expr: &Expr| match expr {
@@ -231,13 +268,25 @@ fn expected(meta: &Meta) -> Panics {
     found.map_or(Panics::Always, Panics::Saying)
 }
 
-fn says_panics(meta: &Meta) -> bool {
+/// What a case of `test_case` expects.
+enum Outcome {
+    Any,
+    Panic,
+    Value,
+}
+
+fn outcome(meta: &Meta) -> Outcome {
     let Meta::List(list) = meta else {
-        return false;
+        return Outcome::Any;
     };
     let tokens: Vec<_> = list.tokens.clone().into_iter().collect();
-    tokens.windows(2).any(|pair| {
-        matches!(&pair[0], TokenTree::Punct(punct) if punct.as_char() == '>')
-            && matches!(&pair[1], TokenTree::Ident(ident) if ident == "panics")
-    })
+    let is = |token: &TokenTree, wanted| matches!(token, TokenTree::Punct(punct) if punct.as_char() == wanted);
+    let arrow = tokens
+        .windows(2)
+        .position(|pair| is(&pair[0], '=') && is(&pair[1], '>'));
+    match arrow.and_then(|at| tokens.get(at + 2)) {
+        None => Outcome::Any,
+        Some(TokenTree::Ident(ident)) if ident == "panics" => Outcome::Panic,
+        Some(_) => Outcome::Value,
+    }
 }

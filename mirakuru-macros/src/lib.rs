@@ -11,7 +11,7 @@ mod function;
 mod model;
 mod validate;
 
-use proc_macro::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::quote;
 use syn::{Error, ItemFn, Path, parse_quote};
 
@@ -19,19 +19,25 @@ use args::Mistakes;
 
 /// Starts a process before the test's body, and stops it after, however the body ends.
 ///
-/// ```ignore
+/// ```
+/// use std::{io, net::TcpStream};
+///
+/// use mirakuru::{TcpExecutor, with_process};
+///
 /// #[with_process(tcp = "redis-server --port {port} --save ''")]
 /// #[test]
-/// fn stores_a_key(redis: &TcpExecutor) {
-///     let client = redis::Client::open(format!("redis://{}/", redis.addr())).unwrap();
-/// }
+/// fn answers(redis: &TcpExecutor) -> io::Result<()> {
+///     TcpStream::connect(redis.addr())?; // it is up, and stays up
+///     Ok(())
+/// } // It is gone here, with everything that it started.
 /// ```
 ///
 /// Write it above `#[test]`, `#[tokio::test]`, `#[rstest]`, `#[test_case]`, `#[serial]`,
 /// `#[should_panic]`, `#[ignore]`; where the function takes no process as a parameter it may stand
 /// below them too, and on a helper that is no test. It adds no `#[test]` of its own. Several on one
 /// function start in the order written and stop in reverse; they are known by the last segment of
-/// their path, so a renamed import is not.
+/// their path, so a renamed import is not. Below `#[serial]` the process lives around the test's turn,
+/// above it within.
 ///
 /// # The process
 ///
@@ -49,6 +55,50 @@ use args::Mistakes;
 /// | `shared = PATH` | the shared fixture is up; it is not stopped | |
 ///
 /// A command is a string, split as a shell would, or an array of strings.
+///
+/// ```
+/// # mod tests {
+/// use mirakuru::{
+///     Executor, HttpExecutor, OutputExecutor, PidExecutor, Shared, SimpleExecutor, TcpExecutor,
+///     UnixSocketExecutor, with_process,
+/// };
+///
+/// #[with_process(simple = "my-worker --once")]
+/// #[test]
+/// fn runs(worker: &SimpleExecutor) {}
+///
+/// #[with_process(output = "my-service", banner = r"listens on port (?<port>\d+)")]
+/// #[test]
+/// fn tells_its_port(service: &OutputExecutor) {}
+///
+/// #[with_process(tcp = "redis-server", port = 6379)]
+/// #[test]
+/// fn has_a_port_of_its_own(redis: &TcpExecutor) {}
+///
+/// #[with_process(http = "my-service --port {port}", url = "http://127.0.0.1:{port}/health")]
+/// #[test]
+/// fn is_healthy(service: &HttpExecutor) {}
+///
+/// #[with_process(unix = ["redis-server", "--port", "0", "--unixsocket", "{socket}"], socket = "{socket}")]
+/// #[test]
+/// fn has_a_socket(redis: &UnixSocketExecutor) {}
+///
+/// #[with_process(pid = "my-daemon --pid-file {pidfile}", filename = "{pidfile}")]
+/// #[test]
+/// fn daemonizes(daemon: &PidExecutor) {}
+///
+/// #[with_process(executor = Executor::when("my-service", |cx| cx.tmpdir().join("up").exists()))]
+/// #[test]
+/// fn says_so_itself() {}
+///
+/// static REDIS: Shared<TcpExecutor> =
+///     Shared::new(|| TcpExecutor::new("redis-server --port {port}", "127.0.0.1", 0));
+///
+/// #[with_process(shared = REDIS)]
+/// #[test]
+/// fn is_one_of_many(redis: &TcpExecutor) {}
+/// # }
+/// ```
 ///
 /// # Options
 ///
@@ -94,7 +144,9 @@ use args::Mistakes;
 /// `bind = db` has `{db.host}`, `{db.port}`, `{db.addr}`, `{db.url}`, `{db.socket}`, `{db.pidfile}` and
 /// `{db.tmpdir}` stand for what that process has, in later attributes:
 ///
-/// ```ignore
+/// ```
+/// use mirakuru::{HttpExecutor, TcpExecutor, with_process};
+///
 /// #[with_process(tcp = "postgres -D {tmpdir} -p {port}", bind = db)]
 /// #[with_process(http = "my-service --port {port}", url = "http://127.0.0.1:{port}/health",
 ///                env = { DATABASE_URL = "postgres://{db.host}:{db.port}/" })]
@@ -108,20 +160,31 @@ use args::Mistakes;
 /// failed, by panic or by `Err`, what each process printed last is shown in the test's own output;
 /// then the panic goes on, or the value is returned. A stop that fails, fails a test that passed
 /// otherwise. With `#[should_panic]` a process that cannot start is told, and the function returns
-/// normally, so that the test fails.
+/// normally, so that the test fails. Of the cases of one function, therefore, all are to panic or none.
 ///
 /// The attribute adds no warnings, and no crate but `mirakuru` has to be there.
+#[expect(
+    clippy::test_attr_in_doctest,
+    reason = "tests are what the attribute stands on"
+)]
 #[proc_macro_attribute]
-pub fn with_process(args: TokenStream, item: TokenStream) -> TokenStream {
+pub fn with_process(
+    args: proc_macro::TokenStream,
+    item: proc_macro::TokenStream,
+) -> proc_macro::TokenStream {
+    attribute(args.into(), &item.into()).into()
+}
+
+fn attribute(args: TokenStream, item: &TokenStream) -> TokenStream {
     let mut mistakes = Mistakes::default();
-    let own = args::parse(args.into(), proc_macro2::Span::call_site(), &mut mistakes);
-    let Ok(mut item) = syn::parse::<ItemFn>(item.clone()) else {
+    let own = args::parse(args, Span::call_site(), &mut mistakes);
+    let Ok(mut item) = syn::parse2::<ItemFn>(item.clone()) else {
         return no_function(item);
     };
-    let all = std::iter::once(own).chain(function::gather(&mut item, &mut mistakes));
-    let mut bindings = Vec::new();
-    let all: Vec<_> = all.collect();
+    let mut all = vec![own];
+    all.extend(function::gather(&mut item, &mut mistakes));
     let count = all.len();
+    let mut bindings = Vec::new();
     let processes: Vec<_> = all
         .into_iter()
         .filter_map(|args| validate::process(args, &mut bindings, &mut mistakes))
@@ -133,16 +196,61 @@ pub fn with_process(args: TokenStream, item: TokenStream) -> TokenStream {
     let original = item.clone();
     let function = function::read(item, count, &mut mistakes);
     match mistakes.into_error() {
-        Some(error) => fallback::emit(&error, original).into(),
-        None => expand::expand(function, &processes, &krate).into(),
+        Some(error) => fallback::emit(&error, original),
+        None => expand::expand(function, &processes, &krate),
     }
 }
 
 /// It is left as it is, beside the mistake.
-fn no_function(item: TokenStream) -> TokenStream {
-    let item = proc_macro2::TokenStream::from(item);
+fn no_function(item: &TokenStream) -> TokenStream {
     let first = item.clone().into_iter().next();
-    let span = first.map_or_else(proc_macro2::Span::call_site, |token| token.span());
+    let span = first.map_or_else(Span::call_site, |token| token.span());
     let error = Error::new(span, "`#[with_process(…)]` stands on a function").to_compile_error();
-    quote!(#error #item).into()
+    quote!(#error #item)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_the_crate_has_another_name_nothing_else_is_named() {
+        let args = quote! {
+            tcp = "redis-server --port {port}", env = { A = "b" }, timeout = "10s",
+            stop_signal = SIGINT, on_conflict = fail, bind = db, crate = other::name
+        };
+        let item = quote! {
+            #[with_process(shared = SHARED)]
+            #[with_process(http = "{db.port}", url = "http://x/", payload = { a = "b" })]
+            #[test]
+            #[should_panic]
+            fn test(redis: &TcpExecutor) {}
+        };
+        let expansion = attribute(args, &item).to_string();
+        assert!(!expansion.contains("compile_error"), "{expansion}");
+        assert!(!expansion.contains("mirakuru"), "{expansion}");
+        assert!(!expansion.contains(":: std"), "{expansion}");
+        assert!(
+            expansion.contains("other :: name :: __private"),
+            "{expansion}"
+        );
+    }
+
+    #[test]
+    fn a_mistake_leaves_the_function() {
+        let args = quote!(simple =);
+        let item = quote! {
+            /// Documented.
+            #[tokio::test]
+            pub(crate) async fn test<T>(sleep: &SimpleExecutor) -> u8 { 1 }
+        };
+        let expansion = attribute(args, &item).to_string();
+        assert!(expansion.contains("compile_error"), "{expansion}");
+        assert!(expansion.contains("Documented"), "{expansion}");
+        assert!(
+            expansion.contains("pub (crate) async fn test < T >"),
+            "{expansion}"
+        );
+        assert!(!expansion.contains("tokio"), "{expansion}");
+    }
 }

@@ -40,11 +40,6 @@ impl Kind {
         let found = Self::ALL.iter().find(|(_, kind)| *kind == self);
         found.map_or("", |(name, _)| name)
     }
-
-    /// Whether its value is a command.
-    pub(crate) fn has_command(self) -> bool {
-        !matches!(self, Self::Executor | Self::Shared)
-    }
 }
 
 /// Which kinds take an option.

@@ -1,8 +1,8 @@
 //! `OnConflict::Wait`: who comes second queues until the first is gone, tree and all.
 
-use std::{thread, time::Duration};
+use std::{sync::LazyLock, thread, time::Duration};
 
-use mirakuru::{ErrorKind, OnConflict, Result, TcpExecutor};
+use mirakuru::{ErrorKind, OnConflict, Result, Shared, TcpExecutor};
 
 use crate::{
     holder::{Holder, fixed_port},
@@ -85,10 +85,30 @@ fn a_port_that_this_thread_holds_is_an_error_at_once() -> Result<()> {
     let error = at_once(|| error_of(queued(port).start()));
     assert_eq!(error.kind(), ErrorKind::AlreadyRunning);
     let text = error.to_string();
-    assert!(text.contains("this very thread"), "{text}");
-    assert!(text.contains("the executor the first of this"), "{text}");
+    let holder = "held by:     the executor the first, of this very thread";
+    assert!(text.contains(holder), "{text}");
     drop(first);
     queued(port).start()?;
+    Ok(())
+}
+
+#[test]
+fn a_port_that_a_shared_fixture_holds_is_an_error_at_once() -> Result<()> {
+    static PORT: LazyLock<u16> = LazyLock::new(fixed_port);
+    static FIXTURE: Shared<TcpExecutor> = Shared::new(|| queued(*PORT));
+    thread::scope(|scope| {
+        let first = scope.spawn(|| FIXTURE.get().map(drop));
+        first.join().expect("no panic")
+    })?;
+    let error = at_once(|| error_of(queued(*PORT).start()));
+    assert_eq!(error.kind(), ErrorKind::AlreadyRunning);
+    assert!(
+        error
+            .to_string()
+            .contains("a shared fixture of this process"),
+        "{error}"
+    );
+    FIXTURE.stop()?;
     Ok(())
 }
 

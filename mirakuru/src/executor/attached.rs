@@ -24,6 +24,7 @@ impl<R: Readiness> Executor<R> {
             return Ok(());
         }
         let _exclusive = self.lock(place)?;
+        self.session.become_fixture();
         self.session.settle_in(Arc::clone(place));
         if self
             .session
@@ -63,6 +64,7 @@ impl<R: Readiness> Executor<R> {
         };
         match run.link.share(&place.runner, place.socket()) {
             Some(Ok(())) => {
+                place.note_port(run.context.port());
                 self.describe(&run);
                 Ok(())
             }

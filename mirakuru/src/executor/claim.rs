@@ -8,6 +8,7 @@ use super::Executor;
 use crate::error::{Error, ErrorKind, Result};
 use crate::port::{self, Held, OnConflict};
 use crate::readiness::{Context, Readiness};
+use crate::shared::run;
 use crate::supervisor::protocol::Leased;
 use crate::wait::{self, Deadline};
 
@@ -164,14 +165,17 @@ impl<R: Readiness> Executor<R> {
         if self.session.holds(port, &link) {
             return Ok(None);
         }
-        if let Some(title) = Held::by_this_thread(port).filter(|_| policy != OnConflict::Fail) {
-            return Err(self.held_by_ourselves(port, &title));
+        if let Some(holder) = Held::in_the_way(port).filter(|_| policy != OnConflict::Fail) {
+            return Err(self.held_for_ever(port, &holder));
         }
         match self.lease(Some(port))? {
             Leased::Granted(port) => {
-                let held = Held::note(port, self.title());
+                let held = Held::note(port, self.title(), self.session.is_fixture());
                 self.session.hold(held, &link);
                 Ok(None)
+            }
+            Leased::Elsewhere(_) if policy == OnConflict::Wait && run::holds(port) => {
+                Err(self.held_for_ever(port, "a shared fixture of this run"))
             }
             Leased::Elsewhere(holder) => Ok(Some(holder)),
             Leased::Refused(failure) => Err(self.refused("lease a port", failure.error())),
@@ -235,11 +239,11 @@ impl<R: Readiness> Executor<R> {
         scene.into_error(ErrorKind::AlreadyRunning)
     }
 
-    fn held_by_ourselves(&self, port: u16, title: &str) -> Error {
+    fn held_for_ever(&self, port: u16, holder: &str) -> Error {
         let mut scene = self.scene().reason(format!(
-            "this very thread holds port {port} with another executor: the wait would never end"
+            "port {port} is not given back while this thread waits: the wait would never end"
         ));
-        scene.held_by = Some(format!("the executor {title} of this thread"));
+        scene.held_by = Some(holder.to_owned());
         scene.advice =
             Some("stop or drop the other one first, or give one of them another port".to_owned());
         scene.into_error(ErrorKind::AlreadyRunning)

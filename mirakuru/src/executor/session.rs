@@ -33,6 +33,8 @@ struct State {
     port: Option<FreePort>,
     /// The lease on the fixed port, and the name of the supervisor that has it.
     held: Option<(Held, String)>,
+    /// Tests share it: it is not stopped before the process ends.
+    fixture: bool,
     /// Where the run shares it.
     place: Option<Arc<RunPlace>>,
     /// The lock of an outage that a test makes.
@@ -219,6 +221,14 @@ impl Session {
 
     pub(super) fn settle_in(&self, place: Arc<RunPlace>) {
         self.state().place = Some(place);
+    }
+
+    pub(super) fn become_fixture(&self) {
+        self.state().fixture = true;
+    }
+
+    pub(super) fn is_fixture(&self) -> bool {
+        self.state().fixture
     }
 
     pub(super) fn keep_lock(&self, lock: Option<FileLock>) {

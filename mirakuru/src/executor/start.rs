@@ -133,6 +133,7 @@ impl<R: Readiness> Executor<R> {
 
     /// A start for whoever shares it, which says so where the service has died since.
     pub(crate) fn started_again_if_dead(&self) -> Result<()> {
+        self.session.become_fixture();
         let died = self.up().is_some() && !self.is_up();
         if died {
             tracing::warn!(

@@ -1,4 +1,5 @@
-//! Which fixed ports this process holds, by which thread: a wait for one's own would never end.
+//! Which fixed ports this process holds, by which thread: a wait for one's own, or for that of a shared
+//! fixture, would never end.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
@@ -6,6 +7,8 @@ use std::thread::{self, ThreadId};
 struct Entry {
     port: u16,
     thread: ThreadId,
+    /// Held until the process ends.
+    shared: bool,
     title: String,
 }
 
@@ -28,11 +31,12 @@ impl Held {
         self.port
     }
 
-    /// Notes that this thread's executor holds it.
-    pub(crate) fn note(port: u16, title: &str) -> Self {
+    /// Notes that this thread's executor holds it; `shared` where it is a fixture of the process.
+    pub(crate) fn note(port: u16, title: &str, shared: bool) -> Self {
         entries().push(Entry {
             port,
             thread: thread::current().id(),
+            shared,
             title: title.to_owned(),
         });
         Self {
@@ -41,13 +45,19 @@ impl Held {
         }
     }
 
-    /// The title of an executor of this very thread that holds the port.
-    pub(crate) fn by_this_thread(port: u16) -> Option<String> {
+    /// Who holds the port and will not give it back while this thread waits, for people.
+    pub(crate) fn in_the_way(port: u16) -> Option<String> {
         let own = thread::current().id();
-        entries()
+        let entries = entries();
+        let entry = entries
             .iter()
-            .find(|entry| entry.port == port && entry.thread == own)
-            .map(|entry| entry.title.clone())
+            .find(|entry| entry.port == port && (entry.shared || entry.thread == own))?;
+        let whose = if entry.shared {
+            "a shared fixture of this process"
+        } else {
+            "of this very thread"
+        };
+        Some(format!("the executor {}, {whose}", entry.title))
     }
 }
 

@@ -32,7 +32,7 @@ impl RunPlace {
     pub(crate) fn of(runner: Runner, name: &str) -> Result<Self, String> {
         let locks = lock_directory()?;
         sweep(&locks);
-        let directory = locks.join(format!("run-{}-{}", runner.pid, runner.started));
+        let directory = directory_of(&locks, &runner);
         let made = fs::DirBuilder::new().mode(0o700).create(&directory);
         if let Err(error) = made.or_else(|error| match error.kind() {
             std::io::ErrorKind::AlreadyExists => Ok(()),
@@ -68,6 +68,14 @@ impl RunPlace {
         self.directory.join(format!("{}.use", self.name))
     }
 
+    /// For the tests of the run: this port is not given back before its end.
+    pub(crate) fn note_port(&self, port: u16) {
+        let _ = fs::write(
+            self.directory.join(format!("{}.port", self.name)),
+            port.to_string(),
+        );
+    }
+
     fn failures_file(&self) -> PathBuf {
         self.directory.join(format!("{}.failures", self.name))
     }
@@ -81,6 +89,24 @@ impl RunPlace {
     pub(crate) fn note_failures(&self, count: u32) {
         let _ = fs::write(self.failures_file(), count.to_string());
     }
+}
+
+/// Whether a shared fixture of this run has the port.
+pub(crate) fn holds(port: u16) -> bool {
+    let directory = || {
+        let runner = super::runner::find().ok()?;
+        Some(directory_of(&lock_directory().ok()?, &runner))
+    };
+    let entries = directory().and_then(|directory| fs::read_dir(directory).ok());
+    entries.into_iter().flatten().flatten().any(|entry| {
+        let path = entry.path();
+        path.extension().is_some_and(|kind| kind == "port")
+            && fs::read_to_string(path).is_ok_and(|noted| noted == port.to_string())
+    })
+}
+
+fn directory_of(locks: &Path, runner: &Runner) -> PathBuf {
+    locks.join(format!("run-{}-{}", runner.pid, runner.started))
 }
 
 /// Names that differ stay different.

@@ -4,28 +4,27 @@
 //! the last one first; then, if the test failed, what they printed is shown from the test's own
 //! thread, so that the harness attributes it; then the panic goes on, or the value is returned.
 
+mod body;
+mod process;
+mod values;
+
 use std::any::Any;
-use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::panic::{catch_unwind, resume_unwind};
 use std::thread;
-use std::time::Duration;
 
 pub use ::core;
 
 /// What the expansion names of the public API, whatever the crate is called.
 pub use crate as api;
 
-/// How a body ended.
-pub type Outcome<T> = thread::Result<T>;
+pub use body::{ByNothing, ByResult, Outcome, Verdict, catch, catch_async};
+pub use process::{Given, Lent, Process, bound, prepared};
+pub use values::{Time, duration, signal, text};
 
 use crate::error::{Error, Result};
 use crate::executor::Executor;
-use crate::port::OnConflict;
 use crate::readiness::Readiness;
 use crate::shared::{Fixture, Shared};
-use crate::signal::Signal;
 
 /// One test with its processes.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +32,8 @@ pub struct Test {
     /// Its module's path and its name.
     pub path: (&'static str, &'static str),
     pub panics: Panics,
+    /// Its harness compares what it returns: an `Err` may be right.
+    pub judged: bool,
 }
 
 /// Whether the test is to panic.
@@ -42,78 +43,6 @@ pub enum Panics {
     Always,
     /// With a message that holds this.
     Saying(&'static str),
-}
-
-/// One process of a test.
-pub trait Process {
-    fn fixed_port(&self) -> Option<u16>;
-    /// Takes the lease on the fixed port ahead of the start.
-    fn reserve(&self) -> Result<()>;
-    fn end(&self) -> Result<()>;
-    /// What it printed and how it ended.
-    fn story(&self) -> Option<String>;
-}
-
-impl<R: Readiness> Process for Executor<R> {
-    fn fixed_port(&self) -> Option<u16> {
-        self.port_to_reserve()
-    }
-
-    fn reserve(&self) -> Result<()> {
-        Self::reserve(self)
-    }
-
-    fn end(&self) -> Result<()> {
-        self.stop().map(drop)
-    }
-
-    fn story(&self) -> Option<String> {
-        self.story_of_the_test()
-    }
-}
-
-/// A shared fixture: not the test's to stop.
-#[derive(Debug)]
-pub struct Lent<'a, T>(pub &'a T);
-
-impl<R: Readiness> Process for Lent<'_, Executor<R>> {
-    fn fixed_port(&self) -> Option<u16> {
-        None
-    }
-
-    fn reserve(&self) -> Result<()> {
-        Ok(())
-    }
-
-    fn end(&self) -> Result<()> {
-        Ok(())
-    }
-
-    fn story(&self) -> Option<String> {
-        self.0.story_of_the_test()
-    }
-}
-
-/// What a process has to offer to a test: a reference of the parameter's type.
-pub trait Given {
-    type Executor;
-    fn given(&self) -> &Self::Executor;
-}
-
-impl<R: Readiness> Given for Executor<R> {
-    type Executor = Self;
-
-    fn given(&self) -> &Self {
-        self
-    }
-}
-
-impl<T> Given for Lent<'_, T> {
-    type Executor = T;
-
-    fn given(&self) -> &T {
-        self.0
-    }
 }
 
 impl Test {
@@ -131,26 +60,62 @@ impl Test {
         told(reserve_all(processes)).is_some()
     }
 
+    /// Starts it; where it cannot, those before it stop first, as at every end.
     #[track_caller]
-    pub fn start<R: Readiness>(&self, executor: Executor<R>) -> Executor<R> {
-        executor.started().unwrap_or_else(|error| panic!("{error}"))
+    pub fn start<R: Readiness>(
+        &self,
+        before: &[&dyn Process],
+        executor: Executor<R>,
+    ) -> Executor<R> {
+        match executor.started() {
+            Ok(executor) => executor,
+            Err(error) => self.give_up(before, &error),
+        }
     }
 
     /// The same, for a test that is to panic: that a process could not start is not the panic.
     #[must_use]
-    pub fn started<R: Readiness>(&self, executor: Executor<R>) -> Option<Executor<R>> {
-        told(executor.started())
+    pub fn started<R: Readiness>(
+        &self,
+        before: &[&dyn Process],
+        executor: Executor<R>,
+    ) -> Option<Executor<R>> {
+        self.told_after(before, executor.started())
     }
 
     #[track_caller]
-    pub fn lend<T: Fixture>(&self, shared: &'static Shared<T>) -> Lent<'static, T> {
-        Lent(shared.get().unwrap_or_else(|error| panic!("{error}")))
+    pub fn lend<T: Fixture>(
+        &self,
+        before: &[&dyn Process],
+        shared: &'static Shared<T>,
+    ) -> Lent<'static, T> {
+        match shared.get() {
+            Ok(fixture) => Lent(fixture),
+            Err(error) => self.give_up(before, &error),
+        }
     }
 
     /// The same, for a test that is to panic.
     #[must_use]
-    pub fn lent<T: Fixture>(&self, shared: &'static Shared<T>) -> Option<Lent<'static, T>> {
-        told(shared.get().map(Lent))
+    pub fn lent<T: Fixture>(
+        &self,
+        before: &[&dyn Process],
+        shared: &'static Shared<T>,
+    ) -> Option<Lent<'static, T>> {
+        self.told_after(before, shared.get().map(Lent))
+    }
+
+    #[track_caller]
+    fn give_up(&self, before: &[&dyn Process], error: &Error) -> ! {
+        tell(&self.stop(before, true));
+        panic!("{error}")
+    }
+
+    fn told_after<T>(&self, before: &[&dyn Process], result: Result<T>) -> Option<T> {
+        if result.is_err() {
+            tell(&self.stop(before, true));
+        }
+        told(result)
     }
 
     /// The end of the test: its value, or its panic goes on.
@@ -172,7 +137,7 @@ impl Test {
                 tell(&errors);
                 resume_unwind(panic)
             }
-            Ok(value) if failed => {
+            Ok(value) if failed && (errors.is_empty() || !self.judged) => {
                 tell(&errors);
                 value
             }
@@ -252,115 +217,4 @@ fn reserve_all(processes: &[&dyn Process]) -> Result<()> {
         .collect();
     fixed.sort_by_key(|(port, _)| *port);
     fixed.iter().try_for_each(|(_, process)| process.reserve())
-}
-
-/// An executor of the attribute: it queues for its port unless it says otherwise.
-pub fn prepared<R: Readiness>(executor: Executor<R>) -> Executor<R> {
-    if executor.on_conflict_unset() {
-        executor.on_conflict(OnConflict::Wait)
-    } else {
-        executor
-    }
-}
-
-/// Has `{name.port}` and its like stand for what this one has.
-pub fn bound<R: Readiness, S: Readiness>(
-    executor: Executor<R>,
-    name: &str,
-    earlier: &impl Given<Executor = Executor<S>>,
-) -> Executor<R> {
-    executor.with_binding(name, earlier.given())
-}
-
-/// Runs the body.
-///
-/// # Errors
-///
-/// What it panicked with.
-pub fn catch<T>(body: impl FnOnce() -> T) -> thread::Result<T> {
-    catch_unwind(AssertUnwindSafe(body))
-}
-
-/// Runs the body of an async test.
-///
-/// # Errors
-///
-/// What it panicked with.
-pub async fn catch_async<F: Future>(body: F) -> thread::Result<F::Output> {
-    CatchUnwind(Box::pin(body)).await
-}
-
-struct CatchUnwind<F>(Pin<Box<F>>);
-
-impl<F: Future> Future for CatchUnwind<F> {
-    type Output = thread::Result<F::Output>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let body = self.0.as_mut();
-        match catch_unwind(AssertUnwindSafe(|| body.poll(cx))) {
-            Ok(Poll::Pending) => Poll::Pending,
-            Ok(Poll::Ready(value)) => Poll::Ready(Ok(value)),
-            Err(panic) => Poll::Ready(Err(panic)),
-        }
-    }
-}
-
-/// Whether a value says that the test failed; found by autoref: a `Result` is asked, and every other
-/// type is not.
-#[derive(Debug)]
-pub struct Verdict<'a, T>(pub &'a T);
-
-pub trait ByResult {
-    fn failed(&self) -> bool;
-}
-
-impl<T, E> ByResult for Verdict<'_, std::result::Result<T, E>> {
-    fn failed(&self) -> bool {
-        self.0.is_err()
-    }
-}
-
-pub trait ByNothing {
-    fn failed(&self) -> bool;
-}
-
-impl<T> ByNothing for &Verdict<'_, T> {
-    fn failed(&self) -> bool {
-        false
-    }
-}
-
-/// A time as the attribute takes it where it is no literal.
-pub trait Time {
-    fn duration(self) -> Duration;
-}
-
-impl Time for Duration {
-    fn duration(self) -> Duration {
-        self
-    }
-}
-
-impl Time for u64 {
-    fn duration(self) -> Duration {
-        Duration::from_secs(self)
-    }
-}
-
-impl Time for f64 {
-    fn duration(self) -> Duration {
-        Duration::from_secs_f64(self)
-    }
-}
-
-#[must_use]
-pub fn duration(time: impl Time) -> Duration {
-    time.duration()
-}
-
-/// The signal with this name. The attribute has looked at it; one that this system lacks is no
-/// signal, which the start says.
-#[must_use]
-pub fn signal(name: &str) -> Signal {
-    Signal::named(name).unwrap_or(Signal::from_raw(0))
 }

@@ -1,0 +1,19 @@
+//! What a failing test shows. It is run on demand: `cargo test -p mirakuru-examples --test failing`.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use mirakuru::{OutputExecutor, with_process};
+
+const GUESTBOOK: &str = env!("CARGO_BIN_EXE_guestbook");
+
+#[with_process(output = [GUESTBOOK], banner = r"listens on port (?<port>\d+)")]
+#[test]
+fn keeps_a_note(guestbook: &OutputExecutor) -> std::io::Result<()> {
+    let mut stream = TcpStream::connect(guestbook.addr())?;
+    stream.write_all(b"POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\nhello")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    assert!(answer.ends_with("hello"), "{answer:?}");
+    Ok(())
+}

@@ -1,0 +1,31 @@
+//! A server on its own port, for each of ten tests: they run one after the other, under `cargo test`
+//! and `cargo nextest run` alike, as one port is there once.
+
+use mirakuru::{TcpExecutor, with_process};
+use redis::Client;
+
+macro_rules! tests {
+    ($($name:ident)*) => {$(
+        #[with_process(tcp = "redis-server", port = 6379)]
+        #[test]
+        #[cfg_attr(
+            not(has_redis),
+            ignore = "redis-server is not in PATH: apt-get install redis-server"
+        )]
+        fn $name(redis: &TcpExecutor) -> Result<(), Box<dyn std::error::Error>> {
+            assert_eq!(redis.port(), 6379);
+            let mut client = Client::open("redis://127.0.0.1/")?;
+            let pid: u32 = info(&mut client)?;
+            assert_eq!(Some(pid), redis.pid(), "it is this test's own");
+            Ok(())
+        }
+    )*};
+}
+
+/// The pid of who answers.
+fn info(client: &mut Client) -> Result<u32, Box<dyn std::error::Error>> {
+    let server: redis::InfoDict = redis::cmd("INFO").arg("server").query(client)?;
+    Ok(server.get("process_id").ok_or("no pid")?)
+}
+
+tests!(one two three four five six seven eight nine ten);

@@ -1,0 +1,36 @@
+//! A service that depends on another: `bind` gives the later one the address of the earlier one.
+
+use std::error::Error;
+
+use mirakuru::{OutputExecutor, TcpExecutor, with_process};
+use redis::{Client, Commands};
+
+/// They start in this order, and stop in reverse. The replica is ready once it has everything.
+#[with_process(
+    tcp = "redis-server --port {port} --save '' --dir {tmpdir} --repl-diskless-sync-delay 0",
+    bind = primary
+)]
+#[with_process(
+    output = "redis-server --port {port} --save '' --dir {tmpdir} --replicaof {primary.host} {primary.port}",
+    banner = "sync: Finished with success"
+)]
+#[test]
+#[cfg_attr(
+    not(has_redis),
+    ignore = "redis-server is not in PATH: apt-get install redis-server"
+)]
+fn what_one_is_told_the_other_knows(
+    primary: &TcpExecutor,
+    replica: &OutputExecutor,
+) -> Result<(), Box<dyn Error>> {
+    let mut to_primary = Client::open(format!("redis://{}/", primary.addr()))?;
+    let mut to_replica = Client::open(format!("redis://{}/", replica.addr()))?;
+
+    let _: () = to_primary.set("answer", 42)?;
+    let _: i32 = redis::cmd("WAIT")
+        .arg(1)
+        .arg(10_000)
+        .query(&mut to_primary)?;
+    assert_eq!(to_replica.get::<_, i32>("answer")?, 42);
+    Ok(())
+}

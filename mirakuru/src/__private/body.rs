@@ -1,0 +1,68 @@
+//! The body of a test: run so that there is one order for every ending, and judged by its value.
+
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::thread;
+
+/// How a body ended.
+pub type Outcome<T> = thread::Result<T>;
+
+/// Runs the body.
+///
+/// # Errors
+///
+/// What it panicked with.
+pub fn catch<T>(body: impl FnOnce() -> T) -> thread::Result<T> {
+    catch_unwind(AssertUnwindSafe(body))
+}
+
+/// Runs the body of an async test.
+///
+/// # Errors
+///
+/// What it panicked with.
+pub async fn catch_async<F: Future>(body: F) -> thread::Result<F::Output> {
+    CatchUnwind(Box::pin(body)).await
+}
+
+struct CatchUnwind<F>(Pin<Box<F>>);
+
+impl<F: Future> Future for CatchUnwind<F> {
+    type Output = thread::Result<F::Output>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let body = self.0.as_mut();
+        match catch_unwind(AssertUnwindSafe(|| body.poll(cx))) {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(value)) => Poll::Ready(Ok(value)),
+            Err(panic) => Poll::Ready(Err(panic)),
+        }
+    }
+}
+
+/// Whether a value says that the test failed; found by autoref: a `Result` is asked, and every other
+/// type is not.
+#[derive(Debug)]
+pub struct Verdict<'a, T>(pub &'a T);
+
+pub trait ByResult {
+    fn failed(&self) -> bool;
+}
+
+impl<T, E> ByResult for Verdict<'_, std::result::Result<T, E>> {
+    fn failed(&self) -> bool {
+        self.0.is_err()
+    }
+}
+
+pub trait ByNothing {
+    fn failed(&self) -> bool;
+}
+
+impl<T> ByNothing for &Verdict<'_, T> {
+    fn failed(&self) -> bool {
+        false
+    }
+}

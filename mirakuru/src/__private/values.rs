@@ -1,0 +1,45 @@
+//! Values of options that are no literals, or that no literal can be.
+
+use std::time::Duration;
+
+use crate::signal::Signal;
+
+/// A time as the attribute takes it where it is no literal.
+pub trait Time {
+    fn duration(self) -> Duration;
+}
+
+impl Time for Duration {
+    fn duration(self) -> Duration {
+        self
+    }
+}
+
+impl Time for u64 {
+    fn duration(self) -> Duration {
+        Duration::from_secs(self)
+    }
+}
+
+impl Time for f64 {
+    fn duration(self) -> Duration {
+        Duration::from_secs_f64(self)
+    }
+}
+
+#[must_use]
+pub fn duration(time: impl Time) -> Duration {
+    time.duration()
+}
+
+/// A value of a form, each of its own type.
+pub fn text(value: impl Into<String>) -> String {
+    value.into()
+}
+
+/// The signal with this name. The attribute has looked at it; one that this system lacks is no
+/// signal, which the start says.
+#[must_use]
+pub fn signal(name: &str) -> Signal {
+    Signal::named(name).unwrap_or(Signal::from_raw(0))
+}

@@ -1,0 +1,21 @@
+//! The attribute: every kind and option, every harness that it stands beside, and every way in which
+//! a test ends. A file per matter; the last three are what they share.
+
+mod bodies;
+mod endings;
+mod kinds;
+mod on_rstest;
+mod on_serial;
+mod on_test_case;
+mod on_tokio;
+mod options;
+mod reports;
+mod several;
+mod shared;
+mod signatures;
+mod strict;
+mod times;
+
+mod again;
+mod notes;
+mod programs;

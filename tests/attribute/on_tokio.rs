@@ -1,0 +1,117 @@
+//! Beside `#[tokio::test]`, in both flavours.
+
+use std::{
+    error::Error,
+    future::Future,
+    pin::pin,
+    task::{Context, Poll, Waker},
+};
+
+use mirakuru::{HttpExecutor, SimpleExecutor, TcpExecutor, with_process};
+use tokio::net::TcpStream;
+
+use crate::{
+    bodies::panic_of,
+    notes::{Notes, note, notes},
+    programs::{HTTP_SERVICE, LISTENS_LATE},
+};
+
+#[with_process(tcp = [LISTENS_LATE, "{port}"])]
+#[tokio::test]
+async fn one_thread(service: &TcpExecutor) -> std::io::Result<()> {
+    TcpStream::connect(service.addr()).await?;
+    Ok(())
+}
+
+#[with_process(tcp = [LISTENS_LATE, "{port}"])]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn several_threads(service: &TcpExecutor) -> Result<(), Box<dyn Error>> {
+    let addr = service.addr();
+    tokio::spawn(async move { TcpStream::connect(addr).await.map(drop) }).await??;
+    Ok(())
+}
+
+#[with_process(http = [HTTP_SERVICE, "{port}"], url = "http://127.0.0.1:{port}/")]
+#[tokio::test]
+async fn http_in_one_thread(service: &HttpExecutor) {
+    assert!(service.running());
+}
+
+#[with_process(http = [HTTP_SERVICE, "{port}"], url = "http://127.0.0.1:{port}/")]
+#[tokio::test(flavor = "multi_thread")]
+async fn http_in_several_threads(service: &HttpExecutor) {
+    assert!(service.running());
+}
+
+#[tokio::test]
+#[with_process(simple = "sleep 60")]
+#[with_process(simple = "sleep 60")]
+async fn below() {
+    tokio::task::yield_now().await;
+}
+
+#[tokio::test]
+#[with_process(simple = "sleep 60")]
+#[should_panic(expected = "as it has to")]
+async fn panics_below() {
+    tokio::task::yield_now().await;
+    panic!("as it has to");
+}
+
+#[with_process(simple = "sleep 60")]
+#[tokio::test]
+#[should_panic(expected = "as it has to")]
+async fn panics(sleep: &SimpleExecutor) {
+    tokio::task::yield_now().await;
+    assert!(!sleep.running(), "as it has to");
+}
+
+#[with_process(executor = notes("first"))]
+#[with_process(executor = notes("second"))]
+async fn panics_after_a_while() {
+    tokio::task::yield_now().await;
+    note("body");
+    panic!("as it has to");
+}
+
+#[test]
+fn after_a_panic_in_the_body_they_stop_in_reverse() {
+    let all = Notes::new();
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    let runtime = runtime.expect("a runtime");
+    let told = panic_of(|| runtime.block_on(panics_after_a_while()));
+    assert_eq!(told, "as it has to");
+    assert_eq!(all.text(), "first+, second+, body, second-, first-");
+}
+
+#[with_process(executor = notes("first"))]
+#[with_process(executor = notes("second"))]
+async fn never_ends() {
+    note("body");
+    std::future::pending::<()>().await;
+}
+
+#[test]
+fn where_the_future_is_dropped_they_stop_in_reverse() {
+    let all = Notes::new();
+    {
+        let mut test = pin!(never_ends());
+        let polled = test.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        assert_eq!(polled, Poll::Pending);
+        assert_eq!(all.text(), "first+, second+, body");
+    }
+    assert_eq!(all.text(), "first+, second+, body, second-, first-");
+}
+
+#[with_process(simple = "sleep 60")]
+async fn gives_a_value() -> Result<u8, Box<dyn Error + Send + Sync>> {
+    tokio::task::yield_now().await;
+    Ok("1".parse()?)
+}
+
+/// It can be sent to another thread.
+#[tokio::test(flavor = "multi_thread")]
+async fn is_a_task() -> Result<(), Box<dyn Error + Send + Sync>> {
+    assert_eq!(tokio::spawn(gives_a_value()).await??, 1);
+    Ok(())
+}

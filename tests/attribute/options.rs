@@ -1,0 +1,162 @@
+//! Every option has its effect.
+
+use std::{path::Path, process};
+
+use mirakuru::{
+    ErrorKind, HttpExecutor, OnConflict, OutputExecutor, Signal, SimpleExecutor, TcpExecutor,
+    readiness::Stream, with_process,
+};
+
+use crate::programs::{EXITS, HTTP_SERVICE, IGNORES_STOP, LISTENS_LATE, PRINTS};
+
+#[with_process(http = [HTTP_SERVICE, "{port}", "0", "404"], url = "http://127.0.0.1:{port}/", status = 404)]
+#[with_process(http = [HTTP_SERVICE, "{port}", "0", "503"], url = "http://{host}:{port}/", status = "5..|404")]
+#[test]
+fn status(_code: &HttpExecutor, _pattern: &HttpExecutor) {}
+
+#[with_process(
+    http = [HTTP_SERVICE, "{port}"],
+    url = "http://127.0.0.1:{port}/needs/X-Token/abc?a=b",
+    method = "POST",
+    payload = { first = "1 2", "second-one" = format!("{}", 3) },
+    headers = { "X-Token" = "abc", Accept = "text/plain" },
+)]
+#[test]
+fn requests(service: &HttpExecutor) {
+    let request = service.output().wait_for("POST").expect("it was asked");
+    assert_eq!(
+        request,
+        "POST /needs/X-Token/abc?a=b first=1+2&second-one=3"
+    );
+}
+
+#[with_process(output = [PRINTS, "--stderr", "ready"], banner = "^ready$", stream = stderr)]
+#[with_process(output = [PRINTS, "ready"], banner = "^ready$", stream = "stdout")]
+#[with_process(output = [PRINTS, "ready"], banner = "^ready$", stream = Stream::Both)]
+#[test]
+fn stream(stderr: &OutputExecutor) {
+    assert_eq!(stderr.err_output().text(), "ready\n");
+}
+
+#[with_process(output = "pwd", banner = "^/", cwd = "/")]
+#[with_process(output = "pwd", banner = "^/", cwd = "{tmpdir}")]
+#[with_process(output = "pwd", banner = "^/", cwd = Path::new("/"))]
+#[test]
+fn cwd(root: &OutputExecutor, private: &OutputExecutor) {
+    assert_eq!(root.output().text(), "/\n");
+    let own = private.tmpdir().canonicalize().expect("it is there");
+    assert_eq!(
+        private.output().text().trim_end(),
+        own.to_str().expect("UTF-8")
+    );
+}
+
+#[with_process(
+    output = "echo $ONE $TWO; exec sleep 60",
+    shell = true,
+    banner = "1 two",
+    env = { ONE = "1", "TWO" = String::from("two") },
+)]
+#[test]
+fn shell_and_env(shell: &OutputExecutor) {
+    assert_eq!(shell.output().text(), "1 two\n");
+}
+
+#[with_process(output = [PRINTS, "ready"], banner = "ready", stop_signal = SIGINT)]
+#[test]
+fn stop_signal(prints: &OutputExecutor) {
+    prints.stop().expect("death by that signal is right");
+    assert_eq!(prints.exit_code(), Some(-Signal::INT.as_raw()));
+}
+
+#[with_process(
+    output = [IGNORES_STOP],
+    banner = "ready",
+    stop_timeout = 0.05,
+    stop_signal = "SIGHUP",
+    kill_signal = Signal::from_raw(6),
+)]
+#[test]
+fn stop_timeout_and_kill_signal(stubborn: &OutputExecutor) {
+    stubborn.stop().expect("a kill is right");
+    assert_eq!(stubborn.exit_code(), Some(-6));
+}
+
+#[with_process(simple = [EXITS, "3"], expected_returncode = 3)]
+#[with_process(simple = "sleep 60", expected_returncode = -15)]
+#[test]
+fn expected_returncode(exits: &SimpleExecutor) {
+    exits.wait_for(|| false).expect_err("it ends");
+}
+
+#[cfg(root)]
+#[with_process(
+    output = "sh -c 'id -u; exec sleep 60'",
+    banner = "^65534$",
+    user = 65534
+)]
+#[with_process(
+    output = "sh -c 'id -un; exec sleep 60'",
+    banner = "^nobody$",
+    user = "nobody"
+)]
+#[test]
+fn user() {}
+
+#[with_process(simple = "sleep 60", name = "the sleeper")]
+#[test]
+fn name(sleep: &SimpleExecutor) {
+    assert!(sleep.to_string().contains("the sleeper"), "{sleep}");
+}
+
+/// A port that nobody else has: leased by an executor that does not start.
+fn reserved() -> (TcpExecutor, u16) {
+    let executor = TcpExecutor::new("true", "127.0.0.1", 0);
+    let port = executor.port();
+    (executor, port)
+}
+
+#[test]
+fn on_conflict() {
+    let (holder, port) = reserved();
+    drop(holder);
+    let holder = TcpExecutor::new([LISTENS_LATE, "{port}"], "127.0.0.1", port);
+    let holder = holder.started().expect("a free port");
+    let failing = SimpleExecutor::new("true");
+    drop(failing);
+
+    std::thread_local!(static PORT: std::cell::Cell<u16> = const { std::cell::Cell::new(0) });
+    PORT.set(port);
+
+    #[with_process(tcp = "true", port = PORT.get(), on_conflict = reuse)]
+    fn reuses() -> u32 {
+        process::id()
+    }
+
+    #[with_process(tcp = "true", port = PORT.get(), on_conflict = OnConflict::Fail)]
+    fn fails() {}
+
+    #[with_process(tcp = "true", port = PORT.get())]
+    fn waits() {}
+
+    assert_eq!(reuses(), process::id());
+    assert!(holder.running(), "what is reused is not stopped");
+    let told = crate::bodies::panic_of(fails);
+    assert!(told.contains("another executor has the lease"), "{told}");
+    // To wait for oneself would never end.
+    let told = crate::bodies::panic_of(waits);
+    assert!(told.contains("of this very thread"), "{told}");
+    assert_eq!(
+        TcpExecutor::new("true", "127.0.0.1", port)
+            .start()
+            .expect_err("held")
+            .kind(),
+        ErrorKind::AlreadyRunning
+    );
+}
+
+#[with_process(simple = "sleep 60", crate = ::mirakuru)]
+#[test]
+fn path_of_the_crate(sleep: &SimpleExecutor) {
+    assert!(sleep.running());
+}

@@ -1,0 +1,281 @@
+//! What the harness of a failing test shows: the tail of every process once, in the test's own
+//! output; of a passing test nothing. And that no `#[should_panic]` passes as a process cannot start.
+//!
+//! The tests of `cases` pass as all others do; each does what it is about where one of those below
+//! runs it again.
+
+use std::process::Stdio;
+
+use regex::Regex;
+
+use crate::again::{Report, again, command};
+
+#[expect(
+    clippy::should_panic_without_expect,
+    reason = "any panic would do, and a start that fails must not be one"
+)]
+mod cases {
+    use mirakuru::{OutputExecutor, SimpleExecutor, with_process};
+
+    use crate::{
+        again::is_again,
+        programs::{EXITS, PRINTS},
+    };
+
+    #[with_process(output = [PRINTS, "hello", "from the first"], banner = "first")]
+    #[with_process(output = [PRINTS, "--stderr", "hello from the second"], banner = "second", name = "the other")]
+    #[with_process(simple = "sleep 60")]
+    #[test]
+    fn panics(_: &OutputExecutor, _: &OutputExecutor, _: &SimpleExecutor) {
+        assert!(!is_again(), "the body's own panic");
+    }
+
+    #[with_process(output = [PRINTS, "hello"], banner = "hello")]
+    #[tokio::test]
+    async fn panics_async(_: &OutputExecutor) {
+        tokio::task::yield_now().await;
+        assert!(!is_again(), "the body's own panic");
+    }
+
+    #[with_process(output = [PRINTS, "hello"], banner = "hello")]
+    #[test]
+    fn fails(_: &OutputExecutor) -> Result<(), &'static str> {
+        if is_again() {
+            Err("the body's own error")
+        } else {
+            Ok(())
+        }
+    }
+
+    #[with_process(output = [PRINTS, "hello"], banner = "hello")]
+    #[test]
+    fn passes(prints: &OutputExecutor) {
+        assert!(prints.running());
+    }
+
+    /// Ends with this code where it is run again.
+    fn ends_badly() -> OutputExecutor {
+        let code = if is_again() { "3" } else { "0" };
+        let script = "trap 'exit $CODE' TERM; echo hello; while :; do sleep 0.05; done";
+        OutputExecutor::new(["sh", "-c", script], "hello").env("CODE", code)
+    }
+
+    #[with_process(executor = ends_badly())]
+    #[test]
+    fn stop_fails() {}
+
+    #[with_process(executor = ends_badly())]
+    #[test]
+    fn stop_fails_after_a_panic() {
+        assert!(!is_again(), "the body's own panic");
+    }
+
+    #[with_process(executor = ends_badly())]
+    #[test]
+    #[should_panic(expected = "as it has to")]
+    fn stop_fails_after_the_right_panic() {
+        panic!("as it has to");
+    }
+
+    /// Cannot start where it is run again.
+    fn cannot_start() -> OutputExecutor {
+        if is_again() {
+            OutputExecutor::new([EXITS, "1"], "ready")
+        } else {
+            OutputExecutor::new([PRINTS, "ready"], "ready")
+        }
+    }
+
+    #[with_process(output = [PRINTS, "hello"], banner = "hello")]
+    #[with_process(executor = cannot_start())]
+    #[test]
+    fn start_fails() {}
+
+    #[with_process(output = [PRINTS, "hello"], banner = "hello")]
+    #[with_process(executor = cannot_start())]
+    #[test]
+    #[should_panic]
+    fn start_fails_above() {
+        panic!("as it has to");
+    }
+
+    #[test]
+    #[should_panic(expected = "ended before it was ready")]
+    #[with_process(executor = cannot_start())]
+    fn start_fails_below() {
+        panic!("ended before it was ready");
+    }
+
+    #[with_process(executor = cannot_start())]
+    #[tokio::test]
+    #[should_panic]
+    async fn start_fails_above_tokio() {
+        panic!("as it has to");
+    }
+
+    #[tokio::test]
+    #[should_panic]
+    #[with_process(executor = cannot_start())]
+    async fn start_fails_below_tokio() {
+        panic!("as it has to");
+    }
+
+    #[with_process(executor = cannot_start())]
+    #[test_case::test_case(1 => panics; "case")]
+    fn start_fails_of_test_case(_number: u8) {
+        panic!("as it has to");
+    }
+
+    #[with_process(output = [PRINTS, "hello"], banner = "hello")]
+    #[test]
+    #[should_panic(expected = "something else")]
+    fn wrong_panic() {
+        assert!(!is_again(), "the body's own panic");
+        panic!("something else");
+    }
+
+    #[with_process(output = [PRINTS, "hello"], banner = "hello")]
+    #[test]
+    #[should_panic]
+    fn no_panic() {
+        assert!(is_again());
+    }
+}
+
+/// Runs a case that has to fail; what stands under its name, with pids and paths replaced.
+#[track_caller]
+fn failure(case: &str) -> String {
+    let name = format!("reports::cases::{case}");
+    let Report { passed, text } = again(&name, &[]);
+    assert!(!passed, "{text}");
+    let own = text.split_once(&format!("---- {name}"));
+    let own = own.and_then(|(_, rest)| rest.split_once(" stdout ----\n"));
+    let own = own.and_then(|(_, rest)| rest.split_once("\nfailures:\n"));
+    let (own, _) = own.unwrap_or_else(|| panic!("nothing under its name:\n{text}"));
+    let paths = Regex::new(r"/\S*/").expect("a valid expression");
+    paths.replace_all(own.trim_end(), "").into_owned()
+}
+
+const STORY: &str = "\
+`prints hello` (OutputExecutor)
+  process:     killed by SIGTERM (signal 15)
+  output, last lines:
+    | hello";
+
+#[track_caller]
+fn once(text: &str, part: &str) {
+    assert_eq!(text.matches(part).count(), 1, "{part:?} once in\n{text}");
+}
+
+#[test]
+fn a_panic_shows_all_processes_once() {
+    let text = failure("panics");
+    once(&text, "the body's own panic");
+    once(
+        &text,
+        "the processes of the test attribute::reports::cases::panics:
+`prints hello 'from the first'` (OutputExecutor)
+  process:     killed by SIGTERM (signal 15)
+  output, last lines:
+    | hello
+    | from the first
+`prints --stderr 'hello from the second'` (the other)
+  process:     killed by SIGTERM (signal 15)
+  note:        this is the executor named \"the other\"
+  error output, last lines:
+    | hello from the second
+`sleep 60` (SimpleExecutor)
+  process:     killed by SIGTERM (signal 15)
+  note:        it printed nothing",
+    );
+}
+
+#[test]
+fn a_panic_of_an_async_body_shows_them_too() {
+    let text = failure("panics_async");
+    once(&text, "the body's own panic");
+    once(&text, STORY);
+}
+
+#[test]
+fn an_error_shows_them_too() {
+    let text = failure("fails");
+    once(&text, "the body's own error");
+    once(&text, STORY);
+}
+
+#[test]
+fn a_passing_test_is_silent() {
+    for options in [&[][..], &["--nocapture"]] {
+        let Report { passed, text } = again("reports::cases::passes", options);
+        assert!(passed && !text.contains("hello"), "{text}");
+    }
+}
+
+#[test]
+fn a_stop_that_fails_says_why() {
+    once(&failure("stop_fails"), "ended otherwise than expected");
+    let text = failure("stop_fails_after_a_panic");
+    once(&text, "the body's own panic");
+    once(&text, "ended otherwise than expected");
+    let text = failure("stop_fails_after_the_right_panic");
+    once(&text, "ended otherwise than expected");
+    once(&text, "test did not panic as expected");
+}
+
+#[test]
+fn a_start_that_fails_says_why() {
+    let text = failure("start_fails");
+    once(&text, "`exits 1` ended before it was ready");
+    // The other may be the reason.
+    once(&text, STORY);
+}
+
+#[test]
+fn no_test_passes_as_its_process_cannot_start() {
+    for case in [
+        "start_fails_above",
+        "start_fails_below",
+        "start_fails_above_tokio",
+        "start_fails_below_tokio",
+        "start_fails_of_test_case::",
+    ] {
+        let text = failure(case);
+        once(&text, "`exits 1` ended before it was ready");
+        once(&text, "test did not panic as expected");
+    }
+}
+
+#[test]
+fn a_panic_other_than_the_expected_one_shows_them() {
+    let text = failure("wrong_panic");
+    once(&text, "panic did not contain expected string");
+    once(&text, STORY);
+    let text = failure("no_panic");
+    once(&text, "test did not panic as expected");
+    once(&text, STORY);
+}
+
+/// Printing to nobody panics, which is not to end the process, nor to decide the test.
+#[test]
+fn a_test_whose_errors_nobody_reads_just_fails() {
+    for case in [
+        "panics",
+        "fails",
+        "stop_fails_after_a_panic",
+        "start_fails_above",
+    ] {
+        let name = format!("reports::cases::{case}");
+        let mut command = command(&name, &["--nocapture"]);
+        let child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn();
+        let mut child = child.expect("this binary runs");
+        drop(child.stderr.take());
+        let output = child.wait_with_output().expect("a child");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(output.status.code(), Some(101), "{text}");
+        assert!(text.contains("1 failed"), "{text}");
+    }
+}

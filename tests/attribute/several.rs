@@ -1,0 +1,94 @@
+//! Several processes of one test: started in the order written, stopped in reverse, each bound to
+//! its parameter, a later one with what an earlier one has.
+
+use mirakuru::{HttpExecutor, OutputExecutor, SimpleExecutor, TcpExecutor, with_process};
+
+use crate::{
+    bodies::panic_of,
+    notes::{Notes, note, notes},
+    programs::{HTTP_SERVICE, LISTENS_LATE, PRINTS},
+};
+
+#[with_process(executor = notes("first"))]
+#[with_process(executor = notes("second"))]
+#[with_process(executor = notes("third"))]
+fn three() {
+    note("body");
+}
+
+#[test]
+fn they_start_in_order_and_stop_in_reverse() {
+    let all = Notes::new();
+    three();
+    let order = "first+, second+, third+, body, third-, second-, first-";
+    assert_eq!(all.text(), order);
+}
+
+/// The outermost gathers the others, wherever they stand.
+#[with_process(executor = notes("first"))]
+#[allow(clippy::let_and_return, reason = "something between them")]
+#[with_process(executor = notes("second"))]
+#[must_use]
+#[mirakuru::with_process(executor = notes("third"))]
+fn scattered() -> u8 {
+    note("body");
+    1
+}
+
+#[test]
+fn they_are_gathered() {
+    let all = Notes::new();
+    assert_eq!(scattered(), 1);
+    let order = "first+, second+, third+, body, third-, second-, first-";
+    assert_eq!(all.text(), order);
+}
+
+#[with_process(executor = notes("first"))]
+#[with_process(output = [PRINTS, "--then-exit", "1", "oh no"], banner = "ready")]
+#[with_process(executor = notes("third"))]
+fn cannot_start() {
+    note("body");
+}
+
+#[test]
+fn where_one_cannot_start_those_before_it_are_stopped() {
+    let all = Notes::new();
+    let told = panic_of(cannot_start);
+    assert!(told.contains("ended before it was ready"), "{told}");
+    assert!(told.contains("| oh no"), "{told}");
+    assert_eq!(all.text(), "first+, first-");
+}
+
+#[with_process(tcp = [LISTENS_LATE, "{port}"])]
+#[with_process(http = [HTTP_SERVICE, "{port}"], url = "http://127.0.0.1:{port}/")]
+#[with_process(simple = "sleep 60")]
+#[test]
+fn each_has_its_parameter(tcp: &TcpExecutor, http: &HttpExecutor, _sleep: &SimpleExecutor) {
+    assert_ne!(tcp.port(), http.port());
+}
+
+#[with_process(tcp = [LISTENS_LATE, "{port}"], bind = db)]
+#[with_process(
+    output = [PRINTS, "{db.host} {db.port} {db.addr}"],
+    banner = "^127",
+    env = { DATABASE_URL = "postgres://{db.host}:{db.port}/" },
+    bind = second,
+)]
+#[with_process(
+    output = "echo $URL {second.tmpdir} {db.url}; exec sleep 60",
+    shell = true,
+    banner = "postgres",
+    env = { URL = "postgres://{db.addr}/" },
+)]
+#[test]
+fn a_later_one_uses_what_an_earlier_one_has(
+    db: &TcpExecutor,
+    second: &OutputExecutor,
+    third: &OutputExecutor,
+) {
+    let (addr, port) = (db.addr(), db.port());
+    assert_eq!(second.output().text(), format!("127.0.0.1 {port} {addr}\n"));
+    let tmpdir = second.tmpdir();
+    let expected = format!("postgres://{addr}/ {} http://{addr}\n", tmpdir.display());
+    assert_eq!(third.output().text(), expected);
+}

@@ -1,0 +1,52 @@
+//! A shared fixture: started once, lent to every test, and not theirs to stop.
+
+use mirakuru::{OutputExecutor, Shared, TcpExecutor, with_process};
+
+use crate::programs::{LISTENS_LATE, PRINTS};
+
+static SERVICE: Shared<TcpExecutor> =
+    Shared::new(|| TcpExecutor::new([LISTENS_LATE, "{port}"], "127.0.0.1", 0));
+
+mod elsewhere {
+    use mirakuru::{OutputExecutor, Shared};
+
+    pub(super) static BROKEN: Shared<OutputExecutor> =
+        Shared::new(|| OutputExecutor::new([crate::programs::EXITS, "1"], "ready"));
+}
+
+#[with_process(shared = SERVICE, bind = db)]
+fn pid() -> Option<u32> {
+    SERVICE.pid()
+}
+
+#[with_process(shared = SERVICE, bind = db)]
+#[with_process(output = [PRINTS, "{db.port}"], banner = ".")]
+#[test]
+fn lent(service: &TcpExecutor, prints: &OutputExecutor) {
+    let told = prints.output().text();
+    assert_eq!(told.trim_end(), service.port().to_string());
+}
+
+#[with_process(shared = SERVICE)]
+#[tokio::test]
+async fn lent_to_an_async_test(service: &TcpExecutor) {
+    tokio::task::yield_now().await;
+    assert!(service.running());
+}
+
+#[test]
+fn it_stays_up() {
+    let first = pid();
+    assert!(first.is_some());
+    assert_eq!(pid(), first);
+    assert!(SERVICE.running());
+}
+
+#[with_process(shared = elsewhere::BROKEN)]
+fn cannot_start() {}
+
+#[test]
+fn where_it_cannot_start_the_test_fails() {
+    let told = crate::bodies::panic_of(cannot_start);
+    assert!(told.contains("ended before it was ready"), "{told}");
+}

@@ -1,0 +1,113 @@
+//! Functions of every shape: what they return, their generics, lints, visibility and documentation.
+
+use std::{
+    fmt::{self, Debug},
+    process::{ExitCode, Termination},
+};
+
+use mirakuru::{SimpleExecutor, with_process};
+
+#[with_process(simple = "sleep 60")]
+#[test]
+fn unit(sleep: &SimpleExecutor) {
+    assert!(sleep.running());
+}
+
+#[with_process(simple = "sleep 60")]
+#[test]
+fn result(sleep: &SimpleExecutor) -> Result<(), fmt::Error> {
+    if !sleep.running() {
+        return Err(fmt::Error);
+    }
+    Ok(())
+}
+
+#[with_process(simple = "sleep 60")]
+#[test]
+fn result_of_ours(sleep: &SimpleExecutor) -> mirakuru::Result<()> {
+    sleep.restart()?.stop()?;
+    Ok(())
+}
+
+#[with_process(simple = "sleep 60")]
+#[test]
+fn exit_code(_sleep: &SimpleExecutor) -> ExitCode {
+    ExitCode::SUCCESS
+}
+
+#[with_process(simple = "sleep 60")]
+#[test]
+fn some_termination(sleep: &SimpleExecutor) -> impl Termination {
+    sleep.stop().map(drop)
+}
+
+#[with_process(simple = "sleep 60")]
+#[test]
+#[should_panic = "as it has to"]
+fn never(_sleep: &SimpleExecutor) -> ! {
+    panic!("as it has to");
+}
+
+#[with_process(simple = "sleep 60")]
+fn generic<T: Default, const N: usize>() -> [T; N]
+where
+    [T; N]: Debug,
+{
+    std::array::from_fn(|_| T::default())
+}
+
+#[test]
+fn generics_are_kept() {
+    assert_eq!(generic::<u8, 3>(), [0, 0, 0]);
+}
+
+mod inner {
+    use mirakuru::with_process;
+
+    /// Seen from outside.
+    #[with_process(simple = "sleep 60")]
+    #[allow(clippy::unnecessary_literal_unwrap)]
+    #[inline]
+    pub(in crate::signatures) fn visible() -> u8 {
+        Some(1).unwrap()
+    }
+}
+
+#[test]
+fn visibility_is_kept() {
+    assert_eq!(inner::visible(), 1);
+}
+
+/// Patterns, shadows, and parameters that nobody uses.
+#[with_process(simple = "sleep 60")]
+#[with_process(simple = "sleep 61")]
+#[with_process(simple = "sleep 62")]
+#[test]
+fn patterns(_: &SimpleExecutor, test: &SimpleExecutor, process_0: &mirakuru::SimpleExecutor) {
+    assert_eq!(test.command(), "sleep 61");
+    assert_eq!(process_0.command(), "sleep 62");
+}
+
+/// Below the harness too, where it takes no parameters.
+#[test]
+#[with_process(simple = "sleep 60")]
+fn below() {}
+
+#[test]
+#[with_process(simple = "sleep 60")]
+#[with_process(simple = "sleep 60")]
+#[should_panic(expected = "to")]
+fn several_below() {
+    panic!("as it has to");
+}
+
+#[with_process(simple = "sleep 60")]
+#[test]
+#[should_panic]
+#[expect(
+    clippy::should_panic_without_expect,
+    reason = "the attribute has to know this form"
+)]
+fn any_panic(sleep: &SimpleExecutor) {
+    assert!(!sleep.running());
+}

@@ -1,0 +1,135 @@
+//! The expansion under every strict lint, without the prelude, and without any name of the user's in
+//! its way.
+
+#[deny(
+    warnings,
+    missing_docs,
+    unsafe_code,
+    unused,
+    clippy::all,
+    clippy::pedantic,
+    clippy::nursery
+)]
+#[deny(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::shadow_unrelated
+)]
+mod lints {
+    use std::error::Error;
+
+    use mirakuru::{HttpExecutor, OutputExecutor, Signal, TcpExecutor, with_process};
+
+    use crate::programs::{HTTP_SERVICE, LISTENS_LATE, PRINTS};
+
+    #[with_process(tcp = [LISTENS_LATE, "{port}"], bind = db)]
+    #[with_process(
+        http = [HTTP_SERVICE, "{port}"],
+        url = "http://127.0.0.1:{port}/",
+        status = 200,
+        method = "GET",
+        payload = { a = "b" },
+        headers = { "X-A" = "b" },
+        env = { DB = "{db.port}" },
+        timeout = "60s",
+        stop_signal = SIGINT,
+        kill_signal = Signal::KILL,
+        on_conflict = wait,
+    )]
+    #[test]
+    fn unit(tcp: &TcpExecutor, http: &HttpExecutor) {
+        assert_ne!(tcp.port(), http.port());
+    }
+
+    #[with_process(output = [PRINTS, "ready"], banner = "ready", stream = stdout)]
+    #[test]
+    fn result(prints: &OutputExecutor) -> Result<(), Box<dyn Error>> {
+        prints.stop()?;
+        Ok(())
+    }
+
+    #[with_process(output = [PRINTS, "ready"], banner = "ready")]
+    #[tokio::test]
+    async fn async_result(prints: &OutputExecutor) -> Result<(), Box<dyn Error>> {
+        tokio::task::yield_now().await;
+        prints.stop()?;
+        Ok(())
+    }
+
+    #[with_process(output = [PRINTS, "ready"], banner = "ready")]
+    #[test]
+    #[should_panic(expected = "as it has to")]
+    fn panics(prints: &OutputExecutor) {
+        assert!(!prints.running(), "as it has to");
+    }
+
+    /// Helps.
+    #[with_process(simple = "sleep 60")]
+    #[must_use]
+    pub(super) fn helper() -> u8 {
+        1
+    }
+
+    #[test]
+    fn helped() {
+        assert_eq!(helper(), 1);
+    }
+}
+
+#[no_implicit_prelude]
+mod bare {
+    use ::mirakuru::{OutputExecutor, TcpExecutor, with_process};
+    // What tokio's own expansion names.
+    use ::tokio;
+
+    use crate::programs::{LISTENS_LATE, PRINTS};
+
+    #[with_process(tcp = [LISTENS_LATE, "{port}"], timeout = "60s", stop_signal = SIGINT, bind = db)]
+    #[with_process(output = [PRINTS, "{db.port}"], banner = ".", on_conflict = fail)]
+    #[::std::prelude::v1::test]
+    fn unit(service: &TcpExecutor, _prints: &OutputExecutor) {
+        ::std::assert!(service.running());
+    }
+
+    #[with_process(output = [PRINTS, "ready"], banner = "ready")]
+    #[::tokio::test]
+    async fn result(prints: &OutputExecutor) -> ::mirakuru::Result<()> {
+        prints.stop()?;
+        ::std::result::Result::Ok(())
+    }
+
+    #[with_process(output = [PRINTS, "ready"], banner = "ready")]
+    #[::std::prelude::v1::test]
+    #[should_panic = "running"]
+    fn panics(prints: &OutputExecutor) {
+        ::std::assert!(!prints.running());
+    }
+}
+
+/// Names of the user's that are those of the library and the language.
+#[allow(dead_code, reason = "they are only to be in the way")]
+mod names {
+    use mirakuru::{SimpleExecutor, with_process};
+
+    struct Some;
+    struct Option;
+    struct Result;
+    mod core {}
+    mod std {}
+    struct Test;
+    fn drop() {}
+
+    #[with_process(simple = "sleep 60", timeout = "60s")]
+    #[test]
+    #[should_panic(expected = "as it has to")]
+    fn panics(sleep: &SimpleExecutor) {
+        assert!(!sleep.running(), "as it has to");
+    }
+
+    #[with_process(simple = "sleep 60")]
+    #[test]
+    fn unit(caught: &SimpleExecutor) {
+        assert!(caught.running());
+    }
+}

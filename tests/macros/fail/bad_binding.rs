@@ -1,0 +1,12 @@
+//! A binding is a name, and of one attribute only.
+
+use mirakuru::with_process;
+
+#[with_process(simple = "sleep 60", bind = "db")]
+#[with_process(simple = "sleep 60", bind = cache)]
+#[with_process(simple = "sleep 60", bind = cache)]
+#[with_process(simple = "sleep 60", bind = Cache)]
+#[test]
+fn bindings() {}
+
+fn main() {}

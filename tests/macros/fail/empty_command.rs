@@ -1,0 +1,13 @@
+//! A command without a word.
+
+use mirakuru::with_process;
+
+#[with_process(simple = "")]
+#[with_process(simple = "  ")]
+#[with_process(simple = "'' a")]
+#[with_process(simple = [])]
+#[with_process(simple = ["", "a"])]
+#[test]
+fn empty() {}
+
+fn main() {}

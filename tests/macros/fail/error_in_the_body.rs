@@ -1,0 +1,17 @@
+//! A mistake of the body is told in the body.
+
+use mirakuru::{SimpleExecutor, with_process};
+
+#[with_process(simple = "sleep 60")]
+#[test_case::test_case(1)]
+fn sync(sleep: &SimpleExecutor, _number: u8) {
+    let number: u32 = sleep.running();
+}
+
+#[with_process(simple = "sleep 60")]
+#[tokio::main]
+async fn asynchronous(sleep: &SimpleExecutor) {
+    let number: u32 = sleep.running();
+}
+
+fn main() {}

@@ -1,0 +1,11 @@
+//! A signal that there is none of: the nearest one is named.
+
+use mirakuru::with_process;
+
+#[with_process(simple = "sleep 60", stop_signal = SIGTREM)]
+#[with_process(simple = "sleep 60", kill_signal = "SIGNAL")]
+#[with_process(simple = "sleep 60", stop_signal = 9)]
+#[test]
+fn signals() {}
+
+fn main() {}

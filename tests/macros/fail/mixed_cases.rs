@@ -1,0 +1,17 @@
+//! Of the cases of one function all are to panic, or none.
+
+use mirakuru::with_process;
+
+#[with_process(simple = "sleep 60")]
+#[test_case::test_case(1)]
+#[test_case::test_case(2 => panics)]
+fn cases(number: u8) {}
+
+#[with_process(simple = "sleep 60")]
+#[rstest::rstest]
+#[case(1)]
+#[case::two(2)]
+#[should_panic]
+fn cases_of_rstest(#[case] number: u8) {}
+
+fn main() {}

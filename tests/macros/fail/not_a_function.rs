@@ -1,0 +1,11 @@
+//! The attribute stands on a function.
+
+use mirakuru::with_process;
+
+#[with_process(simple = "sleep 60")]
+struct Service;
+
+#[with_process(simple = "sleep 60")]
+mod tests {}
+
+fn main() {}

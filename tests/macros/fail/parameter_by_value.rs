@@ -1,0 +1,13 @@
+//! A process is lent.
+
+use mirakuru::{SimpleExecutor, with_process};
+
+#[with_process(simple = "sleep 60")]
+#[test]
+fn value(sleep: SimpleExecutor) {}
+
+#[with_process(simple = "sleep 60")]
+#[test]
+fn mutable(sleep: &mut SimpleExecutor) {}
+
+fn main() {}

@@ -1,0 +1,15 @@
+//! A placeholder that there is none of: the nearest one is named.
+
+use mirakuru::with_process;
+
+#[with_process(
+    http = ["service", "--port", "{prot}"],
+    url = "http://127.0.0.1:{port}/{tmpdri}",
+    cwd = "{tmp}",
+    env = { A = "{hots}", B = "${home} {{name}} {1..9}" },
+    headers = { "X-Port" = "{port}" },
+)]
+#[test]
+fn near() {}
+
+fn main() {}
