@@ -209,22 +209,28 @@ fn panics(attributes: &[Attribute], mistakes: &mut Mistakes) -> Panics {
     // How many there are, how many of them are to panic, and one that tells the place.
     let mut cases = (0, 0, None);
     let mut of_rstest = (0, 0, None);
+    // One that no case of rstest has followed yet.
+    let mut waiting = None;
     for attribute in attributes {
         if is_test_case(attribute) {
-            cases = (cases.0 + 1, cases.1, Some(attribute));
+            cases.0 += 1;
             if let Outcome::Panic = outcome(&attribute.meta) {
-                cases.1 += 1;
+                cases = (cases.0, cases.1 + 1, Some(attribute));
                 panics = Panics::Always;
             }
         } else if is_case_of_rstest(attribute) {
             of_rstest.0 += 1;
-        } else if name_of(attribute) == "should_panic" {
-            panics = expected(&attribute.meta);
-            // Behind a case of rstest it belongs to that one alone; before them, to all.
-            if of_rstest.0 > 0 {
-                of_rstest = (of_rstest.0, of_rstest.1 + 1, Some(attribute));
+            if let Some(before) = waiting.take() {
+                of_rstest = (of_rstest.0, of_rstest.1 + 1, Some(before));
             }
+        } else if name_of(attribute) == "should_panic" {
+            panics = expected(&attribute.meta, &panics);
+            waiting = Some(attribute);
         }
+    }
+    // Before a case of rstest it belongs to that one alone; behind the last one, to all.
+    if waiting.is_some() {
+        of_rstest.1 = of_rstest.0;
     }
     for (all, panicking, place) in [cases, of_rstest] {
         if panicking > 0
@@ -249,7 +255,8 @@ fn is_case_of_rstest(attribute: &Attribute) -> bool {
 
 const MIXED: &str = "some cases are to panic and others are not: write two functions, or one that cannot start its process would pass as one that is to panic";
 
-fn expected(meta: &Meta) -> Panics {
+/// What this one waits for, beside those of other cases: with different messages, any will do.
+fn expected(meta: &Meta, others: &Panics) -> Panics {
     let text = |expr: &Expr| match expr {
         Expr::Lit(ExprLit {
             lit: Lit::Str(text),
@@ -265,7 +272,13 @@ fn expected(meta: &Meta) -> Panics {
             .ok()
             .and_then(|pair| text(&pair.value)),
     };
-    found.map_or(Panics::Always, Panics::Saying)
+    match (found, others) {
+        (Some(found), Panics::Never) => Panics::Saying(found),
+        (Some(found), Panics::Saying(other)) if found.value() == other.value() => {
+            Panics::Saying(found)
+        }
+        _ => Panics::Always,
+    }
 }
 
 /// What a case of `test_case` expects.

@@ -68,19 +68,19 @@ fn panics(sleep: &SimpleExecutor, #[values(3)] number: u8) {
 
 #[with_process(simple = "sleep 60")]
 #[rstest]
-#[should_panic(expected = "as it has to")]
 #[case(1)]
 #[case::two(2)]
+#[should_panic(expected = "as it has to")]
 fn all_cases_panic(sleep: &SimpleExecutor, #[case] number: u8) {
     assert!(!sleep.running(), "as it has to: {number}");
 }
 
 #[with_process(simple = "sleep 60")]
 #[rstest]
+#[should_panic(expected = "this is 1")]
 #[case(1)]
-#[should_panic(expected = "as it has to")]
+#[should_panic(expected = "this is 2")]
 #[case::two(2)]
-#[should_panic(expected = "as it has to")]
 fn each_case_panics(sleep: &SimpleExecutor, #[case] number: u8) {
-    assert!(!sleep.running(), "as it has to: {number}");
+    assert!(!sleep.running(), "this is {number}");
 }

@@ -10,8 +10,8 @@ fn cases(number: u8) {}
 #[with_process(simple = "sleep 60")]
 #[rstest::rstest]
 #[case(1)]
-#[case::two(2)]
 #[should_panic]
+#[case::two(2)]
 fn cases_of_rstest(#[case] number: u8) {}
 
 fn main() {}
