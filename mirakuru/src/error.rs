@@ -69,6 +69,8 @@ pub(crate) struct Scene {
     pub(crate) last_check: Option<String>,
     pub(crate) pid: Option<u32>,
     pub(crate) exit_code: Option<i32>,
+    /// When it ended, where the code alone would mislead.
+    pub(crate) ended: Option<&'static str>,
     pub(crate) held_by: Option<String>,
     pub(crate) notes: Vec<String>,
     pub(crate) output: String,
@@ -102,7 +104,10 @@ impl Scene {
 
     fn process_line(&self) -> Option<String> {
         match (self.pid, self.exit_code) {
-            (_, Some(code)) => Some(describe_exit(code)),
+            (_, Some(code)) => Some(match self.ended {
+                Some(when) => format!("{when}: {}", describe_exit(code)),
+                None => describe_exit(code),
+            }),
             (Some(pid), None) => Some(format!("was running with pid {pid}")),
             (None, None) => None,
         }

@@ -15,6 +15,8 @@ use crate::again::{Report, again, command};
     reason = "any panic would do, and a start that fails must not be one"
 )]
 mod cases {
+    use std::process::ExitCode;
+
     use mirakuru::{OutputExecutor, SimpleExecutor, with_process};
 
     use crate::{
@@ -44,6 +46,24 @@ mod cases {
             Err("the body's own error")
         } else {
             Ok(())
+        }
+    }
+
+    #[with_process(output = [PRINTS, "hello"], banner = "hello")]
+    #[test]
+    fn outlives_its_process(prints: &OutputExecutor) -> mirakuru::Result<()> {
+        prints.kill()?;
+        assert!(!is_again(), "the body's own panic");
+        Ok(())
+    }
+
+    #[with_process(output = [PRINTS, "hello"], banner = "hello")]
+    #[test]
+    fn fails_by_its_code(_: &OutputExecutor) -> ExitCode {
+        if is_again() {
+            ExitCode::FAILURE
+        } else {
+            ExitCode::SUCCESS
         }
     }
 
@@ -158,7 +178,7 @@ fn failure(case: &str) -> String {
 
 const STORY: &str = "\
 `prints hello` (OutputExecutor)
-  process:     killed by SIGTERM (signal 15)
+  process:     stopped with the test: killed by SIGTERM (signal 15)
   output, last lines:
     | hello";
 
@@ -175,19 +195,33 @@ fn a_panic_shows_all_processes_once() {
         &text,
         "the processes of the test attribute::reports::cases::panics:
 `prints hello 'from the first'` (OutputExecutor)
-  process:     killed by SIGTERM (signal 15)
+  process:     stopped with the test: killed by SIGTERM (signal 15)
   output, last lines:
     | hello
     | from the first
 `prints --stderr 'hello from the second'` (the other)
-  process:     killed by SIGTERM (signal 15)
-  note:        this is the executor named \"the other\"
+  process:     stopped with the test: killed by SIGTERM (signal 15)
   error output, last lines:
     | hello from the second
 `sleep 60` (SimpleExecutor)
-  process:     killed by SIGTERM (signal 15)
+  process:     stopped with the test: killed by SIGTERM (signal 15)
   note:        it printed nothing",
     );
+}
+
+#[test]
+fn a_process_that_ended_first_is_told_from_one_that_was_stopped() {
+    let text = failure("outlives_its_process");
+    once(
+        &text,
+        "  process:     ended before the test did: killed by SIGKILL",
+    );
+}
+
+#[test]
+fn a_code_that_is_a_failure_shows_them_too() {
+    let text = failure("fails_by_its_code");
+    once(&text, STORY);
 }
 
 #[test]

@@ -21,7 +21,10 @@ use std::{
 };
 
 use mirakuru::{OutputExecutor, Signal};
-use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::{
+    resource::{Resource, setrlimit},
+    signal::{SigHandler, Signal as Number, signal},
+};
 
 static SERVICE: OnceLock<OutputExecutor> = OnceLock::new();
 
@@ -31,6 +34,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let ending = args.next().ok_or("ENDING is missing")?;
     let words: Vec<String> = args.collect();
     setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
+    hear_all();
 
     let executor = service(&words).started()?;
     println!("tmpdir {}", executor.tmpdir().display());
@@ -65,6 +69,18 @@ fn main() -> Result<(), Box<dyn Error>> {
     end(&ending)?;
     drop(local);
     Ok(())
+}
+
+/// Whoever runs the tests may have these ignored (`nohup`, a shell's `&`), and so would a child.
+#[expect(
+    unsafe_code,
+    reason = "a signal's disposition is set by an unsafe call"
+)]
+fn hear_all() {
+    for ignored in [Number::SIGHUP, Number::SIGINT, Number::SIGQUIT] {
+        // SAFETY: the default disposition installs no handler, so no code of ours can run in one.
+        let _ = unsafe { signal(ignored, SigHandler::SigDfl) };
+    }
 }
 
 fn service(words: &[String]) -> OutputExecutor {

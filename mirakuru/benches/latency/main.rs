@@ -1,4 +1,5 @@
-//! How quick mirakuru is, beside a loop that does nothing but the system calls: `cargo bench -p mirakuru`.
+//! How quick mirakuru is, beside a loop that does nothing but the system calls:
+//! `cargo bench -p mirakuru --bench latency`.
 //!
 //! Prints a Markdown table of medians. `-- --quick` is for a short look, `-- --python` adds the
 //! Python library of the same name where it is installed.

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
+use std::process::ExitCode;
 use std::task::{Context, Poll};
 use std::thread;
 
@@ -42,8 +43,8 @@ impl<F: Future> Future for CatchUnwind<F> {
     }
 }
 
-/// Whether a value says that the test failed; found by autoref: a `Result` is asked, and every other
-/// type is not.
+/// Whether a value says that the test failed; found by autoref: a `Result` and an
+/// `ExitCode` are asked, and every other type is not.
 #[derive(Debug)]
 pub struct Verdict<'a, T>(pub &'a T);
 
@@ -54,6 +55,12 @@ pub trait ByResult {
 impl<T, E> ByResult for Verdict<'_, std::result::Result<T, E>> {
     fn failed(&self) -> bool {
         self.0.is_err()
+    }
+}
+
+impl ByResult for Verdict<'_, ExitCode> {
+    fn failed(&self) -> bool {
+        *self.0 != ExitCode::SUCCESS
     }
 }
 

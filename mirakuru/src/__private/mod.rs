@@ -179,13 +179,17 @@ impl Test {
 
     /// Stops them all, and shows what they printed where the test failed. Gives the errors as one text.
     fn stop(&self, processes: &[&dyn Process], failed: bool) -> String {
+        let were_running: Vec<_> = processes.iter().map(|process| process.running()).collect();
         let ended = processes.iter().rev().map(|process| process.end());
         let errors: Vec<_> = ended
             .filter_map(|ended| ended.err().map(|error| error.to_string()))
             .collect();
         if failed {
-            let stories = processes.iter().filter_map(|process| process.story());
-            let stories: Vec<_> = stories.collect();
+            let stories: Vec<_> = processes
+                .iter()
+                .zip(were_running)
+                .filter_map(|(process, was_running)| process.story(was_running))
+                .collect();
             if !stories.is_empty() {
                 let (module, name) = self.path;
                 tell(&format!(

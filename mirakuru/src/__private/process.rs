@@ -11,8 +11,9 @@ pub trait Process {
     /// Takes the lease on the fixed port ahead of the start.
     fn reserve(&self) -> Result<()>;
     fn end(&self) -> Result<()>;
-    /// What it printed and how it ended.
-    fn story(&self) -> Option<String>;
+    fn running(&self) -> bool;
+    /// What it printed and how it ended; `was_running` is of the moment at which the body ended.
+    fn story(&self, was_running: bool) -> Option<String>;
 }
 
 impl<R: Readiness> Process for Executor<R> {
@@ -28,8 +29,12 @@ impl<R: Readiness> Process for Executor<R> {
         self.stop().map(drop)
     }
 
-    fn story(&self) -> Option<String> {
-        self.story_of_the_test()
+    fn running(&self) -> bool {
+        Self::running(self)
+    }
+
+    fn story(&self, was_running: bool) -> Option<String> {
+        self.story_of_the_test(was_running)
     }
 }
 
@@ -50,8 +55,12 @@ impl<R: Readiness> Process for Lent<'_, Executor<R>> {
         Ok(())
     }
 
-    fn story(&self) -> Option<String> {
-        self.0.story_of_the_test()
+    fn running(&self) -> bool {
+        self.0.running()
+    }
+
+    fn story(&self, was_running: bool) -> Option<String> {
+        self.0.story_of_the_test(was_running)
     }
 }
 

@@ -46,18 +46,7 @@ impl<R: Readiness> Executor<R> {
     }
 
     fn scene_of(&self, run: &Run) -> Scene {
-        let mut scene = self.scene();
-        scene.pid = Some(run.pid);
-        scene.output = tail(&run.context.output());
-        scene.err_output = tail(&run.context.err_output());
-        let (exit, lost) = run
-            .link
-            .look(|state| (state.exit, state.output_lost.clone()));
-        scene.exit_code = exit;
-        if let Some(failure) = lost {
-            scene.notes.push(format!("output is missing: {failure}"));
-        }
-        scene
+        with_run(self.scene(), run)
     }
 
     pub(super) fn refused(&self, what: &str, error: io::Error) -> Error {
@@ -239,10 +228,15 @@ impl<R: Readiness> Executor<R> {
 
     /// What the latest start printed and how it ended, for a test that failed.
     #[cfg(feature = "macros")]
-    pub(crate) fn story_of_the_test(&self) -> Option<String> {
+    pub(crate) fn story_of_the_test(&self, was_running: bool) -> Option<String> {
         let run = self.run()?;
-        let mut scene = self.scene_of(&run);
+        let mut scene = with_run(Scene::new(self.command()), &run);
         scene.headline = Some(format!("({})", self.title()));
+        scene.ended = Some(if was_running {
+            "stopped with the test"
+        } else {
+            "ended before the test did"
+        });
         if scene.output.is_empty() && scene.err_output.is_empty() {
             scene.notes.push("it printed nothing".to_owned());
         }
@@ -255,6 +249,21 @@ impl<R: Readiness> Executor<R> {
         scene.exit_code = self.exit_code();
         scene.into_error(ErrorKind::Io)
     }
+}
+
+/// Adds what became of the process, and what it printed.
+fn with_run(mut scene: Scene, run: &Run) -> Scene {
+    scene.pid = Some(run.pid);
+    scene.output = tail(&run.context.output());
+    scene.err_output = tail(&run.context.err_output());
+    let (exit, lost) = run
+        .link
+        .look(|state| (state.exit, state.output_lost.clone()));
+    scene.exit_code = exit;
+    if let Some(failure) = lost {
+        scene.notes.push(format!("output is missing: {failure}"));
+    }
+    scene
 }
 
 /// What a stop that nobody hears the error of has to say.
