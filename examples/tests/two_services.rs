@@ -23,10 +23,12 @@ fn what_one_is_told_the_other_knows(
     primary: &TcpExecutor,
     replica: &OutputExecutor,
 ) -> Result<(), Box<dyn Error>> {
-    let mut to_primary = Client::open(format!("redis://{}/", primary.addr()))?;
-    let mut to_replica = Client::open(format!("redis://{}/", replica.addr()))?;
+    let connect = |addr| Client::open(format!("redis://{addr}/"))?.get_connection();
+    let mut to_primary = connect(primary.addr())?;
+    let mut to_replica = connect(replica.addr())?;
 
     let _: () = to_primary.set("answer", 42)?;
+    // For what this connection wrote.
     let _: i32 = redis::cmd("WAIT")
         .arg(1)
         .arg(10_000)
