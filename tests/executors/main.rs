@@ -27,6 +27,7 @@ mod ready;
 mod reopened_output;
 mod restarts;
 mod runtimes;
+mod shared;
 mod signals;
 mod size_limit;
 mod sockets;

@@ -1,9 +1,14 @@
 //! Tests that `runners` runs under runners of its own: all use one service of the run.
 #![cfg(target_os = "linux")]
 
-use std::{env, fs::OpenOptions, io::Write, thread};
+use std::{
+    env,
+    fs::{self, File, OpenOptions},
+    io::Write,
+    thread,
+};
 
-use mirakuru::{OutputExecutor, Shared};
+use mirakuru::{OutputExecutor, Shared, Signal};
 
 static SERVICE: Shared<OutputExecutor> = Shared::per_run("the service", || {
     // Each start leaves a line; the lock is held as long as a process of it lives.
@@ -83,6 +88,87 @@ fn hangs_after_it_came_first() {
     loop {
         thread::park();
     }
+}
+
+/// Fails at its first attempt, after it has used it.
+#[test]
+fn passes_when_it_is_tried_again() {
+    uses_it();
+    let attempt = env::var("NEXTEST_ATTEMPT").expect("it is run by nextest");
+    assert_ne!(attempt, "1");
+}
+
+/// Each has it for itself: a file that only one can make tells.
+fn has_it_alone() {
+    let service = SERVICE.lock().expect("it is there");
+    assert!(service.running());
+    let alone = path("alone");
+    File::create_new(&alone).expect("nobody else is here");
+    note("pids", &service.pid().expect("it runs").to_string());
+    fs::remove_file(alone).expect("own file");
+}
+
+#[test]
+fn has_it_alone_0() {
+    has_it_alone();
+}
+
+#[test]
+fn has_it_alone_1() {
+    thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(has_it_alone);
+        }
+    });
+}
+
+/// Finds it running, and leaves it dead.
+fn finds_it_and_kills_it() {
+    let service = SERVICE.lock().expect("it is started again");
+    assert!(service.running());
+    assert_eq!(service.output().text(), "holding\n");
+    note("pids", &service.pid().expect("it runs").to_string());
+    service.signal(Signal::KILL).expect("it runs");
+    service.wait_for(|| !service.running()).expect("it dies");
+}
+
+#[test]
+fn leaves_it_dead_0() {
+    finds_it_and_kills_it();
+}
+
+#[test]
+fn leaves_it_dead_1() {
+    finds_it_and_kills_it();
+}
+
+static BROKEN: Shared<OutputExecutor> = Shared::per_run("broken", || {
+    let script = format!(
+        "echo tried >> {}; echo what is wrong; exit 1",
+        path("starts")
+    );
+    OutputExecutor::new(["sh", "-c", &script], "holding")
+});
+
+fn cannot_have_it() {
+    let error = BROKEN.get().expect_err("it does not start");
+    let told = error.to_string().contains("| what is wrong");
+    note("told", if told { "in full" } else { "given up" });
+}
+
+#[test]
+fn cannot_have_it_0() {
+    cannot_have_it();
+}
+
+#[test]
+fn cannot_have_it_1() {
+    cannot_have_it();
+}
+
+#[test]
+fn cannot_have_it_2() {
+    cannot_have_it();
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeSet,
     fs::{self, File},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     sync::mpsc,
@@ -47,6 +48,27 @@ impl Run {
         self.lines("slots")
     }
 
+    /// How those were answered that could not have it.
+    pub(crate) fn told(&self) -> Vec<String> {
+        let mut told = self.lines("told");
+        told.sort();
+        told
+    }
+
+    /// A path of this run's own.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// A script that runs its arguments, and stays.
+    pub(crate) fn wrapper(&self) -> PathBuf {
+        let path = self.path("wrapper");
+        let text = "#!/bin/sh\n\"$@\"\nexit $?\n";
+        fs::write(&path, text).expect("own directory");
+        fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).expect("own file");
+        path
+    }
+
     /// Whether every process of the service is gone within the grace period.
     pub(crate) fn is_gone(&self) -> bool {
         let file = File::open(self.directory.path().join("hold")).expect("it is there");
@@ -66,33 +88,40 @@ impl Run {
     }
 
     pub(crate) fn nextest_with(&self, profile: &str, filter: &str) -> Command {
-        let mut command = self.cargo(&["nextest", "run"]);
+        let mut command = self.on_tests(&["nextest", "run"]);
+        select(&mut command, profile, filter);
         command
-            .arg("--config-file")
-            .arg(package().join("runners/nextest.toml"));
-        command.args(["--profile", profile, "--no-fail-fast", "-E"]);
-        command.arg(format!("test({filter})"));
+    }
+
+    /// On an archive of the tests, as on another machine.
+    pub(crate) fn nextest_of_an_archive(&self, filter: &str) -> Command {
+        let archive = self.path("archive.tar.zst");
+        let mut archived = self.on_tests(&["nextest", "archive"]);
+        archived.arg("--archive-file").arg(&archive);
+        passes(archived);
+        let mut command = self.cargo(&["nextest", "run", "--archive-file"]);
+        select(command.arg(&archive), "shared", filter);
         command
     }
 
     pub(crate) fn cargo_test(&self, filter: &str) -> Command {
-        let mut command = self.cargo(&["test"]);
+        let mut command = self.on_tests(&["test"]);
         command.arg(filter);
+        command
+    }
+
+    /// The whole workspace, as the gate does: with other features everything would be built anew.
+    fn on_tests(&self, words: &[&str]) -> Command {
+        let mut command = self.cargo(words);
+        let tests = ["--test", "in_a_run", "--test", "in_a_run_too"];
+        command.arg("--workspace").args(tests);
+        command.arg("--target-dir").arg(target_directory());
         command
     }
 
     fn cargo(&self, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO"));
         command.args(words);
-        // The whole workspace, as the gate does: with other features everything would be built anew.
-        command.args([
-            "--workspace",
-            "--test",
-            "in_a_run",
-            "--test",
-            "in_a_run_too",
-        ]);
-        command.arg("--target-dir").arg(target_directory());
         // What an outer nextest says to its tests is not meant for an inner one.
         let of_the_outer = std::env::vars_os().map(|(name, _)| name);
         for name in of_the_outer.filter(|name| name.as_encoded_bytes().starts_with(b"NEXTEST")) {
@@ -109,7 +138,7 @@ impl Run {
 
     /// The test binary itself, as a shell would run it.
     pub(crate) fn binary(&self, filter: &str) -> Command {
-        let mut listed = self.cargo(&["test", "--no-run", "--message-format=json"]);
+        let mut listed = self.on_tests(&["test", "--no-run", "--message-format=json"]);
         let output = listed.output().expect("cargo");
         let text = String::from_utf8_lossy(&output.stdout);
         let path = text
@@ -124,6 +153,13 @@ impl Run {
             .stdin(Stdio::null());
         command
     }
+}
+
+fn select(command: &mut Command, profile: &str, filter: &str) {
+    let config = package().join("runners/nextest.toml");
+    command.arg("--config-file").arg(config);
+    command.args(["--profile", profile, "--no-fail-fast", "-E"]);
+    command.arg(format!("test({filter})"));
 }
 
 fn package() -> &'static Path {

@@ -64,7 +64,7 @@ fn each_partition_is_a_run_of_its_own() {
 #[test]
 fn a_restart_is_one_for_everyone() {
     let run = Run::new();
-    passes(run.nextest("/restarts|uses_it/"));
+    passes(run.nextest("/restarts|has_it_alone/"));
     // Six restarts: three in each of the two binaries.
     assert_eq!(run.starts(), 7);
     assert!(run.is_gone());
@@ -78,6 +78,94 @@ fn a_test_that_is_killed_does_no_harm_to_the_others() {
     assert!(!output.status.success(), "two of them hang");
     assert_eq!((run.starts(), run.uses()), (1, (TESTS + 2, 1)));
     assert!(run.is_gone());
+}
+
+#[test]
+fn wrapper_scripts_stand_in_between() {
+    let run = Run::new();
+    passes(run.nextest_with("wrapped", "uses_it"));
+    assert_eq!((run.starts(), run.uses()), (1, (TESTS, 1)));
+    assert!(run.is_gone());
+}
+
+#[test]
+fn a_target_runner_stands_in_between() {
+    let run = Run::new();
+    let mut nextest = run.nextest("uses_it");
+    nextest.env(target_runner(), run.wrapper());
+    passes(nextest);
+    assert_eq!((run.starts(), run.uses()), (1, (TESTS, 1)));
+    assert!(run.is_gone());
+}
+
+/// The variable by which cargo and nextest know what runs the tests of this machine's target.
+fn target_runner() -> String {
+    let arch = std::env::consts::ARCH.to_uppercase();
+    format!("CARGO_TARGET_{arch}_UNKNOWN_LINUX_GNU_RUNNER")
+}
+
+#[test]
+fn under_a_debugger_it_is_the_runs_too() {
+    let run = Run::new();
+    let mut nextest = run.nextest("=uses_it_0");
+    nextest.arg("--debugger").arg(run.wrapper());
+    passes(nextest);
+    assert_eq!((run.starts(), run.uses()), (1, (1, 1)));
+    assert!(run.is_gone());
+}
+
+#[test]
+fn a_test_that_is_tried_again_finds_the_same_one() {
+    let run = Run::new();
+    let mut nextest = run.nextest("tried_again");
+    nextest.args(["--retries", "1"]);
+    passes(nextest);
+    assert_eq!((run.starts(), run.uses()), (1, (4, 1)));
+    assert!(run.is_gone());
+}
+
+#[test]
+fn the_tests_of_an_archive_share_one() {
+    let run = Run::new();
+    passes(run.nextest_of_an_archive("uses_it"));
+    assert_eq!((run.starts(), run.uses()), (1, (TESTS, 1)));
+    assert!(run.is_gone());
+}
+
+#[test]
+fn a_stress_run_is_one_run() {
+    let run = Run::new();
+    let mut nextest = run.nextest("uses_it");
+    nextest.args(["--stress-count", "3"]);
+    passes(nextest);
+    assert_eq!((run.starts(), run.uses()), (1, (3 * TESTS, 1)));
+    assert!(run.is_gone());
+}
+
+#[test]
+fn one_test_at_a_time_has_it_for_itself() {
+    let run = Run::new();
+    passes(run.nextest("has_it_alone"));
+    assert_eq!((run.starts(), run.uses()), (1, (8, 1)));
+    assert!(run.is_gone());
+}
+
+#[test]
+fn one_that_died_is_started_again_by_the_next_test() {
+    let run = Run::new();
+    passes(run.nextest("leaves_it_dead"));
+    assert_eq!((run.starts(), run.uses()), (4, (4, 4)));
+    assert!(run.is_gone());
+}
+
+#[test]
+fn a_start_that_fails_is_tried_three_times_in_all() {
+    let run = Run::new();
+    passes(run.nextest("cannot_have_it"));
+    assert_eq!(run.starts(), 3);
+    let told = run.told();
+    assert_eq!(told[..3], ["given up"; 3]);
+    assert_eq!(told[3..], ["in full"; 3]);
 }
 
 fn gone_after(signal: Signal) {

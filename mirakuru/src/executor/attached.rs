@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use super::Executor;
 use super::session::Run;
-use crate::error::{ErrorKind, Result};
+use crate::error::Result;
 use crate::output::Capture;
 use crate::port;
 use crate::readiness::{Context, Readiness, Situation};
@@ -171,17 +171,13 @@ impl<R: Readiness> Executor<R> {
     }
 
     fn lock(&self, place: &RunPlace) -> Result<FileLock> {
-        self.lock_file(&place.lock())
+        self.lock_file(&place.lock(), Deadline::after(port::queue_bound()))
     }
 
-    pub(crate) fn lock_file(&self, path: &Path) -> Result<FileLock> {
-        let queue = Deadline::after(port::queue_bound());
+    pub(crate) fn lock_file(&self, path: &Path, queue: Deadline) -> Result<FileLock> {
         FileLock::take(path, queue).map_err(|error| {
-            let mut scene = self
-                .scene()
-                .reason(format!("failed to lock what the run shares: {error}"));
-            scene.waited = Some(queue.elapsed());
-            scene.into_error(ErrorKind::Io)
+            let why = format!("failed to lock what the run shares: {error}");
+            self.not_locked(&why, queue)
         })
     }
 }

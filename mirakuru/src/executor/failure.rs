@@ -226,6 +226,14 @@ impl<R: Readiness> Executor<R> {
         scene.into_error(ErrorKind::Io)
     }
 
+    /// A lock on a shared fixture that cannot be had.
+    pub(crate) fn not_locked(&self, why: &str, queue: Deadline) -> Error {
+        let mut scene = self.scene().reason(why);
+        scene.headline = Some("cannot be locked".to_owned());
+        scene.waited = Some(queue.elapsed());
+        scene.into_error(ErrorKind::Io)
+    }
+
     /// What the latest start printed and how it ended, for a test that failed.
     #[cfg(feature = "macros")]
     pub(crate) fn story_of_the_test(&self, was_running: bool) -> Option<String> {

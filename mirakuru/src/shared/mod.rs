@@ -5,18 +5,22 @@ pub(crate) mod lock;
 pub(crate) mod run;
 pub(crate) mod runner;
 mod slot;
+mod turn;
 
 use std::fmt;
 use std::ops::Deref;
-use std::sync::{Arc, Mutex, MutexGuard, Once, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError};
 
 pub use slot::slot;
 
 use crate::error::{Error, Result};
 use crate::executor::Executor;
+use crate::port;
 use crate::readiness::Readiness;
+use crate::wait::Deadline;
 use lock::FileLock;
 use run::RunPlace;
+use turn::{Refusal, Turn};
 
 /// How often a start that failed is tried again, by the tests that come after.
 const MOST_FAILURES: u32 = RunPlace::MOST_FAILURES;
@@ -46,7 +50,7 @@ pub struct Shared<T> {
     made: OnceLock<T>,
     place: OnceLock<Result<Arc<RunPlace>, String>>,
     failures: Mutex<u32>,
-    in_use: Mutex<()>,
+    in_use: Turn,
 }
 
 enum Scope {
@@ -81,7 +85,7 @@ impl<T: Fixture> Shared<T> {
             made: OnceLock::new(),
             place: OnceLock::new(),
             failures: Mutex::new(0),
-            in_use: Mutex::new(()),
+            in_use: Turn::new(),
         }
     }
 
@@ -107,18 +111,28 @@ impl<T: Fixture> Shared<T> {
     }
 
     /// The fixture for this test alone, until the guard is dropped: other tests that ask for the lock
-    /// wait, in threads and in processes. A holder that dies gives it back.
+    /// wait, in threads and in processes. A holder that dies gives it back. It is running then, also
+    /// where the test before left it dead.
     ///
     /// # Errors
     ///
-    /// As [`get`](Self::get), and where the lock's file cannot be used.
+    /// As [`get`](Self::get); where this thread has the lock already; where it was not to be had within
+    /// ten minutes (`MIRAKURU_QUEUE_TIMEOUT`, in seconds); and where the lock's file cannot be used.
     pub fn lock(&self) -> Result<Guard<'_, T>> {
-        let thread = self.in_use.lock().unwrap_or_else(PoisonError::into_inner);
-        let fixture = self.get()?;
-        let process = match self.place() {
-            Some(place) => Some(fixture.lock_for_use(place)?),
-            None => None,
-        };
+        let fixture = self.made.get_or_init(self.make);
+        let queue = Deadline::after(port::queue_bound());
+        let thread = self.in_use.take(queue).map_err(|refusal| {
+            let why = match refusal {
+                Refusal::Own => "this thread has the lock already, and would wait for itself",
+                Refusal::Overdue => "another thread has had the lock all the time",
+            };
+            fixture.not_lent(why, queue)
+        })?;
+        let place = self.place();
+        let process = place.map(|place| fixture.lock_for_use(place, queue));
+        let process = process.transpose()?;
+        // Not before: who had it may have stopped it.
+        self.get()?;
         Ok(Guard {
             fixture,
             _process: process,
@@ -182,7 +196,7 @@ pub struct Guard<'a, T> {
     fixture: &'a T,
     // In this order: the next thread finds the file's lock free.
     _process: Option<FileLock>,
-    _thread: MutexGuard<'a, ()>,
+    _thread: turn::Held<'a>,
 }
 
 impl<T> Deref for Guard<'_, T> {
@@ -216,11 +230,13 @@ mod sealed {
 
     use super::lock::FileLock;
     use super::run::RunPlace;
-    use crate::error::Result;
+    use crate::error::{Error, Result};
+    use crate::wait::Deadline;
 
     pub trait Sealed {
         fn come(&self, place: &Arc<RunPlace>) -> Result<()>;
-        fn lock_for_use(&self, place: &RunPlace) -> Result<FileLock>;
+        fn lock_for_use(&self, place: &RunPlace, queue: Deadline) -> Result<FileLock>;
+        fn not_lent(&self, why: &str, queue: Deadline) -> Error;
     }
 }
 
@@ -233,8 +249,12 @@ impl<R: Readiness> sealed::Sealed for Executor<R> {
         self.join(place)
     }
 
-    fn lock_for_use(&self, place: &RunPlace) -> Result<FileLock> {
-        self.lock_file(&place.exclusive_use())
+    fn lock_for_use(&self, place: &RunPlace, queue: Deadline) -> Result<FileLock> {
+        self.lock_file(&place.exclusive_use(), queue)
+    }
+
+    fn not_lent(&self, why: &str, queue: Deadline) -> Error {
+        self.not_locked(why, queue)
     }
 }
 

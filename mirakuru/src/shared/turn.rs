@@ -1,0 +1,60 @@
+//! Exclusive use among the threads of one process, which ends for who asks twice, and for who waits
+//! too long.
+
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, ThreadId};
+
+use crate::wait::Deadline;
+
+/// Who has it, if anybody.
+pub(super) struct Turn {
+    holder: Mutex<Option<ThreadId>>,
+    given_back: Condvar,
+}
+
+/// Why it cannot be had.
+pub(super) enum Refusal {
+    /// This thread has it, and would wait for itself.
+    Own,
+    Overdue,
+}
+
+/// Held; dropping it lets the next thread in.
+pub(super) struct Held<'a>(&'a Turn);
+
+impl Turn {
+    pub(super) const fn new() -> Self {
+        Self {
+            holder: Mutex::new(None),
+            given_back: Condvar::new(),
+        }
+    }
+
+    pub(super) fn take(&self, deadline: Deadline) -> Result<Held<'_>, Refusal> {
+        let own = thread::current().id();
+        let mut holder = self.holder();
+        while let Some(other) = *holder {
+            if other == own {
+                return Err(Refusal::Own);
+            }
+            if deadline.has_passed() {
+                return Err(Refusal::Overdue);
+            }
+            let waited = self.given_back.wait_timeout(holder, deadline.remaining());
+            (holder, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        }
+        *holder = Some(own);
+        Ok(Held(self))
+    }
+
+    fn holder(&self) -> MutexGuard<'_, Option<ThreadId>> {
+        self.holder.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        *self.0.holder() = None;
+        self.0.given_back.notify_one();
+    }
+}

@@ -1,0 +1,107 @@
+//! A fixture that the tests of one process share.
+
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Barrier,
+        atomic::{AtomicU32, Ordering},
+    },
+    thread,
+};
+
+use mirakuru::{OutputExecutor, Shared, Signal};
+
+use crate::{
+    programs::{EXITS, PRINTS},
+    told::error_of,
+};
+
+fn ready() -> OutputExecutor {
+    OutputExecutor::new([PRINTS, "ready"], "ready")
+}
+
+#[test]
+fn threads_that_ask_at_once_get_the_same_one() {
+    static FIXTURE: Shared<OutputExecutor> = Shared::new(ready);
+    let all = Barrier::new(8);
+    let pids: BTreeSet<_> = thread::scope(|scope| {
+        let ask = || {
+            all.wait();
+            FIXTURE.get().expect("it starts").pid()
+        };
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(ask)).collect();
+        let pids = threads.into_iter().map(thread::ScopedJoinHandle::join);
+        pids.map(|pid| pid.expect("no panic")).collect()
+    });
+    assert_eq!(pids.len(), 1);
+    // The thread that started it has ended.
+    assert_eq!(pids.first(), Some(&FIXTURE.pid()));
+    assert!(FIXTURE.running());
+}
+
+#[test]
+fn one_that_died_is_started_again_by_the_next_that_asks() {
+    static FIXTURE: Shared<OutputExecutor> = Shared::new(ready);
+    let fixture = FIXTURE.get().expect("it starts");
+    let first = fixture.pid().expect("it runs");
+    fixture.signal(Signal::KILL).expect("it runs");
+    fixture.wait_for(|| !fixture.running()).expect("it dies");
+    let again = FIXTURE.get().expect("it starts again").pid();
+    assert_ne!(again.expect("it runs"), first);
+}
+
+#[test]
+fn a_start_that_fails_is_tried_three_times_in_all() {
+    static FIXTURE: Shared<OutputExecutor> =
+        Shared::new(|| OutputExecutor::new([EXITS, "1"], "ready"));
+    for _ in 0..3 {
+        let told = error_of(FIXTURE.get()).to_string();
+        assert!(told.contains("ended before it was ready"), "{told}");
+    }
+    let told = error_of(FIXTURE.get()).to_string();
+    assert!(
+        told.contains("is not started again: that failed 3 times"),
+        "{told}"
+    );
+}
+
+#[test]
+fn one_thread_at_a_time_has_it_for_itself() {
+    static FIXTURE: Shared<OutputExecutor> = Shared::new(ready);
+    static USERS: AtomicU32 = AtomicU32::new(0);
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                let fixture = FIXTURE.lock().expect("it is there");
+                assert_eq!(USERS.fetch_add(1, Ordering::SeqCst), 0);
+                assert!(fixture.running(), "also after the one before killed it");
+                fixture.kill().expect("it runs");
+                assert_eq!(USERS.fetch_sub(1, Ordering::SeqCst), 1);
+            });
+        }
+    });
+}
+
+#[test]
+fn a_thread_that_asks_twice_is_told_at_once() {
+    static FIXTURE: Shared<OutputExecutor> = Shared::new(ready);
+    let guard = FIXTURE.lock().expect("it is there");
+    let error = error_of(FIXTURE.lock().map(drop)).to_string();
+    assert!(
+        error.contains("this thread has the lock already"),
+        "{error}"
+    );
+    drop(guard);
+    FIXTURE.lock().map(drop).expect("it is given back");
+}
+
+#[test]
+fn a_thread_that_panics_gives_it_back() {
+    static FIXTURE: Shared<OutputExecutor> = Shared::new(ready);
+    let panics = thread::spawn(|| {
+        let _guard = FIXTURE.lock().expect("it is there");
+        panic!("as it has to");
+    });
+    assert!(panics.join().is_err());
+    FIXTURE.lock().map(drop).expect("it is given back");
+}
