@@ -1,40 +1,19 @@
-//! PostgreSQL, made afresh for each test: `initdb` into the private directory, then `postgres`.
+//! A server of its own for each test.
 
 use std::error::Error;
 
-use mirakuru::readiness::Readiness;
-use mirakuru::{Executor, OutputExecutor, UnixSocketExecutor};
+use mirakuru::UnixSocketExecutor;
 use postgres::{Client, NoTls};
 
-/// A cluster without passwords and without the care for power cuts that a test does not need. Its
-/// programs are where the build script found them. A restart finds the cluster made.
-const COMMAND: &str = concat!(
-    "PATH='",
-    env!("POSTGRES_BIN"),
-    "':$PATH; ",
-    "test -d {tmpdir}/data || ",
-    "initdb --no-sync --auth=trust --username=postgres --encoding=UTF8 --locale=C {tmpdir}/data && ",
-    "exec postgres -D {tmpdir}/data -F -h {host} -p {port} -k {tmpdir}",
-);
+use crate::server::{COMMAND, server, unprivileged};
 
-/// PostgreSQL refuses to run as root. The private directory becomes its user's too.
-fn unprivileged<R: Readiness>(postgres: Executor<R>) -> Executor<R> {
-    if cfg!(root) {
-        postgres.user("postgres")
-    } else {
-        postgres
-    }
-}
-
-/// Ready when it says so; then it takes queries over TCP.
 #[test]
 #[cfg_attr(
     not(has_postgres),
     ignore = "PostgreSQL is not installed: apt-get install postgresql"
 )]
 fn answers_a_query_over_tcp() -> Result<(), Box<dyn Error>> {
-    let banner = "database system is ready to accept connections";
-    let postgres = unprivileged(OutputExecutor::new(COMMAND, banner).shell(true)).started()?;
+    let postgres = server().started()?;
 
     let (host, port) = (postgres.host(), postgres.port());
     let mut client = Client::connect(&format!("host={host} port={port} user=postgres"), NoTls)?;

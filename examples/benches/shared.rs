@@ -1,0 +1,94 @@
+//! What it saves to share a server: `cargo bench -p mirakuru-examples`.
+//!
+//! Prints a Markdown table: the time of tests that start a server each, beside tests that share one and
+//! have a database each. One after the other, in one process.
+
+#[path = "../tests/postgres/database.rs"]
+mod database;
+#[path = "../tests/postgres/server.rs"]
+mod server;
+
+use std::error::Error;
+use std::time::{Duration, Instant};
+
+use mirakuru::{Shared, TcpExecutor};
+use postgres::{Client, NoTls};
+use redis::{Commands, Connection};
+
+const TESTS: u32 = 20;
+
+type Outcome<T> = Result<T, Box<dyn Error>>;
+
+static REDIS: Shared<TcpExecutor> = Shared::new(redis_server);
+
+fn redis_server() -> TcpExecutor {
+    let command = "redis-server --port {port} --save '' --dir {tmpdir}";
+    TcpExecutor::new(command, "127.0.0.1", 0)
+}
+
+fn main() -> Outcome<()> {
+    println!("| {TESTS} tests | a server each | one shared, a database each | times |");
+    println!("|---|---|---|---|");
+    if cfg!(has_redis) {
+        row("Redis", redis_each, redis_shared)?;
+    }
+    if cfg!(has_postgres) {
+        row("PostgreSQL", postgres_each, postgres_shared)?;
+    }
+    Ok(())
+}
+
+/// The shared server's own start is part of its time.
+fn row(name: &str, each: fn() -> Outcome<()>, shared: fn() -> Outcome<()>) -> Outcome<()> {
+    let (each, shared) = (time(each)?, time(shared)?);
+    let (each, shared) = (each.as_secs_f64(), shared.as_secs_f64());
+    println!(
+        "| {name} | {each:.2} s | {shared:.2} s | {:.1} |",
+        each / shared
+    );
+    Ok(())
+}
+
+fn time(test: fn() -> Outcome<()>) -> Outcome<Duration> {
+    let begun = Instant::now();
+    (0..TESTS).try_for_each(|_| test())?;
+    Ok(begun.elapsed())
+}
+
+fn counts(mut database: Connection) -> Outcome<()> {
+    let _: () = redis::cmd("FLUSHDB").query(&mut database)?;
+    assert_eq!(database.incr::<_, _, i32>("visits", 1)?, 1);
+    Ok(())
+}
+
+fn redis_each() -> Outcome<()> {
+    let redis = redis_server().started()?;
+    counts(redis::Client::open(format!("redis://{}/", redis.addr()))?.get_connection()?)?;
+    redis.stop()?;
+    Ok(())
+}
+
+fn redis_shared() -> Outcome<()> {
+    counts(redis::Client::open(format!("redis://{}/", REDIS.get()?.addr()))?.get_connection()?)
+}
+
+fn has_guests(mut client: Client) -> Outcome<()> {
+    let row = client.query_one("SELECT count(*) FROM guests", &[])?;
+    assert_eq!(row.get::<_, i64>(0), 1);
+    Ok(())
+}
+
+fn postgres_each() -> Outcome<()> {
+    let postgres = server::server().started()?;
+    let (host, port) = (postgres.host(), postgres.port());
+    let place = format!("host={host} port={port} user=postgres");
+    let mut client = Client::connect(&place, NoTls)?;
+    client.batch_execute(database::SCHEMA)?;
+    has_guests(client)?;
+    postgres.stop()?;
+    Ok(())
+}
+
+fn postgres_shared() -> Outcome<()> {
+    has_guests(database::own_database()?)
+}

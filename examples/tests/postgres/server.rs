@@ -1,0 +1,30 @@
+//! How a server is made: `initdb` into the private directory, then `postgres`.
+
+use mirakuru::readiness::Readiness;
+use mirakuru::{Executor, OutputExecutor};
+
+/// A cluster without passwords and without the care for power cuts that a test does not need. Its
+/// programs are where the build script found them. A restart finds the cluster made.
+pub(crate) const COMMAND: &str = concat!(
+    "PATH='",
+    env!("POSTGRES_BIN"),
+    "':$PATH; ",
+    "test -d {tmpdir}/data || ",
+    "initdb --no-sync --auth=trust --username=postgres --encoding=UTF8 --locale=C {tmpdir}/data && ",
+    "exec postgres -D {tmpdir}/data -F -h {host} -p {port} -k {tmpdir}",
+);
+
+/// PostgreSQL refuses to run as root. The private directory becomes its user's too.
+pub(crate) fn unprivileged<R: Readiness>(postgres: Executor<R>) -> Executor<R> {
+    if cfg!(root) {
+        postgres.user("postgres")
+    } else {
+        postgres
+    }
+}
+
+/// Ready when it says so; then it takes queries over TCP.
+pub(crate) fn server() -> OutputExecutor {
+    let banner = "database system is ready to accept connections";
+    unprivileged(OutputExecutor::new(COMMAND, banner).shell(true))
+}

@@ -1,0 +1,32 @@
+//! Tests that share one server, side by side.
+
+use std::error::Error;
+
+use mirakuru::with_process;
+
+use crate::database::{POSTGRES, own_database};
+
+/// Each of them inserts the same key, and counts its own guests alone.
+fn has_two_guests() -> Result<(), Box<dyn Error>> {
+    let mut client = own_database()?;
+    client.batch_execute("INSERT INTO guests VALUES ('Ren')")?;
+    let row = client.query_one("SELECT count(*) FROM guests", &[])?;
+    assert_eq!(row.get::<_, i64>(0), 2);
+    Ok(())
+}
+
+macro_rules! tests {
+    ($($name:ident)*) => {$(
+        #[with_process(shared = POSTGRES)]
+        #[test]
+        #[cfg_attr(
+            not(has_postgres),
+            ignore = "PostgreSQL is not installed: apt-get install postgresql"
+        )]
+        fn $name() -> Result<(), Box<dyn Error>> {
+            has_two_guests()
+        }
+    )*};
+}
+
+tests! { has_its_own_0 has_its_own_1 has_its_own_2 has_its_own_3 has_its_own_4 has_its_own_5 }
