@@ -27,6 +27,9 @@
 //! All are [`Executor`]s with a check of [`readiness`], and checks combine with `and`, `or` and
 //! `then`.
 //!
+//! The [`guide`] has a page for each question: which check, stopping, ports, sharing one server,
+//! nextest, async tests, errors, containers and CI.
+//!
 //! # Gone means gone
 //!
 //! When [`stop`](Executor::stop), [`kill`](Executor::kill) or a drop returns, the kernel has confirmed
@@ -68,6 +71,8 @@ mod error;
 mod executor;
 #[cfg(unix)]
 mod exit;
+#[cfg(unix)]
+pub mod guide;
 #[cfg(unix)]
 mod output;
 #[cfg(unix)]

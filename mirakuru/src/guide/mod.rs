@@ -1,0 +1,40 @@
+//! How to do it, and what to expect: a page for each question.
+//!
+//! | question | page |
+//! |---|---|
+//! | How do I know that my service is ready? | [`readiness`] |
+//! | What happens when it is stopped, and when the test is killed? | [`stopping`] |
+//! | How do tests keep off each other's ports? | [`ports`] |
+//! | How do tests share one server? | [`sharing`] |
+//! | What happens under `cargo nextest`: timeouts, Ctrl-C, retries, partitions? | [`nextest`] |
+//! | Does it work in async tests? | [`async_tests`] |
+//! | It timed out: what does the error say? | [`troubleshooting`] |
+//! | Does it work in containers and in CI, and with containers? | [`containers`] |
+//! | How do I write a check of my own? | [`own_readiness`] |
+
+#[doc = include_str!("readiness.md")]
+pub mod readiness {}
+
+#[doc = include_str!("stopping.md")]
+pub mod stopping {}
+
+#[doc = include_str!("ports.md")]
+pub mod ports {}
+
+#[doc = include_str!("sharing.md")]
+pub mod sharing {}
+
+#[doc = include_str!("nextest.md")]
+pub mod nextest {}
+
+#[doc = include_str!("async_tests.md")]
+pub mod async_tests {}
+
+#[doc = include_str!("troubleshooting.md")]
+pub mod troubleshooting {}
+
+#[doc = include_str!("containers.md")]
+pub mod containers {}
+
+#[doc = include_str!("own_readiness.md")]
+pub mod own_readiness {}
