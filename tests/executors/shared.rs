@@ -5,6 +5,7 @@ use std::{
     sync::{
         Barrier,
         atomic::{AtomicU32, Ordering},
+        mpsc,
     },
     thread,
 };
@@ -104,4 +105,55 @@ fn a_thread_that_panics_gives_it_back() {
     });
     assert!(panics.join().is_err());
     FIXTURE.lock().map(drop).expect("it is given back");
+}
+
+#[test]
+fn who_has_it_stopped_does_not_start_it_by_looking() {
+    static FIXTURE: Shared<OutputExecutor> = Shared::new(ready);
+    let first = FIXTURE.pid();
+    let outage = FIXTURE.stopped().expect("it stops");
+    assert!(!FIXTURE.running(), "as this thread stopped it");
+    assert!(!FIXTURE.get().expect("it is known").running());
+    outage.restart().expect("it starts again");
+    assert!(FIXTURE.running());
+    assert_ne!(FIXTURE.pid(), first);
+}
+
+#[test]
+fn other_threads_wait_for_the_end_of_an_outage() {
+    static FIXTURE: Shared<OutputExecutor> = Shared::new(ready);
+    let outage = FIXTURE.stopped().expect("it stops");
+    let (begun, begins) = mpsc::channel();
+    let waits = thread::spawn(move || {
+        begun.send(()).expect("somebody waits");
+        FIXTURE.get().expect("it is started again").pid()
+    });
+    begins.recv().expect("the thread runs");
+    for _ in 0..1000 {
+        assert!(!FIXTURE.running(), "nobody else starts it");
+        thread::yield_now();
+    }
+    drop(outage);
+    assert_eq!(waits.join().expect("no panic"), FIXTURE.pid());
+}
+
+#[test]
+fn an_outage_that_ends_in_a_panic_leaves_it_to_the_next() {
+    static FIXTURE: Shared<OutputExecutor> = Shared::new(ready);
+    let panics = thread::spawn(|| {
+        let _outage = FIXTURE.stopped().expect("it stops");
+        panic!("as it has to");
+    });
+    assert!(panics.join().is_err());
+    assert!(FIXTURE.get().expect("it starts").running());
+}
+
+#[test]
+fn an_outage_within_an_outage_is_part_of_it() {
+    let service = ready().started().expect("it starts");
+    let outer = service.stopped().expect("it stops");
+    let inner = service.stopped().expect("it is stopped");
+    drop(inner);
+    outer.restart().expect("it runs");
+    assert!(service.running());
 }

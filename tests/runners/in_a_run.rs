@@ -142,6 +142,28 @@ fn leaves_it_dead_1() {
     finds_it_and_kills_it();
 }
 
+/// An outage for all threads and processes; nobody who asks meanwhile gets it stopped.
+fn has_an_outage() {
+    let service = SERVICE.get().expect("it is there");
+    let outage = service.stopped().expect("it stops");
+    assert!(!SERVICE.running(), "this thread has it stopped");
+    outage.restart().expect("it starts again");
+}
+
+#[test]
+fn has_an_outage_0() {
+    thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(has_an_outage);
+        }
+    });
+}
+
+#[test]
+fn has_an_outage_1() {
+    has_an_outage();
+}
+
 static BROKEN: Shared<OutputExecutor> = Shared::per_run("broken", || {
     let script = format!(
         "echo tried >> {}; echo what is wrong; exit 1",

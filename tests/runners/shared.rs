@@ -159,6 +159,15 @@ fn one_that_died_is_started_again_by_the_next_test() {
 }
 
 #[test]
+fn outages_of_threads_and_processes_come_one_after_the_other() {
+    let run = Run::new();
+    passes(run.nextest("has_an_outage"));
+    // Four outages in each of the two binaries, and the first start.
+    assert_eq!(run.starts(), 9);
+    assert!(run.is_gone());
+}
+
+#[test]
 fn a_start_that_fails_is_tried_three_times_in_all() {
     let run = Run::new();
     passes(run.nextest("cannot_have_it"));

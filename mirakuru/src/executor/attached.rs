@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::output::Capture;
 use crate::port;
 use crate::readiness::{Context, Readiness, Situation};
+use crate::shared::MOST_FAILURES;
 use crate::shared::lock::FileLock;
 use crate::shared::run::RunPlace;
 use crate::supervisor::link::Link;
@@ -19,6 +20,13 @@ use crate::wait::Deadline;
 impl<R: Readiness> Executor<R> {
     /// Has the service of the run be up: the one that is there, or one that is started now.
     pub(crate) fn join(&self, place: &Arc<RunPlace>) -> Result<()> {
+        if self.session.shared_link().is_some() && self.is_up() {
+            return Ok(());
+        }
+        self.beside_outages(|| self.join_in_turn(place))
+    }
+
+    fn join_in_turn(&self, place: &Arc<RunPlace>) -> Result<()> {
         let _turn = self.session.turn();
         if self.session.shared_link().is_some() && self.is_up() {
             return Ok(());
@@ -43,7 +51,7 @@ impl<R: Readiness> Executor<R> {
     /// Starts it, once more where it died, and hands it over to the run.
     fn start_for_the_run(&self, place: &RunPlace) -> Result<()> {
         let failures = place.failures();
-        if failures >= RunPlace::MOST_FAILURES {
+        if failures >= MOST_FAILURES {
             return Err(self.not_tried_again(failures));
         }
         if let Some(run) = self.up() {

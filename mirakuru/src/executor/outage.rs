@@ -6,7 +6,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::Executor;
 use super::stop::Port;
 use crate::error::Result;
+use crate::port;
 use crate::readiness::Readiness;
+use crate::shared::turn::{self, Refusal};
+use crate::wait::Deadline;
 
 impl<R: Readiness> Executor<R> {
     /// Stops it and starts it again, with the same port and the same private directory.
@@ -15,36 +18,61 @@ impl<R: Readiness> Executor<R> {
     ///
     /// As [`stop`](Self::stop), and then it stays stopped; and as [`start`](Self::start).
     pub fn restart(&self) -> Result<&Self> {
-        self.begin_outage()?.start()
+        let _outage = self.begin_outage()?;
+        self.start()
     }
 
-    /// Stops it now, and starts it again when the guard is dropped: a bounded outage.
+    /// Stops it now, and starts it again when the guard is dropped: a bounded outage. Where it is a
+    /// shared fixture, other tests that ask for it wait until then; this thread has it stopped.
     ///
     /// # Errors
     ///
     /// As [`stop`](Self::stop).
     pub fn stopped(&self) -> Result<Stopped<'_>> {
-        self.begin_outage()?;
+        let outage = self.begin_outage()?;
         Ok(Stopped {
             executor: Some(self),
+            _outage: outage,
         })
     }
 
-    /// Stops it, and keeps its port: nobody else takes it meanwhile.
-    fn begin_outage(&self) -> Result<&Self> {
+    /// Stops it, and keeps its port: nobody else takes it meanwhile. An outage within an outage of
+    /// this thread's is part of that.
+    fn begin_outage(&self) -> Result<Option<turn::Held<'_>>> {
         let (signal, expected) = (self.config.stop_signal, self.config.expected_returncode);
         self.check_signal(signal)?;
-        if !self.session.is_foreign() {
-            // Of the run too: nobody starts it meanwhile.
-            let lock = self.exclusive()?;
-            self.session.keep_lock(lock);
+        if self.session.is_foreign() {
+            return Ok(None);
         }
-        let stopped = self.stop_and(signal, expected, Port::Kept);
-        if stopped.is_err() && !self.session.is_foreign() {
-            self.session.give_back();
-            self.session.keep_lock(None);
+        let queue = Deadline::after(port::queue_bound());
+        let outage = match self.session.outage(queue) {
+            Ok(outage) => Some(outage),
+            Err(Refusal::Own) => None,
+            Err(refusal) => return Err(self.not_locked(refusal.why(), queue)),
+        };
+        let _turn = self.session.turn();
+        // Of the run too: nobody starts it meanwhile.
+        if let Some(lock) = self.exclusive()? {
+            self.session.keep_lock(Some(lock));
         }
-        stopped
+        let ended = self.end_in_turn(self.stop_plan(signal), Port::Kept);
+        let stopped = ended.and_then(|ended| self.judge(ended, signal, expected));
+        if let Err(error) = stopped {
+            self.stay_stopped();
+            return Err(error);
+        }
+        Ok(outage)
+    }
+
+    /// Has the service of who shares it started by `start`, but not where this thread has made the
+    /// outage; where another has, after that.
+    pub(super) fn beside_outages(&self, start: impl FnOnce() -> Result<()>) -> Result<()> {
+        let queue = Deadline::after(port::queue_bound());
+        match self.session.outage(queue) {
+            Ok(_none) => start(),
+            Err(Refusal::Own) => Ok(()),
+            Err(refusal) => Err(self.not_locked(refusal.why(), queue)),
+        }
     }
 }
 
@@ -55,6 +83,8 @@ impl<R: Readiness> Executor<R> {
 #[must_use = "the service starts again when this is dropped"]
 pub struct Stopped<'a> {
     executor: Option<&'a dyn StartAgain>,
+    // Behind the start: who waits for the end of the outage finds it running.
+    _outage: Option<turn::Held<'a>>,
 }
 
 impl Stopped<'_> {
@@ -70,10 +100,14 @@ impl Stopped<'_> {
 
 impl Drop for Stopped<'_> {
     fn drop(&mut self) {
-        // While panicking the executor is about to be dropped too: starting it would be in vain.
-        let Some(executor) = self.executor.take().filter(|_| !std::thread::panicking()) else {
+        let Some(executor) = self.executor.take() else {
             return;
         };
+        // The executor is about to be dropped too, and a fixture is started by the next that asks.
+        if std::thread::panicking() {
+            executor.stay_stopped();
+            return;
+        }
         // A check of the user's own may panic.
         match catch_unwind(AssertUnwindSafe(|| executor.start_again())) {
             Ok(Ok(())) => {}
@@ -92,10 +126,19 @@ impl fmt::Debug for Stopped<'_> {
 /// An executor whose check does not matter.
 trait StartAgain {
     fn start_again(&self) -> Result<()>;
+    /// Gives back what was kept for the start.
+    fn stay_stopped(&self);
 }
 
 impl<R: Readiness> StartAgain for Executor<R> {
     fn start_again(&self) -> Result<()> {
         self.start().map(drop)
+    }
+
+    fn stay_stopped(&self) {
+        if !self.session.is_foreign() {
+            self.session.give_back();
+            self.session.keep_lock(None);
+        }
     }
 }

@@ -1,7 +1,9 @@
 //! What an executor has going: its supervisor, its port, and the latest start.
 //!
-//! Two locks. `turn` is held for a whole start or stop, so that concurrent starts spawn one
-//! process; `state` for moments only, so that looking never waits for a start.
+//! Three locks, taken in this order. `outage` is held as long as a test has the service stopped, so
+//! that no other one starts it meanwhile; `turn` for a whole start or stop, so that concurrent starts
+//! spawn one process; `state` for moments only, so that looking never waits for a start. Between
+//! `turn` and `state` comes the lock on the file by which a run shares it.
 
 use std::io;
 use std::path::PathBuf;
@@ -13,6 +15,7 @@ use crate::port::Held;
 use crate::readiness::Context;
 use crate::shared::lock::FileLock;
 use crate::shared::run::RunPlace;
+use crate::shared::turn::{self, Turn};
 use crate::supervisor::link::Link;
 use crate::supervisor::protocol::{Description, Gone, StopPlan};
 use crate::wait::Deadline;
@@ -22,6 +25,7 @@ pub(super) struct Session {
     /// The process that made the executor: in a forked child of it every call does nothing, as the
     /// supervisor serves the parent.
     owner: u32,
+    outage: Turn,
     turn: Mutex<()>,
     state: Mutex<State>,
 }
@@ -35,10 +39,12 @@ struct State {
     held: Option<(Held, String)>,
     /// Tests share it: it is not stopped before the process ends.
     fixture: bool,
+    /// How often in a row tests that share it could not start it.
+    failures: u32,
     /// Where the run shares it.
     place: Option<Arc<RunPlace>>,
-    /// The lock of an outage that a test makes.
-    outage: Option<FileLock>,
+    /// The run's lock, kept for an outage that a test makes.
+    kept_lock: Option<FileLock>,
     /// Something that was there before is used.
     reused: bool,
     /// The command of the latest start, its placeholders filled in.
@@ -74,6 +80,7 @@ impl Default for Session {
     fn default() -> Self {
         Self {
             owner: std::process::id(),
+            outage: Turn::default(),
             turn: Mutex::default(),
             state: Mutex::default(),
         }
@@ -83,6 +90,11 @@ impl Default for Session {
 impl Session {
     pub(super) fn is_foreign(&self) -> bool {
         self.owner != std::process::id()
+    }
+
+    /// The right to have it stopped for a while, or to start it for others beside such outages.
+    pub(super) fn outage(&self, queue: Deadline) -> Result<turn::Held<'_>, turn::Refusal> {
+        self.outage.take(queue)
     }
 
     /// The right to start or stop.
@@ -231,12 +243,20 @@ impl Session {
         self.state().fixture
     }
 
+    pub(super) fn failures(&self) -> u32 {
+        self.state().failures
+    }
+
+    pub(super) fn note_failures(&self, count: u32) {
+        self.state().failures = count;
+    }
+
     pub(super) fn keep_lock(&self, lock: Option<FileLock>) {
-        self.state().outage = lock;
+        self.state().kept_lock = lock;
     }
 
     pub(super) fn has_lock(&self) -> bool {
-        self.state().outage.is_some()
+        self.state().kept_lock.is_some()
     }
 
     /// A service that another test process started.

@@ -16,6 +16,7 @@ use crate::error::Result;
 use crate::output::Capture;
 use crate::readiness::probe::{Answer, Probe, Question};
 use crate::readiness::{Context, Readiness, Situation};
+use crate::shared::MOST_FAILURES;
 use crate::supervisor::link::Link;
 use crate::supervisor::protocol::{Launch, Lead, StopPlan, Stream};
 use crate::supervisor::state::State;
@@ -134,15 +135,27 @@ impl<R: Readiness> Executor<R> {
     /// A start for whoever shares it, which says so where the service has died since.
     pub(crate) fn started_again_if_dead(&self) -> Result<()> {
         self.session.become_fixture();
-        let died = self.up().is_some() && !self.is_up();
-        if died {
-            tracing::warn!(
-                executor = self.title(),
-                exit_code = self.exit_code(),
-                "a shared fixture died, and is started again"
-            );
+        if self.is_up() {
+            return Ok(());
         }
-        self.start().map(drop)
+        self.beside_outages(|| {
+            let failures = self.session.failures();
+            if failures >= MOST_FAILURES {
+                return Err(self.not_tried_again(failures));
+            }
+            let died = self.up().is_some() && !self.is_up();
+            if died {
+                tracing::warn!(
+                    executor = self.title(),
+                    exit_code = self.exit_code(),
+                    "a shared fixture died, and is started again"
+                );
+            }
+            let started = self.start().map(drop);
+            self.session
+                .note_failures(if started.is_ok() { 0 } else { failures + 1 });
+            started
+        })
     }
 
     /// Whether a start would have nothing to do: the service runs, be it as a daemon whose main

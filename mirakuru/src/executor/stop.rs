@@ -43,17 +43,20 @@ impl<R: Readiness> Executor<R> {
     /// As [`stop`](Self::stop).
     pub fn stop_with(&self, signal: Signal, expected: impl Into<Option<i32>>) -> Result<&Self> {
         self.check_signal(signal)?;
-        self.stop_and(signal, expected.into(), Port::GivenBack)
+        let ended = self.end(self.stop_plan(signal))?;
+        self.judge(ended, signal, expected.into())?;
+        Ok(self)
     }
 
-    pub(super) fn stop_and(
+    /// Whether it ended as it should.
+    pub(super) fn judge(
         &self,
+        ended: Option<(Run, Gone)>,
         signal: Signal,
         expected: Option<i32>,
-        port: Port,
-    ) -> Result<&Self> {
-        let Some((run, gone)) = self.end(self.stop_plan(signal), port)? else {
-            return Ok(self);
+    ) -> Result<()> {
+        let Some((run, gone)) = ended else {
+            return Ok(());
         };
         let expected = Expected {
             signal,
@@ -64,7 +67,7 @@ impl<R: Readiness> Executor<R> {
             Some(code) if !expected.accepts(code) => {
                 Err(self.finished_with_error(&run, &expected.to_string()))
             }
-            _ => Ok(self),
+            _ => Ok(()),
         }
     }
 
@@ -90,7 +93,7 @@ impl<R: Readiness> Executor<R> {
             kill_signal: libc::SIGKILL,
             ..self.stop_plan(signal)
         };
-        self.end(plan, Port::GivenBack)?;
+        self.end(plan)?;
         Ok(self)
     }
 
@@ -174,12 +177,17 @@ impl<R: Readiness> Executor<R> {
     }
 
     /// Brings the tree down, if it is up.
-    fn end(&self, plan: StopPlan, port: Port) -> Result<Option<(Run, Gone)>> {
+    fn end(&self, plan: StopPlan) -> Result<Option<(Run, Gone)>> {
         if self.session.is_foreign() {
             return Ok(None);
         }
         let _turn = self.session.turn();
         let _exclusive = self.exclusive()?;
+        self.end_in_turn(plan, Port::GivenBack)
+    }
+
+    /// The end that is brought by who has the turn, and the run's lock where the run shares it.
+    pub(super) fn end_in_turn(&self, plan: StopPlan, port: Port) -> Result<Option<(Run, Gone)>> {
         let Some(run) = self.up() else {
             if port == Port::GivenBack {
                 self.session.give_back();

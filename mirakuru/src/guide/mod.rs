@@ -21,6 +21,7 @@ pub mod stopping {}
 #[doc = include_str!("ports.md")]
 pub mod ports {}
 
+#[expect(clippy::test_attr_in_doctest, reason = "it is a test that is shown")]
 #[doc = include_str!("sharing.md")]
 pub mod sharing {}
 

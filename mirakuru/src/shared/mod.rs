@@ -5,11 +5,11 @@ pub(crate) mod lock;
 pub(crate) mod run;
 pub(crate) mod runner;
 mod slot;
-mod turn;
+pub(crate) mod turn;
 
 use std::fmt;
 use std::ops::Deref;
-use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError};
+use std::sync::{Arc, Once, OnceLock};
 
 pub use slot::slot;
 
@@ -22,8 +22,8 @@ use lock::FileLock;
 use run::RunPlace;
 use turn::{Refusal, Turn};
 
-/// How often a start that failed is tried again, by the tests that come after.
-const MOST_FAILURES: u32 = RunPlace::MOST_FAILURES;
+/// How often a start that fails is tried, by one test after the other.
+pub(crate) const MOST_FAILURES: u32 = 3;
 
 /// An executor for a static, shared by all tests of the process, or of the run.
 ///
@@ -49,7 +49,6 @@ pub struct Shared<T> {
     scope: Scope,
     made: OnceLock<T>,
     place: OnceLock<Result<Arc<RunPlace>, String>>,
-    failures: Mutex<u32>,
     in_use: Turn,
 }
 
@@ -84,7 +83,6 @@ impl<T: Fixture> Shared<T> {
             scope,
             made: OnceLock::new(),
             place: OnceLock::new(),
-            failures: Mutex::new(0),
             in_use: Turn::new(),
         }
     }
@@ -101,13 +99,7 @@ impl<T: Fixture> Shared<T> {
         if let Some(place) = self.place() {
             return fixture.come(place).map(|()| fixture);
         }
-        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        if *failures >= MOST_FAILURES {
-            return Err(fixture.given_up(*failures));
-        }
-        let kept = fixture.keep_up();
-        *failures = if kept.is_ok() { 0 } else { *failures + 1 };
-        kept.map(|()| fixture)
+        fixture.keep_up().map(|()| fixture)
     }
 
     /// The fixture for this test alone, until the guard is dropped: other tests that ask for the lock
@@ -121,13 +113,8 @@ impl<T: Fixture> Shared<T> {
     pub fn lock(&self) -> Result<Guard<'_, T>> {
         let fixture = self.made.get_or_init(self.make);
         let queue = Deadline::after(port::queue_bound());
-        let thread = self.in_use.take(queue).map_err(|refusal| {
-            let why = match refusal {
-                Refusal::Own => "this thread has the lock already, and would wait for itself",
-                Refusal::Overdue => "another thread has had the lock all the time",
-            };
-            fixture.not_lent(why, queue)
-        })?;
+        let thread = self.in_use.take(queue);
+        let thread = thread.map_err(|refusal| fixture.not_lent(refusal, queue))?;
         let place = self.place();
         let process = place.map(|place| fixture.lock_for_use(place, queue));
         let process = process.transpose()?;
@@ -217,8 +204,6 @@ impl<T> fmt::Debug for Guard<'_, T> {
 pub trait Fixture: sealed::Sealed + 'static {
     #[doc(hidden)]
     fn keep_up(&self) -> Result<()>;
-    #[doc(hidden)]
-    fn given_up(&self, failures: u32) -> Error;
 }
 
 #[allow(
@@ -230,13 +215,14 @@ mod sealed {
 
     use super::lock::FileLock;
     use super::run::RunPlace;
+    use super::turn::Refusal;
     use crate::error::{Error, Result};
     use crate::wait::Deadline;
 
     pub trait Sealed {
         fn come(&self, place: &Arc<RunPlace>) -> Result<()>;
         fn lock_for_use(&self, place: &RunPlace, queue: Deadline) -> Result<FileLock>;
-        fn not_lent(&self, why: &str, queue: Deadline) -> Error;
+        fn not_lent(&self, refusal: Refusal, queue: Deadline) -> Error;
     }
 }
 
@@ -253,17 +239,13 @@ impl<R: Readiness> sealed::Sealed for Executor<R> {
         self.lock_file(&place.exclusive_use(), queue)
     }
 
-    fn not_lent(&self, why: &str, queue: Deadline) -> Error {
-        self.not_locked(why, queue)
+    fn not_lent(&self, refusal: Refusal, queue: Deadline) -> Error {
+        self.not_locked(refusal.why(), queue)
     }
 }
 
 impl<R: Readiness> Fixture for Executor<R> {
     fn keep_up(&self) -> Result<()> {
         self.started_again_if_dead()
-    }
-
-    fn given_up(&self, failures: u32) -> Error {
-        self.not_tried_again(failures)
     }
 }

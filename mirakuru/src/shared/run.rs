@@ -21,9 +21,6 @@ pub(crate) struct RunPlace {
 }
 
 impl RunPlace {
-    /// How often a start that failed is tried again, by the tests that come after.
-    pub(crate) const MOST_FAILURES: u32 = 3;
-
     /// The place of this fixture in the runner's directory, which is made now if it was not yet.
     ///
     /// # Errors

@@ -7,30 +7,41 @@ use std::thread::{self, ThreadId};
 use crate::wait::Deadline;
 
 /// Who has it, if anybody.
-pub(super) struct Turn {
+#[derive(Default)]
+pub(crate) struct Turn {
     holder: Mutex<Option<ThreadId>>,
     given_back: Condvar,
 }
 
 /// Why it cannot be had.
-pub(super) enum Refusal {
+pub(crate) enum Refusal {
     /// This thread has it, and would wait for itself.
     Own,
     Overdue,
 }
 
+impl Refusal {
+    /// Fits behind "cannot be locked".
+    pub(crate) fn why(&self) -> &'static str {
+        match self {
+            Self::Own => "this thread has the lock already, and would wait for itself",
+            Self::Overdue => "another thread has had the lock all the time",
+        }
+    }
+}
+
 /// Held; dropping it lets the next thread in.
-pub(super) struct Held<'a>(&'a Turn);
+pub(crate) struct Held<'a>(&'a Turn);
 
 impl Turn {
-    pub(super) const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self {
             holder: Mutex::new(None),
             given_back: Condvar::new(),
         }
     }
 
-    pub(super) fn take(&self, deadline: Deadline) -> Result<Held<'_>, Refusal> {
+    pub(crate) fn take(&self, deadline: Deadline) -> Result<Held<'_>, Refusal> {
         let own = thread::current().id();
         let mut holder = self.holder();
         while let Some(other) = *holder {
