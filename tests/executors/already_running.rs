@@ -13,7 +13,9 @@ use crate::{
     told::{assert_told, error_of},
 };
 
-const ELSEWHERE: &str = "  help:        stop what runs there, or use another place: `{port}` is a free port, `{tmpdir}` a private directory";
+const ANOTHER_PORT: &str = "  help:        stop what runs there, use it as it is (`OnConflict::Reuse`), or write `{port}` for a free port";
+const ANOTHER_PLACE: &str =
+    "  help:        stop what runs there, or use another place: `{tmpdir}` is a private directory";
 
 /// Starts what is refused.
 fn refused<R: Readiness>(executor: &Executor<R>) -> Error {
@@ -46,7 +48,7 @@ fn a_port_that_accepts_is_told_with_its_holder() {
             "`prints up` was not started: something answers there already",
             &reason(&format!("127.0.0.1:{port} to accept a connection")),
             "  held by:     *",
-            ELSEWHERE,
+            ANOTHER_PORT,
         ],
     );
     let text = error.to_string();
@@ -78,7 +80,7 @@ fn a_url_whose_port_accepts_is_told() {
             "`prints up` was not started: something answers there already",
             &reason(&format!(r"HEAD {url} to answer with status 2\d\d")),
             "  held by:     *",
-            ELSEWHERE,
+            ANOTHER_PORT,
         ],
     );
 }
@@ -96,7 +98,7 @@ fn a_socket_that_accepts_is_told() {
                 "the socket {} to accept a connection",
                 socket.display()
             )),
-            ELSEWHERE,
+            ANOTHER_PLACE,
         ],
     );
 }
@@ -136,7 +138,7 @@ fn a_check_of_ones_own_may_find_it_running() {
         &[
             "`prints up` was not started: something answers there already",
             &reason("its own readiness check"),
-            ELSEWHERE,
+            ANOTHER_PLACE,
         ],
     );
 }

@@ -49,6 +49,27 @@ fn it_is_asked_by_head_and_once_where_the_answer_is_right() {
 }
 
 #[test]
+fn it_is_asked_by_get_where_head_is_refused() {
+    for status in [405, 501] {
+        let path = format!("/refuses/HEAD/{status}");
+        let asked = is_ready(serving(&path));
+        assert_eq!(asked, [format!("HEAD {path} "), format!("GET {path} ")]);
+    }
+}
+
+#[test]
+fn a_method_that_was_given_is_the_only_one() {
+    let service = serving("/refuses/HEAD/405").method("HEAD");
+    assert_eq!(last_check(service), "it answered with status 405");
+}
+
+#[test]
+fn both_refusals_are_told() {
+    let last = last_check(serving("/status/501"));
+    assert_eq!(last, "it answered HEAD with status 501, and GET with 501");
+}
+
+#[test]
 fn the_path_and_the_query_are_kept() {
     let asked = is_ready(serving("/a/b%20c/?x=1&y=%2F&x=2"));
     assert_eq!(asked, ["HEAD /a/b%20c/?x=1&y=%2F&x=2 "]);

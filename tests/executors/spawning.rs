@@ -12,7 +12,7 @@ use mirakuru::{
 use tempfile::TempDir;
 
 use crate::{
-    programs::PRINTS,
+    programs::{EXITS, PRINTS},
     told::{assert_told, at_once, error_of},
 };
 
@@ -75,6 +75,18 @@ fn a_program_that_path_does_not_know_is_told() {
             "  help:        is no-such-program-anywhere installed, and its directory in PATH?",
         ],
     );
+}
+
+#[test]
+fn what_only_a_shell_understands_is_told() {
+    let advice = "say `shell(true)`, or `shell = true` in the attribute";
+    for command in ["cd / && sleep 60", "exits 1 > /dev/null"] {
+        let command = command.replace("exits", EXITS);
+        let error = error_of(OutputExecutor::new(&command, "ready").start()).to_string();
+        assert!(error.contains(advice), "{error}");
+    }
+    let error = error_of(OutputExecutor::new([EXITS, "1"], "ready").start()).to_string();
+    assert!(!error.contains(advice), "{error}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //!
 //! It listens at once (on a free port for `PORT` 0), prints `listening on PORT`, and answers 503 until
 //! `DELAY_MS` have passed, then `STATUS`. `/status/NNN` answers NNN; `/needs/NAME/VALUE` answers 412 unless the
-//! request has that header. The body of the answer is the request's method, path, query, headers and
+//! request has that header; `/refuses/METHOD/NNN` answers NNN to that method. The body of the answer is the request's method, path, query, headers and
 //! body as text. Each request is one line of output: `METHOD path?query body`.
 
 use std::{
@@ -59,7 +59,7 @@ fn serve(connection: &TcpStream, ready: Option<u16>) -> io::Result<()> {
         body,
     } = &request;
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    let status = ready.map_or(503, |status| status_for(path, headers).unwrap_or(status));
+    let status = ready.map_or(503, |status| status_for(&request, path).unwrap_or(status));
     println!("{method} {target} {body}");
 
     let mut answer = Vec::new();
@@ -91,12 +91,19 @@ fn serve(connection: &TcpStream, ready: Option<u16>) -> io::Result<()> {
 }
 
 /// The status that the path asks for, if it asks for one.
-fn status_for(path: &str, headers: &[String]) -> Option<u16> {
+fn status_for(request: &Request, path: &str) -> Option<u16> {
+    if let Some((method, code)) = path
+        .strip_prefix("/refuses/")
+        .and_then(|rest| rest.split_once('/'))
+    {
+        return code.parse().ok().filter(|_| request.method == method);
+    }
     if let Some(code) = path.strip_prefix("/status/") {
         return code.parse().ok();
     }
     let (name, value) = path.strip_prefix("/needs/")?.split_once('/')?;
-    let has = headers
+    let has = request
+        .headers
         .iter()
         .filter_map(|header| header.split_once(": "))
         .any(|(its_name, its_value)| its_name.eq_ignore_ascii_case(name) && its_value == value);

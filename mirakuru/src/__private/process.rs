@@ -11,7 +11,8 @@ pub trait Process {
     /// Takes the lease on the fixed port ahead of the start.
     fn reserve(&self) -> Result<()>;
     fn end(&self) -> Result<()>;
-    fn running(&self) -> bool;
+    /// Whether it runs, be it as a daemon.
+    fn runs(&self) -> bool;
     /// What it printed and how it ended; `was_running` is of the moment at which the body ended.
     fn story(&self, was_running: bool) -> Option<String>;
 }
@@ -29,8 +30,8 @@ impl<R: Readiness> Process for Executor<R> {
         self.stop().map(drop)
     }
 
-    fn running(&self) -> bool {
-        Self::running(self)
+    fn runs(&self) -> bool {
+        self.is_up()
     }
 
     fn story(&self, was_running: bool) -> Option<String> {
@@ -55,8 +56,8 @@ impl<R: Readiness> Process for Lent<'_, Executor<R>> {
         Ok(())
     }
 
-    fn running(&self) -> bool {
-        self.0.running()
+    fn runs(&self) -> bool {
+        self.0.is_up()
     }
 
     fn story(&self, was_running: bool) -> Option<String> {

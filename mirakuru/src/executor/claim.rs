@@ -231,6 +231,7 @@ impl<R: Readiness> Executor<R> {
         let mut scene = self
             .scene()
             .reason("another executor has the lease on its port");
+        scene.headline = Some("was not started: its port is taken".to_owned());
         scene.held_by = Some(holder.to_owned());
         scene.advice = Some(
             "`OnConflict::Wait` queues for the port; `{port}` is one that nobody else has"

@@ -71,7 +71,8 @@ impl<R: Readiness> Executor<R> {
             .and_then(sys::holder_of_port);
         scene.advice = Some(match context.place().pidfile.as_deref().filter(|file| file.exists()) {
             Some(file) => format!("stop what runs there; if nothing does, remove {}", file.display()),
-            None => "stop what runs there, or use another place: `{port}` is a free port, `{tmpdir}` a private directory".to_owned(),
+            None if context.port() != 0 => "stop what runs there, use it as it is (`OnConflict::Reuse`), or write `{port}` for a free port".to_owned(),
+            None => "stop what runs there, or use another place: `{tmpdir}` is a private directory".to_owned(),
         });
         scene.into_error(ErrorKind::AlreadyRunning)
     }
@@ -87,9 +88,21 @@ impl<R: Readiness> Executor<R> {
 
     pub(super) fn not_spawned(&self, failure: &Failure) -> Error {
         let mut scene = self.scene().reason(failure.to_string());
-        scene.advice = self.spawn_advice(failure);
+        scene.advice = self.shell_advice().or_else(|| self.spawn_advice(failure));
         scene.source = Some(failure.error());
         scene.into_error(ErrorKind::Spawn)
+    }
+
+    /// What only a shell would understand, in a command that none runs.
+    fn shell_advice(&self) -> Option<String> {
+        let operators = ["&&", "||", "|", ";", "&", ">", ">>", "<", "2>", "2>&1"];
+        let (_, words) = self.session.command()?;
+        let found = words
+            .iter()
+            .find(|word| operators.contains(&word.as_str()))?;
+        (!self.config.shape.shell).then(|| {
+            format!("no shell runs it, so `{found}` is a word like any other: say `shell(true)`, or `shell = true` in the attribute")
+        })
     }
 
     fn spawn_advice(&self, failure: &Failure) -> Option<String> {
@@ -159,6 +172,7 @@ impl<R: Readiness> Executor<R> {
             Unready::Ended { last_check } => {
                 scene.headline = waited_for.map(|_| "ended while it was waited for".to_owned());
                 scene.last_check = last_check;
+                scene.advice = self.shell_advice();
                 scene.into_error(ErrorKind::ProcessExitedWithError)
             }
             Unready::Taken { holder } => {

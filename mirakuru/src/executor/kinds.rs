@@ -89,7 +89,7 @@ impl HttpExecutor {
         self.with_check(|check| check.status(status))
     }
 
-    /// Asks with this method. HEAD by default.
+    /// Asks with this method. By default HEAD, and GET where the service refuses that.
     pub fn method(self, method: &str) -> Self {
         self.with_check(|check| check.method(method))
     }

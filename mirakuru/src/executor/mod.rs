@@ -49,7 +49,7 @@ use session::Session;
 /// with the test process all the same, see the [crate's documentation](crate). In a forked child of
 /// the test process a start, a stop and a drop do nothing, nothing runs as far as the child can tell,
 /// and what would make a directory panics.
-#[must_use = "an executor starts nothing until `start` is called, and stops when it is dropped"]
+#[must_use = "an executor starts nothing until `start` is called, and stops what it started when it is dropped"]
 pub struct Executor<R: Readiness> {
     config: Config,
     readiness: Arc<R>,

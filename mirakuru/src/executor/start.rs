@@ -160,7 +160,7 @@ impl<R: Readiness> Executor<R> {
 
     /// Whether a start would have nothing to do: the service runs, be it as a daemon whose main
     /// process ended well.
-    pub(super) fn is_up(&self) -> bool {
+    pub(crate) fn is_up(&self) -> bool {
         let lives = |state: &State| match state.exit {
             None => !state.lost,
             Some(code) => code == 0 && !state.empty && !state.lost,

@@ -15,12 +15,14 @@ use super::{Context, Manner, NotReady, Readiness, Target};
 /// first.
 ///
 /// The path and the query are sent as they are. Redirects are not followed, and proxies that the
-/// environment names are not used.
+/// environment names are not used. Where no method was given it asks with HEAD, and with GET where the
+/// service refuses that (405 or 501; RFC 9110, 15.5.6 and 15.6.2).
 #[derive(Clone, Debug)]
 pub struct Http {
     url: String,
     status: StatusPattern,
-    method: String,
+    /// Where none was given, HEAD, and GET where that is refused.
+    method: Option<String>,
     payload: Vec<(String, String)>,
     headers: Vec<(String, String)>,
     any_listener: bool,
@@ -32,13 +34,13 @@ thread_local! {
 }
 
 impl Http {
-    /// Asks this URL with HEAD, for a status of `2xx`.
+    /// Asks this URL for a status of `2xx`.
     #[must_use]
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
             status: StatusPattern::default(),
-            method: "HEAD".to_owned(),
+            method: None,
             payload: Vec::new(),
             headers: Vec::new(),
             any_listener: false,
@@ -53,10 +55,10 @@ impl Http {
         self
     }
 
-    /// Asks with this method.
+    /// Asks with this method, and no other.
     #[must_use]
     pub fn method(mut self, method: &str) -> Self {
-        method.clone_into(&mut self.method);
+        self.method = Some(method.to_owned());
         self
     }
 
@@ -110,8 +112,10 @@ impl Http {
     }
 
     fn method_of_request(&self) -> Result<Method, String> {
-        Method::from_bytes(self.method.as_bytes())
-            .map_err(|_| format!("{:?} is no HTTP method", self.method))
+        let Some(method) = &self.method else {
+            return Ok(Method::HEAD);
+        };
+        Method::from_bytes(method.as_bytes()).map_err(|_| format!("{method:?} is no HTTP method"))
     }
 
     fn addresses(&self, cx: &Context) -> Result<Vec<SocketAddr>, NotReady> {
@@ -129,8 +133,26 @@ impl Http {
     }
 
     fn ask(&self, client: &Client, cx: &Context) -> Result<(), NotReady> {
-        let url = self.url(cx).map_err(NotReady::new)?;
+        let accepted = |code| self.status.accepts(code).map_err(NotReady::new);
         let method = self.method_of_request().map_err(NotReady::new)?;
+        let code = self.status_of(client, method, cx)?;
+        if accepted(code)? {
+            return Ok(());
+        }
+        if self.method.is_some() || !matches!(code, 405 | 501) {
+            return Err(NotReady::new(format!("it answered with status {code}")));
+        }
+        let second = self.status_of(client, Method::GET, cx)?;
+        if accepted(second)? {
+            return Ok(());
+        }
+        Err(NotReady::new(format!(
+            "it answered HEAD with status {code}, and GET with {second}"
+        )))
+    }
+
+    fn status_of(&self, client: &Client, method: Method, cx: &Context) -> Result<u16, NotReady> {
+        let url = self.url(cx).map_err(NotReady::new)?;
         let mut request = client.request(method, url).timeout(cx.patience());
         for (name, value) in &self.headers {
             request = request.header(name, value);
@@ -144,12 +166,7 @@ impl Http {
         let answer = request
             .send()
             .map_err(|error| NotReady::new(innermost(&error)))?;
-        let code = answer.status().as_u16();
-        if self.status.accepts(code).map_err(NotReady::new)? {
-            Ok(())
-        } else {
-            Err(NotReady::new(format!("it answered with status {code}")))
-        }
+        Ok(answer.status().as_u16())
     }
 }
 
@@ -175,7 +192,8 @@ impl Readiness for Http {
         let url = cx.fill(&self.url).unwrap_or_else(|_| self.url.clone());
         format!(
             "{} {url} to answer with status {}",
-            self.method, self.status.written
+            self.method.as_deref().unwrap_or("HEAD"),
+            self.status.written
         )
     }
 
