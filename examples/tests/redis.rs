@@ -52,11 +52,8 @@ fn stops_a_daemon() -> Result<(), Box<dyn Error>> {
     let client = Client::open(format!("redis://{}/", redis.addr()))?;
     // Redis 7.2 and later write the file just before they listen.
     redis.wait_for(|| client.get_connection().is_ok())?;
-    assert_eq!(
-        redis.exit_code(),
-        Some(0),
-        "what was started has long ended"
-    );
+    // What was started ends; the daemon stays.
+    redis.wait_for(|| redis.exit_code() == Some(0))?;
     assert!(redis.filename().exists());
 
     redis.stop()?;

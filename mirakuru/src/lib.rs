@@ -66,7 +66,11 @@ pub mod __private;
 #[cfg(unix)]
 mod command;
 #[cfg(unix)]
+mod environment;
+#[cfg(unix)]
 mod error;
+#[cfg(unix)]
+mod events;
 #[cfg(unix)]
 mod executor;
 #[cfg(unix)]

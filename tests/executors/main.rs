@@ -27,6 +27,7 @@ mod ready;
 mod reopened_output;
 mod restarts;
 mod runtimes;
+mod seeing;
 mod shared;
 mod signals;
 mod size_limit;

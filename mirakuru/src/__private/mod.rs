@@ -9,7 +9,7 @@ mod process;
 mod values;
 
 use std::any::Any;
-use std::panic::{catch_unwind, resume_unwind};
+use std::panic::resume_unwind;
 use std::thread;
 
 pub use ::core;
@@ -22,6 +22,7 @@ pub use process::{Given, Lent, Process, bound, prepared};
 pub use values::{Time, duration, signal, text};
 
 use crate::error::{Error, Result};
+use crate::events;
 use crate::executor::Executor;
 use crate::readiness::Readiness;
 use crate::shared::{Fixture, Shared};
@@ -206,11 +207,9 @@ fn told<T>(result: Result<T>) -> Option<T> {
     result.map_err(|error: Error| tell(&error.to_string())).ok()
 }
 
-/// Through the macro, as that alone is what the harness captures. It panics where nobody can read
-/// any more: that must not decide the test.
 fn tell(text: &str) {
     if !text.is_empty() {
-        let _ = catch_unwind(|| eprintln!("{text}"));
+        events::say(text);
     }
 }
 

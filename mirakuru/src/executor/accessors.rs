@@ -166,7 +166,7 @@ impl<R: Readiness> Executor<R> {
             "the private directory belongs to the parent process"
         );
         let _turn = self.session.turn();
-        let deadline = Deadline::after(self.config.timeout);
+        let deadline = Deadline::after(self.config.start_bound());
         let link = self.link(deadline);
         match link.and_then(|link| self.directory(&link, deadline)) {
             Ok(directory) => directory,

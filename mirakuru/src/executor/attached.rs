@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex};
 
 use super::Executor;
 use super::session::Run;
+use crate::environment;
 use crate::error::Result;
+use crate::events::Step;
 use crate::output::Capture;
-use crate::port;
 use crate::readiness::{Context, Readiness, Situation};
 use crate::shared::MOST_FAILURES;
 use crate::shared::lock::FileLock;
@@ -55,11 +56,9 @@ impl<R: Readiness> Executor<R> {
             return Err(self.not_tried_again(failures));
         }
         if let Some(run) = self.up() {
-            tracing::warn!(
-                executor = self.title(),
-                exit_code = run.link.look(|state| state.exit),
-                "a shared fixture died, and is started again"
-            );
+            run.tell(&Step::Died {
+                exit_code: run.link.look(|state| state.exit),
+            });
         }
         let shared = self.start_in_turn().and_then(|_| self.hand_over(place));
         place.note_failures(if shared.is_ok() { 0 } else { failures + 1 });
@@ -142,14 +141,14 @@ impl<R: Readiness> Executor<R> {
             let file = service.captured[index].then(|| files.next()).flatten()?;
             Some(Arc::new(Capture::of_another(
                 stream,
-                self.config.timeout,
+                self.config.start_bound(),
                 file,
                 description.begins[index],
                 service.number,
                 link,
             )))
         });
-        let deadline = Deadline::after(self.config.timeout);
+        let deadline = Deadline::after(self.config.start_bound());
         let context = Context::new(Situation {
             pid: Some(service.pid),
             stdout,
@@ -166,6 +165,7 @@ impl<R: Readiness> Executor<R> {
             plan: self.stop_plan(self.config.stop_signal),
             pid_file: None,
             up: true,
+            title: self.title().into(),
         };
         self.session.adopt(run, &description);
     }
@@ -179,7 +179,7 @@ impl<R: Readiness> Executor<R> {
     }
 
     fn lock(&self, place: &RunPlace) -> Result<FileLock> {
-        self.lock_file(&place.lock(), Deadline::after(port::queue_bound()))
+        self.lock_file(&place.lock(), Deadline::after(environment::queue_bound()))
     }
 
     pub(crate) fn lock_file(&self, path: &Path, queue: Deadline) -> Result<FileLock> {

@@ -5,7 +5,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use super::Executor;
+use crate::environment;
 use crate::error::{Error, ErrorKind, Result};
+use crate::events::Step;
 use crate::port::{self, Held, OnConflict};
 use crate::readiness::{Context, Readiness};
 use crate::shared::run;
@@ -55,7 +57,8 @@ impl<R: Readiness> Executor<R> {
             return Ok(());
         }
         let _turn = self.session.turn();
-        self.claim(Deadline::after(self.config.timeout)).map(drop)
+        self.claim(Deadline::after(self.config.start_bound()))
+            .map(drop)
     }
 
     /// The port, leased where it is a free one; 0 where there is none. The caller has the turn.
@@ -90,12 +93,12 @@ impl<R: Readiness> Executor<R> {
     pub(super) fn still_answers(&self) -> bool {
         self.session.is_reused()
             && self
-                .is_there(Deadline::after(self.config.timeout))
+                .is_there(Deadline::after(self.config.start_bound()))
                 .unwrap_or(false)
     }
 
     fn free_port(&self) -> Result<u16> {
-        let link = self.link(Deadline::after(self.config.timeout))?;
+        let link = self.link(Deadline::after(self.config.start_bound()))?;
         let (known, leased) = self.session.port(&link);
         if let Some(port) = known.filter(|_| leased) {
             return Ok(port);
@@ -127,16 +130,16 @@ impl<R: Readiness> Executor<R> {
             return Ok(Claim::Ours(deadline));
         };
         let policy = self.config.on_conflict.unwrap_or_default();
-        let queue = Deadline::after(port::queue_bound());
+        let queue = Deadline::after(environment::queue_bound());
         let mut queued = false;
         loop {
             if policy == OnConflict::Reuse && self.is_there(deadline)? {
                 self.session.reuse();
-                tracing::info!(executor = self.title(), port, "reuses what answers there");
+                self.tell(&Step::Reuses { port });
                 return Ok(Claim::Reused);
             }
             let Some(holder) = self.take_fixed(port, policy, deadline)? else {
-                let fresh = || Deadline::after(self.config.timeout);
+                let fresh = || Deadline::after(self.config.start_bound());
                 return Ok(Claim::Ours(if queued { fresh() } else { deadline }));
             };
             if policy == OnConflict::Fail {
@@ -144,6 +147,10 @@ impl<R: Readiness> Executor<R> {
             }
             if queue.has_passed() {
                 return Err(self.queued_in_vain(port, &holder, queue));
+            }
+            if !queued {
+                let holder = &holder;
+                self.tell(&Step::Queues { port, holder });
             }
             queued = true;
             wait::pause(port::next_try(queue.elapsed()));
@@ -185,7 +192,7 @@ impl<R: Readiness> Executor<R> {
     fn lease(&self, port: Option<u16>) -> Result<Leased> {
         let directory = port::lock_directory()
             .map_err(|mistake| self.scene().reason(mistake).into_error(ErrorKind::Io))?;
-        let link = self.link(Deadline::after(self.config.timeout))?;
+        let link = self.link(Deadline::after(self.config.start_bound()))?;
         link.lease(port, self.holder(), directory)
             .ok_or_else(|| self.lost(&link))
     }

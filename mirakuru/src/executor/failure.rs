@@ -288,27 +288,6 @@ fn with_run(mut scene: Scene, run: &Run) -> Scene {
     scene
 }
 
-/// What a stop that nobody hears the error of has to say.
-pub(super) fn warn_about(run: &Run, gone: Option<&Gone>) {
-    match gone {
-        None => tracing::warn!(
-            pid = run.pid,
-            "the supervisor was killed from outside; its tree was swept"
-        ),
-        Some(gone) if !gone.survivors.is_empty() => {
-            tracing::warn!(
-                pid = run.pid,
-                survivors = listed(&gone.survivors),
-                "left behind"
-            );
-        }
-        Some(gone) if gone.forced => {
-            tracing::warn!(pid = run.pid, "did not stop in time and was killed");
-        }
-        Some(_) => {}
-    }
-}
-
 const ANOTHER_LISTENER: &str = "stop what listens there, or use `{port}`, which nobody else has; where the service has \
      another program listen for it (a container's proxy), say so with `any_listener()`";
 
@@ -348,7 +327,7 @@ fn tail(output: &Output) -> String {
     output.tail(TAIL_LINES)
 }
 
-fn listed(processes: &[(u32, String)]) -> String {
+pub(super) fn listed(processes: &[(u32, String)]) -> String {
     let told: Vec<_> = processes
         .iter()
         .take(10)

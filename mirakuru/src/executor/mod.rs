@@ -21,6 +21,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::command::{CommandLine, EnvChange, Resource, Shape, Stdio};
+use crate::environment;
+use crate::events::{self, Step};
 use crate::port::OnConflict;
 use crate::readiness::{Readiness, When};
 use crate::signal::Signal;
@@ -89,6 +91,26 @@ impl Config {
             on_conflict: None,
             bindings: BTreeMap::new(),
         }
+    }
+
+    /// How long a start may take, on this machine.
+    fn start_bound(&self) -> Duration {
+        scaled(self.timeout)
+    }
+
+    /// How long the service has for its end, on this machine.
+    fn stop_bound(&self) -> Duration {
+        scaled(self.stop_timeout)
+    }
+}
+
+/// A scale that is no number is told by the start. What is more than there is time, is for ever.
+fn scaled(time: Duration) -> Duration {
+    match environment::timeout_scale() {
+        Ok(scale) if (scale - 1.0).abs() > f64::EPSILON => {
+            Duration::try_from_secs_f64(time.as_secs_f64() * scale).unwrap_or(Duration::MAX)
+        }
+        _ => time,
     }
 }
 
@@ -286,6 +308,11 @@ impl<R: Readiness> Executor<R> {
     #[cfg(feature = "macros")]
     pub(crate) fn on_conflict_unset(&self) -> bool {
         self.config.on_conflict.is_none()
+    }
+
+    /// Tells a step to those who look.
+    fn tell(&self, step: &Step<'_>) {
+        events::tell(step, self.title(), || self.command());
     }
 
     /// The name for people: the given one, or the kind.

@@ -5,8 +5,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::Executor;
 use super::stop::Port;
+use crate::environment;
 use crate::error::Result;
-use crate::port;
+use crate::events::Step;
 use crate::readiness::Readiness;
 use crate::shared::turn::{self, Refusal};
 use crate::wait::Deadline;
@@ -44,7 +45,7 @@ impl<R: Readiness> Executor<R> {
         if self.session.is_foreign() {
             return Ok(None);
         }
-        let queue = Deadline::after(port::queue_bound());
+        let queue = Deadline::after(environment::queue_bound());
         let outage = match self.session.outage(queue) {
             Ok(outage) => Some(outage),
             Err(Refusal::Own) => None,
@@ -67,7 +68,7 @@ impl<R: Readiness> Executor<R> {
     /// Has the service of who shares it started by `start`, but not where this thread has made the
     /// outage; where another has, after that.
     pub(super) fn beside_outages(&self, start: impl FnOnce() -> Result<()>) -> Result<()> {
-        let queue = Deadline::after(port::queue_bound());
+        let queue = Deadline::after(environment::queue_bound());
         match self.session.outage(queue) {
             Ok(_none) => start(),
             Err(Refusal::Own) => Ok(()),
@@ -111,8 +112,8 @@ impl Drop for Stopped<'_> {
         // A check of the user's own may panic.
         match catch_unwind(AssertUnwindSafe(|| executor.start_again())) {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "did not start again after an outage"),
-            Err(_) => tracing::warn!("a check panicked in the start after an outage"),
+            Ok(Err(error)) => executor.warn(&error.to_string()),
+            Err(_) => executor.warn("a check panicked"),
         }
     }
 }
@@ -128,6 +129,8 @@ trait StartAgain {
     fn start_again(&self) -> Result<()>;
     /// Gives back what was kept for the start.
     fn stay_stopped(&self);
+    /// That it did not start.
+    fn warn(&self, error: &str);
 }
 
 impl<R: Readiness> StartAgain for Executor<R> {
@@ -140,5 +143,9 @@ impl<R: Readiness> StartAgain for Executor<R> {
             self.session.give_back();
             self.session.keep_lock(None);
         }
+    }
+
+    fn warn(&self, error: &str) {
+        self.tell(&Step::NotStartedAgain { error });
     }
 }

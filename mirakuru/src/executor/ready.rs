@@ -1,13 +1,20 @@
 //! From spawned to ready, dead or overdue: the one loop that waits.
 
+use std::time::Duration;
+
 use super::Executor;
 use super::failure::Unready;
 use super::session::Run;
+use crate::events::Step;
+use crate::output::Output;
 use crate::readiness::probe::{Answer, Probe, Question};
 use crate::readiness::{NotReady, Readiness};
 use crate::supervisor::protocol::Stream;
 use crate::supervisor::state::State;
 use crate::wait::{Deadline, Pace};
+
+/// When a start begins to be slow.
+const SLOW: Duration = Duration::from_secs(5);
 
 impl<R: Readiness> Executor<R> {
     pub(super) fn await_ready(&self, run: &Run, deadline: Deadline) -> Result<(), Unready> {
@@ -20,12 +27,16 @@ impl<R: Readiness> Executor<R> {
         // The first look comes with the spawn, when nothing can have ended; not so where the answer
         // may take its time.
         let mut at_spawn = matches!(probe, Probe::Here(_));
+        let mut next_note = SLOW;
         let ask = || {
             let at_spawn = std::mem::take(&mut at_spawn);
             if let Some(path) = &manner.on_path {
                 run.link.watch_path(path);
             }
             let answer = probe.ask(Question::AfterStart, context, deadline, in_vain);
+            if let Answer::NotReady(why) = &answer {
+                self.tell_if_slow(run, &mut next_note, deadline.elapsed(), why);
+            }
             match answer {
                 // What answered is somebody else.
                 Answer::Ready if !at_spawn && in_vain() => {
@@ -39,6 +50,22 @@ impl<R: Readiness> Executor<R> {
             run.link.forget_path();
         }
         ready
+    }
+
+    /// A start that takes long says why: now, and each time that it has taken twice as long.
+    fn tell_if_slow(&self, run: &Run, next_note: &mut Duration, elapsed: Duration, why: &NotReady) {
+        if elapsed < *next_note {
+            return;
+        }
+        *next_note = elapsed * 2;
+        let last_line = |output: Output| Some(output.tail(1)).filter(|line| !line.is_empty());
+        run.tell(&Step::StillWaits {
+            elapsed,
+            awaited: self.readiness.describe(&run.context),
+            last_check: &why.to_string(),
+            last_line: last_line(run.context.output())
+                .or_else(|| last_line(run.context.err_output())),
+        });
     }
 
     /// The one loop: look whether it ended, ask, and wait for news or the next look. An end is

@@ -8,9 +8,11 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use super::failure::warn_about;
+use super::failure::listed;
 use crate::command::Prepared;
+use crate::events::{self, Step};
 use crate::port::Held;
 use crate::readiness::Context;
 use crate::shared::lock::FileLock;
@@ -74,6 +76,36 @@ pub(super) struct Run {
     pub(super) pid_file: Option<PathBuf>,
     /// It was started, and neither stopped nor killed since.
     pub(super) up: bool,
+    /// What the executor is called.
+    pub(super) title: Arc<str>,
+}
+
+impl Run {
+    pub(super) fn tell(&self, step: &Step<'_>) {
+        events::tell(step, &self.title, || self.context.command().to_owned());
+    }
+
+    fn tell_of_end(&self, gone: Option<&Gone>, elapsed: Duration) {
+        let pid = self.pid;
+        match gone {
+            None => self.tell(&Step::Lost { pid }),
+            Some(gone) if !gone.survivors.is_empty() => {
+                let survivors = &listed(&gone.survivors);
+                self.tell(&Step::Survived { pid, survivors });
+            }
+            Some(gone) => {
+                if gone.forced {
+                    self.tell(&Step::Killed { pid });
+                }
+                let exit_code = self.link.look(|state| state.exit);
+                self.tell(&Step::Gone {
+                    pid,
+                    exit_code,
+                    elapsed,
+                });
+            }
+        }
+    }
 }
 
 impl Default for Session {
@@ -280,7 +312,13 @@ impl Session {
 
     /// Brings the tree of this run down; `None` if the supervisor could not say how that went.
     pub(super) fn bring_down(&self, run: &Run, plan: StopPlan) -> Option<Gone> {
+        let begun = Deadline::after(plan.patience);
+        run.tell(&Step::Stops {
+            pid: run.pid,
+            signal: plan.signal,
+        });
         let gone = run.link.stop(plan);
+        run.tell_of_end(gone.as_ref(), begun.elapsed());
         // Another thread may have started it again since this run was looked up.
         if let Some(latest) = &mut self.state().run
             && latest.context.start() == run.context.start()
@@ -308,8 +346,7 @@ impl Drop for Session {
             } else {
                 run.plan
             };
-            let gone = self.bring_down(&run, plan);
-            warn_about(&run, gone.as_ref());
+            self.bring_down(&run, plan);
         }
         let link = self.state().link.take();
         if let Some(link) = link {

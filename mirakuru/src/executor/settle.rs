@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::{Config, Executor};
 use crate::command::{EnvChange, Place, Prepared, prepare, uses};
+use crate::environment;
 use crate::error::{ErrorKind, Result};
 use crate::readiness::{Context, Readiness, Target};
 use crate::supervisor::link::Link;
@@ -17,6 +18,7 @@ impl<R: Readiness> Executor<R> {
     pub(super) fn look_through(&self, deadline: Deadline) -> Result<()> {
         let place = self.place(Some(std::env::temp_dir().join("mirakuru-XXXXXX")), 1);
         let looked = place.and_then(|place| {
+            environment::timeout_scale()?;
             self.config.stop_signal.check()?;
             self.config.kill_signal.check()?;
             self.prepared(&place)?;
@@ -136,9 +138,11 @@ impl<R: Readiness> Executor<R> {
 
     /// Whether anything that was written stands in the private directory.
     fn needs_directory(&self) -> bool {
-        self.texts()
-            .iter()
-            .any(|text| self.leads_to_directory(text))
+        environment::keep()
+            || self
+                .texts()
+                .iter()
+                .any(|text| self.leads_to_directory(text))
     }
 
     /// Whether this text stands in the private directory. A socket or file of the check's own

@@ -5,20 +5,24 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread;
 
 use super::Executor;
 use super::claim::Claim;
 use super::session::Run;
 use crate::command::{Opened, Place, Prepared};
+use crate::environment;
 use crate::error::Result;
+use crate::events::Step;
 use crate::output::Capture;
 use crate::readiness::probe::{Answer, Probe, Question};
 use crate::readiness::{Context, Readiness, Situation};
 use crate::shared::MOST_FAILURES;
 use crate::supervisor::link::Link;
-use crate::supervisor::protocol::{Launch, Lead, StopPlan, Stream};
+use crate::supervisor::protocol::{Launch, Lead, Row, StopPlan, Stream};
 use crate::supervisor::state::State;
 use crate::wait::Deadline;
 
@@ -60,25 +64,37 @@ impl<R: Readiness> Executor<R> {
         if self.is_up() {
             return Ok(self);
         }
-        let deadline = Deadline::after(self.config.timeout);
-        self.look_through(deadline)?;
+        let mut deadline = Deadline::after(self.config.start_bound());
+        let started = self.start_by(&mut deadline);
+        if let Err(error) = &started {
+            self.tell(&Step::Failed {
+                error,
+                elapsed: deadline.elapsed(),
+            });
+        }
+        started.map(|()| self)
+    }
+
+    fn start_by(&self, deadline: &mut Deadline) -> Result<()> {
+        self.look_through(*deadline)?;
         self.clear_remains();
         // The clock begins anew where it had to queue.
-        let Claim::Ours(deadline) = self.claim(deadline)? else {
-            return Ok(self);
-        };
+        match self.claim(*deadline)? {
+            Claim::Ours(anew) => *deadline = anew,
+            Claim::Reused => return Ok(()),
+        }
         let mut moves = 0;
         loop {
-            let Err(error) = self.attempt(deadline) else {
+            let Err(error) = self.attempt(*deadline) else {
                 self.session.tell_port();
-                return Ok(self);
+                return Ok(());
             };
             if moves == MOST_MOVES || deadline.has_passed() || !self.has_to_move(&error) {
                 self.session.give_back();
                 return Err(error);
             }
             moves += 1;
-            tracing::info!(executor = self.title(), %error, "takes another port");
+            self.tell(&Step::Moves { error: &error });
             self.session.forget_port();
         }
     }
@@ -87,11 +103,7 @@ impl<R: Readiness> Executor<R> {
     fn attempt(&self, deadline: Deadline) -> Result<()> {
         let (link, context, prepared) = self.settle(deadline)?;
         self.see_that_nothing_is_there(&context, deadline)?;
-        tracing::debug!(
-            executor = self.title(),
-            command = prepared.display(),
-            "starting"
-        );
+        self.tell(&Step::Starts);
         let run = self.spawn(&link, &context, prepared, deadline)?;
         let ready = self.await_ready(&run, deadline);
         if let Err(unready) = ready {
@@ -100,14 +112,14 @@ impl<R: Readiness> Executor<R> {
             let gone = self.session.bring_down(&run, StopPlan::ABRUPT);
             return Err(self.unready(unready, None, &run, ended, gone.as_ref(), deadline));
         }
-        tracing::info!(
-            executor = self.title(),
-            command = self.command(),
-            pid = run.pid,
-            port = run.context.port(),
-            elapsed_ms = deadline.elapsed().as_millis(),
-            "ready"
-        );
+        run.tell(&Step::Ready {
+            pid: run.pid,
+            port: run.context.port(),
+            elapsed: deadline.elapsed(),
+        });
+        if environment::trace().is_some() {
+            run.link.tell_ready();
+        }
         self.describe(&run);
         Ok(())
     }
@@ -145,11 +157,9 @@ impl<R: Readiness> Executor<R> {
             }
             let died = self.up().is_some() && !self.is_up();
             if died {
-                tracing::warn!(
-                    executor = self.title(),
-                    exit_code = self.exit_code(),
-                    "a shared fixture died, and is started again"
-                );
+                self.tell(&Step::Died {
+                    exit_code: self.exit_code(),
+                });
             }
             let started = self.start().map(drop);
             self.session
@@ -230,7 +240,19 @@ impl<R: Readiness> Executor<R> {
             plan,
             pid_file,
             up: true,
+            title: self.title().into(),
         };
+        run.tell(&Step::Spawned { pid });
+        if let Some(directory) = run
+            .context
+            .place()
+            .tmpdir
+            .as_ref()
+            .filter(|_| environment::keep())
+        {
+            let directory = directory.display().to_string();
+            run.tell(&Step::Keeps { directory });
+        }
         self.session.began(run.clone());
         Ok(run)
     }
@@ -282,7 +304,7 @@ impl<R: Readiness> Executor<R> {
                     } else {
                         Stream::Stderr
                     };
-                    let capture = Capture::new(stream, self.config.timeout)?;
+                    let capture = Capture::new(stream, self.config.start_bound())?;
                     streams[index] = Lead::Captured;
                     fds.push(capture.file().try_clone()?.into());
                     captures[index - 1] = Some(Arc::new(capture));
@@ -302,8 +324,24 @@ impl<R: Readiness> Executor<R> {
             rlimits: shape.rlimits.clone(),
             streams,
             farewell: self.stop_plan(self.config.stop_signal),
+            keep: environment::keep(),
+            row: environment::trace().map(|file| self.row(file)),
         };
         Ok((order, fds, captures))
+    }
+
+    fn row(&self, file: PathBuf) -> Row {
+        let program = std::env::args_os().next().map(PathBuf::from);
+        let program = program.as_deref().and_then(Path::file_name);
+        let test = thread::current();
+        Row {
+            file,
+            process: std::process::id(),
+            program: program.unwrap_or_default().to_string_lossy().into_owned(),
+            executor: self.title().to_owned(),
+            command: self.command(),
+            test: test.name().unwrap_or_default().to_owned(),
+        }
     }
 
     /// The stop that begins with this signal.
@@ -312,7 +350,7 @@ impl<R: Readiness> Executor<R> {
             signal: signal.as_raw(),
             whole_tree: false,
             kill_signal: self.config.kill_signal.as_raw(),
-            patience: self.config.stop_timeout,
+            patience: self.config.stop_bound(),
         }
     }
 }

@@ -3,7 +3,6 @@
 use nix::libc;
 
 use super::Executor;
-use super::failure::warn_about;
 use super::session::Run;
 use super::verdict::Expected;
 use crate::error::{ErrorKind, Result};
@@ -139,7 +138,7 @@ impl<R: Readiness> Executor<R> {
                 Err(self.not_running())
             };
         };
-        let deadline = Deadline::after(self.config.timeout);
+        let deadline = Deadline::after(self.config.start_bound());
         let ask = || {
             if ready() {
                 Answer::Ready
@@ -194,28 +193,15 @@ impl<R: Readiness> Executor<R> {
             }
             return Ok(None);
         };
-        tracing::debug!(
-            executor = self.title(),
-            pid = run.pid,
-            signal = plan.signal,
-            "stopping"
-        );
         let Some(gone) = self.session.bring_down(&run, plan) else {
             return Err(self.lost(&run.link));
         };
-        warn_about(&run, Some(&gone));
         if !gone.survivors.is_empty() {
             return Err(self.survivors(&run, &gone));
         }
         if port == Port::GivenBack {
             self.session.give_back();
         }
-        tracing::info!(
-            executor = self.title(),
-            pid = run.pid,
-            exit_code = run.link.look(|state| state.exit),
-            "gone"
-        );
         Ok(Some((run, gone)))
     }
 }

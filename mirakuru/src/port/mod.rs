@@ -34,13 +34,6 @@ pub enum OnConflict {
     Reuse,
 }
 
-/// How long a port is queued for.
-pub(crate) fn queue_bound() -> Duration {
-    let told = std::env::var("MIRAKURU_QUEUE_TIMEOUT").ok();
-    let seconds = told.and_then(|seconds| seconds.parse().ok());
-    Duration::from_secs(seconds.unwrap_or(600))
-}
-
 /// How long to wait before the port is asked for again: the longer one has queued, the more often,
 /// so that who came first tends to be served first.
 pub(crate) fn next_try(queued: Duration) -> Duration {

@@ -112,6 +112,11 @@ impl Context {
         self.0.deadline.elapsed()
     }
 
+    /// The command, its placeholders filled in.
+    pub(crate) fn command(&self) -> &str {
+        &self.0.command
+    }
+
     pub(crate) fn start(&self) -> u64 {
         self.0.start
     }

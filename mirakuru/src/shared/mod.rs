@@ -13,9 +13,10 @@ use std::sync::{Arc, Once, OnceLock};
 
 pub use slot::slot;
 
+use crate::environment;
 use crate::error::{Error, Result};
+use crate::events;
 use crate::executor::Executor;
-use crate::port;
 use crate::readiness::Readiness;
 use crate::wait::Deadline;
 use lock::FileLock;
@@ -112,7 +113,7 @@ impl<T: Fixture> Shared<T> {
     /// ten minutes (`MIRAKURU_QUEUE_TIMEOUT`, in seconds); and where the lock's file cannot be used.
     pub fn lock(&self) -> Result<Guard<'_, T>> {
         let fixture = self.made.get_or_init(self.make);
-        let queue = Deadline::after(port::queue_bound());
+        let queue = Deadline::after(environment::queue_bound());
         let thread = self.in_use.take(queue);
         let thread = thread.map_err(|refusal| fixture.not_lent(refusal, queue))?;
         let place = self.place();
@@ -150,10 +151,9 @@ impl<T: Fixture> Shared<T> {
 fn tell_once(name: &str, why: &str) {
     static TOLD: Once = Once::new();
     TOLD.call_once(|| {
-        // It panics where nobody can read any more: that must not decide the test.
-        let _ = std::panic::catch_unwind(|| {
-            eprintln!("mirakuru: {name:?} is shared by this process alone, not by the run: {why}");
-        });
+        events::say(&format!(
+            "mirakuru: {name:?} is shared by this process alone, not by the run: {why}"
+        ));
     });
 }
 

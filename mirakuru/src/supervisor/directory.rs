@@ -1,7 +1,8 @@
 //! The private directory: made for its service alone, and removed with all that is in it.
 
-use std::fs::{self, DirBuilder, Permissions};
-use std::io;
+use std::fs::{self, DirBuilder, File, Permissions};
+use std::io::{self, Seek, SeekFrom};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -25,6 +26,26 @@ pub(super) fn remove(path: &Path) {
         open_up(path);
         let _ = fs::remove_dir_all(path);
     }
+}
+
+/// Copies what a service printed into its directory, for people. `number` is the service's, among
+/// those that had the directory.
+pub(super) fn keep_output(directory: &Path, number: u64, captures: &mut [Option<OwnedFd>; 2]) {
+    for (capture, stream) in captures.iter_mut().zip(["stdout", "stderr"]) {
+        let Some(capture) = capture.take() else {
+            continue;
+        };
+        let path = directory.join(format!("captured-{stream}-{number}.log"));
+        // Nobody is left to be told that it failed.
+        let _ = copy(&File::from(capture), &path);
+    }
+}
+
+/// The service may have made something of this name: it is not written over.
+fn copy(mut from: &File, to: &Path) -> io::Result<()> {
+    from.seek(SeekFrom::Start(0))?;
+    let mut to = File::create_new(to)?;
+    io::copy(&mut from, &mut to).map(drop)
 }
 
 fn open_up(root: &Path) {

@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use super::codec::{Decoder, Encoder};
 use super::protocol::{
-    Description, Directory, Event, Gone, Identity, Launch, Leased, Request, Service,
+    Description, Directory, Event, Gone, Identity, Launch, Leased, Request, Row, Service,
 };
 use crate::command::Resource;
 
@@ -50,6 +50,7 @@ impl Request {
                 &mut to
             }
             Self::Attach => to.tag(12),
+            Self::Ready => to.tag(13),
         };
         to.0
     }
@@ -78,6 +79,7 @@ impl Request {
             },
             11 => Self::Describe(decode_description(&mut from)?),
             12 => Self::Attach,
+            13 => Self::Ready,
             _ => return None,
         })
     }
@@ -226,6 +228,8 @@ fn encode_launch(to: &mut Encoder, launch: &Launch) {
         rlimits,
         streams,
         farewell,
+        keep,
+        row,
     } = launch;
     to.list(words, |to, word| {
         to.bytes(word.as_bytes());
@@ -255,7 +259,34 @@ fn encode_launch(to: &mut Encoder, launch: &Launch) {
     for lead in streams {
         to.tag(*lead as u8);
     }
-    to.plan(*farewell);
+    to.plan(*farewell).flag(*keep);
+    to.option(row.as_ref(), encode_row);
+}
+
+fn encode_row(to: &mut Encoder, row: &Row) {
+    let Row {
+        file,
+        process,
+        program,
+        executor,
+        command,
+        test,
+    } = row;
+    to.bytes(file.as_os_str().as_bytes()).u32(*process);
+    for text in [program, executor, command, test] {
+        to.bytes(text.as_bytes());
+    }
+}
+
+fn decode_row(from: &mut Decoder<'_>) -> Option<Row> {
+    Some(Row {
+        file: from.path()?,
+        process: from.u32()?,
+        program: from.text()?,
+        executor: from.text()?,
+        command: from.text()?,
+        test: from.text()?,
+    })
 }
 
 fn decode_launch(from: &mut Decoder<'_>) -> Option<Launch> {
@@ -286,5 +317,7 @@ fn decode_launch(from: &mut Decoder<'_>) -> Option<Launch> {
         })?,
         streams: [from.lead()?, from.lead()?, from.lead()?],
         farewell: from.plan()?,
+        keep: from.flag()?,
+        row: from.option(decode_row)?,
     })
 }

@@ -19,6 +19,7 @@ use super::protocol::{
 use super::state::State;
 use super::sweep::sweep;
 use super::wire::{self, Inbox};
+use crate::environment;
 use crate::exit::{self, Permit};
 use crate::sys::{self, ProcessFd};
 use crate::wait::Deadline;
@@ -272,6 +273,11 @@ impl Link {
         self.wait(deadline, |state| state.launched.clone())
     }
 
+    /// For its row in a timeline.
+    pub(crate) fn tell_ready(&self) {
+        self.ask(&Request::Ready);
+    }
+
     pub(crate) fn signal(&self, signal: i32) {
         self.ask(&Request::Signal(signal));
     }
@@ -333,7 +339,7 @@ impl Link {
             self.supervisor.ended_within(KILL_BOUND);
             self.supervisor.reap();
             let swept = sweep(&self.name);
-            if let Some(directory) = self.directory.get() {
+            if let Some(directory) = self.directory.get().filter(|_| !environment::keep()) {
                 directory::remove(directory);
             }
             swept

@@ -21,6 +21,7 @@ mod serve;
 pub(crate) mod state;
 mod stopping;
 mod sweep;
+mod timeline;
 mod tree;
 mod wire;
 

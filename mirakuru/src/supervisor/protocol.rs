@@ -72,6 +72,22 @@ pub(crate) struct Launch {
     pub(crate) streams: [Lead; 3],
     /// How to stop it should the test process end without a word.
     pub(crate) farewell: StopPlan,
+    /// Its output and its private directory stay, for people.
+    pub(crate) keep: bool,
+    pub(crate) row: Option<Row>,
+}
+
+/// Where a service has a row in a timeline, and what stands there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Row {
+    pub(crate) file: PathBuf,
+    /// The test process: its pid and its program.
+    pub(crate) process: u32,
+    pub(crate) program: String,
+    pub(crate) executor: String,
+    pub(crate) command: String,
+    /// The thread that started it, which harnesses call as the test.
+    pub(crate) test: String,
 }
 
 /// How a tree is brought down.
@@ -141,6 +157,8 @@ pub(crate) enum Request {
     WatchPath(PathBuf),
     /// What changes beside the path is of no interest any more.
     ForgetPath,
+    /// The service is ready: for its row in a timeline.
+    Ready,
     /// The end: clean up and leave.
     Bye,
 }

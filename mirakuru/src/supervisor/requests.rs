@@ -11,6 +11,7 @@ use super::drain::Drain;
 use super::launch::{Launched, failure, launch};
 use super::protocol::{Event, Launch, Leased, Request, Service};
 use super::serve::{PathWatch, Server};
+use super::timeline::Timeline;
 use super::tree::Tree;
 use crate::port::{self, Lease, Taken};
 use crate::sys::{self, ProcessFd};
@@ -71,6 +72,11 @@ impl Server {
             }
             Request::WatchPath(path) => self.watch_path(&path),
             Request::ForgetPath => self.forget_path(),
+            Request::Ready => {
+                if let Some(timeline) = &mut self.timeline {
+                    timeline.ready();
+                }
+            }
             Request::Bye => self.leave(),
             Request::Share {
                 runner,
@@ -159,6 +165,7 @@ impl Server {
 
     fn launch(&mut self, order: &Launch, fds: Vec<OwnedFd>) {
         self.farewell = order.farewell;
+        self.keep = order.keep;
         // What was awaited of an earlier service is not this one's.
         for client in self.clients.iter_mut() {
             client.watched_output = [None, None];
@@ -171,6 +178,7 @@ impl Server {
                 self.drains = drains;
                 let pid = main.as_raw().unsigned_abs();
                 self.note_service(pid);
+                self.timeline = order.row.clone().map(|row| Timeline::begin(row, pid));
                 self.tell(&Event::Launched(Ok(pid)));
             }
             Err(failure) => self.tell(&Event::Launched(Err(failure))),

@@ -13,6 +13,7 @@ use super::directory;
 use super::drain::Drain;
 use super::protocol::{Event, GRACE, Gone, Service, StopPlan, Stream};
 use super::stopping::Stopping;
+use super::timeline::Timeline;
 use super::tree::Tree;
 use crate::port::Lease;
 use crate::sys::{self, ProcessFd, Wakeups};
@@ -43,6 +44,9 @@ pub(super) struct Server {
     pub(super) captures: [Option<OwnedFd>; 2],
     pub(super) path_watch: PathWatch,
     pub(super) directory: Option<PathBuf>,
+    /// The directory stays, with the output in it.
+    pub(super) keep: bool,
+    pub(super) timeline: Option<Timeline>,
     pub(super) leases: Vec<Lease>,
     /// The test process hung up: nobody can ask for anything any more.
     pub(super) leaving: bool,
@@ -78,6 +82,8 @@ pub(super) fn serve(role: Role) {
         captures: [None, None],
         path_watch: PathWatch::default(),
         directory: None,
+        keep: false,
+        timeline: None,
         leases: Vec::new(),
         leaving: false,
         owner_ended: false,
@@ -92,8 +98,9 @@ pub(super) fn serve(role: Role) {
         server.advance_stop();
         server.answer_watches();
     }
+    let private = server.directory.as_deref();
     for directory in [
-        server.directory.as_deref(),
+        private.filter(|_| !server.keep),
         server.clients.door().and_then(Path::parent),
     ] {
         directory.into_iter().for_each(directory::remove);
@@ -149,6 +156,9 @@ impl Server {
 
     pub(super) fn stop(&mut self, plan: StopPlan) {
         self.forget_path();
+        if let Some(timeline) = &mut self.timeline {
+            timeline.stopped();
+        }
         self.stopping = Some(Stopping::begin(plan, &self.tree, Instant::now()));
     }
 
@@ -223,6 +233,12 @@ impl Server {
         // Given up on where something survived: the error lists it.
         self.tree = Tree::default();
         self.drains = [None, None];
+        if let Some(directory) = self.directory.as_deref().filter(|_| self.keep) {
+            directory::keep_output(directory, self.service.number, &mut self.captures);
+        }
+        if let Some(timeline) = self.timeline.take() {
+            timeline.end();
+        }
         self.service.empty |= gone.survivors.is_empty();
         self.clients.tell_all(&Event::Gone(gone));
     }

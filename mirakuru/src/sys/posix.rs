@@ -4,9 +4,11 @@
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
+use std::time::Duration;
 
 use nix::libc;
 use nix::sys::signal::{SigHandler, Signal, signal};
+use nix::time::{ClockId, clock_gettime};
 use nix::unistd::{ForkResult, Pid};
 
 use super::ChildState;
@@ -121,6 +123,12 @@ pub(crate) fn reap_any_child() -> ChildState {
             Err(_) => return ChildState::NoneLeft,
         }
     }
+}
+
+/// The time of the one clock that all processes share and nobody sets.
+pub(crate) fn monotonic_time() -> Duration {
+    let now = clock_gettime(ClockId::CLOCK_MONOTONIC);
+    now.map(Duration::from).unwrap_or_default()
 }
 
 /// Adds to this process's nice value.

@@ -1,0 +1,52 @@
+//! What whoever runs the tests may say, by variables of the environment: all of them.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// `MIRAKURU_LOG=1`: a line on standard error for each step.
+pub(crate) fn log() -> bool {
+    is_on("MIRAKURU_LOG")
+}
+
+/// `MIRAKURU_KEEP=1`: the output and the private directory of each service stay.
+pub(crate) fn keep() -> bool {
+    is_on("MIRAKURU_KEEP")
+}
+
+/// `MIRAKURU_TRACE=file.json`: where the timeline of every service goes.
+pub(crate) fn trace() -> Option<PathBuf> {
+    let file = std::env::var_os("MIRAKURU_TRACE").filter(|file| !file.is_empty())?;
+    std::path::absolute(file).ok()
+}
+
+/// `MIRAKURU_TIMEOUT_SCALE=3`: how much longer than written everything may take.
+///
+/// # Errors
+///
+/// That it is no such number.
+pub(crate) fn timeout_scale() -> Result<f64, String> {
+    let name = "MIRAKURU_TIMEOUT_SCALE";
+    let Some(told) = std::env::var_os(name).filter(|told| !told.is_empty()) else {
+        return Ok(1.0);
+    };
+    let scale = told.to_str().and_then(|told| told.parse().ok());
+    scale
+        .filter(|scale: &f64| scale.is_finite() && *scale > 0.0)
+        .ok_or_else(|| {
+            format!(
+                "{name} is to be a positive number, and is {}",
+                told.display()
+            )
+        })
+}
+
+/// `MIRAKURU_QUEUE_TIMEOUT=600`: how many seconds a port, or a lock, is queued for.
+pub(crate) fn queue_bound() -> Duration {
+    let told = std::env::var("MIRAKURU_QUEUE_TIMEOUT").ok();
+    let seconds = told.and_then(|seconds| seconds.parse().ok());
+    Duration::from_secs(seconds.unwrap_or(600))
+}
+
+fn is_on(name: &str) -> bool {
+    std::env::var_os(name).is_some_and(|told| !told.is_empty() && told != "0")
+}

@@ -1,0 +1,169 @@
+//! One row of a timeline: when a service was started, ready, stopped and gone, appended to a file that
+//! all supervisors of a run share.
+//!
+//! The format is the JSON array of Chrome's "Trace Event Format", which Perfetto opens. The file is a
+//! whole JSON text at any time: who appends takes the lock on it and writes over the last bracket.
+
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::time::Duration;
+
+use nix::fcntl::{Flock, FlockArg};
+use nix::unistd::Pid;
+
+use super::protocol::Row;
+use crate::sys;
+use crate::wait::{self, Deadline};
+
+const BEGIN: &str = "[\n";
+const BETWEEN: &str = ",\n";
+const END: &str = "\n]\n";
+/// How long others may have the file; what cannot be written by then is left out.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// The row of the service that runs.
+pub(super) struct Timeline {
+    row: Row,
+    pid: u32,
+    launched: Duration,
+    ready: Option<Duration>,
+    stopped: Option<Duration>,
+}
+
+impl Timeline {
+    pub(super) fn begin(row: Row, pid: u32) -> Self {
+        Self {
+            row,
+            pid,
+            launched: sys::monotonic_time(),
+            ready: None,
+            stopped: None,
+        }
+    }
+
+    pub(super) fn ready(&mut self) {
+        self.ready.get_or_insert_with(sys::monotonic_time);
+    }
+
+    pub(super) fn stopped(&mut self) {
+        self.stopped.get_or_insert_with(sys::monotonic_time);
+    }
+
+    /// The service is gone: its row is complete.
+    pub(super) fn end(self) {
+        // For people who look on; nobody is left to be told that it failed.
+        let _ = append(&self.row.file, &self.events(sys::monotonic_time()));
+    }
+
+    fn events(&self, gone: Duration) -> String {
+        let Row {
+            program,
+            process,
+            executor,
+            command,
+            test,
+            ..
+        } = &self.row;
+        let row = Pid::this();
+        let ids = format!(r#""pid": {process}, "tid": {row}"#);
+        let name = |what: &str, name: &str| {
+            let name = quoted(name);
+            format!(r#"{{"ph": "M", "name": "{what}", {ids}, "args": {{"name": {name}}}}}"#)
+        };
+        let mut events = vec![
+            name("process_name", program),
+            name("thread_name", &format!("{executor} {command}")),
+        ];
+        let args = format!(
+            r#"{{"command": {}, "test": {}, "pid": {}}}"#,
+            quoted(command),
+            quoted(test),
+            self.pid
+        );
+        let stopped = self.stopped.unwrap_or(gone);
+        let waited = self.ready.unwrap_or(stopped);
+        for (name, from, to) in [
+            ("waiting", Some(self.launched), waited),
+            ("ready", self.ready, stopped),
+            ("stopping", self.stopped, gone),
+        ] {
+            let Some(from) = from else { continue };
+            // Rounded first, so that a row has no gaps.
+            let (begin, end) = (from.as_micros(), to.as_micros());
+            let lasted = end.saturating_sub(begin);
+            events.push(format!(
+                r#"{{"ph": "X", "name": "{name}", "cat": "mirakuru", "ts": {begin}, "dur": {lasted}, {ids}, "args": {args}}}"#
+            ));
+        }
+        events.join(BETWEEN)
+    }
+}
+
+fn append(path: &std::path::Path, events: &str) -> io::Result<()> {
+    let options = || {
+        File::options()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)
+    };
+    let deadline = Deadline::after(PATIENCE);
+    let mut file = options()?;
+    let file = loop {
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(file) => break file,
+            Err((_, errno)) if deadline.has_passed() => return Err(errno.into()),
+            Err((given_back, _)) => file = given_back,
+        }
+        wait::pause(Duration::from_millis(1));
+    };
+    let size = file.metadata()?.len();
+    let end = END.len() as u64;
+    let mut last = [0; END.len()];
+    let continues =
+        size >= end && file.read_exact_at(&mut last, size - end).is_ok() && last == *END.as_bytes();
+    let (from, lead) = if continues {
+        (size - end, BETWEEN)
+    } else {
+        (size, BEGIN)
+    };
+    file.write_all_at(format!("{lead}{events}{END}").as_bytes(), from)
+}
+
+/// A JSON string (RFC 8259, section 7).
+fn quoted(text: &str) -> String {
+    let mut quoted = String::from('"');
+    for char in text.chars() {
+        match char {
+            '"' | '\\' => quoted.extend(['\\', char]),
+            control if control < ' ' => {
+                let _ = write!(quoted, "\\u{:04x}", u32::from(control));
+            }
+            plain => quoted.push(plain),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strings_are_quoted_as_json_has_them() {
+        assert_eq!(quoted("a \"b\"\\\n\té"), r#""a \"b\"\\\u000a\u0009é""#);
+    }
+
+    #[test]
+    fn a_file_is_a_whole_text_after_each_row() {
+        let file = tempfile::NamedTempFile::new().expect("a temporary file");
+        append(file.path(), "1").expect("room");
+        append(file.path(), "2").expect("room");
+        let text = std::fs::read_to_string(file.path()).expect("own file");
+        assert_eq!(text, "[\n1,\n2\n]\n");
+    }
+}

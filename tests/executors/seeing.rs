@@ -1,0 +1,238 @@
+//! What whoever runs the tests may ask for by variables of the environment, and what is told of each
+//! step.
+
+use std::{
+    fs,
+    path::PathBuf,
+    process::Command,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use log::{LevelFilter, Log, Metadata, Record};
+use mirakuru::{ErrorKind, OutputExecutor};
+use serde_json::Value;
+
+use crate::{
+    again::{alone, is_alone},
+    programs::PRINTS,
+    told::{at_once, error_of},
+};
+
+fn prints(words: &[&str]) -> OutputExecutor {
+    OutputExecutor::new([&[PRINTS], words].concat(), "hello")
+}
+
+/// What the test writes to standard error where it is run again with this variable.
+#[track_caller]
+fn said(test: &str, variable: &str, value: &str) -> String {
+    let test = format!("seeing::{test}");
+    let output = alone(&test, "", |command: &mut Command| {
+        command.env(variable, value);
+    });
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn a_line_for_each_step() {
+    if is_alone() {
+        let prints = prints(&["hello"]).name("the service");
+        prints.start().expect("it starts");
+        let pid = prints.pid().expect("it runs");
+        prints.stop().expect("it stops");
+        println!("pid {pid}");
+        return;
+    }
+    let told = said("a_line_for_each_step", "MIRAKURU_LOG", "1");
+    let steps = [
+        "starts",
+        "runs with pid ",
+        "is ready after ",
+        "is stopped: signal 15 to pid ",
+        "is gone after ",
+    ];
+    let lines: Vec<_> = told.lines().collect();
+    assert_eq!(lines.len(), steps.len(), "{told}");
+    for (line, step) in lines.iter().zip(steps) {
+        let begin = format!("mirakuru: `{PRINTS} hello` (the service) {step}");
+        assert!(line.starts_with(&begin), "{line}");
+    }
+    let silent = said("a_line_for_each_step", "MIRAKURU_LOG", "0");
+    assert_eq!(silent, "");
+}
+
+#[test]
+fn what_is_kept_is_told_and_stays() {
+    if is_alone() {
+        let prints = prints(&["hello", "for", "people"]).started();
+        let prints = prints.expect("it starts");
+        fs::write(prints.tmpdir().join("state"), "left").expect("own directory");
+        prints.restart().expect("it starts again");
+        return;
+    }
+    let told = said("what_is_kept_is_told_and_stays", "MIRAKURU_KEEP", "1");
+    let kept = told.lines().find_map(|line| {
+        line.split_once("keeps its files in ")
+            .map(|(_, path)| PathBuf::from(path))
+    });
+    let kept = kept.unwrap_or_else(|| panic!("nothing is kept:\n{told}"));
+    let text = |name: &str| fs::read_to_string(kept.join(name)).expect("it is kept");
+    assert_eq!(text("captured-stdout-1.log"), "hello\nfor\npeople\n");
+    assert_eq!(text("captured-stdout-2.log"), "hello\nfor\npeople\n");
+    assert_eq!(text("captured-stderr-1.log"), "");
+    assert_eq!(text("state"), "left");
+    fs::remove_dir_all(kept).expect("own directory");
+}
+
+#[test]
+fn a_timeline_has_a_row_for_each_executor() {
+    if is_alone() {
+        let first = prints(&["hello", "\"quoted\""]).started();
+        let second = prints(&["hello"]).name("the second").started();
+        drop((first.expect("it starts"), second.expect("it starts")));
+        let fails = OutputExecutor::new([PRINTS, "--then-exit", "1", "x"], "never");
+        fails.start().expect_err("it ends first");
+        return;
+    }
+    let file = tempfile::NamedTempFile::new().expect("a temporary file");
+    let path = file.path().to_str().expect("text");
+    // As the tests of a nextest run do: one file for all.
+    for _ in 0..2 {
+        said(
+            "a_timeline_has_a_row_for_each_executor",
+            "MIRAKURU_TRACE",
+            path,
+        );
+    }
+    let text = fs::read_to_string(path).expect("own file");
+    let events: Vec<Value> = serde_json::from_str(&text).expect("JSON");
+    let named = |name: &str| {
+        let named = events.iter().filter(move |event| event["name"] == *name);
+        named.collect::<Vec<_>>()
+    };
+    assert_eq!(named("waiting").len(), 6);
+    assert_eq!(named("ready").len(), 4);
+    assert_eq!(named("thread_name").len(), 6);
+    for waiting in named("waiting") {
+        assert_eq!(waiting["ph"], "X");
+        let of_its_row = |event: &&Value| event["tid"] == waiting["tid"];
+        let end = |event: &Value| event["ts"].as_u64().zip(event["dur"].as_u64());
+        let (begin, lasted) = end(waiting).expect("numbers");
+        if let Some(ready) = named("ready").into_iter().find(of_its_row) {
+            assert_eq!(
+                ready["ts"],
+                begin + lasted,
+                "it is ready where it waited to"
+            );
+        }
+        assert!(named("stopping").iter().any(of_its_row));
+    }
+    let executors: Vec<_> = named("thread_name");
+    let of_the_second = executors
+        .iter()
+        .filter(|event| event["args"]["name"] == format!("the second {PRINTS} hello"));
+    assert_eq!(of_the_second.count(), 2);
+}
+
+#[test]
+fn every_timeout_is_scaled() {
+    if is_alone() {
+        let silent = OutputExecutor::new([PRINTS, "x"], "never");
+        let error = at_once(|| error_of(silent.start()));
+        assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
+        return;
+    }
+    // A hundredth of the sixty seconds.
+    said("every_timeout_is_scaled", "MIRAKURU_TIMEOUT_SCALE", "0.01");
+}
+
+#[test]
+fn a_scale_that_is_no_number_is_a_mistake() {
+    if is_alone() {
+        let error = error_of(prints(&["hello"]).start());
+        assert_eq!(error.kind(), ErrorKind::InvalidConfig);
+        let told = error.to_string();
+        assert!(told.contains("MIRAKURU_TIMEOUT_SCALE"), "{told}");
+        return;
+    }
+    for wrong in ["much", "0", "-1", "inf"] {
+        said(
+            "a_scale_that_is_no_number_is_a_mistake",
+            "MIRAKURU_TIMEOUT_SCALE",
+            wrong,
+        );
+    }
+}
+
+#[test]
+fn a_start_that_takes_long_says_what_it_waits_for() {
+    if is_alone() {
+        let slow = OutputExecutor::new([PRINTS, "loading"], "never");
+        error_of(slow.timeout(Duration::from_secs(6)).start());
+        return;
+    }
+    let told = said(
+        "a_start_that_takes_long_says_what_it_waits_for",
+        "MIRAKURU_LOG",
+        "",
+    );
+    assert_eq!(told.lines().count(), 1, "{told}");
+    assert!(
+        told.contains("(OutputExecutor) is not ready after 5."),
+        "{told}"
+    );
+    assert!(told.contains("matches \"never\""), "{told}");
+    assert!(told.trim_end().ends_with("printed last: loading"), "{told}");
+}
+
+/// Takes in what is logged.
+struct Seen(Mutex<Vec<(String, String)>>);
+
+static SEEN: Seen = Seen(Mutex::new(Vec::new()));
+
+impl Log for Seen {
+    fn enabled(&self, _metadata: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        let seen = (record.target().to_owned(), record.args().to_string());
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(seen);
+    }
+
+    fn flush(&self) {}
+}
+
+#[test]
+fn the_steps_are_events_with_fields_and_log_records() {
+    if !is_alone() {
+        said(
+            "the_steps_are_events_with_fields_and_log_records",
+            "MIRAKURU_LOG",
+            "",
+        );
+        return;
+    }
+    log::set_logger(&SEEN).expect("the first one");
+    log::set_max_level(LevelFilter::Trace);
+    let prints = prints(&["hello"]).started().expect("it starts");
+    let pid = prints.pid().expect("it runs");
+    prints.stop().expect("it stops");
+    let seen = SEEN.0.lock().unwrap_or_else(PoisonError::into_inner);
+    let ready = seen
+        .iter()
+        .find(|(_, text)| text.contains("is ready after"));
+    let (target, text) = ready.unwrap_or_else(|| panic!("no record: {:?}", *seen));
+    assert_eq!(target, "mirakuru");
+    for field in [
+        "executor=\"OutputExecutor\"".to_owned(),
+        format!("command=\"{PRINTS} hello\""),
+        format!("pid={pid}"),
+        "elapsed_ms=".to_owned(),
+    ] {
+        assert!(text.contains(&field), "{field} is missing: {text}");
+    }
+}
