@@ -114,7 +114,7 @@ fn file_name(name: &str) -> String {
     if plain && !name.is_empty() {
         return name.to_owned();
     }
-    name.bytes().fold("x".to_owned(), |mut hex, byte| {
+    name.bytes().fold("=".to_owned(), |mut hex, byte| {
         use std::fmt::Write;
         let _ = write!(hex, "{byte:02x}");
         hex

@@ -50,7 +50,7 @@ impl Request {
                 &mut to
             }
             Self::Attach => to.tag(12),
-            Self::Ready => to.tag(13),
+            Self::Ready(at) => to.tag(13).u64(*at),
         };
         to.0
     }
@@ -79,7 +79,7 @@ impl Request {
             },
             11 => Self::Describe(decode_description(&mut from)?),
             12 => Self::Attach,
-            13 => Self::Ready,
+            13 => Self::Ready(from.u64()?),
             _ => return None,
         })
     }

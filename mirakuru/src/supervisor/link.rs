@@ -275,7 +275,8 @@ impl Link {
 
     /// For its row in a timeline.
     pub(crate) fn tell_ready(&self) {
-        self.ask(&Request::Ready);
+        let now = sys::monotonic_time().as_micros();
+        self.ask(&Request::Ready(now.try_into().unwrap_or(u64::MAX)));
     }
 
     pub(crate) fn signal(&self, signal: i32) {

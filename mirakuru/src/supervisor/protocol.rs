@@ -157,8 +157,8 @@ pub(crate) enum Request {
     WatchPath(PathBuf),
     /// What changes beside the path is of no interest any more.
     ForgetPath,
-    /// The service is ready: for its row in a timeline.
-    Ready,
+    /// When the service was ready, in microseconds of the monotonic clock: for its row in a timeline.
+    Ready(u64),
     /// The end: clean up and leave.
     Bye,
 }

@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
+use std::time::Duration;
 
 use nix::unistd::Pid;
 
@@ -72,9 +73,9 @@ impl Server {
             }
             Request::WatchPath(path) => self.watch_path(&path),
             Request::ForgetPath => self.forget_path(),
-            Request::Ready => {
+            Request::Ready(at) => {
                 if let Some(timeline) = &mut self.timeline {
-                    timeline.ready();
+                    timeline.ready(Duration::from_micros(at));
                 }
             }
             Request::Bye => self.leave(),

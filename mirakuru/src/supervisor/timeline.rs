@@ -43,8 +43,8 @@ impl Timeline {
         }
     }
 
-    pub(super) fn ready(&mut self) {
-        self.ready.get_or_insert_with(sys::monotonic_time);
+    pub(super) fn ready(&mut self, at: Duration) {
+        self.ready = Some(at);
     }
 
     pub(super) fn stopped(&mut self) {
@@ -82,7 +82,11 @@ impl Timeline {
             quoted(test),
             self.pid
         );
-        let stopped = self.stopped.unwrap_or(gone);
+        // It may have been ready and stopped before any of that came to be read here.
+        let stopped = self
+            .stopped
+            .unwrap_or(gone)
+            .max(self.ready.unwrap_or_default());
         let waited = self.ready.unwrap_or(stopped);
         for (name, from, to) in [
             ("waiting", Some(self.launched), waited),
