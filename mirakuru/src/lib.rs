@@ -114,3 +114,8 @@ pub use executor::HttpExecutor;
 
 #[cfg(all(unix, feature = "macros"))]
 pub use mirakuru_macros::with_process;
+
+/// The README's examples are compiled with the documentation's.
+#[cfg(all(doctest, feature = "macros"))]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;
