@@ -8,11 +8,11 @@
 use std::time::{Duration, Instant};
 
 /// One part in this many of the time waited.
-const SHARE: u32 = 40;
+const SHARE: u32 = 44;
 /// Most services are ready by then; behind it the share itself grows in proportion.
 const PROMPT: Duration = Duration::from_millis(130);
-const FLOOR: Duration = Duration::from_micros(100);
-const CEILING: Duration = Duration::from_millis(50);
+const FLOOR: Duration = Duration::from_micros(250);
+const CEILING: Duration = Duration::from_millis(60);
 
 /// Sleeps, where nothing can wake the caller.
 #[expect(
@@ -105,10 +105,10 @@ mod tests {
     fn the_interval_is_a_share_of_the_time_waited_between_its_bounds() {
         assert_eq!(adaptive(Duration::ZERO), FLOOR);
         assert_eq!(
-            adaptive(Duration::from_millis(120)),
-            Duration::from_millis(3)
+            adaptive(Duration::from_millis(110)),
+            Duration::from_micros(2500)
         );
-        assert_eq!(adaptive(Duration::from_millis(300)).as_millis(), 17);
+        assert_eq!(adaptive(Duration::from_millis(300)).as_millis(), 15);
         assert_eq!(adaptive(Duration::from_secs(60)), CEILING);
     }
 
