@@ -2,10 +2,9 @@
 //! be installed.
 
 use mirakuru::{HttpExecutor, OutputExecutor, with_process};
+use mirakuru_examples::own_binary;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-
-const GUESTBOOK: &str = env!("CARGO_BIN_EXE_guestbook");
 
 /// One request by hand, so that this file needs no HTTP client.
 async fn ask(addr: &str, method: &str, body: &str) -> std::io::Result<String> {
@@ -20,7 +19,7 @@ async fn ask(addr: &str, method: &str, body: &str) -> std::io::Result<String> {
         .map_or(String::new(), |(_, body)| body.to_owned()))
 }
 
-#[with_process(http = [GUESTBOOK, "{port}"], url = "http://127.0.0.1:{port}/")]
+#[with_process(http = [own_binary("guestbook"), "{port}"], url = "http://127.0.0.1:{port}/")]
 #[tokio::test]
 async fn keeps_a_note(guestbook: &HttpExecutor) -> std::io::Result<()> {
     ask(&guestbook.addr(), "POST", "hello").await?;
@@ -29,7 +28,7 @@ async fn keeps_a_note(guestbook: &HttpExecutor) -> std::io::Result<()> {
 }
 
 /// The service picks its port and says so: a group named `port` sets `port()`.
-#[with_process(output = [GUESTBOOK], banner = r"listens on port (?<port>\d+)")]
+#[with_process(output = [own_binary("guestbook")], banner = r"listens on port (?<port>\d+)")]
 #[tokio::test(flavor = "multi_thread")]
 async fn keeps_notes_of_many(guestbook: &OutputExecutor) -> std::io::Result<()> {
     let guests: Vec<_> = (0..10)

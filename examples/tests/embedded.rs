@@ -5,8 +5,7 @@ use std::net::TcpStream;
 use std::sync::OnceLock;
 
 use mirakuru::{HttpExecutor, OutputExecutor};
-
-const GUESTBOOK: &str = env!("CARGO_BIN_EXE_guestbook");
+use mirakuru_examples::own_binary;
 
 /// One request by hand, so that this file needs no HTTP client.
 fn ask(addr: &str, method: &str, body: &str) -> std::io::Result<String> {
@@ -26,7 +25,8 @@ fn ask(addr: &str, method: &str, body: &str) -> std::io::Result<String> {
 /// The service picks its port and says so in its banner: a group named `port` sets `port()`.
 #[test]
 fn keeps_a_note() -> Result<(), Box<dyn std::error::Error>> {
-    let guestbook = OutputExecutor::new([GUESTBOOK], r"listens on port (?<port>\d+)").started()?;
+    let guestbook = OutputExecutor::new([own_binary("guestbook")], r"listens on port (?<port>\d+)")
+        .started()?;
     ask(&guestbook.addr(), "POST", "hello")?;
     assert_eq!(ask(&guestbook.addr(), "GET", "")?, "hello");
     assert_eq!(guestbook.output().wait_for("a note")?, "a note: hello");
@@ -41,8 +41,11 @@ fn keeps_a_note() -> Result<(), Box<dyn std::error::Error>> {
 /// Ready when it answers; `{port}` is a free port.
 #[test]
 fn answers_over_http() -> Result<(), Box<dyn std::error::Error>> {
-    let guestbook =
-        HttpExecutor::new([GUESTBOOK, "{port}"], "http://127.0.0.1:{port}/").started()?;
+    let guestbook = HttpExecutor::new(
+        [own_binary("guestbook"), "{port}"],
+        "http://127.0.0.1:{port}/",
+    )
+    .started()?;
     assert_eq!(ask(&guestbook.addr(), "GET", "")?, "");
     Ok(())
 } // It is stopped here.
@@ -50,8 +53,11 @@ fn answers_over_http() -> Result<(), Box<dyn std::error::Error>> {
 /// How the client behaves while the service is away.
 #[test]
 fn survives_an_outage() -> Result<(), Box<dyn std::error::Error>> {
-    let guestbook =
-        HttpExecutor::new([GUESTBOOK, "{port}"], "http://127.0.0.1:{port}/").started()?;
+    let guestbook = HttpExecutor::new(
+        [own_binary("guestbook"), "{port}"],
+        "http://127.0.0.1:{port}/",
+    )
+    .started()?;
     let outage = guestbook.stopped()?;
     assert!(ask(&guestbook.addr(), "GET", "").is_err());
     outage.restart()?;
@@ -64,7 +70,8 @@ static SHARED: OnceLock<OutputExecutor> = OnceLock::new();
 
 fn shared() -> &'static OutputExecutor {
     SHARED.get_or_init(|| {
-        let guestbook = OutputExecutor::new([GUESTBOOK], r"listens on port (?<port>\d+)");
+        let guestbook =
+            OutputExecutor::new([own_binary("guestbook")], r"listens on port (?<port>\d+)");
         guestbook
             .started()
             .unwrap_or_else(|error| panic!("{error}"))

@@ -4,10 +4,9 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 
 use mirakuru::{OutputExecutor, with_process};
+use mirakuru_examples::own_binary;
 
-const GUESTBOOK: &str = env!("CARGO_BIN_EXE_guestbook");
-
-#[with_process(output = [GUESTBOOK], banner = r"listens on port (?<port>\d+)")]
+#[with_process(output = [own_binary("guestbook")], banner = r"listens on port (?<port>\d+)")]
 #[test]
 fn keeps_a_note(guestbook: &OutputExecutor) -> std::io::Result<()> {
     let mut stream = TcpStream::connect(guestbook.addr())?;

@@ -5,9 +5,8 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 
 use mirakuru::{OutputExecutor, with_process};
+use mirakuru_examples::own_binary;
 use rstest::{fixture, rstest};
-
-const GUESTBOOK: &str = env!("CARGO_BIN_EXE_guestbook");
 
 #[fixture]
 fn greeting() -> String {
@@ -26,7 +25,7 @@ fn ask(addr: &str, method: &str, body: &str) -> std::io::Result<String> {
     Ok(answer)
 }
 
-#[with_process(output = [GUESTBOOK], banner = r"listens on port (?<port>\d+)")]
+#[with_process(output = [own_binary("guestbook")], banner = r"listens on port (?<port>\d+)")]
 #[rstest]
 #[case::english("Anna")]
 #[case::japanese("アンナ")]
