@@ -8,7 +8,7 @@ use std::{
     thread,
 };
 
-use mirakuru::{OutputExecutor, Shared, Signal};
+use mirakuru::{OutputExecutor, Shared, Signal, TcpExecutor};
 
 static SERVICE: Shared<OutputExecutor> = Shared::per_run("the service", || {
     // Each start leaves a line; the lock is held as long as a process of it lives.
@@ -162,6 +162,22 @@ fn has_an_outage_0() {
 #[test]
 fn has_an_outage_1() {
     has_an_outage();
+}
+
+/// On a port that is the same in every run, and slow to leave it.
+static FIXED: Shared<TcpExecutor> = Shared::per_run("fixed", || {
+    let script = format!(
+        "echo started >> {}; trap 'sleep 1; exit 0' TERM; {} $PORT & wait",
+        path("starts"),
+        env!("CARGO_BIN_EXE_listens_late"),
+    );
+    let port = env::var("PORT").ok().and_then(|port| port.parse().ok());
+    TcpExecutor::new(script, "127.0.0.1", port.expect("a port")).shell(true)
+});
+
+#[test]
+fn has_the_fixed_port() {
+    assert!(FIXED.get().expect("it is there").running());
 }
 
 static BROKEN: Shared<OutputExecutor> = Shared::per_run("broken", || {

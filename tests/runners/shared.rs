@@ -1,6 +1,6 @@
 //! One start for the run.
 
-use std::{os::unix::process::CommandExt, thread};
+use std::{net::TcpListener, os::unix::process::CommandExt, thread};
 
 use nix::{
     sys::signal::{Signal, killpg},
@@ -175,6 +175,20 @@ fn a_start_that_fails_is_tried_three_times_in_all() {
     let told = run.told();
     assert_eq!(told[..3], ["given up"; 3]);
     assert_eq!(told[3..], ["in full"; 3]);
+}
+
+#[test]
+fn the_next_run_waits_for_the_port_of_the_one_before() {
+    let run = Run::new();
+    let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = free.local_addr().expect("bound").port().to_string();
+    drop(free);
+    for _ in 0..2 {
+        let mut nextest = run.nextest("has_the_fixed_port");
+        nextest.env("PORT", &port);
+        passes(nextest);
+    }
+    assert_eq!(run.starts(), 2);
 }
 
 fn gone_after(signal: Signal) {

@@ -129,7 +129,14 @@ impl<R: Readiness> Executor<R> {
         let Wanted::Fixed(port) = self.wanted_port() else {
             return Ok(Claim::Ours(deadline));
         };
-        let policy = self.config.on_conflict.unwrap_or_default();
+        // What tests share would fail for the one that comes first, and for no fault of its own: a run
+        // that ended a moment ago may still have the port.
+        let unsaid = if self.session.is_fixture() {
+            OnConflict::Wait
+        } else {
+            OnConflict::Fail
+        };
+        let policy = self.config.on_conflict.unwrap_or(unsaid);
         let queue = Deadline::after(environment::queue_bound());
         let mut queued = false;
         loop {

@@ -21,7 +21,8 @@ pub(crate) use pick::pick;
 /// What a start does where somebody holds its fixed port already.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum OnConflict {
-    /// Gives `AlreadyRunning` at once.
+    /// Gives `AlreadyRunning` at once. The default, but for the attribute and for shared fixtures, which
+    /// wait.
     #[default]
     Fail,
     /// Queues until the other executor, of whatever test process, has given the port back. The
