@@ -7,6 +7,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// What the tests start by name.
+const IN_PATH: [(&str, &str); 7] = [
+    ("has_redis", "redis-server"),
+    ("has_memcached", "memcached"),
+    ("has_mariadb", "mariadbd"),
+    ("has_mosquitto", "mosquitto"),
+    ("has_nats", "nats-server"),
+    ("has_etcd", "etcd"),
+    ("has_python3", "python3"),
+];
 /// Where systems put servers without putting the place into everybody's PATH.
 const SERVER_PLACES: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/opt/homebrew/bin"];
 /// The same for PostgreSQL: a folder for each version, and the programs in its `bin`.
@@ -15,13 +25,11 @@ const POSTGRES_PLACES: [&str; 3] = ["/usr/lib/postgresql", "/opt/homebrew/opt", 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed=PATH");
-    println!("cargo::rustc-check-cfg=cfg(root, has_redis, has_memcached, has_nginx, has_postgres)");
+    println!("cargo::rustc-check-cfg=cfg(root, has_nginx, has_postgres, has_docker)");
 
     let path: Vec<_> = env::split_paths(&env::var_os("PATH").unwrap_or_default()).collect();
-    for (cfg, program) in [
-        ("has_redis", "redis-server"),
-        ("has_memcached", "memcached"),
-    ] {
+    for (cfg, program) in IN_PATH {
+        println!("cargo::rustc-check-cfg=cfg({cfg})");
         if find(program, &path).is_some() {
             println!("cargo::rustc-cfg={cfg}");
         }
@@ -46,6 +54,12 @@ fn main() {
         "POSTGRES_BIN",
         initdb.as_deref().and_then(Path::parent),
     );
+
+    // The program alone says nothing: the engine may be out of reach.
+    let engine = Command::new("docker").arg("info").output();
+    if engine.is_ok_and(|engine| engine.status.success()) {
+        println!("cargo::rustc-cfg=has_docker");
+    }
 
     let id = Command::new("id").arg("-u").output();
     if id.is_ok_and(|id| id.stdout == b"0\n") {

@@ -1,0 +1,37 @@
+//! NATS, a broker: what is published comes to who has subscribed. Its protocol is text.
+
+use std::error::Error;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
+
+use mirakuru::{OutputExecutor, with_process};
+
+/// The port accepts before the server is ready, so it is its own word that counts. After a SIGTERM it
+/// ends with 1, which a test would fail for; after a SIGINT with 0.
+#[with_process(
+    output = "nats-server --addr {host} --port {port}",
+    banner = "Server is ready",
+    stop_signal = SIGINT
+)]
+#[test]
+#[cfg_attr(
+    not(has_nats),
+    ignore = "nats-server is not in PATH: apt-get install nats-server"
+)]
+fn delivers_a_message(nats: &OutputExecutor) -> Result<(), Box<dyn Error>> {
+    let mut stream = TcpStream::connect(nats.addr())?;
+    let mut lines = BufReader::new(stream.try_clone()?).lines();
+    let mut next = || {
+        lines
+            .next()
+            .ok_or("it hung up")?
+            .map_err(Box::<dyn Error>::from)
+    };
+    assert!(next()?.starts_with("INFO "));
+
+    stream.write_all(b"CONNECT {\"verbose\": false}\r\nSUB greetings 1\r\n")?;
+    stream.write_all(b"PUB greetings 5\r\nhello\r\n")?;
+    assert_eq!(next()?, "MSG greetings 1 5");
+    assert_eq!(next()?, "hello");
+    Ok(())
+}
