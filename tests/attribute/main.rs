@@ -2,6 +2,7 @@
 //! a test ends. A file per matter; the last three are what they share.
 
 mod bodies;
+mod cancelled;
 mod endings;
 mod kinds;
 mod on_rstest;
