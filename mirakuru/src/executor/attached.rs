@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use super::Executor;
-use super::session::Run;
+use super::run::Run;
 use crate::environment;
 use crate::error::Result;
 use crate::events::Step;

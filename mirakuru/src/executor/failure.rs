@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use super::Executor;
-use super::session::Run;
+use super::run::Run;
 use crate::error::{Error, ErrorKind, Scene};
 use crate::output::{Output, TAIL_LINES};
 use crate::readiness::{Context, Readiness};

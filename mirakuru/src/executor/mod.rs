@@ -3,25 +3,26 @@
 mod accessors;
 mod attached;
 mod claim;
+mod config;
 mod failure;
 mod kinds;
+mod order;
 mod outage;
 mod ready;
+mod run;
 mod session;
 mod settle;
 mod start;
 mod stop;
 mod verdict;
 
-use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::command::{CommandLine, EnvChange, Resource, Shape, Stdio};
-use crate::environment;
+use crate::command::{CommandLine, EnvChange, Resource, Stdio};
 use crate::events::{self, Step};
 use crate::port::OnConflict;
 use crate::readiness::{Readiness, When};
@@ -34,6 +35,7 @@ pub use kinds::{
 };
 pub use outage::Stopped;
 
+use config::Config;
 use session::Session;
 
 /// A process, everything that it starts, and the check that says when it is ready.
@@ -56,62 +58,6 @@ pub struct Executor<R: Readiness> {
     config: Config,
     readiness: Arc<R>,
     session: Session,
-}
-
-/// What the user wrote, but for the check.
-struct Config {
-    kind: &'static str,
-    command: CommandLine,
-    name: Option<String>,
-    shape: Shape,
-    timeout: Duration,
-    stop_timeout: Duration,
-    poll_interval: Option<Duration>,
-    stop_signal: Signal,
-    kill_signal: Signal,
-    expected_returncode: Option<i32>,
-    on_conflict: Option<OnConflict>,
-    /// What placeholders with a dot stand for.
-    bindings: BTreeMap<String, String>,
-}
-
-impl Config {
-    fn new(kind: &'static str, command: CommandLine) -> Self {
-        Self {
-            kind,
-            command,
-            name: None,
-            shape: Shape::default(),
-            timeout: Duration::from_secs(60),
-            stop_timeout: Duration::from_secs(10),
-            poll_interval: None,
-            stop_signal: Signal::TERM,
-            kill_signal: Signal::KILL,
-            expected_returncode: None,
-            on_conflict: None,
-            bindings: BTreeMap::new(),
-        }
-    }
-
-    /// How long a start may take, on this machine.
-    fn start_bound(&self) -> Duration {
-        scaled(self.timeout)
-    }
-
-    /// How long the service has for its end, on this machine.
-    fn stop_bound(&self) -> Duration {
-        scaled(self.stop_timeout)
-    }
-}
-
-/// A scale that is no number is told by the start. What is more than there is time, is for ever.
-fn scaled(time: Duration) -> Duration {
-    match environment::timeout_scale() {
-        Ok(scale) if (scale - 1.0).abs() > f64::EPSILON => {
-            Duration::try_from_secs_f64(time.as_secs_f64() * scale).unwrap_or(Duration::MAX)
-        }
-        _ => time,
-    }
 }
 
 impl<R: Readiness> Executor<R> {

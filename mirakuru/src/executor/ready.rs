@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Executor;
 use super::failure::Unready;
-use super::session::Run;
+use super::run::Run;
 use crate::events::Step;
 use crate::output::Output;
 use crate::readiness::probe::{Answer, Probe, Question};

@@ -6,15 +6,12 @@
 //! `turn` and `state` comes the lock on the file by which a run shares it.
 
 use std::io;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use super::failure::listed;
+use super::run::Run;
 use crate::command::Prepared;
-use crate::events::{self, Step};
+use crate::events::Step;
 use crate::port::Held;
-use crate::readiness::Context;
 use crate::shared::lock::FileLock;
 use crate::shared::run::RunPlace;
 use crate::shared::turn::{self, Turn};
@@ -60,52 +57,6 @@ struct FreePort {
     leased_by: String,
     /// Somebody was told of it, or it was served there: it stays.
     told: bool,
-}
-
-/// The latest start.
-#[derive(Clone)]
-pub(super) struct Run {
-    pub(super) link: Arc<Link>,
-    pub(super) pid: u32,
-    /// Which service of its supervisor it is.
-    pub(super) number: u64,
-    pub(super) context: Context,
-    /// The stop that a drop makes.
-    pub(super) plan: StopPlan,
-    /// A pid file that is not there before a start, so ours to remove after the tree's end.
-    pub(super) pid_file: Option<PathBuf>,
-    /// It was started, and neither stopped nor killed since.
-    pub(super) up: bool,
-    /// What the executor is called.
-    pub(super) title: Arc<str>,
-}
-
-impl Run {
-    pub(super) fn tell(&self, step: &Step<'_>) {
-        events::tell(step, &self.title, || self.context.command().to_owned());
-    }
-
-    fn tell_of_end(&self, gone: Option<&Gone>, elapsed: Duration) {
-        let pid = self.pid;
-        match gone {
-            None => self.tell(&Step::Lost { pid }),
-            Some(gone) if !gone.survivors.is_empty() => {
-                let survivors = &listed(&gone.survivors);
-                self.tell(&Step::Survived { pid, survivors });
-            }
-            Some(gone) => {
-                if gone.forced {
-                    self.tell(&Step::Killed { pid });
-                }
-                let exit_code = self.link.look(|state| state.exit);
-                self.tell(&Step::Gone {
-                    pid,
-                    exit_code,
-                    elapsed,
-                });
-            }
-        }
-    }
 }
 
 impl Default for Session {

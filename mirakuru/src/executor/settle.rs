@@ -5,7 +5,8 @@ use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Config, Executor};
+use super::Executor;
+use super::config::Config;
 use crate::command::{EnvChange, Place, Prepared, prepare, uses};
 use crate::environment;
 use crate::error::{ErrorKind, Result};

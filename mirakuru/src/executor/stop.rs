@@ -3,7 +3,7 @@
 use nix::libc;
 
 use super::Executor;
-use super::session::Run;
+use super::run::Run;
 use super::verdict::Expected;
 use crate::error::{ErrorKind, Result};
 use crate::readiness::Readiness;
