@@ -21,6 +21,9 @@ use crate::wait::Deadline;
 impl<R: Readiness> Executor<R> {
     /// Has the service of the run be up: the one that is there, or one that is started now.
     pub(crate) fn join(&self, place: &Arc<RunPlace>) -> Result<()> {
+        if self.session.is_foreign() {
+            return Ok(());
+        }
         if self.session.shared_link().is_some() && self.is_up() {
             return Ok(());
         }

@@ -141,6 +141,9 @@ impl<R: Readiness> Executor<R> {
 
     /// A start for whoever shares it, which says so where the service has died since.
     pub(crate) fn started_again_if_dead(&self) -> Result<()> {
+        if self.session.is_foreign() {
+            return Ok(());
+        }
         self.session.become_fixture();
         if self.is_up() {
             return Ok(());
