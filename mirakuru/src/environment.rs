@@ -8,9 +8,24 @@ pub(crate) fn log() -> bool {
     is_on("MIRAKURU_LOG")
 }
 
-/// `MIRAKURU_KEEP=1`: the output and the private directory of each service stay.
-pub(crate) fn keep() -> bool {
-    is_on("MIRAKURU_KEEP")
+/// Whose files stay.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keep {
+    Nobodys,
+    /// Those of services that did not start, or whose test failed.
+    OfFailures,
+    All,
+}
+
+/// `MIRAKURU_KEEP=1` or `failed`: the output and the private directory of each service stay, or of each
+/// where something failed.
+pub(crate) fn keep() -> Keep {
+    let name = "MIRAKURU_KEEP";
+    match std::env::var_os(name) {
+        Some(told) if told == "failed" => Keep::OfFailures,
+        _ if is_on(name) => Keep::All,
+        _ => Keep::Nobodys,
+    }
 }
 
 /// `MIRAKURU_TRACE=file.json`: where the timeline of every service goes.

@@ -4,7 +4,7 @@
 //! The tests of `cases` pass as all others do; each does what it is about where one of those below
 //! runs it again.
 
-use std::process::Stdio;
+use std::{fs, path::Path, process::Stdio};
 
 use regex::Regex;
 
@@ -222,6 +222,24 @@ fn a_process_that_ended_first_is_told_from_one_that_was_stopped() {
 fn a_code_that_is_a_failure_shows_them_too() {
     let text = failure("fails_by_its_code");
     once(&text, STORY);
+}
+
+#[test]
+fn the_files_of_its_processes_are_kept_where_that_is_asked_for() {
+    let mut again = command("reports::cases::panics", &[]);
+    let output = again.env("MIRAKURU_KEEP", "failed").output();
+    let text = String::from_utf8(output.expect("this binary runs").stdout).expect("text");
+    let kept: Vec<_> = text
+        .lines()
+        .filter_map(|line| line.split_once("keeps its files in "))
+        .map(|(_, path)| Path::new(path))
+        .collect();
+    assert_eq!(kept.len(), 3, "{text}");
+    let printed = fs::read_to_string(kept[0].join("captured-stdout-1.log"));
+    assert_eq!(printed.expect("it is kept"), "hello\nfrom the first\n");
+    for directory in kept {
+        fs::remove_dir_all(directory).expect("own directory");
+    }
 }
 
 #[test]

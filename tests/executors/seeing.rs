@@ -85,6 +85,33 @@ fn what_is_kept_is_told_and_stays() {
 }
 
 #[test]
+fn what_failed_is_kept_where_that_is_asked_for() {
+    if is_alone() {
+        prints(&["hello"])
+            .started()
+            .expect("it starts")
+            .stop()
+            .expect("it stops");
+        error_of(OutputExecutor::new([PRINTS, "--then-exit", "1", "why"], "never").start());
+        return;
+    }
+    let told = said(
+        "what_failed_is_kept_where_that_is_asked_for",
+        "MIRAKURU_KEEP",
+        "failed",
+    );
+    let kept: Vec<_> = told
+        .lines()
+        .filter_map(|line| line.split_once("keeps its files in "))
+        .map(|(_, path)| PathBuf::from(path))
+        .collect();
+    assert_eq!(kept.len(), 1, "{told}");
+    let text = fs::read_to_string(kept[0].join("captured-stdout-1.log"));
+    assert_eq!(text.expect("it is kept"), "why\n");
+    fs::remove_dir_all(&kept[0]).expect("own directory");
+}
+
+#[test]
 fn a_timeline_has_a_row_for_each_executor() {
     if is_alone() {
         let first = prints(&["hello", "\"quoted\""]).started();

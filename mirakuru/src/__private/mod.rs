@@ -181,6 +181,11 @@ impl Test {
     /// Stops them all, and shows what they printed where the test failed. Gives the errors as one text.
     fn stop(&self, processes: &[&dyn Process], failed: bool) -> String {
         let were_running: Vec<_> = processes.iter().map(|process| process.runs()).collect();
+        if failed {
+            for process in processes {
+                process.keep();
+            }
+        }
         let ended = processes.iter().rev().map(|process| process.end());
         let errors: Vec<_> = ended
             .filter_map(|ended| ended.err().map(|error| error.to_string()))

@@ -10,6 +10,8 @@ pub trait Process {
     fn fixed_port(&self) -> Option<u16>;
     /// Takes the lease on the fixed port ahead of the start.
     fn reserve(&self) -> Result<()>;
+    /// Its files stay, where whoever runs the tests wants those of failures.
+    fn keep(&self);
     fn end(&self) -> Result<()>;
     /// Whether it runs, be it as a daemon.
     fn runs(&self) -> bool;
@@ -24,6 +26,10 @@ impl<R: Readiness> Process for Executor<R> {
 
     fn reserve(&self) -> Result<()> {
         Self::reserve(self)
+    }
+
+    fn keep(&self) {
+        self.keep_after_failure();
     }
 
     fn end(&self) -> Result<()> {
@@ -51,6 +57,8 @@ impl<R: Readiness> Process for Lent<'_, Executor<R>> {
     fn reserve(&self) -> Result<()> {
         Ok(())
     }
+
+    fn keep(&self) {}
 
     fn end(&self) -> Result<()> {
         Ok(())

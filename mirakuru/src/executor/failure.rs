@@ -248,6 +248,14 @@ impl<R: Readiness> Executor<R> {
         scene.into_error(ErrorKind::Io)
     }
 
+    /// The test that it is for failed.
+    #[cfg(feature = "macros")]
+    pub(crate) fn keep_after_failure(&self) {
+        if let Some(run) = self.up() {
+            run.keep_after_failure();
+        }
+    }
+
     /// What the latest start printed and how it ended, for a test that failed.
     #[cfg(feature = "macros")]
     pub(crate) fn story_of_the_test(&self, was_running: bool) -> Option<String> {

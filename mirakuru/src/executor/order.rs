@@ -8,7 +8,7 @@ use std::thread;
 
 use super::Executor;
 use crate::command::{Opened, Prepared};
-use crate::environment;
+use crate::environment::{self, Keep};
 use crate::output::Capture;
 use crate::readiness::Readiness;
 use crate::supervisor::link::Link;
@@ -62,7 +62,7 @@ impl<R: Readiness> Executor<R> {
             rlimits: shape.rlimits.clone(),
             streams,
             farewell: self.stop_plan(self.config.stop_signal),
-            keep: environment::keep(),
+            keep: environment::keep() == Keep::All,
             row: environment::trace().map(|file| self.row(file)),
         };
         Ok((order, fds, captures))

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::failure::listed;
+use crate::environment::{self, Keep};
 use crate::events::{self, Step};
 use crate::readiness::Context;
 use crate::supervisor::link::Link;
@@ -31,6 +32,22 @@ pub(super) struct Run {
 impl Run {
     pub(super) fn tell(&self, step: &Step<'_>) {
         events::tell(step, &self.title, || self.context.command().to_owned());
+    }
+
+    /// Where its files stay.
+    pub(super) fn tell_of_files(&self) {
+        if let Some(directory) = &self.context.place().tmpdir {
+            let directory = directory.display().to_string();
+            self.tell(&Step::Keeps { directory });
+        }
+    }
+
+    /// Something failed: before it is stopped, so that the supervisor knows in time.
+    pub(super) fn keep_after_failure(&self) {
+        if environment::keep() == Keep::OfFailures {
+            self.link.keep();
+            self.tell_of_files();
+        }
     }
 
     pub(super) fn tell_of_end(&self, gone: Option<&Gone>, elapsed: Duration) {

@@ -293,6 +293,7 @@ impl Drop for Session {
         }
         if let Some(run) = self.up() {
             let plan = if std::thread::panicking() {
+                run.keep_after_failure();
                 StopPlan::ABRUPT
             } else {
                 run.plan

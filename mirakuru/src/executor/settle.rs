@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::Executor;
 use super::config::Config;
 use crate::command::{EnvChange, Place, Prepared, prepare, uses};
-use crate::environment;
+use crate::environment::{self, Keep};
 use crate::error::{ErrorKind, Result};
 use crate::readiness::{Context, Readiness, Target};
 use crate::supervisor::link::Link;
@@ -139,7 +139,7 @@ impl<R: Readiness> Executor<R> {
 
     /// Whether anything that was written stands in the private directory.
     fn needs_directory(&self) -> bool {
-        environment::keep()
+        environment::keep() != Keep::Nobodys
             || self
                 .texts()
                 .iter()

@@ -10,7 +10,7 @@ use super::Executor;
 use super::claim::Claim;
 use super::run::Run;
 use crate::command::{Place, Prepared};
-use crate::environment;
+use crate::environment::{self, Keep};
 use crate::error::Result;
 use crate::events::Step;
 use crate::readiness::probe::{Answer, Probe, Question};
@@ -104,6 +104,7 @@ impl<R: Readiness> Executor<R> {
         if let Err(unready) = ready {
             // Told after the kill: what it printed last and how it ended belong to the story.
             let ended = run.link.look(|state| (state.exit, state.empty));
+            run.keep_after_failure();
             let gone = self.session.bring_down(&run, StopPlan::ABRUPT);
             return Err(self.unready(unready, None, &run, ended, gone.as_ref(), deadline));
         }
@@ -241,15 +242,8 @@ impl<R: Readiness> Executor<R> {
             title: self.title().into(),
         };
         run.tell(&Step::Spawned { pid });
-        if let Some(directory) = run
-            .context
-            .place()
-            .tmpdir
-            .as_ref()
-            .filter(|_| environment::keep())
-        {
-            let directory = directory.display().to_string();
-            run.tell(&Step::Keeps { directory });
+        if environment::keep() == Keep::All {
+            run.tell_of_files();
         }
         self.session.began(run.clone());
         Ok(run)

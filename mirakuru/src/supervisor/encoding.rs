@@ -51,6 +51,7 @@ impl Request {
             }
             Self::Attach => to.tag(12),
             Self::Ready(at) => to.tag(13).u64(*at),
+            Self::Keep => to.tag(14),
         };
         to.0
     }
@@ -80,6 +81,7 @@ impl Request {
             11 => Self::Describe(decode_description(&mut from)?),
             12 => Self::Attach,
             13 => Self::Ready(from.u64()?),
+            14 => Self::Keep,
             _ => return None,
         })
     }

@@ -19,7 +19,7 @@ use super::protocol::{
 use super::state::State;
 use super::sweep::sweep;
 use super::wire::{self, Inbox};
-use crate::environment;
+use crate::environment::{self, Keep};
 use crate::exit::{self, Permit};
 use crate::sys::{self, ProcessFd};
 use crate::wait::Deadline;
@@ -273,6 +273,11 @@ impl Link {
         self.wait(deadline, |state| state.launched.clone())
     }
 
+    /// The files of the service stay.
+    pub(crate) fn keep(&self) {
+        self.ask(&Request::Keep);
+    }
+
     /// For its row in a timeline.
     pub(crate) fn tell_ready(&self) {
         let now = sys::monotonic_time().as_micros();
@@ -340,7 +345,11 @@ impl Link {
             self.supervisor.ended_within(KILL_BOUND);
             self.supervisor.reap();
             let swept = sweep(&self.name);
-            if let Some(directory) = self.directory.get().filter(|_| !environment::keep()) {
+            if let Some(directory) = self
+                .directory
+                .get()
+                .filter(|_| environment::keep() == Keep::Nobodys)
+            {
                 directory::remove(directory);
             }
             swept

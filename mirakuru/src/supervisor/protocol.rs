@@ -159,6 +159,8 @@ pub(crate) enum Request {
     ForgetPath,
     /// When the service was ready, in microseconds of the monotonic clock: for its row in a timeline.
     Ready(u64),
+    /// The output of the service and its private directory stay.
+    Keep,
     /// The end: clean up and leave.
     Bye,
 }

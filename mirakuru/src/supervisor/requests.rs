@@ -78,6 +78,7 @@ impl Server {
                     timeline.ready(Duration::from_micros(at));
                 }
             }
+            Request::Keep => self.keep = true,
             Request::Bye => self.leave(),
             Request::Share {
                 runner,
