@@ -2,7 +2,7 @@
 //! no subscriber is set), and lines on standard error.
 
 use std::fmt;
-use std::panic::catch_unwind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use tracing::Level;
@@ -233,11 +233,12 @@ pub(crate) fn tell(step: &Step<'_>, executor: &str, command: impl Fn() -> String
             )
         };
     }
-    match step.level() {
+    // A subscriber, or a logger, is the user's own, and a drop may be what tells.
+    let _ = catch_unwind(AssertUnwindSafe(|| match step.level() {
         Level::WARN => event!(Level::WARN),
         Level::INFO => event!(Level::INFO),
         _ => event!(Level::DEBUG),
-    }
+    }));
     if step.concerns_all() || environment::log() {
         say(&format!("mirakuru: `{}` ({executor}) {step}", command()));
     }

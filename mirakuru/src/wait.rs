@@ -55,6 +55,11 @@ impl Deadline {
         self.remaining().is_zero()
     }
 
+    /// The later of this and another bound from now.
+    pub(crate) fn at_least(&self, bound: Duration) -> Self {
+        Self::after(self.remaining().max(bound))
+    }
+
     /// The nearer of this and another bound from now.
     pub(crate) fn or_sooner(&self, bound: Duration) -> Self {
         Self::after(self.remaining().min(bound))

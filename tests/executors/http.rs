@@ -52,8 +52,10 @@ fn it_is_asked_by_head_and_once_where_the_answer_is_right() {
 fn it_is_asked_by_get_where_head_is_refused() {
     for status in [405, 501] {
         let path = format!("/refuses/HEAD/{status}");
-        let asked = is_ready(serving(&path));
-        assert_eq!(asked, [format!("HEAD {path} "), format!("GET {path} ")]);
+        let service = serving(&path).started().expect("it gets ready");
+        service.output().wait_for("^GET ").expect("it was asked");
+        let asked = [format!("HEAD {path} "), format!("GET {path} ")];
+        assert_eq!(requests(&service), asked);
     }
 }
 

@@ -1,5 +1,6 @@
 //! An executor whose service a whole run shares: started by one test process, used by all.
 
+use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -14,7 +15,7 @@ use crate::shared::MOST_FAILURES;
 use crate::shared::lock::FileLock;
 use crate::shared::run::RunPlace;
 use crate::supervisor::link::Link;
-use crate::supervisor::protocol::{Description, Stream};
+use crate::supervisor::protocol::{Description, StopPlan, Stream};
 use crate::supervisor::state::State;
 use crate::wait::Deadline;
 
@@ -24,7 +25,7 @@ impl<R: Readiness> Executor<R> {
         if self.session.is_foreign() {
             return Ok(());
         }
-        if self.session.shared_link().is_some() && self.is_up() {
+        if self.session.shared_link().is_some() && self.is_up() && !self.session.is_in_outage() {
             return Ok(());
         }
         self.beside_outages(|| self.join_in_turn(place))
@@ -42,14 +43,29 @@ impl<R: Readiness> Executor<R> {
             .session
             .shared_link()
             .is_none_or(|link| link.look(|state| state.lost))
-            && let Ok(link) = Link::connect(&place.socket())
+            && let Some(link) = self.supervisor_of(place)?
+            && !self.adopt(&link)
         {
-            self.adopt(&link);
+            // Who started it was killed before it was ready: nobody else may, while we have the lock.
+            link.stop(StopPlan::ABRUPT);
+            self.session.take_over(&link);
         }
         if self.session.shared_link().is_some() && self.is_up() {
             return Ok(());
         }
         self.start_for_the_run(place)
+    }
+
+    /// The run's supervisor, where there is one. One that does not answer is one all the same: a second
+    /// beside it would be worse than an error.
+    fn supervisor_of(&self, place: &RunPlace) -> Result<Option<Arc<Link>>> {
+        match Link::connect(&place.socket()) {
+            Ok(link) => Ok(Some(link)),
+            Err(error) => match error.kind() {
+                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => Ok(None),
+                _ => Err(self.refused("reach the supervisor that the run shares", error)),
+            },
+        }
     }
 
     /// Starts it, once more where it died, and hands it over to the run.
@@ -78,7 +94,12 @@ impl<R: Readiness> Executor<R> {
                 self.describe(&run);
                 Ok(())
             }
-            Some(Err(failure)) => Err(self.refused("share it with the run", failure.error())),
+            Some(Err(failure)) => {
+                // Nobody would know of it.
+                self.session.bring_down(&run, StopPlan::ABRUPT);
+                self.session.give_back();
+                Err(self.refused("share it with the run", failure.error()))
+            }
             None => Err(self.lost(&run.link)),
         }
     }
@@ -118,24 +139,35 @@ impl<R: Readiness> Executor<R> {
         let Some(link) = self.session.shared_link() else {
             return;
         };
+        if link.look(|state| state.lost) {
+            // It is left behind where it did not listen for long; the supervisor may live.
+            let place = self.session.place();
+            let anew = place.and_then(|place| Link::connect(&place.socket()).ok());
+            if let Some(link) = anew
+                && !self.adopt(&link)
+            {
+                self.session.outdated();
+            }
+            return;
+        }
         let number = link.look(State::current);
         let known = self.session.run().map(|run| run.number);
-        if known != Some(number) && !link.look(|state| state.lost) {
-            self.adopt(&link);
+        if known != Some(number) && !self.adopt(&link) {
+            self.session.outdated();
         }
     }
 
-    /// Takes over what a supervisor of the run tells of its service. One that is being started this
-    /// moment is looked at again later.
-    fn adopt(&self, link: &Arc<Link>) {
+    /// Takes over what a supervisor of the run tells of its service. Not one that is being started this
+    /// moment, or whose start nobody saw to its end.
+    fn adopt(&self, link: &Arc<Link>) -> bool {
         let Some((service, files)) = link.attach() else {
-            return;
+            return false;
         };
         let Some(description) = service.description else {
-            return;
+            return false;
         };
         let Ok(place) = self.place(service.directory, description.port) else {
-            return;
+            return false;
         };
         let mut files = files.into_iter();
         let streams = [Stream::Stdout, Stream::Stderr];
@@ -168,9 +200,11 @@ impl<R: Readiness> Executor<R> {
             plan: self.stop_plan(self.config.stop_signal),
             pid_file: None,
             up: true,
+            ready: true,
             title: self.title().into(),
         };
         self.session.adopt(run, &description);
+        true
     }
 
     /// The run's lock, where the run shares it and this executor has not got it already.

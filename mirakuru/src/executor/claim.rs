@@ -14,6 +14,9 @@ use crate::shared::run;
 use crate::supervisor::protocol::Leased;
 use crate::wait::{self, Deadline};
 
+/// How long a look at what may be reused takes at the most.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// Which port an executor is to have.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wanted {
@@ -140,7 +143,9 @@ impl<R: Readiness> Executor<R> {
         let queue = Deadline::after(environment::queue_bound());
         let mut queued = false;
         loop {
-            if policy == OnConflict::Reuse && self.is_there(deadline)? {
+            // Asked for as long as is left, and after a queue once more.
+            let look = deadline.at_least(LOOK);
+            if policy == OnConflict::Reuse && self.is_there(look)? {
                 self.session.reuse();
                 self.tell(&Step::Reuses { port });
                 return Ok(Claim::Reused);

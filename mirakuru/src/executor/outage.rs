@@ -65,6 +65,16 @@ impl<R: Readiness> Executor<R> {
         Ok(outage)
     }
 
+    /// Why a lock on it would be asked for in vain, if it would.
+    pub(crate) fn lock_is_out_of_place(&self) -> Option<&'static str> {
+        if self.session.is_foreign() {
+            return Some("a forked child has no part in what its parent shares");
+        }
+        self.session
+            .has_outage()
+            .then_some("this thread has stopped it: lock it first, and stop it then")
+    }
+
     /// Has the service of who shares it started by `start`, but not where this thread has made the
     /// outage; where another has, after that.
     pub(super) fn beside_outages(&self, start: impl FnOnce() -> Result<()>) -> Result<()> {

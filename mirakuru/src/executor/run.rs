@@ -25,6 +25,8 @@ pub(super) struct Run {
     pub(super) pid_file: Option<PathBuf>,
     /// It was started, and neither stopped nor killed since.
     pub(super) up: bool,
+    /// It was ready once: who shares it may have it.
+    pub(super) ready: bool,
     /// What the executor is called.
     pub(super) title: Arc<str>,
 }

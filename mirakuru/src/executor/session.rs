@@ -80,6 +80,16 @@ impl Session {
         self.outage.take(queue)
     }
 
+    /// Whether a thread of this process has it stopped, or is about to.
+    pub(super) fn is_in_outage(&self) -> bool {
+        self.outage.is_taken()
+    }
+
+    /// Whether this thread has it stopped.
+    pub(super) fn has_outage(&self) -> bool {
+        self.outage.is_own()
+    }
+
     /// The right to start or stop.
     pub(super) fn turn(&self) -> MutexGuard<'_, ()> {
         self.turn.lock().unwrap_or_else(PoisonError::into_inner)
@@ -100,6 +110,21 @@ impl Session {
 
     pub(super) fn began(&self, run: Run) {
         self.state().run = Some(run);
+    }
+
+    pub(super) fn note_ready(&self, run: &Run) {
+        if let Some(latest) = &mut self.state().run
+            && latest.context.start() == run.context.start()
+        {
+            latest.ready = true;
+        }
+    }
+
+    /// Another test process is starting it anew: what is known here is of a service that is gone.
+    pub(super) fn outdated(&self) {
+        if let Some(latest) = &mut self.state().run {
+            latest.up = false;
+        }
     }
 
     pub(super) fn command(&self) -> Option<(String, Vec<String>)> {
@@ -234,6 +259,19 @@ impl Session {
         self.state().failures = count;
     }
 
+    /// The lock of an outage is given back when this is dropped, also where a check panics.
+    pub(super) fn kept_until_then(&self) -> impl Drop {
+        struct GivesBack<'a>(&'a Session);
+
+        impl Drop for GivesBack<'_> {
+            fn drop(&mut self) {
+                self.0.keep_lock(None);
+            }
+        }
+
+        GivesBack(self)
+    }
+
     pub(super) fn keep_lock(&self, lock: Option<FileLock>) {
         self.state().kept_lock = lock;
     }
@@ -253,8 +291,18 @@ impl Session {
                 told: true,
             });
         }
-        state.link = Some(Arc::clone(&run.link));
+        let former = state.link.replace(Arc::clone(&run.link));
         state.run = Some(run);
+        drop(state);
+        // One of a start of this process's own, that failed.
+        if let Some(former) = former.filter(|former| !former.is_shared()) {
+            former.close();
+        }
+    }
+
+    /// A supervisor of the run whose service nobody made ready: it is to have another.
+    pub(super) fn take_over(&self, link: &Arc<Link>) {
+        self.state().link = Some(Arc::clone(link));
     }
 
     pub(super) fn is_reused(&self) -> bool {

@@ -49,9 +49,8 @@ impl<R: Readiness> Executor<R> {
         }
         let _turn = self.session.turn();
         let _exclusive = self.exclusive()?;
-        let started = self.start_in_turn();
-        self.session.keep_lock(None);
-        started
+        let _lock = self.session.kept_until_then();
+        self.start_in_turn()
     }
 
     /// The start of who has the turn, and the run's lock where the run shares it.
@@ -108,6 +107,7 @@ impl<R: Readiness> Executor<R> {
             let gone = self.session.bring_down(&run, StopPlan::ABRUPT);
             return Err(self.unready(unready, None, &run, ended, gone.as_ref(), deadline));
         }
+        self.session.note_ready(&run);
         run.tell(&Step::Ready {
             pid: run.pid,
             port: run.context.port(),
@@ -146,7 +146,7 @@ impl<R: Readiness> Executor<R> {
             return Ok(());
         }
         self.session.become_fixture();
-        if self.is_up() {
+        if self.is_up() && !self.session.is_in_outage() {
             return Ok(());
         }
         self.beside_outages(|| {
@@ -167,14 +167,15 @@ impl<R: Readiness> Executor<R> {
         })
     }
 
-    /// Whether a start would have nothing to do: the service runs, be it as a daemon whose main
-    /// process ended well.
+    /// Whether a start would have nothing to do: the service is ready and runs, be it as a daemon whose
+    /// main process ended well.
     pub(crate) fn is_up(&self) -> bool {
         let lives = |state: &State| match state.exit {
             None => !state.lost,
             Some(code) => code == 0 && !state.empty && !state.lost,
         };
-        self.up().is_some_and(|run| run.link.look(lives)) || self.still_answers()
+        let ready = self.up().filter(|run| run.ready);
+        ready.is_some_and(|run| run.link.look(lives)) || self.still_answers()
     }
 
     /// What a service that ended by itself left running.
@@ -239,6 +240,7 @@ impl<R: Readiness> Executor<R> {
             plan,
             pid_file,
             up: true,
+            ready: false,
             title: self.title().into(),
         };
         run.tell(&Step::Spawned { pid });

@@ -157,7 +157,10 @@ impl<R: Readiness> Executor<R> {
         let gone = match &unready {
             Unready::Overdue { .. } => {
                 let _turn = self.session.turn();
-                let gone = self.session.bring_down(&run, StopPlan::ABRUPT);
+                let _exclusive = self.exclusive();
+                // Another one may have been started meanwhile, by whoever shares it.
+                let latest = self.up().filter(|latest| latest.number == run.number);
+                let gone = latest.and_then(|run| self.session.bring_down(&run, StopPlan::ABRUPT));
                 self.session.give_back();
                 gone
             }

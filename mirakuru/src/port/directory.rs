@@ -21,14 +21,24 @@ pub(crate) fn lock_directory() -> Result<PathBuf, String> {
 
 /// Makes it where it is missing, and looks at what is there.
 pub(super) fn make(path: &Path) -> Result<(), String> {
-    let made = DirBuilder::new().mode(0o700).create(path);
-    match made {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(format!(
-            "failed to make the directory of port locks {}: {error}",
-            path.display()
-        )),
-        _ => look_through(path),
+    loop {
+        let made = DirBuilder::new().mode(0o700).create(path);
+        match made {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(format!(
+                    "failed to make the directory of port locks {}: {error}",
+                    path.display()
+                ));
+            }
+            // Between the two looks it may have gone with the last lock of somebody else.
+            _ if is_gone(path) => {}
+            _ => return look_through(path),
+        }
     }
+}
+
+fn is_gone(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
 /// Not followed: a link there was put by somebody else. Only its owner can replace what is looked at

@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -11,11 +12,26 @@ use nix::libc;
 use crate::port::next_try;
 use crate::wait::{self, Deadline};
 
-/// The lock on one file, given back when this is dropped; also where a forked child has a copy.
+/// The lock on one file, given back when this is dropped by the process that took it. A forked child
+/// has a copy of the open file, and with it of the lock: it only closes that.
 #[derive(Debug)]
 pub(crate) struct FileLock {
-    #[expect(dead_code, reason = "held only")]
-    file: Flock<File>,
+    /// Until the drop.
+    file: Option<Flock<File>>,
+    process: u32,
+}
+
+impl Drop for FileLock {
+    fn drop(&mut self) {
+        let Some(file) = self.file.take() else { return };
+        if self.process == std::process::id() {
+            drop(file);
+        } else {
+            let copy = file.as_raw_fd();
+            std::mem::forget(file);
+            let _ = nix::unistd::close(copy);
+        }
+    }
 }
 
 impl FileLock {
@@ -42,7 +58,10 @@ impl FileLock {
             .custom_flags(libc::O_NOFOLLOW)
             .open(path)?;
         match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(file) => Ok(Some(Self { file })),
+            Ok(file) => Ok(Some(Self {
+                file: Some(file),
+                process: std::process::id(),
+            })),
             Err((_, nix::Error::EAGAIN | nix::Error::EINTR)) => Ok(None),
             Err((_, errno)) => Err(errno.into()),
         }

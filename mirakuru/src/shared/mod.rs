@@ -21,7 +21,7 @@ use crate::readiness::Readiness;
 use crate::wait::Deadline;
 use lock::FileLock;
 use run::RunPlace;
-use turn::{Refusal, Turn};
+use turn::Turn;
 
 /// How often a start that fails is tried, by one test after the other.
 pub(crate) const MOST_FAILURES: u32 = 3;
@@ -114,8 +114,11 @@ impl<T: Fixture> Shared<T> {
     pub fn lock(&self) -> Result<Guard<'_, T>> {
         let fixture = self.made.get_or_init(self.make);
         let queue = Deadline::after(environment::queue_bound());
+        if let Some(why) = fixture.is_no_time_to_lock() {
+            return Err(fixture.not_lent(why, queue));
+        }
         let thread = self.in_use.take(queue);
-        let thread = thread.map_err(|refusal| fixture.not_lent(refusal, queue))?;
+        let thread = thread.map_err(|refusal| fixture.not_lent(refusal.why(), queue))?;
         let place = self.place();
         let process = place.map(|place| fixture.lock_for_use(place, queue));
         let process = process.transpose()?;
@@ -215,14 +218,15 @@ mod sealed {
 
     use super::lock::FileLock;
     use super::run::RunPlace;
-    use super::turn::Refusal;
     use crate::error::{Error, Result};
     use crate::wait::Deadline;
 
     pub trait Sealed {
         fn come(&self, place: &Arc<RunPlace>) -> Result<()>;
         fn lock_for_use(&self, place: &RunPlace, queue: Deadline) -> Result<FileLock>;
-        fn not_lent(&self, refusal: Refusal, queue: Deadline) -> Error;
+        /// Why this thread is not to ask for the lock now, if it is not.
+        fn is_no_time_to_lock(&self) -> Option<&'static str>;
+        fn not_lent(&self, why: &str, queue: Deadline) -> Error;
     }
 }
 
@@ -239,8 +243,12 @@ impl<R: Readiness> sealed::Sealed for Executor<R> {
         self.lock_file(&place.exclusive_use(), queue)
     }
 
-    fn not_lent(&self, refusal: Refusal, queue: Deadline) -> Error {
-        self.not_locked(refusal.why(), queue)
+    fn is_no_time_to_lock(&self) -> Option<&'static str> {
+        self.lock_is_out_of_place()
+    }
+
+    fn not_lent(&self, why: &str, queue: Deadline) -> Error {
+        self.not_locked(why, queue)
     }
 }
 

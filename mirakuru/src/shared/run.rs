@@ -2,7 +2,8 @@
 //! started, beside the locks of ports. What dead runs left is removed by the next.
 
 use std::fs;
-use std::os::unix::fs::DirBuilderExt;
+use std::io::ErrorKind;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use nix::unistd::Pid;
@@ -27,16 +28,20 @@ impl RunPlace {
     ///
     /// What is in the way, for a person.
     pub(crate) fn of(runner: Runner, name: &str) -> Result<Self, String> {
-        let locks = lock_directory()?;
-        sweep(&locks);
-        let directory = directory_of(&locks, &runner);
-        let made = fs::DirBuilder::new().mode(0o700).create(&directory);
-        if let Err(error) = made.or_else(|error| match error.kind() {
-            std::io::ErrorKind::AlreadyExists => Ok(()),
-            _ => Err(error),
-        }) {
-            return Err(format!("failed to make {}: {error}", directory.display()));
-        }
+        let directory = loop {
+            let locks = lock_directory()?;
+            sweep(&locks);
+            let directory = directory_of(&locks, &runner);
+            match fs::DirBuilder::new().mode(0o700).create(&directory) {
+                Ok(()) => break directory,
+                Err(error) => match error.kind() {
+                    ErrorKind::AlreadyExists => break directory,
+                    // The directory of the locks went with the last of them: once more.
+                    ErrorKind::NotFound => {}
+                    _ => return Err(format!("failed to make {}: {error}", directory.display())),
+                },
+            }
+        };
         let place = Self {
             runner,
             directory,
@@ -103,7 +108,14 @@ pub(crate) fn holds(port: u16) -> bool {
 }
 
 fn directory_of(locks: &Path, runner: &Runner) -> PathBuf {
-    locks.join(format!("run-{}-{}", runner.pid, runner.started))
+    let (namespace, pid, started) = (pid_namespace(), runner.pid, runner.started);
+    locks.join(format!("run-{namespace}-{pid}-{started}"))
+}
+
+/// A pid means another process in another namespace, as a container has it (`pid_namespaces(7)`); 0
+/// where there are none.
+fn pid_namespace() -> u64 {
+    fs::metadata("/proc/self/ns/pid").map_or(0, |namespace| namespace.ino())
 }
 
 /// Names that differ stay different.
@@ -136,7 +148,12 @@ fn sweep(locks: &Path) {
 }
 
 fn run_of(name: &str) -> Option<(Pid, u64)> {
-    let (pid, started) = name.strip_prefix("run-")?.split_once('-')?;
+    let (namespace, run) = name.strip_prefix("run-")?.split_once('-')?;
+    // Who is alive in another namespace cannot be told from here.
+    if namespace.parse() != Ok(pid_namespace()) {
+        return None;
+    }
+    let (pid, started) = run.split_once('-')?;
     Some((Pid::from_raw(pid.parse().ok()?), started.parse().ok()?))
 }
 
@@ -155,15 +172,18 @@ mod tests {
     fn what_dead_runs_left_is_removed_and_the_rest_stays() {
         let locks = tempfile::tempdir().expect("a temporary directory");
         let own = sys::started_at(Pid::this()).expect("procfs");
-        let alive = locks.path().join(format!("run-{}-{own}", Pid::this()));
-        let dead = locks
-            .path()
-            .join(format!("run-{}-{}", Pid::this(), own + 1));
+        let of = |namespace, started| {
+            let name = format!("run-{namespace}-{}-{started}", Pid::this());
+            locks.path().join(name)
+        };
+        let (alive, dead) = (of(pid_namespace(), own), of(pid_namespace(), own + 1));
+        let elsewhere = of(pid_namespace() + 1, own + 1);
         let other = locks.path().join("port-1");
-        for path in [&alive, &dead, &other] {
+        for path in [&alive, &dead, &elsewhere, &other] {
             fs::create_dir(path).expect("own directory");
         }
         sweep(locks.path());
-        assert!(alive.exists() && other.exists() && !dead.exists());
+        assert!(alive.exists() && elsewhere.exists() && other.exists());
+        assert!(!dead.exists());
     }
 }

@@ -19,9 +19,11 @@ pub(crate) struct Runner {
 
 /// The runner of this test process, or why it cannot be told.
 pub(crate) fn find() -> Result<Runner, String> {
+    let cargo = || of_this_name(getppid(), "cargo", |name| name == "cargo");
     match std::env::var("NEXTEST_RUN_ID") {
-        Ok(id) => nextest(&format!("NEXTEST_RUN_ID={id}")),
-        Err(_) => of_this_name(getppid(), "cargo", |name| name == "cargo"),
+        // A cargo that was started by a test of nextest passes the variable on: then it is the runner.
+        Ok(id) => cargo().or_else(|_| nextest(&format!("NEXTEST_RUN_ID={id}"))),
+        Err(_) => cargo(),
     }
 }
 

@@ -31,7 +31,11 @@ impl Refusal {
 }
 
 /// Held; dropping it lets the next thread in.
-pub(crate) struct Held<'a>(&'a Turn);
+pub(crate) struct Held<'a> {
+    turn: &'a Turn,
+    /// A forked child has no part in it, and the mutex may have been held at the fork.
+    process: u32,
+}
 
 impl Turn {
     pub(crate) const fn new() -> Self {
@@ -55,7 +59,19 @@ impl Turn {
             (holder, _) = waited.unwrap_or_else(PoisonError::into_inner);
         }
         *holder = Some(own);
-        Ok(Held(self))
+        Ok(Held {
+            turn: self,
+            process: std::process::id(),
+        })
+    }
+
+    /// Whether this thread has it.
+    pub(crate) fn is_own(&self) -> bool {
+        *self.holder() == Some(thread::current().id())
+    }
+
+    pub(crate) fn is_taken(&self) -> bool {
+        self.holder().is_some()
     }
 
     fn holder(&self) -> MutexGuard<'_, Option<ThreadId>> {
@@ -65,7 +81,9 @@ impl Turn {
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
-        *self.0.holder() = None;
-        self.0.given_back.notify_one();
+        if self.process == std::process::id() {
+            *self.turn.holder() = None;
+            self.turn.given_back.notify_one();
+        }
     }
 }

@@ -37,6 +37,9 @@ pub(super) struct Clients {
 }
 
 impl Clients {
+    /// Nobody has this id.
+    pub(super) const NOBODY: u64 = 0;
+
     pub(super) fn new(first: UnixStream) -> Self {
         let mut clients = Self {
             list: Vec::new(),
@@ -126,14 +129,15 @@ impl Clients {
     }
 
     /// Nobody may be there to hear it: the next request, or its absence, shows that. The socket holds
-    /// all that can be on its way to who asks; one that does not listen to what others do is left.
+    /// all that can be on its way to who asks. Of what a run shares, one that does not listen to what
+    /// others do is left; it comes anew when it is to know again.
     pub(super) fn tell(&mut self, id: u64, event: &Event, fds: &[BorrowedFd<'_>]) {
-        let bound = if id == self.asking {
+        let shared = self.door.is_some();
+        let bound = if id == self.asking || !shared {
             KILL_BOUND
         } else {
             Duration::ZERO
         };
-        let shared = self.door.is_some();
         let Some(client) = self.get(id) else {
             return;
         };

@@ -333,13 +333,20 @@ impl Link {
 
     /// The supervisor is of no use any more: it goes, and the kernel kills the service with it.
     fn give_up(&self) {
-        let _ = self.supervisor.signal(nix::libc::SIGKILL);
+        // What a run shares is not this process's to kill.
+        if !self.is_shared() {
+            let _ = self.supervisor.signal(nix::libc::SIGKILL);
+        }
         self.state().lost = true;
         self.swept();
     }
 
     /// What a killed supervisor left behind, swept on the first call.
     pub(crate) fn swept(&self) -> &[(u32, String)] {
+        // Of what a run shares, the end of the socket does not mean the end of the supervisor.
+        if self.is_shared() && !self.supervisor.ended_within(Duration::ZERO) {
+            return &[];
+        }
         self.swept.get_or_init(|| {
             // The service gets the kernel's signal when the supervisor's end is complete.
             self.supervisor.ended_within(KILL_BOUND);

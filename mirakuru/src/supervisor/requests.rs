@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use nix::unistd::Pid;
 
+use super::clients::Clients;
 use super::directory;
 use super::drain::Drain;
 use super::launch::{Launched, failure, launch};
@@ -37,6 +38,8 @@ impl Server {
                 self.lose(id);
             }
         }
+        // What is told from now on, nobody asked for: it waits for nobody.
+        self.clients.asking = Clients::NOBODY;
     }
 
     /// The executor is gone, or the exit hook hung up: the process may still wait. What a run shares
