@@ -87,20 +87,24 @@ fn begin(
         if process.kind == Kind::Shared {
             let path = &process.source;
             started.push(if told {
-                quote!(let #door::core::option::Option::Some(#name) = #test.lent(#before, &#path) else { return; };)
+                quote!(let #door::core::option::Option::Some(#name) = #test.lent(#before, || &#path) else { return; };)
             } else {
                 quote!(let #name = #test.lend(#before, &#path);)
             });
         } else {
             let executor = executor(process, door);
-            made.push(quote!(let #name = #door::prepared(#executor);));
+            made.push(if told {
+                quote!(let #door::core::option::Option::Some(#name) = #test.made(|| #door::prepared(#executor)) else { return; };)
+            } else {
+                quote!(let #name = #door::prepared(#executor);)
+            });
             own.push(name);
             let bound = earlier.iter().fold(quote!(#name), |inner, (bind, source)| {
                 let bind = bind.to_string();
                 quote!(#door::bound(#inner, #bind, &#source))
             });
             started.push(if told {
-                quote!(let #door::core::option::Option::Some(#name) = #test.started(#before, #bound) else { return; };)
+                quote!(let #door::core::option::Option::Some(#name) = #test.started(#before, || #bound) else { return; };)
             } else {
                 quote!(let #name = #test.start(#before, #bound);)
             });

@@ -126,6 +126,20 @@ mod cases {
         panic!("ended before it was ready");
     }
 
+    /// Panics where it is run again.
+    fn cannot_be_made() -> OutputExecutor {
+        assert!(!is_again(), "it is not there");
+        cannot_start()
+    }
+
+    #[with_process(output = [PRINTS, "hello"], banner = "hello")]
+    #[with_process(executor = cannot_be_made())]
+    #[test]
+    #[should_panic]
+    fn set_up_panics() {
+        panic!("as it has to");
+    }
+
     #[with_process(executor = cannot_start())]
     #[tokio::test]
     #[should_panic]
@@ -296,6 +310,14 @@ fn no_test_passes_as_its_process_cannot_start() {
         once(&text, "`exits 1` ended before it was ready");
         once(&text, "test did not panic as expected");
     }
+}
+
+#[test]
+fn no_test_passes_as_its_set_up_panics() {
+    let text = failure("set_up_panics");
+    once(&text, "it is not there");
+    once(&text, "it panicked ahead of the test's body");
+    once(&text, "test did not panic as expected");
 }
 
 #[test]

@@ -47,6 +47,12 @@ pub enum Panics {
 }
 
 impl Test {
+    /// Makes an executor, for a test that is to panic: a panic of what the user wrote is not the one.
+    #[must_use]
+    pub fn made<E>(&self, make: impl FnOnce() -> E) -> Option<E> {
+        self.set_up(&[], || Ok(make()))
+    }
+
     /// Takes all fixed ports together and in one order, so that no two tests wait for each other.
     #[track_caller]
     pub fn reserve(&self, processes: &[&dyn Process]) {
@@ -58,7 +64,7 @@ impl Test {
     /// The same, for a test that is to panic: the error is told, and false.
     #[must_use]
     pub fn reserved(&self, processes: &[&dyn Process]) -> bool {
-        told(reserve_all(processes)).is_some()
+        self.set_up(&[], || reserve_all(processes)).is_some()
     }
 
     /// Starts it; where it cannot, those before it stop first, as at every end.
@@ -79,9 +85,9 @@ impl Test {
     pub fn started<R: Readiness>(
         &self,
         before: &[&dyn Process],
-        executor: Executor<R>,
+        executor: impl FnOnce() -> Executor<R>,
     ) -> Option<Executor<R>> {
-        self.told_after(before, executor.started())
+        self.set_up(before, || executor().started())
     }
 
     #[track_caller]
@@ -101,9 +107,9 @@ impl Test {
     pub fn lent<T: Fixture>(
         &self,
         before: &[&dyn Process],
-        shared: &'static Shared<T>,
+        shared: impl FnOnce() -> &'static Shared<T>,
     ) -> Option<Lent<'static, T>> {
-        self.told_after(before, shared.get().map(Lent))
+        self.set_up(before, || shared().get().map(Lent))
     }
 
     #[track_caller]
@@ -112,11 +118,26 @@ impl Test {
         panic!("{error}")
     }
 
-    fn told_after<T>(&self, before: &[&dyn Process], result: Result<T>) -> Option<T> {
-        if result.is_err() {
+    /// A step of the set-up of a test that is to panic: neither its error nor its panic, of which the
+    /// hook has told, is the panic that is waited for.
+    fn set_up<T>(&self, before: &[&dyn Process], step: impl FnOnce() -> Result<T>) -> Option<T> {
+        let outcome = catch(step);
+        if !matches!(outcome, Ok(Ok(_))) {
             tell(&self.stop(before, true));
         }
-        told(result)
+        match outcome {
+            Ok(Ok(value)) => Some(value),
+            Ok(Err(error)) => {
+                tell(&error.to_string());
+                None
+            }
+            Err(_) => {
+                tell(
+                    "it panicked ahead of the test's body, which is not the panic that is waited for",
+                );
+                None
+            }
+        }
     }
 
     /// The end of the test: its value, or its panic goes on.
@@ -206,10 +227,6 @@ impl Test {
         }
         errors.join("\n")
     }
-}
-
-fn told<T>(result: Result<T>) -> Option<T> {
-    result.map_err(|error: Error| tell(&error.to_string())).ok()
 }
 
 fn tell(text: &str) {
