@@ -6,7 +6,7 @@ use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Expr, Ident, LitStr, Path, ReturnType, Type};
 
-use crate::function::{Function, Panics};
+use crate::function::{self, Function, Panics};
 use crate::model::{Choice, Kind, Options, Process, SignalName, Time};
 
 pub(crate) fn expand(function: Function, processes: &[Process], krate: &Path) -> TokenStream {
@@ -41,10 +41,12 @@ pub(crate) fn expand(function: Function, processes: &[Process], krate: &Path) ->
         &door,
         never,
     );
-    let (attributes, visibility, signature) = (&item.attrs, &item.vis, &item.sig);
+    let (visibility, signature) = (&item.vis, &item.sig);
+    let (attributes, inner) = function::by_place(&item.attrs);
     quote! {
         #(#attributes)*
         #visibility #signature {
+            #(#inner)*
             #begin
             #end
         }

@@ -5,6 +5,8 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{Error, FnArg, ItemFn};
 
+use crate::function;
+
 /// Attributes that mean something to the compiler alone.
 const KEPT: [&str; 8] = [
     "allow", "warn", "deny", "expect", "doc", "cfg", "inline", "must_use",
@@ -22,13 +24,14 @@ pub(crate) fn emit(error: &Error, mut item: ItemFn) -> TokenStream {
         }
         FnArg::Receiver(_) => None,
     });
-    let (attributes, visibility, signature, block) =
-        (&item.attrs, &item.vis, &item.sig, &item.block);
+    let (visibility, signature, block) = (&item.vis, &item.sig, &item.block);
+    let (attributes, inner) = function::by_place(&item.attrs);
     quote! {
         #told
         #(#attributes)*
         #[allow(dead_code, unused, unreachable_code, clippy::all, clippy::pedantic)]
         #visibility #signature {
+            #(#inner)*
             #(#variables)*
             #block
         }

@@ -1,11 +1,12 @@
 //! The function below the attributes: which of them are ours, what its harness does with it, and
 //! which of its parameters are processes.
 
-use proc_macro2::{Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
 use syn::parse::ParseStream;
 use syn::punctuated::Punctuated;
 use syn::{
-    Attribute, Expr, ExprLit, FnArg, ItemFn, Lit, LitStr, Meta, Pat, ReturnType, Token, Type,
+    AttrStyle, Attribute, Expr, ExprLit, FnArg, ItemFn, Lit, LitStr, Meta, Pat, ReturnType, Token,
+    Type,
 };
 
 use crate::args::{self, Args, Mistakes};
@@ -73,6 +74,13 @@ pub(crate) fn gather(item: &mut ItemFn, mistakes: &mut Mistakes) -> Vec<Args> {
         .collect()
 }
 
+/// Those above the function, and those at the begin of its block (`#![allow(…)]`).
+pub(crate) fn by_place(attributes: &[Attribute]) -> (Vec<&Attribute>, Vec<&Attribute>) {
+    attributes
+        .iter()
+        .partition(|attribute| matches!(attribute.style, AttrStyle::Outer))
+}
+
 fn place(attribute: &Attribute) -> Span {
     let last = attribute.path().segments.last();
     last.map_or_else(Span::call_site, |segment| segment.ident.span())
@@ -138,7 +146,15 @@ pub(crate) fn read(mut item: ItemFn, count: usize, mistakes: &mut Mistakes) -> F
 
 fn is_process(attributes: &[Attribute], ty: &Type) -> bool {
     attributes.is_empty()
-        && matches!(ty, Type::Reference(reference) if reference.mutability.is_none())
+        && matches!(ungrouped(ty), Type::Reference(reference) if reference.mutability.is_none())
+}
+
+/// What a fragment of a `macro_rules!` stands for.
+fn ungrouped(ty: &Type) -> &Type {
+    match ty {
+        Type::Group(group) => ungrouped(&group.elem),
+        ty => ty,
+    }
 }
 
 fn returns_nothing(output: &ReturnType) -> bool {
@@ -174,14 +190,35 @@ impl Harness {
                 continue;
             }
             harness.is_test = true;
-            // `#[test]`, `#[tokio::test]` and their like take none; others may.
-            harness.takes_parameters |= name != "test";
+            harness.takes_parameters |= !takes_none(attribute);
             if is_test_case(attribute) {
                 harness.arguments = Some(harness.arguments.unwrap_or_else(|| arguments(attribute)));
             }
         }
         harness
     }
+}
+
+/// `#[test]`, `#[tokio::test]` and their like; others may give parameters of their own
+/// (`#[sqlx::test]`).
+fn takes_none(attribute: &Attribute) -> bool {
+    const RUNTIMES: [&str; 9] = [
+        "actix",
+        "actix_rt",
+        "actix_web",
+        "async_std",
+        "core",
+        "smol",
+        "std",
+        "test_log",
+        "tokio",
+    ];
+    let segments = &attribute.path().segments;
+    let of_a_runtime = || {
+        let first = segments.first().map(|first| first.ident.to_string());
+        first.is_some_and(|first| RUNTIMES.contains(&first.as_str()))
+    };
+    name_of(attribute) == "test" && (segments.len() == 1 || of_a_runtime())
 }
 
 /// The expressions in front of `=>` or `;`.
@@ -297,9 +334,49 @@ fn outcome(meta: &Meta) -> Outcome {
     let arrow = tokens
         .windows(2)
         .position(|pair| is(&pair[0], '=') && is(&pair[1], '>'));
-    match arrow.and_then(|at| tokens.get(at + 2)) {
+    // `ignore` and `inconclusive` stand ahead of what is expected, with a reason perhaps.
+    let expected = arrow.and_then(|at| {
+        tokens[at + 2..].iter().find(|token| match token {
+            TokenTree::Ident(ident) => ident != "ignore" && ident != "inconclusive",
+            TokenTree::Group(group) => group.delimiter() != Delimiter::Bracket,
+            TokenTree::Punct(_) | TokenTree::Literal(_) => true,
+        })
+    });
+    match expected {
         None => Outcome::Any,
         Some(TokenTree::Ident(ident)) if ident == "panics" => Outcome::Panic,
         Some(_) => Outcome::Value,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use syn::parse_quote;
+
+    use super::*;
+
+    #[test]
+    fn what_a_case_expects_may_stand_behind_that_it_is_ignored() {
+        let panics = |attribute: &Attribute| matches!(outcome(&attribute.meta), Outcome::Panic);
+        assert!(panics(&parse_quote!(#[test_case(1 => panics "no")])));
+        assert!(panics(&parse_quote!(#[test_case(1 => ignore panics "no")])));
+        assert!(panics(
+            &parse_quote!(#[test_case(1 => ignore["why"] panics "no")])
+        ));
+        assert!(panics(
+            &parse_quote!(#[test_case(1 => inconclusive panics "no")])
+        ));
+        assert!(!panics(&parse_quote!(#[test_case(1 => ignore 2)])));
+        assert!(!panics(&parse_quote!(#[test_case(1)])));
+    }
+
+    #[test]
+    fn tests_of_other_crates_may_give_parameters() {
+        assert!(takes_none(&parse_quote!(#[test])));
+        assert!(takes_none(
+            &parse_quote!(#[tokio::test(flavor = "multi_thread")])
+        ));
+        assert!(!takes_none(&parse_quote!(#[sqlx::test])));
+        assert!(!takes_none(&parse_quote!(#[rstest])));
     }
 }

@@ -111,3 +111,22 @@ fn several_below() {
 fn any_panic(sleep: &SimpleExecutor) {
     assert!(!sleep.running());
 }
+
+#[with_process(simple = "sleep 60")]
+#[test]
+fn inner_attributes(sleep: &SimpleExecutor) {
+    #![allow(unused_variables)]
+    let unused = sleep.running();
+}
+
+macro_rules! of_a_macro {
+    ($name:ident, $executor:ty) => {
+        #[with_process(simple = "sleep 60")]
+        #[test]
+        fn $name(sleep: $executor) {
+            assert!(sleep.running());
+        }
+    };
+}
+
+of_a_macro!(parameter_of_a_macro, &SimpleExecutor);
