@@ -20,7 +20,7 @@ fn threads_that_ask_for_one_port_are_served_one_after_the_other() {
     let port = fixed_port();
     let at_work = std::sync::Mutex::new(());
     thread::scope(|scope| {
-        for _ in 0..8 {
+        let one = || {
             scope.spawn(|| -> Result<()> {
                 let service = queued(port).started()?;
                 // Nobody else is here between the start and the stop.
@@ -29,7 +29,11 @@ fn threads_that_ask_for_one_port_are_served_one_after_the_other() {
                 drop(alone);
                 service.stop()?;
                 Ok(())
-            });
+            })
+        };
+        let all: Vec<_> = (0..8).map(|_| one()).collect();
+        for thread in all {
+            thread.join().expect("no panic").expect("it is served");
         }
     });
 }
