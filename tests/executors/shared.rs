@@ -2,8 +2,9 @@
 
 use std::{
     collections::BTreeSet,
+    fs,
     sync::{
-        Barrier,
+        Barrier, LazyLock,
         atomic::{AtomicU32, Ordering},
         mpsc,
     },
@@ -11,6 +12,7 @@ use std::{
 };
 
 use mirakuru::{OutputExecutor, Shared, Signal};
+use tempfile::TempDir;
 
 use crate::{
     programs::{EXITS, PRINTS},
@@ -38,6 +40,35 @@ fn threads_that_ask_at_once_get_the_same_one() {
     // The thread that started it has ended.
     assert_eq!(pids.first(), Some(&FIXTURE.pid()));
     assert!(FIXTURE.running());
+}
+
+#[test]
+fn nobody_gets_it_before_it_is_ready() {
+    static GATE: LazyLock<TempDir> = LazyLock::new(|| tempfile::tempdir().expect("room"));
+    static FIXTURE: Shared<OutputExecutor> = Shared::new(|| {
+        let script = format!(
+            "cd {}; touch begun; until [ -e open ]; do sleep 0.01; done; echo ready; exec sleep 60",
+            GATE.path().display()
+        );
+        OutputExecutor::new(["sh", "-c", &script], "ready")
+    });
+    let gate = GATE.path();
+    thread::scope(|scope| {
+        let get = || FIXTURE.get().expect("it starts").output().text();
+        let first = scope.spawn(get);
+        while !gate.join("begun").exists() {
+            thread::yield_now();
+        }
+        let second = scope.spawn(get);
+        for _ in 0..1000 {
+            assert!(!second.is_finished(), "it is not ready yet");
+            thread::yield_now();
+        }
+        fs::write(gate.join("open"), "").expect("own directory");
+        for thread in [first, second] {
+            assert_eq!(thread.join().expect("no panic"), "ready\n");
+        }
+    });
 }
 
 #[test]

@@ -164,6 +164,44 @@ fn has_an_outage_1() {
     has_an_outage();
 }
 
+/// It is not ready again as long as there is a file `closed`. Each start leaves its pid.
+static GATED: Shared<OutputExecutor> = Shared::per_run("gated", || {
+    let script = format!(
+        "cd {}; echo $$ >> pids; while [ -e closed ]; do sleep 0.01; done; echo ready; exec {} hold",
+        path(""),
+        env!("CARGO_BIN_EXE_holds"),
+    );
+    OutputExecutor::new(["sh", "-c", &script], "ready")
+});
+
+fn pids() -> Vec<String> {
+    let text = fs::read_to_string(path("pids")).unwrap_or_default();
+    text.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn dies_0_in_a_restart() {
+    GATED.get().expect("it starts");
+    fs::write(path("closed"), "").expect("own directory");
+    thread::spawn(|| {
+        while pids().len() < 2 {
+            thread::yield_now();
+        }
+        nix::sys::signal::raise(nix::sys::signal::SIGKILL)
+    });
+    GATED.restart().expect("it is killed before");
+}
+
+#[test]
+fn dies_1_and_the_next_has_the_only_one() {
+    fs::remove_file(path("closed")).expect("the one before left it");
+    let pid = GATED.get().expect("it starts").pid().expect("it runs");
+    for former in pids() {
+        let lives = fs::exists(format!("/proc/{former}")).expect("procfs");
+        assert_eq!(lives, former == pid.to_string(), "{former}");
+    }
+}
+
 /// On a port that is the same in every run, and slow to leave it.
 static FIXED: Shared<TcpExecutor> = Shared::per_run("fixed", || {
     let script = format!(

@@ -7,7 +7,7 @@ use nix::{
     unistd::Pid,
 };
 
-use crate::run::{Run, Running, passes};
+use crate::run::{Run, Running, passes, said};
 
 const TESTS: usize = 16;
 
@@ -175,6 +175,17 @@ fn a_start_that_fails_is_tried_three_times_in_all() {
     let told = run.told();
     assert_eq!(told[..3], ["given up"; 3]);
     assert_eq!(told[3..], ["in full"; 3]);
+}
+
+#[test]
+fn a_test_that_is_killed_in_a_restart_leaves_no_second_one() {
+    let run = Run::new();
+    let mut nextest = run.nextest("dies_) & binary(=in_a_run");
+    let output = nextest.arg("-j1").output().expect("nextest");
+    let told = said(&output);
+    assert!(told.contains("1 passed, 1 failed"), "{told}");
+    assert_eq!(run.uses(), (3, 3), "{told}");
+    assert!(run.is_gone());
 }
 
 #[test]
