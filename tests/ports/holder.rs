@@ -26,6 +26,14 @@ impl Holder {
         Self::with(port, policy, &format!("exec {LISTENS_LATE} {port}"), |_| {})
     }
 
+    /// One that takes the first port, and then queues for the second.
+    pub(crate) fn of_two(ports: [u16; 2]) -> Self {
+        let [first, second] = ports.map(|port| format!("exec {LISTENS_LATE} {port}"));
+        Self::with(ports[0], "wait", &first, |holder| {
+            holder.arg(ports[1].to_string()).arg(second);
+        })
+    }
+
     pub(crate) fn with(
         port: u16,
         policy: &str,
@@ -34,7 +42,7 @@ impl Holder {
     ) -> Self {
         let mut holder = Command::new(env!("CARGO_BIN_EXE_holds_port"));
         holder
-            .args([&port.to_string(), policy, command])
+            .args([policy, &port.to_string(), command])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
         shape(&mut holder);
@@ -44,7 +52,7 @@ impl Holder {
         Self { child, lines }
     }
 
-    /// Its first line: `held`, or the kind of its error.
+    /// Its next line: `held`, or the kind of its error.
     pub(crate) fn outcome(&mut self) -> String {
         let line = self.lines.next().expect("it says how it went");
         line.expect("text")

@@ -2,7 +2,7 @@
 
 use std::{sync::LazyLock, thread, time::Duration};
 
-use mirakuru::{ErrorKind, OnConflict, Result, Shared, TcpExecutor};
+use mirakuru::{ErrorKind, OnConflict, Result, Shared, SimpleExecutor, TcpExecutor};
 
 use crate::{
     holder::{Holder, fixed_port},
@@ -113,6 +113,54 @@ fn a_port_that_a_shared_fixture_holds_is_an_error_at_once() -> Result<()> {
         "{error}"
     );
     FIXTURE.stop()?;
+    Ok(())
+}
+
+/// The lower one first.
+fn two_ports() -> [u16; 2] {
+    let two = [
+        SimpleExecutor::new("x {port}"),
+        SimpleExecutor::new("y {port}"),
+    ];
+    let mut ports = two.each_ref().map(SimpleExecutor::port);
+    ports.sort_unstable();
+    ports
+}
+
+#[test]
+fn who_waits_in_a_circle_for_the_lower_port_gives_way_at_once() -> Result<()> {
+    let [low, high] = two_ports();
+    let ours = queued(high).started()?;
+    // It has the lower one, and waits for ours.
+    let mut other = Holder::of_two([low, high]);
+    assert_eq!(other.outcome(), "held");
+    let error = at_once(|| error_of(queued(low).start()));
+    assert_eq!(error.kind(), ErrorKind::AlreadyRunning);
+    let text = error.to_string();
+    let why = format!("here is port {high}, and who has port {low} waits for that");
+    let holder = format!("held by:     pid {}", other.pid());
+    for told in [why.as_str(), &holder, "the lower one first"] {
+        assert!(text.contains(told), "{told}: {text}");
+    }
+    drop(ours);
+    assert_eq!(other.outcome(), "held");
+    Ok(())
+}
+
+#[test]
+fn who_waits_in_a_circle_for_the_higher_port_is_served_then() -> Result<()> {
+    let [low, high] = two_ports();
+    let ours = queued(low).started()?;
+    let mut other = Holder::of_two([high, low]);
+    assert_eq!(other.outcome(), "held");
+    let gives_way = thread::spawn(move || {
+        assert_eq!(other.outcome(), "AlreadyRunning");
+        other.rest()
+    });
+    let second = queued(high).started()?;
+    assert!(ours.running() && second.running());
+    let told = gives_way.join().expect("no panic");
+    assert!(told.contains("waits for that"), "{told}");
     Ok(())
 }
 

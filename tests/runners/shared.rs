@@ -1,7 +1,14 @@
 //! One start for the run.
 
-use std::{net::TcpListener, os::unix::process::CommandExt, thread};
+use std::{
+    fs,
+    os::unix::process::CommandExt,
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
 
+use mirakuru::SimpleExecutor;
 use nix::{
     sys::signal::{Signal, killpg},
     unistd::Pid,
@@ -188,18 +195,63 @@ fn a_test_that_is_killed_in_a_restart_leaves_no_second_one() {
     assert!(run.is_gone());
 }
 
+/// One that the kernel gives to nobody.
+fn fixed_port() -> String {
+    SimpleExecutor::new("x {port}").port().to_string()
+}
+
 #[test]
 fn the_next_run_waits_for_the_port_of_the_one_before() {
     let run = Run::new();
-    let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let port = free.local_addr().expect("bound").port().to_string();
-    drop(free);
+    let port = fixed_port();
     for _ in 0..2 {
         let mut nextest = run.nextest("has_the_fixed_port");
         nextest.env("PORT", &port);
         passes(nextest);
     }
     assert_eq!(run.starts(), 2);
+}
+
+#[test]
+fn its_port_is_the_runs_until_it_is_stopped_by_any_test() {
+    let run = Run::new();
+    let temporary = run.path("temporary");
+    fs::create_dir(&temporary).expect("own directory");
+    // One at a time: each finds it stopped.
+    let mut nextest = run.nextest("port_of_");
+    nextest.env("PORT", fixed_port()).env("TMPDIR", &temporary);
+    nextest.arg("-j1");
+    passes(nextest);
+    nothing_is_left_in(&temporary);
+}
+
+#[test]
+fn no_lock_and_no_directory_is_left_of_it() {
+    let run = Run::new();
+    let temporary = run.path("temporary");
+    fs::create_dir(&temporary).expect("own directory");
+    for filter in ["uses_it", "has_a_slot"] {
+        let mut tests = run.cargo_test(filter);
+        tests.env("TMPDIR", &temporary);
+        passes(tests);
+    }
+    assert!(run.is_gone());
+    nothing_is_left_in(&temporary);
+}
+
+/// Its supervisor cleans up last: the kernel tells of that, but to its parent alone.
+fn nothing_is_left_in(directory: &Path) {
+    let ours = || {
+        let entries = fs::read_dir(directory).expect("own directory");
+        let names = entries.map(|entry| entry.expect("own directory").file_name());
+        let ours = names.filter(|name| name.as_encoded_bytes().starts_with(b"mirakuru"));
+        ours.collect::<Vec<_>>()
+    };
+    let begun = Instant::now();
+    while !ours().is_empty() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", ours());
+        thread::yield_now();
+    }
 }
 
 fn gone_after(signal: Signal) {

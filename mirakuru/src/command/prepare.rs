@@ -116,9 +116,11 @@ fn is_of_one_test(name: &std::ffi::OsStr) -> bool {
         "CARGO_CRATE_",
     ];
     let name = name.as_encoded_bytes();
-    PREFIXES
-        .iter()
-        .any(|prefix| name.starts_with(prefix.as_bytes()))
+    // Cargo gives the directory of a package's build script to its tests.
+    name == b"OUT_DIR"
+        || PREFIXES
+            .iter()
+            .any(|prefix| name.starts_with(prefix.as_bytes()))
 }
 
 /// Absolute, as the supervisor stands elsewhere; the test's own directory by default.

@@ -90,14 +90,16 @@ impl<R: Readiness> Executor<R> {
         };
         match run.link.share(&place.runner, place.socket()) {
             Some(Ok(())) => {
-                place.note_port(run.context.port());
+                place.note_supervisor(run.link.supervisor());
+                // From now on the run has the port, and any of its processes may give it back.
+                self.session.hand_over_port();
                 self.describe(&run);
                 Ok(())
             }
             Some(Err(failure)) => {
                 // Nobody would know of it.
                 self.session.bring_down(&run, StopPlan::ABRUPT);
-                self.session.give_back();
+                self.give_back();
                 Err(self.refused("share it with the run", failure.error()))
             }
             None => Err(self.lost(&run.link)),

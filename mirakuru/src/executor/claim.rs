@@ -2,13 +2,14 @@
 //! for. Taken before the start's clock begins, and kept through restarts and outages.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Executor;
 use crate::environment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::events::Step;
-use crate::port::{self, Held, OnConflict};
+use crate::port::{self, Held, OnConflict, Place};
 use crate::readiness::{Context, Readiness};
 use crate::shared::run;
 use crate::supervisor::protocol::Leased;
@@ -141,7 +142,7 @@ impl<R: Readiness> Executor<R> {
         };
         let policy = self.config.on_conflict.unwrap_or(unsaid);
         let queue = Deadline::after(environment::queue_bound());
-        let mut queued = false;
+        let mut place = None;
         loop {
             // Asked for as long as is left, and after a queue once more.
             let look = deadline.at_least(LOOK);
@@ -152,7 +153,7 @@ impl<R: Readiness> Executor<R> {
             }
             let Some(holder) = self.take_fixed(port, policy, deadline)? else {
                 let fresh = || Deadline::after(self.config.start_bound());
-                return Ok(Claim::Ours(if queued { fresh() } else { deadline }));
+                return Ok(Claim::Ours(place.map_or(deadline, |_| fresh())));
             };
             if policy == OnConflict::Fail {
                 return Err(self.held_elsewhere(&holder));
@@ -160,11 +161,14 @@ impl<R: Readiness> Executor<R> {
             if queue.has_passed() {
                 return Err(self.queued_in_vain(port, &holder, queue));
             }
-            if !queued {
-                let holder = &holder;
-                self.tell(&Step::Queues { port, holder });
+            let place = match &mut place {
+                Some(place) => place,
+                None => place.insert(self.queue_up(port, &holder)?),
+            };
+            // Where no note can be left, there is still the queue's bound.
+            if let Ok(Some(circle)) = place.has_to_give_way(own_ports) {
+                return Err(self.waits_in_a_circle(port, &circle));
             }
-            queued = true;
             wait::pause(port::next_try(queue.elapsed()));
         }
     }
@@ -188,12 +192,14 @@ impl<R: Readiness> Executor<R> {
             return Err(self.held_for_ever(port, &holder));
         }
         match self.lease(Some(port))? {
+            // Other processes of the run may give it back, and take it again.
+            Leased::Granted(_) if link.is_shared() => Ok(None),
             Leased::Granted(port) => {
                 let held = Held::note(port, self.title(), self.session.is_fixture());
                 self.session.hold(held, &link);
                 Ok(None)
             }
-            Leased::Elsewhere(_) if policy == OnConflict::Wait && run::holds(port) => {
+            Leased::Elsewhere(_) if policy == OnConflict::Wait && self.is_the_runs(port)? => {
                 Err(self.held_for_ever(port, "a shared fixture of this run"))
             }
             Leased::Elsewhere(holder) => Ok(Some(holder)),
@@ -201,9 +207,34 @@ impl<R: Readiness> Executor<R> {
         }
     }
 
+    /// Gives the fixed port back.
+    pub(super) fn give_back(&self) {
+        self.session.give_back();
+        if let (Some(link), Wanted::Fixed(port)) = (self.session.shared_link(), self.wanted_port())
+        {
+            link.release(port);
+        }
+    }
+
+    fn queue_up(&self, port: u16, holder: &str) -> Result<Place> {
+        self.tell(&Step::Queues { port, holder });
+        Ok(Place::new(self.locks()?, port, self.holder()))
+    }
+
+    fn locks(&self) -> Result<PathBuf> {
+        port::lock_directory()
+            .map_err(|mistake| self.scene().reason(mistake).into_error(ErrorKind::Io))
+    }
+
+    /// Whether a shared fixture of this run has the port.
+    fn is_the_runs(&self, port: u16) -> Result<bool> {
+        let locks = self.locks()?;
+        let holder = port::holder(&locks, port);
+        Ok(holder.is_some_and(|pid| run::supervisors(&locks).contains(&pid)))
+    }
+
     fn lease(&self, port: Option<u16>) -> Result<Leased> {
-        let directory = port::lock_directory()
-            .map_err(|mistake| self.scene().reason(mistake).into_error(ErrorKind::Io))?;
+        let directory = self.locks()?;
         let link = self.link(Deadline::after(self.config.start_bound()))?;
         link.lease(port, self.holder(), directory)
             .ok_or_else(|| self.lost(&link))
@@ -245,42 +276,13 @@ impl<R: Readiness> Executor<R> {
             Err(error) => Err(error),
         }
     }
+}
 
-    fn held_elsewhere(&self, holder: &str) -> Error {
-        let mut scene = self
-            .scene()
-            .reason("another executor has the lease on its port");
-        scene.headline = Some("was not started: its port is taken".to_owned());
-        scene.held_by = Some(holder.to_owned());
-        scene.advice = Some(
-            "`OnConflict::Wait` queues for the port; `{port}` is one that nobody else has"
-                .to_owned(),
-        );
-        scene.into_error(ErrorKind::AlreadyRunning)
-    }
-
-    fn held_for_ever(&self, port: u16, holder: &str) -> Error {
-        let mut scene = self.scene().reason(format!(
-            "port {port} is not given back while this thread waits: the wait would never end"
-        ));
-        scene.held_by = Some(holder.to_owned());
-        scene.advice =
-            Some("stop or drop the other one first, or give one of them another port".to_owned());
-        scene.into_error(ErrorKind::AlreadyRunning)
-    }
-
-    fn queued_in_vain(&self, port: u16, holder: &str, queue: Deadline) -> Error {
-        let mut scene = self.scene();
-        scene.headline = Some("was not started: its port did not become free".to_owned());
-        scene.waited_for = Some(format!("the lease on port {port}"));
-        scene.waited = Some(queue.elapsed());
-        scene.held_by = Some(holder.to_owned());
-        scene.advice = Some(
-            "stop what holds it, give each test a port of its own with `{port}`, or let the queue be longer (MIRAKURU_QUEUE_TIMEOUT, in seconds)"
-                .to_owned(),
-        );
-        scene.into_error(ErrorKind::TimeoutExpired)
-    }
+/// The ports that are not given back while this thread waits.
+fn own_ports(locks: &Path) -> Vec<u16> {
+    let mut own = Held::own();
+    own.extend(port::leased(locks, &run::supervisors(locks)));
+    own
 }
 
 /// Whether anybody accepts connections on this port of the loopback interface.

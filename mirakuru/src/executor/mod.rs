@@ -4,6 +4,7 @@ mod accessors;
 mod attached;
 mod claim;
 mod config;
+mod conflict;
 mod failure;
 mod kinds;
 mod order;

@@ -24,7 +24,8 @@ impl<R: Readiness> Executor<R> {
     }
 
     /// Stops it now, and starts it again when the guard is dropped: a bounded outage. Where it is a
-    /// shared fixture, other tests that ask for it wait until then; this thread has it stopped.
+    /// shared fixture, other tests that ask for it wait until then; this thread has it stopped. A plain
+    /// [`start`](Self::start) of another thread of this process ends it sooner.
     ///
     /// # Errors
     ///
@@ -150,7 +151,7 @@ impl<R: Readiness> StartAgain for Executor<R> {
 
     fn stay_stopped(&self) {
         if !self.session.is_foreign() {
-            self.session.give_back();
+            self.give_back();
             self.session.keep_lock(None);
         }
     }

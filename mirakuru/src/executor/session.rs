@@ -225,6 +225,11 @@ impl Session {
         }
     }
 
+    /// The lease on the fixed port is not this process's any more.
+    pub(super) fn hand_over_port(&self) {
+        self.state().held = None;
+    }
+
     pub(super) fn reuse(&self) {
         self.state().reused = true;
     }

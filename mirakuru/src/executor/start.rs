@@ -84,7 +84,7 @@ impl<R: Readiness> Executor<R> {
                 return Ok(());
             };
             if moves == MOST_MOVES || deadline.has_passed() || !self.has_to_move(&error) {
-                self.session.give_back();
+                self.give_back();
                 return Err(error);
             }
             moves += 1;

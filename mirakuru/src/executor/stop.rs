@@ -161,7 +161,7 @@ impl<R: Readiness> Executor<R> {
                 // Another one may have been started meanwhile, by whoever shares it.
                 let latest = self.up().filter(|latest| latest.number == run.number);
                 let gone = latest.and_then(|run| self.session.bring_down(&run, StopPlan::ABRUPT));
-                self.session.give_back();
+                self.give_back();
                 gone
             }
             _ => None,
@@ -191,8 +191,9 @@ impl<R: Readiness> Executor<R> {
     /// The end that is brought by who has the turn, and the run's lock where the run shares it.
     pub(super) fn end_in_turn(&self, plan: StopPlan, port: Port) -> Result<Option<(Run, Gone)>> {
         let Some(run) = self.up() else {
-            if port == Port::GivenBack {
-                self.session.give_back();
+            // In an outage it is kept for who brings that to its end.
+            if port == Port::GivenBack && !self.session.is_in_outage() {
+                self.give_back();
             }
             return Ok(None);
         };
@@ -203,7 +204,7 @@ impl<R: Readiness> Executor<R> {
             return Err(self.survivors(&run, &gone));
         }
         if port == Port::GivenBack {
-            self.session.give_back();
+            self.give_back();
         }
         Ok(Some((run, gone)))
     }

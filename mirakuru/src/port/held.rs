@@ -59,6 +59,16 @@ impl Held {
         };
         Some(format!("the executor {}, {whose}", entry.title))
     }
+
+    /// The ports that are not given back while this thread waits.
+    pub(crate) fn own() -> Vec<u16> {
+        let own = thread::current().id();
+        let entries = entries();
+        let own = entries
+            .iter()
+            .filter(|entry| entry.shared || entry.thread == own);
+        own.map(|entry| entry.port).collect()
+    }
 }
 
 impl Drop for Held {

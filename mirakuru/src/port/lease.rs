@@ -35,7 +35,7 @@ pub(crate) enum Taken {
 impl Lease {
     /// Takes the lease on this port, unless somebody else holds it. `holder` is what others are told.
     pub(crate) fn take(directory: &Path, port: u16, holder: &str) -> io::Result<Taken> {
-        let path = directory.join(format!("port-{port}"));
+        let path = file_of(directory, port);
         loop {
             let mut file = match open(&path) {
                 Ok(file) => file,
@@ -75,6 +75,35 @@ impl Drop for Lease {
             let _ = fs::remove_dir(directory);
         }
     }
+}
+
+const PREFIX: &str = "port-";
+
+fn file_of(directory: &Path, port: u16) -> PathBuf {
+    directory.join(format!("{PREFIX}{port}"))
+}
+
+/// The process that holds the lease on this port: a supervisor. Not for one, whose own leases do not
+/// count, and would be given back.
+pub(crate) fn holder(directory: &Path, port: u16) -> Option<u32> {
+    let file = File::open(file_of(directory, port)).ok()?;
+    let mut lock = libc::flock {
+        l_type: libc::F_RDLCK.try_into().unwrap_or_default(),
+        ..whole_file()
+    };
+    fcntl(&file, FcntlArg::F_GETLK(&mut lock)).ok()?;
+    let held = i32::from(lock.l_type) != libc::F_UNLCK;
+    u32::try_from(lock.l_pid).ok().filter(|_| held)
+}
+
+/// The ports that these supervisors have leases on.
+pub(crate) fn leased(directory: &Path, supervisors: &[u32]) -> Vec<u16> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    let ports = names.filter_map(|name| name.strip_prefix(PREFIX)?.parse().ok());
+    ports
+        .filter(|port| holder(directory, *port).is_some_and(|pid| supervisors.contains(&pid)))
+        .collect()
 }
 
 fn open(path: &Path) -> io::Result<File> {

@@ -3,20 +3,22 @@
 //! A lease is a lock on a file (`fcntl(2)`, `F_SETLK`) in a directory of the user's own. The
 //! supervisor takes and holds it, so that it lasts as long as the tree, also where the test process is
 //! killed; and it is the supervisor's alone, as a forked child inherits no such lock. The file says
-//! who holds it. It is removed with the lease, and
-//! the directory with the last one, so nothing is left.
+//! who holds it. It is removed with the lease, and the directory with the last one; what a killed
+//! supervisor leaves is taken over by the next that asks for the port.
 
 mod directory;
 mod held;
 mod lease;
 mod pick;
+mod queue;
 
 use std::time::Duration;
 
 pub(crate) use directory::lock_directory;
 pub(crate) use held::Held;
-pub(crate) use lease::{Lease, Taken};
+pub(crate) use lease::{Lease, Taken, holder, leased};
 pub(crate) use pick::pick;
+pub(crate) use queue::{Circle, Place};
 
 /// What a start does where somebody holds its fixed port already.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -28,7 +30,8 @@ pub enum OnConflict {
     /// Queues until the other executor, of whatever test process, has given the port back. The
     /// start's timeout begins after that; the queue has a bound of its own, ten minutes or as many
     /// seconds as the environment variable `MIRAKURU_QUEUE_TIMEOUT` says. What is no executor is not
-    /// waited for: `AlreadyRunning`.
+    /// waited for: `AlreadyRunning`, as is a wait that could never end: for a port of this thread's own,
+    /// of a shared fixture, or of one that waits for a port of ours, a higher one than we ask for.
     Wait,
     /// Uses what already answers there, and never stops it. Where nothing does, it is started, and
     /// stopped again.

@@ -1,10 +1,10 @@
 //! Locks on files that test processes share (`flock(2)`): released when their holder dies.
 
-use std::fs::{File, OpenOptions};
-use std::io;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 
 use nix::fcntl::{Flock, FlockArg};
 use nix::libc;
@@ -18,18 +18,24 @@ use crate::wait::{self, Deadline};
 pub(crate) struct FileLock {
     /// Until the drop.
     file: Option<Flock<File>>,
+    /// The file, where it goes with the lock.
+    passing: Option<PathBuf>,
     process: u32,
 }
 
 impl Drop for FileLock {
     fn drop(&mut self) {
         let Some(file) = self.file.take() else { return };
-        if self.process == std::process::id() {
-            drop(file);
-        } else {
+        if self.process != std::process::id() {
             let copy = file.as_raw_fd();
             std::mem::forget(file);
             let _ = nix::unistd::close(copy);
+            return;
+        }
+        // Ahead of the lock's end, so that nobody can lock what is then removed.
+        if let Some(path) = &self.passing {
+            let _ = fs::remove_file(path);
+            let _ = path.parent().map(fs::remove_dir);
         }
     }
 }
@@ -49,21 +55,48 @@ impl FileLock {
     }
 
     /// The lock, unless somebody has it.
-    pub(crate) fn try_take(path: &Path) -> io::Result<Option<Self>> {
-        let file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .custom_flags(libc::O_NOFOLLOW)
-            .open(path)?;
-        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(file) => Ok(Some(Self {
-                file: Some(file),
-                process: std::process::id(),
-            })),
-            Err((_, nix::Error::EAGAIN | nix::Error::EINTR)) => Ok(None),
-            Err((_, errno)) => Err(errno.into()),
+    fn try_take(path: &Path) -> io::Result<Option<Self>> {
+        loop {
+            let file = OpenOptions::new()
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .mode(0o600)
+                .custom_flags(libc::O_NOFOLLOW)
+                .open(path)?;
+            let file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+                Ok(file) => file,
+                Err((_, nix::Error::EAGAIN | nix::Error::EINTR)) => return Ok(None),
+                Err((_, errno)) => return Err(errno.into()),
+            };
+            // It may have been removed between the opening and the lock: then this is a lock on nothing.
+            let still_there = fs::symlink_metadata(path)
+                .is_ok_and(|found| file.metadata().is_ok_and(|own| own.ino() == found.ino()));
+            if still_there {
+                return Ok(Some(Self {
+                    file: Some(file),
+                    passing: None,
+                    process: std::process::id(),
+                }));
+            }
         }
+    }
+
+    /// The same on a file that is removed with the lock, and with the last of them its directory.
+    pub(crate) fn try_take_passing(path: &Path) -> io::Result<Option<Self>> {
+        let mut taken = Self::try_take(path)?;
+        if let Some(lock) = &mut taken {
+            lock.passing = Some(path.to_owned());
+        }
+        Ok(taken)
+    }
+
+    /// Replaces what is in the file.
+    pub(crate) fn write(&self, text: &str) -> io::Result<()> {
+        let Some(mut file) = self.file.as_deref() else {
+            return Ok(());
+        };
+        file.set_len(0)?;
+        file.write_all(text.as_bytes())
     }
 }

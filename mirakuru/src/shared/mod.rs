@@ -70,7 +70,8 @@ impl<T: Fixture> Shared<T> {
     ///
     /// The first test to ask starts it, the others come to it. `stop`, `restart`, `stopped` and `kill`
     /// act on it for everyone. It is started without the environment variables that differ from test
-    /// to test (`NEXTEST*`, `CARGO_PKG_*` and their like), as it must not matter who came first.
+    /// to test (`NEXTEST*`, `CARGO_PKG_*` and their like), as it must not matter who came first. Tests
+    /// of several packages differ in their directory too: give it a [`cwd`](Executor::cwd) then.
     ///
     /// Where the runner is not known (a test binary started from a shell or an IDE, `sudo`, no
     /// `/proc`) it is one for each process, and one line on standard error says why.

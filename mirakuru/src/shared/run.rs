@@ -70,12 +70,10 @@ impl RunPlace {
         self.directory.join(format!("{}.use", self.name))
     }
 
-    /// For the tests of the run: this port is not given back before its end.
-    pub(crate) fn note_port(&self, port: u16) {
-        let _ = fs::write(
-            self.directory.join(format!("{}.port", self.name)),
-            port.to_string(),
-        );
+    /// For the tests of the run: what this process has is not given back before the run's end.
+    pub(crate) fn note_supervisor(&self, pid: u32) {
+        let path = self.directory.join(format!("{}.{SUPERVISOR}", self.name));
+        let _ = fs::write(path, pid.to_string());
     }
 
     fn failures_file(&self) -> PathBuf {
@@ -93,18 +91,24 @@ impl RunPlace {
     }
 }
 
-/// Whether a shared fixture of this run has the port.
-pub(crate) fn holds(port: u16) -> bool {
-    let directory = || {
-        let runner = super::runner::find().ok()?;
-        Some(directory_of(&lock_directory().ok()?, &runner))
+/// What the name of a file ends with that holds a supervisor's pid.
+const SUPERVISOR: &str = "supervisor";
+
+/// The supervisors of what this run shares.
+pub(crate) fn supervisors(locks: &Path) -> Vec<u32> {
+    let Ok(runner) = super::runner::find() else {
+        return Vec::new();
     };
-    let entries = directory().and_then(|directory| fs::read_dir(directory).ok());
-    entries.into_iter().flatten().flatten().any(|entry| {
-        let path = entry.path();
-        path.extension().is_some_and(|kind| kind == "port")
-            && fs::read_to_string(path).is_ok_and(|noted| noted == port.to_string())
-    })
+    let entries = fs::read_dir(directory_of(locks, &runner));
+    let paths = entries
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path());
+    paths
+        .filter(|path| path.extension().is_some_and(|kind| kind == SUPERVISOR))
+        .filter_map(|path| fs::read_to_string(path).ok()?.parse().ok())
+        .collect()
 }
 
 fn directory_of(locks: &Path, runner: &Runner) -> PathBuf {

@@ -56,7 +56,7 @@ fn take() -> Result<Slot, String> {
     let mut number = 0;
     loop {
         let path = lock_directory()?.join(format!("slot-{number}"));
-        match FileLock::try_take(&path) {
+        match FileLock::try_take_passing(&path) {
             Ok(Some(lock)) => {
                 return Ok(Slot {
                     number,

@@ -72,6 +72,14 @@ impl Link {
         self.wait(Deadline::after(SUPERVISOR_BOUND), |state| {
             state.attached.is_some().then_some(())
         })?;
-        self.state().attached.take()
+        let attached = self.state().attached.take();
+        // Should the supervisor be killed, it is removed from here.
+        if let Some(directory) = attached
+            .as_ref()
+            .and_then(|(service, _)| service.directory.clone())
+        {
+            self.directory.get_or_init(|| directory);
+        }
+        attached
     }
 }

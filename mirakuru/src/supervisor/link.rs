@@ -50,7 +50,7 @@ pub(crate) struct Link {
     /// Milliseconds that the tree may take to stop; read by the exit hook, which takes no lock.
     patience: AtomicU64,
     /// The private directory; known without a lock, for the exit hook.
-    directory: OnceLock<PathBuf>,
+    pub(super) directory: OnceLock<PathBuf>,
     swept: OnceLock<Vec<(u32, String)>>,
 }
 

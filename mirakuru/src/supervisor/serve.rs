@@ -99,11 +99,13 @@ pub(super) fn serve(role: Role) {
         server.answer_watches();
     }
     let private = server.directory.as_deref();
-    for directory in [
-        private.filter(|_| !server.keep),
-        server.clients.door().and_then(Path::parent),
-    ] {
+    let of_the_run = server.clients.door().and_then(Path::parent);
+    for directory in [private.filter(|_| !server.keep), of_the_run] {
         directory.into_iter().for_each(directory::remove);
+    }
+    // That of the locks, if these were the last.
+    if let Some(locks) = of_the_run.and_then(Path::parent) {
+        let _ = std::fs::remove_dir(locks);
     }
     // Last: who queues for the port finds nothing of the tree. What follows ends without dropping.
     server.leases.clear();

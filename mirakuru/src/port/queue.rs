@@ -1,0 +1,214 @@
+//! Who queues for a port and has others meanwhile, which it does not give back: two that have what
+//! the other one waits for would wait for ever.
+//!
+//! Each of them leaves a note beside the locks as long as it queues. Whoever finds that the notes lead
+//! from the port it waits for to one that it has stands in a circle. One of those in it gives way: who
+//! waits for a lower port than it has, as nobody does who takes them in order.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use nix::fcntl::{Flock, FlockArg};
+
+use crate::shared::lock::FileLock;
+use crate::wait::Deadline;
+
+const PREFIX: &str = "queue-";
+/// A circle stays: it need not be seen at once.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
+
+/// What one that queues says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Note {
+    wanted: u16,
+    held: Vec<u16>,
+    /// Who it is, for people.
+    who: String,
+}
+
+/// A place in the queue for a port.
+#[derive(Debug)]
+pub(crate) struct Place {
+    directory: PathBuf,
+    wanted: u16,
+    who: String,
+    next_look: Deadline,
+    /// What is had meanwhile, and the note of it: until this is dropped, or its process dies.
+    note: Option<(Vec<u16>, FileLock)>,
+}
+
+/// Two ports that are waited for in a circle.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Circle {
+    /// What this one has, and another one of the circle waits for.
+    pub(crate) held: u16,
+    /// Who that is, for people.
+    pub(crate) other: String,
+}
+
+impl Place {
+    pub(crate) fn new(directory: PathBuf, wanted: u16, who: String) -> Self {
+        Self {
+            directory,
+            wanted,
+            who,
+            next_look: Deadline::after(Duration::ZERO),
+            note: None,
+        }
+    }
+
+    /// Whether this is the one that has to give way, in a circle that would wait for ever. `held` says
+    /// what is not given back while this one waits; asked now and then, as other threads take more.
+    pub(crate) fn has_to_give_way(
+        &mut self,
+        held: impl FnOnce(&Path) -> Vec<u16>,
+    ) -> io::Result<Option<Circle>> {
+        if !self.next_look.has_passed() {
+            return Ok(None);
+        }
+        self.next_look = Deadline::after(BETWEEN_LOOKS);
+        let held = held(&self.directory);
+        if self.note.as_ref().is_none_or(|(noted, _)| *noted != held) {
+            self.note = None;
+            if !held.is_empty() {
+                let note = self.leave_note(&held)?;
+                self.note = Some((held.clone(), note));
+            }
+        }
+        let circle = circle(&notes(&self.directory), self.wanted, &held);
+        Ok(circle.filter(|circle| self.wanted < circle.held))
+    }
+
+    fn leave_note(&self, held: &[u16]) -> io::Result<FileLock> {
+        static NOTES: AtomicU64 = AtomicU64::new(0);
+        let number = NOTES.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{PREFIX}{}-{number}", std::process::id());
+        let path = self.directory.join(name);
+        // Who looks through the notes may have locked this one just now, to see whether it is anybody's.
+        let note = loop {
+            if let Some(note) = FileLock::try_take_passing(&path)? {
+                break note;
+            }
+        };
+        let ports: Vec<_> = held.iter().map(u16::to_string).collect();
+        note.write(&format!(
+            "{} {}\n{}",
+            self.wanted,
+            ports.join(" "),
+            self.who
+        ))?;
+        Ok(note)
+    }
+}
+
+/// Follows those who wait, from who has `wanted` on, to one who waits for a port of `own`.
+fn circle(notes: &[Note], wanted: u16, own: &[u16]) -> Option<Circle> {
+    let mut looked_at = vec![wanted];
+    let mut next = 0;
+    while let Some(port) = looked_at.get(next).copied() {
+        next += 1;
+        for note in notes.iter().filter(|note| note.held.contains(&port)) {
+            if own.contains(&note.wanted) {
+                return Some(Circle {
+                    held: note.wanted,
+                    other: note.who.clone(),
+                });
+            }
+            if !looked_at.contains(&note.wanted) {
+                looked_at.push(note.wanted);
+            }
+        }
+    }
+    None
+}
+
+/// The notes of those who queue now. What the dead left is removed.
+fn notes(directory: &Path) -> Vec<Note> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let queued = entries.filter(|entry| {
+        entry
+            .file_name()
+            .as_encoded_bytes()
+            .starts_with(PREFIX.as_bytes())
+    });
+    queued.filter_map(|entry| note(&entry.path())).collect()
+}
+
+fn note(path: &Path) -> Option<Note> {
+    let file = File::open(path).ok()?;
+    let text = fs::read_to_string(path).ok()?;
+    // Whoever it is holds the lock as long as it lives; the file goes before the lock is given back.
+    if let Ok(_nobodys) = Flock::lock(file, FlockArg::LockSharedNonblock) {
+        let _ = fs::remove_file(path);
+        return None;
+    }
+    let (ports, who) = text.split_once('\n')?;
+    let mut ports = ports.split(' ').map(str::parse);
+    Some(Note {
+        wanted: ports.next()?.ok()?,
+        held: ports.collect::<Result<_, _>>().ok()?,
+        who: who.to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn queued(wanted: u16, held: &[u16]) -> Note {
+        Note {
+            wanted,
+            held: held.to_vec(),
+            who: format!("who waits for {wanted}"),
+        }
+    }
+
+    #[test]
+    fn a_circle_is_found_through_any_number_of_others() {
+        let notes = [queued(2, &[1]), queued(3, &[9, 2]), queued(4, &[3])];
+        let found = circle(&notes, 1, &[4]).expect("a circle");
+        assert_eq!((found.held, found.other.as_str()), (4, "who waits for 4"));
+        assert_eq!(circle(&notes, 1, &[5]), None);
+        assert_eq!(
+            circle(&notes, 9, &[2]),
+            None,
+            "2 is waited for by who has 1"
+        );
+    }
+
+    #[test]
+    fn those_who_wait_for_each_other_without_us_are_no_circle_of_ours() {
+        let notes = [queued(2, &[1]), queued(1, &[2])];
+        assert_eq!(circle(&notes, 1, &[3]), None);
+    }
+
+    #[test]
+    fn who_waits_for_the_lower_port_gives_way_and_nothing_is_left() {
+        let locks = tempfile::tempdir().expect("a temporary directory");
+        let directory = locks.path().join("locks");
+        fs::create_dir(&directory).expect("own directory");
+        let place = |wanted| Place::new(directory.clone(), wanted, "me".to_owned());
+        // Of one that was killed.
+        fs::write(directory.join("queue-1-0"), "2 1\nnobody").expect("own directory");
+        let look = |mut place: Place, held| {
+            place.next_look = Deadline::after(Duration::ZERO);
+            let circle = place.has_to_give_way(|_| vec![held]);
+            (circle.expect("room"), place)
+        };
+        let (circle, down) = look(place(1), 2);
+        assert_eq!(circle, None);
+        let (circle, up) = look(place(2), 1);
+        assert_eq!(circle, None, "the other one gives way");
+        let (circle, down) = look(down, 2);
+        let circle = circle.expect("both wait");
+        assert_eq!((circle.held, circle.other.as_str()), (2, "me"));
+        drop(up);
+        let (circle, down) = look(down, 2);
+        assert_eq!(circle, None);
+        drop(down);
+        assert!(!directory.exists());
+    }
+}
