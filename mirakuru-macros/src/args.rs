@@ -110,9 +110,21 @@ fn option(input: ParseStream<'_>) -> Result<Written> {
         let ahead = input.fork();
         let expr = ahead.parse()?;
         syn::parse::discouraged::Speculative::advance_to(input, &ahead);
-        Value::Expr(expr)
+        Value::Expr(ungrouped(expr))
     };
     Ok(Written { key, value })
+}
+
+/// As it was written, where a `macro_rules!` hands it on as a fragment: the compiler puts that in a group.
+fn ungrouped(expr: Expr) -> Expr {
+    match expr {
+        Expr::Group(group) => ungrouped(*group.expr),
+        Expr::Array(mut array) => {
+            array.elems = array.elems.into_iter().map(ungrouped).collect();
+            Expr::Array(array)
+        }
+        written => written,
+    }
 }
 
 /// The braces are taken as one: a mistake in them is told once, and what stands behind is read.
@@ -154,7 +166,7 @@ fn pair(content: ParseStream<'_>) -> Result<(LitStr, Expr)> {
         return Err(Error::new(name.span(), ""));
     }
     content.parse::<Token![=]>()?;
-    Ok((name, content.parse()?))
+    Ok((name, ungrouped(content.parse()?)))
 }
 
 fn skip_to_comma(input: ParseStream<'_>) -> Result<()> {

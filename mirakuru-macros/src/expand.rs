@@ -171,7 +171,11 @@ fn end(
     let annotation = told.as_ref().map(|ty| quote!(: #door::Outcome<#ty>));
     let returns = told.as_ref().map(|ty| quote!(-> #ty));
     let run = if is_async {
-        quote!(#door::catch_async(async { #body }).await)
+        // A block has no return type: its type must be known ahead of the body, which may rely on it.
+        let known = told
+            .as_ref()
+            .map(|ty| quote!(if false { return #door::never::<#ty>(); }));
+        quote!(#door::catch_async(async { #known #body }).await)
     } else {
         quote!(#door::catch(|| #returns { #body }))
     };

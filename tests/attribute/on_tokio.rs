@@ -31,6 +31,22 @@ async fn several_threads(service: &TcpExecutor) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+#[with_process(simple = "sleep 60")]
+#[tokio::test]
+async fn values_are_coerced(sleep: &SimpleExecutor) -> Result<(), Box<dyn Error>> {
+    if !sleep.running() {
+        return Err(Box::new(std::fmt::Error));
+    }
+    assert_eq!(coerced().await, Some(&b"ab"[..]));
+    Ok(())
+}
+
+#[with_process(simple = "sleep 60")]
+async fn coerced() -> Option<&'static [u8]> {
+    tokio::task::yield_now().await;
+    Some(b"ab")
+}
+
 #[with_process(http = [HTTP_SERVICE, "{port}"], url = "http://127.0.0.1:{port}/")]
 #[tokio::test]
 async fn http_in_one_thread(service: &HttpExecutor) {

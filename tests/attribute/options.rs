@@ -160,3 +160,33 @@ fn on_conflict() {
 fn path_of_the_crate(sleep: &SimpleExecutor) {
     assert!(sleep.running());
 }
+
+/// What a `macro_rules!` hands on is checked as if it was written here.
+macro_rules! given {
+    ($name:ident, $command:expr, $text:expr, $signal:path, $time:expr, $policy:expr, $key:literal) => {
+        #[with_process(
+                    output = ["sh", "-c", $command],
+                    banner = $text,
+                    env = { TEXT = $text, $key = "{tmpdir}" },
+                    stop_signal = $signal,
+                    timeout = $time,
+                    on_conflict = $policy,
+                )]
+        #[test]
+        fn $name(service: &OutputExecutor) {
+            assert_eq!(service.output().text(), "ready\n");
+            service.stop().expect("it is stopped by its signal");
+            assert_eq!(service.exit_code(), Some(-2));
+        }
+    };
+}
+
+given!(
+    of_fragments,
+    "echo $TEXT; exec sleep 60",
+    "ready",
+    SIGINT,
+    "10s",
+    wait,
+    "OTHER"
+);

@@ -50,3 +50,15 @@ fn where_it_cannot_start_the_test_fails() {
     let told = crate::bodies::panic_of(cannot_start);
     assert!(told.contains("ended before it was ready"), "{told}");
 }
+
+macro_rules! lent {
+    ($name:ident, $fixture:path) => {
+        #[with_process(shared = $fixture)]
+        #[test]
+        fn $name(service: &TcpExecutor) {
+            assert!(service.running());
+        }
+    };
+}
+
+lent!(lent_by_a_fragment, SERVICE);

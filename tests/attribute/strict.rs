@@ -23,6 +23,13 @@ mod lints {
 
     use crate::programs::{HTTP_SERVICE, LISTENS_LATE, PRINTS};
 
+    #[with_process(tcp = [LISTENS_LATE, "{port}"])]
+    #[tokio::test]
+    async fn asynchronous(service: &TcpExecutor) -> Result<(), Box<dyn Error>> {
+        tokio::net::TcpStream::connect(service.addr()).await?;
+        Ok(())
+    }
+
     #[with_process(tcp = [LISTENS_LATE, "{port}"], bind = db)]
     #[with_process(
         http = [HTTP_SERVICE, "{port}"],

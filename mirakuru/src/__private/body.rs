@@ -28,6 +28,16 @@ pub async fn catch_async<F: Future>(body: F) -> thread::Result<F::Output> {
     CatchUnwind(Box::pin(body)).await
 }
 
+/// A value of the type that an async body returns. Never called.
+///
+/// # Panics
+///
+/// Always.
+#[must_use]
+pub fn never<T>() -> T {
+    unreachable!("it stands behind `if false`")
+}
+
 struct CatchUnwind<F>(Pin<Box<F>>);
 
 impl<F: Future> Future for CatchUnwind<F> {

@@ -17,7 +17,7 @@ pub use ::core;
 /// What the expansion names of the public API, whatever the crate is called.
 pub use crate as api;
 
-pub use body::{ByNothing, ByResult, Outcome, Verdict, catch, catch_async};
+pub use body::{ByNothing, ByResult, Outcome, Verdict, catch, catch_async, never};
 pub use process::{Given, Lent, Process, bound, prepared};
 pub use values::{Time, duration, signal, text};
 
