@@ -6,7 +6,7 @@ use super::Executor;
 use crate::output::Output;
 use crate::readiness::Readiness;
 use crate::readiness::tcp_address;
-use crate::supervisor::state::State;
+use crate::supervisor::link::State;
 use crate::wait::Deadline;
 
 impl<R: Readiness> Executor<R> {

@@ -15,8 +15,8 @@ use crate::shared::MOST_FAILURES;
 use crate::shared::lock::FileLock;
 use crate::shared::run::RunPlace;
 use crate::supervisor::link::Link;
+use crate::supervisor::link::State;
 use crate::supervisor::protocol::{Description, StopPlan, Stream};
-use crate::supervisor::state::State;
 use crate::wait::Deadline;
 
 impl<R: Readiness> Executor<R> {

@@ -2,6 +2,7 @@
 
 mod accessors;
 mod attached;
+mod awaited;
 mod claim;
 mod config;
 mod conflict;

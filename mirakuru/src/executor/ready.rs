@@ -9,8 +9,8 @@ use crate::events::Step;
 use crate::output::Output;
 use crate::readiness::probe::{Answer, Probe, Question};
 use crate::readiness::{NotReady, Readiness};
+use crate::supervisor::link::State;
 use crate::supervisor::protocol::Stream;
-use crate::supervisor::state::State;
 use crate::wait::{Deadline, Pace};
 
 /// When a start begins to be slow.

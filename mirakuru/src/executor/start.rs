@@ -17,8 +17,8 @@ use crate::readiness::probe::{Answer, Probe, Question};
 use crate::readiness::{Context, Readiness, Situation};
 use crate::shared::MOST_FAILURES;
 use crate::supervisor::link::Link;
+use crate::supervisor::link::State;
 use crate::supervisor::protocol::StopPlan;
-use crate::supervisor::state::State;
 use crate::wait::Deadline;
 
 /// How often a free port is changed for another, as a stranger came first.

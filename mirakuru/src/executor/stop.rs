@@ -9,7 +9,6 @@ use crate::error::{ErrorKind, Result};
 use crate::readiness::Readiness;
 use crate::signal::Signal;
 use crate::supervisor::protocol::{Gone, StopPlan};
-use crate::wait::Deadline;
 
 impl<R: Readiness> Executor<R> {
     /// Stops the process and everything that it started: the stop signal to its process group, the
@@ -114,60 +113,6 @@ impl<R: Readiness> Executor<R> {
             .ok_or_else(|| self.not_running())?;
         run.link.signal(signal.as_raw());
         Ok(self)
-    }
-
-    /// Waits until `ready` returns true, asked at the pace of a start, within the executor's
-    /// timeout counted from now.
-    ///
-    /// # Errors
-    ///
-    /// `TimeoutExpired` at the timeout, and then the tree is killed; `ProcessExitedWithError` at
-    /// once when the process ends, asked once more after that.
-    pub fn wait_for(&self, mut ready: impl FnMut() -> bool) -> Result<&Self> {
-        use super::failure::Unready;
-        use crate::readiness::NotReady;
-        use crate::readiness::probe::Answer;
-
-        if self.session.is_foreign() {
-            return Ok(self);
-        }
-        let Some(run) = self.up() else {
-            return if ready() {
-                Ok(self)
-            } else {
-                Err(self.not_running())
-            };
-        };
-        let deadline = Deadline::after(self.config.start_bound());
-        let ask = || {
-            if ready() {
-                Answer::Ready
-            } else {
-                Answer::NotReady(NotReady::new("the closure returned false"))
-            }
-        };
-        // As long as anything of its tree is left, an end with 0 may be that of a daemon's parent.
-        let ended = |state: &crate::supervisor::state::State| {
-            state.exit.filter(|code| *code != 0 || state.empty)
-        };
-        let Err(unready) = self.wait_until(&run, deadline, true, ended, ask) else {
-            return Ok(self);
-        };
-        let stood = run.link.look(|state| (state.exit, state.empty));
-        let gone = match &unready {
-            Unready::Overdue { .. } => {
-                let _turn = self.session.turn();
-                let _exclusive = self.exclusive();
-                // Another one may have been started meanwhile, by whoever shares it.
-                let latest = self.up().filter(|latest| latest.number == run.number);
-                let gone = latest.and_then(|run| self.session.bring_down(&run, StopPlan::ABRUPT));
-                self.give_back();
-                gone
-            }
-            _ => None,
-        };
-        let awaited = Some("the closure to return true");
-        Err(self.unready(unready, awaited, &run, stood, gone.as_ref(), deadline))
     }
 
     pub(super) fn check_signal(&self, signal: Signal) -> Result<()> {

@@ -10,8 +10,8 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use crate::supervisor::link::Link;
+use crate::supervisor::link::State;
 use crate::supervisor::protocol::Stream;
-use crate::supervisor::state::State;
 use crate::supervisor::{HEAD, kept_from};
 
 /// Captured output of one stream of one start.

@@ -11,8 +11,8 @@ use nix::unistd::Pid;
 use crate::command::Place;
 use crate::output::{Capture, Output};
 use crate::supervisor::link::Link;
+use crate::supervisor::link::State;
 use crate::supervisor::protocol::Stream;
-use crate::supervisor::state::State;
 use crate::wait::Deadline;
 
 /// What a check is told about the process that it checks. Cheap to clone.

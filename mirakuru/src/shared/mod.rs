@@ -181,7 +181,11 @@ impl<T> fmt::Debug for Shared<T> {
     }
 }
 
-/// A shared fixture for one test alone; see [`Shared::lock`]. Dropping it lets the next one in.
+/// A shared fixture for one test alone; see [`Shared::lock`].
+///
+/// Dropping it lets the next one in; that cannot fail. Where drop does not run, as the process was killed
+/// or left by `exit`, the kernel gives the lock back with the process; a guard that was forgotten
+/// (`mem::forget`) keeps everybody else out until then. A forked child's copy gives nothing back.
 #[must_use = "the next test is let in when this is dropped"]
 pub struct Guard<'a, T> {
     fixture: &'a T,

@@ -3,9 +3,8 @@
 //!
 //! It is an ordinary single-threaded program. It lives until its executor is dropped or the test
 //! process is gone, and owns all that must go with it: the tree and the private directory. The
-//! test's end of it is [`link::Link`]; the rest runs in the other process.
+//! test's end of it is [`link`]; the rest runs in the other process.
 
-mod attach;
 mod clients;
 mod codec;
 mod directory;
@@ -14,13 +13,10 @@ mod encoding;
 mod entry;
 mod launch;
 pub(crate) mod link;
-mod open;
 pub(crate) mod protocol;
 mod requests;
 mod serve;
-pub(crate) mod state;
 mod stopping;
-mod sweep;
 mod timeline;
 mod tree;
 mod wire;

@@ -5,12 +5,14 @@
 //! spawn one process; `state` for moments only, so that looking never waits for a start. Between
 //! `turn` and `state` comes the lock on the file by which a run shares it.
 
+mod port;
+
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::run::Run;
 use crate::command::Prepared;
 use crate::events::Step;
+use crate::executor::run::Run;
 use crate::port::Held;
 use crate::shared::lock::FileLock;
 use crate::shared::run::RunPlace;
@@ -18,9 +20,10 @@ use crate::shared::turn::{self, Turn};
 use crate::supervisor::link::Link;
 use crate::supervisor::protocol::{Description, Gone, StopPlan};
 use crate::wait::Deadline;
+use port::FreePort;
 
 /// What an executor has going.
-pub(super) struct Session {
+pub(in crate::executor) struct Session {
     /// The process that made the executor: in a forked child of it every call does nothing, as the
     /// supervisor serves the parent.
     owner: u32,
@@ -51,14 +54,6 @@ struct State {
     run: Option<Run>,
 }
 
-struct FreePort {
-    port: u16,
-    /// The name of the supervisor that has the lease.
-    leased_by: String,
-    /// Somebody was told of it, or it was served there: it stays.
-    told: bool,
-}
-
 impl Default for Session {
     fn default() -> Self {
         Self {
@@ -71,27 +66,30 @@ impl Default for Session {
 }
 
 impl Session {
-    pub(super) fn is_foreign(&self) -> bool {
+    pub(in crate::executor) fn is_foreign(&self) -> bool {
         self.owner != std::process::id()
     }
 
     /// The right to have it stopped for a while, or to start it for others beside such outages.
-    pub(super) fn outage(&self, queue: Deadline) -> Result<turn::Held<'_>, turn::Refusal> {
+    pub(in crate::executor) fn outage(
+        &self,
+        queue: Deadline,
+    ) -> Result<turn::Held<'_>, turn::Refusal> {
         self.outage.take(queue)
     }
 
     /// Whether a thread of this process has it stopped, or is about to.
-    pub(super) fn is_in_outage(&self) -> bool {
+    pub(in crate::executor) fn is_in_outage(&self) -> bool {
         self.outage.is_taken()
     }
 
     /// Whether this thread has it stopped.
-    pub(super) fn has_outage(&self) -> bool {
+    pub(in crate::executor) fn has_outage(&self) -> bool {
         self.outage.is_own()
     }
 
     /// The right to start or stop.
-    pub(super) fn turn(&self) -> MutexGuard<'_, ()> {
+    pub(in crate::executor) fn turn(&self) -> MutexGuard<'_, ()> {
         self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -99,20 +97,20 @@ impl Session {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn run(&self) -> Option<Run> {
+    pub(in crate::executor) fn run(&self) -> Option<Run> {
         self.state().run.clone()
     }
 
     /// The run that is up.
-    pub(super) fn up(&self) -> Option<Run> {
+    pub(in crate::executor) fn up(&self) -> Option<Run> {
         self.run().filter(|run| run.up)
     }
 
-    pub(super) fn began(&self, run: Run) {
+    pub(in crate::executor) fn began(&self, run: Run) {
         self.state().run = Some(run);
     }
 
-    pub(super) fn note_ready(&self, run: &Run) {
+    pub(in crate::executor) fn note_ready(&self, run: &Run) {
         if let Some(latest) = &mut self.state().run
             && latest.context.start() == run.context.start()
         {
@@ -121,17 +119,17 @@ impl Session {
     }
 
     /// Another test process is starting it anew: what is known here is of a service that is gone.
-    pub(super) fn outdated(&self) {
+    pub(in crate::executor) fn outdated(&self) {
         if let Some(latest) = &mut self.state().run {
             latest.up = false;
         }
     }
 
-    pub(super) fn command(&self) -> Option<(String, Vec<String>)> {
+    pub(in crate::executor) fn command(&self) -> Option<(String, Vec<String>)> {
         self.state().command.clone()
     }
 
-    pub(super) fn prepared(&self, prepared: &Prepared) {
+    pub(in crate::executor) fn prepared(&self, prepared: &Prepared) {
         let words = prepared
             .words
             .iter()
@@ -140,7 +138,7 @@ impl Session {
     }
 
     /// The supervisor; a new one where there is none, or somebody killed it.
-    pub(super) fn link(&self, deadline: Deadline) -> io::Result<Arc<Link>> {
+    pub(in crate::executor) fn link(&self, deadline: Deadline) -> io::Result<Arc<Link>> {
         let known = self.state().link.clone();
         if let Some(link) = known.filter(|link| !link.look(|state| state.lost)) {
             return Ok(link);
@@ -158,114 +156,42 @@ impl Session {
         Ok(link)
     }
 
-    /// The free port, if there is one yet, and whether this supervisor has the lease on it.
-    pub(super) fn port(&self, link: &Link) -> (Option<u16>, bool) {
-        let state = self.state();
-        let port = state.port.as_ref();
-        let leased = port.is_some_and(|port| port.leased_by == link.name());
-        (port.map(|port| port.port), leased)
-    }
-
-    pub(super) fn leased(&self, port: u16, link: &Link) {
-        let mut state = self.state();
-        let told = state.port.as_ref().is_some_and(|port| port.told);
-        state.port = Some(FreePort {
-            port,
-            leased_by: link.name().to_owned(),
-            told,
-        });
-    }
-
-    /// The free port, which must not change from now on.
-    pub(super) fn tell_port(&self) -> Option<u16> {
-        let mut state = self.state();
-        let port = state.port.as_mut()?;
-        port.told = true;
-        Some(port.port)
-    }
-
-    /// The free port, as long as nobody knows it.
-    pub(super) fn untold_port(&self) -> Option<u16> {
-        let state = self.state();
-        let port = state.port.as_ref().filter(|port| !port.told);
-        port.map(|port| port.port)
-    }
-
-    /// Gives the free port back, for another one.
-    pub(super) fn forget_port(&self) {
-        let (port, link) = {
-            let mut state = self.state();
-            (state.port.take(), state.link.clone())
-        };
-        if let (Some(port), Some(link)) = (port, link) {
-            link.release(port.port);
-        }
-    }
-
-    /// Whether this supervisor has the lease on the fixed port.
-    pub(super) fn holds(&self, port: u16, link: &Link) -> bool {
-        let state = self.state();
-        let held = state.held.as_ref();
-        held.is_some_and(|(held, name)| held.port() == port && name == link.name())
-    }
-
-    pub(super) fn hold(&self, held: Held, link: &Link) {
-        self.state().held = Some((held, link.name().to_owned()));
-    }
-
-    /// Gives the fixed port back. The free one is nobody else's, and stays.
-    pub(super) fn give_back(&self) {
-        let (held, link) = {
-            let mut state = self.state();
-            state.reused = false;
-            (state.held.take(), state.link.clone())
-        };
-        if let (Some((held, _)), Some(link)) = (held, link) {
-            link.release(held.port());
-        }
-    }
-
-    /// The lease on the fixed port is not this process's any more.
-    pub(super) fn hand_over_port(&self) {
-        self.state().held = None;
-    }
-
-    pub(super) fn reuse(&self) {
+    pub(in crate::executor) fn reuse(&self) {
         self.state().reused = true;
     }
 
     /// Whether the run shares it, by this link.
-    pub(super) fn shared_link(&self) -> Option<Arc<Link>> {
+    pub(in crate::executor) fn shared_link(&self) -> Option<Arc<Link>> {
         let state = self.state();
         state.link.clone().filter(|link| link.is_shared())
     }
 
-    pub(super) fn place(&self) -> Option<Arc<RunPlace>> {
+    pub(in crate::executor) fn place(&self) -> Option<Arc<RunPlace>> {
         self.state().place.clone()
     }
 
-    pub(super) fn settle_in(&self, place: Arc<RunPlace>) {
+    pub(in crate::executor) fn settle_in(&self, place: Arc<RunPlace>) {
         self.state().place = Some(place);
     }
 
-    pub(super) fn become_fixture(&self) {
+    pub(in crate::executor) fn become_fixture(&self) {
         self.state().fixture = true;
     }
 
-    pub(super) fn is_fixture(&self) -> bool {
+    pub(in crate::executor) fn is_fixture(&self) -> bool {
         self.state().fixture
     }
 
-    pub(super) fn failures(&self) -> u32 {
+    pub(in crate::executor) fn failures(&self) -> u32 {
         self.state().failures
     }
 
-    pub(super) fn note_failures(&self, count: u32) {
+    pub(in crate::executor) fn note_failures(&self, count: u32) {
         self.state().failures = count;
     }
 
     /// The lock of an outage is given back when this is dropped, also where a check panics.
-    pub(super) fn kept_until_then(&self) -> impl Drop {
+    pub(in crate::executor) fn kept_until_then(&self) -> impl Drop {
         struct GivesBack<'a>(&'a Session);
 
         impl Drop for GivesBack<'_> {
@@ -277,16 +203,16 @@ impl Session {
         GivesBack(self)
     }
 
-    pub(super) fn keep_lock(&self, lock: Option<FileLock>) {
+    pub(in crate::executor) fn keep_lock(&self, lock: Option<FileLock>) {
         self.state().kept_lock = lock;
     }
 
-    pub(super) fn has_lock(&self) -> bool {
+    pub(in crate::executor) fn has_lock(&self) -> bool {
         self.state().kept_lock.is_some()
     }
 
     /// A service that another test process started.
-    pub(super) fn adopt(&self, run: Run, description: &Description) {
+    pub(in crate::executor) fn adopt(&self, run: Run, description: &Description) {
         let mut state = self.state();
         state.command = Some((description.command.clone(), description.words.clone()));
         if description.port != 0 {
@@ -306,16 +232,16 @@ impl Session {
     }
 
     /// A supervisor of the run whose service nobody made ready: it is to have another.
-    pub(super) fn take_over(&self, link: &Arc<Link>) {
+    pub(in crate::executor) fn take_over(&self, link: &Arc<Link>) {
         self.state().link = Some(Arc::clone(link));
     }
 
-    pub(super) fn is_reused(&self) -> bool {
+    pub(in crate::executor) fn is_reused(&self) -> bool {
         self.state().reused
     }
 
     /// Brings the tree of this run down; `None` if the supervisor could not say how that went.
-    pub(super) fn bring_down(&self, run: &Run, plan: StopPlan) -> Option<Gone> {
+    pub(in crate::executor) fn bring_down(&self, run: &Run, plan: StopPlan) -> Option<Gone> {
         let begun = Deadline::after(plan.patience);
         run.tell(&Step::Stops {
             pid: run.pid,

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::link::{Link, SUPERVISOR_BOUND};
 use super::open::await_name;
-use super::protocol::{Description, Failure, Request, Service};
+use super::{Link, SUPERVISOR_BOUND};
 use crate::exit;
 use crate::shared::runner::Runner;
+use crate::supervisor::protocol::{Description, Failure, Request, Service};
 use crate::sys::{self, ProcessFd};
 use crate::wait::Deadline;
 

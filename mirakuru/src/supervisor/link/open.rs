@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags};
 
-use super::protocol::{ENTRY, Event, SUPERVISOR};
-use super::wire::{Arrived, Inbox};
+use crate::supervisor::protocol::{ENTRY, Event, SUPERVISOR};
+use crate::supervisor::wire::{Arrived, Inbox};
 use crate::sys::{self, ProcessFd};
 use crate::wait::Deadline;
 

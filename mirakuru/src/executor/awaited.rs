@@ -1,0 +1,60 @@
+//! The wait for something else than readiness.
+
+use super::Executor;
+use super::failure::Unready;
+use crate::error::Result;
+use crate::readiness::probe::Answer;
+use crate::readiness::{NotReady, Readiness};
+use crate::supervisor::link::State;
+use crate::supervisor::protocol::StopPlan;
+use crate::wait::Deadline;
+
+impl<R: Readiness> Executor<R> {
+    /// Waits until `ready` returns true, asked at the pace of a start, within the executor's
+    /// timeout counted from now.
+    ///
+    /// # Errors
+    ///
+    /// `TimeoutExpired` at the timeout, and then the tree is killed; `ProcessExitedWithError` at
+    /// once when the process ends, asked once more after that.
+    pub fn wait_for(&self, mut ready: impl FnMut() -> bool) -> Result<&Self> {
+        if self.session.is_foreign() {
+            return Ok(self);
+        }
+        let Some(run) = self.up() else {
+            return if ready() {
+                Ok(self)
+            } else {
+                Err(self.not_running())
+            };
+        };
+        let deadline = Deadline::after(self.config.start_bound());
+        let ask = || {
+            if ready() {
+                Answer::Ready
+            } else {
+                Answer::NotReady(NotReady::new("the closure returned false"))
+            }
+        };
+        // As long as anything of its tree is left, an end with 0 may be that of a daemon's parent.
+        let ended = |state: &State| state.exit.filter(|code| *code != 0 || state.empty);
+        let Err(unready) = self.wait_until(&run, deadline, true, ended, ask) else {
+            return Ok(self);
+        };
+        let stood = run.link.look(|state| (state.exit, state.empty));
+        let gone = match &unready {
+            Unready::Overdue { .. } => {
+                let _turn = self.session.turn();
+                let _exclusive = self.exclusive();
+                // Another one may have been started meanwhile, by whoever shares it.
+                let latest = self.up().filter(|latest| latest.number == run.number);
+                let gone = latest.and_then(|run| self.session.bring_down(&run, StopPlan::ABRUPT));
+                self.give_back();
+                gone
+            }
+            _ => None,
+        };
+        let awaited = Some("the closure to return true");
+        Err(self.unready(unready, awaited, &run, stood, gone.as_ref(), deadline))
+    }
+}

@@ -1,0 +1,110 @@
+//! What a test process asks of its supervisor while a service is wanted.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+
+use super::{Link, SUPERVISOR_BOUND};
+use crate::supervisor::directory;
+use crate::supervisor::protocol::{Failure, Launch, Leased, Request, Stream};
+use crate::sys;
+use crate::wait::Deadline;
+
+impl Link {
+    /// The private directory, made on the first call; `None` if the supervisor does not answer.
+    pub(crate) fn directory(&self, deadline: Deadline) -> Option<Result<PathBuf, Failure>> {
+        if let Some(made) = self.directory.get() {
+            return Some(Ok(made.clone()));
+        }
+        self.state().directory = None;
+        self.ask(&Request::MakeDirectory(directory::parent()));
+        let made = self.wait(deadline.or_sooner(SUPERVISOR_BOUND), |state| {
+            state.directory.clone()
+        })?;
+        Some(made.map(|made| self.directory.get_or_init(|| made).clone()))
+    }
+
+    /// Asks for a lease on this port, or on a free one; `None` if the supervisor does not answer. One
+    /// thread at a time: the caller has the executor's turn.
+    pub(crate) fn lease(
+        &self,
+        port: Option<u16>,
+        holder: String,
+        directory: PathBuf,
+    ) -> Option<Leased> {
+        self.state().leased = None;
+        self.ask(&Request::Lease {
+            directory,
+            port,
+            holder,
+        });
+        self.wait(Deadline::after(SUPERVISOR_BOUND), |state| {
+            state.leased.clone()
+        })
+    }
+
+    /// Gives a lease back, and returns once others can have it.
+    pub(crate) fn release(&self, port: u16) {
+        self.state().released = None;
+        self.ask(&Request::Release(port));
+        self.wait(Deadline::after(SUPERVISOR_BOUND), |state| {
+            state.released.filter(|released| *released == port)
+        });
+    }
+
+    /// Starts a service; `fds` are the streams that travel with the order. `None` if there is no
+    /// answer in time.
+    pub(crate) fn launch(
+        &self,
+        order: Launch,
+        fds: &[OwnedFd],
+        deadline: Deadline,
+    ) -> Option<Result<u32, Failure>> {
+        let patience = u64::try_from(order.farewell.patience.as_millis()).unwrap_or(u64::MAX);
+        self.patience.store(patience, Ordering::Relaxed);
+        self.state().begin_service();
+        let fds: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
+        self.ask_with(&Request::Launch(Box::new(order)), &fds, deadline);
+        self.wait(deadline, |state| state.launched.clone())
+    }
+
+    /// The files of the service stay.
+    pub(crate) fn keep(&self) {
+        self.ask(&Request::Keep);
+    }
+
+    /// For its row in a timeline.
+    pub(crate) fn tell_ready(&self) {
+        let now = sys::monotonic_time().as_micros();
+        self.ask(&Request::Ready(now.try_into().unwrap_or(u64::MAX)));
+    }
+
+    pub(crate) fn signal(&self, signal: i32) {
+        self.ask(&Request::Signal(signal));
+    }
+
+    /// Has the next output beyond `seen` counted as news. One watch is on its way at a time.
+    pub(crate) fn watch_output(&self, stream: Stream, seen: u64) {
+        let watched = std::mem::replace(&mut self.state().watches.output[stream as usize], true);
+        if !watched {
+            self.ask(&Request::WatchOutput(stream, seen));
+        }
+    }
+
+    /// Has the next change beside this path counted as news. One watch is on its way at a time, and
+    /// none is missed between two.
+    pub(crate) fn watch_path(&self, path: &Path) {
+        let watched = std::mem::replace(&mut self.state().watches.path, true);
+        if !watched {
+            // The supervisor stands elsewhere.
+            let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+            self.ask(&Request::WatchPath(path));
+        }
+    }
+
+    /// Changes beside the path are no news any more.
+    pub(crate) fn forget_path(&self) {
+        self.state().watches.path = false;
+        self.ask(&Request::ForgetPath);
+    }
+}

@@ -1,0 +1,98 @@
+//! The end of a tree, and of its supervisor: asked for, forced, and cleaned up after.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::sweep::sweep;
+use super::{Link, SUPERVISOR_BOUND};
+use crate::environment::{self, Keep};
+use crate::exit;
+use crate::supervisor::directory;
+use crate::supervisor::protocol::{Gone, KILL_BOUND, Request, StopPlan};
+use crate::sys;
+use crate::wait::Deadline;
+
+impl Link {
+    /// Brings the tree down and waits for the kernel's word that it is gone. `None` if the
+    /// supervisor was killed, or hangs; then it is killed and the tree swept.
+    pub(crate) fn stop(&self, plan: StopPlan) -> Option<Gone> {
+        let patience = plan.patience.saturating_mul(2);
+        self.stop_within(plan, patience.saturating_add(KILL_BOUND + SUPERVISOR_BOUND))
+    }
+
+    /// The same with another bound on how long the supervisor may take to answer.
+    pub(crate) fn stop_within(&self, plan: StopPlan, bound: Duration) -> Option<Gone> {
+        self.state().gone = None;
+        self.ask(&Request::Stop(plan));
+        let gone = self.wait(Deadline::after(bound), |state| state.gone.clone());
+        if gone.is_none() {
+            self.give_up();
+        }
+        gone
+    }
+
+    /// The supervisor is of no use any more: it goes, and the kernel kills the service with it.
+    pub(super) fn give_up(&self) {
+        // What a run shares is not this process's to kill.
+        if !self.is_shared() {
+            let _ = self.supervisor.signal(nix::libc::SIGKILL);
+        }
+        self.state().lost = true;
+        self.swept();
+    }
+
+    /// What a killed supervisor left behind, swept on the first call.
+    pub(crate) fn swept(&self) -> &[(u32, String)] {
+        // Of what a run shares, the end of the socket does not mean the end of the supervisor.
+        if self.is_shared() && !self.supervisor.ended_within(Duration::ZERO) {
+            return &[];
+        }
+        self.swept.get_or_init(|| {
+            // The service gets the kernel's signal when the supervisor's end is complete.
+            self.supervisor.ended_within(KILL_BOUND);
+            self.supervisor.reap();
+            let swept = sweep(&self.name);
+            if let Some(directory) = self
+                .directory
+                .get()
+                .filter(|_| environment::keep() == Keep::Nobodys)
+            {
+                directory::remove(directory);
+            }
+            swept
+        })
+    }
+
+    /// The end of a supervisor whose tree is gone: waits until it cleaned up and ended, and leaves
+    /// no zombie.
+    pub(crate) fn close(self: &Arc<Self>) {
+        if self.is_shared() {
+            return;
+        }
+        self.ask(&Request::Bye);
+        self.await_end(Deadline::after(SUPERVISOR_BOUND));
+        exit::unregister(self);
+    }
+
+    /// Hangs up, also where a forked child holds the socket too: the tree is brought down.
+    pub(crate) fn hang_up(&self) {
+        sys::hang_up(&self.socket);
+    }
+
+    /// Waits for the end of a supervisor that was told to. One that was killed instead, or has to
+    /// be now, leaves what the mark finds. Takes no lock: the exit hook comes here.
+    pub(crate) fn await_end(&self, deadline: Deadline) {
+        let ended = self.supervisor.ended_within(deadline.remaining());
+        if !ended {
+            let _ = self.supervisor.signal(nix::libc::SIGKILL);
+        }
+        if !(ended && self.supervisor.reap()) {
+            self.swept();
+        }
+    }
+
+    pub(crate) fn patience(&self) -> Duration {
+        Duration::from_millis(self.patience.load(Ordering::Relaxed))
+    }
+}
