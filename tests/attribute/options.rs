@@ -165,13 +165,13 @@ fn path_of_the_crate(sleep: &SimpleExecutor) {
 macro_rules! given {
     ($name:ident, $command:expr, $text:expr, $signal:path, $time:expr, $policy:expr, $key:literal) => {
         #[with_process(
-                                            output = ["sh", "-c", $command],
-                                            banner = $text,
-                                            env = { TEXT = $text, $key = "{tmpdir}" },
-                                            stop_signal = $signal,
-                                            timeout = $time,
-                                            on_conflict = $policy,
-                                        )]
+                                                    output = ["sh", "-c", $command],
+                                                    banner = $text,
+                                                    env = { TEXT = $text, $key = "{tmpdir}" },
+                                                    stop_signal = $signal,
+                                                    timeout = $time,
+                                                    on_conflict = $policy,
+                                                )]
         #[test]
         fn $name(service: &OutputExecutor) {
             assert_eq!(service.output().text(), "ready\n");

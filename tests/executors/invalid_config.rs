@@ -8,7 +8,10 @@ use mirakuru::{
     readiness::{Http, Output, PidFile, Readiness},
 };
 
-use crate::told::{assert_told, error_of};
+use crate::{
+    again::{alone, is_alone},
+    told::{assert_told, error_of},
+};
 
 const URL: &str = "http://127.0.0.1:{port}/";
 const UNKNOWN: &str = "{prot} is no placeholder: there are {port}, {host}, {tmpdir}, {socket} and {pidfile}; write {{prot}} for the text itself";
@@ -277,5 +280,46 @@ fn a_mistake_in_either_part_of_a_combined_check_is_one() {
     wrong(
         Box::new(right().then(Http::new("nonsense"))),
         "\"nonsense\" is no URL: *",
+    );
+}
+
+/// The processes that this one is the parent of.
+#[cfg(target_os = "linux")]
+fn children() -> Vec<String> {
+    let threads = std::fs::read_dir("/proc/self/task").expect("procfs");
+    let children = threads.map(|thread| {
+        let thread = thread.expect("procfs").path();
+        std::fs::read_to_string(thread.join("children")).expect("it lives")
+    });
+    let listed: Vec<_> = children.collect();
+    let pids = listed.iter().flat_map(|listed| listed.split_whitespace());
+    pids.map(str::to_owned).collect()
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_mistake_starts_no_supervisor_either() {
+    if is_alone() {
+        let url = "http://127.0.0.1:{prot}/";
+        let executors = [
+            SimpleExecutor::new("'").boxed(),
+            OutputExecutor::new("x", "(").boxed(),
+            TcpExecutor::new("x {prot}", "127.0.0.1", 0).boxed(),
+            HttpExecutor::new("x {port}", url).boxed(),
+            PidExecutor::new("x", "").boxed(),
+            UnixSocketExecutor::new("x", "{tmpdir}/{socket")
+                .cwd("{nothing}")
+                .boxed(),
+        ];
+        for executor in &executors {
+            mistake(executor);
+            assert_eq!(children(), [""; 0], "{executor}");
+        }
+        return;
+    }
+    alone(
+        "invalid_config::a_mistake_starts_no_supervisor_either",
+        "",
+        |_| {},
     );
 }

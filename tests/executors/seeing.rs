@@ -263,3 +263,36 @@ fn the_steps_are_events_with_fields_and_log_records() {
         assert!(text.contains(&field), "{field} is missing: {text}");
     }
 }
+
+/// Of a user who wants no events at all.
+struct Panics;
+
+impl Log for Panics {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        assert_ne!(record.target(), "mirakuru");
+    }
+
+    fn flush(&self) {}
+}
+
+#[test]
+fn a_logger_that_panics_makes_no_drop_panic() {
+    if is_alone() {
+        let prints = prints(&["hello"]).started().expect("it starts");
+        let pid = prints.pid().expect("it runs");
+        log::set_logger(&Panics).expect("the only one");
+        log::set_max_level(LevelFilter::Trace);
+        drop(prints);
+        assert!(!fs::exists(format!("/proc/{pid}")).expect("procfs"));
+        return;
+    }
+    alone(
+        "seeing::a_logger_that_panics_makes_no_drop_panic",
+        "",
+        |_| {},
+    );
+}

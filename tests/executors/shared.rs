@@ -169,6 +169,33 @@ fn other_threads_wait_for_the_end_of_an_outage() {
 }
 
 #[test]
+fn nobody_gets_one_that_is_on_its_way_down() {
+    static GATE: LazyLock<TempDir> = LazyLock::new(|| tempfile::tempdir().expect("room"));
+    static FIXTURE: Shared<OutputExecutor> = Shared::new(|| {
+        // It ends when it was asked to and the gate is open.
+        let script = "trap 'touch asked; until [ -e open ]; do sleep 0.01; done; exit 0' TERM; \
+            echo ready; while :; do sleep 0.01; done";
+        OutputExecutor::new(["sh", "-c", script], "ready").cwd(GATE.path())
+    });
+    let former = FIXTURE.pid();
+    thread::scope(|scope| {
+        let restarts = scope.spawn(|| FIXTURE.restart().map(drop));
+        while !GATE.path().join("asked").exists() {
+            thread::yield_now();
+        }
+        let gets = scope.spawn(|| FIXTURE.get().expect("it is there again").pid());
+        for _ in 0..1000 {
+            assert!(!gets.is_finished(), "it is about to end");
+            thread::yield_now();
+        }
+        fs::write(GATE.path().join("open"), "").expect("own directory");
+        restarts.join().expect("no panic").expect("it starts again");
+        let pid = gets.join().expect("no panic");
+        assert!(pid != former && pid == FIXTURE.pid());
+    });
+}
+
+#[test]
 fn an_outage_that_ends_in_a_panic_leaves_it_to_the_next() {
     static FIXTURE: Shared<OutputExecutor> = Shared::new(ready);
     let panics = thread::spawn(|| {

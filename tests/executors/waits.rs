@@ -1,6 +1,11 @@
 //! `Executor::wait_for`: until a closure says so, the timeout, or the end of the process.
 
-use std::{cell::Cell, time::Duration};
+use std::{
+    cell::Cell,
+    sync::mpsc,
+    thread,
+    time::{Duration, Instant},
+};
 
 use mirakuru::{ErrorKind, OutputExecutor, Result, SimpleExecutor, TcpExecutor};
 
@@ -125,4 +130,33 @@ fn a_daemon_is_waited_for_as_long_as_it_lives() -> Result<()> {
     service.wait_for(|| true)?;
     service.stop()?;
     Ok(())
+}
+
+#[test]
+fn at_the_timeout_a_newer_service_of_another_thread_is_left() -> Result<()> {
+    let service = SimpleExecutor::new("sleep 60").timeout(Duration::from_secs(1));
+    service.start()?;
+    let (asked, is_asked) = mpsc::channel();
+    let (over, is_over) = mpsc::channel::<()>();
+    thread::scope(|scope| {
+        let waits = scope.spawn(|| {
+            let deadline = Instant::now() + Duration::from_secs(1);
+            error_of(service.wait_for(move || {
+                let _ = asked.send(());
+                // It comes back when the wait is overdue, and another service there.
+                let _ = is_over.recv();
+                while Instant::now() < deadline {
+                    thread::yield_now();
+                }
+                false
+            }))
+        });
+        is_asked.recv().expect("it asks");
+        service.restart()?;
+        drop(over);
+        let error = waits.join().expect("no panic");
+        assert_ne!(error.kind(), ErrorKind::InvalidConfig, "{error}");
+        assert!(service.running(), "{error}");
+        service.stop().map(drop)
+    })
 }

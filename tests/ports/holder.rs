@@ -1,8 +1,8 @@
 //! Another test process that has a service on a fixed port.
 
 use std::{
-    io::{BufRead, BufReader, Lines},
-    process::{Child, ChildStdout, Command, Stdio},
+    io::{self, BufRead, BufReader, Lines, PipeReader},
+    process::{Child, Command, Stdio},
 };
 
 use mirakuru::SimpleExecutor;
@@ -18,7 +18,7 @@ pub(crate) fn fixed_port() -> u16 {
 /// Killed when dropped.
 pub(crate) struct Holder {
     child: Child,
-    lines: Lines<BufReader<ChildStdout>>,
+    lines: Lines<BufReader<PipeReader>>,
 }
 
 impl Holder {
@@ -40,16 +40,40 @@ impl Holder {
         command: &str,
         shape: impl FnOnce(&mut Command),
     ) -> Self {
+        let (output, both) = io::pipe().expect("a pipe");
         let mut holder = Command::new(env!("CARGO_BIN_EXE_holds_port"));
         holder
             .args([policy, &port.to_string(), command])
             .stdin(Stdio::piped())
-            .stdout(Stdio::piped());
+            .stdout(both.try_clone().expect("a descriptor"))
+            .stderr(both);
         shape(&mut holder);
-        let mut child = holder.spawn().expect("a helper program");
-        let output = child.stdout.take().expect("piped");
+        let child = holder.spawn().expect("a helper program");
+        // The writing ends are its own now.
+        drop(holder);
         let lines = BufReader::new(output).lines();
         Self { child, lines }
+    }
+
+    /// One that tells each step as well.
+    pub(crate) fn that_tells(port: u16, policy: &str) -> Self {
+        let command = format!("exec {LISTENS_LATE} {port}");
+        Self::with(port, policy, &command, |holder| {
+            holder.env("MIRAKURU_LOG", "1");
+        })
+    }
+
+    /// Reads on until it has said this.
+    pub(crate) fn await_word(&mut self, word: &str) {
+        let mut said = Vec::new();
+        for line in self.lines.by_ref() {
+            let line = line.expect("text");
+            if line.contains(word) {
+                return;
+            }
+            said.push(line);
+        }
+        panic!("it ended without {word:?}: {said:?}");
     }
 
     /// Its next line: `held`, or the kind of its error.

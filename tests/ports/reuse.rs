@@ -1,6 +1,9 @@
 //! `OnConflict::Reuse`: what answers already is used, and left.
 
-use std::net::{TcpListener, TcpStream};
+use std::{
+    net::{TcpListener, TcpStream},
+    time::Duration,
+};
 
 use mirakuru::{OnConflict, Result, TcpExecutor};
 
@@ -46,6 +49,22 @@ fn what_another_test_process_is_starting_is_waited_for() -> Result<()> {
     assert_eq!(other.outcome(), "held");
     assert!(service.running());
     TcpStream::connect(("127.0.0.1", port)).expect("one of both has started it");
+    Ok(())
+}
+
+#[test]
+fn what_takes_longer_than_its_own_timeout_is_used_all_the_same() -> Result<()> {
+    let port = fixed_port();
+    let command = format!("exec {LISTENS_LATE} {port} 1500");
+    let mut other = Holder::with(port, "fail", &command, |holder| {
+        holder.env("MIRAKURU_LOG", "1");
+    });
+    other.await_word("runs with pid");
+    let service = reusing(port)
+        .timeout(Duration::from_millis(500))
+        .started()?;
+    assert_eq!(service.pid(), None, "it is the other one's");
+    TcpStream::connect(("127.0.0.1", port)).expect("it answers");
     Ok(())
 }
 

@@ -39,14 +39,26 @@ fn threads_that_ask_for_one_port_are_served_one_after_the_other() {
 }
 
 #[test]
-fn processes_that_ask_for_one_port_are_served_one_after_the_other() -> Result<()> {
+fn processes_that_ask_for_one_port_are_served_one_after_the_other() {
     let port = fixed_port();
     let mut first = Holder::start(port, "wait");
     assert_eq!(first.outcome(), "held");
-    let second = thread::spawn(move || queued(port).started().map(drop));
+    let mut others = [(); 3].map(|()| Holder::that_tells(port, "wait"));
+    for other in &mut others {
+        other.await_word("queues for port");
+    }
     first.end();
-    second.join().expect("no panic")?;
-    Ok(())
+    // Whoever is served, the rest have to wait for its end.
+    let served = others.map(|mut other| {
+        thread::spawn(move || {
+            other.await_word("held");
+            other.rest()
+        })
+    });
+    for other in served {
+        let told = other.join().expect("it is served");
+        assert!(told.contains("is gone after"), "{told}");
+    }
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! A test process with a fork that uses what is its parent's: `forks DEED FILE`.
 //!
 //! Its service is `holds FILE 2`. DEED is `reads` (the fork waits for output until the service has ended,
-//! which the parent does not look at before) or `while-starting` (another thread is in a start when the
-//! process forks; the fork then makes every call). It prints facts, and returns from `main`.
+//! which the parent does not look at before), `while-starting` (another thread is in a start when the
+//! process forks; the fork then makes every call) or `has-a-slot` (the fork ends, and with it its copies of
+//! what is the thread's). It prints facts, and returns from `main`.
 
 use std::{
     env,
@@ -41,6 +42,7 @@ fn main() -> Outcome {
     match deed.as_str() {
         "reads" => reads(&file),
         "while-starting" => while_starting(&file),
+        "has-a-slot" => has_a_slot(),
         _ => Err(format!("unknown deed {deed}").into()),
     }
 }
@@ -123,6 +125,18 @@ fn while_starting(file: &str) -> Outcome {
     drop(let_go);
     starting.join().map_err(|_| "the start panicked")??;
     println!("running {}", service.running());
+    Ok(())
+}
+
+fn has_a_slot() -> Outcome {
+    let own = mirakuru::slot();
+    let ForkResult::Parent { child } = fork_here()? else {
+        // As a test's process ends: what is the thread's is dropped.
+        process::exit(0);
+    };
+    waitpid(child, None)?;
+    let another = thread::spawn(mirakuru::slot).join();
+    println!("another slot {}", another.is_ok_and(|slot| slot != own));
     Ok(())
 }
 

@@ -1,12 +1,17 @@
-//! A second test binary of the same run, and the tests of a fixture with a fixed port, which are in it alone.
+//! A second test binary of the same run, and tests that are in it alone: of a fixture with a fixed port, of
+//! its environment, and of forks.
 #![cfg(target_os = "linux")]
 
 #[path = "in_a_run.rs"]
 mod in_a_run;
 
-use std::{env, thread};
+use std::{env, process, thread};
 
-use mirakuru::{ErrorKind, OnConflict, Shared, TcpExecutor};
+use mirakuru::{ErrorKind, OnConflict, OutputExecutor, Shared, TcpExecutor};
+use nix::{
+    sys::wait::waitpid,
+    unistd::{ForkResult, fork},
+};
 
 fn port() -> u16 {
     let port = env::var("PORT").ok().and_then(|port| port.parse().ok());
@@ -64,4 +69,46 @@ fn port_of_an_outage_is_kept_from_other_links_too() {
     outage.restart().expect("it starts again");
     assert!(OTHER.running());
     OTHER.stop().expect("it runs");
+}
+
+fn shows_its_environment() -> OutputExecutor {
+    let command = ["sh", "-c", "env; echo end; exec sleep 60"];
+    OutputExecutor::new(command, "^end$").env("OWN", "its own")
+}
+
+static SHOWS: Shared<OutputExecutor> = Shared::per_run("shows", shows_its_environment);
+
+#[test]
+fn environment_is_that_of_the_run() {
+    let of_the_test = |line: &&str| line.starts_with("NEXTEST") || line.starts_with("CARGO_PKG_");
+    let plain = shows_its_environment().started().expect("it starts");
+    let text = plain.output().text();
+    assert!(text.lines().any(|line| of_the_test(&line)), "{text}");
+
+    let shared = SHOWS.get().expect("it starts").output().text();
+    assert_eq!(shared.lines().find(of_the_test), None);
+    for line in ["OWN=its own", "IN_A_RUN=", "PATH="] {
+        assert!(shared.lines().any(|own| own.starts_with(line)), "{shared}");
+    }
+}
+
+#[test]
+#[expect(unsafe_code, reason = "forking is the behaviour")]
+fn fork_that_drops_a_guard_does_not_give_it_back() {
+    let guard = FIXTURE.lock().expect("it is there");
+    // SAFETY: the child drops what it has a copy of, and leaves.
+    match unsafe { fork() }.expect("a process more") {
+        ForkResult::Child => {
+            drop(guard);
+            process::exit(0);
+        }
+        ForkResult::Parent { child } => drop(waitpid(child, None)),
+    }
+    // As another process of the run: the queue's bound is a second here.
+    let other = thread::spawn(|| OTHER.lock().map(drop));
+    let refused = other.join().expect("no panic").expect_err("it is in use");
+    assert_eq!(refused.kind(), ErrorKind::Io, "{refused}");
+    drop(guard);
+    OTHER.lock().map(drop).expect("it is given back");
+    FIXTURE.stop().expect("it runs");
 }

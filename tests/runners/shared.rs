@@ -226,6 +226,22 @@ fn its_port_is_the_runs_until_it_is_stopped_by_any_test() {
 }
 
 #[test]
+fn what_differs_from_test_to_test_is_not_in_its_environment() {
+    let run = Run::new();
+    passes(run.nextest("environment_is"));
+    passes(run.cargo_test("environment_is"));
+}
+
+#[test]
+fn a_fork_does_not_give_back_the_lock_of_its_parent() {
+    let run = Run::new();
+    let mut nextest = run.nextest("fork_that_drops");
+    nextest.env("PORT", fixed_port());
+    nextest.env("MIRAKURU_QUEUE_TIMEOUT", "1");
+    passes(nextest);
+}
+
+#[test]
 fn no_lock_and_no_directory_is_left_of_it() {
     let run = Run::new();
     let temporary = run.path("temporary");

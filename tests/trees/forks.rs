@@ -68,6 +68,11 @@ fn no_call_hangs_in_a_fork_that_was_taken_during_a_start() {
     );
 }
 
+#[test]
+fn a_fork_does_not_give_back_the_slot_of_its_parent() {
+    assert_eq!(told("has-a-slot", &Hold::new()), ["another slot true"]);
+}
+
 /// A fork that is taken while a supervisor is started has the supervisor's end of the socket too, so
 /// that the socket never ends; here this process has it.
 #[test]

@@ -23,7 +23,10 @@ const TRIES: u64 = 2_000;
 
 /// Leases a port that nobody is bound to, on either address family.
 pub(crate) fn pick(directory: &Path, holder: &str) -> io::Result<Lease> {
-    let candidates = candidates(&sys::ephemeral_ports());
+    one_of(&candidates(&sys::ephemeral_ports()), directory, holder)
+}
+
+fn one_of(candidates: &[u16], directory: &Path, holder: &str) -> io::Result<Lease> {
     let random = RandomState::new();
     for attempt in 0..TRIES {
         let index = random.hash_one(attempt) % candidates.len() as u64;
@@ -97,6 +100,18 @@ mod tests {
         assert_eq!(std::fs::read_to_string(&file).expect("the lease"), "a test");
         drop(lease);
         assert!(!file.exists());
+    }
+
+    #[test]
+    fn a_port_that_another_process_has_leased_is_not_picked() {
+        let leased = crate::SimpleExecutor::new("x {port}");
+        let mut two = [leased.port(), crate::SimpleExecutor::new("y {port}").port()];
+        two.sort_unstable();
+        let directory = super::super::lock_directory().expect("it is there");
+        for _ in 0..20 {
+            let lease = one_of(&two, &directory, "a test").expect("one is free");
+            assert_ne!(lease.port, leased.port());
+        }
     }
 
     #[test]
