@@ -2,6 +2,7 @@
 //! ends.
 #![cfg(target_os = "linux")]
 
+mod clients;
 mod run;
 mod shared;
 mod unknown;

@@ -113,9 +113,12 @@ impl Run {
     /// The whole workspace, as the gate does: with other features everything would be built anew.
     fn on_tests(&self, words: &[&str]) -> Command {
         let mut command = self.cargo(words);
-        let tests = ["--test", "in_a_run", "--test", "in_a_run_too"];
-        command.arg("--workspace").args(tests);
-        command.arg("--target-dir").arg(target_directory());
+        command.arg("--workspace");
+        for test in ["in_a_run", "in_a_run_too", "clients_in_a_run"] {
+            command.args(["--test", test]);
+        }
+        // For a run within the run too.
+        command.env("CARGO_TARGET_DIR", target_directory());
         command
     }
 

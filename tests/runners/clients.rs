@@ -1,0 +1,72 @@
+//! Several clients of one service: none is held up by another, and none has a second one started.
+//! And runs within a run.
+
+use std::process::Command;
+
+use crate::run::{Run, passes};
+
+fn passes_in_a_run(filter: &str) {
+    let run = Run::new();
+    passes(run.nextest(filter));
+    assert!(run.is_gone());
+}
+
+#[test]
+fn a_supervisor_that_does_not_answer_is_not_doubled() {
+    passes_in_a_run("frozen_one_is_not_replaced");
+}
+
+#[test]
+fn a_client_that_was_idle_for_long_is_given_the_one_that_runs() {
+    passes_in_a_run("idle_one_has_the_same_one");
+}
+
+#[test]
+fn a_client_that_does_not_listen_holds_nobody_up() {
+    passes_in_a_run("one_that_does_not_listen_holds_nobody_up");
+}
+
+#[test]
+fn nobody_gets_it_in_a_restart_by_another_process() {
+    let run = Run::new();
+    let mut nextest = run.nextest("one_that_comes_in_anothers_restart_waits_for_it");
+    nextest.env("MIRAKURU_QUEUE_TIMEOUT", "0");
+    passes(nextest);
+    assert!(run.is_gone());
+}
+
+/// A run that this test of a run starts; that takes over what nextest says to its tests.
+struct Inner {
+    run: Run,
+    outer: Command,
+}
+
+impl Inner {
+    fn run(runner: &str, inner: &str, outer: &str) -> Self {
+        let run = Run::new();
+        let mut outer = run.nextest(outer);
+        let words = format!("{runner} --workspace --test clients_in_a_run {inner}");
+        outer.env("INNER", words);
+        Self { run, outer }
+    }
+
+    fn with_a_service(runner: &str) -> Self {
+        Self::run(runner, "inner_one_is_another", "outer_one_stays_as_it_is")
+    }
+
+    fn passes_on_its_own(self) {
+        passes(self.outer);
+        assert_eq!(self.run.uses(), (2, 2));
+        assert!(self.run.is_gone());
+    }
+}
+
+#[test]
+fn a_cargo_test_that_a_test_starts_is_a_run_of_its_own() {
+    Inner::with_a_service("test").passes_on_its_own();
+}
+
+#[test]
+fn a_nextest_that_a_test_starts_is_a_run_of_its_own() {
+    Inner::with_a_service("nextest run --profile default").passes_on_its_own();
+}
