@@ -3,7 +3,10 @@
 
 use std::process::Command;
 
-use crate::run::{Run, passes};
+use crate::{
+    run::{Run, passes},
+    shared::target_runner,
+};
 
 fn passes_in_a_run(filter: &str) {
     let run = Run::new();
@@ -17,8 +20,18 @@ fn a_supervisor_that_does_not_answer_is_not_doubled() {
 }
 
 #[test]
+fn a_client_that_was_idle_for_long_sees_the_one_that_runs() {
+    passes_in_a_run("idle_one_sees_it_run");
+}
+
+#[test]
 fn a_client_that_was_idle_for_long_is_given_the_one_that_runs() {
     passes_in_a_run("idle_one_has_the_same_one");
+}
+
+#[test]
+fn a_client_that_was_idle_for_long_restarts_the_one_that_runs() {
+    passes_in_a_run("idle_one_can_have_it_started_again");
 }
 
 #[test]
@@ -33,6 +46,11 @@ fn nobody_gets_it_in_a_restart_by_another_process() {
     nextest.env("MIRAKURU_QUEUE_TIMEOUT", "0");
     passes(nextest);
     assert!(run.is_gone());
+}
+
+#[test]
+fn a_service_is_known_to_all_when_the_restart_has_returned() {
+    passes_in_a_run("what_another_started_is_known_at_once");
 }
 
 /// A run that this test of a run starts; that takes over what nextest says to its tests.
@@ -69,4 +87,21 @@ fn a_cargo_test_that_a_test_starts_is_a_run_of_its_own() {
 #[test]
 fn a_nextest_that_a_test_starts_is_a_run_of_its_own() {
     Inner::with_a_service("nextest run --profile default").passes_on_its_own();
+}
+
+#[test]
+fn a_cargo_test_that_a_test_starts_may_have_a_target_runner() {
+    let mut inner = Inner::with_a_service("test");
+    inner.outer.env(target_runner(), inner.run.wrapper());
+    inner.passes_on_its_own();
+}
+
+#[test]
+fn a_cargo_test_that_a_test_starts_has_slots_of_its_own() {
+    let inner = Inner::run(
+        "test",
+        "inner_slots_differ",
+        "outer_slot_is_that_of_nextest",
+    );
+    passes(inner.outer);
 }
