@@ -1,6 +1,10 @@
 //! `OnConflict::Wait`: who comes second queues until the first is gone, tree and all.
 
-use std::{sync::LazyLock, thread, time::Duration};
+use std::{
+    sync::{LazyLock, mpsc},
+    thread,
+    time::Duration,
+};
 
 use mirakuru::{ErrorKind, OnConflict, Result, Shared, SimpleExecutor, TcpExecutor};
 
@@ -174,6 +178,49 @@ fn who_waits_in_a_circle_for_the_higher_port_is_served_then() -> Result<()> {
     let told = gives_way.join().expect("no panic");
     assert!(told.contains("waits for that"), "{told}");
     Ok(())
+}
+
+#[test]
+fn a_wait_for_oneself_is_no_failure_of_the_fixture() -> Result<()> {
+    static PORT: LazyLock<u16> = LazyLock::new(fixed_port);
+    static FIXTURE: Shared<TcpExecutor> = Shared::new(|| queued(*PORT));
+    let ours = queued(*PORT).started()?;
+    for _ in 0..4 {
+        let text = error_of(FIXTURE.get()).to_string();
+        assert!(text.contains("of this very thread"), "{text}");
+    }
+    drop(ours);
+    FIXTURE.get()?.stop()?;
+    Ok(())
+}
+
+#[test]
+fn an_overdue_wait_keeps_the_port_of_a_newer_service() -> Result<()> {
+    let service = queued(fixed_port()).timeout(Duration::from_secs(1));
+    service.start()?;
+    let (asked, is_asked) = mpsc::channel();
+    let (restarted, is_restarted) = mpsc::channel::<()>();
+    thread::scope(|scope| {
+        let waits = scope.spawn(|| {
+            error_of(service.wait_for(move || {
+                let _ = asked.send(());
+                let _ = is_restarted.recv();
+                false
+            }))
+        });
+        is_asked.recv().expect("it asks");
+        service.restart()?;
+        drop(restarted);
+        waits.join().expect("no panic");
+        // As another test: this thread would be told of itself.
+        let other = scope.spawn(|| {
+            let fails = queued(service.port()).on_conflict(OnConflict::Fail);
+            error_of(fails.start()).to_string()
+        });
+        let told = other.join().expect("no panic");
+        assert!(told.contains("another executor has the lease"), "{told}");
+        service.stop().map(drop)
+    })
 }
 
 #[test]

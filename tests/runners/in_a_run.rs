@@ -5,6 +5,8 @@ use std::{
     env,
     fs::{self, File, OpenOptions},
     io::Write,
+    os::unix::process::ExitStatusExt,
+    process::Command,
     thread,
 };
 
@@ -183,13 +185,46 @@ fn pids() -> Vec<String> {
 fn dies_0_in_a_restart() {
     GATED.get().expect("it starts");
     fs::write(path("closed"), "").expect("own directory");
-    thread::spawn(|| {
-        while pids().len() < 2 {
+    let before = pids().len();
+    thread::spawn(move || {
+        while pids().len() == before {
             thread::yield_now();
         }
         nix::sys::signal::raise(nix::sys::signal::SIGKILL)
     });
     GATED.restart().expect("it is killed before");
+}
+
+/// A process that has had it for long, while another one dies in a restart of it.
+fn orphaned() -> &'static OutputExecutor {
+    let service = GATED.get().expect("it starts");
+    let own = env::current_exe().expect("this binary");
+    let mut other = Command::new(own);
+    other.args(["--exact", "dies_0_in_a_restart"]);
+    let status = other.status().expect("this binary runs");
+    assert_eq!(status.signal(), Some(9));
+    fs::remove_file(path("closed")).expect("the other one left it");
+    service
+}
+
+fn assert_alive(expected: &[String]) {
+    let lives = |pid: &String| fs::exists(format!("/proc/{pid}")).expect("procfs");
+    let alive: Vec<_> = pids().into_iter().filter(lives).collect();
+    assert_eq!(alive, expected);
+}
+
+#[test]
+fn orphan_of_a_restart_is_stopped_by_who_had_it_before() {
+    orphaned().stop().expect("nothing of its own failed");
+    assert_alive(&[]);
+}
+
+#[test]
+fn orphan_of_a_restart_is_restarted_by_who_had_it_before() {
+    let service = orphaned().restart().expect("it starts again");
+    let pid = service.pid().expect("it runs").to_string();
+    assert_alive(&[pid]);
+    service.stop().expect("it runs");
 }
 
 #[test]

@@ -201,6 +201,16 @@ fn fixed_port() -> String {
 }
 
 #[test]
+fn what_a_killed_test_left_in_a_restart_is_ended_by_others() {
+    let run = Run::new();
+    let mut nextest = run.nextest("orphan_of_a_restart) & binary(=in_a_run");
+    // One at a time: each has another one die.
+    nextest.arg("-j1");
+    passes(nextest);
+    assert!(run.is_gone());
+}
+
+#[test]
 fn the_next_run_waits_for_the_port_of_the_one_before() {
     let run = Run::new();
     let port = fixed_port();

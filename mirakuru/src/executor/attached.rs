@@ -36,8 +36,10 @@ impl<R: Readiness> Executor<R> {
         if self.session.shared_link().is_some() && self.is_up() {
             return Ok(());
         }
-        let _exclusive = self.lock(place)?;
         self.session.become_fixture();
+        // Whoever has the lock may queue for this thread's port.
+        self.may_wait_for_others()?;
+        let _exclusive = self.lock(place)?;
         self.session.settle_in(Arc::clone(place));
         if self
             .session
@@ -46,14 +48,23 @@ impl<R: Readiness> Executor<R> {
             && let Some(link) = self.supervisor_of(place)?
             && !self.adopt(&link)
         {
-            // Who started it was killed before it was ready: nobody else may, while we have the lock.
-            link.stop(StopPlan::ABRUPT);
             self.session.take_over(&link);
+            self.end_what_nobody_knows();
         }
         if self.session.shared_link().is_some() && self.is_up() {
             return Ok(());
         }
         self.start_for_the_run(place)
+    }
+
+    /// Who started a service was killed before it was ready: nobody else has it, and nobody starts it
+    /// while we have the lock.
+    pub(super) fn end_what_nobody_knows(&self) {
+        if let Some(link) = self.session.shared_link()
+            && !link.look(|state| state.lost)
+        {
+            link.stop(StopPlan::ABRUPT);
+        }
     }
 
     /// The run's supervisor, where there is one. One that does not answer is one all the same: a second
@@ -79,8 +90,16 @@ impl<R: Readiness> Executor<R> {
                 exit_code: run.link.look(|state| state.exit),
             });
         }
-        let shared = self.start_in_turn().and_then(|_| self.hand_over(place));
-        place.note_failures(if shared.is_ok() { 0 } else { failures + 1 });
+        let tried = self.session.failures();
+        let shared = self.start_in_turn().and_then(|_| {
+            let handed_over = self.hand_over(place);
+            handed_over.inspect_err(|_| self.session.note_failure())
+        });
+        if shared.is_ok() {
+            place.note_failures(0);
+        } else if self.session.failures() > tried {
+            place.note_failures(failures + 1);
+        }
         shared
     }
 
@@ -88,9 +107,10 @@ impl<R: Readiness> Executor<R> {
         let Some(run) = self.session.run().filter(|run| !run.link.is_shared()) else {
             return Ok(());
         };
+        // Ahead of the share: a supervisor of the run that is not noted would be queued for in vain.
+        place.note_supervisor(run.link.supervisor());
         match run.link.share(&place.runner, place.socket()) {
             Some(Ok(())) => {
-                place.note_supervisor(run.link.supervisor());
                 // From now on the run has the port, and any of its processes may give it back.
                 self.session.hand_over_port();
                 self.describe(&run);

@@ -2,11 +2,12 @@
 
 use super::Executor;
 use super::failure::Unready;
+use super::run::Run;
 use crate::error::Result;
 use crate::readiness::probe::Answer;
 use crate::readiness::{NotReady, Readiness};
 use crate::supervisor::link::State;
-use crate::supervisor::protocol::StopPlan;
+use crate::supervisor::protocol::{Gone, StopPlan};
 use crate::wait::Deadline;
 
 impl<R: Readiness> Executor<R> {
@@ -43,18 +44,21 @@ impl<R: Readiness> Executor<R> {
         };
         let stood = run.link.look(|state| (state.exit, state.empty));
         let gone = match &unready {
-            Unready::Overdue { .. } => {
-                let _turn = self.session.turn();
-                let _exclusive = self.exclusive();
-                // Another one may have been started meanwhile, by whoever shares it.
-                let latest = self.up().filter(|latest| latest.number == run.number);
-                let gone = latest.and_then(|run| self.session.bring_down(&run, StopPlan::ABRUPT));
-                self.give_back();
-                gone
-            }
+            Unready::Overdue { .. } => self.kill_overdue(&run),
             _ => None,
         };
         let awaited = Some("the closure to return true");
         Err(self.unready(unready, awaited, &run, stood, gone.as_ref(), deadline))
+    }
+
+    /// Only the service that was waited for: another one may have been started meanwhile, by whoever
+    /// shares it, and that one's port is not given back.
+    fn kill_overdue(&self, run: &Run) -> Option<Gone> {
+        let _turn = self.session.turn();
+        let _exclusive = self.exclusive().ok()?;
+        let run = self.up().filter(|latest| latest.number == run.number)?;
+        let gone = self.session.bring_down(&run, StopPlan::ABRUPT);
+        self.give_back();
+        gone
     }
 }

@@ -133,14 +133,7 @@ impl<R: Readiness> Executor<R> {
         let Wanted::Fixed(port) = self.wanted_port() else {
             return Ok(Claim::Ours(deadline));
         };
-        // What tests share would fail for the one that comes first, and for no fault of its own: a run
-        // that ended a moment ago may still have the port.
-        let unsaid = if self.session.is_fixture() {
-            OnConflict::Wait
-        } else {
-            OnConflict::Fail
-        };
-        let policy = self.config.on_conflict.unwrap_or(unsaid);
+        let policy = self.policy();
         let queue = Deadline::after(environment::queue_bound());
         let mut place = None;
         loop {
@@ -159,6 +152,8 @@ impl<R: Readiness> Executor<R> {
                 return Err(self.held_elsewhere(&holder));
             }
             if queue.has_passed() {
+                // Unlike a wait that has no end, which is the asker's mistake: the next would wait too.
+                self.session.note_failure();
                 return Err(self.queued_in_vain(port, &holder, queue));
             }
             let place = match &mut place {
@@ -170,6 +165,39 @@ impl<R: Readiness> Executor<R> {
                 return Err(self.waits_in_a_circle(port, &circle));
             }
             wait::pause(port::next_try(queue.elapsed()));
+        }
+    }
+
+    fn policy(&self) -> OnConflict {
+        // What tests share would fail for the one that comes first, and for no fault of its own: a run
+        // that ended a moment ago may still have the port.
+        let unsaid = if self.session.is_fixture() {
+            OnConflict::Wait
+        } else {
+            OnConflict::Fail
+        };
+        self.config.on_conflict.unwrap_or(unsaid)
+    }
+
+    /// Not for a port of this thread's own, or of a fixture of this process.
+    fn may_wait_for(&self, port: u16) -> Result<()> {
+        match Held::in_the_way(port) {
+            Some(holder) => Err(self.held_for_ever(port, &holder)),
+            None => Ok(()),
+        }
+    }
+
+    /// The same ahead of a wait for somebody who may queue for the fixed port.
+    pub(super) fn may_wait_for_others(&self) -> Result<()> {
+        match self.wanted_port() {
+            Wanted::Fixed(port)
+                if self.policy() == OnConflict::Wait
+                    && self.is_common_address()
+                    && !self.session.has_port(port) =>
+            {
+                self.may_wait_for(port)
+            }
+            _ => Ok(()),
         }
     }
 
@@ -188,8 +216,8 @@ impl<R: Readiness> Executor<R> {
         if self.session.holds(port, &link) {
             return Ok(None);
         }
-        if let Some(holder) = Held::in_the_way(port).filter(|_| policy != OnConflict::Fail) {
-            return Err(self.held_for_ever(port, &holder));
+        if policy != OnConflict::Fail {
+            self.may_wait_for(port)?;
         }
         match self.lease(Some(port))? {
             // Other processes of the run may give it back, and take it again.

@@ -81,9 +81,11 @@ impl<R: Readiness> Executor<R> {
         loop {
             let Err(error) = self.attempt(*deadline) else {
                 self.session.tell_port();
+                self.session.forget_failures();
                 return Ok(());
             };
             if moves == MOST_MOVES || deadline.has_passed() || !self.has_to_move(&error) {
+                self.session.note_failure();
                 self.give_back();
                 return Err(error);
             }
@@ -160,10 +162,7 @@ impl<R: Readiness> Executor<R> {
                     exit_code: self.exit_code(),
                 });
             }
-            let started = self.start().map(drop);
-            self.session
-                .note_failures(if started.is_ok() { 0 } else { failures + 1 });
-            started
+            self.start().map(drop)
         })
     }
 
@@ -182,6 +181,8 @@ impl<R: Readiness> Executor<R> {
     fn clear_remains(&self) {
         if let Some(run) = self.session.up() {
             self.session.bring_down(&run, StopPlan::ABRUPT);
+        } else {
+            self.end_what_nobody_knows();
         }
     }
 

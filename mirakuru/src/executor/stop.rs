@@ -136,6 +136,7 @@ impl<R: Readiness> Executor<R> {
     /// The end that is brought by who has the turn, and the run's lock where the run shares it.
     pub(super) fn end_in_turn(&self, plan: StopPlan, port: Port) -> Result<Option<(Run, Gone)>> {
         let Some(run) = self.up() else {
+            self.end_what_nobody_knows();
             // In an outage it is kept for who brings that to its end.
             if port == Port::GivenBack && !self.session.is_in_outage() {
                 self.give_back();

@@ -2,13 +2,14 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
 
 use super::directory;
+use crate::shared::lock::is_at;
 
 /// A port that no other test process gets until this is dropped.
 ///
@@ -56,9 +57,7 @@ impl Lease {
             }
             // The former holder may have removed it between the opening and the lock: then this is
             // a lock on nothing.
-            let still_there = fs::symlink_metadata(&path)
-                .is_ok_and(|found| file.metadata().is_ok_and(|own| own.ino() == found.ino()));
-            if still_there {
+            if is_at(&file, &path) {
                 file.set_len(0)?;
                 file.write_all(holder.as_bytes())?;
                 return Ok(Taken::Here(Self { port, path, file }));

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use nix::fcntl::{Flock, FlockArg};
 
-use crate::shared::lock::FileLock;
+use crate::shared::lock::{FileLock, is_at};
 use crate::wait::Deadline;
 
 const PREFIX: &str = "queue-";
@@ -84,12 +84,12 @@ impl Place {
 
     fn leave_note(&self, held: &[u16]) -> io::Result<FileLock> {
         static NOTES: AtomicU64 = AtomicU64::new(0);
-        let number = NOTES.fetch_add(1, Ordering::Relaxed);
-        let name = format!("{PREFIX}{}-{number}", std::process::id());
-        let path = self.directory.join(name);
-        // Who looks through the notes may have locked this one just now, to see whether it is anybody's.
+        // Another name where somebody has this one: a process of another pid namespace, or who looks
+        // whether it is anybody's.
         let note = loop {
-            if let Some(note) = FileLock::try_take_passing(&path)? {
+            let number = NOTES.fetch_add(1, Ordering::Relaxed);
+            let name = format!("{PREFIX}{}-{number}", std::process::id());
+            if let Some(note) = FileLock::try_take_passing(&self.directory.join(name))? {
                 break note;
             }
         };
@@ -140,9 +140,12 @@ fn notes(directory: &Path) -> Vec<Note> {
 fn note(path: &Path) -> Option<Note> {
     let file = File::open(path).ok()?;
     let text = fs::read_to_string(path).ok()?;
-    // Whoever it is holds the lock as long as it lives; the file goes before the lock is given back.
-    if let Ok(_nobodys) = Flock::lock(file, FlockArg::LockSharedNonblock) {
-        let _ = fs::remove_file(path);
+    // Whoever it is holds the lock as long as it lives; the file goes before the lock is given back. One
+    // that others have removed meanwhile may be followed by another of its name.
+    if let Ok(nobodys) = Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+        if is_at(&nobodys, path) {
+            let _ = fs::remove_file(path);
+        }
         return None;
     }
     let (ports, who) = text.split_once('\n')?;

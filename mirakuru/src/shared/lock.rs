@@ -23,6 +23,12 @@ pub(crate) struct FileLock {
     process: u32,
 }
 
+/// Whether this is the file that is found by the path now.
+pub(crate) fn is_at(file: &File, path: &Path) -> bool {
+    fs::symlink_metadata(path)
+        .is_ok_and(|found| file.metadata().is_ok_and(|own| own.ino() == found.ino()))
+}
+
 impl Drop for FileLock {
     fn drop(&mut self) {
         let Some(file) = self.file.take() else { return };
@@ -70,9 +76,7 @@ impl FileLock {
                 Err((_, errno)) => return Err(errno.into()),
             };
             // It may have been removed between the opening and the lock: then this is a lock on nothing.
-            let still_there = fs::symlink_metadata(path)
-                .is_ok_and(|found| file.metadata().is_ok_and(|own| own.ino() == found.ino()));
-            if still_there {
+            if is_at(&file, path) {
                 return Ok(Some(Self {
                     file: Some(file),
                     passing: None,

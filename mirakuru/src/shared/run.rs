@@ -73,7 +73,8 @@ impl RunPlace {
     /// For the tests of the run: what this process has is not given back before the run's end.
     pub(crate) fn note_supervisor(&self, pid: u32) {
         let path = self.directory.join(format!("{}.{SUPERVISOR}", self.name));
-        let _ = fs::write(path, pid.to_string());
+        let started = pid_of(pid).and_then(sys::started_at);
+        let _ = fs::write(path, format!("{pid} {}", started.unwrap_or(0)));
     }
 
     fn failures_file(&self) -> PathBuf {
@@ -107,8 +108,19 @@ pub(crate) fn supervisors(locks: &Path) -> Vec<u32> {
         .map(|entry| entry.path());
     paths
         .filter(|path| path.extension().is_some_and(|kind| kind == SUPERVISOR))
-        .filter_map(|path| fs::read_to_string(path).ok()?.parse().ok())
+        .filter_map(|path| noted(&fs::read_to_string(path).ok()?))
         .collect()
+}
+
+/// The pid, unless it is another process's by now.
+fn noted(supervisor: &str) -> Option<u32> {
+    let (pid, started) = supervisor.split_once(' ')?;
+    let (pid, started) = (pid.parse().ok()?, started.parse().ok()?);
+    (pid_of(pid).and_then(sys::started_at) == Some(started)).then_some(pid)
+}
+
+fn pid_of(pid: u32) -> Option<Pid> {
+    pid.try_into().ok().map(Pid::from_raw)
 }
 
 fn directory_of(locks: &Path, runner: &Runner) -> PathBuf {

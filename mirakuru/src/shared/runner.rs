@@ -3,7 +3,8 @@
 //! An environment variable can be inherited, or made up. So the ancestors are looked at: while one of
 //! them has our exact `NEXTEST_RUN_ID` it was started by that run, and the first without it must be a
 //! nextest that is older than we are. That holds with double-spawning, wrapper scripts, target runners
-//! and debuggers in between. Under `cargo test` the parent must be cargo.
+//! and debuggers in between. A cargo among those who have it was started by a test of that run, and passes
+//! it on: then the run is cargo's. Under `cargo test` alone the parent must be cargo.
 
 use nix::unistd::{Pid, getppid};
 
@@ -15,14 +16,37 @@ pub(crate) struct Runner {
     pub(crate) pid: Pid,
     /// When it started, in the kernel's ticks: pids are given again.
     pub(crate) started: u64,
+    pub(crate) kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Cargo,
+    Nextest,
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Cargo => "cargo",
+            Self::Nextest => "nextest",
+        }
+    }
+
+    /// Whether a program of this name is one: nextest is `cargo-nextest` too.
+    fn is(self, program: &str) -> bool {
+        match self {
+            Self::Cargo => program == "cargo",
+            Self::Nextest => program.contains("nextest"),
+        }
+    }
 }
 
 /// The runner of this test process, or why it cannot be told.
 pub(crate) fn find() -> Result<Runner, String> {
-    let cargo = || of_this_name(getppid(), "cargo", |name| name == "cargo");
+    let cargo = || of_this_kind(getppid(), Kind::Cargo);
     match std::env::var("NEXTEST_RUN_ID") {
-        // A cargo that was started by a test of nextest passes the variable on: then it is the runner.
-        Ok(id) => cargo().or_else(|_| nextest(&format!("NEXTEST_RUN_ID={id}"))),
+        Ok(id) => cargo().or_else(|_| above(&format!("NEXTEST_RUN_ID={id}"))),
         Err(_) => cargo(),
     }
 }
@@ -30,11 +54,14 @@ pub(crate) fn find() -> Result<Runner, String> {
 /// More ancestors than any wrapper has.
 const MOST_ANCESTORS: usize = 64;
 
-fn nextest(mark: &str) -> Result<Runner, String> {
+fn above(mark: &str) -> Result<Runner, String> {
     let mut ancestor = getppid();
     for _ in 0..MOST_ANCESTORS {
         if !sys::carries(ancestor, mark) {
-            return of_this_name(ancestor, "nextest", |name| name.contains("nextest"));
+            return of_this_kind(ancestor, Kind::Nextest);
+        }
+        if let Ok(cargo) = of_this_kind(ancestor, Kind::Cargo) {
+            return Ok(cargo);
         }
         let standing = sys::standing(ancestor);
         ancestor = standing
@@ -44,19 +71,16 @@ fn nextest(mark: &str) -> Result<Runner, String> {
     Err("it has too many ancestors".to_owned())
 }
 
-fn of_this_name(
-    pid: Pid,
-    wanted: &str,
-    is_it: impl FnOnce(&str) -> bool,
-) -> Result<Runner, String> {
+fn of_this_kind(pid: Pid, kind: Kind) -> Result<Runner, String> {
     let name = sys::program_name(pid)
         .ok_or_else(|| format!("its ancestor {pid} cannot be looked at in /proc"))?;
-    if !is_it(&name) {
+    if !kind.is(&name) {
+        let wanted = kind.name();
         return Err(format!("its ancestor {pid} is {name}, and no {wanted}"));
     }
     let (started, own) = (sys::started_at(pid), sys::started_at(Pid::this()));
     match (started, own) {
-        (Some(started), Some(own)) if started <= own => Ok(Runner { pid, started }),
+        (Some(started), Some(own)) if started <= own => Ok(Runner { pid, started, kind }),
         _ => Err(format!("its ancestor {pid} is younger than the test")),
     }
 }

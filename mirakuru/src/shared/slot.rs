@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::io;
 
 use super::lock::FileLock;
-use super::runner;
+use super::runner::{self, Kind};
 use crate::port::lock_directory;
 
 thread_local! {
@@ -44,9 +44,9 @@ pub fn slot() -> u32 {
 /// Only where it is nextest that says so, and no leftover of its environment.
 fn of_nextest() -> Option<u32> {
     let number = std::env::var("NEXTEST_TEST_GLOBAL_SLOT").ok()?;
-    std::env::var_os("NEXTEST_RUN_ID")?;
-    runner::find().ok()?;
-    number.parse().ok()
+    let runner = runner::find().ok()?;
+    // A cargo that a test of nextest started passes the number on to all its tests.
+    (runner.kind == Kind::Nextest).then(|| number.parse().ok())?
 }
 
 fn take() -> Result<Slot, String> {

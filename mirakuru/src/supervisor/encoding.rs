@@ -114,6 +114,7 @@ impl Event {
             }
             Self::Began => to.tag(18),
             Self::Released(port) => to.tag(19).u32((*port).into()),
+            Self::Described => to.tag(20),
             Self::Gone(gone) => {
                 to.tag(10).flag(gone.forced).u32(gone.found);
                 to.list(&gone.survivors, |to, (pid, command)| {
@@ -146,6 +147,7 @@ impl Event {
             17 => Self::Service(Box::new(decode_service(&mut from)?)),
             18 => Self::Began,
             19 => Self::Released(from.port()?),
+            20 => Self::Described,
             10 => Self::Gone(Gone {
                 forced: from.flag()?,
                 found: from.u32()?,

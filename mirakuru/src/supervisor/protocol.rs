@@ -143,7 +143,8 @@ pub(crate) enum Request {
         started: u64,
         socket: PathBuf,
     },
-    /// What whoever comes later is told of the service that is ready.
+    /// What whoever comes later is told of the service that is ready. Answered, as from then on every
+    /// other test process is to know it.
     Describe(Description),
     /// One [`Event::Service`].
     Attach,
@@ -176,6 +177,8 @@ pub(crate) enum Event {
     Shared(Result<(), Failure>),
     /// The answer to [`Request::Attach`]; the captured files travel along.
     Service(Box<Service>),
+    /// The answer to [`Request::Describe`].
+    Described,
     /// Another test process has started the service anew.
     Began,
     /// The answer to [`Request::Lease`].

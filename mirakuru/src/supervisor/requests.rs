@@ -94,6 +94,7 @@ impl Server {
             }
             Request::Describe(description) => {
                 self.service.description = Some(description);
+                self.tell(&Event::Described);
             }
             Request::Attach => self.tell_of_service(),
             Request::Launch(_) => unreachable!("taken together with its descriptors"),
@@ -169,6 +170,13 @@ impl Server {
     }
 
     fn launch(&mut self, order: &Launch, fds: Vec<OwnedFd>) {
+        // Two would share a directory, a port and a word of being gone.
+        if !self.tree.is_empty() {
+            let busy = nix::Error::EBUSY.into();
+            let refused = failure("start it beside a service that runs", &busy);
+            self.tell(&Event::Launched(Err(refused)));
+            return;
+        }
         self.farewell = order.farewell;
         self.keep = order.keep;
         // What was awaited of an earlier service is not this one's.

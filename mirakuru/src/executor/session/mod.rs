@@ -186,8 +186,12 @@ impl Session {
         self.state().failures
     }
 
-    pub(in crate::executor) fn note_failures(&self, count: u32) {
-        self.state().failures = count;
+    pub(in crate::executor) fn note_failure(&self) {
+        self.state().failures += 1;
+    }
+
+    pub(in crate::executor) fn forget_failures(&self) {
+        self.state().failures = 0;
     }
 
     /// The lock of an outage is given back when this is dropped, also where a check panics.

@@ -66,6 +66,15 @@ impl Session {
         held.is_some_and(|(held, name)| held.port() == port && name == link.name())
     }
 
+    /// The same for whatever supervisor has it.
+    pub(in crate::executor) fn has_port(&self, port: u16) -> bool {
+        let state = self.state();
+        state
+            .held
+            .as_ref()
+            .is_some_and(|(held, _)| held.port() == port)
+    }
+
     pub(in crate::executor) fn hold(&self, held: Held, link: &Link) {
         self.state().held = Some((held, link.name().to_owned()));
     }

@@ -61,8 +61,11 @@ impl Link {
         self.shared.load(Ordering::Relaxed)
     }
 
+    /// Returns once every other test process can know it. No answer is no harm to this one.
     pub(crate) fn describe(&self, description: Description) {
+        self.state().described = None;
         self.ask(&Request::Describe(description));
+        self.wait(Deadline::after(SUPERVISOR_BOUND), |state| state.described);
     }
 
     /// What the latest service is, and its captured files.

@@ -11,7 +11,7 @@ mod state;
 mod sweep;
 
 use std::io;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::BorrowedFd;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -20,12 +20,12 @@ use std::time::Duration;
 
 pub(crate) use state::State;
 
-use super::protocol::{Event, HANDSHAKE, MARK, Request};
+use super::protocol::{HANDSHAKE, MARK, Request};
 use super::wire::{self, Inbox};
 use crate::exit::Permit;
 use crate::sys::{self, ProcessFd};
 use crate::wait::Deadline;
-use open::{await_greeting, read_events, run_again, unique_name};
+use open::{Read, await_greeting, read_events, run_again, unique_name};
 
 /// How long a supervisor may take to come up, and to end once nothing is left to do: generous, as
 /// only a machine in trouble gets there.
@@ -158,17 +158,16 @@ impl Link {
             }
             state.reading = true;
             drop(state);
-            let events = self.read(remaining);
+            let read = self.read(remaining);
             // Nothing had arrived when the deadline passed, or it has been taken in.
             last = deadline.has_passed();
             state = self.state();
             state.reading = false;
-            match events {
-                Some(events) => events
-                    .into_iter()
-                    .for_each(|(event, fds)| state.apply(event, fds)),
-                None => state.lost = true,
+            for (event, fds) in read.events {
+                state.apply(event, fds);
             }
+            // What was said last counts, and the end behind it is known at once.
+            state.lost |= read.ended;
             // Also wakes who takes over the reading. The call costs even where nobody waits.
             if state.followers > 0 {
                 self.changed.notify_all();
@@ -191,8 +190,7 @@ impl Link {
         look(&self.state())
     }
 
-    /// Waits for events and takes them in; `None` at the end of the socket.
-    fn read(&self, wait: Duration) -> Option<Vec<(Event, Vec<OwnedFd>)>> {
+    fn read(&self, wait: Duration) -> Read {
         let mut inbox = self.inbox.lock().unwrap_or_else(PoisonError::into_inner);
         read_events(&self.socket, self.supervisor.wakeup(), &mut inbox, wait)
     }

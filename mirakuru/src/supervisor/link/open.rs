@@ -42,13 +42,14 @@ pub(super) fn await_greeting(
         // The end of the socket does not show where a forked child holds the other end too.
         let has_ended = !matches!(child.try_wait(), Ok(None));
         let wait = deadline.remaining().min(LOOK);
-        let events = read_events(socket, None, &mut inbox, wait).ok_or_else(ended)?;
-        if let Some((_, fds)) = events.into_iter().find(|(event, _)| *event == Event::Hello) {
+        let read = read_events(socket, None, &mut inbox, wait);
+        let hello = |(event, _): &(Event, _)| *event == Event::Hello;
+        if let Some((_, fds)) = read.events.into_iter().find(hello) {
             let process =
                 ProcessFd::from_message(fds.into_iter().next(), child.id()).ok_or_else(ended)?;
             return Ok((inbox, process));
         }
-        if has_ended {
+        if has_ended || read.ended {
             return Err(ended());
         }
         if deadline.has_passed() {
@@ -64,13 +65,14 @@ pub(super) fn await_greeting(
 pub(super) fn await_name(socket: &UnixStream, deadline: Deadline) -> io::Result<(Inbox, String)> {
     let mut inbox = Inbox::default();
     loop {
-        let ended = || io::Error::from(io::ErrorKind::ConnectionReset);
-        let wait = deadline.remaining();
-        let events = read_events(socket, None, &mut inbox, wait).ok_or_else(ended)?;
-        for (event, _) in events {
+        let read = read_events(socket, None, &mut inbox, deadline.remaining());
+        for (event, _) in read.events {
             if let Event::Named(name) = event {
                 return Ok((inbox, name));
             }
+        }
+        if read.ended {
+            return Err(io::ErrorKind::ConnectionReset.into());
         }
         if deadline.has_passed() {
             return Err(io::ErrorKind::TimedOut.into());
@@ -78,13 +80,21 @@ pub(super) fn await_name(socket: &UnixStream, deadline: Deadline) -> io::Result<
     }
 }
 
-/// What arrives within this time; `None` at the end of the socket or of the supervisor.
+/// What a look at the socket brought.
+#[derive(Default)]
+pub(super) struct Read {
+    pub(super) events: Vec<(Event, Vec<OwnedFd>)>,
+    /// The socket came to its end behind them, or the supervisor.
+    pub(super) ended: bool,
+}
+
+/// What arrives within this time.
 pub(super) fn read_events(
     socket: &UnixStream,
     supervisor: Option<BorrowedFd<'_>>,
     inbox: &mut Inbox,
     wait: Duration,
-) -> Option<Vec<(Event, Vec<OwnedFd>)>> {
+) -> Read {
     let readable = |fd| PollFd::new(fd, PollFlags::POLLIN);
     let mut fds: Vec<_> = [Some(socket.as_fd()), supervisor]
         .into_iter()
@@ -93,7 +103,7 @@ pub(super) fn read_events(
         .collect();
     let wait = Some(wait).filter(|wait| *wait != Duration::MAX);
     if sys::poll_for(&mut fds, wait) == Ok(0) {
-        return Some(Vec::new());
+        return Read::default();
     }
     // Of the process, not only of the socket: a forked child may hold the other end of that.
     let mut ended = fds
@@ -111,14 +121,13 @@ pub(super) fn read_events(
     }
     let mut events = Vec::new();
     while let Some(frame) = inbox.next() {
-        events.push((Event::decode(&frame.bytes)?, frame.fds));
+        match Event::decode(&frame.bytes) {
+            Some(event) => events.push((event, frame.fds)),
+            // Not our supervisor's: there is no way on.
+            None => ended = true,
+        }
     }
-    // What was said last counts, before the end does.
-    if ended && events.is_empty() {
-        None
-    } else {
-        Some(events)
-    }
+    Read { events, ended }
 }
 
 /// A name that no other supervisor has: the standard library's per-process random keys, the pid,

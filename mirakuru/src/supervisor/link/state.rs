@@ -15,6 +15,7 @@ pub(crate) struct State {
     pub(super) leased: Option<Leased>,
     pub(super) released: Option<u16>,
     pub(super) shared: Option<Result<(), Failure>>,
+    pub(super) described: Option<()>,
     /// What an attachment told, and the captured files.
     pub(super) attached: Option<(Service, Vec<OwnedFd>)>,
     pub(crate) launched: Option<Result<u32, Failure>>,
@@ -112,6 +113,7 @@ impl State {
         match event {
             Event::Hello | Event::Named(_) => {}
             Event::Shared(shared) => self.shared = Some(shared),
+            Event::Described => self.described = Some(()),
             Event::Service(service) => {
                 self.service = service.number;
                 (self.exit, self.empty) = (service.exit, service.empty);
