@@ -20,6 +20,8 @@ fn told(deed: &str, hold: &Hold) -> Vec<String> {
     let output = Command::new(env!("CARGO_BIN_EXE_forks"))
         .args([deed, hold.path()])
         .env("TMPDIR", hold.scratch())
+        // It is no test of the run that this one is of.
+        .env_remove("NEXTEST_RUN_ID")
         .stdin(Stdio::null())
         .output()
         .expect("a helper program");
