@@ -4,14 +4,34 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Context, Manner, NotReady, Readiness, Target};
 
+/// What is the same of any two checks.
+macro_rules! of_both {
+    ($first:tt, $second:tt) => {
+        fn pre_start_check(&self, cx: &Context) -> bool {
+            self.$first.pre_start_check(cx) || self.$second.pre_start_check(cx)
+        }
+
+        fn validate(&self, cx: &Context) -> Result<(), String> {
+            self.$first.validate(cx)?;
+            self.$second.validate(cx)
+        }
+
+        fn target(&self) -> Target {
+            self.$first.target().or(self.$second.target())
+        }
+
+        fn manner(&self, cx: &Context) -> Manner {
+            self.$first.manner(cx).with(self.$second.manner(cx))
+        }
+    };
+}
+
 /// Ready when both are; see [`Readiness::and`].
 #[derive(Clone, Copy, Debug)]
 pub struct And<A, B>(pub(super) A, pub(super) B);
 
 impl<A: Readiness, B: Readiness> Readiness for And<A, B> {
-    fn pre_start_check(&self, cx: &Context) -> bool {
-        self.0.pre_start_check(cx) || self.1.pre_start_check(cx)
-    }
+    of_both!(0, 1);
 
     fn after_start_check(&self, cx: &Context) -> Result<(), NotReady> {
         self.0.after_start_check(cx)?;
@@ -21,19 +41,6 @@ impl<A: Readiness, B: Readiness> Readiness for And<A, B> {
     fn describe(&self, cx: &Context) -> String {
         format!("{}, and {}", self.0.describe(cx), self.1.describe(cx))
     }
-
-    fn validate(&self, cx: &Context) -> Result<(), String> {
-        self.0.validate(cx)?;
-        self.1.validate(cx)
-    }
-
-    fn target(&self) -> Target {
-        self.0.target().or(self.1.target())
-    }
-
-    fn manner(&self, cx: &Context) -> Manner {
-        self.0.manner(cx).with(self.1.manner(cx))
-    }
 }
 
 /// Ready when one of them is; see [`Readiness::or`].
@@ -41,9 +48,7 @@ impl<A: Readiness, B: Readiness> Readiness for And<A, B> {
 pub struct Or<A, B>(pub(super) A, pub(super) B);
 
 impl<A: Readiness, B: Readiness> Readiness for Or<A, B> {
-    fn pre_start_check(&self, cx: &Context) -> bool {
-        self.0.pre_start_check(cx) || self.1.pre_start_check(cx)
-    }
+    of_both!(0, 1);
 
     fn after_start_check(&self, cx: &Context) -> Result<(), NotReady> {
         let Err(first) = self.0.after_start_check(cx) else {
@@ -57,19 +62,6 @@ impl<A: Readiness, B: Readiness> Readiness for Or<A, B> {
 
     fn describe(&self, cx: &Context) -> String {
         format!("{}, or {}", self.0.describe(cx), self.1.describe(cx))
-    }
-
-    fn validate(&self, cx: &Context) -> Result<(), String> {
-        self.0.validate(cx)?;
-        self.1.validate(cx)
-    }
-
-    fn target(&self) -> Target {
-        self.0.target().or(self.1.target())
-    }
-
-    fn manner(&self, cx: &Context) -> Manner {
-        self.0.manner(cx).with(self.1.manner(cx))
     }
 }
 
@@ -99,9 +91,7 @@ impl<A: Clone, B: Clone> Clone for Then<A, B> {
 }
 
 impl<A: Readiness, B: Readiness> Readiness for Then<A, B> {
-    fn pre_start_check(&self, cx: &Context) -> bool {
-        self.first.pre_start_check(cx) || self.second.pre_start_check(cx)
-    }
+    of_both!(first, second);
 
     fn after_start_check(&self, cx: &Context) -> Result<(), NotReady> {
         if self.passed.load(Ordering::Relaxed) != cx.start() {
@@ -117,18 +107,5 @@ impl<A: Readiness, B: Readiness> Readiness for Then<A, B> {
             self.first.describe(cx),
             self.second.describe(cx)
         )
-    }
-
-    fn validate(&self, cx: &Context) -> Result<(), String> {
-        self.first.validate(cx)?;
-        self.second.validate(cx)
-    }
-
-    fn target(&self) -> Target {
-        self.first.target().or(self.second.target())
-    }
-
-    fn manner(&self, cx: &Context) -> Manner {
-        self.first.manner(cx).with(self.second.manner(cx))
     }
 }
