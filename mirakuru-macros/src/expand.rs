@@ -6,8 +6,9 @@ use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Expr, Ident, LitStr, Path, ReturnType, Type};
 
-use crate::function::{self, Function, Panics};
+use crate::function::{self, Function};
 use crate::model::{Choice, Kind, Options, Process, SignalName, Time};
+use crate::panics::Panics;
 
 pub(crate) fn expand(function: Function, processes: &[Process], krate: &Path) -> TokenStream {
     let Function {

@@ -1,15 +1,13 @@
 //! The function below the attributes: which of them are ours, what its harness does with it, and
 //! which of its parameters are processes.
 
-use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
+use proc_macro2::{Span, TokenStream};
 use syn::parse::ParseStream;
 use syn::punctuated::Punctuated;
-use syn::{
-    AttrStyle, Attribute, Expr, ExprLit, FnArg, ItemFn, Lit, LitStr, Meta, Pat, ReturnType, Token,
-    Type,
-};
+use syn::{AttrStyle, Attribute, Expr, FnArg, ItemFn, Meta, Pat, ReturnType, Token, Type};
 
 use crate::args::{self, Args, Mistakes};
+use crate::panics::{self, Panics};
 
 /// What is to become of the function.
 pub(crate) struct Function {
@@ -19,14 +17,6 @@ pub(crate) struct Function {
     pub(crate) panics: Panics,
     /// Its harness compares what it returns: an `Err` may be right.
     pub(crate) judged: bool,
-}
-
-/// Whether its harness expects a panic.
-#[derive(Clone)]
-pub(crate) enum Panics {
-    Never,
-    Always,
-    Saying(LitStr),
 }
 
 /// Attributes of the language that make no test and take no parameters.
@@ -52,7 +42,7 @@ const INERT: [&str; 19] = [
     "clippy",
 ];
 
-fn name_of(attribute: &Attribute) -> String {
+pub(crate) fn name_of(attribute: &Attribute) -> String {
     let last = attribute.path().segments.last();
     last.map(|segment| segment.ident.to_string())
         .unwrap_or_default()
@@ -88,7 +78,7 @@ fn place(attribute: &Attribute) -> Span {
 
 /// Splits the parameters; `count` is how many processes there are.
 pub(crate) fn read(mut item: ItemFn, count: usize, mistakes: &mut Mistakes) -> Function {
-    let panics = panics(&item.attrs, mistakes);
+    let panics = panics::of(&item.attrs, mistakes);
     let harness = Harness::of(&item.attrs);
     let mut processes = Vec::new();
     let inputs: Vec<_> = std::mem::take(&mut item.sig.inputs).into_iter().collect();
@@ -133,9 +123,7 @@ pub(crate) fn read(mut item: ItemFn, count: usize, mistakes: &mut Mistakes) -> F
             "a test that is to panic returns nothing: where a process cannot start it has to end without a panic",
         );
     }
-    let judged = item.attrs.iter().any(|attribute| {
-        is_test_case(attribute) && !matches!(outcome(&attribute.meta), Outcome::Any)
-    });
+    let judged = panics::is_judged(&item.attrs);
     Function {
         item,
         processes,
@@ -239,114 +227,8 @@ fn arguments(attribute: &Attribute) -> usize {
     count
 }
 
-/// All of its tests have to agree: where a process cannot start, a test that is to panic must not,
-/// and every other one must.
-fn panics(attributes: &[Attribute], mistakes: &mut Mistakes) -> Panics {
-    let mut panics = Panics::Never;
-    // How many there are, how many of them are to panic, and one that tells the place.
-    let mut cases = (0, 0, None);
-    let mut of_rstest = (0, 0, None);
-    // One that no case of rstest has followed yet.
-    let mut waiting = None;
-    for attribute in attributes {
-        if is_test_case(attribute) {
-            cases.0 += 1;
-            if let Outcome::Panic = outcome(&attribute.meta) {
-                cases = (cases.0, cases.1 + 1, Some(attribute));
-                panics = Panics::Always;
-            }
-        } else if is_case_of_rstest(attribute) {
-            of_rstest.0 += 1;
-            if let Some(before) = waiting.take() {
-                of_rstest = (of_rstest.0, of_rstest.1 + 1, Some(before));
-            }
-        } else if name_of(attribute) == "should_panic" {
-            panics = expected(&attribute.meta, &panics);
-            waiting = Some(attribute);
-        }
-    }
-    // Before a case of rstest it belongs to that one alone; behind the last one, to all.
-    if waiting.is_some() {
-        of_rstest.1 = of_rstest.0;
-    }
-    for (all, panicking, place) in [cases, of_rstest] {
-        if panicking > 0
-            && panicking < all
-            && let Some(place) = place
-        {
-            mistakes.on(place, MIXED);
-        }
-    }
-    panics
-}
-
-fn is_test_case(attribute: &Attribute) -> bool {
+pub(crate) fn is_test_case(attribute: &Attribute) -> bool {
     matches!(name_of(attribute).as_str(), "test_case" | "test_matrix")
-}
-
-/// `#[case(…)]`, or with a name of its own `#[case::name(…)]`.
-fn is_case_of_rstest(attribute: &Attribute) -> bool {
-    let mut segments = attribute.path().segments.iter();
-    segments.any(|segment| segment.ident == "case")
-}
-
-const MIXED: &str = "some cases are to panic and others are not: write two functions, or one that cannot start its process would pass as one that is to panic";
-
-/// What this one waits for, beside those of other cases: with different messages, any will do.
-fn expected(meta: &Meta, others: &Panics) -> Panics {
-    let text = |expr: &Expr| match expr {
-        Expr::Lit(ExprLit {
-            lit: Lit::Str(text),
-            ..
-        }) => Some(text.clone()),
-        _ => None,
-    };
-    let found = match meta {
-        Meta::Path(_) => None,
-        Meta::NameValue(pair) => text(&pair.value),
-        Meta::List(list) => list
-            .parse_args::<syn::MetaNameValue>()
-            .ok()
-            .and_then(|pair| text(&pair.value)),
-    };
-    match (found, others) {
-        (Some(found), Panics::Never) => Panics::Saying(found),
-        (Some(found), Panics::Saying(other)) if found.value() == other.value() => {
-            Panics::Saying(found)
-        }
-        _ => Panics::Always,
-    }
-}
-
-/// What a case of `test_case` expects.
-enum Outcome {
-    Any,
-    Panic,
-    Value,
-}
-
-fn outcome(meta: &Meta) -> Outcome {
-    let Meta::List(list) = meta else {
-        return Outcome::Any;
-    };
-    let tokens: Vec<_> = list.tokens.clone().into_iter().collect();
-    let is = |token: &TokenTree, wanted| matches!(token, TokenTree::Punct(punct) if punct.as_char() == wanted);
-    let arrow = tokens
-        .windows(2)
-        .position(|pair| is(&pair[0], '=') && is(&pair[1], '>'));
-    // `ignore` and `inconclusive` stand ahead of what is expected, with a reason perhaps.
-    let expected = arrow.and_then(|at| {
-        tokens[at + 2..].iter().find(|token| match token {
-            TokenTree::Ident(ident) => ident != "ignore" && ident != "inconclusive",
-            TokenTree::Group(group) => group.delimiter() != Delimiter::Bracket,
-            TokenTree::Punct(_) | TokenTree::Literal(_) => true,
-        })
-    });
-    match expected {
-        None => Outcome::Any,
-        Some(TokenTree::Ident(ident)) if ident == "panics" => Outcome::Panic,
-        Some(_) => Outcome::Value,
-    }
 }
 
 #[cfg(test)]
@@ -354,21 +236,6 @@ mod tests {
     use syn::parse_quote;
 
     use super::*;
-
-    #[test]
-    fn what_a_case_expects_may_stand_behind_that_it_is_ignored() {
-        let panics = |attribute: &Attribute| matches!(outcome(&attribute.meta), Outcome::Panic);
-        assert!(panics(&parse_quote!(#[test_case(1 => panics "no")])));
-        assert!(panics(&parse_quote!(#[test_case(1 => ignore panics "no")])));
-        assert!(panics(
-            &parse_quote!(#[test_case(1 => ignore["why"] panics "no")])
-        ));
-        assert!(panics(
-            &parse_quote!(#[test_case(1 => inconclusive panics "no")])
-        ));
-        assert!(!panics(&parse_quote!(#[test_case(1 => ignore 2)])));
-        assert!(!panics(&parse_quote!(#[test_case(1)])));
-    }
 
     #[test]
     fn tests_of_other_crates_may_give_parameters() {

@@ -9,6 +9,7 @@ mod expand;
 mod fallback;
 mod function;
 mod model;
+mod panics;
 mod validate;
 
 use proc_macro2::{Span, TokenStream};
