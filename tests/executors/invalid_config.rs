@@ -305,6 +305,8 @@ fn a_mistake_starts_no_supervisor_either() {
             SimpleExecutor::new("'").boxed(),
             OutputExecutor::new("x", "(").boxed(),
             TcpExecutor::new("x {prot}", "127.0.0.1", 0).boxed(),
+            // Nor is a fixed port leased for it.
+            TcpExecutor::new("x {prot}", "127.0.0.1", 9).boxed(),
             HttpExecutor::new("x {port}", url).boxed(),
             PidExecutor::new("x", "").boxed(),
             UnixSocketExecutor::new("x", "{tmpdir}/{socket")

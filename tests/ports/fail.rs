@@ -1,10 +1,13 @@
 //! `OnConflict::Fail`, the default: who comes second is told at once who was first.
 
-use mirakuru::{ErrorKind, Result, TcpExecutor};
+use std::{sync::Barrier, thread};
+
+use mirakuru::{ErrorKind, Executor, Result, TcpExecutor};
 
 use crate::{
     holder::{Holder, fixed_port},
     programs::LISTENS_LATE,
+    silent::silent,
     told::{at_once, error_of},
 };
 
@@ -19,6 +22,31 @@ fn another_test_process_is_told_with_its_command() {
     let text = error.to_string();
     assert!(text.contains(&format!("pid {}", holder.pid())), "{text}");
     assert!(text.contains("holds_port"), "{text}");
+}
+
+/// Each of them has a supervisor, so that processes compete.
+#[test]
+fn one_of_many_that_ask_at_once_is_served() {
+    let port = fixed_port();
+    let all = Barrier::new(8);
+    let executors = [(); 8].map(|()| silent(port));
+    let served = thread::scope(|scope| {
+        let all = &all;
+        let ask = |executor| {
+            scope.spawn(move || {
+                all.wait();
+                Executor::start(executor).map(drop)
+            })
+        };
+        let asking = executors.each_ref().map(ask);
+        asking.map(|thread| thread.join().expect("no panic"))
+    });
+    let (one, others): (Vec<_>, Vec<_>) = served.into_iter().partition(Result::is_ok);
+    assert_eq!(one.len(), 1);
+    for other in others {
+        let text = error_of(other).to_string();
+        assert!(text.contains("has the lease on its port"), "{text}");
+    }
 }
 
 #[test]

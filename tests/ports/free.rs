@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fs, net::TcpStream, thread};
 
 use mirakuru::{Result, SimpleExecutor, TcpExecutor, readiness::Tcp};
 
-use crate::{programs::LISTENS_LATE, stranger::TakenAfterTheStart};
+use crate::{programs::LISTENS_LATE, silent::silent, stranger::TakenAfterTheStart, told::error_of};
 
 #[test]
 fn no_two_are_the_same() {
@@ -18,6 +18,17 @@ fn no_two_are_the_same() {
         ports.collect()
     });
     assert_eq!(ports.len(), executors.len());
+}
+
+#[test]
+fn it_is_nobody_elses_before_anything_listens_there() -> Result<()> {
+    let free = SimpleExecutor::new("x {port}");
+    let fixed = silent(free.port());
+    let text = error_of(fixed.start()).to_string();
+    assert!(text.contains("has the lease on its port"), "{text}");
+    drop(free);
+    fixed.start()?;
+    Ok(())
 }
 
 #[test]

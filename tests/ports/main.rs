@@ -1,5 +1,5 @@
 //! Ports: leases on free ones, conflicts over fixed ones, and strangers. A file per behaviour; the
-//! last five are what they share.
+//! last six are what they share.
 
 mod directory;
 mod fail;
@@ -16,6 +16,7 @@ mod holder;
 )]
 mod lifeline;
 mod programs;
+mod silent;
 mod stranger;
 #[path = "../executors/told.rs"]
 #[expect(

@@ -10,6 +10,7 @@ use mirakuru::{OnConflict, Result, TcpExecutor};
 use crate::{
     holder::{Holder, fixed_port},
     programs::LISTENS_LATE,
+    told::or_fail,
 };
 
 fn reusing(port: u16) -> TcpExecutor {
@@ -60,9 +61,8 @@ fn what_takes_longer_than_its_own_timeout_is_used_all_the_same() -> Result<()> {
         holder.env("MIRAKURU_LOG", "1");
     });
     other.await_word("runs with pid");
-    let service = reusing(port)
-        .timeout(Duration::from_millis(500))
-        .started()?;
+    let service = reusing(port).timeout(Duration::from_millis(500));
+    let service = or_fail(|| service.started())?;
     assert_eq!(service.pid(), None, "it is the other one's");
     TcpStream::connect(("127.0.0.1", port)).expect("it answers");
     Ok(())
