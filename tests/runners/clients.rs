@@ -53,6 +53,12 @@ fn a_service_is_known_to_all_when_the_restart_has_returned() {
     passes_in_a_run("what_another_started_is_known_at_once");
 }
 
+#[test]
+fn an_attached_one_answers_all_that_a_local_one_does() {
+    let run = Run::new();
+    passes(run.nextest("attached_one"));
+}
+
 /// A run that this test of a run starts; that takes over what nextest says to its tests.
 struct Inner {
     run: Run,
