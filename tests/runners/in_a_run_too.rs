@@ -80,13 +80,15 @@ static SHOWS: Shared<OutputExecutor> = Shared::per_run("shows", shows_its_enviro
 
 #[test]
 fn environment_is_that_of_the_run() {
-    let of_the_test = |line: &&str| line.starts_with("NEXTEST") || line.starts_with("CARGO_PKG_");
+    let of_the_test = env::var("OF_THE_TEST").expect("it is run by `runners`");
     let plain = shows_its_environment().started().expect("it starts");
-    let text = plain.output().text();
-    assert!(text.lines().any(|line| of_the_test(&line)), "{text}");
-
+    let plain = plain.output().text();
     let shared = SHOWS.get().expect("it starts").output().text();
-    assert_eq!(shared.lines().find(of_the_test), None);
+    for begin in of_the_test.split(' ') {
+        let is_in = |text: &str| text.lines().any(|line| line.starts_with(begin));
+        assert!(is_in(&plain), "{begin} is missing: {plain}");
+        assert!(!is_in(&shared), "{begin} is there: {shared}");
+    }
     for line in ["OWN=its own", "IN_A_RUN=", "PATH="] {
         assert!(shared.lines().any(|own| own.starts_with(line)), "{shared}");
     }

@@ -238,8 +238,20 @@ fn its_port_is_the_runs_until_it_is_stopped_by_any_test() {
 #[test]
 fn what_differs_from_test_to_test_is_not_in_its_environment() {
     let run = Run::new();
-    passes(run.nextest("environment_is"));
-    passes(run.cargo_test("environment_is"));
+    let both = "__NEXTEST RUST_TEST_ CARGO_PKG_ CARGO_MANIFEST_ CARGO_BIN_ CARGO_CRATE_ OUT_DIR=";
+    let nextest = (run.nextest("environment_is"), "NEXTEST ");
+    let cargo_test = (run.cargo_test("environment_is"), "");
+    for (mut tests, own) in [nextest, cargo_test] {
+        tests.env("OF_THE_TEST", format!("{own}{both}"));
+        // What not every version of a runner gives to every test.
+        tests.envs([
+            ("__NEXTEST_X", "1"),
+            ("RUST_TEST_THREADS", "1"),
+            ("CARGO_BIN_EXE_X", "1"),
+            ("CARGO_CRATE_NAME", "1"),
+        ]);
+        passes(tests);
+    }
 }
 
 #[test]
