@@ -1,11 +1,11 @@
 //! A second test binary of the same run, and tests that are in it alone: of a fixture with a fixed port, of
-//! its environment, and of forks.
+//! its environment, of forks, and of one that is slow to leave.
 #![cfg(target_os = "linux")]
 
 #[path = "in_a_run.rs"]
 mod in_a_run;
 
-use std::{env, process, thread};
+use std::{env, fs, process, thread};
 
 use mirakuru::{ErrorKind, OnConflict, OutputExecutor, Shared, TcpExecutor};
 use nix::{
@@ -113,4 +113,34 @@ fn fork_that_drops_a_guard_does_not_give_it_back() {
     drop(guard);
     OTHER.lock().map(drop).expect("it is given back");
     FIXTURE.stop().expect("it runs");
+}
+
+static LEAVES: Shared<OutputExecutor> = Shared::per_run("leaves", || {
+    // It ends when it was asked to and the gate is open.
+    let script = "trap 'touch asked; until [ -e open ]; do sleep 0.01; done; exit 0' TERM; \
+        echo ready; while :; do sleep 0.01; done";
+    let directory = env::var("IN_A_RUN").expect("it is run by `runners`");
+    OutputExecutor::new(["sh", "-c", script], "ready").cwd(directory)
+});
+
+#[test]
+fn one_that_is_on_its_way_down_is_nobodys() {
+    let former = LEAVES.pid();
+    let path = |name| format!("{}/{name}", env::var("IN_A_RUN").expect("it was there"));
+    thread::scope(|scope| {
+        let restarts = scope.spawn(|| LEAVES.restart().map(drop));
+        while !fs::exists(path("asked")).expect("own directory") {
+            thread::yield_now();
+        }
+        let gets = scope.spawn(|| LEAVES.get().expect("it is there again").pid());
+        for _ in 0..1000 {
+            assert!(!gets.is_finished(), "it is about to end");
+            thread::yield_now();
+        }
+        fs::write(path("open"), "").expect("own directory");
+        restarts.join().expect("no panic").expect("it starts again");
+        let pid = gets.join().expect("no panic");
+        assert!(pid != former && pid == LEAVES.pid());
+    });
+    LEAVES.stop().expect("it runs");
 }

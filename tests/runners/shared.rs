@@ -175,6 +175,11 @@ fn outages_of_threads_and_processes_come_one_after_the_other() {
 }
 
 #[test]
+fn nobody_gets_one_that_is_on_its_way_down() {
+    passes(Run::new().nextest("on_its_way_down"));
+}
+
+#[test]
 fn a_start_that_fails_is_tried_three_times_in_all() {
     let run = Run::new();
     passes(run.nextest("cannot_have_it"));
