@@ -11,7 +11,7 @@ use std::{
     thread,
 };
 
-use mirakuru::{OutputExecutor, Shared, Signal};
+use mirakuru::{OutputExecutor, Result, Shared, Signal};
 use tempfile::TempDir;
 
 use crate::{
@@ -168,31 +168,46 @@ fn other_threads_wait_for_the_end_of_an_outage() {
     assert_eq!(waits.join().expect("no panic"), FIXTURE.pid());
 }
 
-#[test]
-fn nobody_gets_one_that_is_on_its_way_down() {
-    static GATE: LazyLock<TempDir> = LazyLock::new(|| tempfile::tempdir().expect("room"));
-    static FIXTURE: Shared<OutputExecutor> = Shared::new(|| {
-        // It ends when it was asked to and the gate is open.
-        let script = "trap 'touch asked; until [ -e open ]; do sleep 0.01; done; exit 0' TERM; \
-            echo ready; while :; do sleep 0.01; done";
-        OutputExecutor::new(["sh", "-c", script], "ready").cwd(GATE.path())
-    });
-    let former = FIXTURE.pid();
+/// It ends when it was asked to and the gate is open.
+fn leaves_late() -> OutputExecutor {
+    let script = "trap 'touch {tmpdir}/asked; until [ -e {tmpdir}/open ]; do sleep 0.01; done; exit 0' TERM; \
+        echo ready; while :; do sleep 0.01; done";
+    OutputExecutor::new(["sh", "-c", script], "ready")
+}
+
+fn nobody_gets_it_while(
+    fixture: &'static Shared<OutputExecutor>,
+    down: fn(&OutputExecutor) -> Result<()>,
+) {
+    let service = fixture.get().expect("it starts");
+    let (former, gate) = (service.pid(), service.tmpdir());
     thread::scope(|scope| {
-        let restarts = scope.spawn(|| FIXTURE.restart().map(drop));
-        while !GATE.path().join("asked").exists() {
+        let leaves = scope.spawn(|| down(service));
+        while !gate.join("asked").exists() {
             thread::yield_now();
         }
-        let gets = scope.spawn(|| FIXTURE.get().expect("it is there again").pid());
+        let gets = scope.spawn(|| fixture.get().expect("it is there again").pid());
         for _ in 0..1000 {
             assert!(!gets.is_finished(), "it is about to end");
             thread::yield_now();
         }
-        fs::write(GATE.path().join("open"), "").expect("own directory");
-        restarts.join().expect("no panic").expect("it starts again");
+        fs::write(gate.join("open"), "").expect("own directory");
+        leaves.join().expect("no panic").expect("it ends");
         let pid = gets.join().expect("no panic");
-        assert!(pid != former && pid == FIXTURE.pid());
+        assert!(pid != former && pid == fixture.pid());
     });
+}
+
+#[test]
+fn nobody_gets_one_that_is_on_its_way_down() {
+    static FIXTURE: Shared<OutputExecutor> = Shared::new(leaves_late);
+    nobody_gets_it_while(&FIXTURE, |service| service.restart().map(drop));
+}
+
+#[test]
+fn nobody_gets_one_that_is_being_stopped() {
+    static FIXTURE: Shared<OutputExecutor> = Shared::new(leaves_late);
+    nobody_gets_it_while(&FIXTURE, |service| service.stop().map(drop));
 }
 
 #[test]

@@ -7,7 +7,7 @@ mod in_a_run;
 
 use std::{env, fs, process, thread};
 
-use mirakuru::{ErrorKind, OnConflict, OutputExecutor, Shared, TcpExecutor};
+use mirakuru::{ErrorKind, OnConflict, OutputExecutor, Result, Shared, TcpExecutor};
 use nix::{
     sys::wait::waitpid,
     unistd::{ForkResult, fork},
@@ -115,32 +115,58 @@ fn fork_that_drops_a_guard_does_not_give_it_back() {
     FIXTURE.stop().expect("it runs");
 }
 
-static LEAVES: Shared<OutputExecutor> = Shared::per_run("leaves", || {
+fn leaves_late() -> OutputExecutor {
     // It ends when it was asked to and the gate is open.
     let script = "trap 'touch asked; until [ -e open ]; do sleep 0.01; done; exit 0' TERM; \
         echo ready; while :; do sleep 0.01; done";
     let directory = env::var("IN_A_RUN").expect("it is run by `runners`");
     OutputExecutor::new(["sh", "-c", script], "ready").cwd(directory)
-});
+}
 
-#[test]
-fn one_that_is_on_its_way_down_is_nobodys() {
-    let former = LEAVES.pid();
+static LEAVES: Shared<OutputExecutor> = Shared::per_run("leaves", leaves_late);
+static LEAVES_TOO: Shared<OutputExecutor> = Shared::per_run("leaves", leaves_late);
+
+fn nobody_gets_it_while(
+    asks: &'static Shared<OutputExecutor>,
+    down: fn(&OutputExecutor) -> Result<()>,
+) {
+    let fixture = LEAVES.get().expect("it starts");
+    let former = asks.get().expect("it is there").pid();
     let path = |name| format!("{}/{name}", env::var("IN_A_RUN").expect("it was there"));
     thread::scope(|scope| {
-        let restarts = scope.spawn(|| LEAVES.restart().map(drop));
+        let leaves = scope.spawn(|| down(fixture));
         while !fs::exists(path("asked")).expect("own directory") {
             thread::yield_now();
         }
-        let gets = scope.spawn(|| LEAVES.get().expect("it is there again").pid());
+        let gets = scope.spawn(|| asks.get().expect("it is there again").pid());
         for _ in 0..1000 {
             assert!(!gets.is_finished(), "it is about to end");
             thread::yield_now();
         }
         fs::write(path("open"), "").expect("own directory");
-        restarts.join().expect("no panic").expect("it starts again");
+        leaves.join().expect("no panic").expect("it ends");
         let pid = gets.join().expect("no panic");
         assert!(pid != former && pid == LEAVES.pid());
     });
     LEAVES.stop().expect("it runs");
+}
+
+#[test]
+fn down_for_a_restart_of_this_process() {
+    nobody_gets_it_while(&LEAVES, |fixture| fixture.restart().map(drop));
+}
+
+#[test]
+fn down_for_a_restart_of_another_process() {
+    nobody_gets_it_while(&LEAVES_TOO, |fixture| fixture.restart().map(drop));
+}
+
+#[test]
+fn down_for_a_stop_of_this_process() {
+    nobody_gets_it_while(&LEAVES, |fixture| fixture.stop().map(drop));
+}
+
+#[test]
+fn down_for_a_stop_of_another_process() {
+    nobody_gets_it_while(&LEAVES_TOO, |fixture| fixture.stop().map(drop));
 }

@@ -174,9 +174,29 @@ fn outages_of_threads_and_processes_come_one_after_the_other() {
     assert!(run.is_gone());
 }
 
+fn nobody_gets_one_that_is_down_for(what: &str) {
+    let run = Run::new();
+    passes(run.nextest(&format!("down_for_a_{what}")));
+}
+
 #[test]
 fn nobody_gets_one_that_is_on_its_way_down() {
-    passes(Run::new().nextest("on_its_way_down"));
+    nobody_gets_one_that_is_down_for("restart_of_this_process");
+}
+
+#[test]
+fn nobody_gets_one_that_another_process_restarts() {
+    nobody_gets_one_that_is_down_for("restart_of_another_process");
+}
+
+#[test]
+fn nobody_gets_one_that_is_being_stopped() {
+    nobody_gets_one_that_is_down_for("stop_of_this_process");
+}
+
+#[test]
+fn nobody_gets_one_that_another_process_stops() {
+    nobody_gets_one_that_is_down_for("stop_of_another_process");
 }
 
 #[test]
