@@ -8,7 +8,6 @@ use super::Executor;
 use super::run::Run;
 use crate::environment;
 use crate::error::Result;
-use crate::events::Step;
 use crate::output::Capture;
 use crate::readiness::{Context, Readiness, Situation};
 use crate::shared::MOST_FAILURES;
@@ -85,11 +84,7 @@ impl<R: Readiness> Executor<R> {
         if failures >= MOST_FAILURES {
             return Err(self.not_tried_again(failures));
         }
-        if let Some(run) = self.up() {
-            run.tell(&Step::Died {
-                exit_code: run.link.look(|state| state.exit),
-            });
-        }
+        self.tell_of_death();
         let tried = self.session.failures();
         let shared = self.start_in_turn().and_then(|_| {
             let handed_over = self.hand_over(place);

@@ -156,22 +156,27 @@ impl<R: Readiness> Executor<R> {
             if failures >= MOST_FAILURES {
                 return Err(self.not_tried_again(failures));
             }
-            let died = self.up().is_some() && !self.is_up();
-            if died {
-                self.tell(&Step::Died {
-                    exit_code: self.exit_code(),
-                });
-            }
+            self.tell_of_death();
             self.start().map(drop)
         })
     }
 
+    /// That a service ended by itself which nobody had stopped.
+    pub(super) fn tell_of_death(&self) {
+        let stands = |state: &State| (state.exit, state.ending);
+        if let Some(run) = self.up().filter(|_| !self.is_up())
+            && let (exit_code, false) = run.link.look(stands)
+        {
+            run.tell(&Step::Died { exit_code });
+        }
+    }
+
     /// Whether a start would have nothing to do: the service is ready and runs, be it as a daemon whose
-    /// main process ended well.
+    /// main process ended well, and is not on its way down.
     pub(crate) fn is_up(&self) -> bool {
         let lives = |state: &State| match state.exit {
-            None => !state.lost,
-            Some(code) => code == 0 && !state.empty && !state.lost,
+            None => !state.lost && !state.ending,
+            Some(code) => code == 0 && !state.empty && !state.lost && !state.ending,
         };
         let ready = self.up().filter(|run| run.ready);
         ready.is_some_and(|run| run.link.look(lives)) || self.still_answers()

@@ -113,6 +113,7 @@ impl Event {
                 &mut to
             }
             Self::Began => to.tag(18),
+            Self::Ending => to.tag(21),
             Self::Released(port) => to.tag(19).u32((*port).into()),
             Self::Described => to.tag(20),
             Self::Gone(gone) => {
@@ -146,6 +147,7 @@ impl Event {
             16 => Self::Shared(Err(from.failure()?)),
             17 => Self::Service(Box::new(decode_service(&mut from)?)),
             18 => Self::Began,
+            21 => Self::Ending,
             19 => Self::Released(from.port()?),
             20 => Self::Described,
             10 => Self::Gone(Gone {

@@ -181,6 +181,8 @@ pub(crate) enum Event {
     Described,
     /// Another test process has started the service anew.
     Began,
+    /// Another test process has it stopped: it is on its way down.
+    Ending,
     /// The answer to [`Request::Lease`].
     Leased(Leased),
     /// The answer to [`Request::Release`].

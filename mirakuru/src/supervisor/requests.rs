@@ -68,7 +68,10 @@ impl Server {
                 self.tell(&Event::Released(port));
             }
             Request::Signal(signal) => self.tree.signal_service(signal),
-            Request::Stop(plan) => self.stop(plan),
+            Request::Stop(plan) => {
+                self.tell_others(&Event::Ending);
+                self.stop(plan);
+            }
             Request::WatchOutput(stream, seen) => {
                 if let Some(client) = self.clients.get(self.clients.asking) {
                     client.watched_output[stream as usize] = Some(seen);
@@ -125,6 +128,9 @@ impl Server {
         let asking = self.clients.asking;
         self.clients
             .tell(asking, &Event::Service(Box::new(service)), &fds);
+        if self.stopping.is_some() {
+            self.clients.tell(asking, &Event::Ending, &[]);
+        }
     }
 
     fn lease(&mut self, directory: &Path, port: Option<u16>, holder: &str) -> Leased {
@@ -206,9 +212,14 @@ impl Server {
             pid,
             ..Service::default()
         };
+        self.tell_others(&Event::Began);
+    }
+
+    /// Who asked knows.
+    fn tell_others(&mut self, event: &Event) {
         let asking = self.clients.asking;
         for id in self.clients.ids().into_iter().filter(|id| *id != asking) {
-            self.clients.tell(id, &Event::Began, &[]);
+            self.clients.tell(id, event, &[]);
         }
     }
 

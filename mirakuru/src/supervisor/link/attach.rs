@@ -63,9 +63,11 @@ impl Link {
 
     /// Returns once every other test process can know it. No answer is no harm to this one.
     pub(crate) fn describe(&self, description: Description) {
-        self.state().described = None;
+        self.state().described = false;
         self.ask(&Request::Describe(description));
-        self.wait(Deadline::after(SUPERVISOR_BOUND), |state| state.described);
+        self.wait(Deadline::after(SUPERVISOR_BOUND), |state| {
+            state.described.then_some(())
+        });
     }
 
     /// What the latest service is, and its captured files.

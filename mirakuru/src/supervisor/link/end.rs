@@ -23,7 +23,11 @@ impl Link {
 
     /// The same with another bound on how long the supervisor may take to answer.
     pub(crate) fn stop_within(&self, plan: StopPlan, bound: Duration) -> Option<Gone> {
-        self.state().gone = None;
+        {
+            let mut state = self.state();
+            state.ending = true;
+            state.gone = None;
+        }
         self.ask(&Request::Stop(plan));
         let gone = self.wait(Deadline::after(bound), |state| state.gone.clone());
         if gone.is_none() {

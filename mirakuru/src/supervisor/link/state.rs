@@ -7,6 +7,10 @@ use crate::supervisor::protocol::{Event, Failure, Gone, Leased, Service, Stream}
 
 /// What the supervisor has told, of the latest service.
 #[derive(Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "facts that do not depend on each other"
+)]
 pub(crate) struct State {
     pub(super) reading: bool,
     /// Threads that wait for the one that reads.
@@ -15,7 +19,7 @@ pub(crate) struct State {
     pub(super) leased: Option<Leased>,
     pub(super) released: Option<u16>,
     pub(super) shared: Option<Result<(), Failure>>,
-    pub(super) described: Option<()>,
+    pub(super) described: bool,
     /// What an attachment told, and the captured files.
     pub(super) attached: Option<(Service, Vec<OwnedFd>)>,
     pub(crate) launched: Option<Result<u32, Failure>>,
@@ -23,6 +27,8 @@ pub(crate) struct State {
     pub(super) service: u64,
     /// How earlier services ended.
     pub(super) former_exits: Vec<(u64, i32)>,
+    /// It is being stopped, by whatever test process, or was.
+    pub(crate) ending: bool,
     pub(crate) exit: Option<i32>,
     /// No process of the tree is left.
     pub(crate) empty: bool,
@@ -113,13 +119,14 @@ impl State {
         match event {
             Event::Hello | Event::Named(_) => {}
             Event::Shared(shared) => self.shared = Some(shared),
-            Event::Described => self.described = Some(()),
+            Event::Described => self.described = true,
             Event::Service(service) => {
                 self.service = service.number;
                 (self.exit, self.empty) = (service.exit, service.empty);
                 self.attached = Some((*service, fds));
             }
             Event::Began => self.begin_service(),
+            Event::Ending => self.ending = true,
             Event::Directory(made) => self.directory = Some(made),
             Event::Leased(leased) => self.leased = Some(leased),
             Event::Released(port) => self.released = Some(port),
