@@ -1,4 +1,5 @@
-//! What an executor's errors tell: every scene is put together here.
+//! What an executor's errors tell of its process: every such scene is put together here. Those of its port
+//! stand in `conflict.rs`.
 
 use std::any::Any;
 use std::io;
