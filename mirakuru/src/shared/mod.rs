@@ -108,6 +108,9 @@ impl<T: Fixture> Shared<T> {
     /// wait, in threads and in processes. A holder that dies gives it back. It is running then, also
     /// where the test before left it dead.
     ///
+    /// Who only [`get`](Self::get)s it, or has it lent by the attribute, is not held back, and sees what the
+    /// holder does to it: where one test makes an outage, all of that fixture have to lock it.
+    ///
     /// # Errors
     ///
     /// As [`get`](Self::get); where this thread has the lock already; where it was not to be had within
