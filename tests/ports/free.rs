@@ -67,7 +67,8 @@ fn taken_once() -> TakenAfterTheStart {
 fn another_one_is_taken_where_a_stranger_came_first() -> Result<()> {
     let command = [LISTENS_LATE, "{port}", "300"];
     let service = mirakuru::Executor::with_readiness(command, taken_once()).started()?;
-    assert_eq!(service.output().text(), "listening\n");
+    // It listens first, and says so then.
+    service.wait_for(|| service.output().text() == "listening\n")?;
     TcpStream::connect(service.addr()).expect("it is ready");
     Ok(())
 }
