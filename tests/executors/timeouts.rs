@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use mirakuru::{
-    Error, ErrorKind, Executor, HttpExecutor, OutputExecutor, PidExecutor, Readiness, TcpExecutor,
-    UnixSocketExecutor, readiness::Context,
+    Error, ErrorKind, Executor, HttpExecutor, OutputExecutor, PidExecutor, Readiness,
+    SimpleExecutor, TcpExecutor, UnixSocketExecutor, readiness::Context,
 };
 
 use crate::{
     lifeline::Lifeline,
-    programs::{HTTP_SERVICE, PRINTS},
+    programs::{HTTP_SERVICE, LISTENS_LATE, PRINTS},
     told::{assert_told, at_once, error_of},
 };
 
@@ -155,4 +155,27 @@ fn the_tree_is_gone_when_the_error_is_there() {
     let command = lifeline.script(&format!("'{PRINTS}' child & exec '{PRINTS}' up"));
     overdue(OutputExecutor::new(command, "never").shell(true));
     assert!(lifeline.is_cut());
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_service_on_another_port_is_told_with_it() {
+    let other = SimpleExecutor::new("x {port}").port();
+    let late = TcpExecutor::new([LISTENS_LATE, &other.to_string()], "127.0.0.1", 0);
+    let late = late.timeout(Duration::from_secs(1));
+    let port = late.port();
+    assert_told(
+        &error_of(late.start()),
+        &[
+            &*format!("`listens_late {other}` did not get there in time"),
+            &format!("  waited for:  127.0.0.1:{port} to accept a connection"),
+            "  how long:    TIME",
+            "  last check:  REFUSED",
+            "  process:     was running with pid PID",
+            &format!("  note:        it listens on port {other}, and not on {port}"),
+            "  output, last lines:",
+            "    | listening",
+            "  help:        does the command contain `{port}`?",
+        ],
+    );
 }

@@ -2,6 +2,7 @@
 //! stand in `conflict.rs`.
 
 use std::any::Any;
+use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 
@@ -23,6 +24,8 @@ pub(super) enum Unready {
     },
     Overdue {
         last_check: Option<String>,
+        /// The ports that it listens on, where it was awaited on another.
+        elsewhere: BTreeSet<u16>,
     },
     /// Somebody else has the place that it was to have.
     Taken {
@@ -182,15 +185,27 @@ impl<R: Readiness> Executor<R> {
                 scene.advice = Some(ANOTHER_LISTENER.to_owned());
                 scene.into_error(ErrorKind::AlreadyRunning)
             }
-            Unready::Overdue { last_check } => {
+            Unready::Overdue {
+                last_check,
+                elsewhere,
+            } => {
                 scene.last_check = last_check;
                 if ended.0 == Some(0) {
                     scene.notes.push(exit_note(ended.1));
                 }
                 let silent = scene.output.is_empty() && scene.err_output.is_empty();
                 let manner = self.readiness.manner(&run.context);
-                scene.advice =
-                    (silent && manner.on_output && manner.keeps_time).then(|| UNBUFFER.to_owned());
+                if elsewhere.is_empty() {
+                    let buffers = silent && manner.on_output && manner.keeps_time;
+                    scene.advice = buffers.then(|| UNBUFFER.to_owned());
+                } else {
+                    let ports: Vec<_> = elsewhere.iter().map(u16::to_string).collect();
+                    let (found, asked) = (ports.join(", "), run.context.port());
+                    scene
+                        .notes
+                        .push(format!("it listens on port {found}, and not on {asked}"));
+                    scene.advice = Some("does the command contain `{port}`?".to_owned());
+                }
                 scene.into_error(ErrorKind::TimeoutExpired)
             }
         }

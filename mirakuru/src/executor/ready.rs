@@ -1,5 +1,6 @@
 //! From spawned to ready, dead or overdue: the one loop that waits.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::Executor;
@@ -11,6 +12,7 @@ use crate::readiness::probe::{Answer, Probe, Question};
 use crate::readiness::{NotReady, Readiness};
 use crate::supervisor::link::State;
 use crate::supervisor::protocol::Stream;
+use crate::sys;
 use crate::wait::{Deadline, Pace};
 
 /// When a start begins to be slow.
@@ -108,7 +110,12 @@ impl<R: Readiness> Executor<R> {
                 return Err(Unready::Ended { last_check });
             }
             if deadline.has_passed() {
-                return Err(Unready::Overdue { last_check });
+                // Before it is killed.
+                let elsewhere = ports_elsewhere(run);
+                return Err(Unready::Overdue {
+                    last_check,
+                    elsewhere,
+                });
             }
             let next_look = deadline.or_sooner(pace.interval());
             let woken = link.wait(next_look, |state| {
@@ -138,6 +145,16 @@ impl News {
             exited: state.exit.is_some(),
         }
     }
+}
+
+/// Where the tree listens, if not where it is asked.
+fn ports_elsewhere(run: &Run) -> BTreeSet<u16> {
+    let asked = run.context.port();
+    let tree = run.context.tree().filter(|_| asked != 0);
+    let found = tree.map(|(_, supervisor)| sys::listening(supervisor));
+    found
+        .filter(|ports| !ports.contains(&asked))
+        .unwrap_or_default()
 }
 
 /// Before the look, so that what is printed during it is news.

@@ -8,6 +8,7 @@
 //! | [`descendants`] | `/proc/PID/task/*/children`, or `/proc/*/stat` | nothing |
 //! | [`Wakeups`] | a signalfd for `SIGCHLD`, and dnotify for paths | a short poll interval |
 //! | [`marked`] | `/proc/*/environ` | nothing |
+//! | [`listening`] | `/proc/*/fd` and `/proc/net/tcp` | nothing |
 //! | [`holder_of_port`], [`Listeners`], [`whose_listener`], [`is_passing`] | `NETLINK_SOCK_DIAG` and `/proc/*/fd` | nothing |
 //! | [`forget_range`] | a hole punched into the file | nothing |
 //! | [`close_inherited`] | `close_range` | nothing: std marks all of its own |

@@ -3,6 +3,7 @@
 mod child_signals;
 mod descendants;
 mod listeners;
+mod listening;
 mod pidfd;
 mod process;
 
@@ -11,5 +12,6 @@ pub(crate) use descendants::{
     carries, children, command_line, descendants, marked, program_name, standing, started_at,
 };
 pub(crate) use listeners::{Listeners, holder_of_port, is_passing, whose_listener};
+pub(crate) use listening::listening;
 pub(crate) use pidfd::ProcessFd;
 pub(crate) use process::*;
