@@ -63,7 +63,8 @@ fn test() -> Ident {
     Ident::new("test", Span::mixed_site())
 }
 
-/// All are made, then their fixed ports are taken, then they start one after the other.
+/// All are made, then their fixed ports are taken, then the locks on what is shared, then they start one
+/// after the other.
 fn begin(
     name: &Ident,
     processes: &[Process],
@@ -80,8 +81,11 @@ fn begin(
         Panics::Always => quote!(#door::Panics::Always),
         Panics::Saying(message) => quote!(#door::Panics::Saying(#message)),
     };
+    let refused = refused(panics, door);
+    let had = |name: &TokenStream, step: &TokenStream| quote!(let #door::core::option::Option::Some(#name) = #step else { #refused };);
     let mut made = Vec::new();
     let mut own = Vec::new();
+    let mut locks = Vec::new();
     let mut started = Vec::new();
     let mut earlier: Vec<(&Ident, &Ident)> = Vec::new();
     for (index, (process, name)) in processes.iter().zip(names).enumerate() {
@@ -89,15 +93,22 @@ fn begin(
         let before = quote!(&[#(&#before),*]);
         if process.kind == Kind::Shared {
             let path = &process.source;
-            started.push(if told {
-                quote!(let #door::core::option::Option::Some(#name) = #test.lent(#before, || &#path) else { return; };)
-            } else {
-                quote!(let #name = #test.lend(#before, &#path);)
-            });
+            locks.extend(
+                process
+                    .options
+                    .lock
+                    .as_ref()
+                    .map(|lock| quote!((&#path, #lock))),
+            );
+            started.push(had(&quote!(#name), &quote!(#test.lend(#before, || &#path))));
         } else {
             let executor = executor(process, door);
+            // What the user wrote stands in no closure where it need not: it may hold a `?`.
             made.push(if told {
-                quote!(let #door::core::option::Option::Some(#name) = #test.made(|| #door::prepared(#executor)) else { return; };)
+                had(
+                    &quote!(#name),
+                    &quote!(#test.made(|| #door::prepared(#executor))),
+                )
             } else {
                 quote!(let #name = #door::prepared(#executor);)
             });
@@ -106,19 +117,19 @@ fn begin(
                 let bind = bind.to_string();
                 quote!(#door::bound(#inner, #bind, &#source))
             });
-            started.push(if told {
-                quote!(let #door::core::option::Option::Some(#name) = #test.started(#before, || #bound) else { return; };)
-            } else {
-                quote!(let #name = #test.start(#before, #bound);)
-            });
+            started.push(had(
+                &quote!(#name),
+                &quote!(#test.start(#before, || #bound)),
+            ));
         }
         earlier.extend(process.options.bind.as_ref().map(|bind| (bind, name)));
     }
-    let reserved = if told {
-        quote!(if !#test.reserved(&[#(&#own),*]) { return; })
-    } else {
-        quote!(#test.reserve(&[#(&#own),*]);)
-    };
+    let reserved = had(&quote!(()), &quote!(#test.reserve(&[#(&#own),*])));
+    let locked = (!locks.is_empty()).then(|| {
+        // Held to the end of the function.
+        let held = Ident::new("_locks", Span::mixed_site());
+        had(&quote!(#held), &quote!(#test.lock(&[#(#locks),*])))
+    });
     quote! {
         let #test = #door::Test {
             path: (#door::core::module_path!(), #name),
@@ -127,7 +138,16 @@ fn begin(
         };
         #(#made)*
         #reserved
+        #locked
         #(#started)*
+    }
+}
+
+/// What follows where a step of the set-up, or the end, gives nothing.
+fn refused(panics: &Panics, door: &TokenStream) -> TokenStream {
+    match panics {
+        Panics::Never => quote!(#door::refused()),
+        Panics::Always | Panics::Saying(_) => quote!(return),
     }
 }
 
@@ -181,25 +201,20 @@ fn end(
         quote!(#door::catch(|| #returns { #body }))
     };
     let processes = quote!(&[#(&#names),*]);
-    let finish = match panics {
-        Panics::Never => quote! {
-            #test.end(#processes, #caught, |#value| {
-                use #door::{ByNothing as _, ByResult as _};
-                (&#door::Verdict(#value)).failed()
-            })
-        },
-        Panics::Always | Panics::Saying(_) => quote!(#test.end_of_panic(#processes, #caught)),
+    let refused = refused(panics, door);
+    // A function that never returns has no value.
+    let (ended, last) = if never {
+        (quote!(_), refused.clone())
+    } else {
+        (quote!(#value), quote!(#value))
     };
-    if never && matches!(panics, Panics::Never) {
-        return quote! {
-            let #caught #annotation = #run;
-            #finish;
-            #door::core::unreachable!()
-        };
-    }
     quote! {
         let #caught #annotation = #run;
-        #finish
+        let #door::core::option::Option::Some(#ended) = #test.end(#processes, #caught, |#value| {
+            use #door::{ByCode as _, ByNothing as _, ByResult as _};
+            (&&#door::Verdict(#value)).failed()
+        }) else { #refused };
+        #last
     }
 }
 
@@ -219,6 +234,7 @@ fn executor(process: &Process, door: &TokenStream) -> TokenStream {
         banner: _,
         socket: _,
         filename: _,
+        lock: _,
         status,
         method,
         payload,

@@ -116,6 +116,7 @@ use args::Mistakes;
 /// | `stream` | `output` | `stdout`, `stderr`, `both` | `both` |
 /// | `socket` | `unix` | a path; `"{socket}"` is one in the private directory | |
 /// | `filename` | `pid` | a path; `"{pidfile}"` is one in the private directory | |
+/// | `lock` | `shared` | `true`: for this test alone, among those that lock it | `false` |
 /// | `cwd` | all | a path | the test's own |
 /// | `shell` | all | `true`: run by `/bin/sh -c` | `false` |
 /// | `env` | all | `{ NAME = "value" }` | none |
@@ -141,6 +142,12 @@ use args::Mistakes;
 /// `#[rstest]` put `_: &TcpExecutor` in front of a fixture that is a reference.
 ///
 /// # Several
+///
+/// Fixed ports are taken together ahead of all starts, and then the locks of `lock = true`, each in one
+/// order, so that no two tests wait for each other. A lock ([`Shared::lock`]) is held to the end of the
+/// function.
+///
+/// [`Shared::lock`]: https://docs.rs/mirakuru/latest/mirakuru/struct.Shared.html#method.lock
 ///
 /// `bind = db` has `{db.host}`, `{db.port}`, `{db.addr}`, `{db.url}`, `{db.socket}`, `{db.pidfile}` and
 /// `{db.tmpdir}` stand for what that process has, in later attributes:

@@ -194,7 +194,7 @@ fn block(f: &mut fmt::Formatter<'_>, label: &str, text: &str) -> fmt::Result {
 }
 
 /// How much of each end of a line a person is shown.
-const LINE_END: usize = 1000;
+const LINE_END: usize = 240;
 
 /// A line that never ends is told by both its ends.
 fn readable(line: &str) -> Cow<'_, str> {
@@ -230,6 +230,6 @@ mod tests {
         let told = readable(&long);
         assert!(told.starts_with("beginé"), "{told}");
         assert!(told.ends_with("éend"), "{told}");
-        assert!(told.len() < 2100, "{told}");
+        assert!(told.len() < 520, "{told}");
     }
 }

@@ -3,13 +3,14 @@
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread;
 use std::time::Duration;
 
 use tracing::Level;
 
 use crate::environment;
 use crate::error::{Error, seconds};
-use crate::signal::describe_exit;
+use crate::signal::{Signal, describe_exit};
 
 /// One step of a start or a stop.
 pub(crate) enum Step<'a> {
@@ -50,7 +51,7 @@ pub(crate) enum Step<'a> {
     },
     Stops {
         pid: u32,
-        signal: i32,
+        signal: Signal,
     },
     /// The stop signal was not enough.
     Killed {
@@ -180,7 +181,7 @@ impl fmt::Display for Step<'_> {
                 let code = exit_code.map(describe_exit).unwrap_or_default();
                 write!(f, "is not running any more, and is started again: {code}")
             }
-            Self::Stops { pid, signal } => write!(f, "is stopped: signal {signal} to pid {pid}"),
+            Self::Stops { pid, signal } => write!(f, "is stopped: {signal} to pid {pid}"),
             Self::Killed { pid } => write!(f, "did not stop in time and was killed: pid {pid}"),
             Self::Gone {
                 pid,
@@ -240,8 +241,28 @@ pub(crate) fn tell(step: &Step<'_>, executor: &str, command: impl Fn() -> String
         _ => event!(Level::DEBUG),
     }));
     if step.concerns_all() || environment::log() {
-        say(&format!("mirakuru: `{}` ({executor}) {step}", command()));
+        let (time, thread) = (time_of_day(), thread::current());
+        let test = thread.name().unwrap_or("a thread");
+        say(&format!(
+            "mirakuru {time} {test}: `{}` ({executor}) {step}",
+            command()
+        ));
     }
+}
+
+/// Hours, minutes, seconds and milliseconds in UTC, as log files have it. Harnesses call a test's thread
+/// as the test, so a line tells both.
+#[expect(
+    clippy::disallowed_types,
+    reason = "told to a person, and no wait depends on it"
+)]
+fn time_of_day() -> String {
+    use std::time::SystemTime;
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let since = since.unwrap_or_default();
+    let (seconds, millis) = (since.as_secs(), since.subsec_millis());
+    let (hours, minutes) = (seconds / 3600 % 24, seconds / 60 % 60);
+    format!("{hours:02}:{minutes:02}:{:02}.{millis:03}Z", seconds % 60)
 }
 
 /// A line on standard error, through the macro, as that alone is what the harness captures. It panics

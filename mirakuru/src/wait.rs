@@ -23,6 +23,13 @@ pub(crate) fn pause(time: Duration) {
     std::thread::sleep(time);
 }
 
+/// How long to wait before a lock is asked for again: the longer one has queued, the more often, so
+/// that who came first tends to be served first.
+pub(crate) fn next_try(queued: Duration) -> Duration {
+    let seconds = queued.as_secs_f64();
+    Duration::from_secs_f64((0.02 / (1.0 + seconds)).max(0.004))
+}
+
 /// A monotonic point in time; a clock that is set has no part in it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deadline {

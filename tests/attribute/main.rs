@@ -5,6 +5,7 @@ mod bodies;
 mod cancelled;
 mod endings;
 mod kinds;
+mod locks;
 mod on_rstest;
 mod on_serial;
 mod on_test_case;

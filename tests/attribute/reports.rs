@@ -17,7 +17,7 @@ use crate::again::{Report, again, command};
 mod cases {
     use std::process::ExitCode;
 
-    use mirakuru::{OutputExecutor, SimpleExecutor, with_process};
+    use mirakuru::{OutputExecutor, Shared, SimpleExecutor, with_process};
 
     use crate::{
         again::is_again,
@@ -65,6 +65,29 @@ mod cases {
         } else {
             ExitCode::SUCCESS
         }
+    }
+
+    #[with_process(output = [PRINTS, "hello"], banner = "hello")]
+    #[test]
+    fn fails_by_the_code_of_its_result(_: &OutputExecutor) -> Result<ExitCode, &'static str> {
+        Ok(if is_again() {
+            ExitCode::FAILURE
+        } else {
+            ExitCode::SUCCESS
+        })
+    }
+
+    static SHARED: Shared<OutputExecutor> =
+        Shared::new(|| OutputExecutor::new([PRINTS, "hello"], "hello"));
+
+    #[with_process(shared = SHARED)]
+    #[test]
+    fn is_left_by_its_fixture(shared: &OutputExecutor) -> mirakuru::Result<()> {
+        if is_again() {
+            shared.restart()?;
+        }
+        assert!(!is_again(), "the body's own panic");
+        Ok(())
     }
 
     #[with_process(output = [PRINTS, "hello"], banner = "hello")]
@@ -233,9 +256,18 @@ fn a_process_that_ended_first_is_told_from_one_that_was_stopped() {
 }
 
 #[test]
+fn a_fixture_that_was_started_again_meanwhile_is_told_of() {
+    let text = failure("is_left_by_its_fixture");
+    once(
+        &text,
+        "  note:        it was started again while this test ran",
+    );
+}
+
+#[test]
 fn a_code_that_is_a_failure_shows_them_too() {
-    let text = failure("fails_by_its_code");
-    once(&text, STORY);
+    once(&failure("fails_by_its_code"), STORY);
+    once(&failure("fails_by_the_code_of_its_result"), STORY);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use mirakuru::{OutputExecutor, Shared, Signal, TcpExecutor};
+use mirakuru::{OutputExecutor, Shared, Signal, TcpExecutor, with_process};
 use nix::unistd::getppid;
 
 static SERVICE: Shared<OutputExecutor> = Shared::per_run("the service", || {
@@ -47,6 +47,8 @@ fn uses_it() {
     assert!(service.running());
     assert_eq!(service.captured("word").as_deref(), Some("holding"));
     assert_eq!(service.output().text(), "holding\n");
+    let told = service.to_string();
+    assert!(told.starts_with("the service: "), "{told}");
     note("pids", &service.pid().expect("it runs").to_string());
 }
 
@@ -106,7 +108,10 @@ fn passes_when_it_is_tried_again() {
 
 /// Each has it for itself: a file that only one can make tells.
 fn has_it_alone() {
-    let service = SERVICE.lock().expect("it is there");
+    alone_with(&SERVICE.lock().expect("it is there"));
+}
+
+fn alone_with(service: &OutputExecutor) {
     assert!(service.running());
     let alone = path("alone");
     File::create_new(&alone).expect("nobody else is here");
@@ -126,6 +131,12 @@ fn has_it_alone_1() {
             scope.spawn(has_it_alone);
         }
     });
+}
+
+#[with_process(shared = SERVICE, lock = true)]
+#[test]
+fn has_it_alone_2(service: &OutputExecutor) {
+    alone_with(service);
 }
 
 /// Finds it running, and leaves it dead.
@@ -267,7 +278,12 @@ static BROKEN: Shared<OutputExecutor> = Shared::per_run("broken", || {
 
 fn cannot_have_it() {
     let error = BROKEN.get().expect_err("it does not start");
-    let told = error.to_string().contains("| what is wrong");
+    let error = error.to_string();
+    assert!(
+        error.contains("this is the shared fixture \"broken\""),
+        "{error}"
+    );
+    let told = error.contains("| what is wrong");
     note("told", if told { "in full" } else { "given up" });
 }
 

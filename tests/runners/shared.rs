@@ -153,7 +153,7 @@ fn a_stress_run_is_one_run() {
 fn one_test_at_a_time_has_it_for_itself() {
     let run = Run::new();
     passes(run.nextest("has_it_alone"));
-    assert_eq!((run.starts(), run.uses()), (1, (8, 1)));
+    assert_eq!((run.starts(), run.uses()), (1, (10, 1)));
     assert!(run.is_gone());
 }
 

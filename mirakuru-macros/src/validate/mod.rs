@@ -150,6 +150,7 @@ impl Reader<'_> {
             "stream" => self.options.stream = self.choice(expr, &["stdout", "stderr", "both"]),
             "socket" => self.options.socket = Some(self.filled(expr)),
             "filename" => self.options.filename = Some(self.filled(expr)),
+            "lock" => self.options.lock = Some(self.truth(expr)),
             "cwd" => self.options.cwd = Some(self.filled(expr)),
             "shell" => self.options.shell = Some(self.truth(expr)),
             "timeout" => self.options.timeout = self.time(expr),

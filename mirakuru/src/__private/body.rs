@@ -38,6 +38,15 @@ pub fn never<T>() -> T {
     unreachable!("it stands behind `if false`")
 }
 
+/// Where a step of a test that is not to panic gave nothing: it has panicked before.
+///
+/// # Panics
+///
+/// Always.
+pub fn refused() -> ! {
+    unreachable!("what fails in a test that is not to panic, panics")
+}
+
 struct CatchUnwind<F>(Pin<Box<F>>);
 
 impl<F: Future> Future for CatchUnwind<F> {
@@ -53,24 +62,35 @@ impl<F: Future> Future for CatchUnwind<F> {
     }
 }
 
-/// Whether a value says that the test failed; found by autoref: a `Result` and an
-/// `ExitCode` are asked, and every other type is not.
+/// Whether a value says that the test failed, asked as `(&&Verdict(value)).failed()`. Found by autoref:
+/// the compiler takes the first of these traits whose type fits, so a code is looked for first, alone
+/// or in a `Result`, then any other `Result`; every other type says nothing.
 #[derive(Debug)]
 pub struct Verdict<'a, T>(pub &'a T);
+
+pub trait ByCode {
+    fn failed(&self) -> bool;
+}
+
+impl ByCode for &Verdict<'_, ExitCode> {
+    fn failed(&self) -> bool {
+        *self.0 != ExitCode::SUCCESS
+    }
+}
+
+impl<E> ByCode for &Verdict<'_, std::result::Result<ExitCode, E>> {
+    fn failed(&self) -> bool {
+        !matches!(self.0, Ok(code) if *code == ExitCode::SUCCESS)
+    }
+}
 
 pub trait ByResult {
     fn failed(&self) -> bool;
 }
 
-impl<T, E> ByResult for Verdict<'_, std::result::Result<T, E>> {
+impl<T, E> ByResult for &&Verdict<'_, std::result::Result<T, E>> {
     fn failed(&self) -> bool {
         self.0.is_err()
-    }
-}
-
-impl ByResult for Verdict<'_, ExitCode> {
-    fn failed(&self) -> bool {
-        *self.0 != ExitCode::SUCCESS
     }
 }
 
@@ -78,7 +98,7 @@ pub trait ByNothing {
     fn failed(&self) -> bool;
 }
 
-impl<T> ByNothing for &Verdict<'_, T> {
+impl<T> ByNothing for Verdict<'_, T> {
     fn failed(&self) -> bool {
         false
     }

@@ -17,11 +17,11 @@ pub use ::core;
 /// What the expansion names of the public API, whatever the crate is called.
 pub use crate as api;
 
-pub use body::{ByNothing, ByResult, Outcome, Verdict, catch, catch_async, never};
-pub use process::{Given, Lent, Process, bound, prepared};
+pub use body::{ByCode, ByNothing, ByResult, Outcome, Verdict, catch, catch_async, never, refused};
+pub use process::{Given, Lent, Lockable, Process, bound, prepared};
 pub use values::{Time, duration, signal, text};
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::events;
 use crate::executor::Executor;
 use crate::readiness::Readiness;
@@ -54,35 +54,30 @@ impl Test {
     }
 
     /// Takes all fixed ports together and in one order, so that no two tests wait for each other.
-    #[track_caller]
-    pub fn reserve(&self, processes: &[&dyn Process]) {
-        if let Err(error) = reserve_all(processes) {
-            panic!("{error}");
-        }
-    }
-
-    /// The same, for a test that is to panic: the error is told, and false.
     #[must_use]
-    pub fn reserved(&self, processes: &[&dyn Process]) -> bool {
-        self.set_up(&[], || reserve_all(processes)).is_some()
+    #[track_caller]
+    pub fn reserve(&self, processes: &[&dyn Process]) -> Option<()> {
+        self.set_up(&[], || reserve_all(processes))
     }
 
-    /// Starts it; where it cannot, those before it stop first, as at every end.
+    /// Takes the locks on shared fixtures, where they are wanted, in one order too. Behind the ports: a
+    /// body that takes a lock has them already.
+    #[must_use]
+    #[track_caller]
+    pub fn lock(
+        &self,
+        shared: &[(&'static dyn Lockable, bool)],
+    ) -> Option<Vec<Box<dyn Any + Send>>> {
+        self.set_up(&[], || {
+            let mut wanted: Vec<_> = shared.iter().filter(|(_, wanted)| *wanted).collect();
+            wanted.sort_by_key(|(shared, _)| shared.rank());
+            wanted.iter().map(|(shared, _)| shared.lock()).collect()
+        })
+    }
+
+    #[must_use]
     #[track_caller]
     pub fn start<R: Readiness>(
-        &self,
-        before: &[&dyn Process],
-        executor: Executor<R>,
-    ) -> Executor<R> {
-        match executor.started() {
-            Ok(executor) => executor,
-            Err(error) => self.give_up(before, &error),
-        }
-    }
-
-    /// The same, for a test that is to panic: that a process could not start is not the panic.
-    #[must_use]
-    pub fn started<R: Readiness>(
         &self,
         before: &[&dyn Process],
         executor: impl FnOnce() -> Executor<R>,
@@ -90,100 +85,74 @@ impl Test {
         self.set_up(before, || executor().started())
     }
 
+    #[must_use]
     #[track_caller]
     pub fn lend<T: Fixture>(
         &self,
         before: &[&dyn Process],
-        shared: &'static Shared<T>,
-    ) -> Lent<'static, T> {
-        match shared.get() {
-            Ok(fixture) => Lent(fixture),
-            Err(error) => self.give_up(before, &error),
-        }
-    }
-
-    /// The same, for a test that is to panic.
-    #[must_use]
-    pub fn lent<T: Fixture>(
-        &self,
-        before: &[&dyn Process],
         shared: impl FnOnce() -> &'static Shared<T>,
     ) -> Option<Lent<'static, T>> {
-        self.set_up(before, || shared().get().map(Lent))
+        self.set_up(before, || shared().get().map(Lent::of))
     }
 
+    /// A step of the set-up. Where it fails, those before it stop first, as at every end; then the test
+    /// fails: by a panic, and one that is to panic by none, as nothing that goes wrong ahead of its body
+    /// is the panic that is waited for.
     #[track_caller]
-    fn give_up(&self, before: &[&dyn Process], error: &Error) -> ! {
-        tell(&self.stop(before, true));
-        panic!("{error}")
-    }
-
-    /// A step of the set-up of a test that is to panic: neither its error nor its panic, of which the
-    /// hook has told, is the panic that is waited for.
     fn set_up<T>(&self, before: &[&dyn Process], step: impl FnOnce() -> Result<T>) -> Option<T> {
-        let outcome = catch(step);
-        if !matches!(outcome, Ok(Ok(_))) {
-            tell(&self.stop(before, true));
+        let failed = match catch(step) {
+            Ok(Ok(value)) => return Some(value),
+            Ok(Err(error)) => Ok(error.to_string()),
+            Err(panic) => Err(panic),
+        };
+        tell(&self.stop(before, true));
+        match failed {
+            Ok(error) if self.panics == Panics::Never => panic!("{error}"),
+            Err(panic) if self.panics == Panics::Never => resume_unwind(panic),
+            Ok(error) => tell(&error),
+            // The hook has told of it.
+            Err(_) => tell(
+                "it panicked ahead of the test's body, which is not the panic that is waited for",
+            ),
         }
-        match outcome {
-            Ok(Ok(value)) => Some(value),
-            Ok(Err(error)) => {
-                tell(&error.to_string());
-                None
-            }
-            Err(_) => {
-                tell(
-                    "it panicked ahead of the test's body, which is not the panic that is waited for",
-                );
-                None
-            }
-        }
+        None
     }
 
-    /// The end of the test: its value, or its panic goes on.
+    /// The end of the test: its value, or its panic goes on. `None` is a test that is to panic, and did,
+    /// and one of whose stops failed: it does not panic any more, so that it fails.
     ///
     /// # Panics
     ///
     /// With the body's own panic, or with the error of a stop where the test passed otherwise.
+    #[must_use]
     #[track_caller]
     pub fn end<T>(
         &self,
         processes: &[&dyn Process],
         caught: thread::Result<T>,
         failed: impl FnOnce(&T) -> bool,
-    ) -> T {
-        let failed = caught.as_ref().map_or(true, failed);
+    ) -> Option<T> {
+        let is_to_panic = self.panics != Panics::Never;
+        let failed = match &caught {
+            Ok(value) => is_to_panic || failed(value),
+            Err(panic) => !self.expects(panic),
+        };
         let errors = self.stop(processes, failed);
         match caught {
+            Ok(_) if !errors.is_empty() && !is_to_panic && (!failed || self.judged) => {
+                panic!("{errors}")
+            }
+            Ok(value) => {
+                tell(&errors);
+                Some(value)
+            }
             Err(panic) => {
                 tell(&errors);
-                resume_unwind(panic)
+                if failed || errors.is_empty() {
+                    resume_unwind(panic);
+                }
+                None
             }
-            Ok(value) if failed && (errors.is_empty() || !self.judged) => {
-                tell(&errors);
-                value
-            }
-            Ok(value) if errors.is_empty() => value,
-            Ok(_) => panic!("{errors}"),
-        }
-    }
-
-    /// The same, for a test that is to panic: after a stop that failed it does not, so that it fails.
-    ///
-    /// # Panics
-    ///
-    /// With the body's own panic.
-    pub fn end_of_panic<T>(&self, processes: &[&dyn Process], caught: thread::Result<T>) {
-        let expected = caught
-            .as_ref()
-            .err()
-            .is_some_and(|panic| self.expects(panic));
-        let errors = self.stop(processes, !expected);
-        tell(&errors);
-        if let Err(panic) = caught
-            && (!expected || errors.is_empty())
-        {
-            resume_unwind(panic);
         }
     }
 

@@ -1,9 +1,12 @@
 //! What a test has of a process: to reserve, to end, and to tell of.
 
+use std::any::Any;
+
 use crate::error::Result;
-use crate::executor::Executor;
+use crate::executor::{Executor, Which};
 use crate::port::OnConflict;
 use crate::readiness::Readiness;
+use crate::shared::{Fixture, Shared};
 
 /// One process of a test.
 pub trait Process {
@@ -41,13 +44,24 @@ impl<R: Readiness> Process for Executor<R> {
     }
 
     fn story(&self, was_running: bool) -> Option<String> {
-        self.story_of_the_test(was_running)
+        self.story_of_the_test(was_running, None)
     }
 }
 
 /// A shared fixture: not the test's to stop.
 #[derive(Debug)]
-pub struct Lent<'a, T>(pub &'a T);
+pub struct Lent<'a, T> {
+    fixture: &'a T,
+    /// The service of it that the test found.
+    found: Option<Which>,
+}
+
+impl<'a, T: Fixture> Lent<'a, T> {
+    pub fn of(fixture: &'a T) -> Self {
+        let found = fixture.which();
+        Self { fixture, found }
+    }
+}
 
 impl<R: Readiness> Process for Lent<'_, Executor<R>> {
     fn fixed_port(&self) -> Option<u16> {
@@ -65,11 +79,30 @@ impl<R: Readiness> Process for Lent<'_, Executor<R>> {
     }
 
     fn runs(&self) -> bool {
-        self.0.is_up()
+        self.fixture.is_up()
     }
 
     fn story(&self, was_running: bool) -> Option<String> {
-        self.0.story_of_the_test(was_running)
+        let anew = self.fixture.which() != self.found;
+        let note = anew.then_some("it was started again while this test ran");
+        self.fixture.story_of_the_test(was_running, note)
+    }
+}
+
+/// A shared fixture that a test may have for itself.
+pub trait Lockable {
+    fn rank(&self) -> (&'static str, usize);
+    /// The lock, until it is dropped.
+    fn lock(&'static self) -> Result<Box<dyn Any + Send>>;
+}
+
+impl<T: Fixture + Sync> Lockable for Shared<T> {
+    fn rank(&self) -> (&'static str, usize) {
+        Self::rank(self)
+    }
+
+    fn lock(&'static self) -> Result<Box<dyn Any + Send>> {
+        Ok(Box::new(self.take_lock()?))
     }
 }
 
@@ -91,7 +124,7 @@ impl<T> Given for Lent<'_, T> {
     type Executor = T;
 
     fn given(&self) -> &T {
-        self.0
+        self.fixture
     }
 }
 

@@ -4,8 +4,7 @@ use std::path::PathBuf;
 
 use super::Executor;
 use crate::output::Output;
-use crate::readiness::Readiness;
-use crate::readiness::tcp_address;
+use crate::readiness::{Readiness, tcp_address};
 use crate::supervisor::link::State;
 use crate::wait::Deadline;
 

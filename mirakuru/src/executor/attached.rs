@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use super::Executor;
 use super::run::Run;
+#[cfg(feature = "macros")]
+use super::run::Which;
 use crate::environment;
 use crate::error::Result;
 use crate::output::Capture;
@@ -13,8 +15,7 @@ use crate::readiness::{Context, Readiness, Situation};
 use crate::shared::MOST_FAILURES;
 use crate::shared::lock::FileLock;
 use crate::shared::run::RunPlace;
-use crate::supervisor::link::Link;
-use crate::supervisor::link::State;
+use crate::supervisor::link::{Link, State};
 use crate::supervisor::protocol::{Description, StopPlan, Stream};
 use crate::wait::Deadline;
 
@@ -35,7 +36,6 @@ impl<R: Readiness> Executor<R> {
         if self.session.shared_link().is_some() && self.is_up() {
             return Ok(());
         }
-        self.session.become_fixture();
         // Whoever has the lock may queue for this thread's port.
         self.may_wait_for_others()?;
         let _exclusive = self.lock(place)?;
@@ -143,6 +143,13 @@ impl<R: Readiness> Executor<R> {
     pub(super) fn run(&self) -> Option<Run> {
         self.follow();
         self.session.run()
+    }
+
+    /// Which service that is.
+    #[cfg(feature = "macros")]
+    pub(crate) fn which(&self) -> Option<Which> {
+        self.run()
+            .map(|run| (run.link.name().to_owned(), run.number))
     }
 
     /// The run that is up, of whatever test process.

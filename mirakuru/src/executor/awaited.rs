@@ -26,7 +26,7 @@ impl<R: Readiness> Executor<R> {
             return if ready() {
                 Ok(self)
             } else {
-                Err(self.not_running())
+                Err(self.not_running("waited for"))
             };
         };
         let deadline = Deadline::after(self.config.start_bound());

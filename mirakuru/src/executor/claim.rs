@@ -9,7 +9,7 @@ use super::Executor;
 use crate::environment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::events::Step;
-use crate::port::{self, Held, OnConflict, Place};
+use crate::port::{self, Held, OnConflict, Ticket};
 use crate::readiness::{Context, Readiness};
 use crate::shared::run;
 use crate::supervisor::protocol::Leased;
@@ -135,7 +135,7 @@ impl<R: Readiness> Executor<R> {
         };
         let policy = self.policy();
         let queue = Deadline::after(environment::queue_bound());
-        let mut place = None;
+        let mut ticket = None;
         loop {
             // Asked for as long as is left, and after a queue once more.
             let look = deadline.at_least(LOOK);
@@ -146,7 +146,7 @@ impl<R: Readiness> Executor<R> {
             }
             let Some(holder) = self.take_fixed(port, policy, deadline)? else {
                 let fresh = || Deadline::after(self.config.start_bound());
-                return Ok(Claim::Ours(place.map_or(deadline, |_| fresh())));
+                return Ok(Claim::Ours(ticket.map_or(deadline, |_| fresh())));
             };
             if policy == OnConflict::Fail {
                 return Err(self.held_elsewhere(&holder));
@@ -156,15 +156,15 @@ impl<R: Readiness> Executor<R> {
                 self.session.note_failure();
                 return Err(self.queued_in_vain(port, &holder, queue));
             }
-            let place = match &mut place {
-                Some(place) => place,
-                None => place.insert(self.queue_up(port, &holder)?),
+            let ticket = match &mut ticket {
+                Some(ticket) => ticket,
+                None => ticket.insert(self.queue_up(port, &holder)?),
             };
             // Where no note can be left, there is still the queue's bound.
-            if let Ok(Some(circle)) = place.has_to_give_way(own_ports) {
+            if let Ok(Some(circle)) = ticket.has_to_give_way(own_ports) {
                 return Err(self.waits_in_a_circle(port, &circle));
             }
-            wait::pause(port::next_try(queue.elapsed()));
+            wait::pause(wait::next_try(queue.elapsed()));
         }
     }
 
@@ -244,9 +244,9 @@ impl<R: Readiness> Executor<R> {
         }
     }
 
-    fn queue_up(&self, port: u16, holder: &str) -> Result<Place> {
+    fn queue_up(&self, port: u16, holder: &str) -> Result<Ticket> {
         self.tell(&Step::Queues { port, holder });
-        Ok(Place::new(self.locks()?, port, self.holder()))
+        Ok(Ticket::new(self.locks()?, port, self.holder()))
     }
 
     fn locks(&self) -> Result<PathBuf> {
@@ -292,11 +292,8 @@ impl<R: Readiness> Executor<R> {
             Wanted::Fixed(port) => port,
             Wanted::Free | Wanted::None => 0,
         };
-        let place = self.place(None, port).map_err(|mistake| {
-            self.scene()
-                .reason(mistake)
-                .into_error(ErrorKind::InvalidConfig)
-        })?;
+        let place = self.place(None, port);
+        let place = place.map_err(|mistake| self.invalid(mistake))?;
         let context = Context::new(self.situation(place, None, deadline));
         match self.see_that_nothing_is_there(&context, deadline) {
             Ok(()) => Ok(false),

@@ -1,12 +1,12 @@
 //! What an executor's errors tell of its process: every such scene is put together here. Those of its port
-//! stand in `conflict.rs`.
+//! stand in `conflict.rs`, and what to do about them in `advice.rs`.
 
 use std::any::Any;
 use std::collections::BTreeSet;
 use std::io;
-use std::path::Path;
 
 use super::Executor;
+use super::advice::{self, advice_for};
 use super::run::Run;
 use crate::error::{Error, ErrorKind, Scene};
 use crate::output::{Output, TAIL_LINES};
@@ -41,12 +41,23 @@ impl<R: Readiness> Executor<R> {
     /// The beginning of every story: the command, and what was printed if anything was.
     pub(super) fn scene(&self) -> Scene {
         let mut scene = Scene::new(self.command());
-        if let Some(name) = &self.config.name {
-            scene
-                .notes
-                .push(format!("this is the executor named {name:?}"));
-        }
+        let named = self.config.name.as_ref();
+        let named = named
+            .map(|name| format!("this is the executor named {name:?}"))
+            .or_else(|| {
+                self.session
+                    .fixture_name()
+                    .map(|name| format!("this is the shared fixture {name:?}"))
+            });
+        scene.notes.extend(named);
         scene
+    }
+
+    /// What was written cannot be right.
+    pub(super) fn invalid(&self, mistake: String) -> Error {
+        self.scene()
+            .reason(mistake)
+            .into_error(ErrorKind::InvalidConfig)
     }
 
     fn scene_of(&self, run: &Run) -> Scene {
@@ -73,11 +84,7 @@ impl<R: Readiness> Executor<R> {
         scene.held_by = Some(context.port())
             .filter(|port| *port != 0)
             .and_then(sys::holder_of_port);
-        scene.advice = Some(match context.place().pidfile.as_deref().filter(|file| file.exists()) {
-            Some(file) => format!("stop what runs there; if nothing does, remove {}", file.display()),
-            None if context.port() != 0 => "stop what runs there, use it as it is (`OnConflict::Reuse`), or write `{port}` for a free port".to_owned(),
-            None => "stop what runs there, or use another place: `{tmpdir}` is a private directory".to_owned(),
-        });
+        scene.advice = Some(advice::what_is_there(context));
         scene.into_error(ErrorKind::AlreadyRunning)
     }
 
@@ -95,44 +102,6 @@ impl<R: Readiness> Executor<R> {
         scene.advice = self.shell_advice().or_else(|| self.spawn_advice(failure));
         scene.source = Some(failure.error());
         scene.into_error(ErrorKind::Spawn)
-    }
-
-    /// What only a shell would understand, in a command that none runs.
-    fn shell_advice(&self) -> Option<String> {
-        let operators = ["&&", "||", "|", ";", "&", ">", ">>", "<", "2>", "2>&1"];
-        let (_, words) = self.session.command()?;
-        let found = words
-            .iter()
-            .find(|word| operators.contains(&word.as_str()))?;
-        (!self.config.shape.shell).then(|| {
-            format!("no shell runs it, so `{found}` is a word like any other: say `shell(true)`, or `shell = true` in the attribute")
-        })
-    }
-
-    fn spawn_advice(&self, failure: &Failure) -> Option<String> {
-        let (_, words) = self.session.command()?;
-        let program = words.first()?;
-        match (failure.step.as_str(), nix::Error::from_raw(failure.errno)) {
-            ("run the program", nix::Error::ENOENT) if Path::new(program).exists() => Some(
-                format!("{program} exists, so the interpreter in its first line does not"),
-            ),
-            ("run the program", nix::Error::ENOENT) if program.contains('/') => Some(format!(
-                "there is no {program}; a relative path starts from the working directory"
-            )),
-            ("run the program", nix::Error::ENOENT) => Some(format!(
-                "is {program} installed, and its directory in PATH?"
-            )),
-            ("run the program", nix::Error::EACCES) => {
-                Some(format!("is {program} executable, for this user too?"))
-            }
-            ("enter the working directory", _) => {
-                Some("the directory must exist and be open to the service's user".to_owned())
-            }
-            (step, nix::Error::EPERM) if step.starts_with("take on") => {
-                Some("only root may start a service as another user".to_owned())
-            }
-            _ => advice_for(Some(failure.errno)),
-        }
     }
 
     /// The supervisor has not said that the service runs: it hangs, or is gone.
@@ -182,7 +151,7 @@ impl<R: Readiness> Executor<R> {
             Unready::Taken { holder } => {
                 scene.headline = Some("was not ready: somebody else answers there".to_owned());
                 scene.held_by = Some(holder);
-                scene.advice = Some(ANOTHER_LISTENER.to_owned());
+                scene.advice = Some(advice::ANOTHER_LISTENER.to_owned());
                 scene.into_error(ErrorKind::AlreadyRunning)
             }
             Unready::Overdue {
@@ -197,7 +166,7 @@ impl<R: Readiness> Executor<R> {
                 let manner = self.readiness.manner(&run.context);
                 if elsewhere.is_empty() {
                     let buffers = silent && manner.on_output && manner.keeps_time;
-                    scene.advice = buffers.then(|| UNBUFFER.to_owned());
+                    scene.advice = buffers.then(|| advice::UNBUFFER.to_owned());
                 } else {
                     let ports: Vec<_> = elsewhere.iter().map(u16::to_string).collect();
                     let (found, asked) = (ports.join(", "), run.context.port());
@@ -272,9 +241,14 @@ impl<R: Readiness> Executor<R> {
         }
     }
 
-    /// What the latest start printed and how it ended, for a test that failed.
+    /// What the latest start printed and how it ended, for a test that failed; and what else there is to
+    /// say of it.
     #[cfg(feature = "macros")]
-    pub(crate) fn story_of_the_test(&self, was_running: bool) -> Option<String> {
+    pub(crate) fn story_of_the_test(
+        &self,
+        was_running: bool,
+        note: Option<&str>,
+    ) -> Option<String> {
         let run = self.run()?;
         let mut scene = with_run(Scene::new(self.command()), &run);
         scene.headline = Some(format!("({})", self.title()));
@@ -283,15 +257,17 @@ impl<R: Readiness> Executor<R> {
         } else {
             "ended before the test did"
         });
+        scene.notes.extend(note.map(str::to_owned));
         if scene.output.is_empty() && scene.err_output.is_empty() {
             scene.notes.push("it printed nothing".to_owned());
         }
         Some(scene.into_error(ErrorKind::Io).to_string())
     }
 
-    pub(super) fn not_running(&self) -> Error {
+    /// `what` cannot be done to it.
+    pub(super) fn not_running(&self, what: &str) -> Error {
         let mut scene = self.scene();
-        scene.headline = Some("cannot be signalled: it is not running".to_owned());
+        scene.headline = Some(format!("cannot be {what}: it is not running"));
         scene.exit_code = self.exit_code();
         scene.into_error(ErrorKind::Io)
     }
@@ -312,12 +288,6 @@ fn with_run(mut scene: Scene, run: &Run) -> Scene {
     scene
 }
 
-const ANOTHER_LISTENER: &str = "stop what listens there, or use `{port}`, which nobody else has; where the service has \
-     another program listen for it (a container's proxy), say so with `any_listener()`";
-
-const UNBUFFER: &str = "it printed nothing: many programs buffer their output when it is no terminal; \
-     try `stdbuf -oL PROGRAM`, or PYTHONUNBUFFERED=1 for Python";
-
 fn exit_note(empty: bool) -> String {
     let left = if empty {
         "nothing of its tree was left"
@@ -325,26 +295,6 @@ fn exit_note(empty: bool) -> String {
         "others of its tree were still running"
     };
     format!("the exit with 0 is tolerated, as it may have daemonized; {left}")
-}
-
-fn advice_for(errno: Option<i32>) -> Option<String> {
-    Some(match nix::Error::from_raw(errno?) {
-        nix::Error::EAGAIN => {
-            "the limit on processes may be reached: see `ulimit -u` (RLIMIT_NPROC)".to_owned()
-        }
-        nix::Error::EMFILE => {
-            "the limit on open files is reached: see `ulimit -n` (RLIMIT_NOFILE)".to_owned()
-        }
-        nix::Error::ENFILE => "the system's limit on open files is reached".to_owned(),
-        nix::Error::ENOSPC | nix::Error::EDQUOT => {
-            format!(
-                "there is no room left in {}",
-                std::env::temp_dir().display()
-            )
-        }
-        nix::Error::ENOMEM => "the system is out of memory".to_owned(),
-        _ => return None,
-    })
 }
 
 fn tail(output: &Output) -> String {

@@ -1,6 +1,7 @@
 //! `Executor<R>`: one process tree joined to one readiness check, and its options.
 
 mod accessors;
+mod advice;
 mod attached;
 mod awaited;
 mod claim;
@@ -36,6 +37,8 @@ pub use kinds::{
     AnyExecutor, OutputExecutor, PidExecutor, SimpleExecutor, TcpExecutor, UnixSocketExecutor,
 };
 pub use outage::Stopped;
+#[cfg(feature = "macros")]
+pub(crate) use run::Which;
 
 use config::Config;
 use session::Session;
@@ -161,7 +164,7 @@ impl<R: Readiness> Executor<R> {
     }
 
     /// How often the check is asked where nothing tells that it is worth it. By default a small
-    /// share of the time already waited, between a tenth of a millisecond and 50 milliseconds.
+    /// share of the time already waited, between a quarter of a millisecond and 60 milliseconds.
     pub fn poll_interval(mut self, interval: Duration) -> Self {
         self.config.poll_interval = Some(interval);
         self
@@ -187,8 +190,8 @@ impl<R: Readiness> Executor<R> {
         self
     }
 
-    /// What a start does where somebody holds the fixed port already. [`OnConflict::Fail`] by
-    /// default.
+    /// What a start does where somebody holds the fixed port already. By default [`OnConflict::Fail`];
+    /// [`OnConflict::Wait`] in the attribute, and for shared fixtures.
     pub fn on_conflict(mut self, policy: OnConflict) -> Self {
         self.config.on_conflict = Some(policy);
         self
@@ -263,9 +266,17 @@ impl<R: Readiness> Executor<R> {
         events::tell(step, self.title(), || self.command());
     }
 
-    /// The name for people: the given one, or the kind.
+    /// The name for people: the given one, that of the fixture, or the kind.
     fn title(&self) -> &str {
-        self.config.name.as_deref().unwrap_or(self.config.kind)
+        let given = self.config.name.as_deref();
+        given
+            .or_else(|| self.session.fixture_name())
+            .unwrap_or(self.config.kind)
+    }
+
+    /// Tests share it, from now on and under this name, if it has one.
+    pub(crate) fn become_fixture(&self, name: Option<&'static str>) {
+        self.session.become_fixture(name);
     }
 }
 

@@ -81,7 +81,7 @@ impl<R: Readiness> Executor<R> {
     pub(super) fn beside_outages(&self, start: impl FnOnce() -> Result<()>) -> Result<()> {
         let queue = Deadline::after(environment::queue_bound());
         match self.session.outage(queue) {
-            Ok(_none) => start(),
+            Ok(_beside) => start(),
             Err(Refusal::Own) => Ok(()),
             Err(refusal) => Err(self.not_locked(refusal.why(), queue)),
         }

@@ -31,6 +31,10 @@ pub(super) struct Run {
     pub(super) title: Arc<str>,
 }
 
+/// One service among all: the name of its supervisor, and its number there.
+#[cfg(feature = "macros")]
+pub(crate) type Which = (String, u64);
+
 impl Run {
     pub(super) fn tell(&self, step: &Step<'_>) {
         events::tell(step, &self.title, || self.context.command().to_owned());

@@ -26,11 +26,7 @@ impl<R: Readiness> Executor<R> {
             let context = Context::new(self.situation(place, None, deadline));
             self.readiness.validate(&context)
         });
-        looked.map_err(|mistake| {
-            self.scene()
-                .reason(mistake)
-                .into_error(ErrorKind::InvalidConfig)
-        })
+        looked.map_err(|mistake| self.invalid(mistake))
     }
 
     fn prepared(&self, place: &Place) -> Result<Prepared, String> {
@@ -55,11 +51,7 @@ impl<R: Readiness> Executor<R> {
                 .validate(&context)
                 .map(|()| (context, prepared))
         });
-        let (context, prepared) = filled.map_err(|mistake| {
-            self.scene()
-                .reason(mistake)
-                .into_error(ErrorKind::InvalidConfig)
-        })?;
+        let (context, prepared) = filled.map_err(|mistake| self.invalid(mistake))?;
         self.session.prepared(&prepared);
         Ok((link, context, prepared))
     }
@@ -127,14 +119,7 @@ impl<R: Readiness> Executor<R> {
             .then(|| self.tmpdir());
         let place = self.place(tmpdir, self.port());
         let filled = place.and_then(|place| place.fill(text));
-        filled.unwrap_or_else(|mistake| {
-            panic!(
-                "{}",
-                self.scene()
-                    .reason(mistake)
-                    .into_error(ErrorKind::InvalidConfig)
-            )
-        })
+        filled.unwrap_or_else(|mistake| panic!("{}", self.invalid(mistake)))
     }
 
     /// Whether anything that was written stands in the private directory.

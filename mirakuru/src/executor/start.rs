@@ -16,8 +16,7 @@ use crate::events::Step;
 use crate::readiness::probe::{Answer, Probe, Question};
 use crate::readiness::{Context, Readiness, Situation};
 use crate::shared::MOST_FAILURES;
-use crate::supervisor::link::Link;
-use crate::supervisor::link::State;
+use crate::supervisor::link::{Link, State};
 use crate::supervisor::protocol::StopPlan;
 use crate::wait::Deadline;
 
@@ -143,11 +142,10 @@ impl<R: Readiness> Executor<R> {
     }
 
     /// A start for whoever shares it, which says so where the service has died since.
-    pub(crate) fn started_again_if_dead(&self) -> Result<()> {
+    pub(crate) fn start_again_if_dead(&self) -> Result<()> {
         if self.session.is_foreign() {
             return Ok(());
         }
-        self.session.become_fixture();
         if self.is_up() && !self.session.is_in_outage() {
             return Ok(());
         }

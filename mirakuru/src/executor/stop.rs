@@ -1,11 +1,11 @@
-//! Stop, kill, signal, and the wait for something else than readiness.
+//! Stop, kill, signal.
 
 use nix::libc;
 
 use super::Executor;
 use super::run::Run;
 use super::verdict::Expected;
-use crate::error::{ErrorKind, Result};
+use crate::error::Result;
 use crate::readiness::Readiness;
 use crate::signal::Signal;
 use crate::supervisor::protocol::{Gone, StopPlan};
@@ -110,17 +110,13 @@ impl<R: Readiness> Executor<R> {
         let run = self
             .up()
             .filter(|run| !ended(run))
-            .ok_or_else(|| self.not_running())?;
+            .ok_or_else(|| self.not_running("signalled"))?;
         run.link.signal(signal.as_raw());
         Ok(self)
     }
 
     pub(super) fn check_signal(&self, signal: Signal) -> Result<()> {
-        signal.check().map_err(|mistake| {
-            self.scene()
-                .reason(mistake)
-                .into_error(ErrorKind::InvalidConfig)
-        })
+        signal.check().map_err(|mistake| self.invalid(mistake))
     }
 
     /// Brings the tree down, if it is up.

@@ -9,8 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
-use crate::supervisor::link::Link;
-use crate::supervisor::link::State;
+use crate::supervisor::link::{Link, State};
 use crate::supervisor::protocol::Stream;
 use crate::supervisor::{HEAD, kept_from};
 

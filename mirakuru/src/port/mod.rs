@@ -12,13 +12,11 @@ mod lease;
 mod pick;
 mod queue;
 
-use std::time::Duration;
-
 pub(crate) use directory::lock_directory;
 pub(crate) use held::Held;
 pub(crate) use lease::{Lease, Taken, holder, leased};
 pub(crate) use pick::pick;
-pub(crate) use queue::{Circle, Place};
+pub(crate) use queue::{Circle, Ticket};
 
 /// What a start does where somebody holds its fixed port already.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -36,11 +34,4 @@ pub enum OnConflict {
     /// Uses what already answers there, and never stops it. Where nothing does, it is started, and
     /// stopped again.
     Reuse,
-}
-
-/// How long to wait before the port is asked for again: the longer one has queued, the more often,
-/// so that who came first tends to be served first.
-pub(crate) fn next_try(queued: Duration) -> Duration {
-    let seconds = queued.as_secs_f64();
-    Duration::from_secs_f64((0.02 / (1.0 + seconds)).max(0.004))
 }

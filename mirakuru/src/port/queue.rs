@@ -31,7 +31,7 @@ struct Note {
 
 /// A place in the queue for a port.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct Ticket {
     directory: PathBuf,
     wanted: u16,
     who: String,
@@ -49,7 +49,7 @@ pub(crate) struct Circle {
     pub(crate) other: String,
 }
 
-impl Place {
+impl Ticket {
     pub(crate) fn new(directory: PathBuf, wanted: u16, who: String) -> Self {
         Self {
             directory,
@@ -193,17 +193,17 @@ mod tests {
         let locks = tempfile::tempdir().expect("a temporary directory");
         let directory = locks.path().join("locks");
         fs::create_dir(&directory).expect("own directory");
-        let place = |wanted| Place::new(directory.clone(), wanted, "me".to_owned());
+        let ticket = |wanted| Ticket::new(directory.clone(), wanted, "me".to_owned());
         // Of one that was killed.
         fs::write(directory.join("queue-1-0"), "2 1\nnobody").expect("own directory");
-        let look = |mut place: Place, held| {
-            place.next_look = Deadline::after(Duration::ZERO);
-            let circle = place.has_to_give_way(|_| vec![held]);
-            (circle.expect("room"), place)
+        let look = |mut ticket: Ticket, held| {
+            ticket.next_look = Deadline::after(Duration::ZERO);
+            let circle = ticket.has_to_give_way(|_| vec![held]);
+            (circle.expect("room"), ticket)
         };
-        let (circle, down) = look(place(1), 2);
+        let (circle, down) = look(ticket(1), 2);
         assert_eq!(circle, None);
-        let (circle, up) = look(place(2), 1);
+        let (circle, up) = look(ticket(2), 1);
         assert_eq!(circle, None, "the other one gives way");
         let (circle, down) = look(down, 2);
         let circle = circle.expect("both wait");

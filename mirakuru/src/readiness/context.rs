@@ -10,8 +10,7 @@ use nix::unistd::Pid;
 
 use crate::command::Place;
 use crate::output::{Capture, Output};
-use crate::supervisor::link::Link;
-use crate::supervisor::link::State;
+use crate::supervisor::link::{Link, State};
 use crate::supervisor::protocol::Stream;
 use crate::wait::Deadline;
 

@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::{Flock, FlockArg};
 use nix::libc;
 
-use crate::port::next_try;
 use crate::wait::{self, Deadline};
 
 /// The lock on one file, given back when this is dropped by the process that took it. A forked child
@@ -56,7 +55,7 @@ impl FileLock {
             if deadline.has_passed() {
                 return Err(io::ErrorKind::TimedOut.into());
             }
-            wait::pause(next_try(deadline.elapsed()));
+            wait::pause(wait::next_try(deadline.elapsed()));
         }
     }
 

@@ -9,6 +9,7 @@ pub(crate) mod turn;
 
 use std::fmt;
 use std::ops::Deref;
+use std::path::Path;
 use std::sync::{Arc, Once, OnceLock};
 
 pub use slot::slot;
@@ -17,6 +18,8 @@ use crate::environment;
 use crate::error::{Error, Result};
 use crate::events;
 use crate::executor::Executor;
+#[cfg(feature = "macros")]
+use crate::executor::Which;
 use crate::readiness::Readiness;
 use crate::wait::Deadline;
 use lock::FileLock;
@@ -64,7 +67,7 @@ impl<T: Fixture> Shared<T> {
         Self::of(Scope::Process, make)
     }
 
-    /// One for each run of the suite, by this name: for all processes of a nextest run, and for all
+    /// One for each run of the suite, by this name, which errors and logs tell too: for all processes of a nextest run, and for all
     /// test binaries of one `cargo test`. It is stopped when the runner ends: normally, by Ctrl-C, or
     /// killed. Two runs side by side have one each.
     ///
@@ -97,11 +100,11 @@ impl<T: Fixture> Shared<T> {
     /// Those of the start, told in full to the test that made it. The next test tries again, up to
     /// three times in all; later ones are told at once.
     pub fn get(&self) -> Result<&T> {
-        let fixture = self.made.get_or_init(self.make);
+        let fixture = self.made();
         if let Some(place) = self.place() {
-            return fixture.come(place).map(|()| fixture);
+            return fixture.join(place).map(|()| fixture);
         }
-        fixture.keep_up().map(|()| fixture)
+        fixture.start_again_if_dead().map(|()| fixture)
     }
 
     /// The fixture for this test alone, until the guard is dropped: other tests that ask for the lock
@@ -116,22 +119,51 @@ impl<T: Fixture> Shared<T> {
     /// As [`get`](Self::get); where this thread has the lock already; where it was not to be had within
     /// ten minutes (`MIRAKURU_QUEUE_TIMEOUT`, in seconds); and where the lock's file cannot be used.
     pub fn lock(&self) -> Result<Guard<'_, T>> {
-        let fixture = self.made.get_or_init(self.make);
-        let queue = Deadline::after(environment::queue_bound());
-        if let Some(why) = fixture.is_no_time_to_lock() {
-            return Err(fixture.not_lent(why, queue));
-        }
-        let thread = self.in_use.take(queue);
-        let thread = thread.map_err(|refusal| fixture.not_lent(refusal.why(), queue))?;
-        let place = self.place();
-        let process = place.map(|place| fixture.lock_for_use(place, queue));
-        let process = process.transpose()?;
+        let exclusive = self.take_lock()?;
         // Not before: who had it may have stopped it.
-        self.get()?;
+        let fixture = self.get()?;
         Ok(Guard {
             fixture,
+            _exclusive: exclusive,
+        })
+    }
+
+    /// The lock alone.
+    pub(crate) fn take_lock(&self) -> Result<Exclusive<'_>> {
+        let fixture = self.made();
+        let queue = Deadline::after(environment::queue_bound());
+        if let Some(why) = fixture.lock_is_out_of_place() {
+            return Err(fixture.not_locked(why, queue));
+        }
+        let thread = self.in_use.take(queue);
+        let thread = thread.map_err(|refusal| fixture.not_locked(refusal.why(), queue))?;
+        let place = self.place();
+        let process = place.map(|place| fixture.lock_file(&place.exclusive_use(), queue));
+        let process = process.transpose()?;
+        Ok(Exclusive {
             _process: process,
             _thread: thread,
+        })
+    }
+
+    /// In which order the locks of several are taken, so that no two tests wait for each other: the same
+    /// in every process for those of a run.
+    #[cfg(feature = "macros")]
+    pub(crate) fn rank(&self) -> (&'static str, usize) {
+        match self.scope {
+            Scope::Process => ("", std::ptr::from_ref(self).addr()),
+            Scope::Run(name) => (name, 0),
+        }
+    }
+
+    fn made(&self) -> &T {
+        self.made.get_or_init(|| {
+            let made = (self.make)();
+            made.become_fixture(match self.scope {
+                Scope::Process => None,
+                Scope::Run(name) => Some(name),
+            });
+            made
         })
     }
 
@@ -192,6 +224,11 @@ impl<T> fmt::Debug for Shared<T> {
 #[must_use = "the next test is let in when this is dropped"]
 pub struct Guard<'a, T> {
     fixture: &'a T,
+    _exclusive: Exclusive<'a>,
+}
+
+/// The lock on a fixture, among threads and among processes.
+pub(crate) struct Exclusive<'a> {
     // In this order: the next thread finds the file's lock free.
     _process: Option<FileLock>,
     _thread: turn::Held<'a>,
@@ -212,29 +249,32 @@ impl<T> fmt::Debug for Guard<'_, T> {
 }
 
 /// What can be shared: every executor.
-pub trait Fixture: sealed::Sealed + 'static {
-    #[doc(hidden)]
-    fn keep_up(&self) -> Result<()>;
-}
+pub trait Fixture: sealed::Sealed + 'static {}
 
 #[allow(
     private_interfaces,
     reason = "sealed: nobody else can call or implement it"
 )]
 mod sealed {
+    use std::path::Path;
     use std::sync::Arc;
 
     use super::lock::FileLock;
     use super::run::RunPlace;
     use crate::error::{Error, Result};
+    #[cfg(feature = "macros")]
+    use crate::executor::Which;
     use crate::wait::Deadline;
 
     pub trait Sealed {
-        fn come(&self, place: &Arc<RunPlace>) -> Result<()>;
-        fn lock_for_use(&self, place: &RunPlace, queue: Deadline) -> Result<FileLock>;
-        /// Why this thread is not to ask for the lock now, if it is not.
-        fn is_no_time_to_lock(&self) -> Option<&'static str>;
-        fn not_lent(&self, why: &str, queue: Deadline) -> Error;
+        fn become_fixture(&self, name: Option<&'static str>);
+        fn start_again_if_dead(&self) -> Result<()>;
+        fn join(&self, place: &Arc<RunPlace>) -> Result<()>;
+        fn lock_file(&self, path: &Path, queue: Deadline) -> Result<FileLock>;
+        fn lock_is_out_of_place(&self) -> Option<&'static str>;
+        fn not_locked(&self, why: &str, queue: Deadline) -> Error;
+        #[cfg(feature = "macros")]
+        fn which(&self) -> Option<Which>;
     }
 }
 
@@ -243,25 +283,36 @@ mod sealed {
     reason = "sealed: nobody else can call or implement it"
 )]
 impl<R: Readiness> sealed::Sealed for Executor<R> {
-    fn come(&self, place: &Arc<RunPlace>) -> Result<()> {
-        self.join(place)
+    // The executor's own methods of these names.
+
+    fn become_fixture(&self, name: Option<&'static str>) {
+        Self::become_fixture(self, name);
     }
 
-    fn lock_for_use(&self, place: &RunPlace, queue: Deadline) -> Result<FileLock> {
-        self.lock_file(&place.exclusive_use(), queue)
+    fn start_again_if_dead(&self) -> Result<()> {
+        Self::start_again_if_dead(self)
     }
 
-    fn is_no_time_to_lock(&self) -> Option<&'static str> {
-        self.lock_is_out_of_place()
+    fn join(&self, place: &Arc<RunPlace>) -> Result<()> {
+        Self::join(self, place)
     }
 
-    fn not_lent(&self, why: &str, queue: Deadline) -> Error {
-        self.not_locked(why, queue)
+    fn lock_file(&self, path: &Path, queue: Deadline) -> Result<FileLock> {
+        Self::lock_file(self, path, queue)
+    }
+
+    fn lock_is_out_of_place(&self) -> Option<&'static str> {
+        Self::lock_is_out_of_place(self)
+    }
+
+    fn not_locked(&self, why: &str, queue: Deadline) -> Error {
+        Self::not_locked(self, why, queue)
+    }
+
+    #[cfg(feature = "macros")]
+    fn which(&self) -> Option<Which> {
+        Self::which(self)
     }
 }
 
-impl<R: Readiness> Fixture for Executor<R> {
-    fn keep_up(&self) -> Result<()> {
-        self.started_again_if_dead()
-    }
-}
+impl<R: Readiness> Fixture for Executor<R> {}

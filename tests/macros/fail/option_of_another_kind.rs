@@ -8,6 +8,10 @@ use mirakuru::with_process;
 #[test]
 fn others() {}
 
+#[with_process(simple = "sleep 60", lock = true)]
+#[test]
+fn nobody_elses() {}
+
 static SHARED: mirakuru::Shared<mirakuru::SimpleExecutor> =
     mirakuru::Shared::new(|| mirakuru::SimpleExecutor::new("sleep 60"));
 

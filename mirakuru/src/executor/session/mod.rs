@@ -17,6 +17,7 @@ use crate::port::Held;
 use crate::shared::lock::FileLock;
 use crate::shared::run::RunPlace;
 use crate::shared::turn::{self, Turn};
+use crate::signal::Signal;
 use crate::supervisor::link::Link;
 use crate::supervisor::protocol::{Description, Gone, StopPlan};
 use crate::wait::Deadline;
@@ -41,6 +42,8 @@ struct State {
     held: Option<(Held, String)>,
     /// Tests share it: it is not stopped before the process ends.
     fixture: bool,
+    /// By which the run knows it.
+    fixture_name: Option<&'static str>,
     /// How often in a row tests that share it could not start it.
     failures: u32,
     /// Where the run shares it.
@@ -174,8 +177,13 @@ impl Session {
         self.state().place = Some(place);
     }
 
-    pub(in crate::executor) fn become_fixture(&self) {
-        self.state().fixture = true;
+    pub(in crate::executor) fn become_fixture(&self, name: Option<&'static str>) {
+        let mut state = self.state();
+        (state.fixture, state.fixture_name) = (true, name);
+    }
+
+    pub(in crate::executor) fn fixture_name(&self) -> Option<&'static str> {
+        self.state().fixture_name
     }
 
     pub(in crate::executor) fn is_fixture(&self) -> bool {
@@ -249,7 +257,7 @@ impl Session {
         let begun = Deadline::after(plan.patience);
         run.tell(&Step::Stops {
             pid: run.pid,
-            signal: plan.signal,
+            signal: Signal::from_raw(plan.signal),
         });
         let gone = run.link.stop(plan);
         run.tell_of_end(gone.as_ref(), begun.elapsed());

@@ -1,0 +1,89 @@
+//! What to do: the last line of an error.
+
+use std::path::Path;
+
+use super::Executor;
+use crate::readiness::{Context, Readiness};
+use crate::supervisor::protocol::Failure;
+
+impl<R: Readiness> Executor<R> {
+    /// What only a shell would understand, in a command that none runs.
+    pub(super) fn shell_advice(&self) -> Option<String> {
+        let operators = ["&&", "||", "|", ";", "&", ">", ">>", "<", "2>", "2>&1"];
+        let (_, words) = self.session.command()?;
+        let found = words
+            .iter()
+            .find(|word| operators.contains(&word.as_str()))?;
+        (!self.config.shape.shell).then(|| {
+            format!("no shell runs it, so `{found}` is a word like any other: say `shell(true)`, or `shell = true` in the attribute")
+        })
+    }
+
+    pub(super) fn spawn_advice(&self, failure: &Failure) -> Option<String> {
+        let (_, words) = self.session.command()?;
+        let program = words.first()?;
+        match (failure.step.as_str(), nix::Error::from_raw(failure.errno)) {
+            ("run the program", nix::Error::ENOENT) if Path::new(program).exists() => Some(
+                format!("{program} exists, so the interpreter in its first line does not"),
+            ),
+            ("run the program", nix::Error::ENOENT) if program.contains('/') => Some(format!(
+                "there is no {program}; a relative path starts from the working directory"
+            )),
+            ("run the program", nix::Error::ENOENT) => Some(format!(
+                "is {program} installed, and its directory in PATH?"
+            )),
+            ("run the program", nix::Error::EACCES) => {
+                Some(format!("is {program} executable, for this user too?"))
+            }
+            ("enter the working directory", _) => {
+                Some("the directory must exist and be open to the service's user".to_owned())
+            }
+            (step, nix::Error::EPERM) if step.starts_with("take on") => {
+                Some("only root may start a service as another user".to_owned())
+            }
+            _ => advice_for(Some(failure.errno)),
+        }
+    }
+}
+
+/// Where somebody else answers.
+pub(super) const ANOTHER_LISTENER: &str = "stop what listens there, or use `{port}`, which nobody else has; where the service has \
+     another program listen for it (a container's proxy), say so with `any_listener()`";
+
+/// Where a banner was awaited and nothing was printed.
+pub(super) const UNBUFFER: &str = "it printed nothing: many programs buffer their output when it is no terminal; \
+     try `stdbuf -oL PROGRAM`, or PYTHONUNBUFFERED=1 for Python";
+
+/// Where something is there before the start.
+pub(super) fn what_is_there(context: &Context) -> String {
+    let file = context.place().pidfile.as_deref();
+    match file.filter(|file| file.exists()) {
+        Some(file) => format!(
+            "stop what runs there; if nothing does, remove {}",
+            file.display()
+        ),
+        None if context.port() != 0 => "stop what runs there, use it as it is (`OnConflict::Reuse`), or write `{port}` for a free port".to_owned(),
+        None => "stop what runs there, or use another place: `{tmpdir}` is a private directory".to_owned(),
+    }
+}
+
+/// What the system's errors mean most often.
+pub(super) fn advice_for(errno: Option<i32>) -> Option<String> {
+    Some(match nix::Error::from_raw(errno?) {
+        nix::Error::EAGAIN => {
+            "the limit on processes may be reached: see `ulimit -u` (RLIMIT_NPROC)".to_owned()
+        }
+        nix::Error::EMFILE => {
+            "the limit on open files is reached: see `ulimit -n` (RLIMIT_NOFILE)".to_owned()
+        }
+        nix::Error::ENFILE => "the system's limit on open files is reached".to_owned(),
+        nix::Error::ENOSPC | nix::Error::EDQUOT => {
+            format!(
+                "there is no room left in {}",
+                std::env::temp_dir().display()
+            )
+        }
+        nix::Error::ENOMEM => "the system is out of memory".to_owned(),
+        _ => return None,
+    })
+}

@@ -1,0 +1,43 @@
+//! A pointer to a check is that check.
+
+use super::{Context, Manner, NotReady, Readiness, Target};
+
+macro_rules! forward {
+    ($(#[$doc:meta])* impl $([$($generics:tt)*])? for $pointer:ty) => {
+        $(#[$doc])*
+        impl $(<$($generics)*>)? Readiness for $pointer {
+            fn pre_start_check(&self, cx: &Context) -> bool {
+                (**self).pre_start_check(cx)
+            }
+
+            fn after_start_check(&self, cx: &Context) -> Result<(), NotReady> {
+                (**self).after_start_check(cx)
+            }
+
+            fn describe(&self, cx: &Context) -> String {
+                (**self).describe(cx)
+            }
+
+            fn validate(&self, cx: &Context) -> Result<(), String> {
+                (**self).validate(cx)
+            }
+
+            fn target(&self) -> Target {
+                (**self).target()
+            }
+
+            fn manner(&self, cx: &Context) -> Manner {
+                (**self).manner(cx)
+            }
+        }
+    };
+}
+
+forward! {
+    /// A check of any kind, as [`AnyExecutor`](crate::AnyExecutor) holds it.
+    impl for Box<dyn Readiness>
+}
+forward! {
+    /// A check that is shared.
+    impl [R: Readiness + ?Sized] for std::sync::Arc<R>
+}

@@ -1,0 +1,74 @@
+//! URLs: with their placeholders filled in, and before that.
+
+use reqwest::Url;
+
+/// The URL, or what is wrong with it.
+pub(super) fn parse(filled: &str) -> Result<Url, String> {
+    let url = Url::parse(filled).map_err(|error| format!("{filled:?} is no URL: {error}"))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(format!("{filled:?} is neither an http nor an https URL"));
+    }
+    // The parser skips extra slashes (`http:///path` is host `path` to it): a URL without a
+    // host is a mistake here.
+    let authority = filled.split_once("://").map_or("", |(_, rest)| rest);
+    if url.host_str().is_none_or(str::is_empty)
+        || authority.is_empty()
+        || authority.starts_with(['/', ':', '?', '#'])
+    {
+        return Err(format!("{filled:?} has no host"));
+    }
+    if url.scheme() == "https" && !cfg!(feature = "https") {
+        return Err(format!("{filled:?} needs the feature `https` of mirakuru"));
+    }
+    Ok(url)
+}
+
+/// What stands in the authority of a URL that may hold placeholders, which no parser would take:
+/// the host, and the port, 0 where it is `{port}`.
+pub(super) fn host_and_port(url: &str) -> (Option<String>, Option<u16>) {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return (None, None);
+    };
+    let authority = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
+    let authority = authority
+        .rsplit_once('@')
+        .map_or(authority, |(_, host)| host);
+    let default = if scheme == "https" { 443 } else { 80 };
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, "{port}")) => (host, 0),
+        Some((host, port)) if port.parse::<u16>().is_ok() => {
+            (host, port.parse().unwrap_or(default))
+        }
+        _ => (authority, default),
+    };
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let named = !host.is_empty() && host != "{host}";
+    (named.then(|| host.to_owned()), Some(port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn host_and_port_are_found_in_urls_with_placeholders() {
+        let found = |url| host_and_port(url);
+        assert_eq!(
+            found("http://127.0.0.1:{port}/a?b"),
+            (Some("127.0.0.1".into()), Some(0))
+        );
+        assert_eq!(found("http://{host}:{port}/"), (None, Some(0)));
+        assert_eq!(
+            found("http://u:p@example.org:81"),
+            (Some("example.org".into()), Some(81))
+        );
+        assert_eq!(
+            found("http://[::1]:8080/"),
+            (Some("::1".into()), Some(8080))
+        );
+        assert_eq!(
+            found("https://localhost/x"),
+            (Some("localhost".into()), Some(443))
+        );
+    }
+}
