@@ -8,7 +8,7 @@ use std::{process::Command, time::Duration};
 
 use nix::sys::signal::Signal;
 
-use crate::{hold::Hold, processes::carrying, victim::Victim};
+use crate::{hold::Hold, processes::carrying, stubborn, victim::Victim};
 
 /// Two seconds to ask the tree, and a margin for a machine that is busy.
 const GRACE: Duration = Duration::from_secs(15);
@@ -77,24 +77,6 @@ endings_of! {
     a_forgotten_one: "forgotten",
 }
 
-/// A main process with a daemon in a session of its own, with nothing in its environment, that
-/// ignores what asks it to end.
-fn hostile(hold: &Hold) -> Vec<String> {
-    let program = env!("CARGO_BIN_EXE_leaves_daemon");
-    let words = [
-        program,
-        "--scrub",
-        "--ignore-term",
-        "--main-stays",
-        "--hold",
-    ];
-    words
-        .into_iter()
-        .chain([hold.path()])
-        .map(str::to_owned)
-        .collect()
-}
-
 /// Its temporary directory is the hold's own, which also marks all that it starts.
 fn victim(hold: &Hold, holding: &str, ending: &str, service: &[String], stop_ms: &str) -> Victim {
     let mut command = Command::new(env!("CARGO_BIN_EXE_victim"));
@@ -109,7 +91,13 @@ fn victim(hold: &Hold, holding: &str, ending: &str, service: &[String], stop_ms:
 
 fn gone_at_once(holding: &str, ending: &str, code: Option<i32>) {
     let hold = Hold::new();
-    assert_gone_at_once(&hold, holding, ending, &hostile(&hold), code);
+    assert_gone_at_once(
+        &hold,
+        holding,
+        ending,
+        &stubborn::service(hold.path()),
+        code,
+    );
 }
 
 fn assert_gone_at_once(
@@ -135,7 +123,13 @@ fn assert_gone_at_once(
 
 fn gone_within_the_grace_period(holding: &str, ending: &str, signal: Option<Signal>) {
     let hold = Hold::new();
-    assert_gone_within_the_grace_period(&hold, holding, ending, &hostile(&hold), signal);
+    assert_gone_within_the_grace_period(
+        &hold,
+        holding,
+        ending,
+        &stubborn::service(hold.path()),
+        signal,
+    );
 }
 
 fn assert_gone_within_the_grace_period(
@@ -165,7 +159,13 @@ fn assert_gone_soon(hold: &Hold, victim: &Victim) {
 
 fn gone_once_it_is_another(holding: &str) {
     let hold = Hold::new();
-    let mut victim = victim(&hold, holding, "exec", &hostile(&hold), LONG_MS);
+    let mut victim = victim(
+        &hold,
+        holding,
+        "exec",
+        &stubborn::service(hold.path()),
+        LONG_MS,
+    );
     victim.go_on();
     assert_eq!(victim.next_line(), "another program");
     // The same process lives on all the while.
@@ -216,7 +216,7 @@ fn what_is_just_being_started_is_gone_soon_after_a_sigkill() {
         &hold,
         "local",
         "exit-while-starting",
-        &hostile(&hold),
+        &stubborn::service(hold.path()),
         LONG_MS,
     );
     victim.signal(Signal::SIGKILL);

@@ -1,5 +1,5 @@
 //! What becomes of process trees: nothing outlives its executor, nor the test process, however it
-//! ends. A file per behaviour; the last three are what they share.
+//! ends. A file per behaviour; the last four are what they share.
 #![cfg(target_os = "linux")]
 
 mod descriptors;
@@ -18,4 +18,5 @@ mod whose_end;
 
 mod hold;
 mod processes;
+mod stubborn;
 mod victim;

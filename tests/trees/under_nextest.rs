@@ -1,6 +1,8 @@
 //! Tests that `runners.rs` runs under a nextest of its own: some hang, so nobody else runs them.
 #![cfg(target_os = "linux")]
 
+mod stubborn;
+
 use std::{env, sync::OnceLock, thread};
 
 use mirakuru::OutputExecutor;
@@ -13,16 +15,7 @@ fn hold() -> String {
 }
 
 fn hostile() -> OutputExecutor {
-    let program = env!("CARGO_BIN_EXE_leaves_daemon");
-    let words = [
-        program,
-        "--scrub",
-        "--ignore-term",
-        "--main-stays",
-        "--hold",
-        &hold(),
-    ];
-    OutputExecutor::new(words, "daemon")
+    OutputExecutor::new(stubborn::service(&hold()), "daemon")
 }
 
 #[test]

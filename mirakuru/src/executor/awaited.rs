@@ -1,7 +1,7 @@
 //! The wait for something else than readiness.
 
 use super::Executor;
-use super::failure::Unready;
+use super::failure::{InVain, Unready};
 use super::run::Run;
 use crate::error::Result;
 use crate::readiness::probe::Answer;
@@ -42,13 +42,11 @@ impl<R: Readiness> Executor<R> {
         let Err(unready) = self.wait_until(&run, deadline, true, ended, ask) else {
             return Ok(self);
         };
-        let stood = run.link.look(|state| (state.exit, state.empty));
-        let gone = match &unready {
-            Unready::Overdue { .. } => self.kill_overdue(&run),
-            _ => None,
-        };
-        let awaited = Some("the closure to return true");
-        Err(self.unready(unready, awaited, &run, stood, gone.as_ref(), deadline))
+        let mut wait = InVain::new(&run, Some("the closure to return true"), deadline);
+        if let Unready::Overdue { .. } = &unready {
+            wait.gone = self.kill_overdue(&run);
+        }
+        Err(self.unready(unready, &wait))
     }
 
     /// Only the service that was waited for: another one may have been started meanwhile, by whoever

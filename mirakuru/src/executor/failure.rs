@@ -37,6 +37,35 @@ pub(super) enum Unready {
     Panicked(Box<dyn Any + Send>),
 }
 
+/// A wait without its wish, and what became of the process.
+pub(super) struct InVain<'a> {
+    pub(super) run: &'a Run,
+    /// What was awaited, where it was not its readiness.
+    pub(super) awaited: Option<&'a str>,
+    pub(super) deadline: Deadline,
+    /// How its main process had ended before it was killed for that.
+    pub(super) exit: Option<i32>,
+    /// Nothing of its tree was left then.
+    pub(super) empty: bool,
+    /// How the kill went, where there was one.
+    pub(super) gone: Option<Gone>,
+}
+
+impl<'a> InVain<'a> {
+    /// Before anything is killed for it.
+    pub(super) fn new(run: &'a Run, awaited: Option<&'a str>, deadline: Deadline) -> Self {
+        let (exit, empty) = run.link.look(|state| (state.exit, state.empty));
+        Self {
+            run,
+            awaited,
+            deadline,
+            exit,
+            empty,
+            gone: None,
+        }
+    }
+}
+
 impl<R: Readiness> Executor<R> {
     /// The beginning of every story: the command, and what was printed if anything was.
     pub(super) fn scene(&self) -> Scene {
@@ -117,33 +146,26 @@ impl<R: Readiness> Executor<R> {
         scene.into_error(ErrorKind::TimeoutExpired)
     }
 
-    /// The story of a start that failed, or of the wait for something else. `ended` is how the process stood before it was
-    /// killed for that.
-    pub(super) fn unready(
-        &self,
-        unready: Unready,
-        waited_for: Option<&str>,
-        run: &Run,
-        ended: (Option<i32>, bool),
-        gone: Option<&Gone>,
-        deadline: Deadline,
-    ) -> Error {
-        let mut scene = self.scene_of(run);
-        scene.exit_code = ended.0;
-        let readiness = || self.readiness.describe(&run.context);
-        scene.waited_for = Some(waited_for.map_or_else(readiness, str::to_owned));
-        scene.waited = Some(deadline.elapsed());
-        if let Some(gone) = gone.filter(|gone| !gone.survivors.is_empty()) {
+    /// The story of a start that failed, or of the wait for something else.
+    pub(super) fn unready(&self, unready: Unready, wait: &InVain<'_>) -> Error {
+        let mut scene = self.scene_of(wait.run);
+        (scene.exit_code, scene.waited) = (wait.exit, Some(wait.deadline.elapsed()));
+        let readiness = || self.readiness.describe(&wait.run.context);
+        scene.waited_for = Some(wait.awaited.map_or_else(readiness, str::to_owned));
+        let survivors = wait.gone.as_ref().map(|gone| gone.survivors.as_slice());
+        if let Some(survivors) = survivors.filter(|survivors| !survivors.is_empty()) {
             scene
                 .notes
-                .push(format!("could not be killed: {}", listed(&gone.survivors)));
+                .push(format!("could not be killed: {}", listed(survivors)));
         }
         match unready {
             Unready::Panicked(panic) => std::panic::resume_unwind(panic),
-            Unready::Lost => self.lost(&run.link),
+            Unready::Lost => self.lost(&wait.run.link),
             Unready::Refused(error) => self.refused("start a thread", error),
             Unready::Ended { last_check } => {
-                scene.headline = waited_for.map(|_| "ended while it was waited for".to_owned());
+                scene.headline = wait
+                    .awaited
+                    .map(|_| "ended while it was waited for".to_owned());
                 scene.last_check = last_check;
                 scene.advice = self.shell_advice();
                 scene.into_error(ErrorKind::ProcessExitedWithError)
@@ -159,25 +181,29 @@ impl<R: Readiness> Executor<R> {
                 elsewhere,
             } => {
                 scene.last_check = last_check;
-                if ended.0 == Some(0) {
-                    scene.notes.push(exit_note(ended.1));
-                }
-                let silent = scene.output.is_empty() && scene.err_output.is_empty();
-                let manner = self.readiness.manner(&run.context);
-                if elsewhere.is_empty() {
-                    let buffers = silent && manner.on_output && manner.keeps_time;
-                    scene.advice = buffers.then(|| advice::UNBUFFER.to_owned());
-                } else {
-                    let ports: Vec<_> = elsewhere.iter().map(u16::to_string).collect();
-                    let (found, asked) = (ports.join(", "), run.context.port());
-                    scene
-                        .notes
-                        .push(format!("it listens on port {found}, and not on {asked}"));
-                    scene.advice = Some("does the command contain `{port}`?".to_owned());
-                }
-                scene.into_error(ErrorKind::TimeoutExpired)
+                self.overdue(scene, wait, &elsewhere)
             }
         }
+    }
+
+    fn overdue(&self, mut scene: Scene, wait: &InVain<'_>, elsewhere: &BTreeSet<u16>) -> Error {
+        if wait.exit == Some(0) {
+            scene.notes.push(exit_note(wait.empty));
+        }
+        if elsewhere.is_empty() {
+            let silent = scene.output.is_empty() && scene.err_output.is_empty();
+            let manner = self.readiness.manner(&wait.run.context);
+            let buffers = silent && manner.on_output && manner.keeps_time;
+            scene.advice = buffers.then(|| advice::UNBUFFER.to_owned());
+        } else {
+            let ports: Vec<_> = elsewhere.iter().map(u16::to_string).collect();
+            let (found, asked) = (ports.join(", "), wait.run.context.port());
+            scene
+                .notes
+                .push(format!("it listens on port {found}, and not on {asked}"));
+            scene.advice = Some("does the command contain `{port}`?".to_owned());
+        }
+        scene.into_error(ErrorKind::TimeoutExpired)
     }
 
     /// The supervisor was killed from outside.

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use super::Executor;
 use super::claim::Claim;
+use super::failure::InVain;
 use super::run::Run;
 use crate::command::{Place, Prepared};
 use crate::environment::{self, Keep};
@@ -102,11 +103,11 @@ impl<R: Readiness> Executor<R> {
         let run = self.spawn(&link, &context, prepared, deadline)?;
         let ready = self.await_ready(&run, deadline);
         if let Err(unready) = ready {
-            // Told after the kill: what it printed last and how it ended belong to the story.
-            let ended = run.link.look(|state| (state.exit, state.empty));
+            let mut wait = InVain::new(&run, None, deadline);
             run.keep_after_failure();
-            let gone = self.session.bring_down(&run, StopPlan::ABRUPT);
-            return Err(self.unready(unready, None, &run, ended, gone.as_ref(), deadline));
+            wait.gone = self.session.bring_down(&run, StopPlan::ABRUPT);
+            // Told after the kill: what it printed last belongs to the story.
+            return Err(self.unready(unready, &wait));
         }
         self.session.note_ready(&run);
         run.tell(&Step::Ready {

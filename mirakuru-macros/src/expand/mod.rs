@@ -1,0 +1,116 @@
+//! Expand: the function with its body between the start and the end of its processes. Thin: all that
+//! happens stands in the runtime's door. Nothing here can fail.
+
+mod end;
+mod executor;
+mod set_up;
+
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::{Ident, Pat, Path, ReturnType, Type};
+
+use crate::function::{self, Function};
+use crate::model::Process;
+use crate::panics::Panics;
+
+pub(crate) fn expand(function: Function, processes: &[Process], krate: &Path) -> TokenStream {
+    let Function {
+        mut item,
+        processes: parameters,
+        panics,
+        judged,
+    } = function;
+    let never =
+        matches!(&item.sig.output, ReturnType::Type(_, ty) if matches!(**ty, Type::Never(_)));
+    let expansion = Expansion {
+        door: quote!(#krate::__private),
+        test: hidden("test"),
+        names: (0..processes.len())
+            .map(|index| format_ident!("process_{index}", span = Span::mixed_site()))
+            .collect(),
+        panics,
+        never,
+    };
+    if never && expansion.is_to_panic() {
+        // It has to be able to end without a panic.
+        item.sig.output = ReturnType::Default;
+    }
+    let set_up = expansion.set_up(&item.sig.ident, processes, judged);
+    let bindings = parameters
+        .iter()
+        .zip(&expansion.names)
+        .map(|((pattern, ty), name)| expansion.binding(pattern, ty, name));
+    let block = &item.block;
+    let body = quote!(#(#bindings)* #block);
+    let end = expansion.end(&item.sig, &body);
+    let (visibility, signature) = (&item.vis, &item.sig);
+    let (attributes, inner) = function::by_place(&item.attrs);
+    quote! {
+        #(#attributes)*
+        #visibility #signature {
+            #(#inner)*
+            #set_up
+            #end
+        }
+    }
+}
+
+/// A name that no code of the user's can see.
+fn hidden(name: &str) -> Ident {
+    Ident::new(name, Span::mixed_site())
+}
+
+/// One function on its way.
+struct Expansion {
+    /// The path of the runtime's door.
+    door: TokenStream,
+    /// The variable of the runtime's `Test`.
+    test: Ident,
+    /// A variable for each process.
+    names: Vec<Ident>,
+    panics: Panics,
+    /// It was written with `-> !`.
+    never: bool,
+}
+
+impl Expansion {
+    fn is_to_panic(&self) -> bool {
+        !matches!(self.panics, Panics::Never)
+    }
+
+    /// Binds what a step of the door gives. Where it gives nothing, a test that is to panic returns, and
+    /// every other one has panicked.
+    fn let_some(&self, pattern: &impl ToTokens, step: &TokenStream) -> TokenStream {
+        let (door, refused) = (&self.door, self.refused());
+        quote!(let #door::core::option::Option::Some(#pattern) = #step else { #refused };)
+    }
+
+    fn refused(&self) -> TokenStream {
+        let door = &self.door;
+        if self.is_to_panic() {
+            quote!(return)
+        } else {
+            quote!(#door::refused())
+        }
+    }
+
+    /// All of the right side has the parameter's place, so that a wrong type is told there.
+    fn binding(&self, pattern: &Pat, ty: &Type, name: &Ident) -> TokenStream {
+        let door = &self.door;
+        let spans: Vec<_> = ty
+            .to_token_stream()
+            .into_iter()
+            .map(|token| token.span())
+            .collect();
+        let first = spans.first().copied().unwrap_or_else(Span::call_site);
+        let last = spans.last().copied().unwrap_or(first);
+        let name = Ident::new(&name.to_string(), Span::mixed_site().located_at(last));
+        let given = quote!(#door::Given::given).into_iter().map(|mut token| {
+            token.set_span(first);
+            token
+        });
+        let given: TokenStream = given.collect();
+        let argument = quote_spanned!(last=> (&#name));
+        quote_spanned!(first=> let #pattern: #ty = #given #argument;)
+    }
+}
