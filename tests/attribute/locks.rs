@@ -1,7 +1,10 @@
 //! Shared fixtures that a test has for itself.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
+use std::{
+    panic::{catch_unwind, resume_unwind},
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
+};
 
 use mirakuru::{ErrorKind, Shared, SimpleExecutor, with_process};
 
@@ -52,16 +55,33 @@ fn down() {
     alone();
 }
 
-/// Two that lock both in opposite order, where it is run again.
+static ARRIVED: AtomicUsize = AtomicUsize::new(0);
+
+/// Two that lock both in opposite order, again and again at the same moment, where it is run again.
 #[test]
 fn lock_both() {
-    if is_again() {
-        thread::scope(|scope| {
-            for one in [up, down] {
-                scope.spawn(move || (0..500).for_each(|_| one()));
-            }
-        });
+    if !is_again() {
+        return;
     }
+    let often = |one: fn()| {
+        for round in 1..=5000 {
+            ARRIVED.fetch_add(1, Ordering::SeqCst);
+            while ARRIVED.load(Ordering::SeqCst) < 2 * round {
+                thread::yield_now();
+            }
+            let ended = catch_unwind(one);
+            if let Err(panic) = ended {
+                // The other one does not wait for this one any more.
+                ARRIVED.fetch_add(1 << 20, Ordering::SeqCst);
+                resume_unwind(panic);
+            }
+        }
+    };
+    thread::scope(|scope| {
+        for one in [up, down] {
+            scope.spawn(move || often(one));
+        }
+    });
 }
 
 #[test]
