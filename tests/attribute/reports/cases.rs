@@ -1,0 +1,184 @@
+//! Tests that pass as all others do, and do what they are about where they are run again.
+
+use std::process::ExitCode;
+
+use mirakuru::{OutputExecutor, Shared, SimpleExecutor, with_process};
+
+use crate::{
+    again::is_again,
+    programs::{EXITS, PRINTS},
+};
+
+#[with_process(output = [PRINTS, "hello", "from the first"], banner = "first")]
+#[with_process(output = [PRINTS, "--stderr", "hello from the second"], banner = "second", name = "the other")]
+#[with_process(simple = "sleep 60")]
+#[test]
+fn panics(_: &OutputExecutor, _: &OutputExecutor, _: &SimpleExecutor) {
+    assert!(!is_again(), "the body's own panic");
+}
+
+#[with_process(output = [PRINTS, "hello"], banner = "hello")]
+#[tokio::test]
+async fn panics_async(_: &OutputExecutor) {
+    tokio::task::yield_now().await;
+    assert!(!is_again(), "the body's own panic");
+}
+
+#[with_process(output = [PRINTS, "hello"], banner = "hello")]
+#[test]
+fn fails(_: &OutputExecutor) -> Result<(), &'static str> {
+    if is_again() {
+        Err("the body's own error")
+    } else {
+        Ok(())
+    }
+}
+
+#[with_process(output = [PRINTS, "hello"], banner = "hello")]
+#[test]
+fn outlives_its_process(prints: &OutputExecutor) -> mirakuru::Result<()> {
+    prints.kill()?;
+    assert!(!is_again(), "the body's own panic");
+    Ok(())
+}
+
+#[with_process(output = [PRINTS, "hello"], banner = "hello")]
+#[test]
+fn fails_by_its_code(_: &OutputExecutor) -> ExitCode {
+    if is_again() {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
+#[with_process(output = [PRINTS, "hello"], banner = "hello")]
+#[test]
+fn fails_by_the_code_of_its_result(_: &OutputExecutor) -> Result<ExitCode, &'static str> {
+    Ok(if is_again() {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+static SHARED: Shared<OutputExecutor> =
+    Shared::new(|| OutputExecutor::new([PRINTS, "hello"], "hello"));
+
+#[with_process(shared = SHARED)]
+#[test]
+fn is_left_by_its_fixture(shared: &OutputExecutor) -> mirakuru::Result<()> {
+    if is_again() {
+        shared.restart()?;
+    }
+    assert!(!is_again(), "the body's own panic");
+    Ok(())
+}
+
+#[with_process(output = [PRINTS, "hello"], banner = "hello")]
+#[test]
+fn passes(prints: &OutputExecutor) {
+    assert!(prints.running());
+}
+
+/// Ends with this code where it is run again.
+fn ends_badly() -> OutputExecutor {
+    let code = if is_again() { "3" } else { "0" };
+    let script = "trap 'exit $CODE' TERM; echo hello; while :; do sleep 0.05; done";
+    OutputExecutor::new(["sh", "-c", script], "hello").env("CODE", code)
+}
+
+#[with_process(executor = ends_badly())]
+#[test]
+fn stop_fails() {}
+
+#[with_process(executor = ends_badly())]
+#[test]
+fn stop_fails_after_a_panic() {
+    assert!(!is_again(), "the body's own panic");
+}
+
+#[with_process(executor = ends_badly())]
+#[test]
+#[should_panic(expected = "as it has to")]
+fn stop_fails_after_the_right_panic() {
+    panic!("as it has to");
+}
+
+/// Cannot start where it is run again.
+fn cannot_start() -> OutputExecutor {
+    if is_again() {
+        OutputExecutor::new([EXITS, "1"], "ready")
+    } else {
+        OutputExecutor::new([PRINTS, "ready"], "ready")
+    }
+}
+
+#[with_process(output = [PRINTS, "hello"], banner = "hello")]
+#[with_process(executor = cannot_start())]
+#[test]
+fn start_fails() {}
+
+#[with_process(output = [PRINTS, "hello"], banner = "hello")]
+#[with_process(executor = cannot_start())]
+#[test]
+#[should_panic]
+fn start_fails_above() {
+    panic!("as it has to");
+}
+
+#[test]
+#[should_panic(expected = "ended before it was ready")]
+#[with_process(executor = cannot_start())]
+fn start_fails_below() {
+    panic!("ended before it was ready");
+}
+
+/// Panics where it is run again.
+fn cannot_be_made() -> OutputExecutor {
+    assert!(!is_again(), "it is not there");
+    cannot_start()
+}
+
+#[with_process(output = [PRINTS, "hello"], banner = "hello")]
+#[with_process(executor = cannot_be_made())]
+#[test]
+#[should_panic]
+fn set_up_panics() {
+    panic!("as it has to");
+}
+
+#[with_process(executor = cannot_start())]
+#[tokio::test]
+#[should_panic]
+async fn start_fails_above_tokio() {
+    panic!("as it has to");
+}
+
+#[tokio::test]
+#[should_panic]
+#[with_process(executor = cannot_start())]
+async fn start_fails_below_tokio() {
+    panic!("as it has to");
+}
+
+#[with_process(executor = cannot_start())]
+#[test_case::test_case(1 => panics; "case")]
+fn start_fails_of_test_case(_number: u8) {
+    panic!("as it has to");
+}
+
+#[with_process(output = [PRINTS, "hello"], banner = "hello")]
+#[test]
+#[should_panic(expected = "something else")]
+fn wrong_panic() {
+    assert!(!is_again(), "the body's own panic");
+    panic!("something else");
+}
+
+#[with_process(output = [PRINTS, "hello"], banner = "hello")]
+#[test]
+#[should_panic]
+fn no_panic() {
+    assert!(is_again());
+}

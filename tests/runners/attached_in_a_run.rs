@@ -1,0 +1,105 @@
+//! Tests that `clients.rs` runs under a runner: an executor that came to a service of the run answers as
+//! the one that started it.
+
+use mirakuru::{
+    Executor, OutputExecutor, PidExecutor, Shared, Signal, TcpExecutor, UnixSocketExecutor,
+    readiness::Readiness,
+};
+
+/// Has a port, a directory, and something to say at each signal.
+fn talks() -> OutputExecutor {
+    let script = "trap 'echo heard; echo heard too >&2' USR1; trap 'exit 7' TERM; \
+        echo before; echo it is up on $PORT; echo after; echo warned >&2; \
+        while :; do sleep 0.01; done";
+    OutputExecutor::new(
+        ["sh", "-c", script, "{tmpdir}"],
+        "it is (?<word>up) on (?<port>\\d+)",
+    )
+    .env("PORT", "{port}")
+    .expected_returncode(7)
+}
+
+/// What all executors tell of themselves.
+fn facts<R: Readiness>(executor: &Executor<R>) -> String {
+    let standing = (executor.running(), executor.pid(), executor.exit_code());
+    let (command, words) = (executor.command(), executor.command_parts());
+    let output = (executor.output().text(), executor.err_output().text());
+    let name = executor.to_string();
+    format!("{standing:?} {command} {words:?} {output:?} {name}")
+}
+
+#[test]
+fn attached_one_answers_as_a_local_one() {
+    static LOCAL: Shared<OutputExecutor> = Shared::per_run("talks", talks);
+    static ATTACHED: Shared<OutputExecutor> = Shared::per_run("talks", talks);
+    let (local, attached) = (LOCAL.get().expect("it starts"), ATTACHED.get());
+    let attached = attached.expect("it is there");
+    let both = [local, attached];
+    let agree = || {
+        assert_eq!(facts(local), facts(attached));
+        let [own, other] = both.map(|one| (one.port(), one.tmpdir(), one.captured("word")));
+        assert_eq!(own, other);
+    };
+    for one in both {
+        one.err_output().wait_for("^warned$").expect("it says so");
+        let mut lines = one.output().lines();
+        let next = lines.next().expect("a line").expect("text");
+        assert_eq!(next, "after", "from behind the banner on");
+        assert_eq!(one.output().tail(1), "after");
+    }
+    agree();
+
+    attached.signal(Signal::USR1).expect("it runs");
+    for one in both {
+        one.output().wait_for("^heard$").expect("it says so");
+        one.err_output()
+            .wait_for("^heard too$")
+            .expect("it says so");
+    }
+    attached.wait_for(|| attached.running()).expect("it runs");
+    agree();
+
+    attached.stop().expect("with the code that is expected");
+    agree();
+    assert_eq!(local.exit_code(), Some(7));
+    attached.start().expect("it starts again");
+    assert!(local.running());
+    agree();
+    attached.kill().expect("it runs");
+    agree();
+    assert_eq!(local.exit_code(), Some(-9));
+}
+
+#[test]
+fn attached_one_knows_where_it_is_served() {
+    fn tcp() -> TcpExecutor {
+        TcpExecutor::new(
+            [env!("CARGO_BIN_EXE_listens_late"), "{port}"],
+            "127.0.0.1",
+            0,
+        )
+    }
+    fn unix() -> UnixSocketExecutor {
+        UnixSocketExecutor::new([env!("CARGO_BIN_EXE_binds_unix"), "{socket}"], "{socket}")
+    }
+    fn pid() -> PidExecutor {
+        PidExecutor::new([env!("CARGO_BIN_EXE_writes_pid"), "{pidfile}"], "{pidfile}")
+    }
+    static TCP: [Shared<TcpExecutor>; 2] =
+        [Shared::per_run("tcp", tcp), Shared::per_run("tcp", tcp)];
+    static UNIX: [Shared<UnixSocketExecutor>; 2] =
+        [Shared::per_run("unix", unix), Shared::per_run("unix", unix)];
+    static PID: [Shared<PidExecutor>; 2] =
+        [Shared::per_run("pid", pid), Shared::per_run("pid", pid)];
+
+    let [local, attached] = TCP
+        .each_ref()
+        .map(|one| (one.host(), one.port(), one.addr()));
+    assert_eq!(local, attached);
+    let [local, attached] = UNIX.each_ref().map(|one| one.socket());
+    assert_eq!(local, attached);
+    let [local, attached] = PID.each_ref().map(|one| one.filename());
+    assert_eq!(local, attached);
+    let [local, attached] = TCP.each_ref().map(|one| facts(&**one));
+    assert_eq!(local, attached);
+}

@@ -1,0 +1,113 @@
+//! The end of what a run shares: it goes with the runner, gives its port back, and leaves nothing.
+
+use std::{
+    fs,
+    os::unix::process::CommandExt,
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
+
+use mirakuru::SimpleExecutor;
+use nix::{
+    sys::signal::{Signal, killpg},
+    unistd::Pid,
+};
+
+use crate::run::{Run, Running, passes};
+
+fn gone_after(signal: Signal) {
+    let run = Run::new();
+    let mut nextest = run.nextest("hangs");
+    // A group of its own, as a shell gives to a job.
+    let child = nextest.process_group(0).spawn().expect("nextest");
+    let mut running = Running(child);
+    while run.uses().0 == 0 {
+        let ended = running.0.try_wait().expect("a child");
+        assert!(ended.is_none(), "the runner ended before its tests came");
+        thread::yield_now();
+    }
+    assert!(run.is_in_use());
+    let group = Pid::from_raw(running.0.id().try_into().expect("a pid"));
+    killpg(group, signal).expect("it lives");
+    drop(running);
+    assert!(run.is_gone());
+}
+
+#[test]
+fn it_is_gone_after_ctrl_c() {
+    gone_after(Signal::SIGINT);
+}
+
+#[test]
+fn it_is_gone_after_the_runner_was_killed() {
+    gone_after(Signal::SIGKILL);
+}
+
+/// One that the kernel gives to nobody.
+fn fixed_port() -> String {
+    SimpleExecutor::new("x {port}").port().to_string()
+}
+
+#[test]
+fn the_next_run_waits_for_the_port_of_the_one_before() {
+    let run = Run::new();
+    let port = fixed_port();
+    for _ in 0..2 {
+        let mut nextest = run.nextest("has_the_fixed_port");
+        nextest.env("PORT", &port);
+        passes(nextest);
+    }
+    assert_eq!(run.starts(), 2);
+}
+
+#[test]
+fn its_port_is_the_runs_until_it_is_stopped_by_any_test() {
+    let run = Run::new();
+    let temporary = run.path("temporary");
+    fs::create_dir(&temporary).expect("own directory");
+    // One at a time: each finds it stopped.
+    let mut nextest = run.nextest("port_of_");
+    nextest.env("PORT", fixed_port()).env("TMPDIR", &temporary);
+    nextest.arg("-j1");
+    passes(nextest);
+    nothing_is_left_in(&temporary);
+}
+
+#[test]
+fn a_fork_does_not_give_back_the_lock_of_its_parent() {
+    let run = Run::new();
+    let mut nextest = run.nextest("fork_that_drops");
+    nextest.env("PORT", fixed_port());
+    nextest.env("MIRAKURU_QUEUE_TIMEOUT", "1");
+    passes(nextest);
+}
+
+#[test]
+fn no_lock_and_no_directory_is_left_of_it() {
+    let run = Run::new();
+    let temporary = run.path("temporary");
+    fs::create_dir(&temporary).expect("own directory");
+    for filter in ["uses_it", "has_a_slot"] {
+        let mut tests = run.cargo_test(filter);
+        tests.env("TMPDIR", &temporary);
+        passes(tests);
+    }
+    assert!(run.is_gone());
+    nothing_is_left_in(&temporary);
+}
+
+/// Its supervisor cleans up last: the kernel tells of that, but to its parent alone.
+fn nothing_is_left_in(directory: &Path) {
+    let ours = || {
+        let entries = fs::read_dir(directory).expect("own directory");
+        let names = entries.map(|entry| entry.expect("own directory").file_name());
+        let ours = names.filter(|name| name.as_encoded_bytes().starts_with(b"mirakuru"));
+        ours.collect::<Vec<_>>()
+    };
+    let begun = Instant::now();
+    while !ours().is_empty() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", ours());
+        thread::yield_now();
+    }
+}
