@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use mirakuru::{Context, ErrorKind, Executor, NotReady, Readiness, Result};
+use mirakuru::{Context, ErrorKind, Executor, NotReady, Readiness, Result, readiness::Output};
 
 use crate::{
     lifeline::Lifeline,
@@ -51,22 +51,13 @@ fn nor_does_one_that_is_part_of_another() {
         }
     }
 
-    use mirakuru::readiness::Output;
-    let check = Output::new("up").then(Blocks).boxed_check();
+    let check: Box<dyn Readiness> = Box::new(Output::new("up").then(Blocks));
     let executor = Executor::with_readiness([PRINTS, "up"], check).timeout(SHORT);
     assert_eq!(
         at_once(|| error_of(executor.start())).kind(),
         ErrorKind::TimeoutExpired
     );
 }
-
-trait BoxedCheck: Readiness + Sized {
-    fn boxed_check(self) -> Box<dyn Readiness> {
-        Box::new(self)
-    }
-}
-
-impl<R: Readiness> BoxedCheck for R {}
 
 #[test]
 fn a_check_before_the_start_that_blocks_is_told_and_nothing_is_spawned() {

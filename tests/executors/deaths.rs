@@ -1,8 +1,8 @@
 //! A process that dies before it is ready is told at once, not at the deadline.
 
 use mirakuru::{
-    Error, ErrorKind, Executor, HttpExecutor, OutputExecutor, PidExecutor, Readiness, TcpExecutor,
-    UnixSocketExecutor, readiness::Context,
+    Error, ErrorKind, Executor, HttpExecutor, OutputExecutor, PidExecutor, Readiness,
+    SimpleExecutor, TcpExecutor, UnixSocketExecutor, readiness::Context,
 };
 
 use crate::{
@@ -126,12 +126,10 @@ fn but_a_banner_that_was_its_last_word_is_a_readiness() -> mirakuru::Result<()> 
 
 #[test]
 fn and_a_simple_executor_has_no_before() -> mirakuru::Result<()> {
-    let executor = SimpleUnlucky::new(UNLUCKY).started()?;
+    let executor = SimpleExecutor::new(UNLUCKY).started()?;
     assert_eq!(executor.output().lines().count(), 1, "then it ends");
     assert_eq!(executor.exit_code(), Some(3));
     let error = error_of(executor.stop());
     assert_eq!(error.kind(), ErrorKind::ProcessFinishedWithError);
     Ok(())
 }
-
-type SimpleUnlucky = mirakuru::SimpleExecutor;
