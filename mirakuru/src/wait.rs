@@ -8,10 +8,10 @@
 use std::time::{Duration, Instant};
 
 /// One part in this many of the time waited.
-const SHARE: u32 = 44;
-/// Most services are ready by then; behind it the share itself grows in proportion.
-const PROMPT: Duration = Duration::from_millis(130);
-const FLOOR: Duration = Duration::from_micros(250);
+const SHARE: u32 = 54;
+/// Most services are ready by then; behind it the share itself grows, faster than the time waited.
+const PROMPT: Duration = Duration::from_millis(150);
+const FLOOR: Duration = Duration::from_micros(400);
 const CEILING: Duration = Duration::from_millis(60);
 
 /// Sleeps, where nothing can wake the caller.
@@ -105,7 +105,7 @@ impl Pace {
 fn adaptive(waited: Duration) -> Duration {
     let growth = waited.as_secs_f64() / PROMPT.as_secs_f64();
     (waited / SHARE)
-        .mul_f64(growth.clamp(1.0, f64::from(SHARE)))
+        .mul_f64((growth * growth.sqrt()).clamp(1.0, f64::from(SHARE)))
         .clamp(FLOOR, CEILING)
 }
 
@@ -117,8 +117,8 @@ mod tests {
     fn the_interval_is_a_share_of_the_time_waited_between_its_bounds() {
         assert_eq!(adaptive(Duration::ZERO), FLOOR);
         assert_eq!(
-            adaptive(Duration::from_millis(110)),
-            Duration::from_micros(2500)
+            adaptive(Duration::from_millis(108)),
+            Duration::from_millis(2)
         );
         assert_eq!(adaptive(Duration::from_millis(300)).as_millis(), 15);
         assert_eq!(adaptive(Duration::from_secs(60)), CEILING);

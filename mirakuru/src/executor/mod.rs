@@ -164,7 +164,7 @@ impl<R: Readiness> Executor<R> {
     }
 
     /// How often the check is asked where nothing tells that it is worth it. By default a small
-    /// share of the time already waited, between a quarter of a millisecond and 60 milliseconds.
+    /// share of the time already waited, between 0.4 and 60 milliseconds.
     pub fn poll_interval(mut self, interval: Duration) -> Self {
         self.config.poll_interval = Some(interval);
         self
