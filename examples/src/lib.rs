@@ -1,4 +1,4 @@
-//! One runnable test file per real program or way of use; see `tests/`.
+//! What the examples in `tests/` share: where this package's own program is.
 
 use std::env;
 

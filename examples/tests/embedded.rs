@@ -2,9 +2,8 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::sync::OnceLock;
 
-use mirakuru::{HttpExecutor, OutputExecutor};
+use mirakuru::{HttpExecutor, OutputExecutor, Shared};
 use mirakuru_examples::own_binary;
 
 /// One request by hand, so that this file needs no HTTP client.
@@ -66,24 +65,24 @@ fn survives_an_outage() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 /// One service for all tests of this process. Rust drops no statics; it is stopped all the same.
-static SHARED: OnceLock<OutputExecutor> = OnceLock::new();
+static SHARED: Shared<OutputExecutor> =
+    Shared::new(|| OutputExecutor::new([own_binary("guestbook")], r"listens on port (?<port>\d+)"));
 
-fn shared() -> &'static OutputExecutor {
-    SHARED.get_or_init(|| {
-        let guestbook =
-            OutputExecutor::new([own_binary("guestbook")], r"listens on port (?<port>\d+)");
-        guestbook
-            .started()
-            .unwrap_or_else(|error| panic!("{error}"))
-    })
+/// Whoever else leaves a note there meanwhile.
+fn leaves_a_note(note: &str) -> Result<(), Box<dyn std::error::Error>> {
+    let addr = SHARED.get()?.addr();
+    ask(&addr, "POST", note)?;
+    let notes = ask(&addr, "GET", "")?;
+    assert!(notes.lines().any(|kept| kept == note), "{notes}");
+    Ok(())
 }
 
 #[test]
-fn shares_a_service() -> std::io::Result<()> {
-    ask(&shared().addr(), "POST", "from one test").map(drop)
+fn shares_a_service() -> Result<(), Box<dyn std::error::Error>> {
+    leaves_a_note("from one test")
 }
 
 #[test]
-fn shares_it_with_another() -> std::io::Result<()> {
-    ask(&shared().addr(), "POST", "from another").map(drop)
+fn shares_it_with_another() -> Result<(), Box<dyn std::error::Error>> {
+    leaves_a_note("from another")
 }

@@ -5,7 +5,7 @@ use std::error::Error;
 use mirakuru::{HttpExecutor, with_process};
 use reqwest::blocking::Client;
 
-/// Its peers would come by a port of the kernel's choice; there are none.
+/// It insists on a port for other members of its cluster, of which there are none: any will do.
 #[with_process(
     http = "etcd --data-dir {tmpdir}/data --listen-peer-urls http://{host}:0
         --listen-client-urls http://{host}:{port} --advertise-client-urls http://{host}:{port}",

@@ -1,12 +1,12 @@
 //! A server on its own port, for each of ten tests: they run one after the other, under `cargo test`
-//! and `cargo nextest run` alike, as one port is there once.
+//! and `cargo nextest run` alike, since there is only one such port.
 
 use mirakuru::{TcpExecutor, with_process};
 use redis::Client;
 
 macro_rules! tests {
     ($($name:ident)*) => {$(
-        #[with_process(tcp = "redis-server", port = 6379)]
+        #[with_process(tcp = "redis-server", port = 6379, cwd = "{tmpdir}")]
         #[test]
         #[cfg_attr(
             not(has_redis),
@@ -15,7 +15,7 @@ macro_rules! tests {
         fn $name(redis: &TcpExecutor) -> Result<(), Box<dyn std::error::Error>> {
             assert_eq!(redis.port(), 6379);
             let mut client = Client::open("redis://127.0.0.1/")?;
-            let pid: u32 = info(&mut client)?;
+            let pid = pid_of_server(&mut client)?;
             assert_eq!(Some(pid), redis.pid(), "it is this test's own");
             Ok(())
         }
@@ -23,7 +23,7 @@ macro_rules! tests {
 }
 
 /// The pid of who answers.
-fn info(client: &mut Client) -> Result<u32, Box<dyn std::error::Error>> {
+fn pid_of_server(client: &mut Client) -> Result<u32, Box<dyn std::error::Error>> {
     let server: redis::InfoDict = redis::cmd("INFO").arg("server").query(client)?;
     Ok(server.get("process_id").ok_or("no pid")?)
 }

@@ -72,6 +72,7 @@ fn says_what_is_wrong_with_its_configuration() -> Result<(), Box<dyn Error>> {
     ignore = "nginx is not installed: apt-get install nginx-light"
 )]
 fn reloads_as_a_daemon() -> Result<(), Box<dyn Error>> {
+    // Whatever names `{port}` has one leased; here it is the configuration file alone that needs it.
     let nginx = PidExecutor::new(COMMAND, "{tmpdir}/pid").env("PORT", "{port}");
     let (directory, port): (PathBuf, u16) = (nginx.tmpdir(), nginx.port());
     configure(&directory, port, "before")?;

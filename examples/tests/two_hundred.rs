@@ -1,29 +1,32 @@
 //! Parallel by default: two hundred tests with a server of their own each, and twenty that all want
 //! the same port. `tests/proof` runs this many times, and side by side.
 
-use std::{
-    io::{Read, Write},
-    net::TcpStream,
-};
+use std::io::{Read, Write};
+use std::net::TcpStream;
 
 use mirakuru::{TcpExecutor, with_process};
 
-/// Whether it is the server that was meant: a key is set and read.
+/// Whether it is the server that was meant: a key is set and read, and the pid is this test's server's.
 fn stores_a_key(redis: &TcpExecutor, value: &str) {
     let mut connection = TcpStream::connect(redis.addr()).expect("it is ready");
-    let request = format!("SET key {value}\r\nGET key\r\n");
+    let request = format!("SET key {value}\r\nGET key\r\nINFO server\r\nQUIT\r\n");
     connection.write_all(request.as_bytes()).expect("it reads");
-    let expected = format!("+OK\r\n${}\r\n{value}\r\n", value.len());
-    let mut answer = vec![0; expected.len()];
-    connection.read_exact(&mut answer).expect("it answers");
-    assert_eq!(String::from_utf8_lossy(&answer), expected);
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).expect("it answers");
+    let stored = format!("+OK\r\n${}\r\n{value}\r\n", value.len());
+    assert!(answer.starts_with(&stored), "{answer}");
+    let pid = redis.pid().expect("it runs");
+    assert!(
+        answer.contains(&format!("\r\nprocess_id:{pid}\r\n")),
+        "{answer}"
+    );
 }
 
 macro_rules! tests_with_a_port_of_their_own {
     ($($name:ident)*) => {$(
         #[with_process(tcp = "redis-server --port {port} --save '' --dir {tmpdir}")]
         #[test]
-        #[cfg_attr(not(has_redis), ignore = "redis-server is missing: ./tests/run installs it")]
+        #[cfg_attr(not(has_redis), ignore = "redis-server is not in PATH: apt-get install redis-server")]
         fn $name(redis: &TcpExecutor) {
             stores_a_key(redis, stringify!($name));
         }
@@ -34,7 +37,7 @@ macro_rules! tests_that_want_one_port {
     ($($name:ident)*) => {$(
         #[with_process(tcp = "redis-server --port {port} --save '' --dir {tmpdir}", port = 16379)]
         #[test]
-        #[cfg_attr(not(has_redis), ignore = "redis-server is missing: ./tests/run installs it")]
+        #[cfg_attr(not(has_redis), ignore = "redis-server is not in PATH: apt-get install redis-server")]
         fn $name(redis: &TcpExecutor) {
             stores_a_key(redis, stringify!($name));
         }

@@ -28,11 +28,12 @@ fn what_one_is_told_the_other_knows(
     let mut to_replica = connect(replica.addr())?;
 
     let _: () = to_primary.set("answer", 42)?;
-    // For what this connection wrote.
-    let _: i32 = redis::cmd("WAIT")
+    // Until one replica has what this connection wrote; ten seconds at the most.
+    let replicas: i32 = redis::cmd("WAIT")
         .arg(1)
         .arg(10_000)
         .query(&mut to_primary)?;
+    assert_eq!(replicas, 1);
     assert_eq!(to_replica.get::<_, i32>("answer")?, 42);
     Ok(())
 }

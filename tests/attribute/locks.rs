@@ -92,6 +92,7 @@ fn those_who_lock_several_do_not_wait_for_each_other() {
     let output = output.expect("this binary runs");
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{text}");
+    assert!(text.contains("1 passed"), "it did not run:\n{text}");
 }
 
 #[with_process(shared = FIRST, lock = true)]

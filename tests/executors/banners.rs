@@ -107,10 +107,11 @@ fn on_one_stream_only() -> Result<()> {
         .shell(true)
         .stream(Stream::Stdout);
     assert_eq!(service.start()?.output().text(), "ready on stdout\n");
-    let service = OutputExecutor::new(script, "ready")
-        .shell(true)
-        .stream(Stream::Both);
-    service.start()?;
+    for arguments in [&["ready"][..], &["--stderr", "ready"]] {
+        let command = [&[PRINTS], arguments].concat();
+        let service = OutputExecutor::new(command, "ready").stream(Stream::Both);
+        at_once(|| service.start().map(drop))?;
+    }
     Ok(())
 }
 

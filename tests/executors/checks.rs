@@ -21,9 +21,10 @@ use crate::{
 
 /// A shell that prints `one`, and after a while `two`.
 const ONE_TWO: &str = "echo one; sleep 0.2; echo two; exec sleep 60";
+const ONE: &str = "echo one; exec sleep 60";
 
-fn ready_text<R: Readiness>(check: R) -> Result<String> {
-    let service = Executor::with_readiness(ONE_TWO, check)
+fn ready_text<R: Readiness>(script: &str, check: R) -> Result<String> {
+    let service = Executor::with_readiness(script, check)
         .shell(true)
         .started()?;
     Ok(service.output().text())
@@ -50,11 +51,11 @@ fn an_answer_that_comes_after_the_death_is_not_ready() {
 #[test]
 fn both_have_to_pass() -> Result<()> {
     assert_eq!(
-        ready_text(Output::new("two").and(Output::new("one")))?,
+        ready_text(ONE_TWO, Output::new("two").and(Output::new("one")))?,
         "one\ntwo\n"
     );
     assert_eq!(
-        ready_text(Output::new("one").and(Output::new("two")))?,
+        ready_text(ONE_TWO, Output::new("one").and(Output::new("two")))?,
         "one\ntwo\n"
     );
     Ok(())
@@ -63,11 +64,11 @@ fn both_have_to_pass() -> Result<()> {
 #[test]
 fn one_has_to_pass() -> Result<()> {
     assert_eq!(
-        ready_text(Output::new("two").or(Output::new("one")))?,
+        ready_text(ONE, Output::new("two").or(Output::new("one")))?,
         "one\n"
     );
     assert_eq!(
-        ready_text(Output::new("one").or(Output::new("two")))?,
+        ready_text(ONE, Output::new("one").or(Output::new("two")))?,
         "one\n"
     );
     Ok(())
@@ -76,7 +77,7 @@ fn one_has_to_pass() -> Result<()> {
 #[test]
 fn one_has_to_pass_after_the_other() -> Result<()> {
     assert_eq!(
-        ready_text(Output::new("one").then(Output::new("two")))?,
+        ready_text(ONE_TWO, Output::new("one").then(Output::new("two")))?,
         "one\ntwo\n"
     );
     Ok(())

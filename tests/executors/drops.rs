@@ -55,7 +55,8 @@ fn a_drop_in_a_panic_kills_at_once() {
     let command = lifeline.command(&[IGNORES_STOP]);
     let panicking = panic::AssertUnwindSafe(|| {
         let service = OutputExecutor::new(command, "ready").shell(true);
-        let _service = service.stop_timeout(Duration::from_secs(600)).started();
+        let service = service.stop_timeout(Duration::from_secs(600)).started();
+        let _service = service.expect("it starts");
         panic::resume_unwind(Box::new("no message"));
     });
     at_once(|| panic::catch_unwind(panicking)).expect_err("it panics");

@@ -1,7 +1,9 @@
 //! The proof that a tree is gone: every process of it holds the writing end of a named pipe, so the
-//! kernel tells who reads it that the file ends only once all of them are gone.
+//! kernel tells who reads it that the file ends only once all of them are gone. A byte in it tells that
+//! there was a tree at all.
 
 use std::{
+    cell::Cell,
     fmt::Write as _,
     fs::{File, OpenOptions},
     io::{ErrorKind, Read},
@@ -18,6 +20,8 @@ pub(crate) struct Lifeline {
     _directory: TempDir,
     path: PathBuf,
     reader: File,
+    /// The byte came, since it was cut last.
+    was_held: Cell<bool>,
 }
 
 impl Lifeline {
@@ -35,6 +39,7 @@ impl Lifeline {
             _directory: directory,
             path,
             reader,
+            was_held: Cell::new(false),
         }
     }
 
@@ -45,15 +50,22 @@ impl Lifeline {
 
     /// The same for a script of more than one command.
     pub(crate) fn script(&self, script: &str) -> String {
-        format!("exec 9>{}; {script}", self.path.display())
+        format!("exec 9>{}; printf . >&9; {script}", self.path.display())
     }
 
-    /// Whether nobody holds the pipe.
+    /// Whether nobody holds the pipe any more.
+    #[track_caller]
     pub(crate) fn is_cut(&self) -> bool {
-        match (&self.reader).read(&mut [0]) {
-            Ok(len) => len == 0,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => false,
-            Err(error) => panic!("{error}"),
+        loop {
+            match (&self.reader).read(&mut [0]) {
+                Ok(0) => {
+                    assert!(self.was_held.replace(false), "nobody ever held it");
+                    return true;
+                }
+                Ok(_) => self.was_held.set(true),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
+                Err(error) => panic!("{error}"),
+            }
         }
     }
 }

@@ -12,17 +12,14 @@ use crate::{
 const SHORT: Duration = Duration::from_secs(1);
 
 /// Prints `ready` and three lines, the last one late.
-fn three_lines() -> Result<OutputExecutor> {
+fn three_lines() -> OutputExecutor {
     let script = "echo ready; echo one; echo two; sleep 0.2; echo three; exec sleep 60";
-    OutputExecutor::new(script, "ready")
-        .shell(true)
-        .timeout(SHORT)
-        .started()
+    OutputExecutor::new(script, "ready").shell(true)
 }
 
 #[test]
 fn a_line_is_waited_for() -> Result<()> {
-    let service = three_lines()?;
+    let service = three_lines().started()?;
     let output = service.output();
     assert_eq!(output.wait_for("^th")?, "three");
     assert_eq!(output.text(), "ready\none\ntwo\nthree\n");
@@ -33,7 +30,7 @@ fn a_line_is_waited_for() -> Result<()> {
 
 #[test]
 fn lines_begin_after_the_banner_and_wait_for_more() -> Result<()> {
-    let service = three_lines()?;
+    let service = three_lines().started()?;
     let lines: Vec<_> = service.output().lines().take(3).collect::<Result<_>>()?;
     assert_eq!(lines, ["one", "two", "three"]);
     Ok(())
@@ -41,7 +38,7 @@ fn lines_begin_after_the_banner_and_wait_for_more() -> Result<()> {
 
 #[test]
 fn a_handle_moves_on_and_a_fresh_one_begins_again() -> Result<()> {
-    let service = three_lines()?;
+    let service = three_lines().started()?;
     let output = service.output();
     assert_eq!(output.wait_for("o")?, "one");
     assert_eq!(output.wait_for("o")?, "two", "the next that matches");
@@ -56,7 +53,7 @@ fn a_handle_moves_on_and_a_fresh_one_begins_again() -> Result<()> {
 
 #[test]
 fn lines_that_do_not_come_are_told_at_the_timeout() -> Result<()> {
-    let service = three_lines()?;
+    let service = three_lines().timeout(SHORT).started()?;
     let output = service.output();
     assert_eq!(output.wait_for("three")?, "three");
     let mut lines = output.lines();
@@ -149,7 +146,7 @@ fn a_handle_may_begin_now() -> Result<()> {
 
 #[test]
 fn all_is_readable_after_the_stop() -> Result<()> {
-    let service = three_lines()?;
+    let service = three_lines().started()?;
     service.output().wait_for("three")?;
     let fresh = service.output();
     service.stop()?;
@@ -193,7 +190,7 @@ fn colours_stay_in_the_text_and_leave_the_lines() -> Result<()> {
 
 #[test]
 fn many_threads_wait_for_lines_at_once() -> Result<()> {
-    let service = three_lines()?;
+    let service = three_lines().started()?;
     thread::scope(|scope| {
         let wait = || service.output().wait_for("three");
         let threads: Vec<_> = (0..8).map(|_| scope.spawn(wait)).collect();

@@ -46,7 +46,7 @@ fn a_unix_socket_executor_is_ready_once_its_socket_accepts() -> Result<()> {
 
 #[test]
 fn an_http_executor_is_ready_once_its_url_answers_well() -> Result<()> {
-    let command = [HTTP_SERVICE, "{port}", LATE];
+    let command = [HTTP_SERVICE, "{port}", "5"];
     let service = HttpExecutor::new(command, "http://127.0.0.1:{port}/health").started()?;
     assert_eq!(service.url(), format!("http://{}/health", service.addr()));
     assert_eq!(service.host(), "127.0.0.1");

@@ -10,7 +10,7 @@ use crate::programs::{HTTP_SERVICE, LISTENS_LATE, PRINTS};
 /// A whole life of a service of three kinds.
 fn live() -> Result<()> {
     let url = "http://127.0.0.1:{port}/";
-    let service = HttpExecutor::new([HTTP_SERVICE, "{port}", "100"], url).started()?;
+    let service = HttpExecutor::new([HTTP_SERVICE, "{port}", "3"], url).started()?;
     TcpStream::connect(service.addr()).expect("it is ready");
     service.restart()?.stop()?;
     let service = TcpExecutor::new([LISTENS_LATE, "{port}", "50"], "127.0.0.1", 0).started()?;

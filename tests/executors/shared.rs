@@ -59,7 +59,12 @@ fn nobody_gets_it_before_it_is_ready() {
         while !gate.join("begun").exists() {
             thread::yield_now();
         }
-        let second = scope.spawn(get);
+        let (asks, about_to_ask) = mpsc::channel();
+        let second = scope.spawn(move || {
+            asks.send(()).expect("it is waited for");
+            get()
+        });
+        about_to_ask.recv().expect("it begins");
         for _ in 0..1000 {
             assert!(!second.is_finished(), "it is not ready yet");
             thread::yield_now();
@@ -186,7 +191,12 @@ fn nobody_gets_it_while(
         while !gate.join("asked").exists() {
             thread::yield_now();
         }
-        let gets = scope.spawn(|| fixture.get().expect("it is there again").pid());
+        let (asks, about_to_ask) = mpsc::channel();
+        let gets = scope.spawn(move || {
+            asks.send(()).expect("it is waited for");
+            fixture.get().expect("it is there again").pid()
+        });
+        about_to_ask.recv().expect("it begins");
         for _ in 0..1000 {
             assert!(!gets.is_finished(), "it is about to end");
             thread::yield_now();

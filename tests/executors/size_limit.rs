@@ -2,7 +2,7 @@
 //! it is lost, and told so; the tree is looked after as ever.
 #![cfg(target_os = "linux")]
 
-use std::time::Duration;
+use std::{fs, time::Duration};
 
 use mirakuru::{ErrorKind, OutputExecutor, Result, SimpleExecutor};
 use nix::sys::resource::{Resource, setrlimit};
@@ -47,7 +47,8 @@ fn a_tree_that_prints_beyond_it_lives_and_is_gone_in_the_end() -> Result<()> {
     assert_eq!(service.exit_code(), Some(-15));
     assert!(lifeline.is_cut(), "a process of the tree is left");
 
-    service.start()?;
+    fs::remove_file(&done).expect("own file");
+    service.start()?.wait_for(|| done.exists())?;
     drop(service);
     assert!(lifeline.is_cut(), "a process of the tree is left");
     Ok(())

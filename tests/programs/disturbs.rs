@@ -90,7 +90,7 @@ fn ignores_signals(file: &str) -> Outcome {
         }
     }
     let early = OutputExecutor::new([program("exits").as_str(), "3"], "never");
-    let error = early.start().err().ok_or("it cannot be ready")?;
+    let error = early.start().err().ok_or("it was ready though it ended")?;
     let early = error.kind() == ErrorKind::ProcessExitedWithError;
     println!("ended early: {early} {:?}", error.exit_code());
     Ok(())

@@ -1,17 +1,18 @@
-//! A small HTTP/1.1 service that answers with what it was asked: `http_service PORT [DELAY_MS] [STATUS=200]`.
+//! A small HTTP/1.1 service that answers with what it was asked: `http_service PORT [REFUSED] [STATUS=200]`.
 //!
-//! It listens at once (on a free port for `PORT` 0), prints `listening on PORT`, and answers 503 until
-//! `DELAY_MS` have passed, then `STATUS`. `/status/NNN` answers NNN; `/needs/NAME/VALUE` answers 412 unless the
-//! request has that header; `/refuses/METHOD/NNN` answers NNN to that method. The body of the answer is the request's method, path, query, headers and
-//! body as text. Each request is one line of output: `METHOD path?query body`.
+//! It listens at once (on a free port for `PORT` 0), prints `listening on PORT`, and answers 503 to the first
+//! `REFUSED` requests, then `STATUS`. `/status/NNN` answers NNN; `/needs/NAME/VALUE` answers 412 unless the
+//! request has that header (`%20` in the value is a space); `/refuses/METHOD/NNN` answers NNN to that
+//! method. The body of the answer is the request's method, path, query, headers and body as text. Each
+//! request is one line of output: `METHOD path?query body`.
 
 use std::{
     env,
     error::Error,
     io::{self, BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
+    sync::atomic::{AtomicU64, Ordering},
     thread,
-    time::{Duration, Instant},
 };
 
 struct Request {
@@ -26,29 +27,24 @@ struct Request {
 fn main() -> Result<(), Box<dyn Error>> {
     let mut args = env::args().skip(1);
     let port: u16 = args.next().ok_or("PORT is missing")?.parse()?;
-    let delay: u64 = args.next().map_or(Ok(0), |ms| ms.parse())?;
+    let refused: u64 = args.next().map_or(Ok(0), |count| count.parse())?;
     let status: u16 = args.next().map_or(Ok(200), |code| code.parse())?;
 
-    let ready_at = Instant::now() + Duration::from_millis(delay);
     let listener = TcpListener::bind(("127.0.0.1", port))?;
     println!("listening on {}", listener.local_addr()?.port());
     for connection in listener.incoming() {
         let connection = connection?;
         thread::spawn(move || {
-            let now = if Instant::now() < ready_at {
-                None
-            } else {
-                Some(status)
-            };
             // Whoever asked may be gone: that is no failure of the service.
-            drop(serve(&connection, now));
+            drop(serve(&connection, refused, status));
         });
     }
     Ok(())
 }
 
-/// Answers the one request of a connection; `ready` is the status to give, `None` while starting.
-fn serve(connection: &TcpStream, ready: Option<u16>) -> io::Result<()> {
+/// Answers the one request of a connection, if one comes.
+fn serve(connection: &TcpStream, refused: u64, status: u16) -> io::Result<()> {
+    static ASKED: AtomicU64 = AtomicU64::new(0);
     let Some(request) = read_request(BufReader::new(connection))? else {
         return Ok(());
     };
@@ -59,7 +55,11 @@ fn serve(connection: &TcpStream, ready: Option<u16>) -> io::Result<()> {
         body,
     } = &request;
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    let status = ready.map_or(503, |status| status_for(&request, path).unwrap_or(status));
+    let status = if ASKED.fetch_add(1, Ordering::Relaxed) < refused {
+        503
+    } else {
+        status_for(&request, path).unwrap_or(status)
+    };
     println!("{method} {target} {body}");
 
     let mut answer = Vec::new();
@@ -102,6 +102,7 @@ fn status_for(request: &Request, path: &str) -> Option<u16> {
         return code.parse().ok();
     }
     let (name, value) = path.strip_prefix("/needs/")?.split_once('/')?;
+    let value = value.replace("%20", " ");
     let has = request
         .headers
         .iter()

@@ -1,9 +1,9 @@
 //! A test process at a limit: `reaches_limits LIMIT FILE HOLDS`.
 //!
-//! Its service is `HOLDS FILE`. LIMIT is `descriptors` (each number of free ones from none up),
-//! `processes` (needs root), `inodes` or `space` (of its temporary directory,
-//! which is full). It prints one line per start: `KIND: its reason; its help` in one line, or `started`;
-//! and in the end `left: ` with what it has more than before.
+//! Its service is `HOLDS FILE`. LIMIT is `descriptors` (each number of free ones from none to nineteen),
+//! `processes` (needs root), `inodes` or `space` (of its temporary directory, which is full). It prints one
+//! line per start: `KIND: its reason; its help` in one line, or `started`; and in the end `left: ` with
+//! what it has more than before.
 
 use std::{
     env,
@@ -43,7 +43,7 @@ fn main() -> Outcome {
     Ok(())
 }
 
-/// Starts the service in every way of capturing, and tells how that went.
+/// Starts the service, and tells how that went.
 fn start(words: &[&String]) {
     let service = OutputExecutor::new(words, "holding")
         .env("SCRATCH", "{tmpdir}")
@@ -58,7 +58,7 @@ fn start(words: &[&String]) {
     }
 }
 
-/// From none free up, until a start succeeds.
+/// From none free to nineteen: the last of them are enough.
 fn at_every_number_of_descriptors(start: impl Fn()) -> Outcome {
     setrlimit(Resource::RLIMIT_NOFILE, 64, 64)?;
     let mut taken = Vec::new();

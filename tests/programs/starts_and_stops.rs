@@ -39,7 +39,9 @@ fn main() -> Outcome {
     let listens = beside("listens_late");
     let late = TcpExecutor::new([&listens, "{port}", "60000"], "127.0.0.1", 0);
     let late = late.timeout(Duration::from_millis(50));
-    late.start().err().ok_or("it is not ready so soon")?;
+    late.start()
+        .err()
+        .ok_or("it was ready before it listened")?;
     drop((late, restarted));
 
     println!("after: {}", count()?);
@@ -54,7 +56,7 @@ fn holds() -> OutputExecutor {
 
 fn fails(executor: OutputExecutor) -> Outcome {
     let executor = executor.env("SCRATCH", "{tmpdir}");
-    executor.start().err().ok_or("it cannot start")?;
+    executor.start().err().ok_or("it started all the same")?;
     Ok(())
 }
 

@@ -228,6 +228,11 @@ fn runs_the_inner_one() {
     let inner = inner.output().expect("cargo");
     let [said, errors] = [&inner.stdout, &inner.stderr].map(|told| String::from_utf8_lossy(told));
     assert!(inner.status.success(), "{said}{errors}");
+    // Cargo says so on the one, nextest on the other.
+    let ran = [&said, &errors]
+        .iter()
+        .any(|said| said.contains("1 passed"));
+    assert!(ran, "it did not run:\n{said}{errors}");
 }
 
 #[test]

@@ -5,11 +5,11 @@
 #[path = "in_a_run.rs"]
 mod in_a_run;
 
-use std::{env, fs, process, thread};
+use std::{env, fs, process, sync::mpsc, thread};
 
 use mirakuru::{ErrorKind, OnConflict, OutputExecutor, Result, Shared, TcpExecutor};
 use nix::{
-    sys::wait::waitpid,
+    sys::wait::{WaitStatus, waitpid},
     unistd::{ForkResult, fork},
 };
 
@@ -104,7 +104,10 @@ fn fork_that_drops_a_guard_does_not_give_it_back() {
             drop(guard);
             process::exit(0);
         }
-        ForkResult::Parent { child } => drop(waitpid(child, None)),
+        ForkResult::Parent { child } => {
+            let ended = waitpid(child, None).expect("it is waited for here alone");
+            assert_eq!(ended, WaitStatus::Exited(child, 0));
+        }
     }
     // As another process of the run: the queue's bound is a second here.
     let other = thread::spawn(|| OTHER.lock().map(drop));
@@ -138,7 +141,12 @@ fn nobody_gets_it_while(
         while !fs::exists(path("asked")).expect("own directory") {
             thread::yield_now();
         }
-        let gets = scope.spawn(|| asks.get().expect("it is there again").pid());
+        let (asked, about_to_ask) = mpsc::channel();
+        let gets = scope.spawn(move || {
+            asked.send(()).expect("it is waited for");
+            asks.get().expect("it is there again").pid()
+        });
+        about_to_ask.recv().expect("it begins");
         for _ in 0..1000 {
             assert!(!gets.is_finished(), "it is about to end");
             thread::yield_now();

@@ -12,6 +12,7 @@ use std::{
 };
 
 use nix::fcntl::{Flock, FlockArg};
+use regex::Regex;
 use tempfile::TempDir;
 
 /// Two seconds to ask the tree, and a margin for a machine that is busy.
@@ -98,7 +99,7 @@ impl Run {
         let archive = self.path("archive.tar.zst");
         let mut archived = self.on_tests(&["nextest", "archive"]);
         archived.arg("--archive-file").arg(&archive);
-        passes(archived);
+        succeeds(archived);
         let mut command = self.cargo(&["nextest", "run", "--archive-file"]);
         select(command.arg(&archive), "shared", filter);
         command
@@ -177,10 +178,20 @@ fn target_directory() -> PathBuf {
     target.to_owned()
 }
 
+/// Runs tests, of which there are some, and all of which pass.
 #[track_caller]
-pub(crate) fn passes(mut command: Command) {
+pub(crate) fn passes(command: Command) {
+    let said = succeeds(command);
+    let some = Regex::new("[1-9][0-9]* passed").expect("a valid expression");
+    assert!(some.is_match(&said), "none ran:\n{said}");
+}
+
+#[track_caller]
+fn succeeds(mut command: Command) -> String {
     let output = command.output().expect("a runner");
-    assert!(output.status.success(), "{}", said(&output));
+    let said = said(&output);
+    assert!(output.status.success(), "{said}");
+    said
 }
 
 pub(crate) fn said(output: &Output) -> String {

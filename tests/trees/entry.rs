@@ -3,7 +3,7 @@
 
 use std::{
     fs,
-    io::Write,
+    io::{BufRead, BufReader, Write},
     os::{fd::OwnedFd, unix::net::UnixStream},
     process::{Command, Stdio},
 };
@@ -16,29 +16,48 @@ use crate::{hold::Hold, processes::parent_of};
 const MARKER: (&str, &str) = ("MIRAKURU_SUPERVISOR", "0123456789abcdef0123456789abcdef");
 const HANDSHAKE: &[u8] = b"mirakuru/handsh1";
 
-fn runs_as_usual(hold: &Hold, stdin: Stdio) {
-    let output = Command::new(env!("CARGO_BIN_EXE_victim"))
+fn runs_as_usual(stdin: Stdio) {
+    runs_as_usual_beside(stdin, None);
+}
+
+/// The program ends with its standard input: `other` is the end that is kept open until it has run.
+fn runs_as_usual_beside(stdin: Stdio, other: Option<UnixStream>) {
+    let hold = Hold::new();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_victim"))
         .args(["local", "return", env!("CARGO_BIN_EXE_holds"), hold.path()])
         .env(MARKER.0, MARKER.1)
         .stdin(stdin)
-        .output()
+        .stdout(Stdio::piped())
+        .spawn()
         .expect("a helper program");
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{:?}", output.status);
-    assert!(text.ends_with("\nready\n"), "{text}");
+    let stdout = BufReader::new(child.stdout.take().expect("piped"));
+    let mut lines = stdout.lines().map(|line| line.expect("text"));
+    assert!(
+        lines.any(|line| line == "ready"),
+        "it took itself for another"
+    );
+    drop(other);
+    let status = child.wait().expect("a child");
+    assert!(status.success(), "{status:?}");
     assert!(hold.is_free(), "a process of the tree is left");
 }
 
 #[test]
 fn a_program_with_the_marker_and_no_socket_runs_as_usual() {
-    runs_as_usual(&Hold::new(), Stdio::null());
+    runs_as_usual(Stdio::null());
 }
 
 #[test]
 fn a_program_with_the_marker_and_a_silent_socket_runs_as_usual() {
     let (silent, theirs) = UnixStream::pair().expect("a pair");
-    drop(silent);
-    runs_as_usual(&Hold::new(), OwnedFd::from(theirs).into());
+    runs_as_usual_beside(OwnedFd::from(theirs).into(), Some(silent));
+}
+
+#[test]
+fn a_program_with_the_marker_and_a_closed_socket_runs_as_usual() {
+    let (closed, theirs) = UnixStream::pair().expect("a pair");
+    drop(closed);
+    runs_as_usual(OwnedFd::from(theirs).into());
 }
 
 #[test]
@@ -46,7 +65,7 @@ fn a_program_with_the_marker_and_another_protocol_on_its_socket_runs_as_usual() 
     let (mut other, theirs) = UnixStream::pair().expect("a pair");
     other.write_all(b"GET / HTTP/1.1\r\n\r\n").expect("room");
     drop(other);
-    runs_as_usual(&Hold::new(), OwnedFd::from(theirs).into());
+    runs_as_usual(OwnedFd::from(theirs).into());
 }
 
 #[test]
@@ -55,7 +74,7 @@ fn a_program_whose_handshake_is_meant_for_another_runs_as_usual() {
     other.write_all(HANDSHAKE).expect("room");
     other.write_all(&[b'f'; 32]).expect("room");
     drop(other);
-    runs_as_usual(&Hold::new(), OwnedFd::from(theirs).into());
+    runs_as_usual(OwnedFd::from(theirs).into());
 }
 
 #[test]

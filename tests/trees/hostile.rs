@@ -75,7 +75,7 @@ fn a_service_that_stopped_itself_hears_the_stop_signal() {
     assert_eq!(frozen.exit_code(), Some(-Signal::TERM.as_raw()));
     assert!(
         begin.elapsed() < Duration::from_secs(8),
-        "it was not waited for"
+        "it was waited for until it was killed"
     );
 }
 
@@ -96,7 +96,7 @@ fn a_daemon_whose_main_process_has_ended_is_asked_to_stop() {
     daemon.stop().expect("it ends as asked");
     assert!(
         begin.elapsed() < Duration::from_secs(8),
-        "it was not waited for"
+        "it was waited for until it was killed"
     );
     assert!(hold.is_free(), "the daemon is left");
 }

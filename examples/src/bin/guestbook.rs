@@ -1,15 +1,15 @@
 //! A small HTTP service: `POST /` with a note in the body keeps it, `GET /` lists all of them.
 //!
-//! It picks its own port and tells it in its banner, so no other program can take it first.
+//! Without a port as its argument it picks one itself. It tells it in its banner, so no other program can
+//! take it first.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 
 fn main() -> std::io::Result<()> {
-    let port = std::env::args()
-        .nth(1)
-        .and_then(|port| port.parse().ok())
-        .unwrap_or(0);
+    let port = std::env::args().nth(1);
+    let port = port.map_or(Ok(0), |port| port.parse());
+    let port: u16 = port.map_err(std::io::Error::other)?;
     let listener = TcpListener::bind(("127.0.0.1", port))?;
     println!(
         "guestbook listens on port {}",
