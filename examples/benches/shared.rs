@@ -43,7 +43,7 @@ fn row(name: &str, each: fn() -> Outcome<()>, shared: fn() -> Outcome<()>) -> Ou
     let (each, shared) = (time(each)?, time(shared)?);
     let (each, shared) = (each.as_secs_f64(), shared.as_secs_f64());
     println!(
-        "| {name} | {each:.2} s | {shared:.2} s | {:.1} |",
+        "| {name} | {each:.2} s | {shared:.3} s | {:.1} |",
         each / shared
     );
     Ok(())

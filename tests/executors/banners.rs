@@ -4,10 +4,7 @@ use std::time::Duration;
 
 use mirakuru::{ErrorKind, OutputExecutor, Result, Stream};
 
-use crate::{
-    programs::PRINTS,
-    told::{at_once, error_of},
-};
+use crate::{bounds::at_once, programs::PRINTS, told::error_of};
 
 /// Ready when `banner` is found in what is printed with these arguments.
 #[track_caller]

@@ -10,9 +10,10 @@ use std::{
 use mirakuru::{Context, ErrorKind, Executor, NotReady, Readiness, Result, readiness::Output};
 
 use crate::{
+    bounds::at_once,
     lifeline::Lifeline,
     programs::PRINTS,
-    told::{assert_told, at_once, error_of},
+    told::{assert_told, error_of},
 };
 
 const SHORT: Duration = Duration::from_secs(1);
@@ -42,11 +43,11 @@ fn a_check_that_blocks_for_ever_does_not_outlive_the_deadline() {
 }
 
 #[test]
-fn nor_does_one_that_is_part_of_another() {
+fn one_that_is_part_of_another_does_not_outlive_it_either() {
     struct Blocks;
 
     impl Readiness for Blocks {
-        fn after_start_check(&self, _cx: &Context) -> std::result::Result<(), NotReady> {
+        fn after_start_check(&self, _cx: &Context) -> Result<(), NotReady> {
             block()
         }
     }
@@ -68,7 +69,7 @@ fn a_check_before_the_start_that_blocks_is_told_and_nothing_is_spawned() {
             block()
         }
 
-        fn after_start_check(&self, _cx: &Context) -> std::result::Result<(), NotReady> {
+        fn after_start_check(&self, _cx: &Context) -> Result<(), NotReady> {
             Ok(())
         }
     }
@@ -150,7 +151,7 @@ fn a_panic_in_a_check_before_the_start_goes_on_and_nothing_is_spawned() {
             panic_quietly("before the start")
         }
 
-        fn after_start_check(&self, _cx: &Context) -> std::result::Result<(), NotReady> {
+        fn after_start_check(&self, _cx: &Context) -> Result<(), NotReady> {
             Ok(())
         }
     }

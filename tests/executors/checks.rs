@@ -87,7 +87,7 @@ fn one_has_to_pass_after_the_other() -> Result<()> {
 struct AtFirst(AtomicUsize);
 
 impl Readiness for AtFirst {
-    fn after_start_check(&self, _cx: &Context) -> std::result::Result<(), NotReady> {
+    fn after_start_check(&self, _cx: &Context) -> Result<(), NotReady> {
         match self.0.fetch_add(1, Ordering::Relaxed) {
             0 => Ok(()),
             _ => Err(NotReady::new("it was ready once")),
@@ -164,7 +164,7 @@ impl Readiness for PidTold {
         false
     }
 
-    fn after_start_check(&self, cx: &Context) -> std::result::Result<(), NotReady> {
+    fn after_start_check(&self, cx: &Context) -> Result<(), NotReady> {
         assert_eq!(self.asked_before.load(Ordering::Relaxed), 1);
         assert!(cx.remaining() <= Duration::from_secs(60));
         let told = fs::read_to_string(cx.tmpdir().join("told"))?;
@@ -180,7 +180,7 @@ impl Readiness for PidTold {
         format!("its pid in {}", cx.tmpdir().display())
     }
 
-    fn validate(&self, cx: &Context) -> std::result::Result<(), String> {
+    fn validate(&self, cx: &Context) -> Result<(), String> {
         if cx.host() == "127.0.0.1" {
             Ok(())
         } else {
@@ -236,11 +236,11 @@ fn a_mistake_that_ones_own_check_finds_is_told() {
     struct Picky;
 
     impl Readiness for Picky {
-        fn after_start_check(&self, _cx: &Context) -> std::result::Result<(), NotReady> {
+        fn after_start_check(&self, _cx: &Context) -> Result<(), NotReady> {
             Ok(())
         }
 
-        fn validate(&self, _cx: &Context) -> std::result::Result<(), String> {
+        fn validate(&self, _cx: &Context) -> Result<(), String> {
             Err("it is never right".to_owned())
         }
     }

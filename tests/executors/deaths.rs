@@ -6,9 +6,10 @@ use mirakuru::{
 };
 
 use crate::{
+    bounds::at_once,
     lifeline::Lifeline,
     programs::{DIES, EXITS, PRINTS},
-    told::{assert_told, at_once, error_of},
+    told::{assert_told, error_of},
 };
 
 const UNLUCKY: [&str; 4] = [PRINTS, "--then-exit", "3", "no luck"];
@@ -85,14 +86,14 @@ fn while_a_closure_is_asked() {
 }
 
 #[test]
-fn in_a_box() {
+fn of_an_executor_in_a_box() {
     let executor = TcpExecutor::new(UNLUCKY, "127.0.0.1", 0).boxed();
     let waited_for = format!("{} to accept a connection", executor.addr());
     assert_told(&dead(&executor), &story(&waited_for));
 }
 
 #[test]
-fn later_too() {
+fn some_time_after_its_start() {
     let error = dead(&TcpExecutor::new([EXITS, "7", "300"], "127.0.0.1", 0));
     assert_eq!(error.exit_code(), Some(7));
 }
@@ -117,7 +118,7 @@ fn with_the_rest_of_its_tree_gone() {
 }
 
 #[test]
-fn but_a_banner_that_was_its_last_word_is_a_readiness() -> mirakuru::Result<()> {
+fn a_banner_that_was_its_last_word_is_a_readiness() -> mirakuru::Result<()> {
     // It ended well, and said what was waited for: the check decides.
     let command = [PRINTS, "--no-newline", "--then-exit", "0", "ready"];
     OutputExecutor::new(command, "ready").start()?.stop()?;
@@ -125,7 +126,7 @@ fn but_a_banner_that_was_its_last_word_is_a_readiness() -> mirakuru::Result<()> 
 }
 
 #[test]
-fn and_a_simple_executor_has_no_before() -> mirakuru::Result<()> {
+fn a_simple_executor_is_ready_before_it_can_die() -> mirakuru::Result<()> {
     let executor = SimpleExecutor::new(UNLUCKY).started()?;
     assert_eq!(executor.output().lines().count(), 1, "then it ends");
     assert_eq!(executor.exit_code(), Some(3));

@@ -8,9 +8,9 @@ use mirakuru::{
 };
 
 use crate::{
+    bounds::at_once,
     lifeline::Lifeline,
     programs::{EXITS, IGNORES_STOP, PRINTS, WRITES_PID},
-    told::at_once,
 };
 
 #[test]
@@ -91,7 +91,7 @@ fn the_private_directory_goes_with_the_executor() -> Result<()> {
 struct LooksAt(PathBuf);
 
 impl Readiness for LooksAt {
-    fn after_start_check(&self, _cx: &Context) -> std::result::Result<(), NotReady> {
+    fn after_start_check(&self, _cx: &Context) -> Result<(), NotReady> {
         if self.0.exists() {
             Ok(())
         } else {

@@ -124,11 +124,6 @@ fn words_given_to_a_shell_stay_words() -> Result<()> {
 }
 
 #[test]
-fn it_inherits_its_three_streams_and_nothing_else() -> Result<()> {
-    assert_shown(&showing(&[]), &["fds=0,1,2"])
-}
-
-#[test]
 #[cfg(target_os = "linux")]
 fn no_signal_is_blocked_nor_ignored() -> Result<()> {
     /// SIGPIPE, by the Rust runtime of the program that looks; and the two of the C library's own

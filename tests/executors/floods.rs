@@ -13,8 +13,9 @@ use nix::sys::resource::{Resource, setrlimit};
 
 use crate::{
     again::{alone, is_alone},
+    bounds::{at_once, comes_to_an_end},
     programs::FLOODS,
-    told::{at_once, error_of, or_fail},
+    told::error_of,
 };
 
 const GIGABYTE: &str = "1000000000";
@@ -179,7 +180,7 @@ fn a_flood_that_nobody_reads_holds_nobody_up() -> Result<()> {
 #[test]
 fn an_endless_flood_does_not_outlive_the_deadline() {
     let executor = OutputExecutor::new("yes", "never").timeout(Duration::from_secs(2));
-    let (executor, error) = or_fail(move || {
+    let (executor, error) = comes_to_an_end(move || {
         let error = error_of(executor.start());
         (executor, error)
     });
@@ -194,7 +195,7 @@ fn a_wait_for_a_line_in_an_endless_flood_ends_in_time() -> Result<()> {
         .timeout(Duration::from_secs(2))
         .started()?;
     let output = service.output();
-    let error = or_fail(move || error_of(output.wait_for("never")));
+    let error = comes_to_an_end(move || error_of(output.wait_for("never")));
     assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
     at_once(|| service.stop().map(drop))
 }
@@ -202,7 +203,7 @@ fn a_wait_for_a_line_in_an_endless_flood_ends_in_time() -> Result<()> {
 #[test]
 fn an_endless_line_does_not_outlive_the_deadline() {
     let executor = OutputExecutor::new("cat /dev/zero", "never").timeout(Duration::from_secs(2));
-    let error = or_fail(move || error_of(executor.start()));
+    let error = comes_to_an_end(move || error_of(executor.start()));
     assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
 }
 

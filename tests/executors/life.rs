@@ -1,12 +1,12 @@
 //! The life of an executor: started, running, ended, stopped, started again.
 
-use std::{fs, sync::OnceLock, thread};
+use std::{fs, sync::OnceLock};
 
-use mirakuru::{OutputExecutor, Result, SimpleExecutor, TcpExecutor};
+use mirakuru::{OutputExecutor, Result, SimpleExecutor};
 
 use crate::{
     lifeline::Lifeline,
-    programs::{EXITS, LISTENS_LATE, PRINTS},
+    programs::{EXITS, PRINTS},
 };
 
 fn printing() -> OutputExecutor {
@@ -52,22 +52,6 @@ fn starting_what_runs_is_a_no_op() -> Result<()> {
     assert_eq!(executor.start()?.pid(), pid);
     assert_eq!(executor.output().text(), "up\n", "it was started once");
     Ok(())
-}
-
-#[test]
-fn starts_at_once_from_many_threads_spawn_one_process() {
-    let executor = TcpExecutor::new([LISTENS_LATE, "{port}", "100"], "127.0.0.1", 0);
-    let start = || executor.start().map(TcpExecutor::pid);
-    let pids: Vec<_> = thread::scope(|scope| {
-        let threads: Vec<_> = (0..8).map(|_| scope.spawn(start)).collect();
-        let ended = threads
-            .into_iter()
-            .map(|thread| thread.join().expect("no panic"));
-        ended.collect()
-    });
-    let first = executor.pid();
-    assert!(first.is_some());
-    assert!(pids.into_iter().all(|pid| pid.expect("it starts") == first));
 }
 
 #[test]
@@ -121,9 +105,9 @@ fn what_it_left_behind_when_it_died_goes_before_it_is_started_again() -> Result<
     let first = directory.path().join("first");
     // The first time it leaves a child behind and fails, the second time it stays.
     let script = format!(
-        "if mkdir {0}; then exec 8>&1; {1} & exit 3; fi; echo again; exec sleep 60",
+        "if mkdir {0}; then exec 8>&1; {1}; fi; echo again; exec sleep 60",
         first.display(),
-        lifeline.command(&["sleep", "60"]),
+        lifeline.script("sleep 60 & exit 3"),
     );
     let executor = SimpleExecutor::new(script).shell(true).started()?;
     executor.wait_for(|| executor.exit_code() == Some(3))?;

@@ -1,5 +1,5 @@
 //! The executors against real programs: when each is ready, how each fails and what its error
-//! tells, every option and every call. A file per behaviour; the last four are what they share.
+//! tells, every option and every call. A file per behaviour; the last five are what they share.
 
 mod already_running;
 mod banners;
@@ -21,7 +21,7 @@ mod output;
 mod patience;
 mod peers;
 mod placeholders;
-mod ports_told;
+mod ports_in_banners;
 mod private_directory;
 mod ready;
 mod reopened_output;
@@ -38,6 +38,7 @@ mod timeouts;
 mod waits;
 
 mod again;
+mod bounds;
 mod lifeline;
 mod programs;
 mod told;

@@ -5,8 +5,9 @@ use std::{thread, time::Duration};
 use mirakuru::{ErrorKind, OutputExecutor, Result, SimpleExecutor, Stdio};
 
 use crate::{
+    bounds::at_once,
     programs::PRINTS,
-    told::{assert_told, at_once, error_of},
+    told::{assert_told, error_of},
 };
 
 const SHORT: Duration = Duration::from_secs(1);

@@ -11,9 +11,10 @@ use std::{
 use mirakuru::{ErrorKind, Executor, OutputExecutor, Result, TcpExecutor, readiness::Context};
 
 use crate::{
+    bounds::at_once,
     lifeline::Lifeline,
     programs::{IGNORES_STOP, PRINTS},
-    told::{at_once, error_of},
+    told::error_of,
 };
 
 const SECOND: Duration = Duration::from_secs(1);

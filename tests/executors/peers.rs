@@ -16,9 +16,10 @@ use mirakuru::{
 };
 
 use crate::{
+    bounds::at_once,
     lifeline::Lifeline,
     programs::{BLACKHOLE, LISTENS_LATE, PRINTS},
-    told::{at_once, error_of},
+    told::error_of,
 };
 
 #[test]
@@ -113,7 +114,7 @@ struct OnTheOtherLoopback {
 }
 
 impl Readiness for OnTheOtherLoopback {
-    fn after_start_check(&self, cx: &Context) -> std::result::Result<(), NotReady> {
+    fn after_start_check(&self, cx: &Context) -> Result<(), NotReady> {
         let mut listener = self.listener.lock().expect("no panic");
         if listener.is_none() {
             let listening = TcpListener::bind((Ipv6Addr::LOCALHOST, cx.port()))?;

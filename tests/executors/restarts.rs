@@ -5,8 +5,9 @@ use std::{fs, net::TcpStream, thread};
 use mirakuru::{ErrorKind, OutputExecutor, Result, SimpleExecutor, TcpExecutor};
 
 use crate::{
+    bounds::at_once,
     programs::{EXITS, LISTENS_LATE, PRINTS},
-    told::{at_once, error_of},
+    told::error_of,
 };
 
 #[test]

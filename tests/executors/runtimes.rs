@@ -1,5 +1,5 @@
-//! Inside async tests: both flavours of tokio's runtime, every executor, and no panic of a client
-//! that may not be used there.
+//! Inside async tests: both flavours of tokio's runtime, each way in which a check is asked, and no panic
+//! of a client that may not be used there.
 
 use std::net::TcpStream;
 
@@ -7,7 +7,7 @@ use mirakuru::{Executor, HttpExecutor, OutputExecutor, Result, TcpExecutor, read
 
 use crate::programs::{HTTP_SERVICE, LISTENS_LATE, PRINTS};
 
-/// A whole life of a service of three kinds.
+/// The life of a service whose check is asked on a thread apart, on this one, and by what it prints.
 fn live() -> Result<()> {
     let url = "http://127.0.0.1:{port}/";
     let service = HttpExecutor::new([HTTP_SERVICE, "{port}", "3"], url).started()?;

@@ -16,8 +16,9 @@ use serde_json::Value;
 
 use crate::{
     again::{alone, is_alone},
+    bounds::at_once,
     programs::PRINTS,
-    told::{at_once, error_of},
+    told::error_of,
 };
 
 fn prints(words: &[&str]) -> OutputExecutor {

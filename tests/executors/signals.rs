@@ -5,9 +5,10 @@ use std::{fs, time::Duration};
 use mirakuru::{ErrorKind, OutputExecutor, Result, Signal, SimpleExecutor};
 
 use crate::{
+    bounds::at_once,
     lifeline::Lifeline,
     programs::{IGNORES_STOP, PRINTS, STOPS_ITSELF},
-    told::{assert_told, at_once, error_of},
+    told::{assert_told, error_of},
 };
 
 /// A shell that says what it hears.
@@ -44,14 +45,6 @@ fn the_kill_signal_follows_a_stop_in_vain() -> Result<()> {
     let service = deaf().kill_signal(Signal::USR1).started()?;
     at_once(|| service.stop())?;
     assert_eq!(service.exit_code(), Some(-10));
-    Ok(())
-}
-
-#[test]
-fn kill_follows_a_kill_signal_that_is_ignored() -> Result<()> {
-    let service = deaf().kill_signal(Signal::HUP).started()?;
-    at_once(|| service.stop())?;
-    assert_eq!(service.exit_code(), Some(-9));
     Ok(())
 }
 

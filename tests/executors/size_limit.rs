@@ -9,9 +9,10 @@ use nix::sys::resource::{Resource, setrlimit};
 
 use crate::{
     again::{alone, is_alone},
+    bounds::at_once,
     lifeline::Lifeline,
     programs::{FLOODS, SHOWS_ENVIRONMENT},
-    told::{at_once, error_of},
+    told::error_of,
 };
 
 const LIMIT: u64 = 100_000;

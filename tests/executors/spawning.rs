@@ -12,8 +12,9 @@ use mirakuru::{
 use tempfile::TempDir;
 
 use crate::{
+    bounds::at_once,
     programs::{EXITS, PRINTS},
-    told::{assert_told, at_once, error_of},
+    told::{assert_told, error_of},
 };
 
 fn not_spawned(executor: &AnyExecutor) -> Error {

@@ -13,7 +13,8 @@ use tempfile::TempDir;
 
 use crate::{
     again::{alone, is_alone},
-    told::{error_of, or_fail},
+    bounds::comes_to_an_end,
+    told::error_of,
 };
 
 /// Copies its input, tells that it ended, and says something to both outputs.
@@ -140,7 +141,7 @@ fn named_pipe(directory: &TempDir) -> PathBuf {
 fn input_from_a_named_pipe_without_a_writer_holds_nothing_up() -> Result<()> {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let executor = copying().stdin(named_pipe(&directory));
-    let told = or_fail(move || run(&executor));
+    let told = comes_to_an_end(move || run(&executor));
     assert_eq!(told?, ("end\n".into(), "failed\n".into()));
     Ok(())
 }
@@ -152,7 +153,7 @@ fn output_to_a_named_pipe_without_a_reader_holds_nothing_up() -> Result<()> {
     let script = "echo into the pipe; echo ready >&2; exec sleep 60";
     let executor = OutputExecutor::new(script, "^ready$").shell(true);
     let executor = executor.stdout(Stdio::file(&path));
-    let service = or_fail(move || executor.started())?;
+    let service = comes_to_an_end(move || executor.started())?;
     // It keeps the pipe open itself, so what it wrote is there for whoever reads.
     let mut line = String::new();
     let reader = File::open(&path).expect("own pipe");
@@ -174,7 +175,7 @@ fn a_named_pipe_with_both_ends_open_is_like_any_file() -> Result<()> {
     both.write_all(b"first\nsecond\n").expect("a pipe's room");
     // The service waits where there is nothing to read, as with any pipe.
     let executor = OutputExecutor::new("cat", "^second$").stdin(path.as_path());
-    let service = or_fail(move || executor.started())?;
+    let service = comes_to_an_end(move || executor.started())?;
     both.write_all(b"third\n").expect("a pipe's room");
     assert_eq!(service.output().wait_for("third")?, "third");
     assert!(service.running());

@@ -8,9 +8,10 @@ use mirakuru::{
 };
 
 use crate::{
+    bounds::at_once,
     lifeline::Lifeline,
     programs::{HTTP_SERVICE, LISTENS_LATE, PRINTS},
-    told::{assert_told, at_once, error_of},
+    told::{assert_told, error_of},
 };
 
 const SHORT: Duration = Duration::from_secs(1);

@@ -1,11 +1,6 @@
 //! What an error tells, with what differs from run to run replaced.
 
-use std::{
-    path::Path,
-    sync::{LazyLock, mpsc},
-    thread,
-    time::{Duration, Instant},
-};
+use std::{path::Path, sync::LazyLock};
 
 use mirakuru::Error;
 use regex::Regex;
@@ -42,25 +37,6 @@ pub(crate) fn assert_told<S: AsRef<str>>(error: &Error, expected: &[S]) {
         "the error tells\n{told}\n\nexpected was\n{}",
         expected_text.join("\n")
     );
-}
-
-/// Runs what is to return at once, and not at a deadline, all of which are later than this bound.
-#[track_caller]
-pub(crate) fn at_once<T>(run: impl FnOnce() -> T) -> T {
-    let begin = Instant::now();
-    let outcome = run();
-    let elapsed = begin.elapsed();
-    assert!(elapsed < Duration::from_secs(20), "it took {elapsed:?}");
-    outcome
-}
-
-/// Fails where this does not come to an end; a test that hangs would hold up all others.
-#[track_caller]
-pub(crate) fn or_fail<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> T {
-    let (send, receive) = mpsc::channel();
-    thread::spawn(move || send.send(run()));
-    let outcome = receive.recv_timeout(Duration::from_secs(20));
-    outcome.expect("it comes to an end")
 }
 
 /// The error of an outcome that has to be one.

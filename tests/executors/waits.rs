@@ -9,9 +9,10 @@ use std::{
 use mirakuru::{ErrorKind, OutputExecutor, Result, SimpleExecutor, TcpExecutor};
 
 use crate::{
+    bounds::at_once,
     lifeline::Lifeline,
     programs::{EXITS, LISTENS_LATE, PRINTS},
-    told::{assert_told, at_once, error_of},
+    told::{assert_told, error_of},
 };
 
 #[test]

@@ -5,10 +5,11 @@ use std::{sync::Barrier, thread};
 use mirakuru::{ErrorKind, Executor, Result, TcpExecutor};
 
 use crate::{
+    bounds::at_once,
     holder::{Holder, fixed_port},
     programs::LISTENS_LATE,
     silent::silent,
-    told::{at_once, error_of},
+    told::error_of,
 };
 
 #[test]

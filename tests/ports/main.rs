@@ -1,5 +1,5 @@
 //! Ports: leases on free ones, conflicts over fixed ones, and strangers. A file per behaviour; the
-//! last six are what they share.
+//! last seven are what they share.
 
 mod directory;
 mod fail;
@@ -8,6 +8,8 @@ mod reuse;
 mod strangers;
 mod wait;
 
+#[path = "../executors/bounds.rs"]
+mod bounds;
 mod holder;
 #[path = "../executors/lifeline.rs"]
 #[expect(

@@ -8,9 +8,9 @@ use std::{
 use mirakuru::{OnConflict, Result, TcpExecutor};
 
 use crate::{
+    bounds::comes_to_an_end,
     holder::{Holder, fixed_port},
     programs::LISTENS_LATE,
-    told::or_fail,
 };
 
 fn reusing(port: u16) -> TcpExecutor {
@@ -62,7 +62,7 @@ fn what_takes_longer_than_its_own_timeout_is_used_all_the_same() -> Result<()> {
     });
     other.await_word("runs with pid");
     let service = reusing(port).timeout(Duration::from_millis(500));
-    let service = or_fail(|| service.started())?;
+    let service = comes_to_an_end(|| service.started())?;
     assert_eq!(service.pid(), None, "it is the other one's");
     TcpStream::connect(("127.0.0.1", port)).expect("it answers");
     Ok(())

@@ -7,10 +7,11 @@ use mirakuru::{
 };
 
 use crate::{
+    bounds::at_once,
     holder::fixed_port,
     programs::{LISTENS_LATE, PRINTS},
     stranger::TakenAfterTheStart,
-    told::{at_once, error_of},
+    told::error_of,
 };
 
 #[test]

@@ -9,10 +9,11 @@ use std::{
 use mirakuru::{ErrorKind, OnConflict, Result, Shared, SimpleExecutor, TcpExecutor};
 
 use crate::{
+    bounds::at_once,
     holder::{Holder, fixed_port},
     lifeline::Lifeline,
     programs::LISTENS_LATE,
-    told::{at_once, error_of},
+    told::error_of,
 };
 
 fn queued(port: u16) -> TcpExecutor {

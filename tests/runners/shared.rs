@@ -15,7 +15,7 @@ fn the_processes_of_a_nextest_run_share_one() {
 }
 
 #[test]
-fn so_they_do_without_double_spawning_and_one_at_a_time() {
+fn those_without_double_spawning_and_one_at_a_time_share_one() {
     let run = Run::new();
     let mut nextest = run.nextest("uses_it");
     nextest.env("NEXTEST_DOUBLE_SPAWN", "0").arg("-j1");

@@ -10,7 +10,7 @@ use std::{
 
 use mirakuru::{OutputExecutor, SimpleExecutor};
 
-use crate::{hold::Hold, processes::parent_of};
+use crate::{hold::Hold, processes::parent_of, stubborn};
 
 /// What marks a supervisor, with a name like those that are given.
 const MARKER: (&str, &str) = ("MIRAKURU_SUPERVISOR", "0123456789abcdef0123456789abcdef");
@@ -123,14 +123,8 @@ fn a_service_that_is_a_test_process_itself_leaves_no_private_directory() {
 
 /// And what keeps its standard input open: it stays until it is stopped.
 fn test_process_as_a_service(hold: &Hold) -> (OutputExecutor, UnixStream) {
-    let daemon = env!("CARGO_BIN_EXE_leaves_daemon");
-    let words = [env!("CARGO_BIN_EXE_victim"), "static", "return", daemon];
-    let options = ["--scrub", "--ignore-term", "--main-stays", "--hold"];
-    let words: Vec<_> = words
-        .into_iter()
-        .chain(options)
-        .chain([hold.path()])
-        .collect();
+    let words = [env!("CARGO_BIN_EXE_victim"), "static", "return"].map(str::to_owned);
+    let words = [&words[..], &stubborn::service(hold.path())].concat();
     let (open, theirs) = UnixStream::pair().expect("a pair");
     let service = OutputExecutor::new(words, "ready")
         .stdin(OwnedFd::from(theirs))

@@ -8,10 +8,7 @@ use std::{
 use mirakuru::{ErrorKind, OutputExecutor};
 use nix::sys::signal::Signal;
 
-use crate::{
-    hold::Hold,
-    processes::{Process, parent_of},
-};
+use crate::{hold::Hold, processes::Process};
 
 const SOON: Duration = Duration::from_secs(15);
 
@@ -83,7 +80,7 @@ fn a_killed_supervisor_is_missed_although_its_end_of_the_socket_stays_open() {
     let holds = env!("CARGO_BIN_EXE_holds");
     let service = OutputExecutor::new([holds, hold.path(), "2"], "holding");
     service.start().expect("it starts");
-    let supervisor = Process::open(parent_of(service.pid().expect("it runs"))).expect("it lives");
+    let supervisor = Process::supervisor_of(&service);
     let other_ends = supervisor.sockets();
     assert!(!other_ends.is_empty());
 

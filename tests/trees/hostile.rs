@@ -67,19 +67,6 @@ fn a_chain_of_a_thousand_processes_is_killed() {
 }
 
 #[test]
-fn a_service_that_stopped_itself_hears_the_stop_signal() {
-    let frozen = OutputExecutor::new([env!("CARGO_BIN_EXE_stops_itself")], "ready");
-    let frozen = frozen.started().expect("it starts");
-    let begin = Instant::now();
-    frozen.stop().expect("it ends as asked");
-    assert_eq!(frozen.exit_code(), Some(-Signal::TERM.as_raw()));
-    assert!(
-        begin.elapsed() < Duration::from_secs(8),
-        "it was waited for until it was killed"
-    );
-}
-
-#[test]
 fn a_daemon_whose_main_process_has_ended_is_asked_to_stop() {
     let hold = Hold::new();
     // Deaf, it would take the stop timeout; so it must have heard the signal.

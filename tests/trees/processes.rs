@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use mirakuru::{Executor, Readiness};
 use nix::{
     errno::Errno,
     libc,
@@ -34,6 +35,13 @@ impl Process {
             pid,
             descriptor: pidfd_open(pid)?,
         })
+    }
+
+    /// The supervisor of what runs.
+    #[track_caller]
+    pub(crate) fn supervisor_of<R: Readiness>(service: &Executor<R>) -> Self {
+        let main = service.pid().expect("it runs");
+        Self::open(parent_of(main)).expect("it lives")
     }
 
     pub(crate) fn id(&self) -> u32 {

@@ -9,6 +9,7 @@ use nix::sys::signal::Signal;
 use crate::{
     hold::Hold,
     processes::{Process, parent_of},
+    stubborn,
     victim::Victim,
 };
 
@@ -35,13 +36,8 @@ fn victim(hold: &Hold) -> Command {
     command
 }
 
-/// A daemon in a session of its own, with nothing in its environment, that ignores SIGTERM: nobody
-/// but its supervisor finds it.
 fn with_a_daemon(hold: &Hold) -> Victim {
-    let words = ["--scrub", "--ignore-term", "--main-stays", "--hold"];
-    let mut command = victim(hold);
-    command.arg(env!("CARGO_BIN_EXE_leaves_daemon")).args(words);
-    Victim::start(command.arg(hold.path()))
+    Victim::start(victim(hold).args(stubborn::service(hold.path())))
 }
 
 #[test]
@@ -73,7 +69,7 @@ fn a_supervisor_alone_is_not_ended_by_any_that_may_be_heard() {
     let holds = env!("CARGO_BIN_EXE_holds");
     let service = OutputExecutor::new([holds, hold.path(), "2"], "holding");
     service.start().expect("it starts");
-    let supervisor = Process::open(parent_of(service.pid().expect("it runs"))).expect("it lives");
+    let supervisor = Process::supervisor_of(&service);
     for signal in ENDING {
         supervisor.signal(signal);
     }

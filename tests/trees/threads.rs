@@ -1,13 +1,10 @@
-//! Starts and stops from many threads, while panicking, and inside async runtimes.
+//! Starts and stops from many threads, and while panicking.
 
 use std::{fs, sync::Barrier, thread};
 
 use mirakuru::OutputExecutor;
 
-use crate::{
-    hold::Hold,
-    processes::{Process, parent_of},
-};
+use crate::{hold::Hold, processes::Process};
 
 const THREADS: usize = 32;
 
@@ -91,9 +88,9 @@ fn a_tree_is_gone_when_the_thread_that_panicked_with_it_has_ended() {
                 .env("SCRATCH", "{tmpdir}")
                 .started()
                 .expect("it starts");
-            let supervisor = Process::open(parent_of(service.pid().expect("it runs")));
-            send.send((service.tmpdir(), supervisor.expect("it lives")))
-                .expect("it listens");
+            let supervisor = Process::supervisor_of(&service);
+            let told = send.send((service.tmpdir(), supervisor));
+            told.expect("it listens");
             // Silent, unlike `panic!`: the test's output stays readable.
             std::panic::resume_unwind(Box::new("as planned"));
         });
@@ -103,53 +100,4 @@ fn a_tree_is_gone_when_the_thread_that_panicked_with_it_has_ended() {
     assert!(hold.is_free(), "a process of the tree is left");
     assert!(!directory.exists(), "its directory is left");
     assert!(supervisor.was_reaped(), "its supervisor is left");
-}
-
-#[test]
-fn a_service_that_ignores_the_stop_is_killed_at_once_by_a_panic() {
-    let hold = Hold::new();
-    let script = format!(
-        "trap '' TERM; exec '{}' '{}'",
-        env!("CARGO_BIN_EXE_holds"),
-        hold.path()
-    );
-    let service = OutputExecutor::new(script, "holding").shell(true);
-    let service = service.started().expect("it starts");
-    let begin = std::time::Instant::now();
-    let panicked = thread::spawn(move || {
-        let _service = service;
-        std::panic::resume_unwind(Box::new("as planned"));
-    });
-    panicked.join().expect_err("it panicked");
-    assert!(hold.is_free(), "a process of the tree is left");
-    // The stop timeout is ten seconds.
-    assert!(begin.elapsed().as_secs() < 8, "it was asked first");
-}
-
-#[tokio::test]
-async fn starts_and_stops_inside_a_runtime_of_one_thread() {
-    start_and_stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn starts_and_stops_inside_a_runtime_of_many_threads() {
-    tokio::spawn(start_and_stop()).await.expect("no panic");
-    start_and_stop().await;
-}
-
-/// Every kind whose check might mind a runtime: the HTTP client has one of its own.
-async fn start_and_stop() {
-    let hold = Hold::new();
-    let service = holds(&hold).started().expect("it starts");
-    let web = mirakuru::HttpExecutor::new(
-        [env!("CARGO_BIN_EXE_http_service"), "{port}"],
-        "http://127.0.0.1:{port}/",
-    );
-    web.start().expect("it starts");
-    tokio::task::yield_now().await;
-    service.stop().expect("it ends as asked");
-    web.stop().expect("it ends as asked");
-    assert!(hold.is_free(), "a process of the tree is left");
-    drop(service.started().expect("it starts again"));
-    assert!(hold.is_free(), "a process of the tree is left");
 }

@@ -7,6 +7,7 @@ use mirakuru::{ErrorKind, OutputExecutor, Signal};
 use crate::{
     hold::Hold,
     processes::{Process, unused_user},
+    stubborn::MANNER,
 };
 
 const SOON: Duration = Duration::from_secs(15);
@@ -16,14 +17,7 @@ const SOON: Duration = Duration::from_secs(15);
 fn the_whole_tree_of_another_user_is_gone() {
     let hold = Hold::new();
     let program = hold.program_for_everyone(env!("CARGO_BIN_EXE_leaves_daemon"));
-    let words = [
-        &program,
-        "--scrub",
-        "--ignore-term",
-        "--main-stays",
-        "--hold",
-        hold.path(),
-    ];
+    let words = [&[&*program][..], &MANNER, &[hold.path()]].concat();
     let service = OutputExecutor::new(words, "daemon").user("nobody").cwd("/");
     service.start().expect("it starts");
     assert!(!hold.is_free(), "the tree lives");

@@ -233,7 +233,7 @@ fn a_drop_sweeps_what_a_killed_supervisor_left() {
     let service = daemon_with_its_environment(&hold).env("SCRATCH", "{tmpdir}");
     service.start().expect("it starts");
     let directory = service.tmpdir();
-    let supervisor = Process::open(parent_of(service.pid().expect("it runs"))).expect("it lives");
+    let supervisor = Process::supervisor_of(&service);
     supervisor.signal(Signal::SIGKILL);
     drop(service);
     assert!(hold.is_free(), "a process of the tree is left");
