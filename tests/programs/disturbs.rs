@@ -6,13 +6,14 @@
 //! its own on `FORK_FILE`, which it forgets). It prints facts, then `ready`, and returns from `main` at
 //! the end of its standard input.
 
+mod beside;
+mod single_threaded;
+
 use std::{
     env,
     error::Error,
     io::{self, Read},
-    mem,
-    path::Path,
-    process, thread,
+    mem, process, thread,
     time::Duration,
 };
 
@@ -22,8 +23,10 @@ use nix::{
         signal::{self, SigHandler, SigSet},
         wait::waitpid,
     },
-    unistd::{ForkResult, fork},
+    unistd::ForkResult,
 };
+
+use beside::beside;
 
 /// Signals 32 and 33 are glibc's own, and ignored by whatever its `posix_spawn` starts.
 const OF_THE_C_LIBRARY: u64 = 0b11 << 31;
@@ -52,13 +55,7 @@ fn wait_for_the_end() -> Outcome {
 }
 
 fn holds(file: &str) -> OutputExecutor {
-    OutputExecutor::new([program("holds").as_str(), file, "2"], "holding")
-}
-
-fn program(name: &str) -> String {
-    let own = env::current_exe().unwrap_or_default();
-    let beside = own.parent().unwrap_or(Path::new("")).join(name);
-    beside.display().to_string()
+    OutputExecutor::new([beside("holds").as_str(), file, "2"], "holding")
 }
 
 #[expect(
@@ -82,14 +79,14 @@ fn ignores_signals(file: &str) -> Outcome {
     let service = holds(file).started()?;
     println!("stopped {:?}", service.stop()?.exit_code());
 
-    let shown = OutputExecutor::new([program("shows_environment")], "done").started()?;
+    let shown = OutputExecutor::new([beside("shows_environment")], "done").started()?;
     for line in shown.output().text().lines() {
         if let Some((name @ ("SigBlk" | "SigIgn"), mask)) = line.split_once('=') {
             let mask = u64::from_str_radix(mask, 16)? & !OF_THE_C_LIBRARY;
             println!("{name} {mask:#x}");
         }
     }
-    let early = OutputExecutor::new([program("exits").as_str(), "3"], "never");
+    let early = OutputExecutor::new([beside("exits").as_str(), "3"], "never");
     let error = early.start().err().ok_or("it was ready though it ended")?;
     let early = error.kind() == ErrorKind::ProcessExitedWithError;
     println!("ended early: {early} {:?}", error.exit_code());
@@ -113,7 +110,7 @@ fn steals_statuses(file: &str) -> Outcome {
 
 fn forks(deed: &str, file: &str, fork_file: &str) -> Outcome {
     let service = holds(file).started()?;
-    let ForkResult::Parent { child } = fork_single_threaded()? else {
+    let ForkResult::Parent { child } = single_threaded::fork()? else {
         return in_the_fork(deed, service, fork_file);
     };
     println!("fork {child}");
@@ -155,10 +152,4 @@ fn in_the_fork(deed: &str, service: OutputExecutor, fork_file: &str) -> Outcome 
         }
         _ => Err(format!("unknown deed {deed}").into()),
     }
-}
-
-#[expect(unsafe_code, reason = "forking is the behaviour")]
-fn fork_single_threaded() -> nix::Result<ForkResult> {
-    // SAFETY: the program has one thread, so the child finds every lock free.
-    unsafe { fork() }
 }

@@ -5,6 +5,8 @@
 //! process forks; the fork then makes every call) or `has-a-slot` (the fork ends, and with it its copies of
 //! what is the thread's). It prints facts, and returns from `main`.
 
+mod beside;
+
 use std::{
     env,
     error::Error,
@@ -12,13 +14,13 @@ use std::{
     io::{self, PipeWriter, Read, Write},
     os::fd::AsFd,
     panic::{self, AssertUnwindSafe},
-    path::Path,
     process,
     sync::{Arc, Mutex, mpsc},
     thread,
     time::Duration,
 };
 
+use beside::beside;
 use mirakuru::{Context, Executor, OutputExecutor, Readiness, Signal};
 use nix::{
     fcntl::{Flock, FlockArg},
@@ -48,13 +50,7 @@ fn main() -> Outcome {
 }
 
 fn holds(file: &str) -> [String; 3] {
-    let own = env::current_exe().unwrap_or_default();
-    let beside = own.parent().unwrap_or(Path::new("")).join("holds");
-    [
-        beside.display().to_string(),
-        file.to_owned(),
-        "2".to_owned(),
-    ]
+    [beside("holds"), file.to_owned(), "2".to_owned()]
 }
 
 fn reads(file: &str) -> Outcome {

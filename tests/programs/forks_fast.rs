@@ -3,6 +3,8 @@
 //! Prints `running` first. `--bomb` sends out many such comets at once. They share one lock on FILE:
 //! who gets the exclusive lock knows that all are gone. They stop by themselves after a minute.
 
+mod single_threaded;
+
 use std::{
     env,
     error::Error,
@@ -14,7 +16,7 @@ use std::{
 
 use nix::{
     fcntl::{Flock, FlockArg},
-    unistd::{ForkResult, fork, setsid},
+    unistd::{ForkResult, setsid},
 };
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -33,7 +35,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         ManuallyDrop::new(Flock::lock(file, FlockArg::LockShared).map_err(|(_, errno)| errno)?);
     println!("running");
     for _ in 0..comets {
-        if let ForkResult::Child = fork_single_threaded()? {
+        if let ForkResult::Child = single_threaded::fork()? {
             fly(deadline);
         }
     }
@@ -45,15 +47,9 @@ fn fly(deadline: Instant) -> ! {
         // A new session, where this process does not lead one already.
         let _ = setsid();
         // A limit on processes does not end the comet: it tries again.
-        if let Ok(ForkResult::Parent { .. }) = fork_single_threaded() {
+        if let Ok(ForkResult::Parent { .. }) = single_threaded::fork() {
             break;
         }
     }
     process::exit(0)
-}
-
-#[expect(unsafe_code, reason = "forking is the behaviour")]
-fn fork_single_threaded() -> nix::Result<ForkResult> {
-    // SAFETY: the program has one thread, so the child finds every lock free.
-    unsafe { fork() }
 }

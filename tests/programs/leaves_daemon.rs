@@ -6,6 +6,8 @@
 //! on it while it lives: who gets the exclusive lock knows that it is gone. Then the main process
 //! prints `daemon PID` and exits with 0, or stays with `--main-stays`.
 
+mod single_threaded;
+
 use std::{
     env,
     error::Error,
@@ -22,7 +24,7 @@ use nix::{
         signal::{SigHandler, Signal, signal},
         wait::waitpid,
     },
-    unistd::{ForkResult, dup2_stdin, fork, setsid, write},
+    unistd::{ForkResult, dup2_stdin, setsid, write},
 };
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -33,7 +35,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
 
     let (from_daemon, to_main) = io::pipe()?;
-    if let ForkResult::Parent { child } = fork_single_threaded()? {
+    if let ForkResult::Parent { child } = single_threaded::fork()? {
         drop(to_main);
         waitpid(child, None)?;
         let mut pid = String::new();
@@ -52,7 +54,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     // The pipe crosses the second run as its standard input.
     dup2_stdin(&to_main)?;
     drop((from_daemon, to_main));
-    if fork_single_threaded()?.is_parent() {
+    if single_threaded::fork()?.is_parent() {
         process::exit(0);
     }
     if has("--scrub") {
@@ -81,12 +83,6 @@ fn daemon(args: &[String]) -> Result<(), Box<dyn Error>> {
     loop {
         thread::park();
     }
-}
-
-#[expect(unsafe_code, reason = "a daemon is made by forking")]
-fn fork_single_threaded() -> nix::Result<ForkResult> {
-    // SAFETY: the program has one thread, so the child finds every lock free.
-    unsafe { fork() }
 }
 
 #[expect(

@@ -5,16 +5,18 @@
 //! after TIMES starts of each kind `after:`. It starts and drops executors of their own, restarts one, and
 //! lets starts fail.
 
+mod beside;
+
 use std::{
     env,
     error::Error,
     fs,
     io::{self, BufRead, BufReader},
-    path::Path,
     process::{Command, Stdio},
     time::Duration,
 };
 
+use beside::beside;
 use mirakuru::{OutputExecutor, TcpExecutor};
 
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
@@ -58,12 +60,6 @@ fn fails(executor: OutputExecutor) -> Outcome {
     let executor = executor.env("SCRATCH", "{tmpdir}");
     executor.start().err().ok_or("it started all the same")?;
     Ok(())
-}
-
-fn beside(name: &str) -> String {
-    let own = env::current_exe().unwrap_or_default();
-    let beside = own.parent().unwrap_or(Path::new("")).join(name);
-    beside.display().to_string()
 }
 
 fn count() -> io::Result<String> {
