@@ -130,7 +130,16 @@ pub(crate) fn regex(pattern: &str) -> Result<(), String> {
 
 /// The URL once its placeholders are filled in: `{port}` is no port to a parser.
 pub(crate) fn url(text: &str) -> Result<(), String> {
-    let filled = text.replace("{port}", "1").replace("{host}", "host");
+    let filled = placeholders(text)
+        .into_iter()
+        .fold(text.to_owned(), |filled, name| {
+            let stands_for = match name.rsplit('.').next() {
+                Some("port") => "1",
+                Some("addr") => "host:1",
+                _ => "host",
+            };
+            filled.replace(&format!("{{{name}}}"), stands_for)
+        });
     let example = "write it as `http://127.0.0.1:{port}/path`";
     let Some((scheme, rest)) = filled.split_once("://") else {
         return Err(format!("this URL has no scheme: {example}"));
@@ -179,17 +188,53 @@ pub(crate) fn time(text: &str) -> Result<Duration, String> {
 }
 
 /// The signals that every Unix has.
-const SIGNALS: [&str; 25] = [
-    "SIGHUP", "SIGINT", "SIGQUIT", "SIGILL", "SIGTRAP", "SIGABRT", "SIGBUS", "SIGFPE", "SIGKILL",
-    "SIGUSR1", "SIGSEGV", "SIGUSR2", "SIGPIPE", "SIGALRM", "SIGTERM", "SIGCHLD", "SIGCONT",
-    "SIGSTOP", "SIGTSTP", "SIGTTIN", "SIGTTOU", "SIGURG", "SIGXCPU", "SIGWINCH", "SIGIO",
+const SIGNALS: [&str; 29] = [
+    "SIGHUP",
+    "SIGINT",
+    "SIGQUIT",
+    "SIGILL",
+    "SIGTRAP",
+    "SIGABRT",
+    "SIGBUS",
+    "SIGFPE",
+    "SIGKILL",
+    "SIGUSR1",
+    "SIGSEGV",
+    "SIGUSR2",
+    "SIGPIPE",
+    "SIGALRM",
+    "SIGTERM",
+    "SIGCHLD",
+    "SIGCONT",
+    "SIGSTOP",
+    "SIGTSTP",
+    "SIGTTIN",
+    "SIGTTOU",
+    "SIGURG",
+    "SIGXCPU",
+    "SIGWINCH",
+    "SIGIO",
+    "SIGXFSZ",
+    "SIGVTALRM",
+    "SIGPROF",
+    "SIGSYS",
 ];
+
+/// Whether it is none of them, mistyped: of so many letters more than three may differ.
+pub(crate) fn is_far_from_signals(name: &str) -> bool {
+    let name = name.to_ascii_uppercase();
+    SIGNALS
+        .iter()
+        .all(|known| strsim::damerau_levenshtein(&name, known) > 3)
+}
 
 pub(crate) fn signal(name: &str) -> Result<(), String> {
     if SIGNALS.contains(&name) {
         return Ok(());
     }
-    let guess = guess(name, SIGNALS, |name| format!("`{name}`"));
+    let guess = guess(&name.to_ascii_uppercase(), SIGNALS, |name| {
+        format!("`{name}`")
+    });
     Err(format!("`{name}` is no signal{guess}"))
 }
 
@@ -231,6 +276,8 @@ mod tests {
             "https://[::1]:80/",
             "http://u:p@localhost",
             "http://[::1]/",
+            "http://{db.host}:{db.port}/",
+            "http://{db.addr}/x",
         ] {
             assert_eq!(url(right), Ok(()), "{right}");
         }

@@ -1,5 +1,5 @@
 //! What is emitted beside the mistakes: the user's function, so that one of them does not become a
-//! page of others. Its parameters are variables, and no harness sees it.
+//! page of others. Its parameters but `self` are variables, and no harness sees it.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -8,15 +8,17 @@ use syn::{Error, FnArg, ItemFn};
 use crate::function;
 
 /// Attributes that mean something to the compiler alone.
-const KEPT: [&str; 8] = [
-    "allow", "warn", "deny", "expect", "doc", "cfg", "inline", "must_use",
-];
+const KEPT: [&str; 7] = ["allow", "warn", "deny", "doc", "cfg", "inline", "must_use"];
 
 pub(crate) fn emit(error: &Error, mut item: ItemFn) -> TokenStream {
     let told = error.to_compile_error();
     item.attrs
         .retain(|attribute| KEPT.iter().any(|kept| attribute.path().is_ident(kept)));
     let inputs = std::mem::take(&mut item.sig.inputs);
+    let (receivers, inputs): (Vec<_>, Vec<_>) = inputs
+        .into_iter()
+        .partition(|input| matches!(input, FnArg::Receiver(_)));
+    item.sig.inputs = receivers.into_iter().collect();
     let variables = inputs.iter().filter_map(|input| match input {
         FnArg::Typed(typed) => {
             let (pattern, ty) = (&typed.pat, &typed.ty);

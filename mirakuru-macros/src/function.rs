@@ -38,9 +38,12 @@ const INERT: [&str; 19] = [
     "deprecated",
     "serial",
     "parallel",
-    "rustfmt",
-    "clippy",
+    "file_serial",
+    "file_parallel",
 ];
+
+/// What those of the compiler's tools begin with, as in `#[rustfmt::skip]`.
+const TOOLS: [&str; 3] = ["clippy", "diagnostic", "rustfmt"];
 
 pub(crate) fn name_of(attribute: &Attribute) -> String {
     let last = attribute.path().segments.last();
@@ -148,12 +151,17 @@ fn ungrouped(ty: &Type) -> &Type {
 fn returns_nothing(output: &ReturnType) -> bool {
     match output {
         ReturnType::Default => true,
-        ReturnType::Type(_, ty) => match &**ty {
+        ReturnType::Type(_, ty) => match ungrouped(ty) {
             Type::Tuple(tuple) => tuple.elems.is_empty(),
             Type::Never(_) => true,
             _ => false,
         },
     }
+}
+
+/// Whether it was written with `-> !`.
+pub(crate) fn never_returns(output: &ReturnType) -> bool {
+    matches!(output, ReturnType::Type(_, ty) if matches!(ungrouped(ty), Type::Never(_)))
 }
 
 /// What stands below: it decides which parameters there may be.
@@ -172,9 +180,7 @@ impl Harness {
             arguments: None,
         };
         for attribute in attributes {
-            let name = name_of(attribute);
-            // `#[rustfmt::skip]` and its like are the tools'.
-            if INERT.contains(&name.as_str()) || name == "skip" {
+            if INERT.contains(&name_of(attribute).as_str()) || is_of_a_tool(attribute) {
                 continue;
             }
             harness.is_test = true;
@@ -185,6 +191,11 @@ impl Harness {
         }
         harness
     }
+}
+
+fn is_of_a_tool(attribute: &Attribute) -> bool {
+    let first = attribute.path().segments.first();
+    first.is_some_and(|first| TOOLS.iter().any(|tool| first.ident == tool))
 }
 
 /// `#[test]`, `#[tokio::test]` and their like; others may give parameters of their own
@@ -227,8 +238,15 @@ fn arguments(attribute: &Attribute) -> usize {
     count
 }
 
+/// `#[test_case(…)]`, `#[test_matrix(…)]`, or `#[test_case::case(…)]`, as that crate calls the first too.
 pub(crate) fn is_test_case(attribute: &Attribute) -> bool {
-    matches!(name_of(attribute).as_str(), "test_case" | "test_matrix")
+    let segments = &attribute.path().segments;
+    let by_crate = segments.len() > 1 && segments.first().is_some_and(|of| of.ident == "test_case");
+    match name_of(attribute).as_str() {
+        "test_case" | "test_matrix" => true,
+        "case" => by_crate,
+        _ => false,
+    }
 }
 
 #[cfg(test)]

@@ -37,7 +37,7 @@ use args::Mistakes;
 /// `#[should_panic]`, `#[ignore]`; where the function takes no process as a parameter it may stand
 /// below them too, and on a helper that is no test. It adds no `#[test]` of its own. Several on one
 /// function start in the order written and stop in reverse; they are known by the last segment of
-/// their path, so a renamed import is not. Below `#[serial]` the process lives around the test's turn,
+/// their path: one that is imported under another name is not gathered. Below `#[serial]` the process lives around the test's turn,
 /// above it within.
 ///
 /// # The process
@@ -132,6 +132,8 @@ use args::Mistakes;
 /// | `bind` | all and `shared` | a name for the placeholders of later attributes | |
 /// | `crate` | all and `shared` | the path of `mirakuru`, where it is renamed | `::mirakuru` |
 ///
+/// "All" are those but `shared`, which is configured where it is made.
+///
 /// What is given as a literal is checked at compile time: quotes, placeholders, regular expressions,
 /// URLs, ranges. Any other expression is taken too, and checked at the start.
 ///
@@ -165,7 +167,7 @@ use args::Mistakes;
 /// # The end
 ///
 /// The body's panics are caught; then the processes stop, the last one first; then, if the test
-/// failed, by panic or by `Err`, what each process printed last is shown in the test's own output;
+/// failed, by panic, by `Err` or by an exit code, what each process printed last is shown in the test's own output;
 /// then the panic goes on, or the value is returned. A stop that fails, fails a test that passed
 /// otherwise. With `#[should_panic]` a process that cannot start is told, and the function returns
 /// normally, so that the test fails. Of the cases of one function, therefore, all are to panic or none.

@@ -1,9 +1,13 @@
 //! Processes that note when they start and when they are stopped, in a file that belongs to the
 //! test's thread: so what has an attribute and no parameters can be told of it.
 
-use std::{cell::RefCell, fs, path::PathBuf};
+use std::{
+    cell::{Cell, RefCell},
+    fs,
+    path::PathBuf,
+};
 
-use mirakuru::OutputExecutor;
+use mirakuru::{OutputExecutor, SimpleExecutor};
 use tempfile::TempDir;
 
 thread_local! {
@@ -54,4 +58,17 @@ pub(crate) fn ends(name: &str, code: i32) -> OutputExecutor {
         .env("NAME", name)
         .env("CODE", code.to_string())
         .env("NOTES", FILE.with_borrow(Clone::clone))
+}
+
+thread_local!(static MADE: Cell<u32> = const { Cell::new(0) });
+
+/// Counts on its thread that it was made: for tests whose attribute gives them nothing.
+pub(crate) fn counted() -> SimpleExecutor {
+    MADE.set(MADE.get() + 1);
+    SimpleExecutor::new("sleep 60")
+}
+
+/// How often that was in this test.
+pub(crate) fn made() -> u32 {
+    MADE.take()
 }

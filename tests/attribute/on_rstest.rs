@@ -3,7 +3,10 @@
 use mirakuru::{SimpleExecutor, TcpExecutor, with_process};
 use rstest::{fixture, rstest};
 
-use crate::programs::LISTENS_LATE;
+use crate::{
+    notes::{counted, made},
+    programs::LISTENS_LATE,
+};
 
 #[fixture]
 fn number() -> u32 {
@@ -56,8 +59,10 @@ async fn async_cases(sleep: &SimpleExecutor, #[case] number: u8) -> std::io::Res
 }
 
 #[rstest]
-#[with_process(simple = "sleep 60")]
-fn below() {}
+#[with_process(executor = counted())]
+fn below() {
+    assert_eq!(made(), 1);
+}
 
 #[with_process(simple = "sleep 60")]
 #[rstest]

@@ -1,17 +1,14 @@
 //! Beside `#[serial]`.
 
-use std::sync::atomic::{AtomicU32, Ordering};
-
 use mirakuru::{SimpleExecutor, with_process};
-use serial_test::serial;
+use serial_test::{is_locked_serially, serial};
 
-static INSIDE: AtomicU32 = AtomicU32::new(0);
+use crate::notes::{counted, made};
 
-/// Counts who is inside.
+/// Whether the body runs within its turn.
 fn alone(run: impl FnOnce()) {
-    assert_eq!(INSIDE.fetch_add(1, Ordering::SeqCst), 0);
+    assert!(is_locked_serially(Some("attribute")));
     run();
-    INSIDE.fetch_sub(1, Ordering::SeqCst);
 }
 
 #[with_process(simple = "sleep 60")]
@@ -30,9 +27,9 @@ fn above_both_the_other_way(sleep: &SimpleExecutor) {
 
 #[test]
 #[serial(attribute)]
-#[with_process(simple = "sleep 60")]
+#[with_process(executor = counted())]
 fn below_both() {
-    alone(|| {});
+    alone(|| assert_eq!(made(), 1));
 }
 
 #[with_process(simple = "sleep 60")]

@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 
 use crate::{
     bodies::panic_of,
-    notes::{Notes, note, notes},
+    notes::{Notes, counted, made, note, notes},
     programs::{HTTP_SERVICE, LISTENS_LATE},
 };
 
@@ -60,21 +60,33 @@ async fn http_in_several_threads(service: &HttpExecutor) {
 }
 
 #[tokio::test]
-#[with_process(simple = "sleep 60")]
-#[with_process(simple = "sleep 60")]
+#[with_process(executor = counted())]
+#[with_process(executor = counted())]
 async fn below() {
     tokio::task::yield_now().await;
+    assert_eq!(made(), 2);
+}
+
+async fn made_later() -> SimpleExecutor {
+    tokio::task::yield_now().await;
+    counted()
 }
 
 #[tokio::test]
-#[with_process(simple = "sleep 60")]
+#[with_process(executor = counted())]
 #[should_panic(expected = "as it has to")]
 async fn panics_below() {
     tokio::task::yield_now().await;
-    panic!("as it has to");
+    assert_ne!(made(), 1, "as it has to");
 }
 
-#[with_process(simple = "sleep 60")]
+#[with_process(executor = made_later().await)]
+#[tokio::test]
+async fn made_by_an_async_expression(sleep: &SimpleExecutor) {
+    assert!(sleep.running());
+}
+
+#[with_process(executor = made_later().await)]
 #[tokio::test]
 #[should_panic(expected = "as it has to")]
 async fn panics(sleep: &SimpleExecutor) {

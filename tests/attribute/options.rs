@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use mirakuru::{
-    ErrorKind, HttpExecutor, OnConflict, OutputExecutor, Signal, SimpleExecutor, TcpExecutor,
-    readiness::Stream, with_process,
+    ErrorKind, HttpExecutor, OnConflict, OutputExecutor, Result, Signal, SimpleExecutor,
+    TcpExecutor, readiness::Stream, with_process,
 };
 
 use crate::programs::{EXITS, HTTP_SERVICE, IGNORES_STOP, LISTENS_LATE, PRINTS};
@@ -102,6 +102,26 @@ fn expected_returncode(exits: &SimpleExecutor) {
 )]
 #[test]
 fn user() {}
+
+const POLICY: OnConflict = OnConflict::Fail;
+const SIGNAL_OF_THE_SERVICE: Signal = Signal::INT;
+
+#[with_process(
+    http = [HTTP_SERVICE, "{port}"],
+    url = "http://127.0.0.1:{port}/",
+    method = "POST",
+    payload = { template = "{name}" },
+    on_conflict = POLICY,
+    stop_signal = SIGNAL_OF_THE_SERVICE,
+)]
+#[test]
+fn constants_and_braces(service: &HttpExecutor) -> Result<()> {
+    let told = service.output().wait_for("^POST")?;
+    assert!(told.ends_with("template=%7Bname%7D"), "{told}");
+    service.stop()?;
+    assert_eq!(service.exit_code(), Some(-2));
+    Ok(())
+}
 
 #[with_process(simple = "sleep 60", name = "the sleeper")]
 #[test]

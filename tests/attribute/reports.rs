@@ -121,9 +121,15 @@ fn an_error_shows_them_too() {
 
 #[test]
 fn a_passing_test_is_silent() {
-    for options in [&[][..], &["--nocapture"]] {
-        let Report { passed, text } = again("reports::cases::passes", options);
-        assert!(passed && !text.contains("hello"), "{text}");
+    // The second gives an `Err`, which is right there.
+    for test in [
+        "reports::cases::passes",
+        "on_test_case::results::a_letter_that_is_none",
+    ] {
+        for options in [&[][..], &["--nocapture"]] {
+            let Report { passed, text } = again(test, options);
+            assert!(passed && !text.contains("the processes of"), "{text}");
+        }
     }
 }
 
@@ -154,6 +160,8 @@ fn no_test_passes_as_its_process_cannot_start() {
         "start_fails_above_tokio",
         "start_fails_below_tokio",
         "start_fails_of_test_case::",
+        "start_fails_of_a_case::",
+        "lent_one_cannot_start",
     ] {
         let text = failure(case);
         once(&text, "`exits 1` ended before it was ready");
@@ -163,9 +171,18 @@ fn no_test_passes_as_its_process_cannot_start() {
 
 #[test]
 fn no_test_passes_as_its_set_up_panics() {
-    let text = failure("set_up_panics");
-    once(&text, "it is not there");
-    once(&text, "it panicked ahead of the test's body");
+    for case in ["set_up_panics", "lock_panics"] {
+        let text = failure(case);
+        once(&text, "it is not there");
+        once(&text, "it panicked ahead of the test's body");
+        once(&text, "test did not panic as expected");
+    }
+}
+
+#[test]
+fn no_test_passes_as_it_cannot_lock() {
+    let text = failure("lock_fails");
+    once(&text, "has the lock already");
     once(&text, "test did not panic as expected");
 }
 

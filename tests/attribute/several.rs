@@ -68,6 +68,15 @@ fn each_has_its_parameter(tcp: &TcpExecutor, http: &HttpExecutor, _sleep: &Simpl
 }
 
 #[with_process(tcp = [LISTENS_LATE, "{port}"], bind = db)]
+#[with_process(tcp = [LISTENS_LATE, "{port}"], host = "{db.host}")]
+#[with_process(http = [HTTP_SERVICE, "{port}"], url = "http://{db.host}:{port}/")]
+#[test]
+fn a_host_may_be_that_of_another(db: &TcpExecutor, second: &TcpExecutor, third: &HttpExecutor) {
+    assert_eq!((db.host(), db.host()), (second.host(), third.host()));
+    assert_ne!(db.port(), second.port());
+}
+
+#[with_process(tcp = [LISTENS_LATE, "{port}"], bind = db)]
 #[with_process(
     output = [PRINTS, "{db.host} {db.port} {db.addr}"],
     banner = "^127",

@@ -7,6 +7,8 @@ use std::{
 
 use mirakuru::{SimpleExecutor, with_process};
 
+use crate::notes::{counted, made};
+
 #[with_process(simple = "sleep 60")]
 #[test]
 fn unit(sleep: &SimpleExecutor) {
@@ -90,15 +92,29 @@ fn patterns(_: &SimpleExecutor, test: &SimpleExecutor, process_0: &mirakuru::Sim
 
 /// Below the harness too, where it takes no parameters.
 #[test]
-#[with_process(simple = "sleep 60")]
-fn below() {}
+#[with_process(executor = counted())]
+fn below() {
+    assert_eq!(made(), 1);
+}
 
 #[test]
-#[with_process(simple = "sleep 60")]
-#[with_process(simple = "sleep 60")]
+#[with_process(executor = counted())]
+#[with_process(executor = counted())]
 #[should_panic(expected = "to")]
 fn several_below() {
-    panic!("as it has to");
+    assert_ne!(made(), 2, "as it has to");
+}
+
+fn made_perhaps() -> Result<SimpleExecutor, std::num::ParseIntError> {
+    "60".parse::<u8>()
+        .map(|seconds| SimpleExecutor::new(format!("sleep {seconds}")))
+}
+
+#[with_process(executor = made_perhaps()?)]
+#[test]
+fn made_by_what_may_fail(sleep: &SimpleExecutor) -> Result<(), std::num::ParseIntError> {
+    assert!(sleep.running());
+    Ok(())
 }
 
 #[with_process(simple = "sleep 60")]

@@ -2,26 +2,17 @@
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::quote;
-use syn::{ReturnType, Signature, Type};
+use syn::ReturnType;
 
 use super::{Expansion, hidden};
 
 impl Expansion {
-    pub(super) fn end(&self, signature: &Signature, body: &TokenStream) -> TokenStream {
+    pub(super) fn end(&self, output: &ReturnType, body: &TokenStream) -> TokenStream {
         let (door, test, names) = (&self.door, &self.test, &self.names);
         let (caught, value) = (hidden("caught"), hidden("value"));
-        let returned = self.returned(&signature.output);
+        let returned = self.returned(output);
         let outcome = returned.as_ref().map(|ty| quote!(: #door::Outcome<#ty>));
-        let run = if signature.asyncness.is_some() {
-            // A block has no return type: its type must be known ahead of the body, which may rely on it.
-            let known = returned
-                .as_ref()
-                .map(|ty| quote!(if false { return #door::never::<#ty>(); }));
-            quote!(#door::catch_async(async { #known #body }).await)
-        } else {
-            let returns = returned.as_ref().map(|ty| quote!(-> #ty));
-            quote!(#door::catch(|| #returns { #body }))
-        };
+        let run = self.caught(body, returned.as_ref());
         // A function that never returns has no value.
         let (ended, last) = if self.never {
             (quote!(_), self.refused())
@@ -45,14 +36,16 @@ impl Expansion {
     /// The type of the body's value, where it can be written: not `impl Trait`.
     fn returned(&self, output: &ReturnType) -> Option<TokenStream> {
         match output {
-            ReturnType::Type(_, ty) if !self.never => (!has_impl(ty)).then(|| quote!(#ty)),
+            ReturnType::Type(_, ty) if !self.never => (!has_impl(quote!(#ty))).then(|| quote!(#ty)),
             ReturnType::Type(..) | ReturnType::Default => Some(quote!(())),
         }
     }
 }
 
-fn has_impl(ty: &Type) -> bool {
-    quote!(#ty)
-        .into_iter()
-        .any(|token| matches!(&token, TokenTree::Ident(ident) if ident == "impl"))
+fn has_impl(ty: TokenStream) -> bool {
+    ty.into_iter().any(|token| match token {
+        TokenTree::Ident(ident) => ident == "impl",
+        TokenTree::Group(group) => has_impl(group.stream()),
+        TokenTree::Punct(_) | TokenTree::Literal(_) => false,
+    })
 }

@@ -3,7 +3,7 @@
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Expr, Ident, LitStr};
+use syn::{Expr, Ident};
 
 use crate::model::{Choice, Kind, Options, Process, SignalName, Time};
 
@@ -65,7 +65,7 @@ pub(super) fn executor(process: &Process, door: &TokenStream) -> TokenStream {
         call("header", quote!(#key, #value));
     }
     for (key, value) in env {
-        call("env", pair(key, value));
+        call("env", quote!(#key, #value));
     }
     for (method, time) in [
         ("timeout", timeout),
@@ -128,10 +128,6 @@ fn constructor(process: &Process, door: &TokenStream) -> TokenStream {
         Kind::Pid => quote_spanned!(span=> #krate::PidExecutor::new(#source, #filename)),
         Kind::Executor | Kind::Shared => quote!(#source),
     }
-}
-
-fn pair(key: &LitStr, value: &Expr) -> TokenStream {
-    quote!(#key, #value)
 }
 
 fn duration(time: &Time, door: &TokenStream) -> TokenStream {

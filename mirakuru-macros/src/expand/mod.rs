@@ -6,7 +6,7 @@ mod executor;
 mod set_up;
 
 use proc_macro2::{Span, TokenStream};
-use quote::{ToTokens, format_ident, quote, quote_spanned};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::{Ident, Pat, Path, ReturnType, Type};
 
 use crate::function::{self, Function};
@@ -20,16 +20,16 @@ pub(crate) fn expand(function: Function, processes: &[Process], krate: &Path) ->
         panics,
         judged,
     } = function;
-    let never =
-        matches!(&item.sig.output, ReturnType::Type(_, ty) if matches!(**ty, Type::Never(_)));
+    let never = function::never_returns(&item.sig.output);
     let expansion = Expansion {
         door: quote!(#krate::__private),
         test: hidden("test"),
         names: (0..processes.len())
-            .map(|index| format_ident!("process_{index}", span = Span::mixed_site()))
+            .map(|index| hidden(&format!("process_{index}")))
             .collect(),
         panics,
         never,
+        is_async: item.sig.asyncness.is_some(),
     };
     if never && expansion.is_to_panic() {
         // It has to be able to end without a panic.
@@ -42,7 +42,7 @@ pub(crate) fn expand(function: Function, processes: &[Process], krate: &Path) ->
         .map(|((pattern, ty), name)| expansion.binding(pattern, ty, name));
     let block = &item.block;
     let body = quote!(#(#bindings)* #block);
-    let end = expansion.end(&item.sig, &body);
+    let end = expansion.end(&item.sig.output, &body);
     let (visibility, signature) = (&item.vis, &item.sig);
     let (attributes, inner) = function::by_place(&item.attrs);
     quote! {
@@ -71,6 +71,7 @@ struct Expansion {
     panics: Panics,
     /// It was written with `-> !`.
     never: bool,
+    is_async: bool,
 }
 
 impl Expansion {
@@ -91,6 +92,20 @@ impl Expansion {
             quote!(return)
         } else {
             quote!(#door::refused())
+        }
+    }
+
+    /// Runs what the user wrote so that its panic is caught; `returned` is the type of its value, where
+    /// that can be written.
+    fn caught(&self, code: &TokenStream, returned: Option<&TokenStream>) -> TokenStream {
+        let door = &self.door;
+        if self.is_async {
+            // A block has no return type: its type must be known ahead of the body, which may rely on it.
+            let known = returned.map(|ty| quote!(if false { return #door::never::<#ty>(); }));
+            quote!(#door::catch_async(async { #known #code }).await)
+        } else {
+            let returns = returned.map(|ty| quote!(-> #ty));
+            quote!(#door::catch(|| #returns { #code }))
         }
     }
 

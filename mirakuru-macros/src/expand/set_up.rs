@@ -45,14 +45,16 @@ impl Expansion {
         }
     }
 
-    /// What the user wrote stands in no closure where it need not: it may hold a `?`.
+    /// What the user wrote is caught where its panic would be taken for another; elsewhere it may hold a `?`.
     fn made(&self, process: &Process, name: &Ident) -> TokenStream {
         let (door, test) = (&self.door, &self.test);
         let executor = executor(process, door);
+        let executor = quote!(#door::prepared(#executor));
         if self.is_to_panic() {
-            self.let_some(name, &quote!(#test.made(|| #door::prepared(#executor))))
+            let caught = self.caught(&executor, None);
+            self.let_some(name, &quote!(#test.made(#caught)))
         } else {
-            quote!(let #name = #door::prepared(#executor);)
+            quote!(let #name = #executor;)
         }
     }
 
@@ -64,7 +66,7 @@ impl Expansion {
             Some(quote!((&#path, #lock)))
         });
         let wanted: Vec<_> = wanted.collect();
-        let locks = || self.let_some(&held, &quote!(#test.lock(&[#(#wanted),*])));
+        let locks = || self.let_some(&held, &quote!(#test.lock(|| [#(#wanted),*])));
         (!wanted.is_empty()).then(locks)
     }
 

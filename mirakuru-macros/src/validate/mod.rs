@@ -176,6 +176,10 @@ impl Reader<'_> {
     }
 
     fn finish(mut self, span: Span) -> Option<Process> {
+        // Whatever else is wrong: later attributes may name it.
+        if let Some(bind) = &self.options.bind {
+            self.bindings.push(bind.to_string());
+        }
         let Some((kind, key, source)) = self.kind.take() else {
             if !self.incomplete {
                 let kinds: Vec<_> = Kind::ALL
@@ -192,9 +196,6 @@ impl Reader<'_> {
         };
         if !self.incomplete {
             self.required(kind, &key, &source);
-        }
-        if let Some(bind) = &self.options.bind {
-            self.bindings.push(bind.to_string());
         }
         Some(Process {
             kind,

@@ -165,6 +165,10 @@ impl Reader<'_> {
 
     pub(super) fn signal(&mut self, expr: Expr) -> Option<SignalName> {
         let name = match (&expr, name_of(&expr)) {
+            // A constant of the user's may be called so too.
+            (Expr::Path(_), Some(name)) if check::is_far_from_signals(&name) => {
+                return Some(SignalName::Expr(expr));
+            }
             (_, Some(name)) if name.to_ascii_uppercase().starts_with("SIG") => name,
             (Expr::Lit(_), name) => name.unwrap_or_else(|| expr.to_token_stream().to_string()),
             _ => return Some(SignalName::Expr(expr)),
@@ -180,6 +184,10 @@ impl Reader<'_> {
 
     pub(super) fn choice(&mut self, expr: Expr, choices: &[&'static str]) -> Option<Choice> {
         let written = match (&expr, name_of(&expr)) {
+            // A constant.
+            (Expr::Path(_), Some(name)) if name.chars().all(|c| !c.is_ascii_lowercase()) => {
+                return Some(Choice::Expr(expr));
+            }
             (_, Some(name)) => name,
             (Expr::Lit(_), None) => String::new(),
             _ => return Some(Choice::Expr(expr)),
@@ -220,7 +228,10 @@ impl Reader<'_> {
     pub(super) fn take_map(&mut self, name: &str, pairs: Vec<(LitStr, Expr)>) {
         let mut seen: Vec<String> = Vec::new();
         for (key, value) in &pairs {
-            self.text(value);
+            // Nothing is filled in elsewhere.
+            if name == "env" {
+                self.text(value);
+            }
             if is_no_text(value) || matches!(value, Expr::Block(_) | Expr::Tuple(_)) {
                 self.mistakes.on(value, "this is to be a string");
             }

@@ -38,15 +38,6 @@ pub fn never<T>() -> T {
     unreachable!("it stands behind `if false`")
 }
 
-/// Where a step of a test that is not to panic gave nothing: it has panicked before.
-///
-/// # Panics
-///
-/// Always.
-pub fn refused() -> ! {
-    unreachable!("what fails in a test that is not to panic, panics")
-}
-
 struct CatchUnwind<F>(Pin<Box<F>>);
 
 impl<F: Future> Future for CatchUnwind<F> {

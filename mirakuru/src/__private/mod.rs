@@ -17,8 +17,8 @@ pub use ::core;
 /// What the expansion names of the public API, whatever the crate is called.
 pub use crate as api;
 
-pub use body::{ByCode, ByNothing, ByResult, Outcome, Verdict, catch, catch_async, never, refused};
-pub use process::{Given, Lent, Lockable, Process, bound, prepared};
+pub use body::{ByCode, ByNothing, ByResult, Outcome, Verdict, catch, catch_async, never};
+pub use process::{Given, Lent, Lockable, Ported, Process, bound, prepared};
 pub use values::{Time, duration, signal, text};
 
 use crate::error::Result;
@@ -47,32 +47,35 @@ pub enum Panics {
 }
 
 impl Test {
-    /// Makes an executor, for a test that is to panic: a panic of what the user wrote is not the one.
+    /// What came of making an executor, in a test that is to panic: a panic of what the user wrote is not
+    /// the one.
     #[must_use]
-    pub fn made<E>(&self, make: impl FnOnce() -> E) -> Option<E> {
-        self.set_up(&[], || Ok(make()))
+    pub fn made<E>(&self, caught: Outcome<E>) -> Option<E> {
+        self.settle(&[], caught.map(Ok))
     }
 
     /// Takes all fixed ports together and in one order, so that no two tests wait for each other.
     #[must_use]
     #[track_caller]
-    pub fn reserve(&self, processes: &[&dyn Process]) -> Option<()> {
-        self.set_up(&[], || reserve_all(processes))
+    pub fn reserve(&self, processes: &[&dyn Ported]) -> Option<()> {
+        self.settle(&[], catch(|| reserve_all(processes)))
     }
 
     /// Takes the locks on shared fixtures, where they are wanted, in one order too. Behind the ports: a
     /// body that takes a lock has them already.
     #[must_use]
     #[track_caller]
-    pub fn lock(
+    pub fn lock<const N: usize>(
         &self,
-        shared: &[(&'static dyn Lockable, bool)],
+        shared: impl FnOnce() -> [(&'static dyn Lockable, bool); N],
     ) -> Option<Vec<Box<dyn Any + Send>>> {
-        self.set_up(&[], || {
-            let mut wanted: Vec<_> = shared.iter().filter(|(_, wanted)| *wanted).collect();
+        let locks = catch(|| {
+            let wanted = shared().into_iter().filter(|(_, wanted)| *wanted);
+            let mut wanted: Vec<_> = wanted.collect();
             wanted.sort_by_key(|(shared, _)| shared.rank());
             wanted.iter().map(|(shared, _)| shared.lock()).collect()
-        })
+        });
+        self.settle(&[], locks)
     }
 
     #[must_use]
@@ -82,7 +85,7 @@ impl Test {
         before: &[&dyn Process],
         executor: impl FnOnce() -> Executor<R>,
     ) -> Option<Executor<R>> {
-        self.set_up(before, || executor().started())
+        self.settle(before, catch(|| executor().started()))
     }
 
     #[must_use]
@@ -91,22 +94,22 @@ impl Test {
         &self,
         before: &[&dyn Process],
         shared: impl FnOnce() -> &'static Shared<T>,
-    ) -> Option<Lent<'static, T>> {
-        self.set_up(before, || shared().get().map(Lent::of))
+    ) -> Option<Lent<T>> {
+        self.settle(before, catch(|| shared().get().map(Lent::of)))
     }
 
-    /// A step of the set-up. Where it fails, those before it stop first, as at every end; then the test
+    /// A step of the set-up. Where it failed, those before it stop first, as at every end; then the test
     /// fails: by a panic, and one that is to panic by none, as nothing that goes wrong ahead of its body
     /// is the panic that is waited for.
     #[track_caller]
-    fn set_up<T>(&self, before: &[&dyn Process], step: impl FnOnce() -> Result<T>) -> Option<T> {
-        let failed = match catch(step) {
+    fn settle<T>(&self, before: &[&dyn Process], step: Outcome<Result<T>>) -> Option<T> {
+        let why = match step {
             Ok(Ok(value)) => return Some(value),
             Ok(Err(error)) => Ok(error.to_string()),
             Err(panic) => Err(panic),
         };
         tell(&self.stop(before, true));
-        match failed {
+        match why {
             Ok(error) if self.panics == Panics::Never => panic!("{error}"),
             Err(panic) if self.panics == Panics::Never => resume_unwind(panic),
             Ok(error) => tell(&error),
@@ -130,16 +133,17 @@ impl Test {
         &self,
         processes: &[&dyn Process],
         caught: thread::Result<T>,
-        failed: impl FnOnce(&T) -> bool,
+        says_so: impl FnOnce(&T) -> bool,
     ) -> Option<T> {
         let is_to_panic = self.panics != Panics::Never;
         let failed = match &caught {
-            Ok(value) => is_to_panic || failed(value),
+            // An `Err` that the harness compares may be the right one.
+            Ok(value) => is_to_panic || (!self.judged && says_so(value)),
             Err(panic) => !self.expects(panic),
         };
         let errors = self.stop(processes, failed);
         match caught {
-            Ok(_) if !errors.is_empty() && !is_to_panic && (!failed || self.judged) => {
+            Ok(_) if !errors.is_empty() && !is_to_panic && !failed => {
                 panic!("{errors}")
             }
             Ok(value) => {
@@ -198,13 +202,22 @@ impl Test {
     }
 }
 
+/// Where a step of a test that is not to panic gave nothing: it has panicked before.
+///
+/// # Panics
+///
+/// Always.
+pub fn refused() -> ! {
+    unreachable!("what fails in a test that is not to panic, panics")
+}
+
 fn tell(text: &str) {
     if !text.is_empty() {
         events::say(text);
     }
 }
 
-fn reserve_all(processes: &[&dyn Process]) -> Result<()> {
+fn reserve_all(processes: &[&dyn Ported]) -> Result<()> {
     let mut fixed: Vec<_> = processes
         .iter()
         .filter_map(|process| Some((process.fixed_port()?, process)))

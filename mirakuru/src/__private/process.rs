@@ -1,4 +1,4 @@
-//! What a test has of a process: to reserve, to end, and to tell of.
+//! What a test has of a process: a port to reserve, an end, and a story.
 
 use std::any::Any;
 
@@ -8,11 +8,25 @@ use crate::port::OnConflict;
 use crate::readiness::Readiness;
 use crate::shared::{Fixture, Shared};
 
-/// One process of a test.
-pub trait Process {
+/// A process of the test's own, which may have a fixed port.
+pub trait Ported {
     fn fixed_port(&self) -> Option<u16>;
     /// Takes the lease on the fixed port ahead of the start.
     fn reserve(&self) -> Result<()>;
+}
+
+impl<R: Readiness> Ported for Executor<R> {
+    fn fixed_port(&self) -> Option<u16> {
+        self.port_to_reserve()
+    }
+
+    fn reserve(&self) -> Result<()> {
+        Self::reserve(self)
+    }
+}
+
+/// One process of a test.
+pub trait Process {
     /// Its files stay, where whoever runs the tests wants those of failures.
     fn keep(&self);
     fn end(&self) -> Result<()>;
@@ -23,14 +37,6 @@ pub trait Process {
 }
 
 impl<R: Readiness> Process for Executor<R> {
-    fn fixed_port(&self) -> Option<u16> {
-        self.port_to_reserve()
-    }
-
-    fn reserve(&self) -> Result<()> {
-        Self::reserve(self)
-    }
-
     fn keep(&self) {
         self.keep_after_failure();
     }
@@ -50,28 +56,20 @@ impl<R: Readiness> Process for Executor<R> {
 
 /// A shared fixture: not the test's to stop.
 #[derive(Debug)]
-pub struct Lent<'a, T> {
-    fixture: &'a T,
+pub struct Lent<T: 'static> {
+    fixture: &'static T,
     /// The service of it that the test found.
     found: Option<Which>,
 }
 
-impl<'a, T: Fixture> Lent<'a, T> {
-    pub fn of(fixture: &'a T) -> Self {
+impl<T: Fixture> Lent<T> {
+    pub fn of(fixture: &'static T) -> Self {
         let found = fixture.which();
         Self { fixture, found }
     }
 }
 
-impl<R: Readiness> Process for Lent<'_, Executor<R>> {
-    fn fixed_port(&self) -> Option<u16> {
-        None
-    }
-
-    fn reserve(&self) -> Result<()> {
-        Ok(())
-    }
-
+impl<R: Readiness> Process for Lent<Executor<R>> {
     fn keep(&self) {}
 
     fn end(&self) -> Result<()> {
@@ -120,7 +118,7 @@ impl<R: Readiness> Given for Executor<R> {
     }
 }
 
-impl<T> Given for Lent<'_, T> {
+impl<T> Given for Lent<T> {
     type Executor = T;
 
     fn given(&self) -> &T {

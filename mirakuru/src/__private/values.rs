@@ -5,6 +5,10 @@ use std::time::Duration;
 use crate::signal::Signal;
 
 /// A time as the attribute takes it where it is no literal.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no time",
+    note = "a time is a literal like \"10s\", a `Duration`, or seconds as `u64` or `f64`"
+)]
 pub trait Time {
     fn duration(self) -> Duration;
 }
@@ -23,7 +27,8 @@ impl Time for u64 {
 
 impl Time for f64 {
     fn duration(self) -> Duration {
-        Duration::from_secs_f64(self)
+        // What no time can be is over at once.
+        Duration::try_from_secs_f64(self).unwrap_or_default()
     }
 }
 

@@ -80,11 +80,17 @@ impl<R: Readiness> Executor<R> {
         }
     }
 
-    /// The host that the check names. `{host}` in it is the default: no other part gives one.
+    /// The host that the check names, or another executor's that it is bound to. `{host}` in it is the
+    /// default: no other part gives one.
     pub(super) fn settled_host(&self) -> String {
+        let default = Place {
+            host: "127.0.0.1".to_owned(),
+            bindings: self.config.bindings.clone(),
+            ..Place::default()
+        };
         let host = self.readiness.target().host;
-        host.filter(|host| !host.contains('{'))
-            .unwrap_or_else(|| "127.0.0.1".to_owned())
+        host.and_then(|host| default.fill(&host).ok())
+            .unwrap_or(default.host)
     }
 
     pub(super) fn place(&self, tmpdir: Option<PathBuf>, port: u16) -> Result<Place, String> {
@@ -176,13 +182,14 @@ impl<R: Readiness> Executor<R> {
     fn texts(&self) -> Vec<OsString> {
         let Config { command, shape, .. } = &self.config;
         let Target {
+            host,
             url,
             socket,
             filename,
             ..
         } = self.readiness.target();
         let mut texts = vec![OsString::from(command.shell_text())];
-        texts.extend(url.map(OsString::from));
+        texts.extend(host.into_iter().chain(url).map(OsString::from));
         texts.extend(
             [socket, filename, shape.cwd.clone()]
                 .into_iter()

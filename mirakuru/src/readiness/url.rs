@@ -24,7 +24,7 @@ pub(super) fn parse(filled: &str) -> Result<Url, String> {
 }
 
 /// What stands in the authority of a URL that may hold placeholders, which no parser would take:
-/// the host, and the port, 0 where it is `{port}`.
+/// the host, and the port, 0 where it is `{port}`. What another placeholder stands for is not known.
 pub(super) fn host_and_port(url: &str) -> (Option<String>, Option<u16>) {
     let Some((scheme, rest)) = url.split_once("://") else {
         return (None, None);
@@ -35,15 +35,15 @@ pub(super) fn host_and_port(url: &str) -> (Option<String>, Option<u16>) {
         .map_or(authority, |(_, host)| host);
     let default = if scheme == "https" { 443 } else { 80 };
     let (host, port) = match authority.rsplit_once(':') {
-        Some((host, "{port}")) => (host, 0),
-        Some((host, port)) if port.parse::<u16>().is_ok() => {
-            (host, port.parse().unwrap_or(default))
-        }
-        _ => (authority, default),
+        Some((host, "{port}")) => (host, Some(0)),
+        Some((host, port)) if port.ends_with('}') => (host, None),
+        Some((host, port)) if port.parse::<u16>().is_ok() => (host, port.parse().ok()),
+        _ if authority.ends_with(".addr}") => (authority, None),
+        _ => (authority, Some(default)),
     };
     let host = host.trim_start_matches('[').trim_end_matches(']');
-    let named = !host.is_empty() && host != "{host}";
-    (named.then(|| host.to_owned()), Some(port))
+    let named = !host.is_empty() && host != "{host}" && !host.ends_with(".addr}");
+    (named.then(|| host.to_owned()), port)
 }
 
 #[cfg(test)]
@@ -58,6 +58,11 @@ mod tests {
             (Some("127.0.0.1".into()), Some(0))
         );
         assert_eq!(found("http://{host}:{port}/"), (None, Some(0)));
+        assert_eq!(found("http://{db.addr}/"), (None, None));
+        assert_eq!(
+            found("http://{db.host}:{db.port}/"),
+            (Some("{db.host}".into()), None)
+        );
         assert_eq!(
             found("http://u:p@example.org:81"),
             (Some("example.org".into()), Some(81))

@@ -168,6 +168,37 @@ fn start_fails_of_test_case(_number: u8) {
     panic!("as it has to");
 }
 
+#[with_process(executor = cannot_start())]
+#[test_case::case(1 => panics; "case")]
+fn start_fails_of_a_case(_number: u8) {
+    panic!("as it has to");
+}
+
+static BROKEN: Shared<OutputExecutor> = Shared::new(cannot_start);
+
+#[with_process(shared = BROKEN)]
+#[test]
+#[should_panic]
+fn lent_one_cannot_start() {
+    panic!("as it has to");
+}
+
+#[with_process(shared = SHARED, lock = !is_again())]
+#[with_process(shared = SHARED, lock = is_again() && panic!("it is not there"))]
+#[test]
+#[should_panic]
+fn lock_panics() {
+    panic!("as it has to");
+}
+
+#[with_process(shared = SHARED, lock = true)]
+#[with_process(shared = SHARED, lock = is_again())]
+#[test]
+#[should_panic]
+fn lock_fails() {
+    panic!("as it has to");
+}
+
 #[with_process(output = [PRINTS, "hello"], banner = "hello")]
 #[test]
 #[should_panic(expected = "something else")]

@@ -2,11 +2,13 @@
 
 use mirakuru::with_process;
 
-struct Service;
+struct Service(u8);
 
 impl Service {
     #[with_process(simple = "sleep 60")]
-    fn method(&self) {}
+    fn method(&self) -> u8 {
+        self.0
+    }
 }
 
 fn main() {}

@@ -8,4 +8,10 @@ use mirakuru::with_process;
 #[test]
 fn bindings() {}
 
+/// What is bound is known, though its kind is not.
+#[with_process(tpc = "redis-server --port {port}", bind = db)]
+#[with_process(simple = "service {db.port}")]
+#[test]
+fn of_a_mistake() {}
+
 fn main() {}

@@ -7,7 +7,6 @@ use mirakuru::with_process;
     url = "http://127.0.0.1:{port}/{tmpdri}",
     cwd = "{tmp}",
     env = { A = "{hots}", B = "${home} {{name}} {1..9}" },
-    headers = { "X-Port" = "{port}" },
 )]
 #[test]
 fn near() {}

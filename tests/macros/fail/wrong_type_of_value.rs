@@ -12,6 +12,8 @@ use mirakuru::with_process;
 #[with_process(pid = "service", filename = true)]
 #[with_process(output = "service", banner = 'x')]
 #[with_process(http = "service", url = 80)]
+#[with_process(executor = "redis-server")]
+#[with_process(simple = "sleep 60", user = true)]
 #[with_process(shared = "SHARED")]
 #[test]
 fn values() {}
