@@ -124,7 +124,7 @@ fn a_passing_test_is_silent() {
     // The second gives an `Err`, which is right there.
     for test in [
         "reports::cases::passes",
-        "on_test_case::results::a_letter_that_is_none",
+        "on_test_case::results::test_case_2_a_letter_that_is_none",
     ] {
         for options in [&[][..], &["--nocapture"]] {
             let Report { passed, text } = again(test, options);
