@@ -185,7 +185,7 @@ impl Harness {
             }
             harness.is_test = true;
             harness.takes_parameters |= !takes_none(attribute);
-            if is_test_case(attribute) {
+            if panics::is_test_case(attribute) {
                 harness.arguments = Some(harness.arguments.unwrap_or_else(|| arguments(attribute)));
             }
         }
@@ -236,17 +236,6 @@ fn arguments(attribute: &Attribute) -> usize {
     // What cannot be read is the harness's to complain of.
     let _ = attribute.parse_args_with(read);
     count
-}
-
-/// `#[test_case(…)]`, `#[test_matrix(…)]`, or `#[test_case::case(…)]`, as that crate calls the first too.
-pub(crate) fn is_test_case(attribute: &Attribute) -> bool {
-    let segments = &attribute.path().segments;
-    let by_crate = segments.len() > 1 && segments.first().is_some_and(|of| of.ident == "test_case");
-    match name_of(attribute).as_str() {
-        "test_case" | "test_matrix" => true,
-        "case" => by_crate,
-        _ => false,
-    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use proc_macro2::{Delimiter, TokenTree};
 use syn::{Attribute, Expr, ExprLit, Lit, LitStr, Meta};
 
 use crate::args::Mistakes;
-use crate::function::{is_test_case, name_of};
+use crate::function::name_of;
 
 /// Whether its harness expects a panic.
 #[derive(Clone)]
@@ -61,6 +61,18 @@ pub(crate) fn is_judged(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| {
         is_test_case(attribute) && !matches!(outcome(&attribute.meta), Outcome::Any)
     })
+}
+
+/// `#[test_case(…)]`, `#[test_matrix(…)]`, or `#[test_case::case(…)]`, as that crate calls the first too. Where
+/// that is imported, what it expects tells it from a case of rstest, which expects nothing.
+pub(crate) fn is_test_case(attribute: &Attribute) -> bool {
+    let segments = &attribute.path().segments;
+    let by_crate = segments.len() > 1 && segments.first().is_some_and(|of| of.ident == "test_case");
+    match name_of(attribute).as_str() {
+        "test_case" | "test_matrix" => true,
+        "case" => by_crate || !matches!(outcome(&attribute.meta), Outcome::Any),
+        _ => false,
+    }
 }
 
 /// `#[case(…)]`, or with a name of its own `#[case::name(…)]`.
@@ -133,6 +145,16 @@ mod tests {
     use syn::parse_quote;
 
     use super::*;
+
+    #[test]
+    fn a_case_of_either_crate_is_known() {
+        assert!(is_test_case(&parse_quote!(#[test_case::case(1)])));
+        assert!(is_test_case(&parse_quote!(#[case(1 => panics)])));
+        assert!(!is_test_case(&parse_quote!(#[case(1)])));
+        assert!(!is_test_case(
+            &parse_quote!(#[case::name(match x { _ => 1 })])
+        ));
+    }
 
     #[test]
     fn what_a_case_expects_may_stand_behind_that_it_is_ignored() {
