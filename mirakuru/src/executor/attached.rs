@@ -45,7 +45,7 @@ impl<R: Readiness> Executor<R> {
             .shared_link()
             .is_none_or(|link| link.look(|state| state.lost))
             && let Some(link) = self.supervisor_of(place)?
-            && !self.adopt(&link)
+            && !self.adopt(&link, self.session.run().as_ref())
         {
             self.session.take_over(&link);
             self.end_what_nobody_knows();
@@ -163,27 +163,29 @@ impl<R: Readiness> Executor<R> {
         let Some(link) = self.session.shared_link() else {
             return;
         };
+        // Before the look: another thread of this process may be starting it anew meanwhile.
+        let known = self.session.run();
+        let known = known.as_ref();
         if link.look(|state| state.lost) {
             // It is left behind where it did not listen for long; the supervisor may live.
             let place = self.session.place();
             let anew = place.and_then(|place| Link::connect(&place.socket()).ok());
             if let Some(link) = anew
-                && !self.adopt(&link)
+                && !self.adopt(&link, known)
             {
-                self.session.outdated();
+                self.session.outdated(known);
             }
             return;
         }
         let number = link.look(State::current);
-        let known = self.session.run().map(|run| run.number);
-        if known != Some(number) && !self.adopt(&link) {
-            self.session.outdated();
+        if known.is_none_or(|run| run.number != number) && !self.adopt(&link, known) {
+            self.session.outdated(known);
         }
     }
 
     /// Takes over what a supervisor of the run tells of its service. Not one that is being started this
-    /// moment, or whose start nobody saw to its end.
-    fn adopt(&self, link: &Arc<Link>) -> bool {
+    /// moment, or whose start nobody saw to its end. It takes the place of what was known before.
+    fn adopt(&self, link: &Arc<Link>, known: Option<&Run>) -> bool {
         let Some((service, files)) = link.attach() else {
             return false;
         };
@@ -227,7 +229,7 @@ impl<R: Readiness> Executor<R> {
             ready: true,
             title: self.title().into(),
         };
-        self.session.adopt(run, &description);
+        self.session.adopt(run, &description, known);
         true
     }
 

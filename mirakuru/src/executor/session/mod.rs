@@ -57,6 +57,14 @@ struct State {
     run: Option<Run>,
 }
 
+impl State {
+    /// Whether the latest run is the one that a caller has seen.
+    fn still_knows(&self, known: Option<&Run>) -> bool {
+        let start = |run: &Run| run.context.start();
+        self.run.as_ref().map(start) == known.map(start)
+    }
+}
+
 impl Default for Session {
     fn default() -> Self {
         Self {
@@ -121,9 +129,13 @@ impl Session {
         }
     }
 
-    /// Another test process is starting it anew: what is known here is of a service that is gone.
-    pub(in crate::executor) fn outdated(&self) {
-        if let Some(latest) = &mut self.state().run {
+    /// It is being started anew, by another test process or thread: what was known is of a service that
+    /// is gone. What that thread has noted meanwhile stands.
+    pub(in crate::executor) fn outdated(&self, known: Option<&Run>) {
+        let mut state = self.state();
+        if state.still_knows(known)
+            && let Some(latest) = &mut state.run
+        {
             latest.up = false;
         }
     }
@@ -223,9 +235,18 @@ impl Session {
         self.state().kept_lock.is_some()
     }
 
-    /// A service that another test process started.
-    pub(in crate::executor) fn adopt(&self, run: Run, description: &Description) {
+    /// A service that another test process started, in place of what was known before; not where another
+    /// thread has noted a newer one meanwhile.
+    pub(in crate::executor) fn adopt(
+        &self,
+        run: Run,
+        description: &Description,
+        known: Option<&Run>,
+    ) {
         let mut state = self.state();
+        if !state.still_knows(known) {
+            return;
+        }
         state.command = Some((description.command.clone(), description.words.clone()));
         if description.port != 0 {
             state.port = Some(FreePort {

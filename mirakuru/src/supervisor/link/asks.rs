@@ -62,7 +62,7 @@ impl Link {
     ) -> Option<Result<u32, Failure>> {
         let patience = u64::try_from(order.farewell.patience.as_millis()).unwrap_or(u64::MAX);
         self.patience.store(patience, Ordering::Relaxed);
-        self.state().begin_service();
+        self.state().launched = None;
         let fds: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
         self.ask_with(&Request::Launch(Box::new(order)), &fds, deadline);
         self.wait(deadline, |state| state.launched.clone())

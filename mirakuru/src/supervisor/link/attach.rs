@@ -4,8 +4,8 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 
 use super::open::await_name;
 use super::{Link, SUPERVISOR_BOUND};
@@ -72,19 +72,32 @@ impl Link {
 
     /// What the latest service is, and its captured files.
     pub(crate) fn attach(&self) -> Option<(Service, Vec<OwnedFd>)> {
-        self.state().attached = None;
-        self.ask(&Request::Attach);
-        self.wait(Deadline::after(SUPERVISOR_BOUND), |state| {
-            state.attached.is_some().then_some(())
-        })?;
-        let attached = self.state().attached.take();
-        // Should the supervisor be killed, it is removed from here.
-        if let Some(directory) = attached
-            .as_ref()
-            .and_then(|(service, _)| service.directory.clone())
-        {
-            self.directory.get_or_init(|| directory);
+        if self.is_foreign() {
+            return None;
         }
-        attached
+        // Any thread may ask, and there is room for one answer.
+        let _turn = self
+            .attaching
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let deadline = Deadline::after(SUPERVISOR_BOUND);
+        loop {
+            self.state().attached = None;
+            self.ask(&Request::Attach);
+            self.wait(deadline, |state| state.attached.is_some().then_some(()))?;
+            let (current, attached) = {
+                let mut state = self.state();
+                (state.current(), state.attached.take())
+            };
+            let (service, files) = attached?;
+            // Another one may have been started behind the answer.
+            if service.number == current {
+                // Should the supervisor be killed, it is removed from here.
+                if let Some(directory) = service.directory.clone() {
+                    self.directory.get_or_init(|| directory);
+                }
+                return Some((service, files));
+            }
+        }
     }
 }

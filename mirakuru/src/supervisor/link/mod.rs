@@ -46,6 +46,8 @@ pub(crate) struct Link {
     shared: AtomicBool,
     /// Held for a whole frame.
     sending: Mutex<()>,
+    /// Held from the question to its answer.
+    attaching: Mutex<()>,
     /// Held by the thread that reads.
     inbox: Mutex<Inbox>,
     state: Mutex<State>,
@@ -99,6 +101,7 @@ impl Link {
             supervisor,
             shared: AtomicBool::new(false),
             sending: Mutex::default(),
+            attaching: Mutex::default(),
             inbox: Mutex::new(inbox),
             state: Mutex::default(),
             changed: Condvar::new(),

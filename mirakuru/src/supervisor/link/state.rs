@@ -96,7 +96,7 @@ impl State {
         self.output_news[stream as usize]
     }
 
-    /// What was told of an earlier service is no longer true.
+    /// What was told of an earlier service is no longer true. Answers stay for who asked.
     pub(super) fn begin_service(&mut self) {
         let mut former = std::mem::take(self);
         former
@@ -106,6 +106,11 @@ impl State {
             reading: former.reading,
             followers: former.followers,
             directory: former.directory,
+            leased: former.leased,
+            released: former.released,
+            shared: former.shared,
+            described: former.described,
+            attached: former.attached,
             output_news: former.output_news,
             path_news: former.path_news,
             lost: former.lost,
@@ -130,7 +135,13 @@ impl State {
             Event::Directory(made) => self.directory = Some(made),
             Event::Leased(leased) => self.leased = Some(leased),
             Event::Released(port) => self.released = Some(port),
-            Event::Launched(launched) => self.launched = Some(launched),
+            Event::Launched(launched) => {
+                // With the answer, not with the question: what was told in between is of the one before.
+                if launched.is_ok() {
+                    self.begin_service();
+                }
+                self.launched = Some(launched);
+            }
             Event::Exited(code) => self.exit = Some(code),
             Event::Empty => self.empty = true,
             Event::Output(stream) => {
