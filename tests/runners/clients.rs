@@ -54,6 +54,11 @@ fn a_service_is_known_to_all_when_the_restart_has_returned() {
 }
 
 #[test]
+fn threads_that_look_in_an_outage_do_not_start_another() {
+    passes_in_a_run("threads_that_look_in_an_outage_start_nothing");
+}
+
+#[test]
 fn an_attached_one_answers_all_that_a_local_one_does() {
     let run = Run::new();
     passes(run.nextest("attached_one"));

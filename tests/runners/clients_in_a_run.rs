@@ -8,7 +8,10 @@ use std::{
     env, fs,
     os::fd::RawFd,
     process::Command,
-    sync::Barrier,
+    sync::{
+        Barrier,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -217,6 +220,39 @@ fn what_another_started_is_known_at_once() {
             assert_eq!(other.pid(), one.pid());
         }
     }
+}
+
+/// A thread reads for all that share its client. Where one takes a look while another has the news in
+/// its hand that the service was started anew, and does not wait for it, it starts another. `ROUNDS`
+/// gives the race more time.
+#[test]
+fn threads_that_look_in_an_outage_start_nothing() {
+    let rounds = env::var("ROUNDS").map_or(MANY, |rounds| rounds.parse().expect("a number"));
+    let [first, second] = [&FIRST, &SECOND].map(|client| client.get().expect("it is there"));
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for (client, executor) in [(&FIRST, first), (&SECOND, second)] {
+            let over = &over;
+            scope.spawn(move || {
+                while !over.load(Ordering::Relaxed) {
+                    executor.running();
+                }
+            });
+            scope.spawn(move || {
+                while !over.load(Ordering::Relaxed) {
+                    executor.running();
+                    client.get().expect("it is there, or comes up again");
+                }
+            });
+        }
+        for _ in 0..rounds {
+            let outage = first.stopped().expect("it stops");
+            outage.restart().expect("it starts again");
+            THIRD.get().expect("it is there");
+        }
+        over.store(true, Ordering::Relaxed);
+    });
+    assert_eq!(starts(), 1 + rounds);
 }
 
 /// Runs what the variable says, as a test may that is about cargo.

@@ -40,10 +40,6 @@ impl<R: Readiness> Executor<R> {
         self.may_wait_for_others()?;
         let _exclusive = self.lock(place)?;
         self.session.settle_in(Arc::clone(place));
-        // While another thread reads, what has arrived may not be taken in yet: the answer comes behind it.
-        if let Some(link) = self.session.shared_link() {
-            link.attach();
-        }
         if self
             .session
             .shared_link()

@@ -58,10 +58,18 @@ struct State {
 }
 
 impl State {
-    /// Whether the latest run is the one that a caller has seen.
-    fn still_knows(&self, known: Option<&Run>) -> bool {
-        let start = |run: &Run| run.context.start();
-        self.run.as_ref().map(start) == known.map(start)
+    /// The latest run, where it is still the one that a caller has seen.
+    fn same(&mut self, known: &Run) -> Option<&mut Run> {
+        let latest = self.run.as_mut();
+        latest.filter(|latest| latest.context.start() == known.context.start())
+    }
+
+    /// Whether the latest run is the one that a caller has seen, or there is still none.
+    fn still_knows(&mut self, known: Option<&Run>) -> bool {
+        match known {
+            Some(run) => self.same(run).is_some(),
+            None => self.run.is_none(),
+        }
     }
 }
 
@@ -122,9 +130,7 @@ impl Session {
     }
 
     pub(in crate::executor) fn note_ready(&self, run: &Run) {
-        if let Some(latest) = &mut self.state().run
-            && latest.context.start() == run.context.start()
-        {
+        if let Some(latest) = self.state().same(run) {
             latest.ready = true;
         }
     }
@@ -132,9 +138,8 @@ impl Session {
     /// It is being started anew, by another test process or thread: what was known is of a service that
     /// is gone. What that thread has noted meanwhile stands.
     pub(in crate::executor) fn outdated(&self, known: Option<&Run>) {
-        let mut state = self.state();
-        if state.still_knows(known)
-            && let Some(latest) = &mut state.run
+        if let Some(run) = known
+            && let Some(latest) = self.state().same(run)
         {
             latest.up = false;
         }
@@ -283,9 +288,7 @@ impl Session {
         let gone = run.link.stop(plan);
         run.tell_of_end(gone.as_ref(), begun.elapsed());
         // Another thread may have started it again since this run was looked up.
-        if let Some(latest) = &mut self.state().run
-            && latest.context.start() == run.context.start()
-        {
+        if let Some(latest) = self.state().same(run) {
             latest.up = false;
         }
         if let Some(pid_file) = &run.pid_file {

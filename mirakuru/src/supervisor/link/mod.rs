@@ -1,12 +1,10 @@
 //! The test's end of a supervisor: requests go out, events come in, any number of threads wait.
 //!
-//! There is no reading thread. Whoever waits first reads the socket for all; when it has what it
-//! wants, the next takes over. A wait therefore costs one `poll`, and an idle executor nothing.
-
 mod asks;
 mod attach;
 mod end;
 mod open;
+mod reading;
 mod state;
 mod sweep;
 
@@ -25,7 +23,7 @@ use super::wire::{self, Inbox};
 use crate::exit::Permit;
 use crate::sys::{self, ProcessFd};
 use crate::wait::Deadline;
-use open::{Read, await_greeting, read_events, run_again, unique_name};
+use open::{await_greeting, run_again, unique_name};
 
 /// How long a supervisor may take to come up, and to end once nothing is left to do: generous, as
 /// only a machine in trouble gets there.
@@ -128,74 +126,6 @@ impl Link {
     /// The environment entry that marks the tree.
     pub(crate) fn mark(&self) -> (&'static str, &str) {
         (MARK, &self.name)
-    }
-
-    /// Waits until `look` is satisfied by what was told, or the deadline.
-    pub(crate) fn wait<T>(
-        &self,
-        deadline: Deadline,
-        mut look: impl FnMut(&State) -> Option<T>,
-    ) -> Option<T> {
-        if self.is_foreign() {
-            return None;
-        }
-        let mut state = self.state();
-        let mut last = false;
-        loop {
-            if let Some(found) = look(&state) {
-                return Some(found);
-            }
-            if last || state.lost {
-                return None;
-            }
-            let remaining = deadline.remaining();
-            if state.reading {
-                last = remaining.is_zero();
-                state.followers += 1;
-                let waited = self
-                    .changed
-                    .wait_timeout(state, remaining.min(SUPERVISOR_BOUND));
-                state = waited.unwrap_or_else(PoisonError::into_inner).0;
-                state.followers -= 1;
-                continue;
-            }
-            state.reading = true;
-            drop(state);
-            let read = self.read(remaining);
-            // Nothing had arrived when the deadline passed, or it has been taken in.
-            last = deadline.has_passed();
-            state = self.state();
-            state.reading = false;
-            for (event, fds) in read.events {
-                state.apply(event, fds);
-            }
-            // What was said last counts, and the end behind it is known at once.
-            state.lost |= read.ended;
-            // Also wakes who takes over the reading. The call costs even where nobody waits.
-            if state.followers > 0 {
-                self.changed.notify_all();
-            }
-        }
-    }
-
-    /// What is known now, with what has arrived taken in.
-    pub(crate) fn look<T>(&self, look: impl Fn(&State) -> T) -> T {
-        if self.is_foreign() {
-            // Not even the lock: a thread that is not in this process may hold it.
-            return look(&State::lost());
-        }
-        self.wait(Deadline::after(Duration::ZERO), |_| None::<()>);
-        look(&self.state())
-    }
-
-    /// What is known without another look at the socket.
-    pub(crate) fn known<T>(&self, look: impl Fn(&State) -> T) -> T {
-        look(&self.state())
-    }
-
-    fn read(&self, wait: Duration) -> Read {
-        let mut inbox = self.inbox.lock().unwrap_or_else(PoisonError::into_inner);
-        read_events(&self.socket, self.supervisor.wakeup(), &mut inbox, wait)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -1,17 +1,16 @@
 //! How a supervisor comes up, seen from the test process: this program is run again, and greets.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use nix::poll::{PollFd, PollFlags};
-
+use super::reading::{News, Read, await_news, take_in};
 use crate::supervisor::protocol::{ENTRY, Event, SUPERVISOR};
-use crate::supervisor::wire::{Arrived, Inbox};
+use crate::supervisor::wire::Inbox;
 use crate::sys::{self, ProcessFd};
 use crate::wait::Deadline;
 
@@ -42,7 +41,7 @@ pub(super) fn await_greeting(
         // The end of the socket does not show where a forked child holds the other end too.
         let has_ended = !matches!(child.try_wait(), Ok(None));
         let wait = deadline.remaining().min(LOOK);
-        let read = read_events(socket, None, &mut inbox, wait);
+        let read = read_within(wait, socket, &mut inbox);
         let hello = |(event, _): &(Event, _)| *event == Event::Hello;
         if let Some((_, fds)) = read.events.into_iter().find(hello) {
             let process =
@@ -65,7 +64,7 @@ pub(super) fn await_greeting(
 pub(super) fn await_name(socket: &UnixStream, deadline: Deadline) -> io::Result<(Inbox, String)> {
     let mut inbox = Inbox::default();
     loop {
-        let read = read_events(socket, None, &mut inbox, deadline.remaining());
+        let read = read_within(deadline.remaining(), socket, &mut inbox);
         for (event, _) in read.events {
             if let Event::Named(name) = event {
                 return Ok((inbox, name));
@@ -80,54 +79,12 @@ pub(super) fn await_name(socket: &UnixStream, deadline: Deadline) -> io::Result<
     }
 }
 
-/// What a look at the socket brought.
-#[derive(Default)]
-pub(super) struct Read {
-    pub(super) events: Vec<(Event, Vec<OwnedFd>)>,
-    /// The socket came to its end behind them, or the supervisor.
-    pub(super) ended: bool,
-}
-
-/// What arrives within this time.
-pub(super) fn read_events(
-    socket: &UnixStream,
-    supervisor: Option<BorrowedFd<'_>>,
-    inbox: &mut Inbox,
-    wait: Duration,
-) -> Read {
-    let readable = |fd| PollFd::new(fd, PollFlags::POLLIN);
-    let mut fds: Vec<_> = [Some(socket.as_fd()), supervisor]
-        .into_iter()
-        .flatten()
-        .map(readable)
-        .collect();
-    let wait = Some(wait).filter(|wait| *wait != Duration::MAX);
-    if sys::poll_for(&mut fds, wait) == Ok(0) {
-        return Read::default();
+/// What arrives within this time, where only one thread knows the socket yet.
+fn read_within(wait: Duration, socket: &UnixStream, inbox: &mut Inbox) -> Read {
+    match await_news(socket, None, wait) {
+        News::Nothing => Read::default(),
+        _ => take_in(socket, inbox),
     }
-    // Of the process, not only of the socket: a forked child may hold the other end of that.
-    let mut ended = fds
-        .get(1)
-        .is_some_and(|process| process.any() == Some(true));
-    loop {
-        match inbox.receive(socket) {
-            Ok(Arrived::Something) => {}
-            Ok(Arrived::Nothing) => break,
-            Ok(Arrived::End) | Err(_) => {
-                ended = true;
-                break;
-            }
-        }
-    }
-    let mut events = Vec::new();
-    while let Some(frame) = inbox.next() {
-        match Event::decode(&frame.bytes) {
-            Some(event) => events.push((event, frame.fds)),
-            // Not our supervisor's: there is no way on.
-            None => ended = true,
-        }
-    }
-    Read { events, ended }
 }
 
 /// A name that no other supervisor has: the standard library's per-process random keys, the pid,

@@ -12,9 +12,7 @@ use crate::supervisor::protocol::{Event, Failure, Gone, Leased, Service, Stream}
     reason = "facts that do not depend on each other"
 )]
 pub(crate) struct State {
-    pub(super) reading: bool,
-    /// Threads that wait for the one that reads.
-    pub(super) followers: usize,
+    pub(super) reading: Reading,
     pub(crate) directory: Option<Result<PathBuf, Failure>>,
     pub(super) leased: Option<Leased>,
     pub(super) released: Option<u16>,
@@ -40,6 +38,19 @@ pub(crate) struct State {
     pub(super) watches: Watches,
     /// The socket came to its end without our asking: somebody killed the supervisor.
     pub(crate) lost: bool,
+}
+
+/// The thread that reads for all, and those who wait for it.
+#[derive(Debug, Default)]
+pub(super) struct Reading {
+    /// There is one.
+    pub(super) on: bool,
+    /// It has taken something from the socket, or is about to, that nobody knows of yet.
+    pub(super) in_hand: bool,
+    /// How often what was in hand became known.
+    pub(super) count: u64,
+    /// Threads that wait for it.
+    pub(super) followers: usize,
 }
 
 /// The watches of the latest service that are on their way.
@@ -104,7 +115,6 @@ impl State {
             .extend(former.exit.map(|code| (former.service, code)));
         *self = Self {
             reading: former.reading,
-            followers: former.followers,
             directory: former.directory,
             leased: former.leased,
             released: former.released,

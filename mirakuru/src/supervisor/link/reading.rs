@@ -1,0 +1,179 @@
+//! How a test process hears its supervisor: any number of threads wait, and one reads for all.
+//!
+//! There is no reading thread. Whoever waits first reads the socket for all; when it has what it
+//! wants, the next takes over. A wait therefore costs one `poll`, and an idle executor nothing.
+//! A look wants no more than what has arrived, but all of that: what the reader has in hand, or was
+//! woken for, is waited for.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::{MutexGuard, PoisonError};
+use std::time::Duration;
+
+use nix::poll::{PollFd, PollFlags};
+
+use super::{Link, SUPERVISOR_BOUND, State};
+use crate::supervisor::protocol::Event;
+use crate::supervisor::wire::{Arrived, Inbox};
+use crate::sys;
+use crate::wait::Deadline;
+
+impl Link {
+    /// Waits until `look` is satisfied by what was told, or by what has arrived at the deadline.
+    pub(crate) fn wait<T>(
+        &self,
+        deadline: Deadline,
+        mut look: impl FnMut(&State) -> Option<T>,
+    ) -> Option<T> {
+        if self.is_foreign() {
+            return None;
+        }
+        let mut state = self.state();
+        let mut last = false;
+        // By when all is known that had arrived at the deadline.
+        let mut enough = None;
+        loop {
+            if let Some(found) = look(&state) {
+                return Some(found);
+            }
+            if last || state.lost {
+                return None;
+            }
+            let remaining = deadline.remaining();
+            if !state.reading.on {
+                // Nothing had arrived when the deadline passed, or it is known behind this.
+                last = remaining.is_zero();
+                state = self.read_for_all(state, remaining);
+                continue;
+            }
+            let bound = if remaining.is_zero() {
+                let reading = &state.reading;
+                // What is in hand may have been taken before the rest arrived.
+                let enough = *enough.get_or_insert(reading.count + 1 + u64::from(reading.in_hand));
+                if reading.count >= enough || !(reading.in_hand || self.has_news()) {
+                    return None;
+                }
+                SUPERVISOR_BOUND
+            } else {
+                remaining.min(SUPERVISOR_BOUND)
+            };
+            state.reading.followers += 1;
+            let waited = self.changed.wait_timeout(state, bound);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            state.reading.followers -= 1;
+        }
+    }
+
+    /// What is known now, with what has arrived taken in.
+    pub(crate) fn look<T>(&self, look: impl Fn(&State) -> T) -> T {
+        if self.is_foreign() {
+            // Not even the lock: a thread that is not in this process may hold it.
+            return look(&State::lost());
+        }
+        self.wait(Deadline::after(Duration::ZERO), |_| None::<()>);
+        look(&self.state())
+    }
+
+    /// What is known without another look at the socket.
+    pub(crate) fn known<T>(&self, look: impl Fn(&State) -> T) -> T {
+        look(&self.state())
+    }
+
+    /// Waits this long for something to arrive, and lets everyone know it.
+    fn read_for_all<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State>,
+        wait: Duration,
+    ) -> MutexGuard<'a, State> {
+        state.reading.on = true;
+        drop(state);
+        let arrived = await_news(&self.socket, self.supervisor.wakeup(), wait);
+        state = self.state();
+        if arrived != News::Nothing {
+            // Said ahead of the taking: who looks finds it at the socket, or in hand.
+            state.reading.in_hand = true;
+            drop(state);
+            let mut inbox = self.inbox.lock().unwrap_or_else(PoisonError::into_inner);
+            let read = take_in(&self.socket, &mut inbox);
+            drop(inbox);
+            state = self.state();
+            for (event, fds) in read.events {
+                state.apply(event, fds);
+            }
+            // What was said last counts, and the end behind it is known at once. Of the process, not
+            // only of the socket: a forked child may hold the other end of that.
+            state.lost |= read.ended || arrived == News::End;
+            state.reading.in_hand = false;
+            state.reading.count += 1;
+        }
+        state.reading.on = false;
+        // Also wakes who takes over the reading. The call costs even where nobody waits.
+        if state.reading.followers > 0 {
+            self.changed.notify_all();
+        }
+        state
+    }
+
+    fn has_news(&self) -> bool {
+        await_news(&self.socket, self.supervisor.wakeup(), Duration::ZERO) != News::Nothing
+    }
+}
+
+/// What a wait at the socket came to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum News {
+    Nothing,
+    Something,
+    /// The supervisor ended; what it said last may be there.
+    End,
+}
+
+/// Waits this long at most; takes nothing.
+pub(super) fn await_news(
+    socket: &UnixStream,
+    supervisor: Option<BorrowedFd<'_>>,
+    wait: Duration,
+) -> News {
+    let readable = |fd| PollFd::new(fd, PollFlags::POLLIN);
+    let mut fds: Vec<_> = [Some(socket.as_fd()), supervisor]
+        .into_iter()
+        .flatten()
+        .map(readable)
+        .collect();
+    let wait = Some(wait).filter(|wait| *wait != Duration::MAX);
+    if sys::poll_for(&mut fds, wait) == Ok(0) {
+        return News::Nothing;
+    }
+    match fds.get(1).and_then(PollFd::any) {
+        Some(true) => News::End,
+        _ => News::Something,
+    }
+}
+
+/// What was taken from the socket.
+#[derive(Default)]
+pub(super) struct Read {
+    pub(super) events: Vec<(Event, Vec<OwnedFd>)>,
+    /// The socket came to its end behind them.
+    pub(super) ended: bool,
+}
+
+/// All that has arrived; never waits.
+pub(super) fn take_in(socket: &UnixStream, inbox: &mut Inbox) -> Read {
+    let mut ended = loop {
+        match inbox.receive(socket) {
+            Ok(Arrived::Something) => {}
+            Ok(Arrived::Nothing) => break false,
+            Ok(Arrived::End) | Err(_) => break true,
+        }
+    };
+    let mut events = Vec::new();
+    while let Some(frame) = inbox.next() {
+        match Event::decode(&frame.bytes) {
+            Some(event) => events.push((event, frame.fds)),
+            // Not our supervisor's: there is no way on.
+            None => ended = true,
+        }
+    }
+    Read { events, ended }
+}
