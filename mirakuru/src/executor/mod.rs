@@ -29,6 +29,7 @@ use crate::command::{CommandLine, EnvChange, Resource, Stdio};
 use crate::events::{self, Step};
 use crate::port::OnConflict;
 use crate::readiness::{Readiness, When};
+use crate::shared::Scope;
 use crate::signal::Signal;
 
 #[cfg(feature = "http")]
@@ -274,9 +275,9 @@ impl<R: Readiness> Executor<R> {
             .unwrap_or(self.config.kind)
     }
 
-    /// Tests share it, from now on and under this name, if it has one.
-    pub(crate) fn become_fixture(&self, name: Option<&'static str>) {
-        self.session.become_fixture(name);
+    /// Tests share it from now on.
+    pub(crate) fn become_fixture(&self, scope: Scope) {
+        self.session.become_fixture(scope);
     }
 }
 

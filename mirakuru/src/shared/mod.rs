@@ -56,8 +56,11 @@ pub struct Shared<T> {
     in_use: Turn,
 }
 
-enum Scope {
+/// Which tests have it in common.
+#[derive(Clone, Copy)]
+pub(crate) enum Scope {
     Process,
+    /// By this name.
     Run(&'static str),
 }
 
@@ -159,10 +162,7 @@ impl<T: Fixture> Shared<T> {
     fn made(&self) -> &T {
         self.made.get_or_init(|| {
             let made = (self.make)();
-            made.become_fixture(match self.scope {
-                Scope::Process => None,
-                Scope::Run(name) => Some(name),
-            });
+            made.become_fixture(self.scope);
             made
         })
     }
@@ -259,6 +259,7 @@ mod sealed {
     use std::path::Path;
     use std::sync::Arc;
 
+    use super::Scope;
     use super::lock::FileLock;
     use super::run::RunPlace;
     use crate::error::{Error, Result};
@@ -267,7 +268,7 @@ mod sealed {
     use crate::wait::Deadline;
 
     pub trait Sealed {
-        fn become_fixture(&self, name: Option<&'static str>);
+        fn become_fixture(&self, scope: Scope);
         fn start_again_if_dead(&self) -> Result<()>;
         fn join(&self, place: &Arc<RunPlace>) -> Result<()>;
         fn lock_file(&self, path: &Path, queue: Deadline) -> Result<FileLock>;
@@ -285,8 +286,8 @@ mod sealed {
 impl<R: Readiness> sealed::Sealed for Executor<R> {
     // The executor's own methods of these names.
 
-    fn become_fixture(&self, name: Option<&'static str>) {
-        Self::become_fixture(self, name);
+    fn become_fixture(&self, scope: Scope) {
+        Self::become_fixture(self, scope);
     }
 
     fn start_again_if_dead(&self) -> Result<()> {

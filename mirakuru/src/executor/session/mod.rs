@@ -14,6 +14,7 @@ use crate::command::Prepared;
 use crate::events::Step;
 use crate::executor::run::Run;
 use crate::port::Held;
+use crate::shared::Scope;
 use crate::shared::lock::FileLock;
 use crate::shared::run::RunPlace;
 use crate::shared::turn::{self, Turn};
@@ -40,10 +41,8 @@ struct State {
     port: Option<FreePort>,
     /// The lease on the fixed port, and the name of the supervisor that has it.
     held: Option<(Held, String)>,
-    /// Tests share it: it is not stopped before the process ends.
-    fixture: bool,
-    /// By which the run knows it.
-    fixture_name: Option<&'static str>,
+    /// Tests share it: it is not stopped before this ends.
+    fixture: Option<Scope>,
     /// How often in a row tests that share it could not start it.
     failures: u32,
     /// Where the run shares it.
@@ -194,17 +193,20 @@ impl Session {
         self.state().place = Some(place);
     }
 
-    pub(in crate::executor) fn become_fixture(&self, name: Option<&'static str>) {
-        let mut state = self.state();
-        (state.fixture, state.fixture_name) = (true, name);
+    pub(in crate::executor) fn become_fixture(&self, scope: Scope) {
+        self.state().fixture = Some(scope);
     }
 
+    /// By which the run knows it.
     pub(in crate::executor) fn fixture_name(&self) -> Option<&'static str> {
-        self.state().fixture_name
+        match self.state().fixture {
+            Some(Scope::Run(name)) => Some(name),
+            Some(Scope::Process) | None => None,
+        }
     }
 
     pub(in crate::executor) fn is_fixture(&self) -> bool {
-        self.state().fixture
+        self.state().fixture.is_some()
     }
 
     pub(in crate::executor) fn failures(&self) -> u32 {
