@@ -235,12 +235,12 @@ fn threads_that_look_in_an_outage_start_nothing() {
             let over = &over;
             scope.spawn(move || {
                 while !over.load(Ordering::Relaxed) {
-                    executor.running();
+                    let _ = executor.running();
                 }
             });
             scope.spawn(move || {
                 while !over.load(Ordering::Relaxed) {
-                    executor.running();
+                    let _ = executor.running();
                     client.get().expect("it is there, or comes up again");
                 }
             });

@@ -10,6 +10,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
+use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags};
 
 use super::{Link, SUPERVISOR_BOUND, State};
@@ -17,6 +18,9 @@ use crate::supervisor::protocol::Event;
 use crate::supervisor::wire::{Arrived, Inbox};
 use crate::sys;
 use crate::wait::Deadline;
+
+/// How long who looks waits for the reader before it looks again: no wait rests on one wake-up alone.
+const LOOK: Duration = Duration::from_secs(1);
 
 impl Link {
     /// Waits until `look` is satisfied by what was told, or by what has arrived at the deadline.
@@ -41,9 +45,9 @@ impl Link {
             }
             let remaining = deadline.remaining();
             if !state.reading.on {
-                // Nothing had arrived when the deadline passed, or it is known behind this.
-                last = remaining.is_zero();
                 state = self.read_for_all(state, remaining);
+                // Nothing had arrived when the deadline passed, or it is known now.
+                last = deadline.has_passed();
                 continue;
             }
             let bound = if remaining.is_zero() {
@@ -53,7 +57,7 @@ impl Link {
                 if reading.count >= enough || !(reading.in_hand || self.has_news()) {
                     return None;
                 }
-                SUPERVISOR_BOUND
+                LOOK
             } else {
                 remaining.min(SUPERVISOR_BOUND)
             };
@@ -141,7 +145,14 @@ pub(super) fn await_news(
         .map(readable)
         .collect();
     let wait = Some(wait).filter(|wait| *wait != Duration::MAX);
-    if sys::poll_for(&mut fds, wait) == Ok(0) {
+    let polled = loop {
+        match sys::poll_for(&mut fds, wait) {
+            // A signal is no news to who only looks; who waits looks at the deadline in between.
+            Err(Errno::EINTR) if wait == Some(Duration::ZERO) => {}
+            polled => break polled,
+        }
+    };
+    if polled == Ok(0) {
         return News::Nothing;
     }
     match fds.get(1).and_then(PollFd::any) {
