@@ -222,6 +222,15 @@ fn what_another_started_is_known_at_once() {
     }
 }
 
+/// Says so when it is dropped.
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// A thread reads for all that share its client. Where one takes a look while another has the news in
 /// its hand that the service was started anew, and does not wait for it, it starts another. `ROUNDS`
 /// gives the race more time.
@@ -231,6 +240,8 @@ fn threads_that_look_in_an_outage_start_nothing() {
     let [first, second] = [&FIRST, &SECOND].map(|client| client.get().expect("it is there"));
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
+        // Also where an outage fails: the scope waits for its threads.
+        let _ends = Ends(&over);
         for (client, executor) in [(&FIRST, first), (&SECOND, second)] {
             let over = &over;
             scope.spawn(move || {
@@ -250,7 +261,6 @@ fn threads_that_look_in_an_outage_start_nothing() {
             outage.restart().expect("it starts again");
             THIRD.get().expect("it is there");
         }
-        over.store(true, Ordering::Relaxed);
     });
     assert_eq!(starts(), 1 + rounds);
 }

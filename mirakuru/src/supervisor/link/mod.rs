@@ -1,5 +1,6 @@
-//! The test's end of a supervisor: requests go out, events come in, any number of threads wait.
-//!
+//! The test's end of a supervisor: any number of threads send requests, and wait for what it tells
+//! (`reading.rs` says how).
+
 mod asks;
 mod attach;
 mod end;

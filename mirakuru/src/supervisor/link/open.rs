@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::reading::{News, Read, await_news, take_in};
+use super::reading::{Read, Wakeup, await_news, take_in};
 use crate::supervisor::protocol::{ENTRY, Event, SUPERVISOR};
 use crate::supervisor::wire::Inbox;
 use crate::sys::{self, ProcessFd};
@@ -82,7 +82,7 @@ pub(super) fn await_name(socket: &UnixStream, deadline: Deadline) -> io::Result<
 /// What arrives within this time, where only one thread knows the socket yet.
 fn read_within(wait: Duration, socket: &UnixStream, inbox: &mut Inbox) -> Read {
     match await_news(socket, None, wait) {
-        News::Nothing => Read::default(),
+        Wakeup::Nothing => Read::default(),
         _ => take_in(socket, inbox),
     }
 }

@@ -19,6 +19,19 @@ use crate::supervisor::wire::{Arrived, Inbox};
 use crate::sys;
 use crate::wait::Deadline;
 
+/// The thread that reads for all, and those who wait for it.
+#[derive(Debug, Default)]
+pub(super) struct Reading {
+    /// A thread reads.
+    on: bool,
+    /// It has taken something from the socket, or is about to, that nobody knows of yet.
+    in_hand: bool,
+    /// How often what was in hand became known.
+    count: u64,
+    /// Threads that wait for it.
+    followers: usize,
+}
+
 /// How long who looks waits for the reader before it looks again: no wait rests on one wake-up alone.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -45,9 +58,10 @@ impl Link {
             }
             let remaining = deadline.remaining();
             if !state.reading.on {
-                state = self.read_for_all(state, remaining);
-                // Nothing had arrived when the deadline passed, or it is known now.
-                last = deadline.has_passed();
+                let (known, woken) = self.read_for_all(state, remaining);
+                state = known;
+                // Nothing had arrived when the deadline passed, or all of it is known now.
+                last = remaining.is_zero() || (woken == Wakeup::Nothing && deadline.has_passed());
                 continue;
             }
             let bound = if remaining.is_zero() {
@@ -88,12 +102,12 @@ impl Link {
         &'a self,
         mut state: MutexGuard<'a, State>,
         wait: Duration,
-    ) -> MutexGuard<'a, State> {
+    ) -> (MutexGuard<'a, State>, Wakeup) {
         state.reading.on = true;
         drop(state);
-        let arrived = await_news(&self.socket, self.supervisor.wakeup(), wait);
+        let woken = await_news(&self.socket, self.supervisor.wakeup(), wait);
         state = self.state();
-        if arrived != News::Nothing {
+        if woken != Wakeup::Nothing {
             // Said ahead of the taking: who looks finds it at the socket, or in hand.
             state.reading.in_hand = true;
             drop(state);
@@ -106,7 +120,7 @@ impl Link {
             }
             // What was said last counts, and the end behind it is known at once. Of the process, not
             // only of the socket: a forked child may hold the other end of that.
-            state.lost |= read.ended || arrived == News::End;
+            state.lost |= read.ended || woken == Wakeup::End;
             state.reading.in_hand = false;
             state.reading.count += 1;
         }
@@ -115,17 +129,17 @@ impl Link {
         if state.reading.followers > 0 {
             self.changed.notify_all();
         }
-        state
+        (state, woken)
     }
 
     fn has_news(&self) -> bool {
-        await_news(&self.socket, self.supervisor.wakeup(), Duration::ZERO) != News::Nothing
+        await_news(&self.socket, self.supervisor.wakeup(), Duration::ZERO) != Wakeup::Nothing
     }
 }
 
-/// What a wait at the socket came to.
+/// What ended a wait at the socket.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum News {
+pub(super) enum Wakeup {
     Nothing,
     Something,
     /// The supervisor ended; what it said last may be there.
@@ -137,7 +151,7 @@ pub(super) fn await_news(
     socket: &UnixStream,
     supervisor: Option<BorrowedFd<'_>>,
     wait: Duration,
-) -> News {
+) -> Wakeup {
     let readable = |fd| PollFd::new(fd, PollFlags::POLLIN);
     let mut fds: Vec<_> = [Some(socket.as_fd()), supervisor]
         .into_iter()
@@ -153,11 +167,11 @@ pub(super) fn await_news(
         }
     };
     if polled == Ok(0) {
-        return News::Nothing;
+        return Wakeup::Nothing;
     }
     match fds.get(1).and_then(PollFd::any) {
-        Some(true) => News::End,
-        _ => News::Something,
+        Some(true) => Wakeup::End,
+        _ => Wakeup::Something,
     }
 }
 
@@ -187,4 +201,88 @@ pub(super) fn take_in(socket: &UnixStream, inbox: &mut Inbox) -> Read {
         }
     }
     Read { events, ended }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::thread;
+
+    use nix::unistd::Pid;
+
+    use super::*;
+    use crate::supervisor::wire;
+    use crate::sys::ProcessFd;
+
+    /// A link whose other end the test has; its supervisor is this process, which lives.
+    fn link() -> (Link, UnixStream) {
+        let (socket, other_end) = UnixStream::pair().expect("a socket");
+        let supervisor = ProcessFd::open(Pid::this()).expect("it lives");
+        let link = Link::new(0, String::new(), socket, supervisor, Inbox::default());
+        (link, other_end)
+    }
+
+    /// Somebody reads, and has something in hand.
+    fn take(link: &Link) {
+        let mut state = link.state();
+        (state.reading.on, state.reading.in_hand) = (true, true);
+    }
+
+    /// What it has in hand is known: a service began. Whether it goes on to read.
+    fn make_known(link: &Link, goes_on: bool) {
+        let mut state = link.state();
+        state.apply(Event::Began, Vec::new());
+        (state.reading.on, state.reading.in_hand) = (goes_on, false);
+        state.reading.count += 1;
+        link.changed.notify_all();
+    }
+
+    fn wait_until(is_so: impl Fn() -> bool) {
+        while !is_so() {
+            thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn a_look_waits_for_what_another_thread_has_in_hand() {
+        let (link, _other_end) = link();
+        take(&link);
+        thread::scope(|scope| {
+            let look = scope.spawn(|| link.look(State::current));
+            wait_until(|| look.is_finished() || link.state().reading.followers == 1);
+            make_known(&link, false);
+            assert_eq!(look.join().expect("no panic"), 1);
+        });
+    }
+
+    #[test]
+    fn a_look_waits_for_what_had_arrived_behind_that() {
+        let (link, other_end) = link();
+        take(&link);
+        let soon = Deadline::after(SUPERVISOR_BOUND);
+        wire::send(&other_end, &Event::Began.encode(), &[], soon).expect("there is room");
+        let looks = AtomicUsize::new(0);
+        thread::scope(|scope| {
+            // As `look` does.
+            let look = scope.spawn(|| {
+                link.wait(Deadline::after(Duration::ZERO), |_| {
+                    looks.fetch_add(1, Ordering::Relaxed);
+                    None::<()>
+                });
+                link.known(State::current)
+            });
+            let waits = |at: usize| {
+                let state = link.state();
+                looks.load(Ordering::Relaxed) >= at && state.reading.followers == 1
+            };
+            wait_until(|| look.is_finished() || waits(1));
+            let before = looks.load(Ordering::Relaxed);
+            make_known(&link, true);
+            wait_until(|| look.is_finished() || waits(before + 1));
+            // The reader ends: the other takes over, and finds the rest.
+            link.state().reading.on = false;
+            link.changed.notify_all();
+            assert_eq!(look.join().expect("no panic"), 2);
+        });
+    }
 }

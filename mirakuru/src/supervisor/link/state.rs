@@ -3,6 +3,7 @@
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
+use super::reading::Reading;
 use crate::supervisor::protocol::{Event, Failure, Gone, Leased, Service, Stream};
 
 /// What the supervisor has told, of the latest service.
@@ -38,19 +39,6 @@ pub(crate) struct State {
     pub(super) watches: Watches,
     /// The socket came to its end without our asking: somebody killed the supervisor.
     pub(crate) lost: bool,
-}
-
-/// The thread that reads for all, and those who wait for it.
-#[derive(Debug, Default)]
-pub(super) struct Reading {
-    /// There is one.
-    pub(super) on: bool,
-    /// It has taken something from the socket, or is about to, that nobody knows of yet.
-    pub(super) in_hand: bool,
-    /// How often what was in hand became known.
-    pub(super) count: u64,
-    /// Threads that wait for it.
-    pub(super) followers: usize,
 }
 
 /// The watches of the latest service that are on their way.
