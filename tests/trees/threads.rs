@@ -1,8 +1,18 @@
 //! Starts and stops from many threads, and while panicking.
 
-use std::{fs, sync::Barrier, thread};
+use std::{
+    fs,
+    sync::{Arc, Barrier, mpsc},
+    thread,
+    time::{Duration, Instant},
+};
 
 use mirakuru::OutputExecutor;
+use nix::sys::{
+    pthread::{pthread_kill, pthread_self},
+    signal::Signal,
+};
+use nix::unistd::gettid;
 
 use crate::{hold::Hold, processes::Process};
 
@@ -100,4 +110,49 @@ fn a_tree_is_gone_when_the_thread_that_panicked_with_it_has_ended() {
     assert!(hold.is_free(), "a process of the tree is left");
     assert!(!directory.exists(), "its directory is left");
     assert!(supervisor.was_reaped(), "its supervisor is left");
+}
+
+/// Who looks asks the kernel whether something has arrived. A signal that comes meanwhile is none of that:
+/// it would wait for a reader that has nothing to say.
+#[test]
+fn a_signal_does_not_hold_up_who_looks() {
+    const LOOKS: u32 = 2000;
+    /// Each look that waits for the reader takes a second.
+    const BOUND: Duration = Duration::from_secs(20);
+
+    let noted = Arc::default();
+    signal_hook::flag::register(signal_hook::consts::SIGUSR1, noted).expect("a handler");
+    let service = OutputExecutor::new("echo up; exec sleep 1000", "up").shell(true);
+    service.start().expect("it starts");
+    let (tell, told) = mpsc::channel();
+    thread::scope(|scope| {
+        let service = &service;
+        let (tell_reader, reader) = mpsc::channel();
+        scope.spawn(move || {
+            tell_reader.send(gettid()).expect("somebody hears it");
+            service.output().wait_for("what it never says")
+        });
+        let reader = reader.recv().expect("it says so");
+        let stat = format!("/proc/self/task/{reader}/stat");
+        while !fs::read_to_string(&stat)
+            .expect("it waits")
+            .contains(") S ")
+        {
+            thread::yield_now();
+        }
+        let looks = scope.spawn(move || {
+            tell.send(pthread_self()).expect("somebody hears it");
+            let begun = Instant::now();
+            let all = (0..LOOKS).all(|_| service.running() && begun.elapsed() < BOUND);
+            (all, begun.elapsed())
+        });
+        let looker = told.recv().expect("it says so");
+        while !looks.is_finished() {
+            pthread_kill(looker, Signal::SIGUSR1).expect("it is not joined yet");
+            thread::yield_now();
+        }
+        let (all, took) = looks.join().expect("no panic");
+        service.stop().expect("it ends as asked");
+        assert!(all, "{took:?}");
+    });
 }
