@@ -231,9 +231,9 @@ impl Drop for Ends<'_> {
     }
 }
 
-/// A thread reads for all that share its client. Where one takes a look while another has the news in
-/// its hand that the service was started anew, and does not wait for it, it starts another. `ROUNDS`
-/// gives the race more time.
+/// A thread reads for all that share its client. Where one takes a look while another is about to read
+/// that the service was started anew, and does not wait for it, it starts another. `ROUNDS` gives the
+/// race more time.
 #[test]
 fn threads_that_look_in_an_outage_start_nothing() {
     let rounds = env::var("ROUNDS").map_or(MANY, |rounds| rounds.parse().expect("a number"));
