@@ -68,7 +68,10 @@ mod inner {
 
     /// Seen from outside.
     #[with_process(simple = "sleep 60")]
-    #[allow(clippy::unnecessary_literal_unwrap)]
+    #[allow(
+        clippy::unnecessary_literal_unwrap,
+        reason = "what stands on a function stays on it"
+    )]
     #[inline]
     pub(in crate::signatures) fn visible() -> u8 {
         Some(1).unwrap()

@@ -1,8 +1,13 @@
 //! Signals: which one stops, which one kills, and those that do neither.
 
-use std::{fs, time::Duration};
+use std::{
+    fs,
+    panic::{self, AssertUnwindSafe},
+    sync::mpsc,
+    time::Duration,
+};
 
-use mirakuru::{ErrorKind, OutputExecutor, Result, Signal, SimpleExecutor};
+use mirakuru::{ErrorKind, Output, OutputExecutor, Result, Signal, SimpleExecutor};
 
 use crate::{
     bounds::at_once,
@@ -13,6 +18,9 @@ use crate::{
 
 /// A shell that says what it hears.
 const HEARS: &str = "trap 'echo heard HUP' HUP; trap 'echo heard USR1' USR1; echo ready; while :; do sleep 0.05; done";
+
+/// Says what it heard, and ends well.
+const CLEANS_UP: &str = "trap 'echo heard USR1; exit 0' USR1";
 
 fn hearing() -> OutputExecutor {
     OutputExecutor::new(HEARS, "ready").shell(true)
@@ -45,6 +53,51 @@ fn the_kill_signal_follows_a_stop_in_vain() -> Result<()> {
     let service = deaf().kill_signal(Signal::USR1).started()?;
     at_once(|| service.stop())?;
     assert_eq!(service.exit_code(), Some(-10));
+    Ok(())
+}
+
+/// What cleans up at a signal, as the client of a container engine does, is asked to in any case.
+#[test]
+fn whatever_kills_begins_with_the_kill_signal() -> Result<()> {
+    let heard = |output: &Output| {
+        output
+            .lines()
+            .any(|line| line.is_ok_and(|line| line == "heard USR1"))
+    };
+    let cleans_up = || {
+        let command = format!("{CLEANS_UP}; echo ready; while :; do sleep 0.05; done");
+        OutputExecutor::new(command, "ready").shell(true)
+    };
+    let cleans_up = || cleans_up().kill_signal(Signal::USR1);
+
+    let service = cleans_up().started()?.timeout(Duration::from_millis(50));
+    let error = error_of(service.wait_for(|| false));
+    assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
+    assert!(heard(&service.output()), "the wait's end");
+
+    let (tell, told) = mpsc::channel();
+    let panicking = AssertUnwindSafe(|| {
+        let service = cleans_up().started().expect("it starts");
+        tell.send(service.output()).expect("somebody hears it");
+        panic::resume_unwind(Box::new("no message"));
+    });
+    panic::catch_unwind(panicking).expect_err("it panics");
+    assert!(
+        heard(&told.recv().expect("it was told")),
+        "the drop in a panic"
+    );
+
+    // The main process fails when the other is prepared.
+    let command = format!(
+        "mkfifo {{tmpdir}}/prepared; \
+         ({CLEANS_UP}; echo > {{tmpdir}}/prepared; while :; do sleep 0.05; done) & \
+         read _ < {{tmpdir}}/prepared; exit 3"
+    );
+    let service = OutputExecutor::new(command, "never said").shell(true);
+    let service = service.kill_signal(Signal::USR1);
+    let error = error_of(service.start());
+    assert_eq!(error.kind(), ErrorKind::ProcessExitedWithError);
+    assert!(error.to_string().contains("| heard USR1"), "{error}");
     Ok(())
 }
 

@@ -113,7 +113,7 @@ impl<R: Readiness> Executor<R> {
             }
             Some(Err(failure)) => {
                 // Nobody would know of it.
-                self.session.bring_down(&run, StopPlan::ABRUPT);
+                self.session.bring_down(&run, run.plan.kill());
                 self.give_back();
                 Err(self.refused("share it with the run", failure.error()))
             }

@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::readiness::probe::Answer;
 use crate::readiness::{NotReady, Readiness};
 use crate::supervisor::link::State;
-use crate::supervisor::protocol::{Gone, StopPlan};
+use crate::supervisor::protocol::Gone;
 use crate::wait::Deadline;
 
 impl<R: Readiness> Executor<R> {
@@ -55,7 +55,7 @@ impl<R: Readiness> Executor<R> {
         let _turn = self.session.turn();
         let _exclusive = self.exclusive().ok()?;
         let run = self.up().filter(|latest| latest.number == run.number)?;
-        let gone = self.session.bring_down(&run, StopPlan::ABRUPT);
+        let gone = self.session.bring_down(&run, run.plan.kill());
         self.give_back();
         gone
     }

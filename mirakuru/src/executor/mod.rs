@@ -177,8 +177,10 @@ impl<R: Readiness> Executor<R> {
         self
     }
 
-    /// The signal that ends the process when asking was in vain, and that [`kill`](Self::kill)
-    /// sends. [`Signal::KILL`] by default; behind another one, KILL follows where it is ignored.
+    /// The signal that ends the process when asking was in vain, when a start fails, when a guard is
+    /// dropped in a panic, and that [`kill`](Self::kill) sends. [`Signal::KILL`] by default; behind
+    /// another one, KILL follows after the stop timeout where it is ignored. One that the process
+    /// can hear is for what has to clean up in any case, as the client of a container engine has.
     pub fn kill_signal(mut self, signal: Signal) -> Self {
         self.config.kill_signal = signal;
         self

@@ -105,7 +105,7 @@ impl<R: Readiness> Executor<R> {
         if let Err(unready) = ready {
             let mut wait = InVain::new(&run, None, deadline);
             run.keep_after_failure();
-            wait.gone = self.session.bring_down(&run, StopPlan::ABRUPT);
+            wait.gone = self.session.bring_down(&run, run.plan.kill());
             // Told after the kill: what it printed last belongs to the story.
             return Err(self.unready(unready, &wait));
         }

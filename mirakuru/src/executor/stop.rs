@@ -1,7 +1,5 @@
 //! Stop, kill, signal.
 
-use nix::libc;
-
 use super::Executor;
 use super::run::Run;
 use super::verdict::Expected;
@@ -87,11 +85,10 @@ impl<R: Readiness> Executor<R> {
     pub fn kill_with(&self, signal: Signal) -> Result<&Self> {
         self.check_signal(signal)?;
         let plan = StopPlan {
-            whole_tree: true,
-            kill_signal: libc::SIGKILL,
+            kill_signal: signal.as_raw(),
             ..self.stop_plan(signal)
         };
-        self.end(plan)?;
+        self.end(plan.kill())?;
         Ok(self)
     }
 

@@ -103,13 +103,25 @@ pub(crate) struct StopPlan {
 }
 
 impl StopPlan {
-    /// The end of a tree that nobody owes anything: after a start that failed, or in a panic.
+    /// The end of a tree that nobody owes anything, not even the kill signal that it asked for.
     pub(crate) const ABRUPT: Self = Self {
         signal: libc::SIGKILL,
         whole_tree: true,
         kill_signal: libc::SIGKILL,
         patience: Duration::ZERO,
     };
+
+    /// The kill of what this plan would stop.
+    pub(crate) const fn kill(self) -> Self {
+        if self.kill_signal == libc::SIGKILL {
+            return Self::ABRUPT;
+        }
+        Self {
+            signal: self.kill_signal,
+            patience: self.patience,
+            ..Self::ABRUPT
+        }
+    }
 }
 
 /// A captured stream.

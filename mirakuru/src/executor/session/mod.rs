@@ -311,7 +311,7 @@ impl Drop for Session {
         if let Some(run) = self.up() {
             let plan = if std::thread::panicking() {
                 run.keep_after_failure();
-                StopPlan::ABRUPT
+                run.plan.kill()
             } else {
                 run.plan
             };
