@@ -2,11 +2,11 @@
 //! which of its parameters are processes.
 
 use proc_macro2::{Span, TokenStream};
-use syn::parse::ParseStream;
 use syn::punctuated::Punctuated;
-use syn::{AttrStyle, Attribute, Expr, FnArg, ItemFn, Meta, Pat, ReturnType, Token, Type};
+use syn::{AttrStyle, Attribute, FnArg, ItemFn, Meta, Pat, ReturnType, Token, Type};
 
 use crate::args::{self, Args, Mistakes};
+use crate::harness::{Harness, name_of};
 use crate::panics::{self, Panics};
 
 /// What is to become of the function.
@@ -17,38 +17,6 @@ pub(crate) struct Function {
     pub(crate) panics: Panics,
     /// Its harness compares what it returns: an `Err` may be right.
     pub(crate) judged: bool,
-}
-
-/// Attributes of the language that make no test and take no parameters.
-const INERT: [&str; 19] = [
-    "allow",
-    "warn",
-    "deny",
-    "forbid",
-    "expect",
-    "doc",
-    "cfg",
-    "cfg_attr",
-    "inline",
-    "cold",
-    "must_use",
-    "ignore",
-    "should_panic",
-    "track_caller",
-    "deprecated",
-    "serial",
-    "parallel",
-    "file_serial",
-    "file_parallel",
-];
-
-/// What those of the compiler's tools begin with, as in `#[rustfmt::skip]`.
-const TOOLS: [&str; 3] = ["clippy", "diagnostic", "rustfmt"];
-
-pub(crate) fn name_of(attribute: &Attribute) -> String {
-    let last = attribute.path().segments.last();
-    last.map(|segment| segment.ident.to_string())
-        .unwrap_or_default()
 }
 
 /// Takes our further attributes off the function, wherever they stand: in the order written.
@@ -162,95 +130,4 @@ fn returns_nothing(output: &ReturnType) -> bool {
 /// Whether it was written with `-> !`.
 pub(crate) fn never_returns(output: &ReturnType) -> bool {
     matches!(output, ReturnType::Type(_, ty) if matches!(ungrouped(ty), Type::Never(_)))
-}
-
-/// What stands below: it decides which parameters there may be.
-struct Harness {
-    is_test: bool,
-    takes_parameters: bool,
-    /// How many arguments each case of `test_case` has.
-    arguments: Option<usize>,
-}
-
-impl Harness {
-    fn of(attributes: &[Attribute]) -> Self {
-        let mut harness = Self {
-            is_test: false,
-            takes_parameters: false,
-            arguments: None,
-        };
-        for attribute in attributes {
-            if INERT.contains(&name_of(attribute).as_str()) || is_of_a_tool(attribute) {
-                continue;
-            }
-            harness.is_test = true;
-            harness.takes_parameters |= !takes_none(attribute);
-            if panics::is_test_case(attribute) {
-                harness.arguments = Some(harness.arguments.unwrap_or_else(|| arguments(attribute)));
-            }
-        }
-        harness
-    }
-}
-
-fn is_of_a_tool(attribute: &Attribute) -> bool {
-    let first = attribute.path().segments.first();
-    first.is_some_and(|first| TOOLS.iter().any(|tool| first.ident == tool))
-}
-
-/// `#[test]`, `#[tokio::test]` and their like; others may give parameters of their own
-/// (`#[sqlx::test]`).
-fn takes_none(attribute: &Attribute) -> bool {
-    const RUNTIMES: [&str; 9] = [
-        "actix",
-        "actix_rt",
-        "actix_web",
-        "async_std",
-        "core",
-        "smol",
-        "std",
-        "test_log",
-        "tokio",
-    ];
-    let segments = &attribute.path().segments;
-    let of_a_runtime = || {
-        let first = segments.first().map(|first| first.ident.to_string());
-        first.is_some_and(|first| RUNTIMES.contains(&first.as_str()))
-    };
-    name_of(attribute) == "test" && (segments.len() == 1 || of_a_runtime())
-}
-
-/// The expressions in front of `=>` or `;`.
-fn arguments(attribute: &Attribute) -> usize {
-    let mut count = 0;
-    let read = |input: ParseStream<'_>| {
-        while !input.is_empty() && !input.peek(Token![;]) && !input.peek(Token![=>]) {
-            input.parse::<Expr>()?;
-            count += 1;
-            if input.parse::<Option<Token![,]>>()?.is_none() {
-                break;
-            }
-        }
-        input.parse::<TokenStream>().map(drop)
-    };
-    // What cannot be read is the harness's to complain of.
-    let _ = attribute.parse_args_with(read);
-    count
-}
-
-#[cfg(test)]
-mod tests {
-    use syn::parse_quote;
-
-    use super::*;
-
-    #[test]
-    fn tests_of_other_crates_may_give_parameters() {
-        assert!(takes_none(&parse_quote!(#[test])));
-        assert!(takes_none(
-            &parse_quote!(#[tokio::test(flavor = "multi_thread")])
-        ));
-        assert!(!takes_none(&parse_quote!(#[sqlx::test])));
-        assert!(!takes_none(&parse_quote!(#[rstest])));
-    }
 }

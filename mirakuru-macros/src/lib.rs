@@ -8,6 +8,7 @@ mod check;
 mod expand;
 mod fallback;
 mod function;
+mod harness;
 mod model;
 mod panics;
 mod validate;

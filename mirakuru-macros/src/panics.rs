@@ -1,11 +1,10 @@
 //! Whether the harness below waits for a panic, and of which cases: `#[should_panic]`, and what
 //! `test_case` and rstest say of each of theirs.
 
-use proc_macro2::{Delimiter, TokenTree};
 use syn::{Attribute, Expr, ExprLit, Lit, LitStr, Meta};
 
 use crate::args::Mistakes;
-use crate::function::name_of;
+use crate::harness::{Outcome, is_case_of_rstest, is_test_case, name_of, outcome};
 
 /// Whether its harness expects a panic.
 #[derive(Clone)]
@@ -63,24 +62,6 @@ pub(crate) fn is_judged(attributes: &[Attribute]) -> bool {
     })
 }
 
-/// `#[test_case(…)]`, `#[test_matrix(…)]`, or `#[test_case::case(…)]`, as that crate calls the first too. Where
-/// that is imported, what it expects tells it from a case of rstest, which expects nothing.
-pub(crate) fn is_test_case(attribute: &Attribute) -> bool {
-    let segments = &attribute.path().segments;
-    let by_crate = segments.len() > 1 && segments.first().is_some_and(|of| of.ident == "test_case");
-    match name_of(attribute).as_str() {
-        "test_case" | "test_matrix" => true,
-        "case" => by_crate || !matches!(outcome(&attribute.meta), Outcome::Any),
-        _ => false,
-    }
-}
-
-/// `#[case(…)]`, or with a name of its own `#[case::name(…)]`.
-fn is_case_of_rstest(attribute: &Attribute) -> bool {
-    let mut segments = attribute.path().segments.iter();
-    segments.any(|segment| segment.ident == "case")
-}
-
 const MIXED: &str = "some cases are to panic and others are not: write two functions, or one that cannot start its process would pass as one that is to panic";
 
 /// What this one waits for, beside those of other cases: with different messages, any will do.
@@ -106,68 +87,5 @@ fn expected(meta: &Meta, others: &Panics) -> Panics {
             Panics::Saying(found)
         }
         _ => Panics::Always,
-    }
-}
-
-/// What a case of `test_case` expects.
-enum Outcome {
-    Any,
-    Panic,
-    Value,
-}
-
-fn outcome(meta: &Meta) -> Outcome {
-    let Meta::List(list) = meta else {
-        return Outcome::Any;
-    };
-    let tokens: Vec<_> = list.tokens.clone().into_iter().collect();
-    let is = |token: &TokenTree, wanted| matches!(token, TokenTree::Punct(punct) if punct.as_char() == wanted);
-    let arrow = tokens
-        .windows(2)
-        .position(|pair| is(&pair[0], '=') && is(&pair[1], '>'));
-    // `ignore` and `inconclusive` stand ahead of what is expected, with a reason perhaps.
-    let expected = arrow.and_then(|at| {
-        tokens[at + 2..].iter().find(|token| match token {
-            TokenTree::Ident(ident) => ident != "ignore" && ident != "inconclusive",
-            TokenTree::Group(group) => group.delimiter() != Delimiter::Bracket,
-            TokenTree::Punct(_) | TokenTree::Literal(_) => true,
-        })
-    });
-    match expected {
-        None => Outcome::Any,
-        Some(TokenTree::Ident(ident)) if ident == "panics" => Outcome::Panic,
-        Some(_) => Outcome::Value,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use syn::parse_quote;
-
-    use super::*;
-
-    #[test]
-    fn a_case_of_either_crate_is_known() {
-        assert!(is_test_case(&parse_quote!(#[test_case::case(1)])));
-        assert!(is_test_case(&parse_quote!(#[case(1 => panics)])));
-        assert!(!is_test_case(&parse_quote!(#[case(1)])));
-        assert!(!is_test_case(
-            &parse_quote!(#[case::name(match x { _ => 1 })])
-        ));
-    }
-
-    #[test]
-    fn what_a_case_expects_may_stand_behind_that_it_is_ignored() {
-        let panics = |attribute: &Attribute| matches!(outcome(&attribute.meta), Outcome::Panic);
-        assert!(panics(&parse_quote!(#[test_case(1 => panics "no")])));
-        assert!(panics(&parse_quote!(#[test_case(1 => ignore panics "no")])));
-        assert!(panics(
-            &parse_quote!(#[test_case(1 => ignore["why"] panics "no")])
-        ));
-        assert!(panics(
-            &parse_quote!(#[test_case(1 => inconclusive panics "no")])
-        ));
-        assert!(!panics(&parse_quote!(#[test_case(1 => ignore 2)])));
-        assert!(!panics(&parse_quote!(#[test_case(1)])));
     }
 }

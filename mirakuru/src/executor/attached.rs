@@ -8,11 +8,11 @@ use super::Executor;
 use super::run::Run;
 #[cfg(feature = "macros")]
 use super::run::Which;
+use super::start::MOST_FAILURES;
 use crate::environment;
 use crate::error::Result;
 use crate::output::Capture;
 use crate::readiness::{Context, Readiness, Situation};
-use crate::shared::MOST_FAILURES;
 use crate::shared::lock::FileLock;
 use crate::shared::run::RunPlace;
 use crate::supervisor::link::{Link, State};

@@ -7,7 +7,7 @@ use std::io;
 
 use super::Executor;
 use super::advice::{self, advice_for};
-use super::run::Run;
+use super::run::{Run, listed};
 use crate::error::{Error, ErrorKind, Scene};
 use crate::output::{Output, TAIL_LINES};
 use crate::readiness::{Context, Readiness};
@@ -325,18 +325,4 @@ fn exit_note(empty: bool) -> String {
 
 fn tail(output: &Output) -> String {
     output.tail(TAIL_LINES)
-}
-
-pub(super) fn listed(processes: &[(u32, String)]) -> String {
-    let told: Vec<_> = processes
-        .iter()
-        .take(10)
-        .map(|(pid, command)| format!("pid {pid}: {command}"))
-        .collect();
-    let more = processes.len().saturating_sub(told.len());
-    if more > 0 {
-        format!("{}; and {more} more", told.join("; "))
-    } else {
-        told.join("; ")
-    }
 }

@@ -29,7 +29,7 @@ use crate::command::{CommandLine, EnvChange, Resource, Stdio};
 use crate::events::{self, Step};
 use crate::port::OnConflict;
 use crate::readiness::{Readiness, When};
-use crate::shared::Scope;
+use crate::shared::scope::Scope;
 use crate::signal::Signal;
 
 #[cfg(feature = "http")]

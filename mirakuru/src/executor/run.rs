@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::failure::listed;
 use crate::environment::{self, Keep};
 use crate::events::{self, Step};
 use crate::readiness::Context;
@@ -76,5 +75,20 @@ impl Run {
                 });
             }
         }
+    }
+}
+
+/// Processes, each by pid and command.
+pub(super) fn listed(processes: &[(u32, String)]) -> String {
+    let told: Vec<_> = processes
+        .iter()
+        .take(10)
+        .map(|(pid, command)| format!("pid {pid}: {command}"))
+        .collect();
+    let more = processes.len().saturating_sub(told.len());
+    if more > 0 {
+        format!("{}; and {more} more", told.join("; "))
+    } else {
+        told.join("; ")
     }
 }

@@ -16,13 +16,15 @@ use crate::error::Result;
 use crate::events::Step;
 use crate::readiness::probe::{Answer, Probe, Question};
 use crate::readiness::{Context, Readiness, Situation};
-use crate::shared::MOST_FAILURES;
 use crate::supervisor::link::{Link, State};
 use crate::supervisor::protocol::StopPlan;
 use crate::wait::Deadline;
 
 /// How often a free port is changed for another, as a stranger came first.
 const MOST_MOVES: usize = 5;
+
+/// How often a start that fails is tried for those who share it, by one test after the other.
+pub(super) const MOST_FAILURES: u32 = 3;
 
 impl<R: Readiness> Executor<R> {
     /// Starts the process and returns once it is ready, or at the first sign that it never will

@@ -4,6 +4,7 @@
 pub(crate) mod lock;
 pub(crate) mod run;
 pub(crate) mod runner;
+pub(crate) mod scope;
 mod slot;
 pub(crate) mod turn;
 
@@ -24,10 +25,8 @@ use crate::readiness::Readiness;
 use crate::wait::Deadline;
 use lock::FileLock;
 use run::RunPlace;
+use scope::Scope;
 use turn::Turn;
-
-/// How often a start that fails is tried, by one test after the other.
-pub(crate) const MOST_FAILURES: u32 = 3;
 
 /// An executor for a static, shared by all tests of the process, or of the run.
 ///
@@ -54,14 +53,6 @@ pub struct Shared<T> {
     made: OnceLock<T>,
     place: OnceLock<Result<Arc<RunPlace>, String>>,
     in_use: Turn,
-}
-
-/// Which tests have it in common.
-#[derive(Clone, Copy)]
-pub(crate) enum Scope {
-    Process,
-    /// By this name.
-    Run(&'static str),
 }
 
 impl<T: Fixture> Shared<T> {
@@ -259,9 +250,9 @@ mod sealed {
     use std::path::Path;
     use std::sync::Arc;
 
-    use super::Scope;
     use super::lock::FileLock;
     use super::run::RunPlace;
+    use super::scope::Scope;
     use crate::error::{Error, Result};
     #[cfg(feature = "macros")]
     use crate::executor::Which;

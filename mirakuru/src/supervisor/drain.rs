@@ -9,7 +9,6 @@ use std::io::{self, PipeReader, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 
-use super::launch::failure;
 use super::protocol::Failure;
 use crate::sys;
 
@@ -96,7 +95,7 @@ impl Drain {
                     bytes = &bytes[len..];
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => self.lost = Some(failure("write captured output", &error)),
+                Err(error) => self.lost = Some(Failure::at("write captured output", &error)),
             }
         }
         let kept_from = kept_from(self.written);
@@ -105,7 +104,7 @@ impl Drain {
                 self.forgotten = kept_from;
             } else {
                 let full = io::Error::from(nix::Error::EFBIG);
-                self.lost = Some(failure(
+                self.lost = Some(Failure::at(
                     "keep more captured output on this file system",
                     &full,
                 ));

@@ -36,7 +36,7 @@ pub(super) fn launch(
     let mut fds = fds.into_iter();
     let mut given = || {
         fds.next()
-            .ok_or_else(|| failure("receive its streams", &io::ErrorKind::InvalidData.into()))
+            .ok_or_else(|| Failure::at("receive its streams", &io::ErrorKind::InvalidData.into()))
     };
     let mut drains = [None, None];
     let mut streams = Vec::with_capacity(3);
@@ -48,21 +48,21 @@ pub(super) fn launch(
                     .read(index == 0)
                     .write(index > 0)
                     .open("/dev/null")
-                    .map_err(|error| failure("open /dev/null", &error))?,
+                    .map_err(|error| Failure::at("open /dev/null", &error))?,
             ),
             Lead::Given => Stdio::from(given()?),
             Lead::Captured => {
                 let (reader, writer) =
-                    pipe().map_err(|error| failure("make a pipe for its output", &error))?;
+                    pipe().map_err(|error| Failure::at("make a pipe for its output", &error))?;
                 drains[index - 1] = Some(Drain::new(reader, given()?));
                 Stdio::from(OwnedFd::from(writer))
             }
         });
     }
 
-    let (mut report, reporter) = io::pipe().map_err(|error| failure("make a pipe", &error))?;
+    let (mut report, reporter) = io::pipe().map_err(|error| Failure::at("make a pipe", &error))?;
     let supervisor = Pid::this();
-    let child = sys::fork_single_threaded().map_err(|error| failure("fork", &error))?;
+    let child = sys::fork_single_threaded().map_err(|error| Failure::at("fork", &error))?;
     let Some(main) = child else {
         child_main(order, streams, oom_score, supervisor, reporter);
     };
@@ -123,7 +123,7 @@ fn become_service(
     let mut streams = streams.into_iter();
     let mut next = || streams.next().unwrap_or_else(Stdio::null);
     // std gives SIGPIPE its default again, and looks the program up in the service's own PATH.
-    failure(
+    Failure::at(
         "run the program",
         &command.stdin(next()).stdout(next()).stderr(next()).exec(),
     )
@@ -185,15 +185,7 @@ fn set_up(order: &Launch, oom_score: Option<&str>, supervisor: Pid) -> Result<()
 fn step<T, E: Into<io::Error>>(step: &str, result: Result<T, E>) -> Result<(), Failure> {
     result
         .map(drop)
-        .map_err(|error| failure(step, &error.into()))
-}
-
-pub(super) fn failure(step: &str, error: &io::Error) -> Failure {
-    Failure {
-        step: step.to_owned(),
-        // Never 0, which would read as success.
-        errno: error.raw_os_error().unwrap_or(nix::libc::EINVAL),
-    }
+        .map_err(|error| Failure::at(step, &error.into()))
 }
 
 fn read_failure(told: &[u8]) -> Option<Failure> {

@@ -275,6 +275,14 @@ impl std::fmt::Display for Failure {
 }
 
 impl Failure {
+    pub(crate) fn at(step: &str, error: &std::io::Error) -> Self {
+        Self {
+            step: step.to_owned(),
+            // Never 0, which would read as success.
+            errno: error.raw_os_error().unwrap_or(libc::EINVAL),
+        }
+    }
+
     pub(crate) fn error(&self) -> std::io::Error {
         std::io::Error::from_raw_os_error(self.errno)
     }

@@ -10,8 +10,8 @@ use nix::unistd::Pid;
 use super::clients::Clients;
 use super::directory;
 use super::drain::Drain;
-use super::launch::{Launched, failure, launch};
-use super::protocol::{Event, Launch, Leased, Request, Service};
+use super::launch::{Launched, launch};
+use super::protocol::{Event, Failure, Launch, Leased, Request, Service};
 use super::serve::{PathWatch, Server};
 use super::timeline::Timeline;
 use super::tree::Tree;
@@ -92,7 +92,7 @@ impl Server {
                 socket,
             } => {
                 let shared = self.share(runner, started, &socket);
-                let shared = shared.map_err(|error| failure("share it with the run", &error));
+                let shared = shared.map_err(|error| Failure::at("share it with the run", &error));
                 self.tell(&Event::Shared(shared));
             }
             Request::Describe(description) => {
@@ -149,7 +149,7 @@ impl Server {
                 Leased::Granted(port)
             }
             Ok(Taken::Elsewhere(holder)) => Leased::Elsewhere(holder),
-            Err(error) => Leased::Refused(failure("lease a port", &error)),
+            Err(error) => Leased::Refused(Failure::at("lease a port", &error)),
         }
     }
 
@@ -171,7 +171,7 @@ impl Server {
         let known = self.directory.take().map(Ok);
         let made = known.unwrap_or_else(|| directory::make(parent, &self.name));
         self.directory = made.as_ref().ok().cloned();
-        let answer = made.map_err(|error| failure("make a temporary directory", &error));
+        let answer = made.map_err(|error| Failure::at("make a temporary directory", &error));
         self.tell(&Event::Directory(answer));
     }
 
@@ -179,7 +179,7 @@ impl Server {
         // Two would share a directory, a port and a word of being gone.
         if !self.tree.is_empty() {
             let busy = nix::Error::EBUSY.into();
-            let refused = failure("start it beside a service that runs", &busy);
+            let refused = Failure::at("start it beside a service that runs", &busy);
             self.tell(&Event::Launched(Err(refused)));
             return;
         }
