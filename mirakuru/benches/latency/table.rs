@@ -79,15 +79,15 @@ impl fmt::Display for Table {
         };
         writeln!(
             f,
-            "| figure (medians) | mirakuru | the loop | difference | to reach | reached |{}",
+            "| figure (medians) | mirakuru | the loop | difference | to reach |{}",
             column.0
         )?;
-        writeln!(f, "|---|---|---|---|---|---|{}", column.1)?;
+        writeln!(f, "|---|---|---|---|---|{}", column.1)?;
         for row in &self.rows {
-            let reached = if row.reached { "yes" } else { "**no**" };
+            let missed = if row.reached { "" } else { "**missed:** " };
             write!(
                 f,
-                "| {} | {} | {} | {} | {} | {reached} |",
+                "| {} | {} | {} | {} | {missed}{} |",
                 row.figure, row.mirakuru, row.bare, row.difference, row.bound
             )?;
             match self.python.as_ref().map(|medians| medians.get(&row.key)) {
