@@ -79,7 +79,7 @@ impl fmt::Display for Table {
         };
         writeln!(
             f,
-            "| figure (medians) | mirakuru | the loop | difference | to reach |{}",
+            "| figure (medians) | mirakuru | the loop | difference | target |{}",
             column.0
         )?;
         writeln!(f, "|---|---|---|---|---|{}", column.1)?;
