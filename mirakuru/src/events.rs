@@ -18,6 +18,12 @@ pub(crate) enum Step<'a> {
         port: u16,
         holder: &'a str,
     },
+    /// A queue takes long.
+    StillQueues {
+        port: u16,
+        holder: &'a str,
+        elapsed: Duration,
+    },
     Reuses {
         port: u16,
     },
@@ -87,6 +93,7 @@ impl Step<'_> {
                 Level::DEBUG
             }
             Self::Queues { .. }
+            | Self::StillQueues { .. }
             | Self::Reuses { .. }
             | Self::Moves { .. }
             | Self::StillWaits { .. }
@@ -103,7 +110,10 @@ impl Step<'_> {
 
     /// Whether everybody is to read it: whoever waits, and whoever looks for the files.
     fn concerns_all(&self) -> bool {
-        matches!(self, Self::StillWaits { .. } | Self::Keeps { .. })
+        matches!(
+            self,
+            Self::StillWaits { .. } | Self::StillQueues { .. } | Self::Keeps { .. }
+        )
     }
 
     fn pid(&self) -> Option<u32> {
@@ -121,9 +131,10 @@ impl Step<'_> {
 
     fn port(&self) -> Option<u16> {
         match self {
-            Self::Queues { port, .. } | Self::Reuses { port } | Self::Ready { port, .. } => {
-                Some(*port).filter(|port| *port != 0)
-            }
+            Self::Queues { port, .. }
+            | Self::StillQueues { port, .. }
+            | Self::Reuses { port }
+            | Self::Ready { port, .. } => Some(*port).filter(|port| *port != 0),
             _ => None,
         }
     }
@@ -131,6 +142,7 @@ impl Step<'_> {
     fn elapsed_ms(&self) -> Option<u64> {
         match self {
             Self::StillWaits { elapsed, .. }
+            | Self::StillQueues { elapsed, .. }
             | Self::Ready { elapsed, .. }
             | Self::Failed { elapsed, .. }
             | Self::Gone { elapsed, .. } => elapsed.as_millis().try_into().ok(),
@@ -144,6 +156,14 @@ impl fmt::Display for Step<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Queues { port, holder } => write!(f, "queues for port {port}, held by {holder}"),
+            Self::StillQueues {
+                port,
+                holder,
+                elapsed,
+            } => {
+                let elapsed = seconds(*elapsed);
+                write!(f, "has queued {elapsed} for port {port}, held by {holder}")
+            }
             Self::Reuses { port } => write!(f, "uses what answers on port {port}"),
             Self::Starts => write!(f, "starts"),
             Self::Moves { error } => write!(f, "takes another port: {}", first_line(error)),

@@ -34,7 +34,7 @@ fn taken_port() -> (TcpListener, u16) {
 }
 
 fn reason(what: &str) -> String {
-    format!("  reason:      before the start, what would show that it is ready was there: {what}")
+    format!("  reason:      its place is taken before the start; it would wait for {what}")
 }
 
 #[test]

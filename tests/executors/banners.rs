@@ -162,3 +162,12 @@ fn named_groups_are_kept() -> Result<()> {
     );
     Ok(())
 }
+
+#[test]
+fn a_banner_that_was_meant_as_a_text_is_told() {
+    let told = "last check:  no line matched; one holds the banner's very text, but the banner is a regular expression: ";
+    let error = is_not_found(OutputExecutor::new([PRINTS, "up (1)"], "up (1)"));
+    assert!(error.contains(told), "{error}");
+    let error = is_not_found(OutputExecutor::new([PRINTS, "up 2"], "up (1)"));
+    assert!(error.contains("last check:  no line matched\n"), "{error}");
+}

@@ -224,3 +224,26 @@ fn waiting_for_a_line_that_is_not_captured_says_so() -> Result<()> {
     assert!(error.to_string().contains("not captured"), "{error}");
     Ok(())
 }
+
+/// What is printed goes through a pipe and a supervisor: who asks for it right behind it misses nothing.
+#[test]
+fn what_was_printed_before_a_call_is_there() -> Result<()> {
+    let script = "mkfifo {tmpdir}/go {tmpdir}/done; echo ready; \
+        while read line < {tmpdir}/go; do echo \"$line\"; echo > {tmpdir}/done; done";
+    let service = OutputExecutor::new(script, "ready").shell(true).started()?;
+    let (go, done) = (service.tmpdir().join("go"), service.tmpdir().join("done"));
+    for round in 0..100 {
+        let from_before = service.output().from_now();
+        std::fs::write(&go, format!("line {round}\n")).expect("it reads");
+        std::fs::read(&done).expect("it writes");
+        let line = format!("line {round}");
+        match round % 3 {
+            0 => assert!(service.output().text().ends_with(&format!("{line}\n"))),
+            1 => assert_eq!(service.output().tail(1), line),
+            // The next line after now is none of those before.
+            _ => drop(service.output().from_now()),
+        }
+        assert_eq!(from_before.lines().next().expect("a line")?, line);
+    }
+    Ok(())
+}

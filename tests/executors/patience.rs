@@ -13,7 +13,7 @@ use mirakuru::{ErrorKind, Executor, OutputExecutor, Result, TcpExecutor, readine
 use crate::{
     bounds::at_once,
     lifeline::Lifeline,
-    programs::{IGNORES_STOP, PRINTS},
+    programs::{IGNORES_STOP, MAIN_THREAD_ENDS, PRINTS},
     told::error_of,
 };
 
@@ -139,4 +139,20 @@ fn an_interval_beyond_the_deadline_does_not_outlive_it() {
         .timeout(SECOND);
     let error = at_once(|| error_of(executor.start()));
     assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
+}
+
+/// The main process ends at once; another of its group has more to do, and by `/proc` seems to have ended,
+/// as its first thread has.
+#[test]
+fn what_the_main_process_leaves_in_its_group_has_the_stop_timeout() -> Result<()> {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let flushed = directory.path().join("flushed");
+    let script = format!("{MAIN_THREAD_ENDS} {} & exec sleep 60", flushed.display());
+    let service = OutputExecutor::new(script, "^ready$").shell(true);
+    at_once(|| service.start()?.stop().map(drop))?;
+    assert_eq!(
+        std::fs::read_to_string(flushed).expect("it had its time"),
+        "flushed"
+    );
+    Ok(())
 }

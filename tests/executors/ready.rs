@@ -7,7 +7,9 @@ use mirakuru::{
     TcpExecutor, UnixSocketExecutor, readiness::Context,
 };
 
-use crate::programs::{BINDS_UNIX, HTTP_SERVICE, LISTENS_LATE, PRINTS, WRITES_PID};
+use crate::programs::{
+    BINDS_UNIX, HTTP_SERVICE, LISTENS_LATE, MAIN_THREAD_ENDS, PRINTS, WRITES_PID,
+};
 
 /// How late the services are, in milliseconds.
 const LATE: &str = "150";
@@ -100,5 +102,17 @@ fn executors_of_all_kinds_are_kept_together_in_boxes() -> Result<()> {
     for service in &services {
         assert!(!service.stop()?.running(), "{service}");
     }
+    Ok(())
+}
+
+#[test]
+fn a_service_whose_first_thread_has_ended_listens_all_the_same() -> Result<()> {
+    let words = [MAIN_THREAD_ENDS, "{tmpdir}/flushed", "{port}"];
+    let service = TcpExecutor::new(words, "127.0.0.1", 0).started()?;
+    service.output().wait_for("^ready$")?;
+    // Also to who looks only now, when the kernel calls it a zombie.
+    assert!(!service.restart()?.addr().is_empty());
+    service.stop()?;
+    assert_eq!(service.exit_code(), Some(0));
     Ok(())
 }

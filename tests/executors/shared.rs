@@ -240,3 +240,19 @@ fn an_outage_within_an_outage_is_part_of_it() {
     outer.restart().expect("it runs");
     assert!(service.running());
 }
+
+#[test]
+fn one_that_asks_for_itself_is_told_and_is_no_hang() {
+    static FIXTURE: Shared<OutputExecutor> = Shared::new(|| {
+        let own = FIXTURE.get().expect("it cannot be there yet");
+        OutputExecutor::new([PRINTS, &own.addr()], "ready")
+    });
+    for _ in 0..2 {
+        let asked = std::panic::catch_unwind(|| FIXTURE.get().map(drop));
+        let panic = asked.expect_err("it asks for itself");
+        assert_eq!(
+            panic.downcast_ref::<&str>(),
+            Some(&"the closure that makes a shared fixture asks for that very fixture")
+        );
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::os::unix::net::{UnixListener, UnixStream};
 
-use mirakuru::{ErrorKind, Result, UnixSocketExecutor};
+use mirakuru::{ErrorKind, Result, SimpleExecutor, UnixSocketExecutor};
 
 use crate::{
     programs::{BINDS_UNIX, PRINTS},
@@ -62,5 +62,30 @@ fn a_path_may_hold_spaces_and_other_letters() -> Result<()> {
     let service = UnixSocketExecutor::new([BINDS_UNIX, "{socket}", "100"], &path).started()?;
     assert_eq!(service.socket(), path);
     UnixStream::connect(&path).expect("it is ready");
+    Ok(())
+}
+
+/// Who came first answers at the very path: it is told, and never taken for the service. It listens only
+/// when the other one runs, so nothing is there before.
+#[test]
+#[cfg(target_os = "linux")]
+fn what_a_stranger_answers_is_told_with_its_command() -> Result<()> {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let (go, path) = (directory.path().join("go"), directory.path().join("socket"));
+    let (go, at) = (go.display(), path.display());
+    let stranger = SimpleExecutor::new(format!(
+        "mkfifo {go}; echo waiting; read _ < {go}; exec {BINDS_UNIX} {at}"
+    ));
+    let stranger = stranger.shell(true).started()?;
+    stranger.output().wait_for("waiting")?;
+    let late = || UnixSocketExecutor::new(format!("echo > {go}; exec sleep 60"), &path).shell(true);
+    let error = error_of(late().start());
+    assert_eq!(error.kind(), ErrorKind::AlreadyRunning, "{error}");
+    let pid = stranger.pid().expect("it runs");
+    let holder = format!("held by:     pid {pid}: {BINDS_UNIX} {at}");
+    assert!(error.to_string().contains(&holder), "{error}");
+
+    stranger.restart()?.output().wait_for("waiting")?;
+    late().any_listener().started()?.stop()?;
     Ok(())
 }

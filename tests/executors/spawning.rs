@@ -168,3 +168,56 @@ fn a_relative_program_starts_from_the_working_directory() -> mirakuru::Result<()
     assert!(service.start()?.running());
     Ok(())
 }
+
+/// A fork of another thread has for a moment what that thread has just written; here it is a process
+/// with the program's file as its standard output.
+#[test]
+fn a_program_that_is_still_being_written_is_waited_for() -> mirakuru::Result<()> {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let program = directory.path().join("program");
+    std::fs::copy(PRINTS, &program).expect("own directory");
+    let written_to = || std::fs::File::options().append(true).open(&program);
+    let mut writer = Command::new("sleep")
+        .arg("0.2")
+        .stdout(written_to().expect("own file"))
+        .spawn()
+        .expect("a program");
+    let service = OutputExecutor::new([program.as_os_str(), "up".as_ref()], "up");
+    let started = service.start().map(drop);
+    writer.wait().expect("a child");
+    started?;
+    service.stop()?;
+
+    let _writer = written_to().expect("own file");
+    let name = program.display();
+    assert_told(
+        &not_spawned(&SimpleExecutor::new(program.as_path()).boxed()),
+        &[
+            &format!("`{name}` could not be started"),
+            "  reason:      failed to run the program: Text file busy (os error 26)",
+            &format!("  help:        {name} is still open for writing: close it before the start"),
+        ],
+    );
+    Ok(())
+}
+
+#[test]
+fn what_a_shell_would_have_replaced_is_told() {
+    let help = |command: &str| {
+        let error = not_spawned(&SimpleExecutor::new(command).boxed());
+        let told = error.to_string();
+        let help = told.lines().last().map(str::to_owned);
+        help.expect("a line")
+    };
+    assert_eq!(
+        help("A_1=b/c no-such-program"),
+        "  help:        a variable is set by `env`, or by a shell (`shell(true)`, or `shell = true` in the attribute)"
+    );
+    let no_shell = |word: &str| {
+        format!(
+            "  help:        no shell runs it, so `{word}` is a word like any other: say `shell(true)`, or `shell = true` in the attribute"
+        )
+    };
+    assert_eq!(help("no-such-program $HOME/x"), no_shell("$HOME/x"));
+    assert_eq!(help("no-such-program ~/x"), no_shell("~/x"));
+}

@@ -75,7 +75,10 @@ fn a_service_that_prints_nothing_gets_advice_on_buffers() {
 fn a_port_that_never_accepts_is_told() {
     let executor = TcpExecutor::new(STARTING, "127.0.0.1", 0);
     let waited_for = format!("{} to accept a connection", executor.addr());
-    assert_told(&overdue(executor), &story(&waited_for, "REFUSED"));
+    assert_told(
+        &overdue(executor),
+        &story(&waited_for, "connection refused: nobody listens there"),
+    );
 }
 
 #[test]
@@ -171,7 +174,7 @@ fn a_service_on_another_port_is_told_with_it() {
             &*format!("`listens_late {other}` did not get there in time"),
             &format!("  waited for:  127.0.0.1:{port} to accept a connection"),
             "  how long:    TIME",
-            "  last check:  REFUSED",
+            "  last check:  connection refused: nobody listens there",
             "  process:     was running with pid PID",
             &format!("  note:        it listens on port {other}, and not on {port}"),
             "  output, last lines:",

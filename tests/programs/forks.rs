@@ -2,7 +2,8 @@
 //!
 //! Its service is `holds FILE 2`. DEED is `reads` (the fork waits for output until the service has ended,
 //! which the parent does not look at before), `while-starting` (another thread is in a start when the
-//! process forks; the fork then makes every call) or `has-a-slot` (the fork ends, and with it its copies of
+//! process forks; the fork then makes every call), `while-looking` (other threads look at the service all
+//! the time while the process forks again and again; each fork looks at it once) or `has-a-slot` (the fork ends, and with it its copies of
 //! what is the thread's). It prints facts, and returns from `main`.
 
 mod beside;
@@ -15,7 +16,11 @@ use std::{
     os::fd::AsFd,
     panic::{self, AssertUnwindSafe},
     process,
-    sync::{Arc, Mutex, mpsc},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
     thread,
     time::Duration,
 };
@@ -44,6 +49,7 @@ fn main() -> Outcome {
     match deed.as_str() {
         "reads" => reads(&file),
         "while-starting" => while_starting(&file),
+        "while-looking" => while_looking(&file),
         "has-a-slot" => has_a_slot(),
         _ => Err(format!("unknown deed {deed}").into()),
     }
@@ -95,18 +101,58 @@ fn while_starting(file: &str) -> Outcome {
     });
     is_asked.recv()?;
 
+    let told = told_by_a_fork(|told| calls(&service, told))?;
+    print!("{told}");
+
+    drop(let_go);
+    starting.join().map_err(|_| "the start panicked")??;
+    println!("running {}", service.running());
+    Ok(())
+}
+
+fn while_looking(file: &str) -> Outcome {
+    /// Each is a race: one in twenty would meet a lock that is held.
+    const FORKS: usize = 100;
+    let service = OutputExecutor::new(holds(file), "(?<word>hold)ing").started()?;
+    let look = || {
+        let _ = (service.captured("word"), service.command(), service.pid());
+        let _ = (service.running(), service.port(), service.output().text());
+    };
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    look();
+                }
+            });
+        }
+        let told = (0..FORKS).try_for_each(|_| match told_by_a_fork(|_| look()) {
+            Ok(told) if told.is_empty() => Ok(()),
+            Ok(told) => Err(told.into()),
+            Err(error) => Err(error),
+        });
+        done.store(true, Ordering::Relaxed);
+        told
+    })?;
+    println!("running {}", service.running());
+    Ok(())
+}
+
+/// What a fork says that does this; it is no fork any more then.
+fn told_by_a_fork(deed: impl FnOnce(PipeWriter)) -> Result<String, Box<dyn Error>> {
     let (mut from_fork, to_parent) = io::pipe()?;
     let ForkResult::Parent { child } = fork_here()? else {
-        calls(&service, to_parent);
+        deed(to_parent);
         process::exit(0);
     };
     drop(to_parent);
-    // The end of the file shows that it has made them all.
+    // The end of the file shows that it has done it all.
     let mut told = Vec::new();
     loop {
         let mut fds = [PollFd::new(from_fork.as_fd(), PollFlags::POLLIN)];
         if poll(&mut fds, PollTimeout::try_from(SOON)?)? == 0 {
-            println!("the fork hangs");
+            told.extend_from_slice(b"the fork hangs\n");
             kill(child, signal::Signal::SIGKILL)?;
         }
         let mut bytes = [0; 100];
@@ -115,13 +161,8 @@ fn while_starting(file: &str) -> Outcome {
             len => told.extend_from_slice(&bytes[..len]),
         }
     }
-    print!("{}", String::from_utf8(told)?);
-    println!("{:?}", waitpid(child, None)?.pid() == Some(child));
-
-    drop(let_go);
-    starting.join().map_err(|_| "the start panicked")??;
-    println!("running {}", service.running());
-    Ok(())
+    waitpid(child, None)?;
+    Ok(String::from_utf8(told)?)
 }
 
 fn has_a_slot() -> Outcome {
@@ -156,7 +197,7 @@ fn calls<R: Readiness>(service: &Executor<R>, mut told: PipeWriter) {
 
 #[expect(unsafe_code, reason = "forking is the behaviour")]
 fn fork_here() -> nix::Result<ForkResult> {
-    // SAFETY: the only other thread there may be waits in a check for the end of a channel, so the
-    // child finds every lock free but those of that start, which is what is looked at.
+    // SAFETY: the child calls nothing but what may be called in a fork by our documentation, which is what
+    // is looked at, and what the C library keeps usable there (`malloc` among it).
     unsafe { fork() }
 }

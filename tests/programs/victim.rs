@@ -5,7 +5,7 @@
 //! directory), `supervisor PID` and `ready`, waits for the end of its standard input, and does what
 //! ENDING says: `return`, `panic`, `exit`, `abort`, `exec`, or `exit-while-starting`, in which other
 //! threads start and stop more such services all the time. `STOP_TIMEOUT_MS` and `KILL_SIGNAL` in its
-//! environment are the executor's.
+//! environment are the executor's; with `HANDLES_WINCH` it has a handler for SIGWINCH.
 
 use std::{
     env,
@@ -23,7 +23,7 @@ use std::{
 use mirakuru::{OutputExecutor, Signal};
 use nix::sys::{
     resource::{Resource, setrlimit},
-    signal::{SigHandler, Signal as Number, signal},
+    signal::{SaFlags, SigAction, SigHandler, SigSet, Signal as Number, sigaction, signal},
 };
 
 static SERVICE: OnceLock<OutputExecutor> = OnceLock::new();
@@ -35,6 +35,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let words: Vec<String> = args.collect();
     setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
     hear_all();
+    if env::var_os("HANDLES_WINCH").is_some() {
+        handle_winch()?;
+    }
 
     let executor = service(&words).started()?;
     println!("tmpdir {}", executor.tmpdir().display());
@@ -81,6 +84,16 @@ fn hear_all() {
         // SAFETY: the default disposition installs no handler, so no code of ours can run in one.
         let _ = unsafe { signal(ignored, SigHandler::SigDfl) };
     }
+}
+
+/// As a terminal's library has one, or a runtime for its children.
+#[expect(unsafe_code, reason = "a handler is set by an unsafe call")]
+fn handle_winch() -> nix::Result<()> {
+    extern "C" fn nothing(_: i32) {}
+    let handler = SigHandler::Handler(nothing);
+    let action = SigAction::new(handler, SaFlags::SA_RESTART, SigSet::empty());
+    // SAFETY: the handler does nothing, which it may do at any moment.
+    unsafe { sigaction(Number::SIGWINCH, &action) }.map(drop)
 }
 
 fn service(words: &[String]) -> OutputExecutor {

@@ -102,4 +102,13 @@ fn attached_one_knows_where_it_is_served() {
     assert_eq!(local, attached);
     let [local, attached] = TCP.each_ref().map(|one| facts(&**one));
     assert_eq!(local, attached);
+
+    // The file that a killed service leaves is the run's to remove, whoever starts the next.
+    for one in &PID {
+        one.restart().expect("nothing is in the way");
+        one.kill()
+            .expect("it runs")
+            .start()
+            .expect("nothing is in the way");
+    }
 }

@@ -61,10 +61,14 @@ fn no_call_hangs_in_a_fork_that_was_taken_during_a_start() {
             "tmpdir true",
             "socket true",
             "filename true",
-            "true",
             "running true",
         ]
     );
+}
+
+#[test]
+fn no_look_hangs_in_a_fork_whose_parent_looks_too() {
+    assert_eq!(told("while-looking", &Hold::new()), ["running true"]);
 }
 
 #[test]

@@ -61,6 +61,32 @@ fn a_protected_directory_is_removed() {
     removed_after(|_| {});
 }
 
+/// What lies behind a mount is not the service's, though it is met in its directory.
+#[test]
+#[cfg_attr(not(root), ignore = "needs root, to mount")]
+fn what_a_service_has_mounted_in_it_is_left_alone() {
+    let hold = Hold::new();
+    let beside = format!("{}/beside", hold.scratch());
+    fs::create_dir(&beside).expect("own directory");
+    fs::write(format!("{beside}/file"), "kept").expect("own directory");
+    let mounts = "mkdir \"$SCRATCH/a b\" && mount --bind \"$TMPDIR/beside\" \"$SCRATCH/a b\" && \
+        mount --bind \"$TMPDIR/beside\" \"$SCRATCH/a b\" && exec \"$0\" \"$@\"";
+    // In a mount namespace of its own, so that nothing of it is seen elsewhere.
+    let mut command = Command::new("unshare");
+    command
+        .args(["--mount", env!("CARGO_BIN_EXE_victim")])
+        .args(["local", "return", "sh", "-c", mounts])
+        .args([env!("CARGO_BIN_EXE_holds"), hold.path()])
+        .env("TMPDIR", hold.scratch());
+    let mut victim = Victim::start(&mut command);
+    victim.go_on();
+    assert_eq!(victim.wait().code(), Some(0));
+    assert!(hold.is_free(), "a process of the tree is left");
+    assert_eq!(hold.left_in_scratch(), ["beside"]);
+    let text = fs::read_to_string(format!("{beside}/file"));
+    assert_eq!(text.expect("it is there"), "kept");
+}
+
 #[test]
 fn a_protected_directory_is_removed_after_its_supervisor_was_killed() {
     removed_after(|victim| {

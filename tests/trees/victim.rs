@@ -71,6 +71,11 @@ impl Victim {
         kill(pid_of(self.child.id()), signal).expect("it is not reaped yet");
     }
 
+    /// How it ended, if it has.
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("a child")
+    }
+
     pub(crate) fn wait(&mut self) -> ExitStatus {
         self.child.wait().expect("a child")
     }

@@ -240,3 +240,30 @@ fn a_drop_sweeps_what_a_killed_supervisor_left() {
     assert!(!directory.exists(), "its directory is left");
     assert!(supervisor.was_reaped());
 }
+
+/// A handled signal ends every wait of a process's own, also that of the exit for the supervisors: the
+/// service has its time all the same.
+#[test]
+fn signals_that_the_test_handles_do_not_cut_its_end_short() {
+    let hold = Hold::new();
+    let flushed = format!("{}/flushed", hold.scratch());
+    let script =
+        "\"$0\" \"$1\" & trap 'sleep 0.4; : > \"$2\"; exit 0' TERM; while :; do sleep 0.02; done";
+    let mut command = Command::new(env!("CARGO_BIN_EXE_victim"));
+    command
+        .args(["static", "return", "sh", "-c", script])
+        .args([env!("CARGO_BIN_EXE_holds"), hold.path(), &flushed])
+        .env("TMPDIR", hold.scratch())
+        .env("HANDLES_WINCH", "1");
+    let mut victim = Victim::start(&mut command);
+    victim.go_on();
+    let status = loop {
+        match victim.ended() {
+            Some(status) => break status,
+            None => victim.signal(Signal::SIGWINCH),
+        }
+    };
+    assert_eq!(status.code(), Some(0));
+    assert!(hold.is_free(), "a process of the tree is left");
+    assert_eq!(hold.left_in_scratch(), ["flushed"]);
+}

@@ -10,10 +10,15 @@ impl<R: Readiness> Executor<R> {
     /// What only a shell would understand, in a command that none runs.
     pub(super) fn shell_advice(&self) -> Option<String> {
         let operators = ["&&", "||", "|", ";", "&", ">", ">>", "<", "2>", "2>&1"];
+        let expands = |word: &str| {
+            let variable = word.strip_prefix('$').unwrap_or_default();
+            variable.starts_with(|c: char| c.is_ascii_uppercase() || "({".contains(c))
+                || word.starts_with("~/")
+        };
         let (_, words) = self.session.command()?;
         let found = words
             .iter()
-            .find(|word| operators.contains(&word.as_str()))?;
+            .find(|word| operators.contains(&word.as_str()) || expands(word))?;
         (!self.config.shape.shell).then(|| {
             format!("no shell runs it, so `{found}` is a word like any other: say `shell(true)`, or `shell = true` in the attribute")
         })
@@ -23,6 +28,9 @@ impl<R: Readiness> Executor<R> {
         let (_, words) = self.session.command()?;
         let program = words.first()?;
         match (failure.step.as_str(), nix::Error::from_raw(failure.errno)) {
+            ("run the program", nix::Error::ENOENT) if is_assignment(program) => Some(
+                "a variable is set by `env`, or by a shell (`shell(true)`, or `shell = true` in the attribute)".to_owned(),
+            ),
             ("run the program", nix::Error::ENOENT) if Path::new(program).exists() => Some(
                 format!("{program} exists, so the interpreter in its first line does not"),
             ),
@@ -35,6 +43,9 @@ impl<R: Readiness> Executor<R> {
             ("run the program", nix::Error::EACCES) => {
                 Some(format!("is {program} executable, for this user too?"))
             }
+            ("run the program", nix::Error::ETXTBSY) => Some(format!(
+                "{program} is still open for writing: close it before the start"
+            )),
             ("enter the working directory", _) => {
                 Some("the directory must exist and be open to the service's user".to_owned())
             }
@@ -44,6 +55,16 @@ impl<R: Readiness> Executor<R> {
             _ => advice_for(Some(failure.errno)),
         }
     }
+}
+
+/// Whether a shell would take the word for a variable that is set, as in `NAME=value`.
+fn is_assignment(word: &str) -> bool {
+    let part_of_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    word.split_once('=').is_some_and(|(name, _)| {
+        !name.is_empty()
+            && name.bytes().all(part_of_name)
+            && !name.starts_with(|c: char| c.is_ascii_digit())
+    })
 }
 
 /// Where somebody else answers.

@@ -160,6 +160,9 @@ impl<R: Readiness> Executor<R> {
 
     /// Another test process may have started it anew.
     fn follow(&self) {
+        if self.session.is_foreign() {
+            return;
+        }
         let Some(link) = self.session.shared_link() else {
             return;
         };
@@ -224,7 +227,6 @@ impl<R: Readiness> Executor<R> {
             number: service.number,
             context,
             plan: self.stop_plan(self.config.stop_signal),
-            pid_file: None,
             up: true,
             ready: true,
             title: self.title().into(),

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Executor;
+use super::ready::SLOW;
 use crate::environment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::events::Step;
@@ -135,7 +136,7 @@ impl<R: Readiness> Executor<R> {
         };
         let policy = self.policy();
         let queue = Deadline::after(environment::queue_bound());
-        let mut ticket = None;
+        let (mut ticket, mut next_note) = (None, SLOW);
         loop {
             // Asked for as long as is left, and after a queue once more.
             let look = deadline.at_least(LOOK);
@@ -164,7 +165,17 @@ impl<R: Readiness> Executor<R> {
             if let Ok(Some(circle)) = ticket.has_to_give_way(own_ports) {
                 return Err(self.waits_in_a_circle(port, &circle));
             }
-            wait::pause(wait::next_try(queue.elapsed()));
+            let elapsed = queue.elapsed();
+            if elapsed >= next_note {
+                next_note = elapsed * 2;
+                let holder = &holder;
+                self.tell(&Step::StillQueues {
+                    port,
+                    holder,
+                    elapsed,
+                });
+            }
+            wait::pause(wait::next_try(elapsed));
         }
     }
 

@@ -107,7 +107,7 @@ impl<R: Readiness> Executor<R> {
 
     pub(super) fn already_running(&self, context: &Context) -> Error {
         let mut scene = self.scene().reason(format!(
-            "before the start, what would show that it is ready was there: {}",
+            "its place is taken before the start; it would wait for {}",
             self.readiness.describe(context)
         ));
         scene.held_by = Some(context.port())
@@ -195,6 +195,9 @@ impl<R: Readiness> Executor<R> {
             let manner = self.readiness.manner(&wait.run.context);
             let buffers = silent && manner.on_output && manner.keeps_time;
             scene.advice = buffers.then(|| advice::UNBUFFER.to_owned());
+            if silent && !buffers {
+                scene.notes.push(SILENT.to_owned());
+            }
         } else {
             let ports: Vec<_> = elsewhere.iter().map(u16::to_string).collect();
             let (found, asked) = (ports.join(", "), wait.run.context.port());
@@ -285,7 +288,7 @@ impl<R: Readiness> Executor<R> {
         });
         scene.notes.extend(note.map(str::to_owned));
         if scene.output.is_empty() && scene.err_output.is_empty() {
-            scene.notes.push("it printed nothing".to_owned());
+            scene.notes.push(SILENT.to_owned());
         }
         Some(scene.into_error(ErrorKind::Io).to_string())
     }
@@ -298,6 +301,9 @@ impl<R: Readiness> Executor<R> {
         scene.into_error(ErrorKind::Io)
     }
 }
+
+/// Said in place of the last lines.
+const SILENT: &str = "it printed nothing";
 
 /// Adds what became of the process, and what it printed.
 fn with_run(mut scene: Scene, run: &Run) -> Scene {

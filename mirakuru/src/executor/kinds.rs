@@ -73,6 +73,12 @@ impl UnixSocketExecutor {
     pub fn new(command: impl Into<CommandLine>, socket: impl AsRef<Path>) -> Self {
         Self::of_kind("UnixSocketExecutor", command, UnixSocket::new(socket))
     }
+
+    /// Takes whatever answers for the service, also where it is no process of its tree; see
+    /// [`UnixSocket::any_listener`].
+    pub fn any_listener(self) -> Self {
+        self.with_check(UnixSocket::any_listener)
+    }
 }
 
 #[cfg(feature = "http")]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::thread;
 
 use super::Executor;
-use crate::command::{Opened, Prepared};
+use crate::command::{Opened, Place, Prepared};
 use crate::environment::{self, Keep};
 use crate::output::Capture;
 use crate::readiness::Readiness;
@@ -21,6 +21,7 @@ impl<R: Readiness> Executor<R> {
         &self,
         link: &Link,
         prepared: Prepared,
+        place: &Place,
     ) -> io::Result<(Launch, Vec<OwnedFd>, Captures)> {
         let shape = &self.config.shape;
         let (mut streams, mut fds, mut captures) = ([Lead::Null; 3], Vec::new(), [None, None]);
@@ -63,9 +64,18 @@ impl<R: Readiness> Executor<R> {
             streams,
             farewell: self.stop_plan(self.config.stop_signal),
             keep: environment::keep() == Keep::All,
+            pid_file: self.file_to_come(place),
             row: environment::trace().map(|file| self.row(file)),
         };
         Ok((order, fds, captures))
+    }
+
+    /// The file that the check looks for. One that is there before the start is somebody else's, and stays.
+    /// Absolute, as the supervisor stands elsewhere, and the test may come to.
+    fn file_to_come(&self, place: &Place) -> Option<PathBuf> {
+        self.readiness.target().filename?;
+        let file = std::path::absolute(place.pidfile.as_ref()?).ok()?;
+        file.symlink_metadata().is_err().then_some(file)
     }
 
     fn row(&self, file: PathBuf) -> Row {

@@ -15,8 +15,8 @@ use crate::supervisor::protocol::Stream;
 use crate::sys;
 use crate::wait::{Deadline, Pace};
 
-/// When a start begins to be slow.
-const SLOW: Duration = Duration::from_secs(5);
+/// When a start, or the queue before it, begins to be slow.
+pub(super) const SLOW: Duration = Duration::from_secs(5);
 
 impl<R: Readiness> Executor<R> {
     pub(super) fn await_ready(&self, run: &Run, deadline: Deadline) -> Result<(), Unready> {

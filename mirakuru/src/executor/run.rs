@@ -1,6 +1,5 @@
 //! One start of an executor, and what is told of it.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,8 +19,6 @@ pub(super) struct Run {
     pub(super) context: Context,
     /// The stop that a drop makes.
     pub(super) plan: StopPlan,
-    /// A pid file that is not there before a start, so ours to remove after the tree's end.
-    pub(super) pid_file: Option<PathBuf>,
     /// It was started, and neither stopped nor killed since.
     pub(super) up: bool,
     /// It was ready once: who shares it may have it.

@@ -215,18 +215,13 @@ impl<R: Readiness> Executor<R> {
         deadline: Deadline,
     ) -> Result<Run> {
         let (order, fds, captures) = self
-            .order(link, prepared)
+            .order(link, prepared, before.place())
             .map_err(|error| self.refused("prepare its streams", error))?;
         let [stdout, stderr] = captures;
         for capture in [&stdout, &stderr].into_iter().flatten() {
             capture.attach(link);
         }
         let plan = order.farewell;
-        // One that is there before the start is somebody else's, and stays.
-        let pid_file = self.readiness.target().filename;
-        let pid_file = pid_file
-            .and_then(|_| before.place().pidfile.clone())
-            .filter(|file| file.symlink_metadata().is_err());
         let place = before.place().clone();
         let pid = match link.launch(order, &fds, deadline) {
             Some(Ok(pid)) => pid,
@@ -245,7 +240,6 @@ impl<R: Readiness> Executor<R> {
             number: link.known(State::current),
             context,
             plan,
-            pid_file,
             up: true,
             ready: false,
             title: self.title().into(),

@@ -59,18 +59,14 @@ impl Output {
     /// the stream is not captured.
     #[must_use]
     pub fn text(&self) -> String {
-        let all = self
-            .capture
-            .as_ref()
-            .map(|capture| capture.read_all().0)
-            .unwrap_or_default();
-        String::from_utf8_lossy(&all).into_owned()
+        let all = self.up_to_date().map(|capture| capture.read_all().0);
+        String::from_utf8_lossy(&all.unwrap_or_default()).into_owned()
     }
 
     /// The last `n` lines that were printed so far.
     #[must_use]
     pub fn tail(&self, n: usize) -> String {
-        let Some(capture) = &self.capture else {
+        let Some(capture) = self.up_to_date() else {
             return String::new();
         };
         let size = capture.len();
@@ -130,12 +126,21 @@ impl Output {
     /// A handle that stands at the end of what was printed so far.
     #[must_use]
     pub fn from_now(&self) -> Self {
-        let end = self.capture.as_ref().map_or(0, |capture| capture.len());
+        let end = self.up_to_date().map_or(0, Capture::len);
         Self {
             capture: self.capture.clone(),
             command: Arc::clone(&self.command),
             reader: Arc::new(Mutex::new(Reader::at(end))),
         }
+    }
+
+    /// What is captured, with what the service has printed by now.
+    fn up_to_date(&self) -> Option<&Capture> {
+        let capture = self.capture.as_deref()?;
+        if let Some(link) = capture.link() {
+            link.drain();
+        }
+        Some(capture)
     }
 
     fn deadline(&self) -> Deadline {

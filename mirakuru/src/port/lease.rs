@@ -21,7 +21,6 @@ pub(crate) struct Lease {
     path: PathBuf,
     /// Open for the lock alone. A process must open the file of a port it holds never again: closing
     /// that would give the lock back.
-    #[expect(dead_code, reason = "held only")]
     file: File,
 }
 
@@ -38,7 +37,7 @@ impl Lease {
     pub(crate) fn take(directory: &Path, port: u16, holder: &str) -> io::Result<Taken> {
         let path = file_of(directory, port);
         loop {
-            let mut file = match open(&path) {
+            let file = match open(&path) {
                 Ok(file) => file,
                 // Somebody has just given the last lease back.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -58,9 +57,11 @@ impl Lease {
             // The former holder may have removed it between the opening and the lock: then this is
             // a lock on nothing.
             if is_at(&file, &path) {
-                file.set_len(0)?;
-                file.write_all(holder.as_bytes())?;
-                return Ok(Taken::Here(Self { port, path, file }));
+                // A lease first: where there is no room to say whose it is, its drop removes the file.
+                let mut lease = Self { port, path, file };
+                lease.file.set_len(0)?;
+                lease.file.write_all(holder.as_bytes())?;
+                return Ok(Taken::Here(lease));
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
 use nix::unistd::Pid;
@@ -137,27 +137,35 @@ impl Context {
     }
 
     pub(crate) fn captured(&self, name: &str) -> Option<String> {
-        self.0
-            .captured
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(name)
-            .cloned()
+        self.groups()?.get(name).cloned()
+    }
+
+    /// `None` in a forked child, where a thread of the parent had them at the fork.
+    fn groups(&self) -> Option<MutexGuard<'_, BTreeMap<String, String>>> {
+        let link = self.0.link.as_ref();
+        Some(match self.0.captured.try_lock() {
+            Ok(groups) => groups,
+            Err(TryLockError::Poisoned(groups)) => groups.into_inner(),
+            Err(TryLockError::WouldBlock) if link.is_some_and(|link| link.is_foreign()) => {
+                return None;
+            }
+            Err(TryLockError::WouldBlock) => {
+                let groups = self.0.captured.lock();
+                groups.unwrap_or_else(PoisonError::into_inner)
+            }
+        })
     }
 
     /// Every named group of the banner.
     pub(crate) fn all_captured(&self) -> Vec<(String, String)> {
-        let captured = self.0.captured.lock();
-        let captured = captured.unwrap_or_else(PoisonError::into_inner);
-        captured.clone().into_iter().collect()
+        let groups = self.groups();
+        groups.iter().flat_map(|groups| (*groups).clone()).collect()
     }
 
     pub(crate) fn capture(&self, groups: BTreeMap<String, String>) {
-        self.0
-            .captured
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .extend(groups);
+        if let Some(mut captured) = self.groups() {
+            captured.extend(groups);
+        }
     }
 
     pub(crate) fn captured_stream(&self, stream: Stream) -> Option<&Arc<Capture>> {

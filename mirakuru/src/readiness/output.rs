@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use regex::Regex;
+use regex::{Captures, Regex};
 
 use super::{Context, Manner, NotReady, Readiness};
 use crate::output::{Capture, Reader, line_at, text_of};
@@ -51,6 +51,8 @@ struct Scan {
     stderr: Progress,
     /// The banner was found; also true when asked again.
     found: bool,
+    /// A line holds the very text of the banner, which as an expression does not match it.
+    holds_the_text: bool,
 }
 
 #[derive(Debug, Default)]
@@ -98,7 +100,17 @@ impl Output {
             };
         }
         if !scan.found {
-            let Scan { stdout, stderr, .. } = &mut *scan;
+            let Scan {
+                stdout,
+                stderr,
+                holds_the_text,
+                ..
+            } = &mut *scan;
+            let mut matches = |line: &str| {
+                let groups = regex.captures(line);
+                *holds_the_text |= groups.is_none() && line.contains(&self.banner);
+                groups.map(|groups| named_groups(regex, &groups))
+            };
             let streams = [
                 (Stream::Stdout, protocol::Stream::Stdout, stdout),
                 (Stream::Stderr, protocol::Stream::Stderr, stderr),
@@ -107,7 +119,7 @@ impl Output {
                 self.looks_at(stream)
                     && cx
                         .captured_stream(captured)
-                        .is_some_and(|capture| find_in(capture, progress, regex, ended, cx))
+                        .is_some_and(|capture| find_in(capture, progress, &mut matches, ended, cx))
             });
             scan.found = found;
         }
@@ -119,11 +131,21 @@ impl Output {
     }
 }
 
+/// Named groups of a match.
+type Groups = BTreeMap<String, String>;
+
+fn named_groups(regex: &Regex, groups: &Captures<'_>) -> Groups {
+    let names = regex.capture_names().flatten();
+    names
+        .filter_map(|name| Some((name.to_owned(), groups.name(name)?.as_str().to_owned())))
+        .collect()
+}
+
 /// Looks through what is new. At the banner, fresh handles of the output begin behind it.
 fn find_in(
     capture: &Capture,
     progress: &mut Progress,
-    regex: &Regex,
+    matches: &mut impl FnMut(&str) -> Option<Groups>,
     ended: bool,
     cx: &Context,
 ) -> bool {
@@ -136,11 +158,7 @@ fn find_in(
             return false;
         };
         let line = text_of(&line);
-        if let Some(groups) = regex.captures(&line) {
-            let named = regex.capture_names().flatten();
-            let groups: BTreeMap<_, _> = named
-                .filter_map(|name| Some((name.to_owned(), groups.name(name)?.as_str().to_owned())))
-                .collect();
+        if let Some(groups) = matches(&line) {
             cx.capture(groups);
             capture.begin_at(next.unwrap_or_else(|| progress.reader.place()));
             return true;
@@ -186,10 +204,14 @@ impl Readiness for Output {
     fn after_start_check(&self, cx: &Context) -> Result<(), NotReady> {
         let regex = self.regex().map_err(NotReady::new)?;
         if self.find(cx, regex) {
-            Ok(())
-        } else {
-            Err(NotReady::new("no line matched"))
+            return Ok(());
         }
+        let scan = self.scan.lock().unwrap_or_else(PoisonError::into_inner);
+        Err(NotReady::new(if scan.holds_the_text {
+            "no line matched; one holds the banner's very text, but the banner is a regular expression: escape what has a meaning there, such as `(`, `[`, `*` or `?`"
+        } else {
+            "no line matched"
+        }))
     }
 
     fn describe(&self, _cx: &Context) -> String {

@@ -1,5 +1,6 @@
 //! Ready when `host:port` accepts a connection.
 
+use std::io::ErrorKind;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -36,6 +37,9 @@ pub struct Tcp {
 /// many milliseconds, nor than this share of the time waited.
 const TRY_ANYWAY: u64 = 100;
 const TRY_SHARE: u64 = 5;
+
+/// Told by the kernel when it is asked, or by a connection.
+const REFUSED: &str = "connection refused: nobody listens there";
 
 impl Tcp {
     /// Checks this host and port; port 0 is the executor's own.
@@ -116,7 +120,7 @@ impl Readiness for Tcp {
         }
         let addresses = resolve(&host, port)?;
         if self.in_vain(cx, &addresses) {
-            return Err(NotReady::new("connection refused: nobody listens there"));
+            return Err(NotReady::new(REFUSED));
         }
         let address = connect(&addresses, cx)?;
         if self.any_listener {
@@ -241,6 +245,9 @@ pub(crate) fn connect(addresses: &[SocketAddr], cx: &Context) -> Result<SocketAd
                 last = NotReady::new("the port was connected to itself: nobody listens there");
             }
             Ok(_) => return Ok(*address),
+            Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
+                last = NotReady::new(REFUSED);
+            }
             Err(error) => last = NotReady::new(error.to_string()),
         }
     }

@@ -7,15 +7,22 @@ use std::path::{Path, PathBuf};
 
 use nix::poll::{PollFd, PollFlags};
 use nix::sys::socket::{UnixAddr, connect};
+use nix::unistd::Pid;
 
 use super::{Context, Manner, NotReady, Readiness, Target};
-use crate::sys;
+use crate::sys::{self, Whose};
 
 /// Ready when the socket at this path accepts a connection. A stale file that nobody listens on is
 /// neither ready nor in the way.
+///
+/// On Linux who listens must be a process of the tree, or the test process itself, which may hand the
+/// socket on (`SO_PEERCRED`, `unix(7)`): where another program came first, the start fails with
+/// `AlreadyRunning` and says which. A service that has another process listen for it (a container, a daemon
+/// activated by a socket) needs [`any_listener`](Self::any_listener).
 #[derive(Clone, Debug)]
 pub struct UnixSocket {
     path: PathBuf,
+    any_listener: bool,
 }
 
 impl UnixSocket {
@@ -24,14 +31,22 @@ impl UnixSocket {
     pub fn new(path: impl AsRef<Path>) -> Self {
         Self {
             path: path.as_ref().to_owned(),
+            any_listener: false,
         }
+    }
+
+    /// Takes whatever answers for the service, also where it is no process of its tree.
+    #[must_use]
+    pub fn any_listener(mut self) -> Self {
+        self.any_listener = true;
+        self
     }
 
     fn path(&self, cx: &Context) -> Result<PathBuf, String> {
         cx.fill_path(&self.path)
     }
 
-    fn connect(&self, cx: &Context) -> Result<(), NotReady> {
+    fn connect(&self, cx: &Context) -> Result<UnixStream, NotReady> {
         let path = self.path(cx).map_err(NotReady::new)?;
         Ok(connect_within(&path, cx)?)
     }
@@ -43,7 +58,11 @@ impl Readiness for UnixSocket {
     }
 
     fn after_start_check(&self, cx: &Context) -> Result<(), NotReady> {
-        self.connect(cx)
+        let stream = self.connect(cx)?;
+        match cx.tree().filter(|_| !self.any_listener) {
+            Some((_, supervisor)) => listener_of_the_tree(&stream, supervisor),
+            None => Ok(()),
+        }
     }
 
     fn describe(&self, cx: &Context) -> String {
@@ -81,17 +100,24 @@ impl Readiness for UnixSocket {
 
 /// Connects without waiting: a full backlog answers `EAGAIN`, where a waiting socket would stay
 /// until the service accepts, for ever if it does not.
-fn connect_within(path: &Path, cx: &Context) -> io::Result<()> {
-    let socket = sys::unix_socket_that_never_waits()?;
+fn connect_within(path: &Path, cx: &Context) -> io::Result<UnixStream> {
+    let socket = UnixStream::from(sys::unix_socket_that_never_waits()?);
     let address = UnixAddr::new(path)?;
     match connect(std::os::fd::AsRawFd::as_raw_fd(&socket), &address) {
         // A full backlog: it listens and is busy, which is ready.
-        Ok(()) | Err(nix::Error::EAGAIN) => Ok(()),
+        Ok(()) | Err(nix::Error::EAGAIN) => Ok(socket),
         Err(nix::Error::EINPROGRESS) => {
             let mut fds = [PollFd::new(socket.as_fd(), PollFlags::POLLOUT)];
             sys::poll_for(&mut fds, Some(cx.patience()))?;
-            UnixStream::from(socket).take_error()?.map_or(Ok(()), Err)
+            socket.take_error()?.map_or(Ok(socket), Err)
         }
         Err(errno) => Err(errno.into()),
+    }
+}
+
+fn listener_of_the_tree(stream: &UnixStream, supervisor: Pid) -> Result<(), NotReady> {
+    match sys::whose_peer(stream, supervisor) {
+        Whose::Stranger(holder) => Err(NotReady::taken_by(holder)),
+        Whose::Ours | Whose::Unknown | Whose::Passing => Ok(()),
     }
 }

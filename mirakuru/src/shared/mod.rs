@@ -8,8 +8,10 @@ pub(crate) mod scope;
 mod slot;
 pub(crate) mod turn;
 
+use std::cell::RefCell;
 use std::fmt;
 use std::ops::Deref;
+use std::panic::{catch_unwind, resume_unwind};
 use std::path::Path;
 use std::sync::{Arc, Once, OnceLock};
 
@@ -93,6 +95,10 @@ impl<T: Fixture> Shared<T> {
     ///
     /// Those of the start, told in full to the test that made it. The next test tries again, up to
     /// three times in all; later ones are told at once.
+    ///
+    /// # Panics
+    ///
+    /// Where the closure that makes it panics, or asks for this very fixture.
     pub fn get(&self) -> Result<&T> {
         let fixture = self.made();
         if let Some(place) = self.place() {
@@ -150,9 +156,27 @@ impl<T: Fixture> Shared<T> {
         }
     }
 
+    /// # Panics
+    ///
+    /// Where what makes it asks for it, which would be a wait for itself.
     fn made(&self) -> &T {
+        thread_local! {
+            static BEING_MADE: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
+        }
+        if let Some(made) = self.made.get() {
+            return made;
+        }
+        let own = std::ptr::from_ref(self).addr();
+        let asks_for_itself = BEING_MADE.with_borrow(|all| all.contains(&own));
+        assert!(
+            !asks_for_itself,
+            "the closure that makes a shared fixture asks for that very fixture"
+        );
         self.made.get_or_init(|| {
-            let made = (self.make)();
+            BEING_MADE.with_borrow_mut(|all| all.push(own));
+            let made = catch_unwind(self.make);
+            BEING_MADE.with_borrow_mut(Vec::pop);
+            let made = made.unwrap_or_else(|panic| resume_unwind(panic));
             made.become_fixture(self.scope);
             made
         })

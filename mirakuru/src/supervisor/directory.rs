@@ -6,6 +6,8 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use crate::sys;
+
 /// Where the test process has its temporary files. Absolute, as the supervisor stands elsewhere; an
 /// empty `TMPDIR` counts as none.
 pub(super) fn parent() -> PathBuf {
@@ -20,8 +22,13 @@ pub(super) fn make(parent: &Path, name: &str) -> io::Result<PathBuf> {
     Ok(path)
 }
 
-/// Removes it. What a service protected against writing, as caches of modules do, is opened first.
+/// Removes it. What a service mounted there is taken off first, or what lies behind would go too; where
+/// that cannot be, the directory stays. What it protected against writing, as caches of modules do, is
+/// opened.
 pub(super) fn remove(path: &Path) {
+    if !sys::unmount_below(path) {
+        return;
+    }
     if fs::remove_dir_all(path).is_err() {
         open_up(path);
         let _ = fs::remove_dir_all(path);

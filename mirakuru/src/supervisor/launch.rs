@@ -9,6 +9,7 @@ use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::stat::{Mode, fchmod, umask};
@@ -18,6 +19,10 @@ use nix::unistd::{Gid, Pid, Uid, chdir, getppid, setgid, setsid, setuid};
 use super::drain::Drain;
 use super::protocol::{Directory, Failure, Launch, Lead};
 use crate::sys;
+use crate::wait::{self, Deadline};
+
+/// How long a program that somebody has open for writing is tried.
+const BUSY: Duration = Duration::from_millis(500);
 
 /// A service that was started.
 pub(super) struct Launched {
@@ -122,11 +127,18 @@ fn become_service(
         .envs(order.env.iter().cloned());
     let mut streams = streams.into_iter();
     let mut next = || streams.next().unwrap_or_else(Stdio::null);
-    // std gives SIGPIPE its default again, and looks the program up in the service's own PATH.
-    Failure::at(
-        "run the program",
-        &command.stdin(next()).stdout(next()).stderr(next()).exec(),
-    )
+    command.stdin(next()).stdout(next()).stderr(next());
+    let busy = Deadline::after(BUSY);
+    loop {
+        // std gives SIGPIPE its default again, and looks the program up in the service's own PATH.
+        let error = command.exec();
+        // A test that has just written the program may have forked on another thread meanwhile: until
+        // that fork has become its own program it has a copy of the descriptor that was written to.
+        if error.kind() != io::ErrorKind::ExecutableFileBusy || busy.has_passed() {
+            return Failure::at("run the program", &error);
+        }
+        wait::pause(Duration::from_millis(1));
+    }
 }
 
 fn set_up(order: &Launch, oom_score: Option<&str>, supervisor: Pid) -> Result<(), Failure> {

@@ -74,6 +74,9 @@ pub(crate) struct Launch {
     pub(crate) farewell: StopPlan,
     /// Its output and its private directory stay, for people.
     pub(crate) keep: bool,
+    /// A file that it writes, to be removed once its tree is gone, should it have left it: it would be
+    /// taken for that of a service that runs.
+    pub(crate) pid_file: Option<PathBuf>,
     pub(crate) row: Option<Row>,
 }
 
@@ -160,6 +163,8 @@ pub(crate) enum Request {
     Describe(Description),
     /// One [`Event::Service`].
     Attach,
+    /// All that is printed by now is to be in the files; the answer has this number.
+    Drain(u64),
     /// A signal to the service's process group.
     Signal(i32),
     Stop(StopPlan),
@@ -191,6 +196,8 @@ pub(crate) enum Event {
     Service(Box<Service>),
     /// The answer to [`Request::Describe`].
     Described,
+    /// The answer to [`Request::Drain`].
+    Drained(u64),
     /// Another test process has started the service anew.
     Began,
     /// Another test process has it stopped: it is on its way down.

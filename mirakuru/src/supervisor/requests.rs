@@ -100,6 +100,10 @@ impl Server {
                 self.tell(&Event::Described);
             }
             Request::Attach => self.tell_of_service(),
+            Request::Drain(number) => {
+                self.drain();
+                self.tell(&Event::Drained(number));
+            }
             Request::Launch(_) => unreachable!("taken together with its descriptors"),
         }
     }
@@ -185,6 +189,7 @@ impl Server {
         }
         self.farewell = order.farewell;
         self.keep = order.keep;
+        self.pid_file.clone_from(&order.pid_file);
         // What was awaited of an earlier service is not this one's.
         for client in self.clients.iter_mut() {
             client.watched_output = [None, None];
@@ -227,7 +232,8 @@ impl Server {
     fn hand_over_directory(&self, order: &Launch) {
         if let (Some(directory), Some(identity)) = (&self.directory, &order.identity) {
             let owner = (Some(identity.uid), Some(identity.gid));
-            let _ = std::os::unix::fs::chown(directory, owner.0, owner.1);
+            // Not followed: where an earlier service has put a link in its place, that is the link's.
+            let _ = std::os::unix::fs::lchown(directory, owner.0, owner.1);
         }
     }
 }

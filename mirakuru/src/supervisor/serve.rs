@@ -46,6 +46,8 @@ pub(super) struct Server {
     pub(super) directory: Option<PathBuf>,
     /// The directory stays, with the output in it.
     pub(super) keep: bool,
+    /// To be removed with the tree.
+    pub(super) pid_file: Option<PathBuf>,
     pub(super) timeline: Option<Timeline>,
     pub(super) leases: Vec<Lease>,
     /// The test process hung up: nobody can ask for anything any more.
@@ -83,6 +85,7 @@ pub(super) fn serve(role: Role) {
         path_watch: PathWatch::default(),
         directory: None,
         keep: false,
+        pid_file: None,
         timeline: None,
         leases: Vec::new(),
         leaving: false,
@@ -185,7 +188,7 @@ impl Server {
         }
     }
 
-    fn drain(&mut self) {
+    pub(super) fn drain(&mut self) {
         for drain in self.drains.iter_mut().flatten() {
             drain.take(&mut self.buffer);
         }
@@ -235,6 +238,9 @@ impl Server {
         // Given up on where something survived: the error lists it.
         self.tree = Tree::default();
         self.drains = [None, None];
+        if let Some(file) = self.pid_file.take() {
+            let _ = std::fs::remove_file(file);
+        }
         if let Some(directory) = self.directory.as_deref().filter(|_| self.keep) {
             directory::keep_output(directory, self.service.number, &mut self.captures);
         }

@@ -9,7 +9,8 @@
 //! | [`Wakeups`] | a signalfd for `SIGCHLD`, and dnotify for paths | a short poll interval |
 //! | [`marked`] | `/proc/*/environ` | nothing |
 //! | [`listening`] | `/proc/*/fd` and `/proc/net/tcp` | nothing |
-//! | [`holder_of_port`], [`Listeners`], [`whose_listener`], [`is_passing`] | `NETLINK_SOCK_DIAG` and `/proc/*/fd` | nothing |
+//! | [`holder_of_port`], [`Listeners`], [`whose_listener`], [`whose_peer`], [`is_passing`] | `NETLINK_SOCK_DIAG`, `SO_PEERCRED`, and `/proc/*/fd` | nothing |
+//! | [`unmount_below`] | `/proc/self/mountinfo`, and `umount2` | nothing |
 //! | [`forget_range`] | a hole punched into the file | nothing |
 //! | [`close_inherited`] | `close_range` | nothing: std marks all of its own |
 //!

@@ -119,6 +119,11 @@ pub(crate) fn set_groups(_groups: &[u32]) -> nix::Result<()> {
     Ok(())
 }
 
+/// Not looked for: what a service mounts in its directory is met there.
+pub(crate) fn unmount_below(_directory: &Path) -> bool {
+    true
+}
+
 /// Not available: output beyond what is kept is not written.
 pub(crate) fn forget_range(_file: &File, _from: u64, _to: u64) -> bool {
     false
@@ -141,6 +146,11 @@ impl Listeners {
 /// Not known.
 pub(crate) fn is_passing(_addr: std::net::SocketAddr) -> bool {
     false
+}
+
+/// Not known.
+pub(crate) fn whose_peer(_stream: &impl AsFd, _supervisor: Pid) -> super::Whose {
+    super::Whose::Unknown
 }
 
 /// Not known.

@@ -8,7 +8,7 @@
 mod port;
 
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use crate::command::Prepared;
 use crate::events::Step;
@@ -112,7 +112,18 @@ impl Session {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        static NOTHING: LazyLock<Mutex<State>> = LazyLock::new(Mutex::default);
+        match self.state.try_lock() {
+            Ok(state) => state,
+            Err(TryLockError::Poisoned(state)) => state.into_inner(),
+            // A thread of the parent had it at the fork, and there is no such thread here.
+            Err(TryLockError::WouldBlock) if self.is_foreign() => {
+                NOTHING.lock().unwrap_or_else(PoisonError::into_inner)
+            }
+            Err(TryLockError::WouldBlock) => {
+                self.state.lock().unwrap_or_else(PoisonError::into_inner)
+            }
+        }
     }
 
     pub(in crate::executor) fn run(&self) -> Option<Run> {
@@ -292,10 +303,6 @@ impl Session {
         // Another thread may have started it again since this run was looked up.
         if let Some(latest) = self.state().same(run) {
             latest.up = false;
-        }
-        if let Some(pid_file) = &run.pid_file {
-            // Left by a process that was killed; it would be taken for a running one.
-            let _ = std::fs::remove_file(pid_file);
         }
         gone
     }

@@ -19,6 +19,7 @@ pub(super) fn encode_launch(to: &mut Encoder, launch: &Launch) {
         streams,
         farewell,
         keep,
+        pid_file,
         row,
     } = launch;
     to.list(words, |to, word| {
@@ -50,6 +51,9 @@ pub(super) fn encode_launch(to: &mut Encoder, launch: &Launch) {
         to.tag(*lead as u8);
     }
     to.plan(*farewell).flag(*keep);
+    to.option(pid_file.as_ref(), |to, path| {
+        to.bytes(path.as_os_str().as_bytes());
+    });
     to.option(row.as_ref(), encode_row);
 }
 
@@ -82,6 +86,7 @@ pub(super) fn decode_launch(from: &mut Decoder<'_>) -> Option<Launch> {
         streams: [from.lead()?, from.lead()?, from.lead()?],
         farewell: from.plan()?,
         keep: from.flag()?,
+        pid_file: from.option(Decoder::path)?,
         row: from.option(decode_row)?,
     })
 }

@@ -54,6 +54,7 @@ impl Request {
             Self::Attach => to.tag(12),
             Self::Ready(at) => to.tag(13).u64(*at),
             Self::Keep => to.tag(14),
+            Self::Drain(number) => to.tag(15).u64(*number),
         };
         to.0
     }
@@ -84,6 +85,7 @@ impl Request {
             12 => Self::Attach,
             13 => Self::Ready(from.u64()?),
             14 => Self::Keep,
+            15 => Self::Drain(from.u64()?),
             _ => return None,
         })
     }
@@ -124,6 +126,7 @@ impl Event {
                     to.u32(*pid).bytes(command.as_bytes());
                 })
             }
+            Self::Drained(number) => to.tag(22).u64(*number),
         };
         to.0
     }
@@ -157,6 +160,7 @@ impl Event {
                 found: from.u32()?,
                 survivors: from.list(|from| Some((from.u32()?, from.text()?)))?,
             }),
+            22 => Self::Drained(from.u64()?),
             _ => return None,
         })
     }

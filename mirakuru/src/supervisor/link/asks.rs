@@ -3,12 +3,16 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use super::{Link, SUPERVISOR_BOUND};
 use crate::supervisor::directory;
 use crate::supervisor::protocol::{Failure, Launch, Leased, Request, Stream};
 use crate::sys;
 use crate::wait::Deadline;
+
+/// How long a supervisor may take to bring the captured files up to date.
+const DRAIN_BOUND: Duration = Duration::from_secs(1);
 
 impl Link {
     /// The private directory, made on the first call; `None` if the supervisor does not answer.
@@ -81,6 +85,20 @@ impl Link {
 
     pub(crate) fn signal(&self, signal: i32) {
         self.ask(&Request::Signal(signal));
+    }
+
+    /// Has all that was printed by now be in the files: what is still in a pipe would be missing there.
+    /// Numbered, so that another thread's answer does for this one where its question came later. A
+    /// supervisor that does not answer is not waited for long.
+    pub(crate) fn drain(&self) {
+        if self.look(|state| state.lost) {
+            return;
+        }
+        let number = self.drains.fetch_add(1, Ordering::SeqCst) + 1;
+        self.ask(&Request::Drain(number));
+        self.wait(Deadline::after(DRAIN_BOUND), |state| {
+            (state.drained >= number).then_some(())
+        });
     }
 
     /// Has the next output beyond `seen` counted as news. One watch is on its way at a time.

@@ -53,6 +53,8 @@ pub(crate) struct Link {
     changed: Condvar,
     /// Milliseconds that the tree may take to stop; read by the exit hook, which takes no lock.
     patience: AtomicU64,
+    /// The number of the latest [`Request::Drain`].
+    drains: AtomicU64,
     /// The private directory; known without a lock, for the exit hook.
     directory: OnceLock<PathBuf>,
     swept: OnceLock<Vec<(u32, String)>>,
@@ -105,6 +107,7 @@ impl Link {
             state: Mutex::default(),
             changed: Condvar::new(),
             patience: AtomicU64::new(0),
+            drains: AtomicU64::new(0),
             directory: OnceLock::new(),
             swept: OnceLock::new(),
         }
@@ -120,7 +123,8 @@ impl Link {
         self.pid
     }
 
-    fn is_foreign(&self) -> bool {
+    /// Whether it is the parent's, seen from a forked child.
+    pub(crate) fn is_foreign(&self) -> bool {
         self.owner != std::process::id()
     }
 

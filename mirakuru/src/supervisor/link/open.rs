@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -37,9 +37,10 @@ pub(super) fn await_greeting(
 ) -> io::Result<(Inbox, ProcessFd)> {
     let mut inbox = Inbox::default();
     loop {
-        let ended = || io::Error::other("the supervisor ended before it was up");
         // The end of the socket does not show where a forked child holds the other end too.
-        let has_ended = !matches!(child.try_wait(), Ok(None));
+        let exit = child.try_wait();
+        let has_ended = !matches!(exit, Ok(None));
+        let ended = || ended_early(exit.ok().flatten());
         let wait = deadline.remaining().min(LOOK);
         let read = read_within(wait, socket, &mut inbox);
         let hello = |(event, _): &(Event, _)| *event == Event::Hello;
@@ -58,6 +59,16 @@ pub(super) fn await_greeting(
             ));
         }
     }
+}
+
+/// It never said a word: this program is not one that can be run again, or may not be.
+fn ended_early(exit: Option<ExitStatus>) -> io::Error {
+    let program = std::env::current_exe().unwrap_or_default();
+    let how = exit.map(|exit| format!(" ({exit})")).unwrap_or_default();
+    io::Error::other(format!(
+        "the supervisor, which is {} run again, ended before it was up{how}",
+        program.display()
+    ))
 }
 
 /// The name of the supervisor that a run shares: the first that it says.

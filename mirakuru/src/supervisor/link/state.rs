@@ -36,6 +36,8 @@ pub(crate) struct State {
     /// Counted, so that each who waits sees whether there was one since it looked.
     pub(super) output_news: [u64; 2],
     pub(crate) path_news: u64,
+    /// The latest [`Event::Drained`].
+    pub(super) drained: u64,
     pub(super) watches: Watches,
     /// The socket came to its end without our asking: somebody killed the supervisor.
     pub(crate) lost: bool,
@@ -111,6 +113,7 @@ impl State {
             attached: former.attached,
             output_news: former.output_news,
             path_news: former.path_news,
+            drained: former.drained,
             lost: former.lost,
             service: former.service + 1,
             former_exits: former.former_exits,
@@ -150,6 +153,7 @@ impl State {
                 self.path_news += 1;
                 self.watches.path = false;
             }
+            Event::Drained(number) => self.drained = self.drained.max(number),
             Event::OutputLost(failure) => self.output_lost = Some(failure),
             Event::Gone(gone) => {
                 self.empty |= gone.survivors.is_empty();

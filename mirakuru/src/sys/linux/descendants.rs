@@ -42,6 +42,19 @@ pub(super) fn descendants_of(root: Pid) -> Vec<Descendant> {
     })
 }
 
+/// Whether a process is below another, by its parents. They change where one of them ends: a walk that
+/// leads nowhere is made again.
+pub(super) fn is_below(pid: Pid, ancestor: Pid) -> bool {
+    (0..WALKS).any(|_| {
+        let parents = std::iter::successors(Some(pid), |pid| Some(standing(*pid)?.parent));
+        let mut known = parents.skip(1).take_while(|parent| parent.as_raw() > 0);
+        known.any(|parent| parent == ancestor)
+    })
+}
+
+/// More often than the parents of one process change in a moment.
+const WALKS: usize = 3;
+
 /// Without recursion: a chain may be a thousand deep.
 fn breadth_first(root: Pid, children_of: impl Fn(Pid) -> Vec<Pid>) -> Vec<Descendant> {
     let mut found: Vec<Descendant> = Vec::new();
@@ -97,12 +110,14 @@ pub(crate) fn standing(pid: Pid) -> Option<Standing> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The command's name may itself hold spaces and parentheses.
     let (_, fields) = stat.rsplit_once(')')?;
-    let mut fields = fields.split_ascii_whitespace();
-    let zombie = matches!(fields.next()?, "Z" | "X");
+    let fields: Vec<_> = fields.split_ascii_whitespace().collect();
+    // By `proc_pid_stat(5)`, where the state is the third. A first thread that has ended reads as a zombie
+    // while others of its process go on.
+    let threads: usize = fields.get(17)?.parse().ok()?;
     Some(Standing {
-        zombie,
-        parent: parse_pid(fields.next()?)?,
-        group: parse_pid(fields.next()?)?,
+        zombie: matches!(*fields.first()?, "Z" | "X") && threads < 2,
+        parent: parse_pid(fields.get(1)?)?,
+        group: parse_pid(fields.get(2)?)?,
     })
 }
 

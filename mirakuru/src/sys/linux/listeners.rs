@@ -1,19 +1,21 @@
 //! Who listens on a port: `NETLINK_SOCK_DIAG` (`sock_diag(7)`) asked for one listener, and its
-//! inode looked for in `/proc/PID/fd`.
+//! inode looked for in what processes have open.
 //!
 //! The exact question costs a few microseconds, disturbs no server with an empty connection, and
 //! its answer carries the listener's inode.
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use nix::sys::socket::{
     AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, send, socket,
 };
 use nix::unistd::{Pid, geteuid};
 
-use super::descendants::{command_line, descendants_of, processes, standing};
+use super::descendants::{command_line, descendants_of, is_below, processes, standing};
+use super::open_files::open_files;
+use super::process::peer;
 use crate::sys::Whose;
 
 /// Layout of `<linux/netlink.h>` and `<linux/inet_diag.h>`.
@@ -94,6 +96,10 @@ pub(crate) fn whose_listener(addr: SocketAddr, main: Pid, supervisor: Pid) -> Wh
     if tree.contains(&Some(true)) {
         return Whose::Ours;
     }
+    // One that has just lost its parent may have been in neither list of children.
+    if holder_of_inode(found.inode).is_some_and(|pid| is_below(pid, supervisor)) {
+        return Whose::Ours;
+    }
     match outside(found) {
         // A process of the tree may hide what it has open, as one of another user's does.
         Whose::Passing | Whose::Unknown if tree.contains(&None) => Whose::Unknown,
@@ -108,6 +114,22 @@ pub(crate) fn is_passing(addr: SocketAddr) -> bool {
         .filter(|_| addr.ip().is_loopback())
         .and_then(|listeners| listeners.found_at(addr).ok().flatten());
     asked.is_some_and(|found| outside(found) == Whose::Passing)
+}
+
+/// Whose listener a Unix socket is connected to: the kernel keeps who called `listen` (`unix(7)`).
+pub(crate) fn whose_peer(stream: &impl AsFd, supervisor: Pid) -> Whose {
+    let Some(listener) = peer(stream).filter(|pid| pid.as_raw() > 0 && *pid != Pid::this()) else {
+        // It is not connected, or that process is in another pid namespace; or this one hands it on.
+        return Whose::Unknown;
+    };
+    if is_below(listener, supervisor) {
+        return Whose::Ours;
+    }
+    // One that has ended since may have left it to others of the tree.
+    match standing(listener) {
+        Some(standing) if !standing.zombie => Whose::Stranger(described(listener)),
+        _ => Whose::Unknown,
+    }
 }
 
 /// Whose a listener is that no process of the tree is seen to have.
@@ -192,16 +214,12 @@ fn listener_in(answer: &[u8]) -> Option<Listener> {
 /// Whether this process has the socket open; `None` where it may not be looked at.
 fn holds(pid: Pid, inode: u32) -> Option<bool> {
     let wanted = format!("socket:[{inode}]");
-    let fds = match fs::read_dir(format!("/proc/{pid}/fd")) {
-        Ok(fds) => fds,
-        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => return None,
+    match open_files(pid) {
+        Ok(open) => Some(open.iter().any(|to| to.as_os_str() == wanted.as_str())),
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => None,
         // It has ended.
-        Err(_) => return Some(false),
-    };
-    let is_it = |fd: fs::DirEntry| {
-        fs::read_link(fd.path()).is_ok_and(|to| to.as_os_str() == wanted.as_str())
-    };
-    Some(fds.flatten().any(is_it))
+        Err(_) => Some(false),
+    }
 }
 
 /// The first process that has the socket open, as far as this user may look.

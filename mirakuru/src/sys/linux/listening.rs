@@ -1,12 +1,14 @@
-//! Which ports the processes of a tree listen on: their sockets' inodes (`/proc/PID/fd`), joined with the
+//! Which ports the processes of a tree listen on: their sockets' inodes, joined with the
 //! kernel's table of connections (`/proc/net/tcp`, `proc_pid_net(5)`). For what an error tells.
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::PathBuf;
 
 use nix::unistd::Pid;
 
 use super::descendants::descendants_of;
+use super::open_files::open_files;
 
 /// As the table writes the state of a socket that listens.
 const LISTENS: &str = "0A";
@@ -26,14 +28,12 @@ pub(crate) fn listening(supervisor: Pid) -> BTreeSet<u16> {
 
 /// The inodes of what it has open.
 fn sockets_of(pid: Pid) -> Vec<String> {
-    let fds = fs::read_dir(format!("/proc/{pid}/fd"));
-    let links = fds.into_iter().flatten().flatten();
-    let inode = |fd: fs::DirEntry| {
-        let to = fs::read_link(fd.path()).ok()?;
+    let open = open_files(pid).unwrap_or_default();
+    let inode = |to: &PathBuf| {
         let inode = to.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?;
         Some(inode.to_owned())
     };
-    links.filter_map(inode).collect()
+    open.iter().filter_map(inode).collect()
 }
 
 /// The port and the inode of a line's socket, where that listens.

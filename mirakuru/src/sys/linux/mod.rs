@@ -4,6 +4,8 @@ mod child_signals;
 mod descendants;
 mod listeners;
 mod listening;
+mod mounts;
+mod open_files;
 mod pidfd;
 mod process;
 
@@ -11,7 +13,8 @@ pub(crate) use child_signals::Wakeups;
 pub(crate) use descendants::{
     carries, children, command_line, descendants, marked, program_name, standing, started_at,
 };
-pub(crate) use listeners::{Listeners, holder_of_port, is_passing, whose_listener};
+pub(crate) use listeners::{Listeners, holder_of_port, is_passing, whose_listener, whose_peer};
 pub(crate) use listening::listening;
+pub(crate) use mounts::unmount_below;
 pub(crate) use pidfd::ProcessFd;
 pub(crate) use process::*;

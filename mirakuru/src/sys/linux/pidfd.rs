@@ -11,6 +11,8 @@ use nix::poll::{PollFd, PollFlags};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 
+use crate::wait::Deadline;
+
 /// One process, named for ever.
 #[derive(Debug)]
 pub(crate) struct ProcessFd(OwnedFd);
@@ -41,10 +43,17 @@ impl ProcessFd {
         Some(self.0.as_fd())
     }
 
-    /// Whether the process ended, waiting for it this long.
+    /// Whether the process ended, waiting for it this long. A signal that the test handles ends such a
+    /// wait whatever its handler's flags (`signal(7)`): that is neither the process's end nor the time's.
     pub(crate) fn ended_within(&self, wait: Duration) -> bool {
-        let mut fds = [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
-        super::poll_for(&mut fds, Some(wait)).is_ok_and(|ready| ready > 0)
+        let deadline = Deadline::after(wait);
+        loop {
+            let mut fds = [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
+            match super::poll_for(&mut fds, Some(deadline.remaining())) {
+                Err(Errno::EINTR) => {}
+                polled => return polled.is_ok_and(|ready| ready > 0),
+            }
+        }
     }
 
     pub(crate) fn signal(&self, signal: i32) -> io::Result<()> {
