@@ -84,6 +84,51 @@ mod lints {
     }
 }
 
+/// Bodies of one expression on one line, whose braces are those of a function.
+#[deny(warnings, unused, clippy::all, clippy::pedantic)]
+#[rustfmt::skip]
+mod one_line {
+    use std::fmt;
+
+    use mirakuru::{SimpleExecutor, with_process};
+
+    #[with_process(simple = "sleep 60")]
+    #[test]
+    fn with_a_parameter(sleep: &SimpleExecutor) { assert!(sleep.running()) }
+
+    #[with_process(simple = "sleep 60")]
+    #[test]
+    fn with_a_value(sleep: &SimpleExecutor) -> mirakuru::Result<()> { sleep.stop().map(drop) }
+
+    #[with_process(simple = "sleep 60")]
+    #[test]
+    fn without_a_parameter() { assert_eq!(helped().to_string(), "1") }
+
+    #[with_process(simple = "sleep 60")]
+    #[tokio::test]
+    async fn asynchronous(sleep: &SimpleExecutor) { assert!(sleep.running()) }
+
+    #[with_process(simple = "sleep 60")]
+    #[tokio::test]
+    async fn asynchronous_with_a_value() -> Result<(), fmt::Error> { std::future::ready(Ok(())).await }
+
+    #[with_process(simple = "sleep 60")]
+    #[test]
+    #[should_panic(expected = "as it has to")]
+    fn panics(sleep: &SimpleExecutor) { assert!(!sleep.running(), "as it has to") }
+
+    #[with_process(simple = "sleep 60")]
+    fn refuses() -> Result<(), fmt::Error> { Err(fmt::Error) }
+
+    #[with_process(simple = "sleep 60")]
+    fn helped() -> impl fmt::Display { 1 }
+
+    #[test]
+    fn refused() {
+        assert_eq!(refuses(), Err(fmt::Error));
+    }
+}
+
 #[no_implicit_prelude]
 mod bare {
     use ::mirakuru::{OutputExecutor, TcpExecutor, with_process};

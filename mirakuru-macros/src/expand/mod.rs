@@ -7,7 +7,7 @@ mod set_up;
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{Ident, Pat, Path, ReturnType, Type};
+use syn::{Block, Ident, Pat, Path, ReturnType, Stmt, StmtMacro, Type};
 
 use crate::function::{self, Function};
 use crate::model::Process;
@@ -40,8 +40,8 @@ pub(crate) fn expand(function: Function, processes: &[Process], krate: &Path) ->
         .iter()
         .zip(&expansion.names)
         .map(|((pattern, ty), name)| expansion.binding(pattern, ty, name));
-    let block = &item.block;
-    let body = quote!(#(#bindings)* #block);
+    let written = written(&item.block);
+    let body = quote!(#(#bindings)* #written);
     let end = expansion.end(&item.sig.output, &body);
     let (visibility, signature) = (&item.vis, &item.sig);
     let (attributes, inner) = function::by_place(&item.attrs);
@@ -52,6 +52,26 @@ pub(crate) fn expand(function: Function, processes: &[Process], krate: &Path) ->
             #set_up
             #end
         }
+    }
+}
+
+/// What the user wrote as the body. It keeps its braces, which errors and lints point at, and around which
+/// its items stay ahead of all statements. Around an expression alone they are for a function only: rustc
+/// calls them unnecessary within another block, and its fix would take them away from the function.
+fn written(block: &Block) -> TokenStream {
+    let statements = &block.stmts;
+    let is_an_expression = matches!(
+        &**statements,
+        [Stmt::Expr(_, None)
+            | Stmt::Macro(StmtMacro {
+                semi_token: None,
+                ..
+            })]
+    );
+    if is_an_expression {
+        quote!(#(#statements)*)
+    } else {
+        quote!(#block)
     }
 }
 
