@@ -14,4 +14,9 @@ async fn asynchronous(sleep: &SimpleExecutor) {
     let number: u32 = sleep.running();
 }
 
+#[with_process(simple = "sleep 60")]
+#[test_case::test_case(1)]
+#[rustfmt::skip]
+fn without_a_type(_sleep: &SimpleExecutor, number: u8) { Ok::<u8, ()>(number) }
+
 fn main() {}
