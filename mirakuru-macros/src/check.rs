@@ -88,13 +88,7 @@ pub(crate) fn guess<'a>(
     known: impl IntoIterator<Item = &'a str> + Clone,
     write: impl Fn(&str) -> String,
 ) -> String {
-    let nearest = known
-        .clone()
-        .into_iter()
-        .map(|known| (strsim::damerau_levenshtein(name, known), known))
-        .min()
-        .filter(|(distance, known)| *distance <= known.len().div_ceil(3));
-    if let Some((_, nearest)) = nearest {
+    if let Some(nearest) = nearest(name, known.clone()) {
         return format!(": did you mean {}?", write(nearest));
     }
     let all: Vec<_> = known.into_iter().map(write).collect();
@@ -103,6 +97,16 @@ pub(crate) fn guess<'a>(
     } else {
         format!("; there are {}", all.join(", "))
     }
+}
+
+/// The name that is meant, if one is near.
+pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let nearest = known
+        .into_iter()
+        .map(|known| (strsim::damerau_levenshtein(name, known), known))
+        .min();
+    let (_, nearest) = nearest.filter(|(distance, known)| *distance <= known.len().div_ceil(3))?;
+    Some(nearest)
 }
 
 pub(crate) fn command(text: &str, shell: bool) -> Result<(), String> {

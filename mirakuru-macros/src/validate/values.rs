@@ -199,7 +199,11 @@ impl Reader<'_> {
             return Some(Choice::Variant(Ident::new(&variant, span(&expr))));
         }
         let listed: Vec<_> = choices.iter().map(|name| format!("`{name}`")).collect();
-        let message = format!("this is to be one of {}", listed.join(", "));
+        let listed = listed.join(", ");
+        let nearest = check::nearest(&name, choices.iter().copied());
+        let guess = nearest.map(|nearest| format!(": did you mean `{nearest}`?"));
+        let guess = guess.unwrap_or_default();
+        let message = format!("this is to be one of {listed}{guess}");
         self.mistakes.on(&expr, message);
         None
     }
