@@ -1,7 +1,8 @@
 //! The function below the attributes: which of them are ours, what its harness does with it, and
 //! which of its parameters are processes.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::ToTokens;
 use syn::punctuated::Punctuated;
 use syn::{AttrStyle, Attribute, FnArg, ItemFn, Meta, Pat, ReturnType, Token, Type};
 
@@ -45,6 +46,25 @@ pub(crate) fn by_place(attributes: &[Attribute]) -> (Vec<&Attribute>, Vec<&Attri
 fn place(attribute: &Attribute) -> Span {
     let last = attribute.path().segments.last();
     last.map_or_else(Span::call_site, |segment| segment.ident.span())
+}
+
+/// The names of what a harness hands over: a case's arguments, the values of fixtures.
+pub(crate) fn parameters(item: &ItemFn) -> Vec<String> {
+    let patterns = item.sig.inputs.iter().filter_map(|input| match input {
+        FnArg::Typed(typed) => Some(typed.pat.to_token_stream()),
+        FnArg::Receiver(_) => None,
+    });
+    patterns.flat_map(names).collect()
+}
+
+/// Every word of it, in whatever brackets.
+fn names(pattern: TokenStream) -> Vec<String> {
+    let names = pattern.into_iter().flat_map(|token| match token {
+        TokenTree::Ident(name) => vec![name.to_string()],
+        TokenTree::Group(group) => names(group.stream()),
+        TokenTree::Punct(_) | TokenTree::Literal(_) => Vec::new(),
+    });
+    names.collect()
 }
 
 /// Splits the parameters; `count` is how many processes there are.

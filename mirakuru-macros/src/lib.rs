@@ -195,10 +195,11 @@ fn attribute(args: TokenStream, item: &TokenStream) -> TokenStream {
     let mut all = vec![own];
     all.extend(function::gather(&mut item, &mut mistakes));
     let count = all.len();
+    let parameters = function::parameters(&item);
     let mut bindings = Vec::new();
     let processes: Vec<_> = all
         .into_iter()
-        .filter_map(|args| validate::process(args, &mut bindings, &mut mistakes))
+        .filter_map(|args| validate::process(args, &parameters, &mut bindings, &mut mistakes))
         .collect();
     let krate = processes
         .iter()

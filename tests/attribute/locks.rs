@@ -28,6 +28,15 @@ fn it_is_had_until_the_test_ends(first: &SimpleExecutor) {
     );
 }
 
+const LOCKED: bool = true;
+
+#[with_process(shared = SECOND, lock = LOCKED)]
+#[test]
+fn it_may_be_told_by_a_constant() {
+    let error = SECOND.lock().expect_err("this thread has it");
+    assert_eq!(error.kind(), ErrorKind::Io);
+}
+
 #[with_process(shared = SECOND, lock = false)]
 #[test]
 fn who_does_not_lock_has_no_lock(second: &SimpleExecutor) {

@@ -1,6 +1,6 @@
 //! Beside `#[test_case]`: the last parameters are its own.
 
-use mirakuru::{SimpleExecutor, with_process};
+use mirakuru::{OutputExecutor, SimpleExecutor, with_process};
 use test_case::test_case;
 
 #[with_process(simple = "sleep 60")]
@@ -40,6 +40,13 @@ fn references(sleep: &SimpleExecutor, numbers: &[u8]) {
 fn commas(sleep: &SimpleExecutor, pairs: Vec<(u8, u8)>, compare: fn(u8, u8) -> bool) {
     assert!(sleep.running());
     assert!(pairs.is_empty() && compare(1, 1));
+}
+
+#[with_process(output = "echo $0", banner = ".", shell = by_a_shell)]
+#[test_case(false, "$0\n")]
+#[test_case(true, "/bin/sh\n")]
+fn an_option_from_an_argument(echo: &OutputExecutor, by_a_shell: bool, printed: &str) {
+    assert_eq!(echo.output().text(), printed);
 }
 
 #[with_process(simple = "sleep 60")]

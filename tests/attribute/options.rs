@@ -51,9 +51,11 @@ fn cwd(root: &OutputExecutor, private: &OutputExecutor) {
     );
 }
 
+const BY_A_SHELL: bool = true;
+
 #[with_process(
     output = "echo $ONE $TWO; exec sleep 60",
-    shell = true,
+    shell = BY_A_SHELL,
     banner = "1 two",
     env = { ONE = "1", "TWO" = String::from("two") },
 )]

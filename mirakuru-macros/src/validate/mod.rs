@@ -12,13 +12,16 @@ use crate::model::{Kind, OPTIONS, Options, Process, Scope};
 
 use values::{literal, literals};
 
-/// One attribute's process; `bindings` are those of the attributes before it, and its own is added.
+/// One attribute's process; `parameters` are the function's, and `bindings` those of the attributes
+/// before it, to which its own is added.
 pub(crate) fn process(
     args: Args,
+    parameters: &[String],
     bindings: &mut Vec<String>,
     mistakes: &mut Mistakes,
 ) -> Option<Process> {
     let mut reader = Reader {
+        parameters,
         bindings,
         mistakes,
         kind: None,
@@ -58,6 +61,7 @@ fn shell_of(options: &[Written]) -> bool {
 }
 
 struct Reader<'a> {
+    parameters: &'a [String],
     bindings: &'a mut Vec<String>,
     mistakes: &'a mut Mistakes,
     kind: Option<(Kind, Ident, Expr)>,

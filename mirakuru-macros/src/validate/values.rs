@@ -81,7 +81,12 @@ impl Reader<'_> {
     }
 
     pub(super) fn truth(&mut self, expr: Expr) -> Expr {
-        let wrong = matches!(&expr, Expr::Lit(ExprLit { lit, .. }) if !matches!(lit, Lit::Bool(_)));
+        let wrong = match (&expr, name_of(&expr)) {
+            (Expr::Lit(ExprLit { lit, .. }), _) => !matches!(lit, Lit::Bool(_)),
+            // Of what has a lower-case name, only a parameter of the function is in sight.
+            (_, Some(name)) => !is_constant(&name) && !self.parameters.contains(&name),
+            _ => false,
+        };
         let message = wrong.then(|| "this is to be `true` or `false`".to_owned());
         self.unless(message, expr)
     }
@@ -184,10 +189,7 @@ impl Reader<'_> {
 
     pub(super) fn choice(&mut self, expr: Expr, choices: &[&'static str]) -> Option<Choice> {
         let written = match (&expr, name_of(&expr)) {
-            // A constant.
-            (Expr::Path(_), Some(name)) if name.chars().all(|c| !c.is_ascii_lowercase()) => {
-                return Some(Choice::Expr(expr));
-            }
+            (Expr::Path(_), Some(name)) if is_constant(&name) => return Some(Choice::Expr(expr)),
             (_, Some(name)) => name,
             (Expr::Lit(_), None) => String::new(),
             _ => return Some(Choice::Expr(expr)),
@@ -280,6 +282,11 @@ fn name_of(expr: &Expr) -> Option<String> {
         Expr::Path(ExprPath { path, .. }) => path.get_ident().map(Ident::to_string),
         _ => literal(expr).map(LitStr::value),
     }
+}
+
+/// By its case.
+fn is_constant(name: &str) -> bool {
+    name.chars().all(|c| !c.is_ascii_lowercase())
 }
 
 /// Whether it is a literal, but no string.

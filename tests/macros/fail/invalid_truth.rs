@@ -1,0 +1,15 @@
+//! `true` or `false`, or a name in sight: a constant, or a parameter.
+
+use mirakuru::{SimpleExecutor, with_process};
+
+static SLEEP: mirakuru::Shared<SimpleExecutor> =
+    mirakuru::Shared::new(|| SimpleExecutor::new("sleep 60"));
+
+#[with_process(shared = SLEEP, lock = yes)]
+#[with_process(simple = "sleep 60", shell = on)]
+#[with_process(simple = "sleep 60", shell = False)]
+#[with_process(simple = "sleep 60", shell = 1)]
+#[test]
+fn words() {}
+
+fn main() {}
