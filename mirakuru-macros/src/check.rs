@@ -82,6 +82,14 @@ fn placeholder(name: &str, bindings: &[String]) -> Result<(), String> {
     Err(format!("`{{{name}}}`: a process has no `{part}`{guess}"))
 }
 
+/// Whether `{port}` stands in a text, or a name that is no placeholder, which is told.
+pub(crate) fn may_name_port(text: &str) -> bool {
+    let is_another = |name: &str| name.contains('.') || PLACEHOLDERS.contains(&name);
+    placeholders(text)
+        .into_iter()
+        .any(|name| name == "port" || !is_another(name))
+}
+
 /// `: did you mean …?` for the nearest name, if one is near; else all of them.
 pub(crate) fn guess<'a>(
     name: &str,

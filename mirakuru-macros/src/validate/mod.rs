@@ -233,14 +233,14 @@ impl Reader<'_> {
     }
 }
 
-/// Whether `{port}` stands in it, as far as can be seen.
+/// Whether `{port}` stands in it, as far as can be seen; a name that is none may be meant so.
 fn may_name_port(source: &Expr, env: &[(LitStr, Expr)]) -> bool {
     let names = |expr: &Expr| {
         let unseen = !matches!(expr, Expr::Lit(_) | Expr::Array(_));
         unseen
             || literals(expr)
                 .iter()
-                .any(|text| check::placeholders(&text.value()).contains(&"port"))
+                .any(|text| check::may_name_port(&text.value()))
             || matches!(expr, Expr::Array(array) if array.elems.iter().any(|one| literal(one).is_none()))
     };
     names(source) || env.iter().any(|(_, value)| names(value))

@@ -1,4 +1,4 @@
-//! A placeholder that there is none of: the nearest one is named.
+//! A placeholder that there is none of: the nearest one is named. A misspelt port is not missing too.
 
 use mirakuru::with_process;
 
@@ -10,5 +10,10 @@ use mirakuru::with_process;
 )]
 #[test]
 fn near() {}
+
+#[with_process(tcp = "redis-server --port {prt}")]
+#[with_process(tcp = ["service"], env = { PORT = "{prot}" })]
+#[test]
+fn of_the_port() {}
 
 fn main() {}
