@@ -16,11 +16,11 @@ impl Reader<'_> {
                 for word in array.elems.iter().filter(|word| is_no_text(word)) {
                     self.mistakes.on(word, shape);
                 }
-                let first = array.elems.first();
-                let is_empty = first.is_none_or(|first| {
-                    literal(first).is_some_and(|program| program.value().is_empty())
-                });
-                is_empty.then(|| "the command is empty".to_owned())
+                let program = match array.elems.first() {
+                    Some(first) => literal(first).map(LitStr::value),
+                    None => Some(String::new()),
+                };
+                program.and_then(|program| check::program(&program).err())
             }
             _ if is_no_text(source) => Some(shape.to_owned()),
             _ => literal(source).and_then(|text| check::command(&text.value(), self.shell).err()),
