@@ -5,6 +5,7 @@
 
 mod args;
 mod check;
+mod command;
 mod expand;
 mod fallback;
 mod function;

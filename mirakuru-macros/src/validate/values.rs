@@ -6,6 +6,7 @@ use syn::{Expr, ExprLit, ExprPath, Ident, Lit, LitStr, UnOp};
 
 use super::Reader;
 use crate::check;
+use crate::command;
 use crate::model::{Choice, SignalName, Time};
 
 impl Reader<'_> {
@@ -20,10 +21,10 @@ impl Reader<'_> {
                     Some(first) => literal(first).map(LitStr::value),
                     None => Some(String::new()),
                 };
-                program.and_then(|program| check::program(&program).err())
+                program.and_then(|program| command::program(&program).err())
             }
             _ if is_no_text(source) => Some(shape.to_owned()),
-            _ => literal(source).and_then(|text| check::command(&text.value(), self.shell).err()),
+            _ => literal(source).and_then(|text| command::line(&text.value(), self.shell).err()),
         };
         if let Some(mistake) = mistake {
             self.mistakes.on(source, mistake);

@@ -1,0 +1,70 @@
+//! What can be said of a command before anything runs: whether it has a program, and reads as it was
+//! meant.
+
+/// A command in one string; a shell's is not split into words.
+pub(crate) fn line(text: &str, shell: bool) -> Result<(), String> {
+    if text.trim().is_empty() {
+        return Err("the command is empty".to_owned());
+    }
+    if shell {
+        return Ok(());
+    }
+    match shell_words::split(text) {
+        Err(_) => Err("the quotes of this command are not balanced".to_owned()),
+        Ok(words) if words.first().is_none_or(String::is_empty) => {
+            Err("the command is empty".to_owned())
+        }
+        Ok(_) => match variable(text.trim_start()) {
+            Some(name) => Err(format!("{}, or `shell = true`", no_variable(name))),
+            None => Ok(()),
+        },
+    }
+}
+
+/// The program of a command that is a list of words.
+pub(crate) fn program(word: &str) -> Result<(), String> {
+    if word.is_empty() {
+        return Err("the command is empty".to_owned());
+    }
+    // A shell is given each word in quotes, so that it would be no variable to it either.
+    variable(word).map_or(Ok(()), |name| Err(no_variable(name)))
+}
+
+/// The name, where a text begins with `NAME=` as a shell would read it: without quotes.
+fn variable(text: &str) -> Option<&str> {
+    let (name, _) = text.split_once('=')?;
+    let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    is_name.then_some(name)
+}
+
+fn no_variable(name: &str) -> String {
+    format!(
+        "a command begins with its program, and `{name}=…` is for a shell: write `env = {{ {name} = \"…\" }}`"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_are_those_of_a_shell() {
+        let told = |text| line(text, false).is_err_and(|told| told.contains("`env = { "));
+        for wrong in ["A=b c", " _A1='b c' d", "A= b", "a=b"] {
+            assert!(told(wrong), "{wrong}");
+            assert_eq!(line(wrong, true), Ok(()), "{wrong}");
+        }
+        for right in [
+            "a A=b",
+            "'A=b' c",
+            "'A'=b c",
+            "./A=b",
+            "1A=b",
+            "=b",
+            "env A=b c",
+        ] {
+            assert!(!told(right), "{right}");
+        }
+    }
+}
