@@ -1,19 +1,19 @@
 //! What can be said of a command before anything runs: whether it has a program, and reads as it was
 //! meant.
 
+pub(crate) const EMPTY: &str = "the command is empty";
+
 /// A command in one string; a shell's is not split into words.
 pub(crate) fn line(text: &str, shell: bool) -> Result<(), String> {
     if text.trim().is_empty() {
-        return Err("the command is empty".to_owned());
+        return Err(EMPTY.to_owned());
     }
     if shell {
         return Ok(());
     }
     match shell_words::split(text) {
         Err(_) => Err("the quotes of this command are not balanced".to_owned()),
-        Ok(words) if words.first().is_none_or(String::is_empty) => {
-            Err("the command is empty".to_owned())
-        }
+        Ok(words) if words.first().is_none_or(String::is_empty) => Err(EMPTY.to_owned()),
         Ok(_) => match variable(text.trim_start()) {
             Some(name) => Err(format!("{}, or `shell = true`", no_variable(name))),
             None => Ok(()),
@@ -21,13 +21,14 @@ pub(crate) fn line(text: &str, shell: bool) -> Result<(), String> {
     }
 }
 
-/// The program of a command that is a list of words.
-pub(crate) fn program(word: &str) -> Result<(), String> {
-    if word.is_empty() {
-        return Err("the command is empty".to_owned());
+/// The program of a command that is a list of words. A shell is given each of them in quotes, so that
+/// it is no way out here.
+pub(crate) fn program(word: &str, shell: bool) -> Result<(), String> {
+    match variable(word) {
+        _ if word.is_empty() => Err(EMPTY.to_owned()),
+        Some(name) if !shell => Err(no_variable(name)),
+        _ => Ok(()),
     }
-    // A shell is given each word in quotes, so that it would be no variable to it either.
-    variable(word).map_or(Ok(()), |name| Err(no_variable(name)))
 }
 
 /// The name, where a text begins with `NAME=` as a shell would read it: without quotes.

@@ -17,11 +17,12 @@ impl Reader<'_> {
                 for word in array.elems.iter().filter(|word| is_no_text(word)) {
                     self.mistakes.on(word, shape);
                 }
-                let program = match array.elems.first() {
-                    Some(first) => literal(first).map(LitStr::value),
-                    None => Some(String::new()),
-                };
-                program.and_then(|program| command::program(&program).err())
+                if let Some(program) = array.elems.first().and_then(literal)
+                    && let Err(mistake) = command::program(&program.value(), self.shell)
+                {
+                    self.mistakes.on(program, mistake);
+                }
+                array.elems.is_empty().then(|| command::EMPTY.to_owned())
             }
             _ if is_no_text(source) => Some(shape.to_owned()),
             _ => literal(source).and_then(|text| command::line(&text.value(), self.shell).err()),
