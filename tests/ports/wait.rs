@@ -66,6 +66,18 @@ fn processes_that_ask_for_one_port_are_served_one_after_the_other() {
     }
 }
 
+/// Whoever waits is to know for what, without having asked for it.
+#[test]
+fn a_queue_that_takes_long_is_told() {
+    let port = fixed_port();
+    let mut first = Holder::start(port, "wait");
+    assert_eq!(first.outcome(), "held");
+    let mut other = Holder::start(port, "wait");
+    other.await_word(&format!("s for port {port}, held by pid "));
+    first.end();
+    other.await_word("held");
+}
+
 #[test]
 fn the_lease_of_a_killed_test_process_lasts_as_long_as_its_tree() -> Result<()> {
     let port = fixed_port();
