@@ -1,8 +1,8 @@
 //! A test process at a limit: `reaches_limits LIMIT FILE HOLDS`.
 //!
 //! Its service is `HOLDS FILE`. LIMIT is `descriptors` (each number of free ones from none to nineteen),
-//! `processes` (needs root), `inodes` or `space` (of its temporary directory, which is full). It prints one
-//! line per start: `KIND: its reason; its help` in one line, or `started`; and in the end `left: ` with
+//! `processes` (needs root), `inodes` or `space` (of its temporary directory, which is full), or `lease` (the
+//! same, and the service has a port). It prints one line per start: `KIND: its reason; its help` in one line, or `started`; and in the end `left: ` with
 //! what it has more than before.
 
 use std::{
@@ -26,12 +26,14 @@ fn main() -> Outcome {
     let [limit, file, holds] = &args[..] else {
         return Err("LIMIT, FILE or HOLDS is missing".into());
     };
-    let start = || start(&[holds, file]);
+    let service = || OutputExecutor::new([holds, file], "holding");
+    let start = || tell(service().env("SCRATCH", "{tmpdir}"));
     let before = count()?;
     match limit.as_str() {
         "descriptors" => at_every_number_of_descriptors(start)?,
         "processes" => at_a_number_of_processes(start)?,
         "inodes" | "space" => start(),
+        "lease" => tell(service().env("PORT", "{port}")),
         _ => return Err(format!("unknown limit {limit}").into()),
     }
     let after = count()?;
@@ -44,10 +46,8 @@ fn main() -> Outcome {
 }
 
 /// Starts the service, and tells how that went.
-fn start(words: &[&String]) {
-    let service = OutputExecutor::new(words, "holding")
-        .env("SCRATCH", "{tmpdir}")
-        .timeout(Duration::from_secs(5));
+fn tell(service: OutputExecutor) {
+    let service = service.timeout(Duration::from_secs(5));
     match service.start() {
         Ok(_) => println!("started"),
         Err(error) => {

@@ -159,6 +159,19 @@ fn a_temporary_directory_without_room_for_output_is_named() {
     assert_eq!(remains, "full", "only what the test put there");
 }
 
+#[test]
+#[cfg_attr(not(namespaces), ignore = "needs the right to make namespaces")]
+fn a_temporary_directory_without_room_for_a_lease_is_named() {
+    let fill = "! cat /dev/zero > \"$TMPDIR/full\" 2>/dev/null";
+    let (lines, directory) = in_a_full_directory("lease", "size=64k,nr_inodes=10", fill);
+    let told = format!(
+        "Io: reason:      failed to lease a port: \
+         No space left on device (os error 28); help:        there is no room left in {directory}"
+    );
+    let left = "left: 0 children, 0 descriptors";
+    assert_eq!(lines, [&told, left, "full"], "only what the test put there");
+}
+
 /// A start that fails after the private directory was made and the supervisor is up.
 fn fails_half_way(service: OutputExecutor, kind: ErrorKind, reason: &str, help: Option<&str>) {
     let service = service.env("SCRATCH", "{tmpdir}");

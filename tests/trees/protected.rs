@@ -63,7 +63,7 @@ fn a_protected_directory_is_removed() {
 
 /// What lies behind a mount is not the service's, though it is met in its directory.
 #[test]
-#[cfg_attr(not(root), ignore = "needs root, to mount")]
+#[cfg_attr(not(namespaces), ignore = "needs the right to make namespaces")]
 fn what_a_service_has_mounted_in_it_is_left_alone() {
     let hold = Hold::new();
     let beside = format!("{}/beside", hold.scratch());
