@@ -40,6 +40,8 @@ const TRY_SHARE: u64 = 5;
 
 /// Told by the kernel when it is asked, or by a connection.
 const REFUSED: &str = "connection refused: nobody listens there";
+/// It answers, and passes by in a moment most often.
+const UNSEEN: &str = "it answers, but no process can be seen to listen there: where another has the socket for it, say so with `any_listener()`";
 
 impl Tcp {
     /// Checks this host and port; port 0 is the executor's own.
@@ -226,7 +228,7 @@ pub(crate) fn served_by_the_tree(address: SocketAddr, cx: &Context) -> Result<()
     };
     match sys::whose_listener(address, main, supervisor) {
         Whose::Ours | Whose::Unknown => Ok(()),
-        Whose::Passing => Err(NotReady::new("nobody can be seen to listen there")),
+        Whose::Passing => Err(NotReady::new(UNSEEN)),
         Whose::Stranger(holder) => Err(NotReady::taken_by(holder)),
     }
 }
