@@ -15,6 +15,7 @@ use mirakuru::{OutputExecutor, Result, Shared, Signal};
 use tempfile::TempDir;
 
 use crate::{
+    bounds::comes_to_an_end,
     programs::{EXITS, PRINTS},
     told::error_of,
 };
@@ -248,7 +249,7 @@ fn one_that_asks_for_itself_is_told_and_is_no_hang() {
         OutputExecutor::new([PRINTS, &own.addr()], "ready")
     });
     for _ in 0..2 {
-        let asked = std::panic::catch_unwind(|| FIXTURE.get().map(drop));
+        let asked = comes_to_an_end(|| std::panic::catch_unwind(|| FIXTURE.get().map(drop)));
         let panic = asked.expect_err("it asks for itself");
         assert_eq!(
             panic.downcast_ref::<&str>(),
