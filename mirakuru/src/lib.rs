@@ -76,6 +76,8 @@ mod executor;
 #[cfg(unix)]
 mod exit;
 #[cfg(unix)]
+mod forks;
+#[cfg(unix)]
 pub mod guide;
 #[cfg(unix)]
 mod output;

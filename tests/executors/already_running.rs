@@ -34,7 +34,7 @@ fn taken_port() -> (TcpListener, u16) {
 }
 
 fn reason(what: &str) -> String {
-    format!("  reason:      its place is taken before the start; it would wait for {what}")
+    format!("  reason:      what it would wait for was there before the start: {what}")
 }
 
 #[test]

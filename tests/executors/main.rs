@@ -20,6 +20,7 @@ mod outages;
 mod output;
 mod patience;
 mod peers;
+mod pid_files;
 mod placeholders;
 mod ports_in_banners;
 mod private_directory;

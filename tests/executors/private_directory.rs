@@ -117,29 +117,3 @@ fn an_empty_name_of_a_temporary_directory_is_none() -> Result<()> {
     }
     assert_usable_below("/tmp".as_ref())
 }
-
-/// Not where the test stands by then, which may have a file of that name.
-#[test]
-fn a_relative_file_is_removed_where_it_was_written() -> Result<()> {
-    if !is_alone() {
-        let directory = tempfile::tempdir().expect("a temporary directory");
-        std::fs::create_dir(directory.path().join("other")).expect("own directory");
-        let own = directory.path().join("other/app.pid");
-        std::fs::write(&own, "precious").expect("own directory");
-        alone(
-            "private_directory::a_relative_file_is_removed_where_it_was_written",
-            "",
-            |command| _ = command.current_dir(&directory),
-        );
-        assert!(!directory.path().join("app.pid").exists());
-        assert_eq!(
-            std::fs::read_to_string(own).expect("it is there"),
-            "precious"
-        );
-        return Ok(());
-    }
-    let service = PidExecutor::new([WRITES_PID, "app.pid"], "app.pid").started()?;
-    env::set_current_dir("other").expect("own directory");
-    service.kill()?;
-    Ok(())
-}

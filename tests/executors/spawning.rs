@@ -220,4 +220,6 @@ fn what_a_shell_would_have_replaced_is_told() {
     };
     assert_eq!(help("no-such-program $HOME/x"), no_shell("$HOME/x"));
     assert_eq!(help("no-such-program ~/x"), no_shell("~/x"));
+    let error = error_of(OutputExecutor::new("sh -c '${NO_SUCH:-false}'", "ready").start());
+    assert!(!error.to_string().contains("no shell runs it"), "{error}");
 }

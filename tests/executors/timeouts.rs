@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mirakuru::{
     Error, ErrorKind, Executor, HttpExecutor, OutputExecutor, PidExecutor, Readiness,
-    SimpleExecutor, TcpExecutor, UnixSocketExecutor, readiness::Context,
+    SimpleExecutor, Stdio, TcpExecutor, UnixSocketExecutor, readiness::Context,
 };
 
 use crate::{
@@ -181,5 +181,18 @@ fn a_service_on_another_port_is_told_with_it() {
             "    | listening",
             "  help:        does the command contain `{port}`?",
         ],
+    );
+}
+
+#[test]
+fn output_that_goes_elsewhere_is_not_taken_for_none() {
+    let quiet = || TcpExecutor::new("sleep 60", "127.0.0.1", 0);
+    let told = overdue(quiet()).to_string();
+    assert!(told.contains("note:        it printed nothing"), "{told}");
+    let elsewhere = quiet().stdout(Stdio::null()).stderr(Stdio::null());
+    let told = overdue(elsewhere).to_string();
+    assert!(
+        told.contains("note:        its output is not captured"),
+        "{told}"
     );
 }

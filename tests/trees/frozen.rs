@@ -123,3 +123,34 @@ fn an_exit_leaves_nothing() {
     assert!(victim.supervisors[0].was_reaped(), "its supervisor is left");
     assert_eq!(hold.left_in_scratch(), [""; 0], "its directory is left");
 }
+
+/// What its supervisor has written before is there for any number of threads, and the questions that it
+/// leaves unanswered are no reason to end it.
+#[test]
+fn its_output_can_be_read_meanwhile() {
+    const THREADS: usize = 400;
+    let hold = Hold::new();
+    let service = holds(&hold);
+    service.start().expect("it starts");
+    let frozen = Frozen(Process::supervisor_of(&service));
+    frozen.0.signal(Signal::SIGSTOP);
+    let read = within(SOON, move || {
+        let read = thread::scope(|scope| {
+            let reading: Vec<_> = (0..THREADS)
+                .map(|_| scope.spawn(|| service.output().text()))
+                .collect();
+            let texts = reading.into_iter().map(thread::ScopedJoinHandle::join);
+            texts
+                .filter(|text| matches!(text, Ok(text) if text == "holding\n"))
+                .count()
+        });
+        (service, read)
+    });
+    let (service, read) = read.expect("nobody waits for long");
+    assert_eq!(read, THREADS);
+    frozen.0.signal(Signal::SIGCONT);
+    assert!(service.running());
+    service.stop().expect("it ends as asked");
+    drop(service);
+    assert!(hold.is_free(), "a process of the tree is left");
+}

@@ -16,6 +16,9 @@ impl<R: Readiness> Executor<R> {
                 || word.starts_with("~/")
         };
         let (_, words) = self.session.command()?;
+        // The text that a shell of the command's own is given.
+        let program = words.first().map(Path::new).and_then(Path::file_name)?;
+        let expands = |word: &str| expands(word) && !SHELLS.iter().any(|shell| program == *shell);
         let found = words
             .iter()
             .find(|word| operators.contains(&word.as_str()) || expands(word))?;
@@ -67,9 +70,21 @@ fn is_assignment(word: &str) -> bool {
     })
 }
 
+const SHELLS: [&str; 5] = ["sh", "bash", "dash", "ksh", "zsh"];
+
 /// Where somebody else answers.
-pub(super) const ANOTHER_LISTENER: &str = "stop what listens there, or use `{port}`, which nobody else has; where the service has \
-     another program listen for it (a container's proxy), say so with `any_listener()`";
+pub(super) fn another_listener(context: &Context) -> String {
+    let own = if context.port() == 0 {
+        "`{socket}`"
+    } else {
+        "`{port}`"
+    };
+    format!(
+        "stop what listens there, or use {own}, which nobody else has; where the service has another \
+         program listen for it (a container's proxy), say so with `any_listener()` (in the attribute, by \
+         `executor = …`)"
+    )
+}
 
 /// Where a banner was awaited and nothing was printed.
 pub(super) const UNBUFFER: &str = "it printed nothing: many programs buffer their output when it is no terminal; \

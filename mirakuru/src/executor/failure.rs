@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind, Scene};
 use crate::output::{Output, TAIL_LINES};
 use crate::readiness::{Context, Readiness};
 use crate::supervisor::link::Link;
-use crate::supervisor::protocol::{Failure, GRACE, Gone, StopPlan};
+use crate::supervisor::protocol::{Failure, GRACE, Gone, StopPlan, Stream};
 use crate::sys;
 use crate::wait::Deadline;
 
@@ -107,7 +107,7 @@ impl<R: Readiness> Executor<R> {
 
     pub(super) fn already_running(&self, context: &Context) -> Error {
         let mut scene = self.scene().reason(format!(
-            "its place is taken before the start; it would wait for {}",
+            "what it would wait for was there before the start: {}",
             self.readiness.describe(context)
         ));
         scene.held_by = Some(context.port())
@@ -173,7 +173,7 @@ impl<R: Readiness> Executor<R> {
             Unready::Taken { holder } => {
                 scene.headline = Some("was not ready: somebody else answers there".to_owned());
                 scene.held_by = Some(holder);
-                scene.advice = Some(advice::ANOTHER_LISTENER.to_owned());
+                scene.advice = Some(advice::another_listener(&wait.run.context));
                 scene.into_error(ErrorKind::AlreadyRunning)
             }
             Unready::Overdue {
@@ -192,11 +192,12 @@ impl<R: Readiness> Executor<R> {
         }
         if elsewhere.is_empty() {
             let silent = scene.output.is_empty() && scene.err_output.is_empty();
+            let captured = is_captured(wait.run);
             let manner = self.readiness.manner(&wait.run.context);
-            let buffers = silent && manner.on_output && manner.keeps_time;
+            let buffers = silent && captured && manner.on_output && manner.keeps_time;
             scene.advice = buffers.then(|| advice::UNBUFFER.to_owned());
             if silent && !buffers {
-                scene.notes.push(SILENT.to_owned());
+                scene.notes.push(nothing_said(captured).to_owned());
             }
         } else {
             let ports: Vec<_> = elsewhere.iter().map(u16::to_string).collect();
@@ -288,7 +289,7 @@ impl<R: Readiness> Executor<R> {
         });
         scene.notes.extend(note.map(str::to_owned));
         if scene.output.is_empty() && scene.err_output.is_empty() {
-            scene.notes.push(SILENT.to_owned());
+            scene.notes.push(nothing_said(is_captured(&run)).to_owned());
         }
         Some(scene.into_error(ErrorKind::Io).to_string())
     }
@@ -302,8 +303,21 @@ impl<R: Readiness> Executor<R> {
     }
 }
 
-/// Said in place of the last lines.
-const SILENT: &str = "it printed nothing";
+fn is_captured(run: &Run) -> bool {
+    let streams = [Stream::Stdout, Stream::Stderr];
+    streams
+        .iter()
+        .any(|stream| run.context.captured_stream(*stream).is_some())
+}
+
+/// In place of the last lines.
+fn nothing_said(captured: bool) -> &'static str {
+    if captured {
+        "it printed nothing"
+    } else {
+        "its output is not captured"
+    }
+}
 
 /// Adds what became of the process, and what it printed.
 fn with_run(mut scene: Scene, run: &Run) -> Scene {

@@ -5,6 +5,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use super::Executor;
 use crate::command::{Opened, Place, Prepared};
@@ -13,6 +14,10 @@ use crate::output::Capture;
 use crate::readiness::Readiness;
 use crate::supervisor::link::Link;
 use crate::supervisor::protocol::{Launch, Lead, Row, StopPlan, Stream};
+use crate::wait::Deadline;
+
+/// Forks of other threads have become their programs by then.
+const BUSY: Duration = Duration::from_millis(500);
 
 impl<R: Readiness> Executor<R> {
     /// The message for the supervisor, the descriptors that travel with it, and this side of what
@@ -22,6 +27,7 @@ impl<R: Readiness> Executor<R> {
         link: &Link,
         prepared: Prepared,
         place: &Place,
+        deadline: Deadline,
     ) -> io::Result<(Launch, Vec<OwnedFd>, Captures)> {
         let shape = &self.config.shape;
         let (mut streams, mut fds, mut captures) = ([Lead::Null; 3], Vec::new(), [None, None]);
@@ -64,6 +70,7 @@ impl<R: Readiness> Executor<R> {
             streams,
             farewell: self.stop_plan(self.config.stop_signal),
             keep: environment::keep() == Keep::All,
+            busy: BUSY.min(deadline.remaining() / 2),
             pid_file: self.file_to_come(place),
             row: environment::trace().map(|file| self.row(file)),
         };

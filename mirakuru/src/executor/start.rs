@@ -215,7 +215,7 @@ impl<R: Readiness> Executor<R> {
         deadline: Deadline,
     ) -> Result<Run> {
         let (order, fds, captures) = self
-            .order(link, prepared, before.place())
+            .order(link, prepared, before.place(), deadline)
             .map_err(|error| self.refused("prepare its streams", error))?;
         let [stdout, stderr] = captures;
         for capture in [&stdout, &stderr].into_iter().flatten() {

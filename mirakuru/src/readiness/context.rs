@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use nix::unistd::Pid;
 
 use crate::command::Place;
+use crate::forks::lock_unless_lost;
 use crate::output::{Capture, Output};
 use crate::supervisor::link::{Link, State};
 use crate::supervisor::protocol::Stream;
@@ -143,17 +144,7 @@ impl Context {
     /// `None` in a forked child, where a thread of the parent had them at the fork.
     fn groups(&self) -> Option<MutexGuard<'_, BTreeMap<String, String>>> {
         let link = self.0.link.as_ref();
-        Some(match self.0.captured.try_lock() {
-            Ok(groups) => groups,
-            Err(TryLockError::Poisoned(groups)) => groups.into_inner(),
-            Err(TryLockError::WouldBlock) if link.is_some_and(|link| link.is_foreign()) => {
-                return None;
-            }
-            Err(TryLockError::WouldBlock) => {
-                let groups = self.0.captured.lock();
-                groups.unwrap_or_else(PoisonError::into_inner)
-            }
-        })
+        lock_unless_lost(&self.0.captured, link.is_some_and(|link| link.is_foreign()))
     }
 
     /// Every named group of the banner.

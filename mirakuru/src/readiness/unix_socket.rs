@@ -17,7 +17,8 @@ use crate::sys::{self, Whose};
 ///
 /// On Linux who listens must be a process of the tree, or the test process itself, which may hand the
 /// socket on (`SO_PEERCRED`, `unix(7)`): where another program came first, the start fails with
-/// `AlreadyRunning` and says which. A service that has another process listen for it (a container, a daemon
+/// `AlreadyRunning` and says which. Where who listened has ended since, as a daemon's parent has, it cannot
+/// be told. A service that has another process listen for it (a container, a daemon
 /// activated by a socket) needs [`any_listener`](Self::any_listener).
 #[derive(Clone, Debug)]
 pub struct UnixSocket {

@@ -21,9 +21,6 @@ use super::protocol::{Directory, Failure, Launch, Lead};
 use crate::sys;
 use crate::wait::{self, Deadline};
 
-/// How long a program that somebody has open for writing is tried.
-const BUSY: Duration = Duration::from_millis(500);
-
 /// A service that was started.
 pub(super) struct Launched {
     pub(super) main: Pid,
@@ -128,7 +125,7 @@ fn become_service(
     let mut streams = streams.into_iter();
     let mut next = || streams.next().unwrap_or_else(Stdio::null);
     command.stdin(next()).stdout(next()).stderr(next());
-    let busy = Deadline::after(BUSY);
+    let busy = Deadline::after(order.busy);
     loop {
         // std gives SIGPIPE its default again, and looks the program up in the service's own PATH.
         let error = command.exec();

@@ -74,6 +74,8 @@ pub(crate) struct Launch {
     pub(crate) farewell: StopPlan,
     /// Its output and its private directory stay, for people.
     pub(crate) keep: bool,
+    /// How long a program that somebody has open for writing is tried.
+    pub(crate) busy: Duration,
     /// A file that it writes, to be removed once its tree is gone, should it have left it: it would be
     /// taken for that of a service that runs.
     pub(crate) pid_file: Option<PathBuf>,

@@ -189,7 +189,8 @@ impl Server {
         }
         self.farewell = order.farewell;
         self.keep = order.keep;
-        self.pid_file.clone_from(&order.pid_file);
+        // What was not started leaves nothing, and what comes to be there is somebody else's.
+        self.pid_file = None;
         // What was awaited of an earlier service is not this one's.
         for client in self.clients.iter_mut() {
             client.watched_output = [None, None];
@@ -200,6 +201,7 @@ impl Server {
             Ok(Launched { main, drains }) => {
                 self.tree = Tree::new(main);
                 self.drains = drains;
+                self.pid_file.clone_from(&order.pid_file);
                 let pid = main.as_raw().unsigned_abs();
                 self.note_service(pid);
                 self.timeline = order.row.clone().map(|row| Timeline::begin(row, pid));

@@ -8,11 +8,12 @@
 mod port;
 
 use std::io;
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use crate::command::Prepared;
 use crate::events::Step;
 use crate::executor::run::Run;
+use crate::forks::lock_unless_lost;
 use crate::port::Held;
 use crate::shared::lock::FileLock;
 use crate::shared::run::RunPlace;
@@ -113,17 +114,8 @@ impl Session {
 
     fn state(&self) -> MutexGuard<'_, State> {
         static NOTHING: LazyLock<Mutex<State>> = LazyLock::new(Mutex::default);
-        match self.state.try_lock() {
-            Ok(state) => state,
-            Err(TryLockError::Poisoned(state)) => state.into_inner(),
-            // A thread of the parent had it at the fork, and there is no such thread here.
-            Err(TryLockError::WouldBlock) if self.is_foreign() => {
-                NOTHING.lock().unwrap_or_else(PoisonError::into_inner)
-            }
-            Err(TryLockError::WouldBlock) => {
-                self.state.lock().unwrap_or_else(PoisonError::into_inner)
-            }
-        }
+        lock_unless_lost(&self.state, self.is_foreign())
+            .unwrap_or_else(|| NOTHING.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(in crate::executor) fn run(&self) -> Option<Run> {

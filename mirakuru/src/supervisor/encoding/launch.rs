@@ -1,6 +1,7 @@
 //! What is told of a service that is to be started.
 
 use std::os::unix::ffi::OsStrExt;
+use std::time::Duration;
 
 use crate::command::Resource;
 use crate::supervisor::codec::{Decoder, Encoder};
@@ -19,6 +20,7 @@ pub(super) fn encode_launch(to: &mut Encoder, launch: &Launch) {
         streams,
         farewell,
         keep,
+        busy,
         pid_file,
         row,
     } = launch;
@@ -51,6 +53,7 @@ pub(super) fn encode_launch(to: &mut Encoder, launch: &Launch) {
         to.tag(*lead as u8);
     }
     to.plan(*farewell).flag(*keep);
+    to.u64(busy.as_micros().try_into().unwrap_or(u64::MAX));
     to.option(pid_file.as_ref(), |to, path| {
         to.bytes(path.as_os_str().as_bytes());
     });
@@ -86,6 +89,7 @@ pub(super) fn decode_launch(from: &mut Decoder<'_>) -> Option<Launch> {
         streams: [from.lead()?, from.lead()?, from.lead()?],
         farewell: from.plan()?,
         keep: from.flag()?,
+        busy: Duration::from_micros(from.u64()?),
         pid_file: from.option(Decoder::path)?,
         row: from.option(decode_row)?,
     })

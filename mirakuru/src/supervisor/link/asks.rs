@@ -2,6 +2,7 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -67,9 +68,14 @@ impl Link {
         let patience = u64::try_from(order.farewell.patience.as_millis()).unwrap_or(u64::MAX);
         self.patience.store(patience, Ordering::Relaxed);
         self.state().launched = None;
+        let pid_file = order.pid_file.clone();
         let fds: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
         self.ask_with(&Request::Launch(Box::new(order)), &fds, deadline);
-        self.wait(deadline, |state| state.launched.clone())
+        let launched = self.wait(deadline, |state| state.launched.clone())?;
+        if launched.is_ok() {
+            self.state().pid_file = pid_file;
+        }
+        Some(launched)
     }
 
     /// The files of the service stay.
@@ -87,18 +93,25 @@ impl Link {
         self.ask(&Request::Signal(signal));
     }
 
-    /// Has all that was printed by now be in the files: what is still in a pipe would be missing there.
-    /// Numbered, so that another thread's answer does for this one where its question came later. A
-    /// supervisor that does not answer is not waited for long.
+    /// Has all that was printed by now be in the files: what is still in a pipe would be missing there. A
+    /// supervisor that does not answer, as it was frozen, is waited for once and not for long: there is
+    /// what was written before.
     pub(crate) fn drain(&self) {
-        if self.look(|state| state.lost) {
+        let answered = || self.look(|state| (!state.lost).then_some(state.drained));
+        // Ahead of the lock, which a thread of the parent may have held at a fork.
+        if answered().is_none() {
             return;
         }
-        let number = self.drains.fetch_add(1, Ordering::SeqCst) + 1;
-        self.ask(&Request::Drain(number));
-        self.wait(Deadline::after(DRAIN_BOUND), |state| {
-            (state.drained >= number).then_some(())
-        });
+        // One question is on its way at a time, so that they never fill the socket.
+        let mut asked = self.drains.lock().unwrap_or_else(PoisonError::into_inner);
+        if answered().is_none_or(|answered| answered < *asked) {
+            return;
+        }
+        let (number, bound) = (*asked + 1, Deadline::after(DRAIN_BOUND));
+        if self.send(&Request::Drain(number), &[], bound).is_ok() {
+            *asked = number;
+            self.wait(bound, |state| (state.drained >= number).then_some(()));
+        }
     }
 
     /// Has the next output beyond `seen` counted as news. One watch is on its way at a time.

@@ -57,6 +57,15 @@ impl Link {
             self.supervisor.ended_within(KILL_BOUND);
             self.supervisor.reap();
             let swept = sweep(&self.name);
+            // No lock of a thread that an exit has stopped is waited for.
+            let pid_file = self
+                .state
+                .try_lock()
+                .ok()
+                .and_then(|mut state| state.pid_file.take());
+            if let Some(file) = pid_file {
+                let _ = std::fs::remove_file(file);
+            }
             if let Some(directory) = self
                 .directory
                 .get()

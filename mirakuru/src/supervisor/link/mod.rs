@@ -53,8 +53,8 @@ pub(crate) struct Link {
     changed: Condvar,
     /// Milliseconds that the tree may take to stop; read by the exit hook, which takes no lock.
     patience: AtomicU64,
-    /// The number of the latest [`Request::Drain`].
-    drains: AtomicU64,
+    /// The number of the latest [`Request::Drain`]; held from that to its answer.
+    drains: Mutex<u64>,
     /// The private directory; known without a lock, for the exit hook.
     directory: OnceLock<PathBuf>,
     swept: OnceLock<Vec<(u32, String)>>,
@@ -107,7 +107,7 @@ impl Link {
             state: Mutex::default(),
             changed: Condvar::new(),
             patience: AtomicU64::new(0),
-            drains: AtomicU64::new(0),
+            drains: Mutex::new(0),
             directory: OnceLock::new(),
             swept: OnceLock::new(),
         }
@@ -147,11 +147,19 @@ impl Link {
         if self.is_foreign() {
             return;
         }
-        let whole_frame = self.sending.lock().unwrap_or_else(PoisonError::into_inner);
-        let sent = wire::send(&self.socket, &request.encode(), fds, deadline);
-        drop(whole_frame);
+        let sent = self.send(request, fds, deadline);
         if sent.is_err_and(|error| error.kind() == io::ErrorKind::TimedOut) {
             self.give_up();
         }
+    }
+
+    fn send(
+        &self,
+        request: &Request,
+        fds: &[BorrowedFd<'_>],
+        deadline: Deadline,
+    ) -> io::Result<()> {
+        let _whole_frame = self.sending.lock().unwrap_or_else(PoisonError::into_inner);
+        wire::send(&self.socket, &request.encode(), fds, deadline)
     }
 }

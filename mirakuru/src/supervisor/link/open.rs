@@ -66,7 +66,7 @@ fn ended_early(exit: Option<ExitStatus>) -> io::Error {
     let program = std::env::current_exe().unwrap_or_default();
     let how = exit.map(|exit| format!(" ({exit})")).unwrap_or_default();
     io::Error::other(format!(
-        "the supervisor, which is {} run again, ended before it was up{how}",
+        "the supervisor, which is {} run again, ended before it was up{how}: run that program directly, and not by a loader or from another namespace",
         program.display()
     ))
 }

@@ -36,6 +36,8 @@ pub(crate) struct State {
     /// Counted, so that each who waits sees whether there was one since it looked.
     pub(super) output_news: [u64; 2],
     pub(crate) path_news: u64,
+    /// What the supervisor removes with the tree; this side does where somebody killed it.
+    pub(super) pid_file: Option<PathBuf>,
     /// The latest [`Event::Drained`].
     pub(super) drained: u64,
     pub(super) watches: Watches,
@@ -156,6 +158,7 @@ impl State {
             Event::Drained(number) => self.drained = self.drained.max(number),
             Event::OutputLost(failure) => self.output_lost = Some(failure),
             Event::Gone(gone) => {
+                self.pid_file = None;
                 self.empty |= gone.survivors.is_empty();
                 self.gone = Some(gone);
             }

@@ -97,10 +97,11 @@ pub(crate) fn whose_listener(addr: SocketAddr, main: Pid, supervisor: Pid) -> Wh
         return Whose::Ours;
     }
     // One that has just lost its parent may have been in neither list of children.
-    if holder_of_inode(found.inode).is_some_and(|pid| is_below(pid, supervisor)) {
+    let holder = holder_of_inode(found.inode);
+    if holder.is_some_and(|pid| is_below(pid, supervisor)) {
         return Whose::Ours;
     }
-    match outside(found) {
+    match outside(found, holder) {
         // A process of the tree may hide what it has open, as one of another user's does.
         Whose::Passing | Whose::Unknown if tree.contains(&None) => Whose::Unknown,
         Whose::Unknown => Whose::Stranger(format!("a process of another user (uid {})", found.uid)),
@@ -113,7 +114,7 @@ pub(crate) fn is_passing(addr: SocketAddr) -> bool {
     let asked = Listeners::open()
         .filter(|_| addr.ip().is_loopback())
         .and_then(|listeners| listeners.found_at(addr).ok().flatten());
-    asked.is_some_and(|found| outside(found) == Whose::Passing)
+    asked.is_some_and(|found| outside(found, holder_of_inode(found.inode)) == Whose::Passing)
 }
 
 /// Whose listener a Unix socket is connected to: the kernel keeps who called `listen` (`unix(7)`).
@@ -133,8 +134,8 @@ pub(crate) fn whose_peer(stream: &impl AsFd, supervisor: Pid) -> Whose {
 }
 
 /// Whose a listener is that no process of the tree is seen to have.
-fn outside(found: Listener) -> Whose {
-    match holder_of_inode(found.inode) {
+fn outside(found: Listener, holder: Option<Pid>) -> Whose {
+    match holder {
         Some(pid) if is_fork_of_this(pid) => Whose::Passing,
         Some(pid) => Whose::Stranger(described(pid)),
         None if found.uid != geteuid().as_raw() => Whose::Unknown,

@@ -1,0 +1,108 @@
+//! The file that a service leaves: removed with its tree, and none of anybody else.
+
+use std::{
+    env, fs,
+    os::unix::process::ExitStatusExt,
+    process::{Command, Stdio},
+    thread,
+};
+
+use mirakuru::{ErrorKind, PidExecutor, Result};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
+use crate::{
+    again::{alone, is_alone},
+    bounds::comes_to_an_end,
+    programs::WRITES_PID,
+    told::error_of,
+};
+
+/// Not where the test stands by then, which may have a file of that name.
+#[test]
+fn a_relative_one_is_removed_where_it_was_written() -> Result<()> {
+    if !is_alone() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        fs::create_dir(directory.path().join("other")).expect("own directory");
+        let own = directory.path().join("other/app.pid");
+        fs::write(&own, "precious").expect("own directory");
+        alone(
+            "pid_files::a_relative_one_is_removed_where_it_was_written",
+            "",
+            |command| _ = command.current_dir(&directory),
+        );
+        assert!(!directory.path().join("app.pid").exists());
+        assert_eq!(fs::read_to_string(own).expect("it is there"), "precious");
+        return Ok(());
+    }
+    let service = PidExecutor::new([WRITES_PID, "app.pid"], "app.pid").started()?;
+    env::set_current_dir("other").expect("own directory");
+    service.kill()?;
+    Ok(())
+}
+
+#[test]
+fn one_of_another_stays_where_nothing_was_started() -> Result<()> {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("app.pid");
+    let missing = PidExecutor::new("/no/such/program", &path);
+    assert_eq!(error_of(missing.start()).kind(), ErrorKind::Spawn);
+    let service = PidExecutor::new([WRITES_PID, "{pidfile}"], &path).started()?;
+    drop(missing);
+    assert!(path.exists());
+    service.stop()?;
+    assert!(!path.exists());
+    Ok(())
+}
+
+#[test]
+fn what_stays_behind_a_killed_supervisor_is_removed() -> Result<()> {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("app.pid");
+    let service = PidExecutor::new([WRITES_PID, "{pidfile}"], &path).started()?;
+    let main = service.pid().expect("it runs");
+    let stat = fs::read_to_string(format!("/proc/{main}/stat")).expect("it runs");
+    let parent = stat
+        .rsplit(") ")
+        .next()
+        .and_then(|rest| rest.split(' ').nth(1));
+    let supervisor = parent.and_then(|pid| pid.parse().ok()).expect("a pid");
+    kill(Pid::from_raw(supervisor), Signal::SIGKILL).expect("it is our child");
+    assert_eq!(error_of(service.stop()).kind(), ErrorKind::Io);
+    assert!(!path.exists());
+    service.start()?.stop()?;
+    Ok(())
+}
+
+/// The supervisor sees to it, as nobody else is left.
+#[test]
+fn it_is_removed_where_the_test_was_killed() {
+    if is_alone() {
+        let path = env::var_os("PID_FILE").expect("the path");
+        let service = PidExecutor::new([WRITES_PID, "{pidfile}"], path).started();
+        let _service = service.expect("it starts");
+        kill(Pid::this(), Signal::SIGKILL).expect("oneself");
+        return;
+    }
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("app.pid");
+    let mut command = Command::new(env::current_exe().expect("this binary"));
+    command
+        .args([
+            "--exact",
+            "pid_files::it_is_removed_where_the_test_was_killed",
+        ])
+        .env("MIRAKURU_TESTS_ALONE", "1")
+        .env("PID_FILE", &path)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    let ended = command.status().expect("this binary runs");
+    assert_eq!(ended.signal(), Some(Signal::SIGKILL as i32));
+    comes_to_an_end(move || {
+        while path.exists() {
+            thread::yield_now();
+        }
+    });
+}
