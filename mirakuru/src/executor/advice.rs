@@ -10,18 +10,18 @@ impl<R: Readiness> Executor<R> {
     /// What only a shell would understand, in a command that none runs.
     pub(super) fn shell_advice(&self) -> Option<String> {
         let operators = ["&&", "||", "|", ";", "&", ">", ">>", "<", "2>", "2>&1"];
+        let (_, words) = self.session.command()?;
+        let program = words.first().map(Path::new).and_then(Path::file_name)?;
+        // Not the text that a shell of the command's own is given.
+        let has_shell = SHELLS.iter().any(|shell| program == *shell);
         let expands = |word: &str| {
             let variable = word.strip_prefix('$').unwrap_or_default();
             variable.starts_with(|c: char| c.is_ascii_uppercase() || "({".contains(c))
                 || word.starts_with("~/")
         };
-        let (_, words) = self.session.command()?;
-        // The text that a shell of the command's own is given.
-        let program = words.first().map(Path::new).and_then(Path::file_name)?;
-        let expands = |word: &str| expands(word) && !SHELLS.iter().any(|shell| program == *shell);
         let found = words
             .iter()
-            .find(|word| operators.contains(&word.as_str()) || expands(word))?;
+            .find(|word| operators.contains(&word.as_str()) || (!has_shell && expands(word)))?;
         (!self.config.shape.shell).then(|| {
             format!("no shell runs it, so `{found}` is a word like any other: say `shell(true)`, or `shell = true` in the attribute")
         })
