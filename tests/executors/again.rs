@@ -17,16 +17,23 @@ pub(crate) fn is_alone() -> bool {
 /// expects it to pass. `shape` may change the environment.
 #[track_caller]
 pub(crate) fn alone(test: &str, input: &str, shape: impl FnOnce(&mut Command)) -> Output {
-    let mut command = Command::new(env::current_exe().expect("this binary"));
-    command.args(["--exact", test, "--nocapture", "--test-threads=1"]);
+    let mut command = again(test);
     shape(&mut command);
     run(command, input)
+}
+
+/// This test binary, to run this test in a process that the test has for itself.
+pub(crate) fn again(test: &str) -> Command {
+    let mut command = Command::new(env::current_exe().expect("this binary"));
+    command
+        .args(["--exact", test, "--nocapture", "--test-threads=1"])
+        .env(MARK, "1");
+    command
 }
 
 #[track_caller]
 fn run(mut command: Command, input: &str) -> Output {
     let mut child = command
-        .env(MARK, "1")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -1,11 +1,6 @@
 //! The file that a service leaves: removed with its tree, and none of anybody else.
 
-use std::{
-    env, fs,
-    os::unix::process::ExitStatusExt,
-    process::{Command, Stdio},
-    thread,
-};
+use std::{env, fs, os::unix::process::ExitStatusExt, process::Stdio, thread};
 
 use mirakuru::{ErrorKind, PidExecutor, Result};
 use nix::{
@@ -14,7 +9,7 @@ use nix::{
 };
 
 use crate::{
-    again::{alone, is_alone},
+    again::{again, alone, is_alone},
     bounds::comes_to_an_end,
     programs::WRITES_PID,
     told::error_of,
@@ -57,25 +52,6 @@ fn one_of_another_stays_where_nothing_was_started() -> Result<()> {
     Ok(())
 }
 
-#[test]
-fn what_stays_behind_a_killed_supervisor_is_removed() -> Result<()> {
-    let directory = tempfile::tempdir().expect("a temporary directory");
-    let path = directory.path().join("app.pid");
-    let service = PidExecutor::new([WRITES_PID, "{pidfile}"], &path).started()?;
-    let main = service.pid().expect("it runs");
-    let stat = fs::read_to_string(format!("/proc/{main}/stat")).expect("it runs");
-    let parent = stat
-        .rsplit(") ")
-        .next()
-        .and_then(|rest| rest.split(' ').nth(1));
-    let supervisor = parent.and_then(|pid| pid.parse().ok()).expect("a pid");
-    kill(Pid::from_raw(supervisor), Signal::SIGKILL).expect("it is our child");
-    assert_eq!(error_of(service.stop()).kind(), ErrorKind::Io);
-    assert!(!path.exists());
-    service.start()?.stop()?;
-    Ok(())
-}
-
 /// The supervisor sees to it, as nobody else is left.
 #[test]
 fn it_is_removed_where_the_test_was_killed() {
@@ -88,17 +64,12 @@ fn it_is_removed_where_the_test_was_killed() {
     }
     let directory = tempfile::tempdir().expect("a temporary directory");
     let path = directory.path().join("app.pid");
-    let mut command = Command::new(env::current_exe().expect("this binary"));
-    command
-        .args([
-            "--exact",
-            "pid_files::it_is_removed_where_the_test_was_killed",
-        ])
-        .env("MIRAKURU_TESTS_ALONE", "1")
+    let ended = again("pid_files::it_is_removed_where_the_test_was_killed")
         .env("PID_FILE", &path)
         .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    let ended = command.status().expect("this binary runs");
+        .stderr(Stdio::null())
+        .status()
+        .expect("this binary runs");
     assert_eq!(ended.signal(), Some(Signal::SIGKILL as i32));
     comes_to_an_end(move || {
         while path.exists() {

@@ -3,8 +3,8 @@
 //! Its service is `holds FILE 2`. DEED is `reads` (the fork waits for output until the service has ended,
 //! which the parent does not look at before), `while-starting` (another thread is in a start when the
 //! process forks; the fork then makes every call), `while-looking` (other threads look at the service all
-//! the time while the process forks again and again; each fork looks at it once) or `has-a-slot` (the fork ends, and with it its copies of
-//! what is the thread's). It prints facts, and returns from `main`.
+//! the time while the process forks again and again; each fork looks at it once) or `has-a-slot` (the fork
+//! ends, and with it its copies of what is the thread's). It prints facts, and returns from `main`.
 
 mod beside;
 
@@ -168,7 +168,9 @@ fn told_by_a_fork(deed: impl FnOnce(PipeWriter)) -> Result<String, Box<dyn Error
             len => told.extend_from_slice(&bytes[..len]),
         }
     }
-    waitpid(child, None)?;
+    if waitpid(child, None)?.pid() != Some(child) {
+        return Err("somebody else was reaped".into());
+    }
     Ok(String::from_utf8(told)?)
 }
 

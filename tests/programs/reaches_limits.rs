@@ -2,8 +2,8 @@
 //!
 //! Its service is `HOLDS FILE`. LIMIT is `descriptors` (each number of free ones from none to nineteen),
 //! `processes` (needs root), `inodes` or `space` (of its temporary directory, which is full), or `lease` (the
-//! same, and the service has a port). It prints one line per start: `KIND: its reason; its help` in one line, or `started`; and in the end `left: ` with
-//! what it has more than before.
+//! same, and the service has a port). It prints one line per start: `KIND: its reason; its help` in one
+//! line, or `started`; and in the end `left: ` with what it has more than before.
 
 use std::{
     env,

@@ -3,7 +3,7 @@
 
 use std::{process::Command, thread, time::Duration};
 
-use mirakuru::{ErrorKind, OutputExecutor, TcpExecutor};
+use mirakuru::{ErrorKind, OutputExecutor, PidExecutor, TcpExecutor};
 use nix::sys::signal::Signal;
 
 use crate::{
@@ -266,4 +266,18 @@ fn signals_that_the_test_handles_do_not_cut_its_end_short() {
     assert_eq!(status.code(), Some(0));
     assert!(hold.is_free(), "a process of the tree is left");
     assert_eq!(hold.left_in_scratch(), ["flushed"]);
+}
+
+#[test]
+fn the_pid_file_that_a_killed_supervisor_left_is_removed() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("app.pid");
+    let service = PidExecutor::new([env!("CARGO_BIN_EXE_writes_pid"), "{pidfile}"], &path);
+    service.start().expect("it starts");
+    Process::supervisor_of(&service).signal(Signal::SIGKILL);
+    let error = service.stop().expect_err("it was lost");
+    assert_eq!(error.kind(), ErrorKind::Io, "{error}");
+    assert!(!path.exists());
+    service.start().expect("nothing is in the way");
+    service.stop().expect("it ends as asked");
 }

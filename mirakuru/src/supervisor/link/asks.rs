@@ -97,14 +97,14 @@ impl Link {
     /// supervisor that does not answer, as it was frozen, is waited for once and not for long: there is
     /// what was written before.
     pub(crate) fn drain(&self) {
-        let answered = || self.look(|state| (!state.lost).then_some(state.drained));
-        // Ahead of the lock, which a thread of the parent may have held at a fork.
-        if answered().is_none() {
+        // Ahead of the lock, which a thread of the parent may have held at the fork.
+        if self.is_foreign() {
             return;
         }
         // One question is on its way at a time, so that they never fill the socket.
         let mut asked = self.drains.lock().unwrap_or_else(PoisonError::into_inner);
-        if answered().is_none_or(|answered| answered < *asked) {
+        let answered = self.look(|state| (!state.lost).then_some(state.drained));
+        if answered.is_none_or(|answered| answered < *asked) {
             return;
         }
         let (number, bound) = (*asked + 1, Deadline::after(DRAIN_BOUND));

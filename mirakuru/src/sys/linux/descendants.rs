@@ -110,14 +110,16 @@ pub(crate) fn standing(pid: Pid) -> Option<Standing> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The command's name may itself hold spaces and parentheses.
     let (_, fields) = stat.rsplit_once(')')?;
-    let fields: Vec<_> = fields.split_ascii_whitespace().collect();
-    // By `proc_pid_stat(5)`, where the state is the third. A first thread that has ended reads as a zombie
-    // while others of its process go on.
-    let threads: usize = fields.get(17)?.parse().ok()?;
+    let mut fields = fields.split_ascii_whitespace();
+    let ended = matches!(fields.next()?, "Z" | "X");
+    let (parent, group) = (parse_pid(fields.next()?)?, parse_pid(fields.next()?)?);
+    // The 20th of all, by `proc_pid_stat(5)`; the group is the fifth. A first thread that has ended reads
+    // as a zombie while others of its process go on.
+    let threads: usize = fields.nth(14)?.parse().ok()?;
     Some(Standing {
-        zombie: matches!(*fields.first()?, "Z" | "X") && threads < 2,
-        parent: parse_pid(fields.get(1)?)?,
-        group: parse_pid(fields.get(2)?)?,
+        zombie: ended && threads < 2,
+        parent,
+        group,
     })
 }
 

@@ -10,12 +10,13 @@ use nix::mount::{MntFlags, umount2};
 /// Takes off what is mounted below this directory, in this process's mount namespace; false where
 /// something stays, so that what lies behind it would be met in there.
 pub(crate) fn unmount_below(directory: &Path) -> bool {
+    let mounts = mounts_below(directory);
     // The last first: it may lie within another, or on top of it.
-    for mount in mounts_below(directory).iter().rev() {
+    for mount in mounts.iter().rev() {
         // What still uses it keeps it until then.
         let _ = umount2(mount, MntFlags::MNT_DETACH | MntFlags::UMOUNT_NOFOLLOW);
     }
-    mounts_below(directory).is_empty()
+    mounts.is_empty() || mounts_below(directory).is_empty()
 }
 
 fn mounts_below(directory: &Path) -> Vec<PathBuf> {
