@@ -40,8 +40,13 @@ fn attached_one_answers_as_a_local_one() {
         let [own, other] = both.map(|one| (one.port(), one.tmpdir(), one.captured("word")));
         assert_eq!(own, other);
     };
+    let all_said = || {
+        for one in both {
+            one.err_output().wait_for("^warned$").expect("it says so");
+        }
+    };
+    all_said();
     for one in both {
-        one.err_output().wait_for("^warned$").expect("it says so");
         let mut lines = one.output().lines();
         let next = lines.next().expect("a line").expect("text");
         assert_eq!(next, "after", "from behind the banner on");
@@ -64,6 +69,7 @@ fn attached_one_answers_as_a_local_one() {
     assert_eq!(local.exit_code(), Some(7));
     attached.start().expect("it starts again");
     assert!(local.running());
+    all_said();
     agree();
     attached.kill().expect("it runs");
     agree();
@@ -100,6 +106,9 @@ fn attached_one_knows_where_it_is_served() {
     assert_eq!(local, attached);
     let [local, attached] = PID.each_ref().map(|one| one.filename());
     assert_eq!(local, attached);
+    // It listens first, and says so then.
+    let says_so = || TCP[0].output().text() == "listening\n";
+    TCP[0].wait_for(says_so).expect("it listens");
     let [local, attached] = TCP.each_ref().map(|one| facts(&**one));
     assert_eq!(local, attached);
 
