@@ -1,6 +1,7 @@
 //! Looks for the servers that the tests start, so that the tests of a missing one are shown as
-//! ignored: `cfg(has_redis)` and its like. `NGINX` and `POSTGRES_BIN` say where those two are, as they
-//! often stand outside PATH.
+//! ignored: `cfg(has_redis)` and its like. `NGINX_PROGRAM` and `POSTGRES_BIN` say where those two are, as they
+//! often stand outside PATH. Cargo sets both for the tests too: nginx reads a variable `NGINX` of its own,
+//! and is no daemon where there is one.
 
 use std::env;
 use std::fs;
@@ -44,7 +45,7 @@ fn main() {
             .collect::<Vec<_>>()
             .as_slice(),
     );
-    tell("has_nginx", "NGINX", nginx.as_deref());
+    tell("has_nginx", "NGINX_PROGRAM", nginx.as_deref());
 
     let mut places = path;
     places.extend(postgres_places());

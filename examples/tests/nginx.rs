@@ -8,7 +8,13 @@ use std::path::{Path, PathBuf};
 use mirakuru::{HttpExecutor, PidExecutor, Signal};
 
 /// `-e stderr`: nginx complains to its standard error, so it stands in our errors.
-const COMMAND: [&str; 5] = [env!("NGINX"), "-e", "stderr", "-c", "{tmpdir}/nginx.conf"];
+const COMMAND: [&str; 5] = [
+    env!("NGINX_PROGRAM"),
+    "-e",
+    "stderr",
+    "-c",
+    "{tmpdir}/nginx.conf",
+];
 
 /// A server that says one word, and keeps all of its files in `directory`.
 fn configure(directory: &Path, port: u16, word: &str) -> std::io::Result<()> {
@@ -81,6 +87,8 @@ fn reloads_as_a_daemon() -> Result<(), Box<dyn Error>> {
     assert_eq!(ask()?, "before");
 
     configure(&directory, port, "after")?;
+    // The signal goes to the daemon once what left it there has ended.
+    nginx.wait_for(|| nginx.exit_code() == Some(0))?;
     nginx.signal(Signal::HUP)?;
     nginx.wait_for(|| ask().is_ok_and(|word| word == "after"))?;
 

@@ -16,6 +16,10 @@ use crate::supervisor::link::Link;
 use crate::supervisor::protocol::KILL_BOUND;
 use crate::wait::Deadline;
 
+/// How long an exit waits for starts that are under way: they take milliseconds, and only a machine in
+/// trouble gets there. A supervisor that comes up later finds its test process gone, and ends.
+const STARTING_BOUND: Duration = Duration::from_secs(5);
+
 /// Every supervisor that was started by this process and has not ended.
 static LIVE: Mutex<Vec<Arc<Link>>> = Mutex::new(Vec::new());
 /// The process that the list belongs to; 0 while it is empty.
@@ -84,7 +88,7 @@ fn at_exit() {
 
 /// Tells every supervisor, those of starts that are under way included.
 fn hang_up_on_all() -> Vec<Arc<Link>> {
-    let bound = Deadline::after(Duration::from_secs(1));
+    let bound = Deadline::after(STARTING_BOUND);
     let mut told = Vec::new();
     loop {
         // Before the list is read: what is counted no more is on the list already.

@@ -20,7 +20,7 @@ fn is_found(arguments: &[&str], banner: &str) {
 }
 
 fn is_not_found(service: OutputExecutor) -> String {
-    let error = error_of(service.timeout(Duration::from_secs(1)).start());
+    let error = error_of(service.timeout(Duration::from_secs(2)).start());
     assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
     error.to_string()
 }

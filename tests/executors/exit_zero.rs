@@ -18,7 +18,8 @@ fn the_daemon_that_it_left_is_waited_for_and_stopped() -> Result<()> {
         .shell(true)
         .started()?;
     TcpStream::connect(service.addr()).expect("the daemon is ready");
-    assert_eq!((service.running(), service.exit_code()), (false, Some(0)));
+    service.wait_for(|| service.exit_code() == Some(0))?;
+    assert!(!service.running());
     service.stop()?;
     assert!(lifeline.is_cut());
     Ok(())

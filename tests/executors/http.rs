@@ -34,7 +34,7 @@ fn is_ready(service: HttpExecutor) -> Vec<String> {
 /// The last check of a service that never answers well.
 #[track_caller]
 fn last_check(service: HttpExecutor) -> String {
-    let service = service.timeout(Duration::from_secs(1));
+    let service = service.timeout(Duration::from_secs(2));
     let error = error_of(service.start());
     assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
     let text = error.to_string();

@@ -9,6 +9,7 @@ use std::{
         mpsc,
     },
     thread,
+    time::Duration,
 };
 
 use mirakuru::{OutputExecutor, Result, Shared, Signal};
@@ -178,7 +179,7 @@ fn other_threads_wait_for_the_end_of_an_outage() {
 fn leaves_late() -> OutputExecutor {
     let script = "trap 'touch {tmpdir}/asked; until [ -e {tmpdir}/open ]; do sleep 0.01; done; exit 0' TERM; \
         echo ready; while :; do sleep 0.01; done";
-    OutputExecutor::new(["sh", "-c", script], "ready")
+    OutputExecutor::new(["sh", "-c", script], "ready").stop_timeout(Duration::from_secs(120))
 }
 
 fn nobody_gets_it_while(

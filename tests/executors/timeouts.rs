@@ -14,7 +14,7 @@ use crate::{
     told::{assert_told, error_of},
 };
 
-const SHORT: Duration = Duration::from_secs(1);
+const SHORT: Duration = Duration::from_secs(2);
 const HEADLINE: &str = "`prints 'still starting'` did not get there in time";
 const STARTING: [&str; 2] = [PRINTS, "still starting"];
 

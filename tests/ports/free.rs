@@ -65,7 +65,7 @@ fn taken_once() -> TakenAfterTheStart {
 
 #[test]
 fn another_one_is_taken_where_a_stranger_came_first() -> Result<()> {
-    let command = [LISTENS_LATE, "{port}", "300"];
+    let command = [LISTENS_LATE, "{port}", "1500"];
     let service = mirakuru::Executor::with_readiness(command, taken_once()).started()?;
     // It listens first, and says so then.
     service.wait_for(|| service.output().text() == "listening\n")?;
@@ -75,7 +75,7 @@ fn another_one_is_taken_where_a_stranger_came_first() -> Result<()> {
 
 #[test]
 fn one_that_somebody_was_told_of_stays_and_the_stranger_is_told() {
-    let command = [LISTENS_LATE, "{port}", "300"];
+    let command = [LISTENS_LATE, "{port}", "60000"];
     let executor = mirakuru::Executor::with_readiness(command, taken_once());
     let port = executor.port();
     let error = executor.start().map(drop).expect_err("it is taken");

@@ -56,12 +56,12 @@ fn what_another_test_process_is_starting_is_waited_for() -> Result<()> {
 #[test]
 fn what_takes_longer_than_its_own_timeout_is_used_all_the_same() -> Result<()> {
     let port = fixed_port();
-    let command = format!("exec {LISTENS_LATE} {port} 1500");
+    let command = format!("exec {LISTENS_LATE} {port} 4000");
     let mut other = Holder::with(port, "fail", &command, |holder| {
         holder.env("MIRAKURU_LOG", "1");
     });
     other.await_word("runs with pid");
-    let service = reusing(port).timeout(Duration::from_millis(500));
+    let service = reusing(port).timeout(Duration::from_secs(2));
     let service = comes_to_an_end(|| service.started())?;
     assert_eq!(service.pid(), None, "it is the other one's");
     TcpStream::connect(("127.0.0.1", port)).expect("it answers");

@@ -42,7 +42,8 @@ fn a_daemon_of_the_tree_is_no_stranger() -> Result<()> {
     let service = TcpExecutor::new(script, "127.0.0.1", 0)
         .shell(true)
         .started()?;
-    assert!(!service.running(), "its main process has ended");
+    service.wait_for(|| !service.running())?;
+    assert_eq!(service.exit_code(), Some(0));
     Ok(())
 }
 

@@ -5,7 +5,7 @@
 #[path = "in_a_run.rs"]
 mod in_a_run;
 
-use std::{env, fs, process, sync::mpsc, thread};
+use std::{env, fs, process, sync::mpsc, thread, time::Duration};
 
 use mirakuru::{ErrorKind, OnConflict, OutputExecutor, Result, Shared, TcpExecutor};
 use nix::{
@@ -123,7 +123,9 @@ fn leaves_late() -> OutputExecutor {
     let script = "trap 'touch asked; until [ -e open ]; do sleep 0.01; done; exit 0' TERM; \
         echo ready; while :; do sleep 0.01; done";
     let directory = env::var("IN_A_RUN").expect("it is run by `runners`");
-    OutputExecutor::new(["sh", "-c", script], "ready").cwd(directory)
+    OutputExecutor::new(["sh", "-c", script], "ready")
+        .cwd(directory)
+        .stop_timeout(Duration::from_secs(120))
 }
 
 static LEAVES: Shared<OutputExecutor> = Shared::per_run("leaves", leaves_late);

@@ -133,6 +133,8 @@ impl Run {
         }
         command
             .env("IN_A_RUN", self.directory.path())
+            // What it says is read, also by a run within the run.
+            .env("CARGO_TERM_COLOR", "never")
             .current_dir(package())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

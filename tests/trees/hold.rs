@@ -5,6 +5,7 @@ use std::{
     fs::{self, File, Permissions},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
+    process::Command,
     sync::mpsc,
     thread,
     time::Duration,
@@ -60,7 +61,11 @@ impl Hold {
             .directory
             .path()
             .join(program.file_name().expect("a file"));
-        fs::copy(program, &copy).expect("a copy");
+        // By a process of its own, and readable to all: a fork of another thread would have what this one
+        // writes to, and nobody can run a program that somebody writes to.
+        let mut install = Command::new("install");
+        let installed = install.args(["-m", "755", "--"]).arg(program).arg(&copy);
+        assert!(installed.status().expect("coreutils").success());
         copy.to_str().expect("a plain temporary directory").into()
     }
 

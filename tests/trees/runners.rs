@@ -31,6 +31,8 @@ fn nextest(hold: &Hold, profile: &str, filter: &str) -> (bool, String) {
     }
     let output = command
         .env("HOLD", hold.path())
+        // What it says is read.
+        .env("CARGO_TERM_COLOR", "never")
         .current_dir(package)
         .stdin(Stdio::null())
         .output()

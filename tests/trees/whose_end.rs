@@ -248,7 +248,7 @@ fn signals_that_the_test_handles_do_not_cut_its_end_short() {
     let hold = Hold::new();
     let flushed = format!("{}/flushed", hold.scratch());
     let script =
-        "\"$0\" \"$1\" & trap 'sleep 0.4; : > \"$2\"; exit 0' TERM; while :; do sleep 0.02; done";
+        "trap 'sleep 0.4; : > \"$2\"; exit 0' TERM; \"$0\" \"$1\" & while :; do sleep 0.02; done";
     let mut command = Command::new(env!("CARGO_BIN_EXE_victim"));
     command
         .args(["static", "return", "sh", "-c", script])

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use super::Executor;
 use crate::output::Output;
 use crate::readiness::{Readiness, tcp_address};
-use crate::supervisor::link::State;
 use crate::wait::Deadline;
 
 impl<R: Readiness> Executor<R> {
@@ -48,7 +47,9 @@ impl<R: Readiness> Executor<R> {
             return None;
         }
         let run = self.up()?;
-        (!run.link.look(State::has_ended)).then_some(run.pid)
+        // Whoever shares it may have started another one since: what is told then is of that.
+        let has_left = run.link.look(|state| state.has_left(run.number));
+        (!has_left).then_some(run.pid)
     }
 
     /// The main process's exit code once it ended; negative for a signal's number. That of the
@@ -58,7 +59,8 @@ impl<R: Readiness> Executor<R> {
         if self.session.is_foreign() {
             return None;
         }
-        self.run()?.link.look(|state| state.exit)
+        let run = self.run()?;
+        run.link.look(|state| state.exit_of(run.number))
     }
 
     /// What the latest start prints to its standard output.

@@ -117,7 +117,11 @@ mod tests {
     #[test]
     fn a_port_that_is_bound_on_one_family_is_not_free() {
         for address in ["127.0.0.1:0", "[::1]:0"] {
-            let listener = TcpListener::bind(address).expect("a free port");
+            let listener = match TcpListener::bind(address) {
+                // The machine has no IPv6.
+                Err(_) if address.starts_with('[') => continue,
+                bound => bound.expect("a free port"),
+            };
             let port = listener.local_addr().expect("bound").port();
             assert!(!is_free(port), "{address}");
         }

@@ -239,7 +239,11 @@ mod tests {
     fn a_listener_is_seen_with_its_holder_and_its_end_too() {
         let listeners = Listeners::open().expect("Linux can be asked");
         for address in ["127.0.0.1:0", "[::1]:0", "0.0.0.0:0"] {
-            let listener = TcpListener::bind(address).expect("a free port");
+            let listener = match TcpListener::bind(address) {
+                // The machine has no IPv6.
+                Err(_) if address.starts_with('[') => continue,
+                bound => bound.expect("a free port"),
+            };
             let port = listener.local_addr().expect("bound").port();
             let asked: SocketAddr = if address.starts_with('[') {
                 (Ipv6Addr::LOCALHOST, port).into()
@@ -253,7 +257,10 @@ mod tests {
                 "{holder}"
             );
             drop(listener);
-            assert_eq!(listeners.any_at(asked), Some(false), "{address}");
+            // A fork of another thread has it too, until it runs its own program.
+            while listeners.any_at(asked) != Some(false) {
+                std::thread::yield_now();
+            }
         }
     }
 }
