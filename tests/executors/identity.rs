@@ -1,6 +1,10 @@
 //! Who the service runs as, and within which limits.
 
-use std::{fs, os::unix::fs::PermissionsExt};
+use std::{
+    fs,
+    os::unix::fs::{MetadataExt, PermissionsExt, symlink},
+    path::Path,
+};
 
 use mirakuru::{ErrorKind, OutputExecutor, Resource, Result, SimpleExecutor, Stdio};
 
@@ -153,6 +157,29 @@ fn another_user_may_be_stopped_and_opens_its_output_by_name() -> Result<()> {
     assert_eq!(service.output().text(), "out\n");
     assert_eq!(service.err_output().wait_for("")?, "err");
     assert_eq!(service.stop()?.exit_code(), Some(-15));
+    Ok(())
+}
+
+#[test]
+#[cfg_attr(not(root), ignore = "needs root, to start a service as another user")]
+fn what_a_link_in_place_of_the_private_directory_leads_to_stays_whose_it_is() -> Result<()> {
+    let elsewhere = tempfile::tempdir().expect("a temporary directory");
+    let service = SimpleExecutor::new("sleep 60").cwd("/").user("nobody");
+    let directory = service.tmpdir();
+    fs::remove_dir(&directory).expect("own directory");
+    symlink(elsewhere.path(), &directory).expect("its place is free");
+
+    service.start()?;
+    let owner = |path: &Path| fs::symlink_metadata(path).expect("it is there").uid();
+    assert_eq!(owner(elsewhere.path()), 0);
+    assert_ne!(owner(&directory), 0, "the link is the user's");
+
+    drop(service);
+    assert!(
+        fs::symlink_metadata(&directory).is_err(),
+        "the link is left"
+    );
+    assert!(elsewhere.path().exists());
     Ok(())
 }
 
