@@ -43,6 +43,8 @@ pub(crate) fn command(name: &str, options: &[&str]) -> Command {
         .args([name, "--test-threads=1"])
         .args(options)
         .env(MARK, "1")
+        // What it says is read.
+        .env_remove("MIRAKURU_LOG")
         .env("RUST_BACKTRACE", "0")
         .stdin(Stdio::null());
     command

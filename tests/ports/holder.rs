@@ -44,6 +44,8 @@ impl Holder {
         let mut holder = Command::new(env!("CARGO_BIN_EXE_holds_port"));
         holder
             .args([policy, &port.to_string(), command])
+            // What it says is read.
+            .env_remove("MIRAKURU_LOG")
             .stdin(Stdio::piped())
             .stdout(both.try_clone().expect("a descriptor"))
             .stderr(both);

@@ -72,10 +72,7 @@ fn a_queue_that_takes_long_is_told() {
     let port = fixed_port();
     let mut first = Holder::start(port, "wait");
     assert_eq!(first.outcome(), "held");
-    let command = format!("exec {LISTENS_LATE} {port}");
-    let mut other = Holder::with(port, "wait", &command, |holder| {
-        holder.env_remove("MIRAKURU_LOG");
-    });
+    let mut other = Holder::start(port, "wait");
     let other = comes_to_an_end(move || {
         other.await_word("(TcpExecutor) has queued ");
         other
