@@ -63,5 +63,6 @@ pub(crate) fn queue_bound() -> Duration {
 }
 
 fn is_on(name: &str) -> bool {
-    std::env::var_os(name).is_some_and(|told| !told.is_empty() && told != "0")
+    let off = ["", "0", "false", "no", "off"];
+    std::env::var_os(name).is_some_and(|told| !off.iter().any(|word| told == *word))
 }

@@ -9,7 +9,7 @@
 //! nothing, and cannot panic. In a forked child it does nothing.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, TryLockError};
 use std::time::Duration;
 
 use crate::supervisor::link::Link;
@@ -73,15 +73,17 @@ fn at_exit() {
         return;
     }
     EXITING.store(true, Ordering::SeqCst);
-    // Never dropped: a thread that is dropping its executor right now uses them still.
-    let links = std::mem::ManuallyDrop::new(hang_up_on_all());
+    // Never dropped: a thread that is dropping its executor right now uses them still. Nor lost: what
+    // looks for leaked memory at the exit, as LeakSanitizer, finds them here.
+    static TOLD: OnceLock<Vec<Arc<Link>>> = OnceLock::new();
+    let links = TOLD.get_or_init(hang_up_on_all);
     let longest = links
         .iter()
         .map(|link| link.patience())
         .max()
         .unwrap_or_default();
     let bound = Deadline::after(longest.saturating_mul(2).saturating_add(KILL_BOUND));
-    for link in links.iter() {
+    for link in links {
         link.await_end(bound);
     }
 }

@@ -50,7 +50,7 @@ fn it_is_asked_by_head_and_once_where_the_answer_is_right() {
 
 #[test]
 fn it_is_asked_by_get_where_head_is_refused() {
-    for status in [405, 501] {
+    for status in [400, 404, 405, 501] {
         let path = format!("/refuses/HEAD/{status}");
         let service = serving(&path).started().expect("it gets ready");
         service.output().wait_for("^GET ").expect("it was asked");
@@ -67,8 +67,8 @@ fn a_method_that_was_given_is_the_only_one() {
 
 #[test]
 fn both_refusals_are_told() {
-    let last = last_check(serving("/status/501"));
-    assert_eq!(last, "it answered HEAD with status 501, and GET with 501");
+    let last = last_check(serving("/refuses/HEAD/405").status(204));
+    assert_eq!(last, "it answered HEAD with status 405, and GET with 200");
 }
 
 #[test]

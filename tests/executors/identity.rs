@@ -7,6 +7,7 @@ use std::{
 };
 
 use mirakuru::{ErrorKind, OutputExecutor, Resource, Result, SimpleExecutor, Stdio};
+use nix::unistd::{Uid, seteuid};
 
 use crate::{
     again::{alone, is_alone},
@@ -181,6 +182,23 @@ fn what_a_link_in_place_of_the_private_directory_leads_to_stays_whose_it_is() ->
     );
     assert!(elsewhere.path().exists());
     Ok(())
+}
+
+/// The kernel gives what such a process runs no environment of the caller's to trust.
+#[test]
+#[cfg_attr(not(root), ignore = "needs root, to give it up")]
+fn a_test_that_gave_up_its_rights_for_a_while_is_told() {
+    if !is_alone() {
+        let name = "identity::a_test_that_gave_up_its_rights_for_a_while_is_told";
+        alone(name, "", |_| {});
+        return;
+    }
+    let service = SimpleExecutor::new("sleep 60");
+    seteuid(Uid::from_raw(23_456_789)).expect("root may");
+    let error = error_of(service.start());
+    seteuid(Uid::from_raw(0)).expect("the real one");
+    assert!(error.to_string().contains("(`seteuid`)"), "{error}");
+    service.start().expect("it has them again");
 }
 
 #[test]

@@ -63,8 +63,10 @@ fn a_line_for_each_step() {
         let told = Regex::new(&what).expect("a valid expression");
         assert!(told.is_match(line), "{line}");
     }
-    let silent = said("a_line_for_each_step", "MIRAKURU_LOG", "0");
-    assert_eq!(silent, "");
+    for off in ["0", "off"] {
+        let silent = said("a_line_for_each_step", "MIRAKURU_LOG", off);
+        assert_eq!(silent, "");
+    }
 }
 
 #[test]

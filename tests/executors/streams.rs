@@ -39,6 +39,20 @@ fn input_is_null_and_outputs_are_captured_apart_by_default() -> Result<()> {
 }
 
 #[test]
+fn where_its_output_cannot_be_kept_is_told() {
+    if !is_alone() {
+        let name = "streams::where_its_output_cannot_be_kept_is_told";
+        alone(name, "", |command| _ = command.env("TMPDIR", "/no/such"));
+        return;
+    }
+    let error = error_of(copying().start()).to_string();
+    assert!(
+        error.contains("(os error 2), for a file in /no/such"),
+        "{error}"
+    );
+}
+
+#[test]
 fn input_that_is_captured_is_null() -> Result<()> {
     assert_eq!(run(&copying().stdin(Stdio::captured()))?.0, "end\n");
     assert_eq!(run(&copying().stdin(Stdio::null()))?.0, "end\n");

@@ -8,7 +8,8 @@ fn is_of_the_process(faked: Option<&str>) {
     if let Some(id) = faked {
         binary.env("NEXTEST_RUN_ID", id);
     }
-    let output = binary.arg("--nocapture").output().expect("the test binary");
+    // It passes, and the line is seen all the same.
+    let output = binary.output().expect("the test binary");
     let told = said(&output);
     assert!(output.status.success(), "{told}");
     let notes = told.matches("is shared by this process alone").count();

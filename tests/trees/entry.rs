@@ -4,13 +4,23 @@
 use std::{
     fs,
     io::{BufRead, BufReader, Write},
-    os::{fd::OwnedFd, unix::net::UnixStream},
+    os::{
+        fd::OwnedFd,
+        unix::{
+            fs::{PermissionsExt, chown},
+            net::UnixStream,
+        },
+    },
     process::{Command, Stdio},
 };
 
 use mirakuru::{OutputExecutor, SimpleExecutor};
 
-use crate::{hold::Hold, processes::parent_of, stubborn};
+use crate::{
+    hold::Hold,
+    processes::{parent_of, unused_user},
+    stubborn,
+};
 
 /// What marks a supervisor, with a name like those that are given.
 const MARKER: (&str, &str) = ("MIRAKURU_SUPERVISOR", "0123456789abcdef0123456789abcdef");
@@ -75,6 +85,28 @@ fn a_program_whose_handshake_is_meant_for_another_runs_as_usual() {
     other.write_all(&[b'f'; 32]).expect("room");
     drop(other);
     runs_as_usual(OwnedFd::from(theirs).into());
+}
+
+/// It would run its tests, which would start it again.
+#[test]
+#[cfg_attr(not(root), ignore = "needs root, to make a set-user-id program")]
+fn a_program_that_is_called_and_may_not_supervise_does_not_run() {
+    let hold = Hold::new();
+    let program = hold.program_for_everyone(env!("CARGO_BIN_EXE_victim"));
+    chown(&program, Some(unused_user()), None).expect("root may");
+    let set_user_id = fs::Permissions::from_mode(0o4755);
+    fs::set_permissions(&program, set_user_id).expect("root may");
+    let (mut other, theirs) = UnixStream::pair().expect("a pair");
+    other.write_all(HANDSHAKE).expect("room");
+    other.write_all(MARKER.1.as_bytes()).expect("room");
+    let output = Command::new(program)
+        .args(["local", "return", "sleep", "1000"])
+        .env(MARKER.0, MARKER.1)
+        .stdin(OwnedFd::from(theirs))
+        .output()
+        .expect("a helper program");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(output.stdout.is_empty(), "{output:?}");
 }
 
 #[test]

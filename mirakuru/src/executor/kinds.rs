@@ -95,7 +95,8 @@ impl HttpExecutor {
         self.with_check(|check| check.status(status))
     }
 
-    /// Asks with this method. By default HEAD, and GET where the service refuses that.
+    /// Asks with this method. By default HEAD, and GET where the service answers that with an
+    /// unaccepted `4xx` or 501.
     pub fn method(self, method: &str) -> Self {
         self.with_check(|check| check.method(method))
     }

@@ -31,7 +31,7 @@ pub(crate) struct Capture {
 impl Capture {
     pub(crate) fn new(stream: Stream, timeout: Duration) -> io::Result<Self> {
         Ok(Self {
-            file: tempfile::tempfile()?,
+            file: tempfile::tempfile().map_err(nowhere_to_keep_it)?,
             stream,
             timeout,
             begin: AtomicU64::new(0),
@@ -130,4 +130,15 @@ impl Capture {
         head.extend_from_slice(&tail);
         (head, missing)
     }
+}
+
+/// Where the place itself is wrong, as `TMPDIR` may be, it is named.
+fn nowhere_to_keep_it(error: io::Error) -> io::Error {
+    use io::ErrorKind::{NotADirectory, NotFound, PermissionDenied, ReadOnlyFilesystem};
+    let (NotADirectory | NotFound | PermissionDenied | ReadOnlyFilesystem) = error.kind() else {
+        return error;
+    };
+    let place = std::env::temp_dir();
+    let said = format!("{error}, for a file in {}", place.display());
+    io::Error::new(error.kind(), said)
 }

@@ -21,7 +21,8 @@ use super::{Context, Manner, NotReady, Readiness, Target, url};
 pub struct Http {
     url: String,
     status: StatusPattern,
-    /// Where none was given, HEAD, and GET where that is refused.
+    /// Where none was given, HEAD, and GET where that is answered with an unaccepted `4xx` or 501: 405 and
+    /// 501 refuse a method (RFC 9110), and some frameworks say 404 where a path has a route for GET alone.
     method: Option<String>,
     payload: Vec<(String, String)>,
     headers: Vec<(String, String)>,
@@ -122,12 +123,16 @@ impl Http {
         if accepted(code)? {
             return Ok(());
         }
-        if self.method.is_some() || !matches!(code, 405 | 501) {
-            return Err(NotReady::new(format!("it answered with status {code}")));
+        let told = |code: u16| Err(NotReady::new(format!("it answered with status {code}")));
+        if self.method.is_some() || !may_have_refused_head(code) {
+            return told(code);
         }
         let second = self.status_of(client, Method::GET, cx)?;
         if accepted(second)? {
             return Ok(());
+        }
+        if second == code {
+            return told(code);
         }
         Err(NotReady::new(format!(
             "it answered HEAD with status {code}, and GET with {second}"
@@ -151,6 +156,11 @@ impl Http {
             .map_err(|error| NotReady::new(innermost(&error)))?;
         Ok(answer.status().as_u16())
     }
+}
+
+/// Refused or not: [`Http::method`] says why these.
+fn may_have_refused_head(code: u16) -> bool {
+    matches!(code, 400..=499 | 501)
 }
 
 impl Readiness for Http {

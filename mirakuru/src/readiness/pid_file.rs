@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Context, Manner, NotReady, Readiness, Target};
+use super::{Context, Manner, NotReady, Readiness, Target, absolute};
 
 /// Ready when the file exists: most often a pid file, which a service writes once it is up.
 ///
 /// Where the file is there before the start, something runs already, or ended without removing it:
 /// the start is `AlreadyRunning`. What the service writes is removed once its tree is gone, should
-/// it have left it.
+/// it have left it. A relative name begins at the test's working directory, also where the service has another.
 #[derive(Clone, Debug)]
 pub struct PidFile {
     filename: PathBuf,
@@ -44,7 +44,7 @@ impl Readiness for PidFile {
 
     fn describe(&self, cx: &Context) -> String {
         let filename = self.filename(cx).unwrap_or_else(|_| self.filename.clone());
-        format!("the file {} to exist", filename.display())
+        format!("the file {} to exist", absolute(&filename).display())
     }
 
     fn validate(&self, cx: &Context) -> Result<(), String> {

@@ -9,11 +9,12 @@ use nix::poll::{PollFd, PollFlags};
 use nix::sys::socket::{UnixAddr, connect};
 use nix::unistd::Pid;
 
-use super::{Context, Manner, NotReady, Readiness, Target};
+use super::{Context, Manner, NotReady, Readiness, Target, absolute};
 use crate::sys::{self, Whose};
 
 /// Ready when the socket at this path accepts a connection. A stale file that nobody listens on is
-/// neither ready nor in the way.
+/// neither ready nor in the way. A relative path begins at the test's working directory, also where the
+/// service has another.
 ///
 /// On Linux who listens must be a process of the tree, or the test process itself, which may hand the
 /// socket on (`SO_PEERCRED`, `unix(7)`): where another program came first, the start fails with
@@ -68,7 +69,10 @@ impl Readiness for UnixSocket {
 
     fn describe(&self, cx: &Context) -> String {
         let path = self.path(cx).unwrap_or_else(|_| self.path.clone());
-        format!("the socket {} to accept a connection", path.display())
+        format!(
+            "the socket {} to accept a connection",
+            absolute(&path).display()
+        )
     }
 
     fn validate(&self, cx: &Context) -> Result<(), String> {

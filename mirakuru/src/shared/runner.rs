@@ -33,10 +33,11 @@ impl Kind {
         }
     }
 
-    /// Whether a program of this name is one: nextest is `cargo-nextest` too.
+    /// Whether a program of this name is one: nextest is `cargo-nextest` too, and NixOS has a script of
+    /// this name start what it calls `.cargo-wrapped`.
     fn is(self, program: &str) -> bool {
         match self {
-            Self::Cargo => program == "cargo",
+            Self::Cargo => matches!(program, "cargo" | ".cargo-wrapped"),
             Self::Nextest => program.contains("nextest"),
         }
     }

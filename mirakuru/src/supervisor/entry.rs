@@ -23,32 +23,39 @@ fn enter() {
     let Some(name) = std::env::var_os(ENTRY) else {
         return;
     };
-    let Some(owner) = name.to_str().and_then(called_by) else {
+    let Some(name) = name.to_str().filter(|name| is_called(name)) else {
         return;
     };
-    // From here on this is a supervisor: it never returns to a program that would run tests.
-    let name = name.to_string_lossy().into_owned();
+    // From here on this is a supervisor, or nothing: it never returns to a program that would run tests,
+    // each of which would start it again.
+    let Some(owner) = caller() else {
+        sys::exit_now(1);
+    };
     let outcome = std::panic::catch_unwind(|| {
-        if let Some(role) = take_up(owner, name) {
+        if let Some(role) = take_up(owner, name.to_owned()) {
             serve(role);
         }
     });
     sys::exit_now(i32::from(outcome.is_err()));
 }
 
-/// The process that started us as a supervisor of this name, if one did: descriptor 0 is a socket
-/// on which our handshake waits. A set-user-id program is never one.
-fn called_by(name: &str) -> Option<Pid> {
+/// Whether somebody started us as a supervisor of this name: descriptor 0 is a socket on which our
+/// handshake waits.
+fn is_called(name: &str) -> bool {
+    let input = std::io::stdin();
+    let mut greeting = [0_u8; 64];
+    let looking = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
+    let expected = [HANDSHAKE, name.as_bytes()].concat();
+    recv(input.as_fd().as_raw_fd(), &mut greeting, looking)
+        .is_ok_and(|len| greeting[..len].starts_with(&expected))
+}
+
+/// The process that did. A program that has more rights than its caller serves nobody.
+fn caller() -> Option<Pid> {
     if sys::runs_privileged() {
         return None;
     }
-    let input = std::io::stdin();
-    let peer = sys::peer(&input.as_fd())?;
-    let mut greeting = [0_u8; 64];
-    let looking = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
-    let len = recv(input.as_fd().as_raw_fd(), &mut greeting, looking).ok()?;
-    let expected = [HANDSHAKE, name.as_bytes()].concat();
-    greeting[..len].starts_with(&expected).then_some(peer)
+    sys::peer(&std::io::stdin().as_fd())
 }
 
 /// Leaves behind what was inherited from the test process, and takes hold of what is ours.

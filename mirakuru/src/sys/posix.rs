@@ -9,7 +9,7 @@ use std::time::Duration;
 use nix::libc;
 use nix::sys::signal::{SigHandler, Signal, signal};
 use nix::time::{ClockId, clock_gettime};
-use nix::unistd::{ForkResult, Pid};
+use nix::unistd::{ForkResult, Pid, getegid, geteuid, getgid, getuid};
 
 use super::ChildState;
 use crate::command::Resource;
@@ -41,6 +41,12 @@ pub(crate) fn fork_single_threaded() -> io::Result<Option<Pid>> {
 pub(crate) fn exit_now(code: i32) -> ! {
     // SAFETY: `_exit` takes any number and does not return.
     unsafe { libc::_exit(code) }
+}
+
+/// Whether this process has another effective user or group than its real one. The kernel takes what such
+/// a process runs for a set-user-id program (`AT_SECURE`, `getauxval(3)`).
+pub(crate) fn has_other_rights() -> bool {
+    getuid() != geteuid() || getgid() != getegid()
 }
 
 /// Gives every signal its default disposition but `SIGPIPE`, which stays ignored, and unblocks

@@ -86,8 +86,7 @@ pub(crate) fn die_with_parent() -> io::Result<()> {
 
 /// Whether the user differs from the one who called the program.
 pub(crate) fn runs_privileged() -> bool {
-    nix::unistd::getuid() != nix::unistd::geteuid()
-        || nix::unistd::getgid() != nix::unistd::getegid()
+    super::has_other_rights()
 }
 
 /// Not asked: the handshake's name decides.

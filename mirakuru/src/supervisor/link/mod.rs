@@ -66,7 +66,14 @@ impl Link {
         let permit =
             Permit::ask().ok_or_else(|| io::Error::other("the test process is exiting"))?;
         if sys::runs_privileged() {
-            return Err(io::Error::other("a set-user-id program cannot supervise"));
+            return Err(io::Error::other(
+                "a program with set-user-id, set-group-id or file capabilities cannot supervise",
+            ));
+        }
+        if sys::has_other_rights() {
+            return Err(io::Error::other(
+                "a process whose effective user or group is not its real one (`seteuid`) cannot supervise",
+            ));
         }
         let name = unique_name();
         let (socket, theirs) = UnixStream::pair()?;

@@ -8,6 +8,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use nix::unistd::Pid;
+
 use super::reading::{Read, Wakeup, await_news, take_in};
 use crate::supervisor::protocol::{ENTRY, Event, SUPERVISOR};
 use crate::supervisor::wire::Inbox;
@@ -63,10 +65,15 @@ pub(super) fn await_greeting(
 
 /// It never said a word: this program is not one that can be run again, or may not be.
 fn ended_early(exit: Option<ExitStatus>) -> io::Error {
+    if let Err(error) = ProcessFd::open(Pid::this()) {
+        return io::Error::other(format!(
+            "`pidfd_open` is refused here ({error}): Linux 5.9 or later is needed, and a sandbox that allows it"
+        ));
+    }
     let program = std::env::current_exe().unwrap_or_default();
     let how = exit.map(|exit| format!(" ({exit})")).unwrap_or_default();
     io::Error::other(format!(
-        "the supervisor, which is {} run again, ended before it was up{how}: run that program directly, and not by a loader or from another namespace",
+        "the supervisor, which is {} run again, ended before it was up{how}: run that program directly, and not by a loader, by valgrind, or from another namespace",
         program.display()
     ))
 }
