@@ -123,6 +123,8 @@ fn a_port_that_this_thread_holds_is_an_error_at_once() -> Result<()> {
     let text = error.to_string();
     let holder = "held by:     the executor the first, of this very thread";
     assert!(text.contains(holder), "{text}");
+    // Nobody has asked yet.
+    assert!(!text.contains("something answers"), "{text}");
     drop(first);
     queued(port).start()?;
     Ok(())

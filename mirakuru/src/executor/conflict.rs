@@ -6,12 +6,15 @@ use crate::port::Circle;
 use crate::readiness::Readiness;
 use crate::wait::Deadline;
 
+/// Nothing was asked yet whether anything answers there.
+const TAKEN: &str = "was not started: its port is taken";
+
 impl<R: Readiness> Executor<R> {
     pub(super) fn held_elsewhere(&self, holder: &str) -> Error {
         let mut scene = self
             .scene()
             .reason("another executor has the lease on its port");
-        scene.headline = Some("was not started: its port is taken".to_owned());
+        scene.headline = Some(TAKEN.to_owned());
         scene.held_by = Some(holder.to_owned());
         scene.advice = Some(
             "`OnConflict::Wait` queues for the port; `{port}` is one that nobody else has"
@@ -24,6 +27,7 @@ impl<R: Readiness> Executor<R> {
         let mut scene = self.scene().reason(format!(
             "port {port} is not given back while this thread waits: the wait would never end"
         ));
+        scene.headline = Some(TAKEN.to_owned());
         scene.held_by = Some(holder.to_owned());
         scene.advice =
             Some("stop or drop the other one first, or give one of them another port".to_owned());
@@ -35,6 +39,7 @@ impl<R: Readiness> Executor<R> {
         let mut scene = self.scene().reason(format!(
             "port {port} would never become free: here is port {held}, and who has port {port} waits for that"
         ));
+        scene.headline = Some(TAKEN.to_owned());
         scene.held_by = Some(other.clone());
         scene.advice = Some(
             "take fixed ports in one order everywhere, the lower one first, or use `{port}`"
