@@ -87,7 +87,7 @@ fn reloads_as_a_daemon() -> Result<(), Box<dyn Error>> {
     assert_eq!(ask()?, "before");
 
     configure(&directory, port, "after")?;
-    // The signal goes to the daemon once what left it there has ended.
+    // Signals go to the daemon once the process that left it has ended.
     nginx.wait_for(|| nginx.exit_code() == Some(0))?;
     nginx.signal(Signal::HUP)?;
     nginx.wait_for(|| ask().is_ok_and(|word| word == "after"))?;

@@ -111,7 +111,7 @@ use args::Mistakes;
 /// | `host` | `tcp` | a string | `"127.0.0.1"` |
 /// | `url` | `http` | a string | |
 /// | `status` | `http` | a code, or a regular expression in a string | `"2\\d\\d"` |
-/// | `method` | `http` | a string | `"HEAD"`, then `"GET"` where that is answered with `4xx` or 501 |
+/// | `method` | `http` | a string | `"HEAD"`, then `"GET"` where that may have been refused |
 /// | `payload` | `http` | `{ name = "value" }`, sent as a form | none |
 /// | `headers` | `http` | `{ "Name" = "value" }` | none |
 /// | `banner` | `output` | a regular expression in a string | |

@@ -64,5 +64,6 @@ pub(crate) fn queue_bound() -> Duration {
 
 fn is_on(name: &str) -> bool {
     let off = ["", "0", "false", "no", "off"];
-    std::env::var_os(name).is_some_and(|told| !off.iter().any(|word| told == *word))
+    std::env::var_os(name)
+        .is_some_and(|told| !off.iter().any(|word| told.eq_ignore_ascii_case(word)))
 }

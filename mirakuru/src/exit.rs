@@ -14,11 +14,14 @@ use std::time::Duration;
 
 use crate::supervisor::link::Link;
 use crate::supervisor::protocol::KILL_BOUND;
-use crate::wait::Deadline;
+use crate::wait::{Deadline, pause};
 
 /// How long an exit waits for starts that are under way: they take milliseconds, and only a machine in
 /// trouble gets there. A supervisor that comes up later finds its test process gone, and ends.
-const STARTING_BOUND: Duration = Duration::from_secs(5);
+const STARTING_BOUND: Duration = Duration::from_secs(1);
+/// What the hook told, which alone comes here. Never dropped: a thread that is dropping its executor right
+/// now uses them still. Nor lost: what looks for leaked memory at the exit, such as `LeakSanitizer`, finds them.
+static TOLD: OnceLock<Vec<Arc<Link>>> = OnceLock::new();
 
 /// Every supervisor that was started by this process and has not ended.
 static LIVE: Mutex<Vec<Arc<Link>>> = Mutex::new(Vec::new());
@@ -73,9 +76,6 @@ fn at_exit() {
         return;
     }
     EXITING.store(true, Ordering::SeqCst);
-    // Never dropped: a thread that is dropping its executor right now uses them still. Nor lost: what
-    // looks for leaked memory at the exit, as LeakSanitizer, finds them here.
-    static TOLD: OnceLock<Vec<Arc<Link>>> = OnceLock::new();
     let links = TOLD.get_or_init(hang_up_on_all);
     let longest = links
         .iter()
@@ -108,6 +108,6 @@ fn hang_up_on_all() -> Vec<Arc<Link>> {
         if complete || bound.has_passed() {
             return told;
         }
-        std::thread::yield_now();
+        pause(Duration::from_micros(100));
     }
 }

@@ -53,8 +53,9 @@
 //! Linux 5.9 and later is complete. Other Unixes lack the subreaper: there, what leaves the service's
 //! process group is not found. Windows is not supported yet.
 //!
-//! A program that is set-user-id cannot supervise. The supervisor reads its own program from
-//! `/proc/self/exe`, so `/proc` must be mounted.
+//! A test binary that is set-user-id, set-group-id or has file capabilities cannot supervise, nor can a
+//! process while its effective user is not its real one (`seteuid(2)`). The supervisor reads its own
+//! program from `/proc/self/exe`, so `/proc` must be mounted.
 
 #[cfg(windows)]
 #[path = "sys/windows.rs"]
@@ -63,6 +64,8 @@ mod windows;
 #[cfg(all(unix, feature = "macros"))]
 #[doc(hidden)]
 pub mod __private;
+#[cfg(unix)]
+mod absolute;
 #[cfg(unix)]
 mod command;
 #[cfg(unix)]

@@ -76,7 +76,7 @@ fn stop_signal(prints: &OutputExecutor) {
     banner = "ready",
     stop_timeout = 0.05,
     stop_signal = "SIGHUP",
-    kill_signal = Signal::from_raw(10),
+    kill_signal = Signal::from_raw(Signal::USR1.as_raw()),
 )]
 #[test]
 fn stop_timeout_and_kill_signal(stubborn: &OutputExecutor) {

@@ -69,6 +69,8 @@ fn a_method_that_was_given_is_the_only_one() {
 fn both_refusals_are_told() {
     let last = last_check(serving("/refuses/HEAD/405").status(204));
     assert_eq!(last, "it answered HEAD with status 405, and GET with 200");
+    let last = last_check(serving("/status/404"));
+    assert_eq!(last, "it answered HEAD with status 404, and GET with 404");
 }
 
 #[test]
@@ -82,7 +84,7 @@ fn any_success_is_right_by_default() {
     for status in [200, 204, 299] {
         is_ready(serving(&format!("/status/{status}")));
     }
-    for status in [302, 404, 500] {
+    for status in [302, 401, 500, 503] {
         let check = last_check(serving(&format!("/status/{status}")));
         assert_eq!(check, format!("it answered with status {status}"));
     }

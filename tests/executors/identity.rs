@@ -184,7 +184,7 @@ fn what_a_link_in_place_of_the_private_directory_leads_to_stays_whose_it_is() ->
     Ok(())
 }
 
-/// The kernel gives what such a process runs no environment of the caller's to trust.
+/// What such a process runs counts as set-user-id (`AT_SECURE`), which may not supervise.
 #[test]
 #[cfg_attr(not(root), ignore = "needs root, to give it up")]
 fn a_test_that_gave_up_its_rights_for_a_while_is_told() {

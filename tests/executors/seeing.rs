@@ -63,7 +63,7 @@ fn a_line_for_each_step() {
         let told = Regex::new(&what).expect("a valid expression");
         assert!(told.is_match(line), "{line}");
     }
-    for off in ["0", "off"] {
+    for off in ["", "0", "off", "False"] {
         let silent = said("a_line_for_each_step", "MIRAKURU_LOG", off);
         assert_eq!(silent, "");
     }

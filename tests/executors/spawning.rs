@@ -178,7 +178,7 @@ fn a_program_that_is_still_being_written_is_waited_for() -> mirakuru::Result<()>
     std::fs::copy(PRINTS, &program).expect("own directory");
     let written_to = || std::fs::File::options().append(true).open(&program);
     let mut writer = Command::new("sleep")
-        .arg("0.05")
+        .arg("0.1")
         .stdout(written_to().expect("own file"))
         .spawn()
         .expect("a program");

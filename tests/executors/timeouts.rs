@@ -93,6 +93,18 @@ fn a_socket_that_never_accepts_is_told() {
     );
 }
 
+/// The service may stand elsewhere than the check.
+#[test]
+fn a_relative_name_is_told_with_where_it_begins() {
+    let here = std::env::current_dir().expect("it is there");
+    let error = overdue(PidExecutor::new(STARTING, "no-such.pid").cwd("/"));
+    let waited_for = format!("the file {}/no-such.pid to exist", here.display());
+    assert!(error.to_string().contains(&waited_for), "{error}");
+    let error = overdue(UnixSocketExecutor::new(STARTING, "no-such").cwd("/"));
+    let waited_for = format!("the socket {}/no-such to accept", here.display());
+    assert!(error.to_string().contains(&waited_for), "{error}");
+}
+
 #[test]
 fn a_file_that_never_appears_is_told() {
     let directory = tempfile::tempdir().expect("a temporary directory");

@@ -6,7 +6,7 @@ use crate::port::Circle;
 use crate::readiness::Readiness;
 use crate::wait::Deadline;
 
-/// Nothing was asked yet whether anything answers there.
+/// Nobody has asked yet whether anything answers there.
 const TAKEN: &str = "was not started: its port is taken";
 
 impl<R: Readiness> Executor<R> {

@@ -95,8 +95,8 @@ impl HttpExecutor {
         self.with_check(|check| check.status(status))
     }
 
-    /// Asks with this method. By default HEAD, and GET where the service answers that with an
-    /// unaccepted `4xx` or 501.
+    /// Asks with this method. By default HEAD, and GET where the service may have refused
+    /// that, by an unaccepted 400, 403, 404, 405 or 501.
     pub fn method(self, method: &str) -> Self {
         self.with_check(|check| check.method(method))
     }

@@ -132,13 +132,13 @@ impl Capture {
     }
 }
 
-/// Where the place itself is wrong, as `TMPDIR` may be, it is named.
+/// Names the place where it is what is wrong, as `TMPDIR` may be.
 fn nowhere_to_keep_it(error: io::Error) -> io::Error {
     use io::ErrorKind::{NotADirectory, NotFound, PermissionDenied, ReadOnlyFilesystem};
     let (NotADirectory | NotFound | PermissionDenied | ReadOnlyFilesystem) = error.kind() else {
         return error;
     };
-    let place = std::env::temp_dir();
+    let place = tempfile::env::temp_dir();
     let said = format!("{error}, for a file in {}", place.display());
     io::Error::new(error.kind(), said)
 }

@@ -15,14 +15,13 @@ use super::{Context, Manner, NotReady, Readiness, Target, url};
 /// first.
 ///
 /// The path and the query are sent as they are. Redirects are not followed, and proxies that the
-/// environment names are not used. Where no method was given it asks with HEAD, and with GET where the
-/// service refuses that (405 or 501; RFC 9110, 15.5.6 and 15.6.2).
+/// environment names are not used. Where no method was given it asks with HEAD, and at once with GET where
+/// that is answered with an unaccepted 400, 403, 404, 405 or 501.
 #[derive(Clone, Debug)]
 pub struct Http {
     url: String,
     status: StatusPattern,
-    /// Where none was given, HEAD, and GET where that is answered with an unaccepted `4xx` or 501: 405 and
-    /// 501 refuse a method (RFC 9110), and some frameworks say 404 where a path has a route for GET alone.
+    /// Where none was given, HEAD, then GET.
     method: Option<String>,
     payload: Vec<(String, String)>,
     headers: Vec<(String, String)>,
@@ -123,16 +122,12 @@ impl Http {
         if accepted(code)? {
             return Ok(());
         }
-        let told = |code: u16| Err(NotReady::new(format!("it answered with status {code}")));
         if self.method.is_some() || !may_have_refused_head(code) {
-            return told(code);
+            return Err(NotReady::new(format!("it answered with status {code}")));
         }
         let second = self.status_of(client, Method::GET, cx)?;
         if accepted(second)? {
             return Ok(());
-        }
-        if second == code {
-            return told(code);
         }
         Err(NotReady::new(format!(
             "it answered HEAD with status {code}, and GET with {second}"
@@ -158,9 +153,10 @@ impl Http {
     }
 }
 
-/// Refused or not: [`Http::method`] says why these.
+/// 405 and 501 refuse a method (RFC 9110, 15.5.6 and 15.6.2). Some frameworks say 404 where a path has a route
+/// for GET alone, and some proxies and stores 400 or 403.
 fn may_have_refused_head(code: u16) -> bool {
-    matches!(code, 400..=499 | 501)
+    matches!(code, 400 | 403 | 404 | 405 | 501)
 }
 
 impl Readiness for Http {

@@ -19,8 +19,6 @@ mod unix_socket;
 mod url;
 mod when;
 
-use std::path::{Path, PathBuf};
-
 pub use combine::{And, Or, Then};
 pub use context::Context;
 pub(crate) use context::Situation;
@@ -37,11 +35,6 @@ pub use tcp::Tcp;
 pub(crate) use tcp::join as tcp_address;
 pub use unix_socket::UnixSocket;
 pub use when::When;
-
-/// Where a relative path leads, for people: the service may stand elsewhere than the test.
-fn absolute(path: &Path) -> PathBuf {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
-}
 
 /// A readiness check: what [`Executor::start`](crate::Executor::start) asks until it says yes.
 ///

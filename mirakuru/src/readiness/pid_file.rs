@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Context, Manner, NotReady, Readiness, Target, absolute};
+use super::{Context, Manner, NotReady, Readiness, Target};
+use crate::absolute::absolute;
 
 /// Ready when the file exists: most often a pid file, which a service writes once it is up.
 ///

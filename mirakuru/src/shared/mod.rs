@@ -10,7 +10,6 @@ pub(crate) mod turn;
 
 use std::cell::RefCell;
 use std::fmt;
-use std::io::{self, Write};
 use std::ops::Deref;
 use std::panic::{catch_unwind, resume_unwind};
 use std::path::Path;
@@ -20,6 +19,7 @@ pub use slot::slot;
 
 use crate::environment;
 use crate::error::{Error, Result};
+use crate::events;
 use crate::executor::Executor;
 #[cfg(feature = "macros")]
 use crate::executor::Which;
@@ -201,14 +201,14 @@ impl<T: Fixture> Shared<T> {
     }
 }
 
-/// One line for a process, whatever number of fixtures it has. Past the harness, which would show it where
-/// a test fails only: tests pass with many of one, and slowly.
+/// One line for a process, whatever number of fixtures it has. Past the harness, which shows nobody what a
+/// passing test says: the tests do pass, with a service for each process, and slowly.
 fn tell_once(name: &str, why: &str) {
     static TOLD: Once = Once::new();
     TOLD.call_once(|| {
-        let line =
-            format!("mirakuru: {name:?} is shared by this process alone, not by the run: {why}\n");
-        let _ = io::stderr().write_all(line.as_bytes());
+        events::say_past_the_harness(&format!(
+            "mirakuru: {name:?} is shared by this process alone, not by the run: {why}"
+        ));
     });
 }
 

@@ -33,8 +33,8 @@ impl Kind {
         }
     }
 
-    /// Whether a program of this name is one: nextest is `cargo-nextest` too, and NixOS has a script of
-    /// this name start what it calls `.cargo-wrapped`.
+    /// Whether a program of this name is one: nextest is `cargo-nextest` too, and on NixOS `cargo` is a
+    /// script that starts `.cargo-wrapped`.
     fn is(self, program: &str) -> bool {
         match self {
             Self::Cargo => matches!(program, "cargo" | ".cargo-wrapped"),

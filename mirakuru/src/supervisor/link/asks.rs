@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::{Link, SUPERVISOR_BOUND};
+use crate::absolute::absolute;
 use crate::supervisor::directory;
 use crate::supervisor::protocol::{Failure, Launch, Leased, Request, Stream};
 use crate::sys;
@@ -128,8 +129,7 @@ impl Link {
         let watched = std::mem::replace(&mut self.state().watches.path, true);
         if !watched {
             // The supervisor stands elsewhere.
-            let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-            self.ask(&Request::WatchPath(path));
+            self.ask(&Request::WatchPath(absolute(path)));
         }
     }
 

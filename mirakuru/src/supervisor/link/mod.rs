@@ -65,14 +65,9 @@ impl Link {
     pub(crate) fn open(deadline: Deadline) -> io::Result<Arc<Self>> {
         let permit =
             Permit::ask().ok_or_else(|| io::Error::other("the test process is exiting"))?;
-        if sys::runs_privileged() {
+        if sys::runs_privileged() || sys::has_other_rights() {
             return Err(io::Error::other(
-                "a program with set-user-id, set-group-id or file capabilities cannot supervise",
-            ));
-        }
-        if sys::has_other_rights() {
-            return Err(io::Error::other(
-                "a process whose effective user or group is not its real one (`seteuid`) cannot supervise",
+                "a program with set-user-id, set-group-id or file capabilities cannot supervise, nor can a process whose effective user is not its real one (`seteuid`)",
             ));
         }
         let name = unique_name();

@@ -8,6 +8,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use nix::errno::Errno;
 use nix::unistd::Pid;
 
 use super::reading::{Read, Wakeup, await_news, take_in};
@@ -65,7 +66,11 @@ pub(super) fn await_greeting(
 
 /// It never said a word: this program is not one that can be run again, or may not be.
 fn ended_early(exit: Option<ExitStatus>) -> io::Error {
-    if let Err(error) = ProcessFd::open(Pid::this()) {
+    let refused = |error: &io::Error| {
+        let errno = error.raw_os_error().map(Errno::from_raw);
+        matches!(errno, Some(Errno::ENOSYS | Errno::EPERM))
+    };
+    if let Some(error) = ProcessFd::open(Pid::this()).err().filter(refused) {
         return io::Error::other(format!(
             "`pidfd_open` is refused here ({error}): Linux 5.9 or later is needed, and a sandbox that allows it"
         ));
@@ -73,7 +78,7 @@ fn ended_early(exit: Option<ExitStatus>) -> io::Error {
     let program = std::env::current_exe().unwrap_or_default();
     let how = exit.map(|exit| format!(" ({exit})")).unwrap_or_default();
     io::Error::other(format!(
-        "the supervisor, which is {} run again, ended before it was up{how}: run that program directly, and not by a loader, by valgrind, or from another namespace",
+        "the supervisor, which is {} run again, ended before it was up{how}: run that program directly: not by a loader, not under valgrind, and not from another namespace",
         program.display()
     ))
 }
