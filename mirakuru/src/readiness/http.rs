@@ -16,7 +16,8 @@ use super::{Context, Manner, NotReady, Readiness, Target, url};
 ///
 /// The path and the query are sent as they are. Redirects are not followed, and proxies that the
 /// environment names are not used. Where no method was given it asks with HEAD, and at once with GET where
-/// that is answered with an unaccepted 400, 403, 404, 405 or 501.
+/// that is answered with an unaccepted 400, 403, 404, 405 or 501. A connection that says nothing and is
+/// closed comes ahead of each request.
 #[derive(Clone, Debug)]
 pub struct Http {
     url: String,
