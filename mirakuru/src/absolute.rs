@@ -1,8 +1,13 @@
-//! Paths for who stands elsewhere: a supervisor, or a person that reads an error.
+//! Paths for who stands elsewhere: a supervisor, another test process, or a person that reads an error.
 
 use std::path::{Path, PathBuf};
 
 /// Where a relative path leads from here; as it is where here cannot be told.
 pub(crate) fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// Where this process has its temporary files; an empty `TMPDIR` counts as none.
+pub(crate) fn temporary() -> PathBuf {
+    std::path::absolute(std::env::temp_dir()).unwrap_or_else(|_| "/tmp".into())
 }

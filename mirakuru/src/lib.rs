@@ -82,6 +82,8 @@ mod exit;
 mod forks;
 #[cfg(unix)]
 pub mod guide;
+#[cfg(all(unix, test))]
+mod loopback;
 #[cfg(unix)]
 mod output;
 #[cfg(unix)]

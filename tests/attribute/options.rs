@@ -76,12 +76,12 @@ fn stop_signal(prints: &OutputExecutor) {
     banner = "ready",
     stop_timeout = 0.05,
     stop_signal = "SIGHUP",
-    kill_signal = Signal::from_raw(Signal::USR1.as_raw()),
+    kill_signal = Signal::from_raw(14),
 )]
 #[test]
 fn stop_timeout_and_kill_signal(stubborn: &OutputExecutor) {
     stubborn.stop().expect("a kill is right");
-    assert_eq!(stubborn.exit_code(), Some(-Signal::USR1.as_raw()));
+    assert_eq!(stubborn.exit_code(), Some(-14));
 }
 
 #[with_process(simple = [EXITS, "3"], expected_returncode = 3)]

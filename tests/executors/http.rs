@@ -67,6 +67,8 @@ fn a_method_that_was_given_is_the_only_one() {
 
 #[test]
 fn both_refusals_are_told() {
+    let last = last_check(serving("/status/501"));
+    assert_eq!(last, "it answered HEAD with status 501, and GET with 501");
     let last = last_check(serving("/refuses/HEAD/405").status(204));
     assert_eq!(last, "it answered HEAD with status 405, and GET with 200");
     let last = last_check(serving("/status/404"));

@@ -212,10 +212,9 @@ fn a_start_that_takes_long_says_what_it_waits_for() {
         "",
     );
     assert_eq!(told.lines().count(), 1, "{told}");
-    assert!(
-        told.contains("(OutputExecutor) is not ready after "),
-        "{told}"
-    );
+    // Not before five seconds; a slow machine may be later.
+    let late = Regex::new(r"\(OutputExecutor\) is not ready after [5-9]\.");
+    assert!(late.expect("a valid expression").is_match(&told), "{told}");
     assert!(told.contains("matches \"never\""), "{told}");
     assert!(told.trim_end().ends_with("printed last: loading"), "{told}");
 }

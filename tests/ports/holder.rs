@@ -65,13 +65,13 @@ impl Holder {
         })
     }
 
-    /// Reads on until it has said this.
-    pub(crate) fn await_word(&mut self, word: &str) {
+    /// Reads on until it has said this; the line that it is in.
+    pub(crate) fn await_word(&mut self, word: &str) -> String {
         let mut said = Vec::new();
         for line in self.lines.by_ref() {
             let line = line.expect("text");
             if line.contains(word) {
-                return;
+                return line;
             }
             said.push(line);
         }

@@ -7,6 +7,7 @@ use std::{
 };
 
 use mirakuru::{ErrorKind, OnConflict, Result, Shared, SimpleExecutor, TcpExecutor};
+use regex::Regex;
 
 use crate::{
     bounds::{at_once, comes_to_an_end},
@@ -73,10 +74,13 @@ fn a_queue_that_takes_long_is_told() {
     let mut first = Holder::start(port, "wait");
     assert_eq!(first.outcome(), "held");
     let mut other = Holder::start(port, "wait");
-    let other = comes_to_an_end(move || {
-        other.await_word("(TcpExecutor) has queued ");
-        other
+    let (other, line) = comes_to_an_end(move || {
+        let line = other.await_word("(TcpExecutor) has queued ");
+        (other, line)
     });
+    // Not before five seconds; a slow machine may be later.
+    let late = Regex::new(r"has queued ([5-9]|\d\d)\.").expect("a valid expression");
+    assert!(late.is_match(&line), "{line}");
     first.end();
     assert!(other.rest().lines().any(|line| line == "held"));
 }

@@ -2,6 +2,7 @@
 //! ends.
 #![cfg(target_os = "linux")]
 
+mod cargo;
 mod clients;
 mod ends;
 mod run;

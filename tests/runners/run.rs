@@ -4,7 +4,7 @@ use std::{
     collections::BTreeSet,
     fs::{self, File},
     os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Child, Command, Output, Stdio},
     sync::mpsc,
     thread,
@@ -14,6 +14,8 @@ use std::{
 use nix::fcntl::{Flock, FlockArg};
 use regex::Regex;
 use tempfile::TempDir;
+
+use crate::cargo::{cargo, package, target_directory};
 
 /// Two seconds to ask the tree, and a margin for a machine that is busy.
 const GRACE: Duration = Duration::from_secs(20);
@@ -124,19 +126,10 @@ impl Run {
     }
 
     fn cargo(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO"));
-        command.args(words);
-        // What an outer nextest says to its tests is not meant for an inner one.
-        let of_the_outer = std::env::vars_os().map(|(name, _)| name);
-        for name in of_the_outer.filter(|name| name.as_encoded_bytes().starts_with(b"NEXTEST")) {
-            command.env_remove(name);
-        }
+        let mut command = cargo();
         command
+            .args(words)
             .env("IN_A_RUN", self.directory.path())
-            // What it says is read, also by a run within the run.
-            .env("CARGO_TERM_COLOR", "never")
-            .current_dir(package())
-            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         command
@@ -166,18 +159,6 @@ fn select(command: &mut Command, profile: &str, filter: &str) {
     command.arg("--config-file").arg(config);
     command.args(["--profile", profile, "--no-fail-fast", "-E"]);
     command.arg(format!("test({filter})"));
-}
-
-fn package() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-/// Where this test was built, so that little is built anew.
-fn target_directory() -> PathBuf {
-    // The program of a helper lies in TARGET/PROFILE.
-    let helper = Path::new(env!("CARGO_BIN_EXE_holds"));
-    let target = helper.ancestors().nth(2).expect("an absolute path");
-    target.to_owned()
 }
 
 /// Runs tests, of which there are some, and all of which pass.

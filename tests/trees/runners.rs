@@ -1,52 +1,30 @@
 //! What a runner does to a test process: nextest ends one that takes too long, and looks for output
 //! that is still open after the end.
 
-use std::{
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
-    time::Duration,
-};
+use std::time::Duration;
 
-use crate::hold::Hold;
+use crate::{
+    cargo::{cargo, package, target_directory},
+    hold::Hold,
+};
 
 /// Two seconds to ask the tree, and a margin for a machine that is busy.
 const GRACE: Duration = Duration::from_secs(15);
 
 /// Runs tests of `under_nextest.rs`; whether they passed, and what nextest said.
 fn nextest(hold: &Hold, profile: &str, filter: &str) -> (bool, String) {
-    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut command = Command::new(env!("CARGO"));
+    let mut command = cargo();
     // The whole workspace, as the gate does: with other features everything would be built anew.
     command.args(["nextest", "run", "--workspace", "--test", "under_nextest"]);
     command
         .arg("--config-file")
-        .arg(package.join("trees/nextest.toml"));
+        .arg(package().join("trees/nextest.toml"));
     command.args(["--profile", profile, "--no-fail-fast", "-E"]);
     command.arg(format!("test({filter})"));
     command.arg("--target-dir").arg(target_directory());
-    // What an outer nextest says to its tests is not meant for an inner one.
-    let of_the_outer = std::env::vars_os().map(|(name, _)| name);
-    for name in of_the_outer.filter(|name| name.as_encoded_bytes().starts_with(b"NEXTEST")) {
-        command.env_remove(name);
-    }
-    let output = command
-        .env("HOLD", hold.path())
-        // What it says is read.
-        .env("CARGO_TERM_COLOR", "never")
-        .current_dir(package)
-        .stdin(Stdio::null())
-        .output()
-        .expect("cargo");
+    let output = command.env("HOLD", hold.path()).output().expect("cargo");
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     (output.status.success(), text)
-}
-
-/// Where this test was built, so that little is built anew.
-fn target_directory() -> PathBuf {
-    // The program of a helper lies in TARGET/PROFILE.
-    let helper = Path::new(env!("CARGO_BIN_EXE_holds"));
-    let target = helper.ancestors().nth(2).expect("an absolute path");
-    target.to_owned()
 }
 
 fn is_gone_after_a_timeout(profile: &str, hanging: &str) {

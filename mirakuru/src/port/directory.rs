@@ -7,15 +7,15 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::geteuid;
 
+use crate::absolute::temporary;
+
 /// The directory of this user's locks, made where it is missing.
 ///
 /// # Errors
 ///
 /// What is in the way, for a person: somebody else's directory, a symbolic link, no room.
 pub(crate) fn lock_directory() -> Result<PathBuf, String> {
-    let parent = std::env::temp_dir();
-    let parent = std::path::absolute(&parent).unwrap_or_else(|_| "/tmp".into());
-    let path = parent.join(format!("mirakuru-{}", geteuid()));
+    let path = temporary().join(format!("mirakuru-{}", geteuid()));
     make(&path).map(|()| path)
 }
 

@@ -8,13 +8,6 @@ use std::path::{Path, PathBuf};
 
 use crate::sys;
 
-/// Where the test process has its temporary files. Absolute, as the supervisor stands elsewhere; an
-/// empty `TMPDIR` counts as none.
-pub(super) fn parent() -> PathBuf {
-    let directory = std::env::temp_dir();
-    std::path::absolute(&directory).unwrap_or_else(|_| "/tmp".into())
-}
-
 /// Makes it below `parent`. The supervisor's name is nobody else's, so the directory's is not.
 pub(super) fn make(parent: &Path, name: &str) -> io::Result<PathBuf> {
     let path = parent.join(format!("mirakuru-{}", &name[..16]));

@@ -45,7 +45,7 @@ pub(crate) fn exit_now(code: i32) -> ! {
 
 /// Whether this process has another effective user or group than its real one. The kernel takes what such
 /// a process runs for a set-user-id program (`AT_SECURE`, `getauxval(3)`).
-pub(crate) fn has_other_rights() -> bool {
+pub(super) fn has_other_rights() -> bool {
     getuid() != geteuid() || getgid() != getegid()
 }
 

@@ -7,8 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::{Link, SUPERVISOR_BOUND};
-use crate::absolute::absolute;
-use crate::supervisor::directory;
+use crate::absolute::{absolute, temporary};
 use crate::supervisor::protocol::{Failure, Launch, Leased, Request, Stream};
 use crate::sys;
 use crate::wait::Deadline;
@@ -23,7 +22,7 @@ impl Link {
             return Some(Ok(made.clone()));
         }
         self.state().directory = None;
-        self.ask(&Request::MakeDirectory(directory::parent()));
+        self.ask(&Request::MakeDirectory(temporary()));
         let made = self.wait(deadline.or_sooner(SUPERVISOR_BOUND), |state| {
             state.directory.clone()
         })?;

@@ -231,18 +231,18 @@ fn holder_of_inode(inode: u32) -> Option<Pid> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::TcpListener;
+    use std::time::Duration;
 
     use super::*;
+    use crate::loopback;
+    use crate::wait::Deadline;
 
     #[test]
     fn a_listener_is_seen_with_its_holder_and_its_end_too() {
         let listeners = Listeners::open().expect("Linux can be asked");
         for address in ["127.0.0.1:0", "[::1]:0", "0.0.0.0:0"] {
-            let listener = match TcpListener::bind(address) {
-                // The machine has no IPv6.
-                Err(_) if address.starts_with('[') => continue,
-                bound => bound.expect("a free port"),
+            let Some(listener) = loopback::listener(address) else {
+                continue;
             };
             let port = listener.local_addr().expect("bound").port();
             let asked: SocketAddr = if address.starts_with('[') {
@@ -258,7 +258,9 @@ mod tests {
             );
             drop(listener);
             // A fork of another thread has it too, until it runs its own program.
+            let bound = Deadline::after(Duration::from_secs(10));
             while listeners.any_at(asked) != Some(false) {
+                assert!(!bound.has_passed(), "{address}");
                 std::thread::yield_now();
             }
         }

@@ -70,11 +70,12 @@ pub(crate) fn die_with_parent() -> io::Result<()> {
     Ok(nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?)
 }
 
-/// Whether the kernel runs this program with more rights than its caller has (`getauxval(3)`).
+/// Whether the kernel runs this program with more rights than its caller has (`getauxval(3)`), or would
+/// say so of what this process runs.
 pub(crate) fn runs_privileged() -> bool {
     // SAFETY: `getauxval` takes any number.
     let secure = unsafe { libc::getauxval(libc::AT_SECURE) };
-    secure != 0
+    secure != 0 || crate::sys::has_other_rights()
 }
 
 /// The process that made the other end of this socket pair.
