@@ -1,11 +1,10 @@
-//! rstest: each case has a process of its own, in front of the case's values and fixtures. Nothing
-//! needs to be installed.
+//! rstest: each case has a server of its own. The server's parameter comes before the values and the
+//! fixtures of the case.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::error::Error;
 
-use mirakuru::{OutputExecutor, with_process};
-use mirakuru_examples::own_binary;
+use mirakuru::{TcpExecutor, with_process};
+use redis::{Client, Commands};
 use rstest::{fixture, rstest};
 
 #[fixture]
@@ -13,26 +12,22 @@ fn greeting() -> String {
     "hello".to_owned()
 }
 
-fn ask(addr: &str, method: &str, body: &str) -> std::io::Result<String> {
-    let mut stream = TcpStream::connect(addr)?;
-    let length = body.len();
-    write!(
-        stream,
-        "{method} / HTTP/1.1\r\nContent-Length: {length}\r\n\r\n{body}"
-    )?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    Ok(answer)
-}
-
-#[with_process(output = [own_binary("guestbook")], banner = r"listens on port (?<port>\d+)")]
+#[with_process(tcp = "redis-server --port {port} --save ''")]
 #[rstest]
 #[case::english("Anna")]
 #[case::japanese("アンナ")]
-fn greets(guestbook: &OutputExecutor, #[case] name: &str, greeting: String) -> std::io::Result<()> {
-    let note = format!("{greeting} {name}");
-    ask(&guestbook.addr(), "POST", &note)?;
-    let notes = ask(&guestbook.addr(), "GET", "")?;
-    assert!(notes.ends_with(&note), "{notes}");
+#[cfg_attr(
+    not(has_redis),
+    ignore = "redis-server is not in PATH: apt-get install redis-server"
+)]
+fn greets(redis: &TcpExecutor, #[case] name: &str, greeting: String) -> Result<(), Box<dyn Error>> {
+    let mut client = Client::open(format!("redis://{}/", redis.addr()))?;
+    let before: Option<String> = client.get("guest")?;
+    assert_eq!(before, None, "no other case has left anything");
+    let _: () = client.set("guest", format!("{greeting} {name}"))?;
+    assert_eq!(
+        client.get::<_, String>("guest")?,
+        format!("{greeting} {name}")
+    );
     Ok(())
 }

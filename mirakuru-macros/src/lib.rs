@@ -159,9 +159,9 @@ use args::Mistakes;
 /// ```
 /// use mirakuru::{HttpExecutor, TcpExecutor, with_process};
 ///
-/// #[with_process(tcp = "postgres -D {tmpdir} -p {port}", bind = db)]
+/// #[with_process(tcp = "redis-server --port {port} --save ''", bind = db)]
 /// #[with_process(http = "my-service --port {port}", url = "http://127.0.0.1:{port}/health",
-///                env = { DATABASE_URL = "postgres://{db.host}:{db.port}/" })]
+///                env = { REDIS_URL = "redis://{db.host}:{db.port}/" })]
 /// #[test]
 /// fn both_are_up(db: &TcpExecutor, service: &HttpExecutor) {}
 /// ```

@@ -1,61 +1,110 @@
-//! Starts real programs around tests, returns the moment they are really ready, and leaves nothing
-//! behind.
+//! Starts real programs around tests, returns the moment they are ready, and leaves nothing behind.
+//!
+#![cfg_attr(feature = "macros", doc = "```no_run")]
+#![cfg_attr(not(feature = "macros"), doc = "```ignore")]
+//! use mirakuru::{TcpExecutor, with_process};
+//!
+//! #[with_process(tcp = "redis-server --port {port} --save ''")]
+//! #[test]
+//! fn accepts_connections(redis: &TcpExecutor) {
+//!     std::net::TcpStream::connect(redis.addr()).expect("the server is ready");
+//! } // The server and all its child processes are gone here, even if the test panics.
+//! ```
+//!
+//! [`with_process`] lists all options of the attribute. Without it, an executor is a value:
 //!
 //! ```no_run
 //! use mirakuru::TcpExecutor;
 //!
-//! # fn main() -> mirakuru::Result<()> {
-//! let redis = TcpExecutor::new("redis-server --port {port} --save ''", "127.0.0.1", 0).started()?;
-//! let connection = std::net::TcpStream::connect(redis.addr()); // it answers from here on
-//! # drop(connection);
-//! # Ok(())
-//! # } // and is gone here, with everything that it started
+//! #[test]
+//! fn accepts_connections() -> mirakuru::Result<()> {
+//!     let command = "redis-server --port {port} --save ''";
+//!     let redis = TcpExecutor::new(command, "127.0.0.1", 0).started()?;
+//!     std::net::TcpStream::connect(redis.addr()).expect("the server is ready");
+//!     redis.stop()?; // A drop stops it too, but returns no error.
+//!     Ok(())
+//! }
 //! ```
 //!
 //! # Which executor
 //!
-//! | executor | ready when |
+//! | the program | by hand | attribute |
+//! |---|---|---|
+//! | prints a line when it is ready | [`OutputExecutor`] | `output`, `banner` |
+//! | answers HTTP requests | [`HttpExecutor`] | `http`, `url` |
+//! | listens on a TCP port | [`TcpExecutor`] | `tcp` |
+//! | listens on a Unix socket | [`UnixSocketExecutor`] | `unix`, `socket` |
+//! | writes a pid file | [`PidExecutor`] | `pid`, `filename` |
+//! | only has to run | [`SimpleExecutor`] | `simple` |
+//! | shows its readiness in another way | [`Executor::when`], [`Executor::with_readiness`] | `executor` |
+//!
+//! Use the first row that fits: [`guide::readiness`] explains the order. All of these are [`Executor`]s
+//! with a check from [`readiness`], and checks combine with `and`, `or` and `then`. [`Shared`] holds an
+//! executor in a static, for all tests of a process or of a whole run.
+//!
+//! # Placeholders
+//!
+//! Commands, environment values, URLs and paths may contain these:
+//!
+//! | placeholder | stands for | method |
+//! |---|---|---|
+//! | `{port}` | a free port that no other test gets | [`port()`](Executor::port) |
+//! | `{host}` | the host that is checked, by default `127.0.0.1` | [`host()`](Executor::host) |
+//! | `{tmpdir}` | a private directory, removed with the executor | [`tmpdir()`](Executor::tmpdir) |
+//! | `{socket}` | a path for a Unix socket in that directory | [`socket()`](Executor::socket) |
+//! | `{pidfile}` | a path for a pid file in that directory | [`filename()`](Executor::filename) |
+//!
+//! The methods work before the start too, so a test can write a configuration file first. `{{port}}`
+//! writes `{port}`. All other braces, such as those of `${HOME}` and JSON, stay as they are.
+//!
+//! # Environment variables
+//!
+//! | variable | effect |
 //! |---|---|
-//! | [`OutputExecutor`] | a line of its output matches a regular expression: the surest |
-//! | [`TcpExecutor`] | a TCP port accepts a connection |
-//! | [`UnixSocketExecutor`] | a Unix socket accepts a connection |
-//! | [`HttpExecutor`] | a URL answers with an accepted status |
-//! | [`PidExecutor`] | a file exists: for services that daemonize |
-//! | [`SimpleExecutor`] | it is spawned |
-//! | [`Executor::when`], [`Executor::with_readiness`] | you say so |
+//! | `MIRAKURU_LOG=1` | prints each step of each start and stop to standard error |
+//! | `MIRAKURU_KEEP=1` | keeps the output and the private directory of each service |
+//! | `MIRAKURU_TRACE=FILE` | writes a timeline of all services |
+//! | `MIRAKURU_TIMEOUT_SCALE=3` | multiplies all timeouts by 3 |
+//! | `MIRAKURU_QUEUE_TIMEOUT=600` | limits the wait for a port or a lock, in seconds |
 //!
-//! All are [`Executor`]s with a check of [`readiness`], and checks combine with `and`, `or` and
-//! `then`.
+//! [`guide::environment`] describes them in full.
 //!
-//! The [`guide`] has a page for each question: which check, stopping, ports, sharing one server,
-//! nextest, async tests, errors, containers and CI.
+//! # Crate features
 //!
-//! # Gone means gone
-//!
-//! When [`stop`](Executor::stop), [`kill`](Executor::kill) or a drop returns, the kernel has confirmed
-//! that no process of the tree is left: not the main process, not its children, not a daemon that
-//! double-forked into a session of its own. Each executor has a supervisor for this: the test's own
-//! binary, run again and entered before `main`, which is the subreaper of the tree
-//! (`PR_SET_CHILD_SUBREAPER`, `prctl(2)`) and watches the test process.
-//!
-//! | the test process | the tree |
-//! |---|---|
-//! | drops the executor | is stopped, and gone when the drop returns |
-//! | panics | is killed, and gone when the drop returns |
-//! | returns from `main`, or calls `process::exit` | is stopped by an exit hook, statics and leaked executors included, and gone when the process is |
-//! | aborts, or is killed by any signal | is stopped by the supervisor, and killed after two seconds |
-//!
-//! Who kills the supervisor itself gets the second line of defence: the kernel kills the service
-//! with it, and the test process sweeps the rest by a mark in the environment, and says so.
+//! | feature | default | adds |
+//! |---|---|---|
+//! | `macros` | yes | the attribute [`with_process`] |
+//! | `http` | yes | [`HttpExecutor`] and [`readiness::Http`], without TLS |
+//! | `https` | no | TLS for the HTTP check |
 //!
 //! # Platforms
 //!
-//! Linux 5.9 and later is complete. Other Unixes lack the subreaper: there, what leaves the service's
-//! process group is not found. Windows is not supported yet.
+//! - Linux 5.9 or later is fully supported. `/proc` must be mounted, because the supervisor starts the
+//!   test's own program from `/proc/self/exe`.
+//! - Other Unixes have no subreaper (`PR_SET_CHILD_SUBREAPER`, `prctl(2)`). A process that leaves the
+//!   service's process group is not found there.
+//! - Windows is not supported. Guard the dependency with
+//!   `[target.'cfg(unix)'.dev-dependencies]`.
+//! - A test binary that is set-user-id, set-group-id or has file capabilities cannot start services. A
+//!   process whose effective user differs from its real user (`seteuid(2)`) cannot either.
 //!
-//! A test binary that is set-user-id, set-group-id or has file capabilities cannot supervise, nor can a
-//! process while its effective user is not its real one (`seteuid(2)`). The supervisor reads its own
-//! program from `/proc/self/exe`, so `/proc` must be mounted.
+//! # Guide
+//!
+//! The [`guide`] has a page for each question:
+//!
+//! - [Which check](guide::readiness), [a check of your own](guide::own_readiness)
+//! - [Stopping](guide::stopping): what happens after a panic, an exit, Ctrl-C or a kill
+//! - [Ports](guide::ports), [sharing one server](guide::sharing)
+//! - [cargo-nextest](guide::nextest), [async tests](guide::async_tests), [containers and
+//!   CI](guide::containers)
+//! - [Troubleshooting](guide::troubleshooting), [environment variables](guide::environment)
+//! - [From testcontainers](guide::from_testcontainers), [from the Python
+//!   library](guide::from_python), [performance](guide::performance)
+
+// Labels show the crate's features. That the crate needs a Unix is said above once.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(docsrs, doc(auto_cfg(hide(unix))))]
+#![expect(clippy::test_attr_in_doctest, reason = "the examples are tests")]
 
 #[cfg(windows)]
 #[path = "sys/windows.rs"]

@@ -5,7 +5,7 @@ use std::error::Error;
 use mirakuru::UnixSocketExecutor;
 use postgres::{Client, NoTls};
 
-use crate::server::{COMMAND, server, unprivileged};
+use crate::server::{COMMAND, configured, server};
 
 #[test]
 #[cfg_attr(
@@ -31,7 +31,7 @@ fn answers_a_query_over_tcp() -> Result<(), Box<dyn Error>> {
 )]
 fn answers_a_query_over_its_unix_socket() -> Result<(), Box<dyn Error>> {
     let socket = "{tmpdir}/.s.PGSQL.{port}";
-    let postgres = unprivileged(UnixSocketExecutor::new(COMMAND, socket).shell(true)).started()?;
+    let postgres = configured(UnixSocketExecutor::new(COMMAND, socket).shell(true)).started()?;
 
     let directory = postgres.tmpdir();
     let place = format!(

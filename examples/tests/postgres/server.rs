@@ -1,7 +1,7 @@
 //! How a server is made: `initdb` into the private directory, then `postgres`.
 
 use mirakuru::readiness::Readiness;
-use mirakuru::{Executor, OutputExecutor};
+use mirakuru::{Executor, OutputExecutor, Signal};
 
 /// A cluster without passwords and without the care for power cuts that a test does not need. Its
 /// programs are where the build script found them. A restart finds the cluster made.
@@ -14,8 +14,10 @@ pub(crate) const COMMAND: &str = concat!(
     "exec postgres -D {tmpdir}/data -F -h {host} -p {port} -k {tmpdir}",
 );
 
-/// PostgreSQL refuses to run as root. The private directory becomes its user's too.
-pub(crate) fn unprivileged<R: Readiness>(postgres: Executor<R>) -> Executor<R> {
+/// Adds the options that PostgreSQL needs. It refuses to run as root; its user then owns the private
+/// directory. On SIGTERM it would wait until all clients have gone.
+pub(crate) fn configured<R: Readiness>(postgres: Executor<R>) -> Executor<R> {
+    let postgres = postgres.stop_signal(Signal::INT);
     if cfg!(root) {
         postgres.user("postgres")
     } else {
@@ -26,5 +28,5 @@ pub(crate) fn unprivileged<R: Readiness>(postgres: Executor<R>) -> Executor<R> {
 /// Ready when it says so; then it takes queries over TCP.
 pub(crate) fn server() -> OutputExecutor {
     let banner = "database system is ready to accept connections";
-    unprivileged(OutputExecutor::new(COMMAND, banner).shell(true))
+    configured(OutputExecutor::new(COMMAND, banner).shell(true))
 }

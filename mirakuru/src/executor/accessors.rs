@@ -7,9 +7,10 @@ use crate::output::Output;
 use crate::readiness::{Readiness, tcp_address};
 use crate::wait::Deadline;
 
+/// # Use
 impl<R: Readiness> Executor<R> {
-    /// The command as one shell-quoted string: before the first start as it was written, then with
-    /// its placeholders filled in.
+    /// Returns the command as one shell-quoted string: before the first start as it was written, after
+    /// that with its placeholders filled in.
     #[must_use]
     pub fn command(&self) -> String {
         self.session
@@ -17,8 +18,8 @@ impl<R: Readiness> Executor<R> {
             .map_or_else(|| self.config.command.display(), |(line, _)| line)
     }
 
-    /// The command as words; see [`command`](Self::command). Before the first start, a command that
-    /// cannot be split is one word.
+    /// Returns the command as words. See [`command`](Self::command). Before the first start, a command
+    /// that cannot be split is returned as one word.
     #[must_use]
     pub fn command_parts(&self) -> Vec<String> {
         let written = || match self.config.command.words() {
@@ -33,14 +34,14 @@ impl<R: Readiness> Executor<R> {
             .map_or_else(written, |(_, words)| words)
     }
 
-    /// Whether the main process runs; of what is reused ([`OnConflict::Reuse`](crate::OnConflict)),
-    /// whether it answers.
+    /// Returns `true` while the main process is running. For a reused service
+    /// ([`OnConflict::Reuse`](crate::OnConflict)), returns whether it still answers.
     #[must_use]
     pub fn running(&self) -> bool {
         self.pid().is_some() || self.still_answers()
     }
 
-    /// The main process's pid while it runs.
+    /// Returns the pid of the main process while it runs.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
         if self.session.is_foreign() {
@@ -52,8 +53,8 @@ impl<R: Readiness> Executor<R> {
         (!has_left).then_some(run.pid)
     }
 
-    /// The main process's exit code once it ended; negative for a signal's number. That of the
-    /// latest start.
+    /// Returns the exit code of the main process of the latest start, once it has ended. The code is
+    /// negative for a process that a signal ended: `-9` for `SIGKILL`.
     #[must_use]
     pub fn exit_code(&self) -> Option<i32> {
         if self.session.is_foreign() {
@@ -63,7 +64,7 @@ impl<R: Readiness> Executor<R> {
         run.link.look(|state| state.exit_of(run.number))
     }
 
-    /// What the latest start prints to its standard output.
+    /// Returns the standard output of the latest start.
     #[must_use]
     pub fn output(&self) -> Output {
         self.run().map_or_else(
@@ -72,7 +73,7 @@ impl<R: Readiness> Executor<R> {
         )
     }
 
-    /// What the latest start prints to its standard error.
+    /// Returns the standard error of the latest start.
     #[must_use]
     pub fn err_output(&self) -> Output {
         self.run().map_or_else(
@@ -81,24 +82,26 @@ impl<R: Readiness> Executor<R> {
         )
     }
 
-    /// A named group of the banner's match.
+    /// Returns the text that a named group of the banner matched.
     #[must_use]
     pub fn captured(&self, group: &str) -> Option<String> {
         self.run()?.context.captured(group)
     }
 
-    /// The host that is checked; `127.0.0.1` where none was given.
+    /// Returns the host that is checked, by default `127.0.0.1`.
     #[must_use]
     pub fn host(&self) -> String {
         self.settled_host()
     }
 
-    /// The port: the one that the service told in its banner, the given one, or the free one that
-    /// stands for `{port}`, which is settled by the first call. 0 where there is none.
+    /// Returns the port: the one that the banner captured in a group named `port`, else the given one,
+    /// else the free one that stands for `{port}`. The first call leases the free port. Returns 0 if
+    /// the executor has no port.
     ///
     /// # Panics
     ///
-    /// If no free port can be leased, and in a forked child of the test process that asks first.
+    /// Panics if no free port can be leased, and in a forked child of the test process if the parent
+    /// has not leased it.
     #[must_use]
     pub fn port(&self) -> u16 {
         let told = self.captured("port").and_then(|port| port.parse().ok());
@@ -108,23 +111,23 @@ impl<R: Readiness> Executor<R> {
         })
     }
 
-    /// `host:port`, fit for [`TcpStream::connect`](std::net::TcpStream::connect).
+    /// Returns `host:port`, as [`TcpStream::connect`](std::net::TcpStream::connect) takes it.
     ///
     /// # Panics
     ///
-    /// As [`port`](Self::port).
+    /// Panics as [`port`](Self::port) does.
     #[must_use]
     pub fn addr(&self) -> String {
         tcp_address(&self.host(), self.port())
     }
 
-    /// The URL that is checked, its placeholders filled in; of an executor that checks none,
-    /// `http://host:port`.
+    /// Returns the URL that is checked, with its placeholders filled in. An executor without a URL
+    /// returns `http://host:port`.
     ///
     /// # Panics
     ///
-    /// As [`port`](Self::port), and [`tmpdir`](Self::tmpdir) where the URL names it; for a placeholder
-    /// that there is none of.
+    /// Panics as [`port`](Self::port) does, as [`tmpdir`](Self::tmpdir) does if the URL names it, and
+    /// if the URL contains an unknown placeholder.
     #[must_use]
     pub fn url(&self) -> String {
         match self.readiness.target().url {
@@ -133,32 +136,34 @@ impl<R: Readiness> Executor<R> {
         }
     }
 
-    /// The Unix socket: the one that is checked, or what `{socket}` stands for.
+    /// Returns the path of the Unix socket that is checked, else the path that `{socket}` stands for.
     ///
     /// # Panics
     ///
-    /// As [`tmpdir`](Self::tmpdir), where it stands there; for a placeholder that there is none of.
+    /// Panics as [`tmpdir`](Self::tmpdir) does if the path lies there, and if the path contains an
+    /// unknown placeholder.
     #[must_use]
     pub fn socket(&self) -> PathBuf {
         self.filled("{socket}").into()
     }
 
-    /// The file that is checked, or what `{pidfile}` stands for.
+    /// Returns the path of the file that is checked, else the path that `{pidfile}` stands for.
     ///
     /// # Panics
     ///
-    /// As [`tmpdir`](Self::tmpdir), where it stands there; for a placeholder that there is none of.
+    /// Panics as [`tmpdir`](Self::tmpdir) does if the file lies there, and if the name contains an
+    /// unknown placeholder.
     #[must_use]
     pub fn filename(&self) -> PathBuf {
         self.filled("{pidfile}").into()
     }
 
-    /// The private directory, which lives as long as the executor; made by the first call, so that
-    /// a configuration file can be written there before the start.
+    /// Returns the private directory. The first call creates it, so a configuration file can be written
+    /// there before the start. It is removed with the executor.
     ///
     /// # Panics
     ///
-    /// If it cannot be made, and in a forked child of the test process.
+    /// Panics if the directory cannot be created, and in a forked child of the test process.
     #[must_use]
     pub fn tmpdir(&self) -> PathBuf {
         // Ahead of the lock, which a thread of the parent may have held at the fork.

@@ -11,13 +11,13 @@ use crate::supervisor::protocol::Gone;
 use crate::wait::Deadline;
 
 impl<R: Readiness> Executor<R> {
-    /// Waits until `ready` returns true, asked at the pace of a start, within the executor's
-    /// timeout counted from now.
+    /// Waits until `ready` returns `true`. It is called at the same pace as a readiness check. The wait
+    /// may take as long as the executor's timeout.
     ///
     /// # Errors
     ///
-    /// `TimeoutExpired` at the timeout, and then the tree is killed; `ProcessExitedWithError` at
-    /// once when the process ends, asked once more after that.
+    /// - `TimeoutExpired`: `ready` did not return `true` in time. The process tree is killed.
+    /// - `ProcessExitedWithError`: the process ended, and a last call of `ready` returned `false`.
     pub fn wait_for(&self, mut ready: impl FnMut() -> bool) -> Result<&Self> {
         if self.session.is_foreign() {
             return Ok(self);

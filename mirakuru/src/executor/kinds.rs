@@ -1,80 +1,118 @@
-//! The seven executors: each the common one with a check of the crate.
+//! The kinds of executors: each joins the common one to a check, and adds that check's own options.
 
 use std::path::Path;
 
 use super::Executor;
 use crate::command::CommandLine;
+use crate::readiness::{
+    Context, Output, PidFile, Readiness, Spawned, Stream, Tcp, UnixSocket, When,
+};
 #[cfg(feature = "http")]
 use crate::readiness::{Http, StatusPattern};
-use crate::readiness::{Output, PidFile, Readiness, Spawned, Stream, Tcp, UnixSocket};
 
-/// Ready as soon as it is spawned. For programs that are not waited for: choose another where the
-/// test talks to it.
+/// An executor that is ready as soon as the process is spawned. Use it for a program that the test
+/// does not talk to; otherwise choose an executor with a readiness check.
 pub type SimpleExecutor = Executor<Spawned>;
 
-/// Ready when a line of its output matches a banner. For services that say when they are ready; it
-/// is the surest and the quickest.
+/// An executor that is ready when a line of the output matches a banner. This is the most reliable
+/// check, and the fastest: use it if the service prints a line once it takes requests.
 pub type OutputExecutor = Executor<Output>;
 
-/// Ready when a TCP port accepts a connection. For servers of any protocol.
+/// An executor that is ready when a TCP port accepts a connection. Use it for a server of any
+/// protocol that listens only once it can answer.
 pub type TcpExecutor = Executor<Tcp>;
 
-/// Ready when a Unix socket accepts a connection.
+/// An executor that is ready when a Unix socket accepts a connection.
 pub type UnixSocketExecutor = Executor<UnixSocket>;
 
-/// Ready when a URL answers with an accepted status. For web services that listen before they can
-/// answer.
+/// An executor that is ready when a URL answers with an accepted status. Use it for a web service
+/// that listens before it can answer.
 #[cfg(feature = "http")]
 pub type HttpExecutor = Executor<Http>;
 
-/// Ready when a file exists, most often a pid file. For services that daemonize.
+/// An executor that is ready when a file exists, usually a pid file. Use it for a service that
+/// daemonizes.
 pub type PidExecutor = Executor<PidFile>;
 
-/// An executor of any kind; see [`Executor::boxed`].
+/// An executor of any kind. [`Executor::boxed`] returns one.
 pub type AnyExecutor = Executor<Box<dyn Readiness>>;
 
+/// # Create
+///
+/// Each kind of executor has a `new` of its own, listed below these two.
+impl<R: Readiness> Executor<R> {
+    /// Creates an executor from a command and a check: one of [`readiness`](crate::readiness), a
+    /// combination of them, or one of your own.
+    pub fn with_readiness(command: impl Into<CommandLine>, readiness: R) -> Self {
+        Self::of_kind("Executor", command, readiness)
+    }
+}
+
+impl<F: Fn(&Context) -> bool + Send + Sync + 'static> Executor<When<F>> {
+    /// Creates an executor from a command and a closure that returns `true` once the service is
+    /// ready.
+    ///
+    /// ```
+    /// use mirakuru::Executor;
+    /// use mirakuru::readiness::Context;
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let service = Executor::when("sh -c 'echo $$ > {tmpdir}/up; exec sleep 60'", |cx: &Context| {
+    ///     cx.tmpdir().join("up").exists()
+    /// })
+    /// .started()?;
+    /// assert!(service.running());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn when(command: impl Into<CommandLine>, ready: F) -> Self {
+        Self::with_readiness(command, When(ready))
+    }
+}
+
 impl SimpleExecutor {
-    /// Runs this command.
+    /// Creates an executor that runs this command.
     pub fn new(command: impl Into<CommandLine>) -> Self {
         Self::of_kind("SimpleExecutor", command, Spawned)
     }
 }
 
 impl OutputExecutor {
-    /// Runs this command until a line of its output matches `banner`, a regular expression that is
-    /// searched for in each line; colours are ignored.
+    /// Creates an executor that runs this command and waits until a line of its output matches
+    /// `banner`. The banner is a regular expression that is searched for in each line of both
+    /// streams, without colours.
     pub fn new(command: impl Into<CommandLine>, banner: impl Into<String>) -> Self {
         Self::of_kind("OutputExecutor", command, Output::new(banner))
     }
 
-    /// Looks for the banner in this stream only; in both by default.
+    /// Searches only this stream for the banner. By default, both streams are searched.
     pub fn stream(self, stream: Stream) -> Self {
         self.with_check(|check| check.stream(stream))
     }
 }
 
 impl TcpExecutor {
-    /// Runs this command until `host:port` accepts a connection. Port 0 is a free one, `{port}` in
-    /// the command.
+    /// Creates an executor that runs this command and waits until `host:port` accepts a connection.
+    /// Port 0 chooses a free port, and `{port}` in the command stands for it.
     pub fn new(command: impl Into<CommandLine>, host: impl Into<String>, port: u16) -> Self {
         Self::of_kind("TcpExecutor", command, Tcp::new(host, port))
     }
 
-    /// Takes whatever answers for the service, also where it is no process of its tree, as a
-    /// container's proxy is none; see [`Tcp::any_listener`].
+    /// Accepts any listener, even one outside the service's process tree, such as the proxy of a
+    /// container engine. See [`Tcp::any_listener`].
     pub fn any_listener(self) -> Self {
         self.with_check(Tcp::any_listener)
     }
 }
 
 impl UnixSocketExecutor {
-    /// Runs this command until the socket accepts a connection. Placeholders in its path are
-    /// filled in; `{socket}` alone is one in the private directory.
+    /// Creates an executor that runs this command and waits until the socket accepts a connection.
+    /// Placeholders in the path are filled in. The path `{socket}` lies in the private directory.
     pub fn new(command: impl Into<CommandLine>, socket: impl AsRef<Path>) -> Self {
         Self::of_kind("UnixSocketExecutor", command, UnixSocket::new(socket))
     }
 
-    /// Takes whatever answers for the service, also where it is no process of its tree; see
+    /// Accepts any listener, even one outside the service's process tree. See
     /// [`UnixSocket::any_listener`].
     pub fn any_listener(self) -> Self {
         self.with_check(UnixSocket::any_listener)
@@ -83,20 +121,20 @@ impl UnixSocketExecutor {
 
 #[cfg(feature = "http")]
 impl HttpExecutor {
-    /// Runs this command until the URL answers with a status of `2xx`. Placeholders in it are
-    /// filled in; `{port}` is a free one.
+    /// Creates an executor that runs this command and waits until the URL answers with a status of
+    /// `2xx`. Placeholders in the URL are filled in, and `{port}` stands for a free port.
     pub fn new(command: impl Into<CommandLine>, url: impl Into<String>) -> Self {
         Self::of_kind("HttpExecutor", command, Http::new(url))
     }
 
-    /// Accepts this status instead: a code, or a regular expression in a string that must match
-    /// the whole code.
+    /// Accepts this status instead of `2xx`: a code, or a regular expression in a string that must
+    /// match the whole code.
     pub fn status(self, status: impl Into<StatusPattern>) -> Self {
         self.with_check(|check| check.status(status))
     }
 
-    /// Asks with this method. By default HEAD, and GET where the service may have refused
-    /// that, by an unaccepted 400, 403, 404, 405 or 501.
+    /// Sends requests with this method. By default, the check sends HEAD, and repeats a request as GET
+    /// if the service may have refused HEAD (400, 403, 404, 405, 501).
     pub fn method(self, method: &str) -> Self {
         self.with_check(|check| check.method(method))
     }
@@ -109,21 +147,21 @@ impl HttpExecutor {
         self.with_check(|check| check.payload(pairs))
     }
 
-    /// Takes whatever answers for the service, also where it is no process of its tree, as a
-    /// container's proxy is none; see [`Tcp::any_listener`].
-    pub fn any_listener(self) -> Self {
-        self.with_check(Http::any_listener)
-    }
-
-    /// Sends this header too.
+    /// Adds this header to each request.
     pub fn header(self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.with_check(|check| check.header(name, value))
+    }
+
+    /// Accepts any listener, even one outside the service's process tree, such as the proxy of a
+    /// container engine. See [`Tcp::any_listener`].
+    pub fn any_listener(self) -> Self {
+        self.with_check(Http::any_listener)
     }
 }
 
 impl PidExecutor {
-    /// Runs this command until the file exists. Placeholders in its name are filled in; `{pidfile}`
-    /// alone is one in the private directory.
+    /// Creates an executor that runs this command and waits until the file exists. Placeholders in
+    /// the name are filled in. The name `{pidfile}` lies in the private directory.
     pub fn new(command: impl Into<CommandLine>, filename: impl AsRef<Path>) -> Self {
         Self::of_kind("PidExecutor", command, PidFile::new(filename))
     }

@@ -13,23 +13,24 @@ use crate::shared::turn::{self, Refusal};
 use crate::wait::Deadline;
 
 impl<R: Readiness> Executor<R> {
-    /// Stops it and starts it again, with the same port and the same private directory.
+    /// Stops the process and starts it again, with the same port and the same private directory.
     ///
     /// # Errors
     ///
-    /// As [`stop`](Self::stop), and then it stays stopped; and as [`start`](Self::start).
+    /// Fails as [`stop`](Self::stop) does, and then the process stays stopped. Fails as
+    /// [`start`](Self::start) does.
     pub fn restart(&self) -> Result<&Self> {
         let _outage = self.begin_outage()?;
         self.start()
     }
 
-    /// Stops it now, and starts it again when the guard is dropped: a bounded outage. Where it is a
-    /// shared fixture, other tests that ask for it wait until then; this thread has it stopped. A plain
-    /// [`start`](Self::start) of another thread of this process ends it sooner.
+    /// Stops the process and returns a guard that starts it again when dropped. Until then, other tests
+    /// that ask for a shared fixture wait, and this thread sees it stopped. A [`start`](Self::start) by
+    /// another thread of this process ends the outage earlier.
     ///
     /// # Errors
     ///
-    /// As [`stop`](Self::stop).
+    /// Fails as [`stop`](Self::stop) does.
     pub fn stopped(&self) -> Result<Stopped<'_>> {
         let outage = self.begin_outage()?;
         Ok(Stopped {
@@ -88,10 +89,10 @@ impl<R: Readiness> Executor<R> {
     }
 }
 
-/// An outage that a test makes: the service is stopped, and starts again when this is dropped.
+/// A guard that keeps a service stopped, and starts it again when dropped.
 ///
-/// Drop never panics, and a start that fails in it is a warning event only; call
-/// [`restart`](Self::restart) to see the error. Where drop does not run, the service stays stopped.
+/// Drop never panics. If the start in it fails, it emits a warning event: call
+/// [`restart`](Self::restart) to get the error. If drop does not run, the service stays stopped.
 #[must_use = "the service starts again when this is dropped"]
 pub struct Stopped<'a> {
     executor: Option<&'a dyn StartAgain>,
@@ -104,7 +105,7 @@ impl Stopped<'_> {
     ///
     /// # Errors
     ///
-    /// As [`Executor::start`].
+    /// Fails as [`Executor::start`] does.
     pub fn restart(mut self) -> Result<()> {
         self.executor.take().map_or(Ok(()), StartAgain::start_again)
     }

@@ -26,25 +26,31 @@ const MOST_MOVES: usize = 5;
 /// How often a start that fails is tried for those who share it, by one test after the other.
 pub(super) const MOST_FAILURES: u32 = 3;
 
+/// # Start
 impl<R: Readiness> Executor<R> {
-    /// Starts the process and returns once it is ready, or at the first sign that it never will
-    /// be. A no-op while it runs; concurrent starts spawn one process.
+    /// Starts the process and returns once it is ready, or as soon as it can no longer become ready.
+    /// Does nothing while the process runs. Concurrent starts spawn one process.
     ///
     /// A fixed port of this machine is leased first, so that no other executor of any test process
-    /// starts something there; [`on_conflict`](Self::on_conflict) says what happens where one has.
-    /// The timeout counts from when the lease is held. The free port that stands for `{port}` is
-    /// changed for another where a stranger took it, unless somebody was told of it.
+    /// starts something there. [`on_conflict`](Self::on_conflict) sets what happens if another
+    /// executor holds the lease. The timeout counts from the moment the lease is held. If an unrelated
+    /// program takes the free port that stands for `{port}`, the start is repeated with another one,
+    /// unless [`port`](Self::port) was called before.
     ///
     /// # Errors
     ///
-    /// `InvalidConfig` for a mistake in what was written, `AlreadyRunning` where something answers
-    /// there already, `Spawn` where the program cannot be run, `ProcessExitedWithError` where it
-    /// ended with an error before it was ready, `TimeoutExpired` at the timeout, `Io` where the
-    /// system refuses a descriptor, a file or a process. On any of them the tree is gone.
+    /// - `InvalidConfig`: the configuration contains a mistake.
+    /// - `AlreadyRunning`: something answers at the port, the socket or the URL before the start.
+    /// - `Spawn`: the program cannot be run.
+    /// - `ProcessExitedWithError`: the process ended with an error before it was ready.
+    /// - `TimeoutExpired`: the process was not ready within the timeout.
+    /// - `Io`: the system refused a descriptor, a file or a process.
+    ///
+    /// After an error, no process of the tree is left.
     ///
     /// # Panics
     ///
-    /// Where a check of your own panics: the panic goes on once the tree is gone.
+    /// Panics if a check of your own panics. The process tree is gone by then.
     pub fn start(&self) -> Result<&Self> {
         if self.session.is_foreign() {
             return Ok(self);
@@ -124,7 +130,7 @@ impl<R: Readiness> Executor<R> {
         Ok(())
     }
 
-    /// The same by value: a guard that is running.
+    /// Starts the process and returns the executor, as a running guard.
     ///
     /// ```
     /// use mirakuru::SimpleExecutor;
@@ -138,7 +144,7 @@ impl<R: Readiness> Executor<R> {
     ///
     /// # Errors
     ///
-    /// As [`start`](Self::start).
+    /// Fails as [`start`](Self::start) does.
     pub fn started(self) -> Result<Self> {
         self.start()?;
         Ok(self)

@@ -8,35 +8,38 @@ use crate::readiness::Readiness;
 use crate::signal::Signal;
 use crate::supervisor::protocol::{Gone, StopPlan};
 
+/// # Stop
 impl<R: Readiness> Executor<R> {
-    /// Stops the process and everything that it started: the stop signal to its process group, the
-    /// kill signal after the stop timeout, then whatever is left of the tree. When this returns, the
-    /// kernel has confirmed that nothing is. Never started or already stopped, it is a no-op.
+    /// Stops the process and everything that it started. When this returns, the kernel has confirmed
+    /// that no process of the tree is left. Does nothing if the process is not running.
     ///
-    /// A frozen process is thawed, so that it hears the signal. A service that daemonized, so that
-    /// its main process has ended, is asked through the processes that it left.
+    /// The stop signal goes to the process group of the service, the kill signal follows after the
+    /// stop timeout, and then all other processes of the tree are killed. A frozen process is thawed,
+    /// so that it receives the signal. If the main process of a daemon has ended, the stop signal goes
+    /// to the processes that it left.
     ///
     /// # Errors
     ///
-    /// `ProcessFinishedWithError` where it ended with neither 0 nor the expected code
-    /// ([`expected_returncode`](Self::expected_returncode)), also where it ended by itself earlier;
-    /// a kill after the stop timeout is no error. `Survivors` where something could not be killed,
-    /// `Io` where the supervisor was killed from outside, `InvalidConfig` for a number that no signal
-    /// has.
+    /// - `ProcessFinishedWithError`: the process ended with neither 0 nor the expected code
+    ///   ([`expected_returncode`](Self::expected_returncode)), now or before this call. A kill after the
+    ///   stop timeout is not an error.
+    /// - `Survivors`: a process could not be killed.
+    /// - `Io`: another process killed the supervisor.
+    /// - `InvalidConfig`: the stop signal has an invalid number.
     ///
     /// # Platform-specific behaviour
     ///
-    /// On Unixes other than Linux only the service's process group is known to be gone.
+    /// On Unixes other than Linux, only the service's process group is confirmed to be gone.
     pub fn stop(&self) -> Result<&Self> {
         self.stop_with(self.config.stop_signal, self.config.expected_returncode)
     }
 
-    /// The same with another signal, and another expected code (`None`: death by the signal `n`, or
-    /// `128 + n`).
+    /// Stops the process with `signal`, and accepts the exit code `expected`. `None` accepts death by
+    /// the signal `n`, or the code `128 + n`.
     ///
     /// # Errors
     ///
-    /// As [`stop`](Self::stop).
+    /// Fails as [`stop`](Self::stop) does.
     pub fn stop_with(&self, signal: Signal, expected: impl Into<Option<i32>>) -> Result<&Self> {
         self.check_signal(signal)?;
         let ended = self.end(self.stop_plan(signal))?;
@@ -67,21 +70,23 @@ impl<R: Readiness> Executor<R> {
         }
     }
 
-    /// Kills the process and everything that it started, and waits until nothing is left.
+    /// Kills the process and everything that it started, and waits until no process is left.
     ///
     /// # Errors
     ///
-    /// `Survivors` where something could not be killed, `Io` where the supervisor was killed from
-    /// outside, `InvalidConfig` for a number that no signal has.
+    /// - `Survivors`: a process could not be killed.
+    /// - `Io`: another process killed the supervisor.
+    /// - `InvalidConfig`: the kill signal has an invalid number.
     pub fn kill(&self) -> Result<&Self> {
         self.kill_with(self.config.kill_signal)
     }
 
-    /// The same with another signal; where it is ignored, KILL follows after the stop timeout.
+    /// Kills the process tree with `signal`. If a process ignores it, `SIGKILL` follows after the stop
+    /// timeout.
     ///
     /// # Errors
     ///
-    /// As [`kill`](Self::kill).
+    /// Fails as [`kill`](Self::kill) does.
     pub fn kill_with(&self, signal: Signal) -> Result<&Self> {
         self.check_signal(signal)?;
         let plan = StopPlan {
@@ -92,12 +97,13 @@ impl<R: Readiness> Executor<R> {
         Ok(self)
     }
 
-    /// Sends a signal to the service's process group, and waits for nothing: to have it read its
-    /// configuration again, to freeze it, to thaw it.
+    /// Sends a signal to the process group of the service, and returns at once. Use it to reload a
+    /// configuration, or to freeze and thaw the service.
     ///
     /// # Errors
     ///
-    /// `Io` where it is not running, `InvalidConfig` for a number that no signal has.
+    /// - `Io`: the process is not running.
+    /// - `InvalidConfig`: the signal has an invalid number.
     pub fn signal(&self, signal: Signal) -> Result<&Self> {
         if self.session.is_foreign() {
             return Ok(self);

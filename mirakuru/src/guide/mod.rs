@@ -2,15 +2,19 @@
 //!
 //! | question | page |
 //! |---|---|
-//! | How do I know that my service is ready? | [`readiness`] |
+//! | How does a start know that my service is ready? | [`readiness`] |
 //! | What happens when it is stopped, and when the test is killed? | [`stopping`] |
-//! | How do tests keep off each other's ports? | [`ports`] |
+//! | How do parallel tests share ports? | [`ports`] |
 //! | How do tests share one server? | [`sharing`] |
 //! | What happens under `cargo nextest`: timeouts, Ctrl-C, retries, partitions? | [`nextest`] |
 //! | Does it work in async tests? | [`async_tests`] |
-//! | It timed out: what does the error say? | [`troubleshooting`] |
+//! | It timed out: what does the error mean? | [`troubleshooting`] |
+//! | How do I see logs and keep files? | [`environment`] |
 //! | Does it work in containers and in CI, and with containers? | [`containers`] |
 //! | How do I write a check of my own? | [`own_readiness`] |
+//! | How do I move from testcontainers? | [`from_testcontainers`] |
+//! | How do I move from the Python library? | [`from_python`] |
+//! | How fast is it, and what does it cost? | [`performance`] |
 
 #[doc = include_str!("readiness.md")]
 pub mod readiness {}
@@ -21,7 +25,6 @@ pub mod stopping {}
 #[doc = include_str!("ports.md")]
 pub mod ports {}
 
-#[expect(clippy::test_attr_in_doctest, reason = "it is a test that is shown")]
 #[doc = include_str!("sharing.md")]
 pub mod sharing {}
 
@@ -34,8 +37,22 @@ pub mod async_tests {}
 #[doc = include_str!("troubleshooting.md")]
 pub mod troubleshooting {}
 
+#[doc = include_str!("environment.md")]
+///
+#[doc = include_str!("timeline.svg")]
+pub mod environment {}
+
 #[doc = include_str!("containers.md")]
 pub mod containers {}
 
 #[doc = include_str!("own_readiness.md")]
 pub mod own_readiness {}
+
+#[doc = include_str!("from_testcontainers.md")]
+pub mod from_testcontainers {}
+
+#[doc = include_str!("from_python.md")]
+pub mod from_python {}
+
+#[doc = include_str!("performance.md")]
+pub mod performance {}

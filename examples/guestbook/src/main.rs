@@ -1,7 +1,7 @@
-//! A small HTTP service: `POST /` with a note in the body keeps it, `GET /` lists all of them.
+//! A small HTTP service: `POST /` keeps the note in its body, and `GET /` lists all notes.
 //!
-//! Without a port as its argument it picks one itself. It tells it in its banner, so no other program can
-//! take it first.
+//! Without a port as its argument it chooses one itself and prints it in its banner, so no other program
+//! can take the port first.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -17,9 +17,9 @@ fn main() -> std::io::Result<()> {
     );
     let mut notes = Vec::new();
     for stream in listener.incoming() {
-        // A visitor who leaves early is no reason to close.
+        // The service goes on if a client disconnects early.
         if let Err(error) = answer(stream?, &mut notes) {
-            eprintln!("a visitor left: {error}");
+            eprintln!("a client disconnected: {error}");
         }
     }
     Ok(())

@@ -1,10 +1,10 @@
-//! The main job, on a service that is part of this workspace: nothing needs to be installed.
+//! Tests of the service in this package, with the attribute and by hand.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use mirakuru::{HttpExecutor, OutputExecutor, Shared};
-use mirakuru_examples::own_binary;
+use guestbook::own_binary;
+use mirakuru::{OutputExecutor, Shared, TcpExecutor, with_process};
 
 /// One request by hand, so that this file needs no HTTP client.
 fn ask(addr: &str, method: &str, body: &str) -> std::io::Result<String> {
@@ -21,7 +21,15 @@ fn ask(addr: &str, method: &str, body: &str) -> std::io::Result<String> {
         .map_or(String::new(), |(_, body)| body.to_owned()))
 }
 
-/// The service picks its port and says so in its banner: a group named `port` sets `port()`.
+/// The attribute starts the service before the body and stops it afterwards. `{port}` is a free port.
+#[with_process(tcp = [own_binary("guestbook"), "{port}"])]
+#[test]
+fn has_no_notes_at_first(guestbook: &TcpExecutor) -> std::io::Result<()> {
+    assert_eq!(ask(&guestbook.addr(), "GET", "")?, "");
+    Ok(())
+}
+
+/// By hand. The service chooses its port and prints it: a group named `port` in the banner sets `port()`.
 #[test]
 fn keeps_a_note() -> Result<(), Box<dyn std::error::Error>> {
     let guestbook = OutputExecutor::new([own_binary("guestbook")], r"listens on port (?<port>\d+)")
@@ -32,31 +40,16 @@ fn keeps_a_note() -> Result<(), Box<dyn std::error::Error>> {
     guestbook.stop()?;
     assert!(
         TcpStream::connect(guestbook.addr()).is_err(),
-        "nobody listens there any more"
+        "no process listens there any more"
     );
     Ok(())
 }
 
-/// Ready when it answers; `{port}` is a free port.
-#[test]
-fn answers_over_http() -> Result<(), Box<dyn std::error::Error>> {
-    let guestbook = HttpExecutor::new(
-        [own_binary("guestbook"), "{port}"],
-        "http://127.0.0.1:{port}/",
-    )
-    .started()?;
-    assert_eq!(ask(&guestbook.addr(), "GET", "")?, "");
-    Ok(())
-} // It is stopped here.
-
-/// How the client behaves while the service is away.
+/// A client sees an outage, and then the service again.
 #[test]
 fn survives_an_outage() -> Result<(), Box<dyn std::error::Error>> {
-    let guestbook = HttpExecutor::new(
-        [own_binary("guestbook"), "{port}"],
-        "http://127.0.0.1:{port}/",
-    )
-    .started()?;
+    let guestbook =
+        TcpExecutor::new([own_binary("guestbook"), "{port}"], "127.0.0.1", 0).started()?;
     let outage = guestbook.stopped()?;
     assert!(ask(&guestbook.addr(), "GET", "").is_err());
     outage.restart()?;
@@ -64,11 +57,12 @@ fn survives_an_outage() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// One service for all tests of this process. Rust drops no statics; it is stopped all the same.
+/// One service for all tests of this process. It is stopped with the process, although Rust drops no
+/// statics.
 static SHARED: Shared<OutputExecutor> =
     Shared::new(|| OutputExecutor::new([own_binary("guestbook")], r"listens on port (?<port>\d+)"));
 
-/// Whoever else leaves a note there meanwhile.
+/// Passes whatever notes other tests leave meanwhile.
 fn leaves_a_note(note: &str) -> Result<(), Box<dyn std::error::Error>> {
     let addr = SHARED.get()?.addr();
     ask(&addr, "POST", note)?;

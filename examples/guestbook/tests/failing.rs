@@ -1,10 +1,10 @@
-//! What a failing test shows. It is run on demand: `cargo test -p mirakuru-examples --test failing`.
+//! Shows what a failing test prints: `cargo test -p guestbook --test failing`.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
+use guestbook::own_binary;
 use mirakuru::{OutputExecutor, with_process};
-use mirakuru_examples::own_binary;
 
 #[with_process(output = [own_binary("guestbook")], banner = r"listens on port (?<port>\d+)")]
 #[test]
