@@ -1,17 +1,15 @@
 //! `Executor<R>`: one process tree joined to one readiness check, and its options.
 
 mod accessors;
-mod advice;
 mod attached;
 mod awaited;
 mod claim;
 mod config;
-mod conflict;
-mod failure;
 mod kinds;
 mod order;
 mod outage;
 mod ready;
+mod report;
 mod run;
 mod session;
 mod settle;
@@ -25,11 +23,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::command::{CommandLine, EnvChange, Resource, Stdio};
+use crate::command::{CommandLine, EnvChange, Stdio};
 use crate::events::{self, Step};
+use crate::limits::Resource;
 use crate::port::OnConflict;
 use crate::readiness::{Readiness, When};
-use crate::shared::scope::Scope;
+use crate::run::Scope;
 use crate::signal::Signal;
 
 #[cfg(feature = "http")]
