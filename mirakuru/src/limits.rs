@@ -1,4 +1,4 @@
-//! The resources that a limit can bound.
+//! Names the resources that a limit can bound.
 
 /// A resource that [`rlimit`](crate::Executor::rlimit) bounds; see `getrlimit(2)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

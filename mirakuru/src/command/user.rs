@@ -1,4 +1,4 @@
-//! The user that a service runs as.
+//! Finds the user that a service runs as.
 
 use std::ffi::CString;
 

@@ -1,7 +1,7 @@
-//! The locks: a file locked among processes, a turn among threads, and a mutex in a forked child.
+//! Provides the locks: on a file among processes, a turn among threads, and a mutex in a forked child.
 //!
 //! A file lock dies with its process. [`directory`] makes the directory of the lock files, which belongs to
-//! the user alone. This module knows nothing of ports, runs or executors.
+//! the user alone. This module depends on no port, run or executor.
 
 pub(crate) mod directory;
 mod file;

@@ -1,4 +1,4 @@
-//! The layout of a capture file: the supervisor writes it, and the test process reads it.
+//! Defines the layout of a capture file: the supervisor writes it, and the test process reads it.
 
 const MIB: u64 = 1 << 20;
 /// Kept from the start.

@@ -1,4 +1,5 @@
-//! The language of the test process and its supervisor. Both ends use this module, and it uses neither.
+//! Defines what the test process and its supervisor send to each other. Both ends use this module, and it
+//! uses neither.
 //!
 //! [`messages`] defines every message, [`encoding`] turns one into bytes, and [`frames`] carries the bytes
 //! and descriptors over a socket. [`capture`] defines the layout of a file of captured output.

@@ -1,4 +1,4 @@
-//! The run that a test belongs to: its runner, the place of what it shares, and the scope of a fixture.
+//! Finds the run that a test belongs to: its runner, the place of what it shares, and the scope of a fixture.
 
 mod place;
 mod runner;

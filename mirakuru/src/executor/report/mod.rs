@@ -1,4 +1,4 @@
-//! The errors of an executor: their scenes, their advice, and the conflicts over ports.
+//! Describes the errors of an executor: their scenes, their advice, and the conflicts over ports.
 
 mod advice;
 mod conflict;
