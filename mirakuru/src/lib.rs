@@ -114,8 +114,6 @@ mod windows;
 #[doc(hidden)]
 pub mod __private;
 #[cfg(unix)]
-mod absolute;
-#[cfg(unix)]
 mod command;
 #[cfg(unix)]
 mod environment;
@@ -126,19 +124,27 @@ mod events;
 #[cfg(unix)]
 mod executor;
 #[cfg(unix)]
-mod exit;
-#[cfg(unix)]
-mod forks;
-#[cfg(unix)]
 pub mod guide;
+#[cfg(unix)]
+mod limits;
+#[cfg(unix)]
+mod link;
+#[cfg(unix)]
+mod locks;
 #[cfg(all(unix, test))]
 mod loopback;
 #[cfg(unix)]
 mod output;
 #[cfg(unix)]
+mod paths;
+#[cfg(unix)]
 mod port;
 #[cfg(unix)]
+mod protocol;
+#[cfg(unix)]
 pub mod readiness;
+#[cfg(unix)]
+mod run;
 #[cfg(unix)]
 mod shared;
 #[cfg(unix)]
@@ -148,16 +154,19 @@ mod supervisor;
 #[cfg(unix)]
 mod sys;
 #[cfg(unix)]
+mod tmpdir;
+#[cfg(unix)]
 mod wait;
 
 #[cfg(unix)]
 pub use {
-    command::{CommandLine, Resource, Stdio},
+    command::{CommandLine, Stdio},
     error::{Error, ErrorKind, Result},
     executor::{
         AnyExecutor, Executor, OutputExecutor, PidExecutor, SimpleExecutor, Stopped, TcpExecutor,
         UnixSocketExecutor,
     },
+    limits::Resource,
     output::{Lines, Output},
     port::OnConflict,
     readiness::{Context, NotReady, Readiness, Stream},

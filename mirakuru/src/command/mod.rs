@@ -14,10 +14,11 @@ pub(crate) use placeholder::{Place, uses};
 pub(crate) use prepare::{Prepared, prepare};
 pub(crate) use stdio::Opened;
 pub use stdio::Stdio;
-pub use user::Resource;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+
+use crate::limits::Resource;
 
 /// How the new process differs from the test process; everything as the user wrote it.
 #[derive(Default)]

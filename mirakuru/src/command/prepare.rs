@@ -6,7 +6,7 @@ use std::ffi::OsString;
 
 use super::line::{CommandLine, quote};
 use super::{EnvChange, Place, Shape, user};
-use crate::supervisor::protocol::{Directory, Identity, MARK};
+use crate::protocol::{Directory, Identity, MARK};
 
 /// A command ready to be run.
 pub(crate) struct Prepared {

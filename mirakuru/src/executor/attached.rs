@@ -11,12 +11,12 @@ use super::run::Which;
 use super::start::MOST_FAILURES;
 use crate::environment;
 use crate::error::Result;
+use crate::link::{Link, State};
+use crate::locks::FileLock;
 use crate::output::Capture;
+use crate::protocol::{Description, StopPlan, Stream};
 use crate::readiness::{Context, Readiness, Situation};
-use crate::shared::lock::FileLock;
-use crate::shared::run::RunPlace;
-use crate::supervisor::link::{Link, State};
-use crate::supervisor::protocol::{Description, StopPlan, Stream};
+use crate::run::RunPlace;
 use crate::wait::Deadline;
 
 impl<R: Readiness> Executor<R> {

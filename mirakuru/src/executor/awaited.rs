@@ -1,13 +1,13 @@
 //! The wait for something else than readiness.
 
 use super::Executor;
-use super::failure::{InVain, Unready};
+use super::report::{InVain, Unready};
 use super::run::Run;
 use crate::error::Result;
+use crate::link::State;
+use crate::protocol::Gone;
 use crate::readiness::probe::Answer;
 use crate::readiness::{NotReady, Readiness};
-use crate::supervisor::link::State;
-use crate::supervisor::protocol::Gone;
 use crate::wait::Deadline;
 
 impl<R: Readiness> Executor<R> {

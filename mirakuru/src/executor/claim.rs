@@ -10,10 +10,11 @@ use super::ready::SLOW;
 use crate::environment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::events::Step;
+use crate::locks;
 use crate::port::{self, Held, OnConflict, Ticket};
+use crate::protocol::Leased;
 use crate::readiness::{Context, Readiness};
-use crate::shared::run;
-use crate::supervisor::protocol::Leased;
+use crate::run;
 use crate::wait::{self, Deadline};
 
 /// How long a look at what may be reused takes at the most.
@@ -261,7 +262,7 @@ impl<R: Readiness> Executor<R> {
     }
 
     fn locks(&self) -> Result<PathBuf> {
-        port::lock_directory()
+        locks::lock_directory()
             .map_err(|mistake| self.scene().reason(mistake).into_error(ErrorKind::Io))
     }
 

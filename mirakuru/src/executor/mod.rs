@@ -15,14 +15,12 @@ mod stop;
 
 mod outage;
 
-mod advice;
 mod attached;
 mod claim;
 mod config;
-mod conflict;
-mod failure;
 mod order;
 mod ready;
+mod report;
 mod run;
 mod session;
 mod settle;
@@ -34,7 +32,7 @@ use std::sync::Arc;
 use crate::command::CommandLine;
 use crate::events::{self, Step};
 use crate::readiness::Readiness;
-use crate::shared::scope::Scope;
+use crate::run::Scope;
 
 #[cfg(feature = "http")]
 pub use kinds::HttpExecutor;

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::{AnyExecutor, Executor};
-use crate::command::{EnvChange, Resource, Stdio};
+use crate::command::{EnvChange, Stdio};
+use crate::limits::Resource;
 use crate::port::OnConflict;
 use crate::readiness::Readiness;
 use crate::signal::Signal;

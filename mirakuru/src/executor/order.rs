@@ -10,10 +10,11 @@ use std::time::Duration;
 use super::Executor;
 use crate::command::{Opened, Place, Prepared};
 use crate::environment::{self, Keep};
+use crate::link::Link;
 use crate::output::Capture;
+use crate::protocol::{Launch, Lead, Row, StopPlan, Stream};
 use crate::readiness::Readiness;
-use crate::supervisor::link::Link;
-use crate::supervisor::protocol::{Launch, Lead, Row, StopPlan, Stream};
+use crate::signal::Signal;
 use crate::wait::Deadline;
 
 /// Forks of other threads have become their programs by then.
@@ -100,7 +101,7 @@ impl<R: Readiness> Executor<R> {
     }
 
     /// The stop that begins with this signal.
-    pub(super) fn stop_plan(&self, signal: crate::Signal) -> StopPlan {
+    pub(super) fn stop_plan(&self, signal: Signal) -> StopPlan {
         StopPlan {
             signal: signal.as_raw(),
             whole_tree: false,

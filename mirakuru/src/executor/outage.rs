@@ -8,8 +8,8 @@ use super::stop::Port;
 use crate::environment;
 use crate::error::Result;
 use crate::events::Step;
+use crate::locks::thread::{self, Refusal};
 use crate::readiness::Readiness;
-use crate::shared::turn::{self, Refusal};
 use crate::wait::Deadline;
 
 impl<R: Readiness> Executor<R> {
@@ -41,7 +41,7 @@ impl<R: Readiness> Executor<R> {
 
     /// Stops it, and keeps its port: nobody else takes it meanwhile. An outage within an outage of
     /// this thread's is part of that.
-    fn begin_outage(&self) -> Result<Option<turn::Held<'_>>> {
+    fn begin_outage(&self) -> Result<Option<thread::Held<'_>>> {
         let (signal, expected) = (self.config.stop_signal, self.config.expected_returncode);
         self.check_signal(signal)?;
         if self.session.is_foreign() {
@@ -97,7 +97,7 @@ impl<R: Readiness> Executor<R> {
 pub struct Stopped<'a> {
     executor: Option<&'a dyn StartAgain>,
     // Behind the start: who waits for the end of the outage finds it running.
-    _outage: Option<turn::Held<'a>>,
+    _outage: Option<thread::Held<'a>>,
 }
 
 impl Stopped<'_> {

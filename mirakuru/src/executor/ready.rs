@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::Executor;
-use super::failure::Unready;
+use super::report::Unready;
 use super::run::Run;
 use crate::events::Step;
+use crate::link::State;
 use crate::output::Output;
+use crate::protocol::Stream;
 use crate::readiness::probe::{Answer, Probe, Question};
 use crate::readiness::{NotReady, Readiness};
-use crate::supervisor::link::State;
-use crate::supervisor::protocol::Stream;
 use crate::sys;
 use crate::wait::{Deadline, Pace};
 

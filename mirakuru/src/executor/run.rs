@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use crate::environment::{self, Keep};
 use crate::events::{self, Step};
+use crate::link::Link;
+use crate::protocol::{Gone, StopPlan};
 use crate::readiness::Context;
-use crate::supervisor::link::Link;
-use crate::supervisor::protocol::{Gone, StopPlan};
 
 /// The latest start.
 #[derive(Clone)]

@@ -10,8 +10,8 @@ use super::config::Config;
 use crate::command::{EnvChange, Place, Prepared, prepare, uses};
 use crate::environment::{self, Keep};
 use crate::error::{ErrorKind, Result};
+use crate::link::Link;
 use crate::readiness::{Context, Readiness, Target};
-use crate::supervisor::link::Link;
 use crate::wait::Deadline;
 
 impl<R: Readiness> Executor<R> {

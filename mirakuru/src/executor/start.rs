@@ -8,16 +8,16 @@ use std::sync::{Arc, Mutex};
 
 use super::Executor;
 use super::claim::Claim;
-use super::failure::InVain;
+use super::report::InVain;
 use super::run::Run;
 use crate::command::{Place, Prepared};
 use crate::environment::{self, Keep};
 use crate::error::Result;
 use crate::events::Step;
+use crate::link::{Link, State};
+use crate::protocol::StopPlan;
 use crate::readiness::probe::{Answer, Probe, Question};
 use crate::readiness::{Context, Readiness, Situation};
-use crate::supervisor::link::{Link, State};
-use crate::supervisor::protocol::StopPlan;
 use crate::wait::Deadline;
 
 /// How often a free port is changed for another, as a stranger came first.

@@ -4,9 +4,9 @@ use super::Executor;
 use super::run::Run;
 use super::verdict::Expected;
 use crate::error::Result;
+use crate::protocol::{Gone, StopPlan};
 use crate::readiness::Readiness;
 use crate::signal::Signal;
-use crate::supervisor::protocol::{Gone, StopPlan};
 
 /// # Stop
 impl<R: Readiness> Executor<R> {

@@ -9,9 +9,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
-use crate::supervisor::link::{Link, State};
-use crate::supervisor::protocol::Stream;
-use crate::supervisor::{HEAD, kept_from};
+use crate::link::{Link, State};
+use crate::protocol::Stream;
+use crate::protocol::capture::{HEAD, kept_from};
 
 /// Captured output of one stream of one start.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use regex::bytes;
 
 use super::capture::Capture;
-use crate::supervisor::{HEAD, kept_from};
+use crate::protocol::capture::{HEAD, kept_from};
 
 /// The most that is read at once while looking for a line.
 const CHUNK: usize = 64 * 1024;

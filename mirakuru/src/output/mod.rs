@@ -261,7 +261,7 @@ mod tests {
     use std::io::Write;
 
     use super::*;
-    use crate::supervisor::protocol::Stream;
+    use crate::protocol::Stream;
 
     pub(super) fn capture(bytes: &[u8]) -> Capture {
         let capture = Capture::new(Stream::Stdout, Duration::ZERO).expect("a temporary file");

@@ -8,8 +8,7 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
 
-use super::directory;
-use crate::shared::lock::is_at;
+use crate::locks::{directory, is_at};
 
 /// A port that no other test process gets until this is dropped.
 ///

@@ -6,13 +6,11 @@
 //! who holds it. It is removed with the lease, and the directory with the last one; what a killed
 //! supervisor leaves is taken over by the next that asks for the port.
 
-mod directory;
 mod held;
 mod lease;
 mod pick;
 mod queue;
 
-pub(crate) use directory::lock_directory;
 pub(crate) use held::Held;
 pub(crate) use lease::{Lease, Taken, holder, leased};
 pub(crate) use pick::pick;

@@ -108,7 +108,7 @@ mod tests {
         let leased = crate::SimpleExecutor::new("x {port}");
         let mut two = [leased.port(), crate::SimpleExecutor::new("y {port}").port()];
         two.sort_unstable();
-        let directory = super::super::lock_directory().expect("it is there");
+        let directory = crate::locks::lock_directory().expect("it is there");
         for _ in 0..20 {
             let lease = one_of(&two, &directory, "a test").expect("one is free");
             assert_ne!(lease.port, leased.port());

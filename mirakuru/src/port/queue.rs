@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use nix::fcntl::{Flock, FlockArg};
 
-use crate::shared::lock::{FileLock, is_at};
+use crate::locks::{FileLock, is_at};
 use crate::wait::Deadline;
 
 const PREFIX: &str = "queue-";

@@ -9,10 +9,10 @@ use std::time::Duration;
 use nix::unistd::Pid;
 
 use crate::command::Place;
-use crate::forks::lock_unless_lost;
+use crate::link::{Link, State};
+use crate::locks::lock_unless_lost;
 use crate::output::{Capture, Output};
-use crate::supervisor::link::{Link, State};
-use crate::supervisor::protocol::Stream;
+use crate::protocol::Stream;
 use crate::wait::Deadline;
 
 /// What a check is told about the process that it checks. Cheap to clone.

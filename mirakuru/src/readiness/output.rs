@@ -8,7 +8,7 @@ use regex::{Captures, Regex};
 
 use super::{Context, Manner, NotReady, Readiness};
 use crate::output::{Capture, Reader, line_at, text_of};
-use crate::supervisor::protocol;
+use crate::protocol;
 
 /// The stream that a banner is looked for in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]

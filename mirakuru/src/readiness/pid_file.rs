@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Context, Manner, NotReady, Readiness, Target};
-use crate::absolute::absolute;
+use crate::paths::absolute;
 
 /// Ready when the file exists: most often a pid file, which a service writes once it is up.
 ///

@@ -10,7 +10,7 @@ use nix::sys::socket::{UnixAddr, connect};
 use nix::unistd::Pid;
 
 use super::{Context, Manner, NotReady, Readiness, Target};
-use crate::absolute::absolute;
+use crate::paths::absolute;
 use crate::sys::{self, Whose};
 
 /// Ready when the socket at this path accepts a connection. A stale file that nobody listens on is

@@ -1,12 +1,7 @@
 //! Fixtures that tests share: those of one process, or those of a whole run. Started by whichever test
 //! comes first; stopped when the process or the run ends.
 
-pub(crate) mod lock;
-pub(crate) mod run;
-pub(crate) mod runner;
-pub(crate) mod scope;
 mod slot;
-pub(crate) mod turn;
 
 use std::cell::RefCell;
 use std::fmt;
@@ -23,12 +18,11 @@ use crate::events;
 use crate::executor::Executor;
 #[cfg(feature = "macros")]
 use crate::executor::Which;
+use crate::locks::FileLock;
+use crate::locks::thread::{self, Turn};
 use crate::readiness::Readiness;
+use crate::run::{self, RunPlace, Scope};
 use crate::wait::Deadline;
-use lock::FileLock;
-use run::RunPlace;
-use scope::Scope;
-use turn::Turn;
 
 /// An executor for a static, shared by all tests of the process, or of the run.
 ///
@@ -188,7 +182,7 @@ impl<T: Fixture> Shared<T> {
             return None;
         };
         let find = || {
-            let runner = runner::find()?;
+            let runner = run::find()?;
             RunPlace::of(runner, name).map(Arc::new)
         };
         match self.place.get_or_init(find) {
@@ -247,7 +241,7 @@ pub struct Guard<'a, T> {
 pub(crate) struct Exclusive<'a> {
     // In this order: the next thread finds the file's lock free.
     _process: Option<FileLock>,
-    _thread: turn::Held<'a>,
+    _thread: thread::Held<'a>,
 }
 
 impl<T> Deref for Guard<'_, T> {
@@ -275,12 +269,11 @@ mod sealed {
     use std::path::Path;
     use std::sync::Arc;
 
-    use super::lock::FileLock;
-    use super::run::RunPlace;
-    use super::scope::Scope;
     use crate::error::{Error, Result};
     #[cfg(feature = "macros")]
     use crate::executor::Which;
+    use crate::locks::FileLock;
+    use crate::run::{RunPlace, Scope};
     use crate::wait::Deadline;
 
     pub trait Sealed {

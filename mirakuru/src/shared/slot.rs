@@ -3,9 +3,8 @@
 use std::cell::OnceCell;
 use std::io;
 
-use super::lock::FileLock;
-use super::runner::{self, Kind};
-use crate::port::lock_directory;
+use crate::locks::{FileLock, lock_directory};
+use crate::run::{self, Kind};
 
 thread_local! {
     static SLOT: OnceCell<Slot> = const { OnceCell::new() };
@@ -44,7 +43,7 @@ pub fn slot() -> u32 {
 /// Only where it is nextest that says so, and no leftover of its environment.
 fn of_nextest() -> Option<u32> {
     let number = std::env::var("NEXTEST_TEST_GLOBAL_SLOT").ok()?;
-    let runner = runner::find().ok()?;
+    let runner = run::find().ok()?;
     // A cargo that a test of nextest started passes the number on to all its tests.
     (runner.kind == Kind::Nextest).then(|| number.parse().ok())?
 }

@@ -9,23 +9,9 @@ use std::io::{self, PipeReader, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 
-use super::protocol::Failure;
+use crate::protocol::Failure;
+use crate::protocol::capture::{HEAD, kept_from};
 use crate::sys;
-
-const MIB: u64 = 1 << 20;
-/// Kept from the start.
-pub(crate) const HEAD: u64 = MIB;
-/// Kept from the end, and up to one mebibyte more.
-const TAIL: u64 = 64 * MIB;
-
-/// Where the kept end begins in a file of this size; behind [`HEAD`] until then nothing was lost.
-pub(crate) fn kept_from(size: u64) -> u64 {
-    if size <= HEAD + TAIL {
-        HEAD
-    } else {
-        (size - TAIL) / MIB * MIB
-    }
-}
 
 /// One captured stream.
 pub(super) struct Drain {

@@ -13,8 +13,8 @@ use std::os::unix::net::UnixStream;
 use nix::sys::socket::{MsgFlags, recv};
 use nix::unistd::{Pid, getppid};
 
-use super::protocol::{ENTRY, HANDSHAKE};
 use super::serve::{Role, serve};
+use crate::protocol::{ENTRY, HANDSHAKE};
 use crate::sys;
 
 /// As early as the C runtime allows, so ahead of the program's own constructors.

@@ -17,7 +17,7 @@ use nix::sys::wait::waitpid;
 use nix::unistd::{Gid, Pid, Uid, chdir, getppid, setgid, setsid, setuid};
 
 use super::drain::Drain;
-use super::protocol::{Directory, Failure, Launch, Lead};
+use crate::protocol::{Directory, Failure, Launch, Lead};
 use crate::sys;
 use crate::wait::{self, Deadline};
 

@@ -8,15 +8,15 @@ use std::time::Duration;
 use nix::unistd::Pid;
 
 use super::clients::Clients;
-use super::directory;
 use super::drain::Drain;
 use super::launch::{Launched, launch};
-use super::protocol::{Event, Failure, Launch, Leased, Request, Service};
 use super::serve::{PathWatch, Server};
 use super::timeline::Timeline;
 use super::tree::Tree;
 use crate::port::{self, Lease, Taken};
+use crate::protocol::{Event, Failure, Launch, Leased, Request, Service};
 use crate::sys::{self, ProcessFd};
+use crate::tmpdir;
 
 impl Server {
     pub(super) fn take_requests(&mut self) {
@@ -173,7 +173,7 @@ impl Server {
     fn make_directory(&mut self, parent: &Path) {
         // Two threads may have asked at once: there is one.
         let known = self.directory.take().map(Ok);
-        let made = known.unwrap_or_else(|| directory::make(parent, &self.name));
+        let made = known.unwrap_or_else(|| tmpdir::make(parent, &self.name));
         self.directory = made.as_ref().ok().cloned();
         let answer = made.map_err(|error| Failure::at("make a temporary directory", &error));
         self.tell(&Event::Directory(answer));

@@ -9,14 +9,14 @@ use nix::poll::{PollFd, PollFlags};
 use nix::unistd::{Pid, getppid};
 
 use super::clients::Clients;
-use super::directory;
 use super::drain::Drain;
-use super::protocol::{Event, GRACE, Gone, Service, StopPlan, Stream};
 use super::stopping::Stopping;
 use super::timeline::Timeline;
 use super::tree::Tree;
 use crate::port::Lease;
+use crate::protocol::{Event, GRACE, Gone, Service, StopPlan, Stream};
 use crate::sys::{self, ProcessFd, Wakeups};
+use crate::tmpdir;
 
 /// What a supervisor is given at its start.
 pub(super) struct Role {
@@ -104,7 +104,7 @@ pub(super) fn serve(role: Role) {
     let private = server.directory.as_deref();
     let of_the_run = server.clients.door().and_then(Path::parent);
     for directory in [private.filter(|_| !server.keep), of_the_run] {
-        directory.into_iter().for_each(directory::remove);
+        directory.into_iter().for_each(tmpdir::remove);
     }
     // That of the locks, if these were the last.
     if let Some(locks) = of_the_run.and_then(Path::parent) {
@@ -242,7 +242,7 @@ impl Server {
             let _ = std::fs::remove_file(file);
         }
         if let Some(directory) = self.directory.as_deref().filter(|_| self.keep) {
-            directory::keep_output(directory, self.service.number, &mut self.captures);
+            tmpdir::keep_output(directory, self.service.number, &mut self.captures);
         }
         if let Some(timeline) = self.timeline.take() {
             timeline.end();

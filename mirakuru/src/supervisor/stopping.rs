@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use nix::libc;
 
-use super::protocol::{GRACE, Gone, KILL_BOUND, SUPERVISOR, StopPlan};
 use super::tree::{Tree, living};
+use crate::protocol::{GRACE, Gone, KILL_BOUND, SUPERVISOR, StopPlan};
 
 /// How often a tree is looked at whose end wakes nobody: members of the service's group that are
 /// not our children yet.

@@ -13,7 +13,7 @@ use std::time::Duration;
 use nix::fcntl::{Flock, FlockArg};
 use nix::unistd::Pid;
 
-use super::protocol::Row;
+use crate::protocol::Row;
 use crate::sys;
 use crate::wait::{self, Deadline};
 

@@ -12,7 +12,7 @@ use nix::time::{ClockId, clock_gettime};
 use nix::unistd::{ForkResult, Pid, getegid, geteuid, getgid, getuid};
 
 use super::ChildState;
-use crate::command::Resource;
+use crate::limits::Resource;
 
 /// Takes a descriptor out of a message that was just received.
 pub(crate) fn adopt_received_descriptor(raw: RawFd) -> OwnedFd {

@@ -13,15 +13,15 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use crate::command::Prepared;
 use crate::events::Step;
 use crate::executor::run::Run;
-use crate::forks::lock_unless_lost;
+use crate::link::Link;
+use crate::locks::FileLock;
+use crate::locks::lock_unless_lost;
+use crate::locks::thread::{self, Turn};
 use crate::port::Held;
-use crate::shared::lock::FileLock;
-use crate::shared::run::RunPlace;
-use crate::shared::scope::Scope;
-use crate::shared::turn::{self, Turn};
+use crate::protocol::{Description, Gone, StopPlan};
+use crate::run::RunPlace;
+use crate::run::Scope;
 use crate::signal::Signal;
-use crate::supervisor::link::Link;
-use crate::supervisor::protocol::{Description, Gone, StopPlan};
 use crate::wait::Deadline;
 use port::FreePort;
 
@@ -93,7 +93,7 @@ impl Session {
     pub(in crate::executor) fn outage(
         &self,
         queue: Deadline,
-    ) -> Result<turn::Held<'_>, turn::Refusal> {
+    ) -> Result<thread::Held<'_>, thread::Refusal> {
         self.outage.take(queue)
     }
 

@@ -2,8 +2,8 @@
 //! back with the end of its service.
 
 use super::Session;
+use crate::link::Link;
 use crate::port::Held;
-use crate::supervisor::link::Link;
 
 /// The free port that stands for `{port}`.
 pub(super) struct FreePort {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::geteuid;
 
-use crate::absolute::temporary;
+use crate::paths::temporary;
 
 /// The directory of this user's locks, made where it is missing.
 ///
@@ -20,7 +20,7 @@ pub(crate) fn lock_directory() -> Result<PathBuf, String> {
 }
 
 /// Makes it where it is missing, and looks at what is there.
-pub(super) fn make(path: &Path) -> Result<(), String> {
+pub(crate) fn make(path: &Path) -> Result<(), String> {
     loop {
         let made = DirBuilder::new().mode(0o700).create(path);
         match made {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use nix::unistd::Pid;
 
 use super::runner::Runner;
-use crate::port::lock_directory;
+use crate::locks::lock_directory;
 use crate::sys;
 
 /// The place of one shared fixture of one run.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use nix::libc;
 use nix::unistd::Pid;
 
-use crate::supervisor::protocol::{KILL_BOUND, MARK};
+use crate::protocol::{KILL_BOUND, MARK};
 use crate::sys::{self, ProcessFd};
 use crate::wait::Deadline;
 

@@ -7,7 +7,7 @@ mod service;
 use std::os::unix::ffi::OsStrExt;
 
 use super::codec::{Decoder, Encoder};
-use super::protocol::{Event, Gone, Leased, Request};
+use super::messages::{Event, Gone, Leased, Request};
 use launch::{decode_launch, encode_launch};
 use service::{decode_description, decode_service, encode_description, encode_service};
 

@@ -5,19 +5,19 @@ use std::any::Any;
 use std::collections::BTreeSet;
 use std::io;
 
-use super::Executor;
 use super::advice::{self, advice_for};
-use super::run::{Run, listed};
 use crate::error::{Error, ErrorKind, Scene};
+use crate::executor::Executor;
+use crate::executor::run::{Run, listed};
+use crate::link::Link;
 use crate::output::{Output, TAIL_LINES};
+use crate::protocol::{Failure, GRACE, Gone, StopPlan, Stream};
 use crate::readiness::{Context, Readiness};
-use crate::supervisor::link::Link;
-use crate::supervisor::protocol::{Failure, GRACE, Gone, StopPlan, Stream};
 use crate::sys;
 use crate::wait::Deadline;
 
 /// Why a wait ended without its wish.
-pub(super) enum Unready {
+pub(in crate::executor) enum Unready {
     /// The process ended before.
     Ended {
         last_check: Option<String>,
@@ -38,22 +38,26 @@ pub(super) enum Unready {
 }
 
 /// A wait without its wish, and what became of the process.
-pub(super) struct InVain<'a> {
-    pub(super) run: &'a Run,
+pub(in crate::executor) struct InVain<'a> {
+    pub(in crate::executor) run: &'a Run,
     /// What was awaited, where it was not its readiness.
-    pub(super) awaited: Option<&'a str>,
-    pub(super) deadline: Deadline,
+    pub(in crate::executor) awaited: Option<&'a str>,
+    pub(in crate::executor) deadline: Deadline,
     /// How its main process had ended before it was killed for that.
-    pub(super) exit: Option<i32>,
+    pub(in crate::executor) exit: Option<i32>,
     /// Nothing of its tree was left then.
-    pub(super) empty: bool,
+    pub(in crate::executor) empty: bool,
     /// How the kill went, where there was one.
-    pub(super) gone: Option<Gone>,
+    pub(in crate::executor) gone: Option<Gone>,
 }
 
 impl<'a> InVain<'a> {
     /// Before anything is killed for it.
-    pub(super) fn new(run: &'a Run, awaited: Option<&'a str>, deadline: Deadline) -> Self {
+    pub(in crate::executor) fn new(
+        run: &'a Run,
+        awaited: Option<&'a str>,
+        deadline: Deadline,
+    ) -> Self {
         let (exit, empty) = run.link.look(|state| (state.exit, state.empty));
         Self {
             run,
@@ -68,7 +72,7 @@ impl<'a> InVain<'a> {
 
 impl<R: Readiness> Executor<R> {
     /// The beginning of every story: the command, and what was printed if anything was.
-    pub(super) fn scene(&self) -> Scene {
+    pub(in crate::executor) fn scene(&self) -> Scene {
         let mut scene = Scene::new(self.command());
         let named = self.config.name.as_ref();
         let named = named
@@ -83,7 +87,7 @@ impl<R: Readiness> Executor<R> {
     }
 
     /// What was written cannot be right.
-    pub(super) fn invalid(&self, mistake: String) -> Error {
+    pub(in crate::executor) fn invalid(&self, mistake: String) -> Error {
         self.scene()
             .reason(mistake)
             .into_error(ErrorKind::InvalidConfig)
@@ -93,7 +97,7 @@ impl<R: Readiness> Executor<R> {
         with_run(self.scene(), run)
     }
 
-    pub(super) fn refused(&self, what: &str, error: io::Error) -> Error {
+    pub(in crate::executor) fn refused(&self, what: &str, error: io::Error) -> Error {
         let mut scene = self.scene().reason(format!("failed to {what}: {error}"));
         let kind = if error.kind() == io::ErrorKind::TimedOut {
             ErrorKind::TimeoutExpired
@@ -105,7 +109,7 @@ impl<R: Readiness> Executor<R> {
         scene.into_error(kind)
     }
 
-    pub(super) fn already_running(&self, context: &Context) -> Error {
+    pub(in crate::executor) fn already_running(&self, context: &Context) -> Error {
         let mut scene = self.scene().reason(format!(
             "what it would wait for was there before the start: {}",
             self.readiness.describe(context)
@@ -117,7 +121,11 @@ impl<R: Readiness> Executor<R> {
         scene.into_error(ErrorKind::AlreadyRunning)
     }
 
-    pub(super) fn overdue_before_start(&self, context: &Context, deadline: Deadline) -> Error {
+    pub(in crate::executor) fn overdue_before_start(
+        &self,
+        context: &Context,
+        deadline: Deadline,
+    ) -> Error {
         let mut scene = self
             .scene()
             .reason("the check that nothing is there yet did not answer in time");
@@ -126,7 +134,7 @@ impl<R: Readiness> Executor<R> {
         scene.into_error(ErrorKind::TimeoutExpired)
     }
 
-    pub(super) fn not_spawned(&self, failure: &Failure) -> Error {
+    pub(in crate::executor) fn not_spawned(&self, failure: &Failure) -> Error {
         let mut scene = self.scene().reason(failure.to_string());
         scene.advice = self.shell_advice().or_else(|| self.spawn_advice(failure));
         scene.source = Some(failure.error());
@@ -134,7 +142,11 @@ impl<R: Readiness> Executor<R> {
     }
 
     /// The supervisor has not said that the service runs: it hangs, or is gone.
-    pub(super) fn no_answer_to_launch(&self, link: &Link, deadline: Deadline) -> Error {
+    pub(in crate::executor) fn no_answer_to_launch(
+        &self,
+        link: &Link,
+        deadline: Deadline,
+    ) -> Error {
         // A supervisor that was killed is seen before the deadline; at the deadline it is one that
         // does not answer, which is given up.
         if !deadline.has_passed() && link.look(|state| state.lost) {
@@ -147,7 +159,7 @@ impl<R: Readiness> Executor<R> {
     }
 
     /// The story of a start that failed, or of the wait for something else.
-    pub(super) fn unready(&self, unready: Unready, wait: &InVain<'_>) -> Error {
+    pub(in crate::executor) fn unready(&self, unready: Unready, wait: &InVain<'_>) -> Error {
         let mut scene = self.scene_of(wait.run);
         (scene.exit_code, scene.waited) = (wait.exit, Some(wait.deadline.elapsed()));
         let readiness = || self.readiness.describe(&wait.run.context);
@@ -211,7 +223,7 @@ impl<R: Readiness> Executor<R> {
     }
 
     /// The supervisor was killed from outside.
-    pub(super) fn lost(&self, link: &Link) -> Error {
+    pub(in crate::executor) fn lost(&self, link: &Link) -> Error {
         let swept = link.swept();
         let mut scene = self.scene().reason(
             "its supervisor was killed from outside, and the kernel killed the service with it",
@@ -226,7 +238,7 @@ impl<R: Readiness> Executor<R> {
         scene.into_error(ErrorKind::Io)
     }
 
-    pub(super) fn survivors(&self, run: &Run, gone: &Gone) -> Error {
+    pub(in crate::executor) fn survivors(&self, run: &Run, gone: &Gone) -> Error {
         let mut scene = self
             .scene_of(run)
             .reason(format!("still there: {}", listed(&gone.survivors)));
@@ -237,7 +249,7 @@ impl<R: Readiness> Executor<R> {
         scene.into_error(ErrorKind::Survivors)
     }
 
-    pub(super) fn finished_with_error(&self, run: &Run, expected: &str) -> Error {
+    pub(in crate::executor) fn finished_with_error(&self, run: &Run, expected: &str) -> Error {
         let mut scene = self.scene_of(run);
         scene.notes.push(format!("expected was {expected}"));
         scene.advice =
@@ -295,7 +307,7 @@ impl<R: Readiness> Executor<R> {
     }
 
     /// `what` cannot be done to it.
-    pub(super) fn not_running(&self, what: &str) -> Error {
+    pub(in crate::executor) fn not_running(&self, what: &str) -> Error {
         let mut scene = self.scene();
         scene.headline = Some(format!("cannot be {what}: it is not running"));
         scene.exit_code = self.exit_code();

@@ -3,9 +3,9 @@
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
-use crate::command::Resource;
-use crate::supervisor::codec::{Decoder, Encoder};
-use crate::supervisor::protocol::{Directory, Identity, Launch, Row};
+use crate::limits::Resource;
+use crate::protocol::codec::{Decoder, Encoder};
+use crate::protocol::{Directory, Identity, Launch, Row};
 
 pub(super) fn encode_launch(to: &mut Encoder, launch: &Launch) {
     // Destructured without `..`, so that a new field cannot be forgotten.

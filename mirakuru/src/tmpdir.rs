@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::sys;
 
 /// Makes it below `parent`. The supervisor's name is nobody else's, so the directory's is not.
-pub(super) fn make(parent: &Path, name: &str) -> io::Result<PathBuf> {
+pub(crate) fn make(parent: &Path, name: &str) -> io::Result<PathBuf> {
     let path = parent.join(format!("mirakuru-{}", &name[..16]));
     DirBuilder::new().mode(0o700).create(&path)?;
     Ok(path)
@@ -18,7 +18,7 @@ pub(super) fn make(parent: &Path, name: &str) -> io::Result<PathBuf> {
 /// Removes it. What a service mounted there is taken off first, or what lies behind would go too; where
 /// that cannot be, the directory stays. What it protected against writing, as caches of modules do, is
 /// opened.
-pub(super) fn remove(path: &Path) {
+pub(crate) fn remove(path: &Path) {
     if !sys::unmount_below(path) {
         return;
     }
@@ -30,7 +30,7 @@ pub(super) fn remove(path: &Path) {
 
 /// Copies what a service printed into its directory, for people. `number` is the service's, among
 /// those that had the directory.
-pub(super) fn keep_output(directory: &Path, number: u64, captures: &mut [Option<OwnedFd>; 2]) {
+pub(crate) fn keep_output(directory: &Path, number: u64, captures: &mut [Option<OwnedFd>; 2]) {
     for (capture, stream) in captures.iter_mut().zip(["stdout", "stderr"]) {
         let Some(capture) = capture.take() else {
             continue;

@@ -12,8 +12,8 @@ use nix::errno::Errno;
 use nix::unistd::Pid;
 
 use super::reading::{Read, Wakeup, await_news, take_in};
-use crate::supervisor::protocol::{ENTRY, Event, SUPERVISOR};
-use crate::supervisor::wire::Inbox;
+use crate::protocol::frames::Inbox;
+use crate::protocol::{ENTRY, Event, SUPERVISOR};
 use crate::sys::{self, ProcessFd};
 use crate::wait::Deadline;
 

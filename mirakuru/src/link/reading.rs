@@ -14,8 +14,8 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags};
 
 use super::{Link, SUPERVISOR_BOUND, State};
-use crate::supervisor::protocol::Event;
-use crate::supervisor::wire::{Arrived, Inbox};
+use crate::protocol::Event;
+use crate::protocol::frames::{Arrived, Inbox};
 use crate::sys;
 use crate::wait::Deadline;
 
@@ -211,7 +211,7 @@ mod tests {
     use nix::unistd::Pid;
 
     use super::*;
-    use crate::supervisor::wire;
+    use crate::protocol::frames;
     use crate::sys::ProcessFd;
 
     /// A link whose other end the test has; its supervisor is this process, which lives.
@@ -260,7 +260,7 @@ mod tests {
         let (link, other_end) = link();
         take(&link);
         let soon = Deadline::after(SUPERVISOR_BOUND);
-        wire::send(&other_end, &Event::Began.encode(), &[], soon).expect("there is room");
+        frames::send(&other_end, &Event::Began.encode(), &[], soon).expect("there is room");
         let looks = AtomicUsize::new(0);
         thread::scope(|scope| {
             // As `look` does.

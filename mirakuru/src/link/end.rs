@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use super::exit;
 use super::sweep::sweep;
 use super::{Link, SUPERVISOR_BOUND};
 use crate::environment::{self, Keep};
-use crate::exit;
-use crate::supervisor::directory;
-use crate::supervisor::protocol::{Gone, KILL_BOUND, Request, StopPlan};
+use crate::protocol::{Gone, KILL_BOUND, Request, StopPlan};
 use crate::sys;
+use crate::tmpdir;
 use crate::wait::Deadline;
 
 impl Link {
@@ -71,7 +71,7 @@ impl Link {
                 .get()
                 .filter(|_| environment::keep() == Keep::Nobodys)
             {
-                directory::remove(directory);
+                tmpdir::remove(directory);
             }
             swept
         })

@@ -7,8 +7,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::{Link, SUPERVISOR_BOUND};
-use crate::absolute::{absolute, temporary};
-use crate::supervisor::protocol::{Failure, Launch, Leased, Request, Stream};
+use crate::paths::{absolute, temporary};
+use crate::protocol::{Failure, Launch, Leased, Request, Stream};
 use crate::sys;
 use crate::wait::Deadline;
 

@@ -5,7 +5,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::protocol::{Failure, Lead, StopPlan, Stream};
+use super::messages::{Failure, Lead, StopPlan, Stream};
 
 #[derive(Default)]
 pub(super) struct Encoder(pub(super) Vec<u8>);

@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, TryLockError};
 use std::time::Duration;
 
-use crate::supervisor::link::Link;
-use crate::supervisor::protocol::KILL_BOUND;
+use super::Link;
+use crate::protocol::KILL_BOUND;
 use crate::wait::{Deadline, pause};
 
 /// How long an exit waits for starts that are under way: they take milliseconds, and only a machine in

@@ -4,7 +4,7 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 use super::reading::Reading;
-use crate::supervisor::protocol::{Event, Failure, Gone, Leased, Service, Stream};
+use crate::protocol::{Event, Failure, Gone, Leased, Service, Stream};
 
 /// What the supervisor has told, of the latest service.
 #[derive(Debug, Default)]

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
+use super::exit;
 use super::open::await_name;
 use super::{Link, SUPERVISOR_BOUND};
-use crate::exit;
-use crate::shared::runner::Runner;
-use crate::supervisor::protocol::{Description, Failure, Request, Service};
+use crate::protocol::{Description, Failure, Request, Service};
+use crate::run::Runner;
 use crate::sys::{self, ProcessFd};
 use crate::wait::Deadline;
 

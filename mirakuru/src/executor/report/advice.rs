@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use super::Executor;
+use crate::executor::Executor;
+use crate::protocol::Failure;
 use crate::readiness::{Context, Readiness};
-use crate::supervisor::protocol::Failure;
 
 impl<R: Readiness> Executor<R> {
     /// What only a shell would understand, in a command that none runs.

@@ -4,6 +4,7 @@
 mod asks;
 mod attach;
 mod end;
+mod exit;
 mod open;
 mod reading;
 mod state;
@@ -19,11 +20,11 @@ use std::time::Duration;
 
 pub(crate) use state::State;
 
-use super::protocol::{HANDSHAKE, MARK, Request};
-use super::wire::{self, Inbox};
-use crate::exit::Permit;
+use crate::protocol::frames::{self, Inbox};
+use crate::protocol::{HANDSHAKE, MARK, Request};
 use crate::sys::{self, ProcessFd};
 use crate::wait::Deadline;
+use exit::Permit;
 use open::{await_greeting, run_again, unique_name};
 
 /// How long a supervisor may take to come up, and to end once nothing is left to do: generous, as
@@ -162,6 +163,6 @@ impl Link {
         deadline: Deadline,
     ) -> io::Result<()> {
         let _whole_frame = self.sending.lock().unwrap_or_else(PoisonError::into_inner);
-        wire::send(&self.socket, &request.encode(), fds, deadline)
+        frames::send(&self.socket, &request.encode(), fds, deadline)
     }
 }

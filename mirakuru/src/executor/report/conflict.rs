@@ -1,7 +1,7 @@
 //! What is told of a port that somebody else has.
 
-use super::Executor;
 use crate::error::{Error, ErrorKind};
+use crate::executor::Executor;
 use crate::port::Circle;
 use crate::readiness::Readiness;
 use crate::wait::Deadline;
@@ -10,7 +10,7 @@ use crate::wait::Deadline;
 const TAKEN: &str = "was not started: its port is taken";
 
 impl<R: Readiness> Executor<R> {
-    pub(super) fn held_elsewhere(&self, holder: &str) -> Error {
+    pub(in crate::executor) fn held_elsewhere(&self, holder: &str) -> Error {
         let mut scene = self
             .scene()
             .reason("another executor has the lease on its port");
@@ -23,7 +23,7 @@ impl<R: Readiness> Executor<R> {
         scene.into_error(ErrorKind::AlreadyRunning)
     }
 
-    pub(super) fn held_for_ever(&self, port: u16, holder: &str) -> Error {
+    pub(in crate::executor) fn held_for_ever(&self, port: u16, holder: &str) -> Error {
         let mut scene = self.scene().reason(format!(
             "port {port} is not given back while this thread waits: the wait would never end"
         ));
@@ -34,7 +34,7 @@ impl<R: Readiness> Executor<R> {
         scene.into_error(ErrorKind::AlreadyRunning)
     }
 
-    pub(super) fn waits_in_a_circle(&self, port: u16, circle: &Circle) -> Error {
+    pub(in crate::executor) fn waits_in_a_circle(&self, port: u16, circle: &Circle) -> Error {
         let Circle { held, other } = circle;
         let mut scene = self.scene().reason(format!(
             "port {port} would never become free: here is port {held}, and who has port {port} waits for that"
@@ -48,7 +48,12 @@ impl<R: Readiness> Executor<R> {
         scene.into_error(ErrorKind::AlreadyRunning)
     }
 
-    pub(super) fn queued_in_vain(&self, port: u16, holder: &str, queue: Deadline) -> Error {
+    pub(in crate::executor) fn queued_in_vain(
+        &self,
+        port: u16,
+        holder: &str,
+        queue: Deadline,
+    ) -> Error {
         let mut scene = self.scene();
         scene.headline = Some("was not started: its port did not become free".to_owned());
         scene.waited_for = Some(format!("the lease on port {port}"));

@@ -1,7 +1,7 @@
 //! What the test process and a supervisor say to each other: every message of both ends.
 //!
 //! How a message becomes bytes is [`encoding`](super::encoding)'s, frames and descriptors are
-//! [`wire`](super::wire)'s.
+//! [`frames`](super::frames)'s.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use nix::libc;
 
-use crate::command::Resource;
+use crate::limits::Resource;
 
 /// The environment variable that marks every process of a tree with its supervisor's name.
 pub(crate) const MARK: &str = "MIRAKURU_UUID";

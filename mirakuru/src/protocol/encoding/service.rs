@@ -2,8 +2,8 @@
 
 use std::os::unix::ffi::OsStrExt;
 
-use crate::supervisor::codec::{Decoder, Encoder};
-use crate::supervisor::protocol::{Description, Service};
+use crate::protocol::codec::{Decoder, Encoder};
+use crate::protocol::{Description, Service};
 
 pub(super) fn encode_service(to: &mut Encoder, service: &Service) {
     let Service {

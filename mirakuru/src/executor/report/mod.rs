@@ -1,0 +1,7 @@
+//! Describes the errors of an executor: their scenes, their advice, and the conflicts over ports.
+
+mod advice;
+mod conflict;
+mod failure;
+
+pub(super) use failure::{InVain, Unready};
