@@ -76,7 +76,7 @@ use args::Mistakes;
 ///
 /// #[with_process(tcp = "redis-server", port = 6379)]
 /// #[test]
-/// fn has_a_port_of_its_own(redis: &TcpExecutor) {}
+/// fn has_a_fixed_port(redis: &TcpExecutor) {}
 ///
 /// #[with_process(http = "my-service --port {port}", url = "http://127.0.0.1:{port}/health")]
 /// #[test]
@@ -127,7 +127,7 @@ use args::Mistakes;
 /// | `poll_interval` | all | the same | adaptive |
 /// | `stop_signal` | all | `SIGINT` or `"SIGINT"` | `SIGTERM` |
 /// | `kill_signal` | all | the same | `SIGKILL` |
-/// | `expected_returncode` | all | a number, negative for a signal's | death by the stop signal |
+/// | `expected_returncode` | all | a number, negative for a signal's | death by the stop signal; 0 is always fine |
 /// | `user` | all | a name or a number | the test's own |
 /// | `on_conflict` | all | `fail`, `wait`, `reuse` | `wait` |
 /// | `name` | all | a string, for errors | the kind |
