@@ -11,7 +11,7 @@
 //! } // The server and all its child processes are gone here, even if the test panics.
 //! ```
 //!
-//! [`with_process`] lists all options of the attribute. Without it, an executor is a value:
+//! [`with_process`] lists all options of the attribute. Without it, create an executor in the test:
 //!
 //! ```no_run
 //! use mirakuru::TcpExecutor;
@@ -79,8 +79,8 @@
 //!
 //! # Platforms
 //!
-//! - Linux 5.9 or later is fully supported. `/proc` must be mounted, because the supervisor starts the
-//!   test's own program from `/proc/self/exe`.
+//! - Linux 5.9 or later is fully supported. `/proc` must be mounted: each executor starts a helper
+//!   process, the supervisor, from `/proc/self/exe`.
 //! - Other Unixes have no subreaper (`PR_SET_CHILD_SUBREAPER`, `prctl(2)`). A process that leaves the
 //!   service's process group is not found there.
 //! - Windows is not supported. Guard the dependency with
