@@ -13,7 +13,7 @@ use mirakuru::{OutputExecutor, with_process};
 use nix::fcntl::{Flock, FlockArg};
 use tempfile::TempDir;
 
-use crate::programs::HOLDS;
+use crate::PROGRAM;
 
 static DIRECTORY: LazyLock<TempDir> = LazyLock::new(|| tempfile::tempdir().expect("room"));
 
@@ -25,7 +25,7 @@ fn held() -> PathBuf {
 fn holds() -> OutputExecutor {
     let path = held();
     let path = path.to_str().expect("text");
-    OutputExecutor::new([HOLDS, path, "2"], "holding")
+    OutputExecutor::new([PROGRAM, "holds", path, "2"], "holding")
 }
 
 fn is_free() -> bool {

@@ -7,16 +7,14 @@ use mirakuru::{
     readiness::Target,
 };
 
-use crate::{
-    bounds::at_once,
-    lifeline::Lifeline,
-    programs::{EXITS, IGNORES_STOP, PRINTS, WRITES_PID},
-};
+use crate::{PROGRAM, bounds::at_once, lifeline::Lifeline};
 
 #[test]
 fn the_tree_is_gone_when_the_drop_returns() -> Result<()> {
     let lifeline = Lifeline::new();
-    let command = lifeline.script(&format!("'{PRINTS}' child & exec '{PRINTS}' up"));
+    let command = lifeline.script(&format!(
+        "'{PROGRAM}' prints child & exec '{PROGRAM}' prints up"
+    ));
     let service = OutputExecutor::new(command, "up").shell(true).started()?;
     assert!(!lifeline.is_cut());
     drop(service);
@@ -40,7 +38,7 @@ fn a_drop_is_gentle() -> Result<()> {
 #[test]
 fn a_drop_kills_what_does_not_stop() -> Result<()> {
     let lifeline = Lifeline::new();
-    let service = OutputExecutor::new(lifeline.command(&[IGNORES_STOP]), "ready")
+    let service = OutputExecutor::new(lifeline.command(&[PROGRAM, "ignores_stop"]), "ready")
         .shell(true)
         .stop_timeout(Duration::from_millis(100))
         .started()?;
@@ -52,7 +50,7 @@ fn a_drop_kills_what_does_not_stop() -> Result<()> {
 #[test]
 fn a_drop_in_a_panic_kills_at_once() {
     let lifeline = Lifeline::new();
-    let command = lifeline.command(&[IGNORES_STOP]);
+    let command = lifeline.command(&[PROGRAM, "ignores_stop"]);
     let panicking = panic::AssertUnwindSafe(|| {
         let service = OutputExecutor::new(command, "ready").shell(true);
         let service = service.stop_timeout(Duration::from_secs(600)).started();
@@ -65,7 +63,7 @@ fn a_drop_in_a_panic_kills_at_once() {
 
 #[test]
 fn a_drop_of_what_ended_badly_does_not_panic() -> Result<()> {
-    let service = SimpleExecutor::new([EXITS, "5"]).started()?;
+    let service = SimpleExecutor::new([PROGRAM, "exits", "5"]).started()?;
     assert_eq!(service.output().lines().count(), 0);
     drop(service);
     drop(SimpleExecutor::new("never started"));
@@ -123,7 +121,8 @@ fn a_file_that_was_there_before_the_start_stays() -> Result<()> {
 fn a_file_that_the_service_made_goes_with_it() -> Result<()> {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let file = directory.path().join("pid");
-    let service = Executor::with_readiness([WRITES_PID, "{pidfile}"], LooksAt(file.clone()));
+    let service =
+        Executor::with_readiness([PROGRAM, "writes_pid", "{pidfile}"], LooksAt(file.clone()));
     service.start()?;
     assert!(file.exists());
     service.kill()?;

@@ -10,13 +10,17 @@ use mirakuru::{ErrorKind, OutputExecutor, Resource, Result, SimpleExecutor, Stdi
 use nix::unistd::{Uid, seteuid};
 
 use crate::{
+    PROGRAM,
     again::{alone, is_alone},
-    programs::SHOWS_ENVIRONMENT,
     told::error_of,
 };
 
 fn shown(shape: impl FnOnce(OutputExecutor) -> OutputExecutor) -> Result<String> {
-    let service = shape(OutputExecutor::new([SHOWS_ENVIRONMENT], "^done$")).started()?;
+    let service = shape(OutputExecutor::new(
+        [PROGRAM, "shows_environment"],
+        "^done$",
+    ))
+    .started()?;
     Ok(service.output().text())
 }
 

@@ -4,13 +4,10 @@ use std::{fs, sync::OnceLock};
 
 use mirakuru::{OutputExecutor, Result, SimpleExecutor};
 
-use crate::{
-    lifeline::Lifeline,
-    programs::{EXITS, PRINTS},
-};
+use crate::{PROGRAM, lifeline::Lifeline};
 
 fn printing() -> OutputExecutor {
-    OutputExecutor::new([PRINTS, "up"], "up")
+    OutputExecutor::new([PROGRAM, "prints", "up"], "up")
 }
 
 #[test]
@@ -41,7 +38,7 @@ fn its_pid_is_the_main_processs() -> Result<()> {
     let executor = printing().started()?;
     let pid = executor.pid().expect("it runs");
     let line = fs::read(format!("/proc/{pid}/cmdline")).expect("procfs");
-    assert_eq!(line, format!("{PRINTS}\0up\0").as_bytes());
+    assert_eq!(line, format!("{PROGRAM}\0prints\0up\0").as_bytes());
     Ok(())
 }
 
@@ -88,7 +85,7 @@ fn calls_chain() -> Result<()> {
 
 #[test]
 fn what_ended_by_itself_is_started_again() -> Result<()> {
-    let executor = SimpleExecutor::new([EXITS, "0"]);
+    let executor = SimpleExecutor::new([PROGRAM, "exits", "0"]);
     executor.start()?;
     assert_eq!(executor.output().lines().count(), 0);
     assert_eq!((executor.running(), executor.exit_code()), (false, Some(0)));

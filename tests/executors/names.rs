@@ -6,7 +6,7 @@ use mirakuru::{
 };
 
 use crate::{
-    programs::EXITS,
+    PROGRAM,
     told::{assert_told, error_of},
 };
 
@@ -62,11 +62,11 @@ fn its_debug_form_is_short() -> Result<()> {
 
 #[test]
 fn a_name_stands_in_errors() {
-    let executor = OutputExecutor::new([EXITS, "1"], "ready").name("the server");
+    let executor = OutputExecutor::new([PROGRAM, "exits", "1"], "ready").name("the server");
     assert_told(
         &error_of(executor.start()),
         &[
-            "`exits 1` ended before it was ready",
+            "`programs exits 1` ended before it was ready",
             "  waited for:  a line of its output that matches \"ready\"",
             "  how long:    TIME",
             "  last check:  no line matched",

@@ -8,10 +8,10 @@ use mirakuru::{ErrorKind, OutputExecutor, Result, SimpleExecutor};
 use nix::sys::resource::{Resource, setrlimit};
 
 use crate::{
+    PROGRAM,
     again::{alone, is_alone},
     bounds::at_once,
     lifeline::Lifeline,
-    programs::{FLOODS, SHOWS_ENVIRONMENT},
     told::error_of,
 };
 
@@ -60,7 +60,7 @@ fn what_is_lost_is_told() {
     if !is_limited("what_is_lost_is_told") {
         return;
     }
-    let command = [FLOODS, "3000000", "--then", "the end"];
+    let command = [PROGRAM, "floods", "3000000", "--then", "the end"];
     let executor = OutputExecutor::new(command, "^the end$").timeout(Duration::from_secs(2));
     let error = error_of(executor.start());
     assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
@@ -73,7 +73,7 @@ fn a_service_hears_of_its_own_limit_as_any_program_does() -> Result<()> {
     if !is_limited("a_service_hears_of_its_own_limit_as_any_program_does") {
         return Ok(());
     }
-    let service = OutputExecutor::new([SHOWS_ENVIRONMENT], "^done$").started()?;
+    let service = OutputExecutor::new([PROGRAM, "shows_environment"], "^done$").started()?;
     let text = service.output().text();
     let ignored = text.lines().find_map(|line| line.strip_prefix("SigIgn="));
     let ignored = u64::from_str_radix(ignored.expect("a mask"), 16).expect("a mask");

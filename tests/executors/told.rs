@@ -5,7 +5,7 @@ use std::{path::Path, sync::LazyLock};
 use mirakuru::Error;
 use regex::Regex;
 
-use crate::programs::PRINTS;
+use crate::PROGRAM;
 
 /// The whole text of an error, without the directory of the helper programs: pids are `PID`, times
 /// are `TIME`.
@@ -45,7 +45,9 @@ pub(crate) fn error_of<T>(outcome: mirakuru::Result<T>) -> Error {
 }
 
 fn directory_of_programs() -> String {
-    let directory = Path::new(PRINTS).parent().expect("a path with a directory");
+    let directory = Path::new(PROGRAM)
+        .parent()
+        .expect("a path with a directory");
     format!("{}/", directory.display())
 }
 

@@ -4,22 +4,20 @@
 //! knows that all are gone.
 
 use std::{
-    env,
-    error::Error,
     fs::OpenOptions,
     io,
     mem::ManuallyDrop,
     os::fd::{AsFd, OwnedFd},
-    process::Command,
     thread,
 };
 
 use nix::fcntl::{Flock, FlockArg};
 
+use crate::{Args, Outcome, again};
+
 const NEXT: &str = "--next";
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let mut args = env::args().skip(1);
+pub(crate) fn run(args: &mut Args) -> Outcome {
     let depth: usize = args.next().ok_or("DEPTH is missing")?.parse()?;
     let path = args.next().ok_or("FILE is missing")?;
 
@@ -35,7 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     if depth > 1 {
         // A program run anew for each, as forks of forks get slower with every generation: the kernel
         // keeps the ancestry of their pages (17 s for a thousand; this takes 2 s).
-        Command::new(env::current_exe()?)
+        again("chain")?
             .args([&(depth - 1).to_string(), NEXT])
             .stdin(held)
             .spawn()?;

@@ -3,11 +3,7 @@
 //! Prints `running` first. `--bomb` sends out many such comets at once. They share one lock on FILE:
 //! who gets the exclusive lock knows that all are gone. They stop by themselves after a minute.
 
-mod single_threaded;
-
 use std::{
-    env,
-    error::Error,
     fs::OpenOptions,
     mem::ManuallyDrop,
     process,
@@ -19,9 +15,10 @@ use nix::{
     unistd::{ForkResult, setsid},
 };
 
-fn main() -> Result<(), Box<dyn Error>> {
+use crate::{Args, Outcome, single_threaded};
+
+pub(crate) fn run(args: &mut Args) -> Outcome {
     let deadline = Instant::now() + Duration::from_secs(60);
-    let mut args = env::args().skip(1);
     let mut path = args.next().ok_or("FILE is missing")?;
     let mut comets: usize = 1;
     if path == "--bomb" {

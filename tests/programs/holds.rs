@@ -3,18 +3,17 @@
 //! Prints `holding` when all of them do. Who gets the exclusive lock knows that all are gone.
 
 use std::{
-    env,
-    error::Error,
     fs::OpenOptions,
     io::{BufRead, BufReader},
-    process::{Command, Stdio},
+    process::Stdio,
     thread,
 };
 
 use nix::fcntl::{Flock, FlockArg};
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let mut args = env::args().skip(1);
+use crate::{Args, Outcome, again};
+
+pub(crate) fn run(args: &mut Args) -> Outcome {
     let path = args.next().ok_or("FILE is missing")?;
     let children: usize = args.next().map_or(Ok(0), |count| count.parse())?;
 
@@ -22,7 +21,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let _held = Flock::lock(file, FlockArg::LockShared).map_err(|(_, errno)| errno)?;
     let mut outputs = Vec::new();
     for _ in 0..children {
-        let mut command = Command::new(env::current_exe()?);
+        let mut command = again("holds")?;
         let child = command.args([&path, "0"]).stdout(Stdio::piped()).spawn()?;
         outputs.extend(child.stdout.map(BufReader::new));
     }

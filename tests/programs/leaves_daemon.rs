@@ -6,16 +6,11 @@
 //! on it while it lives: who gets the exclusive lock knows that it is gone. Then the main process
 //! prints `daemon PID` and exits with 0, or stays with `--main-stays`.
 
-mod single_threaded;
-
 use std::{
-    env,
-    error::Error,
     fs::{File, OpenOptions},
     io::{self, BufRead, BufReader, Write},
     os::unix::process::CommandExt,
-    process::{self, Command},
-    thread,
+    process, thread,
 };
 
 use nix::{
@@ -27,8 +22,10 @@ use nix::{
     unistd::{ForkResult, dup2_stdin, setsid, write},
 };
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let args: Vec<String> = env::args().skip(1).collect();
+use crate::{Args, Outcome, again, single_threaded};
+
+pub(crate) fn run(args: &mut Args) -> Outcome {
+    let args: Vec<String> = args.collect();
     let has = |option: &str| args.iter().any(|arg| arg == option);
     if has("--daemon") {
         return daemon(&args);
@@ -58,14 +55,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         process::exit(0);
     }
     if has("--scrub") {
-        let mut again = Command::new(env::current_exe()?);
-        return Err(again.env_clear().arg("--daemon").args(&args).exec().into());
+        let mut daemon = again("leaves_daemon")?;
+        return Err(daemon.env_clear().arg("--daemon").args(&args).exec().into());
     }
     daemon(&args)
 }
 
 /// The daemon's life; it ends by a signal only.
-fn daemon(args: &[String]) -> Result<(), Box<dyn Error>> {
+fn daemon(args: &[String]) -> Outcome {
     if args.iter().any(|arg| arg == "--ignore-term") {
         ignore_term()?;
     }

@@ -27,7 +27,7 @@ pub(crate) fn package() -> &'static Path {
 /// Where this test was built, so that little is built anew.
 pub(crate) fn target_directory() -> PathBuf {
     // The program of a helper lies in TARGET/PROFILE.
-    let helper = Path::new(env!("CARGO_BIN_EXE_holds"));
+    let helper = Path::new(env!("CARGO_BIN_EXE_programs"));
     let target = helper.ancestors().nth(2).expect("an absolute path");
     target.to_owned()
 }

@@ -25,6 +25,9 @@ use nix::{
     unistd::Pid,
 };
 
+/// The program of every service; its first word names a behaviour (see `programs/main.rs`).
+const PROGRAM: &str = env!("CARGO_BIN_EXE_programs");
+
 static FIRST: Shared<OutputExecutor> = Shared::per_run("of several", service);
 static SECOND: Shared<OutputExecutor> = Shared::per_run("of several", service);
 static THIRD: Shared<OutputExecutor> = Shared::per_run("of several", service);
@@ -35,9 +38,8 @@ const MANY: usize = 150;
 /// It is not ready as long as there is a file `closed`. Each start leaves its pid.
 fn service() -> OutputExecutor {
     let script = format!(
-        "cd {}; echo $$ >> pids; while [ -e closed ]; do sleep 0.01; done; echo ready; exec {} hold",
+        "cd {}; echo $$ >> pids; while [ -e closed ]; do sleep 0.01; done; echo ready; exec {PROGRAM} holds hold",
         path(""),
-        env!("CARGO_BIN_EXE_holds"),
     );
     OutputExecutor::new(["sh", "-c", &script], "ready")
 }

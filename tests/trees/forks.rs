@@ -8,13 +8,14 @@ use std::{
 use mirakuru::{ErrorKind, OutputExecutor};
 use nix::sys::signal::Signal;
 
-use crate::{hold::Hold, processes::Process};
+use crate::{PROGRAM, TEST_PROCESS, hold::Hold, processes::Process};
 
 const SOON: Duration = Duration::from_secs(15);
 
 /// What a test process tells that does this.
 fn told(deed: &str, hold: &Hold) -> Vec<String> {
-    let output = Command::new(env!("CARGO_BIN_EXE_forks"))
+    let output = Command::new(TEST_PROCESS)
+        .arg("forks")
         .args([deed, hold.path()])
         .env("TMPDIR", hold.scratch())
         // It is no test of the run that this one is of.
@@ -81,8 +82,7 @@ fn a_fork_does_not_give_back_the_slot_of_its_parent() {
 #[test]
 fn a_killed_supervisor_is_missed_although_its_end_of_the_socket_stays_open() {
     let hold = Hold::new();
-    let holds = env!("CARGO_BIN_EXE_holds");
-    let service = OutputExecutor::new([holds, hold.path(), "2"], "holding");
+    let service = OutputExecutor::new([PROGRAM, "holds", hold.path(), "2"], "holding");
     service.start().expect("it starts");
     let supervisor = Process::supervisor_of(&service);
     let other_ends = supervisor.sockets();

@@ -12,6 +12,7 @@ use mirakuru::{ErrorKind, OutputExecutor};
 use nix::sys::signal::Signal;
 
 use crate::{
+    PROGRAM, TEST_PROCESS,
     hold::Hold,
     processes::{Process, parent_of},
     victim::Victim,
@@ -45,8 +46,7 @@ impl Drop for Frozen {
 }
 
 fn holds(hold: &Hold) -> OutputExecutor {
-    OutputExecutor::new([env!("CARGO_BIN_EXE_holds"), hold.path(), "2"], "holding")
-        .env("SCRATCH", "{tmpdir}")
+    OutputExecutor::new([PROGRAM, "holds", hold.path(), "2"], "holding").env("SCRATCH", "{tmpdir}")
 }
 
 /// What this gives within this time; it goes on behind the test's back where that is too late.
@@ -108,11 +108,12 @@ fn a_drop_leaves_nothing() {
 #[test]
 fn an_exit_leaves_nothing() {
     let hold = Hold::new();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_victim"));
+    let mut command = Command::new(TEST_PROCESS);
+    command.arg("victim");
     command
         .env("TMPDIR", hold.scratch())
         .env("STOP_TIMEOUT_MS", "0");
-    command.args(["forgotten", "return", env!("CARGO_BIN_EXE_holds")]);
+    command.args(["forgotten", "return", PROGRAM, "holds"]);
     let mut victim = Victim::start(command.args([hold.path(), "2"]));
     victim.supervisors[0].signal(Signal::SIGSTOP);
     let begin = Instant::now();

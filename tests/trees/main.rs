@@ -22,3 +22,8 @@ mod hold;
 mod processes;
 mod stubborn;
 mod victim;
+
+/// The program of every service; its first word names a behaviour (see `programs/main.rs`).
+const PROGRAM: &str = env!("CARGO_BIN_EXE_programs");
+/// The program of every other test process (see `test_processes/main.rs`).
+const TEST_PROCESS: &str = env!("CARGO_BIN_EXE_test_processes");

@@ -13,7 +13,7 @@ use std::{
 
 use nix::{sys::signal::Signal, unistd::Uid};
 
-use crate::{hold::Hold, processes::unused_user, victim::Victim};
+use crate::{PROGRAM, TEST_PROCESS, hold::Hold, processes::unused_user, victim::Victim};
 
 const SOON: Duration = Duration::from_secs(15);
 
@@ -34,9 +34,10 @@ fn removed_after(deed: impl FnOnce(&Victim)) {
     fs::set_permissions(&beside, Permissions::from_mode(0o500)).expect("own directory");
     fs::set_permissions(hold.scratch(), Permissions::from_mode(0o777)).expect("own directory");
 
-    let holds = hold.program_for_everyone(env!("CARGO_BIN_EXE_holds"));
-    let mut command = Command::new(hold.program_for_everyone(env!("CARGO_BIN_EXE_victim")));
-    command.args(["local", "return", "sh", "-c", PROTECTS, &holds, hold.path()]);
+    let holds = hold.program_for_everyone(PROGRAM);
+    let mut command = Command::new(hold.program_for_everyone(TEST_PROCESS));
+    command.args(["victim", "local", "return", "sh", "-c", PROTECTS]);
+    command.args([&holds, "holds", hold.path()]);
     command.env("TMPDIR", hold.scratch()).current_dir("/");
     if Uid::current().is_root() {
         let user = unused_user();
@@ -74,9 +75,9 @@ fn what_a_service_has_mounted_in_it_is_left_alone() {
     // In a mount namespace of its own, so that nothing of it is seen elsewhere.
     let mut command = Command::new("unshare");
     command
-        .args(["--mount", env!("CARGO_BIN_EXE_victim")])
+        .args(["--mount", TEST_PROCESS, "victim"])
         .args(["local", "return", "sh", "-c", mounts])
-        .args([env!("CARGO_BIN_EXE_holds"), hold.path()])
+        .args([PROGRAM, "holds", hold.path()])
         .env("TMPDIR", hold.scratch());
     let mut victim = Victim::start(&mut command);
     victim.go_on();

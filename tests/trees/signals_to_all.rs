@@ -7,6 +7,7 @@ use mirakuru::OutputExecutor;
 use nix::sys::signal::Signal;
 
 use crate::{
+    PROGRAM, TEST_PROCESS,
     hold::Hold,
     processes::{Process, parent_of},
     stubborn,
@@ -28,7 +29,8 @@ const ENDING: [Signal; 8] = [
 ];
 
 fn victim(hold: &Hold) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_victim"));
+    let mut command = Command::new(TEST_PROCESS);
+    command.arg("victim");
     command
         .env("TMPDIR", hold.scratch())
         .env("STOP_TIMEOUT_MS", "60000")
@@ -66,8 +68,7 @@ fn a_signal_to_the_test_process_and_its_supervisor_leaves_nothing() {
 #[test]
 fn a_supervisor_alone_is_not_ended_by_any_that_may_be_heard() {
     let hold = Hold::new();
-    let holds = env!("CARGO_BIN_EXE_holds");
-    let service = OutputExecutor::new([holds, hold.path(), "2"], "holding");
+    let service = OutputExecutor::new([PROGRAM, "holds", hold.path(), "2"], "holding");
     service.start().expect("it starts");
     let supervisor = Process::supervisor_of(&service);
     for signal in ENDING {
@@ -91,8 +92,7 @@ fn a_kill_signal_that_is_ignored_delays_nothing_where_nobody_waits() {
     let is_soon = |_| {
         let hold = Hold::new();
         let script = format!(
-            "trap '' TERM QUIT; exec '{}' '{}' 2",
-            env!("CARGO_BIN_EXE_holds"),
+            "trap '' TERM QUIT; exec '{PROGRAM}' holds '{}' 2",
             hold.path()
         );
         let mut command = victim(&hold);

@@ -14,12 +14,12 @@ use nix::sys::{
 };
 use nix::unistd::gettid;
 
-use crate::{hold::Hold, processes::Process};
+use crate::{PROGRAM, hold::Hold, processes::Process};
 
 const THREADS: usize = 32;
 
 fn holds(hold: &Hold) -> OutputExecutor {
-    OutputExecutor::new([env!("CARGO_BIN_EXE_holds"), hold.path(), "1"], "holding")
+    OutputExecutor::new([PROGRAM, "holds", hold.path(), "1"], "holding")
 }
 
 #[test]

@@ -7,6 +7,9 @@ use std::{env, sync::OnceLock, thread};
 
 use mirakuru::OutputExecutor;
 
+/// The program of every service; its first word names a behaviour (see `programs/main.rs`).
+const PROGRAM: &str = env!("CARGO_BIN_EXE_programs");
+
 static SERVICE: OnceLock<OutputExecutor> = OnceLock::new();
 
 /// The file that `runners.rs` looks at.
@@ -42,7 +45,7 @@ fn leaves_a_chatty_service_in_a_static() {
 
 #[test]
 fn leaves_a_silent_service_in_a_static() {
-    let words = [env!("CARGO_BIN_EXE_holds"), &hold(), "3"];
+    let words = [PROGRAM, "holds", &hold(), "3"];
     SERVICE.get_or_init(|| {
         OutputExecutor::new(words, "holding")
             .started()

@@ -7,6 +7,7 @@ use mirakuru::{ErrorKind, OutputExecutor, PidExecutor, TcpExecutor};
 use nix::sys::signal::Signal;
 
 use crate::{
+    PROGRAM, TEST_PROCESS,
     hold::Hold,
     processes::{Process, parent_of},
     victim::Victim,
@@ -15,13 +16,19 @@ use crate::{
 const SOON: Duration = Duration::from_secs(15);
 
 fn disturbs(deed: &str, hold: &Hold, hold_of_fork: &Hold) -> Victim {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_disturbs"));
+    let mut command = Command::new(TEST_PROCESS);
+    command.arg("disturbs");
     Victim::start(command.args([deed, hold.path(), hold_of_fork.path()]))
 }
 
 fn daemon_with_its_environment(hold: &Hold) -> OutputExecutor {
-    let program = env!("CARGO_BIN_EXE_leaves_daemon");
-    let words = [program, "--ignore-term", "--main-stays", "--hold"];
+    let words = [
+        PROGRAM,
+        "leaves_daemon",
+        "--ignore-term",
+        "--main-stays",
+        "--hold",
+    ];
     OutputExecutor::new(
         words.into_iter().chain([hold.path()]).collect::<Vec<_>>(),
         "daemon",
@@ -30,8 +37,7 @@ fn daemon_with_its_environment(hold: &Hold) -> OutputExecutor {
 
 #[test]
 fn a_service_lives_on_after_the_thread_that_started_it_has_ended() {
-    let listens = env!("CARGO_BIN_EXE_listens_late");
-    let service = TcpExecutor::new([listens, "{port}"], "127.0.0.1", 0);
+    let service = TcpExecutor::new([PROGRAM, "listens_late", "{port}"], "127.0.0.1", 0);
     thread::scope(|scope| {
         scope
             .spawn(|| service.start().map(drop))
@@ -249,10 +255,11 @@ fn signals_that_the_test_handles_do_not_cut_its_end_short() {
     let flushed = format!("{}/flushed", hold.scratch());
     let script =
         "trap 'sleep 0.4; : > \"$2\"; exit 0' TERM; \"$0\" \"$1\" & while :; do sleep 0.02; done";
-    let mut command = Command::new(env!("CARGO_BIN_EXE_victim"));
+    let mut command = Command::new(TEST_PROCESS);
+    command.arg("victim");
     command
         .args(["static", "return", "sh", "-c", script])
-        .args([env!("CARGO_BIN_EXE_holds"), hold.path(), &flushed])
+        .args([PROGRAM, "holds", hold.path(), &flushed])
         .env("TMPDIR", hold.scratch())
         .env("HANDLES_WINCH", "1");
     let mut victim = Victim::start(&mut command);
@@ -272,7 +279,7 @@ fn signals_that_the_test_handles_do_not_cut_its_end_short() {
 fn the_pid_file_that_a_killed_supervisor_left_is_removed() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let path = directory.path().join("app.pid");
-    let service = PidExecutor::new([env!("CARGO_BIN_EXE_writes_pid"), "{pidfile}"], &path);
+    let service = PidExecutor::new([PROGRAM, "writes_pid", "{pidfile}"], &path);
     service.start().expect("it starts");
     Process::supervisor_of(&service).signal(Signal::SIGKILL);
     let error = service.stop().expect_err("it was lost");

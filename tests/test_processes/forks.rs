@@ -6,11 +6,8 @@
 //! the time while the process forks again and again; each fork looks at it once) or `has-a-slot` (the fork
 //! ends, and with it its copies of what is the thread's). It prints facts, and returns from `main`.
 
-mod beside;
-
 use std::{
     env,
-    error::Error,
     fs::File,
     io::{self, PipeWriter, Read, Write},
     os::fd::AsFd,
@@ -25,7 +22,6 @@ use std::{
     time::Duration,
 };
 
-use beside::beside;
 use mirakuru::{Context, Executor, OutputExecutor, Readiness, Signal};
 use nix::{
     fcntl::{Flock, FlockArg},
@@ -34,16 +30,15 @@ use nix::{
         signal::{self, kill},
         wait::waitpid,
     },
-    unistd::{ForkResult, fork},
+    unistd::ForkResult,
 };
+
+use crate::{Args, Outcome, fork, programs};
 
 /// For what takes no time at all.
 const SOON: Duration = Duration::from_secs(15);
 
-type Outcome = Result<(), Box<dyn Error>>;
-
-fn main() -> Outcome {
-    let mut args = env::args().skip(1);
+pub(crate) fn run(args: &mut Args) -> Outcome {
     let deed = args.next().ok_or("DEED is missing")?;
     let file = args.next().ok_or("FILE is missing")?;
     match deed.as_str() {
@@ -55,15 +50,15 @@ fn main() -> Outcome {
     }
 }
 
-fn holds(file: &str) -> [String; 3] {
-    [beside("holds"), file.to_owned(), "2".to_owned()]
+fn holds(file: &str) -> Vec<String> {
+    programs(&["holds", file, "2"])
 }
 
 fn reads(file: &str) -> Outcome {
     let service = OutputExecutor::new(holds(file), "holding").timeout(SOON);
     service.start()?;
     let (mut from_fork, mut to_parent) = io::pipe()?;
-    let ForkResult::Parent { child } = fork_here()? else {
+    let ForkResult::Parent { child } = fork()? else {
         to_parent.write_all(b"reading")?;
         drop(to_parent);
         while Flock::lock(File::open(file)?, FlockArg::LockExclusiveNonblock).is_err() {
@@ -147,9 +142,9 @@ fn while_looking(file: &str) -> Outcome {
 }
 
 /// What a fork says that does this; it is no fork any more then.
-fn told_by_a_fork(deed: impl FnOnce(PipeWriter)) -> Result<String, Box<dyn Error>> {
+fn told_by_a_fork(deed: impl FnOnce(PipeWriter)) -> Outcome<String> {
     let (mut from_fork, to_parent) = io::pipe()?;
-    let ForkResult::Parent { child } = fork_here()? else {
+    let ForkResult::Parent { child } = fork()? else {
         deed(to_parent);
         process::exit(0);
     };
@@ -176,7 +171,7 @@ fn told_by_a_fork(deed: impl FnOnce(PipeWriter)) -> Result<String, Box<dyn Error
 
 fn has_a_slot() -> Outcome {
     let own = mirakuru::slot();
-    let ForkResult::Parent { child } = fork_here()? else {
+    let ForkResult::Parent { child } = fork()? else {
         // As a test's process ends: what is the thread's is dropped.
         process::exit(0);
     };
@@ -202,11 +197,4 @@ fn calls<R: Readiness>(service: &Executor<R>, mut told: PipeWriter) {
     tell("tmpdir", &|| drop(service.tmpdir()));
     tell("socket", &|| drop(service.socket()));
     tell("filename", &|| drop(service.filename()));
-}
-
-#[expect(unsafe_code, reason = "forking is the behaviour")]
-fn fork_here() -> nix::Result<ForkResult> {
-    // SAFETY: the child calls nothing but what may be called in a fork by our documentation, which is what
-    // is looked at, and what the C library keeps usable there (`malloc` among it).
-    unsafe { fork() }
 }

@@ -5,13 +5,7 @@
 //! `fork-stays`, `fork-exits`, `fork-returns`, `fork-drops`, `fork-calls`, `fork-starts` (a service of
 //! its own on `FORK_FILE`, which it forgets). It prints facts, then `ready`, and returns from `main` at
 //! the end of its standard input.
-
-mod beside;
-mod single_threaded;
-
 use std::{
-    env,
-    error::Error,
     io::{self, Read},
     mem, process, thread,
     time::Duration,
@@ -26,15 +20,12 @@ use nix::{
     unistd::ForkResult,
 };
 
-use beside::beside;
+use crate::{Args, Outcome, fork, programs};
 
 /// Signals 32 and 33 are glibc's own, and ignored by whatever its `posix_spawn` starts.
 const OF_THE_C_LIBRARY: u64 = 0b11 << 31;
 
-type Outcome = Result<(), Box<dyn Error>>;
-
-fn main() -> Outcome {
-    let mut args = env::args().skip(1);
+pub(crate) fn run(args: &mut Args) -> Outcome {
     let deed = args.next().ok_or("DEED is missing")?;
     let file = args.next().ok_or("FILE is missing")?;
     match deed.as_str() {
@@ -55,7 +46,7 @@ fn wait_for_the_end() -> Outcome {
 }
 
 fn holds(file: &str) -> OutputExecutor {
-    OutputExecutor::new([beside("holds").as_str(), file, "2"], "holding")
+    OutputExecutor::new(programs(&["holds", file, "2"]), "holding")
 }
 
 #[expect(
@@ -79,14 +70,14 @@ fn ignores_signals(file: &str) -> Outcome {
     let service = holds(file).started()?;
     println!("stopped {:?}", service.stop()?.exit_code());
 
-    let shown = OutputExecutor::new([beside("shows_environment")], "done").started()?;
+    let shown = OutputExecutor::new(programs(&["shows_environment"]), "done").started()?;
     for line in shown.output().text().lines() {
         if let Some((name @ ("SigBlk" | "SigIgn"), mask)) = line.split_once('=') {
             let mask = u64::from_str_radix(mask, 16)? & !OF_THE_C_LIBRARY;
             println!("{name} {mask:#x}");
         }
     }
-    let early = OutputExecutor::new([beside("exits").as_str(), "3"], "never");
+    let early = OutputExecutor::new(programs(&["exits", "3"]), "never");
     let error = early.start().err().ok_or("it was ready though it ended")?;
     let early = error.kind() == ErrorKind::ProcessExitedWithError;
     println!("ended early: {early} {:?}", error.exit_code());
@@ -110,7 +101,7 @@ fn steals_statuses(file: &str) -> Outcome {
 
 fn forks(deed: &str, file: &str, fork_file: &str) -> Outcome {
     let service = holds(file).started()?;
-    let ForkResult::Parent { child } = single_threaded::fork()? else {
+    let ForkResult::Parent { child } = fork()? else {
         return in_the_fork(deed, service, fork_file);
     };
     println!("fork {child}");
