@@ -1,5 +1,5 @@
 //! The attribute: every kind and option, every harness that it stands beside, and every way in which
-//! a test ends. A file per matter; the last two are what they share.
+//! a test ends. A file per matter; the last two serve the others.
 
 mod bodies;
 mod cancelled;

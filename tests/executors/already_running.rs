@@ -7,11 +7,9 @@ use mirakuru::{
     UnixSocketExecutor,
     readiness::{Context, Tcp},
 };
+use mirakuru_tests::told::{assert_told, error_of};
 
-use crate::{
-    PROGRAM,
-    told::{assert_told, error_of},
-};
+use crate::PROGRAM;
 
 const ANOTHER_PORT: &str = "  help:        stop what runs there, use it as it is (`OnConflict::Reuse`), or write `{port}` for a free port";
 const ANOTHER_PLACE: &str =

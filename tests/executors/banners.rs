@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use mirakuru::{ErrorKind, OutputExecutor, Result, Stream};
+use mirakuru_tests::{bounds::at_once, told::error_of};
 
-use crate::{PROGRAM, bounds::at_once, told::error_of};
+use crate::PROGRAM;
 
 /// Ready when `banner` is found in what is printed with these arguments.
 #[track_caller]

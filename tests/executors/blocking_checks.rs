@@ -8,13 +8,13 @@ use std::{
 };
 
 use mirakuru::{Context, ErrorKind, Executor, NotReady, Readiness, Result, readiness::Output};
-
-use crate::{
-    PROGRAM,
+use mirakuru_tests::{
     bounds::at_once,
-    lifeline::Lifeline,
+    hold::Hold,
     told::{assert_told, error_of},
 };
+
+use crate::PROGRAM;
 
 const SHORT: Duration = Duration::from_secs(1);
 
@@ -27,11 +27,9 @@ fn block() -> ! {
 
 #[test]
 fn a_check_that_blocks_for_ever_does_not_outlive_the_deadline() {
-    let lifeline = Lifeline::new();
-    let command = lifeline.command(&[PROGRAM, "prints", "up"]);
-    let executor = Executor::when(command, |_: &Context| block())
-        .shell(true)
-        .timeout(SHORT);
+    let hold = Hold::new();
+    let command = hold.command(&[PROGRAM, "prints", "up"]);
+    let executor = Executor::when(command, |_: &Context| block()).timeout(SHORT);
     let error = at_once(|| error_of(executor.start()));
     assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
     let text = error.to_string();
@@ -39,7 +37,7 @@ fn a_check_that_blocks_for_ever_does_not_outlive_the_deadline() {
         text.contains("\n  last check:  the check did not answer in time\n"),
         "{text}"
     );
-    assert!(lifeline.is_cut());
+    assert!(hold.is_free());
 }
 
 #[test]
@@ -134,8 +132,8 @@ fn panic_quietly(message: &str) -> ! {
 
 #[test]
 fn a_panic_in_a_check_goes_on_once_the_tree_is_gone() -> Result<()> {
-    let lifeline = Lifeline::new();
-    let command = lifeline.script(&format!(
+    let hold = Hold::new();
+    let command = hold.script(&format!(
         "'{PROGRAM}' prints child & exec '{PROGRAM}' prints up"
     ));
     let ready = |cx: &Context| {
@@ -146,7 +144,7 @@ fn a_panic_in_a_check_goes_on_once_the_tree_is_gone() -> Result<()> {
     };
     let executor = Executor::when(command, ready).shell(true);
     assert_eq!(panic_of(&executor), "the check's own");
-    assert!(lifeline.is_cut());
+    assert!(hold.is_free());
     assert!(!executor.running());
     executor.stop()?;
     Ok(())

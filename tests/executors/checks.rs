@@ -13,11 +13,9 @@ use mirakuru::{
     Context, Error, ErrorKind, Executor, NotReady, Readiness, Result,
     readiness::{Output, PidFile, Tcp, UnixSocket},
 };
+use mirakuru_tests::told::{assert_told, error_of};
 
-use crate::{
-    PROGRAM,
-    told::{assert_told, error_of},
-};
+use crate::PROGRAM;
 
 /// A shell that prints `one`, and after a while `two`.
 const ONE_TWO: &str = "echo one; sleep 0.2; echo two; exec sleep 60";

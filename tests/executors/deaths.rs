@@ -4,13 +4,13 @@ use mirakuru::{
     Error, ErrorKind, Executor, HttpExecutor, OutputExecutor, PidExecutor, Readiness,
     SimpleExecutor, TcpExecutor, UnixSocketExecutor, readiness::Context,
 };
-
-use crate::{
-    PROGRAM,
+use mirakuru_tests::{
     bounds::at_once,
-    lifeline::Lifeline,
+    hold::Hold,
     told::{assert_told, error_of},
 };
+
+use crate::PROGRAM;
 
 const UNLUCKY: [&str; 5] = [PROGRAM, "prints", "--then-exit", "3", "no luck"];
 
@@ -115,10 +115,10 @@ fn by_a_signal_which_is_told_by_name() {
 
 #[test]
 fn with_the_rest_of_its_tree_gone() {
-    let lifeline = Lifeline::new();
-    let command = lifeline.script(&format!("'{PROGRAM}' prints child & exit 3"));
+    let hold = Hold::new();
+    let command = hold.script(&format!("'{PROGRAM}' prints child & exit 3"));
     dead(&OutputExecutor::new(command, "never").shell(true));
-    assert!(lifeline.is_cut());
+    assert!(hold.is_free());
 }
 
 #[test]

@@ -6,19 +6,20 @@ use mirakuru::{
     Context, Executor, NotReady, OutputExecutor, Readiness, Result, SimpleExecutor,
     readiness::Target,
 };
+use mirakuru_tests::{bounds::at_once, hold::Hold};
 
-use crate::{PROGRAM, bounds::at_once, lifeline::Lifeline};
+use crate::PROGRAM;
 
 #[test]
 fn the_tree_is_gone_when_the_drop_returns() -> Result<()> {
-    let lifeline = Lifeline::new();
-    let command = lifeline.script(&format!(
+    let hold = Hold::new();
+    let command = hold.script(&format!(
         "'{PROGRAM}' prints child & exec '{PROGRAM}' prints up"
     ));
     let service = OutputExecutor::new(command, "up").shell(true).started()?;
-    assert!(!lifeline.is_cut());
+    assert!(!hold.is_free());
     drop(service);
-    assert!(lifeline.is_cut());
+    assert!(hold.is_free());
     Ok(())
 }
 
@@ -37,28 +38,27 @@ fn a_drop_is_gentle() -> Result<()> {
 
 #[test]
 fn a_drop_kills_what_does_not_stop() -> Result<()> {
-    let lifeline = Lifeline::new();
-    let service = OutputExecutor::new(lifeline.command(&[PROGRAM, "ignores_stop"]), "ready")
-        .shell(true)
+    let hold = Hold::new();
+    let service = OutputExecutor::new(hold.command(&[PROGRAM, "ignores_stop"]), "ready")
         .stop_timeout(Duration::from_millis(100))
         .started()?;
     at_once(|| drop(service));
-    assert!(lifeline.is_cut());
+    assert!(hold.is_free());
     Ok(())
 }
 
 #[test]
 fn a_drop_in_a_panic_kills_at_once() {
-    let lifeline = Lifeline::new();
-    let command = lifeline.command(&[PROGRAM, "ignores_stop"]);
+    let hold = Hold::new();
+    let command = hold.command(&[PROGRAM, "ignores_stop"]);
     let panicking = panic::AssertUnwindSafe(|| {
-        let service = OutputExecutor::new(command, "ready").shell(true);
+        let service = OutputExecutor::new(command, "ready");
         let service = service.stop_timeout(Duration::from_secs(600)).started();
         let _service = service.expect("it starts");
         panic::resume_unwind(Box::new("no message"));
     });
     at_once(|| panic::catch_unwind(panicking)).expect_err("it panics");
-    assert!(lifeline.is_cut());
+    assert!(hold.is_free());
 }
 
 #[test]

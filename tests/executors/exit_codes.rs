@@ -1,11 +1,9 @@
 //! How a stopped process may have ended, and that it is judged once.
 
 use mirakuru::{Error, ErrorKind, OutputExecutor, Result, Signal, SimpleExecutor};
+use mirakuru_tests::told::{assert_told, error_of};
 
-use crate::{
-    PROGRAM,
-    told::{assert_told, error_of},
-};
+use crate::PROGRAM;
 
 /// A shell that ends with this code when it hears this signal.
 fn ending_with(code: i32, signal: &str) -> OutputExecutor {

@@ -3,17 +3,17 @@
 use std::{net::TcpStream, time::Duration};
 
 use mirakuru::{ErrorKind, OutputExecutor, Result, TcpExecutor};
-
-use crate::{
-    PROGRAM,
-    lifeline::Lifeline,
+use mirakuru_tests::{
+    hold::Hold,
     told::{assert_told, error_of},
 };
 
+use crate::PROGRAM;
+
 #[test]
 fn the_daemon_that_it_left_is_waited_for_and_stopped() -> Result<()> {
-    let lifeline = Lifeline::new();
-    let command = lifeline.script(&format!("'{PROGRAM}' listens_late {{port}} 300 & exit 0"));
+    let hold = Hold::new();
+    let command = hold.script(&format!("'{PROGRAM}' listens_late {{port}} 300 & exit 0"));
     let service = TcpExecutor::new(command, "127.0.0.1", 0)
         .shell(true)
         .started()?;
@@ -21,7 +21,7 @@ fn the_daemon_that_it_left_is_waited_for_and_stopped() -> Result<()> {
     service.wait_for(|| service.exit_code() == Some(0))?;
     assert!(!service.running());
     service.stop()?;
-    assert!(lifeline.is_cut());
+    assert!(hold.is_free());
     Ok(())
 }
 

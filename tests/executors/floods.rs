@@ -9,13 +9,15 @@ use std::{
 };
 
 use mirakuru::{ErrorKind, OutputExecutor, PidExecutor, Result, SimpleExecutor};
+use mirakuru_tests::{
+    bounds::{at_once, comes_to_an_end},
+    told::error_of,
+};
 use nix::sys::resource::{Resource, setrlimit};
 
 use crate::{
     PROGRAM,
     again::{alone, is_alone},
-    bounds::{at_once, comes_to_an_end},
-    told::error_of,
 };
 
 const GIGABYTE: &str = "1000000000";

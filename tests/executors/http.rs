@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use mirakuru::{ErrorKind, HttpExecutor, Result};
+use mirakuru_tests::told::error_of;
 
 use crate::{
     PROGRAM,
     again::{alone, is_alone},
-    told::error_of,
 };
 
 /// A service whose readiness is asked at this path.

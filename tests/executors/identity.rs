@@ -7,12 +7,12 @@ use std::{
 };
 
 use mirakuru::{ErrorKind, OutputExecutor, Resource, Result, SimpleExecutor, Stdio};
+use mirakuru_tests::told::error_of;
 use nix::unistd::{Uid, seteuid};
 
 use crate::{
     PROGRAM,
     again::{alone, is_alone},
-    told::error_of,
 };
 
 fn shown(shape: impl FnOnce(OutputExecutor) -> OutputExecutor) -> Result<String> {

@@ -3,8 +3,9 @@
 use std::{fs, sync::OnceLock};
 
 use mirakuru::{OutputExecutor, Result, SimpleExecutor};
+use mirakuru_tests::hold::Hold;
 
-use crate::{PROGRAM, lifeline::Lifeline};
+use crate::PROGRAM;
 
 fn printing() -> OutputExecutor {
     OutputExecutor::new([PROGRAM, "prints", "up"], "up")
@@ -97,19 +98,19 @@ fn what_ended_by_itself_is_started_again() -> Result<()> {
 
 #[test]
 fn what_it_left_behind_when_it_died_goes_before_it_is_started_again() -> Result<()> {
-    let lifeline = Lifeline::new();
+    let hold = Hold::new();
     let directory = tempfile::tempdir().expect("a temporary directory");
     let first = directory.path().join("first");
     // The first time it leaves a child behind and fails, the second time it stays.
     let script = format!(
         "if mkdir {0}; then exec 8>&1; {1}; fi; echo again; exec sleep 60",
         first.display(),
-        lifeline.script("sleep 60 & exit 3"),
+        hold.script("sleep 60 & exit 3"),
     );
     let executor = SimpleExecutor::new(script).shell(true).started()?;
     executor.wait_for(|| executor.exit_code() == Some(3))?;
     executor.start()?;
     executor.output().wait_for("again")?;
-    assert!(lifeline.is_cut());
+    assert!(hold.is_free());
     Ok(())
 }

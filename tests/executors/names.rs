@@ -4,11 +4,9 @@ use mirakuru::{
     AnyExecutor, Executor, HttpExecutor, OutputExecutor, PidExecutor, Result, SimpleExecutor,
     TcpExecutor, UnixSocketExecutor, readiness::Context,
 };
+use mirakuru_tests::told::{assert_told, error_of};
 
-use crate::{
-    PROGRAM,
-    told::{assert_told, error_of},
-};
+use crate::PROGRAM;
 
 #[test]
 fn every_kind_shows_its_name_and_the_whole_command() {

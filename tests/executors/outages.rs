@@ -8,8 +8,9 @@ use std::{
 };
 
 use mirakuru::{Context, ErrorKind, Executor, OutputExecutor, Result, TcpExecutor};
+use mirakuru_tests::{hold::Hold, told::error_of};
 
-use crate::{PROGRAM, lifeline::Lifeline, told::error_of};
+use crate::PROGRAM;
 
 fn listening() -> Result<TcpExecutor> {
     TcpExecutor::new([PROGRAM, "listens_late", "{port}"], "127.0.0.1", 0).started()
@@ -74,10 +75,10 @@ fn a_drop_that_cannot_start_it_again_does_not_panic() -> Result<()> {
 
 #[test]
 fn a_drop_whose_check_panics_does_not_panic() -> Result<()> {
-    let lifeline = Lifeline::new();
+    let hold = Hold::new();
     let starts = AtomicUsize::new(0);
     let service = Executor::when(
-        lifeline.command(&[PROGRAM, "prints", "up"]),
+        hold.command(&[PROGRAM, "prints", "up"]),
         move |cx: &Context| {
             if !cx.output().text().contains("up") {
                 return false;
@@ -89,11 +90,11 @@ fn a_drop_whose_check_panics_does_not_panic() -> Result<()> {
             true
         },
     );
-    let service = service.shell(true).started()?;
+    let service = service.started()?;
     let outage = service.stopped()?;
     panic::catch_unwind(AssertUnwindSafe(|| drop(outage))).expect("no panic");
     assert!(!service.running());
-    assert!(lifeline.is_cut(), "a process of the tree is left");
+    assert!(hold.is_free(), "a process of the tree is left");
     Ok(())
 }
 

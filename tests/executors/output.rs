@@ -3,12 +3,12 @@
 use std::{thread, time::Duration};
 
 use mirakuru::{ErrorKind, OutputExecutor, Result, SimpleExecutor, Stdio};
-
-use crate::{
-    PROGRAM,
+use mirakuru_tests::{
     bounds::at_once,
     told::{assert_told, error_of},
 };
+
+use crate::PROGRAM;
 
 const SHORT: Duration = Duration::from_secs(1);
 

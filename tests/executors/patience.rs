@@ -6,8 +6,9 @@ use std::{
 };
 
 use mirakuru::{ErrorKind, Executor, OutputExecutor, Result, TcpExecutor, readiness::Context};
+use mirakuru_tests::{bounds::at_once, hold::Hold, told::error_of};
 
-use crate::{PROGRAM, bounds::at_once, lifeline::Lifeline, told::error_of};
+use crate::PROGRAM;
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -51,17 +52,16 @@ fn a_time_too_short_for_a_supervisor_is_a_timeout() {
 
 #[test]
 fn a_kill_after_the_stop_timeout_is_no_error() -> Result<()> {
-    let lifeline = Lifeline::new();
-    let command = lifeline.command(&[PROGRAM, "ignores_stop"]);
+    let hold = Hold::new();
+    let command = hold.command(&[PROGRAM, "ignores_stop"]);
     let service = OutputExecutor::new(command, "ready")
-        .shell(true)
         .stop_timeout(Duration::from_millis(200))
         .started()?;
     let begin = Instant::now();
     at_once(|| service.stop())?;
     assert!(begin.elapsed() >= Duration::from_millis(200));
     assert_eq!(service.exit_code(), Some(-9));
-    assert!(lifeline.is_cut());
+    assert!(hold.is_free());
     Ok(())
 }
 

@@ -14,19 +14,19 @@ use mirakuru::{
     Context, ErrorKind, Executor, HttpExecutor, NotReady, Readiness, Result, TcpExecutor,
     readiness::{Http, Tcp},
 };
+use mirakuru_tests::{bounds::at_once, hold::Hold, told::error_of};
 
-use crate::{PROGRAM, bounds::at_once, lifeline::Lifeline, told::error_of};
+use crate::PROGRAM;
 
 #[test]
 fn a_black_hole_that_accepts_and_never_answers_is_left_at_the_deadline() {
-    let lifeline = Lifeline::new();
-    let command = format!("{} {{port}}", lifeline.command(&[PROGRAM, "blackhole"]));
-    let executor = HttpExecutor::new(command, "http://127.0.0.1:{port}/")
-        .shell(true)
-        .timeout(Duration::from_secs(3));
+    let hold = Hold::new();
+    let command = hold.command(&[PROGRAM, "blackhole", "{port}"]);
+    let executor =
+        HttpExecutor::new(command, "http://127.0.0.1:{port}/").timeout(Duration::from_secs(3));
     let error = at_once(|| error_of(executor.start()));
     assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
-    assert!(lifeline.is_cut());
+    assert!(hold.is_free());
     assert!(
         error.to_string().contains("listening"),
         "it did listen: {error}"

@@ -3,6 +3,7 @@
 use std::{env, fs, os::unix::process::ExitStatusExt, process::Stdio, thread};
 
 use mirakuru::{ErrorKind, PidExecutor, Result};
+use mirakuru_tests::{bounds::comes_to_an_end, told::error_of};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -11,8 +12,6 @@ use nix::{
 use crate::{
     PROGRAM,
     again::{again, alone, is_alone},
-    bounds::comes_to_an_end,
-    told::error_of,
 };
 
 /// Not where the test stands by then, which may have a file of that name.

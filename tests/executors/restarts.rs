@@ -3,8 +3,9 @@
 use std::{fs, net::TcpStream, thread};
 
 use mirakuru::{ErrorKind, OutputExecutor, Result, SimpleExecutor, TcpExecutor};
+use mirakuru_tests::{bounds::at_once, told::error_of};
 
-use crate::{PROGRAM, bounds::at_once, told::error_of};
+use crate::PROGRAM;
 
 #[test]
 fn the_port_and_the_private_directory_stay() -> Result<()> {

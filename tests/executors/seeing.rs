@@ -11,14 +11,13 @@ use std::{
 
 use log::{LevelFilter, Log, Metadata, Record};
 use mirakuru::{ErrorKind, OutputExecutor};
+use mirakuru_tests::{bounds::at_once, told::error_of};
 use regex::Regex;
 use serde_json::Value;
 
 use crate::{
     PROGRAM,
     again::{alone, is_alone},
-    bounds::at_once,
-    told::error_of,
 };
 
 fn prints(words: &[&str]) -> OutputExecutor {

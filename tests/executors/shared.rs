@@ -13,9 +13,10 @@ use std::{
 };
 
 use mirakuru::{OutputExecutor, Result, Shared, Signal};
+use mirakuru_tests::{bounds::comes_to_an_end, told::error_of};
 use tempfile::TempDir;
 
-use crate::{PROGRAM, bounds::comes_to_an_end, told::error_of};
+use crate::PROGRAM;
 
 fn ready() -> OutputExecutor {
     OutputExecutor::new([PROGRAM, "prints", "ready"], "ready")

@@ -8,13 +8,13 @@ use std::{
 };
 
 use mirakuru::{ErrorKind, Output, OutputExecutor, Result, Signal, SimpleExecutor};
-
-use crate::{
-    PROGRAM,
+use mirakuru_tests::{
     bounds::at_once,
-    lifeline::Lifeline,
+    hold::Hold,
     told::{assert_told, error_of},
 };
+
+use crate::PROGRAM;
 
 /// A shell that says what it hears.
 const HEARS: &str = "trap 'echo heard HUP' HUP; trap 'echo heard USR1' USR1; echo ready; while :; do sleep 0.05; done";
@@ -104,15 +104,15 @@ fn whatever_kills_begins_with_the_kill_signal() -> Result<()> {
 
 #[test]
 fn a_kill_is_at_once_and_takes_the_whole_tree() -> Result<()> {
-    let lifeline = Lifeline::new();
-    let command = lifeline.script(&format!(
+    let hold = Hold::new();
+    let command = hold.script(&format!(
         "'{PROGRAM}' ignores_stop child & exec '{PROGRAM}' ignores_stop"
     ));
     let service = OutputExecutor::new(command, "ready").shell(true);
     let service = service.stop_timeout(Duration::from_secs(600)).started()?;
     at_once(|| service.kill())?;
     assert_eq!(service.exit_code(), Some(-9));
-    assert!(lifeline.is_cut());
+    assert!(hold.is_free());
     Ok(())
 }
 

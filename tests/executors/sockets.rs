@@ -3,8 +3,9 @@
 use std::os::unix::net::{UnixListener, UnixStream};
 
 use mirakuru::{ErrorKind, Result, SimpleExecutor, UnixSocketExecutor};
+use mirakuru_tests::told::error_of;
 
-use crate::{PROGRAM, told::error_of};
+use crate::PROGRAM;
 
 #[test]
 fn a_stale_socket_file_is_neither_in_the_way_nor_ready() -> Result<()> {

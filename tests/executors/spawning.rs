@@ -9,13 +9,13 @@ use mirakuru::{
     AnyExecutor, Error, ErrorKind, Executor, HttpExecutor, OutputExecutor, PidExecutor, Resource,
     SimpleExecutor, TcpExecutor, UnixSocketExecutor, readiness::Context,
 };
-use tempfile::TempDir;
-
-use crate::{
-    PROGRAM,
+use mirakuru_tests::{
     bounds::at_once,
     told::{assert_told, error_of},
 };
+use tempfile::TempDir;
+
+use crate::PROGRAM;
 
 fn not_spawned(executor: &AnyExecutor) -> Error {
     let error = at_once(|| error_of(executor.start()));

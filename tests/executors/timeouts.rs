@@ -6,13 +6,13 @@ use mirakuru::{
     Error, ErrorKind, Executor, HttpExecutor, OutputExecutor, PidExecutor, Readiness,
     SimpleExecutor, Stdio, TcpExecutor, UnixSocketExecutor, readiness::Context,
 };
-
-use crate::{
-    PROGRAM,
+use mirakuru_tests::{
     bounds::at_once,
-    lifeline::Lifeline,
+    hold::Hold,
     told::{assert_told, error_of},
 };
+
+use crate::PROGRAM;
 
 const SHORT: Duration = Duration::from_secs(2);
 const HEADLINE: &str = "`programs prints 'still starting'` did not get there in time";
@@ -171,12 +171,12 @@ fn both_streams_are_told_and_the_last_lines_only() {
 
 #[test]
 fn the_tree_is_gone_when_the_error_is_there() {
-    let lifeline = Lifeline::new();
-    let command = lifeline.script(&format!(
+    let hold = Hold::new();
+    let command = hold.script(&format!(
         "'{PROGRAM}' prints child & exec '{PROGRAM}' prints up"
     ));
     overdue(OutputExecutor::new(command, "never").shell(true));
-    assert!(lifeline.is_cut());
+    assert!(hold.is_free());
 }
 
 #[test]

@@ -7,13 +7,13 @@ use std::{
 };
 
 use mirakuru::{ErrorKind, OutputExecutor, Result, SimpleExecutor, TcpExecutor};
-
-use crate::{
-    PROGRAM,
+use mirakuru_tests::{
     bounds::at_once,
-    lifeline::Lifeline,
+    hold::Hold,
     told::{assert_told, error_of},
 };
+
+use crate::PROGRAM;
 
 #[test]
 fn it_returns_once_the_closure_is_true() -> Result<()> {
@@ -26,14 +26,13 @@ fn it_returns_once_the_closure_is_true() -> Result<()> {
 
 #[test]
 fn at_the_timeout_the_tree_is_killed() -> Result<()> {
-    let lifeline = Lifeline::new();
-    let service = OutputExecutor::new(lifeline.command(&[PROGRAM, "prints", "up"]), "up")
-        .shell(true)
+    let hold = Hold::new();
+    let service = OutputExecutor::new(hold.command(&[PROGRAM, "prints", "up"]), "up")
         .timeout(Duration::from_secs(1))
         .started()?;
     let error = at_once(|| error_of(service.wait_for(|| false)));
     assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
-    assert!(lifeline.is_cut());
+    assert!(hold.is_free());
     assert!(!service.running());
     service.stop()?;
     Ok(())

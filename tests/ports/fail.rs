@@ -3,13 +3,12 @@
 use std::{sync::Barrier, thread};
 
 use mirakuru::{ErrorKind, Executor, Result, TcpExecutor};
+use mirakuru_tests::{bounds::at_once, told::error_of};
 
 use crate::{
     PROGRAM,
-    bounds::at_once,
     holder::{Holder, fixed_port},
     silent::silent,
-    told::error_of,
 };
 
 #[test]

@@ -3,8 +3,9 @@
 use std::{collections::BTreeSet, fs, net::TcpStream, thread};
 
 use mirakuru::{ErrorKind, Result, SimpleExecutor, TcpExecutor, readiness::Tcp};
+use mirakuru_tests::told::error_of;
 
-use crate::{PROGRAM, silent::silent, stranger::TakenAfterTheStart, told::error_of};
+use crate::{PROGRAM, silent::silent, stranger::TakenAfterTheStart};
 
 #[test]
 fn no_two_are_the_same() {

@@ -6,10 +6,10 @@ use std::{
 };
 
 use mirakuru::{OnConflict, Result, TcpExecutor};
+use mirakuru_tests::bounds::comes_to_an_end;
 
 use crate::{
     PROGRAM,
-    bounds::comes_to_an_end,
     holder::{Holder, fixed_port},
 };
 

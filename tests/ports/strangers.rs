@@ -5,10 +5,9 @@ use std::net::TcpListener;
 use mirakuru::{
     Context, ErrorKind, Executor, NotReady, Readiness, Result, TcpExecutor, readiness::Tcp,
 };
+use mirakuru_tests::{bounds::at_once, told::error_of};
 
-use crate::{
-    PROGRAM, bounds::at_once, holder::fixed_port, stranger::TakenAfterTheStart, told::error_of,
-};
+use crate::{PROGRAM, holder::fixed_port, stranger::TakenAfterTheStart};
 
 #[test]
 fn what_a_stranger_answers_is_told_with_its_command() {

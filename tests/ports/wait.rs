@@ -7,14 +7,16 @@ use std::{
 };
 
 use mirakuru::{ErrorKind, OnConflict, Result, Shared, SimpleExecutor, TcpExecutor};
+use mirakuru_tests::{
+    bounds::{at_once, comes_to_an_end},
+    hold::Hold,
+    told::error_of,
+};
 use regex::Regex;
 
 use crate::{
     PROGRAM,
-    bounds::{at_once, comes_to_an_end},
     holder::{Holder, fixed_port},
-    lifeline::Lifeline,
-    told::error_of,
 };
 
 fn queued(port: u16) -> TcpExecutor {
@@ -89,9 +91,9 @@ fn a_queue_that_takes_long_is_told() {
 #[test]
 fn the_lease_of_a_killed_test_process_lasts_as_long_as_its_tree() -> Result<()> {
     let port = fixed_port();
-    let lifeline = Lifeline::new();
+    let hold = Hold::new();
     // The listener ends when it is asked to, the shell only when it is killed.
-    let script = lifeline.script(&format!(
+    let script = hold.script(&format!(
         "trap '' TERM; {PROGRAM} listens_late {port} & wait; wait"
     ));
     let deaf = format!("{script}; while :; do sleep 0.1; done");
@@ -99,7 +101,7 @@ fn the_lease_of_a_killed_test_process_lasts_as_long_as_its_tree() -> Result<()> 
     assert_eq!(holder.outcome(), "held");
     holder.kill();
     let service = queued(port).started()?;
-    assert!(lifeline.is_cut(), "the tree before was still there");
+    assert!(hold.is_free(), "the tree before was still there");
     assert!(service.running());
     Ok(())
 }

@@ -1,20 +1,18 @@
-//! Leaves a daemon behind: `leaves_daemon [--main-stays] [--ignore-term] [--scrub] --hold FILE`.
+//! Leaves a daemon behind: `leaves_daemon [--main-stays] [--ignore-term] [--scrub]`.
 //!
 //! The daemon is a grandchild whose parent is gone, in a session of its own; its output stays the
 //! inherited one. `--scrub` gives it an empty environment (by running the program again),
-//! `--ignore-term` makes it deaf to SIGTERM. It adds its pid as a line to `FILE` and keeps a shared lock
-//! on it while it lives: who gets the exclusive lock knows that it is gone. Then the main process
-//! prints `daemon PID` and exits with 0, or stays with `--main-stays`.
+//! `--ignore-term` makes it deaf to SIGTERM. Then the main process prints `daemon PID` and exits with 0,
+//! or stays with `--main-stays`.
 
 use std::{
-    fs::{File, OpenOptions},
-    io::{self, BufRead, BufReader, Write},
+    fs::File,
+    io::{self, BufRead, BufReader},
     os::unix::process::CommandExt,
     process, thread,
 };
 
 use nix::{
-    fcntl::{Flock, FlockArg},
     sys::{
         signal::{SigHandler, Signal, signal},
         wait::waitpid,
@@ -66,15 +64,7 @@ fn daemon(args: &[String]) -> Outcome {
     if args.iter().any(|arg| arg == "--ignore-term") {
         ignore_term()?;
     }
-    let path = args
-        .iter()
-        .skip_while(|arg| *arg != "--hold")
-        .nth(1)
-        .ok_or("--hold is missing")?;
-    let file = OpenOptions::new().append(true).create(true).open(path)?;
-    let mut held = Flock::lock(file, FlockArg::LockShared).map_err(|(_, errno)| errno)?;
     let pid = format!("{}\n", process::id());
-    held.write_all(pid.as_bytes())?;
     write(io::stdin(), pid.as_bytes())?;
     dup2_stdin(File::open("/dev/null")?)?;
     loop {

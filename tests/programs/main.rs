@@ -34,7 +34,10 @@ use std::{
 
 type Outcome = Result<(), Box<dyn Error>>;
 
-const BEHAVIOURS: [(&str, fn(&mut Args) -> Outcome); 19] = [
+/// A name, and the function that it stands for, which takes the words that are left.
+type Behaviour = (&'static str, fn(&mut Args) -> Outcome);
+
+const BEHAVIOURS: [Behaviour; 19] = [
     ("binds_unix", binds_unix::run),
     ("blackhole", blackhole::run),
     ("chain", chain::run),

@@ -17,6 +17,7 @@ use std::{
 };
 
 use mirakuru::{ErrorKind, OutputExecutor, Shared, Signal};
+use mirakuru_tests::hold::script_holding;
 use nix::{
     sys::{
         signal::{self, kill},
@@ -38,10 +39,16 @@ const MANY: usize = 150;
 /// It is not ready as long as there is a file `closed`. Each start leaves its pid.
 fn service() -> OutputExecutor {
     let script = format!(
-        "cd {}; echo $$ >> pids; while [ -e closed ]; do sleep 0.01; done; echo ready; exec {PROGRAM} holds hold",
+        "cd {}; echo $$ >> pids; while [ -e closed ]; do sleep 0.01; done; echo ready; exec {PROGRAM} holds",
         path(""),
     );
-    OutputExecutor::new(["sh", "-c", &script], "ready")
+    OutputExecutor::new(holding(&script), "ready").shell(true)
+}
+
+/// A script that runs this one with the pipe that `runners` looks at.
+fn holding(script: &str) -> String {
+    let pipe = env::var("HOLD").expect("it is run by `runners`");
+    script_holding(&pipe, script)
 }
 
 /// A file in the directory that `runners` looks at.

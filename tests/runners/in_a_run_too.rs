@@ -2,7 +2,6 @@
 //! its environment, of forks, and of one that is slow to leave.
 #![cfg(target_os = "linux")]
 
-#[path = "in_a_run.rs"]
 mod in_a_run;
 
 use std::{env, fs, process, sync::mpsc, thread, time::Duration};

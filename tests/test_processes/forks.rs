@@ -1,16 +1,17 @@
-//! A test process with a fork that uses what is its parent's: `forks DEED FILE`.
+//! A test process with a fork that uses what is its parent's: `forks DEED PIPE`.
 //!
-//! Its service is `holds FILE 2`. DEED is `reads` (the fork waits for output until the service has ended,
-//! which the parent does not look at before), `while-starting` (another thread is in a start when the
-//! process forks; the fork then makes every call), `while-looking` (other threads look at the service all
-//! the time while the process forks again and again; each fork looks at it once) or `has-a-slot` (the fork
-//! ends, and with it its copies of what is the thread's). It prints facts, and returns from `main`.
+//! Its service is `holds 2`, which has `PIPE` open. DEED is `reads` (the fork waits for output until the
+//! service has ended, which the parent does not look at before), `while-starting` (another thread is in a
+//! start when the process forks; the fork then makes every call), `while-looking` (other threads look at
+//! the service all the time while the process forks again and again; each fork looks at it once) or
+//! `has-a-slot` (the fork ends, and with it its copies of what is the thread's). It prints facts, and
+//! returns from `main`.
 
 use std::{
     env,
-    fs::File,
+    fs::{File, OpenOptions},
     io::{self, PipeWriter, Read, Write},
-    os::fd::AsFd,
+    os::{fd::AsFd, unix::fs::OpenOptionsExt},
     panic::{self, AssertUnwindSafe},
     process,
     sync::{
@@ -24,7 +25,7 @@ use std::{
 
 use mirakuru::{Context, Executor, OutputExecutor, Readiness, Signal};
 use nix::{
-    fcntl::{Flock, FlockArg},
+    fcntl::OFlag,
     poll::{PollFd, PollFlags, PollTimeout, poll},
     sys::{
         signal::{self, kill},
@@ -33,35 +34,35 @@ use nix::{
     unistd::ForkResult,
 };
 
-use crate::{Args, Outcome, fork, programs};
+use crate::{Args, Outcome, fork, holds};
 
 /// For what takes no time at all.
 const SOON: Duration = Duration::from_secs(15);
 
 pub(crate) fn run(args: &mut Args) -> Outcome {
     let deed = args.next().ok_or("DEED is missing")?;
-    let file = args.next().ok_or("FILE is missing")?;
+    let pipe = args.next().ok_or("PIPE is missing")?;
     match deed.as_str() {
-        "reads" => reads(&file),
-        "while-starting" => while_starting(&file),
-        "while-looking" => while_looking(&file),
+        "reads" => reads(&pipe),
+        "while-starting" => while_starting(&pipe),
+        "while-looking" => while_looking(&pipe),
         "has-a-slot" => has_a_slot(),
         _ => Err(format!("unknown deed {deed}").into()),
     }
 }
 
-fn holds(file: &str) -> Vec<String> {
-    programs(&["holds", file, "2"])
-}
-
-fn reads(file: &str) -> Outcome {
-    let service = OutputExecutor::new(holds(file), "holding").timeout(SOON);
+fn reads(pipe: &str) -> Outcome {
+    let service = OutputExecutor::new(holds(pipe, "2"), "holding").timeout(SOON);
     service.start()?;
     let (mut from_fork, mut to_parent) = io::pipe()?;
     let ForkResult::Parent { child } = fork()? else {
+        let pipe = OpenOptions::new()
+            .read(true)
+            .custom_flags(OFlag::O_NONBLOCK.bits())
+            .open(pipe)?;
         to_parent.write_all(b"reading")?;
         drop(to_parent);
-        while Flock::lock(File::open(file)?, FlockArg::LockExclusiveNonblock).is_err() {
+        while !is_free(&pipe)? {
             // At the end of the service at the latest it has been told of nothing more.
             drop(service.output().wait_for("never"));
         }
@@ -80,11 +81,19 @@ fn reads(file: &str) -> Outcome {
     Ok(())
 }
 
-fn while_starting(file: &str) -> Outcome {
+/// Whether no process holds this pipe any more. It was opened while one did; what is in it stays there.
+fn is_free(pipe: &File) -> nix::Result<bool> {
+    let mut fds = [PollFd::new(pipe.as_fd(), PollFlags::empty())];
+    poll(&mut fds, PollTimeout::ZERO)?;
+    let events = fds[0].revents();
+    Ok(events.is_some_and(|events| events.contains(PollFlags::POLLHUP)))
+}
+
+fn while_starting(pipe: &str) -> Outcome {
     let (asked, is_asked) = mpsc::channel();
     let (let_go, go_on) = mpsc::channel::<()>();
     let go_on = Mutex::new(go_on);
-    let service = Executor::when(holds(file), move |_: &Context| {
+    let service = Executor::when(holds(pipe, "2"), move |_: &Context| {
         let _ = asked.send(());
         // Until the other end is dropped.
         go_on.lock().is_ok_and(|go_on| go_on.recv().is_err())
@@ -105,10 +114,10 @@ fn while_starting(file: &str) -> Outcome {
     Ok(())
 }
 
-fn while_looking(file: &str) -> Outcome {
+fn while_looking(pipe: &str) -> Outcome {
     // Each is a race; `FORKS` gives it more.
     let forks = env::var("FORKS").map_or(Ok(600), |forks| forks.parse::<u32>())?;
-    let service = OutputExecutor::new(holds(file), "(?<word>hold)ing").started()?;
+    let service = OutputExecutor::new(holds(pipe, "2"), "(?<word>hold)ing").started()?;
     let look = |_| {
         let _ = (service.captured("word"), service.command(), service.pid());
         let _ = (service.running(), service.port(), service.output().text());

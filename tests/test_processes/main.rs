@@ -1,7 +1,7 @@
 //! Test processes that tests start: `test_processes NAME WORD...`, a file for each behaviour.
 //!
-//! Each uses the library as a test does, so this program is the one that its supervisors run again. What
-//! only a service does is in `programs`.
+//! Each uses the library as a test does, so its supervisors run this program again. The services are in
+//! `programs`.
 
 mod disturbs;
 mod forks;
@@ -17,11 +17,15 @@ use std::{
     iter,
 };
 
+use mirakuru_tests::hold::command_holding;
 use nix::unistd::{self, ForkResult};
 
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
-const BEHAVIOURS: [(&str, fn(&mut Args) -> Outcome); 7] = [
+/// A name, and the function that it stands for, which takes the words that are left.
+type Behaviour = (&'static str, fn(&mut Args) -> Outcome);
+
+const BEHAVIOURS: [Behaviour; 7] = [
     ("disturbs", disturbs::run),
     ("forks", forks::run),
     ("holds_port", holds_port::run),
@@ -37,6 +41,13 @@ fn main() -> Outcome {
     let named = BEHAVIOURS.iter().find(|(own, _)| *own == name);
     let (_, run) = named.ok_or_else(|| format!("there is no behaviour {name}"))?;
     run(&mut args)
+}
+
+/// A command for `holds`, with this many children and the pipe of this path.
+fn holds(pipe: &str, children: &str) -> Vec<String> {
+    let words = programs(&["holds", children]);
+    let words: Vec<_> = words.iter().map(String::as_str).collect();
+    command_holding(pipe, &words)
 }
 
 /// The words of a command for the services, whose program lies beside this one.

@@ -1,7 +1,7 @@
 //! Gives the pid of a service's main process that has ended to another process, which then must not
-//! hear what the service is told: `reuses_a_pid FILE`.
+//! hear what the service is told: `reuses_a_pid PIPE`.
 //!
-//! The daemon that it left holds FILE. It prints `heard nothing`, or what the other one came to. It needs
+//! The daemon that the service left has PIPE open. It prints `heard nothing`, or what the other one came to. It needs
 //! root, and a pid namespace of its own, where nobody else starts processes.
 
 use std::{
@@ -13,13 +13,15 @@ use std::{
 };
 
 use mirakuru::{OutputExecutor, Signal};
+use mirakuru_tests::hold::script_holding;
 
 use crate::{Args, Outcome, programs};
 
 pub(crate) fn run(args: &mut Args) -> Outcome {
-    let file = args.next().ok_or("FILE is missing")?;
-    let daemon = programs(&["leaves_daemon", "--ignore-term", "--hold", &file]);
-    let words = ["sh", "-c", "echo main $$; exec \"$0\" \"$@\""].map(str::to_owned);
+    let pipe = args.next().ok_or("PIPE is missing")?;
+    let daemon = programs(&["leaves_daemon", "--ignore-term"]);
+    let script = script_holding(&pipe, "echo main $$; exec \"$0\" \"$@\"");
+    let words = ["sh", "-c", &script].map(str::to_owned);
     let service = OutputExecutor::new([&words[..], &daemon].concat(), "daemon")
         .stop_timeout(Duration::from_millis(200))
         .started()?;

@@ -43,8 +43,7 @@ pub(crate) fn run(args: &mut Args) -> Outcome {
 }
 
 fn holds() -> OutputExecutor {
-    // Its file is its own, in its private directory.
-    OutputExecutor::new(programs(&["holds", "{tmpdir}/hold", "1"]), "holding")
+    OutputExecutor::new(programs(&["holds", "1"]), "holding").env("SCRATCH", "{tmpdir}")
 }
 
 fn fails(executor: OutputExecutor) -> Outcome {

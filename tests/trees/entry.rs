@@ -15,10 +15,10 @@ use std::{
 };
 
 use mirakuru::{OutputExecutor, SimpleExecutor};
+use mirakuru_tests::hold::Hold;
 
 use crate::{
     PROGRAM, TEST_PROCESS,
-    hold::Hold,
     processes::{parent_of, unused_user},
     stubborn,
 };
@@ -36,7 +36,8 @@ fn runs_as_usual_beside(stdin: Stdio, other: Option<UnixStream>) {
     let hold = Hold::new();
     let mut child = Command::new(TEST_PROCESS)
         .arg("victim")
-        .args(["local", "return", PROGRAM, "holds", hold.path()])
+        .args(["local", "return"])
+        .args(hold.command(&[PROGRAM, "holds"]))
         .env(MARKER.0, MARKER.1)
         .stdin(stdin)
         .stdout(Stdio::piped())

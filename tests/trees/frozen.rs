@@ -9,11 +9,11 @@ use std::{
 };
 
 use mirakuru::{ErrorKind, OutputExecutor};
+use mirakuru_tests::hold::Hold;
 use nix::sys::signal::Signal;
 
 use crate::{
     PROGRAM, TEST_PROCESS,
-    hold::Hold,
     processes::{Process, parent_of},
     victim::Victim,
 };
@@ -46,7 +46,8 @@ impl Drop for Frozen {
 }
 
 fn holds(hold: &Hold) -> OutputExecutor {
-    OutputExecutor::new([PROGRAM, "holds", hold.path(), "2"], "holding").env("SCRATCH", "{tmpdir}")
+    OutputExecutor::new(hold.command(&[PROGRAM, "holds", "2"]), "holding")
+        .env("SCRATCH", "{tmpdir}")
 }
 
 /// What this gives within this time; it goes on behind the test's back where that is too late.
@@ -113,8 +114,8 @@ fn an_exit_leaves_nothing() {
     command
         .env("TMPDIR", hold.scratch())
         .env("STOP_TIMEOUT_MS", "0");
-    command.args(["forgotten", "return", PROGRAM, "holds"]);
-    let mut victim = Victim::start(command.args([hold.path(), "2"]));
+    command.args(["forgotten", "return"]);
+    let mut victim = Victim::start(command.args(hold.command(&[PROGRAM, "holds", "2"])));
     victim.supervisors[0].signal(Signal::SIGSTOP);
     let begin = Instant::now();
     victim.go_on();

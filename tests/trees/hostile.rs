@@ -7,15 +7,16 @@ use std::{
 };
 
 use mirakuru::{OutputExecutor, Signal};
+use mirakuru_tests::hold::Hold;
 
-use crate::{PROGRAM, TEST_PROCESS, hold::Hold, processes::Process};
+use crate::{PROGRAM, TEST_PROCESS, processes::Process};
 
 /// For a service that will not end when asked.
 const IMPATIENT: Duration = Duration::from_millis(200);
 /// What forks faster than it is killed is outrun within ten seconds; a margin for a busy machine.
 const OUTRUN: Duration = Duration::from_secs(15);
 
-fn started(words: &[&str], banner: &str) -> OutputExecutor {
+fn started(words: Vec<String>, banner: &str) -> OutputExecutor {
     let service = OutputExecutor::new(words, banner);
     service
         .stop_timeout(IMPATIENT)
@@ -26,7 +27,7 @@ fn started(words: &[&str], banner: &str) -> OutputExecutor {
 #[test]
 fn a_comet_that_forks_and_ends_all_the_time_is_outrun() {
     let hold = Hold::new();
-    let comet = started(&[PROGRAM, "forks_fast", hold.path()], "running");
+    let comet = started(hold.command(&[PROGRAM, "forks_fast"]), "running");
     let begin = Instant::now();
     comet.stop().expect("nothing is left");
     assert!(begin.elapsed() < OUTRUN);
@@ -37,7 +38,7 @@ fn a_comet_that_forks_and_ends_all_the_time_is_outrun() {
 fn four_comets_at_once_are_outrun() {
     let hold = Hold::new();
     let comets = started(
-        &[PROGRAM, "forks_fast", "--bomb", "4", hold.path()],
+        hold.command(&[PROGRAM, "forks_fast", "--bomb", "4"]),
         "running",
     );
     let begin = Instant::now();
@@ -49,7 +50,7 @@ fn four_comets_at_once_are_outrun() {
 #[test]
 fn a_chain_of_a_thousand_processes_is_stopped() {
     let hold = Hold::new();
-    let chain = started(&[PROGRAM, "chain", "1000", hold.path()], "chained");
+    let chain = started(hold.command(&[PROGRAM, "chain", "1000"]), "chained");
     chain.stop().expect("nothing is left");
     assert!(hold.is_free(), "a process of the chain is left");
 }
@@ -57,7 +58,7 @@ fn a_chain_of_a_thousand_processes_is_stopped() {
 #[test]
 fn a_chain_of_a_thousand_processes_is_killed() {
     let hold = Hold::new();
-    let chain = started(&[PROGRAM, "chain", "1000", hold.path()], "chained");
+    let chain = started(hold.command(&[PROGRAM, "chain", "1000"]), "chained");
     chain.kill().expect("nothing is left");
     assert!(hold.is_free(), "a process of the chain is left");
 }
@@ -66,7 +67,7 @@ fn a_chain_of_a_thousand_processes_is_killed() {
 fn a_daemon_whose_main_process_has_ended_is_asked_to_stop() {
     let hold = Hold::new();
     // Deaf, it would take the stop timeout; so it must have heard the signal.
-    let words = [PROGRAM, "leaves_daemon", "--hold", hold.path()];
+    let words = hold.command(&[PROGRAM, "leaves_daemon"]);
     let daemon = OutputExecutor::new(words, "daemon")
         .started()
         .expect("it starts");
@@ -87,15 +88,8 @@ fn a_daemon_whose_main_process_has_ended_is_asked_to_stop() {
 #[test]
 fn a_deaf_daemon_whose_main_process_has_ended_is_killed() {
     let hold = Hold::new();
-    let words = [
-        PROGRAM,
-        "leaves_daemon",
-        "--scrub",
-        "--ignore-term",
-        "--hold",
-        hold.path(),
-    ];
-    let daemon = started(&words, "daemon");
+    let words = [PROGRAM, "leaves_daemon", "--scrub", "--ignore-term"];
+    let daemon = started(hold.command(&words), "daemon");
     daemon
         .stop()
         .expect("a kill after the stop timeout is no error");
@@ -129,11 +123,8 @@ fn children_in_the_group_get_the_time_to_end_when_their_shell_has_ended() {
 #[test]
 fn a_deaf_child_of_a_main_process_that_ended_is_killed_after_the_stop_timeout() {
     let hold = Hold::new();
-    let script = format!(
-        "(trap '' TERM; exec '{PROGRAM}' holds '{}') & wait",
-        hold.path()
-    );
-    let service = OutputExecutor::new(script, "holding").shell(true);
+    let script = format!("(trap '' TERM; exec '{PROGRAM}' holds) & wait");
+    let service = OutputExecutor::new(hold.script(&script), "holding").shell(true);
     let service = service
         .stop_timeout(IMPATIENT)
         .started()
@@ -149,11 +140,8 @@ fn a_deaf_child_of_a_main_process_that_ended_is_killed_after_the_stop_timeout() 
 #[test]
 fn a_kill_signal_that_is_ignored_is_followed_by_kill() {
     let hold = Hold::new();
-    let script = format!(
-        "trap '' TERM QUIT; exec '{PROGRAM}' holds '{}' 2",
-        hold.path()
-    );
-    let service = OutputExecutor::new(script, "holding").shell(true);
+    let script = format!("trap '' TERM QUIT; exec '{PROGRAM}' holds 2");
+    let service = OutputExecutor::new(hold.script(&script), "holding").shell(true);
     let service = service.stop_timeout(IMPATIENT).kill_signal(Signal::QUIT);
     service.start().expect("it starts");
     service

@@ -1,5 +1,5 @@
 //! What becomes of process trees: nothing outlives its executor, nor the test process, however it
-//! ends. A file per behaviour; the last five are what they share.
+//! ends. A file per behaviour; the last three serve the others.
 #![cfg(target_os = "linux")]
 
 mod descriptors;
@@ -16,9 +16,6 @@ mod threads;
 mod users;
 mod whose_end;
 
-#[path = "../runners/cargo.rs"]
-mod cargo;
-mod hold;
 mod processes;
 mod stubborn;
 mod victim;

@@ -11,9 +11,11 @@ use std::{
     time::Duration,
 };
 
+use mirakuru_tests::hold::Hold;
+
 use nix::{sys::signal::Signal, unistd::Uid};
 
-use crate::{PROGRAM, TEST_PROCESS, hold::Hold, processes::unused_user, victim::Victim};
+use crate::{PROGRAM, TEST_PROCESS, processes::unused_user, victim::Victim};
 
 const SOON: Duration = Duration::from_secs(15);
 
@@ -34,10 +36,10 @@ fn removed_after(deed: impl FnOnce(&Victim)) {
     fs::set_permissions(&beside, Permissions::from_mode(0o500)).expect("own directory");
     fs::set_permissions(hold.scratch(), Permissions::from_mode(0o777)).expect("own directory");
 
-    let holds = hold.program_for_everyone(PROGRAM);
+    let program = hold.program_for_everyone(PROGRAM);
     let mut command = Command::new(hold.program_for_everyone(TEST_PROCESS));
     command.args(["victim", "local", "return", "sh", "-c", PROTECTS]);
-    command.args([&holds, "holds", hold.path()]);
+    command.args(hold.command(&[&program, "holds"]));
     command.env("TMPDIR", hold.scratch()).current_dir("/");
     if Uid::current().is_root() {
         let user = unused_user();
@@ -77,7 +79,7 @@ fn what_a_service_has_mounted_in_it_is_left_alone() {
     command
         .args(["--mount", TEST_PROCESS, "victim"])
         .args(["local", "return", "sh", "-c", mounts])
-        .args([PROGRAM, "holds", hold.path()])
+        .args(hold.command(&[PROGRAM, "holds"]))
         .env("TMPDIR", hold.scratch());
     let mut victim = Victim::start(&mut command);
     victim.go_on();

@@ -1,12 +1,14 @@
 //! A service that is hard to end.
 
+use mirakuru_tests::hold::command_holding;
+
 use crate::PROGRAM;
 
 /// A main process with a daemon in a session of its own, with nothing in its environment, that ignores
-/// what asks it to end: nobody but its supervisor finds it. Both hold the file that stands behind.
-pub(crate) const MANNER: [&str; 4] = ["--scrub", "--ignore-term", "--main-stays", "--hold"];
+/// what asks it to end: only its supervisor finds it. Both hold what they inherit.
+pub(crate) const MANNER: [&str; 4] = ["leaves_daemon", "--scrub", "--ignore-term", "--main-stays"];
 
-pub(crate) fn service(hold: &str) -> Vec<String> {
-    let words = [&[PROGRAM, "leaves_daemon"][..], &MANNER, &[hold]].concat();
-    words.into_iter().map(str::to_owned).collect()
+/// A command for it, with the pipe of this path.
+pub(crate) fn service(pipe: &str) -> Vec<String> {
+    command_holding(pipe, &[&[PROGRAM][..], &MANNER].concat())
 }

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use mirakuru::{ErrorKind, OutputExecutor, Signal};
+use mirakuru_tests::hold::Hold;
 
 use crate::{
     PROGRAM,
-    hold::Hold,
     processes::{Process, unused_user},
     stubborn::MANNER,
 };
@@ -18,7 +18,7 @@ const SOON: Duration = Duration::from_secs(15);
 fn the_whole_tree_of_another_user_is_gone() {
     let hold = Hold::new();
     let program = hold.program_for_everyone(PROGRAM);
-    let words = [&[&program, "leaves_daemon"][..], &MANNER, &[hold.path()]].concat();
+    let words = hold.command(&[&[&*program][..], &MANNER].concat());
     let service = OutputExecutor::new(words, "daemon").user("nobody").cwd("/");
     service.start().expect("it starts");
     assert!(!hold.is_free(), "the tree lives");
@@ -34,7 +34,7 @@ fn a_service_that_kills_everyone_of_its_user_kills_no_supervisor() {
     let user = unused_user();
     let hold = Hold::new();
     let program = hold.program_for_everyone(PROGRAM);
-    let bystander = OutputExecutor::new([&program, "holds", hold.path(), "2"], "holding")
+    let bystander = OutputExecutor::new(hold.command(&[&program, "holds", "2"]), "holding")
         .user(user)
         .cwd("/");
     bystander.start().expect("it starts");
