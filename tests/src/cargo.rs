@@ -1,11 +1,13 @@
 //! A cargo that a test runs, of which it reads what is said.
 
 use std::{
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, Stdio},
 };
 
-pub(crate) fn cargo() -> Command {
+/// A command for cargo in the package of these tests, without words.
+#[must_use]
+pub fn cargo() -> Command {
     let mut command = Command::new(env!("CARGO"));
     // What an outer nextest says to its tests is not meant for an inner one.
     let of_the_outer = std::env::vars_os().map(|(name, _)| name);
@@ -20,14 +22,16 @@ pub(crate) fn cargo() -> Command {
     command
 }
 
-pub(crate) fn package() -> &'static Path {
+/// The folder of the package of these tests.
+#[must_use]
+pub fn package() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Where this test was built, so that little is built anew.
-pub(crate) fn target_directory() -> PathBuf {
-    // The program of a helper lies in TARGET/PROFILE.
-    let helper = Path::new(env!("CARGO_BIN_EXE_holds"));
-    let target = helper.ancestors().nth(2).expect("an absolute path");
-    target.to_owned()
+/// The target folder that this program of a test was built in, so that little is built again.
+#[must_use]
+pub fn target_directory(program: &str) -> &Path {
+    // It lies in TARGET/PROFILE.
+    let target = Path::new(program).ancestors().nth(2);
+    target.expect("an absolute path")
 }

@@ -1,17 +1,12 @@
-//! A test process that does to its executor what it should not: `disturbs DEED FILE [FORK_FILE]`.
+//! A test process that does to its executor what it should not: `disturbs DEED PIPE [PIPE_OF_FORK]`.
 //!
-//! Its service is `holds FILE 2`. DEED is `ignores-signals` (SIGCHLD above all, and blocks some),
-//! `steals-statuses` (a thread calls `waitpid(-1)` all the time), or what a fork of it does:
-//! `fork-stays`, `fork-exits`, `fork-returns`, `fork-drops`, `fork-calls`, `fork-starts` (a service of
-//! its own on `FORK_FILE`, which it forgets). It prints facts, then `ready`, and returns from `main` at
-//! the end of its standard input.
-
-mod beside;
-mod single_threaded;
+//! Its service is `holds 2`, which has `PIPE` open. DEED is `ignores-signals` (SIGCHLD above all, and
+//! blocks some), `steals-statuses` (a thread calls `waitpid(-1)` all the time), or what a fork of it does:
+//! `fork-stays`, `fork-exits`, `fork-returns`, `fork-drops`, `fork-calls`, `fork-starts` (a service of its
+//! own, which has `PIPE_OF_FORK` open and which the fork forgets). It prints facts, then `ready`, and
+//! returns from `main` at the end of its standard input.
 
 use std::{
-    env,
-    error::Error,
     io::{self, Read},
     mem, process, thread,
     time::Duration,
@@ -26,23 +21,20 @@ use nix::{
     unistd::ForkResult,
 };
 
-use beside::beside;
+use crate::{Args, Outcome, fork, holds, programs};
 
 /// Signals 32 and 33 are glibc's own, and ignored by whatever its `posix_spawn` starts.
 const OF_THE_C_LIBRARY: u64 = 0b11 << 31;
 
-type Outcome = Result<(), Box<dyn Error>>;
-
-fn main() -> Outcome {
-    let mut args = env::args().skip(1);
+pub(crate) fn run(args: &mut Args) -> Outcome {
     let deed = args.next().ok_or("DEED is missing")?;
-    let file = args.next().ok_or("FILE is missing")?;
+    let pipe = args.next().ok_or("PIPE is missing")?;
     match deed.as_str() {
-        "ignores-signals" => ignores_signals(&file)?,
-        "steals-statuses" => steals_statuses(&file)?,
+        "ignores-signals" => ignores_signals(&pipe)?,
+        "steals-statuses" => steals_statuses(&pipe)?,
         _ => {
-            let fork_file = args.next().ok_or("FORK_FILE is missing")?;
-            return forks(&deed, &file, &fork_file);
+            let pipe_of_fork = args.next().ok_or("PIPE_OF_FORK is missing")?;
+            return forks(&deed, &pipe, &pipe_of_fork);
         }
     }
     wait_for_the_end()
@@ -54,15 +46,15 @@ fn wait_for_the_end() -> Outcome {
     Ok(())
 }
 
-fn holds(file: &str) -> OutputExecutor {
-    OutputExecutor::new([beside("holds").as_str(), file, "2"], "holding")
+fn service_holding(pipe: &str) -> OutputExecutor {
+    OutputExecutor::new(holds(pipe, "2"), "holding")
 }
 
 #[expect(
     unsafe_code,
     reason = "a signal's disposition is set by an unsafe call"
 )]
-fn ignores_signals(file: &str) -> Outcome {
+fn ignores_signals(pipe: &str) -> Outcome {
     let mut blocked = SigSet::empty();
     for ignored in [
         signal::Signal::SIGCHLD,
@@ -76,24 +68,24 @@ fn ignores_signals(file: &str) -> Outcome {
     blocked.add(signal::Signal::SIGUSR2);
     blocked.thread_block()?;
 
-    let service = holds(file).started()?;
+    let service = service_holding(pipe).started()?;
     println!("stopped {:?}", service.stop()?.exit_code());
 
-    let shown = OutputExecutor::new([beside("shows_environment")], "done").started()?;
+    let shown = OutputExecutor::new(programs(&["shows_environment"]), "done").started()?;
     for line in shown.output().text().lines() {
         if let Some((name @ ("SigBlk" | "SigIgn"), mask)) = line.split_once('=') {
             let mask = u64::from_str_radix(mask, 16)? & !OF_THE_C_LIBRARY;
             println!("{name} {mask:#x}");
         }
     }
-    let early = OutputExecutor::new([beside("exits").as_str(), "3"], "never");
+    let early = OutputExecutor::new(programs(&["exits", "3"]), "never");
     let error = early.start().err().ok_or("it was ready though it ended")?;
     let early = error.kind() == ErrorKind::ProcessExitedWithError;
     println!("ended early: {early} {:?}", error.exit_code());
     Ok(())
 }
 
-fn steals_statuses(file: &str) -> Outcome {
+fn steals_statuses(pipe: &str) -> Outcome {
     thread::spawn(|| {
         loop {
             if waitpid(None, None).is_err() {
@@ -102,16 +94,16 @@ fn steals_statuses(file: &str) -> Outcome {
         }
     });
     for _ in 0..20 {
-        let service = holds(file).started()?;
+        let service = service_holding(pipe).started()?;
         println!("stopped {:?}", service.stop()?.exit_code());
     }
     Ok(())
 }
 
-fn forks(deed: &str, file: &str, fork_file: &str) -> Outcome {
-    let service = holds(file).started()?;
-    let ForkResult::Parent { child } = single_threaded::fork()? else {
-        return in_the_fork(deed, service, fork_file);
+fn forks(deed: &str, pipe: &str, pipe_of_fork: &str) -> Outcome {
+    let service = service_holding(pipe).started()?;
+    let ForkResult::Parent { child } = fork()? else {
+        return in_the_fork(deed, service, pipe_of_fork);
     };
     println!("fork {child}");
     if deed == "fork-stays" {
@@ -126,7 +118,7 @@ fn forks(deed: &str, file: &str, fork_file: &str) -> Outcome {
     wait_for_the_end()
 }
 
-fn in_the_fork(deed: &str, service: OutputExecutor, fork_file: &str) -> Outcome {
+fn in_the_fork(deed: &str, service: OutputExecutor, pipe_of_fork: &str) -> Outcome {
     match deed {
         "fork-stays" => {
             thread::park_timeout(Duration::from_secs(60));
@@ -145,7 +137,7 @@ fn in_the_fork(deed: &str, service: OutputExecutor, fork_file: &str) -> Outcome 
             process::exit(i32::from(seen != (false, None, None)))
         }
         "fork-starts" => {
-            let own = holds(fork_file).started()?;
+            let own = service_holding(pipe_of_fork).started()?;
             let runs = own.running();
             mem::forget(own);
             process::exit(i32::from(!runs))

@@ -5,24 +5,19 @@
 //! after TIMES starts of each kind `after:`. It starts and drops executors of their own, restarts one, and
 //! lets starts fail.
 
-mod beside;
-
 use std::{
-    env,
-    error::Error,
-    fs,
+    env, fs,
     io::{self, BufRead, BufReader},
     process::{Command, Stdio},
     time::Duration,
 };
 
-use beside::beside;
 use mirakuru::{OutputExecutor, TcpExecutor};
 
-type Outcome<T = ()> = Result<T, Box<dyn Error>>;
+use crate::{Args, Outcome, programs};
 
-fn main() -> Outcome {
-    let times: usize = env::args().nth(1).ok_or("TIMES is missing")?.parse()?;
+pub(crate) fn run(args: &mut Args) -> Outcome {
+    let times: usize = args.next().ok_or("TIMES is missing")?.parse()?;
     println!("before: {}", count()?);
 
     let alone = descriptors_of_another_child()?;
@@ -32,14 +27,11 @@ fn main() -> Outcome {
         drop(holds().started()?);
         restarted.restart()?;
         fails(OutputExecutor::new(["/no such program"], "."))?;
-        fails(OutputExecutor::new(
-            [beside("exits").as_str(), "3"],
-            "never",
-        ))?;
+        fails(OutputExecutor::new(programs(&["exits", "3"]), "never"))?;
         fails(holds().cwd("/no such directory"))?;
     }
-    let listens = beside("listens_late");
-    let late = TcpExecutor::new([&listens, "{port}", "60000"], "127.0.0.1", 0);
+    let listens = programs(&["listens_late", "{port}", "60000"]);
+    let late = TcpExecutor::new(listens, "127.0.0.1", 0);
     let late = late.timeout(Duration::from_millis(50));
     late.start()
         .err()
@@ -51,9 +43,7 @@ fn main() -> Outcome {
 }
 
 fn holds() -> OutputExecutor {
-    // Its file is its own, in its private directory.
-    let words = [beside("holds").as_str(), "{tmpdir}/hold", "1"].map(str::to_owned);
-    OutputExecutor::new(words, "holding")
+    OutputExecutor::new(programs(&["holds", "1"]), "holding").env("SCRATCH", "{tmpdir}")
 }
 
 fn fails(executor: OutputExecutor) -> Outcome {
@@ -77,7 +67,9 @@ fn count() -> io::Result<String> {
 
 /// The descriptors that a child of ours, which is no service, has.
 fn descriptors_of_another_child() -> Outcome<String> {
-    let mut child = Command::new(beside("shows_environment"))
+    let shows = programs(&["shows_environment"]);
+    let mut child = Command::new(&shows[0])
+        .args(&shows[1..])
         .stdout(Stdio::piped())
         .spawn()?;
     let output = child.stdout.take().ok_or("piped")?;

@@ -1,13 +1,12 @@
-//! A test process at a limit: `reaches_limits LIMIT FILE HOLDS`.
+//! A test process at a limit: `reaches_limits LIMIT PIPE`.
 //!
-//! Its service is `HOLDS FILE`. LIMIT is `descriptors` (each number of free ones from none to nineteen),
-//! `processes` (needs root), `inodes` or `space` (of its temporary directory, which is full), or `lease` (the
-//! same, and the service has a port). It prints one line per start: `KIND: its reason; its help` in one
-//! line, or `started`; and in the end `left: ` with what it has more than before.
+//! Its service is `holds`, which has `PIPE` open. LIMIT is `descriptors` (each number of free ones from
+//! none to nineteen), `processes` (needs root), `inodes` or `space` (of its temporary directory, which is
+//! full), or `lease` (the same, and the service has a port). It prints one line per start: `KIND: its
+//! reason; its help` in one line, or `started`; and in the end `left: ` with what it has more than before.
 
 use std::{
     env,
-    error::Error,
     fs::{self, File},
     io,
     time::Duration,
@@ -19,14 +18,14 @@ use nix::{
     unistd::{Gid, Uid, setgid, setgroups, setuid},
 };
 
-type Outcome<T = ()> = Result<T, Box<dyn Error>>;
+use crate::{Args, Outcome, holds};
 
-fn main() -> Outcome {
-    let args: Vec<String> = env::args().skip(1).collect();
-    let [limit, file, holds] = &args[..] else {
-        return Err("LIMIT, FILE or HOLDS is missing".into());
+pub(crate) fn run(args: &mut Args) -> Outcome {
+    let args: Vec<String> = args.collect();
+    let [limit, pipe] = &args[..] else {
+        return Err("LIMIT or PIPE is missing".into());
     };
-    let service = || OutputExecutor::new([holds, file], "holding");
+    let service = || OutputExecutor::new(holds(pipe, "0"), "holding");
     let start = || tell(service().env("SCRATCH", "{tmpdir}"));
     let before = count()?;
     match limit.as_str() {

@@ -4,16 +4,13 @@
 //! Prints `held` once a service is ready, and the error where it cannot be started. It stops its
 //! services and ends at the end of its standard input.
 
-use std::{
-    env,
-    error::Error,
-    io::{self, Read},
-};
+use std::io::{self, Read};
 
 use mirakuru::{OnConflict, TcpExecutor};
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let mut args = env::args().skip(1);
+use crate::{Args, Outcome};
+
+pub(crate) fn run(args: &mut Args) -> Outcome {
     let policy = match args.next().as_deref() {
         Some("fail") => OnConflict::Fail,
         Some("wait") => OnConflict::Wait,

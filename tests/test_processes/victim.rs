@@ -8,9 +8,7 @@
 //! environment are the executor's; with `HANDLES_WINCH` it has a handler for SIGWINCH.
 
 use std::{
-    env,
-    error::Error,
-    fs,
+    env, fs,
     io::{self, Read},
     mem,
     os::unix::process::CommandExt,
@@ -26,10 +24,11 @@ use nix::sys::{
     signal::{SaFlags, SigAction, SigHandler, SigSet, Signal as Number, sigaction, signal},
 };
 
+use crate::{Args, Outcome, programs};
+
 static SERVICE: OnceLock<OutputExecutor> = OnceLock::new();
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let mut args = env::args().skip(1);
+pub(crate) fn run(args: &mut Args) -> Outcome {
     let holding = args.next().ok_or("HOLDING is missing")?;
     let ending = args.next().ok_or("ENDING is missing")?;
     let words: Vec<String> = args.collect();
@@ -114,15 +113,15 @@ fn service(words: &[String]) -> OutputExecutor {
 }
 
 /// Ends the process, unless it is to return from `main`.
-fn end(ending: &str) -> Result<(), Box<dyn Error>> {
+fn end(ending: &str) -> Outcome {
     match ending {
         "return" => Ok(()),
         "panic" => panic!("as asked"),
         "exit" | "exit-while-starting" => process::exit(0),
         "abort" => process::abort(),
         "exec" => {
-            let prints = env::current_exe()?.with_file_name("prints");
-            Err(Command::new(prints).arg("another program").exec().into())
+            let prints = programs(&["prints", "another program"]);
+            Err(Command::new(&prints[0]).args(&prints[1..]).exec().into())
         }
         _ => Err(format!("unknown ending {ending}").into()),
     }

@@ -1,27 +1,30 @@
 //! What an error tells, with what differs from run to run replaced.
 
-use std::{path::Path, sync::LazyLock};
+use std::{env, path::Path, sync::LazyLock};
 
 use mirakuru::Error;
-use regex::Regex;
+use regex::{Captures, Regex};
 
-use crate::programs::PRINTS;
-
-/// The whole text of an error, without the directory of the helper programs: pids are `PID`, times
+/// The whole text of an error, without the directory of the services' program: pids are `PID`, times
 /// are `TIME`.
-pub(crate) fn told(error: &Error) -> String {
+#[must_use]
+pub fn told(error: &Error) -> String {
     static PIDS: LazyLock<Regex> = LazyLock::new(|| regex(r"\bpid \d+"));
+    static PROGRAMS: LazyLock<Regex> = LazyLock::new(|| regex(r"(/[^\s:`']*/)programs\b"));
     static TIMES: LazyLock<Regex> = LazyLock::new(|| regex(r"how long:    [\d.]+ m?s\b"));
     let text = error.to_string();
     assert_eq!(text, format!("{error:?}"), "both tell the same story");
-    let text = text.replace(&directory_of_programs(), "");
+    let text = PROGRAMS.replace_all(&text, |found: &Captures| {
+        let is_ours = is_directory_of_programs(Path::new(&found[1]));
+        if is_ours { "programs" } else { &found[0] }.to_owned()
+    });
     let text = PIDS.replace_all(&text, "pid PID");
     TIMES.replace_all(&text, "how long:    TIME").into_owned()
 }
 
 /// Compares an error's text line by line; a line that ends with `*` stands for any that begins so.
 #[track_caller]
-pub(crate) fn assert_told<S: AsRef<str>>(error: &Error, expected: &[S]) {
+pub fn assert_told<S: AsRef<str>>(error: &Error, expected: &[S]) {
     let told = told(error);
     let same = |(line, expected): (&str, &S)| match expected.as_ref().strip_suffix('*') {
         Some(beginning) => line.starts_with(beginning),
@@ -37,16 +40,19 @@ pub(crate) fn assert_told<S: AsRef<str>>(error: &Error, expected: &[S]) {
 
 /// The error of an outcome that has to be one.
 #[track_caller]
-pub(crate) fn error_of<T>(outcome: mirakuru::Result<T>) -> Error {
+pub fn error_of<T>(outcome: mirakuru::Result<T>) -> Error {
     match outcome {
         Ok(_) => panic!("no error"),
         Err(error) => error,
     }
 }
 
-fn directory_of_programs() -> String {
-    let directory = Path::new(PRINTS).parent().expect("a path with a directory");
-    format!("{}/", directory.display())
+/// Whether this is the directory where the program of the services lies: that above the test binary.
+fn is_directory_of_programs(directory: &Path) -> bool {
+    let own = env::current_exe().expect("this binary");
+    // The binary's path is without links; the directory may have some.
+    let directory = directory.canonicalize();
+    directory.is_ok_and(|directory| own.ancestors().nth(2) == Some(&directory))
 }
 
 fn regex(pattern: &str) -> Regex {

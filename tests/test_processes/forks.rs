@@ -1,19 +1,17 @@
-//! A test process with a fork that uses what is its parent's: `forks DEED FILE`.
+//! A test process with a fork that uses what is its parent's: `forks DEED PIPE`.
 //!
-//! Its service is `holds FILE 2`. DEED is `reads` (the fork waits for output until the service has ended,
-//! which the parent does not look at before), `while-starting` (another thread is in a start when the
-//! process forks; the fork then makes every call), `while-looking` (other threads look at the service all
-//! the time while the process forks again and again; each fork looks at it once) or `has-a-slot` (the fork
-//! ends, and with it its copies of what is the thread's). It prints facts, and returns from `main`.
-
-mod beside;
+//! Its service is `holds 2`, which has `PIPE` open. DEED is `reads` (the fork waits for output until the
+//! service has ended, which the parent does not look at before), `while-starting` (another thread is in a
+//! start when the process forks; the fork then makes every call), `while-looking` (other threads look at
+//! the service all the time while the process forks again and again; each fork looks at it once) or
+//! `has-a-slot` (the fork ends, and with it its copies of what is the thread's). It prints facts, and
+//! returns from `main`.
 
 use std::{
     env,
-    error::Error,
-    fs::File,
+    fs::{File, OpenOptions},
     io::{self, PipeWriter, Read, Write},
-    os::fd::AsFd,
+    os::{fd::AsFd, unix::fs::OpenOptionsExt},
     panic::{self, AssertUnwindSafe},
     process,
     sync::{
@@ -25,48 +23,46 @@ use std::{
     time::Duration,
 };
 
-use beside::beside;
 use mirakuru::{Context, Executor, OutputExecutor, Readiness, Signal};
 use nix::{
-    fcntl::{Flock, FlockArg},
+    fcntl::OFlag,
     poll::{PollFd, PollFlags, PollTimeout, poll},
     sys::{
         signal::{self, kill},
         wait::waitpid,
     },
-    unistd::{ForkResult, fork},
+    unistd::ForkResult,
 };
+
+use crate::{Args, Outcome, fork, holds};
 
 /// For what takes no time at all.
 const SOON: Duration = Duration::from_secs(15);
 
-type Outcome = Result<(), Box<dyn Error>>;
-
-fn main() -> Outcome {
-    let mut args = env::args().skip(1);
+pub(crate) fn run(args: &mut Args) -> Outcome {
     let deed = args.next().ok_or("DEED is missing")?;
-    let file = args.next().ok_or("FILE is missing")?;
+    let pipe = args.next().ok_or("PIPE is missing")?;
     match deed.as_str() {
-        "reads" => reads(&file),
-        "while-starting" => while_starting(&file),
-        "while-looking" => while_looking(&file),
+        "reads" => reads(&pipe),
+        "while-starting" => while_starting(&pipe),
+        "while-looking" => while_looking(&pipe),
         "has-a-slot" => has_a_slot(),
         _ => Err(format!("unknown deed {deed}").into()),
     }
 }
 
-fn holds(file: &str) -> [String; 3] {
-    [beside("holds"), file.to_owned(), "2".to_owned()]
-}
-
-fn reads(file: &str) -> Outcome {
-    let service = OutputExecutor::new(holds(file), "holding").timeout(SOON);
+fn reads(pipe: &str) -> Outcome {
+    let service = OutputExecutor::new(holds(pipe, "2"), "holding").timeout(SOON);
     service.start()?;
     let (mut from_fork, mut to_parent) = io::pipe()?;
-    let ForkResult::Parent { child } = fork_here()? else {
+    let ForkResult::Parent { child } = fork()? else {
+        let pipe = OpenOptions::new()
+            .read(true)
+            .custom_flags(OFlag::O_NONBLOCK.bits())
+            .open(pipe)?;
         to_parent.write_all(b"reading")?;
         drop(to_parent);
-        while Flock::lock(File::open(file)?, FlockArg::LockExclusiveNonblock).is_err() {
+        while !is_free(&pipe)? {
             // At the end of the service at the latest it has been told of nothing more.
             drop(service.output().wait_for("never"));
         }
@@ -85,11 +81,19 @@ fn reads(file: &str) -> Outcome {
     Ok(())
 }
 
-fn while_starting(file: &str) -> Outcome {
+/// Whether no process holds this pipe any more. It was opened while one did; what is in it stays there.
+fn is_free(pipe: &File) -> nix::Result<bool> {
+    let mut fds = [PollFd::new(pipe.as_fd(), PollFlags::empty())];
+    poll(&mut fds, PollTimeout::ZERO)?;
+    let events = fds[0].revents();
+    Ok(events.is_some_and(|events| events.contains(PollFlags::POLLHUP)))
+}
+
+fn while_starting(pipe: &str) -> Outcome {
     let (asked, is_asked) = mpsc::channel();
     let (let_go, go_on) = mpsc::channel::<()>();
     let go_on = Mutex::new(go_on);
-    let service = Executor::when(holds(file), move |_: &Context| {
+    let service = Executor::when(holds(pipe, "2"), move |_: &Context| {
         let _ = asked.send(());
         // Until the other end is dropped.
         go_on.lock().is_ok_and(|go_on| go_on.recv().is_err())
@@ -110,10 +114,10 @@ fn while_starting(file: &str) -> Outcome {
     Ok(())
 }
 
-fn while_looking(file: &str) -> Outcome {
+fn while_looking(pipe: &str) -> Outcome {
     // Each is a race; `FORKS` gives it more.
     let forks = env::var("FORKS").map_or(Ok(600), |forks| forks.parse::<u32>())?;
-    let service = OutputExecutor::new(holds(file), "(?<word>hold)ing").started()?;
+    let service = OutputExecutor::new(holds(pipe, "2"), "(?<word>hold)ing").started()?;
     let look = |_| {
         let _ = (service.captured("word"), service.command(), service.pid());
         let _ = (service.running(), service.port(), service.output().text());
@@ -147,9 +151,9 @@ fn while_looking(file: &str) -> Outcome {
 }
 
 /// What a fork says that does this; it is no fork any more then.
-fn told_by_a_fork(deed: impl FnOnce(PipeWriter)) -> Result<String, Box<dyn Error>> {
+fn told_by_a_fork(deed: impl FnOnce(PipeWriter)) -> Outcome<String> {
     let (mut from_fork, to_parent) = io::pipe()?;
-    let ForkResult::Parent { child } = fork_here()? else {
+    let ForkResult::Parent { child } = fork()? else {
         deed(to_parent);
         process::exit(0);
     };
@@ -176,7 +180,7 @@ fn told_by_a_fork(deed: impl FnOnce(PipeWriter)) -> Result<String, Box<dyn Error
 
 fn has_a_slot() -> Outcome {
     let own = mirakuru::slot();
-    let ForkResult::Parent { child } = fork_here()? else {
+    let ForkResult::Parent { child } = fork()? else {
         // As a test's process ends: what is the thread's is dropped.
         process::exit(0);
     };
@@ -202,11 +206,4 @@ fn calls<R: Readiness>(service: &Executor<R>, mut told: PipeWriter) {
     tell("tmpdir", &|| drop(service.tmpdir()));
     tell("socket", &|| drop(service.socket()));
     tell("filename", &|| drop(service.filename()));
-}
-
-#[expect(unsafe_code, reason = "forking is the behaviour")]
-fn fork_here() -> nix::Result<ForkResult> {
-    // SAFETY: the child calls nothing but what may be called in a fork by our documentation, which is what
-    // is looked at, and what the C library keeps usable there (`malloc` among it).
-    unsafe { fork() }
 }

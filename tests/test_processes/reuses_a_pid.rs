@@ -1,12 +1,10 @@
 //! Gives the pid of a service's main process that has ended to another process, which then must not
-//! hear what the service is told: `reuses_a_pid LEAVES_DAEMON FILE`.
+//! hear what the service is told: `reuses_a_pid PIPE`.
 //!
-//! The daemon that it left holds FILE. It prints `heard nothing`, or what the other one came to. It needs
+//! The daemon that the service left has PIPE open. It prints `heard nothing`, or what the other one came to. It needs
 //! root, and a pid namespace of its own, where nobody else starts processes.
 
 use std::{
-    env,
-    error::Error,
     fs,
     io::{Read, Write},
     os::unix::process::CommandExt,
@@ -15,16 +13,16 @@ use std::{
 };
 
 use mirakuru::{OutputExecutor, Signal};
+use mirakuru_tests::hold::script_holding;
 
-type Outcome<T = ()> = Result<T, Box<dyn Error>>;
+use crate::{Args, Outcome, programs};
 
-fn main() -> Outcome {
-    let args: Vec<String> = env::args().skip(1).collect();
-    let [leaves_daemon, file] = &args[..] else {
-        return Err("LEAVES_DAEMON or FILE is missing".into());
-    };
-    let script = format!("echo main $$; exec '{leaves_daemon}' --ignore-term --hold '{file}'");
-    let service = OutputExecutor::new(["sh", "-c", &script], "daemon")
+pub(crate) fn run(args: &mut Args) -> Outcome {
+    let pipe = args.next().ok_or("PIPE is missing")?;
+    let daemon = programs(&["leaves_daemon", "--ignore-term"]);
+    let script = script_holding(&pipe, "echo main $$; exec \"$0\" \"$@\"");
+    let words = ["sh", "-c", &script].map(str::to_owned);
+    let service = OutputExecutor::new([&words[..], &daemon].concat(), "daemon")
         .stop_timeout(Duration::from_millis(200))
         .started()?;
     service.wait_for(|| service.exit_code() == Some(0))?;

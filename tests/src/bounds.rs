@@ -11,7 +11,7 @@ const SOON: Duration = Duration::from_secs(20);
 
 /// Runs what is to return at once, and not at a deadline, all of which are later than this bound.
 #[track_caller]
-pub(crate) fn at_once<T>(run: impl FnOnce() -> T) -> T {
+pub fn at_once<T>(run: impl FnOnce() -> T) -> T {
     let begin = Instant::now();
     let outcome = run();
     let elapsed = begin.elapsed();
@@ -21,7 +21,7 @@ pub(crate) fn at_once<T>(run: impl FnOnce() -> T) -> T {
 
 /// Fails where this does not come to an end; a test that hangs would hold up all others.
 #[track_caller]
-pub(crate) fn comes_to_an_end<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> T {
+pub fn comes_to_an_end<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> T {
     let (send, receive) = mpsc::channel();
     thread::spawn(move || send.send(run()));
     let outcome = receive.recv_timeout(SOON);
