@@ -243,6 +243,10 @@ pub(crate) fn status(code: u64) -> Result<(), String> {
     }
 }
 
+pub(crate) fn method(text: &str) -> Result<(), String> {
+    token("HTTP method", text)
+}
+
 /// A token, by RFC 9110.
 pub(crate) fn token(what: &str, text: &str) -> Result<(), String> {
     let is_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
