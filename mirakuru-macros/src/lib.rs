@@ -13,6 +13,7 @@ mod harness;
 mod model;
 mod options;
 mod panics;
+mod placeholder;
 mod validate;
 
 use proc_macro2::{Span, TokenStream};

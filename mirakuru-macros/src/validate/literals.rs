@@ -1,6 +1,8 @@
 //! Checks the literals of one shape each. Only a literal can be wrong here: the compiler and the start
 //! check every other expression.
 
+use std::time::Duration;
+
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
@@ -81,18 +83,24 @@ pub(super) fn status(expr: &Expr) -> Result<(), String> {
 }
 
 pub(super) fn time(expr: &Expr, door: &TokenStream) -> Result<TokenStream, String> {
-    let written = expr.to_token_stream().to_string().replace("- ", "-");
     let time = match without_minus(expr) {
-        Expr::Lit(_) if matches!(expr, Expr::Unary(_)) => check::time(&written),
+        Expr::Lit(_) if matches!(expr, Expr::Unary(_)) => None,
         Expr::Lit(ExprLit { lit, .. }) => match lit {
-            Lit::Str(text) => check::time(&text.value()),
-            Lit::Int(seconds) => check::time(&format!("{}s", seconds.base10_digits())),
-            Lit::Float(seconds) => check::time(&format!("{}s", seconds.base10_digits())),
-            _ => check::time(&written),
+            Lit::Str(text) => Some(check::time(&text.value())?),
+            Lit::Int(seconds) => seconds.base10_parse().map(Duration::from_secs).ok(),
+            Lit::Float(seconds) => {
+                let seconds = seconds.base10_parse().ok();
+                seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+            }
+            _ => None,
         },
         _ => return Ok(quote!(#door::duration(#expr))),
     };
-    let (seconds, nanos) = time.map(|time| (time.as_secs(), time.subsec_nanos()))?;
+    let Some(time) = time else {
+        let written = expr.to_token_stream().to_string().replace("- ", "-");
+        return Err(check::no_time(&written));
+    };
+    let (seconds, nanos) = (time.as_secs(), time.subsec_nanos());
     Ok(quote_spanned!(expr.span()=> #door::core::time::Duration::new(#seconds, #nanos)))
 }
 
@@ -190,5 +198,20 @@ pub(super) fn literals(expr: &Expr) -> Vec<&LitStr> {
     match expr {
         Expr::Array(array) => array.elems.iter().filter_map(literal).collect(),
         _ => literal(expr).into_iter().collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_are_those_that_the_runtime_counts() {
+        for (literal, seconds, nanos) in include!("../../../tests/rules/seconds.rs") {
+            let (seconds, nanos): (u64, u32) = (seconds, nanos);
+            let found = time(&syn::parse_str(literal).unwrap(), &quote!(door)).unwrap();
+            let expected = quote!(door::core::time::Duration::new(#seconds, #nanos));
+            assert_eq!(found.to_string(), expected.to_string(), "{literal}");
+        }
     }
 }

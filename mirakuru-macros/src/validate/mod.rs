@@ -12,6 +12,7 @@ use crate::args::{Args, Mistakes, Value, Written};
 use crate::check;
 use crate::model::{Kind, Options, Process};
 use crate::options::{self, OPTIONS, Row, Scope, Shape};
+use crate::placeholder;
 
 use literals::literal;
 
@@ -225,7 +226,7 @@ fn unknown(key: &str) -> String {
 
 /// Whether `{port}` stands in it, as far as can be seen; a name that is none may be meant so.
 fn may_name_port(expr: &Expr) -> bool {
-    let names = |text: &LitStr| check::may_name_port(&text.value());
+    let names = |text: &LitStr| placeholder::may_name_port(&text.value());
     match expr {
         Expr::Lit(_) => literal(expr).is_some_and(names),
         Expr::Array(array) => array

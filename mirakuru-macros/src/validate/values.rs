@@ -15,6 +15,7 @@ use crate::args::Pair;
 use crate::check;
 use crate::command;
 use crate::options::{Map, Shape};
+use crate::placeholder;
 
 impl Reader<'_> {
     pub(super) fn command(&mut self, source: &Expr) {
@@ -58,7 +59,7 @@ impl Reader<'_> {
     /// Checks the placeholders of every literal in it.
     fn placeholders(&mut self, expr: &Expr) {
         for text in literals(expr) {
-            for mistake in check::text(&text.value(), self.bindings) {
+            for mistake in placeholder::text(&text.value(), self.bindings) {
                 self.mistakes.on(text, mistake);
             }
         }
@@ -107,7 +108,7 @@ impl Reader<'_> {
             Some(name) if self.bindings.contains(&name) => Err(format!(
                 "an attribute before this one is bound to `{name}` already"
             )),
-            Some(name) if check::is_word(&name) => Ok(()),
+            Some(name) if placeholder::is_word(&name) => Ok(()),
             Some(name) => Err(format!(
                 "`{{{name}.port}}` would be no placeholder: write a lower-case name, as in `bind = db`"
             )),
