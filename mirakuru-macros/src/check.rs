@@ -72,7 +72,9 @@ pub(crate) fn url(text: &str) -> Result<(), String> {
     }
     let is_address = host.starts_with('[') && host.ends_with(']') && host.len() > 2;
     if !is_address && host.contains([' ', '<', '>', '[', ']', '^', '|', ':']) {
-        return Err(format!("`{host}` cannot be the host of a URL: {example}"));
+        return Err(format!(
+            "`{host_and_port}` cannot be the host and port of a URL: {example}"
+        ));
     }
     let is_number = port.bytes().all(|byte| byte.is_ascii_digit());
     if port.is_empty() || is_number && port.parse::<u16>().is_ok() {
