@@ -11,12 +11,14 @@ mod fallback;
 mod function;
 mod harness;
 mod model;
+mod options;
 mod panics;
+mod placeholder;
 mod validate;
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote;
-use syn::{Error, ItemFn, Path, parse_quote};
+use syn::{Error, ItemFn};
 
 use args::Mistakes;
 
@@ -197,20 +199,19 @@ fn attribute(args: TokenStream, item: &TokenStream) -> TokenStream {
     all.extend(function::gather(&mut item, &mut mistakes));
     let count = all.len();
     let parameters = function::parameters(&item);
+    let door = validate::door(&all);
     let mut bindings = Vec::new();
     let processes: Vec<_> = all
         .into_iter()
-        .filter_map(|args| validate::process(args, &parameters, &mut bindings, &mut mistakes))
+        .filter_map(|args| {
+            validate::process(args, &door, &parameters, &mut bindings, &mut mistakes)
+        })
         .collect();
-    let krate = processes
-        .iter()
-        .find_map(|process| process.options.krate.clone());
-    let krate: Path = krate.unwrap_or_else(|| parse_quote!(::mirakuru));
     let original = item.clone();
     let function = function::read(item, count, &mut mistakes);
     match mistakes.into_error() {
         Some(error) => fallback::emit(&error, original),
-        None => expand::expand(function, &processes, &krate),
+        None => expand::expand(function, &processes, door),
     }
 }
 

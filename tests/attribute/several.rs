@@ -101,3 +101,12 @@ fn a_later_one_uses_what_an_earlier_one_has(
     let expected = format!("postgres://{addr}/ {} http://{addr}\n", tmpdir.display());
     assert_eq!(third.output().text(), expected);
 }
+
+#[with_process(simple = "sleep 60", bind = first)]
+#[with_process(output = [PRINTS, "{first.socket} {first.pidfile}"], banner = "^/")]
+#[test]
+fn a_later_one_uses_the_paths_of_an_earlier_one(first: &SimpleExecutor, second: &OutputExecutor) {
+    let (socket, pidfile) = (first.socket(), first.filename());
+    let expected = format!("{} {}\n", socket.display(), pidfile.display());
+    assert_eq!(second.output().text(), expected);
+}

@@ -191,4 +191,30 @@ mod tests {
         assert!(uses("a{port}".as_ref(), "port"));
         assert!(!uses("${port} {{port}} port".as_ref(), "port"));
     }
+
+    #[test]
+    fn placeholders_are_those_that_the_attribute_finds() {
+        for (text, names) in include!("../../../tests/rules/placeholders.rs") {
+            let found: Vec<_> = pieces(text)
+                .filter_map(|piece| match piece {
+                    Piece::Name(name) => Some(name),
+                    Piece::Text(_) => None,
+                })
+                .collect();
+            assert_eq!(found.join(" "), names, "{text}");
+        }
+    }
+
+    #[test]
+    fn known_names_are_those_that_the_attribute_knows() {
+        let place = Place {
+            socket: Some("/t/s".into()),
+            pidfile: Some("/t/p".into()),
+            ..place()
+        };
+        for (name, is_known) in include!("../../../tests/rules/names.rs") {
+            let filled = place.fill(&format!("{{{name}}}"));
+            assert_eq!(filled.is_ok(), is_known, "{name}");
+        }
+    }
 }

@@ -123,3 +123,15 @@ pub(super) fn advice_for(errno: Option<i32>) -> Option<String> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_variables_where_the_attribute_says_so() {
+        for (word, is_variable) in include!("../../../tests/rules/assignments.rs") {
+            assert_eq!(is_assignment(word), is_variable, "{word:?}");
+        }
+    }
+}
