@@ -1,5 +1,5 @@
 //! The table of the attribute's options. An option is one row here and one line in the documentation
-//! of `lib.rs`: parsing, checking and expansion follow from the row.
+//! of `with_process.md`: parsing, checking and expansion follow from the row.
 
 use Scope::{Every, EveryNew, One};
 
@@ -181,9 +181,10 @@ mod tests {
 
     /// Reads a table of the documentation: the cells of each row.
     fn table(heading: &str) -> Vec<Vec<&'static str>> {
-        let after = include_str!("lib.rs").split(heading).nth(1).unwrap();
-        let lines = after.lines().map(|line| line.trim_start_matches("/// "));
-        lines
+        let documentation = include_str!("with_process.md");
+        let after = documentation.split(heading).nth(1).unwrap();
+        after
+            .lines()
             .skip_while(|line| !line.starts_with('|'))
             .take_while(|line| line.starts_with('|'))
             .skip(2)
@@ -193,7 +194,7 @@ mod tests {
 
     #[test]
     fn documentation_lists_each_option_with_its_kinds() {
-        let documented: Vec<_> = table("/// # Options\n")
+        let documented: Vec<_> = table("# Options\n")
             .iter()
             .map(|cells| (cells[0].to_owned(), cells[1].to_owned()))
             .collect();
@@ -213,7 +214,7 @@ mod tests {
 
     #[test]
     fn documentation_lists_each_kind() {
-        let documented: Vec<_> = table("/// # The process\n")
+        let documented: Vec<_> = table("# The process\n")
             .iter()
             .filter_map(|cells| cells[0].trim_matches('`').split(' ').next())
             .collect();

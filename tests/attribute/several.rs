@@ -103,7 +103,7 @@ fn a_later_one_uses_what_an_earlier_one_has(
 }
 
 #[with_process(simple = "sleep 60", bind = first)]
-#[with_process(output = [PRINTS, "{first.socket} {first.pidfile}"], banner = "^/")]
+#[with_process(output = [PROGRAM, "prints", "{first.socket} {first.pidfile}"], banner = "^/")]
 #[test]
 fn a_later_one_uses_the_paths_of_an_earlier_one(first: &SimpleExecutor, second: &OutputExecutor) {
     let (socket, pidfile) = (first.socket(), first.filename());

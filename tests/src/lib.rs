@@ -13,6 +13,6 @@ pub mod told;
 /// The attribute's own package does not: it would depend on the library, and cargo would build the library
 /// and its dependencies once more, as the dependencies of a compiler plug-in have features of their own.
 #[cfg(doctest)]
-#[doc = include_str!(concat!(env!("OUT_DIR"), "/attribute.md"))]
+#[doc = include_str!("../../mirakuru-macros/src/with_process.md")]
 #[derive(Debug)]
 pub struct Attribute;

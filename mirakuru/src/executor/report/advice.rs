@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn words_are_variables_where_the_attribute_says_so() {
-        for (word, is_variable) in include!("../../../tests/rules/assignments.rs") {
+        for (word, is_variable) in include!("../../../../tests/rules/assignments.rs") {
             assert_eq!(is_assignment(word), is_variable, "{word:?}");
         }
     }
