@@ -174,10 +174,10 @@ impl Reader<'_> {
             }
             return None;
         };
-        if !self.incomplete
-            && let Some(missing) = self.missing(&started)
-        {
-            self.mistakes.at(started.key.span(), missing);
+        if !self.incomplete {
+            if let Some(missing) = self.missing(&started) {
+                self.mistakes.at(started.key.span(), missing);
+            }
         }
         Some(Process {
             kind: started.kind,

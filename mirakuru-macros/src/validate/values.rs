@@ -25,10 +25,10 @@ impl Reader<'_> {
                 for word in array.elems.iter().filter(|word| is_no_text(word)) {
                     self.mistakes.on(word, shape);
                 }
-                if let Some(program) = array.elems.first().and_then(literal)
-                    && let Err(mistake) = command::program(&program.value(), self.shell)
-                {
-                    self.mistakes.on(program, mistake);
+                if let Some(program) = array.elems.first().and_then(literal) {
+                    if let Err(mistake) = command::program(&program.value(), self.shell) {
+                        self.mistakes.on(program, mistake);
+                    }
                 }
                 array.elems.is_empty().then(|| command::EMPTY.to_owned())
             }

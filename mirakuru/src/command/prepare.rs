@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::path::Path;
 
 use super::line::{CommandLine, quote};
 use super::{EnvChange, Place, Shape, user};
@@ -87,13 +88,13 @@ fn environment(
                 if bytes.is_empty() || bytes.contains(&b'=') || bytes.contains(&0) {
                     return Err(format!(
                         "\"{}\" cannot be the name of an environment variable",
-                        name.display()
+                        Path::new(name).display()
                     ));
                 }
                 if value.as_encoded_bytes().contains(&0) {
                     return Err(format!(
                         "the value of the environment variable \"{}\" holds a NUL byte",
-                        name.display()
+                        Path::new(name).display()
                     ));
                 }
                 env.insert(name.clone(), place.fill_os(value)?);
