@@ -21,7 +21,7 @@ use std::time::Duration;
 pub(crate) use state::State;
 
 use crate::protocol::frames::{self, Inbox};
-use crate::protocol::{HANDSHAKE, MARK, Request};
+use crate::protocol::{HANDSHAKE, MARK, Request, Wire};
 use crate::sys::{self, ProcessFd};
 use crate::wait::Deadline;
 use exit::Permit;
@@ -163,6 +163,6 @@ impl Link {
         deadline: Deadline,
     ) -> io::Result<()> {
         let _whole_frame = self.sending.lock().unwrap_or_else(PoisonError::into_inner);
-        frames::send(&self.socket, &request.encode(), fds, deadline)
+        frames::send(&self.socket, &request.to_bytes(), fds, deadline)
     }
 }

@@ -14,8 +14,8 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags};
 
 use super::{Link, SUPERVISOR_BOUND, State};
-use crate::protocol::Event;
 use crate::protocol::frames::{Arrived, Inbox};
+use crate::protocol::{Event, Wire};
 use crate::sys;
 use crate::wait::Deadline;
 
@@ -194,7 +194,7 @@ pub(super) fn take_in(socket: &UnixStream, inbox: &mut Inbox) -> Read {
     };
     let mut events = Vec::new();
     while let Some(frame) = inbox.next() {
-        match Event::decode(&frame.bytes) {
+        match Event::from_bytes(&frame.bytes) {
             Some(event) => events.push((event, frame.fds)),
             // Not our supervisor's: there is no way on.
             None => ended = true,
@@ -260,7 +260,7 @@ mod tests {
         let (link, other_end) = link();
         take(&link);
         let soon = Deadline::after(SUPERVISOR_BOUND);
-        frames::send(&other_end, &Event::Began.encode(), &[], soon).expect("there is room");
+        frames::send(&other_end, &Event::Began.to_bytes(), &[], soon).expect("there is room");
         let looks = AtomicUsize::new(0);
         thread::scope(|scope| {
             // As `look` does.

@@ -1,7 +1,7 @@
-//! What the test process and a supervisor say to each other: every message of both ends.
+//! Defines every message between a test process and a supervisor.
 //!
-//! How a message becomes bytes is [`encoding`](super::encoding)'s, frames and descriptors are
-//! [`frames`](super::frames)'s.
+//! A test process sends a [`Call`], and a supervisor sends a [`Message`]. [`codec`](super::codec) derives their
+//! bytes from these definitions, and [`frames`](super::frames) carries the bytes and descriptors.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use nix::libc;
 
+use super::codec::{Wire, wire};
 use crate::limits::Resource;
 
 /// The environment variable that marks every process of a tree with its supervisor's name.
@@ -30,6 +31,7 @@ pub(crate) const KILL_BOUND: Duration = Duration::from_secs(10);
 /// How long a tree may take to stop once its test process was killed.
 pub(crate) const GRACE: Duration = Duration::from_secs(2);
 
+wire! {
 /// Who a service runs as.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Identity {
@@ -44,9 +46,9 @@ pub(crate) enum Directory {
     /// Where the supervisor stands: the test process's own directory is gone.
     Root,
     /// The test process's own: entered with its rights, as by any child of it.
-    Inherited(PathBuf),
+    Inherited(path: PathBuf),
     /// The one asked for: entered with the service's rights.
-    Given(PathBuf),
+    Given(path: PathBuf),
 }
 
 /// One standard stream of a service. What is `Given` or `Captured` travels as a descriptor with
@@ -107,28 +109,6 @@ pub(crate) struct StopPlan {
     pub(crate) patience: Duration,
 }
 
-impl StopPlan {
-    /// The end of a tree that nobody owes anything, not even the kill signal that it asked for.
-    pub(crate) const ABRUPT: Self = Self {
-        signal: libc::SIGKILL,
-        whole_tree: true,
-        kill_signal: libc::SIGKILL,
-        patience: Duration::ZERO,
-    };
-
-    /// The kill of what this plan would stop.
-    pub(crate) const fn kill(self) -> Self {
-        if self.kill_signal == libc::SIGKILL {
-            return Self::ABRUPT;
-        }
-        Self {
-            signal: self.kill_signal,
-            patience: self.patience,
-            ..Self::ABRUPT
-        }
-    }
-}
-
 /// A captured stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stream {
@@ -149,10 +129,10 @@ pub(crate) enum Request {
         holder: String,
     },
     /// Gives the lease on this port back.
-    Release(u16),
+    Release(port: u16),
     /// A private directory below this one; owned by the service's user.
-    MakeDirectory(PathBuf),
-    Launch(Box<Launch>),
+    MakeDirectory(parent: PathBuf),
+    Launch(launch: Box<Launch>),
     /// From now on this process, the runner, is the owner, and others may come by this socket.
     Share {
         runner: u32,
@@ -162,23 +142,23 @@ pub(crate) enum Request {
     },
     /// What whoever comes later is told of the service that is ready. Answered, as from then on every
     /// other test process is to know it.
-    Describe(Description),
+    Describe(description: Description),
     /// One [`Event::Service`].
     Attach,
     /// All that is printed by now is to be in the files; the answer has this number.
-    Drain(u64),
+    Drain(number: u64),
     /// A signal to the service's process group.
-    Signal(i32),
-    Stop(StopPlan),
+    Signal(signal: i32),
+    Stop(plan: StopPlan),
     /// One [`Event::Output`] as soon as the stream holds more bytes than this.
-    WatchOutput(Stream, u64),
+    WatchOutput(stream: Stream, seen: u64),
     /// One [`Event::Path`] as soon as something changes beside this path, or has since the last
     /// one was told.
-    WatchPath(PathBuf),
+    WatchPath(path: PathBuf),
     /// What changes beside the path is of no interest any more.
     ForgetPath,
     /// When the service was ready, in microseconds of the monotonic clock: for its row in a timeline.
-    Ready(u64),
+    Ready(at: u64),
     /// The output of the service and its private directory stay.
     Keep,
     /// The end: clean up and leave.
@@ -190,36 +170,36 @@ pub(crate) enum Request {
 pub(crate) enum Event {
     /// It is there; its own process descriptor travels along.
     Hello,
-    Directory(Result<PathBuf, Failure>),
+    Directory(made: Result<PathBuf, Failure>),
     /// The greeting of who came by the socket of a run: the supervisor's name.
-    Named(String),
-    Shared(Result<(), Failure>),
+    Named(name: String),
+    Shared(shared: Result<(), Failure>),
     /// The answer to [`Request::Attach`]; the captured files travel along.
-    Service(Box<Service>),
+    Service(service: Box<Service>),
     /// The answer to [`Request::Describe`].
     Described,
     /// The answer to [`Request::Drain`].
-    Drained(u64),
+    Drained(number: u64),
     /// Another test process has started the service anew.
     Began,
     /// Another test process has it stopped: it is on its way down.
     Ending,
     /// The answer to [`Request::Lease`].
-    Leased(Leased),
+    Leased(leased: Leased),
     /// The answer to [`Request::Release`].
-    Released(u16),
-    Launched(Result<u32, Failure>),
+    Released(port: u16),
+    Launched(launched: Result<u32, Failure>),
     /// The main process ended, with this code; negative for a signal's number. All that it had
     /// printed is in the files.
-    Exited(i32),
+    Exited(code: i32),
     /// No process of the tree is left, though nobody asked for it.
     Empty,
-    Output(Stream),
+    Output(stream: Stream),
     Path,
     /// Captured output could not be written.
-    OutputLost(Failure),
+    OutputLost(failure: Failure),
     /// The answer to [`Request::Stop`].
-    Gone(Gone),
+    Gone(gone: Gone),
 }
 
 /// How a stop went.
@@ -264,10 +244,10 @@ pub(crate) struct Description {
 /// What came of asking for a lease.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Leased {
-    Granted(u16),
+    Granted(port: u16),
     /// Somebody else has the port: who, for people.
-    Elsewhere(String),
-    Refused(Failure),
+    Elsewhere(holder: String),
+    Refused(failure: Failure),
 }
 
 /// A system call that failed, and at what.
@@ -275,6 +255,29 @@ pub(crate) enum Leased {
 pub(crate) struct Failure {
     pub(crate) step: String,
     pub(crate) errno: i32,
+}
+}
+
+impl StopPlan {
+    /// The end of a tree that nobody owes anything, not even the kill signal that it asked for.
+    pub(crate) const ABRUPT: Self = Self {
+        signal: libc::SIGKILL,
+        whole_tree: true,
+        kill_signal: libc::SIGKILL,
+        patience: Duration::ZERO,
+    };
+
+    /// The kill of what this plan would stop.
+    pub(crate) const fn kill(self) -> Self {
+        if self.kill_signal == libc::SIGKILL {
+            return Self::ABRUPT;
+        }
+        Self {
+            signal: self.kill_signal,
+            patience: self.patience,
+            ..Self::ABRUPT
+        }
+    }
 }
 
 impl std::fmt::Display for Failure {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::protocol::frames::{self, Arrived, Frame, Inbox};
-use crate::protocol::{Event, KILL_BOUND};
+use crate::protocol::{Event, KILL_BOUND, Wire};
 use crate::wait::Deadline;
 
 /// One test process.
@@ -141,7 +141,12 @@ impl Clients {
         let Some(client) = self.get(id) else {
             return;
         };
-        let sent = frames::send(&client.stream, &event.encode(), fds, Deadline::after(bound));
+        let sent = frames::send(
+            &client.stream,
+            &event.to_bytes(),
+            fds,
+            Deadline::after(bound),
+        );
         if sent.is_err() && shared {
             self.remove(id);
         }

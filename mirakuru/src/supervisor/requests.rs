@@ -14,7 +14,7 @@ use super::serve::{PathWatch, Server};
 use super::timeline::Timeline;
 use super::tree::Tree;
 use crate::port::{self, Lease, Taken};
-use crate::protocol::{Event, Failure, Launch, Leased, Request, Service};
+use crate::protocol::{Event, Failure, Launch, Leased, Request, Service, Wire};
 use crate::sys::{self, ProcessFd};
 use crate::tmpdir;
 
@@ -28,7 +28,7 @@ impl Server {
             let received = self.clients.receive(id);
             self.clients.asking = id;
             for frame in received.frames {
-                match Request::decode(&frame.bytes) {
+                match Request::from_bytes(&frame.bytes) {
                     Some(Request::Launch(order)) => self.launch(&order, frame.fds),
                     Some(request) => self.serve(request),
                     None => self.lose(id),
