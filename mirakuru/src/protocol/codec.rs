@@ -272,7 +272,9 @@ impl<T: Wire, E: Wire> Wire for Result<T, E> {
 impl<T: Wire> Wire for Vec<T> {
     fn encode(&self, to: &mut Vec<u8>) {
         encode_len(self.len(), to);
-        self.iter().for_each(|item| item.encode(to));
+        for item in self {
+            item.encode(to);
+        }
     }
 
     fn decode(from: &mut &[u8]) -> Option<Self> {
@@ -283,7 +285,9 @@ impl<T: Wire> Wire for Vec<T> {
 
 impl<T: Wire, const N: usize> Wire for [T; N] {
     fn encode(&self, to: &mut Vec<u8>) {
-        self.iter().for_each(|item| item.encode(to));
+        for item in self {
+            item.encode(to);
+        }
     }
 
     fn decode(from: &mut &[u8]) -> Option<Self> {

@@ -8,6 +8,8 @@ pub(crate) mod capture;
 mod codec;
 pub(crate) mod frames;
 mod messages;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use codec::Wire;
 pub(crate) use messages::*;
