@@ -14,7 +14,7 @@ use crate::error::Result;
 use crate::link::{Link, State};
 use crate::locks::FileLock;
 use crate::output::Capture;
-use crate::protocol::{Description, StopPlan, Stream};
+use crate::protocol::{StopPlan, Stream};
 use crate::readiness::{Context, Readiness, Situation};
 use crate::run::RunPlace;
 use crate::wait::Deadline;
@@ -62,7 +62,7 @@ impl<R: Readiness> Executor<R> {
         if let Some(link) = self.session.shared_link()
             && !link.look(|state| state.lost)
         {
-            link.stop(StopPlan::ABRUPT);
+            link.stop(StopPlan::ABRUPT, None);
         }
     }
 
@@ -108,12 +108,11 @@ impl<R: Readiness> Executor<R> {
             Some(Ok(())) => {
                 // From now on the run has the port, and any of its processes may give it back.
                 self.session.hand_over_port();
-                self.describe(&run);
                 Ok(())
             }
             Some(Err(failure)) => {
                 // Nobody would know of it.
-                self.session.bring_down(&run, run.plan.kill());
+                self.session.bring_down(&run, run.plan.kill(), None);
                 self.give_back();
                 Err(self.refused("share it with the run", failure.error()))
             }
@@ -121,22 +120,14 @@ impl<R: Readiness> Executor<R> {
         }
     }
 
-    /// Tells whoever comes later what only this process knows.
-    pub(super) fn describe(&self, run: &Run) {
-        if !run.link.is_shared() {
-            return;
-        }
+    /// Reports to the supervisor what only this process knows of a service that is ready.
+    pub(super) fn report_ready(run: &Run) {
         let begin = |stream| {
             let capture = run.context.captured_stream(stream);
             capture.map_or(0, |capture| capture.begin())
         };
-        run.link.describe(Description {
-            command: self.command(),
-            words: self.command_parts(),
-            port: run.context.port(),
-            captured: run.context.all_captured(),
-            begins: [begin(Stream::Stdout), begin(Stream::Stderr)],
-        });
+        let begins = [begin(Stream::Stdout), begin(Stream::Stderr)];
+        run.link.report_ready(run.context.all_captured(), begins);
     }
 
     /// The latest run, of whatever test process.
@@ -192,10 +183,11 @@ impl<R: Readiness> Executor<R> {
         let Some((service, files)) = link.attach() else {
             return false;
         };
-        let Some(description) = service.description else {
+        let Some(ready) = &service.ready else {
             return false;
         };
-        let Ok(place) = self.place(service.directory, description.port) else {
+        let port = service.port.unwrap_or_default();
+        let Ok(place) = self.place(service.directory.clone(), port) else {
             return false;
         };
         let mut files = files.into_iter();
@@ -207,7 +199,7 @@ impl<R: Readiness> Executor<R> {
                 stream,
                 self.config.start_bound(),
                 file,
-                description.begins[index],
+                ready.begins[index],
                 service.number,
                 link,
             )))
@@ -217,8 +209,8 @@ impl<R: Readiness> Executor<R> {
             pid: Some(service.pid),
             stdout,
             stderr,
-            command: description.command.clone().into(),
-            captured: Mutex::new(description.captured.iter().cloned().collect()),
+            command: service.command.clone().into(),
+            captured: Mutex::new(ready.groups.iter().cloned().collect()),
             ..self.situation(place, Some(Arc::clone(link)), deadline)
         });
         let run = Run {
@@ -231,7 +223,7 @@ impl<R: Readiness> Executor<R> {
             ready: true,
             title: self.title().into(),
         };
-        self.session.adopt(run, &description, known);
+        self.session.adopt(run, service, known);
         true
     }
 

@@ -55,7 +55,7 @@ impl<R: Readiness> Executor<R> {
         let _turn = self.session.turn();
         let _exclusive = self.exclusive().ok()?;
         let run = self.up().filter(|latest| latest.number == run.number)?;
-        let gone = self.session.bring_down(&run, run.plan.kill());
+        let gone = self.session.bring_down(&run, run.plan.kill(), None);
         self.give_back();
         gone
     }

@@ -256,6 +256,14 @@ impl<R: Readiness> Executor<R> {
         }
     }
 
+    /// The fixed port whose lease ends with the service: this executor's, or the run's.
+    pub(super) fn port_to_release(&self) -> Option<u16> {
+        match self.wanted_port() {
+            Wanted::Fixed(port) if self.session.shared_link().is_some() => Some(port),
+            _ => self.session.held_port(),
+        }
+    }
+
     fn queue_up(&self, port: u16, holder: &str) -> Result<Ticket> {
         self.tell(&Step::Queues { port, holder });
         Ok(Ticket::new(self.locks()?, port, self.holder()))

@@ -62,6 +62,8 @@ impl<R: Readiness> Executor<R> {
         env.push((name.into(), value.into()));
         let order = Launch {
             words: prepared.words,
+            command: self.command(),
+            port: Some(place.port).filter(|port| *port != 0),
             env,
             cwd: prepared.cwd,
             identity: prepared.identity,
@@ -95,7 +97,6 @@ impl<R: Readiness> Executor<R> {
             process: std::process::id(),
             program: program.unwrap_or_default().to_string_lossy().into_owned(),
             executor: self.title().to_owned(),
-            command: self.command(),
             test: test.name().unwrap_or_default().to_owned(),
         }
     }

@@ -113,7 +113,7 @@ impl<R: Readiness> Executor<R> {
         if let Err(unready) = ready {
             let mut wait = InVain::new(&run, None, deadline);
             run.keep_after_failure();
-            wait.gone = self.session.bring_down(&run, run.plan.kill());
+            wait.gone = self.session.bring_down(&run, run.plan.kill(), None);
             // Told after the kill: what it printed last belongs to the story.
             return Err(self.unready(unready, &wait));
         }
@@ -123,10 +123,7 @@ impl<R: Readiness> Executor<R> {
             port: run.context.port(),
             elapsed: deadline.elapsed(),
         });
-        if environment::trace().is_some() {
-            run.link.tell_ready();
-        }
-        self.describe(&run);
+        Self::report_ready(&run);
         Ok(())
     }
 
@@ -192,7 +189,7 @@ impl<R: Readiness> Executor<R> {
     /// What a service that ended by itself left running.
     fn clear_remains(&self) {
         if let Some(run) = self.session.up() {
-            self.session.bring_down(&run, StopPlan::ABRUPT);
+            self.session.bring_down(&run, StopPlan::ABRUPT, None);
         } else {
             self.end_what_nobody_knows();
         }

@@ -142,14 +142,15 @@ impl<R: Readiness> Executor<R> {
             }
             return Ok(None);
         };
-        let Some(gone) = self.session.bring_down(&run, plan) else {
+        let release = self.port_to_release().filter(|_| port == Port::GivenBack);
+        let Some(gone) = self.session.bring_down(&run, plan, release) else {
             return Err(self.lost(&run.link));
         };
         if !gone.survivors.is_empty() {
             return Err(self.survivors(&run, &gone));
         }
         if port == Port::GivenBack {
-            self.give_back();
+            self.session.gave_back();
         }
         Ok(Some((run, gone)))
     }

@@ -152,7 +152,7 @@ impl<R: Readiness> Executor<R> {
         if !deadline.has_passed() && link.look(|state| state.lost) {
             return self.lost(link);
         }
-        link.stop_within(StopPlan::ABRUPT, GRACE);
+        link.stop_within(StopPlan::ABRUPT, None, GRACE);
         let mut scene = self.scene().reason("the program was not running in time");
         scene.waited = Some(deadline.elapsed());
         scene.into_error(ErrorKind::TimeoutExpired)

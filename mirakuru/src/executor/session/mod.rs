@@ -18,7 +18,7 @@ use crate::locks::FileLock;
 use crate::locks::lock_unless_lost;
 use crate::locks::thread::{self, Turn};
 use crate::port::Held;
-use crate::protocol::{Description, Gone, StopPlan};
+use crate::protocol::{Gone, Service, StopPlan};
 use crate::run::RunPlace;
 use crate::run::Scope;
 use crate::signal::Signal;
@@ -247,20 +247,17 @@ impl Session {
 
     /// A service that another test process started, in place of what was known before; not where another
     /// thread has noted a newer one meanwhile.
-    pub(in crate::executor) fn adopt(
-        &self,
-        run: Run,
-        description: &Description,
-        known: Option<&Run>,
-    ) {
+    pub(in crate::executor) fn adopt(&self, run: Run, service: Service, known: Option<&Run>) {
         let mut state = self.state();
         if !state.still_knows(known) {
             return;
         }
-        state.command = Some((description.command.clone(), description.words.clone()));
-        if description.port != 0 {
+        let words = service.words.iter();
+        let words = words.map(|word| word.to_string_lossy().into_owned());
+        state.command = Some((service.command, words.collect()));
+        if let Some(port) = service.port {
             state.port = Some(FreePort {
-                port: description.port,
+                port,
                 leased_by: run.link.name().to_owned(),
                 told: true,
             });
@@ -283,14 +280,19 @@ impl Session {
         self.state().reused
     }
 
-    /// Brings the tree of this run down; `None` if the supervisor could not say how that went.
-    pub(in crate::executor) fn bring_down(&self, run: &Run, plan: StopPlan) -> Option<Gone> {
+    /// Brings the tree of this run down, and then gives the lease on the port `release` back; `None` if the supervisor could not say how that went.
+    pub(in crate::executor) fn bring_down(
+        &self,
+        run: &Run,
+        plan: StopPlan,
+        release: Option<u16>,
+    ) -> Option<Gone> {
         let begun = Deadline::after(plan.patience);
         run.tell(&Step::Stops {
             pid: run.pid,
             signal: Signal::from_raw(plan.signal),
         });
-        let gone = run.link.stop(plan);
+        let gone = run.link.stop(plan, release);
         run.tell_of_end(gone.as_ref(), begun.elapsed());
         // Another thread may have started it again since this run was looked up.
         if let Some(latest) = self.state().same(run) {
@@ -314,7 +316,7 @@ impl Drop for Session {
             } else {
                 run.plan
             };
-            self.bring_down(&run, plan);
+            self.bring_down(&run, plan, None);
         }
         let link = self.state().link.take();
         if let Some(link) = link {

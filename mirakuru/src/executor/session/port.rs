@@ -75,6 +75,11 @@ impl Session {
             .is_some_and(|(held, _)| held.port() == port)
     }
 
+    /// The fixed port that this executor holds.
+    pub(in crate::executor) fn held_port(&self) -> Option<u16> {
+        self.state().held.as_ref().map(|(held, _)| held.port())
+    }
+
     pub(in crate::executor) fn hold(&self, held: Held, link: &Link) {
         self.state().held = Some((held, link.name().to_owned()));
     }
@@ -89,6 +94,12 @@ impl Session {
         if let (Some((held, _)), Some(link)) = (held, link) {
             link.release(held.port());
         }
+    }
+
+    /// The supervisor has given the fixed port back.
+    pub(in crate::executor) fn gave_back(&self) {
+        let mut state = self.state();
+        (state.held, state.reused) = (None, false);
     }
 
     /// The lease on the fixed port is not this process's any more.
