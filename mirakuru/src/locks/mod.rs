@@ -6,8 +6,9 @@
 pub(crate) mod directory;
 mod file;
 mod fork;
-pub(crate) mod thread;
+mod thread;
 
 pub(crate) use directory::lock_directory;
 pub(crate) use file::{FileLock, is_at};
-pub(crate) use fork::lock_unless_lost;
+pub(crate) use fork::{Owner, lock_unless_lost};
+pub(crate) use thread::{Refusal, ThreadLock, TurnGuard};

@@ -2,15 +2,16 @@
 
 use std::path::Path;
 
-use crate::executor::Executor;
+use crate::executor::core::Core;
 use crate::protocol::Failure;
-use crate::readiness::{Context, Readiness};
+use crate::readiness::Context;
 
-impl<R: Readiness> Executor<R> {
+impl Core {
     /// What only a shell would understand, in a command that none runs.
     pub(super) fn shell_advice(&self) -> Option<String> {
         let operators = ["&&", "||", "|", ";", "&", ">", ">>", "<", "2>", "2>&1"];
-        let (_, words) = self.session.command()?;
+        let shown = self.state(|state| state.shown.clone())?;
+        let words = &shown.words;
         let program = words.first().map(Path::new).and_then(Path::file_name)?;
         // Not the text that a shell of the command's own is given.
         let has_shell = SHELLS.iter().any(|shell| program == *shell);
@@ -28,7 +29,8 @@ impl<R: Readiness> Executor<R> {
     }
 
     pub(super) fn spawn_advice(&self, failure: &Failure) -> Option<String> {
-        let (_, words) = self.session.command()?;
+        let shown = self.state(|state| state.shown.clone())?;
+        let words = &shown.words;
         let program = words.first()?;
         match (failure.step.as_str(), nix::Error::from_raw(failure.errno)) {
             ("run the program", nix::Error::ENOENT) if is_assignment(program) => Some(
