@@ -1,4 +1,4 @@
-//! What the attribute's expansion calls, and nobody else: no part of the public API.
+//! The functions that the attribute's expansion calls. They are not part of the public API.
 //!
 //! One order for every ending of a test: the body runs under `catch_unwind`, then the processes stop,
 //! the last one first; then, if the test failed, what they printed is shown from the test's own
@@ -37,7 +37,7 @@ pub struct Test {
     pub judged: bool,
 }
 
-/// Whether the test is to panic.
+/// Whether the test should panic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Panics {
     Never,
@@ -47,8 +47,8 @@ pub enum Panics {
 }
 
 impl Test {
-    /// What came of making an executor, in a test that is to panic: a panic of what the user wrote is not
-    /// the one.
+    /// Returns the executor that was made in a test that should panic. A panic of the user's expression is
+    /// not the expected one.
     #[must_use]
     pub fn made<E>(&self, caught: Outcome<E>) -> Option<E> {
         self.settle(&[], caught.map(Ok))
@@ -98,9 +98,9 @@ impl Test {
         self.settle(before, catch(|| shared().get().map(Lent::of)))
     }
 
-    /// A step of the set-up. Where it failed, those before it stop first, as at every end; then the test
-    /// fails: by a panic, and one that is to panic by none, as nothing that goes wrong ahead of its body
-    /// is the panic that is waited for.
+    /// Returns the value of a step of the set-up. If the step failed, the processes before it stop first, as at
+    /// every end, and then the test fails. A test that should panic fails by a return: a mistake before its
+    /// body is not the expected panic.
     #[track_caller]
     fn settle<T>(&self, before: &[&dyn Process], step: Outcome<Result<T>>) -> Option<T> {
         match step {
@@ -118,15 +118,15 @@ impl Test {
             Ok(error) if self.panics == Panics::Never => panic!("{error}"),
             Err(panic) if self.panics == Panics::Never => resume_unwind(panic),
             Ok(error) => tell(&error),
-            // The hook has told of it.
+            // The hook has shown the panic.
             Err(_) => tell(
                 "it panicked ahead of the test's body, which is not the panic that is waited for",
             ),
         }
     }
 
-    /// The end of the test: its value, or its panic goes on. `None` is a test that is to panic, and did,
-    /// and one of whose stops failed: it does not panic any more, so that it fails.
+    /// Ends the test: returns its value, or resumes its panic. Returns `None` for a test that should panic and
+    /// did, if a stop failed: without a panic the test fails.
     ///
     /// # Panics
     ///
@@ -212,7 +212,7 @@ impl Test {
     }
 }
 
-/// Where a step of a test that is not to panic gave nothing: it has panicked before.
+/// Marks code that is never reached: a step that fails in a test that should not panic has panicked.
 ///
 /// # Panics
 ///

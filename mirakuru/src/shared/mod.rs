@@ -1,5 +1,5 @@
-//! Fixtures that tests share: those of one process, or those of a whole run. Started by whichever test
-//! comes first; stopped when the process or the run ends.
+//! Fixtures that the tests of a process, or of a whole run, share. The first test that needs a fixture starts
+//! it; it stops when the process or the run ends.
 
 mod sharing;
 mod slot;
@@ -20,12 +20,12 @@ use sharing::Exclusive;
 #[cfg(not(feature = "macros"))]
 use sharing::Sharing;
 
-/// An executor for a static, shared by all tests of the process, or of the run.
+/// An executor in a static that all tests of the process, or of the run, share.
 ///
-/// It is started on first use, by whichever test comes first, lives on after that test's thread has
-/// ended, and is stopped when the process ends, however it ends (Rust drops no statics; see the
-/// [crate's documentation](crate)). Under a runner that gives each test a process of its own, a
-/// fixture of [`new`](Self::new) is one for each; one of [`per_run`](Self::per_run) is shared by all.
+/// The first test that uses it starts it. It lives on after that test's thread has ended, and stops when the
+/// process ends, however it ends (Rust drops no statics; see
+/// [stopping](crate::guide::stopping#however-the-test-ends)). Under a runner that gives each test a process
+/// of its own, [`new`](Self::new) makes one fixture for each test, and [`per_run`](Self::per_run) one for all.
 ///
 /// ```
 /// use mirakuru::{OutputExecutor, Shared};
@@ -46,22 +46,22 @@ pub struct Shared<T> {
 }
 
 impl<T: Fixture> Shared<T> {
-    /// One for each process. `make` is called on first use.
+    /// Creates a fixture of the process. The first use calls `make`.
     pub const fn new(make: fn() -> T) -> Self {
         Self::of(Scope::Process, make)
     }
 
-    /// One for each run of the suite, by this name, which errors and logs tell too: for all processes of a nextest run, and for all
-    /// test binaries of one `cargo test`. It is stopped when the runner ends: normally, by Ctrl-C, or
-    /// killed. Two runs side by side have one each.
+    /// Creates a fixture of the run: one for all processes of a nextest run, or for all test binaries of
+    /// one `cargo test`. It stops when the runner ends: normally, by Ctrl-C, or killed. Two runs side by
+    /// side have one each. Errors and logs show the name.
     ///
-    /// The first test to ask starts it, the others come to it. `stop`, `restart`, `stopped` and `kill`
-    /// act on it for everyone. It is started without the environment variables that differ from test
-    /// to test (`NEXTEST*`, `CARGO_PKG_*` and their like), as it must not matter who came first. Tests
-    /// of several packages differ in their directory too: give it a [`cwd`](Executor::cwd) then.
+    /// The first test that asks starts the fixture, and the others connect to it. `stop`, `restart`,
+    /// `stopped` and `kill` act on it for all tests. The service does not inherit environment variables that
+    /// differ from test to test (`NEXTEST*`, `CARGO_PKG_*` and their like), because any test may be the first.
+    /// Tests of several packages also differ in their directory: set a [`cwd`](Executor::cwd) for them.
     ///
-    /// Where the runner is not known (a test binary started from a shell or an IDE, `sudo`, no
-    /// `/proc`) it is one for each process, and one line on standard error says why.
+    /// If the runner is not known (a test binary started from a shell or an IDE, `sudo`, no `/proc`), each
+    /// process has a fixture of its own, and one line on standard error gives the reason.
     pub const fn per_run(name: &'static str, make: fn() -> T) -> Self {
         Self::of(Scope::Run(name), make)
     }
@@ -74,34 +74,35 @@ impl<T: Fixture> Shared<T> {
         }
     }
 
-    /// The fixture, running: started now where it is not, also where it died since. Tests that ask
-    /// at once wait for the same start.
+    /// Returns the fixture, and starts it if it is not running, also if it has died since. Tests that ask at
+    /// the same time wait for the same start.
     ///
     /// # Errors
     ///
-    /// Those of the start, told in full to the test that made it. The next test tries again, up to
-    /// three times in all; later ones are told at once.
+    /// Fails as [`Executor::start`] does. The next test tries again, up to three times in all. Later tests
+    /// fail at once, with a short error.
     ///
     /// # Panics
     ///
-    /// Where the closure that makes it panics, or asks for this very fixture.
+    /// Panics if the closure that makes the fixture panics, or asks for this very fixture.
     pub fn get(&self) -> Result<&T> {
         let fixture = self.made();
         self.sharing.ensure_up(fixture.core())?;
         Ok(fixture)
     }
 
-    /// The fixture for this test alone, until the guard is dropped: other tests that ask for the lock
-    /// wait, in threads and in processes. A holder that dies gives it back. It is running then, also
-    /// where the test before left it dead.
+    /// Returns the running fixture for this test alone. Other tests that ask for the lock, in threads and in
+    /// processes, wait until the guard is dropped or its process has died.
     ///
-    /// Who only [`get`](Self::get)s it, or has it lent by the attribute, is not held back, and sees what the
-    /// holder does to it: where one test makes an outage, all of that fixture have to lock it.
+    /// The lock does not hold back tests that only [`get`](Self::get) the fixture, or have it lent by the
+    /// attribute. They see what the holder does to it: if one test makes an outage, all tests of that fixture
+    /// have to lock it.
     ///
     /// # Errors
     ///
-    /// As [`get`](Self::get); where this thread has the lock already; where it was not to be had within
-    /// ten minutes (`MIRAKURU_QUEUE_TIMEOUT`, in seconds); and where the lock's file cannot be used.
+    /// Fails as [`get`](Self::get) does, and with `Io` if this thread has the lock already, if another test
+    /// keeps the lock for ten minutes (`MIRAKURU_QUEUE_TIMEOUT`, in seconds), or if the lock's file cannot be
+    /// used.
     pub fn lock(&self) -> Result<Guard<'_, T>> {
         let fixture = self.made();
         let exclusive = self.sharing.lock(fixture.core())?;
@@ -140,7 +141,7 @@ impl<T: Fixture> Deref for Shared<T> {
 
     /// # Panics
     ///
-    /// With the error of [`get`](Shared::get), where there is one.
+    /// Panics with the error of [`get`](Shared::get), if there is one.
     fn deref(&self) -> &T {
         self.get().unwrap_or_else(|error| panic!("{error}"))
     }
@@ -155,11 +156,11 @@ impl<T> fmt::Debug for Shared<T> {
     }
 }
 
-/// A shared fixture for one test alone; see [`Shared::lock`].
+/// A guard that keeps a shared fixture for one test. [`Shared::lock`] returns it.
 ///
-/// Dropping it lets the next one in; that cannot fail. Where drop does not run, as the process was killed
-/// or left by `exit`, the kernel gives the lock back with the process; a guard that was forgotten
-/// (`mem::forget`) keeps everybody else out until then. A forked child's copy gives nothing back.
+/// Drop lets the next test in, and cannot fail. If drop does not run because the process was killed or called
+/// `exit`, the kernel gives the lock back with the process. A guard that was forgotten (`mem::forget`) keeps
+/// all other tests out until then. A forked child's copy gives nothing back.
 #[must_use = "the next test is let in when this is dropped"]
 pub struct Guard<'a, T> {
     fixture: &'a T,
@@ -180,7 +181,7 @@ impl<T> fmt::Debug for Guard<'_, T> {
     }
 }
 
-/// What can be shared: every executor.
+/// A value that tests can share: every executor.
 pub trait Fixture: sealed::Sealed + 'static {}
 
 #[allow(

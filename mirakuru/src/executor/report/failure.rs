@@ -194,7 +194,7 @@ impl Core {
         scene.into_error(ErrorKind::ProcessFinishedWithError)
     }
 
-    /// A shared fixture that is not started any more.
+    /// A shared fixture whose start failed too often.
     pub(crate) fn not_tried_again(&self, failures: u32) -> Error {
         let mut scene = self.scene();
         scene.headline = Some(format!(
@@ -204,7 +204,7 @@ impl Core {
         scene.into_error(ErrorKind::Io)
     }
 
-    /// A lock on a shared fixture that cannot be had.
+    /// A lock on a shared fixture that the test does not get.
     pub(crate) fn not_locked(&self, why: &str, queue: Deadline) -> Error {
         let mut scene = self.scene().reason(why);
         scene.headline = Some("cannot be locked".to_owned());
@@ -234,7 +234,7 @@ impl Core {
         Some(scene.into_error(ErrorKind::Io).to_string())
     }
 
-    /// `what` cannot be done to it.
+    /// The service does not run, so it cannot be `what`.
     pub(in crate::executor) fn not_running(&self, what: &str) -> Error {
         let mut scene = self.scene();
         scene.headline = Some(format!("cannot be {what}: it is not running"));
@@ -250,7 +250,7 @@ fn is_captured(run: &Run) -> bool {
         .any(|stream| run.context.captured_stream(*stream).is_some())
 }
 
-/// In place of the last lines.
+/// The note if there are no last lines.
 fn nothing_said(captured: bool) -> &'static str {
     if captured {
         "it printed nothing"
@@ -259,7 +259,7 @@ fn nothing_said(captured: bool) -> &'static str {
     }
 }
 
-/// Adds what became of the process, and what it printed.
+/// Adds the end of the process, and the last lines that it printed.
 fn with_run(mut scene: Scene, run: &Run) -> Scene {
     scene.pid = Some(run.pid);
     scene.output = tail(&run.context.output());
