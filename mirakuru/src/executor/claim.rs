@@ -222,3 +222,75 @@ fn own_ports(locks: &Path) -> Vec<u16> {
     own.extend(port::leased(locks, &run::supervisors(locks)));
     own
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::readiness::{Readiness, Spawned, Tcp};
+    use crate::run::Scope;
+
+    fn core(command: &str, check: impl Readiness) -> Core {
+        Core::new("Executor", command.into(), Arc::new(check))
+    }
+
+    fn fixed(port: u16) -> Core {
+        core("serve", Tcp::new("127.0.0.1", port))
+    }
+
+    #[test]
+    fn a_shared_fixture_waits_for_its_port_by_default() {
+        let core = fixed(7);
+        assert_eq!(core.policy(), OnConflict::Fail);
+        core.become_fixture(Scope::Process);
+        assert_eq!(core.policy(), OnConflict::Wait);
+    }
+
+    #[test]
+    fn a_policy_of_the_user_precedes_every_default() {
+        let mut core = fixed(7);
+        core.config.on_conflict = Some(OnConflict::Fail);
+        core.become_fixture(Scope::Process);
+        #[cfg(feature = "macros")]
+        core.set_default_policy(OnConflict::Wait);
+        assert_eq!(core.policy(), OnConflict::Fail);
+    }
+
+    #[test]
+    fn a_placeholder_asks_for_a_free_port() {
+        let wanted = |core: Core| core.wanted_port();
+        assert_eq!(wanted(fixed(7)), Wanted::Fixed(7));
+        assert_eq!(wanted(fixed(0)), Wanted::Free);
+        assert_eq!(wanted(core("serve {port}", Spawned)), Wanted::Free);
+        assert_eq!(wanted(core("serve {{port}}", Spawned)), Wanted::None);
+    }
+
+    #[test]
+    fn without_a_fixed_port_a_claim_starts_no_supervisor() {
+        let deadline = Deadline::after(Duration::from_secs(1));
+        let claimed = core("serve {port}", Spawned).claim(deadline);
+        assert!(matches!(claimed, Ok(Claim::Ours(_))));
+    }
+
+    #[cfg(feature = "macros")]
+    #[test]
+    fn a_reused_port_is_not_reserved() {
+        let mut core = fixed(7);
+        assert_eq!(core.port_to_reserve(), Some(7));
+        core.config.on_conflict = Some(OnConflict::Reuse);
+        assert_eq!(core.port_to_reserve(), None);
+    }
+
+    #[test]
+    fn the_ports_of_this_thread_stay_held_while_it_waits() {
+        let locks = tempfile::tempdir().expect("a temporary directory");
+        let claim = PortClaim::note(17, "a test", false);
+        assert_eq!(own_ports(locks.path()), [17]);
+        let elsewhere = || own_ports(locks.path());
+        let other = std::thread::scope(|scope| scope.spawn(elsewhere).join());
+        assert!(!other.expect("it does not panic").contains(&17));
+        drop(claim);
+        assert_eq!(own_ports(locks.path()), [0; 0]);
+    }
+}
