@@ -25,6 +25,7 @@ use std::time::Duration;
 
 pub(crate) use state::State;
 
+use crate::locks::Owner;
 use crate::protocol::frames::Inbox;
 use crate::protocol::{HANDSHAKE, MARK};
 use crate::sys::{self, ProcessFd};
@@ -42,7 +43,7 @@ const SUPERVISOR_BOUND: Duration = Duration::from_secs(30);
 pub(crate) struct Link {
     /// The process that this is the end of. A forked child has the socket too: what it read would
     /// be missing here.
-    owner: u32,
+    owner: Owner,
     /// The supervisor's.
     pid: u32,
     /// In the environment of every process of its tree.
@@ -96,7 +97,7 @@ impl Link {
         inbox: Inbox,
     ) -> Self {
         Self {
-            owner: std::process::id(),
+            owner: Owner::this_process(),
             pid,
             name,
             reader: SharedReader::new(Socket::new(socket, supervisor, inbox)),
@@ -120,7 +121,7 @@ impl Link {
 
     /// Whether it is the parent's, seen from a forked child.
     pub(crate) fn is_foreign(&self) -> bool {
-        self.owner != std::process::id()
+        !self.owner.is_this_process()
     }
 
     /// The environment entry that marks the tree.

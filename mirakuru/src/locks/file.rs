@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::{Flock, FlockArg};
 use nix::libc;
 
+use super::fork::Owner;
 use crate::wait::{self, Deadline};
 
 /// The lock on one file, given back when this is dropped by the process that took it. A forked child
@@ -19,7 +20,7 @@ pub(crate) struct FileLock {
     file: Option<Flock<File>>,
     /// The file, where it goes with the lock.
     passing: Option<PathBuf>,
-    process: u32,
+    owner: Owner,
 }
 
 /// Whether this is the file that is found by the path now.
@@ -31,7 +32,7 @@ pub(crate) fn is_at(file: &File, path: &Path) -> bool {
 impl Drop for FileLock {
     fn drop(&mut self) {
         let Some(file) = self.file.take() else { return };
-        if self.process != std::process::id() {
+        if !self.owner.is_this_process() {
             let copy = file.as_raw_fd();
             std::mem::forget(file);
             let _ = nix::unistd::close(copy);
@@ -79,7 +80,7 @@ impl FileLock {
                 return Ok(Some(Self {
                     file: Some(file),
                     passing: None,
-                    process: std::process::id(),
+                    owner: Owner::this_process(),
                 }));
             }
         }

@@ -110,7 +110,7 @@ mod tests {
             ..Place::default()
         };
         for (text, verdict) in include!("../../../tests/rules/urls.rs") {
-            let url = place.fill(text).and_then(|filled| parse(&filled));
+            let url = place.fill_text(text).and_then(|filled| parse(&filled));
             let is_https = text.to_ascii_lowercase().starts_with("https:");
             let expected = matches!(verdict, Right) && (!is_https || cfg!(feature = "https"));
             assert_eq!(url.is_ok(), expected, "{text:?}: {url:?}");
