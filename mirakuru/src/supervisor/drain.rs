@@ -10,7 +10,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 
 use crate::protocol::Failure;
-use crate::protocol::capture::{HEAD, kept_from};
+use crate::protocol::capture::{HEAD, Layout};
 use crate::sys;
 
 /// One captured stream.
@@ -84,7 +84,8 @@ impl Drain {
                 Err(error) => self.lost = Some(Failure::at("write captured output", &error)),
             }
         }
-        let kept_from = kept_from(self.written);
+        let layout = Layout { size: self.written };
+        let kept_from = layout.gap().end;
         if kept_from > self.forgotten {
             if sys::forget_range(&self.file, self.forgotten, kept_from) {
                 self.forgotten = kept_from;
