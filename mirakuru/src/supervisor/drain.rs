@@ -84,17 +84,14 @@ impl Drain {
                 Err(error) => self.lost = Some(Failure::at("write captured output", &error)),
             }
         }
-        let layout = Layout { size: self.written };
-        let kept_from = layout.gap().end;
+        let kept_from = Layout { size: self.written }.gap().end;
         if kept_from > self.forgotten {
-            if sys::forget_range(&self.file, self.forgotten, kept_from) {
-                self.forgotten = kept_from;
-            } else {
-                let full = io::Error::from(nix::Error::EFBIG);
-                self.lost = Some(Failure::at(
-                    "keep more captured output on this file system",
-                    &full,
-                ));
+            match sys::forget_range(&self.file, self.forgotten..kept_from) {
+                Ok(()) => self.forgotten = kept_from,
+                Err(error) => {
+                    let step = "keep more captured output on this file system";
+                    self.lost = Some(Failure::at(step, &error));
+                }
             }
         }
     }

@@ -12,7 +12,6 @@ use super::drain::Drain;
 use super::launch::{Launched, launch};
 use super::serve::{PathWatch, Server};
 use super::timeline::Timeline;
-use super::tree::Tree;
 use crate::port::{self, Lease, Taken};
 use crate::protocol::{Event, Failure, Launch, Leased, Request, Service};
 use crate::sys::{self, ProcessFd};
@@ -198,11 +197,10 @@ impl Server {
         self.forget_path();
         self.hand_over_directory(order);
         match launch(order, fds, self.oom_score.as_deref()) {
-            Ok(Launched { main, drains }) => {
-                self.tree = Tree::new(main);
+            Ok(Launched { tree, pid, drains }) => {
+                self.tree = tree;
                 self.drains = drains;
                 self.pid_file.clone_from(&order.pid_file);
-                let pid = main.as_raw().unsigned_abs();
                 self.note_service(pid);
                 self.timeline = order.row.clone().map(|row| Timeline::begin(row, pid));
                 self.tell(&Event::Launched(Ok(pid)));

@@ -36,11 +36,25 @@ pub(crate) use unix::*;
 
 pub(crate) use posix::*;
 
+/// The number of a process. Outside this folder it is compared, shown and handed back, never signalled:
+/// the right to signal is [`Tree`]'s and [`ProcessFd`]'s.
+pub(crate) use nix::unistd::Pid;
+
+/// Returns the process with this number, where a process can have it.
+pub(crate) fn process_of(number: u32) -> Option<Pid> {
+    number.try_into().ok().map(Pid::from_raw)
+}
+
+/// Returns the number of a process, for people and messages.
+pub(crate) fn number_of(pid: Pid) -> u32 {
+    pid.as_raw().unsigned_abs()
+}
+
 /// A process of the tree, and whose child it was when it was seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Descendant {
-    pub(crate) pid: nix::unistd::Pid,
-    pub(crate) parent: nix::unistd::Pid,
+    pub(crate) pid: Pid,
+    pub(crate) parent: Pid,
 }
 
 /// Whose listener answers at an address, seen from one tree.
@@ -60,17 +74,8 @@ pub(crate) enum Whose {
 /// Where a process stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Standing {
-    pub(crate) parent: nix::unistd::Pid,
-    pub(crate) group: nix::unistd::Pid,
+    pub(crate) parent: Pid,
+    pub(crate) group: Pid,
     /// It has ended and was not reaped yet.
     pub(crate) zombie: bool,
-}
-
-/// What a look at this process's children gave.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ChildState {
-    /// One ended, with this code, negative for a signal's number, and is reaped now.
-    Ended(nix::unistd::Pid, i32),
-    AllAlive,
-    NoneLeft,
 }

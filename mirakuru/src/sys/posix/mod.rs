@@ -1,0 +1,17 @@
+//! Implements what every Unix gives, a file for each subject.
+
+mod files;
+mod ports;
+mod process;
+mod service;
+pub(crate) mod signals;
+mod spawn;
+mod tree;
+
+pub(crate) use files::*;
+pub(crate) use ports::is_free;
+pub(crate) use process::*;
+pub(crate) use service::{Rights, Spawn, Stuck};
+pub(crate) use signals::reset_signals;
+pub(crate) use spawn::spawn;
+pub(crate) use tree::Tree;
