@@ -3,9 +3,8 @@
 mod files;
 mod ports;
 mod process;
-mod service;
+pub(in crate::sys) mod service;
 pub(crate) mod signals;
-mod spawn;
 mod tree;
 
 pub(crate) use files::*;
@@ -13,5 +12,4 @@ pub(crate) use ports::is_free;
 pub(crate) use process::*;
 pub(crate) use service::{Rights, Spawn, Stuck};
 pub(crate) use signals::reset_signals;
-pub(crate) use spawn::spawn;
 pub(crate) use tree::Tree;

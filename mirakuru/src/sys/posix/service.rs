@@ -60,16 +60,11 @@ pub(crate) struct Stuck {
 }
 
 impl Stuck {
-    pub(super) fn at(step: &'static str, error: Errno) -> Self {
+    pub(in crate::sys) fn at(step: &'static str, error: Errno) -> Self {
         Self {
             step: Cow::Borrowed(step),
             error,
         }
-    }
-
-    pub(super) fn from_io(step: &'static str, error: &io::Error) -> Self {
-        let errno = error.raw_os_error().map_or(Errno::EINVAL, Errno::from_raw);
-        Self::at(step, errno)
     }
 }
 
@@ -131,7 +126,7 @@ impl Spawn<'_> {
 
     /// Makes the process, while this one has the environment of that: so `execvp` finds the program in
     /// the service's PATH, and needs nothing that has to be made in the new process.
-    pub(super) fn with_its_environment<T>(&self, birth: impl FnOnce() -> T) -> T {
+    pub(in crate::sys) fn with_its_environment<T>(&self, birth: impl FnOnce() -> T) -> T {
         let own = replace_environment(self.environment.as_ptr());
         let born = birth();
         replace_environment(own);
@@ -195,7 +190,7 @@ fn replace_environment(by: *const *const c_char) -> *const *const c_char {
 }
 
 /// Becomes the service; returns only if a step failed. The parent is looked at, as it may have died.
-pub(super) fn become_service(spawn: &Spawn<'_>, supervisor: Pid) -> Stuck {
+pub(in crate::sys) fn become_service(spawn: &Spawn<'_>, supervisor: Pid) -> Stuck {
     match set_up(spawn, supervisor) {
         Ok(()) => run(spawn),
         Err(stuck) => stuck,

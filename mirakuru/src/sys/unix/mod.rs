@@ -5,6 +5,8 @@
 //! pid; a supervisor killed from outside leaves the service running. Nobody is told who holds a
 //! port.
 
+mod spawn;
+
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
@@ -18,6 +20,8 @@ use nix::poll::{PollFd, PollTimeout};
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, socket};
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::{Gid, Pid};
+
+pub(crate) use spawn::spawn;
 
 use super::{Descendant, Standing};
 

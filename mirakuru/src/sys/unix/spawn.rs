@@ -4,10 +4,11 @@
 use std::borrow::Cow;
 use std::io::{self, Read, Write};
 
+use nix::errno::Errno;
 use nix::sys::wait::waitpid;
 use nix::unistd::ForkResult;
 
-use super::service::{Spawn, Stuck, become_service};
+use crate::sys::posix::service::{Spawn, Stuck, become_service};
 use crate::sys::{self, Pid};
 
 /// Starts the process; returns once it runs its program, or has failed.
@@ -16,7 +17,8 @@ use crate::sys::{self, Pid};
 ///
 /// The step that failed. The process was reaped.
 pub(crate) fn spawn(spawn: &Spawn<'_>) -> Result<Pid, Stuck> {
-    let no_pipe = |error: io::Error| Stuck::from_io("make a pipe", &error);
+    let errno_of = |error: &io::Error| error.raw_os_error().map_or(Errno::EINVAL, Errno::from_raw);
+    let no_pipe = |error: io::Error| Stuck::at("make a pipe", errno_of(&error));
     let (mut report, mut reporter) = io::pipe().map_err(no_pipe)?;
     let supervisor = Pid::this();
     let forked = spawn.with_its_environment(|| {
@@ -40,7 +42,7 @@ pub(crate) fn spawn(spawn: &Spawn<'_>) -> Result<Pid, Stuck> {
     let _ = waitpid(main, None);
     Err(Stuck {
         step: Cow::Owned(String::from_utf8_lossy(step).into_owned()),
-        error: nix::Error::from_raw(i32::from_le_bytes(*errno)),
+        error: Errno::from_raw(i32::from_le_bytes(*errno)),
     })
 }
 
