@@ -3,6 +3,7 @@
 //! | name | Linux | other Unixes |
 //! |---|---|---|
 //! | [`ProcessFd`] | a pidfd: names one process for ever | its pid, asked by signal 0 |
+//! | [`spawn`] | `clone(CLONE_VM \| CLONE_VFORK)`: no page table is copied | a fork, and a pipe for the step that failed |
 //! | [`become_subreaper`] | orphans of the tree come to the supervisor | nothing: they go to init |
 //! | [`die_with_parent`] | `PR_SET_PDEATHSIG` | nothing |
 //! | [`descendants`] | `/proc/PID/task/*/children`, or `/proc/*/stat` | nothing |
@@ -14,7 +15,7 @@
 //! | [`forget_range`] | a hole punched into the file | nothing |
 //! | [`close_inherited`] | `close_range` | nothing: std marks all of its own |
 //!
-//! `posix.rs` holds what both share. Every `unsafe` of the crate stands below this folder.
+//! `posix/` holds what both share, the process tree included. Every `unsafe` of the crate stands below this folder.
 
 #![allow(
     clippy::unnecessary_wraps,
