@@ -17,7 +17,8 @@ use nix::sys::signal::SigSet;
 use nix::sys::wait::waitpid;
 
 use crate::sys::Pid;
-use crate::sys::posix::service::{Spawn, Stuck, become_service};
+use crate::sys::posix::service::become_service;
+use crate::sys::posix::spawn::{Spawn, Stuck};
 
 /// The pages that nothing touches cost nothing.
 const STACK: usize = 256 * 1024;

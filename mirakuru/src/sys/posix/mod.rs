@@ -5,11 +5,12 @@ mod ports;
 mod process;
 pub(in crate::sys) mod service;
 pub(crate) mod signals;
+pub(in crate::sys) mod spawn;
 mod tree;
 
 pub(crate) use files::*;
 pub(crate) use ports::is_free;
 pub(crate) use process::*;
-pub(crate) use service::{Rights, Spawn, Stuck};
 pub(crate) use signals::reset_signals;
+pub(crate) use spawn::{Rights, Spawn, Stuck};
 pub(crate) use tree::Tree;

@@ -10,8 +10,8 @@ use std::collections::BTreeSet;
 use nix::libc;
 use nix::unistd::getpgrp;
 
-use super::service::{Spawn, Stuck};
 use super::signals::{self, send_signal, send_signal_to_group};
+use super::spawn::{Spawn, Stuck};
 use crate::sys::{self, Descendant, Pid};
 
 /// The service and everything that it started.

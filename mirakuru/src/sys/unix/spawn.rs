@@ -8,7 +8,8 @@ use nix::errno::Errno;
 use nix::sys::wait::waitpid;
 use nix::unistd::ForkResult;
 
-use crate::sys::posix::service::{Spawn, Stuck, become_service};
+use crate::sys::posix::service::become_service;
+use crate::sys::posix::spawn::{Spawn, Stuck};
 use crate::sys::{self, Pid};
 
 /// Starts the process; returns once it runs its program, or has failed.
