@@ -2,9 +2,7 @@
 
 use std::fmt;
 
-use nix::libc;
-
-use crate::sys;
+use crate::sys::{self, signals};
 
 /// A signal, by its number on this system.
 ///
@@ -19,23 +17,23 @@ pub struct Signal(i32);
 
 impl Signal {
     /// Asks a process to end; the default of [`stop`](crate::Executor::stop).
-    pub const TERM: Self = Self(libc::SIGTERM);
+    pub const TERM: Self = Self(signals::TERM);
     /// Ends a process that cannot object; the default of [`kill`](crate::Executor::kill).
-    pub const KILL: Self = Self(libc::SIGKILL);
+    pub const KILL: Self = Self(signals::KILL);
     /// What Ctrl-C sends.
-    pub const INT: Self = Self(libc::SIGINT);
+    pub const INT: Self = Self(signals::INT);
     /// What Ctrl-\ sends.
-    pub const QUIT: Self = Self(libc::SIGQUIT);
+    pub const QUIT: Self = Self(signals::QUIT);
     /// Hang-up: to many services, a request to read their configuration again.
-    pub const HUP: Self = Self(libc::SIGHUP);
+    pub const HUP: Self = Self(signals::HUP);
     /// The first signal without a meaning of its own.
-    pub const USR1: Self = Self(libc::SIGUSR1);
+    pub const USR1: Self = Self(signals::USR1);
     /// The second signal without a meaning of its own.
-    pub const USR2: Self = Self(libc::SIGUSR2);
+    pub const USR2: Self = Self(signals::USR2);
     /// Freezes a process.
-    pub const STOP: Self = Self(libc::SIGSTOP);
+    pub const STOP: Self = Self(signals::STOP);
     /// Lets a frozen process go on.
-    pub const CONT: Self = Self(libc::SIGCONT);
+    pub const CONT: Self = Self(signals::CONT);
 
     /// The signal with this number. One that the system does not know is `InvalidConfig` from the
     /// call that is to send it.
@@ -47,8 +45,7 @@ impl Signal {
     /// The signal with this name, as `SIGINT`.
     #[cfg(feature = "macros")]
     pub(crate) fn named(name: &str) -> Option<Self> {
-        let known = name.parse::<nix::sys::signal::Signal>().ok()?;
-        Some(Self(known as i32))
+        signals::named(name).map(Self)
     }
 
     /// Whether the system knows it, or what is wrong.
@@ -69,9 +66,9 @@ impl Signal {
 
 impl fmt::Display for Signal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match nix::sys::signal::Signal::try_from(self.0) {
-            Ok(known) => f.write_str(known.as_str()),
-            Err(_) => write!(f, "signal {}", self.0),
+        match signals::name_of(self.0) {
+            Some(name) => f.write_str(name),
+            None => write!(f, "signal {}", self.0),
         }
     }
 }

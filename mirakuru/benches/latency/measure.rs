@@ -159,6 +159,31 @@ pub(crate) fn first_instruction(kind: Kind, rounds: usize) -> Outcome<Pair> {
     Ok(pair)
 }
 
+/// From the call to the service's first instruction, with a supervisor that is there already.
+pub(crate) fn first_instruction_again(rounds: usize) -> Outcome<Pair> {
+    let mut pair = Pair::default();
+    let service = Order::new(Kind::Silent, Duration::ZERO, 0)?;
+    let executor = executor(&service, Port::Fixed)?;
+    executor.start()?;
+    for _ in 0..rounds {
+        executor.stop()?;
+        service.forget_stamps()?;
+        let called = now();
+        executor.start()?;
+        pair.mirakuru.push(ms(called, service.stamp(Stamp::Begun)?));
+        service.stamp(Stamp::Ready)?;
+
+        let service = Order::new(Kind::Silent, Duration::ZERO, 0)?;
+        let called = now();
+        let (mut bare, _) = Bare::start(&service)?;
+        pair.bare.push(ms(called, service.stamp(Stamp::Begun)?));
+        service.stamp(Stamp::Ready)?;
+        bare.stop()?;
+    }
+    executor.stop()?;
+    Ok(pair)
+}
+
 /// The processor time of this process so far.
 fn own_time() -> Outcome<f64> {
     let usage = getrusage(UsageWho::RUSAGE_SELF)?;

@@ -66,9 +66,8 @@ impl Core {
     /// Stops a service of the run whose starter died before it was ready. No other process uses it, and the
     /// caller holds the run's lock, so none starts it.
     pub(super) fn stop_orphaned_service(&self) {
-        if let Some(link) = self.shared_link()
-            && !link.look(|state| state.lost)
-        {
+        let link = self.shared_link();
+        if let Some(link) = link.filter(|link| !link.look(|state| state.lost)) {
             link.stop(StopPlan::ABRUPT, None);
         }
     }
@@ -193,9 +192,10 @@ impl Core {
         } else {
             return;
         };
-        if !self.adopt(&current, known.as_ref())
-            && let Some(known) = &known
-        {
+        if self.adopt(&current, known.as_ref()) {
+            return;
+        }
+        if let Some(known) = &known {
             // Another process starts the service: the known one is gone.
             self.state(|state| state.is_down(known));
         }

@@ -188,9 +188,10 @@ impl Core {
     /// Emits a warning if a service that no test stopped has ended.
     pub(super) fn emit_death(&self) {
         let stands = |state: &State| (state.exit, state.ending);
-        if let Some(run) = self.up().filter(|_| !self.is_up())
-            && let (exit_code, false) = run.link.look(stands)
-        {
+        let Some(run) = self.up().filter(|_| !self.is_up()) else {
+            return;
+        };
+        if let (exit_code, false) = run.link.look(stands) {
             run.emit(&Step::Died { exit_code });
         }
     }

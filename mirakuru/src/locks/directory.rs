@@ -5,9 +5,8 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use nix::unistd::geteuid;
-
 use crate::paths::temporary;
+use crate::sys;
 
 /// The directory of this user's locks, made where it is missing.
 ///
@@ -15,7 +14,7 @@ use crate::paths::temporary;
 ///
 /// What is in the way, for a person: somebody else's directory, a symbolic link, no room.
 pub(crate) fn lock_directory() -> Result<PathBuf, String> {
-    let path = temporary().join(format!("mirakuru-{}", geteuid()));
+    let path = temporary().join(format!("mirakuru-{}", sys::user()));
     make(&path).map(|()| path)
 }
 
@@ -57,7 +56,7 @@ fn look_through(path: &Path) -> Result<(), String> {
     if !found.is_dir() {
         return refused("is no directory".to_owned());
     }
-    if found.uid() != geteuid().as_raw() {
+    if found.uid() != sys::user() {
         return refused(format!("belongs to another user (uid {})", found.uid()));
     }
     if found.permissions().mode() & 0o077 != 0 {

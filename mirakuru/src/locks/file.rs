@@ -1,15 +1,12 @@
 //! Locks on files that test processes share (`flock(2)`): released when their holder dies.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::fd::AsRawFd;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use nix::fcntl::{Flock, FlockArg};
-use nix::libc;
-
 use super::fork::Owner;
+use crate::sys::{self, LockedFile};
 use crate::wait::{self, Deadline};
 
 /// The lock on one file, given back when this is dropped by the process that took it. A forked child
@@ -17,7 +14,7 @@ use crate::wait::{self, Deadline};
 #[derive(Debug)]
 pub(crate) struct FileLock {
     /// Until the drop.
-    file: Option<Flock<File>>,
+    file: Option<LockedFile>,
     /// The file, where it goes with the lock.
     passing: Option<PathBuf>,
     owner: Owner,
@@ -33,9 +30,7 @@ impl Drop for FileLock {
     fn drop(&mut self) {
         let Some(file) = self.file.take() else { return };
         if !self.owner.is_this_process() {
-            let copy = file.as_raw_fd();
-            std::mem::forget(file);
-            let _ = nix::unistd::close(copy);
+            file.close_copy();
             return;
         }
         // Ahead of the lock's end, so that nobody can lock what is then removed.
@@ -63,17 +58,9 @@ impl FileLock {
     /// The lock, unless somebody has it.
     fn try_take(path: &Path) -> io::Result<Option<Self>> {
         loop {
-            let file = OpenOptions::new()
-                .write(true)
-                .create(true)
-                .truncate(false)
-                .mode(0o600)
-                .custom_flags(libc::O_NOFOLLOW)
-                .open(path)?;
-            let file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-                Ok(file) => file,
-                Err((_, nix::Error::EAGAIN | nix::Error::EINTR)) => return Ok(None),
-                Err((_, errno)) => return Err(errno.into()),
+            let file = sys::open_private_file(path)?;
+            let Some(file) = LockedFile::try_lock(file)? else {
+                return Ok(None);
             };
             // It may have been removed between the opening and the lock: then this is a lock on nothing.
             if is_at(&file, path) {

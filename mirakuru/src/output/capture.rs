@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::link::{Link, State};
 use crate::protocol::Stream;
-use crate::protocol::capture::{HEAD, kept_from};
+use crate::protocol::capture::{HEAD, Layout};
 
 /// Captured output of one stream of one start.
 #[derive(Debug)]
@@ -84,6 +84,11 @@ impl Capture {
         self.file.metadata().map_or(0, |metadata| metadata.len())
     }
 
+    /// Which bytes of it are kept by now.
+    pub(super) fn layout(&self) -> Layout {
+        Layout { size: self.len() }
+    }
+
     pub(super) fn link(&self) -> Option<Arc<Link>> {
         self.link.get()?.upgrade()
     }
@@ -95,34 +100,29 @@ impl Capture {
         loop {
             let mut bytes = vec![0; most];
             let len = self.file.read_at(&mut bytes, from).unwrap_or(0);
-            bytes.truncate(len);
-            // Looked at afterwards: what was given up meanwhile reads as zeros.
-            let kept_from = kept_from(self.len());
-            if kept_from == HEAD || from >= kept_from {
-                return (from, bytes);
+            let read = from..from + len as u64;
+            // Looked at after the read: what was given up meanwhile reads as zeros.
+            let kept = self.layout().clip(read.clone());
+            if kept.start > from && kept.start >= read.end {
+                // All of it was given up. The gap may grow before the next read too.
+                from = kept.start;
+                continue;
             }
-            if from < HEAD {
-                bytes.truncate(usize::try_from(HEAD - from).unwrap_or(usize::MAX));
-                return (from, bytes);
-            }
-            let given_up = usize::try_from(kept_from - from).unwrap_or(usize::MAX);
-            from = kept_from;
-            if given_up < bytes.len() {
-                bytes.drain(..given_up);
-                return (from, bytes);
-            }
+            bytes.truncate(index(kept.end - from));
+            bytes.drain(..index(kept.start - from));
+            return (kept.start, bytes);
         }
     }
 
     pub(super) fn read_all(&self) -> (Vec<u8>, u64) {
-        let size = self.len();
-        let (_, mut head) = self.read(0, usize::try_from(HEAD.min(size)).unwrap_or(0));
-        if size <= HEAD {
+        let layout = self.layout();
+        let (_, mut head) = self.read(0, index(layout.size.min(HEAD)));
+        if layout.size <= HEAD {
             return (head, 0);
         }
         // Not from the gap on: that may be gigabytes.
-        let begin = kept_from(size);
-        let (from, tail) = self.read(begin, usize::try_from(size - begin).unwrap_or(0));
+        let begin = layout.gap().end;
+        let (from, tail) = self.read(begin, index(layout.size - begin));
         let missing = from - HEAD;
         if missing > 0 {
             head.extend_from_slice(format!("\n[… {missing} bytes are not kept …]\n").as_bytes());
@@ -130,6 +130,11 @@ impl Capture {
         head.extend_from_slice(&tail);
         (head, missing)
     }
+}
+
+/// Converts a length that a buffer has, or is to have.
+fn index(length: u64) -> usize {
+    usize::try_from(length).unwrap_or(usize::MAX)
 }
 
 /// Names the place where it is what is wrong, as `TMPDIR` may be.

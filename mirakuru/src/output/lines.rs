@@ -6,7 +6,6 @@ use std::sync::LazyLock;
 use regex::bytes;
 
 use super::capture::Capture;
-use crate::protocol::capture::{HEAD, kept_from};
 
 /// The most that is read at once while looking for a line.
 const CHUNK: usize = 64 * 1024;
@@ -83,10 +82,10 @@ pub(crate) fn line_at(
         {
             return Some((plain(&bytes), from + bytes.len() as u64));
         }
-        let at_the_gap = from + bytes.len() as u64 == HEAD && kept_from(capture.len()) > HEAD;
-        if at_the_gap && !bytes.is_empty() {
+        let (gap, end) = (capture.layout().gap(), from + bytes.len() as u64);
+        if !gap.is_empty() && end == gap.start && !bytes.is_empty() {
             // The line runs into what was given up: what is left of it ends there.
-            return Some((plain(&bytes), HEAD));
+            return Some((plain(&bytes), end));
         }
         if bytes.len() < most {
             return None;

@@ -1,14 +1,11 @@
 //! One lease: the lock on a port's file. Taken and held by a supervisor.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use nix::fcntl::{FcntlArg, fcntl};
-use nix::libc;
-
 use crate::locks::{directory, is_at};
+use crate::sys;
 
 /// A port that no other test process gets until this is dropped.
 ///
@@ -36,7 +33,7 @@ impl Lease {
     pub(crate) fn take(directory: &Path, port: u16, holder: &str) -> io::Result<Taken> {
         let path = file_of(directory, port);
         loop {
-            let file = match open(&path) {
+            let file = match sys::open_private_file(&path) {
                 Ok(file) => file,
                 // Somebody has just given the last lease back.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -45,13 +42,9 @@ impl Lease {
                 }
                 Err(error) => return Err(error),
             };
-            match fcntl(&file, FcntlArg::F_SETLK(&whole_file())) {
-                Ok(_) => {}
-                Err(nix::Error::EAGAIN | nix::Error::EACCES) => {
-                    let told = fs::read_to_string(&path).unwrap_or_default();
-                    return Ok(Taken::Elsewhere(told));
-                }
-                Err(errno) => return Err(errno.into()),
+            if !sys::try_lock_for_process(&file)? {
+                let told = fs::read_to_string(&path).unwrap_or_default();
+                return Ok(Taken::Elsewhere(told));
             }
             // The former holder may have removed it between the opening and the lock: then this is
             // a lock on nothing.
@@ -86,13 +79,7 @@ fn file_of(directory: &Path, port: u16) -> PathBuf {
 /// count, and would be given back.
 pub(crate) fn holder(directory: &Path, port: u16) -> Option<u32> {
     let file = File::open(file_of(directory, port)).ok()?;
-    let mut lock = libc::flock {
-        l_type: libc::F_RDLCK.try_into().unwrap_or_default(),
-        ..whole_file()
-    };
-    fcntl(&file, FcntlArg::F_GETLK(&mut lock)).ok()?;
-    let held = i32::from(lock.l_type) != libc::F_UNLCK;
-    u32::try_from(lock.l_pid).ok().filter(|_| held)
+    sys::process_that_locks(&file)
 }
 
 /// The ports that these supervisors have leases on.
@@ -103,25 +90,4 @@ pub(crate) fn leased(directory: &Path, supervisors: &[u32]) -> Vec<u16> {
     ports
         .filter(|port| holder(directory, *port).is_some_and(|pid| supervisors.contains(&pid)))
         .collect()
-}
-
-fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .custom_flags(libc::O_NOFOLLOW)
-        .open(path)
-}
-
-fn whole_file() -> libc::flock {
-    libc::flock {
-        l_type: libc::F_WRLCK.try_into().unwrap_or_default(),
-        l_whence: libc::SEEK_SET.try_into().unwrap_or_default(),
-        l_start: 0,
-        l_len: 0,
-        l_pid: 0,
-    }
 }

@@ -3,15 +3,8 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::ops::RangeInclusive;
-use std::os::fd::AsRawFd;
 use std::path::Path;
-
-use nix::sys::socket::{
-    AddressFamily, SockFlag, SockType, SockaddrStorage, bind, setsockopt, socket,
-    sockopt::Ipv6V6Only,
-};
 
 use super::lease::{Lease, Taken};
 use crate::sys;
@@ -33,7 +26,7 @@ fn one_of(candidates: &[u16], directory: &Path, holder: &str) -> io::Result<Leas
         let port = candidates[usize::try_from(index).unwrap_or_default()];
         // Leased first, so that two who pick at once do not see each other's bind.
         if let Taken::Here(lease) = Lease::take(directory, port, holder)?
-            && is_free(port)
+            && sys::is_free(port)
         {
             return Ok(lease);
         }
@@ -59,34 +52,9 @@ fn candidates(ephemeral: &RangeInclusive<u16>) -> Vec<u16> {
     }
 }
 
-fn is_free(port: u16) -> bool {
-    let wildcards = [
-        SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port)),
-        SocketAddr::V6(SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, port, 0, 0)),
-    ];
-    wildcards.into_iter().all(|address| match bound(address) {
-        // A machine may lack one of the families.
-        Ok(()) | Err(nix::Error::EAFNOSUPPORT | nix::Error::EADDRNOTAVAIL) => true,
-        Err(_) => false,
-    })
-}
-
-fn bound(address: SocketAddr) -> nix::Result<()> {
-    let family = if address.is_ipv4() {
-        AddressFamily::Inet
-    } else {
-        AddressFamily::Inet6
-    };
-    let socket = socket(family, SockType::Stream, SockFlag::empty(), None)?;
-    if address.is_ipv6() {
-        setsockopt(&socket, Ipv6V6Only, &true)?;
-    }
-    bind(socket.as_raw_fd(), &SockaddrStorage::from(address))
-}
-
 #[cfg(test)]
 mod tests {
-    use std::net::TcpListener;
+    use std::net::{Ipv4Addr, TcpListener};
 
     use super::*;
     use crate::loopback;
@@ -122,7 +90,7 @@ mod tests {
                 continue;
             };
             let port = listener.local_addr().expect("bound").port();
-            assert!(!is_free(port), "{address}");
+            assert!(!sys::is_free(port), "{address}");
         }
     }
 

@@ -115,10 +115,8 @@ mod tests {
             let expected = matches!(verdict, Right) && (!is_https || cfg!(feature = "https"));
             assert_eq!(url.is_ok(), expected, "{text:?}: {url:?}");
             // The parser writes a name of another script in ASCII.
-            if let Ok(url) = url
-                && text.is_ascii()
-                && !text.contains('{')
-            {
+            let parsed = url.ok();
+            if let Some(url) = parsed.filter(|_| text.is_ascii() && !text.contains('{')) {
                 let host = url
                     .host_str()
                     .map(|host| host.trim_matches(['[', ']']).to_owned());

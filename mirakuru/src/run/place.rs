@@ -6,11 +6,9 @@ use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use nix::unistd::Pid;
-
 use super::runner::Runner;
 use crate::locks::lock_directory;
-use crate::sys;
+use crate::sys::{self, Pid};
 
 /// The place of one shared fixture of one run.
 #[derive(Debug)]
@@ -73,7 +71,7 @@ impl RunPlace {
     /// For the tests of the run: what this process has is not given back before the run's end.
     pub(crate) fn note_supervisor(&self, pid: u32) {
         let path = self.directory.join(format!("{}.{SUPERVISOR}", self.name));
-        let started = pid_of(pid).and_then(sys::started_at);
+        let started = sys::process_of(pid).and_then(sys::started_at);
         let _ = fs::write(path, format!("{pid} {}", started.unwrap_or(0)));
     }
 
@@ -116,11 +114,7 @@ pub(crate) fn supervisors(locks: &Path) -> Vec<u32> {
 fn noted(supervisor: &str) -> Option<u32> {
     let (pid, started) = supervisor.split_once(' ')?;
     let (pid, started) = (pid.parse().ok()?, started.parse().ok()?);
-    (pid_of(pid).and_then(sys::started_at) == Some(started)).then_some(pid)
-}
-
-fn pid_of(pid: u32) -> Option<Pid> {
-    pid.try_into().ok().map(Pid::from_raw)
+    (sys::process_of(pid).and_then(sys::started_at) == Some(started)).then_some(pid)
 }
 
 fn directory_of(locks: &Path, runner: &Runner) -> PathBuf {
@@ -170,7 +164,7 @@ fn run_of(name: &str) -> Option<(Pid, u64)> {
         return None;
     }
     let (pid, started) = run.split_once('-')?;
-    Some((Pid::from_raw(pid.parse().ok()?), started.parse().ok()?))
+    Some((sys::process_of(pid.parse().ok()?)?, started.parse().ok()?))
 }
 
 #[cfg(test)]

@@ -6,9 +6,7 @@
 //! and debuggers in between. A cargo among those who have it was started by a test of that run, and passes
 //! it on: then the run is cargo's. Under `cargo test` alone the parent must be cargo.
 
-use nix::unistd::{Pid, getppid};
-
-use crate::sys;
+use crate::sys::{self, Pid};
 
 /// The process whose life is that of the run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,7 +43,7 @@ impl Kind {
 
 /// The runner of this test process, or why it cannot be told.
 pub(crate) fn find() -> Result<Runner, String> {
-    let cargo = || of_this_kind(getppid(), Kind::Cargo);
+    let cargo = || of_this_kind(sys::parent(), Kind::Cargo);
     match std::env::var("NEXTEST_RUN_ID") {
         Ok(id) => cargo().or_else(|_| above(&format!("NEXTEST_RUN_ID={id}"))),
         Err(_) => cargo(),
@@ -56,7 +54,7 @@ pub(crate) fn find() -> Result<Runner, String> {
 const MOST_ANCESTORS: usize = 64;
 
 fn above(mark: &str) -> Result<Runner, String> {
-    let mut ancestor = getppid();
+    let mut ancestor = sys::parent();
     for _ in 0..MOST_ANCESTORS {
         if !sys::carries(ancestor, mark) {
             return of_this_kind(ancestor, Kind::Nextest);

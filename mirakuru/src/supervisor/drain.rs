@@ -5,18 +5,18 @@
 //! waits for a reader.
 
 use std::fs::File;
-use std::io::{self, PipeReader, Read};
+use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 
 use crate::protocol::Failure;
-use crate::protocol::capture::{HEAD, kept_from};
+use crate::protocol::capture::{HEAD, Layout};
 use crate::sys;
 
 /// One captured stream.
 pub(super) struct Drain {
     /// `None` once every writer has closed it.
-    pipe: Option<PipeReader>,
+    pipe: Option<File>,
     file: File,
     written: u64,
     /// Everything between [`HEAD`] and here was given back to the disk.
@@ -27,7 +27,7 @@ pub(super) struct Drain {
 }
 
 impl Drain {
-    pub(super) fn new(pipe: PipeReader, file: OwnedFd) -> Self {
+    pub(super) fn new(pipe: File, file: OwnedFd) -> Self {
         Self {
             pipe: Some(pipe),
             file: file.into(),
@@ -84,16 +84,14 @@ impl Drain {
                 Err(error) => self.lost = Some(Failure::at("write captured output", &error)),
             }
         }
-        let kept_from = kept_from(self.written);
+        let kept_from = Layout { size: self.written }.gap().end;
         if kept_from > self.forgotten {
-            if sys::forget_range(&self.file, self.forgotten, kept_from) {
-                self.forgotten = kept_from;
-            } else {
-                let full = io::Error::from(nix::Error::EFBIG);
-                self.lost = Some(Failure::at(
-                    "keep more captured output on this file system",
-                    &full,
-                ));
+            match sys::forget_range(&self.file, self.forgotten..kept_from) {
+                Ok(()) => self.forgotten = kept_from,
+                Err(error) => {
+                    let step = "keep more captured output on this file system";
+                    self.lost = Some(Failure::at(step, &error));
+                }
             }
         }
     }

@@ -7,15 +7,12 @@
 //! Runtime services of std that `main` would set up (the SIGPIPE disposition, the main thread's
 //! name, the arguments on some systems) are not there yet.
 
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-
-use nix::sys::socket::{MsgFlags, recv};
-use nix::unistd::{Pid, getppid};
 
 use super::serve::{Role, serve};
 use crate::protocol::{ENTRY, HANDSHAKE};
-use crate::sys;
+use crate::sys::{self, Pid};
 
 /// As early as the C runtime allows, so ahead of the program's own constructors.
 #[ctor::ctor(unsafe, priority = 100)]
@@ -42,12 +39,9 @@ fn enter() {
 /// Whether somebody started us as a supervisor of this name: descriptor 0 is a socket on which our
 /// handshake waits.
 fn is_called(name: &str) -> bool {
-    let input = std::io::stdin();
     let mut greeting = [0_u8; 64];
-    let looking = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
     let expected = [HANDSHAKE, name.as_bytes()].concat();
-    recv(input.as_fd().as_raw_fd(), &mut greeting, looking)
-        .is_ok_and(|len| greeting[..len].starts_with(&expected))
+    sys::peek_standard_input(&mut greeting).is_ok_and(|len| greeting[..len].starts_with(&expected))
 }
 
 /// The process that did. A program that has more rights than its caller serves nobody.
@@ -64,12 +58,12 @@ fn take_up(owner: Pid, name: String) -> Option<Role> {
     sys::reset_signals();
     sys::close_inherited();
     sys::set_process_name();
-    let _ = nix::unistd::chdir("/");
-    let _ = nix::unistd::setsid();
+    let _ = std::env::set_current_dir("/");
+    let _ = sys::start_session();
     sys::become_subreaper();
     // The pid is looked at after it was opened: it may have been given to another in between.
     let process = sys::ProcessFd::open(owner).ok()?;
-    if getppid() != owner {
+    if sys::parent() != owner {
         return None;
     }
     let socket: OwnedFd = sys::adopt_standard_input();

@@ -29,9 +29,9 @@ pub(super) struct Service {
 
 impl Service {
     pub(super) fn begin(order: Launch, launched: Launched, number: u64) -> Self {
-        let Launched { main, drains } = launched;
+        let Launched { tree, pid, drains } = launched;
         Self {
-            tree: Tree::new(main),
+            tree,
             captures: [0, 1].map(|index| drains[index].as_ref().and_then(Drain::file)),
             drains,
             pid_file: order.pid_file,
@@ -40,7 +40,7 @@ impl Service {
             stopped: None,
             description: protocol::Service {
                 number,
-                pid: main.as_raw().unsigned_abs(),
+                pid,
                 command: order.command,
                 words: order.words,
                 port: order.port,

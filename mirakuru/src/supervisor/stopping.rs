@@ -4,10 +4,9 @@
 
 use std::time::{Duration, Instant};
 
-use nix::libc;
-
-use super::tree::{Tree, living};
+use super::tree::Stoppable;
 use crate::protocol::{GRACE, Gone, KILL_BOUND, SUPERVISOR, StopPlan};
+use crate::signal::Signal;
 
 /// How often a tree is looked at whose end wakes nobody: members of the service's group that are
 /// not our children yet.
@@ -42,7 +41,7 @@ enum Phase {
 
 impl Stopping {
     /// Sends the first signal.
-    pub(super) fn begin(plan: StopPlan, tree: &Tree, now: Instant) -> Self {
+    pub(super) fn begin(plan: StopPlan, tree: &impl Stoppable, now: Instant) -> Self {
         let main_is_service = tree.main_is_alive() && !plan.whole_tree;
         let mut stopping = Self {
             plan,
@@ -52,10 +51,10 @@ impl Stopping {
             main_is_service,
             gone: Gone::default(),
         };
-        if plan.signal == libc::SIGKILL {
+        if Signal::from_raw(plan.signal) == Signal::KILL {
             stopping.kill(now);
         } else {
-            stopping.send(plan.signal, tree);
+            stopping.send(Signal::from_raw(plan.signal), tree);
         }
         stopping
     }
@@ -63,7 +62,7 @@ impl Stopping {
     /// Gives the tree no longer than this, for want of anybody who would wait.
     pub(super) fn hurry(&mut self, patience: Duration, now: Instant) {
         self.plan.patience = self.plan.patience.min(patience);
-        self.plan.kill_signal = libc::SIGKILL;
+        self.plan.kill_signal = Signal::KILL.as_raw();
         // A killing that is under way keeps its time: nobody else is left to try again.
         if self.phase != Phase::Killing {
             self.deadline = self.deadline.min(now + patience);
@@ -71,7 +70,7 @@ impl Stopping {
     }
 
     /// Takes the next step if it is due; the outcome once there is one.
-    pub(super) fn advance(&mut self, tree: &Tree, now: Instant) -> Option<Gone> {
+    pub(super) fn advance(&mut self, tree: &impl Stoppable, now: Instant) -> Option<Gone> {
         if tree.is_empty() {
             return Some(std::mem::take(&mut self.gone));
         }
@@ -90,7 +89,12 @@ impl Stopping {
         }
         if self.phase == Phase::Settling && now >= self.deadline {
             // A supervisor of the service's own cleans up as we do, within its own grace.
-            if now < self.settled_by && living().iter().any(|(_, command)| command == SUPERVISOR) {
+            if now < self.settled_by
+                && tree
+                    .living()
+                    .iter()
+                    .any(|(_, command)| command == SUPERVISOR)
+            {
                 self.deadline = now + SETTLE;
             } else {
                 self.kill(now);
@@ -99,7 +103,7 @@ impl Stopping {
         if self.phase == Phase::Killing {
             tree.kill_pass();
             if now >= self.deadline {
-                self.gone.survivors = living();
+                self.gone.survivors = tree.living();
                 return Some(std::mem::take(&mut self.gone));
             }
         }
@@ -107,7 +111,7 @@ impl Stopping {
     }
 
     /// How long the loop may wait before it comes by again.
-    pub(super) fn next_look(&self, tree: &Tree, now: Instant) -> Duration {
+    pub(super) fn next_look(&self, tree: &impl Stoppable, now: Instant) -> Duration {
         let until_deadline = self.deadline.saturating_duration_since(now);
         match self.phase {
             Phase::Killing => CHASE,
@@ -116,15 +120,16 @@ impl Stopping {
         }
     }
 
-    fn service_ended(&self, tree: &Tree) -> bool {
+    fn service_ended(&self, tree: &impl Stoppable) -> bool {
         self.main_is_service && !tree.main_is_alive() && !tree.group_is_alive()
     }
 
-    fn insist(&mut self, tree: &Tree, now: Instant) {
-        if self.phase == Phase::Asked && self.plan.kill_signal != libc::SIGKILL {
+    fn insist(&mut self, tree: &impl Stoppable, now: Instant) {
+        let kill_signal = Signal::from_raw(self.plan.kill_signal);
+        if self.phase == Phase::Asked && kill_signal != Signal::KILL {
             self.phase = Phase::Insisted;
             self.deadline = now + self.plan.patience;
-            self.send(self.plan.kill_signal, tree);
+            self.send(kill_signal, tree);
         } else {
             self.kill(now);
         }
@@ -136,13 +141,16 @@ impl Stopping {
     }
 
     /// A frozen process takes no signal but SIGKILL: it must be thawed to hear this one.
-    fn send(&self, signal: i32, tree: &Tree) {
-        for signal in [signal, libc::SIGCONT] {
+    fn send(&self, signal: Signal, tree: &impl Stoppable) {
+        for signal in [signal, Signal::CONT] {
             if self.plan.whole_tree {
-                tree.signal_all(signal);
+                tree.ask_all(signal);
             } else {
-                tree.signal_service(signal);
+                tree.ask_service(signal);
             }
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 //! | name | Linux | other Unixes |
 //! |---|---|---|
 //! | [`ProcessFd`] | a pidfd: names one process for ever | its pid, asked by signal 0 |
+//! | [`spawn`] | `clone(CLONE_VM \| CLONE_VFORK)`: no page table is copied | a fork, and a pipe for the step that failed |
 //! | [`become_subreaper`] | orphans of the tree come to the supervisor | nothing: they go to init |
 //! | [`die_with_parent`] | `PR_SET_PDEATHSIG` | nothing |
 //! | [`descendants`] | `/proc/PID/task/*/children`, or `/proc/*/stat` | nothing |
@@ -14,7 +15,7 @@
 //! | [`forget_range`] | a hole punched into the file | nothing |
 //! | [`close_inherited`] | `close_range` | nothing: std marks all of its own |
 //!
-//! `posix.rs` holds what both share. Every `unsafe` of the crate stands below this folder.
+//! `posix/` holds what both share, the process tree included. Every `unsafe` of the crate stands below this folder.
 
 #![allow(
     clippy::unnecessary_wraps,
@@ -36,11 +37,25 @@ pub(crate) use unix::*;
 
 pub(crate) use posix::*;
 
+/// The number of a process. Outside this folder it is compared, shown and handed back, never signalled:
+/// the right to signal is [`Tree`]'s and [`ProcessFd`]'s.
+pub(crate) use nix::unistd::Pid;
+
+/// Returns the process with this number, where a process can have it.
+pub(crate) fn process_of(number: u32) -> Option<Pid> {
+    number.try_into().ok().map(Pid::from_raw)
+}
+
+/// Returns the number of a process, for people and messages.
+pub(crate) fn number_of(pid: Pid) -> u32 {
+    pid.as_raw().unsigned_abs()
+}
+
 /// A process of the tree, and whose child it was when it was seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Descendant {
-    pub(crate) pid: nix::unistd::Pid,
-    pub(crate) parent: nix::unistd::Pid,
+    pub(crate) pid: Pid,
+    pub(crate) parent: Pid,
 }
 
 /// Whose listener answers at an address, seen from one tree.
@@ -60,17 +75,8 @@ pub(crate) enum Whose {
 /// Where a process stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Standing {
-    pub(crate) parent: nix::unistd::Pid,
-    pub(crate) group: nix::unistd::Pid,
+    pub(crate) parent: Pid,
+    pub(crate) group: Pid,
     /// It has ended and was not reaped yet.
     pub(crate) zombie: bool,
-}
-
-/// What a look at this process's children gave.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ChildState {
-    /// One ended, with this code, negative for a signal's number, and is reaped now.
-    Ended(nix::unistd::Pid, i32),
-    AllAlive,
-    NoneLeft,
 }

@@ -8,6 +8,7 @@ mod mounts;
 mod open_files;
 mod pidfd;
 mod process;
+mod spawn;
 
 pub(crate) use child_signals::Wakeups;
 pub(crate) use descendants::{
@@ -18,3 +19,4 @@ pub(crate) use listening::listening;
 pub(crate) use mounts::unmount_below;
 pub(crate) use pidfd::ProcessFd;
 pub(crate) use process::*;
+pub(crate) use spawn::spawn;

@@ -1,21 +1,25 @@
 //! What a process does to itself, and small calls of Linux's own.
 #![expect(unsafe_code, reason = "system calls that nix lacks")]
 
+use std::ffi::CStr;
 use std::fs::{self, File};
 use std::io;
+use std::ops::Range;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use nix::errno::Errno;
+use nix::fcntl::{OFlag, open};
 use nix::libc;
 use nix::poll::PollFd;
 use nix::sys::signal::Signal;
 use nix::sys::socket::{
     AddressFamily, MsgFlags, SockFlag, SockType, getsockopt, socket, sockopt::PeerCredentials,
 };
+use nix::sys::stat::Mode;
 use nix::sys::time::TimeSpec;
-use nix::unistd::{Gid, Pid};
+use nix::unistd::{Gid, Pid, write};
 
 /// A closed peer is an error, never `SIGPIPE`.
 pub(crate) const SEND_FLAGS: MsgFlags = MsgFlags::MSG_NOSIGNAL;
@@ -66,8 +70,8 @@ pub(crate) fn become_subreaper() {
 
 /// Has the kernel kill this process when its parent's thread ends. Lost whenever the user id
 /// changes, so this comes after that; the caller checks the parent once more.
-pub(crate) fn die_with_parent() -> io::Result<()> {
-    Ok(nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?)
+pub(crate) fn die_with_parent() -> nix::Result<()> {
+    nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)
 }
 
 /// Whether the kernel runs this program with more rights than its caller has (`getauxval(3)`), or would
@@ -75,7 +79,7 @@ pub(crate) fn die_with_parent() -> io::Result<()> {
 pub(crate) fn runs_privileged() -> bool {
     // SAFETY: `getauxval` takes any number.
     let secure = unsafe { libc::getauxval(libc::AT_SECURE) };
-    secure != 0 || crate::sys::has_other_rights()
+    secure != 0 || crate::sys::posix::has_other_rights()
 }
 
 /// The process that made the other end of this socket pair.
@@ -97,6 +101,8 @@ pub(crate) fn set_process_name() {
 }
 
 const OOM_SCORE: &str = "/proc/self/oom_score_adj";
+/// The same as a C text, so that nothing is allocated.
+const OOM_SCORE_OF_A_CHILD: &CStr = c"/proc/self/oom_score_adj";
 
 /// Makes this process a late victim when memory runs out, where it may; gives what was set before.
 pub(crate) fn lower_oom_score() -> Option<String> {
@@ -106,7 +112,9 @@ pub(crate) fn lower_oom_score() -> Option<String> {
 
 /// Sets what [`lower_oom_score`] gave, for a service, which is no late victim.
 pub(crate) fn restore_oom_score(before: &str) {
-    let _ = fs::write(OOM_SCORE, before);
+    if let Ok(file) = open(OOM_SCORE_OF_A_CHILD, OFlag::O_WRONLY, Mode::empty()) {
+        let _ = write(&file, before.as_bytes());
+    }
 }
 
 /// All groups of a user.
@@ -116,23 +124,23 @@ pub(crate) fn groups_of(user: &std::ffi::CStr, gid: Gid) -> Vec<u32> {
 }
 
 /// Takes on another user's groups.
-pub(crate) fn set_groups(groups: &[u32]) -> nix::Result<()> {
-    nix::unistd::setgroups(
-        &groups
-            .iter()
-            .map(|group| Gid::from_raw(*group))
-            .collect::<Vec<_>>(),
-    )
+pub(crate) fn set_groups(groups: &[Gid]) -> nix::Result<()> {
+    nix::unistd::setgroups(groups)
 }
 
-/// Gives a range of a file back to the disk; it reads as zeros. False where the file system
-/// cannot.
-pub(crate) fn forget_range(file: &File, from: u64, to: u64) -> bool {
-    let (Ok(offset), Ok(len)) = (from.try_into(), to.saturating_sub(from).try_into()) else {
-        return false;
+/// Gives a range of a file back to the disk; it reads as zeros.
+///
+/// # Errors
+///
+/// The file system cannot: to the caller the file is too large.
+pub(crate) fn forget_range(file: &File, range: Range<u64>) -> io::Result<()> {
+    let too_large = || io::Error::from(Errno::EFBIG);
+    let length = range.end.saturating_sub(range.start);
+    let (Ok(offset), Ok(length)) = (range.start.try_into(), length.try_into()) else {
+        return Err(too_large());
     };
     let mode = libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE;
     // SAFETY: `fallocate` takes any numbers.
-    let result = unsafe { libc::fallocate(file.as_raw_fd(), mode, offset, len) };
-    Errno::result(result).is_ok()
+    let result = unsafe { libc::fallocate(file.as_raw_fd(), mode, offset, length) };
+    Errno::result(result).map(drop).map_err(|_| too_large())
 }

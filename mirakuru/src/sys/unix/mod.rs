@@ -5,9 +5,12 @@
 //! pid; a supervisor killed from outside leaves the service running. Nobody is told who holds a
 //! port.
 
+mod spawn;
+
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -17,6 +20,8 @@ use nix::poll::{PollFd, PollTimeout};
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, socket};
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::{Gid, Pid};
+
+pub(crate) use spawn::spawn;
 
 use super::{Descendant, Standing};
 
@@ -80,13 +85,13 @@ pub(crate) fn poll_for(fds: &mut [PollFd<'_>], wait: Option<Duration>) -> nix::R
 pub(crate) fn become_subreaper() {}
 
 /// There is no such signal.
-pub(crate) fn die_with_parent() -> io::Result<()> {
+pub(crate) fn die_with_parent() -> nix::Result<()> {
     Ok(())
 }
 
 /// Whether the user differs from the one who called the program.
 pub(crate) fn runs_privileged() -> bool {
-    super::has_other_rights()
+    super::posix::has_other_rights()
 }
 
 /// Not asked: the handshake's name decides.
@@ -114,7 +119,7 @@ pub(crate) fn groups_of(_user: &std::ffi::CStr, gid: Gid) -> Vec<u32> {
 }
 
 /// The groups of the user database are taken on with the user's own group.
-pub(crate) fn set_groups(_groups: &[u32]) -> nix::Result<()> {
+pub(crate) fn set_groups(_groups: &[Gid]) -> nix::Result<()> {
     Ok(())
 }
 
@@ -124,8 +129,8 @@ pub(crate) fn unmount_below(_directory: &Path) -> bool {
 }
 
 /// Not available: output beyond what is kept is not written.
-pub(crate) fn forget_range(_file: &File, _from: u64, _to: u64) -> bool {
-    false
+pub(crate) fn forget_range(_file: &File, _range: Range<u64>) -> io::Result<()> {
+    Err(nix::Error::EFBIG.into())
 }
 
 /// The kernel cannot be asked: connect instead.
@@ -243,7 +248,7 @@ impl ProcessFd {
     }
 
     pub(crate) fn signal(&self, signal: i32) -> io::Result<()> {
-        Ok(super::send_signal(self.0, signal)?)
+        Ok(super::signals::send_signal(self.0, signal)?)
     }
 
     /// `ended_within` took the status already; a supervisor that was killed leaves nothing that

@@ -1,0 +1,113 @@
+//! Opens files that belong to the user alone, locks files, and makes the pipe for output.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::ops::{Deref, DerefMut};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use nix::fcntl::{FcntlArg, FdFlag, Flock, FlockArg, OFlag, fcntl};
+use nix::libc;
+use nix::sys::stat::{Mode, fchmod};
+
+/// Opens a file that only this user may read and write, and makes it where it is missing. A symbolic
+/// link is not followed.
+pub(crate) fn open_private_file(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .custom_flags(libc::O_NOFOLLOW)
+        .open(path)
+}
+
+/// Holds the lock on an open file (`flock(2)`). A drop gives the lock back; the kernel does it for a
+/// process that dies.
+#[derive(Debug)]
+pub(crate) struct LockedFile(Flock<File>);
+
+impl LockedFile {
+    /// Takes the lock; `None` if another open file has it.
+    pub(crate) fn try_lock(file: File) -> io::Result<Option<Self>> {
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(file) => Ok(Some(Self(file))),
+            Err((_, nix::Error::EAGAIN | nix::Error::EINTR)) => Ok(None),
+            Err((_, errno)) => Err(errno.into()),
+        }
+    }
+
+    /// Closes a copy that a fork inherited. The lock stays with the process that took it: an unlock by
+    /// any copy would take it away from all.
+    pub(crate) fn close_copy(self) {
+        // `nix` unlocks in the drop of `Flock`, so the file alone must be closed.
+        let copy = std::mem::ManuallyDrop::new(self.0);
+        let _ = nix::unistd::close(copy.as_raw_fd());
+    }
+}
+
+impl Deref for LockedFile {
+    type Target = File;
+
+    fn deref(&self) -> &File {
+        &self.0
+    }
+}
+
+impl DerefMut for LockedFile {
+    fn deref_mut(&mut self) -> &mut File {
+        &mut self.0
+    }
+}
+
+/// Takes the lock of this process on a whole file (`fcntl(2)`); false if another process has it. A fork
+/// inherits no such lock. The lock ends as soon as this process closes any descriptor of the file.
+pub(crate) fn try_lock_for_process(file: &File) -> io::Result<bool> {
+    match fcntl(file, FcntlArg::F_SETLK(&whole_file())) {
+        Ok(_) => Ok(true),
+        Err(nix::Error::EAGAIN | nix::Error::EACCES) => Ok(false),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+/// Returns the process that has the lock of [`try_lock_for_process`]. This process does not see its own.
+pub(crate) fn process_that_locks(file: &File) -> Option<u32> {
+    let mut lock = libc::flock {
+        l_type: libc::F_RDLCK.try_into().unwrap_or_default(),
+        ..whole_file()
+    };
+    fcntl(file, FcntlArg::F_GETLK(&mut lock)).ok()?;
+    let held = i32::from(lock.l_type) != libc::F_UNLCK;
+    u32::try_from(lock.l_pid).ok().filter(|_| held)
+}
+
+fn whole_file() -> libc::flock {
+    libc::flock {
+        l_type: libc::F_WRLCK.try_into().unwrap_or_default(),
+        l_whence: libc::SEEK_SET.try_into().unwrap_or_default(),
+        l_start: 0,
+        l_len: 0,
+        l_pid: 0,
+    }
+}
+
+/// Makes a pipe whose reading end never waits, and which the service may open again by name
+/// (`/dev/stderr`), whatever user it runs as.
+pub(crate) fn output_pipe() -> io::Result<(File, File)> {
+    let (reader, writer) = pipe()?;
+    fcntl(&reader, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+    let _ = fchmod(&writer, Mode::from_bits_truncate(0o666));
+    Ok((reader, writer))
+}
+
+/// Makes a pipe that no other program inherits. The supervisor has one thread, so no fork comes between
+/// the two steps.
+pub(crate) fn pipe() -> io::Result<(File, File)> {
+    let (reader, writer) = nix::unistd::pipe()?;
+    for end in [&reader, &writer] {
+        fcntl(end, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
+    }
+    Ok((reader.into(), writer.into()))
+}

@@ -1,0 +1,16 @@
+//! Implements what every Unix gives, a file for each subject.
+
+mod files;
+mod ports;
+mod process;
+pub(in crate::sys) mod service;
+pub(crate) mod signals;
+pub(in crate::sys) mod spawn;
+mod tree;
+
+pub(crate) use files::*;
+pub(crate) use ports::is_free;
+pub(crate) use process::*;
+pub(crate) use signals::reset_signals;
+pub(crate) use spawn::{Rights, Spawn, Stuck};
+pub(crate) use tree::Tree;

@@ -1,0 +1,117 @@
+//! Asks and changes what a process is: its parent, user, session, limits and descriptors.
+#![expect(unsafe_code, reason = "system calls that nix leaves unsafe")]
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use nix::libc;
+use nix::sys::socket::{MsgFlags, recv};
+use nix::time::{ClockId, clock_gettime};
+use nix::unistd::{getegid, geteuid, getgid, getuid};
+
+use crate::limits::Resource;
+use crate::sys::Pid;
+
+/// Takes a descriptor out of a message that was just received.
+pub(crate) fn adopt_received_descriptor(raw: RawFd) -> OwnedFd {
+    // SAFETY: the kernel made this descriptor for us when the message was received, and the
+    // message is looked at once.
+    let fd = unsafe { OwnedFd::from_raw_fd(raw) };
+    // Where the receiving call cannot do it, this is the first moment that can.
+    let _ = nix::fcntl::fcntl(
+        &fd,
+        nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::FD_CLOEXEC),
+    );
+    fd
+}
+
+/// Ends the process without destructors, exit hooks or flushing.
+pub(crate) fn exit_now(code: i32) -> ! {
+    // SAFETY: `_exit` takes any number and does not return.
+    unsafe { libc::_exit(code) }
+}
+
+/// Whether this process has another effective user or group than its real one. The kernel takes what such
+/// a process runs for a set-user-id program (`AT_SECURE`, `getauxval(3)`).
+pub(in crate::sys) fn has_other_rights() -> bool {
+    getuid() != geteuid() || getgid() != getegid()
+}
+
+/// The time of the one clock that all processes share and nobody sets.
+pub(crate) fn monotonic_time() -> Duration {
+    let now = clock_gettime(ClockId::CLOCK_MONOTONIC);
+    now.map(Duration::from).unwrap_or_default()
+}
+
+/// Adds to this process's nice value.
+pub(super) fn set_nice(by: i32) -> nix::Result<()> {
+    nix::errno::Errno::clear();
+    // SAFETY: `nice` takes any number. -1 is a valid answer, so errno tells.
+    let result = unsafe { libc::nice(by) };
+    match nix::errno::Errno::last() {
+        errno if result == -1 && errno != nix::errno::Errno::UnknownErrno => Err(errno),
+        _ => Ok(()),
+    }
+}
+
+/// Bounds a resource of this process.
+pub(super) fn limit(resource: Resource, soft: u64, hard: u64) -> nix::Result<()> {
+    let number = match resource {
+        Resource::AddressSpace => libc::RLIMIT_AS,
+        Resource::Core => libc::RLIMIT_CORE,
+        Resource::Cpu => libc::RLIMIT_CPU,
+        Resource::Data => libc::RLIMIT_DATA,
+        Resource::FileSize => libc::RLIMIT_FSIZE,
+        Resource::LockedMemory => libc::RLIMIT_MEMLOCK,
+        Resource::OpenFiles => libc::RLIMIT_NOFILE,
+        Resource::Processes => libc::RLIMIT_NPROC,
+        Resource::Stack => libc::RLIMIT_STACK,
+    };
+    #[allow(
+        clippy::useless_conversion,
+        reason = "the type of a limit differs between systems"
+    )]
+    let bound = |limit: u64| limit.try_into().unwrap_or(libc::RLIM_INFINITY);
+    let limits = libc::rlimit {
+        rlim_cur: bound(soft),
+        rlim_max: bound(hard),
+    };
+    // SAFETY: `setrlimit` reads the struct, which outlives the call.
+    let result = unsafe { libc::setrlimit(number, &raw const limits) };
+    nix::errno::Errno::result(result).map(drop)
+}
+
+/// Has the other end see the end of the socket, also where a forked child holds this end too.
+pub(crate) fn hang_up(socket: &UnixStream) {
+    let _ = socket.shutdown(std::net::Shutdown::Write);
+}
+
+/// Takes over descriptor 0, which is the socket of a supervisor.
+pub(crate) fn adopt_standard_input() -> OwnedFd {
+    // SAFETY: called once, by a supervisor, before anything else uses descriptor 0; it never
+    // returns to a program that would.
+    unsafe { OwnedFd::from_raw_fd(0) }
+}
+
+/// Reads from the socket at descriptor 0, and leaves there what was read. Nothing waits.
+pub(crate) fn peek_standard_input(bytes: &mut [u8]) -> io::Result<usize> {
+    let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
+    Ok(recv(io::stdin().as_fd().as_raw_fd(), bytes, flags)?)
+}
+
+/// Returns the parent of this process. It changes when the parent ends.
+pub(crate) fn parent() -> Pid {
+    nix::unistd::getppid()
+}
+
+/// Returns the user whose rights this process has.
+pub(crate) fn user() -> u32 {
+    geteuid().as_raw()
+}
+
+/// Leaves the caller's session, terminal and process group for new ones.
+pub(crate) fn start_session() -> io::Result<()> {
+    Ok(nix::unistd::setsid().map(drop)?)
+}

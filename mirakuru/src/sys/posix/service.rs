@@ -1,0 +1,116 @@
+//! Becomes the service: what a new process does between its birth and `exec`.
+//!
+//! Rules for [`become_service`] and everything that it calls. It runs in a process that may share the
+//! supervisor's memory, and is paused in the middle of a call:
+//! - It makes system calls only, and such as a signal handler may make. It allocates nothing, frees
+//!   nothing, takes no lock, prints nothing and cannot panic: [`Spawn`] holds everything ready.
+//! - It ends in `exec`, or returns the failure to the caller, which ends the process.
+//! - It keeps its order, as each step needs what a later one takes away.
+#![expect(unsafe_code, reason = "nix allocates for exec")]
+
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::libc;
+use nix::sys::stat::{Mode, umask};
+use nix::unistd::{chdir, dup2_stderr, dup2_stdin, dup2_stdout, setgid, setsid, setuid};
+
+use super::spawn::{Rights, Spawn, Strings, Stuck};
+use super::{process, signals};
+use crate::sys::{self, Pid};
+use crate::wait::{self, Deadline};
+
+/// Becomes the service; returns only if a step failed. The parent is looked at, as it may have died.
+pub(in crate::sys) fn become_service(spawn: &Spawn<'_>, supervisor: Pid) -> Stuck {
+    match set_up(spawn, supervisor) {
+        Ok(()) => run(spawn),
+        Err(stuck) => stuck,
+    }
+}
+
+fn set_up(spawn: &Spawn<'_>, supervisor: Pid) -> Result<(), Stuck> {
+    // So that nothing of what follows can hang beyond the supervisor's life; once more below.
+    let _ = sys::die_with_parent();
+    // A session of its own: a terminal's Ctrl-C does not reach it, and its group is its own.
+    step("start a session", setsid())?;
+    if let Some(score) = spawn.oom_score {
+        sys::restore_oom_score(score);
+    }
+    // Limits and niceness first: raising them needs the rights that the user may lack.
+    for (resource, soft, hard) in spawn.limits {
+        step(
+            "set a resource limit",
+            process::limit(*resource, *soft, *hard),
+        )?;
+    }
+    if let Some(nice) = spawn.nice {
+        step("set its niceness", process::set_nice(nice))?;
+    }
+    if let Some(mask) = spawn.umask {
+        #[allow(
+            clippy::useless_conversion,
+            reason = "the type differs between systems"
+        )]
+        let bits = libc::mode_t::try_from(mask).unwrap_or(libc::mode_t::MAX);
+        umask(Mode::from_bits_truncate(bits));
+    }
+    if let Some(here) = spawn.directory_for(Rights::Supervisor) {
+        step("enter the test's directory", chdir(here))?;
+    }
+    if let Some((user, group, groups)) = &spawn.user {
+        // The groups before the user: afterwards there is no right to change them.
+        step("take on the user's groups", sys::set_groups(groups))?;
+        step("take on the user's group", setgid(*group))?;
+        step("take on the user", setuid(*user))?;
+    }
+    // With the user's rights: where the service may not be, it is not started.
+    if let Some(directory) = spawn.directory_for(Rights::Service) {
+        step("enter the working directory", chdir(directory))?;
+    }
+    // After the user, as a change of user clears it; then the parent is looked at once more, as it
+    // may have died before the kernel was told.
+    step("bind its life to the supervisor's", sys::die_with_parent())?;
+    if sys::parent() != supervisor {
+        sys::exit_now(127);
+    }
+    Ok(())
+}
+
+fn step<T>(step: &'static str, result: nix::Result<T>) -> Result<(), Stuck> {
+    result.map(drop).map_err(|errno| Stuck::at(step, errno))
+}
+
+const RUN: &str = "run the program";
+
+fn run(spawn: &Spawn<'_>) -> Stuck {
+    let [input, output, error] = &spawn.streams;
+    for done in [dup2_stdin(input), dup2_stdout(output), dup2_stderr(error)] {
+        if let Err(errno) = done {
+            return Stuck::at(RUN, errno);
+        }
+    }
+    // The supervisor ignores SIGPIPE, and reads its signals from a descriptor, so they are blocked. Both
+    // outlive `exec`.
+    signals::heed_closed_pipes();
+    signals::unblock_signals();
+    let busy = Deadline::after(spawn.busy);
+    loop {
+        let errno = exec(&spawn.words);
+        // A test that has just written the program may have forked on another thread meanwhile: until
+        // that fork has become its own program it has a copy of the descriptor that was written to.
+        if errno != Errno::ETXTBSY || busy.has_passed() {
+            return Stuck::at(RUN, errno);
+        }
+        wait::pause(Duration::from_millis(1));
+    }
+}
+
+/// Returns only if it failed.
+fn exec(words: &Strings) -> Errno {
+    let Some(program) = words.first() else {
+        return Errno::EINVAL;
+    };
+    // SAFETY: each pointer is that of a text that outlives the call, and the list ends with a null pointer.
+    unsafe { libc::execvp(*program, words.as_ptr()) };
+    Errno::last()
+}

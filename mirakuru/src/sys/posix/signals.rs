@@ -1,0 +1,98 @@
+//! Names, resets and sends signals.
+#![expect(unsafe_code, reason = "system calls that nix leaves unsafe")]
+
+use nix::libc;
+use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
+
+use crate::sys::Pid;
+
+pub(crate) const CONT: i32 = libc::SIGCONT;
+pub(crate) const HUP: i32 = libc::SIGHUP;
+pub(crate) const INT: i32 = libc::SIGINT;
+pub(crate) const KILL: i32 = libc::SIGKILL;
+pub(crate) const QUIT: i32 = libc::SIGQUIT;
+pub(crate) const STOP: i32 = libc::SIGSTOP;
+pub(crate) const TERM: i32 = libc::SIGTERM;
+pub(crate) const USR1: i32 = libc::SIGUSR1;
+pub(crate) const USR2: i32 = libc::SIGUSR2;
+
+/// Returns the name of a signal, as `SIGINT`. Realtime signals have none.
+pub(crate) fn name_of(number: i32) -> Option<&'static str> {
+    Signal::try_from(number).ok().map(Signal::as_str)
+}
+
+/// Returns the number of the signal with this name.
+#[cfg(feature = "macros")]
+pub(crate) fn named(name: &str) -> Option<i32> {
+    name.parse().ok().map(|known: Signal| known as i32)
+}
+
+/// Gives every signal its default disposition but `SIGPIPE`, which stays ignored, and unblocks
+/// all. An ignored `SIGCHLD` would be inherited by every service, and lose their exit codes.
+pub(crate) fn reset_signals() {
+    for known in Signal::iterator() {
+        let handler = if known == Signal::SIGPIPE {
+            SigHandler::SigIgn
+        } else {
+            SigHandler::SigDfl
+        };
+        // SAFETY: neither disposition runs code of ours.
+        let _ = unsafe { signal(known, handler) };
+    }
+    reset_realtime_signals();
+    unblock_signals();
+}
+
+/// Gives `SIGPIPE` its default again.
+pub(super) fn heed_closed_pipes() {
+    // SAFETY: the default disposition runs no code of ours.
+    let _ = unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) };
+}
+
+/// Unblocks every signal; a mask outlives `exec`.
+pub(super) fn unblock_signals() {
+    let _ = SigSet::empty().thread_set_mask();
+}
+
+#[cfg(target_os = "linux")]
+fn reset_realtime_signals() {
+    for number in libc::SIGRTMIN()..=libc::SIGRTMAX() {
+        // SAFETY: the default disposition runs no code of ours.
+        let _ = unsafe { libc::signal(number, libc::SIG_DFL) };
+    }
+    // The C library keeps the ones before to itself, and `posix_spawn` leaves them ignored. An
+    // all-zero `kernel_sigaction`, which is no longer than this, is the default.
+    let (default, mask_len) = ([0_usize; 8], 8_usize);
+    for number in 32..libc::SIGRTMIN() {
+        let none = std::ptr::null_mut::<usize>();
+        // SAFETY: the kernel reads the struct, which outlives the call, and writes nothing.
+        let _ = unsafe {
+            libc::syscall(
+                libc::SYS_rt_sigaction,
+                number,
+                default.as_ptr(),
+                none,
+                mask_len,
+            )
+        };
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn reset_realtime_signals() {}
+
+/// Sends a signal by number to a process that the caller knows to be unreaped.
+pub(in crate::sys) fn send_signal(pid: Pid, signal: i32) -> nix::Result<()> {
+    // SAFETY: `kill` takes any numbers.
+    let result = unsafe { libc::kill(pid.as_raw(), signal) };
+    nix::errno::Errno::result(result).map(drop)
+}
+
+/// Sends a signal by number to a process group that the caller knows to have a member.
+pub(in crate::sys) fn send_signal_to_group(group: Pid, signal: i32) -> nix::Result<()> {
+    // 0 and 1 would mean our own group and every process there is.
+    if group.as_raw() <= 1 {
+        return Err(nix::Error::ESRCH);
+    }
+    send_signal(Pid::from_raw(-group.as_raw()), signal)
+}

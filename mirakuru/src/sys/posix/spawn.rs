@@ -1,0 +1,186 @@
+//! Describes a process in full before it exists, so that nothing has to be made in it.
+#![expect(
+    unsafe_code,
+    reason = "std has no way to exchange the whole environment"
+)]
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::ffi::{CStr, CString, OsString, c_char};
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::libc;
+use nix::unistd::{Gid, Uid};
+
+use crate::limits::Resource;
+
+/// Describes the process that becomes the service.
+pub(crate) struct Spawn<'a> {
+    pub(super) words: Strings,
+    environment: Strings,
+    pub(super) streams: [OwnedFd; 3],
+    directory: Option<(CString, Rights)>,
+    pub(super) user: Option<(Uid, Gid, Vec<Gid>)>,
+    pub(crate) oom_score: Option<&'a str>,
+    /// Resource, soft and hard limit.
+    pub(crate) limits: &'a [(Resource, u64, u64)],
+    pub(crate) nice: Option<i32>,
+    pub(crate) umask: Option<u32>,
+    /// How long a program that another process has open for writing is tried.
+    pub(crate) busy: Duration,
+}
+
+/// Whose rights a directory is entered with.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rights {
+    Supervisor,
+    Service,
+}
+
+/// The step that a new process failed at.
+#[derive(Debug)]
+pub(crate) struct Stuck {
+    /// Fits after "failed to".
+    pub(crate) step: Cow<'static, str>,
+    pub(crate) error: Errno,
+}
+
+impl Stuck {
+    pub(in crate::sys) fn at(step: &'static str, error: Errno) -> Self {
+        Self {
+            step: Cow::Borrowed(step),
+            error,
+        }
+    }
+}
+
+impl Spawn<'_> {
+    /// Describes a process that runs the program `words[0]`, in this environment alone. The program is
+    /// looked up in the PATH of that environment.
+    ///
+    /// # Errors
+    ///
+    /// A word or a variable contains a NUL byte, or no descriptor is free.
+    pub(crate) fn new(
+        words: &[OsString],
+        environment: &[(OsString, OsString)],
+        streams: [OwnedFd; 3],
+    ) -> io::Result<Self> {
+        // Sorted, and the last value of a name counts.
+        let environment: BTreeMap<_, _> = environment
+            .iter()
+            .map(|(name, value)| (name, value))
+            .collect();
+        let entry = |(name, value): (&OsString, &OsString)| {
+            CString::new([name.as_bytes(), b"=", value.as_bytes()].concat())
+        };
+        if words.is_empty() {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        let words = words.iter().map(|word| CString::new(word.as_bytes()));
+        let [input, output, error] = streams;
+        Ok(Self {
+            words: Strings::collect(words)?,
+            environment: Strings::collect(environment.into_iter().map(entry))?,
+            streams: [
+                above_standard(input)?,
+                above_standard(output)?,
+                above_standard(error)?,
+            ],
+            directory: None,
+            user: None,
+            oom_score: None,
+            limits: &[],
+            nice: None,
+            umask: None,
+            busy: Duration::ZERO,
+        })
+    }
+
+    /// Has the process begin in this directory, which it enters with these rights.
+    pub(crate) fn enter(&mut self, directory: &Path, rights: Rights) -> io::Result<()> {
+        let directory = CString::new(directory.as_os_str().as_bytes())?;
+        self.directory = Some((directory, rights));
+        Ok(())
+    }
+
+    /// Has the process run as this user.
+    pub(crate) fn run_as(&mut self, uid: u32, gid: u32, groups: &[u32]) {
+        let groups = groups.iter().copied().map(Gid::from_raw).collect();
+        self.user = Some((Uid::from_raw(uid), Gid::from_raw(gid), groups));
+    }
+
+    /// Makes the process, while this one has the environment of that: so `execvp` finds the program in
+    /// the service's PATH, and needs nothing that has to be made in the new process.
+    pub(in crate::sys) fn with_its_environment<T>(&self, birth: impl FnOnce() -> T) -> T {
+        let own = replace_environment(self.environment.as_ptr());
+        let born = birth();
+        replace_environment(own);
+        born
+    }
+
+    pub(super) fn directory_for(&self, rights: Rights) -> Option<&CStr> {
+        let (directory, by) = self.directory.as_ref()?;
+        (*by == rights).then_some(directory)
+    }
+}
+
+/// Gives a stream a number that none of the three streams gets: those are set one after the other. A copy
+/// by std has none of them.
+fn above_standard(stream: OwnedFd) -> io::Result<OwnedFd> {
+    if stream.as_raw_fd() <= libc::STDERR_FILENO {
+        stream.try_clone()
+    } else {
+        Ok(stream)
+    }
+}
+
+/// Texts as C passes them: a list of pointers with a null pointer at its end.
+pub(super) struct Strings {
+    pointers: Vec<*const c_char>,
+    /// What they point at.
+    _texts: Vec<CString>,
+}
+
+impl Strings {
+    fn collect(
+        texts: impl Iterator<Item = Result<CString, std::ffi::NulError>>,
+    ) -> io::Result<Self> {
+        let texts = texts.collect::<Result<Vec<_>, _>>()?;
+        let pointers = texts.iter().map(|text| text.as_ptr());
+        Ok(Self {
+            pointers: pointers.chain([std::ptr::null()]).collect(),
+            _texts: texts,
+        })
+    }
+
+    /// The first of them.
+    pub(super) fn first(&self) -> Option<&*const c_char> {
+        self.pointers.first()
+    }
+
+    pub(super) fn as_ptr(&self) -> *const *const c_char {
+        self.pointers.as_ptr()
+    }
+}
+
+/// Puts another environment in the place of this process's own, which it returns.
+fn replace_environment(by: *const *const c_char) -> *const *const c_char {
+    #[cfg(not(target_vendor = "apple"))]
+    let environment = {
+        unsafe extern "C" {
+            static mut environ: *const *const c_char;
+        }
+        &raw mut environ
+    };
+    #[cfg(target_vendor = "apple")]
+    // SAFETY: the call takes nothing, and gives the address of the same variable.
+    let environment = unsafe { libc::_NSGetEnviron() }.cast::<*const *const c_char>();
+    // SAFETY: the supervisor has one thread, and nothing reads the variable meanwhile.
+    unsafe { std::ptr::replace(environment, by) }
+}

@@ -1,0 +1,211 @@
+//! The tree below a supervisor: starts it, reaps it, and signals it.
+//!
+//! No pid is signalled after it was reaped. Direct children are ours to reap, so theirs and their
+//! groups' numbers cannot have been given to anybody else; whatever is deeper is named by a process
+//! descriptor, and its parent looked at again, before it is signalled.
+#![expect(unsafe_code, reason = "nix knows no death by a realtime signal")]
+
+use std::collections::BTreeSet;
+
+use nix::libc;
+use nix::unistd::getpgrp;
+
+use super::signals::{self, send_signal, send_signal_to_group};
+use super::spawn::{Spawn, Stuck};
+use crate::sys::{self, Descendant, Pid};
+
+/// The service and everything that it started.
+#[derive(Debug, Default)]
+pub(crate) struct Tree {
+    /// The main process, until it is reaped.
+    main: Option<Pid>,
+    /// Its process group, which outlives it as long as it has a member.
+    group: Option<Pid>,
+    /// Whether the kernel may still have children of ours.
+    populated: bool,
+}
+
+/// What a look at the children brought.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Reaped {
+    /// The main process ended, with this code; negative for a signal's number.
+    pub(crate) exit: Option<i32>,
+    /// The last process of the tree went.
+    pub(crate) emptied: bool,
+}
+
+impl Tree {
+    /// Starts the service.
+    ///
+    /// # Errors
+    ///
+    /// The step that failed. No process is left then.
+    pub(crate) fn start(spawn: &Spawn<'_>) -> Result<Self, Stuck> {
+        let main = sys::spawn(spawn)?;
+        Ok(Self {
+            main: Some(main),
+            // The service begins with a session of its own, whose group has its number.
+            group: Some(main),
+            populated: true,
+        })
+    }
+
+    /// The main process's number, for people and messages; 0 once it was reaped.
+    pub(crate) fn pid(&self) -> u32 {
+        self.main.map_or(0, sys::number_of)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        !self.populated
+    }
+
+    pub(crate) fn main_is_alive(&self) -> bool {
+        self.main.is_some()
+    }
+
+    /// Reaps every child that has ended. Everything orphaned below us becomes a child of ours
+    /// first, so `ECHILD` is the kernel's word that nothing is left.
+    pub(crate) fn reap(&mut self) -> Reaped {
+        let mut reaped = Reaped::default();
+        while self.populated {
+            match reap_any_child() {
+                ChildState::Ended(pid, code) if Some(pid) == self.main => {
+                    self.main = None;
+                    reaped.exit = Some(code);
+                }
+                ChildState::Ended(..) => {}
+                ChildState::AllAlive => break,
+                ChildState::NoneLeft => {
+                    self.populated = false;
+                    reaped.emptied = true;
+                }
+            }
+        }
+        reaped
+    }
+
+    /// Signals the service: the main process's group, or once that has ended the groups of what it
+    /// left behind, which then are the service.
+    pub(crate) fn signal_service(&self, signal: i32) {
+        match self.main {
+            Some(main) => drop(send_signal_to_group(main, signal)),
+            None => drop(signal_groups_of_children(signal)),
+        }
+    }
+
+    /// Signals every process of the tree once.
+    pub(crate) fn signal_all(&self, signal: i32) {
+        let signalled = signal_groups_of_children(signal);
+        for deeper in sys::descendants()
+            .into_iter()
+            .filter(|one| one.parent != Pid::this())
+        {
+            let group = sys::standing(deeper.pid).map(|standing| standing.group);
+            if group.is_none_or(|group| !signalled.contains(&group)) {
+                signal_deeper(deeper, signal);
+            }
+        }
+        // Where the platform lists no children, the group is all that is known.
+        if let Some(main) = self.main.filter(|main| !signalled.contains(main)) {
+            let _ = send_signal_to_group(main, signal);
+        }
+    }
+
+    /// One pass of SIGKILL over everything that can be found. The nearest first and one by one: a
+    /// process that forks and ends in a tenth of a millisecond must be met while it lives. Its
+    /// group next, which the kernel kills as one, children being forked included.
+    pub(crate) fn kill_pass(&self) {
+        if let Some(main) = self.main {
+            let _ = send_signal_to_group(main, signals::KILL);
+        }
+        for child in sys::children() {
+            let _ = send_signal(child, signals::KILL);
+            if let Some(group) = group_below_us(child) {
+                let _ = send_signal_to_group(group, signals::KILL);
+            }
+        }
+        for deeper in sys::descendants()
+            .into_iter()
+            .filter(|one| one.parent != Pid::this())
+        {
+            signal_deeper(deeper, signals::KILL);
+        }
+    }
+
+    /// Whether the main process's group still has a living member.
+    pub(crate) fn group_is_alive(&self) -> bool {
+        sys::descendants().into_iter().any(|one| {
+            sys::standing(one.pid)
+                .is_some_and(|standing| !standing.zombie && Some(standing.group) == self.group)
+        })
+    }
+
+    /// What lives below us, for people.
+    pub(crate) fn living(&self) -> Vec<(u32, String)> {
+        sys::descendants()
+            .into_iter()
+            .filter(|one| sys::standing(one.pid).is_some_and(|standing| !standing.zombie))
+            .map(|one| (sys::number_of(one.pid), sys::command_line(one.pid)))
+            .collect()
+    }
+}
+
+/// Signals the group of each direct child once; gives the groups.
+fn signal_groups_of_children(signal: i32) -> BTreeSet<Pid> {
+    let groups: BTreeSet<Pid> = sys::children()
+        .into_iter()
+        .filter_map(group_below_us)
+        .collect();
+    for group in &groups {
+        let _ = send_signal_to_group(*group, signal);
+    }
+    groups
+}
+
+/// The group of a direct child. Every group in the tree is made by it, as the service begins with a
+/// session of its own; a child that is on the way there is still in ours, which is never signalled.
+fn group_below_us(child: Pid) -> Option<Pid> {
+    sys::standing(child)
+        .map(|standing| standing.group)
+        .filter(|group| *group != getpgrp())
+}
+
+/// Signals what is not ours to reap. Between the listing and the opening its pid may have been
+/// given to another: then that one's parent is another too.
+fn signal_deeper(deeper: Descendant, signal: i32) {
+    let Ok(process) = sys::ProcessFd::open(deeper.pid) else {
+        return;
+    };
+    let parent = sys::standing(deeper.pid).map(|standing| standing.parent);
+    // Orphaned since, it is a child of ours, and its pid reserved.
+    if parent == Some(deeper.parent) || parent == Some(Pid::this()) {
+        let _ = process.signal(signal);
+    }
+}
+
+/// What a look at this process's children gave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ChildState {
+    /// One ended, with this code, negative for a signal's number, and is reaped now.
+    Ended(Pid, i32),
+    AllAlive,
+    NoneLeft,
+}
+
+/// Reaps one child that has ended. Not nix's `waitpid`: that knows no death by a realtime signal.
+fn reap_any_child() -> ChildState {
+    let mut status = 0;
+    loop {
+        // SAFETY: `waitpid` writes one int where it is told to.
+        let result = unsafe { libc::waitpid(-1, &raw mut status, sys::WAIT_FLAGS) };
+        match nix::errno::Errno::result(result) {
+            Ok(0) => return ChildState::AllAlive,
+            Ok(pid) if libc::WIFSIGNALED(status) => {
+                return ChildState::Ended(Pid::from_raw(pid), -libc::WTERMSIG(status));
+            }
+            Ok(pid) => return ChildState::Ended(Pid::from_raw(pid), libc::WEXITSTATUS(status)),
+            Err(nix::Error::EINTR) => {}
+            Err(_) => return ChildState::NoneLeft,
+        }
+    }
+}

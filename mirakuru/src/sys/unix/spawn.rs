@@ -1,0 +1,59 @@
+//! Starts the service by a fork.
+#![expect(unsafe_code, reason = "nix leaves fork unsafe")]
+
+use std::borrow::Cow;
+use std::io::{self, Read, Write};
+
+use nix::errno::Errno;
+use nix::sys::wait::waitpid;
+use nix::unistd::ForkResult;
+
+use crate::sys::posix::pipe;
+use crate::sys::posix::service::become_service;
+use crate::sys::posix::spawn::{Spawn, Stuck};
+use crate::sys::{self, Pid};
+
+/// Starts the process; returns once it runs its program, or has failed.
+///
+/// # Errors
+///
+/// The step that failed. The process was reaped.
+pub(crate) fn spawn(spawn: &Spawn<'_>) -> Result<Pid, Stuck> {
+    let errno_of = |error: &io::Error| error.raw_os_error().map_or(Errno::EINVAL, Errno::from_raw);
+    let no_pipe = |error: io::Error| Stuck::at("make a pipe", errno_of(&error));
+    let (mut report, mut reporter) = pipe().map_err(no_pipe)?;
+    let supervisor = Pid::this();
+    let forked = spawn.with_its_environment(|| {
+        let child = fork_single_threaded()?;
+        child.ok_or_else(|| {
+            let stuck = become_service(spawn, supervisor);
+            let _ = reporter.write_all(&(stuck.error as i32).to_le_bytes());
+            let _ = reporter.write_all(stuck.step.as_bytes());
+            sys::exit_now(127);
+        })
+    });
+    let main = forked.map_err(|errno| Stuck::at("fork", errno))?;
+    // The child's copy is the only one left, so its exec or its end is the end of the file.
+    drop(reporter);
+    let mut told = Vec::new();
+    let _ = report.read_to_end(&mut told);
+    let Some((errno, step)) = told.split_first_chunk() else {
+        return Ok(main);
+    };
+    // It is about to end, and nobody else may take its status for the service's.
+    let _ = waitpid(main, None);
+    Err(Stuck {
+        step: Cow::Owned(String::from_utf8_lossy(step).into_owned()),
+        error: Errno::from_raw(i32::from_le_bytes(*errno)),
+    })
+}
+
+/// Forks a process that has one thread; `None` in the child.
+fn fork_single_threaded() -> nix::Result<Option<Pid>> {
+    // SAFETY: the caller is a supervisor, which never starts a thread, so no lock can be held by
+    // a thread that the child lacks.
+    match unsafe { nix::unistd::fork() }? {
+        ForkResult::Parent { child } => Ok(Some(child)),
+        ForkResult::Child => Ok(None),
+    }
+}
