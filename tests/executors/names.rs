@@ -139,3 +139,14 @@ fn executors_go_between_threads_and_into_statics() {
     goes::<AnyExecutor>();
     goes::<mirakuru::Error>();
 }
+
+#[test]
+fn executors_may_be_used_within_catch_unwind() {
+    fn is_safe<T: std::panic::UnwindSafe + std::panic::RefUnwindSafe>() {}
+    is_safe::<SimpleExecutor>();
+    is_safe::<OutputExecutor>();
+    is_safe::<TcpExecutor>();
+    is_safe::<UnixSocketExecutor>();
+    is_safe::<HttpExecutor>();
+    is_safe::<PidExecutor>();
+}

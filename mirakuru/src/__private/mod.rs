@@ -113,13 +113,13 @@ impl Test {
 
     #[track_caller]
     fn fail(&self, before: &[&dyn Process], why: Outcome<String>) {
-        tell(&self.stop(before, true));
+        show(&self.stop(before, true));
         match why {
             Ok(error) if self.panics == Panics::Never => panic!("{error}"),
             Err(panic) if self.panics == Panics::Never => resume_unwind(panic),
-            Ok(error) => tell(&error),
+            Ok(error) => show(&error),
             // The hook has shown the panic.
-            Err(_) => tell(
+            Err(_) => show(
                 "it panicked ahead of the test's body, which is not the panic that is waited for",
             ),
         }
@@ -165,10 +165,10 @@ impl Test {
         match panic {
             None if !errors.is_empty() && !is_to_panic && !failed => panic!("{errors}"),
             Some(panic) if failed || errors.is_empty() => {
-                tell(&errors);
+                show(&errors);
                 resume_unwind(panic)
             }
-            _ => tell(&errors),
+            _ => show(&errors),
         }
     }
 
@@ -196,13 +196,14 @@ impl Test {
             .filter_map(|ended| ended.err().map(|error| error.to_string()))
             .collect();
         if failed {
-            let told = parts.iter().zip(were_running);
-            let stories: Vec<_> = told
+            let stories: Vec<_> = parts
+                .iter()
+                .zip(were_running)
                 .filter_map(|(part, was_running)| part.story(was_running))
                 .collect();
             if !stories.is_empty() {
                 let (module, name) = self.path;
-                tell(&format!(
+                show(&format!(
                     "the processes of the test {module}::{name}:\n{}",
                     stories.join("\n")
                 ));
@@ -221,7 +222,7 @@ pub fn refused() -> ! {
     unreachable!("what fails in a test that is not to panic, panics")
 }
 
-fn tell(text: &str) {
+fn show(text: &str) {
     if !text.is_empty() {
         events::say(text);
     }

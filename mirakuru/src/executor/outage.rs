@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::Executor;
 use super::core::Core;
-use super::stop::Port;
+use super::stop::FixedPort;
 use crate::error::Result;
 use crate::events::Step;
 use crate::locks::TurnGuard;
@@ -55,7 +55,7 @@ impl Core {
         if let Some(lock) = self.run_lock()? {
             self.state(|state| state.kept_lock = Some(lock));
         }
-        let ended = self.end_in_turn(self.stop_plan(signal), Port::Kept);
+        let ended = self.end_in_turn(self.stop_plan(signal), FixedPort::Kept);
         let stopped = ended.and_then(|ended| self.judge(ended, signal, expected));
         if let Err(error) = stopped {
             self.stay_stopped();

@@ -51,19 +51,7 @@ impl Core {
             capture.attach(&link);
         }
         let plan = launch.farewell;
-        let pid = match link.launch(launch, &fds, deadline) {
-            Some(Ok(pid)) => pid,
-            Some(Err(failure)) => return Err(self.not_spawned(&failure)),
-            // A supervisor that was killed is seen before the deadline.
-            None if !deadline.has_passed() && link.look(|state| state.lost) => {
-                return Err(self.lost(link.swept()));
-            }
-            // One that does not answer by then is given up.
-            None => {
-                link.stop_within(StopPlan::ABRUPT, None, GRACE);
-                return Err(self.not_spawned_in_time(deadline));
-            }
-        };
+        let pid = self.launch(&link, launch, &fds, deadline)?;
         let [stdout, stderr] = captures;
         let start = self.start_before_spawn(place.clone(), Some(Arc::clone(&link)), deadline);
         let run = Run {
@@ -89,6 +77,28 @@ impl Core {
         Ok(run)
     }
 
+    fn launch(
+        &self,
+        link: &Link,
+        launch: Launch,
+        fds: &[OwnedFd],
+        deadline: Deadline,
+    ) -> Result<u32> {
+        match link.launch(launch, fds, deadline) {
+            Some(Ok(pid)) => Ok(pid),
+            Some(Err(failure)) => Err(self.not_spawned(&failure)),
+            // A supervisor that was killed is seen before the deadline.
+            None if !deadline.has_passed() && link.look(|state| state.lost) => {
+                Err(self.lost(link.swept()))
+            }
+            // One that does not answer by then is given up.
+            None => {
+                link.stop_within(StopPlan::ABRUPT, None, GRACE);
+                Err(self.not_spawned_in_time(deadline))
+            }
+        }
+    }
+
     fn order(
         &self,
         link: &Link,
@@ -97,27 +107,7 @@ impl Core {
         deadline: Deadline,
     ) -> io::Result<Order> {
         let shape = &self.config.shape;
-        let (mut streams, mut fds, mut captures) = ([Lead::Null; 3], Vec::new(), [None, None]);
-        let given = [
-            (&shape.streams.stdin, None),
-            (&shape.streams.stdout, Some(Stream::Stdout)),
-            (&shape.streams.stderr, Some(Stream::Stderr)),
-        ];
-        for (index, (lead, stream)) in given.into_iter().enumerate() {
-            match (lead.open(index)?, stream) {
-                (Opened::Given(fd), _) => {
-                    streams[index] = Lead::Given;
-                    fds.push(fd);
-                }
-                (Opened::Captured, Some(stream)) => {
-                    let capture = Capture::new(stream, self.config.start_bound())?;
-                    streams[index] = Lead::Captured;
-                    fds.push(capture.file().try_clone()?.into());
-                    captures[stream as usize] = Some(Arc::new(capture));
-                }
-                (Opened::Null | Opened::Captured, _) => {}
-            }
-        }
+        let (streams, fds, captures) = self.streams()?;
         let (name, value) = link.mark();
         let mut env = prepared.env;
         env.push((name.into(), value.into()));
@@ -143,6 +133,33 @@ impl Core {
             fds,
             captures,
         })
+    }
+
+    /// Opens the standard streams.
+    fn streams(&self) -> io::Result<([Lead; 3], Vec<OwnedFd>, Captures)> {
+        let written = &self.config.shape.streams;
+        let (mut streams, mut fds, mut captures) = ([Lead::Null; 3], Vec::new(), [None, None]);
+        let given = [
+            (&written.stdin, None),
+            (&written.stdout, Some(Stream::Stdout)),
+            (&written.stderr, Some(Stream::Stderr)),
+        ];
+        for (index, (lead, stream)) in given.into_iter().enumerate() {
+            match (lead.open(index)?, stream) {
+                (Opened::Given(fd), _) => {
+                    streams[index] = Lead::Given;
+                    fds.push(fd);
+                }
+                (Opened::Captured, Some(stream)) => {
+                    let capture = Capture::new(stream, self.config.start_bound())?;
+                    streams[index] = Lead::Captured;
+                    fds.push(capture.file().try_clone()?.into());
+                    captures[stream as usize] = Some(Arc::new(capture));
+                }
+                (Opened::Null | Opened::Captured, _) => {}
+            }
+        }
+        Ok((streams, fds, captures))
     }
 
     /// The file that the check looks for, which goes with the tree. A file that is there before the start

@@ -154,20 +154,26 @@ impl Core {
     fn end(&self, plan: StopPlan) -> Result<Option<(Run, Gone)>> {
         let _turn = self.turn();
         let _run_lock = self.run_lock()?;
-        self.end_in_turn(plan, Port::GivenBack)
+        self.end_in_turn(plan, FixedPort::GivenBack)
     }
 
     /// Brings the tree down. The caller has the turn, and the run's lock if a run shares the service.
-    pub(super) fn end_in_turn(&self, plan: StopPlan, port: Port) -> Result<Option<(Run, Gone)>> {
+    pub(super) fn end_in_turn(
+        &self,
+        plan: StopPlan,
+        port: FixedPort,
+    ) -> Result<Option<(Run, Gone)>> {
         let Some(run) = self.up() else {
             self.stop_orphaned_service();
             // During an outage the port stays with the thread that ends the outage.
-            if port == Port::GivenBack && !self.is_in_outage() {
+            if port == FixedPort::GivenBack && !self.is_in_outage() {
                 self.give_port_back();
             }
             return Ok(None);
         };
-        let release = self.port_to_release().filter(|_| port == Port::GivenBack);
+        let release = self
+            .port_to_release()
+            .filter(|_| port == FixedPort::GivenBack);
         let Some(gone) = self.bring_down(&run, plan, release) else {
             return Err(self.lost(run.link.swept()));
         };
@@ -175,7 +181,7 @@ impl Core {
             run.link.drain();
             return Err(self.survivors(&run, &gone));
         }
-        if port == Port::GivenBack {
+        if port == FixedPort::GivenBack {
             self.note_port_given_back();
         }
         Ok(Some((run, gone)))
@@ -202,9 +208,9 @@ impl Core {
     }
 }
 
-/// What becomes of the lease on a fixed port.
+/// What a stop does with the lease on a fixed port.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Port {
+pub(super) enum FixedPort {
     GivenBack,
     /// The service is about to come back.
     Kept,

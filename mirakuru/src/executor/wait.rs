@@ -138,46 +138,23 @@ impl Core {
         ask: &mut dyn FnMut() -> Answer,
     ) -> Result<(), Box<FailedWait>> {
         let link = &run.link;
+        let mut wait = Wait {
+            run,
+            deadline,
+            last_check: None,
+        };
         let mut pace = Pace::new(self.config.poll_interval);
-        let mut last_check = None;
         loop {
             // The wait has just taken in what had arrived.
             let (end, news) = link.known(|state| (ended(state), News::of(state)));
             if on_output {
                 watch_output(run);
             }
-            // Near the deadline a check fails for lack of time: the reason from before says more.
             let hurried = deadline.remaining() < Pace::LONGEST * 4;
-            let answer = ask();
-            let keeps_former = (hurried || answer.is_none()) && last_check.is_some();
-            let failed = match answer {
-                Some(Ok(())) => return Ok(()),
-                Some(Err(why)) => match why.holder() {
-                    Some(holder) => {
-                        let holder = holder.to_owned();
-                        return Err(FailedWait::new(run, deadline, Why::Taken { holder }, None));
-                    }
-                    None => why.to_string(),
-                },
-                None => "the check did not answer in time".to_owned(),
-            };
-            if !keeps_former {
-                last_check = Some(failed);
+            if wait.is_over(ask(), hurried)? {
+                return Ok(());
             }
-            let why = if link.known(|state| state.lost) {
-                Some(Why::Lost { swept: Vec::new() })
-            } else if end.is_some() {
-                Some(Why::Ended)
-            } else if deadline.has_passed() {
-                // Looked up before the tree is killed.
-                let elsewhere = ports_elsewhere(run);
-                Some(Why::Overdue { elsewhere })
-            } else {
-                None
-            };
-            if let Some(why) = why {
-                return Err(FailedWait::new(run, deadline, why, last_check));
-            }
+            wait.ensure_worth_it(end.is_some())?;
             let next_look = deadline.or_sooner(pace.interval());
             let path_changed = link.wait(next_look, |state| {
                 (ended(state).is_some() || News::of(state) != news)
@@ -187,6 +164,67 @@ impl Core {
                 pace.begin_again();
             }
         }
+    }
+}
+
+/// A wait that goes on.
+struct Wait<'a> {
+    run: &'a Run,
+    deadline: Deadline,
+    /// The latest reason why the check failed.
+    last_check: Option<String>,
+}
+
+impl Wait<'_> {
+    /// Returns whether the check passed, and keeps the reason if not. Near the deadline a check fails for lack of
+    /// time: then the reason from before says more.
+    fn is_over(&mut self, answer: Answer, hurried: bool) -> Result<bool, Box<FailedWait>> {
+        let keeps_former = (hurried || answer.is_none()) && self.last_check.is_some();
+        let reason = match answer {
+            Some(Ok(())) => return Ok(true),
+            Some(Err(why)) => {
+                if let Some(holder) = why.holder().map(str::to_owned) {
+                    self.last_check = None;
+                    return Err(self.failed(Why::Taken { holder }));
+                }
+                why.to_string()
+            }
+            None => "the check did not answer in time".to_owned(),
+        };
+        if !keeps_former {
+            self.last_check = Some(reason);
+        }
+        Ok(false)
+    }
+
+    /// Fails once no later look can pass.
+    fn ensure_worth_it(&mut self, ended: bool) -> Result<(), Box<FailedWait>> {
+        if self.run.link.known(|state| state.lost) {
+            return Err(self.failed(Why::Lost { swept: Vec::new() }));
+        }
+        if ended {
+            return Err(self.failed(Why::Ended));
+        }
+        if self.deadline.has_passed() {
+            // Looked up before the tree is killed.
+            let elsewhere = ports_elsewhere(self.run);
+            return Err(self.failed(Why::Overdue { elsewhere }));
+        }
+        Ok(())
+    }
+
+    /// Describes the process as it is before anything is killed.
+    fn failed(&mut self, why: Why) -> Box<FailedWait> {
+        let (exit, empty) = self.run.link.look(|state| (state.exit, state.empty));
+        Box::new(FailedWait {
+            why,
+            awaited: None,
+            deadline: self.deadline,
+            last_check: self.last_check.take(),
+            exit,
+            empty,
+            gone: None,
+        })
     }
 }
 
@@ -218,20 +256,6 @@ pub(super) enum Why {
 }
 
 impl FailedWait {
-    /// Describes the process as it is before anything is killed.
-    fn new(run: &Run, deadline: Deadline, why: Why, last_check: Option<String>) -> Box<Self> {
-        let (exit, empty) = run.link.look(|state| (state.exit, state.empty));
-        Box::new(Self {
-            why,
-            awaited: None,
-            deadline,
-            last_check,
-            exit,
-            empty,
-            gone: None,
-        })
-    }
-
     /// Completes the facts once the caller has brought down what it brings down: sweeps the tree of a killed
     /// supervisor, and has all output in the files.
     pub(super) fn sweep(&mut self, run: &Run) {

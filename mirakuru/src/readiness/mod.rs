@@ -1,4 +1,4 @@
-//! When a process is ready: checks as values, and how they combine. No processes here.
+//! Decides when a process is ready: checks as values, and how they combine.
 
 mod combine;
 mod context;

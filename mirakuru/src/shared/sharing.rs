@@ -44,8 +44,10 @@ impl Sharing {
     ///
     /// Panics if this thread is making it: the wait for itself would never end.
     pub(super) fn making(&self) -> TurnGuard<'_> {
-        let taken = self.making.take(Deadline::after(Duration::MAX)).ok();
-        taken.expect("the closure that makes a shared fixture asks for that very fixture")
+        let taken = self.making.take(Deadline::after(Duration::MAX));
+        taken.unwrap_or_else(|_| {
+            panic!("the closure that makes a shared fixture asks for that very fixture")
+        })
     }
 
     /// Notes that tests share this executor.
