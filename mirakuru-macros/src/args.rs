@@ -7,6 +7,8 @@ use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
 use syn::{Error, Expr, Ident, LitStr, Result, Token, token};
 
+use crate::options::{self, Shape};
+
 /// Every mistake of one expansion: all are told at once.
 #[derive(Default)]
 pub(crate) struct Mistakes(Vec<Error>);
@@ -45,8 +47,14 @@ pub(crate) struct Written {
 
 pub(crate) enum Value {
     Expr(Expr),
-    /// `{ key = value, … }`
-    Map(Vec<(LitStr, Expr)>),
+    /// `{ name = value, … }`
+    Map(Vec<Pair>),
+}
+
+/// `name = value` within braces.
+pub(crate) struct Pair {
+    pub(crate) name: LitStr,
+    pub(crate) value: Expr,
 }
 
 pub(crate) fn parse(tokens: TokenStream, span: Span, mistakes: &mut Mistakes) -> Args {
@@ -103,8 +111,8 @@ fn option(input: ParseStream<'_>) -> Result<Written> {
             format!("`{key}` needs a value: write `{key} = …`"),
         ));
     }
-    let is_map = ["env", "payload", "headers"].iter().any(|map| key == map);
-    let value = if is_map {
+    let row = options::find(&key.to_string());
+    let value = if row.is_some_and(|row| matches!(row.shape, Shape::Map(_))) {
         Value::Map(map(input, &key)?)
     } else {
         let ahead = input.fork();
@@ -128,7 +136,7 @@ fn ungrouped(expr: Expr) -> Expr {
 }
 
 /// The braces are taken as one: a mistake in them is told once, and what stands behind is read.
-fn map(input: ParseStream<'_>, key: &Ident) -> Result<Vec<(LitStr, Expr)>> {
+fn map(input: ParseStream<'_>, key: &Ident) -> Result<Vec<Pair>> {
     let shape = format!("write `{key} = {{ NAME = \"value\", \"other-name\" = \"value\" }}`");
     if !input.peek(token::Brace) {
         return Err(Error::new(input.span(), shape));
@@ -155,7 +163,7 @@ fn map(input: ParseStream<'_>, key: &Ident) -> Result<Vec<(LitStr, Expr)>> {
         })
 }
 
-fn pair(content: ParseStream<'_>) -> Result<(LitStr, Expr)> {
+fn pair(content: ParseStream<'_>) -> Result<Pair> {
     let name = if content.peek(LitStr) {
         content.parse()?
     } else {
@@ -166,7 +174,8 @@ fn pair(content: ParseStream<'_>) -> Result<(LitStr, Expr)> {
         return Err(Error::new(name.span(), ""));
     }
     content.parse::<Token![=]>()?;
-    Ok((name, ungrouped(content.parse()?)))
+    let value = ungrouped(content.parse()?);
+    Ok(Pair { name, value })
 }
 
 fn skip_to_comma(input: ParseStream<'_>) -> Result<()> {

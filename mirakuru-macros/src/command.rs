@@ -68,4 +68,11 @@ mod tests {
             assert!(!told(right), "{right}");
         }
     }
+
+    #[test]
+    fn words_are_variables_where_the_runtime_says_so() {
+        for (word, is_variable) in include!("../../tests/rules/assignments.rs") {
+            assert_eq!(variable(word).is_some(), is_variable, "{word:?}");
+        }
+    }
 }

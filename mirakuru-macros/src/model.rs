@@ -1,9 +1,9 @@
 //! Model: what an attribute says, with every value in the form that the expansion needs.
 
-use std::time::Duration;
+use proc_macro2::{Span, TokenStream};
+use syn::Expr;
 
-use proc_macro2::Span;
-use syn::{Expr, Ident, LitStr, Path};
+use crate::options::Row;
 
 /// What is to be run, and what makes it ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,43 +42,6 @@ impl Kind {
     }
 }
 
-/// Which kinds take an option.
-pub(crate) enum Scope {
-    Every,
-    /// All but a shared fixture, which is configured where it is made.
-    EveryNew,
-    One(Kind),
-}
-
-pub(crate) const OPTIONS: &[(&str, Scope)] = &[
-    ("port", Scope::One(Kind::Tcp)),
-    ("host", Scope::One(Kind::Tcp)),
-    ("url", Scope::One(Kind::Http)),
-    ("status", Scope::One(Kind::Http)),
-    ("method", Scope::One(Kind::Http)),
-    ("payload", Scope::One(Kind::Http)),
-    ("headers", Scope::One(Kind::Http)),
-    ("banner", Scope::One(Kind::Output)),
-    ("stream", Scope::One(Kind::Output)),
-    ("socket", Scope::One(Kind::Unix)),
-    ("filename", Scope::One(Kind::Pid)),
-    ("lock", Scope::One(Kind::Shared)),
-    ("cwd", Scope::EveryNew),
-    ("shell", Scope::EveryNew),
-    ("env", Scope::EveryNew),
-    ("timeout", Scope::EveryNew),
-    ("stop_timeout", Scope::EveryNew),
-    ("poll_interval", Scope::EveryNew),
-    ("stop_signal", Scope::EveryNew),
-    ("kill_signal", Scope::EveryNew),
-    ("expected_returncode", Scope::EveryNew),
-    ("user", Scope::EveryNew),
-    ("on_conflict", Scope::EveryNew),
-    ("name", Scope::EveryNew),
-    ("bind", Scope::Every),
-    ("crate", Scope::Every),
-];
-
 /// One process of a test.
 pub(crate) struct Process {
     pub(crate) kind: Kind,
@@ -88,48 +51,31 @@ pub(crate) struct Process {
     pub(crate) options: Options,
 }
 
+/// The options of one process.
 #[derive(Default)]
-pub(crate) struct Options {
-    pub(crate) port: Option<Expr>,
-    pub(crate) host: Option<Expr>,
-    pub(crate) url: Option<Expr>,
-    pub(crate) status: Option<Expr>,
-    pub(crate) method: Option<Expr>,
-    pub(crate) payload: Vec<(LitStr, Expr)>,
-    pub(crate) headers: Vec<(LitStr, Expr)>,
-    pub(crate) banner: Option<Expr>,
-    pub(crate) stream: Option<Choice>,
-    pub(crate) socket: Option<Expr>,
-    pub(crate) filename: Option<Expr>,
-    pub(crate) lock: Option<Expr>,
-    pub(crate) cwd: Option<Expr>,
-    pub(crate) shell: Option<Expr>,
-    pub(crate) env: Vec<(LitStr, Expr)>,
-    pub(crate) timeout: Option<Time>,
-    pub(crate) stop_timeout: Option<Time>,
-    pub(crate) poll_interval: Option<Time>,
-    pub(crate) stop_signal: Option<SignalName>,
-    pub(crate) kill_signal: Option<SignalName>,
-    pub(crate) expected_returncode: Option<Expr>,
-    pub(crate) user: Option<Expr>,
-    pub(crate) on_conflict: Option<Choice>,
-    pub(crate) name: Option<Expr>,
-    pub(crate) bind: Option<Ident>,
-    pub(crate) krate: Option<Path>,
+pub(crate) struct Options(Vec<Given>);
+
+/// An option with its checked value, as the generated code has it.
+pub(crate) struct Given {
+    pub(crate) row: &'static Row,
+    pub(crate) value: TokenStream,
 }
 
-pub(crate) enum Time {
-    Literal(Duration, Span),
-    Expr(Expr),
-}
+impl Options {
+    pub(crate) fn add(&mut self, row: &'static Row, value: TokenStream) {
+        self.0.push(Given { row, value });
+    }
 
-pub(crate) enum SignalName {
-    Literal(String, Span),
-    Expr(Expr),
-}
+    pub(crate) fn value(&self, name: &str) -> Option<&TokenStream> {
+        let given = self.0.iter().find(|given| given.row.name == name)?;
+        Some(&given.value)
+    }
 
-/// A variant of an enum of the runtime.
-pub(crate) enum Choice {
-    Variant(Ident),
-    Expr(Expr),
+    /// Returns the options that are calls of the executor's methods. Their order does not depend on the
+    /// order in which the user wrote them.
+    pub(crate) fn calls(&self) -> Vec<&Given> {
+        let mut calls: Vec<_> = self.0.iter().filter(|given| given.row.is_call).collect();
+        calls.sort_by_key(|given| given.row.turn());
+        calls
+    }
 }

@@ -14,43 +14,58 @@ pub(crate) enum Panics {
     Saying(LitStr),
 }
 
+/// The cases of one function, by the crate that runs them.
+#[derive(Default)]
+struct Cases<'a> {
+    all: usize,
+    panicking: usize,
+    /// The attribute that makes the last of the panicking cases panic.
+    last_panicking: Option<&'a Attribute>,
+}
+
+impl<'a> Cases<'a> {
+    fn add_panicking(&mut self, place: &'a Attribute) {
+        self.panicking += 1;
+        self.last_panicking = Some(place);
+    }
+
+    /// Returns the place of the mistake, if some cases panic and others do not.
+    fn mixed(&self) -> Option<&'a Attribute> {
+        self.last_panicking.filter(|_| self.panicking < self.all)
+    }
+}
+
 /// All of its tests have to agree: where a process cannot start, a test that is to panic must not,
 /// and every other one must.
 pub(crate) fn of(attributes: &[Attribute], mistakes: &mut Mistakes) -> Panics {
     let mut panics = Panics::Never;
-    // How many there are, how many of them are to panic, and one that tells the place.
-    let mut cases = (0, 0, None);
-    let mut of_rstest = (0, 0, None);
-    // One that no case of rstest has followed yet.
+    let mut of_test_case = Cases::default();
+    let mut of_rstest = Cases::default();
+    // A `should_panic` that no case of rstest has followed yet.
     let mut waiting = None;
     for attribute in attributes {
         if is_test_case(attribute) {
-            cases.0 += 1;
+            of_test_case.all += 1;
             if let Outcome::Panic = outcome(&attribute.meta) {
-                cases = (cases.0, cases.1 + 1, Some(attribute));
+                of_test_case.add_panicking(attribute);
                 panics = Panics::Always;
             }
         } else if is_case_of_rstest(attribute) {
-            of_rstest.0 += 1;
+            of_rstest.all += 1;
             if let Some(before) = waiting.take() {
-                of_rstest = (of_rstest.0, of_rstest.1 + 1, Some(before));
+                of_rstest.add_panicking(before);
             }
         } else if name_of(attribute) == "should_panic" {
             panics = expected(&attribute.meta, &panics);
             waiting = Some(attribute);
         }
     }
-    // Before a case of rstest it belongs to that one alone; behind the last one, to all.
+    // Before a case of rstest it belongs to that case alone; after the last case, to all of them.
     if waiting.is_some() {
-        of_rstest.1 = of_rstest.0;
+        of_rstest.panicking = of_rstest.all;
     }
-    for (all, panicking, place) in [cases, of_rstest] {
-        if panicking > 0
-            && panicking < all
-            && let Some(place) = place
-        {
-            mistakes.on(place, MIXED);
-        }
+    for place in [of_test_case, of_rstest].iter().filter_map(Cases::mixed) {
+        mistakes.on(place, MIXED);
     }
     panics
 }

@@ -1,6 +1,6 @@
 //! What whoever runs the tests may say, by variables of the environment: all of them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// `MIRAKURU_LOG=1`: a line on standard error for each step.
@@ -50,7 +50,7 @@ pub(crate) fn timeout_scale() -> Result<f64, String> {
         .ok_or_else(|| {
             format!(
                 "{name} is to be a positive number, and is {}",
-                told.display()
+                Path::new(&told).display()
             )
         })
 }

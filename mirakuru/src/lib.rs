@@ -11,7 +11,7 @@
 //! } // The server and all its child processes are gone here, even if the test panics.
 //! ```
 //!
-//! [`with_process`] lists all options of the attribute. Without it, an executor is a value:
+//! [`with_process`] lists all options of the attribute. Without it, create an executor in the test:
 //!
 //! ```no_run
 //! use mirakuru::TcpExecutor;
@@ -28,15 +28,15 @@
 //!
 //! # Which executor
 //!
-//! | the program | by hand | attribute |
+//! | the program | attribute | by hand |
 //! |---|---|---|
-//! | prints a line when it is ready | [`OutputExecutor`] | `output`, `banner` |
-//! | answers HTTP requests | [`HttpExecutor`] | `http`, `url` |
-//! | listens on a TCP port | [`TcpExecutor`] | `tcp` |
-//! | listens on a Unix socket | [`UnixSocketExecutor`] | `unix`, `socket` |
-//! | writes a pid file | [`PidExecutor`] | `pid`, `filename` |
-//! | only has to run | [`SimpleExecutor`] | `simple` |
-//! | shows its readiness in another way | [`Executor::when`], [`Executor::with_readiness`] | `executor` |
+//! | prints a line when it is ready | `output`, `banner` | [`OutputExecutor`] |
+//! | answers HTTP requests | `http`, `url` | [`HttpExecutor`] |
+//! | listens on a TCP port | `tcp` | [`TcpExecutor`] |
+//! | listens on a Unix socket | `unix`, `socket` | [`UnixSocketExecutor`] |
+//! | writes a pid file | `pid`, `filename` | [`PidExecutor`] |
+//! | only has to run | `simple` | [`SimpleExecutor`] |
+//! | shows its readiness in another way | `executor` | [`Executor::when`], [`Executor::with_readiness`] |
 //!
 //! Use the first row that fits: [`guide::readiness`] explains the order. All of these are [`Executor`]s
 //! with a check from [`readiness`], and checks combine with `and`, `or` and `then`. [`Shared`] holds an
@@ -50,7 +50,7 @@
 //! |---|---|---|
 //! | `{port}` | a free port that no other test gets | [`port()`](Executor::port) |
 //! | `{host}` | the host that is checked, by default `127.0.0.1` | [`host()`](Executor::host) |
-//! | `{tmpdir}` | a private directory, removed with the executor | [`tmpdir()`](Executor::tmpdir) |
+//! | `{tmpdir}` | a private directory, removed once no process of the service is left | [`tmpdir()`](Executor::tmpdir) |
 //! | `{socket}` | a path for a Unix socket in that directory | [`socket()`](Executor::socket) |
 //! | `{pidfile}` | a path for a pid file in that directory | [`filename()`](Executor::filename) |
 //!
@@ -79,8 +79,8 @@
 //!
 //! # Platforms
 //!
-//! - Linux 5.9 or later is fully supported. `/proc` must be mounted, because the supervisor starts the
-//!   test's own program from `/proc/self/exe`.
+//! - Linux 5.9 or later is fully supported. `/proc` must be mounted: each executor starts a helper
+//!   process, the supervisor, from `/proc/self/exe`.
 //! - Other Unixes have no subreaper (`PR_SET_CHILD_SUBREAPER`, `prctl(2)`). A process that leaves the
 //!   service's process group is not found there.
 //! - Windows is not supported. Guard the dependency with

@@ -89,3 +89,15 @@ pub(crate) fn describe_exit(code: i32) -> String {
         format!("exited with code {code}")
     }
 }
+
+#[cfg(all(test, feature = "macros"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_that_the_attribute_takes() {
+        for (name, is_signal) in include!("../../tests/rules/signals.rs") {
+            assert_eq!(Signal::named(name).is_some(), is_signal, "{name}");
+        }
+    }
+}

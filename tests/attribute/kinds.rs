@@ -7,7 +7,7 @@ use mirakuru::{
     UnixSocketExecutor, with_process,
 };
 
-use crate::programs::{BINDS_UNIX, HTTP_SERVICE, LISTENS_LATE, PRINTS, WRITES_PID};
+use crate::PROGRAM;
 
 #[with_process(simple = "sleep 60")]
 #[test]
@@ -16,45 +16,45 @@ fn simple(sleep: &SimpleExecutor) {
     assert_eq!(sleep.command_parts(), ["sleep", "60"]);
 }
 
-#[with_process(output = [PRINTS, "listens on 4711"], banner = r"listens on (?<number>\d+)")]
+#[with_process(output = [PROGRAM, "prints", "listens on 4711"], banner = r"listens on (?<number>\d+)")]
 #[test]
 fn output(prints: &OutputExecutor) {
     assert_eq!(prints.captured("number").as_deref(), Some("4711"));
 }
 
-#[with_process(tcp = concat!(env!("CARGO_BIN_EXE_listens_late"), " {port}"))]
+#[with_process(tcp = concat!(env!("CARGO_BIN_EXE_programs"), " listens_late {port}"))]
 #[test]
 fn tcp(service: &TcpExecutor) {
     TcpStream::connect(service.addr()).expect("it listens");
 }
 
-#[with_process(tcp = [LISTENS_LATE, "{port}", "0", "{host}"], host = "localhost", port = 0)]
+#[with_process(tcp = [PROGRAM, "listens_late", "{port}", "0", "{host}"], host = "localhost", port = 0)]
 #[test]
 fn tcp_with_a_host(service: &TcpExecutor) {
     assert_eq!(service.host(), "localhost");
     TcpStream::connect(service.addr()).expect("it listens");
 }
 
-#[with_process(http = [HTTP_SERVICE, "{port}"], url = "http://127.0.0.1:{port}/status/204")]
+#[with_process(http = [PROGRAM, "http_service", "{port}"], url = "http://127.0.0.1:{port}/status/204")]
 #[test]
 fn http(service: &HttpExecutor) {
     let request = service.output().wait_for("HEAD /status/204");
     request.expect("it was asked");
 }
 
-#[with_process(unix = [BINDS_UNIX, "{socket}"], socket = "{socket}")]
+#[with_process(unix = [PROGRAM, "binds_unix", "{socket}"], socket = "{socket}")]
 #[test]
 fn unix(service: &UnixSocketExecutor) {
     assert!(service.socket().exists());
 }
 
-#[with_process(pid = [WRITES_PID, "{pidfile}"], filename = "{pidfile}")]
+#[with_process(pid = [PROGRAM, "writes_pid", "{pidfile}"], filename = "{pidfile}")]
 #[test]
 fn pid(service: &PidExecutor) {
     assert!(service.filename().exists());
 }
 
-#[with_process(executor = OutputExecutor::new([PRINTS, "ready"], "ready").name("mine"))]
+#[with_process(executor = OutputExecutor::new([PROGRAM, "prints", "ready"], "ready").name("mine"))]
 #[test]
 fn executor(prints: &OutputExecutor) {
     assert!(prints.to_string().contains("mine"), "{prints}");

@@ -1,5 +1,5 @@
 //! The attribute: every kind and option, every harness that it stands beside, and every way in which
-//! a test ends. A file per matter; the last three are what they share.
+//! a test ends. A file per matter; the last two serve the others.
 
 mod bodies;
 mod cancelled;
@@ -20,4 +20,6 @@ mod times;
 
 mod again;
 mod notes;
-mod programs;
+
+/// The program of every service; its first word names a behaviour (see `programs/main.rs`).
+const PROGRAM: &str = env!("CARGO_BIN_EXE_programs");

@@ -4,8 +4,8 @@ use mirakuru::{SimpleExecutor, TcpExecutor, with_process};
 use rstest::{fixture, rstest};
 
 use crate::{
+    PROGRAM,
     notes::{counted, made},
-    programs::LISTENS_LATE,
 };
 
 #[fixture]
@@ -19,7 +19,7 @@ fn text() -> String {
     "text".to_owned()
 }
 
-#[with_process(tcp = [LISTENS_LATE, "{port}"])]
+#[with_process(tcp = [PROGRAM, "listens_late", "{port}"])]
 #[rstest]
 #[case(1, "one")]
 #[case::two(2, "two")]

@@ -11,19 +11,19 @@ use mirakuru::{HttpExecutor, SimpleExecutor, TcpExecutor, with_process};
 use tokio::net::TcpStream;
 
 use crate::{
+    PROGRAM,
     bodies::panic_of,
     notes::{Notes, counted, made, note, notes},
-    programs::{HTTP_SERVICE, LISTENS_LATE},
 };
 
-#[with_process(tcp = [LISTENS_LATE, "{port}"])]
+#[with_process(tcp = [PROGRAM, "listens_late", "{port}"])]
 #[tokio::test]
 async fn one_thread(service: &TcpExecutor) -> std::io::Result<()> {
     TcpStream::connect(service.addr()).await?;
     Ok(())
 }
 
-#[with_process(tcp = [LISTENS_LATE, "{port}"])]
+#[with_process(tcp = [PROGRAM, "listens_late", "{port}"])]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn several_threads(service: &TcpExecutor) -> Result<(), Box<dyn Error>> {
     let addr = service.addr();
@@ -47,13 +47,13 @@ async fn coerced() -> Option<&'static [u8]> {
     Some(b"ab")
 }
 
-#[with_process(http = [HTTP_SERVICE, "{port}"], url = "http://127.0.0.1:{port}/")]
+#[with_process(http = [PROGRAM, "http_service", "{port}"], url = "http://127.0.0.1:{port}/")]
 #[tokio::test]
 async fn http_in_one_thread(service: &HttpExecutor) {
     assert!(service.running());
 }
 
-#[with_process(http = [HTTP_SERVICE, "{port}"], url = "http://127.0.0.1:{port}/")]
+#[with_process(http = [PROGRAM, "http_service", "{port}"], url = "http://127.0.0.1:{port}/")]
 #[tokio::test(flavor = "multi_thread")]
 async fn http_in_several_threads(service: &HttpExecutor) {
     assert!(service.running());

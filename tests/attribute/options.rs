@@ -7,15 +7,15 @@ use mirakuru::{
     TcpExecutor, readiness::Stream, with_process,
 };
 
-use crate::programs::{EXITS, HTTP_SERVICE, IGNORES_STOP, LISTENS_LATE, PRINTS};
+use crate::PROGRAM;
 
-#[with_process(http = [HTTP_SERVICE, "{port}", "0", "404"], url = "http://127.0.0.1:{port}/", status = 404)]
-#[with_process(http = [HTTP_SERVICE, "{port}", "0", "503"], url = "http://{host}:{port}/", status = "5..|404")]
+#[with_process(http = [PROGRAM, "http_service", "{port}", "0", "404"], url = "http://127.0.0.1:{port}/", status = 404)]
+#[with_process(http = [PROGRAM, "http_service", "{port}", "0", "503"], url = "http://{host}:{port}/", status = "5..|404")]
 #[test]
 fn status(_code: &HttpExecutor, _pattern: &HttpExecutor) {}
 
 #[with_process(
-    http = [HTTP_SERVICE, "{port}"],
+    http = [PROGRAM, "http_service", "{port}"],
     url = "http://127.0.0.1:{port}/needs/X-Token/abc?a=b",
     method = "POST",
     payload = { first = "1 2", "second-one" = format!("{}", 3) },
@@ -30,9 +30,9 @@ fn requests(service: &HttpExecutor) {
     );
 }
 
-#[with_process(output = [PRINTS, "--stderr", "ready"], banner = "^ready$", stream = stderr)]
-#[with_process(output = [PRINTS, "ready"], banner = "^ready$", stream = "stdout")]
-#[with_process(output = [PRINTS, "ready"], banner = "^ready$", stream = Stream::Both)]
+#[with_process(output = [PROGRAM, "prints", "--stderr", "ready"], banner = "^ready$", stream = stderr)]
+#[with_process(output = [PROGRAM, "prints", "ready"], banner = "^ready$", stream = "stdout")]
+#[with_process(output = [PROGRAM, "prints", "ready"], banner = "^ready$", stream = Stream::Both)]
 #[test]
 fn stream(stderr: &OutputExecutor) {
     assert_eq!(stderr.err_output().text(), "ready\n");
@@ -64,7 +64,7 @@ fn shell_and_env(shell: &OutputExecutor) {
     assert_eq!(shell.output().text(), "1 two\n");
 }
 
-#[with_process(output = [PRINTS, "ready"], banner = "ready", stop_signal = SIGINT)]
+#[with_process(output = [PROGRAM, "prints", "ready"], banner = "ready", stop_signal = SIGINT)]
 #[test]
 fn stop_signal(prints: &OutputExecutor) {
     prints.stop().expect("death by that signal is right");
@@ -72,7 +72,7 @@ fn stop_signal(prints: &OutputExecutor) {
 }
 
 #[with_process(
-    output = [IGNORES_STOP],
+    output = [PROGRAM, "ignores_stop"],
     banner = "ready",
     stop_timeout = 0.05,
     stop_signal = "SIGHUP",
@@ -84,7 +84,7 @@ fn stop_timeout_and_kill_signal(stubborn: &OutputExecutor) {
     assert_eq!(stubborn.exit_code(), Some(-14));
 }
 
-#[with_process(simple = [EXITS, "3"], expected_returncode = 3)]
+#[with_process(simple = [PROGRAM, "exits", "3"], expected_returncode = 3)]
 #[with_process(simple = "sleep 60", expected_returncode = -15)]
 #[test]
 fn expected_returncode(exits: &SimpleExecutor) {
@@ -109,7 +109,7 @@ const POLICY: OnConflict = OnConflict::Fail;
 const SIGNAL_OF_THE_SERVICE: Signal = Signal::INT;
 
 #[with_process(
-    http = [HTTP_SERVICE, "{port}"],
+    http = [PROGRAM, "http_service", "{port}"],
     url = "http://127.0.0.1:{port}/",
     method = "POST",
     payload = { template = "{name}" },
@@ -142,7 +142,7 @@ fn reserved() -> (TcpExecutor, u16) {
 fn on_conflict() {
     let (holder, port) = reserved();
     drop(holder);
-    let holder = TcpExecutor::new([LISTENS_LATE, "{port}"], "127.0.0.1", port);
+    let holder = TcpExecutor::new([PROGRAM, "listens_late", "{port}"], "127.0.0.1", port);
     let holder = holder.started().expect("a free port");
 
     std::thread_local!(static PORT: std::cell::Cell<u16> = const { std::cell::Cell::new(0) });

@@ -31,7 +31,7 @@ fn failure(case: &str) -> String {
 }
 
 const STORY: &str = "\
-`prints hello` (OutputExecutor)
+`programs prints hello` (OutputExecutor)
   process:     stopped with the test: killed by SIGTERM (signal 15)
   output, last lines:
     | hello";
@@ -48,12 +48,12 @@ fn a_panic_shows_all_processes_once() {
     once(
         &text,
         "the processes of the test attribute::reports::cases::panics:
-`prints hello 'from the first'` (OutputExecutor)
+`programs prints hello 'from the first'` (OutputExecutor)
   process:     stopped with the test: killed by SIGTERM (signal 15)
   output, last lines:
     | hello
     | from the first
-`prints --stderr 'hello from the second'` (the other)
+`programs prints --stderr 'hello from the second'` (the other)
   process:     stopped with the test: killed by SIGTERM (signal 15)
   error output, last lines:
     | hello from the second
@@ -148,7 +148,7 @@ fn a_stop_that_fails_says_why() {
 #[test]
 fn a_start_that_fails_says_why() {
     let text = failure("start_fails");
-    once(&text, "`exits 1` ended before it was ready");
+    once(&text, "`programs exits 1` ended before it was ready");
     // The other may be the reason.
     once(&text, STORY);
 }
@@ -165,7 +165,7 @@ fn no_test_passes_as_its_process_cannot_start() {
         "lent_one_cannot_start",
     ] {
         let text = failure(case);
-        once(&text, "`exits 1` ended before it was ready");
+        once(&text, "`programs exits 1` ended before it was ready");
         once(&text, "test did not panic as expected");
     }
 }

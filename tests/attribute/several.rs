@@ -4,9 +4,9 @@
 use mirakuru::{HttpExecutor, OutputExecutor, SimpleExecutor, TcpExecutor, with_process};
 
 use crate::{
+    PROGRAM,
     bodies::panic_of,
     notes::{Notes, note, notes},
-    programs::{HTTP_SERVICE, LISTENS_LATE, PRINTS},
 };
 
 #[with_process(executor = notes("first"))]
@@ -44,7 +44,7 @@ fn they_are_gathered() {
 }
 
 #[with_process(executor = notes("first"))]
-#[with_process(output = [PRINTS, "--then-exit", "1", "oh no"], banner = "ready")]
+#[with_process(output = [PROGRAM, "prints", "--then-exit", "1", "oh no"], banner = "ready")]
 #[with_process(executor = notes("third"))]
 fn cannot_start() {
     note("body");
@@ -59,26 +59,26 @@ fn where_one_cannot_start_those_before_it_are_stopped() {
     assert_eq!(all.text(), "first+, first-");
 }
 
-#[with_process(tcp = [LISTENS_LATE, "{port}"])]
-#[with_process(http = [HTTP_SERVICE, "{port}"], url = "http://127.0.0.1:{port}/")]
+#[with_process(tcp = [PROGRAM, "listens_late", "{port}"])]
+#[with_process(http = [PROGRAM, "http_service", "{port}"], url = "http://127.0.0.1:{port}/")]
 #[with_process(simple = "sleep 60")]
 #[test]
 fn each_has_its_parameter(tcp: &TcpExecutor, http: &HttpExecutor, _sleep: &SimpleExecutor) {
     assert_ne!(tcp.port(), http.port());
 }
 
-#[with_process(tcp = [LISTENS_LATE, "{port}"], bind = db)]
-#[with_process(tcp = [LISTENS_LATE, "{port}"], host = "{db.host}")]
-#[with_process(http = [HTTP_SERVICE, "{port}"], url = "http://{db.host}:{port}/")]
+#[with_process(tcp = [PROGRAM, "listens_late", "{port}"], bind = db)]
+#[with_process(tcp = [PROGRAM, "listens_late", "{port}"], host = "{db.host}")]
+#[with_process(http = [PROGRAM, "http_service", "{port}"], url = "http://{db.host}:{port}/")]
 #[test]
 fn a_host_may_be_that_of_another(db: &TcpExecutor, second: &TcpExecutor, third: &HttpExecutor) {
     assert_eq!((db.host(), db.host()), (second.host(), third.host()));
     assert_ne!(db.port(), second.port());
 }
 
-#[with_process(tcp = [LISTENS_LATE, "{port}"], bind = db)]
+#[with_process(tcp = [PROGRAM, "listens_late", "{port}"], bind = db)]
 #[with_process(
-    output = [PRINTS, "{db.host} {db.port} {db.addr}"],
+    output = [PROGRAM, "prints", "{db.host} {db.port} {db.addr}"],
     banner = "^127",
     env = { DATABASE_URL = "postgres://{db.host}:{db.port}/" },
     bind = second,
@@ -100,4 +100,13 @@ fn a_later_one_uses_what_an_earlier_one_has(
     let tmpdir = second.tmpdir();
     let expected = format!("postgres://{addr}/ {} http://{addr}\n", tmpdir.display());
     assert_eq!(third.output().text(), expected);
+}
+
+#[with_process(simple = "sleep 60", bind = first)]
+#[with_process(output = [PROGRAM, "prints", "{first.socket} {first.pidfile}"], banner = "^/")]
+#[test]
+fn a_later_one_uses_the_paths_of_an_earlier_one(first: &SimpleExecutor, second: &OutputExecutor) {
+    let (socket, pidfile) = (first.socket(), first.filename());
+    let expected = format!("{} {}\n", socket.display(), pidfile.display());
+    assert_eq!(second.output().text(), expected);
 }

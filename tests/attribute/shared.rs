@@ -2,16 +2,16 @@
 
 use mirakuru::{OutputExecutor, Shared, TcpExecutor, with_process};
 
-use crate::programs::{LISTENS_LATE, PRINTS};
+use crate::PROGRAM;
 
 static SERVICE: Shared<TcpExecutor> =
-    Shared::new(|| TcpExecutor::new([LISTENS_LATE, "{port}"], "127.0.0.1", 0));
+    Shared::new(|| TcpExecutor::new([PROGRAM, "listens_late", "{port}"], "127.0.0.1", 0));
 
 mod elsewhere {
     use mirakuru::{OutputExecutor, Shared};
 
     pub(super) static BROKEN: Shared<OutputExecutor> =
-        Shared::new(|| OutputExecutor::new([crate::programs::EXITS, "1"], "ready"));
+        Shared::new(|| OutputExecutor::new([crate::PROGRAM, "1"], "ready"));
 }
 
 #[with_process(shared = SERVICE, bind = db)]
@@ -20,7 +20,7 @@ fn pid() -> Option<u32> {
 }
 
 #[with_process(shared = SERVICE, bind = db)]
-#[with_process(output = [PRINTS, "{db.port}"], banner = ".")]
+#[with_process(output = [PROGRAM, "prints", "{db.port}"], banner = ".")]
 #[test]
 fn lent(service: &TcpExecutor, prints: &OutputExecutor) {
     let told = prints.output().text();

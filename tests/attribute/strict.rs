@@ -21,18 +21,18 @@ mod lints {
 
     use mirakuru::{HttpExecutor, OutputExecutor, Signal, TcpExecutor, with_process};
 
-    use crate::programs::{HTTP_SERVICE, LISTENS_LATE, PRINTS};
+    use crate::PROGRAM;
 
-    #[with_process(tcp = [LISTENS_LATE, "{port}"])]
+    #[with_process(tcp = [PROGRAM, "listens_late", "{port}"])]
     #[tokio::test]
     async fn asynchronous(service: &TcpExecutor) -> Result<(), Box<dyn Error>> {
         tokio::net::TcpStream::connect(service.addr()).await?;
         Ok(())
     }
 
-    #[with_process(tcp = [LISTENS_LATE, "{port}"], bind = db)]
+    #[with_process(tcp = [PROGRAM, "listens_late", "{port}"], bind = db)]
     #[with_process(
-        http = [HTTP_SERVICE, "{port}"],
+        http = [PROGRAM, "http_service", "{port}"],
         url = "http://127.0.0.1:{port}/",
         status = 200,
         method = "GET",
@@ -49,14 +49,14 @@ mod lints {
         assert_ne!(tcp.port(), http.port());
     }
 
-    #[with_process(output = [PRINTS, "ready"], banner = "ready", stream = stdout)]
+    #[with_process(output = [PROGRAM, "prints", "ready"], banner = "ready", stream = stdout)]
     #[test]
     fn result(prints: &OutputExecutor) -> Result<(), Box<dyn Error>> {
         prints.stop()?;
         Ok(())
     }
 
-    #[with_process(output = [PRINTS, "ready"], banner = "ready")]
+    #[with_process(output = [PROGRAM, "prints", "ready"], banner = "ready")]
     #[tokio::test]
     async fn async_result(prints: &OutputExecutor) -> Result<(), Box<dyn Error>> {
         tokio::task::yield_now().await;
@@ -64,7 +64,7 @@ mod lints {
         Ok(())
     }
 
-    #[with_process(output = [PRINTS, "ready"], banner = "ready")]
+    #[with_process(output = [PROGRAM, "prints", "ready"], banner = "ready")]
     #[test]
     #[should_panic(expected = "as it has to")]
     fn panics(prints: &OutputExecutor) {
@@ -135,23 +135,23 @@ mod bare {
     // What tokio's own expansion names.
     use ::tokio;
 
-    use crate::programs::{LISTENS_LATE, PRINTS};
+    use crate::PROGRAM;
 
-    #[with_process(tcp = [LISTENS_LATE, "{port}"], timeout = "60s", stop_signal = SIGINT, bind = db)]
-    #[with_process(output = [PRINTS, "{db.port}"], banner = ".", on_conflict = fail)]
+    #[with_process(tcp = [PROGRAM, "listens_late", "{port}"], timeout = "60s", stop_signal = SIGINT, bind = db)]
+    #[with_process(output = [PROGRAM, "prints", "{db.port}"], banner = ".", on_conflict = fail)]
     #[::std::prelude::v1::test]
     fn unit(service: &TcpExecutor, _prints: &OutputExecutor) {
         ::std::assert!(service.running());
     }
 
-    #[with_process(output = [PRINTS, "ready"], banner = "ready")]
+    #[with_process(output = [PROGRAM, "prints", "ready"], banner = "ready")]
     #[::tokio::test]
     async fn result(prints: &OutputExecutor) -> ::mirakuru::Result<()> {
         prints.stop()?;
         ::std::result::Result::Ok(())
     }
 
-    #[with_process(output = [PRINTS, "ready"], banner = "ready")]
+    #[with_process(output = [PROGRAM, "prints", "ready"], banner = "ready")]
     #[::std::prelude::v1::test]
     #[should_panic = "running"]
     fn panics(prints: &OutputExecutor) {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use mirakuru::{OutputExecutor, with_process};
 
-use crate::{bodies::panic_of, programs::PRINTS};
+use crate::{PROGRAM, bodies::panic_of};
 
 #[with_process(
     output = "sleep 60",
@@ -41,7 +41,7 @@ fn a_start_is_given_up_at_its_timeout() {
 }
 
 #[with_process(
-    output = [PRINTS, "ready"],
+    output = [PROGRAM, "prints", "ready"],
     banner = "ready",
     timeout = "2m",
     stop_timeout = "1.5s",

@@ -7,11 +7,9 @@ use mirakuru::{
     UnixSocketExecutor,
     readiness::{Context, Tcp},
 };
+use mirakuru_tests::told::{assert_told, error_of};
 
-use crate::{
-    programs::{LISTENS_LATE, PRINTS},
-    told::{assert_told, error_of},
-};
+use crate::PROGRAM;
 
 const ANOTHER_PORT: &str = "  help:        stop what runs there, use it as it is (`OnConflict::Reuse`), or write `{port}` for a free port";
 const ANOTHER_PLACE: &str =
@@ -40,12 +38,12 @@ fn reason(what: &str) -> String {
 #[test]
 fn a_port_that_accepts_is_told_with_its_holder() {
     let (_listener, port) = taken_port();
-    let executor = TcpExecutor::new([PRINTS, "up"], "127.0.0.1", port);
+    let executor = TcpExecutor::new([PROGRAM, "prints", "up"], "127.0.0.1", port);
     let error = refused(&executor);
     assert_told(
         &error,
         &[
-            "`prints up` was not started: something answers there already",
+            "`programs prints up` was not started: something answers there already",
             &reason(&format!("127.0.0.1:{port} to accept a connection")),
             "  held by:     *",
             ANOTHER_PORT,
@@ -62,7 +60,7 @@ fn a_port_that_is_free_again_is_no_obstacle() -> mirakuru::Result<()> {
     let (listener, port) = (first..32_000)
         .find_map(|port| Some((TcpListener::bind(("127.0.0.1", port)).ok()?, port)))
         .expect("a free port");
-    let command = [LISTENS_LATE, &port.to_string()];
+    let command = [PROGRAM, "listens_late", &port.to_string()];
     let executor = TcpExecutor::new(command, "127.0.0.1", port);
     refused(&executor);
     drop(listener);
@@ -75,9 +73,9 @@ fn a_url_whose_port_accepts_is_told() {
     let (_listener, port) = taken_port();
     let url = format!("http://127.0.0.1:{port}/health");
     assert_told(
-        &refused(&HttpExecutor::new([PRINTS, "up"], &*url)),
+        &refused(&HttpExecutor::new([PROGRAM, "prints", "up"], &*url)),
         &[
-            "`prints up` was not started: something answers there already",
+            "`programs prints up` was not started: something answers there already",
             &reason(&format!(r"HEAD {url} to answer with status 2\d\d")),
             "  held by:     *",
             ANOTHER_PORT,
@@ -91,9 +89,9 @@ fn a_socket_that_accepts_is_told() {
     let socket = directory.path().join("socket");
     let _listener = UnixListener::bind(&socket).expect("own directory");
     assert_told(
-        &refused(&UnixSocketExecutor::new([PRINTS, "up"], &socket)),
+        &refused(&UnixSocketExecutor::new([PROGRAM, "prints", "up"], &socket)),
         &[
-            "`prints up` was not started: something answers there already",
+            "`programs prints up` was not started: something answers there already",
             &reason(&format!(
                 "the socket {} to accept a connection",
                 socket.display()
@@ -108,9 +106,9 @@ fn a_file_that_is_there_is_told_and_left() {
     let file = tempfile::NamedTempFile::new().expect("a temporary file");
     let name = file.path().display();
     assert_told(
-        &refused(&PidExecutor::new([PRINTS, "up"], file.path())),
+        &refused(&PidExecutor::new([PROGRAM, "prints", "up"], file.path())),
         &[
-            "`prints up` was not started: something answers there already",
+            "`programs prints up` was not started: something answers there already",
             &reason(&format!("the file {name} to exist")),
             &format!("  help:        stop what runs there; if nothing does, remove {name}"),
         ],
@@ -134,9 +132,12 @@ fn a_check_of_ones_own_may_find_it_running() {
     }
 
     assert_told(
-        &refused(&Executor::with_readiness([PRINTS, "up"], AlwaysThere)),
+        &refused(&Executor::with_readiness(
+            [PROGRAM, "prints", "up"],
+            AlwaysThere,
+        )),
         &[
-            "`prints up` was not started: something answers there already",
+            "`programs prints up` was not started: something answers there already",
             &reason("its own readiness check"),
             ANOTHER_PLACE,
         ],
@@ -152,15 +153,15 @@ fn any_part_of_a_combined_check_may_find_it_running() {
     let taken = || Tcp::new("127.0.0.1", port);
     let free = || Tcp::new("127.0.0.1", other);
     refused(&Executor::with_readiness(
-        [PRINTS, "up"],
+        [PROGRAM, "prints", "up"],
         free().and(taken()),
     ));
     refused(&Executor::with_readiness(
-        [PRINTS, "up"],
+        [PROGRAM, "prints", "up"],
         free().or(taken()),
     ));
     refused(&Executor::with_readiness(
-        [PRINTS, "up"],
+        [PROGRAM, "prints", "up"],
         free().then(taken()),
     ));
 }

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use mirakuru::{ErrorKind, OutputExecutor, Result, Stream};
+use mirakuru_tests::{bounds::at_once, told::error_of};
 
-use crate::{bounds::at_once, programs::PRINTS, told::error_of};
+use crate::PROGRAM;
 
 /// Ready when `banner` is found in what is printed with these arguments.
 #[track_caller]
 fn find(arguments: &[&str], banner: &str) -> OutputExecutor {
-    let command = [&[PRINTS], arguments].concat();
+    let command = [&[PROGRAM, "prints"], arguments].concat();
     let service = OutputExecutor::new(command, banner).timeout(Duration::from_secs(10));
     at_once(|| service.started()).expect("the banner is found")
 }
@@ -105,7 +106,7 @@ fn on_one_stream_only() -> Result<()> {
         .stream(Stream::Stdout);
     assert_eq!(service.start()?.output().text(), "ready on stdout\n");
     for arguments in [&["ready"][..], &["--stderr", "ready"]] {
-        let command = [&[PRINTS], arguments].concat();
+        let command = [&[PROGRAM, "prints"], arguments].concat();
         let service = OutputExecutor::new(command, "ready").stream(Stream::Both);
         at_once(|| service.start().map(drop))?;
     }
@@ -114,13 +115,13 @@ fn on_one_stream_only() -> Result<()> {
 
 #[test]
 fn not_on_the_other_stream() {
-    let service = OutputExecutor::new([PRINTS, "ready"], "ready").stream(Stream::Stderr);
+    let service = OutputExecutor::new([PROGRAM, "prints", "ready"], "ready").stream(Stream::Stderr);
     let error = is_not_found(service);
     assert!(
         error.contains("a line of its standard error that matches \"ready\""),
         "{error}"
     );
-    let service = OutputExecutor::new([PRINTS, "--stderr", "ready"], "ready");
+    let service = OutputExecutor::new([PROGRAM, "prints", "--stderr", "ready"], "ready");
     let error = is_not_found(service.stream(Stream::Stdout));
     assert!(
         error.contains("a line of its standard output that matches \"ready\""),
@@ -130,7 +131,10 @@ fn not_on_the_other_stream() {
 
 #[test]
 fn not_over_the_end_of_a_line() {
-    is_not_found(OutputExecutor::new([PRINTS, "rea", "dy"], "rea\\s*dy"));
+    is_not_found(OutputExecutor::new(
+        [PROGRAM, "prints", "rea", "dy"],
+        "rea\\s*dy",
+    ));
 }
 
 #[test]
@@ -143,7 +147,7 @@ fn a_service_that_closes_its_output_is_not_ready_nor_waited_for_in_a_loop() {
 fn named_groups_are_kept() -> Result<()> {
     let line = "db 16.2 listening on port 5433 as main";
     let banner = r"db (?<version>[\d.]+) .* as (?<name>\w+)(?<suffix>!)?";
-    let service = OutputExecutor::new([PRINTS, line], banner);
+    let service = OutputExecutor::new([PROGRAM, "prints", line], banner);
     assert_eq!(service.captured("version"), None, "not before it is ready");
     service.start()?;
     assert_eq!(service.captured("version").as_deref(), Some("16.2"));
@@ -166,8 +170,8 @@ fn named_groups_are_kept() -> Result<()> {
 #[test]
 fn a_banner_that_was_meant_as_a_text_is_told() {
     let told = "last check:  no line matched; one holds the banner's very text, but the banner is a regular expression: ";
-    let error = is_not_found(OutputExecutor::new([PRINTS, "up (1)"], "up (1)"));
+    let error = is_not_found(OutputExecutor::new([PROGRAM, "prints", "up (1)"], "up (1)"));
     assert!(error.contains(told), "{error}");
-    let error = is_not_found(OutputExecutor::new([PRINTS, "up 2"], "up (1)"));
+    let error = is_not_found(OutputExecutor::new([PROGRAM, "prints", "up 2"], "up (1)"));
     assert!(error.contains("last check:  no line matched\n"), "{error}");
 }

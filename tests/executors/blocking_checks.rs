@@ -8,13 +8,13 @@ use std::{
 };
 
 use mirakuru::{Context, ErrorKind, Executor, NotReady, Readiness, Result, readiness::Output};
-
-use crate::{
+use mirakuru_tests::{
     bounds::at_once,
-    lifeline::Lifeline,
-    programs::PRINTS,
+    hold::Hold,
     told::{assert_told, error_of},
 };
+
+use crate::PROGRAM;
 
 const SHORT: Duration = Duration::from_secs(1);
 
@@ -27,11 +27,9 @@ fn block() -> ! {
 
 #[test]
 fn a_check_that_blocks_for_ever_does_not_outlive_the_deadline() {
-    let lifeline = Lifeline::new();
-    let command = lifeline.command(&[PRINTS, "up"]);
-    let executor = Executor::when(command, |_: &Context| block())
-        .shell(true)
-        .timeout(SHORT);
+    let hold = Hold::new();
+    let command = hold.command(&[PROGRAM, "prints", "up"]);
+    let executor = Executor::when(command, |_: &Context| block()).timeout(SHORT);
     let error = at_once(|| error_of(executor.start()));
     assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
     let text = error.to_string();
@@ -39,7 +37,7 @@ fn a_check_that_blocks_for_ever_does_not_outlive_the_deadline() {
         text.contains("\n  last check:  the check did not answer in time\n"),
         "{text}"
     );
-    assert!(lifeline.is_cut());
+    assert!(hold.is_free());
 }
 
 #[test]
@@ -53,7 +51,7 @@ fn one_that_is_part_of_another_does_not_outlive_it_either() {
     }
 
     let check: Box<dyn Readiness> = Box::new(Output::new("up").then(Blocks));
-    let executor = Executor::with_readiness([PRINTS, "up"], check).timeout(SHORT);
+    let executor = Executor::with_readiness([PROGRAM, "prints", "up"], check).timeout(SHORT);
     assert_eq!(
         at_once(|| error_of(executor.start())).kind(),
         ErrorKind::TimeoutExpired
@@ -74,13 +72,13 @@ fn a_check_before_the_start_that_blocks_is_told_and_nothing_is_spawned() {
         }
     }
 
-    let executor = Executor::with_readiness([PRINTS, "up"], BlocksBefore).timeout(SHORT);
+    let executor = Executor::with_readiness([PROGRAM, "prints", "up"], BlocksBefore).timeout(SHORT);
     let error = at_once(|| error_of(executor.start()));
     assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
     assert_told(
         &error,
         &[
-            "`prints up` did not get there in time",
+            "`programs prints up` did not get there in time",
             "  reason:      the check that nothing is there yet did not answer in time",
             "  waited for:  its own readiness check",
             "  how long:    TIME",
@@ -91,7 +89,15 @@ fn a_check_before_the_start_that_blocks_is_told_and_nothing_is_spawned() {
 
 #[test]
 fn a_death_during_a_check_that_blocks_is_told_at_once() {
-    let command = [PRINTS, "--delay", "200", "--then-exit", "3", "bye"];
+    let command = [
+        PROGRAM,
+        "prints",
+        "--delay",
+        "200",
+        "--then-exit",
+        "3",
+        "bye",
+    ];
     let executor = Executor::when(command, |_: &Context| block());
     let error = at_once(|| error_of(executor.start()));
     assert_eq!(
@@ -105,7 +111,7 @@ fn an_executor_with_a_check_that_blocks_is_dropped_and_started_again() -> Result
     let (unblock, blocked) = mpsc::channel::<()>();
     let blocked = std::sync::Mutex::new(blocked);
     let ready = move |_: &Context| blocked.lock().is_ok_and(|blocked| blocked.recv().is_err());
-    let executor = Executor::when([PRINTS, "up"], ready).timeout(SHORT);
+    let executor = Executor::when([PROGRAM, "prints", "up"], ready).timeout(SHORT);
     assert_eq!(error_of(executor.start()).kind(), ErrorKind::TimeoutExpired);
     drop(unblock);
     assert!(executor.start()?.running());
@@ -126,8 +132,10 @@ fn panic_quietly(message: &str) -> ! {
 
 #[test]
 fn a_panic_in_a_check_goes_on_once_the_tree_is_gone() -> Result<()> {
-    let lifeline = Lifeline::new();
-    let command = lifeline.script(&format!("'{PRINTS}' child & exec '{PRINTS}' up"));
+    let hold = Hold::new();
+    let command = hold.script(&format!(
+        "'{PROGRAM}' prints child & exec '{PROGRAM}' prints up"
+    ));
     let ready = |cx: &Context| {
         if cx.output().text().contains("up") {
             panic_quietly("the check's own");
@@ -136,7 +144,7 @@ fn a_panic_in_a_check_goes_on_once_the_tree_is_gone() -> Result<()> {
     };
     let executor = Executor::when(command, ready).shell(true);
     assert_eq!(panic_of(&executor), "the check's own");
-    assert!(lifeline.is_cut());
+    assert!(hold.is_free());
     assert!(!executor.running());
     executor.stop()?;
     Ok(())
@@ -156,14 +164,14 @@ fn a_panic_in_a_check_before_the_start_goes_on_and_nothing_is_spawned() {
         }
     }
 
-    let executor = Executor::with_readiness([PRINTS, "up"], PanicsBefore);
+    let executor = Executor::with_readiness([PROGRAM, "prints", "up"], PanicsBefore);
     assert_eq!(panic_of(&executor), "before the start");
     assert_eq!((executor.pid(), executor.exit_code()), (None, None));
 }
 
 #[test]
 fn a_panic_in_a_wait_goes_on_and_the_service_stays() -> Result<()> {
-    let service = Executor::when([PRINTS, "up"], |_: &Context| true).started()?;
+    let service = Executor::when([PROGRAM, "prints", "up"], |_: &Context| true).started()?;
     let wait = AssertUnwindSafe(|| service.wait_for(|| panic_quietly("in the wait")).map(drop));
     panic::catch_unwind(wait).expect_err("the closure panics");
     assert!(service.running());

@@ -13,11 +13,9 @@ use mirakuru::{
     Context, Error, ErrorKind, Executor, NotReady, Readiness, Result,
     readiness::{Output, PidFile, Tcp, UnixSocket},
 };
+use mirakuru_tests::told::{assert_told, error_of};
 
-use crate::{
-    programs::{BINDS_UNIX, EXITS, LISTENS_LATE, PRINTS},
-    told::{assert_told, error_of},
-};
+use crate::PROGRAM;
 
 /// A shell that prints `one`, and after a while `two`.
 const ONE_TWO: &str = "echo one; sleep 0.2; echo two; exec sleep 60";
@@ -31,14 +29,14 @@ fn ready_text<R: Readiness>(script: &str, check: R) -> Result<String> {
 }
 
 fn overdue<R: Readiness>(check: R) -> Error {
-    let executor = Executor::with_readiness([PRINTS, "one"], check);
+    let executor = Executor::with_readiness([PROGRAM, "prints", "one"], check);
     error_of(executor.timeout(Duration::from_secs(1)).start())
 }
 
 #[test]
 fn an_answer_that_comes_after_the_death_is_not_ready() {
     // Says yes, but not before the process is dead.
-    let executor = Executor::when([EXITS, "3"], |cx: &Context| {
+    let executor = Executor::when([PROGRAM, "exits", "3"], |cx: &Context| {
         cx.output().wait_for("never").is_err()
     });
     let error = error_of(executor.start());
@@ -125,7 +123,7 @@ fn an_error_tells_all_of_a_combined_check() {
     assert_told(
         &overdue(check),
         &[
-            "`prints one` did not get there in time",
+            "`programs prints one` did not get there in time",
             "  waited for:  a line of its output that matches \"one\", then the file /no/such/file to exist, or a line of its output that matches \"two\"",
             "  how long:    TIME",
             "  last check:  No such file or directory (os error 2); no line matched",
@@ -141,7 +139,8 @@ fn an_error_tells_all_of_a_combined_check() {
 
 #[test]
 fn a_combined_check_knows_where_each_part_looks() -> Result<()> {
-    let command = format!("'{BINDS_UNIX}' {{socket}} & exec '{LISTENS_LATE}' {{port}} 100");
+    let command =
+        format!("'{PROGRAM}' binds_unix {{socket}} & exec '{PROGRAM}' listens_late {{port}} 100");
     let check = Tcp::new("127.0.0.1", 0).and(UnixSocket::new("{socket}"));
     let service = Executor::with_readiness(command, check)
         .shell(true)
@@ -196,7 +195,7 @@ fn a_check_of_ones_own_is_like_any_other() -> Result<()> {
         .shell(true)
         .started()?;
     assert!(service.running());
-    let executor = Executor::with_readiness([PRINTS, "one"], PidTold::default())
+    let executor = Executor::with_readiness([PROGRAM, "prints", "one"], PidTold::default())
         .timeout(Duration::from_secs(1));
     let error = error_of(executor.start());
     let directory = executor.tmpdir();
@@ -245,7 +244,7 @@ fn a_mistake_that_ones_own_check_finds_is_told() {
         }
     }
 
-    let error = error_of(Executor::with_readiness([PRINTS], Picky).start());
+    let error = error_of(Executor::with_readiness([PROGRAM, "prints"], Picky).start());
     assert_eq!(error.kind(), ErrorKind::InvalidConfig);
     assert!(
         error

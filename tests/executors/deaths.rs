@@ -4,15 +4,15 @@ use mirakuru::{
     Error, ErrorKind, Executor, HttpExecutor, OutputExecutor, PidExecutor, Readiness,
     SimpleExecutor, TcpExecutor, UnixSocketExecutor, readiness::Context,
 };
-
-use crate::{
+use mirakuru_tests::{
     bounds::at_once,
-    lifeline::Lifeline,
-    programs::{DIES, EXITS, PRINTS},
+    hold::Hold,
     told::{assert_told, error_of},
 };
 
-const UNLUCKY: [&str; 4] = [PRINTS, "--then-exit", "3", "no luck"];
+use crate::PROGRAM;
+
+const UNLUCKY: [&str; 5] = [PROGRAM, "prints", "--then-exit", "3", "no luck"];
 
 fn dead<R: Readiness>(executor: &Executor<R>) -> Error {
     let error = at_once(|| error_of(executor.start()));
@@ -25,7 +25,7 @@ fn dead<R: Readiness>(executor: &Executor<R>) -> Error {
 /// The story of [`UNLUCKY`]. Which check was the last depends on how fast it died.
 fn story(waited_for: &str) -> Vec<String> {
     [
-        "`prints --then-exit 3 'no luck'` ended before it was ready",
+        "`programs prints --then-exit 3 'no luck'` ended before it was ready",
         &format!("  waited for:  {waited_for}"),
         "  how long:    TIME",
         "  last check:  *",
@@ -94,13 +94,17 @@ fn of_an_executor_in_a_box() {
 
 #[test]
 fn some_time_after_its_start() {
-    let error = dead(&TcpExecutor::new([EXITS, "7", "300"], "127.0.0.1", 0));
+    let error = dead(&TcpExecutor::new(
+        [PROGRAM, "exits", "7", "300"],
+        "127.0.0.1",
+        0,
+    ));
     assert_eq!(error.exit_code(), Some(7));
 }
 
 #[test]
 fn by_a_signal_which_is_told_by_name() {
-    let error = dead(&OutputExecutor::new([DIES, "11"], "ready"));
+    let error = dead(&OutputExecutor::new([PROGRAM, "dies", "11"], "ready"));
     assert_eq!(error.exit_code(), Some(-11));
     let text = error.to_string();
     assert!(
@@ -111,16 +115,23 @@ fn by_a_signal_which_is_told_by_name() {
 
 #[test]
 fn with_the_rest_of_its_tree_gone() {
-    let lifeline = Lifeline::new();
-    let command = lifeline.script(&format!("'{PRINTS}' child & exit 3"));
+    let hold = Hold::new();
+    let command = hold.script(&format!("'{PROGRAM}' prints child & exit 3"));
     dead(&OutputExecutor::new(command, "never").shell(true));
-    assert!(lifeline.is_cut());
+    assert!(hold.is_free());
 }
 
 #[test]
 fn a_banner_that_was_its_last_word_is_a_readiness() -> mirakuru::Result<()> {
     // It ended well, and said what was waited for: the check decides.
-    let command = [PRINTS, "--no-newline", "--then-exit", "0", "ready"];
+    let command = [
+        PROGRAM,
+        "prints",
+        "--no-newline",
+        "--then-exit",
+        "0",
+        "ready",
+    ];
     OutputExecutor::new(command, "ready").start()?.stop()?;
     Ok(())
 }

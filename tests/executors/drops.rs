@@ -6,21 +6,20 @@ use mirakuru::{
     Context, Executor, NotReady, OutputExecutor, Readiness, Result, SimpleExecutor,
     readiness::Target,
 };
+use mirakuru_tests::{bounds::at_once, hold::Hold};
 
-use crate::{
-    bounds::at_once,
-    lifeline::Lifeline,
-    programs::{EXITS, IGNORES_STOP, PRINTS, WRITES_PID},
-};
+use crate::PROGRAM;
 
 #[test]
 fn the_tree_is_gone_when_the_drop_returns() -> Result<()> {
-    let lifeline = Lifeline::new();
-    let command = lifeline.script(&format!("'{PRINTS}' child & exec '{PRINTS}' up"));
+    let hold = Hold::new();
+    let command = hold.script(&format!(
+        "'{PROGRAM}' prints child & exec '{PROGRAM}' prints up"
+    ));
     let service = OutputExecutor::new(command, "up").shell(true).started()?;
-    assert!(!lifeline.is_cut());
+    assert!(!hold.is_free());
     drop(service);
-    assert!(lifeline.is_cut());
+    assert!(hold.is_free());
     Ok(())
 }
 
@@ -39,33 +38,32 @@ fn a_drop_is_gentle() -> Result<()> {
 
 #[test]
 fn a_drop_kills_what_does_not_stop() -> Result<()> {
-    let lifeline = Lifeline::new();
-    let service = OutputExecutor::new(lifeline.command(&[IGNORES_STOP]), "ready")
-        .shell(true)
+    let hold = Hold::new();
+    let service = OutputExecutor::new(hold.command(&[PROGRAM, "ignores_stop"]), "ready")
         .stop_timeout(Duration::from_millis(100))
         .started()?;
     at_once(|| drop(service));
-    assert!(lifeline.is_cut());
+    assert!(hold.is_free());
     Ok(())
 }
 
 #[test]
 fn a_drop_in_a_panic_kills_at_once() {
-    let lifeline = Lifeline::new();
-    let command = lifeline.command(&[IGNORES_STOP]);
+    let hold = Hold::new();
+    let command = hold.command(&[PROGRAM, "ignores_stop"]);
     let panicking = panic::AssertUnwindSafe(|| {
-        let service = OutputExecutor::new(command, "ready").shell(true);
+        let service = OutputExecutor::new(command, "ready");
         let service = service.stop_timeout(Duration::from_secs(600)).started();
         let _service = service.expect("it starts");
         panic::resume_unwind(Box::new("no message"));
     });
     at_once(|| panic::catch_unwind(panicking)).expect_err("it panics");
-    assert!(lifeline.is_cut());
+    assert!(hold.is_free());
 }
 
 #[test]
 fn a_drop_of_what_ended_badly_does_not_panic() -> Result<()> {
-    let service = SimpleExecutor::new([EXITS, "5"]).started()?;
+    let service = SimpleExecutor::new([PROGRAM, "exits", "5"]).started()?;
     assert_eq!(service.output().lines().count(), 0);
     drop(service);
     drop(SimpleExecutor::new("never started"));
@@ -123,7 +121,8 @@ fn a_file_that_was_there_before_the_start_stays() -> Result<()> {
 fn a_file_that_the_service_made_goes_with_it() -> Result<()> {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let file = directory.path().join("pid");
-    let service = Executor::with_readiness([WRITES_PID, "{pidfile}"], LooksAt(file.clone()));
+    let service =
+        Executor::with_readiness([PROGRAM, "writes_pid", "{pidfile}"], LooksAt(file.clone()));
     service.start()?;
     assert!(file.exists());
     service.kill()?;

@@ -4,11 +4,11 @@ use std::{env, path::Path};
 
 use mirakuru::{OutputExecutor, Result};
 
-use crate::programs::SHOWS_ENVIRONMENT;
+use crate::PROGRAM;
 
 /// A service that prints these variables, and what else it inherited.
 fn showing(names: &[&str]) -> OutputExecutor {
-    let command = [&[SHOWS_ENVIRONMENT], names].concat();
+    let command = [&[PROGRAM, "shows_environment"], names].concat();
     OutputExecutor::new(command, "^done$")
 }
 
@@ -100,7 +100,7 @@ fn a_removed_variable_may_be_set_again() -> Result<()> {
 
 #[test]
 fn nothing_is_expanded_without_a_shell() -> Result<()> {
-    let command = format!("{SHOWS_ENVIRONMENT} $HOME '*' \"a  b\" c\\ d ; e");
+    let command = format!("{PROGRAM} shows_environment $HOME '*' \"a  b\" c\\ d ; e");
     let service = OutputExecutor::new(command, "^done$");
     assert_shown(
         &service,
@@ -110,7 +110,7 @@ fn nothing_is_expanded_without_a_shell() -> Result<()> {
 
 #[test]
 fn a_shell_expands_and_pipes() -> Result<()> {
-    let command = format!("printf 'b\\na\\n' | sort; exec '{SHOWS_ENVIRONMENT}' \"$NAME\"");
+    let command = format!("printf 'b\\na\\n' | sort; exec '{PROGRAM}' shows_environment \"$NAME\"");
     let service = OutputExecutor::new(command, "^done$")
         .shell(true)
         .env("NAME", "value");
@@ -119,7 +119,10 @@ fn a_shell_expands_and_pipes() -> Result<()> {
 
 #[test]
 fn words_given_to_a_shell_stay_words() -> Result<()> {
-    let service = OutputExecutor::new([SHOWS_ENVIRONMENT, "$HOME", "a  b", "it's"], "^done$");
+    let service = OutputExecutor::new(
+        [PROGRAM, "shows_environment", "$HOME", "a  b", "it's"],
+        "^done$",
+    );
     assert_shown(&service.shell(true), &[r#"args=["$HOME", "a  b", "it's"]"#])
 }
 

@@ -1,11 +1,9 @@
 //! How a stopped process may have ended, and that it is judged once.
 
 use mirakuru::{Error, ErrorKind, OutputExecutor, Result, Signal, SimpleExecutor};
+use mirakuru_tests::told::{assert_told, error_of};
 
-use crate::{
-    programs::{DIES, EXITS, PRINTS},
-    told::{assert_told, error_of},
-};
+use crate::PROGRAM;
 
 /// A shell that ends with this code when it hears this signal.
 fn ending_with(code: i32, signal: &str) -> OutputExecutor {
@@ -42,9 +40,9 @@ fn nought_is_right() {
 
 #[test]
 fn death_by_the_stop_signal_is_right_and_its_shell_code() {
-    stops_well(OutputExecutor::new([PRINTS, "up"], "up"), -15);
+    stops_well(OutputExecutor::new([PROGRAM, "prints", "up"], "up"), -15);
     stops_well(ending_with(143, "TERM"), 143);
-    let other = OutputExecutor::new([PRINTS, "up"], "up").stop_signal(Signal::INT);
+    let other = OutputExecutor::new([PROGRAM, "prints", "up"], "up").stop_signal(Signal::INT);
     stops_well(other, -2);
     stops_well(ending_with(130, "INT").stop_signal(Signal::INT), 130);
     stops_badly(ending_with(143, "INT").stop_signal(Signal::INT), 143);
@@ -54,11 +52,11 @@ fn death_by_the_stop_signal_is_right_and_its_shell_code() {
 fn any_other_code_is_told() {
     assert_told(
         &stops_badly(
-            OutputExecutor::new([PRINTS, "up"], "up").expected_returncode(3),
+            OutputExecutor::new([PROGRAM, "prints", "up"], "up").expected_returncode(3),
             -15,
         ),
         &[
-            "`prints up` ended otherwise than expected",
+            "`programs prints up` ended otherwise than expected",
             "  process:     killed by SIGTERM (signal 15)",
             "  note:        expected was exited with code 0, or exited with code 3",
             "  output, last lines:",
@@ -85,10 +83,10 @@ fn the_expected_code_is_right_and_takes_the_defaults_place() {
 #[test]
 fn a_negative_expected_code_is_a_signals_number() {
     stops_well(
-        OutputExecutor::new([PRINTS, "up"], "up").expected_returncode(-15),
+        OutputExecutor::new([PROGRAM, "prints", "up"], "up").expected_returncode(-15),
         -15,
     );
-    let killed = OutputExecutor::new([PRINTS, "up"], "up").stop_signal(Signal::KILL);
+    let killed = OutputExecutor::new([PROGRAM, "prints", "up"], "up").stop_signal(Signal::KILL);
     stops_well(killed.expected_returncode(-9), -9);
 }
 
@@ -97,17 +95,17 @@ fn one_stop_may_have_a_signal_and_a_code_of_its_own() -> Result<()> {
     let service = ending_with(7, "USR1").started()?;
     service.stop_with(Signal::USR1, 7)?;
     assert_eq!(service.exit_code(), Some(7));
-    let service = OutputExecutor::new([PRINTS, "up"], "up").started()?;
+    let service = OutputExecutor::new([PROGRAM, "prints", "up"], "up").started()?;
     service.stop_with(Signal::QUIT, None)?;
     assert_eq!(service.exit_code(), Some(-3));
-    let service = OutputExecutor::new([PRINTS, "up"], "up").started()?;
+    let service = OutputExecutor::new([PROGRAM, "prints", "up"], "up").started()?;
     let error = error_of(service.stop_with(Signal::HUP, Some(7)));
     assert_eq!(error.exit_code(), Some(-1));
     Ok(())
 }
 
 /// Starts it and waits until it has ended by itself.
-fn ended(command: [&str; 2]) -> Result<SimpleExecutor> {
+fn ended(command: [&str; 3]) -> Result<SimpleExecutor> {
     let executor = SimpleExecutor::new(command).started()?;
     assert_eq!(
         executor.output().lines().count(),
@@ -120,23 +118,25 @@ fn ended(command: [&str; 2]) -> Result<SimpleExecutor> {
 
 #[test]
 fn what_ended_by_itself_is_judged_once_by_the_stop() -> Result<()> {
-    let executor = ended([EXITS, "5"])?;
+    let executor = ended([PROGRAM, "exits", "5"])?;
     let error = error_of(executor.stop());
     assert_eq!(error.kind(), ErrorKind::ProcessFinishedWithError);
     assert_eq!(error.exit_code(), Some(5));
     executor.stop()?;
-    ended([EXITS, "0"])?.stop()?;
-    ended([DIES, "15"])?.stop()?;
-    ended([EXITS, "143"])?.stop()?;
-    let error = error_of(ended([DIES, "9"])?.stop());
+    ended([PROGRAM, "exits", "0"])?.stop()?;
+    ended([PROGRAM, "dies", "15"])?.stop()?;
+    ended([PROGRAM, "exits", "143"])?.stop()?;
+    let error = error_of(ended([PROGRAM, "dies", "9"])?.stop());
     assert_eq!(error.exit_code(), Some(-9));
-    ended([EXITS, "5"])?.expected_returncode(5).stop()?;
+    ended([PROGRAM, "exits", "5"])?
+        .expected_returncode(5)
+        .stop()?;
     Ok(())
 }
 
 #[test]
 fn a_kill_judges_nobody() -> Result<()> {
-    let executor = ended([EXITS, "5"])?;
+    let executor = ended([PROGRAM, "exits", "5"])?;
     executor.kill()?.stop()?;
     let executor = ending_with(5, "INT").started()?;
     executor.kill_with(Signal::INT)?.stop()?;

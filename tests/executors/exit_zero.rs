@@ -3,17 +3,17 @@
 use std::{net::TcpStream, time::Duration};
 
 use mirakuru::{ErrorKind, OutputExecutor, Result, TcpExecutor};
-
-use crate::{
-    lifeline::Lifeline,
-    programs::{EXITS, LISTENS_LATE, PRINTS},
+use mirakuru_tests::{
+    hold::Hold,
     told::{assert_told, error_of},
 };
 
+use crate::PROGRAM;
+
 #[test]
 fn the_daemon_that_it_left_is_waited_for_and_stopped() -> Result<()> {
-    let lifeline = Lifeline::new();
-    let command = lifeline.script(&format!("'{LISTENS_LATE}' {{port}} 300 & exit 0"));
+    let hold = Hold::new();
+    let command = hold.script(&format!("'{PROGRAM}' listens_late {{port}} 300 & exit 0"));
     let service = TcpExecutor::new(command, "127.0.0.1", 0)
         .shell(true)
         .started()?;
@@ -21,13 +21,14 @@ fn the_daemon_that_it_left_is_waited_for_and_stopped() -> Result<()> {
     service.wait_for(|| service.exit_code() == Some(0))?;
     assert!(!service.running());
     service.stop()?;
-    assert!(lifeline.is_cut());
+    assert!(hold.is_free());
     Ok(())
 }
 
 #[test]
 fn the_error_at_the_timeout_says_so_and_that_nothing_was_left() {
-    let executor = OutputExecutor::new([EXITS, "0"], "ready").timeout(Duration::from_secs(1));
+    let executor =
+        OutputExecutor::new([PROGRAM, "exits", "0"], "ready").timeout(Duration::from_secs(1));
     let error = error_of(executor.start());
     assert_eq!(
         (error.kind(), error.exit_code()),
@@ -36,7 +37,7 @@ fn the_error_at_the_timeout_says_so_and_that_nothing_was_left() {
     assert_told(
         &error,
         &[
-            "`exits 0` did not get there in time",
+            "`programs exits 0` did not get there in time",
             "  waited for:  a line of its output that matches \"ready\"",
             "  how long:    TIME",
             "  last check:  no line matched",
@@ -49,7 +50,7 @@ fn the_error_at_the_timeout_says_so_and_that_nothing_was_left() {
 
 #[test]
 fn the_error_at_the_timeout_says_so_and_that_others_were_left() {
-    let command = format!("'{PRINTS}' child & exit 0");
+    let command = format!("'{PROGRAM}' prints child & exit 0");
     let executor = TcpExecutor::new(command, "127.0.0.1", 0).shell(true);
     let error = error_of(executor.timeout(Duration::from_secs(1)).start());
     assert_eq!(error.exit_code(), Some(0));

@@ -9,13 +9,15 @@ use std::{
 };
 
 use mirakuru::{ErrorKind, OutputExecutor, PidExecutor, Result, SimpleExecutor};
+use mirakuru_tests::{
+    bounds::{at_once, comes_to_an_end},
+    told::error_of,
+};
 use nix::sys::resource::{Resource, setrlimit};
 
 use crate::{
+    PROGRAM,
     again::{alone, is_alone},
-    bounds::{at_once, comes_to_an_end},
-    programs::FLOODS,
-    told::error_of,
 };
 
 const GIGABYTE: &str = "1000000000";
@@ -69,7 +71,8 @@ fn a_flood_before_it_is_ready_is_bounded_on_disk() -> Result<()> {
         return Ok(());
     }
     let command = [
-        FLOODS,
+        PROGRAM,
+        "floods",
         GIGABYTE,
         "--before",
         "the first",
@@ -99,7 +102,9 @@ fn a_flood_after_it_is_ready_is_bounded_on_disk() -> Result<()> {
         );
         return Ok(());
     }
-    let command = [FLOODS, GIGABYTE, "--before", "ready", "--then", "the end"];
+    let command = [
+        PROGRAM, "floods", GIGABYTE, "--before", "ready", "--then", "the end",
+    ];
     let service = OutputExecutor::new(command, "^ready$")
         .timeout(PATIENCE)
         .started()?;
@@ -144,7 +149,8 @@ fn the_text_of_a_flood_is_bounded_in_memory_while_it_goes_on() -> Result<()> {
     }
     // Where it is not bounded, the test fails and not the machine.
     setrlimit(Resource::RLIMIT_AS, 64 * KEPT, 64 * KEPT).expect("a limit to come down to");
-    let service = SimpleExecutor::new([FLOODS, "1000000000000", "--before", "the first"]);
+    let service =
+        SimpleExecutor::new([PROGRAM, "floods", "1000000000000", "--before", "the first"]);
     let service = service.started()?;
     let output = service.output();
     output.wait_for("^the first$")?;

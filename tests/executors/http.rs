@@ -3,17 +3,17 @@
 use std::time::Duration;
 
 use mirakuru::{ErrorKind, HttpExecutor, Result};
+use mirakuru_tests::told::error_of;
 
 use crate::{
+    PROGRAM,
     again::{alone, is_alone},
-    programs::HTTP_SERVICE,
-    told::error_of,
 };
 
 /// A service whose readiness is asked at this path.
 fn serving(path: &str) -> HttpExecutor {
     let url = format!("http://127.0.0.1:{{port}}{path}");
-    HttpExecutor::new([HTTP_SERVICE, "{port}"], url)
+    HttpExecutor::new([PROGRAM, "http_service", "{port}"], url)
 }
 
 /// What it was asked, one request a line, without what the service said first.
@@ -165,7 +165,7 @@ fn the_host_of_the_url_is_told_and_may_be_overridden() {
 
 #[test]
 fn it_is_asked_until_it_answers_well() -> Result<()> {
-    let command = [HTTP_SERVICE, "{port}", "3", "201"];
+    let command = [PROGRAM, "http_service", "{port}", "3", "201"];
     let service = HttpExecutor::new(command, "http://127.0.0.1:{port}/late").started()?;
     let asked = service.output().lines().skip(1).take(4);
     let asked = asked.collect::<Result<Vec<_>>>()?;
@@ -176,7 +176,7 @@ fn it_is_asked_until_it_answers_well() -> Result<()> {
 #[test]
 fn localhost_is_asked() -> Result<()> {
     let url = "http://localhost:{port}/x";
-    HttpExecutor::new([HTTP_SERVICE, "{port}"], url).start()?;
+    HttpExecutor::new([PROGRAM, "http_service", "{port}"], url).start()?;
     Ok(())
 }
 
@@ -186,7 +186,7 @@ fn a_fragment_is_not_sent_and_credentials_are_a_header() {
     // Base64, of "user:word".
     let path = "/needs/authorization/Basic%20dXNlcjp3b3Jk";
     let url = format!("http://user:word@127.0.0.1:{{port}}{path}");
-    let service = HttpExecutor::new([HTTP_SERVICE, "{port}"], url);
+    let service = HttpExecutor::new([PROGRAM, "http_service", "{port}"], url);
     assert_eq!(is_ready(service), [format!("HEAD {path} ")]);
 }
 

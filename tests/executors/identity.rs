@@ -7,16 +7,20 @@ use std::{
 };
 
 use mirakuru::{ErrorKind, OutputExecutor, Resource, Result, SimpleExecutor, Stdio};
+use mirakuru_tests::told::error_of;
 use nix::unistd::{Uid, seteuid};
 
 use crate::{
+    PROGRAM,
     again::{alone, is_alone},
-    programs::SHOWS_ENVIRONMENT,
-    told::error_of,
 };
 
 fn shown(shape: impl FnOnce(OutputExecutor) -> OutputExecutor) -> Result<String> {
-    let service = shape(OutputExecutor::new([SHOWS_ENVIRONMENT], "^done$")).started()?;
+    let service = shape(OutputExecutor::new(
+        [PROGRAM, "shows_environment"],
+        "^done$",
+    ))
+    .started()?;
     Ok(service.output().text())
 }
 

@@ -7,11 +7,9 @@ use mirakuru::{
     SimpleExecutor, TcpExecutor, UnixSocketExecutor,
     readiness::{Http, Output, PidFile, Readiness},
 };
+use mirakuru_tests::told::{assert_told, error_of};
 
-use crate::{
-    again::{alone, is_alone},
-    told::{assert_told, error_of},
-};
+use crate::again::{alone, is_alone};
 
 const URL: &str = "http://127.0.0.1:{port}/";
 const UNKNOWN: &str = "{prot} is no placeholder: there are {port}, {host}, {tmpdir}, {socket} and {pidfile}; write {{prot}} for the text itself";

@@ -3,14 +3,12 @@
 use std::{fs, sync::OnceLock};
 
 use mirakuru::{OutputExecutor, Result, SimpleExecutor};
+use mirakuru_tests::hold::Hold;
 
-use crate::{
-    lifeline::Lifeline,
-    programs::{EXITS, PRINTS},
-};
+use crate::PROGRAM;
 
 fn printing() -> OutputExecutor {
-    OutputExecutor::new([PRINTS, "up"], "up")
+    OutputExecutor::new([PROGRAM, "prints", "up"], "up")
 }
 
 #[test]
@@ -41,7 +39,7 @@ fn its_pid_is_the_main_processs() -> Result<()> {
     let executor = printing().started()?;
     let pid = executor.pid().expect("it runs");
     let line = fs::read(format!("/proc/{pid}/cmdline")).expect("procfs");
-    assert_eq!(line, format!("{PRINTS}\0up\0").as_bytes());
+    assert_eq!(line, format!("{PROGRAM}\0prints\0up\0").as_bytes());
     Ok(())
 }
 
@@ -88,7 +86,7 @@ fn calls_chain() -> Result<()> {
 
 #[test]
 fn what_ended_by_itself_is_started_again() -> Result<()> {
-    let executor = SimpleExecutor::new([EXITS, "0"]);
+    let executor = SimpleExecutor::new([PROGRAM, "exits", "0"]);
     executor.start()?;
     assert_eq!(executor.output().lines().count(), 0);
     assert_eq!((executor.running(), executor.exit_code()), (false, Some(0)));
@@ -100,19 +98,19 @@ fn what_ended_by_itself_is_started_again() -> Result<()> {
 
 #[test]
 fn what_it_left_behind_when_it_died_goes_before_it_is_started_again() -> Result<()> {
-    let lifeline = Lifeline::new();
+    let hold = Hold::new();
     let directory = tempfile::tempdir().expect("a temporary directory");
     let first = directory.path().join("first");
     // The first time it leaves a child behind and fails, the second time it stays.
     let script = format!(
         "if mkdir {0}; then exec 8>&1; {1}; fi; echo again; exec sleep 60",
         first.display(),
-        lifeline.script("sleep 60 & exit 3"),
+        hold.script("sleep 60 & exit 3"),
     );
     let executor = SimpleExecutor::new(script).shell(true).started()?;
     executor.wait_for(|| executor.exit_code() == Some(3))?;
     executor.start()?;
     executor.output().wait_for("again")?;
-    assert!(lifeline.is_cut());
+    assert!(hold.is_free());
     Ok(())
 }

@@ -1,5 +1,5 @@
 //! The executors against real programs: when each is ready, how each fails and what its error
-//! tells, every option and every call. A file per behaviour; the last five are what they share.
+//! tells, every option and every call. A file per behaviour; the last one serves the others.
 
 mod already_running;
 mod banners;
@@ -39,7 +39,6 @@ mod timeouts;
 mod waits;
 
 mod again;
-mod bounds;
-mod lifeline;
-mod programs;
-mod told;
+
+/// The program of every service; its first word names a behaviour (see `programs/main.rs`).
+const PROGRAM: &str = env!("CARGO_BIN_EXE_programs");

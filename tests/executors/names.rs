@@ -4,11 +4,9 @@ use mirakuru::{
     AnyExecutor, Executor, HttpExecutor, OutputExecutor, PidExecutor, Result, SimpleExecutor,
     TcpExecutor, UnixSocketExecutor, readiness::Context,
 };
+use mirakuru_tests::told::{assert_told, error_of};
 
-use crate::{
-    programs::EXITS,
-    told::{assert_told, error_of},
-};
+use crate::PROGRAM;
 
 #[test]
 fn every_kind_shows_its_name_and_the_whole_command() {
@@ -62,11 +60,11 @@ fn its_debug_form_is_short() -> Result<()> {
 
 #[test]
 fn a_name_stands_in_errors() {
-    let executor = OutputExecutor::new([EXITS, "1"], "ready").name("the server");
+    let executor = OutputExecutor::new([PROGRAM, "exits", "1"], "ready").name("the server");
     assert_told(
         &error_of(executor.start()),
         &[
-            "`exits 1` ended before it was ready",
+            "`programs exits 1` ended before it was ready",
             "  waited for:  a line of its output that matches \"ready\"",
             "  how long:    TIME",
             "  last check:  no line matched",

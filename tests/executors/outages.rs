@@ -8,15 +8,12 @@ use std::{
 };
 
 use mirakuru::{Context, ErrorKind, Executor, OutputExecutor, Result, TcpExecutor};
+use mirakuru_tests::{hold::Hold, told::error_of};
 
-use crate::{
-    lifeline::Lifeline,
-    programs::{LISTENS_LATE, PRINTS},
-    told::error_of,
-};
+use crate::PROGRAM;
 
 fn listening() -> Result<TcpExecutor> {
-    TcpExecutor::new([LISTENS_LATE, "{port}"], "127.0.0.1", 0).started()
+    TcpExecutor::new([PROGRAM, "listens_late", "{port}"], "127.0.0.1", 0).started()
 }
 
 #[test]
@@ -78,23 +75,26 @@ fn a_drop_that_cannot_start_it_again_does_not_panic() -> Result<()> {
 
 #[test]
 fn a_drop_whose_check_panics_does_not_panic() -> Result<()> {
-    let lifeline = Lifeline::new();
+    let hold = Hold::new();
     let starts = AtomicUsize::new(0);
-    let service = Executor::when(lifeline.command(&[PRINTS, "up"]), move |cx: &Context| {
-        if !cx.output().text().contains("up") {
-            return false;
-        }
-        if starts.fetch_add(1, Ordering::Relaxed) > 0 {
-            // Silent, unlike `panic!`: the test's output stays readable.
-            panic::resume_unwind(Box::new("as planned"));
-        }
-        true
-    });
-    let service = service.shell(true).started()?;
+    let service = Executor::when(
+        hold.command(&[PROGRAM, "prints", "up"]),
+        move |cx: &Context| {
+            if !cx.output().text().contains("up") {
+                return false;
+            }
+            if starts.fetch_add(1, Ordering::Relaxed) > 0 {
+                // Silent, unlike `panic!`: the test's output stays readable.
+                panic::resume_unwind(Box::new("as planned"));
+            }
+            true
+        },
+    );
+    let service = service.started()?;
     let outage = service.stopped()?;
     panic::catch_unwind(AssertUnwindSafe(|| drop(outage))).expect("no panic");
     assert!(!service.running());
-    assert!(lifeline.is_cut(), "a process of the tree is left");
+    assert!(hold.is_free(), "a process of the tree is left");
     Ok(())
 }
 

@@ -3,12 +3,12 @@
 use std::{thread, time::Duration};
 
 use mirakuru::{ErrorKind, OutputExecutor, Result, SimpleExecutor, Stdio};
-
-use crate::{
+use mirakuru_tests::{
     bounds::at_once,
-    programs::PRINTS,
     told::{assert_told, error_of},
 };
+
+use crate::PROGRAM;
 
 const SHORT: Duration = Duration::from_secs(1);
 
@@ -69,7 +69,7 @@ fn lines_that_do_not_come_are_told_at_the_timeout() -> Result<()> {
 
 #[test]
 fn a_line_that_does_not_come_is_told_in_full() -> Result<()> {
-    let service = OutputExecutor::new([PRINTS, "ready"], "ready")
+    let service = OutputExecutor::new([PROGRAM, "prints", "ready"], "ready")
         .timeout(SHORT)
         .started()?;
     let error = error_of(service.output().wait_for("four"));
@@ -77,7 +77,7 @@ fn a_line_that_does_not_come_is_told_in_full() -> Result<()> {
     assert_told(
         &error,
         &[
-            "`prints ready` did not print it in time",
+            "`programs prints ready` did not print it in time",
             "  waited for:  a line that matches \"four\"",
             "  how long:    TIME",
             "  output, last lines:",
@@ -90,7 +90,8 @@ fn a_line_that_does_not_come_is_told_in_full() -> Result<()> {
 #[test]
 fn lines_end_with_the_process() -> Result<()> {
     let command = [
-        PRINTS,
+        PROGRAM,
+        "prints",
         "--delay",
         "200",
         "--then-exit",
@@ -107,14 +108,22 @@ fn lines_end_with_the_process() -> Result<()> {
 
 #[test]
 fn a_line_that_cannot_come_any_more_is_told_at_once() -> Result<()> {
-    let command = [PRINTS, "--delay", "200", "--then-exit", "3", "bye"];
+    let command = [
+        PROGRAM,
+        "prints",
+        "--delay",
+        "200",
+        "--then-exit",
+        "3",
+        "bye",
+    ];
     let service = SimpleExecutor::new(command).started()?;
     let error = at_once(|| error_of(service.output().wait_for("hello")));
     assert_eq!(error.kind(), ErrorKind::ProcessExitedWithError);
     assert_told(
         &error,
         &[
-            "`prints --delay 200 --then-exit 3 bye` ended without printing it",
+            "`programs prints --delay 200 --then-exit 3 bye` ended without printing it",
             "  waited for:  a line that matches \"hello\"",
             "  how long:    TIME",
             "  process:     exited with code 3",
@@ -127,7 +136,7 @@ fn a_line_that_cannot_come_any_more_is_told_at_once() -> Result<()> {
 
 #[test]
 fn a_pattern_that_is_no_regular_expression_is_told() -> Result<()> {
-    let service = OutputExecutor::new([PRINTS, "ready"], "ready").started()?;
+    let service = OutputExecutor::new([PROGRAM, "prints", "ready"], "ready").started()?;
     let error = error_of(service.output().wait_for("("));
     assert_eq!(error.kind(), ErrorKind::InvalidConfig);
     Ok(())
@@ -179,7 +188,10 @@ fn the_two_streams_are_apart() -> Result<()> {
 
 #[test]
 fn colours_stay_in_the_text_and_leave_the_lines() -> Result<()> {
-    let service = OutputExecutor::new([PRINTS, r"\e[32mready\e[0m", r"\e[1mbold\e[0m"], "ready");
+    let service = OutputExecutor::new(
+        [PROGRAM, "prints", r"\e[32mready\e[0m", r"\e[1mbold\e[0m"],
+        "ready",
+    );
     service.start()?;
     assert_eq!(service.output().wait_for("^bold$")?, "bold");
     assert_eq!(
@@ -213,12 +225,12 @@ fn before_the_first_start_there_is_none() {
 
 #[test]
 fn waiting_for_a_line_that_is_not_captured_says_so() -> Result<()> {
-    let service = SimpleExecutor::new([PRINTS, "x"])
+    let service = SimpleExecutor::new([PROGRAM, "prints", "x"])
         .stdout(Stdio::null())
         .started()?;
     let error = at_once(|| error_of(service.output().wait_for("x")));
     assert!(
-        error.command().ends_with("prints x"),
+        error.command().ends_with("programs prints x"),
         "it names the command: {error}"
     );
     assert!(error.to_string().contains("not captured"), "{error}");

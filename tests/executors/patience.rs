@@ -6,20 +6,16 @@ use std::{
 };
 
 use mirakuru::{ErrorKind, Executor, OutputExecutor, Result, TcpExecutor, readiness::Context};
+use mirakuru_tests::{bounds::at_once, hold::Hold, told::error_of};
 
-use crate::{
-    bounds::at_once,
-    lifeline::Lifeline,
-    programs::{IGNORES_STOP, MAIN_THREAD_ENDS, PRINTS},
-    told::error_of,
-};
+use crate::PROGRAM;
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
 
 #[test]
 fn a_start_that_is_not_ready_takes_its_timeout() {
-    let executor = OutputExecutor::new([PRINTS, "up"], "never").timeout(SECOND);
+    let executor = OutputExecutor::new([PROGRAM, "prints", "up"], "never").timeout(SECOND);
     let begin = Instant::now();
     let error = at_once(|| error_of(executor.start()));
     assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
@@ -28,7 +24,7 @@ fn a_start_that_is_not_ready_takes_its_timeout() {
 
 #[test]
 fn a_timeout_beyond_all_clocks_is_none() -> Result<()> {
-    let executor = OutputExecutor::new([PRINTS, "up"], "up")
+    let executor = OutputExecutor::new([PROGRAM, "prints", "up"], "up")
         .timeout(Duration::MAX)
         .stop_timeout(Duration::MAX);
     executor.start()?.stop()?;
@@ -37,7 +33,7 @@ fn a_timeout_beyond_all_clocks_is_none() -> Result<()> {
 
 #[test]
 fn no_time_at_all_is_a_timeout_and_not_a_hang() {
-    let executor = OutputExecutor::new([PRINTS, "up"], "never").timeout(Duration::ZERO);
+    let executor = OutputExecutor::new([PROGRAM, "prints", "up"], "never").timeout(Duration::ZERO);
     let error = at_once(|| error_of(executor.start()));
     assert_eq!(error.kind(), ErrorKind::TimeoutExpired, "{error}");
     assert!(!executor.running());
@@ -56,23 +52,22 @@ fn a_time_too_short_for_a_supervisor_is_a_timeout() {
 
 #[test]
 fn a_kill_after_the_stop_timeout_is_no_error() -> Result<()> {
-    let lifeline = Lifeline::new();
-    let command = lifeline.command(&[IGNORES_STOP]);
+    let hold = Hold::new();
+    let command = hold.command(&[PROGRAM, "ignores_stop"]);
     let service = OutputExecutor::new(command, "ready")
-        .shell(true)
         .stop_timeout(Duration::from_millis(200))
         .started()?;
     let begin = Instant::now();
     at_once(|| service.stop())?;
     assert!(begin.elapsed() >= Duration::from_millis(200));
     assert_eq!(service.exit_code(), Some(-9));
-    assert!(lifeline.is_cut());
+    assert!(hold.is_free());
     Ok(())
 }
 
 #[test]
 fn a_forced_kill_is_no_error_where_another_code_was_expected() -> Result<()> {
-    let service = OutputExecutor::new([IGNORES_STOP], "ready")
+    let service = OutputExecutor::new([PROGRAM, "ignores_stop"], "ready")
         .stop_timeout(Duration::from_millis(100))
         .expected_returncode(3);
     assert_eq!(service.start()?.stop()?.exit_code(), Some(-9));
@@ -81,7 +76,7 @@ fn a_forced_kill_is_no_error_where_another_code_was_expected() -> Result<()> {
 
 #[test]
 fn a_service_that_stops_when_asked_is_not_waited_for() -> Result<()> {
-    let service = OutputExecutor::new([PRINTS, "up"], "up")
+    let service = OutputExecutor::new([PROGRAM, "prints", "up"], "up")
         .stop_timeout(HOUR)
         .started()?;
     at_once(|| service.stop().map(drop))
@@ -91,7 +86,7 @@ fn a_service_that_stops_when_asked_is_not_waited_for() -> Result<()> {
 fn time_of_asks(count: usize, interval: Duration) -> Result<Duration> {
     let asked = AtomicUsize::new(0);
     let at_the_last = move |_: &Context| asked.fetch_add(1, Ordering::Relaxed) + 1 == count;
-    let executor = Executor::when([PRINTS], at_the_last).poll_interval(interval);
+    let executor = Executor::when([PROGRAM, "prints"], at_the_last).poll_interval(interval);
     let begun = Instant::now();
     executor.start()?;
     Ok(begun.elapsed())
@@ -113,10 +108,18 @@ fn a_short_interval_is_kept_too() -> Result<()> {
 
 #[test]
 fn a_line_and_a_death_are_seen_whatever_the_interval() -> Result<()> {
-    let late = OutputExecutor::new([PRINTS, "--delay", "200", "ready"], "ready");
+    let late = OutputExecutor::new([PROGRAM, "prints", "--delay", "200", "ready"], "ready");
     let late = late.poll_interval(HOUR).timeout(HOUR);
     at_once(|| late.start().map(drop))?;
-    let dying = [PRINTS, "--delay", "200", "--then-exit", "1", "oh"];
+    let dying = [
+        PROGRAM,
+        "prints",
+        "--delay",
+        "200",
+        "--then-exit",
+        "1",
+        "oh",
+    ];
     let dying = OutputExecutor::new(dying, "ready")
         .poll_interval(HOUR)
         .timeout(HOUR);
@@ -127,7 +130,7 @@ fn a_line_and_a_death_are_seen_whatever_the_interval() -> Result<()> {
 
 #[test]
 fn an_interval_beyond_the_deadline_does_not_outlive_it() {
-    let executor = TcpExecutor::new([PRINTS], "127.0.0.1", 0)
+    let executor = TcpExecutor::new([PROGRAM, "prints"], "127.0.0.1", 0)
         .poll_interval(HOUR)
         .timeout(SECOND);
     let error = at_once(|| error_of(executor.start()));
@@ -140,7 +143,10 @@ fn an_interval_beyond_the_deadline_does_not_outlive_it() {
 fn what_the_main_process_leaves_in_its_group_has_the_stop_timeout() -> Result<()> {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let flushed = directory.path().join("flushed");
-    let script = format!("{MAIN_THREAD_ENDS} {} & exec sleep 60", flushed.display());
+    let script = format!(
+        "{PROGRAM} main_thread_ends {} & exec sleep 60",
+        flushed.display()
+    );
     let service = OutputExecutor::new(script, "^ready$").shell(true);
     at_once(|| service.start()?.stop().map(drop))?;
     assert_eq!(

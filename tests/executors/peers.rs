@@ -14,24 +14,19 @@ use mirakuru::{
     Context, ErrorKind, Executor, HttpExecutor, NotReady, Readiness, Result, TcpExecutor,
     readiness::{Http, Tcp},
 };
+use mirakuru_tests::{bounds::at_once, hold::Hold, told::error_of};
 
-use crate::{
-    bounds::at_once,
-    lifeline::Lifeline,
-    programs::{BLACKHOLE, LISTENS_LATE, PRINTS},
-    told::error_of,
-};
+use crate::PROGRAM;
 
 #[test]
 fn a_black_hole_that_accepts_and_never_answers_is_left_at_the_deadline() {
-    let lifeline = Lifeline::new();
-    let command = format!("{} {{port}}", lifeline.command(&[BLACKHOLE]));
-    let executor = HttpExecutor::new(command, "http://127.0.0.1:{port}/")
-        .shell(true)
-        .timeout(Duration::from_secs(3));
+    let hold = Hold::new();
+    let command = hold.command(&[PROGRAM, "blackhole", "{port}"]);
+    let executor =
+        HttpExecutor::new(command, "http://127.0.0.1:{port}/").timeout(Duration::from_secs(3));
     let error = at_once(|| error_of(executor.start()));
     assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
-    assert!(lifeline.is_cut());
+    assert!(hold.is_free());
     assert!(
         error.to_string().contains("listening"),
         "it did listen: {error}"
@@ -40,21 +35,22 @@ fn a_black_hole_that_accepts_and_never_answers_is_left_at_the_deadline() {
 
 #[test]
 fn a_black_hole_accepts_and_that_is_all_that_tcp_asks_for() -> Result<()> {
-    TcpExecutor::new([BLACKHOLE, "{port}"], "127.0.0.1", 0).start()?;
+    TcpExecutor::new([PROGRAM, "blackhole", "{port}"], "127.0.0.1", 0).start()?;
     Ok(())
 }
 
 #[test]
 fn an_address_that_swallows_packets_is_left_at_the_deadline() {
     // Addresses for documentation (RFC 5737), which nobody routes.
-    let executor = TcpExecutor::new([PRINTS, "up"], "192.0.2.1", 9).timeout(Duration::from_secs(2));
+    let executor =
+        TcpExecutor::new([PROGRAM, "prints", "up"], "192.0.2.1", 9).timeout(Duration::from_secs(2));
     let error = at_once(|| error_of(executor.start()));
     assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
 }
 
 #[test]
 fn a_host_that_has_no_address_is_told() {
-    let executor = TcpExecutor::new([PRINTS, "up"], "no-such-host.invalid", 9);
+    let executor = TcpExecutor::new([PROGRAM, "prints", "up"], "no-such-host.invalid", 9);
     let error = at_once(|| error_of(executor.timeout(Duration::from_secs(2)).start()));
     assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
 }
@@ -70,7 +66,7 @@ fn localhost_is_both_loopbacks() -> Result<()> {
         if loopback == "::1" && !has_ipv6() {
             continue;
         }
-        let command = [LISTENS_LATE, "{port}", "100", loopback];
+        let command = [PROGRAM, "listens_late", "{port}", "100", loopback];
         let service = TcpExecutor::new(command, "localhost", 0).started()?;
         TcpStream::connect((loopback, service.port())).expect("it listens there");
         assert_eq!(service.addr(), format!("localhost:{}", service.port()));
@@ -84,8 +80,8 @@ fn an_ipv6_address_is_a_host_like_any_other() -> Result<()> {
         return Ok(());
     }
     for host in ["::1", "[::1]"] {
-        let service =
-            TcpExecutor::new([LISTENS_LATE, "{port}", "100", "::1"], host, 0).started()?;
+        let service = TcpExecutor::new([PROGRAM, "listens_late", "{port}", "100", "::1"], host, 0)
+            .started()?;
         TcpStream::connect(service.addr()).expect("it listens there");
     }
     Ok(())
@@ -93,12 +89,12 @@ fn an_ipv6_address_is_a_host_like_any_other() -> Result<()> {
 
 #[test]
 fn a_service_on_all_addresses_is_found() -> Result<()> {
-    let command = [LISTENS_LATE, "{port}", "100", "0.0.0.0"];
+    let command = [PROGRAM, "listens_late", "{port}", "100", "0.0.0.0"];
     for host in ["127.0.0.1", "localhost", "0.0.0.0"] {
         TcpExecutor::new(command, host, 0).start()?;
     }
     if has_ipv6() {
-        let command = [LISTENS_LATE, "{port}", "100", "::"];
+        let command = [PROGRAM, "listens_late", "{port}", "100", "::"];
         for host in ["127.0.0.1", "::1", "localhost"] {
             TcpExecutor::new(command, host, 0).start()?;
         }
@@ -149,7 +145,7 @@ fn localhost_is_both_loopbacks_in_a_url_too() -> Result<()> {
         check: Http::new("http://localhost:{port}/").any_listener(),
         listener: Mutex::default(),
     };
-    let executor = Executor::with_readiness([PRINTS, "{port}"], check);
+    let executor = Executor::with_readiness([PROGRAM, "prints", "{port}"], check);
     executor.timeout(Duration::from_secs(5)).start()?;
     Ok(())
 }
@@ -188,7 +184,8 @@ fn a_connection_to_oneself_is_not_readiness() {
         count.store(found, Ordering::Relaxed);
         true
     };
-    let executor = Executor::when([PRINTS, "up"], ready).timeout(Duration::from_secs(300));
+    let executor =
+        Executor::when([PROGRAM, "prints", "up"], ready).timeout(Duration::from_secs(300));
     executor.start().expect("the closure says so");
     assert_eq!(
         passed.load(Ordering::Relaxed),

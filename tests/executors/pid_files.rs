@@ -3,16 +3,15 @@
 use std::{env, fs, os::unix::process::ExitStatusExt, process::Stdio, thread};
 
 use mirakuru::{ErrorKind, PidExecutor, Result};
+use mirakuru_tests::{bounds::comes_to_an_end, told::error_of};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
 
 use crate::{
+    PROGRAM,
     again::{again, alone, is_alone},
-    bounds::comes_to_an_end,
-    programs::WRITES_PID,
-    told::error_of,
 };
 
 /// Not where the test stands by then, which may have a file of that name.
@@ -32,7 +31,7 @@ fn a_relative_one_is_removed_where_it_was_written() -> Result<()> {
         assert_eq!(fs::read_to_string(own).expect("it is there"), "precious");
         return Ok(());
     }
-    let service = PidExecutor::new([WRITES_PID, "app.pid"], "app.pid").started()?;
+    let service = PidExecutor::new([PROGRAM, "writes_pid", "app.pid"], "app.pid").started()?;
     env::set_current_dir("other").expect("own directory");
     service.kill()?;
     Ok(())
@@ -44,7 +43,7 @@ fn one_of_another_stays_where_nothing_was_started() -> Result<()> {
     let path = directory.path().join("app.pid");
     let missing = PidExecutor::new("/no/such/program", &path);
     assert_eq!(error_of(missing.start()).kind(), ErrorKind::Spawn);
-    let service = PidExecutor::new([WRITES_PID, "{pidfile}"], &path).started()?;
+    let service = PidExecutor::new([PROGRAM, "writes_pid", "{pidfile}"], &path).started()?;
     drop(missing);
     assert!(path.exists());
     service.stop()?;
@@ -57,7 +56,7 @@ fn one_of_another_stays_where_nothing_was_started() -> Result<()> {
 fn it_is_removed_where_the_test_was_killed() {
     if is_alone() {
         let path = env::var_os("PID_FILE").expect("the path");
-        let service = PidExecutor::new([WRITES_PID, "{pidfile}"], path).started();
+        let service = PidExecutor::new([PROGRAM, "writes_pid", "{pidfile}"], path).started();
         let _service = service.expect("it starts");
         kill(Pid::this(), Signal::SIGKILL).expect("oneself");
         return;

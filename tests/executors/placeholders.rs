@@ -7,7 +7,7 @@ use mirakuru::{
     UnixSocketExecutor, readiness::Context,
 };
 
-use crate::programs::{BINDS_UNIX, HTTP_SERVICE, LISTENS_LATE, SHOWS_ENVIRONMENT, WRITES_PID};
+use crate::PROGRAM;
 
 fn shown(executor: &OutputExecutor, line: &str) -> bool {
     executor.output().text().lines().any(|shown| shown == line)
@@ -16,7 +16,8 @@ fn shown(executor: &OutputExecutor, line: &str) -> bool {
 #[test]
 fn the_command_has_all_of_them() -> Result<()> {
     let command = [
-        SHOWS_ENVIRONMENT,
+        PROGRAM,
+        "shows_environment",
         "{host}:{port}",
         "{tmpdir}/x",
         "--s={socket}",
@@ -37,13 +38,13 @@ fn the_command_has_all_of_them() -> Result<()> {
         "{}",
         service.output().text()
     );
-    assert_eq!(service.command_parts()[1..], words);
+    assert_eq!(service.command_parts()[2..], words);
     Ok(())
 }
 
 #[test]
 fn the_environment_and_the_directory_have_them_too() -> Result<()> {
-    let service = OutputExecutor::new([SHOWS_ENVIRONMENT, "URL", "NAME"], "^done$")
+    let service = OutputExecutor::new([PROGRAM, "shows_environment", "URL", "NAME"], "^done$")
         .env("URL", "tcp://{host}:{port}{socket}")
         .envs([("NAME", "{tmpdir}")])
         .cwd("{tmpdir}");
@@ -73,7 +74,7 @@ fn a_shell_has_them() -> Result<()> {
 #[test]
 fn a_url_has_them() -> Result<()> {
     let url = "http://{host}:{port}/status/204?at={port}";
-    let service = HttpExecutor::new([HTTP_SERVICE, "{port}"], url).started()?;
+    let service = HttpExecutor::new([PROGRAM, "http_service", "{port}"], url).started()?;
     let port = service.port();
     let filled = format!("http://127.0.0.1:{port}/status/204?at={port}");
     assert_eq!(service.url(), filled);
@@ -84,9 +85,11 @@ fn a_url_has_them() -> Result<()> {
 
 #[test]
 fn a_socket_and_a_file_have_them() -> Result<()> {
-    let service = UnixSocketExecutor::new([BINDS_UNIX, "{socket}"], "{tmpdir}/s").started()?;
+    let service =
+        UnixSocketExecutor::new([PROGRAM, "binds_unix", "{socket}"], "{tmpdir}/s").started()?;
     assert_eq!(service.socket(), service.tmpdir().join("s"));
-    let service = PidExecutor::new([WRITES_PID, "{pidfile}"], "{tmpdir}/of-{port}").started()?;
+    let service =
+        PidExecutor::new([PROGRAM, "writes_pid", "{pidfile}"], "{tmpdir}/of-{port}").started()?;
     let name = format!("of-{}", service.port());
     assert_eq!(service.filename(), service.tmpdir().join(name));
     assert!(service.filename().exists());
@@ -97,14 +100,14 @@ fn a_socket_and_a_file_have_them() -> Result<()> {
 fn a_given_place_is_what_they_stand_for() -> Result<()> {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let path = directory.path().join("given");
-    let service = PidExecutor::new([WRITES_PID, "{pidfile}"], &path).started()?;
+    let service = PidExecutor::new([PROGRAM, "writes_pid", "{pidfile}"], &path).started()?;
     assert_eq!(service.filename(), path);
     // Its lease ends with it.
-    let port = TcpExecutor::new([LISTENS_LATE, "{port}"], "127.0.0.1", 0).port();
-    let command = [LISTENS_LATE, "{port}", "0", "{host}"];
+    let port = TcpExecutor::new([PROGRAM, "listens_late", "{port}"], "127.0.0.1", 0).port();
+    let command = [PROGRAM, "listens_late", "{port}", "0", "{host}"];
     let service = TcpExecutor::new(command, "localhost", port).started()?;
     assert_eq!(
-        service.command_parts()[1..],
+        service.command_parts()[2..],
         [&*port.to_string(), "0", "localhost"]
     );
     Ok(())
@@ -114,7 +117,7 @@ fn a_given_place_is_what_they_stand_for() -> Result<()> {
 fn a_url_that_gives_host_and_port_is_what_they_stand_for() -> Result<()> {
     let port = SimpleExecutor::new("x {port}").port();
     let url = format!("http://127.0.0.1:{port}/");
-    let service = HttpExecutor::new([HTTP_SERVICE, "{port}"], url).started()?;
+    let service = HttpExecutor::new([PROGRAM, "http_service", "{port}"], url).started()?;
     assert_eq!(
         (service.host(), service.port()),
         ("127.0.0.1".to_owned(), port)
@@ -124,7 +127,11 @@ fn a_url_that_gives_host_and_port_is_what_they_stand_for() -> Result<()> {
 
 #[test]
 fn a_host_that_is_left_open_is_the_default() -> Result<()> {
-    let service = TcpExecutor::new([LISTENS_LATE, "{port}", "0", "{host}"], "{host}", 0);
+    let service = TcpExecutor::new(
+        [PROGRAM, "listens_late", "{port}", "0", "{host}"],
+        "{host}",
+        0,
+    );
     let address = format!("127.0.0.1:{}", service.port());
     assert_eq!(
         (service.host(), service.addr()),
@@ -148,7 +155,7 @@ fn every_other_brace_is_left_as_it_is() -> Result<()> {
         "{Port}",
         "{a b}",
     ];
-    let command = [&[SHOWS_ENVIRONMENT], &words[..]].concat();
+    let command = [&[PROGRAM, "shows_environment"], &words[..]].concat();
     let service = OutputExecutor::new(command, "^done$").started()?;
     let mut expected = words;
     expected[0] = "{port}";
@@ -193,6 +200,6 @@ fn a_private_directory_is_private_and_differs() -> Result<()> {
 #[test]
 fn a_port_that_only_a_closure_looks_at_is_told_to_it() -> Result<()> {
     let ready = |cx: &Context| TcpStream::connect((cx.host(), cx.port())).is_ok();
-    Executor::when([LISTENS_LATE, "{port}", "100"], ready).start()?;
+    Executor::when([PROGRAM, "listens_late", "{port}", "100"], ready).start()?;
     Ok(())
 }

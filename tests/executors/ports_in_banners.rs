@@ -7,13 +7,13 @@ use mirakuru::{
     readiness::{Http, Output, Readiness, Tcp},
 };
 
-use crate::programs::{HTTP_SERVICE, PRINTS};
+use crate::PROGRAM;
 
 const BANNER: &str = r"listening on (?<port>\d+)";
 
 #[test]
 fn the_executor_knows_it() -> Result<()> {
-    let service = OutputExecutor::new([HTTP_SERVICE, "0"], BANNER).started()?;
+    let service = OutputExecutor::new([PROGRAM, "http_service", "0"], BANNER).started()?;
     let told = service.captured("port").expect("it is in the banner");
     assert_eq!(service.port().to_string(), told);
     assert_eq!(service.addr(), format!("127.0.0.1:{told}"));
@@ -24,7 +24,7 @@ fn the_executor_knows_it() -> Result<()> {
 
 #[test]
 fn each_start_tells_its_own() -> Result<()> {
-    let service = OutputExecutor::new([HTTP_SERVICE, "0"], BANNER).started()?;
+    let service = OutputExecutor::new([PROGRAM, "http_service", "0"], BANNER).started()?;
     for _ in 0..3 {
         service.restart()?;
         let text = service.output().text();
@@ -39,7 +39,7 @@ fn the_checks_that_follow_know_it_too() -> Result<()> {
     let check = Output::new(BANNER)
         .then(Tcp::new("127.0.0.1", 0))
         .then(Http::new("http://127.0.0.1:{port}/status/204").status(204));
-    let service = Executor::with_readiness([HTTP_SERVICE, "0"], check).started()?;
+    let service = Executor::with_readiness([PROGRAM, "http_service", "0"], check).started()?;
     TcpStream::connect(service.addr()).expect("it listens there");
     assert_eq!(
         service.url(),
@@ -50,7 +50,10 @@ fn the_checks_that_follow_know_it_too() -> Result<()> {
 
 #[test]
 fn what_is_no_port_is_a_group_like_any_other() -> Result<()> {
-    let service = OutputExecutor::new([PRINTS, "port 99999 {{port}}"], r"port (?<port>\d+)");
+    let service = OutputExecutor::new(
+        [PROGRAM, "prints", "port 99999 {{port}}"],
+        r"port (?<port>\d+)",
+    );
     service.start()?;
     assert_eq!(service.captured("port").as_deref(), Some("99999"));
     assert_eq!(service.port(), 0);

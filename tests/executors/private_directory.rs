@@ -14,8 +14,8 @@ use std::{
 use mirakuru::{Context, Executor, OutputExecutor, PidExecutor, Result, SimpleExecutor};
 
 use crate::{
+    PROGRAM,
     again::{alone, is_alone},
-    programs::{PRINTS, WRITES_PID},
 };
 
 const THREADS: usize = 8;
@@ -70,7 +70,7 @@ fn the_threads_of_a_test_are_told_of_one_and_the_same() {
 
 /// Everything that stands in the temporary directory, or looks there.
 fn assert_usable_below(parent: &std::path::Path) -> Result<()> {
-    let service = OutputExecutor::new([PRINTS, "{tmpdir}"], "^/").started()?;
+    let service = OutputExecutor::new([PROGRAM, "prints", "{tmpdir}"], "^/").started()?;
     let directory = service.tmpdir();
     assert!(directory.is_dir());
     assert_eq!(directory.parent(), Some(parent));
@@ -81,7 +81,7 @@ fn assert_usable_below(parent: &std::path::Path) -> Result<()> {
     drop(service);
     assert!(!directory.exists());
 
-    let writes = PidExecutor::new([WRITES_PID, "{pidfile}"], "{pidfile}").started()?;
+    let writes = PidExecutor::new([PROGRAM, "writes_pid", "{pidfile}"], "{pidfile}").started()?;
     assert!(writes.filename().starts_with(parent));
     assert!(writes.filename().exists());
     Ok(())

@@ -7,16 +7,14 @@ use mirakuru::{
     TcpExecutor, UnixSocketExecutor, readiness::Context,
 };
 
-use crate::programs::{
-    BINDS_UNIX, HTTP_SERVICE, LISTENS_LATE, MAIN_THREAD_ENDS, PRINTS, WRITES_PID,
-};
+use crate::PROGRAM;
 
 /// How late the services are, in milliseconds.
 const LATE: &str = "150";
 
 #[test]
 fn a_simple_executor_is_ready_once_spawned() -> Result<()> {
-    let service = SimpleExecutor::new([PRINTS, "hello"]).started()?;
+    let service = SimpleExecutor::new([PROGRAM, "prints", "hello"]).started()?;
     assert!(service.running());
     assert_eq!(service.output().wait_for("hello")?, "hello");
     Ok(())
@@ -24,15 +22,16 @@ fn a_simple_executor_is_ready_once_spawned() -> Result<()> {
 
 #[test]
 fn an_output_executor_is_ready_once_a_line_matches() -> Result<()> {
-    let service =
-        OutputExecutor::new([PRINTS, "--delay", LATE, "now ready"], "ready$").started()?;
+    let service = OutputExecutor::new([PROGRAM, "prints", "--delay", LATE, "now ready"], "ready$")
+        .started()?;
     assert_eq!(service.output().text(), "now ready\n");
     Ok(())
 }
 
 #[test]
 fn a_tcp_executor_is_ready_once_its_port_accepts() -> Result<()> {
-    let service = TcpExecutor::new([LISTENS_LATE, "{port}", LATE], "127.0.0.1", 0).started()?;
+    let service =
+        TcpExecutor::new([PROGRAM, "listens_late", "{port}", LATE], "127.0.0.1", 0).started()?;
     assert_ne!(service.port(), 0);
     assert_eq!(service.addr(), format!("127.0.0.1:{}", service.port()));
     TcpStream::connect(service.addr()).expect("it is ready");
@@ -41,14 +40,15 @@ fn a_tcp_executor_is_ready_once_its_port_accepts() -> Result<()> {
 
 #[test]
 fn a_unix_socket_executor_is_ready_once_its_socket_accepts() -> Result<()> {
-    let service = UnixSocketExecutor::new([BINDS_UNIX, "{socket}", LATE], "{socket}").started()?;
+    let service =
+        UnixSocketExecutor::new([PROGRAM, "binds_unix", "{socket}", LATE], "{socket}").started()?;
     UnixStream::connect(service.socket()).expect("it is ready");
     Ok(())
 }
 
 #[test]
 fn an_http_executor_is_ready_once_its_url_answers_well() -> Result<()> {
-    let command = [HTTP_SERVICE, "{port}", "5"];
+    let command = [PROGRAM, "http_service", "{port}", "5"];
     let service = HttpExecutor::new(command, "http://127.0.0.1:{port}/health").started()?;
     assert_eq!(service.url(), format!("http://{}/health", service.addr()));
     assert_eq!(service.host(), "127.0.0.1");
@@ -59,7 +59,8 @@ fn an_http_executor_is_ready_once_its_url_answers_well() -> Result<()> {
 
 #[test]
 fn a_pid_executor_is_ready_once_its_file_is_there() -> Result<()> {
-    let service = PidExecutor::new([WRITES_PID, "{pidfile}", LATE], "{pidfile}").started()?;
+    let service =
+        PidExecutor::new([PROGRAM, "writes_pid", "{pidfile}", LATE], "{pidfile}").started()?;
     let pid = service.pid().expect("it runs");
     service.wait_for(|| {
         fs::read_to_string(service.filename()).is_ok_and(|text| text == format!("{pid}\n"))
@@ -70,7 +71,7 @@ fn a_pid_executor_is_ready_once_its_file_is_there() -> Result<()> {
 #[test]
 fn an_executor_of_ones_own_is_ready_once_its_closure_says_so() -> Result<()> {
     let ready = |cx: &Context| cx.output().text().contains("ready");
-    let service = Executor::when([PRINTS, "--delay", LATE, "ready"], ready).started()?;
+    let service = Executor::when([PROGRAM, "prints", "--delay", LATE, "ready"], ready).started()?;
     assert_eq!(service.output().text(), "ready\n");
     Ok(())
 }
@@ -79,14 +80,19 @@ fn an_executor_of_ones_own_is_ready_once_its_closure_says_so() -> Result<()> {
 fn executors_of_all_kinds_are_kept_together_in_boxes() -> Result<()> {
     let url = "http://127.0.0.1:{port}/";
     let services: Vec<AnyExecutor> = vec![
-        SimpleExecutor::new([PRINTS, "hello"]).boxed(),
-        OutputExecutor::new([PRINTS, "ready"], "ready").boxed(),
-        TcpExecutor::new([LISTENS_LATE, "{port}"], "127.0.0.1", 0).boxed(),
-        UnixSocketExecutor::new([BINDS_UNIX, "{socket}"], "{socket}").boxed(),
-        HttpExecutor::new([HTTP_SERVICE, "{port}"], url).boxed(),
-        PidExecutor::new([WRITES_PID, "{pidfile}"], "{pidfile}").boxed(),
-        Executor::when([PRINTS, "hello"], |cx: &Context| cx.pid().is_some()).boxed(),
-        SimpleExecutor::new([PRINTS, "hello"]).boxed().boxed(),
+        SimpleExecutor::new([PROGRAM, "prints", "hello"]).boxed(),
+        OutputExecutor::new([PROGRAM, "prints", "ready"], "ready").boxed(),
+        TcpExecutor::new([PROGRAM, "listens_late", "{port}"], "127.0.0.1", 0).boxed(),
+        UnixSocketExecutor::new([PROGRAM, "binds_unix", "{socket}"], "{socket}").boxed(),
+        HttpExecutor::new([PROGRAM, "http_service", "{port}"], url).boxed(),
+        PidExecutor::new([PROGRAM, "writes_pid", "{pidfile}"], "{pidfile}").boxed(),
+        Executor::when([PROGRAM, "prints", "hello"], |cx: &Context| {
+            cx.pid().is_some()
+        })
+        .boxed(),
+        SimpleExecutor::new([PROGRAM, "prints", "hello"])
+            .boxed()
+            .boxed(),
     ];
     for service in &services {
         assert!(service.start()?.running(), "{service}");
@@ -107,7 +113,7 @@ fn executors_of_all_kinds_are_kept_together_in_boxes() -> Result<()> {
 
 #[test]
 fn a_service_whose_first_thread_has_ended_listens_all_the_same() -> Result<()> {
-    let words = [MAIN_THREAD_ENDS, "{tmpdir}/flushed", "{port}"];
+    let words = [PROGRAM, "main_thread_ends", "{tmpdir}/flushed", "{port}"];
     let service = TcpExecutor::new(words, "127.0.0.1", 0).timeout(Duration::from_secs(15));
     service.start()?.output().wait_for("^ready$")?;
     service.stop()?;

@@ -2,12 +2,12 @@
 
 use mirakuru::{OutputExecutor, Result, Stream};
 
-use crate::programs::REOPENS_OUTPUT;
+use crate::PROGRAM;
 
 #[test]
 fn output_opened_again_by_name_is_captured() -> Result<()> {
     // It truncates what it opens, and closes its standard output.
-    let service = OutputExecutor::new([REOPENS_OUTPUT], "through stdout").started()?;
+    let service = OutputExecutor::new([PROGRAM, "reopens_output"], "through stdout").started()?;
     assert_eq!(service.output().text(), "through stdout\n");
     assert_eq!(service.err_output().wait_for("")?, "through stderr");
     assert!(service.running());

@@ -3,16 +3,14 @@
 use std::{fs, net::TcpStream, thread};
 
 use mirakuru::{ErrorKind, OutputExecutor, Result, SimpleExecutor, TcpExecutor};
+use mirakuru_tests::{bounds::at_once, told::error_of};
 
-use crate::{
-    bounds::at_once,
-    programs::{EXITS, LISTENS_LATE, PRINTS},
-    told::error_of,
-};
+use crate::PROGRAM;
 
 #[test]
 fn the_port_and_the_private_directory_stay() -> Result<()> {
-    let service = TcpExecutor::new([LISTENS_LATE, "{port}"], "127.0.0.1", 0).started()?;
+    let service =
+        TcpExecutor::new([PROGRAM, "listens_late", "{port}"], "127.0.0.1", 0).started()?;
     let before = (service.port(), service.tmpdir(), service.command());
     let pid = service.pid();
     fs::write(service.tmpdir().join("state"), "kept").expect("it is ours");
@@ -36,7 +34,7 @@ fn what_never_ran_is_started_by_a_restart() -> Result<()> {
 
 #[test]
 fn what_ended_badly_is_told_and_stays_stopped() -> Result<()> {
-    let service = SimpleExecutor::new([EXITS, "5"]).started()?;
+    let service = SimpleExecutor::new([PROGRAM, "exits", "5"]).started()?;
     assert_eq!(service.output().lines().count(), 0);
     let error = error_of(service.restart());
     assert_eq!(error.kind(), ErrorKind::ProcessFinishedWithError);
@@ -60,7 +58,7 @@ fn each_start_has_an_output_of_its_own() -> Result<()> {
 
 #[test]
 fn an_output_of_an_earlier_start_ends_with_that_start() -> Result<()> {
-    let service = OutputExecutor::new([PRINTS, "ready", "more"], "ready").started()?;
+    let service = OutputExecutor::new([PROGRAM, "prints", "ready", "more"], "ready").started()?;
     let first = service.output();
     service.restart()?;
     let lines: Vec<_> = at_once(|| first.lines().collect::<Result<_>>())?;

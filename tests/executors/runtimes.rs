@@ -5,20 +5,21 @@ use std::net::TcpStream;
 
 use mirakuru::{Executor, HttpExecutor, OutputExecutor, Result, TcpExecutor, readiness::Context};
 
-use crate::programs::{HTTP_SERVICE, LISTENS_LATE, PRINTS};
+use crate::PROGRAM;
 
 /// The life of a service whose check is asked on a thread apart, on this one, and by what it prints.
 fn live() -> Result<()> {
     let url = "http://127.0.0.1:{port}/";
-    let service = HttpExecutor::new([HTTP_SERVICE, "{port}", "3"], url).started()?;
+    let service = HttpExecutor::new([PROGRAM, "http_service", "{port}", "3"], url).started()?;
     TcpStream::connect(service.addr()).expect("it is ready");
     service.restart()?.stop()?;
-    let service = TcpExecutor::new([LISTENS_LATE, "{port}", "50"], "127.0.0.1", 0).started()?;
+    let service =
+        TcpExecutor::new([PROGRAM, "listens_late", "{port}", "50"], "127.0.0.1", 0).started()?;
     drop(service.stopped()?);
     service.wait_for(|| true)?;
-    let service = OutputExecutor::new([PRINTS, "ready", "more"], "ready").started()?;
+    let service = OutputExecutor::new([PROGRAM, "prints", "ready", "more"], "ready").started()?;
     assert_eq!(service.output().wait_for("more")?, "more");
-    Executor::when([PRINTS, "up"], |cx: &Context| cx.pid().is_some())
+    Executor::when([PROGRAM, "prints", "up"], |cx: &Context| cx.pid().is_some())
         .start()?
         .kill()?;
     // The rest is stopped by a drop in the runtime.
@@ -38,7 +39,7 @@ async fn on_a_runtime_of_many_threads() -> Result<()> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn in_a_task_and_across_an_await() -> Result<()> {
     let url = "http://127.0.0.1:{port}/";
-    let executor = HttpExecutor::new([HTTP_SERVICE, "{port}"], url);
+    let executor = HttpExecutor::new([PROGRAM, "http_service", "{port}"], url);
     let task = tokio::spawn(async move { executor.started() });
     let service = task.await.expect("no panic")?;
     tokio::task::yield_now().await;

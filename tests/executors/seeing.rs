@@ -11,18 +11,17 @@ use std::{
 
 use log::{LevelFilter, Log, Metadata, Record};
 use mirakuru::{ErrorKind, OutputExecutor};
+use mirakuru_tests::{bounds::at_once, told::error_of};
 use regex::Regex;
 use serde_json::Value;
 
 use crate::{
+    PROGRAM,
     again::{alone, is_alone},
-    bounds::at_once,
-    programs::PRINTS,
-    told::error_of,
 };
 
 fn prints(words: &[&str]) -> OutputExecutor {
-    OutputExecutor::new([&[PRINTS], words].concat(), "hello")
+    OutputExecutor::new([&[PROGRAM, "prints"], words].concat(), "hello")
 }
 
 /// What the test writes to standard error where it is run again with this variable.
@@ -57,8 +56,8 @@ fn a_line_for_each_step() {
     assert_eq!(lines.len(), steps.len(), "{told}");
     for (line, step) in lines.iter().zip(steps) {
         let what = format!(
-            r"^mirakuru \d\d:\d\d:\d\d\.\d{{3}}Z seeing::a_line_for_each_step: `{} hello` \(the service\) {step}",
-            regex::escape(PRINTS)
+            r"^mirakuru \d\d:\d\d:\d\d\.\d{{3}}Z seeing::a_line_for_each_step: `{} prints hello` \(the service\) {step}",
+            regex::escape(PROGRAM)
         );
         let told = Regex::new(&what).expect("a valid expression");
         assert!(told.is_match(line), "{line}");
@@ -100,7 +99,9 @@ fn what_failed_is_kept_where_that_is_asked_for() {
             .expect("it starts")
             .stop()
             .expect("it stops");
-        error_of(OutputExecutor::new([PRINTS, "--then-exit", "1", "why"], "never").start());
+        error_of(
+            OutputExecutor::new([PROGRAM, "prints", "--then-exit", "1", "why"], "never").start(),
+        );
         return;
     }
     let told = said(
@@ -125,7 +126,7 @@ fn a_timeline_has_a_row_for_each_executor() {
         let first = prints(&["hello", "\"quoted\""]).started();
         let second = prints(&["hello"]).name("the second").started();
         drop((first.expect("it starts"), second.expect("it starts")));
-        let fails = OutputExecutor::new([PRINTS, "--then-exit", "1", "x"], "never");
+        let fails = OutputExecutor::new([PROGRAM, "prints", "--then-exit", "1", "x"], "never");
         fails.start().expect_err("it ends first");
         return;
     }
@@ -165,14 +166,14 @@ fn a_timeline_has_a_row_for_each_executor() {
     let executors: Vec<_> = named("thread_name");
     let of_the_second = executors
         .iter()
-        .filter(|event| event["args"]["name"] == format!("the second {PRINTS} hello"));
+        .filter(|event| event["args"]["name"] == format!("the second {PROGRAM} prints hello"));
     assert_eq!(of_the_second.count(), 2);
 }
 
 #[test]
 fn every_timeout_is_scaled() {
     if is_alone() {
-        let silent = OutputExecutor::new([PRINTS, "x"], "never");
+        let silent = OutputExecutor::new([PROGRAM, "prints", "x"], "never");
         let error = at_once(|| error_of(silent.start()));
         assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
         return;
@@ -202,7 +203,7 @@ fn a_scale_that_is_no_number_is_a_mistake() {
 #[test]
 fn a_start_that_takes_long_says_what_it_waits_for() {
     if is_alone() {
-        let slow = OutputExecutor::new([PRINTS, "loading"], "never");
+        let slow = OutputExecutor::new([PROGRAM, "prints", "loading"], "never");
         error_of(slow.timeout(Duration::from_secs(6)).start());
         return;
     }
@@ -263,7 +264,7 @@ fn the_steps_are_events_with_fields_and_log_records() {
     assert_eq!(target, "mirakuru");
     for field in [
         "executor=\"OutputExecutor\"".to_owned(),
-        format!("command=\"{PRINTS} hello\""),
+        format!("command=\"{PROGRAM} prints hello\""),
         format!("pid={pid}"),
         "elapsed_ms=".to_owned(),
     ] {

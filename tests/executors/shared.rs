@@ -13,16 +13,13 @@ use std::{
 };
 
 use mirakuru::{OutputExecutor, Result, Shared, Signal};
+use mirakuru_tests::{bounds::comes_to_an_end, told::error_of};
 use tempfile::TempDir;
 
-use crate::{
-    bounds::comes_to_an_end,
-    programs::{EXITS, PRINTS},
-    told::error_of,
-};
+use crate::PROGRAM;
 
 fn ready() -> OutputExecutor {
-    OutputExecutor::new([PRINTS, "ready"], "ready")
+    OutputExecutor::new([PROGRAM, "prints", "ready"], "ready")
 }
 
 #[test]
@@ -92,7 +89,7 @@ fn one_that_died_is_started_again_by_the_next_that_asks() {
 #[test]
 fn a_start_that_fails_is_tried_three_times_in_all() {
     static FIXTURE: Shared<OutputExecutor> =
-        Shared::new(|| OutputExecutor::new([EXITS, "1"], "ready"));
+        Shared::new(|| OutputExecutor::new([PROGRAM, "exits", "1"], "ready"));
     for _ in 0..3 {
         let told = error_of(FIXTURE.get()).to_string();
         assert!(told.contains("ended before it was ready"), "{told}");
@@ -247,7 +244,7 @@ fn an_outage_within_an_outage_is_part_of_it() {
 fn one_that_asks_for_itself_is_told_and_is_no_hang() {
     static FIXTURE: Shared<OutputExecutor> = Shared::new(|| {
         let own = FIXTURE.get().expect("it cannot be there yet");
-        OutputExecutor::new([PRINTS, &own.addr()], "ready")
+        OutputExecutor::new([PROGRAM, "prints", &own.addr()], "ready")
     });
     for _ in 0..2 {
         let asked = comes_to_an_end(|| std::panic::catch_unwind(|| FIXTURE.get().map(drop)));

@@ -8,13 +8,13 @@ use std::{
 };
 
 use mirakuru::{ErrorKind, Output, OutputExecutor, Result, Signal, SimpleExecutor};
-
-use crate::{
+use mirakuru_tests::{
     bounds::at_once,
-    lifeline::Lifeline,
-    programs::{IGNORES_STOP, PRINTS, STOPS_ITSELF},
+    hold::Hold,
     told::{assert_told, error_of},
 };
+
+use crate::PROGRAM;
 
 /// A shell that says what it hears.
 const HEARS: &str = "trap 'echo heard HUP' HUP; trap 'echo heard USR1' USR1; echo ready; while :; do sleep 0.05; done";
@@ -27,7 +27,7 @@ fn hearing() -> OutputExecutor {
 }
 
 fn deaf() -> OutputExecutor {
-    OutputExecutor::new([IGNORES_STOP], "ready").stop_timeout(Duration::from_millis(100))
+    OutputExecutor::new([PROGRAM, "ignores_stop"], "ready").stop_timeout(Duration::from_millis(100))
 }
 
 /// Whether the main process is frozen.
@@ -41,9 +41,10 @@ fn is_frozen(service: &OutputExecutor) -> bool {
 
 #[test]
 fn the_stop_signal_is_the_users_choice() -> Result<()> {
-    let service = OutputExecutor::new([PRINTS, "up"], "up").stop_signal(Signal::USR2);
+    let service = OutputExecutor::new([PROGRAM, "prints", "up"], "up").stop_signal(Signal::USR2);
     assert_eq!(service.start()?.stop()?.exit_code(), Some(-12));
-    let service = OutputExecutor::new([PRINTS, "up"], "up").stop_signal(Signal::from_raw(10));
+    let service =
+        OutputExecutor::new([PROGRAM, "prints", "up"], "up").stop_signal(Signal::from_raw(10));
     assert_eq!(service.start()?.stop()?.exit_code(), Some(-10));
     Ok(())
 }
@@ -103,13 +104,15 @@ fn whatever_kills_begins_with_the_kill_signal() -> Result<()> {
 
 #[test]
 fn a_kill_is_at_once_and_takes_the_whole_tree() -> Result<()> {
-    let lifeline = Lifeline::new();
-    let command = lifeline.script(&format!("'{IGNORES_STOP}' child & exec '{IGNORES_STOP}'"));
+    let hold = Hold::new();
+    let command = hold.script(&format!(
+        "'{PROGRAM}' ignores_stop child & exec '{PROGRAM}' ignores_stop"
+    ));
     let service = OutputExecutor::new(command, "ready").shell(true);
     let service = service.stop_timeout(Duration::from_secs(600)).started()?;
     at_once(|| service.kill())?;
     assert_eq!(service.exit_code(), Some(-9));
-    assert!(lifeline.is_cut());
+    assert!(hold.is_free());
     Ok(())
 }
 
@@ -118,14 +121,14 @@ fn a_kill_by_another_signal_is_followed_by_kill() -> Result<()> {
     let service = deaf().started()?;
     at_once(|| service.kill_with(Signal::INT))?;
     assert_eq!(service.exit_code(), Some(-9));
-    let service = OutputExecutor::new([PRINTS, "up"], "up").kill_signal(Signal::QUIT);
+    let service = OutputExecutor::new([PROGRAM, "prints", "up"], "up").kill_signal(Signal::QUIT);
     assert_eq!(service.start()?.kill()?.exit_code(), Some(-3));
     Ok(())
 }
 
 #[test]
 fn never_started_or_already_stopped_a_kill_is_a_no_op() -> Result<()> {
-    let service = OutputExecutor::new([PRINTS, "up"], "up");
+    let service = OutputExecutor::new([PROGRAM, "prints", "up"], "up");
     service
         .kill()?
         .kill_with(Signal::HUP)?
@@ -152,7 +155,7 @@ fn a_signal_is_only_sent() -> Result<()> {
 #[test]
 #[cfg(target_os = "linux")]
 fn a_service_is_frozen_and_thawed() -> Result<()> {
-    let service = OutputExecutor::new([PRINTS, "up"], "up").started()?;
+    let service = OutputExecutor::new([PROGRAM, "prints", "up"], "up").started()?;
     service
         .signal(Signal::STOP)?
         .wait_for(|| is_frozen(&service))?;
@@ -166,7 +169,7 @@ fn a_service_is_frozen_and_thawed() -> Result<()> {
 #[test]
 #[cfg(target_os = "linux")]
 fn a_frozen_service_hears_the_stop() -> Result<()> {
-    let service = OutputExecutor::new([STOPS_ITSELF], "ready").started()?;
+    let service = OutputExecutor::new([PROGRAM, "stops_itself"], "ready").started()?;
     service.wait_for(|| is_frozen(&service))?;
     at_once(|| service.stop())?;
     assert_eq!(
@@ -195,7 +198,7 @@ fn what_does_not_run_cannot_be_signalled() -> Result<()> {
 
 #[test]
 fn a_number_that_no_signal_has_is_a_mistake_and_nothing_is_sent() -> Result<()> {
-    let service = OutputExecutor::new([PRINTS, "up"], "up").started()?;
+    let service = OutputExecutor::new([PROGRAM, "prints", "up"], "up").started()?;
     let pid = service.pid();
     for number in [i32::MIN, -15, 0, 999, i32::MAX] {
         let none = Signal::from_raw(number);
@@ -211,8 +214,8 @@ fn a_number_that_no_signal_has_is_a_mistake_and_nothing_is_sent() -> Result<()> 
             assert!(error.to_string().contains(&reason), "{error}");
         }
         for executor in [
-            SimpleExecutor::new([PRINTS, "up"]).stop_signal(none),
-            SimpleExecutor::new([PRINTS, "up"]).kill_signal(none),
+            SimpleExecutor::new([PROGRAM, "prints", "up"]).stop_signal(none),
+            SimpleExecutor::new([PROGRAM, "prints", "up"]).kill_signal(none),
         ] {
             let error = error_of(executor.start());
             assert_eq!(error.kind(), ErrorKind::InvalidConfig);
@@ -227,7 +230,7 @@ fn a_number_that_no_signal_has_is_a_mistake_and_nothing_is_sent() -> Result<()> 
 #[test]
 fn an_exit_code_that_nothing_can_have_is_expected_in_vain() -> Result<()> {
     for code in [i32::MIN, i32::MAX] {
-        let service = OutputExecutor::new([PRINTS, "up"], "up").started()?;
+        let service = OutputExecutor::new([PROGRAM, "prints", "up"], "up").started()?;
         let error = error_of(service.stop_with(Signal::TERM, Some(code)));
         assert_eq!(error.kind(), ErrorKind::ProcessFinishedWithError);
         assert_eq!(error.exit_code(), Some(-15));

@@ -5,14 +5,12 @@
 use std::{fs, time::Duration};
 
 use mirakuru::{ErrorKind, OutputExecutor, Result, SimpleExecutor};
+use mirakuru_tests::{bounds::at_once, hold::Hold, told::error_of};
 use nix::sys::resource::{Resource, setrlimit};
 
 use crate::{
+    PROGRAM,
     again::{alone, is_alone},
-    bounds::at_once,
-    lifeline::Lifeline,
-    programs::{FLOODS, SHOWS_ENVIRONMENT},
-    told::error_of,
 };
 
 const LIMIT: u64 = 100_000;
@@ -32,11 +30,11 @@ fn a_tree_that_prints_beyond_it_lives_and_is_gone_in_the_end() -> Result<()> {
     if !is_limited("a_tree_that_prints_beyond_it_lives_and_is_gone_in_the_end") {
         return Ok(());
     }
-    let lifeline = Lifeline::new();
+    let hold = Hold::new();
     let directory = tempfile::tempdir().expect("a temporary directory");
     let done = directory.path().join("done");
     // The daemon is in a session of its own, deaf, and nobody's child.
-    let service = SimpleExecutor::new(lifeline.script(&format!(
+    let service = SimpleExecutor::new(hold.script(&format!(
         "(trap '' TERM; setsid sleep 1000 &); head -c 3000000 /dev/zero; : >{}; exec sleep 1000",
         done.display()
     )));
@@ -46,12 +44,12 @@ fn a_tree_that_prints_beyond_it_lives_and_is_gone_in_the_end() -> Result<()> {
     assert_eq!(service.output().text().len() as u64, LIMIT);
     at_once(|| service.stop())?;
     assert_eq!(service.exit_code(), Some(-15));
-    assert!(lifeline.is_cut(), "a process of the tree is left");
+    assert!(hold.is_free(), "a process of the tree is left");
 
     fs::remove_file(&done).expect("own file");
     service.start()?.wait_for(|| done.exists())?;
     drop(service);
-    assert!(lifeline.is_cut(), "a process of the tree is left");
+    assert!(hold.is_free(), "a process of the tree is left");
     Ok(())
 }
 
@@ -60,7 +58,7 @@ fn what_is_lost_is_told() {
     if !is_limited("what_is_lost_is_told") {
         return;
     }
-    let command = [FLOODS, "3000000", "--then", "the end"];
+    let command = [PROGRAM, "floods", "3000000", "--then", "the end"];
     let executor = OutputExecutor::new(command, "^the end$").timeout(Duration::from_secs(2));
     let error = error_of(executor.start());
     assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
@@ -73,7 +71,7 @@ fn a_service_hears_of_its_own_limit_as_any_program_does() -> Result<()> {
     if !is_limited("a_service_hears_of_its_own_limit_as_any_program_does") {
         return Ok(());
     }
-    let service = OutputExecutor::new([SHOWS_ENVIRONMENT], "^done$").started()?;
+    let service = OutputExecutor::new([PROGRAM, "shows_environment"], "^done$").started()?;
     let text = service.output().text();
     let ignored = text.lines().find_map(|line| line.strip_prefix("SigIgn="));
     let ignored = u64::from_str_radix(ignored.expect("a mask"), 16).expect("a mask");

@@ -3,11 +3,9 @@
 use std::os::unix::net::{UnixListener, UnixStream};
 
 use mirakuru::{ErrorKind, Result, SimpleExecutor, UnixSocketExecutor};
+use mirakuru_tests::told::error_of;
 
-use crate::{
-    programs::{BINDS_UNIX, PRINTS},
-    told::error_of,
-};
+use crate::PROGRAM;
 
 #[test]
 fn a_stale_socket_file_is_neither_in_the_way_nor_ready() -> Result<()> {
@@ -15,7 +13,8 @@ fn a_stale_socket_file_is_neither_in_the_way_nor_ready() -> Result<()> {
     let path = directory.path().join("socket");
     drop(UnixListener::bind(&path).expect("own directory"));
     assert!(path.exists(), "nobody listens on it, and it is there");
-    let service = UnixSocketExecutor::new([BINDS_UNIX, "{socket}", "200"], &path).started()?;
+    let service =
+        UnixSocketExecutor::new([PROGRAM, "binds_unix", "{socket}", "200"], &path).started()?;
     assert_eq!(service.output().wait_for("listening")?, "listening");
     UnixStream::connect(&path).expect("it is ready");
     Ok(())
@@ -26,7 +25,7 @@ fn a_stale_socket_file_that_stays_is_told() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let path = directory.path().join("socket");
     drop(UnixListener::bind(&path).expect("own directory"));
-    let executor = UnixSocketExecutor::new([PRINTS, "up"], &path);
+    let executor = UnixSocketExecutor::new([PROGRAM, "prints", "up"], &path);
     let error = error_of(executor.timeout(std::time::Duration::from_secs(1)).start());
     assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
     assert!(
@@ -40,14 +39,15 @@ fn a_stale_socket_file_that_stays_is_told() {
 #[test]
 fn a_plain_file_in_its_place_is_told() {
     let file = tempfile::NamedTempFile::new().expect("a temporary file");
-    let executor = UnixSocketExecutor::new([PRINTS, "up"], file.path());
+    let executor = UnixSocketExecutor::new([PROGRAM, "prints", "up"], file.path());
     let error = error_of(executor.timeout(std::time::Duration::from_secs(1)).start());
     assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
 }
 
 #[test]
 fn a_killed_service_leaves_a_stale_file_and_starts_again() -> Result<()> {
-    let service = UnixSocketExecutor::new([BINDS_UNIX, "{socket}"], "{socket}").started()?;
+    let service =
+        UnixSocketExecutor::new([PROGRAM, "binds_unix", "{socket}"], "{socket}").started()?;
     service.kill()?;
     assert!(service.socket().exists());
     service.start()?;
@@ -59,7 +59,8 @@ fn a_killed_service_leaves_a_stale_file_and_starts_again() -> Result<()> {
 fn a_path_may_hold_spaces_and_other_letters() -> Result<()> {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let path = directory.path().join("a socket für alle");
-    let service = UnixSocketExecutor::new([BINDS_UNIX, "{socket}", "100"], &path).started()?;
+    let service =
+        UnixSocketExecutor::new([PROGRAM, "binds_unix", "{socket}", "100"], &path).started()?;
     assert_eq!(service.socket(), path);
     UnixStream::connect(&path).expect("it is ready");
     Ok(())
@@ -74,7 +75,7 @@ fn what_a_stranger_answers_is_told_with_its_command() -> Result<()> {
     let (go, path) = (directory.path().join("go"), directory.path().join("socket"));
     let (go, at) = (go.display(), path.display());
     let stranger = SimpleExecutor::new(format!(
-        "mkfifo {go}; echo waiting; read _ < {go}; exec {BINDS_UNIX} {at}"
+        "mkfifo {go}; echo waiting; read _ < {go}; exec {PROGRAM} binds_unix {at}"
     ));
     let stranger = stranger.shell(true).started()?;
     stranger.output().wait_for("waiting")?;
@@ -82,7 +83,7 @@ fn what_a_stranger_answers_is_told_with_its_command() -> Result<()> {
     let error = error_of(late().start());
     assert_eq!(error.kind(), ErrorKind::AlreadyRunning, "{error}");
     let pid = stranger.pid().expect("it runs");
-    let holder = format!("held by:     pid {pid}: {BINDS_UNIX} {at}");
+    let holder = format!("held by:     pid {pid}: {PROGRAM} binds_unix {at}");
     assert!(error.to_string().contains(&holder), "{error}");
 
     stranger.restart()?.output().wait_for("waiting")?;

@@ -9,13 +9,13 @@ use mirakuru::{
     AnyExecutor, Error, ErrorKind, Executor, HttpExecutor, OutputExecutor, PidExecutor, Resource,
     SimpleExecutor, TcpExecutor, UnixSocketExecutor, readiness::Context,
 };
-use tempfile::TempDir;
-
-use crate::{
+use mirakuru_tests::{
     bounds::at_once,
-    programs::{EXITS, PRINTS},
     told::{assert_told, error_of},
 };
+use tempfile::TempDir;
+
+use crate::PROGRAM;
 
 fn not_spawned(executor: &AnyExecutor) -> Error {
     let error = at_once(|| error_of(executor.start()));
@@ -82,11 +82,11 @@ fn a_program_that_path_does_not_know_is_told() {
 fn what_only_a_shell_understands_is_told() {
     let advice = "say `shell(true)`, or `shell = true` in the attribute";
     for command in ["cd / && sleep 60", "exits 1 > /dev/null"] {
-        let command = command.replace("exits", EXITS);
+        let command = command.replace("exits", &format!("{PROGRAM} exits"));
         let error = error_of(OutputExecutor::new(&command, "ready").start()).to_string();
         assert!(error.contains(advice), "{error}");
     }
-    let error = error_of(OutputExecutor::new([EXITS, "1"], "ready").start()).to_string();
+    let error = error_of(OutputExecutor::new([PROGRAM, "exits", "1"], "ready").start()).to_string();
     assert!(!error.contains(advice), "{error}");
 }
 
@@ -124,12 +124,12 @@ fn an_interpreter_that_is_not_there_is_told() {
 fn a_working_directory_that_is_not_there_is_told() {
     assert_told(
         &not_spawned(
-            &SimpleExecutor::new([PRINTS, "up"])
+            &SimpleExecutor::new([PROGRAM, "prints", "up"])
                 .cwd("/no/such/directory")
                 .boxed(),
         ),
         &[
-            "`prints up` could not be started",
+            "`programs prints up` could not be started",
             "  reason:      failed to enter the working directory: No such file or directory (os error 2)",
             "  help:        the directory must exist and be open to the service's user",
         ],
@@ -138,11 +138,12 @@ fn a_working_directory_that_is_not_there_is_told() {
 
 #[test]
 fn a_limit_that_contradicts_itself_is_told() {
-    let executor = SimpleExecutor::new([PRINTS, "up"]).rlimit(Resource::OpenFiles, 64, 32);
+    let executor =
+        SimpleExecutor::new([PROGRAM, "prints", "up"]).rlimit(Resource::OpenFiles, 64, 32);
     assert_told(
         &not_spawned(&executor.boxed()),
         &[
-            "`prints up` could not be started",
+            "`programs prints up` could not be started",
             "  reason:      failed to set a resource limit: Invalid argument (os error 22)",
         ],
     );
@@ -163,8 +164,8 @@ fn what_could_not_be_started_may_be_mended_and_started() -> mirakuru::Result<()>
 
 #[test]
 fn a_relative_program_starts_from_the_working_directory() -> mirakuru::Result<()> {
-    let directory = Path::new(PRINTS).parent().expect("a directory");
-    let service = OutputExecutor::new(["./prints", "here"], "here").cwd(directory);
+    let directory = Path::new(PROGRAM).parent().expect("a directory");
+    let service = OutputExecutor::new(["./programs", "prints", "here"], "here").cwd(directory);
     assert!(service.start()?.running());
     Ok(())
 }
@@ -175,14 +176,17 @@ fn a_relative_program_starts_from_the_working_directory() -> mirakuru::Result<()
 fn a_program_that_is_still_being_written_is_waited_for() -> mirakuru::Result<()> {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let program = directory.path().join("program");
-    std::fs::copy(PRINTS, &program).expect("own directory");
+    std::fs::copy(PROGRAM, &program).expect("own directory");
     let written_to = || std::fs::File::options().append(true).open(&program);
     let mut writer = Command::new("sleep")
         .arg("0.1")
         .stdout(written_to().expect("own file"))
         .spawn()
         .expect("a program");
-    let service = OutputExecutor::new([program.as_os_str(), "up".as_ref()], "up");
+    let service = OutputExecutor::new(
+        [program.as_os_str(), "prints".as_ref(), "up".as_ref()],
+        "up",
+    );
     let started = service.start().map(drop);
     writer.wait().expect("a child");
     started?;

@@ -8,14 +8,11 @@ use std::{
 };
 
 use mirakuru::{ErrorKind, OutputExecutor, Result, SimpleExecutor, Stdio};
+use mirakuru_tests::{bounds::comes_to_an_end, told::error_of};
 use nix::{sys::stat::Mode, unistd::mkfifo};
 use tempfile::TempDir;
 
-use crate::{
-    again::{alone, is_alone},
-    bounds::comes_to_an_end,
-    told::error_of,
-};
+use crate::again::{alone, is_alone};
 
 /// Copies its input, tells that it ended, and says something to both outputs.
 const COPIES: &str = "cat; echo end; echo failed >&2";

@@ -6,17 +6,17 @@ use mirakuru::{
     Error, ErrorKind, Executor, HttpExecutor, OutputExecutor, PidExecutor, Readiness,
     SimpleExecutor, Stdio, TcpExecutor, UnixSocketExecutor, readiness::Context,
 };
-
-use crate::{
+use mirakuru_tests::{
     bounds::at_once,
-    lifeline::Lifeline,
-    programs::{HTTP_SERVICE, LISTENS_LATE, PRINTS},
+    hold::Hold,
     told::{assert_told, error_of},
 };
 
+use crate::PROGRAM;
+
 const SHORT: Duration = Duration::from_secs(2);
-const HEADLINE: &str = "`prints 'still starting'` did not get there in time";
-const STARTING: [&str; 2] = [PRINTS, "still starting"];
+const HEADLINE: &str = "`programs prints 'still starting'` did not get there in time";
+const STARTING: [&str; 3] = [PROGRAM, "prints", "still starting"];
 
 fn overdue<R: Readiness>(executor: Executor<R>) -> Error {
     let executor = executor.timeout(SHORT);
@@ -51,16 +51,20 @@ fn a_banner_that_never_comes_is_told() {
     );
     assert_told(&error, &expected);
     assert_eq!(error.output_tail(), "still starting");
-    assert!(error.command().ends_with("prints 'still starting'"));
+    assert!(
+        error
+            .command()
+            .ends_with("programs prints 'still starting'")
+    );
 }
 
 #[test]
 fn a_service_that_prints_nothing_gets_advice_on_buffers() {
-    let error = overdue(OutputExecutor::new([PRINTS], "ready"));
+    let error = overdue(OutputExecutor::new([PROGRAM, "prints"], "ready"));
     assert_told(
         &error,
         &[
-            "`prints` did not get there in time",
+            "`programs prints` did not get there in time",
             "  waited for:  a line of its output that matches \"ready\"",
             "  how long:    TIME",
             "  last check:  no line matched",
@@ -127,7 +131,7 @@ fn a_url_that_nobody_serves_is_told() {
 #[test]
 fn a_url_that_answers_otherwise_is_told_with_its_status() {
     let executor = HttpExecutor::new(
-        [HTTP_SERVICE, "{port}"],
+        [PROGRAM, "http_service", "{port}"],
         "http://127.0.0.1:{port}/status/500",
     );
     let error = overdue(executor).to_string();
@@ -167,23 +171,29 @@ fn both_streams_are_told_and_the_last_lines_only() {
 
 #[test]
 fn the_tree_is_gone_when_the_error_is_there() {
-    let lifeline = Lifeline::new();
-    let command = lifeline.script(&format!("'{PRINTS}' child & exec '{PRINTS}' up"));
+    let hold = Hold::new();
+    let command = hold.script(&format!(
+        "'{PROGRAM}' prints child & exec '{PROGRAM}' prints up"
+    ));
     overdue(OutputExecutor::new(command, "never").shell(true));
-    assert!(lifeline.is_cut());
+    assert!(hold.is_free());
 }
 
 #[test]
 #[cfg(target_os = "linux")]
 fn a_service_on_another_port_is_told_with_it() {
     let other = SimpleExecutor::new("x {port}").port();
-    let late = TcpExecutor::new([LISTENS_LATE, &other.to_string()], "127.0.0.1", 0);
+    let late = TcpExecutor::new(
+        [PROGRAM, "listens_late", &other.to_string()],
+        "127.0.0.1",
+        0,
+    );
     let late = late.timeout(Duration::from_secs(1));
     let port = late.port();
     assert_told(
         &error_of(late.start()),
         &[
-            &*format!("`listens_late {other}` did not get there in time"),
+            &*format!("`programs listens_late {other}` did not get there in time"),
             &format!("  waited for:  127.0.0.1:{port} to accept a connection"),
             "  how long:    TIME",
             "  last check:  connection refused: nobody listens there",

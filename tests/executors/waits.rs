@@ -7,17 +7,17 @@ use std::{
 };
 
 use mirakuru::{ErrorKind, OutputExecutor, Result, SimpleExecutor, TcpExecutor};
-
-use crate::{
+use mirakuru_tests::{
     bounds::at_once,
-    lifeline::Lifeline,
-    programs::{EXITS, LISTENS_LATE, PRINTS},
+    hold::Hold,
     told::{assert_told, error_of},
 };
 
+use crate::PROGRAM;
+
 #[test]
 fn it_returns_once_the_closure_is_true() -> Result<()> {
-    let service = SimpleExecutor::new([PRINTS, "--delay", "100", "done"]).started()?;
+    let service = SimpleExecutor::new([PROGRAM, "prints", "--delay", "100", "done"]).started()?;
     service.wait_for(|| service.output().text() == "done\n")?;
     assert_eq!(service.output().text(), "done\n");
     assert!(service.running());
@@ -26,14 +26,13 @@ fn it_returns_once_the_closure_is_true() -> Result<()> {
 
 #[test]
 fn at_the_timeout_the_tree_is_killed() -> Result<()> {
-    let lifeline = Lifeline::new();
-    let service = OutputExecutor::new(lifeline.command(&[PRINTS, "up"]), "up")
-        .shell(true)
+    let hold = Hold::new();
+    let service = OutputExecutor::new(hold.command(&[PROGRAM, "prints", "up"]), "up")
         .timeout(Duration::from_secs(1))
         .started()?;
     let error = at_once(|| error_of(service.wait_for(|| false)));
     assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
-    assert!(lifeline.is_cut());
+    assert!(hold.is_free());
     assert!(!service.running());
     service.stop()?;
     Ok(())
@@ -41,14 +40,14 @@ fn at_the_timeout_the_tree_is_killed() -> Result<()> {
 
 #[test]
 fn its_timeout_tells_what_was_waited_for() -> Result<()> {
-    let service = TcpExecutor::new([LISTENS_LATE, "{port}"], "127.0.0.1", 0)
+    let service = TcpExecutor::new([PROGRAM, "listens_late", "{port}"], "127.0.0.1", 0)
         .timeout(Duration::from_secs(1))
         .started()?;
     let port = service.port();
     assert_told(
         &error_of(service.wait_for(|| false)),
         &[
-            &*format!("`listens_late {port}` did not get there in time"),
+            &*format!("`programs listens_late {port}` did not get there in time"),
             "  waited for:  the closure to return true",
             "  how long:    TIME",
             "  last check:  the closure returned false",
@@ -62,7 +61,15 @@ fn its_timeout_tells_what_was_waited_for() -> Result<()> {
 
 #[test]
 fn the_end_of_the_process_is_told_at_once() -> Result<()> {
-    let command = [PRINTS, "--delay", "200", "--then-exit", "3", "bye"];
+    let command = [
+        PROGRAM,
+        "prints",
+        "--delay",
+        "200",
+        "--then-exit",
+        "3",
+        "bye",
+    ];
     let service = SimpleExecutor::new(command).started()?;
     let error = at_once(|| error_of(service.wait_for(|| false)));
     assert_eq!(
@@ -72,7 +79,7 @@ fn the_end_of_the_process_is_told_at_once() -> Result<()> {
     assert_told(
         &error,
         &[
-            "`prints --delay 200 --then-exit 3 bye` ended*",
+            "`programs prints --delay 200 --then-exit 3 bye` ended*",
             "  waited for:  the closure to return true",
             "  how long:    TIME",
             "  last check:  the closure returned false",
@@ -90,7 +97,7 @@ fn the_end_of_the_process_is_told_at_once() -> Result<()> {
 
 #[test]
 fn the_end_of_the_process_is_told_at_once_where_it_ended_well() -> Result<()> {
-    let service = SimpleExecutor::new([EXITS, "0", "200"]).started()?;
+    let service = SimpleExecutor::new([PROGRAM, "exits", "0", "200"]).started()?;
     let error = at_once(|| error_of(service.wait_for(|| false)));
     assert_eq!(
         (error.kind(), error.exit_code()),
@@ -101,7 +108,7 @@ fn the_end_of_the_process_is_told_at_once_where_it_ended_well() -> Result<()> {
 
 #[test]
 fn once_it_has_ended_it_is_asked_once_more() -> Result<()> {
-    let service = SimpleExecutor::new([EXITS, "3", "200"]).started()?;
+    let service = SimpleExecutor::new([PROGRAM, "exits", "3", "200"]).started()?;
     service.wait_for(|| service.exit_code().is_some())?;
     assert_eq!(service.exit_code(), Some(3));
     Ok(())

@@ -57,7 +57,7 @@ fn no_room_for_it_is_told() {
 fn nothing_is_left_in_it() {
     let temporary = tempfile::tempdir().expect("a temporary directory");
     let port = fixed_port();
-    let command = format!("exec {} {port}", crate::programs::LISTENS_LATE);
+    let command = format!("exec {} listens_late {port}", crate::PROGRAM);
     let mut holder = Holder::with(port, "wait", &command, |holder| {
         holder.env("TMPDIR", temporary.path());
     });

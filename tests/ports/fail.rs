@@ -3,13 +3,12 @@
 use std::{sync::Barrier, thread};
 
 use mirakuru::{ErrorKind, Executor, Result, TcpExecutor};
+use mirakuru_tests::{bounds::at_once, told::error_of};
 
 use crate::{
-    bounds::at_once,
+    PROGRAM,
     holder::{Holder, fixed_port},
-    programs::LISTENS_LATE,
     silent::silent,
-    told::error_of,
 };
 
 #[test]
@@ -17,7 +16,7 @@ fn another_test_process_is_told_with_its_command() {
     let port = fixed_port();
     let mut holder = Holder::start(port, "fail");
     assert_eq!(holder.outcome(), "held");
-    let executor = TcpExecutor::new([LISTENS_LATE, "{port}"], "127.0.0.1", port);
+    let executor = TcpExecutor::new([PROGRAM, "listens_late", "{port}"], "127.0.0.1", port);
     let error = at_once(|| error_of(executor.start()));
     assert_eq!(error.kind(), ErrorKind::AlreadyRunning);
     let text = error.to_string();
@@ -53,8 +52,9 @@ fn one_of_many_that_ask_at_once_is_served() {
 #[test]
 fn a_stop_gives_the_port_back() -> Result<()> {
     let port = fixed_port();
-    let first = TcpExecutor::new([LISTENS_LATE, "{port}"], "127.0.0.1", port).started()?;
-    let second = TcpExecutor::new([LISTENS_LATE, "{port}"], "127.0.0.1", port);
+    let first =
+        TcpExecutor::new([PROGRAM, "listens_late", "{port}"], "127.0.0.1", port).started()?;
+    let second = TcpExecutor::new([PROGRAM, "listens_late", "{port}"], "127.0.0.1", port);
     let error = at_once(|| error_of(second.start()));
     assert_eq!(error.kind(), ErrorKind::AlreadyRunning);
     first.stop()?;
@@ -71,15 +71,16 @@ fn a_start_that_failed_gives_the_port_back() -> Result<()> {
     let port = fixed_port();
     let first = TcpExecutor::new("/no such program", "127.0.0.1", port);
     error_of(first.start());
-    TcpExecutor::new([LISTENS_LATE, "{port}"], "127.0.0.1", port).start()?;
+    TcpExecutor::new([PROGRAM, "listens_late", "{port}"], "127.0.0.1", port).start()?;
     Ok(())
 }
 
 #[test]
 fn an_outage_keeps_the_port() -> Result<()> {
     let port = fixed_port();
-    let service = TcpExecutor::new([LISTENS_LATE, "{port}"], "127.0.0.1", port).started()?;
-    let other = TcpExecutor::new([LISTENS_LATE, "{port}"], "127.0.0.1", port);
+    let service =
+        TcpExecutor::new([PROGRAM, "listens_late", "{port}"], "127.0.0.1", port).started()?;
+    let other = TcpExecutor::new([PROGRAM, "listens_late", "{port}"], "127.0.0.1", port);
     let outage = service.stopped()?;
     let error = at_once(|| error_of(other.start()));
     assert_eq!(error.kind(), ErrorKind::AlreadyRunning);

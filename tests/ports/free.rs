@@ -3,8 +3,9 @@
 use std::{collections::BTreeSet, fs, net::TcpStream, thread};
 
 use mirakuru::{ErrorKind, Result, SimpleExecutor, TcpExecutor, readiness::Tcp};
+use mirakuru_tests::told::error_of;
 
-use crate::{programs::LISTENS_LATE, silent::silent, stranger::TakenAfterTheStart, told::error_of};
+use crate::{PROGRAM, silent::silent, stranger::TakenAfterTheStart};
 
 #[test]
 fn no_two_are_the_same() {
@@ -51,7 +52,8 @@ fn none_is_one_that_the_kernel_gives_to_connections() {
 
 #[test]
 fn it_stays_through_stops_and_restarts() -> Result<()> {
-    let service = TcpExecutor::new([LISTENS_LATE, "{port}"], "127.0.0.1", 0).started()?;
+    let service =
+        TcpExecutor::new([PROGRAM, "listens_late", "{port}"], "127.0.0.1", 0).started()?;
     let port = service.port();
     service.restart()?.stop()?.start()?;
     assert_eq!(service.port(), port);
@@ -65,7 +67,7 @@ fn taken_once() -> TakenAfterTheStart {
 
 #[test]
 fn another_one_is_taken_where_a_stranger_came_first() -> Result<()> {
-    let command = [LISTENS_LATE, "{port}", "1500"];
+    let command = [PROGRAM, "listens_late", "{port}", "1500"];
     let service = mirakuru::Executor::with_readiness(command, taken_once()).started()?;
     // It listens first, and says so then.
     service.wait_for(|| service.output().text() == "listening\n")?;
@@ -75,7 +77,7 @@ fn another_one_is_taken_where_a_stranger_came_first() -> Result<()> {
 
 #[test]
 fn one_that_somebody_was_told_of_stays_and_the_stranger_is_told() {
-    let command = [LISTENS_LATE, "{port}", "60000"];
+    let command = [PROGRAM, "listens_late", "{port}", "60000"];
     let executor = mirakuru::Executor::with_readiness(command, taken_once());
     let port = executor.port();
     let error = executor.start().map(drop).expect_err("it is taken");

@@ -7,7 +7,7 @@ use std::{
 
 use mirakuru::SimpleExecutor;
 
-use crate::programs::LISTENS_LATE;
+use crate::{PROGRAM, TEST_PROCESS};
 
 /// A port that nobody has, fixed from now on: outside of what is given to connections, and not
 /// leased any more.
@@ -23,12 +23,17 @@ pub(crate) struct Holder {
 
 impl Holder {
     pub(crate) fn start(port: u16, policy: &str) -> Self {
-        Self::with(port, policy, &format!("exec {LISTENS_LATE} {port}"), |_| {})
+        Self::with(
+            port,
+            policy,
+            &format!("exec {PROGRAM} listens_late {port}"),
+            |_| {},
+        )
     }
 
     /// One that takes the first port, and then queues for the second.
     pub(crate) fn of_two(ports: [u16; 2]) -> Self {
-        let [first, second] = ports.map(|port| format!("exec {LISTENS_LATE} {port}"));
+        let [first, second] = ports.map(|port| format!("exec {PROGRAM} listens_late {port}"));
         Self::with(ports[0], "wait", &first, |holder| {
             holder.arg(ports[1].to_string()).arg(second);
         })
@@ -41,9 +46,9 @@ impl Holder {
         shape: impl FnOnce(&mut Command),
     ) -> Self {
         let (output, both) = io::pipe().expect("a pipe");
-        let mut holder = Command::new(env!("CARGO_BIN_EXE_holds_port"));
+        let mut holder = Command::new(TEST_PROCESS);
         holder
-            .args([policy, &port.to_string(), command])
+            .args(["holds_port", policy, &port.to_string(), command])
             // What it says is read.
             .env_remove("MIRAKURU_LOG")
             .stdin(Stdio::piped())
@@ -59,7 +64,7 @@ impl Holder {
 
     /// One that tells each step as well.
     pub(crate) fn that_tells(port: u16, policy: &str) -> Self {
-        let command = format!("exec {LISTENS_LATE} {port}");
+        let command = format!("exec {PROGRAM} listens_late {port}");
         Self::with(port, policy, &command, |holder| {
             holder.env("MIRAKURU_LOG", "1");
         })

@@ -6,15 +6,16 @@ use std::{
 };
 
 use mirakuru::{OnConflict, Result, TcpExecutor};
+use mirakuru_tests::bounds::comes_to_an_end;
 
 use crate::{
-    bounds::comes_to_an_end,
+    PROGRAM,
     holder::{Holder, fixed_port},
-    programs::LISTENS_LATE,
 };
 
 fn reusing(port: u16) -> TcpExecutor {
-    TcpExecutor::new([LISTENS_LATE, "{port}"], "127.0.0.1", port).on_conflict(OnConflict::Reuse)
+    TcpExecutor::new([PROGRAM, "listens_late", "{port}"], "127.0.0.1", port)
+        .on_conflict(OnConflict::Reuse)
 }
 
 #[test]
@@ -44,7 +45,7 @@ fn what_does_not_answer_is_started_and_stopped() -> Result<()> {
 #[test]
 fn what_another_test_process_is_starting_is_waited_for() -> Result<()> {
     let port = fixed_port();
-    let command = format!("exec {LISTENS_LATE} {port} 500");
+    let command = format!("exec {PROGRAM} listens_late {port} 500");
     let mut other = Holder::with(port, "reuse", &command, |_| {});
     let service = reusing(port).started()?;
     assert_eq!(other.outcome(), "held");
@@ -56,7 +57,7 @@ fn what_another_test_process_is_starting_is_waited_for() -> Result<()> {
 #[test]
 fn what_takes_longer_than_its_own_timeout_is_used_all_the_same() -> Result<()> {
     let port = fixed_port();
-    let command = format!("exec {LISTENS_LATE} {port} 4000");
+    let command = format!("exec {PROGRAM} listens_late {port} 4000");
     let mut other = Holder::with(port, "fail", &command, |holder| {
         holder.env("MIRAKURU_LOG", "1");
     });

@@ -5,20 +5,15 @@ use std::net::TcpListener;
 use mirakuru::{
     Context, ErrorKind, Executor, NotReady, Readiness, Result, TcpExecutor, readiness::Tcp,
 };
+use mirakuru_tests::{bounds::at_once, told::error_of};
 
-use crate::{
-    bounds::at_once,
-    holder::fixed_port,
-    programs::{LISTENS_LATE, PRINTS},
-    stranger::TakenAfterTheStart,
-    told::error_of,
-};
+use crate::{PROGRAM, holder::fixed_port, stranger::TakenAfterTheStart};
 
 #[test]
 fn what_a_stranger_answers_is_told_with_its_command() {
     let port = fixed_port();
     let check = TakenAfterTheStart::new(Tcp::new("127.0.0.1", port));
-    let executor = Executor::with_readiness([LISTENS_LATE, "{port}", "60000"], check);
+    let executor = Executor::with_readiness([PROGRAM, "listens_late", "{port}", "60000"], check);
     let error = at_once(|| error_of(executor.start()));
     assert_eq!(error.kind(), ErrorKind::AlreadyRunning);
     let text = error.to_string();
@@ -31,14 +26,14 @@ fn what_a_stranger_answers_is_told_with_its_command() {
 #[test]
 fn a_listener_outside_of_the_tree_is_right_where_it_was_said() -> Result<()> {
     let check = TakenAfterTheStart::new(Tcp::new("127.0.0.1", 0).any_listener());
-    let service = Executor::with_readiness([PRINTS, "{port}"], check).started()?;
+    let service = Executor::with_readiness([PROGRAM, "prints", "{port}"], check).started()?;
     assert!(service.running());
     Ok(())
 }
 
 #[test]
 fn a_daemon_of_the_tree_is_no_stranger() -> Result<()> {
-    let script = format!("{LISTENS_LATE} {{port}} 100 & exit 0");
+    let script = format!("{PROGRAM} listens_late {{port}} 100 & exit 0");
     let service = TcpExecutor::new(script, "127.0.0.1", 0)
         .shell(true)
         .started()?;
@@ -52,7 +47,7 @@ fn a_listener_that_the_test_gave_it_is_its_own() -> Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = listener.local_addr().expect("bound").port();
     let given = Tcp::new("127.0.0.1", port);
-    let service = Executor::with_readiness([PRINTS, "up"], After(given))
+    let service = Executor::with_readiness([PROGRAM, "prints", "up"], After(given))
         .stdin(std::os::fd::OwnedFd::from(listener));
     service.start()?;
     Ok(())

@@ -7,18 +7,21 @@ use std::{
 };
 
 use mirakuru::{ErrorKind, OnConflict, Result, Shared, SimpleExecutor, TcpExecutor};
+use mirakuru_tests::{
+    bounds::{at_once, comes_to_an_end},
+    hold::Hold,
+    told::error_of,
+};
 use regex::Regex;
 
 use crate::{
-    bounds::{at_once, comes_to_an_end},
+    PROGRAM,
     holder::{Holder, fixed_port},
-    lifeline::Lifeline,
-    programs::LISTENS_LATE,
-    told::error_of,
 };
 
 fn queued(port: u16) -> TcpExecutor {
-    TcpExecutor::new([LISTENS_LATE, "{port}"], "127.0.0.1", port).on_conflict(OnConflict::Wait)
+    TcpExecutor::new([PROGRAM, "listens_late", "{port}"], "127.0.0.1", port)
+        .on_conflict(OnConflict::Wait)
 }
 
 #[test]
@@ -88,15 +91,17 @@ fn a_queue_that_takes_long_is_told() {
 #[test]
 fn the_lease_of_a_killed_test_process_lasts_as_long_as_its_tree() -> Result<()> {
     let port = fixed_port();
-    let lifeline = Lifeline::new();
+    let hold = Hold::new();
     // The listener ends when it is asked to, the shell only when it is killed.
-    let script = lifeline.script(&format!("trap '' TERM; {LISTENS_LATE} {port} & wait; wait"));
+    let script = hold.script(&format!(
+        "trap '' TERM; {PROGRAM} listens_late {port} & wait; wait"
+    ));
     let deaf = format!("{script}; while :; do sleep 0.1; done");
     let mut holder = Holder::with(port, "wait", &deaf, |_| {});
     assert_eq!(holder.outcome(), "held");
     holder.kill();
     let service = queued(port).started()?;
-    assert!(lifeline.is_cut(), "the tree before was still there");
+    assert!(hold.is_free(), "the tree before was still there");
     assert!(service.running());
     Ok(())
 }
@@ -110,7 +115,8 @@ fn the_clock_of_the_start_begins_when_the_port_is_its_own() -> Result<()> {
     thread::scope(|scope| {
         let second = scope.spawn(|| patient.start().map(drop));
         // Longer than its timeout, so that it is over by then.
-        let timeout = TcpExecutor::new([LISTENS_LATE, "{port}", "60000"], "127.0.0.1", 0);
+        let timeout =
+            TcpExecutor::new([PROGRAM, "listens_late", "{port}", "60000"], "127.0.0.1", 0);
         error_of(timeout.timeout(Duration::from_millis(2500)).start());
         assert!(!second.is_finished());
         first.end();
@@ -250,7 +256,7 @@ fn a_queue_has_a_bound_and_tells_who_was_in_the_way() {
     let port = fixed_port();
     let mut first = Holder::start(port, "wait");
     assert_eq!(first.outcome(), "held");
-    let command = format!("exec {LISTENS_LATE} {port}");
+    let command = format!("exec {PROGRAM} listens_late {port}");
     let mut second = Holder::with(port, "wait", &command, |holder| {
         holder.env("MIRAKURU_QUEUE_TIMEOUT", "1");
     });

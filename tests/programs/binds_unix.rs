@@ -3,10 +3,11 @@
 //! Removes a stale file at PATH before it binds, and prints `listening` once it listens.
 #![expect(clippy::disallowed_methods, reason = "the delay is the behaviour")]
 
-use std::{env, error::Error, fs, os::unix::net::UnixListener, thread, time::Duration};
+use std::{fs, os::unix::net::UnixListener, thread, time::Duration};
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let mut args = env::args().skip(1);
+use crate::{Args, Outcome};
+
+pub(crate) fn run(args: &mut Args) -> Outcome {
     let path = args.next().ok_or("PATH is missing")?;
     let delay = args.next().map_or(Ok(0), |ms| ms.parse())?;
 

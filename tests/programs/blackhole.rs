@@ -2,10 +2,12 @@
 //!
 //! Prints `listening` once it does.
 
-use std::{env, error::Error, net::TcpListener};
+use std::net::TcpListener;
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let port: u16 = env::args().nth(1).ok_or("PORT is missing")?.parse()?;
+use crate::{Args, Outcome};
+
+pub(crate) fn run(args: &mut Args) -> Outcome {
+    let port: u16 = args.next().ok_or("PORT is missing")?.parse()?;
     let listener = TcpListener::bind(("127.0.0.1", port))?;
     println!("listening");
     let mut held = Vec::new();

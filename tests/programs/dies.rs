@@ -3,15 +3,16 @@
 //! It leaves no core file, and stays where the signal's default is to do nothing.
 #![expect(clippy::disallowed_methods, reason = "the delay is the behaviour")]
 
-use std::{env, error::Error, thread, time::Duration};
+use std::{thread, time::Duration};
 
 use nix::sys::{
     resource::{Resource, setrlimit},
     signal::{SigHandler, Signal, raise, signal},
 };
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let mut args = env::args().skip(1);
+use crate::{Args, Outcome};
+
+pub(crate) fn run(args: &mut Args) -> Outcome {
     let number: i32 = args.next().ok_or("SIGNAL_NUMBER is missing")?.parse()?;
     let delay = args.next().map_or(Ok(0), |ms| ms.parse())?;
     let deadly = Signal::try_from(number)?;

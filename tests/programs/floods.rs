@@ -1,16 +1,15 @@
 //! Writes BYTES bytes of lines to its output as fast as it can, and stays: `floods BYTES [--before LINE] [--then LINE]`.
 
 use std::{
-    env,
-    error::Error,
     io::{self, Write},
     thread,
 };
 
+use crate::{Args, Outcome};
+
 const LINE: &[u8] = b"a line of sixty-four bytes, which is written again and again...\n";
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let mut args = env::args().skip(1);
+pub(crate) fn run(args: &mut Args) -> Outcome {
     let mut left: usize = args.next().ok_or("BYTES is missing")?.parse()?;
     let (mut before, mut then) = (None, None);
     while let Some(option) = args.next() {

@@ -1,29 +1,21 @@
-//! Keeps a shared lock on FILE, with children that each keep one too: `holds FILE [CHILDREN]`.
+//! Holds what it inherited, with children that do so too: `holds [CHILDREN]`.
 //!
-//! Prints `holding` when all of them do. Who gets the exclusive lock knows that all are gone.
+//! Prints `holding` when all of them run.
 
 use std::{
-    env,
-    error::Error,
-    fs::OpenOptions,
     io::{BufRead, BufReader},
-    process::{Command, Stdio},
+    process::Stdio,
     thread,
 };
 
-use nix::fcntl::{Flock, FlockArg};
+use crate::{Args, Outcome, again};
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let mut args = env::args().skip(1);
-    let path = args.next().ok_or("FILE is missing")?;
+pub(crate) fn run(args: &mut Args) -> Outcome {
     let children: usize = args.next().map_or(Ok(0), |count| count.parse())?;
 
-    let file = OpenOptions::new().append(true).create(true).open(&path)?;
-    let _held = Flock::lock(file, FlockArg::LockShared).map_err(|(_, errno)| errno)?;
     let mut outputs = Vec::new();
     for _ in 0..children {
-        let mut command = Command::new(env::current_exe()?);
-        let child = command.args([&path, "0"]).stdout(Stdio::piped()).spawn()?;
+        let child = again("holds")?.stdout(Stdio::piped()).spawn()?;
         outputs.extend(child.stdout.map(BufReader::new));
     }
     for output in &mut outputs {

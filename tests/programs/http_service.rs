@@ -7,13 +7,13 @@
 //! request is one line of output: `METHOD path?query body`.
 
 use std::{
-    env,
-    error::Error,
     io::{self, BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
     sync::atomic::{AtomicU64, Ordering},
     thread,
 };
+
+use crate::{Args, Outcome};
 
 struct Request {
     method: String,
@@ -24,8 +24,7 @@ struct Request {
     body: String,
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let mut args = env::args().skip(1);
+pub(crate) fn run(args: &mut Args) -> Outcome {
     let port: u16 = args.next().ok_or("PORT is missing")?.parse()?;
     let refused: u64 = args.next().map_or(Ok(0), |count| count.parse())?;
     let status: u16 = args.next().map_or(Ok(200), |code| code.parse())?;

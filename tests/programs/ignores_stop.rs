@@ -1,10 +1,12 @@
 //! Ignores every signal that asks a program to end, prints a line and stays: `ignores_stop [LINE=ready]`.
 
-use std::{env, error::Error, thread};
+use std::thread;
 
 use nix::sys::signal::{SigHandler, Signal, signal};
 
-fn main() -> Result<(), Box<dyn Error>> {
+use crate::{Args, Outcome};
+
+pub(crate) fn run(args: &mut Args) -> Outcome {
     for asks in [
         Signal::SIGTERM,
         Signal::SIGINT,
@@ -13,10 +15,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     ] {
         ignore(asks)?;
     }
-    println!(
-        "{}",
-        env::args().nth(1).unwrap_or_else(|| "ready".to_owned())
-    );
+    println!("{}", args.next().unwrap_or_else(|| "ready".to_owned()));
     loop {
         thread::park();
     }

@@ -4,7 +4,6 @@
 //! one who runs the tests, with a desktop to lose. It is meant for a service that was given another user.
 
 use std::{
-    error::Error,
     fs,
     os::unix::{self, fs::MetadataExt},
     process, thread,
@@ -15,7 +14,9 @@ use nix::{
     unistd::{Pid, getuid},
 };
 
-fn main() -> Result<(), Box<dyn Error>> {
+use crate::{Args, Outcome};
+
+pub(crate) fn run(_args: &mut Args) -> Outcome {
     let parent = fs::metadata(format!("/proc/{}", unix::process::parent_id()))?;
     if getuid().is_root() || parent.uid() == getuid().as_raw() {
         eprintln!("refused: this would kill who started it");

@@ -1,25 +1,18 @@
-//! Leaves a daemon behind: `leaves_daemon [--main-stays] [--ignore-term] [--scrub] --hold FILE`.
+//! Leaves a daemon behind: `leaves_daemon [--main-stays] [--ignore-term] [--scrub]`.
 //!
 //! The daemon is a grandchild whose parent is gone, in a session of its own; its output stays the
 //! inherited one. `--scrub` gives it an empty environment (by running the program again),
-//! `--ignore-term` makes it deaf to SIGTERM. It adds its pid as a line to `FILE` and keeps a shared lock
-//! on it while it lives: who gets the exclusive lock knows that it is gone. Then the main process
-//! prints `daemon PID` and exits with 0, or stays with `--main-stays`.
-
-mod single_threaded;
+//! `--ignore-term` makes it deaf to SIGTERM. Then the main process prints `daemon PID` and exits with 0,
+//! or stays with `--main-stays`.
 
 use std::{
-    env,
-    error::Error,
-    fs::{File, OpenOptions},
-    io::{self, BufRead, BufReader, Write},
+    fs::File,
+    io::{self, BufRead, BufReader},
     os::unix::process::CommandExt,
-    process::{self, Command},
-    thread,
+    process, thread,
 };
 
 use nix::{
-    fcntl::{Flock, FlockArg},
     sys::{
         signal::{SigHandler, Signal, signal},
         wait::waitpid,
@@ -27,8 +20,10 @@ use nix::{
     unistd::{ForkResult, dup2_stdin, setsid, write},
 };
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let args: Vec<String> = env::args().skip(1).collect();
+use crate::{Args, Outcome, again, single_threaded};
+
+pub(crate) fn run(args: &mut Args) -> Outcome {
+    let args: Vec<String> = args.collect();
     let has = |option: &str| args.iter().any(|arg| arg == option);
     if has("--daemon") {
         return daemon(&args);
@@ -58,26 +53,18 @@ fn main() -> Result<(), Box<dyn Error>> {
         process::exit(0);
     }
     if has("--scrub") {
-        let mut again = Command::new(env::current_exe()?);
-        return Err(again.env_clear().arg("--daemon").args(&args).exec().into());
+        let mut daemon = again("leaves_daemon")?;
+        return Err(daemon.env_clear().arg("--daemon").args(&args).exec().into());
     }
     daemon(&args)
 }
 
 /// The daemon's life; it ends by a signal only.
-fn daemon(args: &[String]) -> Result<(), Box<dyn Error>> {
+fn daemon(args: &[String]) -> Outcome {
     if args.iter().any(|arg| arg == "--ignore-term") {
         ignore_term()?;
     }
-    let path = args
-        .iter()
-        .skip_while(|arg| *arg != "--hold")
-        .nth(1)
-        .ok_or("--hold is missing")?;
-    let file = OpenOptions::new().append(true).create(true).open(path)?;
-    let mut held = Flock::lock(file, FlockArg::LockShared).map_err(|(_, errno)| errno)?;
     let pid = format!("{}\n", process::id());
-    held.write_all(pid.as_bytes())?;
     write(io::stdin(), pid.as_bytes())?;
     dup2_stdin(File::open("/dev/null")?)?;
     loop {

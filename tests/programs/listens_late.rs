@@ -3,10 +3,11 @@
 //! Prints `listening` once it does. SIGTERM ends it, as by default.
 #![expect(clippy::disallowed_methods, reason = "the delay is the behaviour")]
 
-use std::{env, error::Error, net::TcpListener, thread, time::Duration};
+use std::{net::TcpListener, thread, time::Duration};
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let mut args = env::args().skip(1);
+use crate::{Args, Outcome};
+
+pub(crate) fn run(args: &mut Args) -> Outcome {
     let port: u16 = args.next().ok_or("PORT is missing")?.parse()?;
     let delay: u64 = args.next().map_or(Ok(0), |ms| ms.parse())?;
     let host = args.next().unwrap_or_else(|| "127.0.0.1".to_owned());

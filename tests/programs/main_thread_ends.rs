@@ -4,18 +4,19 @@
 //! `/proc` from then on. At SIGTERM it takes a while, writes `flushed` into FILE, and exits with 0.
 #![expect(clippy::disallowed_methods, reason = "the delay is the behaviour")]
 
-use std::{env, error::Error, fs, net::TcpListener, process, thread, time::Duration};
+use std::{fs, net::TcpListener, process, thread, time::Duration};
 
 use nix::{
     libc,
     sys::signal::{SigSet, Signal},
 };
 
+use crate::{Args, Outcome};
+
 /// Longer than what left the service's group is given.
 const FLUSH: Duration = Duration::from_millis(400);
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let mut args = env::args().skip(1);
+pub(crate) fn run(args: &mut Args) -> Outcome {
     let file = args.next().ok_or("FILE is missing")?;
     let port = args.next().map(|port| port.parse::<u16>()).transpose()?;
     let listener = port.map(|port| TcpListener::bind(("127.0.0.1", port)));

@@ -5,17 +5,16 @@
 #![expect(clippy::disallowed_methods, reason = "the delay is the behaviour")]
 
 use std::{
-    env,
-    error::Error,
     io::{self, Write},
     process, thread,
     time::Duration,
 };
 
-fn main() -> Result<(), Box<dyn Error>> {
+use crate::{Args, Outcome};
+
+pub(crate) fn run(args: &mut Args) -> Outcome {
     let (mut lines, mut to_stderr, mut newline, mut split, mut exit) =
         (Vec::new(), false, true, false, None);
-    let mut args = env::args().skip(1);
     while let Some(arg) = args.next() {
         match arg.as_str() {
             "--delay" => {

@@ -2,11 +2,13 @@
 //!
 //! Writes `through stderr` and `through stdout`, each to a file opened anew and truncated.
 
-use std::{error::Error, fs::File, io::Write, thread};
+use std::{fs::File, io::Write, thread};
 
 use nix::{libc::STDOUT_FILENO, unistd::close};
 
-fn main() -> Result<(), Box<dyn Error>> {
+use crate::{Args, Outcome};
+
+pub(crate) fn run(_args: &mut Args) -> Outcome {
     writeln!(File::create("/dev/stderr")?, "through stderr")?;
     writeln!(File::create("/dev/stdout")?, "through stdout")?;
     close(STDOUT_FILENO)?;

@@ -4,7 +4,7 @@
 //! `nofile`, `uid`, `gid`, `fds`; and on Linux `nice`, `SigIgn`, `SigBlk` and `Groups`. Rust's runtime
 //! ignores SIGPIPE before `main`, so its bit (0x1000) is always among the ignored.
 
-use std::{env, error::Error, fs, io, thread};
+use std::{env, fs, io, thread};
 
 use nix::{
     sys::{
@@ -14,9 +14,11 @@ use nix::{
     unistd::{getgid, getuid},
 };
 
-fn main() -> Result<(), Box<dyn Error>> {
+use crate::{Args, Outcome};
+
+pub(crate) fn run(args: &mut Args) -> Outcome {
     let fds = descriptors()?;
-    let names: Vec<String> = env::args().skip(1).collect();
+    let names: Vec<String> = args.collect();
     for name in &names {
         match env::var_os(name) {
             Some(value) => println!("{name}={}", value.display()),

@@ -1,10 +1,12 @@
 //! Prints `ready` and freezes itself with SIGSTOP; thawed, it stays: `stops_itself`.
 
-use std::{error::Error, thread};
+use std::thread;
 
 use nix::sys::signal::{Signal, raise};
 
-fn main() -> Result<(), Box<dyn Error>> {
+use crate::{Args, Outcome};
+
+pub(crate) fn run(_args: &mut Args) -> Outcome {
     println!("ready");
     raise(Signal::SIGSTOP)?;
     loop {

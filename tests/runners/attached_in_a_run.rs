@@ -6,6 +6,8 @@ use mirakuru::{
     readiness::Readiness,
 };
 
+use crate::PROGRAM;
+
 /// Has a port, a directory, and something to say at each signal.
 fn talks() -> OutputExecutor {
     let script = "trap 'echo heard; echo heard too >&2' USR1; trap 'exit 7' TERM; \
@@ -79,17 +81,13 @@ fn attached_one_answers_as_a_local_one() {
 #[test]
 fn attached_one_knows_where_it_is_served() {
     fn tcp() -> TcpExecutor {
-        TcpExecutor::new(
-            [env!("CARGO_BIN_EXE_listens_late"), "{port}"],
-            "127.0.0.1",
-            0,
-        )
+        TcpExecutor::new([PROGRAM, "listens_late", "{port}"], "127.0.0.1", 0)
     }
     fn unix() -> UnixSocketExecutor {
-        UnixSocketExecutor::new([env!("CARGO_BIN_EXE_binds_unix"), "{socket}"], "{socket}")
+        UnixSocketExecutor::new([PROGRAM, "binds_unix", "{socket}"], "{socket}")
     }
     fn pid() -> PidExecutor {
-        PidExecutor::new([env!("CARGO_BIN_EXE_writes_pid"), "{pidfile}"], "{pidfile}")
+        PidExecutor::new([PROGRAM, "writes_pid", "{pidfile}"], "{pidfile}")
     }
     static TCP: [Shared<TcpExecutor>; 2] =
         [Shared::per_run("tcp", tcp), Shared::per_run("tcp", tcp)];

@@ -17,6 +17,7 @@ use std::{
 };
 
 use mirakuru::{ErrorKind, OutputExecutor, Shared, Signal};
+use mirakuru_tests::hold::script_holding;
 use nix::{
     sys::{
         signal::{self, kill},
@@ -24,6 +25,9 @@ use nix::{
     },
     unistd::Pid,
 };
+
+/// The program of every service; its first word names a behaviour (see `programs/main.rs`).
+const PROGRAM: &str = env!("CARGO_BIN_EXE_programs");
 
 static FIRST: Shared<OutputExecutor> = Shared::per_run("of several", service);
 static SECOND: Shared<OutputExecutor> = Shared::per_run("of several", service);
@@ -35,11 +39,16 @@ const MANY: usize = 150;
 /// It is not ready as long as there is a file `closed`. Each start leaves its pid.
 fn service() -> OutputExecutor {
     let script = format!(
-        "cd {}; echo $$ >> pids; while [ -e closed ]; do sleep 0.01; done; echo ready; exec {} hold",
+        "cd {}; echo $$ >> pids; while [ -e closed ]; do sleep 0.01; done; echo ready; exec {PROGRAM} holds",
         path(""),
-        env!("CARGO_BIN_EXE_holds"),
     );
-    OutputExecutor::new(["sh", "-c", &script], "ready")
+    OutputExecutor::new(holding(&script), "ready").shell(true)
+}
+
+/// A script that runs this one with the pipe that `runners` looks at.
+fn holding(script: &str) -> String {
+    let pipe = env::var("HOLD").expect("it is run by `runners`");
+    script_holding(&pipe, script)
 }
 
 /// A file in the directory that `runners` looks at.

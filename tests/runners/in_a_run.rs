@@ -12,18 +12,23 @@ use std::{
 };
 
 use mirakuru::{OutputExecutor, Shared, Signal, TcpExecutor, with_process};
+use mirakuru_tests::hold::script_holding;
 use nix::unistd::getppid;
 
+/// The program of every service; its first word names a behaviour (see `programs/main.rs`).
+const PROGRAM: &str = env!("CARGO_BIN_EXE_programs");
+
 static SERVICE: Shared<OutputExecutor> = Shared::per_run("the service", || {
-    // Each start leaves a line; the lock is held as long as a process of it lives.
-    let script = format!(
-        "echo started >> {}; exec {} {} 1",
-        path("starts"),
-        env!("CARGO_BIN_EXE_holds"),
-        path("hold")
-    );
-    OutputExecutor::new(script, "(?<word>holding)").shell(true)
+    // Each start leaves a line.
+    let script = format!("echo started >> {}; exec {PROGRAM} holds 1", path("starts"));
+    OutputExecutor::new(holding(&script), "(?<word>holding)").shell(true)
 });
+
+/// A script that runs this one with the pipe that `runners` looks at.
+fn holding(script: &str) -> String {
+    let pipe = env::var("HOLD").expect("it is run by `runners`");
+    script_holding(&pipe, script)
+}
 
 /// A file in the directory that `runners` looks at.
 fn path(name: &str) -> String {
@@ -184,11 +189,10 @@ fn has_an_outage_1() {
 /// It is not ready again as long as there is a file `closed`. Each start leaves its pid.
 static GATED: Shared<OutputExecutor> = Shared::per_run("gated", || {
     let script = format!(
-        "cd {}; echo $$ >> pids; while [ -e closed ]; do sleep 0.01; done; echo ready; exec {} hold",
+        "cd {}; echo $$ >> pids; while [ -e closed ]; do sleep 0.01; done; echo ready; exec {PROGRAM} holds",
         path(""),
-        env!("CARGO_BIN_EXE_holds"),
     );
-    OutputExecutor::new(["sh", "-c", &script], "ready")
+    OutputExecutor::new(holding(&script), "ready").shell(true)
 });
 
 fn pids() -> Vec<String> {
@@ -255,9 +259,8 @@ fn dies_1_and_the_next_has_the_only_one() {
 /// On a port that is the same in every run, and slow to leave it.
 static FIXED: Shared<TcpExecutor> = Shared::per_run("fixed", || {
     let script = format!(
-        "echo started >> {}; trap 'sleep 1; exit 0' TERM; {} $PORT & wait",
+        "echo started >> {}; trap 'sleep 1; exit 0' TERM; {PROGRAM} listens_late $PORT & wait",
         path("starts"),
-        env!("CARGO_BIN_EXE_listens_late"),
     );
     let port = env::var("PORT").ok().and_then(|port| port.parse().ok());
     TcpExecutor::new(script, "127.0.0.1", port.expect("a port")).shell(true)

@@ -2,7 +2,6 @@
 //! its environment, of forks, and of one that is slow to leave.
 #![cfg(target_os = "linux")]
 
-#[path = "in_a_run.rs"]
 mod in_a_run;
 
 use std::{env, fs, process, sync::mpsc, thread, time::Duration};
@@ -13,13 +12,16 @@ use nix::{
     unistd::{ForkResult, fork},
 };
 
+/// The program of every service; its first word names a behaviour (see `programs/main.rs`).
+const PROGRAM: &str = env!("CARGO_BIN_EXE_programs");
+
 fn port() -> u16 {
     let port = env::var("PORT").ok().and_then(|port| port.parse().ok());
     port.expect("it is run by `runners`")
 }
 
 fn listening() -> TcpExecutor {
-    let command = [env!("CARGO_BIN_EXE_listens_late"), "{port}"];
+    let command = [PROGRAM, "listens_late", "{port}"];
     TcpExecutor::new(command, "127.0.0.1", port())
 }
 

@@ -2,9 +2,11 @@
 //! ends.
 #![cfg(target_os = "linux")]
 
-mod cargo;
 mod clients;
 mod ends;
 mod run;
 mod shared;
 mod unknown;
+
+/// The program of every service; its first word names a behaviour (see `programs/main.rs`).
+const PROGRAM: &str = env!("CARGO_BIN_EXE_programs");

@@ -2,38 +2,37 @@
 
 use std::{
     collections::BTreeSet,
-    fs::{self, File},
+    fs,
     os::unix::fs::PermissionsExt,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
-    sync::mpsc,
-    thread,
     time::Duration,
 };
 
-use nix::fcntl::{Flock, FlockArg};
+use mirakuru_tests::{
+    cargo::{cargo, package, target_directory},
+    hold::Hold,
+};
 use regex::Regex;
-use tempfile::TempDir;
 
-use crate::cargo::{cargo, package, target_directory};
+use crate::PROGRAM;
 
 /// Two seconds to ask the tree, and a margin for a machine that is busy.
 const GRACE: Duration = Duration::from_secs(20);
 
 /// The directory that the tests of one run write into.
 pub(crate) struct Run {
-    directory: TempDir,
+    /// That of the service; the directory is the one beside it.
+    hold: Hold,
 }
 
 impl Run {
     pub(crate) fn new() -> Self {
-        let directory = tempfile::tempdir().expect("a temporary directory");
-        File::create(directory.path().join("hold")).expect("own directory");
-        Self { directory }
+        Self { hold: Hold::new() }
     }
 
     fn lines(&self, name: &str) -> Vec<String> {
-        let text = fs::read_to_string(self.directory.path().join(name)).unwrap_or_default();
+        let text = fs::read_to_string(self.path(name)).unwrap_or_default();
         text.lines().map(str::to_owned).collect()
     }
 
@@ -60,7 +59,7 @@ impl Run {
 
     /// A path of this run's own.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
+        Path::new(self.hold.scratch()).join(name)
     }
 
     /// A script that runs its arguments, and stays.
@@ -73,17 +72,13 @@ impl Run {
     }
 
     /// Whether every process of the service is gone within the grace period.
+    #[track_caller]
     pub(crate) fn is_gone(&self) -> bool {
-        let file = File::open(self.directory.path().join("hold")).expect("it is there");
-        let (send, receive) = mpsc::channel();
-        // The kernel wakes the thread; it is left behind where that is too late.
-        thread::spawn(move || send.send(Flock::lock(file, FlockArg::LockExclusive).is_ok()));
-        receive.recv_timeout(GRACE).unwrap_or(false)
+        self.hold.is_free_within(GRACE)
     }
 
     pub(crate) fn is_in_use(&self) -> bool {
-        let file = File::open(self.directory.path().join("hold")).expect("it is there");
-        Flock::lock(file, FlockArg::LockExclusiveNonblock).is_err()
+        self.hold.is_held()
     }
 
     pub(crate) fn nextest(&self, filter: &str) -> Command {
@@ -121,7 +116,7 @@ impl Run {
             command.args(["--test", test]);
         }
         // For a run within the run too.
-        command.env("CARGO_TARGET_DIR", target_directory());
+        command.env("CARGO_TARGET_DIR", target_directory(PROGRAM));
         command
     }
 
@@ -129,7 +124,8 @@ impl Run {
         let mut command = cargo();
         command
             .args(words)
-            .env("IN_A_RUN", self.directory.path())
+            .env("IN_A_RUN", self.hold.scratch())
+            .env("HOLD", self.hold.path())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         command
@@ -147,7 +143,8 @@ impl Run {
         let mut command = Command::new(path);
         command
             .arg(filter)
-            .env("IN_A_RUN", self.directory.path())
+            .env("IN_A_RUN", self.hold.scratch())
+            .env("HOLD", self.hold.path())
             .env_remove("NEXTEST_RUN_ID")
             .stdin(Stdio::null());
         command

@@ -7,15 +7,16 @@ use std::{
 };
 
 use mirakuru::OutputExecutor;
+use mirakuru_tests::hold::Hold;
 
-use crate::hold::Hold;
+use crate::{PROGRAM, TEST_PROCESS};
 
 #[test]
 fn a_service_has_its_three_standard_streams_and_nothing_else() {
     // Others of this process are not marked to be closed, as those of careless libraries are.
     let (reader, _writer) = std::io::pipe().expect("a pipe");
     let careless = nix::unistd::dup(&reader).expect("a descriptor");
-    let service = OutputExecutor::new([env!("CARGO_BIN_EXE_shows_environment")], "done");
+    let service = OutputExecutor::new([PROGRAM, "shows_environment"], "done");
     service.start().expect("it starts");
     let text = service.output().text();
     drop(careless);
@@ -24,10 +25,9 @@ fn a_service_has_its_three_standard_streams_and_nothing_else() {
 
 #[test]
 fn a_service_with_streams_of_its_own_has_nothing_else_either() {
-    let hold = Hold::new();
-    let service = OutputExecutor::new([env!("CARGO_BIN_EXE_shows_environment")], "done")
+    let service = OutputExecutor::new([PROGRAM, "shows_environment"], "done")
         .stdin(File::open("/dev/zero").expect("it is there"))
-        .stderr(File::open(hold.path()).expect("it is there"));
+        .stderr(File::open("/dev/null").expect("it is there"));
     service.start().expect("it starts");
     let text = service.output().text();
     assert!(text.lines().any(|line| line == "fds=0,1,2"), "{text}");
@@ -36,7 +36,8 @@ fn a_service_with_streams_of_its_own_has_nothing_else_either() {
 #[test]
 fn many_starts_and_stops_leave_nothing_in_the_test_process() {
     let hold = Hold::new();
-    let mut counting = Command::new(env!("CARGO_BIN_EXE_starts_and_stops"))
+    let mut counting = Command::new(TEST_PROCESS)
+        .arg("starts_and_stops")
         .arg("60")
         .env("TMPDIR", hold.scratch())
         .stdin(Stdio::null())

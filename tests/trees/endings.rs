@@ -6,9 +6,11 @@
 
 use std::{process::Command, time::Duration};
 
+use mirakuru_tests::hold::Hold;
+
 use nix::sys::signal::Signal;
 
-use crate::{hold::Hold, processes::carrying, stubborn, victim::Victim};
+use crate::{PROGRAM, TEST_PROCESS, processes::carrying, stubborn, victim::Victim};
 
 /// Two seconds to ask the tree, and a margin for a machine that is busy.
 const GRACE: Duration = Duration::from_secs(15);
@@ -79,7 +81,8 @@ endings_of! {
 
 /// Its temporary directory is the hold's own, which also marks all that it starts.
 fn victim(hold: &Hold, holding: &str, ending: &str, service: &[String], stop_ms: &str) -> Victim {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_victim"));
+    let mut command = Command::new(TEST_PROCESS);
+    command.arg("victim");
     command
         .env("TMPDIR", hold.scratch())
         .env("STOP_TIMEOUT_MS", stop_ms);
@@ -175,7 +178,7 @@ fn gone_once_it_is_another(holding: &str) {
 #[test]
 fn a_tree_in_one_group_is_gone_when_main_has_returned() {
     let hold = Hold::new();
-    let service = [env!("CARGO_BIN_EXE_holds"), hold.path(), "3"].map(str::to_owned);
+    let service = hold.command(&[PROGRAM, "holds", "3"]);
     assert_gone_at_once(&hold, "static", "return", &service, Some(0));
 }
 
@@ -195,18 +198,14 @@ fn a_service_that_ignores_the_stop_signal_is_gone_soon_after_a_sigkill() {
 #[test]
 fn a_comet_that_forks_and_ends_all_the_time_is_gone_soon_after_a_sigkill() {
     let hold = Hold::new();
-    let service = [env!("CARGO_BIN_EXE_forks_fast"), hold.path()].map(str::to_owned);
+    let service = hold.command(&[PROGRAM, "forks_fast"]);
     assert_gone_within_the_grace_period(&hold, "local", "return", &service, Some(Signal::SIGKILL));
 }
 
 /// What is ignored stays so in the programs that it runs.
 fn deaf(hold: &Hold) -> [String; 3] {
-    let script = format!(
-        "trap '' TERM INT HUP; exec '{}' '{}' 2",
-        env!("CARGO_BIN_EXE_holds"),
-        hold.path()
-    );
-    ["sh".to_owned(), "-c".to_owned(), script]
+    let script = format!("trap '' TERM INT HUP; exec '{PROGRAM}' holds 2");
+    ["sh".to_owned(), "-c".to_owned(), hold.script(&script)]
 }
 
 #[test]
@@ -239,9 +238,8 @@ fn what_is_just_being_started_is_gone_soon_after_a_sigkill() {
 fn a_tree_whose_supervisor_was_killed_is_gone_when_the_process_has_exited() {
     let hold = Hold::new();
     // A daemon that kept its environment, which is how it is found then.
-    let words = [env!("CARGO_BIN_EXE_leaves_daemon"), "--ignore-term"];
-    let rest = ["--main-stays", "--hold", hold.path()];
-    let service: Vec<_> = words.into_iter().chain(rest).map(str::to_owned).collect();
+    let words = [PROGRAM, "leaves_daemon", "--ignore-term", "--main-stays"];
+    let service = hold.command(&words);
     let mut victim = victim(&hold, "static", "exit", &service, SHORT_MS);
     victim.supervisors[0].signal(Signal::SIGKILL);
     assert!(victim.supervisors[0].ended_within(GRACE));

@@ -15,9 +15,10 @@ use std::{
 };
 
 use mirakuru::{OutputExecutor, SimpleExecutor};
+use mirakuru_tests::hold::Hold;
 
 use crate::{
-    hold::Hold,
+    PROGRAM, TEST_PROCESS,
     processes::{parent_of, unused_user},
     stubborn,
 };
@@ -33,8 +34,10 @@ fn runs_as_usual(stdin: Stdio) {
 /// The program ends with its standard input: `other` is the end that is kept open until it has run.
 fn runs_as_usual_beside(stdin: Stdio, other: Option<UnixStream>) {
     let hold = Hold::new();
-    let mut child = Command::new(env!("CARGO_BIN_EXE_victim"))
-        .args(["local", "return", env!("CARGO_BIN_EXE_holds"), hold.path()])
+    let mut child = Command::new(TEST_PROCESS)
+        .arg("victim")
+        .args(["local", "return"])
+        .args(hold.command(&[PROGRAM, "holds"]))
         .env(MARKER.0, MARKER.1)
         .stdin(stdin)
         .stdout(Stdio::piped())
@@ -92,7 +95,7 @@ fn a_program_whose_handshake_is_meant_for_another_runs_as_usual() {
 #[cfg_attr(not(root), ignore = "needs root, to make a set-user-id program")]
 fn a_program_that_is_called_and_may_not_supervise_does_not_run() {
     let hold = Hold::new();
-    let program = hold.program_for_everyone(env!("CARGO_BIN_EXE_victim"));
+    let program = hold.program_for_everyone(TEST_PROCESS);
     chown(&program, Some(unused_user()), None).expect("root may");
     let set_user_id = fs::Permissions::from_mode(0o4755);
     fs::set_permissions(&program, set_user_id).expect("root may");
@@ -102,7 +105,7 @@ fn a_program_that_is_called_and_may_not_supervise_does_not_run() {
     // A supervisor would end with it.
     drop(other);
     let output = Command::new(program)
-        .args(["local", "return", "sleep", "1000"])
+        .args(["victim", "local", "return", "sleep", "1000"])
         .env(MARKER.0, MARKER.1)
         .stdin(OwnedFd::from(theirs))
         .output()
@@ -159,7 +162,7 @@ fn a_service_that_is_a_test_process_itself_leaves_no_private_directory() {
 
 /// And what keeps its standard input open: it stays until it is stopped.
 fn test_process_as_a_service(hold: &Hold) -> (OutputExecutor, UnixStream) {
-    let words = [env!("CARGO_BIN_EXE_victim"), "static", "return"].map(str::to_owned);
+    let words = [TEST_PROCESS, "victim", "static", "return"].map(str::to_owned);
     let words = [&words[..], &stubborn::service(hold.path())].concat();
     let (open, theirs) = UnixStream::pair().expect("a pair");
     let service = OutputExecutor::new(words, "ready")

@@ -6,15 +6,17 @@ use std::{
 };
 
 use mirakuru::{ErrorKind, OutputExecutor};
+use mirakuru_tests::hold::Hold;
 use nix::sys::signal::Signal;
 
-use crate::{hold::Hold, processes::Process};
+use crate::{PROGRAM, TEST_PROCESS, processes::Process};
 
 const SOON: Duration = Duration::from_secs(15);
 
 /// What a test process tells that does this.
 fn told(deed: &str, hold: &Hold) -> Vec<String> {
-    let output = Command::new(env!("CARGO_BIN_EXE_forks"))
+    let output = Command::new(TEST_PROCESS)
+        .arg("forks")
         .args([deed, hold.path()])
         .env("TMPDIR", hold.scratch())
         // It is no test of the run that this one is of.
@@ -25,7 +27,7 @@ fn told(deed: &str, hold: &Hold) -> Vec<String> {
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{text}\n{errors}");
-    assert!(hold.is_free(), "a process of the tree is left");
+    assert!(!hold.is_held(), "a process of the tree is left");
     assert_eq!(hold.left_in_scratch(), [""; 0], "a directory is left");
     text.lines().map(str::to_owned).collect()
 }
@@ -81,8 +83,7 @@ fn a_fork_does_not_give_back_the_slot_of_its_parent() {
 #[test]
 fn a_killed_supervisor_is_missed_although_its_end_of_the_socket_stays_open() {
     let hold = Hold::new();
-    let holds = env!("CARGO_BIN_EXE_holds");
-    let service = OutputExecutor::new([holds, hold.path(), "2"], "holding");
+    let service = OutputExecutor::new(hold.command(&[PROGRAM, "holds", "2"]), "holding");
     service.start().expect("it starts");
     let supervisor = Process::supervisor_of(&service);
     let other_ends = supervisor.sockets();

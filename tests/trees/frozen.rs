@@ -9,10 +9,11 @@ use std::{
 };
 
 use mirakuru::{ErrorKind, OutputExecutor};
+use mirakuru_tests::hold::Hold;
 use nix::sys::signal::Signal;
 
 use crate::{
-    hold::Hold,
+    PROGRAM, TEST_PROCESS,
     processes::{Process, parent_of},
     victim::Victim,
 };
@@ -45,7 +46,7 @@ impl Drop for Frozen {
 }
 
 fn holds(hold: &Hold) -> OutputExecutor {
-    OutputExecutor::new([env!("CARGO_BIN_EXE_holds"), hold.path(), "2"], "holding")
+    OutputExecutor::new(hold.command(&[PROGRAM, "holds", "2"]), "holding")
         .env("SCRATCH", "{tmpdir}")
 }
 
@@ -108,12 +109,13 @@ fn a_drop_leaves_nothing() {
 #[test]
 fn an_exit_leaves_nothing() {
     let hold = Hold::new();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_victim"));
+    let mut command = Command::new(TEST_PROCESS);
+    command.arg("victim");
     command
         .env("TMPDIR", hold.scratch())
         .env("STOP_TIMEOUT_MS", "0");
-    command.args(["forgotten", "return", env!("CARGO_BIN_EXE_holds")]);
-    let mut victim = Victim::start(command.args([hold.path(), "2"]));
+    command.args(["forgotten", "return"]);
+    let mut victim = Victim::start(command.args(hold.command(&[PROGRAM, "holds", "2"])));
     victim.supervisors[0].signal(Signal::SIGSTOP);
     let begin = Instant::now();
     victim.go_on();

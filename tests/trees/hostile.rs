@@ -7,15 +7,16 @@ use std::{
 };
 
 use mirakuru::{OutputExecutor, Signal};
+use mirakuru_tests::hold::Hold;
 
-use crate::{hold::Hold, processes::Process};
+use crate::{PROGRAM, TEST_PROCESS, processes::Process};
 
 /// For a service that will not end when asked.
 const IMPATIENT: Duration = Duration::from_millis(200);
 /// What forks faster than it is killed is outrun within ten seconds; a margin for a busy machine.
 const OUTRUN: Duration = Duration::from_secs(15);
 
-fn started(words: &[&str], banner: &str) -> OutputExecutor {
+fn started(words: Vec<String>, banner: &str) -> OutputExecutor {
     let service = OutputExecutor::new(words, banner);
     service
         .stop_timeout(IMPATIENT)
@@ -26,7 +27,7 @@ fn started(words: &[&str], banner: &str) -> OutputExecutor {
 #[test]
 fn a_comet_that_forks_and_ends_all_the_time_is_outrun() {
     let hold = Hold::new();
-    let comet = started(&[env!("CARGO_BIN_EXE_forks_fast"), hold.path()], "running");
+    let comet = started(hold.command(&[PROGRAM, "forks_fast"]), "running");
     let begin = Instant::now();
     comet.stop().expect("nothing is left");
     assert!(begin.elapsed() < OUTRUN);
@@ -36,8 +37,10 @@ fn a_comet_that_forks_and_ends_all_the_time_is_outrun() {
 #[test]
 fn four_comets_at_once_are_outrun() {
     let hold = Hold::new();
-    let program = env!("CARGO_BIN_EXE_forks_fast");
-    let comets = started(&[program, "--bomb", "4", hold.path()], "running");
+    let comets = started(
+        hold.command(&[PROGRAM, "forks_fast", "--bomb", "4"]),
+        "running",
+    );
     let begin = Instant::now();
     comets.kill().expect("nothing is left");
     assert!(begin.elapsed() < OUTRUN);
@@ -47,10 +50,7 @@ fn four_comets_at_once_are_outrun() {
 #[test]
 fn a_chain_of_a_thousand_processes_is_stopped() {
     let hold = Hold::new();
-    let chain = started(
-        &[env!("CARGO_BIN_EXE_chain"), "1000", hold.path()],
-        "chained",
-    );
+    let chain = started(hold.command(&[PROGRAM, "chain", "1000"]), "chained");
     chain.stop().expect("nothing is left");
     assert!(hold.is_free(), "a process of the chain is left");
 }
@@ -58,10 +58,7 @@ fn a_chain_of_a_thousand_processes_is_stopped() {
 #[test]
 fn a_chain_of_a_thousand_processes_is_killed() {
     let hold = Hold::new();
-    let chain = started(
-        &[env!("CARGO_BIN_EXE_chain"), "1000", hold.path()],
-        "chained",
-    );
+    let chain = started(hold.command(&[PROGRAM, "chain", "1000"]), "chained");
     chain.kill().expect("nothing is left");
     assert!(hold.is_free(), "a process of the chain is left");
 }
@@ -70,7 +67,7 @@ fn a_chain_of_a_thousand_processes_is_killed() {
 fn a_daemon_whose_main_process_has_ended_is_asked_to_stop() {
     let hold = Hold::new();
     // Deaf, it would take the stop timeout; so it must have heard the signal.
-    let words = [env!("CARGO_BIN_EXE_leaves_daemon"), "--hold", hold.path()];
+    let words = hold.command(&[PROGRAM, "leaves_daemon"]);
     let daemon = OutputExecutor::new(words, "daemon")
         .started()
         .expect("it starts");
@@ -91,9 +88,8 @@ fn a_daemon_whose_main_process_has_ended_is_asked_to_stop() {
 #[test]
 fn a_deaf_daemon_whose_main_process_has_ended_is_killed() {
     let hold = Hold::new();
-    let program = env!("CARGO_BIN_EXE_leaves_daemon");
-    let words = [program, "--scrub", "--ignore-term", "--hold", hold.path()];
-    let daemon = started(&words, "daemon");
+    let words = [PROGRAM, "leaves_daemon", "--scrub", "--ignore-term"];
+    let daemon = started(hold.command(&words), "daemon");
     daemon
         .stop()
         .expect("a kill after the stop timeout is no error");
@@ -127,9 +123,8 @@ fn children_in_the_group_get_the_time_to_end_when_their_shell_has_ended() {
 #[test]
 fn a_deaf_child_of_a_main_process_that_ended_is_killed_after_the_stop_timeout() {
     let hold = Hold::new();
-    let holds = env!("CARGO_BIN_EXE_holds");
-    let script = format!("(trap '' TERM; exec '{holds}' '{}') & wait", hold.path());
-    let service = OutputExecutor::new(script, "holding").shell(true);
+    let script = format!("(trap '' TERM; exec '{PROGRAM}' holds) & wait");
+    let service = OutputExecutor::new(hold.script(&script), "holding").shell(true);
     let service = service
         .stop_timeout(IMPATIENT)
         .started()
@@ -145,9 +140,8 @@ fn a_deaf_child_of_a_main_process_that_ended_is_killed_after_the_stop_timeout() 
 #[test]
 fn a_kill_signal_that_is_ignored_is_followed_by_kill() {
     let hold = Hold::new();
-    let holds = env!("CARGO_BIN_EXE_holds");
-    let script = format!("trap '' TERM QUIT; exec '{holds}' '{}' 2", hold.path());
-    let service = OutputExecutor::new(script, "holding").shell(true);
+    let script = format!("trap '' TERM QUIT; exec '{PROGRAM}' holds 2");
+    let service = OutputExecutor::new(hold.script(&script), "holding").shell(true);
     let service = service.stop_timeout(IMPATIENT).kill_signal(Signal::QUIT);
     service.start().expect("it starts");
     service
@@ -164,9 +158,8 @@ fn a_kill_signal_that_is_ignored_is_followed_by_kill() {
 
 #[test]
 fn a_service_that_prints_more_than_anybody_reads_goes_on() {
-    let floods = env!("CARGO_BIN_EXE_floods");
     // Far more than a pipe holds, in front of the line that is waited for.
-    let words = [floods, "20000000", "--then", "and on"];
+    let words = [PROGRAM, "floods", "20000000", "--then", "and on"];
     let service = OutputExecutor::new(words, "and on").timeout(Duration::from_secs(30));
     service.start().expect("it goes on to its last line");
     service.stop().expect("it ends as asked");
@@ -193,9 +186,10 @@ fn a_pid_that_was_given_to_another_process_is_not_signalled() {
             "--kill-child",
             "--fork",
             "--mount-proc",
-            env!("CARGO_BIN_EXE_reuses_a_pid"),
+            TEST_PROCESS,
+            "reuses_a_pid",
         ])
-        .args([env!("CARGO_BIN_EXE_leaves_daemon"), hold.path()])
+        .arg(hold.path())
         .output()
         .expect("a program");
     let errors = String::from_utf8_lossy(&output.stderr);

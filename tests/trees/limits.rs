@@ -7,8 +7,9 @@ use std::{
 };
 
 use mirakuru::{ErrorKind, OutputExecutor, Resource};
+use mirakuru_tests::hold::Hold;
 
-use crate::{hold::Hold, processes::unused_user};
+use crate::{PROGRAM, TEST_PROCESS, processes::unused_user};
 
 /// Runs a test process into a limit; gives what it printed.
 fn reached(hold: &Hold, command: &mut Command) -> Vec<String> {
@@ -16,15 +17,17 @@ fn reached(hold: &Hold, command: &mut Command) -> Vec<String> {
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{text}\n{errors}");
-    assert!(hold.is_free(), "a process of the tree is left");
+    // Not every start comes as far as a process that would hold it.
+    assert!(!hold.is_held(), "a process of the tree is left");
     text.lines().map(str::to_owned).collect()
 }
 
 #[test]
 fn at_every_number_of_free_descriptors_a_start_says_so_or_succeeds() {
     let hold = Hold::new();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_reaches_limits"));
-    command.args(["descriptors", hold.path(), env!("CARGO_BIN_EXE_holds")]);
+    let mut command = Command::new(TEST_PROCESS);
+    command.arg("reaches_limits");
+    command.args(["descriptors", hold.path()]);
     let lines = reached(&hold, command.env("TMPDIR", hold.scratch()));
     let (left, starts) = lines.split_last().expect("it printed");
     assert_eq!(left, "left: 0 children, 0 descriptors");
@@ -69,12 +72,13 @@ fn at_every_number_of_processes_a_start_says_so_or_succeeds() {
     let user = unused_user();
     for (limit, wanted) in (1..).zip(wanted) {
         let hold = Hold::new();
-        let holds = hold.program_for_everyone(env!("CARGO_BIN_EXE_holds"));
+        // Its services run the other one, which lies beside it.
+        hold.program_for_everyone(PROGRAM);
         fs::set_permissions(hold.scratch(), Permissions::from_mode(0o777)).expect("own directory");
-        let program = hold.program_for_everyone(env!("CARGO_BIN_EXE_reaches_limits"));
+        let program = hold.program_for_everyone(TEST_PROCESS);
         let mut command = Command::new(program);
         command
-            .args(["processes", hold.path(), &holds])
+            .args(["reaches_limits", "processes", hold.path()])
             .current_dir("/");
         command
             .env("TMPDIR", hold.scratch())
@@ -90,14 +94,20 @@ fn at_every_number_of_processes_a_start_says_so_or_succeeds() {
 #[cfg_attr(not(root), ignore = "needs root, to start a service as another user")]
 fn a_service_at_its_own_limit_of_processes_says_so() {
     let hold = Hold::new();
-    let holds = hold.program_for_everyone(env!("CARGO_BIN_EXE_holds"));
+    let program = hold.program_for_everyone(PROGRAM);
     let user = unused_user();
     let one = |service: OutputExecutor| service.user(user).cwd("/");
     // The kernel looks at the limit when a process becomes the user's that has some already.
-    let first = one(OutputExecutor::new([&holds, hold.path()], "holding"));
+    let first = one(OutputExecutor::new(
+        hold.command(&[&program, "holds"]),
+        "holding",
+    ));
     first.start().expect("it starts");
 
-    let service = one(OutputExecutor::new([&holds, hold.path()], "holding"));
+    let service = one(OutputExecutor::new(
+        hold.command(&[&program, "holds"]),
+        "holding",
+    ));
     let service = service.rlimit(Resource::Processes, 0, 0);
     let error = service.start().expect_err("it is one too many");
     assert_eq!(error.kind(), ErrorKind::Spawn);
@@ -123,10 +133,8 @@ fn in_a_full_directory(limit: &str, size: &str, fill: &str) -> (Vec<String>, Str
     );
     let mut command = Command::new("unshare");
     command.args(["--mount", "sh", "-c", &script]);
-    command.args([env!("CARGO_BIN_EXE_reaches_limits"), limit, hold.path()]);
-    command
-        .arg(env!("CARGO_BIN_EXE_holds"))
-        .env("TMPDIR", hold.scratch());
+    command.args([TEST_PROCESS, "reaches_limits", limit, hold.path()]);
+    command.env("TMPDIR", hold.scratch());
     (reached(&hold, &mut command), hold.scratch().to_owned())
 }
 
@@ -217,10 +225,11 @@ fn a_program_that_is_not_there_is_named() {
 
 #[test]
 fn a_program_that_is_not_executable_is_named() {
-    let hold = Hold::new();
-    let help = format!("is {} executable, for this user too?", hold.path());
+    let file = tempfile::NamedTempFile::new().expect("a temporary directory");
+    let path = file.path().to_str().expect("a plain temporary directory");
+    let help = format!("is {path} executable, for this user too?");
     fails_half_way(
-        OutputExecutor::new([hold.path()], "."),
+        OutputExecutor::new([path], "."),
         ErrorKind::Spawn,
         "failed to run the program: Permission denied (os error 13)",
         Some(&help),
@@ -230,7 +239,7 @@ fn a_program_that_is_not_executable_is_named() {
 #[test]
 fn a_working_directory_that_is_not_there_is_named() {
     fails_half_way(
-        OutputExecutor::new([env!("CARGO_BIN_EXE_prints"), "x"], ".").cwd("{tmpdir}/missing"),
+        OutputExecutor::new([PROGRAM, "prints", "x"], ".").cwd("{tmpdir}/missing"),
         ErrorKind::Spawn,
         "failed to enter the working directory: No such file or directory (os error 2)",
         Some("the directory must exist and be open to the service's user"),
@@ -240,7 +249,7 @@ fn a_working_directory_that_is_not_there_is_named() {
 #[test]
 fn a_user_that_is_not_there_is_named() {
     fails_half_way(
-        OutputExecutor::new([env!("CARGO_BIN_EXE_prints"), "x"], ".").user("no such user"),
+        OutputExecutor::new([PROGRAM, "prints", "x"], ".").user("no such user"),
         ErrorKind::InvalidConfig,
         "there is no user \"no such user\" on this system",
         None,

@@ -1,5 +1,5 @@
 //! What becomes of process trees: nothing outlives its executor, nor the test process, however it
-//! ends. A file per behaviour; the last five are what they share.
+//! ends. A file per behaviour; the last three serve the others.
 #![cfg(target_os = "linux")]
 
 mod descriptors;
@@ -16,9 +16,11 @@ mod threads;
 mod users;
 mod whose_end;
 
-#[path = "../runners/cargo.rs"]
-mod cargo;
-mod hold;
 mod processes;
 mod stubborn;
 mod victim;
+
+/// The program of every service; its first word names a behaviour (see `programs/main.rs`).
+const PROGRAM: &str = env!("CARGO_BIN_EXE_programs");
+/// The program of every other test process (see `test_processes/main.rs`).
+const TEST_PROCESS: &str = env!("CARGO_BIN_EXE_test_processes");

@@ -11,9 +11,11 @@ use std::{
     time::Duration,
 };
 
+use mirakuru_tests::hold::Hold;
+
 use nix::{sys::signal::Signal, unistd::Uid};
 
-use crate::{hold::Hold, processes::unused_user, victim::Victim};
+use crate::{PROGRAM, TEST_PROCESS, processes::unused_user, victim::Victim};
 
 const SOON: Duration = Duration::from_secs(15);
 
@@ -34,9 +36,10 @@ fn removed_after(deed: impl FnOnce(&Victim)) {
     fs::set_permissions(&beside, Permissions::from_mode(0o500)).expect("own directory");
     fs::set_permissions(hold.scratch(), Permissions::from_mode(0o777)).expect("own directory");
 
-    let holds = hold.program_for_everyone(env!("CARGO_BIN_EXE_holds"));
-    let mut command = Command::new(hold.program_for_everyone(env!("CARGO_BIN_EXE_victim")));
-    command.args(["local", "return", "sh", "-c", PROTECTS, &holds, hold.path()]);
+    let program = hold.program_for_everyone(PROGRAM);
+    let mut command = Command::new(hold.program_for_everyone(TEST_PROCESS));
+    command.args(["victim", "local", "return", "sh", "-c", PROTECTS]);
+    command.args(hold.command(&[&program, "holds"]));
     command.env("TMPDIR", hold.scratch()).current_dir("/");
     if Uid::current().is_root() {
         let user = unused_user();
@@ -74,9 +77,9 @@ fn what_a_service_has_mounted_in_it_is_left_alone() {
     // In a mount namespace of its own, so that nothing of it is seen elsewhere.
     let mut command = Command::new("unshare");
     command
-        .args(["--mount", env!("CARGO_BIN_EXE_victim")])
+        .args(["--mount", TEST_PROCESS, "victim"])
         .args(["local", "return", "sh", "-c", mounts])
-        .args([env!("CARGO_BIN_EXE_holds"), hold.path()])
+        .args(hold.command(&[PROGRAM, "holds"]))
         .env("TMPDIR", hold.scratch());
     let mut victim = Victim::start(&mut command);
     victim.go_on();

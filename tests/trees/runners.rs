@@ -3,10 +3,12 @@
 
 use std::time::Duration;
 
-use crate::{
+use mirakuru_tests::{
     cargo::{cargo, package, target_directory},
     hold::Hold,
 };
+
+use crate::PROGRAM;
 
 /// Two seconds to ask the tree, and a margin for a machine that is busy.
 const GRACE: Duration = Duration::from_secs(15);
@@ -21,7 +23,7 @@ fn nextest(hold: &Hold, profile: &str, filter: &str) -> (bool, String) {
         .arg(package().join("trees/nextest.toml"));
     command.args(["--profile", profile, "--no-fail-fast", "-E"]);
     command.arg(format!("test({filter})"));
-    command.arg("--target-dir").arg(target_directory());
+    command.arg("--target-dir").arg(target_directory(PROGRAM));
     let output = command.env("HOLD", hold.path()).output().expect("cargo");
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     (output.status.success(), text)

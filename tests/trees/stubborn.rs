@@ -1,11 +1,14 @@
 //! A service that is hard to end.
 
-/// A main process with a daemon in a session of its own, with nothing in its environment, that ignores
-/// what asks it to end: nobody but its supervisor finds it. Both hold the file that stands behind.
-pub(crate) const MANNER: [&str; 4] = ["--scrub", "--ignore-term", "--main-stays", "--hold"];
+use mirakuru_tests::hold::command_holding;
 
-pub(crate) fn service(hold: &str) -> Vec<String> {
-    let program = env!("CARGO_BIN_EXE_leaves_daemon");
-    let words = [&[program][..], &MANNER, &[hold]].concat();
-    words.into_iter().map(str::to_owned).collect()
+use crate::PROGRAM;
+
+/// A main process with a daemon in a session of its own, with nothing in its environment, that ignores
+/// what asks it to end: only its supervisor finds it. Both hold what they inherit.
+pub(crate) const MANNER: [&str; 4] = ["leaves_daemon", "--scrub", "--ignore-term", "--main-stays"];
+
+/// A command for it, with the pipe of this path.
+pub(crate) fn service(pipe: &str) -> Vec<String> {
+    command_holding(pipe, &[&[PROGRAM][..], &MANNER].concat())
 }

@@ -8,18 +8,19 @@ use std::{
 };
 
 use mirakuru::OutputExecutor;
+use mirakuru_tests::hold::Hold;
 use nix::sys::{
     pthread::{pthread_kill, pthread_self},
     signal::Signal,
 };
 use nix::unistd::gettid;
 
-use crate::{hold::Hold, processes::Process};
+use crate::{PROGRAM, processes::Process};
 
 const THREADS: usize = 32;
 
 fn holds(hold: &Hold) -> OutputExecutor {
-    OutputExecutor::new([env!("CARGO_BIN_EXE_holds"), hold.path(), "1"], "holding")
+    OutputExecutor::new(hold.command(&[PROGRAM, "holds", "1"]), "holding")
 }
 
 #[test]

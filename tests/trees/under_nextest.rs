@@ -6,10 +6,14 @@ mod stubborn;
 use std::{env, sync::OnceLock, thread};
 
 use mirakuru::OutputExecutor;
+use mirakuru_tests::hold::command_holding;
+
+/// The program of every service; its first word names a behaviour (see `programs/main.rs`).
+const PROGRAM: &str = env!("CARGO_BIN_EXE_programs");
 
 static SERVICE: OnceLock<OutputExecutor> = OnceLock::new();
 
-/// The file that `runners.rs` looks at.
+/// The pipe that `runners.rs` looks at.
 fn hold() -> String {
     env::var("HOLD").expect("it is run by `runners.rs`")
 }
@@ -42,7 +46,7 @@ fn leaves_a_chatty_service_in_a_static() {
 
 #[test]
 fn leaves_a_silent_service_in_a_static() {
-    let words = [env!("CARGO_BIN_EXE_holds"), &hold(), "3"];
+    let words = command_holding(&hold(), &[PROGRAM, "holds", "3"]);
     SERVICE.get_or_init(|| {
         OutputExecutor::new(words, "holding")
             .started()

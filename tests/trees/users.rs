@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use mirakuru::{ErrorKind, OutputExecutor, Signal};
+use mirakuru_tests::hold::Hold;
 
 use crate::{
-    hold::Hold,
+    PROGRAM,
     processes::{Process, unused_user},
     stubborn::MANNER,
 };
@@ -16,8 +17,8 @@ const SOON: Duration = Duration::from_secs(15);
 #[cfg_attr(not(root), ignore = "needs root, to start a service as another user")]
 fn the_whole_tree_of_another_user_is_gone() {
     let hold = Hold::new();
-    let program = hold.program_for_everyone(env!("CARGO_BIN_EXE_leaves_daemon"));
-    let words = [&[&*program][..], &MANNER, &[hold.path()]].concat();
+    let program = hold.program_for_everyone(PROGRAM);
+    let words = hold.command(&[&[&*program][..], &MANNER].concat());
     let service = OutputExecutor::new(words, "daemon").user("nobody").cwd("/");
     service.start().expect("it starts");
     assert!(!hold.is_free(), "the tree lives");
@@ -32,15 +33,16 @@ fn a_service_that_kills_everyone_of_its_user_kills_no_supervisor() {
     // A user of this test alone, who has a tree already.
     let user = unused_user();
     let hold = Hold::new();
-    let holds = hold.program_for_everyone(env!("CARGO_BIN_EXE_holds"));
-    let bystander = OutputExecutor::new([&holds, hold.path(), "2"], "holding")
+    let program = hold.program_for_everyone(PROGRAM);
+    let bystander = OutputExecutor::new(hold.command(&[&program, "holds", "2"]), "holding")
         .user(user)
         .cwd("/");
     bystander.start().expect("it starts");
     let bystander_main = Process::open(bystander.pid().expect("it runs")).expect("it lives");
 
-    let program = hold.program_for_everyone(env!("CARGO_BIN_EXE_kills_everyone"));
-    let killer = OutputExecutor::new([program], "killed").user(user).cwd("/");
+    let killer = OutputExecutor::new([&program, "kills_everyone"], "killed")
+        .user(user)
+        .cwd("/");
     killer.start().expect("it says that it has killed");
     assert!(
         hold.is_free_within(SOON),

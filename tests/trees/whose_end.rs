@@ -4,10 +4,11 @@
 use std::{process::Command, thread, time::Duration};
 
 use mirakuru::{ErrorKind, OutputExecutor, PidExecutor, TcpExecutor};
+use mirakuru_tests::hold::Hold;
 use nix::sys::signal::Signal;
 
 use crate::{
-    hold::Hold,
+    PROGRAM, TEST_PROCESS,
     processes::{Process, parent_of},
     victim::Victim,
 };
@@ -15,23 +16,20 @@ use crate::{
 const SOON: Duration = Duration::from_secs(15);
 
 fn disturbs(deed: &str, hold: &Hold, hold_of_fork: &Hold) -> Victim {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_disturbs"));
+    let mut command = Command::new(TEST_PROCESS);
+    command.arg("disturbs");
     Victim::start(command.args([deed, hold.path(), hold_of_fork.path()]))
 }
 
+const DAEMON: [&str; 4] = [PROGRAM, "leaves_daemon", "--ignore-term", "--main-stays"];
+
 fn daemon_with_its_environment(hold: &Hold) -> OutputExecutor {
-    let program = env!("CARGO_BIN_EXE_leaves_daemon");
-    let words = [program, "--ignore-term", "--main-stays", "--hold"];
-    OutputExecutor::new(
-        words.into_iter().chain([hold.path()]).collect::<Vec<_>>(),
-        "daemon",
-    )
+    OutputExecutor::new(hold.command(&DAEMON), "daemon")
 }
 
 #[test]
 fn a_service_lives_on_after_the_thread_that_started_it_has_ended() {
-    let listens = env!("CARGO_BIN_EXE_listens_late");
-    let service = TcpExecutor::new([listens, "{port}"], "127.0.0.1", 0);
+    let service = TcpExecutor::new([PROGRAM, "listens_late", "{port}"], "127.0.0.1", 0);
     thread::scope(|scope| {
         scope
             .spawn(|| service.start().map(drop))
@@ -158,7 +156,8 @@ fn what_a_fork_starts_itself_is_gone_when_it_has_exited() {
 fn outlives_its_fork(deed: &str) {
     let (hold, hold_of_fork) = (Hold::new(), Hold::new());
     let mut victim = disturbs(deed, &hold, &hold_of_fork);
-    assert!(hold_of_fork.is_free(), "what the fork started is left");
+    // Most of them start nothing.
+    assert!(!hold_of_fork.is_held(), "what the fork started is left");
     let [fork, ended, running] = &victim.facts[..] else {
         panic!("{:?}", victim.facts);
     };
@@ -201,7 +200,8 @@ fn a_killed_supervisor_takes_its_service_along_and_the_rest_is_swept_and_reporte
         format!(
             "`{command}` was lost
   reason:      its supervisor was killed from outside, and the kernel killed the service with it
-  note:        of the tree was left, and is killed now: pid {daemon}: {command}"
+  note:        of the tree was left, and is killed now: pid {daemon}: {}",
+            DAEMON.join(" ")
         )
     );
 }
@@ -247,12 +247,12 @@ fn a_drop_sweeps_what_a_killed_supervisor_left() {
 fn signals_that_the_test_handles_do_not_cut_its_end_short() {
     let hold = Hold::new();
     let flushed = format!("{}/flushed", hold.scratch());
-    let script =
-        "trap 'sleep 0.4; : > \"$2\"; exit 0' TERM; \"$0\" \"$1\" & while :; do sleep 0.02; done";
-    let mut command = Command::new(env!("CARGO_BIN_EXE_victim"));
+    let script = "trap 'sleep 0.4; : > \"$0\"; exit 0' TERM; \"$@\" & while :; do sleep 0.02; done";
+    let mut command = Command::new(TEST_PROCESS);
+    command.arg("victim");
     command
-        .args(["static", "return", "sh", "-c", script])
-        .args([env!("CARGO_BIN_EXE_holds"), hold.path(), &flushed])
+        .args(["static", "return", "sh", "-c", script, &flushed])
+        .args(hold.command(&[PROGRAM, "holds"]))
         .env("TMPDIR", hold.scratch())
         .env("HANDLES_WINCH", "1");
     let mut victim = Victim::start(&mut command);
@@ -272,7 +272,7 @@ fn signals_that_the_test_handles_do_not_cut_its_end_short() {
 fn the_pid_file_that_a_killed_supervisor_left_is_removed() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let path = directory.path().join("app.pid");
-    let service = PidExecutor::new([env!("CARGO_BIN_EXE_writes_pid"), "{pidfile}"], &path);
+    let service = PidExecutor::new([PROGRAM, "writes_pid", "{pidfile}"], &path);
     service.start().expect("it starts");
     Process::supervisor_of(&service).signal(Signal::SIGKILL);
     let error = service.stop().expect_err("it was lost");

@@ -7,13 +7,13 @@ mod set_up;
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{Block, Ident, Pat, Path, ReturnType, Stmt, StmtMacro, Type};
+use syn::{Block, Ident, Pat, ReturnType, Stmt, StmtMacro, Type};
 
 use crate::function::{self, Function};
 use crate::model::Process;
 use crate::panics::Panics;
 
-pub(crate) fn expand(function: Function, processes: &[Process], krate: &Path) -> TokenStream {
+pub(crate) fn expand(function: Function, processes: &[Process], door: TokenStream) -> TokenStream {
     let Function {
         mut item,
         processes: parameters,
@@ -22,7 +22,7 @@ pub(crate) fn expand(function: Function, processes: &[Process], krate: &Path) ->
     } = function;
     let never = function::never_returns(&item.sig.output);
     let expansion = Expansion {
-        door: quote!(#krate::__private),
+        door,
         test: hidden("test"),
         names: (0..processes.len())
             .map(|index| hidden(&format!("process_{index}")))

@@ -62,7 +62,7 @@ impl Expansion {
     fn locked(&self, processes: &[Process]) -> Option<TokenStream> {
         let (test, held) = (&self.test, hidden("_locks"));
         let wanted = processes.iter().filter_map(|process| {
-            let (path, lock) = (&process.source, process.options.lock.as_ref()?);
+            let (path, lock) = (&process.source, process.options.value("lock")?);
             Some(quote!((&#path, #lock)))
         });
         let wanted: Vec<_> = wanted.collect();
@@ -82,7 +82,7 @@ impl Expansion {
         }
         let earlier = processes[..index].iter().zip(&self.names);
         let bound = earlier.fold(quote!(#name), |inner, (earlier, source)| {
-            let Some(bind) = &earlier.options.bind else {
+            let Some(bind) = earlier.options.value("bind") else {
                 return inner;
             };
             let bind = bind.to_string();

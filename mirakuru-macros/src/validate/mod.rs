@@ -1,35 +1,53 @@
 //! Validate: from what is written to what is meant. Every mistake is told at the key or the value
 //! that it is in; one that only follows from another is held back.
 
+mod literals;
 mod values;
 
-use proc_macro2::Span;
+use proc_macro2::{Span, TokenStream};
+use quote::quote;
 use syn::{Expr, ExprLit, Ident, Lit, LitStr};
 
 use crate::args::{Args, Mistakes, Value, Written};
 use crate::check;
-use crate::model::{Kind, OPTIONS, Options, Process, Scope};
+use crate::model::{Kind, Options, Process};
+use crate::options::{self, OPTIONS, Row, Scope, Shape};
+use crate::placeholder;
 
-use values::{literal, literals};
+use literals::literal;
+
+/// Returns the path of the runtime's hidden module, in the crate that the user names by `crate = …`.
+pub(crate) fn door(attributes: &[Args]) -> TokenStream {
+    let mut options = attributes.iter().flat_map(|args| &args.options);
+    let named = options.find(|written| written.key == "crate");
+    if let Some(Value::Expr(path)) = named.map(|written| &written.value) {
+        quote!(#path::__private)
+    } else {
+        quote!(::mirakuru::__private)
+    }
+}
 
 /// One attribute's process; `parameters` are the function's, and `bindings` those of the attributes
 /// before it, to which its own is added.
 pub(crate) fn process(
     args: Args,
+    door: &TokenStream,
     parameters: &[String],
     bindings: &mut Vec<String>,
     mistakes: &mut Mistakes,
 ) -> Option<Process> {
     let mut reader = Reader {
+        door,
         parameters,
         bindings,
         mistakes,
-        kind: None,
+        started: None,
+        written: Vec::new(),
         incomplete: args.incomplete,
         shell: shell_of(&args.options),
+        env_names_port: false,
         options: Options::default(),
     };
-    let mut seen: Vec<String> = Vec::new();
     // The kind first: what the other options mean depends on it.
     let (kinds, options): (Vec<_>, Vec<_>) = args
         .options
@@ -39,15 +57,7 @@ pub(crate) fn process(
         reader.kind(written);
     }
     for written in options {
-        let name = written.key.to_string();
-        if seen.contains(&name) {
-            let message = format!("`{name}` is given twice: keep one of them");
-            reader.mistakes.at(written.key.span(), message);
-            reader.incomplete = true;
-        } else {
-            seen.push(name);
-            reader.option(written);
-        }
+        reader.option(written);
     }
     reader.finish(args.span)
 }
@@ -61,31 +71,40 @@ fn shell_of(options: &[Written]) -> bool {
 }
 
 struct Reader<'a> {
+    door: &'a TokenStream,
     parameters: &'a [String],
     bindings: &'a mut Vec<String>,
     mistakes: &'a mut Mistakes,
-    kind: Option<(Kind, Ident, Expr)>,
-    /// Something is missing as it was a mistake, which was told.
+    started: Option<Started>,
+    /// The names of the options so far, whatever their values are.
+    written: Vec<String>,
+    /// An option was dropped because of its mistake, so nothing may be reported as missing.
     incomplete: bool,
     shell: bool,
+    /// A value of `env` may name `{port}`.
+    env_names_port: bool,
     options: Options,
 }
 
+/// The option that says which process to start.
+struct Started {
+    kind: Kind,
+    key: Ident,
+    source: Expr,
+}
+
 impl Reader<'_> {
-    fn kind(&mut self, written: Written) {
-        let Some(kind) = Kind::named(&written.key.to_string()) else {
+    fn kind(&mut self, Written { key, value }: Written) {
+        let (Some(kind), Value::Expr(source)) = (Kind::named(&key.to_string()), value) else {
             return;
         };
-        let Value::Expr(source) = written.value else {
-            return;
-        };
-        if let Some((first, ..)) = &self.kind {
+        if let Some(first) = &self.started {
             let message = format!(
                 "an attribute starts one process: it is `{}` already, so write another `#[with_process({} = …)]`",
-                first.name(),
+                first.kind.name(),
                 kind.name()
             );
-            self.mistakes.at(written.key.span(), message);
+            self.mistakes.at(key.span(), message);
             return;
         }
         match kind {
@@ -93,98 +112,55 @@ impl Reader<'_> {
             Kind::Executor => self.no_literal(&source),
             _ => self.command(&source),
         }
-        self.kind = Some((kind, written.key, source));
+        self.started = Some(Started { kind, key, source });
     }
 
     fn option(&mut self, written: Written) {
         let name = written.key.to_string();
-        let Some((_, scope)) = OPTIONS.iter().find(|(known, _)| *known == name) else {
-            self.unknown(&written.key);
-            return;
+        let refusal = if self.written.contains(&name) {
+            format!("`{name}` is given twice: keep one of them")
+        } else {
+            self.written.push(name.clone());
+            match options::find(&name) {
+                None => unknown(&name),
+                Some(row) if self.includes(row.scope) => return self.take(row, written.value),
+                Some(row) => match row.scope {
+                    Scope::One(only) => format!("`{name}` is an option of `{}`", only.name()),
+                    _ => format!("`{name}` belongs where the shared fixture is made"),
+                },
+            }
         };
-        let kind = self.kind.as_ref().map(|(kind, ..)| *kind);
-        let fits = match (scope, kind) {
-            (Scope::Every, _) | (_, None) => true,
-            (Scope::EveryNew, Some(kind)) => kind != Kind::Shared,
-            (Scope::One(only), Some(kind)) => *only == kind,
-        };
-        if !fits {
-            let message = match scope {
-                Scope::One(only) => {
-                    format!("`{name}` is an option of `{}`", only.name())
-                }
-                _ => format!("`{name}` belongs where the shared fixture is made"),
-            };
-            self.mistakes.at(written.key.span(), message);
-            self.incomplete = true;
-            return;
-        }
-        self.take(&name, written);
-    }
-
-    fn unknown(&mut self, key: &Ident) {
-        let known = OPTIONS
-            .iter()
-            .map(|(name, _)| *name)
-            .chain(Kind::ALL.iter().map(|(name, _)| *name));
-        let guess = check::guess(&key.to_string(), known, |name| format!("`{name}`"));
-        self.mistakes
-            .at(key.span(), format!("there is no option `{key}`{guess}"));
+        self.mistakes.at(written.key.span(), refusal);
         self.incomplete = true;
     }
 
-    fn take(&mut self, name: &str, written: Written) {
-        let expr = match written.value {
-            Value::Map(pairs) => return self.take_map(name, pairs),
-            Value::Expr(expr) => expr,
-        };
-        match name {
-            "port" => self.options.port = Some(self.port(expr)),
-            "host" => self.options.host = Some(self.filled(expr)),
-            "url" => {
-                self.text(&expr);
-                self.options.url = Some(self.string(expr, check::url));
+    fn includes(&self, scope: Scope) -> bool {
+        let started = self.started.as_ref();
+        started.is_none_or(|started| scope.includes(started.kind))
+    }
+
+    fn take(&mut self, row: &'static Row, value: Value) {
+        match (row.shape, value) {
+            (Shape::Map(map), Value::Map(pairs)) => {
+                for value in self.pairs(map, &pairs) {
+                    self.options.add(row, value);
+                }
             }
-            "status" => self.options.status = Some(self.status(expr)),
-            "method" => {
-                let method = self.string(expr, |text| check::token("HTTP method", text));
-                self.options.method = Some(method);
-            }
-            "banner" => self.options.banner = Some(self.string(expr, check::regex)),
-            "stream" => self.options.stream = self.choice(expr, &["stdout", "stderr", "both"]),
-            "socket" => self.options.socket = Some(self.filled(expr)),
-            "filename" => self.options.filename = Some(self.filled(expr)),
-            "lock" => self.options.lock = Some(self.truth(expr)),
-            "cwd" => self.options.cwd = Some(self.filled(expr)),
-            "shell" => self.options.shell = Some(self.truth(expr)),
-            "timeout" => self.options.timeout = self.time(expr),
-            "stop_timeout" => self.options.stop_timeout = self.time(expr),
-            "poll_interval" => self.options.poll_interval = self.time(expr),
-            "stop_signal" => self.options.stop_signal = self.signal(expr),
-            "kill_signal" => self.options.kill_signal = self.signal(expr),
-            "expected_returncode" => self.options.expected_returncode = Some(self.number(expr)),
-            "user" => self.options.user = Some(self.user(expr)),
-            "on_conflict" => {
-                self.options.on_conflict = self.choice(expr, &["fail", "wait", "reuse"]);
-            }
-            "name" => self.options.name = Some(self.string(expr, |_| Ok(()))),
-            "bind" => self.bind(&expr),
-            "crate" => match expr {
-                Expr::Path(path) => self.options.krate = Some(path.path),
-                _ => self
-                    .mistakes
-                    .on(expr, "write the path of the crate: `crate = my_name_of_it`"),
+            (shape, Value::Expr(expr)) => match self.checked(shape, &expr) {
+                Ok(value) => self.options.add(row, value),
+                Err(mistake) => self.mistakes.on(expr, mistake),
             },
-            _ => {}
+            // The parser reads braces for a map alone.
+            (_, Value::Map(_)) => {}
         }
     }
 
     fn finish(mut self, span: Span) -> Option<Process> {
         // Whatever else is wrong: later attributes may name it.
-        if let Some(bind) = &self.options.bind {
+        if let Some(bind) = self.options.value("bind") {
             self.bindings.push(bind.to_string());
         }
-        let Some((kind, key, source)) = self.kind.take() else {
+        let Some(started) = self.started.take() else {
             if !self.incomplete {
                 let kinds: Vec<_> = Kind::ALL
                     .iter()
@@ -199,49 +175,64 @@ impl Reader<'_> {
             return None;
         };
         if !self.incomplete {
-            self.required(kind, &key, &source);
+            if let Some(missing) = self.missing(&started) {
+                self.mistakes.at(started.key.span(), missing);
+            }
         }
         Some(Process {
-            kind,
-            source,
-            span: key.span(),
+            kind: started.kind,
+            source: started.source,
+            span: started.key.span(),
             options: self.options,
         })
     }
 
-    fn required(&mut self, kind: Kind, key: &Ident, source: &Expr) {
-        let options = &self.options;
-        let missing = match kind {
-            Kind::Output if options.banner.is_none() => {
-                "`output` needs `banner = \"…\"`, a regular expression for the line that says it is ready"
-            }
-            Kind::Http if options.url.is_none() => {
-                "`http` needs `url = \"http://127.0.0.1:{port}/…\"`, which answers once it is ready"
-            }
-            Kind::Unix if options.socket.is_none() => {
-                "`unix` needs `socket = \"…\"`; `\"{socket}\"` is one in the private directory"
-            }
-            Kind::Pid if options.filename.is_none() => {
-                "`pid` needs `filename = \"…\"`; `\"{pidfile}\"` is one in the private directory"
-            }
-            Kind::Tcp if options.port.is_none() && !may_name_port(source, &options.env) => {
-                "`tcp` needs `port = …`, or `{port}` in the command for a free one"
-            }
-            _ => return,
+    /// Says which option the process cannot do without, if the user did not write it.
+    fn missing(&self, started: &Started) -> Option<&'static str> {
+        let (option, message) = match started.kind {
+            Kind::Output => (
+                "banner",
+                "`output` needs `banner = \"…\"`, a regular expression for the line that says it is ready",
+            ),
+            Kind::Http => (
+                "url",
+                "`http` needs `url = \"http://127.0.0.1:{port}/…\"`, which answers once it is ready",
+            ),
+            Kind::Unix => (
+                "socket",
+                "`unix` needs `socket = \"…\"`; `\"{socket}\"` is one in the private directory",
+            ),
+            Kind::Pid => (
+                "filename",
+                "`pid` needs `filename = \"…\"`; `\"{pidfile}\"` is one in the private directory",
+            ),
+            Kind::Tcp if !self.env_names_port && !may_name_port(&started.source) => (
+                "port",
+                "`tcp` needs `port = …`, or `{port}` in the command for a free one",
+            ),
+            Kind::Simple | Kind::Tcp | Kind::Executor | Kind::Shared => return None,
         };
-        self.mistakes.at(key.span(), missing);
+        let is_written = self.written.iter().any(|written| written == option);
+        (!is_written).then_some(message)
     }
 }
 
+fn unknown(key: &str) -> String {
+    let options = OPTIONS.iter().map(|row| row.name);
+    let known = options.chain(Kind::ALL.iter().map(|(name, _)| *name));
+    let guess = check::guess(key, known, |name| format!("`{name}`"));
+    format!("there is no option `{key}`{guess}")
+}
+
 /// Whether `{port}` stands in it, as far as can be seen; a name that is none may be meant so.
-fn may_name_port(source: &Expr, env: &[(LitStr, Expr)]) -> bool {
-    let names = |expr: &Expr| {
-        let unseen = !matches!(expr, Expr::Lit(_) | Expr::Array(_));
-        unseen
-            || literals(expr)
-                .iter()
-                .any(|text| check::may_name_port(&text.value()))
-            || matches!(expr, Expr::Array(array) if array.elems.iter().any(|one| literal(one).is_none()))
-    };
-    names(source) || env.iter().any(|(_, value)| names(value))
+fn may_name_port(expr: &Expr) -> bool {
+    let names = |text: &LitStr| placeholder::may_name_port(&text.value());
+    match expr {
+        Expr::Lit(_) => literal(expr).is_some_and(names),
+        Expr::Array(array) => array
+            .elems
+            .iter()
+            .any(|word| literal(word).is_none_or(names)),
+        _ => true,
+    }
 }

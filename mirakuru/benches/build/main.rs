@@ -1,8 +1,9 @@
 //! What mirakuru costs to build: `cargo bench -p mirakuru --bench build`.
 //!
-//! Prints two Markdown tables: the time that `cargo check` takes for a file of 200 annotated tests, beside
-//! the same tests written by hand; and, with `-- --clean`, the number of crates and the time of a
-//! clean build, beside testcontainers'.
+//! Prints Markdown tables: the time that `cargo check` takes for a file of 200 annotated tests, next to
+//! the same tests written by hand; the time that an edit of a file of 20 tests takes until it can run, and
+//! the size of that test binary; and, with `-- --clean`, the number of crates and the time of a clean build,
+//! next to that of testcontainers.
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -15,11 +16,14 @@ use std::time::{Duration, Instant};
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
 const TESTS: usize = 200;
+const EDITED: usize = 20;
 const ROUNDS: usize = 9;
 
 fn main() -> Outcome<()> {
     let clean = std::env::args().any(|arg| arg == "--clean");
     check()?;
+    println!();
+    edits()?;
     if clean {
         println!();
         clean_builds()?;
@@ -93,6 +97,60 @@ fn check() -> Outcome<()> {
     println!("| the same written by hand | {by_hand:.0} ms |");
     println!("| tests that do nothing | {empty:.0} ms |");
     println!("| the attribute adds, to each test | {each:.2} ms |");
+    Ok(())
+}
+
+/// The loop of a user who edits a line of a test and runs it: compiling and linking, without the run.
+fn edits() -> Outcome<()> {
+    let without_http = ", default-features = false, features = [\"macros\"]";
+    let without_debug = "\n[profile.dev.package.\"*\"]\ndebug = 0";
+    let rows = [
+        (
+            "tests that do nothing",
+            mirakuru(""),
+            empty as fn(usize) -> String,
+        ),
+        ("annotated tests", mirakuru(""), annotated),
+        ("… without `http`", mirakuru(without_http), annotated),
+        (
+            "… without debug information of dependencies",
+            mirakuru("") + without_debug,
+            annotated,
+        ),
+    ];
+    println!(
+        "| one line edited in {EDITED} tests | until they can run (median of {ROUNDS}) | test binary |"
+    );
+    println!("|---|---|---|");
+    for (name, dependency, test) in rows {
+        let project = Project::with(&dependency)?;
+        let mut times = Vec::new();
+        let mut binary = String::new();
+        for round in 0..=ROUNDS {
+            let mut text = format!(
+                "const ROUND: usize = {round};\n#[test]\nfn round() {{ assert!(ROUND < 100); }}\n"
+            );
+            (1..EDITED).for_each(|index| text += &test(index));
+            fs::write(project.path().join("tests/edited.rs"), text)?;
+            let build = [
+                "test",
+                "--no-run",
+                "--test",
+                "edited",
+                "--message-format=json",
+            ];
+            let (took, messages) = project.cargo(&build)?;
+            let mut paths = messages.split("\"executable\":\"").skip(1);
+            let path = paths.next().and_then(|rest| rest.split('"').next());
+            path.unwrap_or_default().clone_into(&mut binary);
+            // The first one builds the dependencies.
+            if round > 0 {
+                times.push(took);
+            }
+        }
+        let megabytes = fs::metadata(&binary)?.len() / 1_000_000;
+        println!("| {name} | {:.0} ms | {megabytes} MB |", median(times));
+    }
     Ok(())
 }
 

@@ -12,7 +12,7 @@ mod table;
 
 use std::time::Duration;
 
-use measure::{Delays, Outcome};
+use measure::{Delays, Outcome, Pair, Port};
 use service::Kind;
 use table::{Bound, Table};
 
@@ -67,9 +67,12 @@ fn main() -> Outcome<()> {
 }
 
 fn measure_spawn(table: &mut Table, rounds: &Rounds) -> Outcome<()> {
-    let small = measure::first_instruction(rounds.spawn)?;
+    let bound = Bound::OverTheLoop(1.6);
+    let small = measure::first_instruction(Kind::Silent, rounds.spawn)?;
     let name = "call to the service's first instruction";
-    table.pair(name, "first instruction", &small, Bound::OverTheLoop(2.5));
+    table.pair(name, "first instruction", &small, bound);
+    let http = measure::first_instruction(Kind::Http, rounds.spawn)?;
+    table.pair("… of an HTTP executor", "", &http, bound);
     let again = measure::first_instruction_again(rounds.spawn)?;
     table.pair("… of a restart", "", &again, Bound::OverTheLoop(1.0));
     Ok(())
@@ -77,7 +80,7 @@ fn measure_spawn(table: &mut Table, rounds: &Rounds) -> Outcome<()> {
 
 fn measure_all(table: &mut Table, rounds: &Rounds) -> Outcome<()> {
     let mut delays = Delays::new();
-    let mut stops = measure::Pair::default();
+    let (mut fixed, mut others) = (Pair::default(), Pair::default());
     for kind in Kind::READY {
         let within = match kind {
             Kind::Tcp => 1.0,
@@ -85,23 +88,29 @@ fn measure_all(table: &mut Table, rounds: &Rounds) -> Outcome<()> {
             Kind::Http => 1.5,
             _ => 0.3,
         };
-        let (ready, stop) = measure::ready_and_stop(kind, rounds.ready, &mut delays)?;
+        let (ready, stop) = measure::ready_and_stop(kind, Port::Fixed, rounds.ready, &mut delays)?;
         table.pair(
             format!("ready latency, {}", kind.name()),
             kind.name(),
             &ready,
             Bound::OverTheLoop(within),
         );
-        stops.mirakuru.extend(stop.mirakuru);
-        stops.bare.extend(stop.bare);
+        match kind {
+            Kind::Tcp | Kind::Http => fixed.extend(stop),
+            _ => others.extend(stop),
+        }
     }
-    table.pair("stop latency", "stop", &stops, Bound::OverTheLoop(1.0));
+    let (_, free) = measure::ready_and_stop(Kind::Tcp, Port::Free, rounds.ready, &mut delays)?;
+    let bound = Bound::OverTheLoop(0.6);
+    table.pair("stop latency, no port", "stop", &others, bound);
+    table.pair("stop latency, free port", "", &free, bound);
+    table.pair("stop latency, fixed port", "", &fixed, bound);
 
     let ballast = vec![1_u8; 1 << 30];
-    let large = measure::first_instruction(rounds.spawn)?;
+    let large = measure::first_instruction(Kind::Silent, rounds.spawn)?;
     drop(std::hint::black_box(ballast));
-    let name = "the same with 1 GB resident";
-    table.pair(name, "", &large, Bound::OverTheLoop(2.5));
+    let bound = Bound::OverTheLoop(1.6);
+    table.pair("the same with 1 GB resident", "", &large, bound);
 
     let takes = Duration::from_secs(2);
     let waits = measure::processor_time(takes, rounds.waits)?;

@@ -26,6 +26,13 @@ pub(crate) struct Pair {
     pub(crate) bare: Vec<f64>,
 }
 
+impl Pair {
+    pub(crate) fn extend(&mut self, other: Self) {
+        self.mirakuru.extend(other.mirakuru);
+        self.bare.extend(other.bare);
+    }
+}
+
 /// The delays before a service is ready: the same ones in every run.
 pub(crate) struct Delays(u64);
 
@@ -68,8 +75,20 @@ pub(crate) fn free_ports(count: usize) -> io::Result<Vec<u16>> {
         .collect()
 }
 
-fn executor(order: &Order) -> io::Result<AnyExecutor> {
-    let words = order.words()?;
+/// How the executor gets the port of a service.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Port {
+    Fixed,
+    /// By `{port}`.
+    Free,
+}
+
+fn executor(order: &Order, port: Port) -> io::Result<AnyExecutor> {
+    let mut words = order.words()?;
+    if port == Port::Free {
+        "{port}".clone_into(&mut words[Order::PORT_WORD]);
+        return Ok(TcpExecutor::new(words, "127.0.0.1", 0).boxed());
+    }
     Ok(match order.kind {
         Kind::Tcp => TcpExecutor::new(words, "127.0.0.1", order.port).boxed(),
         Kind::UnixSocket => UnixSocketExecutor::new(words, order.path()).boxed(),
@@ -88,6 +107,7 @@ fn order(kind: Kind, delay: Duration) -> io::Result<Order> {
 /// was about to die.
 pub(crate) fn ready_and_stop(
     kind: Kind,
+    port: Port,
     rounds: usize,
     delays: &mut Delays,
 ) -> Outcome<(Pair, Pair)> {
@@ -96,7 +116,7 @@ pub(crate) fn ready_and_stop(
         let delay = delays.draw();
 
         let service = order(kind, delay)?;
-        let executor = executor(&service)?;
+        let executor = executor(&service, port)?;
         executor.start()?;
         let returned = now();
         ready
@@ -118,18 +138,18 @@ pub(crate) fn ready_and_stop(
 }
 
 /// From the call to the service's first instruction.
-pub(crate) fn first_instruction(rounds: usize) -> Outcome<Pair> {
+pub(crate) fn first_instruction(kind: Kind, rounds: usize) -> Outcome<Pair> {
     let mut pair = Pair::default();
     for _ in 0..rounds {
-        let service = Order::new(Kind::Silent, Duration::ZERO, 0)?;
-        let executor = executor(&service)?;
+        let service = order(kind, Duration::ZERO)?;
+        let executor = executor(&service, Port::Fixed)?;
         let called = now();
         executor.start()?;
         pair.mirakuru.push(ms(called, service.stamp(Stamp::Begun)?));
         service.stamp(Stamp::Ready)?;
         executor.stop()?;
 
-        let service = Order::new(Kind::Silent, Duration::ZERO, 0)?;
+        let service = order(kind, Duration::ZERO)?;
         let called = now();
         let (mut bare, _) = Bare::start(&service)?;
         pair.bare.push(ms(called, service.stamp(Stamp::Begun)?));
@@ -143,7 +163,7 @@ pub(crate) fn first_instruction(rounds: usize) -> Outcome<Pair> {
 pub(crate) fn first_instruction_again(rounds: usize) -> Outcome<Pair> {
     let mut pair = Pair::default();
     let service = Order::new(Kind::Silent, Duration::ZERO, 0)?;
-    let executor = executor(&service)?;
+    let executor = executor(&service, Port::Fixed)?;
     executor.start()?;
     for _ in 0..rounds {
         executor.stop()?;
@@ -186,7 +206,7 @@ pub(crate) fn processor_time(delay: Duration, rounds: usize) -> Outcome<Pair> {
 /// The processor time of one start each, with mirakuru and with the loop.
 fn start_time(delay: Duration) -> Outcome<(f64, f64)> {
     let service = order(Kind::Tcp, delay)?;
-    let executor = executor(&service)?;
+    let executor = executor(&service, Port::Fixed)?;
     let before = own_time()?;
     executor.start()?;
     let spent = own_time()? - before + supervisor_time(&executor)?;
@@ -228,7 +248,7 @@ pub(crate) fn many_at_once(
         };
 
         let (last, stopping) = together(&orders()?, |service, gate| {
-            let executor = executor(service)?;
+            let executor = executor(service, Port::Fixed)?;
             gate.wait();
             let started = executor.start();
             let returned = now();
@@ -283,7 +303,7 @@ fn together(
 /// The memory of one supervisor in megabytes: resident, and its share of what it shares (PSS).
 pub(crate) fn supervisor_memory() -> Outcome<(f64, f64)> {
     let service = order(Kind::Output, Duration::ZERO)?;
-    let executor = executor(&service)?;
+    let executor = executor(&service, Port::Fixed)?;
     executor.start()?;
     let rollup = supervisor_file(&executor, "smaps_rollup")?;
     let megabytes = |name| Ok::<_, Box<dyn Error + Send + Sync>>(field(&rollup, name)? / 1024.0);

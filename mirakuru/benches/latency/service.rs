@@ -109,6 +109,9 @@ impl Order {
         self.directory.path()
     }
 
+    /// The place of the port in the words.
+    pub(crate) const PORT_WORD: usize = 4;
+
     pub(crate) fn words(&self) -> io::Result<Vec<String>> {
         Ok(vec![
             std::env::current_exe()?.display().to_string(),

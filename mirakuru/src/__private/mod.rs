@@ -1,4 +1,4 @@
-//! What the attribute's expansion calls, and nobody else: no part of the public API.
+//! The functions that the attribute's expansion calls. They are not part of the public API.
 //!
 //! One order for every ending of a test: the body runs under `catch_unwind`, then the processes stop,
 //! the last one first; then, if the test failed, what they printed is shown from the test's own
@@ -18,7 +18,7 @@ pub use ::core;
 pub use crate as api;
 
 pub use body::{ByCode, ByNothing, ByResult, Outcome, Verdict, catch, catch_async, never};
-pub use process::{Given, Lent, Lockable, Ported, Process, bound, prepared};
+pub use process::{Given, Lent, Lockable, Part, Process, ToLock, bound, prepared};
 pub use values::{Time, duration, signal, text};
 
 use crate::error::Result;
@@ -37,7 +37,7 @@ pub struct Test {
     pub judged: bool,
 }
 
-/// Whether the test is to panic.
+/// Whether the test should panic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Panics {
     Never,
@@ -47,8 +47,8 @@ pub enum Panics {
 }
 
 impl Test {
-    /// What came of making an executor, in a test that is to panic: a panic of what the user wrote is not
-    /// the one.
+    /// Returns the executor that was made in a test that should panic. A panic of the user's expression is
+    /// not the expected one.
     #[must_use]
     pub fn made<E>(&self, caught: Outcome<E>) -> Option<E> {
         self.settle(&[], caught.map(Ok))
@@ -57,7 +57,7 @@ impl Test {
     /// Takes all fixed ports together and in one order, so that no two tests wait for each other.
     #[must_use]
     #[track_caller]
-    pub fn reserve(&self, processes: &[&dyn Ported]) -> Option<()> {
+    pub fn reserve(&self, processes: &[&dyn Process]) -> Option<()> {
         self.settle(&[], catch(|| reserve_all(processes)))
     }
 
@@ -71,9 +71,9 @@ impl Test {
     ) -> Option<Vec<Box<dyn Any + Send>>> {
         let locks = catch(|| {
             let wanted = shared().into_iter().filter(|(_, wanted)| *wanted);
-            let mut wanted: Vec<_> = wanted.collect();
-            wanted.sort_by_key(|(shared, _)| shared.rank());
-            wanted.iter().map(|(shared, _)| shared.lock()).collect()
+            let mut wanted: Vec<_> = wanted.map(|(shared, _)| shared.to_lock()).collect();
+            wanted.sort_by_key(ToLock::rank);
+            wanted.iter().map(ToLock::lock).collect()
         });
         self.settle(&[], locks)
     }
@@ -98,31 +98,35 @@ impl Test {
         self.settle(before, catch(|| shared().get().map(Lent::of)))
     }
 
-    /// A step of the set-up. Where it failed, those before it stop first, as at every end; then the test
-    /// fails: by a panic, and one that is to panic by none, as nothing that goes wrong ahead of its body
-    /// is the panic that is waited for.
+    /// Returns the value of a step of the set-up. If the step failed, the processes before it stop first, as at
+    /// every end, and then the test fails. A test that should panic fails by a return: a mistake before its
+    /// body is not the expected panic.
     #[track_caller]
     fn settle<T>(&self, before: &[&dyn Process], step: Outcome<Result<T>>) -> Option<T> {
-        let why = match step {
+        match step {
             Ok(Ok(value)) => return Some(value),
-            Ok(Err(error)) => Ok(error.to_string()),
-            Err(panic) => Err(panic),
-        };
+            Ok(Err(error)) => self.fail(before, Ok(error.to_string())),
+            Err(panic) => self.fail(before, Err(panic)),
+        }
+        None
+    }
+
+    #[track_caller]
+    fn fail(&self, before: &[&dyn Process], why: Outcome<String>) {
         tell(&self.stop(before, true));
         match why {
             Ok(error) if self.panics == Panics::Never => panic!("{error}"),
             Err(panic) if self.panics == Panics::Never => resume_unwind(panic),
             Ok(error) => tell(&error),
-            // The hook has told of it.
+            // The hook has shown the panic.
             Err(_) => tell(
                 "it panicked ahead of the test's body, which is not the panic that is waited for",
             ),
         }
-        None
     }
 
-    /// The end of the test: its value, or its panic goes on. `None` is a test that is to panic, and did,
-    /// and one of whose stops failed: it does not panic any more, so that it fails.
+    /// Ends the test: returns its value, or resumes its panic. Returns `None` for a test that should panic and
+    /// did, if a stop failed: without a panic the test fails.
     ///
     /// # Panics
     ///
@@ -135,28 +139,36 @@ impl Test {
         caught: thread::Result<T>,
         says_so: impl FnOnce(&T) -> bool,
     ) -> Option<T> {
+        let (value, panic) = match caught {
+            Ok(value) => (Some(value), None),
+            Err(panic) => (None, Some(panic)),
+        };
+        // An `Err` that the harness compares may be the right one.
+        let says_so = !self.judged && value.as_ref().is_some_and(says_so);
+        self.finish(processes, says_so, panic);
+        value
+    }
+
+    #[track_caller]
+    fn finish(
+        &self,
+        processes: &[&dyn Process],
+        says_so: bool,
+        panic: Option<Box<dyn Any + Send>>,
+    ) {
         let is_to_panic = self.panics != Panics::Never;
-        let failed = match &caught {
-            // An `Err` that the harness compares may be the right one.
-            Ok(value) => is_to_panic || (!self.judged && says_so(value)),
-            Err(panic) => !self.expects(panic),
+        let failed = match &panic {
+            None => is_to_panic || says_so,
+            Some(panic) => !self.expects(panic),
         };
         let errors = self.stop(processes, failed);
-        match caught {
-            Ok(_) if !errors.is_empty() && !is_to_panic && !failed => {
-                panic!("{errors}")
-            }
-            Ok(value) => {
+        match panic {
+            None if !errors.is_empty() && !is_to_panic && !failed => panic!("{errors}"),
+            Some(panic) if failed || errors.is_empty() => {
                 tell(&errors);
-                Some(value)
+                resume_unwind(panic)
             }
-            Err(panic) => {
-                tell(&errors);
-                if failed || errors.is_empty() {
-                    resume_unwind(panic);
-                }
-                None
-            }
+            _ => tell(&errors),
         }
     }
 
@@ -174,21 +186,19 @@ impl Test {
 
     /// Stops them all, and shows what they printed where the test failed. Gives the errors as one text.
     fn stop(&self, processes: &[&dyn Process], failed: bool) -> String {
-        let were_running: Vec<_> = processes.iter().map(|process| process.runs()).collect();
+        let parts: Vec<_> = processes.iter().map(|process| process.part()).collect();
+        let were_running: Vec<_> = parts.iter().map(Part::runs).collect();
         if failed {
-            for process in processes {
-                process.keep();
-            }
+            parts.iter().for_each(Part::keep);
         }
-        let ended = processes.iter().rev().map(|process| process.end());
+        let ended = parts.iter().rev().map(Part::end);
         let errors: Vec<_> = ended
             .filter_map(|ended| ended.err().map(|error| error.to_string()))
             .collect();
         if failed {
-            let stories: Vec<_> = processes
-                .iter()
-                .zip(were_running)
-                .filter_map(|(process, was_running)| process.story(was_running))
+            let told = parts.iter().zip(were_running);
+            let stories: Vec<_> = told
+                .filter_map(|(part, was_running)| part.story(was_running))
                 .collect();
             if !stories.is_empty() {
                 let (module, name) = self.path;
@@ -202,7 +212,7 @@ impl Test {
     }
 }
 
-/// Where a step of a test that is not to panic gave nothing: it has panicked before.
+/// Marks code that is never reached: a step that fails in a test that should not panic has panicked.
 ///
 /// # Panics
 ///
@@ -217,11 +227,11 @@ fn tell(text: &str) {
     }
 }
 
-fn reserve_all(processes: &[&dyn Ported]) -> Result<()> {
-    let mut fixed: Vec<_> = processes
-        .iter()
-        .filter_map(|process| Some((process.fixed_port()?, process)))
+fn reserve_all(processes: &[&dyn Process]) -> Result<()> {
+    let parts = processes.iter().map(|process| process.part());
+    let mut fixed: Vec<_> = parts
+        .filter_map(|part| Some((part.fixed_port()?, part)))
         .collect();
     fixed.sort_by_key(|(port, _)| *port);
-    fixed.iter().try_for_each(|(_, process)| process.reserve())
+    fixed.iter().try_for_each(|(_, part)| part.reserve())
 }

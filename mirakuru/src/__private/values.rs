@@ -48,3 +48,24 @@ pub fn text(value: impl Into<String>) -> String {
 pub fn signal(name: &str) -> Signal {
     Signal::named(name).unwrap_or(Signal::from_raw(0))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_are_those_of_a_literal() {
+        for (literal, seconds, nanos) in include!("../../../tests/rules/seconds.rs") {
+            let written = literal.replace('_', "");
+            let whole = written.strip_prefix("0x").map_or_else(
+                || written.parse::<u64>().ok(),
+                |digits| u64::from_str_radix(digits, 16).ok(),
+            );
+            let found = match whole {
+                Some(whole) => duration(whole),
+                None => duration(written.parse::<f64>().unwrap()),
+            };
+            assert_eq!(found, Duration::new(seconds, nanos), "{literal}");
+        }
+    }
+}

@@ -1,7 +1,10 @@
-//! A command as written: one string that is split into words as a shell would, or the words.
+//! A command: one string that is split into words as a shell would, or the words.
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
+use std::sync::Arc;
+
+use super::placeholder::Template;
 
 /// A command: a string, split into words as a POSIX shell would (quotes and backslashes, no
 /// expansion), or a list of words that are taken as they are.
@@ -24,7 +27,7 @@ enum Written {
 
 impl CommandLine {
     /// The words, or what is wrong with the quoting.
-    pub(crate) fn words(&self) -> Result<Vec<OsString>, String> {
+    fn words(&self) -> Result<Vec<OsString>, String> {
         match &self.0 {
             Written::Words(words) => Ok(words.clone()),
             Written::Text(text) => shell_words::split(text)
@@ -34,24 +37,72 @@ impl CommandLine {
     }
 
     /// The text that a shell is given: as written, or the words quoted.
-    pub(crate) fn shell_text(&self) -> String {
+    fn shell_text(&self) -> String {
         match &self.0 {
             Written::Text(text) => text.clone(),
             Written::Words(words) => quote(words),
         }
     }
+}
 
-    /// The whole command for people; never fails.
-    pub(crate) fn display(&self) -> String {
-        match self.words() {
-            Ok(words) => quote(&words),
-            Err(_) => self.shell_text(),
+/// A command cut into words, and these at their placeholders: once, when the executor is made.
+#[derive(Debug)]
+pub(crate) struct Command {
+    /// As the user wrote it.
+    pub(crate) shown: Arc<Shown>,
+    /// The words, or what is wrong with the quoting.
+    pub(super) words: Result<Vec<Template>, String>,
+    /// The text that a shell is given.
+    pub(super) text: Template,
+}
+
+/// A command for people: what `command()` and `command_parts()` return, and what errors show.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Shown {
+    pub(crate) line: Arc<str>,
+    pub(crate) words: Vec<String>,
+}
+
+impl Shown {
+    pub(crate) fn of(words: &[OsString]) -> Self {
+        let text = words.iter().map(|word| word.to_string_lossy().into_owned());
+        Self {
+            line: quote(words).into(),
+            words: text.collect(),
         }
     }
 }
 
+impl From<CommandLine> for Command {
+    fn from(command: CommandLine) -> Self {
+        let words = command.words();
+        let shown = words.as_ref().map_or_else(
+            |_| {
+                let text = command.shell_text();
+                let line = text.as_str().into();
+                Shown {
+                    line,
+                    words: vec![text],
+                }
+            },
+            |words| Shown::of(words),
+        );
+        Self {
+            shown: Arc::new(shown),
+            words: words.map(|words| words.iter().map(Template::parse).collect()),
+            text: Template::parse(command.shell_text()),
+        }
+    }
+}
+
+impl Command {
+    pub(super) fn mentions(&self, name: &str) -> bool {
+        self.text.mentions(name)
+    }
+}
+
 /// Joins words to one line that a shell would split into the same words.
-pub(crate) fn quote(words: &[OsString]) -> String {
+fn quote(words: &[OsString]) -> String {
     shell_words::join(words.iter().map(|word| word.to_string_lossy()))
 }
 
@@ -151,12 +202,14 @@ mod tests {
             broken.words(),
             Err("a quote is opened and never closed".to_owned())
         );
-        assert_eq!(broken.display(), "echo 'open");
+        let shown = Arc::clone(&Command::from(broken).shown);
+        assert_eq!(*shown.line, *"echo 'open");
+        assert_eq!(shown.words, ["echo 'open"]);
     }
 
     #[test]
     fn words_are_quoted_so_that_they_split_the_same_again() {
-        let line = CommandLine::from(["echo", "it's", "a b", ""]).display();
-        assert_eq!(words(&*line), ["echo", "it's", "a b", ""]);
+        let command = Command::from(CommandLine::from(["echo", "it's", "a b", ""]));
+        assert_eq!(words(&*command.shown.line), ["echo", "it's", "a b", ""]);
     }
 }

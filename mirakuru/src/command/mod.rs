@@ -10,13 +10,13 @@ mod stdio;
 mod user;
 
 pub use line::CommandLine;
-pub(crate) use placeholder::{Place, uses};
+pub(crate) use line::{Command, Shown};
+pub(crate) use placeholder::{Place, Template};
 pub(crate) use prepare::{Prepared, prepare};
 pub(crate) use stdio::Opened;
 pub use stdio::Stdio;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
 
 use crate::limits::Resource;
 
@@ -24,13 +24,29 @@ use crate::limits::Resource;
 #[derive(Default)]
 pub(crate) struct Shape {
     pub(crate) shell: bool,
-    pub(crate) cwd: Option<PathBuf>,
+    pub(crate) cwd: Option<Template>,
     pub(crate) env: Vec<EnvChange>,
     pub(crate) user: Option<String>,
     pub(crate) umask: Option<u32>,
     pub(crate) nice: Option<i32>,
     pub(crate) rlimits: Vec<(Resource, u64, u64)>,
     pub(crate) streams: Streams,
+}
+
+impl Shape {
+    /// Whether a placeholder of this name stands in the command or in an option.
+    pub(crate) fn mentions(&self, command: &Command, name: &str) -> bool {
+        let env = self.env.iter().filter_map(|change| match change {
+            EnvChange::Set(_, value) => Some(value),
+            EnvChange::Remove(_) | EnvChange::Clear => None,
+        });
+        command.mentions(name)
+            || self
+                .cwd
+                .iter()
+                .chain(env)
+                .any(|template| template.mentions(name))
+    }
 }
 
 /// The three standard streams.
@@ -52,7 +68,7 @@ impl Default for Streams {
 
 /// One change to the inherited environment; they are applied in the order written.
 pub(crate) enum EnvChange {
-    Set(OsString, OsString),
+    Set(OsString, Template),
     Remove(OsString),
     Clear,
 }

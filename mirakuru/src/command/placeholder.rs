@@ -24,35 +24,41 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// The text with its placeholders filled in, or why one of them cannot be.
-    pub(crate) fn fill(&self, text: &str) -> Result<String, String> {
-        let mut filled = String::with_capacity(text.len());
-        for piece in pieces(text) {
+    /// Returns the text with its placeholders filled in, or what is wrong with one of them.
+    pub(crate) fn fill(&self, template: &Template) -> Result<OsString, String> {
+        self.fill_with_port(template, self.port)
+    }
+
+    /// Does the same with a port that the service reported itself.
+    pub(crate) fn fill_with_port(
+        &self,
+        template: &Template,
+        port: u16,
+    ) -> Result<OsString, String> {
+        let mut filled = OsString::new();
+        for piece in &template.0 {
             match piece {
-                Piece::Text(text) => filled.push_str(text),
-                Piece::Name(name) => filled.push_str(&self.value(name)?),
+                Piece::Text(text) => filled.push(text),
+                Piece::Name(name) if name == "port" => filled.push(port.to_string()),
+                Piece::Name(name) => filled.push(self.value(name)?),
             }
         }
         Ok(filled)
     }
 
-    /// The same for what need not be UTF-8; such text holds no placeholder.
-    pub(crate) fn fill_os(&self, text: &OsStr) -> Result<OsString, String> {
-        text.to_str().map_or_else(
-            || Ok(text.to_owned()),
-            |text| self.fill(text).map(Into::into),
-        )
+    pub(crate) fn fill_text(&self, text: &str) -> Result<String, String> {
+        let filled = self.fill(&Template::parse(text))?;
+        Ok(filled.to_string_lossy().into_owned())
     }
 
     pub(crate) fn fill_path(&self, path: &Path) -> Result<PathBuf, String> {
-        self.fill_os(path.as_os_str()).map(Into::into)
+        self.fill(&Template::parse(path)).map(Into::into)
     }
 
     fn value(&self, name: &str) -> Result<String, String> {
         let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
         match name {
             "host" => Some(self.host.clone()),
-            "port" => Some(self.port.to_string()),
             "tmpdir" => path(&self.tmpdir),
             "socket" => path(&self.socket),
             "pidfile" => path(&self.pidfile),
@@ -67,20 +73,34 @@ impl Place {
     }
 }
 
-/// Whether the text holds this placeholder.
-pub(crate) fn uses(text: &OsStr, name: &str) -> bool {
-    text.to_str()
-        .is_some_and(|text| pieces(text).any(|piece| piece == Piece::Name(name)))
+/// A text that is cut at its placeholders once, when the user writes it. Text that is not UTF-8 holds
+/// no placeholder.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Template(Vec<Piece>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Piece {
+    Text(OsString),
+    Name(String),
 }
 
-#[derive(Debug, PartialEq, Eq)]
-enum Piece<'a> {
-    Text(&'a str),
-    Name(&'a str),
+impl Template {
+    pub(crate) fn parse(text: impl AsRef<OsStr>) -> Self {
+        let text = text.as_ref();
+        Self(text.to_str().map_or_else(
+            || vec![Piece::Text(text.to_owned())],
+            |text| pieces(text).collect(),
+        ))
+    }
+
+    pub(crate) fn mentions(&self, name: &str) -> bool {
+        let is_name = |piece: &Piece| matches!(piece, Piece::Name(found) if found == name);
+        self.0.iter().any(is_name)
+    }
 }
 
 /// Cuts the text at its placeholders.
-fn pieces(text: &str) -> impl Iterator<Item = Piece<'_>> {
+fn pieces(text: &str) -> impl Iterator<Item = Piece> {
     let mut rest = text;
     let mut after_dollar = false;
     std::iter::from_fn(move || {
@@ -91,7 +111,7 @@ fn pieces(text: &str) -> impl Iterator<Item = Piece<'_>> {
         if open > 0 {
             let (before, tail) = rest.split_at(open);
             (rest, after_dollar) = (tail, before.ends_with('$'));
-            return Some(Piece::Text(before));
+            return Some(Piece::Text(before.into()));
         }
         let (piece, taken) = brace(rest, after_dollar);
         (rest, after_dollar) = (&rest[taken..], false);
@@ -100,21 +120,21 @@ fn pieces(text: &str) -> impl Iterator<Item = Piece<'_>> {
 }
 
 /// What stands at an opening brace, and how many bytes it takes.
-fn brace(rest: &str, after_dollar: bool) -> (Piece<'_>, usize) {
+fn brace(rest: &str, after_dollar: bool) -> (Piece, usize) {
     if let Some(name) = rest
         .strip_prefix("{{")
         .and_then(|tail| name_until(tail, "}}"))
     {
         let len = name.len();
         // `{name}` out of `{{name}}`: the text between the outer braces.
-        return (Piece::Text(&rest[1..len + 3]), len + 4);
+        return (Piece::Text(rest[1..len + 3].into()), len + 4);
     }
     match rest
         .strip_prefix('{')
         .and_then(|tail| name_until(tail, "}"))
     {
-        Some(name) if !after_dollar => (Piece::Name(name), name.len() + 2),
-        _ => (Piece::Text(&rest[..1]), 1),
+        Some(name) if !after_dollar => (Piece::Name(name.to_owned()), name.len() + 2),
+        _ => (Piece::Text(rest[..1].into()), 1),
     }
 }
 
@@ -147,7 +167,7 @@ mod tests {
     #[test]
     fn names_in_braces_are_filled_in() {
         assert_eq!(
-            place().fill("-h {host} -p {port} {tmpdir}/x").unwrap(),
+            place().fill_text("-h {host} -p {port} {tmpdir}/x").unwrap(),
             "-h 127.0.0.1 -p 6379 /t/x"
         );
     }
@@ -155,7 +175,7 @@ mod tests {
     #[test]
     fn doubled_braces_write_the_name_itself() {
         assert_eq!(
-            place().fill("{{port}} {{print}}").unwrap(),
+            place().fill_text("{{port}} {{print}}").unwrap(),
             "{port} {print}"
         );
     }
@@ -173,22 +193,48 @@ mod tests {
             "a{,b}",
             "é{é}",
         ] {
-            assert_eq!(place().fill(text).unwrap(), text);
+            assert_eq!(place().fill_text(text).unwrap(), text);
         }
     }
 
     #[test]
     fn an_unknown_name_is_told_with_the_known_ones() {
         assert_eq!(
-            place().fill("awk {print}").unwrap_err(),
+            place().fill_text("awk {print}").unwrap_err(),
             "{print} is no placeholder: there are {port}, {host}, {tmpdir}, {socket} and {pidfile}; write {{print}} for the text itself"
         );
-        assert!(place().fill("{db.port}").is_err());
+        assert!(place().fill_text("{db.port}").is_err());
     }
 
     #[test]
-    fn uses_sees_placeholders_only() {
-        assert!(uses("a{port}".as_ref(), "port"));
-        assert!(!uses("${port} {{port}} port".as_ref(), "port"));
+    fn only_a_placeholder_is_a_mention() {
+        assert!(Template::parse("a{port}").mentions("port"));
+        assert!(!Template::parse("${port} {{port}} port").mentions("port"));
+    }
+
+    #[test]
+    fn placeholders_are_those_that_the_attribute_finds() {
+        for (text, names) in include!("../../../tests/rules/placeholders.rs") {
+            let found: Vec<_> = pieces(text)
+                .filter_map(|piece| match piece {
+                    Piece::Name(name) => Some(name),
+                    Piece::Text(_) => None,
+                })
+                .collect();
+            assert_eq!(found.join(" "), names, "{text}");
+        }
+    }
+
+    #[test]
+    fn known_names_are_those_that_the_attribute_knows() {
+        let place = Place {
+            socket: Some("/t/s".into()),
+            pidfile: Some("/t/p".into()),
+            ..place()
+        };
+        for (name, is_known) in include!("../../../tests/rules/names.rs") {
+            let filled = place.fill_text(&format!("{{{name}}}"));
+            assert_eq!(filled.is_ok(), is_known, "{name}");
+        }
     }
 }

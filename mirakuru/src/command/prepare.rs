@@ -3,8 +3,9 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
-use super::line::{CommandLine, quote};
+use super::line::Command;
 use super::{EnvChange, Place, Shape, user};
 use crate::protocol::{Directory, Identity, MARK};
 
@@ -16,17 +17,10 @@ pub(crate) struct Prepared {
     pub(crate) identity: Option<Identity>,
 }
 
-impl Prepared {
-    /// The command for people, and for `command()` after the first start.
-    pub(crate) fn display(&self) -> String {
-        quote(&self.words)
-    }
-}
-
 /// Fills in the place, or says what is wrong with the configuration. `of_the_run` is whether the
 /// service outlives the test that starts it.
 pub(crate) fn prepare(
-    command: &CommandLine,
+    command: &Command,
     shape: &Shape,
     place: &Place,
     of_the_run: bool,
@@ -42,30 +36,29 @@ pub(crate) fn prepare(
 /// It would be cut short by the kernel's interface.
 const HOLDS_NUL: &str = "the command holds a NUL byte";
 
-fn words(command: &CommandLine, shell: bool, place: &Place) -> Result<Vec<OsString>, String> {
-    if shell {
-        let text = place.fill(&command.shell_text())?;
-        if text.trim().is_empty() {
-            return Err("the command is empty".to_owned());
-        }
-        if text.contains('\0') {
-            return Err(HOLDS_NUL.to_owned());
-        }
-        return Ok(vec!["/bin/sh".into(), "-c".into(), text.into()]);
+fn words(command: &Command, shell: bool, place: &Place) -> Result<Vec<OsString>, String> {
+    let words: Vec<OsString> = if shell {
+        vec!["/bin/sh".into(), "-c".into(), place.fill(&command.text)?]
+    } else {
+        let words = command.words.as_ref().map_err(String::clone)?;
+        words
+            .iter()
+            .map(|word| place.fill(word))
+            .collect::<Result<_, _>>()?
+    };
+    let script = shell.then(|| words[2].to_string_lossy());
+    let is_empty = script.map_or_else(
+        || words.first().is_none_or(|program| program.is_empty()),
+        |script| script.trim().is_empty(),
+    );
+    if is_empty {
+        return Err("the command is empty".to_owned());
     }
-    let words = command.words()?;
-    if words
-        .iter()
-        .any(|word| word.as_encoded_bytes().contains(&0))
-    {
+    let holds_nul = |word: &OsString| word.as_encoded_bytes().contains(&0);
+    if words.iter().any(holds_nul) {
         return Err(HOLDS_NUL.to_owned());
     }
-    match words.first() {
-        Some(program) if !program.is_empty() => {
-            words.iter().map(|word| place.fill_os(word)).collect()
-        }
-        _ => Err("the command is empty".to_owned()),
-    }
+    Ok(words)
 }
 
 /// The whole environment of the new process: the supervisor's own does not count.
@@ -87,16 +80,17 @@ fn environment(
                 if bytes.is_empty() || bytes.contains(&b'=') || bytes.contains(&0) {
                     return Err(format!(
                         "\"{}\" cannot be the name of an environment variable",
-                        name.display()
+                        Path::new(name).display()
                     ));
                 }
+                let value = place.fill(value)?;
                 if value.as_encoded_bytes().contains(&0) {
                     return Err(format!(
                         "the value of the environment variable \"{}\" holds a NUL byte",
-                        name.display()
+                        Path::new(name).display()
                     ));
                 }
-                env.insert(name.clone(), place.fill_os(value)?);
+                env.insert(name.clone(), value);
             }
         }
     }
@@ -129,7 +123,7 @@ fn working_directory(shape: &Shape, place: &Place) -> Result<Directory, String> 
     let Some(cwd) = &shape.cwd else {
         return Ok(here.map_or(Directory::Root, Directory::Inherited));
     };
-    let cwd = place.fill_path(cwd)?;
+    let cwd = PathBuf::from(place.fill(cwd)?);
     Ok(Directory::Given(
         here.map_or_else(|| cwd.clone(), |here| here.join(&cwd)),
     ))

@@ -1,287 +1,146 @@
-//! The port of an executor: a free one that is leased, or the fixed one, which it may have to queue
-//! for. Taken before the start's clock begins, and kept through restarts and outages.
+//! Claims the fixed port before a start, by the policy that `on_conflict` set: fail, wait, or reuse what
+//! answers there.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::Executor;
-use super::ready::SLOW;
+use super::core::Core;
+use super::port::Wanted;
+use super::wait::SLOW;
 use crate::environment;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{ErrorKind, Result};
 use crate::events::Step;
 use crate::locks;
-use crate::port::{self, Held, OnConflict, Ticket};
-use crate::protocol::Leased;
-use crate::readiness::{Context, Readiness};
+use crate::port::{self, OnConflict, PortClaim, Ticket};
+use crate::readiness::Context;
 use crate::run;
 use crate::wait::{self, Deadline};
 
-/// How long a look at what may be reused takes at the most.
+/// The longest look at a service that may be reused.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Which port an executor is to have.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wanted {
-    None,
-    Free,
-    Fixed(u16),
-}
-
-/// What came of claiming the place that a service is to have.
+/// The outcome of a claim.
 pub(super) enum Claim {
-    /// It is ours; the start has until then.
+    /// The executor has the port, and the start ends at this deadline.
     Ours(Deadline),
-    /// Something answers there, and is used.
+    /// The executor uses the service that answers there.
     Reused,
 }
 
-impl<R: Readiness> Executor<R> {
-    pub(super) fn wanted_port(&self) -> Wanted {
-        match self.readiness.target().port {
-            Some(0) => Wanted::Free,
-            Some(port) => Wanted::Fixed(port),
-            None if self.mentions("port") => Wanted::Free,
-            None => Wanted::None,
-        }
+impl Core {
+    #[cfg(feature = "macros")]
+    pub(crate) fn set_default_policy(&mut self, policy: OnConflict) {
+        self.config.on_conflict.get_or_insert(policy);
     }
 
-    /// The fixed port, where it is to be taken together with others of the same test.
+    /// The fixed port, if the attribute takes it together with those of the same test.
     #[cfg(feature = "macros")]
     pub(crate) fn port_to_reserve(&self) -> Option<u16> {
         match self.wanted_port() {
-            Wanted::Fixed(port) if self.config.on_conflict != Some(OnConflict::Reuse) => Some(port),
+            Wanted::Fixed(port) if self.policy() != OnConflict::Reuse => Some(port),
             _ => None,
         }
     }
 
-    /// Takes the lease on the fixed port, if there is one, ahead of the start: for who needs several
-    /// and has to take them in one order.
+    /// Claims the fixed port long before the start, for a test that takes several in one order.
     #[cfg(feature = "macros")]
     pub(crate) fn reserve(&self) -> Result<()> {
-        if self.session.is_foreign() {
-            return Ok(());
-        }
-        let _turn = self.session.turn();
+        let _turn = self.turn();
         self.claim(Deadline::after(self.config.start_bound()))
             .map(drop)
     }
 
-    /// The port, leased where it is a free one; 0 where there is none. The caller has the turn.
-    pub(super) fn settled_port(&self) -> Result<u16> {
-        match self.wanted_port() {
-            Wanted::None => Ok(0),
-            Wanted::Fixed(port) => Ok(port),
-            Wanted::Free => self.free_port(),
-        }
-    }
-
-    /// The same for whoever asks from outside, at any time. From then on it stays.
-    pub(super) fn told_port(&self) -> Result<u16> {
-        if let Some(port) = self.session.tell_port() {
-            return Ok(port);
-        }
-        if self.wanted_port() != Wanted::Free {
-            return self.settled_port();
-        }
-        // Ahead of the lock, which a thread of the parent may have held at the fork.
-        assert!(
-            !self.session.is_foreign(),
-            "the port is leased by the parent process"
-        );
-        let _turn = self.session.turn();
-        let port = self.free_port()?;
-        self.session.tell_port();
-        Ok(port)
-    }
-
-    /// Whether what is reused is still there.
-    pub(super) fn still_answers(&self) -> bool {
-        self.session.is_reused()
-            && self
-                .is_there(Deadline::after(self.config.start_bound()))
-                .unwrap_or(false)
-    }
-
-    fn free_port(&self) -> Result<u16> {
-        let link = self.link(Deadline::after(self.config.start_bound()))?;
-        let (known, leased) = self.session.port(&link);
-        if let Some(port) = known.filter(|_| leased) {
-            return Ok(port);
-        }
-        // The lease went with a supervisor that was killed: the same port again, if it can be had.
-        let port = match self.lease(known)? {
-            Leased::Granted(port) => port,
-            Leased::Elsewhere(holder) => return Err(self.held_elsewhere(&holder)),
-            Leased::Refused(failure) => return Err(self.refused("lease a port", failure.error())),
-        };
-        self.session.leased(port, &link);
-        Ok(port)
-    }
-
-    /// Has the port changed, where it was picked here and nobody was told of it, and a stranger has
-    /// come to be there.
-    pub(super) fn has_to_move(&self, failed: &Error) -> bool {
-        let collision = matches!(
-            failed.kind(),
-            ErrorKind::AlreadyRunning | ErrorKind::ProcessExitedWithError
-        );
-        collision && self.session.untold_port().is_some_and(answers)
-    }
-
-    /// Makes sure that the fixed port is this executor's. By the policy it fails, queues, or finds
-    /// that what is there is to be used.
+    /// Makes the fixed port this executor's, by the policy. Without a fixed port it is a success.
     pub(super) fn claim(&self, deadline: Deadline) -> Result<Claim> {
         let Wanted::Fixed(port) = self.wanted_port() else {
             return Ok(Claim::Ours(deadline));
         };
-        let policy = self.policy();
-        let queue = Deadline::after(environment::queue_bound());
-        let (mut ticket, mut next_note) = (None, SLOW);
+        match self.policy() {
+            OnConflict::Fail => self.claim_or_fail(port, deadline),
+            OnConflict::Wait => self.claim_or_wait(port, deadline),
+            OnConflict::Reuse => self.claim_or_reuse(port, deadline),
+        }
+    }
+
+    fn claim_or_fail(&self, port: u16, deadline: Deadline) -> Result<Claim> {
+        match self.take_fixed(port, false, deadline)? {
+            None => Ok(Claim::Ours(deadline)),
+            Some(holder) => Err(self.held_elsewhere(&holder)),
+        }
+    }
+
+    fn claim_or_wait(&self, port: u16, deadline: Deadline) -> Result<Claim> {
+        let mut queue = Queue::new(self, port);
+        while let Some(holder) = self.take_fixed(port, true, deadline)? {
+            if self.is_the_runs(port)? {
+                return Err(self.held_for_ever(port, "a shared fixture of this run"));
+            }
+            queue.wait(&holder)?;
+        }
+        Ok(Claim::Ours(queue.deadline(deadline)))
+    }
+
+    fn claim_or_reuse(&self, port: u16, deadline: Deadline) -> Result<Claim> {
+        let mut queue = Queue::new(self, port);
         loop {
-            // Asked for as long as is left, and after a queue once more.
-            let look = deadline.at_least(LOOK);
-            if policy == OnConflict::Reuse && self.is_there(look)? {
-                self.session.reuse();
-                self.tell(&Step::Reuses { port });
+            // As long as the start has time left, and once more after a queue.
+            if self.would_be_reused(port, deadline.at_least(LOOK))? {
+                self.note_reuse();
+                self.emit(&Step::Reuses { port });
                 return Ok(Claim::Reused);
             }
-            let Some(holder) = self.take_fixed(port, policy, deadline)? else {
-                let fresh = || Deadline::after(self.config.start_bound());
-                return Ok(Claim::Ours(ticket.map_or(deadline, |_| fresh())));
+            let Some(holder) = self.take_fixed(port, true, deadline)? else {
+                return Ok(Claim::Ours(queue.deadline(deadline)));
             };
-            if policy == OnConflict::Fail {
-                return Err(self.held_elsewhere(&holder));
-            }
-            if queue.has_passed() {
-                // Unlike a wait that has no end, which is the asker's mistake: the next would wait too.
-                self.session.note_failure();
-                return Err(self.queued_in_vain(port, &holder, queue));
-            }
-            let ticket = match &mut ticket {
-                Some(ticket) => ticket,
-                None => ticket.insert(self.queue_up(port, &holder)?),
-            };
-            // Where no note can be left, there is still the queue's bound.
-            if let Ok(Some(circle)) = ticket.has_to_give_way(own_ports) {
-                return Err(self.waits_in_a_circle(port, &circle));
-            }
-            let elapsed = queue.elapsed();
-            if elapsed >= next_note {
-                next_note = elapsed * 2;
-                let holder = &holder;
-                self.tell(&Step::StillQueues {
-                    port,
-                    holder,
-                    elapsed,
-                });
-            }
-            wait::pause(wait::next_try(elapsed));
+            queue.wait(&holder)?;
         }
     }
 
     fn policy(&self) -> OnConflict {
-        // What tests share would fail for the one that comes first, and for no fault of its own: a run
-        // that ended a moment ago may still have the port.
-        let unsaid = if self.session.is_fixture() {
+        // With `Fail`, a shared fixture would fail in whichever test comes first: a run that ended a moment
+        // ago may still have the port.
+        let unset = if self.is_fixture() {
             OnConflict::Wait
         } else {
             OnConflict::Fail
         };
-        self.config.on_conflict.unwrap_or(unsaid)
+        self.config.on_conflict.unwrap_or(unset)
     }
 
-    /// Not for a port of this thread's own, or of a fixture of this process.
-    fn may_wait_for(&self, port: u16) -> Result<()> {
-        match Held::in_the_way(port) {
-            Some(holder) => Err(self.held_for_ever(port, &holder)),
-            None => Ok(()),
-        }
+    pub(super) fn waits_for_port(&self) -> bool {
+        self.policy() == OnConflict::Wait
     }
 
-    /// The same ahead of a wait for somebody who may queue for the fixed port.
-    pub(super) fn may_wait_for_others(&self) -> Result<()> {
+    pub(super) fn is_fixture(&self) -> bool {
+        self.state(|state| state.fixture.is_some())
+    }
+
+    /// Returns whether the service that a start reused is still there.
+    pub(super) fn still_answers(&self) -> bool {
+        let deadline = Deadline::after(self.config.start_bound());
         match self.wanted_port() {
-            Wanted::Fixed(port)
-                if self.policy() == OnConflict::Wait
-                    && self.is_common_address()
-                    && !self.session.has_port(port) =>
-            {
-                self.may_wait_for(port)
+            Wanted::Fixed(port) if self.is_reused() => {
+                self.would_be_reused(port, deadline).unwrap_or(false)
             }
-            _ => Ok(()),
+            _ => false,
         }
     }
 
-    /// Takes the lease on the fixed port, or says who has it.
-    fn take_fixed(
-        &self,
-        port: u16,
-        policy: OnConflict,
-        deadline: Deadline,
-    ) -> Result<Option<String>> {
-        // A port of another machine, or of an address that services of other tests need not share.
-        if !self.is_common_address() {
-            return Ok(None);
-        }
-        let link = self.link(deadline)?;
-        if self.session.holds(port, &link) {
-            return Ok(None);
-        }
-        if policy != OnConflict::Fail {
-            self.may_wait_for(port)?;
-        }
-        match self.lease(Some(port))? {
-            // Other processes of the run may give it back, and take it again.
-            Leased::Granted(_) if link.is_shared() => Ok(None),
-            Leased::Granted(port) => {
-                let held = Held::note(port, self.title(), self.session.is_fixture());
-                self.session.hold(held, &link);
-                Ok(None)
-            }
-            Leased::Elsewhere(_) if policy == OnConflict::Wait && self.is_the_runs(port)? => {
-                Err(self.held_for_ever(port, "a shared fixture of this run"))
-            }
-            Leased::Elsewhere(holder) => Ok(Some(holder)),
-            Leased::Refused(failure) => Err(self.refused("lease a port", failure.error())),
-        }
+    fn would_be_reused(&self, port: u16, deadline: Deadline) -> Result<bool> {
+        let place = self.place(None, port);
+        let place = place.map_err(|mistake| self.invalid(mistake))?;
+        let context = Context::new(self.start_before_spawn(place, None, deadline));
+        let probe = self.probe(&context)?;
+        self.answers_already(&probe, &context, deadline)
     }
 
-    /// Gives the fixed port back.
-    pub(super) fn give_back(&self) {
-        self.session.give_back();
-        if let (Some(link), Wanted::Fixed(port)) = (self.session.shared_link(), self.wanted_port())
-        {
-            link.release(port);
-        }
-    }
-
-    fn queue_up(&self, port: u16, holder: &str) -> Result<Ticket> {
-        self.tell(&Step::Queues { port, holder });
-        Ok(Ticket::new(self.locks()?, port, self.holder()))
-    }
-
-    fn locks(&self) -> Result<PathBuf> {
+    pub(super) fn locks(&self) -> Result<PathBuf> {
         locks::lock_directory()
             .map_err(|mistake| self.scene().reason(mistake).into_error(ErrorKind::Io))
     }
 
-    /// Whether a shared fixture of this run has the port.
-    fn is_the_runs(&self, port: u16) -> Result<bool> {
-        let locks = self.locks()?;
-        let holder = port::holder(&locks, port);
-        Ok(holder.is_some_and(|pid| run::supervisors(&locks).contains(&pid)))
-    }
-
-    fn lease(&self, port: Option<u16>) -> Result<Leased> {
-        let directory = self.locks()?;
-        let link = self.link(Deadline::after(self.config.start_bound()))?;
-        link.lease(port, self.holder(), directory)
-            .ok_or_else(|| self.lost(&link))
-    }
-
-    /// What others are told of who holds the port.
-    fn holder(&self) -> String {
+    /// Names this executor for others that ask for the port.
+    pub(super) fn holder(&self) -> String {
         let words: Vec<_> = std::env::args_os()
             .map(|word| word.to_string_lossy().into_owned())
             .collect();
@@ -289,44 +148,149 @@ impl<R: Readiness> Executor<R> {
         format!("pid {pid} ({}), for `{command}`", words.join(" "))
     }
 
-    /// Whether the host is one that all tests of this machine share.
-    fn is_common_address(&self) -> bool {
-        let host = self.settled_host();
-        host.eq_ignore_ascii_case("localhost")
-            || host.parse().is_ok_and(|ip: IpAddr| {
-                ip.is_unspecified() || ip == Ipv4Addr::LOCALHOST || ip == Ipv6Addr::LOCALHOST
-            })
-    }
-
-    /// Whether the check passes before anything was started.
-    pub(super) fn is_there(&self, deadline: Deadline) -> Result<bool> {
-        let port = match self.wanted_port() {
-            Wanted::Fixed(port) => port,
-            Wanted::Free | Wanted::None => 0,
-        };
-        let place = self.place(None, port);
-        let place = place.map_err(|mistake| self.invalid(mistake))?;
-        let context = Context::new(self.situation(place, None, deadline));
-        match self.see_that_nothing_is_there(&context, deadline) {
-            Ok(()) => Ok(false),
-            Err(error) if error.kind() == ErrorKind::AlreadyRunning => Ok(true),
-            Err(error) => Err(error),
-        }
+    /// Returns whether a shared fixture of this run has the port.
+    fn is_the_runs(&self, port: u16) -> Result<bool> {
+        let locks = self.locks()?;
+        let holder = port::holder(&locks, port);
+        Ok(holder.is_some_and(|pid| run::supervisors(&locks).contains(&pid)))
     }
 }
 
-/// The ports that are not given back while this thread waits.
+/// The queue for a port that another executor has.
+struct Queue<'a> {
+    core: &'a Core,
+    port: u16,
+    bound: Deadline,
+    /// The place in the queue, once there was one.
+    ticket: Option<Ticket>,
+    next_note: Duration,
+}
+
+impl<'a> Queue<'a> {
+    fn new(core: &'a Core, port: u16) -> Self {
+        Self {
+            core,
+            port,
+            bound: Deadline::after(environment::queue_bound()),
+            ticket: None,
+            next_note: SLOW,
+        }
+    }
+
+    /// The start's deadline: a new one after a queue, as the time in a queue is not the start's.
+    fn deadline(&self, unqueued: Deadline) -> Deadline {
+        match &self.ticket {
+            Some(_) => Deadline::after(self.core.config.start_bound()),
+            None => unqueued,
+        }
+    }
+
+    /// Waits a moment. Fails once the queue has taken too long, or would never end.
+    fn wait(&mut self, holder: &str) -> Result<()> {
+        let (core, port) = (self.core, self.port);
+        if self.bound.has_passed() {
+            // Counted, as the next test would wait too. A wait that never ends is the asker's mistake.
+            core.state(|state| state.failures += 1);
+            return Err(core.not_free_in_time(port, holder, self.bound));
+        }
+        if self.ticket.is_none() {
+            core.emit(&Step::Queues { port, holder });
+            self.ticket = Some(Ticket::new(core.locks()?, port, core.holder()));
+        }
+        // If no note can be written, the queue's bound still ends the wait.
+        let ticket = self.ticket.as_mut();
+        if let Some(Ok(Some(circle))) = ticket.map(|ticket| ticket.has_to_give_way(own_ports)) {
+            return Err(core.waits_in_a_circle(port, &circle));
+        }
+        let elapsed = self.bound.elapsed();
+        if elapsed >= self.next_note {
+            self.next_note = elapsed * 2;
+            core.emit(&Step::StillQueues {
+                port,
+                holder,
+                elapsed,
+            });
+        }
+        wait::pause(wait::next_try(elapsed));
+        Ok(())
+    }
+}
+
+/// The ports that stay held while this thread waits.
 fn own_ports(locks: &Path) -> Vec<u16> {
-    let mut own = Held::own();
+    let mut own = PortClaim::own();
     own.extend(port::leased(locks, &run::supervisors(locks)));
     own
 }
 
-/// Whether anybody accepts connections on this port of the loopback interface.
-fn answers(port: u16) -> bool {
-    let loopbacks = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
-    loopbacks.into_iter().any(|ip: IpAddr| {
-        let patience = Duration::from_millis(500);
-        TcpStream::connect_timeout(&SocketAddr::new(ip, port), patience).is_ok()
-    })
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::readiness::{Readiness, Spawned, Tcp};
+    use crate::run::Scope;
+
+    fn core(command: &str, check: impl Readiness) -> Core {
+        Core::new("Executor", command.into(), Arc::new(check))
+    }
+
+    fn fixed(port: u16) -> Core {
+        core("serve", Tcp::new("127.0.0.1", port))
+    }
+
+    #[test]
+    fn a_shared_fixture_waits_for_its_port_by_default() {
+        let core = fixed(7);
+        assert_eq!(core.policy(), OnConflict::Fail);
+        core.become_fixture(Scope::Process);
+        assert_eq!(core.policy(), OnConflict::Wait);
+    }
+
+    #[test]
+    fn a_policy_of_the_user_precedes_every_default() {
+        let mut core = fixed(7);
+        core.config.on_conflict = Some(OnConflict::Fail);
+        core.become_fixture(Scope::Process);
+        #[cfg(feature = "macros")]
+        core.set_default_policy(OnConflict::Wait);
+        assert_eq!(core.policy(), OnConflict::Fail);
+    }
+
+    #[test]
+    fn a_placeholder_asks_for_a_free_port() {
+        let wanted = |core: Core| core.wanted_port();
+        assert_eq!(wanted(fixed(7)), Wanted::Fixed(7));
+        assert_eq!(wanted(fixed(0)), Wanted::Free);
+        assert_eq!(wanted(core("serve {port}", Spawned)), Wanted::Free);
+        assert_eq!(wanted(core("serve {{port}}", Spawned)), Wanted::None);
+    }
+
+    #[test]
+    fn without_a_fixed_port_a_claim_starts_no_supervisor() {
+        let deadline = Deadline::after(Duration::from_secs(1));
+        let claimed = core("serve {port}", Spawned).claim(deadline);
+        assert!(matches!(claimed, Ok(Claim::Ours(_))));
+    }
+
+    #[cfg(feature = "macros")]
+    #[test]
+    fn a_reused_port_is_not_reserved() {
+        let mut core = fixed(7);
+        assert_eq!(core.port_to_reserve(), Some(7));
+        core.config.on_conflict = Some(OnConflict::Reuse);
+        assert_eq!(core.port_to_reserve(), None);
+    }
+
+    #[test]
+    fn the_ports_of_this_thread_stay_held_while_it_waits() {
+        let locks = tempfile::tempdir().expect("a temporary directory");
+        let claim = PortClaim::note(17, "a test", false);
+        assert_eq!(own_ports(locks.path()), [17]);
+        let elsewhere = || own_ports(locks.path());
+        let other = std::thread::scope(|scope| scope.spawn(elsewhere).join());
+        assert!(!other.expect("it does not panic").contains(&17));
+        drop(claim);
+        assert_eq!(own_ports(locks.path()), [0; 0]);
+    }
 }

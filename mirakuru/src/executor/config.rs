@@ -1,17 +1,18 @@
-//! What the user wrote of an executor, and how long that is on this machine.
+//! The options of an executor as the user wrote them, and what its times are on this machine.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::time::Duration;
 
-use crate::command::{CommandLine, Shape};
+use crate::command::{Command, CommandLine, EnvChange, Shape, Template};
 use crate::environment;
 use crate::port::OnConflict;
 use crate::signal::Signal;
 
-/// What the user wrote, but for the check.
+/// The command and the options, without the check.
 pub(super) struct Config {
     pub(super) kind: &'static str,
-    pub(super) command: CommandLine,
+    pub(super) command: Command,
     pub(super) name: Option<String>,
     pub(super) shape: Shape,
     pub(super) timeout: Duration,
@@ -21,7 +22,7 @@ pub(super) struct Config {
     pub(super) kill_signal: Signal,
     pub(super) expected_returncode: Option<i32>,
     pub(super) on_conflict: Option<OnConflict>,
-    /// What placeholders with a dot stand for.
+    /// The values of placeholders with a dot.
     pub(super) bindings: BTreeMap<String, String>,
 }
 
@@ -29,7 +30,7 @@ impl Config {
     pub(super) fn new(kind: &'static str, command: CommandLine) -> Self {
         Self {
             kind,
-            command,
+            command: command.into(),
             name: None,
             shape: Shape::default(),
             timeout: Duration::from_secs(60),
@@ -43,6 +44,11 @@ impl Config {
         }
     }
 
+    pub(super) fn set_env(&mut self, name: &OsStr, value: &OsStr) {
+        let change = EnvChange::Set(name.to_owned(), Template::parse(value));
+        self.shape.env.push(change);
+    }
+
     /// How long a start may take, on this machine.
     pub(super) fn start_bound(&self) -> Duration {
         scaled(self.timeout)
@@ -54,7 +60,8 @@ impl Config {
     }
 }
 
-/// A scale that is no number is told by the start. What is more than there is time, is for ever.
+/// Multiplies the time by the scale. The start reports a scale that is not a number. A product that is too
+/// large for the clock never passes.
 fn scaled(time: Duration) -> Duration {
     match environment::timeout_scale() {
         Ok(scale) if (scale - 1.0).abs() > f64::EPSILON => {

@@ -1,4 +1,5 @@
-//! `Executor<R>`: one process tree joined to one readiness check, and its options.
+//! Joins one process tree to one readiness check: `Executor<R>` and its options. The check's type matters
+//! only before the start; everything else is `Core`, which is compiled once, in this library.
 
 // rustdoc lists the methods of `Executor` in the order of these modules: create, configure, start,
 // use, stop.
@@ -9,31 +10,32 @@ mod options;
 mod start;
 
 mod accessors;
-mod awaited;
+mod wait;
 
 mod stop;
 
 mod outage;
 
-mod attached;
 mod claim;
 mod config;
-mod order;
-mod ready;
+mod core;
+mod port;
 mod report;
 mod run;
-mod session;
 mod settle;
+mod shared;
+mod spawn;
+mod state;
 mod verdict;
 
 use std::fmt;
 use std::sync::Arc;
 
 use crate::command::CommandLine;
-use crate::events::{self, Step};
+use crate::error::Result;
 use crate::readiness::Readiness;
-use crate::run::Scope;
 
+pub(crate) use self::core::Core;
 #[cfg(feature = "http")]
 pub use kinds::HttpExecutor;
 pub use kinds::{
@@ -41,10 +43,7 @@ pub use kinds::{
 };
 pub use outage::Stopped;
 #[cfg(feature = "macros")]
-pub(crate) use run::Which;
-
-use config::Config;
-use session::Session;
+pub(crate) use run::ServiceId;
 
 /// A process, everything that it starts, and the check that says when it is ready.
 ///
@@ -66,79 +65,62 @@ use session::Session;
 /// [`tmpdir`](Self::tmpdir) panics.
 #[must_use = "an executor starts nothing until `start` is called, and stops what it started when it is dropped"]
 pub struct Executor<R: Readiness> {
-    config: Config,
-    readiness: Arc<R>,
-    session: Session,
+    core: Core,
+    /// The check as its own type, which the options of its kind change. A boxed executor has none.
+    check: Option<Arc<R>>,
 }
 
 impl<R: Readiness> Executor<R> {
-    fn of_kind(kind: &'static str, command: impl Into<CommandLine>, readiness: R) -> Self {
+    fn of_kind(kind: &'static str, command: impl Into<CommandLine>, check: R) -> Self {
+        let check = Arc::new(check);
         Self {
-            config: Config::new(kind, command.into()),
-            readiness: Arc::new(readiness),
-            session: Session::default(),
+            core: Core::new(
+                kind,
+                command.into(),
+                Arc::clone(&check) as Arc<dyn Readiness>,
+            ),
+            check: Some(check),
         }
     }
 
-    /// The same executor with another check; its session goes on.
-    fn map_readiness<S: Readiness>(self, map: impl FnOnce(Arc<R>) -> S) -> Executor<S> {
-        let Self {
-            config,
-            readiness,
-            session,
-        } = self;
-        Executor {
-            config,
-            readiness: Arc::new(map(readiness)),
-            session,
-        }
-    }
-
-    /// Changes the check; it may be shared with a probe that was given up.
+    /// Changes a copy of the check: a probe that was given up may still use the former one.
     fn with_check(mut self, change: impl FnOnce(R) -> R) -> Self
     where
         R: Clone,
     {
-        self.readiness = Arc::new(change((*self.readiness).clone()));
+        if let Some(check) = self.check {
+            let changed = Arc::new(change((*check).clone()));
+            self.core.check = Arc::clone(&changed) as Arc<dyn Readiness>;
+            self.check = Some(changed);
+        }
         self
     }
 
-    /// Whether the user left it to the default what happens on a conflict.
+    /// What the executor is, whatever its check.
+    pub(crate) fn core(&self) -> &Core {
+        &self.core
+    }
+
     #[cfg(feature = "macros")]
-    pub(crate) fn on_conflict_unset(&self) -> bool {
-        self.config.on_conflict.is_none()
+    pub(crate) fn core_mut(&mut self) -> &mut Core {
+        &mut self.core
     }
 
-    /// Tells a step to those who look.
-    fn tell(&self, step: &Step<'_>) {
-        events::tell(step, self.title(), || self.command());
-    }
-
-    /// The name for people: the given one, that of the fixture, or the kind.
-    fn title(&self) -> &str {
-        let given = self.config.name.as_deref();
-        given
-            .or_else(|| self.session.fixture_name())
-            .unwrap_or(self.config.kind)
-    }
-
-    /// Tests share it from now on.
-    pub(crate) fn become_fixture(&self, scope: Scope) {
-        self.session.become_fixture(scope);
+    /// Lets the core act, but not in a forked child.
+    fn act(&self, act: impl FnOnce(&Core) -> Result<()>) -> Result<&Self> {
+        self.core.unless_forked().map_or(Ok(()), act)?;
+        Ok(self)
     }
 }
 
 impl<R: Readiness> fmt::Display for Executor<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.title(), self.command())
+        self.core.fmt(f)
     }
 }
 
 impl<R: Readiness> fmt::Debug for Executor<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct(self.config.kind)
-            .field("command", &self.command())
-            .field("pid", &self.pid())
-            .finish_non_exhaustive()
+        fmt::Debug::fmt(&self.core, f)
     }
 }

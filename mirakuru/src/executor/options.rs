@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::{AnyExecutor, Executor};
-use crate::command::{EnvChange, Stdio};
+use crate::command::{EnvChange, Stdio, Template};
 use crate::limits::Resource;
 use crate::port::OnConflict;
 use crate::readiness::Readiness;
@@ -18,22 +18,21 @@ impl<R: Readiness> Executor<R> {
     /// Sets the working directory. Placeholders are filled in. Defaults to the directory of the test
     /// process.
     pub fn cwd(mut self, directory: impl AsRef<Path>) -> Self {
-        self.config.shape.cwd = Some(directory.as_ref().to_owned());
+        self.core.config.shape.cwd = Some(Template::parse(directory.as_ref()));
         self
     }
 
     /// Runs the command with `/bin/sh -c`, so the shell expands variables, pipes and redirections.
     /// Placeholders are filled in without quotes.
     pub fn shell(mut self, shell: bool) -> Self {
-        self.config.shape.shell = shell;
+        self.core.config.shape.shell = shell;
         self
     }
 
     /// Sets an environment variable. Placeholders in the value are filled in. The service inherits
     /// all other variables that the test process has at the start.
     pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
-        let change = EnvChange::Set(name.as_ref().to_owned(), value.as_ref().to_owned());
-        self.config.shape.env.push(change);
+        self.core.config.set_env(name.as_ref(), value.as_ref());
         self
     }
 
@@ -49,7 +48,8 @@ impl<R: Readiness> Executor<R> {
 
     /// Removes an environment variable.
     pub fn env_remove(mut self, name: impl AsRef<OsStr>) -> Self {
-        self.config
+        self.core
+            .config
             .shape
             .env
             .push(EnvChange::Remove(name.as_ref().to_owned()));
@@ -59,34 +59,34 @@ impl<R: Readiness> Executor<R> {
     /// Removes all environment variables. Variables that are set after this call stay, and so does
     /// the variable by which the supervisor recognises its process tree.
     pub fn env_clear(mut self) -> Self {
-        self.config.shape.env.push(EnvChange::Clear);
+        self.core.config.shape.env.push(EnvChange::Clear);
         self
     }
 
     /// Sets how long a start may take, from the check before the spawn to the last check after it.
     /// Defaults to 60 seconds.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.config.timeout = timeout;
+        self.core.config.timeout = timeout;
         self
     }
 
     /// Sets how long the process may take to stop before the kill signal follows. Defaults to 10
     /// seconds.
     pub fn stop_timeout(mut self, timeout: Duration) -> Self {
-        self.config.stop_timeout = timeout;
+        self.core.config.stop_timeout = timeout;
         self
     }
 
     /// Sets the polling interval that applies while no event (output, a file change) triggers the
     /// check. Defaults to an interval that grows with the time waited, from 0.4 to 60 milliseconds.
     pub fn poll_interval(mut self, interval: Duration) -> Self {
-        self.config.poll_interval = Some(interval);
+        self.core.config.poll_interval = Some(interval);
         self
     }
 
     /// Sets the signal that asks the process to stop. Defaults to [`Signal::TERM`].
     pub fn stop_signal(mut self, signal: Signal) -> Self {
-        self.config.stop_signal = signal;
+        self.core.config.stop_signal = signal;
         self
     }
 
@@ -96,39 +96,39 @@ impl<R: Readiness> Executor<R> {
     /// Choose a signal that the process can catch for a program that must clean up, such as
     /// `docker run`. `SIGKILL` follows after the stop timeout.
     pub fn kill_signal(mut self, signal: Signal) -> Self {
-        self.config.kill_signal = signal;
+        self.core.config.kill_signal = signal;
         self
     }
 
     /// Sets an exit code that counts as success at a stop, in addition to 0. A negative code means
     /// death by that signal. Defaults to death by the stop signal `n`, or the code `128 + n`.
     pub fn expected_returncode(mut self, code: i32) -> Self {
-        self.config.expected_returncode = Some(code);
+        self.core.config.expected_returncode = Some(code);
         self
     }
 
     /// Sets what a start does if another executor holds the fixed port. Defaults to
     /// [`OnConflict::Fail`]. The attribute and shared fixtures default to [`OnConflict::Wait`].
     pub fn on_conflict(mut self, policy: OnConflict) -> Self {
-        self.config.on_conflict = Some(policy);
+        self.core.config.on_conflict = Some(policy);
         self
     }
 
     /// Sets the source of standard input. Defaults to `/dev/null`.
     pub fn stdin(mut self, stdin: impl Into<Stdio>) -> Self {
-        self.config.shape.streams.stdin = stdin.into();
+        self.core.config.shape.streams.stdin = stdin.into();
         self
     }
 
     /// Sets the destination of standard output. By default it is captured.
     pub fn stdout(mut self, stdout: impl Into<Stdio>) -> Self {
-        self.config.shape.streams.stdout = stdout.into();
+        self.core.config.shape.streams.stdout = stdout.into();
         self
     }
 
     /// Sets the destination of standard error. By default it is captured.
     pub fn stderr(mut self, stderr: impl Into<Stdio>) -> Self {
-        self.config.shape.streams.stderr = stderr.into();
+        self.core.config.shape.streams.stderr = stderr.into();
         self
     }
 
@@ -139,36 +139,39 @@ impl<R: Readiness> Executor<R> {
         reason = "a name or a number is given, not borrowed"
     )]
     pub fn user(mut self, user: impl ToString) -> Self {
-        self.config.shape.user = Some(user.to_string());
+        self.core.config.shape.user = Some(user.to_string());
         self
     }
 
     /// Sets the file mode creation mask of the service. See `umask(2)`.
     pub fn umask(mut self, mask: u32) -> Self {
-        self.config.shape.umask = Some(mask);
+        self.core.config.shape.umask = Some(mask);
         self
     }
 
     /// Adds `by` to the niceness of the service. See `nice(2)`.
     pub fn nice(mut self, by: i32) -> Self {
-        self.config.shape.nice = Some(by);
+        self.core.config.shape.nice = Some(by);
         self
     }
 
     /// Limits a resource of the service. `u64::MAX` means no limit. See `setrlimit(2)`.
     pub fn rlimit(mut self, resource: Resource, soft: u64, hard: u64) -> Self {
-        self.config.shape.rlimits.push((resource, soft, hard));
+        self.core.config.shape.rlimits.push((resource, soft, hard));
         self
     }
 
     /// Sets the name that errors and logs show instead of the kind.
     pub fn name(mut self, name: &str) -> Self {
-        self.config.name = Some(name.to_owned());
+        self.core.config.name = Some(name.to_owned());
         self
     }
 
     /// Erases the type of the check, so that executors of several kinds fit into one collection.
     pub fn boxed(self) -> AnyExecutor {
-        self.map_readiness(|readiness| Box::new(readiness) as Box<dyn Readiness>)
+        Executor {
+            core: self.core,
+            check: None,
+        }
     }
 }

@@ -4,13 +4,12 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::Executor;
+use super::core::Core;
 use super::stop::Port;
-use crate::environment;
 use crate::error::Result;
 use crate::events::Step;
-use crate::locks::thread::{self, Refusal};
+use crate::locks::TurnGuard;
 use crate::readiness::Readiness;
-use crate::wait::Deadline;
 
 impl<R: Readiness> Executor<R> {
     /// Stops the process and starts it again, with the same port and the same private directory.
@@ -20,8 +19,7 @@ impl<R: Readiness> Executor<R> {
     /// Fails as [`stop`](Self::stop) does, and then the process stays stopped. Fails as
     /// [`start`](Self::start) does.
     pub fn restart(&self) -> Result<&Self> {
-        let _outage = self.begin_outage()?;
-        self.start()
+        self.act(Core::restart)
     }
 
     /// Stops the process and returns a guard that starts it again when dropped. Until then, other tests
@@ -32,31 +30,30 @@ impl<R: Readiness> Executor<R> {
     ///
     /// Fails as [`stop`](Self::stop) does.
     pub fn stopped(&self) -> Result<Stopped<'_>> {
-        let outage = self.begin_outage()?;
+        let outage = self.core.unless_forked().map(Core::begin_outage);
         Ok(Stopped {
-            executor: Some(self),
-            _outage: outage,
+            _outage: outage.transpose()?.flatten(),
+            core: Some(&self.core),
         })
     }
+}
 
-    /// Stops it, and keeps its port: nobody else takes it meanwhile. An outage within an outage of
-    /// this thread's is part of that.
-    fn begin_outage(&self) -> Result<Option<thread::Held<'_>>> {
+impl Core {
+    fn restart(&self) -> Result<()> {
+        let _outage = self.begin_outage()?;
+        self.start()
+    }
+
+    /// Stops the service and keeps its port, so that no other executor takes it meanwhile. Returns `None` in
+    /// an outage of this thread: the new one is part of that.
+    fn begin_outage(&self) -> Result<Option<TurnGuard<'_>>> {
         let (signal, expected) = (self.config.stop_signal, self.config.expected_returncode);
         self.check_signal(signal)?;
-        if self.session.is_foreign() {
-            return Ok(None);
-        }
-        let queue = Deadline::after(environment::queue_bound());
-        let outage = match self.session.outage(queue) {
-            Ok(outage) => Some(outage),
-            Err(Refusal::Own) => None,
-            Err(refusal) => return Err(self.not_locked(refusal.why(), queue)),
-        };
-        let _turn = self.session.turn();
-        // Of the run too: nobody starts it meanwhile.
-        if let Some(lock) = self.exclusive()? {
-            self.session.keep_lock(Some(lock));
+        let outage = self.take_outage()?;
+        let _turn = self.turn();
+        // No other process of the run starts it meanwhile.
+        if let Some(lock) = self.run_lock()? {
+            self.state(|state| state.kept_lock = Some(lock));
         }
         let ended = self.end_in_turn(self.stop_plan(signal), Port::Kept);
         let stopped = ended.and_then(|ended| self.judge(ended, signal, expected));
@@ -67,25 +64,26 @@ impl<R: Readiness> Executor<R> {
         Ok(outage)
     }
 
-    /// Why a lock on it would be asked for in vain, if it would.
-    pub(crate) fn lock_is_out_of_place(&self) -> Option<&'static str> {
-        if self.session.is_foreign() {
-            return Some("a forked child has no part in what its parent shares");
-        }
-        self.session
-            .has_outage()
-            .then_some("this thread has stopped it: lock it first, and stop it then")
+    /// Gives back what was kept for the start after an outage.
+    fn stay_stopped(&self) {
+        self.give_port_back();
+        self.release_run_lock();
     }
 
-    /// Has the service of who shares it started by `start`, but not where this thread has made the
-    /// outage; where another has, after that.
-    pub(super) fn beside_outages(&self, start: impl FnOnce() -> Result<()>) -> Result<()> {
-        let queue = Deadline::after(environment::queue_bound());
-        match self.session.outage(queue) {
-            Ok(_beside) => start(),
-            Err(Refusal::Own) => Ok(()),
-            Err(refusal) => Err(self.not_locked(refusal.why(), queue)),
+    /// Ends an outage at the drop of its guard.
+    fn end_outage(&self) {
+        // The executor is about to be dropped too, and the next test that asks for a fixture starts it.
+        if std::thread::panicking() {
+            self.stay_stopped();
+            return;
         }
+        // A check of the user's own may panic.
+        let error = match catch_unwind(AssertUnwindSafe(|| self.start())) {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "a check panicked".to_owned(),
+        };
+        self.emit(&Step::NotStartedAgain { error: &error });
     }
 }
 
@@ -95,9 +93,9 @@ impl<R: Readiness> Executor<R> {
 /// [`restart`](Self::restart) to get the error. If drop does not run, the service stays stopped.
 #[must_use = "the service starts again when this is dropped"]
 pub struct Stopped<'a> {
-    executor: Option<&'a dyn StartAgain>,
-    // Behind the start: who waits for the end of the outage finds it running.
-    _outage: Option<thread::Held<'a>>,
+    core: Option<&'a Core>,
+    // Ends after the start in `drop`: a test that waits for the end of the outage finds the service running.
+    _outage: Option<TurnGuard<'a>>,
 }
 
 impl Stopped<'_> {
@@ -107,25 +105,15 @@ impl Stopped<'_> {
     ///
     /// Fails as [`Executor::start`] does.
     pub fn restart(mut self) -> Result<()> {
-        self.executor.take().map_or(Ok(()), StartAgain::start_again)
+        let core = self.core.take().and_then(Core::unless_forked);
+        core.map_or(Ok(()), Core::start)
     }
 }
 
 impl Drop for Stopped<'_> {
     fn drop(&mut self) {
-        let Some(executor) = self.executor.take() else {
-            return;
-        };
-        // The executor is about to be dropped too, and a fixture is started by the next that asks.
-        if std::thread::panicking() {
-            executor.stay_stopped();
-            return;
-        }
-        // A check of the user's own may panic.
-        match catch_unwind(AssertUnwindSafe(|| executor.start_again())) {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => executor.warn(&error.to_string()),
-            Err(_) => executor.warn("a check panicked"),
+        if let Some(core) = self.core.take().and_then(Core::unless_forked) {
+            core.end_outage();
         }
     }
 }
@@ -133,31 +121,5 @@ impl Drop for Stopped<'_> {
 impl fmt::Debug for Stopped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Stopped").finish_non_exhaustive()
-    }
-}
-
-/// An executor whose check does not matter.
-trait StartAgain {
-    fn start_again(&self) -> Result<()>;
-    /// Gives back what was kept for the start.
-    fn stay_stopped(&self);
-    /// That it did not start.
-    fn warn(&self, error: &str);
-}
-
-impl<R: Readiness> StartAgain for Executor<R> {
-    fn start_again(&self) -> Result<()> {
-        self.start().map(drop)
-    }
-
-    fn stay_stopped(&self) {
-        if !self.session.is_foreign() {
-            self.give_back();
-            self.session.keep_lock(None);
-        }
-    }
-
-    fn warn(&self, error: &str) {
-        self.tell(&Step::NotStartedAgain { error });
     }
 }

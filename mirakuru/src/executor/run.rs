@@ -1,4 +1,4 @@
-//! One start of an executor, and what is told of it.
+//! One start of an executor, and its events.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,58 +14,61 @@ use crate::readiness::Context;
 pub(super) struct Run {
     pub(super) link: Arc<Link>,
     pub(super) pid: u32,
-    /// Which service of its supervisor it is.
+    /// The number of the service at its supervisor.
     pub(super) number: u64,
     pub(super) context: Context,
     /// The stop that a drop makes.
     pub(super) plan: StopPlan,
-    /// It was started, and neither stopped nor killed since.
+    /// The service was neither stopped nor killed since its start.
     pub(super) up: bool,
-    /// It was ready once: who shares it may have it.
+    /// The service was ready once, so tests that share it may have it.
     pub(super) ready: bool,
-    /// What the executor is called.
+    /// The executor's name for people.
     pub(super) title: Arc<str>,
 }
 
-/// One service among all: the name of its supervisor, and its number there.
+/// Identifies one service among all: the name of its supervisor, and its number there.
 #[cfg(feature = "macros")]
-pub(crate) type Which = (String, u64);
+pub(crate) type ServiceId = (String, u64);
 
 impl Run {
-    pub(super) fn tell(&self, step: &Step<'_>) {
-        events::tell(step, &self.title, || self.context.command().to_owned());
+    pub(super) fn emit(&self, step: &Step<'_>) {
+        events::tell(step, &self.title, || {
+            self.context.command().as_ref().to_owned()
+        });
     }
 
-    /// Where its files stay.
-    pub(super) fn tell_of_files(&self) {
+    /// Emits the directory in which its files stay.
+    pub(super) fn announce_files(&self) {
         if let Some(directory) = &self.context.place().tmpdir {
             let directory = directory.display().to_string();
-            self.tell(&Step::Keeps { directory });
+            self.emit(&Step::Keeps { directory });
         }
     }
 
-    /// Something failed: before it is stopped, so that the supervisor knows in time.
+    /// Keeps the files after a failure, if the user wants those of failures. Called before a stop, so that
+    /// the supervisor knows in time.
     pub(super) fn keep_after_failure(&self) {
         if environment::keep() == Keep::OfFailures {
             self.link.keep();
-            self.tell_of_files();
+            self.announce_files();
         }
     }
 
-    pub(super) fn tell_of_end(&self, gone: Option<&Gone>, elapsed: Duration) {
+    pub(super) fn emit_end(&self, gone: Option<&Gone>, elapsed: Duration) {
         let pid = self.pid;
         match gone {
-            None => self.tell(&Step::Lost { pid }),
+            None => self.emit(&Step::Lost { pid }),
             Some(gone) if !gone.survivors.is_empty() => {
                 let survivors = &listed(&gone.survivors);
-                self.tell(&Step::Survived { pid, survivors });
+                self.emit(&Step::Survived { pid, survivors });
             }
             Some(gone) => {
                 if gone.forced {
-                    self.tell(&Step::Killed { pid });
+                    self.emit(&Step::Killed { pid });
                 }
                 let exit_code = self.link.look(|state| state.exit);
-                self.tell(&Step::Gone {
+                self.emit(&Step::Gone {
                     pid,
                     exit_code,
                     elapsed,
@@ -75,7 +78,7 @@ impl Run {
     }
 }
 
-/// Processes, each by pid and command.
+/// Lists processes, each by pid and command.
 pub(super) fn listed(processes: &[(u32, String)]) -> String {
     let told: Vec<_> = processes
         .iter()

@@ -1,105 +1,117 @@
-//! What a start needs before it spawns: a configuration without mistakes, a supervisor, a private
+//! Settles what a start needs before it spawns: a configuration without mistakes, a supervisor, a private
 //! directory, a port, and every placeholder filled in.
 
-use std::ffi::{OsStr, OsString};
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
-use super::Executor;
-use super::config::Config;
-use crate::command::{EnvChange, Place, Prepared, prepare, uses};
+use super::core::Core;
+use crate::command::{Place, Prepared, Shown, Template, prepare};
 use crate::environment::{self, Keep};
-use crate::error::{ErrorKind, Result};
+use crate::error::Result;
 use crate::link::Link;
-use crate::readiness::{Context, Readiness, Target};
+use crate::readiness::{Context, Start, Target};
 use crate::wait::Deadline;
 
-impl<R: Readiness> Executor<R> {
-    /// Finds what is wrong before anything is spawned, with stand-ins for what is not known yet.
-    pub(super) fn look_through(&self, deadline: Deadline) -> Result<()> {
+/// What a start has before it spawns.
+pub(super) struct Settled {
+    pub(super) link: Arc<Link>,
+    pub(super) context: Context,
+    pub(super) prepared: Prepared,
+}
+
+impl Core {
+    /// Finds mistakes in the configuration before anything is spawned, with placeholder values for what is
+    /// not known yet.
+    pub(super) fn validate(&self, deadline: Deadline) -> Result<()> {
         let place = self.place(Some(std::env::temp_dir().join("mirakuru-XXXXXX")), 1);
-        let looked = place.and_then(|place| {
+        let validated = place.and_then(|place| {
             environment::timeout_scale()?;
             self.config.stop_signal.check()?;
             self.config.kill_signal.check()?;
             self.prepared(&place)?;
-            let context = Context::new(self.situation(place, None, deadline));
-            self.readiness.validate(&context)
+            let context = Context::new(self.start_before_spawn(place, None, deadline));
+            self.check.validate(&context)
         });
-        looked.map_err(|mistake| self.invalid(mistake))
+        validated.map_err(|mistake| self.invalid(mistake))
     }
 
     fn prepared(&self, place: &Place) -> Result<Prepared, String> {
-        let of_the_run = self.session.place().is_some();
+        let of_the_run = self.state(|state| state.place.is_some());
         prepare(&self.config.command, &self.config.shape, place, of_the_run)
     }
 
-    /// Settles everything that a start needs: the supervisor, the private directory, the port.
-    pub(super) fn settle(&self, deadline: Deadline) -> Result<(Arc<Link>, Context, Prepared)> {
+    /// Settles the supervisor, the private directory and the port, and fills them in.
+    pub(super) fn settle(&self, deadline: Deadline) -> Result<Settled> {
         let link = self.link(deadline)?;
         let tmpdir = self
             .needs_directory()
             .then(|| self.directory(&link, deadline))
             .transpose()?;
-        let port = self.settled_port()?;
+        let port = self.port_for_start()?;
         let place = self.place(tmpdir, port);
         let filled = place.and_then(|place| {
             let prepared = self.prepared(&place)?;
-            let context = Context::new(self.situation(place, Some(Arc::clone(&link)), deadline));
+            let start = self.start_before_spawn(place, Some(Arc::clone(&link)), deadline);
+            let shown = Arc::new(Shown::of(&prepared.words));
+            let context = Context::new(Start {
+                command: Arc::clone(&shown.line),
+                ..start
+            });
             // Once more: lengths depend on what was filled in.
-            self.readiness
-                .validate(&context)
-                .map(|()| (context, prepared))
+            self.check.validate(&context)?;
+            self.state(|state| state.shown = Some(shown));
+            Ok((context, prepared))
         });
         let (context, prepared) = filled.map_err(|mistake| self.invalid(mistake))?;
-        self.session.prepared(&prepared);
-        Ok((link, context, prepared))
+        Ok(Settled {
+            link,
+            context,
+            prepared,
+        })
     }
 
-    /// The supervisor, started now if there is none.
-    pub(super) fn link(&self, deadline: Deadline) -> Result<Arc<Link>> {
-        self.session
-            .link(deadline)
-            .map_err(|error| self.refused("start a supervisor", error))
-    }
-
-    /// The private directory, made now if it was not yet.
-    pub(super) fn directory(&self, link: &Link, deadline: Deadline) -> Result<PathBuf> {
-        match link.directory(deadline) {
-            Some(Ok(directory)) => Ok(directory),
-            Some(Err(failure)) => {
-                let mut scene = self.scene().reason(failure.to_string());
-                scene.advice = Some(format!(
-                    "is there room in {}?",
-                    std::env::temp_dir().display()
-                ));
-                scene.source = Some(failure.error());
-                Err(scene.into_error(ErrorKind::Io))
-            }
-            None => Err(self.lost(link)),
+    /// A start as its checks see it before there is a process.
+    pub(super) fn start_before_spawn(
+        &self,
+        place: Place,
+        link: Option<Arc<Link>>,
+        deadline: Deadline,
+    ) -> Start {
+        static STARTS: AtomicU64 = AtomicU64::new(1);
+        Start {
+            number: STARTS.fetch_add(1, Ordering::Relaxed),
+            place,
+            command: self.command(),
+            link,
+            pid: None,
+            stdout: None,
+            stderr: None,
+            deadline,
+            captured: Mutex::new(BTreeMap::new()),
         }
     }
 
-    /// The host that the check names, or another executor's that it is bound to. `{host}` in it is the
-    /// default: no other part gives one.
-    pub(super) fn settled_host(&self) -> String {
+    /// The host that the check names, which another executor may have. `{host}` in it is the default.
+    pub(super) fn host(&self) -> String {
         let default = Place {
             host: "127.0.0.1".to_owned(),
             bindings: self.config.bindings.clone(),
             ..Place::default()
         };
-        let host = self.readiness.target().host;
-        host.and_then(|host| default.fill(&host).ok())
+        let host = self.check.target().host;
+        host.and_then(|host| default.fill_text(&host).ok())
             .unwrap_or(default.host)
     }
 
     pub(super) fn place(&self, tmpdir: Option<PathBuf>, port: u16) -> Result<Place, String> {
         let Target {
             socket, filename, ..
-        } = self.readiness.target();
+        } = self.check.target();
         let within = |name: &str| tmpdir.as_ref().map(|tmpdir| tmpdir.join(name));
         let mut place = Place {
-            host: self.settled_host(),
+            host: self.host(),
             port,
             socket: within("socket"),
             pidfile: within("pid"),
@@ -115,53 +127,97 @@ impl<R: Readiness> Executor<R> {
         Ok(place)
     }
 
-    /// A text with its placeholders filled in, before the first start too.
+    /// Returns a text with its placeholders filled in, before the first start too.
     ///
     /// # Panics
     ///
-    /// If the private directory is needed and cannot be made.
+    /// Panics if the private directory is needed and cannot be made.
     pub(super) fn filled(&self, text: &str) -> String {
-        let tmpdir = (self.needs_directory() || self.leads_to_directory(text.as_ref()))
-            .then(|| self.tmpdir());
+        let lies_there = self.needs_directory() || self.leads_to_directory(&Template::parse(text));
+        let tmpdir = lies_there.then(|| self.tmpdir());
         let place = self.place(tmpdir, self.port());
-        let filled = place.and_then(|place| place.fill(text));
+        let filled = place.and_then(|place| place.fill_text(text));
         filled.unwrap_or_else(|mistake| panic!("{}", self.invalid(mistake)))
     }
 
-    /// Whether anything that was written stands in the private directory.
+    /// Returns the private directory. See `Executor::tmpdir`.
+    pub(super) fn tmpdir(&self) -> PathBuf {
+        // Before the turn, which a thread of the parent may have held at the fork.
+        assert!(
+            self.unless_forked().is_some(),
+            "the private directory belongs to the parent process"
+        );
+        let _turn = self.turn();
+        let deadline = Deadline::after(self.config.start_bound());
+        let link = self.link(deadline);
+        let directory = link.and_then(|link| self.directory(&link, deadline));
+        directory.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Returns whether anything of the executor lies in the private directory.
     fn needs_directory(&self) -> bool {
         environment::keep() != Keep::Nobodys
-            || self
-                .texts()
+            || self.mentions("tmpdir")
+            || self.mentions_own("socket")
+            || self.mentions_own("pidfile")
+    }
+
+    /// Returns whether this text lies in the private directory.
+    fn leads_to_directory(&self, text: &Template) -> bool {
+        text.mentions("tmpdir")
+            || ["socket", "pidfile"]
                 .iter()
-                .any(|text| self.leads_to_directory(text))
+                .any(|name| text.mentions(name) && self.lies_in_directory(name))
     }
 
-    /// Whether this text stands in the private directory. A socket or file of the check's own
-    /// stands where it says, unless it says `{socket}` or `{pidfile}` itself.
-    fn leads_to_directory(&self, text: &OsStr) -> bool {
-        let Target {
-            socket, filename, ..
-        } = self.readiness.target();
-        let lacking = |path: Option<PathBuf>, name: &str| {
-            path.is_none_or(|path| uses(path.as_os_str(), name))
+    fn mentions_own(&self, name: &str) -> bool {
+        self.lies_in_directory(name) && self.mentions(name)
+    }
+
+    /// Returns whether `{socket}` or `{pidfile}` lies in the private directory. A path that the check gives
+    /// itself lies elsewhere, unless it contains that placeholder.
+    fn lies_in_directory(&self, name: &str) -> bool {
+        let target = self.check.target();
+        let given = match name {
+            "socket" => target.socket,
+            _ => target.filename,
         };
-        uses(text, "tmpdir")
-            || (uses(text, "socket") && lacking(socket, "socket"))
-            || (uses(text, "pidfile") && lacking(filename, "pidfile"))
+        given.is_none_or(|path| Template::parse(path).mentions(name))
     }
 
-    /// Has `{name.port}` and its like stand for what another executor has. Only what is mentioned is
-    /// asked for: a directory, say, is not made in vain.
+    /// Returns whether a placeholder of this name stands in the command, an option or the check.
+    pub(super) fn mentions(&self, name: &str) -> bool {
+        let Target {
+            host,
+            url,
+            socket,
+            filename,
+            ..
+        } = self.check.target();
+        let texts = [host.as_deref(), url.as_deref()];
+        let paths = [socket.as_deref(), filename.as_deref()];
+        let of_the_check = texts
+            .into_iter()
+            .flatten()
+            .map(Path::new)
+            .chain(paths.into_iter().flatten());
+        self.config.shape.mentions(&self.config.command, name)
+            || of_the_check
+                .map(Template::parse)
+                .any(|template| template.mentions(name))
+    }
+
+    /// Gives `{name.port}` and its like the values of another executor. Asks only for what is mentioned: a
+    /// directory, say, is not made for nothing.
     #[cfg(feature = "macros")]
-    pub(crate) fn with_binding<S: Readiness>(mut self, name: &str, other: &Executor<S>) -> Self {
+    pub(crate) fn bind(&mut self, name: &str, other: &Self) {
         let values: [(&str, &dyn Fn() -> String); 7] = [
             ("host", &|| other.host()),
             ("port", &|| other.port().to_string()),
             ("addr", &|| other.addr()),
             ("url", &|| other.url()),
-            ("socket", &|| other.socket().display().to_string()),
-            ("pidfile", &|| other.filename().display().to_string()),
+            ("socket", &|| other.filled("{socket}")),
+            ("pidfile", &|| other.filled("{pidfile}")),
             ("tmpdir", &|| other.tmpdir().display().to_string()),
         ];
         for (part, value) in values {
@@ -170,36 +226,5 @@ impl<R: Readiness> Executor<R> {
                 self.config.bindings.insert(placeholder, value());
             }
         }
-        self
-    }
-
-    /// Whether a placeholder stands anywhere in what was written.
-    pub(super) fn mentions(&self, name: &str) -> bool {
-        self.texts().iter().any(|text| uses(text, name))
-    }
-
-    /// Everything written that may hold placeholders.
-    fn texts(&self) -> Vec<OsString> {
-        let Config { command, shape, .. } = &self.config;
-        let Target {
-            host,
-            url,
-            socket,
-            filename,
-            ..
-        } = self.readiness.target();
-        let mut texts = vec![OsString::from(command.shell_text())];
-        texts.extend(host.into_iter().chain(url).map(OsString::from));
-        texts.extend(
-            [socket, filename, shape.cwd.clone()]
-                .into_iter()
-                .flatten()
-                .map(OsString::from),
-        );
-        texts.extend(shape.env.iter().filter_map(|change| match change {
-            EnvChange::Set(_, value) => Some(value.clone()),
-            EnvChange::Remove(_) | EnvChange::Clear => None,
-        }));
-        texts
     }
 }

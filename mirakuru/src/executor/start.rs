@@ -1,29 +1,24 @@
-//! The one start sequence: look through the configuration, see that nothing is there yet, spawn,
-//! and wait until ready, dead or overdue. Whatever fails after the spawn, the tree is gone before
-//! the caller hears of it.
+//! The one start sequence: validate the configuration, claim the port, see that nothing answers yet, spawn,
+//! and wait. If anything fails after the spawn, the tree is gone before the caller has the error.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use super::Executor;
 use super::claim::Claim;
-use super::report::InVain;
+use super::core::Core;
 use super::run::Run;
-use crate::command::{Place, Prepared};
-use crate::environment::{self, Keep};
 use crate::error::Result;
 use crate::events::Step;
-use crate::link::{Link, State};
+use crate::link::State;
 use crate::protocol::StopPlan;
-use crate::readiness::probe::{Answer, Probe, Question};
-use crate::readiness::{Context, Readiness, Situation};
+use crate::readiness::probe::{Probe, Question};
+use crate::readiness::{Context, Readiness};
 use crate::wait::Deadline;
 
-/// How often a free port is changed for another, as a stranger came first.
-const MOST_MOVES: usize = 5;
+/// How often a start changes a free port that a stranger took first.
+const MOST_RETRIES: usize = 5;
 
-/// How often a start that fails is tried for those who share it, by one test after the other.
+/// How many tests, one after the other, try a shared fixture whose start fails.
 pub(super) const MOST_FAILURES: u32 = 3;
 
 /// # Start
@@ -52,82 +47,7 @@ impl<R: Readiness> Executor<R> {
     ///
     /// Panics if a check of your own panics. The process tree is gone by then.
     pub fn start(&self) -> Result<&Self> {
-        if self.session.is_foreign() {
-            return Ok(self);
-        }
-        let _turn = self.session.turn();
-        let _exclusive = self.exclusive()?;
-        let _lock = self.session.kept_until_then();
-        self.start_in_turn()
-    }
-
-    /// The start of who has the turn, and the run's lock where the run shares it.
-    pub(super) fn start_in_turn(&self) -> Result<&Self> {
-        if self.is_up() {
-            return Ok(self);
-        }
-        let mut deadline = Deadline::after(self.config.start_bound());
-        let started = self.start_by(&mut deadline);
-        if let Err(error) = &started {
-            self.tell(&Step::Failed {
-                error,
-                elapsed: deadline.elapsed(),
-            });
-        }
-        started.map(|()| self)
-    }
-
-    fn start_by(&self, deadline: &mut Deadline) -> Result<()> {
-        self.look_through(*deadline)?;
-        self.clear_remains();
-        // The clock begins anew where it had to queue.
-        match self.claim(*deadline)? {
-            Claim::Ours(anew) => *deadline = anew,
-            Claim::Reused => return Ok(()),
-        }
-        let mut moves = 0;
-        loop {
-            let Err(error) = self.attempt(*deadline) else {
-                self.session.tell_port();
-                self.session.forget_failures();
-                return Ok(());
-            };
-            if moves == MOST_MOVES || deadline.has_passed() || !self.has_to_move(&error) {
-                self.session.note_failure();
-                self.give_back();
-                return Err(error);
-            }
-            moves += 1;
-            self.tell(&Step::Moves { error: &error });
-            self.session.forget_port();
-        }
-    }
-
-    /// One start, on the port that is its own.
-    fn attempt(&self, deadline: Deadline) -> Result<()> {
-        let (link, context, prepared) = self.settle(deadline)?;
-        self.see_that_nothing_is_there(&context, deadline)?;
-        self.tell(&Step::Starts);
-        let run = self.spawn(&link, &context, prepared, deadline)?;
-        let ready = self.await_ready(&run, deadline);
-        if let Err(unready) = ready {
-            let mut wait = InVain::new(&run, None, deadline);
-            run.keep_after_failure();
-            wait.gone = self.session.bring_down(&run, run.plan.kill());
-            // Told after the kill: what it printed last belongs to the story.
-            return Err(self.unready(unready, &wait));
-        }
-        self.session.note_ready(&run);
-        run.tell(&Step::Ready {
-            pid: run.pid,
-            port: run.context.port(),
-            elapsed: deadline.elapsed(),
-        });
-        if environment::trace().is_some() {
-            run.link.tell_ready();
-        }
-        self.describe(&run);
-        Ok(())
+        self.act(Core::start)
     }
 
     /// Starts the process and returns the executor, as a running guard.
@@ -149,37 +69,134 @@ impl<R: Readiness> Executor<R> {
         self.start()?;
         Ok(self)
     }
+}
 
-    /// A start for whoever shares it, which says so where the service has died since.
+impl Core {
+    pub(super) fn start(&self) -> Result<()> {
+        let _turn = self.turn();
+        let _run_lock = self.run_lock()?;
+        let _kept = self.release_run_lock_on_drop();
+        self.start_in_turn()
+    }
+
+    /// Starts the service. The caller has the turn, and the run's lock if a run shares the service.
+    pub(super) fn start_in_turn(&self) -> Result<()> {
+        if self.is_up() {
+            return Ok(());
+        }
+        let mut deadline = Deadline::after(self.config.start_bound());
+        let started = self.start_by(&mut deadline);
+        if let Err(error) = &started {
+            self.emit(&Step::Failed {
+                error,
+                elapsed: deadline.elapsed(),
+            });
+        }
+        started
+    }
+
+    fn start_by(&self, deadline: &mut Deadline) -> Result<()> {
+        self.validate(*deadline)?;
+        self.clear_remains();
+        // A queue for the port moves the deadline.
+        match self.claim(*deadline)? {
+            Claim::Ours(after_queue) => *deadline = after_queue,
+            Claim::Reused => return Ok(()),
+        }
+        let mut retries = 0;
+        loop {
+            let Err(error) = self.attempt(*deadline) else {
+                self.state(|state| {
+                    state.port.settle();
+                    state.failures = 0;
+                });
+                return Ok(());
+            };
+            if retries == MOST_RETRIES
+                || deadline.has_passed()
+                || !self.should_retry_with_new_port(&error)
+            {
+                self.state(|state| state.failures += 1);
+                self.give_port_back();
+                return Err(error);
+            }
+            retries += 1;
+            self.emit(&Step::Moves { error: &error });
+            self.give_up_free_port();
+        }
+    }
+
+    /// Starts the service once, on the port that it has.
+    fn attempt(&self, deadline: Deadline) -> Result<()> {
+        let settled = self.settle(deadline)?;
+        let probe = self.probe(&settled.context)?;
+        self.ensure_nothing_answers(&probe, &settled.context, deadline)?;
+        self.emit(&Step::Starts);
+        let run = self.spawn(settled, deadline)?;
+        let failed = match catch_unwind(AssertUnwindSafe(|| {
+            self.await_ready(&run, &probe, deadline)
+        })) {
+            Ok(Ok(())) => {
+                self.note_ready(&run, deadline);
+                return Ok(());
+            }
+            Ok(Err(failed)) => Ok(failed),
+            Err(panic) => Err(panic),
+        };
+        run.keep_after_failure();
+        let gone = self.bring_down(&run, run.plan.kill(), None);
+        match failed {
+            // Described after the kill: the last lines that the service printed belong to the story.
+            Ok(mut failed) => {
+                failed.gone = gone;
+                failed.sweep(&run);
+                Err(self.wait_failed(&run, *failed))
+            }
+            Err(panic) => resume_unwind(panic),
+        }
+    }
+
+    fn note_ready(&self, run: &Run, deadline: Deadline) {
+        self.state(|state| {
+            if let Some(latest) = state.same(run) {
+                latest.ready = true;
+            }
+        });
+        run.emit(&Step::Ready {
+            pid: run.pid,
+            port: run.context.port(),
+            elapsed: deadline.elapsed(),
+        });
+        Self::report_ready(run);
+    }
+
+    /// Starts the service for tests of this process that share it, also if it has died since.
     pub(crate) fn start_again_if_dead(&self) -> Result<()> {
-        if self.session.is_foreign() {
+        if self.is_up() && !self.is_in_outage() {
             return Ok(());
         }
-        if self.is_up() && !self.session.is_in_outage() {
-            return Ok(());
-        }
-        self.beside_outages(|| {
-            let failures = self.session.failures();
+        self.outside_outages(|| {
+            let failures = self.state(|state| state.failures);
             if failures >= MOST_FAILURES {
                 return Err(self.not_tried_again(failures));
             }
-            self.tell_of_death();
-            self.start().map(drop)
+            self.emit_death();
+            self.start()
         })
     }
 
-    /// That a service ended by itself which nobody had stopped.
-    pub(super) fn tell_of_death(&self) {
+    /// Emits a warning if a service that no test stopped has ended.
+    pub(super) fn emit_death(&self) {
         let stands = |state: &State| (state.exit, state.ending);
         if let Some(run) = self.up().filter(|_| !self.is_up())
             && let (exit_code, false) = run.link.look(stands)
         {
-            run.tell(&Step::Died { exit_code });
+            run.emit(&Step::Died { exit_code });
         }
     }
 
-    /// Whether a start would have nothing to do: the service is ready and runs, be it as a daemon whose
-    /// main process ended well, and is not on its way down.
+    /// Returns whether a start would have nothing to do: the service was ready and runs, perhaps as a daemon
+    /// whose main process ended with 0, and no process stops it.
     pub(crate) fn is_up(&self) -> bool {
         let lives = |state: &State| match state.exit {
             None => !state.lost && !state.ending,
@@ -189,92 +206,41 @@ impl<R: Readiness> Executor<R> {
         ready.is_some_and(|run| run.link.look(lives)) || self.still_answers()
     }
 
-    /// What a service that ended by itself left running.
+    /// Ends the processes that a service left when it ended by itself.
     fn clear_remains(&self) {
-        if let Some(run) = self.session.up() {
-            self.session.bring_down(&run, StopPlan::ABRUPT);
+        if let Some(run) = self.state(|state| state.up()) {
+            self.bring_down(&run, StopPlan::ABRUPT, None);
         } else {
-            self.end_what_nobody_knows();
+            self.stop_orphaned_service();
         }
     }
 
-    pub(super) fn see_that_nothing_is_there(
+    pub(super) fn probe(&self, context: &Context) -> Result<Probe> {
+        Probe::new(&self.check, context).map_err(|error| self.refused("start a thread", error))
+    }
+
+    fn ensure_nothing_answers(
         &self,
+        probe: &Probe,
         context: &Context,
         deadline: Deadline,
     ) -> Result<()> {
-        let probe = Probe::new(&self.readiness, context)
-            .map_err(|error| self.refused("start a thread", error))?;
-        match probe.ask(Question::BeforeStart, context, deadline, || false) {
-            Answer::NotReady(_) | Answer::Taken(_) => Ok(()),
-            Answer::Ready => Err(self.already_running(context)),
-            Answer::Overdue => Err(self.overdue_before_start(context, deadline)),
-            Answer::Panicked(panic) => std::panic::resume_unwind(panic),
+        if self.answers_already(probe, context, deadline)? {
+            return Err(self.already_running(context));
         }
+        Ok(())
     }
 
-    fn spawn(
+    /// Returns whether the check passes before anything was started.
+    pub(super) fn answers_already(
         &self,
-        link: &Arc<Link>,
-        before: &Context,
-        prepared: Prepared,
+        probe: &Probe,
+        context: &Context,
         deadline: Deadline,
-    ) -> Result<Run> {
-        let (order, fds, captures) = self
-            .order(link, prepared, before.place(), deadline)
-            .map_err(|error| self.refused("prepare its streams", error))?;
-        let [stdout, stderr] = captures;
-        for capture in [&stdout, &stderr].into_iter().flatten() {
-            capture.attach(link);
-        }
-        let plan = order.farewell;
-        let place = before.place().clone();
-        let pid = match link.launch(order, &fds, deadline) {
-            Some(Ok(pid)) => pid,
-            Some(Err(failure)) => return Err(self.not_spawned(&failure)),
-            None => return Err(self.no_answer_to_launch(link, deadline)),
-        };
-        let context = Context::new(Situation {
-            pid: Some(pid),
-            stdout,
-            stderr,
-            ..self.situation(place.clone(), Some(Arc::clone(link)), deadline)
-        });
-        let run = Run {
-            link: Arc::clone(link),
-            pid,
-            number: link.known(State::current),
-            context,
-            plan,
-            up: true,
-            ready: false,
-            title: self.title().into(),
-        };
-        run.tell(&Step::Spawned { pid });
-        if environment::keep() == Keep::All {
-            run.tell_of_files();
-        }
-        self.session.began(run.clone());
-        Ok(run)
-    }
-
-    pub(super) fn situation(
-        &self,
-        place: Place,
-        link: Option<Arc<Link>>,
-        deadline: Deadline,
-    ) -> Situation {
-        static STARTS: AtomicU64 = AtomicU64::new(1);
-        Situation {
-            start: STARTS.fetch_add(1, Ordering::Relaxed),
-            place,
-            command: self.command().into(),
-            link,
-            pid: None,
-            stdout: None,
-            stderr: None,
-            deadline,
-            captured: Mutex::new(BTreeMap::new()),
+    ) -> Result<bool> {
+        match probe.ask(Question::BeforeStart, context, deadline, &|| false) {
+            Some(answer) => Ok(answer.is_ok()),
+            None => Err(self.no_answer_before_start(context, deadline)),
         }
     }
 }

@@ -1,12 +1,15 @@
 //! Stop, kill, signal.
 
 use super::Executor;
+use super::core::Core;
 use super::run::Run;
 use super::verdict::Expected;
 use crate::error::Result;
+use crate::events::Step;
 use crate::protocol::{Gone, StopPlan};
 use crate::readiness::Readiness;
 use crate::signal::Signal;
+use crate::wait::Deadline;
 
 /// # Stop
 impl<R: Readiness> Executor<R> {
@@ -31,7 +34,7 @@ impl<R: Readiness> Executor<R> {
     ///
     /// On Unixes other than Linux, only the service's process group is confirmed to be gone.
     pub fn stop(&self) -> Result<&Self> {
-        self.stop_with(self.config.stop_signal, self.config.expected_returncode)
+        self.act(Core::stop)
     }
 
     /// Stops the process with `signal`, and accepts the exit code `expected`. `None` accepts death by
@@ -41,13 +44,89 @@ impl<R: Readiness> Executor<R> {
     ///
     /// Fails as [`stop`](Self::stop) does.
     pub fn stop_with(&self, signal: Signal, expected: impl Into<Option<i32>>) -> Result<&Self> {
-        self.check_signal(signal)?;
-        let ended = self.end(self.stop_plan(signal))?;
-        self.judge(ended, signal, expected.into())?;
-        Ok(self)
+        let expected = expected.into();
+        self.act(|core| core.stop_with(signal, expected))
     }
 
-    /// Whether it ended as it should.
+    /// Kills the process and everything that it started, and waits until no process is left.
+    ///
+    /// # Errors
+    ///
+    /// - `Survivors`: a process could not be killed.
+    /// - `Io`: another process killed the supervisor.
+    /// - `InvalidConfig`: the kill signal has an invalid number.
+    pub fn kill(&self) -> Result<&Self> {
+        self.kill_with(self.core.config.kill_signal)
+    }
+
+    /// Kills the process tree with `signal`. If a process ignores it, `SIGKILL` follows after the stop
+    /// timeout.
+    ///
+    /// # Errors
+    ///
+    /// Fails as [`kill`](Self::kill) does.
+    pub fn kill_with(&self, signal: Signal) -> Result<&Self> {
+        self.act(|core| core.kill_with(signal))
+    }
+
+    /// Sends a signal to the process group of the service, and returns at once. Use it to reload a
+    /// configuration, or to freeze and thaw the service.
+    ///
+    /// # Errors
+    ///
+    /// - `Io`: the process is not running.
+    /// - `InvalidConfig`: the signal has an invalid number.
+    pub fn signal(&self, signal: Signal) -> Result<&Self> {
+        self.act(|core| core.signal(signal))
+    }
+}
+
+impl Core {
+    pub(crate) fn stop(&self) -> Result<()> {
+        self.stop_with(self.config.stop_signal, self.config.expected_returncode)
+    }
+
+    fn stop_with(&self, signal: Signal, expected: Option<i32>) -> Result<()> {
+        self.check_signal(signal)?;
+        let ended = self.end(self.stop_plan(signal))?;
+        self.judge(ended, signal, expected)
+    }
+
+    fn kill_with(&self, signal: Signal) -> Result<()> {
+        self.check_signal(signal)?;
+        let plan = StopPlan {
+            kill_signal: signal.as_raw(),
+            ..self.stop_plan(signal)
+        };
+        self.end(plan.kill()).map(drop)
+    }
+
+    fn signal(&self, signal: Signal) -> Result<()> {
+        self.check_signal(signal)?;
+        let ended = |run: &Run| run.link.look(|state| state.empty || state.lost);
+        let run = self
+            .up()
+            .filter(|run| !ended(run))
+            .ok_or_else(|| self.not_running("signalled"))?;
+        run.link.signal(signal.as_raw());
+        Ok(())
+    }
+
+    pub(super) fn check_signal(&self, signal: Signal) -> Result<()> {
+        signal.check().map_err(|mistake| self.invalid(mistake))
+    }
+
+    /// The stop that begins with this signal.
+    pub(super) fn stop_plan(&self, signal: Signal) -> StopPlan {
+        StopPlan {
+            signal: signal.as_raw(),
+            whole_tree: false,
+            kill_signal: self.config.kill_signal.as_raw(),
+            patience: self.config.stop_bound(),
+        }
+    }
+
+    /// Fails if the process did not end as it should.
     pub(super) fn judge(
         &self,
         ended: Option<(Run, Gone)>,
@@ -64,94 +143,62 @@ impl<R: Readiness> Executor<R> {
         };
         match run.link.look(|state| state.exit) {
             Some(code) if !expected.accepts(code) => {
+                run.link.drain();
                 Err(self.finished_with_error(&run, &expected.to_string()))
             }
             _ => Ok(()),
         }
     }
 
-    /// Kills the process and everything that it started, and waits until no process is left.
-    ///
-    /// # Errors
-    ///
-    /// - `Survivors`: a process could not be killed.
-    /// - `Io`: another process killed the supervisor.
-    /// - `InvalidConfig`: the kill signal has an invalid number.
-    pub fn kill(&self) -> Result<&Self> {
-        self.kill_with(self.config.kill_signal)
-    }
-
-    /// Kills the process tree with `signal`. If a process ignores it, `SIGKILL` follows after the stop
-    /// timeout.
-    ///
-    /// # Errors
-    ///
-    /// Fails as [`kill`](Self::kill) does.
-    pub fn kill_with(&self, signal: Signal) -> Result<&Self> {
-        self.check_signal(signal)?;
-        let plan = StopPlan {
-            kill_signal: signal.as_raw(),
-            ..self.stop_plan(signal)
-        };
-        self.end(plan.kill())?;
-        Ok(self)
-    }
-
-    /// Sends a signal to the process group of the service, and returns at once. Use it to reload a
-    /// configuration, or to freeze and thaw the service.
-    ///
-    /// # Errors
-    ///
-    /// - `Io`: the process is not running.
-    /// - `InvalidConfig`: the signal has an invalid number.
-    pub fn signal(&self, signal: Signal) -> Result<&Self> {
-        if self.session.is_foreign() {
-            return Ok(self);
-        }
-        self.check_signal(signal)?;
-        let ended = |run: &Run| run.link.look(|state| state.empty || state.lost);
-        let run = self
-            .up()
-            .filter(|run| !ended(run))
-            .ok_or_else(|| self.not_running("signalled"))?;
-        run.link.signal(signal.as_raw());
-        Ok(self)
-    }
-
-    pub(super) fn check_signal(&self, signal: Signal) -> Result<()> {
-        signal.check().map_err(|mistake| self.invalid(mistake))
-    }
-
     /// Brings the tree down, if it is up.
     fn end(&self, plan: StopPlan) -> Result<Option<(Run, Gone)>> {
-        if self.session.is_foreign() {
-            return Ok(None);
-        }
-        let _turn = self.session.turn();
-        let _exclusive = self.exclusive()?;
+        let _turn = self.turn();
+        let _run_lock = self.run_lock()?;
         self.end_in_turn(plan, Port::GivenBack)
     }
 
-    /// The end that is brought by who has the turn, and the run's lock where the run shares it.
+    /// Brings the tree down. The caller has the turn, and the run's lock if a run shares the service.
     pub(super) fn end_in_turn(&self, plan: StopPlan, port: Port) -> Result<Option<(Run, Gone)>> {
         let Some(run) = self.up() else {
-            self.end_what_nobody_knows();
-            // In an outage it is kept for who brings that to its end.
-            if port == Port::GivenBack && !self.session.is_in_outage() {
-                self.give_back();
+            self.stop_orphaned_service();
+            // During an outage the port stays with the thread that ends the outage.
+            if port == Port::GivenBack && !self.is_in_outage() {
+                self.give_port_back();
             }
             return Ok(None);
         };
-        let Some(gone) = self.session.bring_down(&run, plan) else {
-            return Err(self.lost(&run.link));
+        let release = self.port_to_release().filter(|_| port == Port::GivenBack);
+        let Some(gone) = self.bring_down(&run, plan, release) else {
+            return Err(self.lost(run.link.swept()));
         };
         if !gone.survivors.is_empty() {
+            run.link.drain();
             return Err(self.survivors(&run, &gone));
         }
         if port == Port::GivenBack {
-            self.give_back();
+            self.note_port_given_back();
         }
         Ok(Some((run, gone)))
+    }
+
+    /// Brings the tree of this run down, and then gives the lease on the port `release` back, all in one round
+    /// trip. Returns `None` if the supervisor could not report how that went.
+    pub(super) fn bring_down(
+        &self,
+        run: &Run,
+        plan: StopPlan,
+        release: Option<u16>,
+    ) -> Option<Gone> {
+        let begun = Deadline::after(plan.patience);
+        run.emit(&Step::Stops {
+            pid: run.pid,
+            signal: Signal::from_raw(plan.signal),
+        });
+        let gone = run.link.stop(plan, release);
+        run.emit_end(gone.as_ref(), begun.elapsed());
+        // Another thread may have started the service again since this run was looked up.
+        self.state(|state| state.is_down(run));
+        gone
     }
 }
 

@@ -1,4 +1,4 @@
-//! Whether a process ended as it was to.
+//! Decides whether a process ended as it should.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use crate::signal::{Signal, describe_exit};
 pub(super) struct Expected {
     pub(super) signal: Signal,
     pub(super) code: Option<i32>,
-    /// The signal that made it, where asking was in vain.
+    /// The kill signal, if the stop signal had no effect.
     pub(super) forced_by: Option<Signal>,
 }
 

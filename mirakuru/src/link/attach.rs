@@ -4,13 +4,13 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
 
 use super::exit;
 use super::open::await_name;
 use super::{Link, SUPERVISOR_BOUND};
-use crate::protocol::{Description, Failure, Request, Service};
+use crate::protocol::{Failure, Reply, Request, Service};
 use crate::run::Runner;
 use crate::sys::{self, ProcessFd};
 use crate::wait::Deadline;
@@ -40,15 +40,14 @@ impl Link {
         runner: &Runner,
         socket: PathBuf,
     ) -> Option<Result<(), Failure>> {
-        self.state().shared = None;
-        self.ask(&Request::Share {
+        let request = Request::Share {
             runner: runner.pid.as_raw().unsigned_abs(),
             started: runner.started,
             socket,
-        });
-        let shared = self.wait(Deadline::after(SUPERVISOR_BOUND), |state| {
-            state.shared.clone()
-        })?;
+        };
+        let (Reply::Shared(shared), _) = self.ask(request)? else {
+            return None;
+        };
         if shared.is_ok() {
             self.shared.store(true, Ordering::Relaxed);
             exit::unregister(self);
@@ -61,43 +60,15 @@ impl Link {
         self.shared.load(Ordering::Relaxed)
     }
 
-    /// Returns once every other test process can know it. No answer is no harm to this one.
-    pub(crate) fn describe(&self, description: Description) {
-        self.state().described = false;
-        self.ask(&Request::Describe(description));
-        self.wait(Deadline::after(SUPERVISOR_BOUND), |state| {
-            state.described.then_some(())
-        });
-    }
-
     /// What the latest service is, and its captured files.
     pub(crate) fn attach(&self) -> Option<(Service, Vec<OwnedFd>)> {
-        if self.is_foreign() {
+        let (Reply::Service(service), files) = self.ask(Request::Attach)? else {
             return None;
+        };
+        // Should the supervisor be killed, it is removed from here.
+        if let Some(directory) = service.directory.clone() {
+            self.directory.get_or_init(|| directory);
         }
-        // Any thread may ask, and there is room for one answer.
-        let _turn = self
-            .attaching
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let deadline = Deadline::after(SUPERVISOR_BOUND);
-        loop {
-            self.state().attached = None;
-            self.ask(&Request::Attach);
-            self.wait(deadline, |state| state.attached.is_some().then_some(()))?;
-            let (current, attached) = {
-                let mut state = self.state();
-                (state.current(), state.attached.take())
-            };
-            let (service, files) = attached?;
-            // Another one may have been started behind the answer.
-            if service.number == current {
-                // Should the supervisor be killed, it is removed from here.
-                if let Some(directory) = service.directory.clone() {
-                    self.directory.get_or_init(|| directory);
-                }
-                return Some((service, files));
-            }
-        }
+        Some((*service, files))
     }
 }

@@ -8,62 +8,61 @@ use super::exit;
 use super::sweep::sweep;
 use super::{Link, SUPERVISOR_BOUND};
 use crate::environment::{self, Keep};
-use crate::protocol::{Gone, KILL_BOUND, Request, StopPlan};
+use crate::protocol::{Gone, KILL_BOUND, Reply, Request, StopPlan};
 use crate::sys;
 use crate::tmpdir;
 use crate::wait::Deadline;
 
 impl Link {
-    /// Brings the tree down and waits for the kernel's word that it is gone. `None` if the
-    /// supervisor was killed, or hangs; then it is killed and the tree swept.
-    pub(crate) fn stop(&self, plan: StopPlan) -> Option<Gone> {
+    /// Brings the tree down, gives the lease on the port `release` back, and waits for the kernel's word that the
+    /// tree is gone. `None` if the supervisor was killed, or hangs; then it is killed and the tree swept.
+    pub(crate) fn stop(&self, plan: StopPlan, release: Option<u16>) -> Option<Gone> {
         let patience = plan.patience.saturating_mul(2);
-        self.stop_within(plan, patience.saturating_add(KILL_BOUND + SUPERVISOR_BOUND))
+        let bound = patience.saturating_add(KILL_BOUND + SUPERVISOR_BOUND);
+        self.stop_within(plan, release, bound)
     }
 
-    /// The same with another bound on how long the supervisor may take to answer.
-    pub(crate) fn stop_within(&self, plan: StopPlan, bound: Duration) -> Option<Gone> {
-        {
-            let mut state = self.state();
-            state.ending = true;
-            state.gone = None;
+    /// Stops with another bound on how long the supervisor may take to reply.
+    pub(crate) fn stop_within(
+        &self,
+        plan: StopPlan,
+        release: Option<u16>,
+        bound: Duration,
+    ) -> Option<Gone> {
+        self.reader.known(|state| state.ending = true);
+        let request = Request::Stop { plan, release };
+        let answer = self.call(request, &[], Deadline::after(bound));
+        if let Some((Reply::Gone(gone), _)) = answer {
+            return Some(gone);
         }
-        self.ask(&Request::Stop(plan));
-        let gone = self.wait(Deadline::after(bound), |state| state.gone.clone());
-        if gone.is_none() {
-            self.give_up();
-        }
-        gone
+        self.give_up();
+        None
     }
 
     /// The supervisor is of no use any more: it goes, and the kernel kills the service with it.
     pub(super) fn give_up(&self) {
         // What a run shares is not this process's to kill.
         if !self.is_shared() {
-            let _ = self.supervisor.signal(nix::libc::SIGKILL);
+            let _ = self.process().signal(nix::libc::SIGKILL);
         }
-        self.state().lost = true;
+        self.reader.known(|state| state.lost = true);
         self.swept();
     }
 
     /// What a killed supervisor left behind, swept on the first call.
     pub(crate) fn swept(&self) -> &[(u32, String)] {
         // Of what a run shares, the end of the socket does not mean the end of the supervisor.
-        if self.is_shared() && !self.supervisor.ended_within(Duration::ZERO) {
+        if self.is_shared() && !self.process().ended_within(Duration::ZERO) {
             return &[];
         }
         self.swept.get_or_init(|| {
             // The service gets the kernel's signal when the supervisor's end is complete.
-            self.supervisor.ended_within(KILL_BOUND);
-            self.supervisor.reap();
+            self.process().ended_within(KILL_BOUND);
+            self.process().reap();
             let swept = sweep(&self.name);
             // No lock of a thread that an exit has stopped is waited for.
-            let pid_file = self
-                .state
-                .try_lock()
-                .ok()
-                .and_then(|mut state| state.pid_file.take());
-            if let Some(file) = pid_file {
+            let pid_file = self.reader.try_known(|state| state.pid_file.take());
+            if let Some(file) = pid_file.flatten() {
                 let _ = std::fs::remove_file(file);
             }
             if let Some(directory) = self
@@ -83,24 +82,24 @@ impl Link {
         if self.is_shared() {
             return;
         }
-        self.ask(&Request::Bye);
+        self.notify(Request::Bye);
         self.await_end(Deadline::after(SUPERVISOR_BOUND));
         exit::unregister(self);
     }
 
     /// Hangs up, also where a forked child holds the socket too: the tree is brought down.
     pub(crate) fn hang_up(&self) {
-        sys::hang_up(&self.socket);
+        sys::hang_up(&self.reader.source().stream);
     }
 
     /// Waits for the end of a supervisor that was told to. One that was killed instead, or has to
     /// be now, leaves what the mark finds. Takes no lock: the exit hook comes here.
     pub(crate) fn await_end(&self, deadline: Deadline) {
-        let ended = self.supervisor.ended_within(deadline.remaining());
+        let ended = self.process().ended_within(deadline.remaining());
         if !ended {
-            let _ = self.supervisor.signal(nix::libc::SIGKILL);
+            let _ = self.process().signal(nix::libc::SIGKILL);
         }
-        if !(ended && self.supervisor.reap()) {
+        if !(ended && self.process().reap()) {
             self.swept();
         }
     }

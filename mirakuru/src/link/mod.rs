@@ -1,31 +1,39 @@
-//! The test's end of a supervisor: any number of threads send requests, and wait for what it tells
-//! (`reading.rs` says how).
+//! The test's end of a supervisor: any number of threads make calls (`call.rs`), and wait for news
+//! (`reader.rs`).
 
-mod asks;
 mod attach;
+mod call;
 mod end;
 mod exit;
+#[cfg(test)]
+mod interleavings;
 mod open;
-mod reading;
+mod reader;
+mod socket;
 mod state;
 mod sweep;
+mod sync;
+#[cfg(test)]
+mod tests;
 
 use std::io;
-use std::os::fd::BorrowedFd;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 pub(crate) use state::State;
 
-use crate::protocol::frames::{self, Inbox};
-use crate::protocol::{HANDSHAKE, MARK, Request};
+use crate::locks::Owner;
+use crate::protocol::frames::Inbox;
+use crate::protocol::{HANDSHAKE, MARK};
 use crate::sys::{self, ProcessFd};
 use crate::wait::Deadline;
 use exit::Permit;
 use open::{await_greeting, run_again, unique_name};
+use reader::SharedReader;
+use socket::Socket;
 
 /// How long a supervisor may take to come up, and to end once nothing is left to do: generous, as
 /// only a machine in trouble gets there.
@@ -35,27 +43,18 @@ const SUPERVISOR_BOUND: Duration = Duration::from_secs(30);
 pub(crate) struct Link {
     /// The process that this is the end of. A forked child has the socket too: what it read would
     /// be missing here.
-    owner: u32,
+    owner: Owner,
     /// The supervisor's.
     pid: u32,
     /// In the environment of every process of its tree.
     name: String,
-    socket: UnixStream,
-    supervisor: ProcessFd,
+    reader: SharedReader<Socket, State>,
     /// The run's, and not this process's to end.
     shared: AtomicBool,
     /// Held for a whole frame.
     sending: Mutex<()>,
-    /// Held from the question to its answer.
-    attaching: Mutex<()>,
-    /// Held by the thread that reads.
-    inbox: Mutex<Inbox>,
-    state: Mutex<State>,
-    changed: Condvar,
     /// Milliseconds that the tree may take to stop; read by the exit hook, which takes no lock.
     patience: AtomicU64,
-    /// The number of the latest [`Request::Drain`]; held from that to its answer.
-    drains: Mutex<u64>,
     /// The private directory; known without a lock, for the exit hook.
     directory: OnceLock<PathBuf>,
     swept: OnceLock<Vec<(u32, String)>>,
@@ -98,19 +97,13 @@ impl Link {
         inbox: Inbox,
     ) -> Self {
         Self {
-            owner: std::process::id(),
+            owner: Owner::this_process(),
             pid,
             name,
-            socket,
-            supervisor,
+            reader: SharedReader::new(Socket::new(socket, supervisor, inbox)),
             shared: AtomicBool::new(false),
             sending: Mutex::default(),
-            attaching: Mutex::default(),
-            inbox: Mutex::new(inbox),
-            state: Mutex::default(),
-            changed: Condvar::new(),
             patience: AtomicU64::new(0),
-            drains: Mutex::new(0),
             directory: OnceLock::new(),
             swept: OnceLock::new(),
         }
@@ -128,7 +121,7 @@ impl Link {
 
     /// Whether it is the parent's, seen from a forked child.
     pub(crate) fn is_foreign(&self) -> bool {
-        self.owner != std::process::id()
+        !self.owner.is_this_process()
     }
 
     /// The environment entry that marks the tree.
@@ -136,33 +129,34 @@ impl Link {
         (MARK, &self.name)
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn ask(&self, request: &Request) {
-        self.ask_with(request, &[], Deadline::after(SUPERVISOR_BOUND));
-    }
-
-    /// A supervisor that is gone shows by the end of the socket; one that takes nothing in until the
-    /// deadline, as it was frozen, is given up.
-    fn ask_with(&self, request: &Request, fds: &[BorrowedFd<'_>], deadline: Deadline) {
-        if self.is_foreign() {
-            return;
-        }
-        let sent = self.send(request, fds, deadline);
-        if sent.is_err_and(|error| error.kind() == io::ErrorKind::TimedOut) {
-            self.give_up();
-        }
-    }
-
-    fn send(
+    /// Waits until `look` is satisfied by what has arrived, also by what has arrived at the deadline.
+    pub(crate) fn wait<T>(
         &self,
-        request: &Request,
-        fds: &[BorrowedFd<'_>],
         deadline: Deadline,
-    ) -> io::Result<()> {
-        let _whole_frame = self.sending.lock().unwrap_or_else(PoisonError::into_inner);
-        frames::send(&self.socket, &request.encode(), fds, deadline)
+        mut look: impl FnMut(&State) -> Option<T>,
+    ) -> Option<T> {
+        if self.is_foreign() {
+            return None;
+        }
+        self.reader.wait(deadline, |state| look(state))
+    }
+
+    /// Looks at what is known, with what has arrived taken in.
+    pub(crate) fn look<T>(&self, look: impl Fn(&State) -> T) -> T {
+        if self.is_foreign() {
+            // Not even the lock: a thread that is not in this process may hold it.
+            return look(&State::lost());
+        }
+        self.reader.look(|state| look(state))
+    }
+
+    /// Looks at what is known, without another look at the socket.
+    pub(crate) fn known<T>(&self, look: impl Fn(&State) -> T) -> T {
+        self.reader.known(|state| look(state))
+    }
+
+    /// The supervisor's process.
+    fn process(&self) -> &ProcessFd {
+        &self.reader.source().supervisor
     }
 }

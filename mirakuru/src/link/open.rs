@@ -11,9 +11,9 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::unistd::Pid;
 
-use super::reading::{Read, Wakeup, await_news, take_in};
+use super::socket::{Read, await_news, take_in};
 use crate::protocol::frames::Inbox;
-use crate::protocol::{ENTRY, Event, SUPERVISOR};
+use crate::protocol::{ENTRY, Event, Message, SUPERVISOR};
 use crate::sys::{self, ProcessFd};
 use crate::wait::Deadline;
 
@@ -46,8 +46,8 @@ pub(super) fn await_greeting(
         let ended = || ended_early(exit.ok().flatten());
         let wait = deadline.remaining().min(LOOK);
         let read = read_within(wait, socket, &mut inbox);
-        let hello = |(event, _): &(Event, _)| *event == Event::Hello;
-        if let Some((_, fds)) = read.events.into_iter().find(hello) {
+        let hello = |(message, _): &(Message, _)| *message == Message::Event(Event::Hello);
+        if let Some((_, fds)) = read.messages.into_iter().find(hello) {
             let process =
                 ProcessFd::from_message(fds.into_iter().next(), child.id()).ok_or_else(ended)?;
             return Ok((inbox, process));
@@ -88,8 +88,8 @@ pub(super) fn await_name(socket: &UnixStream, deadline: Deadline) -> io::Result<
     let mut inbox = Inbox::default();
     loop {
         let read = read_within(deadline.remaining(), socket, &mut inbox);
-        for (event, _) in read.events {
-            if let Event::Named(name) = event {
+        for (message, _) in read.messages {
+            if let Message::Event(Event::Named(name)) = message {
                 return Ok((inbox, name));
             }
         }
@@ -105,8 +105,8 @@ pub(super) fn await_name(socket: &UnixStream, deadline: Deadline) -> io::Result<
 /// What arrives within this time, where only one thread knows the socket yet.
 fn read_within(wait: Duration, socket: &UnixStream, inbox: &mut Inbox) -> Read {
     match await_news(socket, None, wait) {
-        Wakeup::Nothing => Read::default(),
-        _ => take_in(socket, inbox),
+        None => Read::default(),
+        Some(_) => take_in(socket, inbox),
     }
 }
 

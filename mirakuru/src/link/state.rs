@@ -1,55 +1,67 @@
-//! What a supervisor has told of its service, as far as it was read.
+//! What a supervisor has sent, as far as it was read: the replies that callers wait for, and the facts about
+//! its latest service.
 
+use std::collections::BTreeMap;
+use std::ops::{Deref, DerefMut};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
-use super::reading::Reading;
-use crate::protocol::{Event, Failure, Gone, Leased, Service, Stream};
+use super::reader::Known;
+use super::socket::Read;
+use crate::protocol::{Event, Failure, Message, Reply, Service, Stream};
 
-/// What the supervisor has told, of the latest service.
+/// A reply and its descriptors.
+pub(super) type Answer = (Reply, Vec<OwnedFd>);
+
+/// What a supervisor has sent. Dereferences to the facts about its latest service.
 #[derive(Debug, Default)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "facts that do not depend on each other"
-)]
 pub(crate) struct State {
-    pub(super) reading: Reading,
-    pub(crate) directory: Option<Result<PathBuf, Failure>>,
-    pub(super) leased: Option<Leased>,
-    pub(super) released: Option<u16>,
-    pub(super) shared: Option<Result<(), Failure>>,
-    pub(super) described: bool,
-    /// What an attachment told, and the captured files.
-    pub(super) attached: Option<(Service, Vec<OwnedFd>)>,
-    pub(crate) launched: Option<Result<u32, Failure>>,
-    /// Which service of this supervisor the rest is told of.
-    pub(super) service: u64,
+    /// The number of the last call.
+    calls: u64,
+    /// The calls that wait, each with its reply once that has arrived.
+    replies: BTreeMap<u64, Option<Answer>>,
+    /// A call was not replied to in time, and nothing has arrived since.
+    pub(super) silent: bool,
+    /// Counted, so that each thread that waits sees whether there was news since its look.
+    output_news: [u64; 2],
+    pub(crate) path_news: u64,
+    /// The socket came to its end without our asking: somebody killed the supervisor.
+    pub(crate) lost: bool,
+    /// The number of the latest service; 0 if there was none.
+    service: u64,
     /// How earlier services ended.
-    pub(super) former_exits: Vec<(u64, i32)>,
+    former_exits: Vec<(u64, i32)>,
+    latest: Latest,
+}
+
+/// The facts about the latest service.
+#[derive(Debug, Default)]
+pub(crate) struct Latest {
     /// It is being stopped, by whatever test process, or was.
     pub(crate) ending: bool,
     pub(crate) exit: Option<i32>,
     /// No process of the tree is left.
     pub(crate) empty: bool,
-    pub(crate) gone: Option<Gone>,
     pub(crate) output_lost: Option<Failure>,
-    /// Counted, so that each who waits sees whether there was one since it looked.
-    pub(super) output_news: [u64; 2],
-    pub(crate) path_news: u64,
-    /// What the supervisor removes with the tree; this side does where somebody killed it.
+    /// What the supervisor removes with the tree; this side does if the supervisor was killed.
     pub(super) pid_file: Option<PathBuf>,
-    /// The latest [`Event::Drained`].
-    pub(super) drained: u64,
-    pub(super) watches: Watches,
-    /// The socket came to its end without our asking: somebody killed the supervisor.
-    pub(crate) lost: bool,
+    /// The watches of the output streams and of the path that are on their way.
+    pub(super) output_watched: [bool; 2],
+    pub(super) path_watched: bool,
 }
 
-/// The watches of the latest service that are on their way.
-#[derive(Debug, Default)]
-pub(crate) struct Watches {
-    pub(super) output: [bool; 2],
-    pub(super) path: bool,
+impl Deref for State {
+    type Target = Latest;
+
+    fn deref(&self) -> &Latest {
+        &self.latest
+    }
+}
+
+impl DerefMut for State {
+    fn deref_mut(&mut self) -> &mut Latest {
+        &mut self.latest
+    }
 }
 
 impl State {
@@ -59,6 +71,22 @@ impl State {
             lost: true,
             ..Self::default()
         }
+    }
+
+    /// Returns the number of a new call, whose reply is kept from now on.
+    pub(super) fn begin_call(&mut self) -> u64 {
+        self.calls += 1;
+        self.replies.insert(self.calls, None);
+        self.calls
+    }
+
+    pub(super) fn reply(&mut self, number: u64) -> Option<Answer> {
+        self.replies.get_mut(&number)?.take()
+    }
+
+    /// From now on the reply to this call is dropped.
+    pub(super) fn end_call(&mut self, number: u64) {
+        self.replies.remove(&number);
     }
 
     /// The number of the latest service; 0 where there was none.
@@ -99,69 +127,81 @@ impl State {
         self.output_news[stream as usize]
     }
 
-    /// What was told of an earlier service is no longer true. Answers stay for who asked.
-    pub(super) fn begin_service(&mut self) {
-        let mut former = std::mem::take(self);
-        former
-            .former_exits
-            .extend(former.exit.map(|code| (former.service, code)));
-        *self = Self {
-            reading: former.reading,
-            directory: former.directory,
-            leased: former.leased,
-            released: former.released,
-            shared: former.shared,
-            described: former.described,
-            attached: former.attached,
-            output_news: former.output_news,
-            path_news: former.path_news,
-            drained: former.drained,
-            lost: former.lost,
-            service: former.service + 1,
-            former_exits: former.former_exits,
-            ..Self::default()
-        };
+    /// The facts about an earlier service are no longer true.
+    fn begin_service(&mut self, number: u64) {
+        let exit = self.latest.exit.map(|code| (self.service, code));
+        self.former_exits.extend(exit);
+        self.service = number;
+        self.latest = Latest::default();
     }
 
-    pub(super) fn apply(&mut self, event: Event, fds: Vec<OwnedFd>) {
+    /// Replies change what is known too, in the order of the stream and not when their callers see them: what
+    /// arrived before the reply to a launch belongs to the service before.
+    fn note_reply(&mut self, reply: &Reply) {
+        match reply {
+            Reply::Launched(Ok(_)) => self.begin_service(self.service + 1),
+            Reply::Service(service) => self.note_service(service),
+            Reply::Gone(gone) => {
+                self.pid_file = None;
+                self.empty |= gone.survivors.is_empty();
+            }
+            _ => {}
+        }
+    }
+
+    fn note_service(&mut self, service: &Service) {
+        if service.number != self.service {
+            self.begin_service(service.number);
+        }
+        (self.exit, self.empty) = (service.exit, service.empty);
+        self.ending |= service.ending;
+    }
+
+    fn note_event(&mut self, event: Event) {
         match event {
             Event::Hello | Event::Named(_) => {}
-            Event::Shared(shared) => self.shared = Some(shared),
-            Event::Described => self.described = true,
-            Event::Service(service) => {
-                self.service = service.number;
-                (self.exit, self.empty) = (service.exit, service.empty);
-                self.attached = Some((*service, fds));
-            }
-            Event::Began => self.begin_service(),
+            Event::Began => self.begin_service(self.service + 1),
             Event::Ending => self.ending = true,
-            Event::Directory(made) => self.directory = Some(made),
-            Event::Leased(leased) => self.leased = Some(leased),
-            Event::Released(port) => self.released = Some(port),
-            Event::Launched(launched) => {
-                // With the answer, not with the question: what was told in between is of the one before.
-                if launched.is_ok() {
-                    self.begin_service();
-                }
-                self.launched = Some(launched);
-            }
             Event::Exited(code) => self.exit = Some(code),
-            Event::Empty => self.empty = true,
+            Event::Empty => {
+                self.empty = true;
+                // At the end of a stop by another test process, the supervisor has removed it.
+                if self.ending {
+                    self.pid_file = None;
+                }
+            }
             Event::Output(stream) => {
                 self.output_news[stream as usize] += 1;
-                self.watches.output[stream as usize] = false;
+                self.output_watched[stream as usize] = false;
             }
             Event::Path => {
                 self.path_news += 1;
-                self.watches.path = false;
+                self.path_watched = false;
             }
-            Event::Drained(number) => self.drained = self.drained.max(number),
             Event::OutputLost(failure) => self.output_lost = Some(failure),
-            Event::Gone(gone) => {
-                self.pid_file = None;
-                self.empty |= gone.survivors.is_empty();
-                self.gone = Some(gone);
+        }
+    }
+}
+
+impl Known<Read> for State {
+    fn apply(&mut self, read: Read) {
+        self.silent &= read.messages.is_empty();
+        for (message, fds) in read.messages {
+            match message {
+                Message::Event(event) => self.note_event(event),
+                Message::Reply(number, reply) => {
+                    self.note_reply(&reply);
+                    // A reply whose caller has given up has no place here, and is dropped.
+                    if let Some(place) = self.replies.get_mut(&number) {
+                        *place = Some((reply, fds));
+                    }
+                }
             }
         }
+        self.lost |= read.ended;
+    }
+
+    fn is_over(&self) -> bool {
+        self.lost
     }
 }

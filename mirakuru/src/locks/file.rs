@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use super::fork::Owner;
 use crate::sys::{self, LockedFile};
 use crate::wait::{self, Deadline};
 
@@ -16,7 +17,7 @@ pub(crate) struct FileLock {
     file: Option<LockedFile>,
     /// The file, where it goes with the lock.
     passing: Option<PathBuf>,
-    process: u32,
+    owner: Owner,
 }
 
 /// Whether this is the file that is found by the path now.
@@ -28,7 +29,7 @@ pub(crate) fn is_at(file: &File, path: &Path) -> bool {
 impl Drop for FileLock {
     fn drop(&mut self) {
         let Some(file) = self.file.take() else { return };
-        if self.process != std::process::id() {
+        if !self.owner.is_this_process() {
             file.close_copy();
             return;
         }
@@ -66,7 +67,7 @@ impl FileLock {
                 return Ok(Some(Self {
                     file: Some(file),
                     passing: None,
-                    process: std::process::id(),
+                    owner: Owner::this_process(),
                 }));
             }
         }

@@ -1,27 +1,28 @@
-//! Exclusive use among the threads of one process, which ends for who asks twice, and for who waits
-//! too long.
+//! A lock among the threads of one process. It refuses the thread that holds it already, and ends a wait
+//! at a deadline.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 
+use super::fork::Owner;
 use crate::wait::Deadline;
 
-/// Who has it, if anybody.
+/// A lock that a thread holds by a [`TurnGuard`].
 #[derive(Default)]
-pub(crate) struct Turn {
+pub(crate) struct ThreadLock {
     holder: Mutex<Option<ThreadId>>,
     given_back: Condvar,
 }
 
-/// Why it cannot be had.
+/// Why a thread does not get the lock.
 pub(crate) enum Refusal {
-    /// This thread has it, and would wait for itself.
+    /// This thread holds it, and would wait for itself.
     Own,
     Overdue,
 }
 
 impl Refusal {
-    /// Fits behind "cannot be locked".
+    /// Returns the reason for the error "cannot be locked".
     pub(crate) fn why(&self) -> &'static str {
         match self {
             Self::Own => "this thread has the lock already, and would wait for itself",
@@ -30,14 +31,14 @@ impl Refusal {
     }
 }
 
-/// Held; dropping it lets the next thread in.
-pub(crate) struct Held<'a> {
-    turn: &'a Turn,
-    /// A forked child has no part in it, and the mutex may have been held at the fork.
-    process: u32,
+/// Holds the lock until it is dropped.
+pub(crate) struct TurnGuard<'a> {
+    lock: &'a ThreadLock,
+    /// A forked child gives nothing back: another thread may have held the mutex at the fork.
+    owner: Owner,
 }
 
-impl Turn {
+impl ThreadLock {
     pub(crate) const fn new() -> Self {
         Self {
             holder: Mutex::new(None),
@@ -45,7 +46,7 @@ impl Turn {
         }
     }
 
-    pub(crate) fn take(&self, deadline: Deadline) -> Result<Held<'_>, Refusal> {
+    pub(crate) fn take(&self, deadline: Deadline) -> Result<TurnGuard<'_>, Refusal> {
         let own = thread::current().id();
         let mut holder = self.holder();
         while let Some(other) = *holder {
@@ -59,13 +60,13 @@ impl Turn {
             (holder, _) = waited.unwrap_or_else(PoisonError::into_inner);
         }
         *holder = Some(own);
-        Ok(Held {
-            turn: self,
-            process: std::process::id(),
+        Ok(TurnGuard {
+            lock: self,
+            owner: Owner::this_process(),
         })
     }
 
-    /// Whether this thread has it.
+    /// Returns whether this thread holds the lock.
     pub(crate) fn is_own(&self) -> bool {
         *self.holder() == Some(thread::current().id())
     }
@@ -79,11 +80,11 @@ impl Turn {
     }
 }
 
-impl Drop for Held<'_> {
+impl Drop for TurnGuard<'_> {
     fn drop(&mut self) {
-        if self.process == std::process::id() {
-            *self.turn.holder() = None;
-            self.turn.given_back.notify_one();
+        if self.owner.is_this_process() {
+            *self.lock.holder() = None;
+            self.lock.given_back.notify_one();
         }
     }
 }

@@ -66,7 +66,13 @@ impl Output {
     /// The last `n` lines that were printed so far.
     #[must_use]
     pub fn tail(&self, n: usize) -> String {
-        let Some(capture) = self.up_to_date() else {
+        self.up_to_date();
+        self.tail_so_far(n)
+    }
+
+    /// Does the same without a wait for what is still in a pipe.
+    pub(crate) fn tail_so_far(&self, n: usize) -> String {
+        let Some(capture) = self.capture.as_deref() else {
             return String::new();
         };
         let size = capture.len();

@@ -1,13 +1,15 @@
-//! Which fixed ports this process holds, by which thread: a wait for one's own, or for that of a shared
-//! fixture, would never end.
+//! The fixed ports that executors of this process hold, and the thread of each: a thread that waited for
+//! a port of its own, or of a shared fixture, would wait for ever.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 
+use crate::locks::Owner;
+
 struct Entry {
     port: u16,
     thread: ThreadId,
-    /// Held until the process ends.
+    /// A shared fixture holds it until the process ends.
     shared: bool,
     title: String,
 }
@@ -18,20 +20,16 @@ fn entries() -> MutexGuard<'static, Vec<Entry>> {
     ENTRIES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A port that an executor of this process holds; until this is dropped.
+/// A fixed port that an executor of this process holds until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Held {
-    port: u16,
-    /// A forked child's copy is not its own, and the lock may be held by a thread that it lacks.
-    process: u32,
+pub(crate) struct PortClaim {
+    pub(crate) port: u16,
+    /// A forked child's copy gives nothing back: another thread may have held the list's lock at the fork.
+    owner: Owner,
 }
 
-impl Held {
-    pub(crate) fn port(&self) -> u16 {
-        self.port
-    }
-
-    /// Notes that this thread's executor holds it; `shared` where it is a fixture of the process.
+impl PortClaim {
+    /// Notes that an executor of this thread holds the port. A `shared` one is a fixture of the process.
     pub(crate) fn note(port: u16, title: &str, shared: bool) -> Self {
         entries().push(Entry {
             port,
@@ -41,17 +39,14 @@ impl Held {
         });
         Self {
             port,
-            process: std::process::id(),
+            owner: Owner::this_process(),
         }
     }
 
-    /// Who holds the port and will not give it back while this thread waits, for people.
+    /// Names the executor that holds the port and keeps it while this thread waits.
     pub(crate) fn in_the_way(port: u16) -> Option<String> {
-        let own = thread::current().id();
         let entries = entries();
-        let entry = entries
-            .iter()
-            .find(|entry| entry.port == port && (entry.shared || entry.thread == own))?;
+        let entry = kept(&entries).find(|entry| entry.port == port)?;
         let whose = if entry.shared {
             "a shared fixture of this process"
         } else {
@@ -60,20 +55,22 @@ impl Held {
         Some(format!("the executor {}, {whose}", entry.title))
     }
 
-    /// The ports that are not given back while this thread waits.
+    /// Returns the ports that stay held while this thread waits.
     pub(crate) fn own() -> Vec<u16> {
-        let own = thread::current().id();
-        let entries = entries();
-        let own = entries
-            .iter()
-            .filter(|entry| entry.shared || entry.thread == own);
-        own.map(|entry| entry.port).collect()
+        kept(&entries()).map(|entry| entry.port).collect()
     }
 }
 
-impl Drop for Held {
+fn kept(entries: &[Entry]) -> impl Iterator<Item = &Entry> {
+    let own = thread::current().id();
+    entries
+        .iter()
+        .filter(move |entry| entry.shared || entry.thread == own)
+}
+
+impl Drop for PortClaim {
     fn drop(&mut self) {
-        if self.process != std::process::id() {
+        if !self.owner.is_this_process() {
             return;
         }
         let mut entries = entries();

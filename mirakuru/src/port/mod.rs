@@ -11,7 +11,7 @@ mod lease;
 mod pick;
 mod queue;
 
-pub(crate) use held::Held;
+pub(crate) use held::PortClaim;
 pub(crate) use lease::{Lease, Taken, holder, leased};
 pub(crate) use pick::pick;
 pub(crate) use queue::{Circle, Ticket};

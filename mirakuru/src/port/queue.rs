@@ -1,9 +1,9 @@
-//! Who queues for a port and has others meanwhile, which it does not give back: two that have what
-//! the other one waits for would wait for ever.
+//! Finds waits that would never end: a process that queues for a port while it holds others may wait for
+//! a process that waits for one of those.
 //!
-//! Each of them leaves a note beside the locks as long as it queues. Whoever finds that the notes lead
-//! from the port it waits for to one that it has stands in a circle. One of those in it gives way: who
-//! waits for a lower port than it has, as nobody does who takes them in order.
+//! Each such process writes a note beside the locks while it queues. A process is in a circle if the notes
+//! lead from the port that it waits for to one that it holds. The process that waits for a lower port than
+//! it holds gives way: no process that takes its ports in order does that.
 
 use std::fs::{self, File};
 use std::io;
@@ -17,15 +17,15 @@ use crate::locks::{FileLock, is_at};
 use crate::wait::Deadline;
 
 const PREFIX: &str = "queue-";
-/// A circle stays: it need not be seen at once.
+/// A circle does not go away, so it need not be found at once.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
 
-/// What one that queues says.
+/// The note of a process that queues.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Note {
     wanted: u16,
     held: Vec<u16>,
-    /// Who it is, for people.
+    /// The name of the process and its executor, for people.
     who: String,
 }
 
@@ -36,16 +36,16 @@ pub(crate) struct Ticket {
     wanted: u16,
     who: String,
     next_look: Deadline,
-    /// What is had meanwhile, and the note of it: until this is dropped, or its process dies.
+    /// The ports held meanwhile, and the note of them. The note goes with this value, or with its process.
     note: Option<(Vec<u16>, FileLock)>,
 }
 
-/// Two ports that are waited for in a circle.
+/// A wait that would never end.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Circle {
-    /// What this one has, and another one of the circle waits for.
+    /// The port that this process holds and another one of the circle waits for.
     pub(crate) held: u16,
-    /// Who that is, for people.
+    /// The name of that other process, for people.
     pub(crate) other: String,
 }
 
@@ -60,8 +60,8 @@ impl Ticket {
         }
     }
 
-    /// Whether this is the one that has to give way, in a circle that would wait for ever. `held` says
-    /// what is not given back while this one waits; asked now and then, as other threads take more.
+    /// Returns the circle that this wait is in, if this process has to give way. `held` lists the ports that
+    /// stay held meanwhile. It is called now and then, as other threads take more.
     pub(crate) fn has_to_give_way(
         &mut self,
         held: impl FnOnce(&Path) -> Vec<u16>,
@@ -84,8 +84,8 @@ impl Ticket {
 
     fn leave_note(&self, held: &[u16]) -> io::Result<FileLock> {
         static NOTES: AtomicU64 = AtomicU64::new(0);
-        // Another name where somebody has this one: a process of another pid namespace, or who looks
-        // whether it is anybody's.
+        // A process of another pid namespace may use the same name, and a process that looks for notes of
+        // dead ones locks each for a moment: take the next name then.
         let note = loop {
             let number = NOTES.fetch_add(1, Ordering::Relaxed);
             let name = format!("{PREFIX}{}-{number}", std::process::id());
@@ -104,7 +104,7 @@ impl Ticket {
     }
 }
 
-/// Follows those who wait, from who has `wanted` on, to one who waits for a port of `own`.
+/// Follows the notes from the holder of `wanted` to a process that waits for a port of `own`.
 fn circle(notes: &[Note], wanted: u16, own: &[u16]) -> Option<Circle> {
     let mut looked_at = vec![wanted];
     let mut next = 0;
@@ -125,7 +125,7 @@ fn circle(notes: &[Note], wanted: u16, own: &[u16]) -> Option<Circle> {
     None
 }
 
-/// The notes of those who queue now. What the dead left is removed.
+/// Reads the notes of the processes that queue now, and removes those of dead processes.
 fn notes(directory: &Path) -> Vec<Note> {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     let queued = entries.filter(|entry| {
@@ -140,10 +140,10 @@ fn notes(directory: &Path) -> Vec<Note> {
 fn note(path: &Path) -> Option<Note> {
     let file = File::open(path).ok()?;
     let text = fs::read_to_string(path).ok()?;
-    // Whoever it is holds the lock as long as it lives; the file goes before the lock is given back. One
-    // that others have removed meanwhile may be followed by another of its name.
-    if let Ok(nobodys) = Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-        if is_at(&nobodys, path) {
+    // The writer holds the lock as long as it lives, and removes the file before it gives the lock back. Another
+    // reader may have removed the file, and a new note may have its name: that one stays.
+    if let Ok(unheld) = Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+        if is_at(&unheld, path) {
             let _ = fs::remove_file(path);
         }
         return None;

@@ -1,195 +1,297 @@
-//! Fields to bytes and back: numbers little-endian, bytes behind their length.
+//! Defines the bytes of a message: one trait for every type, and one macro that derives it from a definition.
+//!
+//! Integers are little-endian, a text or a list follows its length, and the variant of an enum is its place
+//! in the definition. Both ends are the same binary, so there are no versions.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::messages::{Failure, Lead, StopPlan, Stream};
+use crate::limits::Resource;
 
-#[derive(Default)]
-pub(super) struct Encoder(pub(super) Vec<u8>);
+/// A type that travels between the test process and a supervisor.
+pub(crate) trait Wire: Sized {
+    /// Appends the bytes of this value.
+    fn encode(&self, to: &mut Vec<u8>);
 
-impl Encoder {
-    pub(super) fn tag(&mut self, tag: u8) -> &mut Self {
-        self.0.push(tag);
-        self
+    /// Takes a value from the front; `None` for bytes that no value has.
+    fn decode(from: &mut &[u8]) -> Option<Self>;
+
+    /// Returns the bytes of this value.
+    fn to_bytes(&self) -> Vec<u8> {
+        let mut to = Vec::new();
+        self.encode(&mut to);
+        to
     }
 
-    pub(super) fn flag(&mut self, flag: bool) -> &mut Self {
-        self.tag(u8::from(flag))
-    }
-
-    pub(super) fn u32(&mut self, number: u32) -> &mut Self {
-        self.0.extend_from_slice(&number.to_le_bytes());
-        self
-    }
-
-    pub(super) fn i32(&mut self, number: i32) -> &mut Self {
-        self.u32(number.cast_unsigned())
-    }
-
-    pub(super) fn u64(&mut self, number: u64) -> &mut Self {
-        self.0.extend_from_slice(&number.to_le_bytes());
-        self
-    }
-
-    pub(super) fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
-        self.len(bytes.len());
-        self.0.extend_from_slice(bytes);
-        self
-    }
-
-    pub(super) fn len(&mut self, len: usize) {
-        self.u32(u32::try_from(len).expect("no message is as long as 4 GiB"));
-    }
-
-    pub(super) fn list<T>(
-        &mut self,
-        items: &[T],
-        mut each: impl FnMut(&mut Self, &T),
-    ) -> &mut Self {
-        self.len(items.len());
-        for item in items {
-            each(self, item);
-        }
-        self
-    }
-
-    pub(super) fn option<T>(&mut self, item: Option<&T>, some: impl FnOnce(&mut Self, &T)) {
-        self.flag(item.is_some());
-        if let Some(item) = item {
-            some(self, item);
-        }
-    }
-
-    pub(super) fn plan(&mut self, plan: StopPlan) -> &mut Self {
-        let StopPlan {
-            signal,
-            whole_tree,
-            kill_signal,
-            patience,
-        } = plan;
-        let nanos = u64::try_from(patience.as_nanos()).unwrap_or(u64::MAX);
-        self.i32(signal)
-            .flag(whole_tree)
-            .i32(kill_signal)
-            .u64(nanos)
-    }
-
-    pub(super) fn failure(&mut self, failure: &Failure) -> &mut Self {
-        self.bytes(failure.step.as_bytes()).i32(failure.errno)
+    /// Returns the value that has exactly these bytes.
+    fn from_bytes(mut from: &[u8]) -> Option<Self> {
+        Self::decode(&mut from).filter(|_| from.is_empty())
     }
 }
 
-/// Takes fields off the front of a frame; `None` where it is too short or holds nonsense.
-pub(super) struct Decoder<'a>(pub(super) &'a [u8]);
+/// Defines structs and enums, and implements [`Wire`] for each of them: fields in the order of the
+/// definition, after the place of the variant. An item of a tuple variant has a name, for the implementation.
+macro_rules! wire {
+    ($($(#[$meta:meta])* pub(crate) $kind:tt $name:ident { $($body:tt)* })*) => {
+        $(wire!(@$kind $name [$(#[$meta])*] $($body)*);)*
+    };
+    (@struct $name:ident [$($meta:tt)*] $($(#[$about:meta])* pub(crate) $field:ident: $type:ty,)*) => {
+        $($meta)*
+        pub(crate) struct $name {
+            $($(#[$about])* pub(crate) $field: $type,)*
+        }
 
-impl Decoder<'_> {
-    pub(super) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (head, tail) = self.0.split_first_chunk()?;
-        self.0 = tail;
-        Some(*head)
+        impl Wire for $name {
+            fn encode(&self, to: &mut Vec<u8>) {
+                $(self.$field.encode(to);)*
+            }
+
+            fn decode(from: &mut &[u8]) -> Option<Self> {
+                Some(Self { $($field: Wire::decode(from)?,)* })
+            }
+        }
+    };
+    (@enum $name:ident [$($meta:tt)*] $(
+        $(#[$about:meta])*
+        $variant:ident
+        $(($($item:ident: $item_type:ty),*))?
+        $({$($(#[$field_about:meta])* $field:ident: $field_type:ty,)*})?,
+    )*) => {
+        $($meta)*
+        pub(crate) enum $name {
+            $(
+                $(#[$about])*
+                $variant
+                $(($($item_type),*))?
+                $({$($(#[$field_about])* $field: $field_type,)*})?,
+            )*
+        }
+
+        const _: () = {
+            enum Tag { $($variant,)* }
+
+            impl Wire for $name {
+                fn encode(&self, to: &mut Vec<u8>) {
+                    match self {
+                        $(Self::$variant $(($($item),*))? $({$($field),*})? => {
+                            to.push(Tag::$variant as u8);
+                            $($($item.encode(to);)*)?
+                            $($($field.encode(to);)*)?
+                        })*
+                    }
+                }
+
+                fn decode(from: &mut &[u8]) -> Option<Self> {
+                    match u8::decode(from)? {
+                        $(tag if tag == Tag::$variant as u8 => Some(
+                            Self::$variant
+                            $(($(<$item_type as Wire>::decode(from)?),*))?
+                            $({$($field: Wire::decode(from)?,)*})?
+                        ),)*
+                        _ => None,
+                    }
+                }
+            }
+        };
+
+        #[cfg(test)]
+        impl $name {
+            /// The name of every variant.
+            pub(crate) const VARIANTS: &[&str] = &[$(stringify!($variant)),*];
+        }
+    };
+}
+pub(super) use wire;
+
+fn take<'a>(from: &mut &'a [u8], len: usize) -> Option<&'a [u8]> {
+    let (head, tail) = from.split_at_checked(len)?;
+    *from = tail;
+    Some(head)
+}
+
+fn encode_len(len: usize, to: &mut Vec<u8>) {
+    // The limit on frames is far below.
+    u32::try_from(len).unwrap_or(u32::MAX).encode(to);
+}
+
+fn decode_bytes<'a>(from: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let len = u32::decode(from)? as usize;
+    take(from, len)
+}
+
+macro_rules! integers {
+    ($($type:ty)*) => {
+        $(impl Wire for $type {
+            fn encode(&self, to: &mut Vec<u8>) {
+                to.extend_from_slice(&self.to_le_bytes());
+            }
+
+            fn decode(from: &mut &[u8]) -> Option<Self> {
+                let bytes = take(from, size_of::<Self>())?;
+                bytes.try_into().ok().map(Self::from_le_bytes)
+            }
+        })*
+    };
+}
+integers!(u8 u16 u32 u64 i32);
+
+macro_rules! tuples {
+    ($(($($type:ident $item:tt),*))*) => {
+        $(impl<$($type: Wire),*> Wire for ($($type,)*) {
+            #[allow(unused_variables, reason = "an empty tuple has no bytes")]
+            fn encode(&self, to: &mut Vec<u8>) {
+                $(self.$item.encode(to);)*
+            }
+
+            #[allow(unused_variables, clippy::unused_unit, reason = "an empty tuple has no bytes")]
+            fn decode(from: &mut &[u8]) -> Option<Self> {
+                Some(($($type::decode(from)?,)*))
+            }
+        })*
+    };
+}
+tuples!(() (A 0, B 1) (A 0, B 1, C 2));
+
+impl Wire for bool {
+    fn encode(&self, to: &mut Vec<u8>) {
+        to.push(u8::from(*self));
     }
 
-    pub(super) fn tag(&mut self) -> Option<u8> {
-        self.array::<1>().map(|[tag]| tag)
+    fn decode(from: &mut &[u8]) -> Option<Self> {
+        match u8::decode(from)? {
+            0 => Some(false),
+            1 => Some(true),
+            _ => None,
+        }
+    }
+}
+
+impl Wire for String {
+    fn encode(&self, to: &mut Vec<u8>) {
+        encode_len(self.len(), to);
+        to.extend_from_slice(self.as_bytes());
     }
 
-    pub(super) fn flag(&mut self) -> Option<bool> {
-        self.tag().map(|tag| tag != 0)
+    fn decode(from: &mut &[u8]) -> Option<Self> {
+        std::str::from_utf8(decode_bytes(from)?)
+            .ok()
+            .map(Self::from)
+    }
+}
+
+impl Wire for OsString {
+    fn encode(&self, to: &mut Vec<u8>) {
+        encode_len(self.len(), to);
+        to.extend_from_slice(self.as_bytes());
     }
 
-    pub(super) fn u32(&mut self) -> Option<u32> {
-        self.array().map(u32::from_le_bytes)
+    fn decode(from: &mut &[u8]) -> Option<Self> {
+        decode_bytes(from).map(|bytes| Self::from_vec(bytes.to_vec()))
+    }
+}
+
+impl Wire for PathBuf {
+    fn encode(&self, to: &mut Vec<u8>) {
+        encode_len(self.as_os_str().len(), to);
+        to.extend_from_slice(self.as_os_str().as_bytes());
     }
 
-    pub(super) fn i32(&mut self) -> Option<i32> {
-        self.array().map(i32::from_le_bytes)
+    fn decode(from: &mut &[u8]) -> Option<Self> {
+        decode_bytes(from).map(|bytes| OsStr::from_bytes(bytes).into())
+    }
+}
+
+impl Wire for Duration {
+    fn encode(&self, to: &mut Vec<u8>) {
+        (self.as_secs(), self.subsec_nanos()).encode(to);
     }
 
-    pub(super) fn u64(&mut self) -> Option<u64> {
-        self.array().map(u64::from_le_bytes)
+    fn decode(from: &mut &[u8]) -> Option<Self> {
+        let (secs, nanos) = Wire::decode(from)?;
+        (nanos < 1_000_000_000).then(|| Self::new(secs, nanos))
+    }
+}
+
+impl Wire for Resource {
+    fn encode(&self, to: &mut Vec<u8>) {
+        to.push(*self as u8);
     }
 
-    pub(super) fn port(&mut self) -> Option<u16> {
-        self.u32()?.try_into().ok()
+    fn decode(from: &mut &[u8]) -> Option<Self> {
+        Self::from_number(u8::decode(from)?)
+    }
+}
+
+impl<T: Wire> Wire for Box<T> {
+    fn encode(&self, to: &mut Vec<u8>) {
+        T::encode(self, to);
     }
 
-    pub(super) fn bytes(&mut self) -> Option<Vec<u8>> {
-        let len = self.u32()? as usize;
-        let (head, tail) = self.0.split_at_checked(len)?;
-        self.0 = tail;
-        Some(head.to_vec())
+    fn decode(from: &mut &[u8]) -> Option<Self> {
+        T::decode(from).map(Self::new)
+    }
+}
+
+impl<T: Wire> Wire for Option<T> {
+    fn encode(&self, to: &mut Vec<u8>) {
+        self.is_some().encode(to);
+        if let Some(value) = self {
+            value.encode(to);
+        }
     }
 
-    pub(super) fn os_string(&mut self) -> Option<OsString> {
-        self.bytes().map(OsString::from_vec)
-    }
-
-    pub(super) fn path(&mut self) -> Option<PathBuf> {
-        self.bytes().map(|bytes| OsStr::from_bytes(&bytes).into())
-    }
-
-    pub(super) fn text(&mut self) -> Option<String> {
-        self.bytes()
-            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-    }
-
-    pub(super) fn list<T>(
-        &mut self,
-        mut each: impl FnMut(&mut Self) -> Option<T>,
-    ) -> Option<Vec<T>> {
-        (0..self.u32()?).map(|_| each(self)).collect()
-    }
-
-    #[expect(
-        clippy::option_option,
-        reason = "the outer one says whether it could be read"
-    )]
-    pub(super) fn option<T>(
-        &mut self,
-        some: impl FnOnce(&mut Self) -> Option<T>,
-    ) -> Option<Option<T>> {
-        if self.flag()? {
-            some(self).map(Some)
+    fn decode(from: &mut &[u8]) -> Option<Self> {
+        if bool::decode(from)? {
+            T::decode(from).map(Some)
         } else {
             Some(None)
         }
     }
+}
 
-    pub(super) fn lead(&mut self) -> Option<Lead> {
-        Some(match self.tag()? {
-            0 => Lead::Null,
-            1 => Lead::Given,
-            2 => Lead::Captured,
-            _ => return None,
-        })
+impl<T: Wire, E: Wire> Wire for Result<T, E> {
+    fn encode(&self, to: &mut Vec<u8>) {
+        self.is_ok().encode(to);
+        match self {
+            Ok(value) => value.encode(to),
+            Err(error) => error.encode(to),
+        }
     }
 
-    pub(super) fn stream(&mut self) -> Option<Stream> {
-        self.flag().map(|stderr| {
-            if stderr {
-                Stream::Stderr
-            } else {
-                Stream::Stdout
-            }
-        })
+    fn decode(from: &mut &[u8]) -> Option<Self> {
+        if bool::decode(from)? {
+            T::decode(from).map(Ok)
+        } else {
+            E::decode(from).map(Err)
+        }
+    }
+}
+
+impl<T: Wire> Wire for Vec<T> {
+    fn encode(&self, to: &mut Vec<u8>) {
+        encode_len(self.len(), to);
+        for item in self {
+            item.encode(to);
+        }
     }
 
-    pub(super) fn plan(&mut self) -> Option<StopPlan> {
-        Some(StopPlan {
-            signal: self.i32()?,
-            whole_tree: self.flag()?,
-            kill_signal: self.i32()?,
-            patience: Duration::from_nanos(self.u64()?),
-        })
+    fn decode(from: &mut &[u8]) -> Option<Self> {
+        // Grows with the items that are really there, and not by a length that was made up.
+        (0..u32::decode(from)?).map(|_| T::decode(from)).collect()
+    }
+}
+
+impl<T: Wire, const N: usize> Wire for [T; N] {
+    fn encode(&self, to: &mut Vec<u8>) {
+        for item in self {
+            item.encode(to);
+        }
     }
 
-    pub(super) fn failure(&mut self) -> Option<Failure> {
-        Some(Failure {
-            step: self.text()?,
-            errno: self.i32()?,
-        })
+    fn decode(from: &mut &[u8]) -> Option<Self> {
+        let items: Option<Vec<_>> = (0..N).map(|_| T::decode(from)).collect();
+        items?.try_into().ok()
     }
 }

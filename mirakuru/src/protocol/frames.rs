@@ -19,6 +19,11 @@ use crate::wait::Deadline;
 
 /// The most descriptors of one frame: three streams.
 const MAX_DESCRIPTORS: usize = 3;
+/// The longest frame. A launch is the longest message, and no system runs a command of this length.
+pub(crate) const MAX_FRAME: usize = 64 << 20;
+/// Room for more descriptors than a frame may have, so that the kernel hands over, and this end closes, all
+/// that come with one message: `SCM_MAX_FD`.
+const MOST_RECEIVED: usize = 253;
 const HEADER: usize = 5;
 /// No wait for room rests on one wake-up alone.
 const LOOK: Duration = Duration::from_secs(1);
@@ -31,9 +36,9 @@ pub(crate) fn send(
     deadline: Deadline,
 ) -> io::Result<()> {
     let mut frame = Vec::with_capacity(HEADER + bytes.len());
-    let len =
-        u32::try_from(bytes.len()).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
-    frame.extend_from_slice(&len.to_le_bytes());
+    let len = u32::try_from(bytes.len()).ok();
+    let len = len.filter(|_| bytes.len() <= MAX_FRAME);
+    frame.extend_from_slice(&len.ok_or(nix::Error::E2BIG)?.to_le_bytes());
     frame.push(u8::try_from(fds.len()).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?);
     frame.extend_from_slice(bytes);
 
@@ -68,8 +73,10 @@ pub(crate) fn send(
 /// What has arrived and was not taken yet.
 #[derive(Default)]
 pub(crate) struct Inbox {
+    /// Less than a frame.
     bytes: Vec<u8>,
     fds: VecDeque<OwnedFd>,
+    frames: VecDeque<Frame>,
 }
 
 /// One message with its descriptors.
@@ -79,7 +86,7 @@ pub(crate) struct Frame {
 }
 
 /// What a look at the socket brought.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Arrived {
     Something,
     Nothing,
@@ -87,10 +94,10 @@ pub(crate) enum Arrived {
 }
 
 impl Inbox {
-    /// Takes in what has arrived; never waits.
+    /// Takes in a part of what has arrived; never waits. Fails where that is not a frame.
     pub(crate) fn receive(&mut self, socket: &UnixStream) -> io::Result<Arrived> {
         let mut buffer = [0_u8; 16 * 1024];
-        let mut space = cmsg_space!([std::os::fd::RawFd; MAX_DESCRIPTORS]);
+        let mut space = cmsg_space!([std::os::fd::RawFd; MOST_RECEIVED]);
         let mut slices = [IoSliceMut::new(&mut buffer)];
         let flags = MsgFlags::MSG_DONTWAIT | sys::RECEIVE_FLAGS;
         let message = match recvmsg::<()>(socket.as_raw_fd(), &mut slices, Some(&mut space), flags)
@@ -108,6 +115,7 @@ impl Inbox {
             }
         }
         self.bytes.extend_from_slice(&buffer[..count]);
+        self.split()?;
         Ok(if count == 0 {
             Arrived::End
         } else {
@@ -117,15 +125,34 @@ impl Inbox {
 
     /// The next whole frame.
     pub(crate) fn next(&mut self) -> Option<Frame> {
-        let (len, rest) = self.bytes.split_first_chunk::<4>()?;
-        let (fds, rest) = rest.split_first()?;
-        let (len, fds) = (u32::from_le_bytes(*len) as usize, usize::from(*fds));
-        if rest.len() < len {
-            return None;
+        self.frames.pop_front()
+    }
+
+    /// Takes the whole frames off the bytes. After each message, so that no more than one frame and what one
+    /// message brings is ever kept.
+    fn split(&mut self) -> io::Result<()> {
+        let mut begin = 0;
+        let mut declared = 0;
+        while let Some((header, rest)) = self.bytes[begin..].split_first_chunk::<HEADER>() {
+            let [len @ .., fds] = *header;
+            let len = u32::from_le_bytes(len) as usize;
+            declared = usize::from(fds);
+            if len > MAX_FRAME || declared > MAX_DESCRIPTORS {
+                return Err(io::ErrorKind::InvalidData.into());
+            }
+            let Some(bytes) = rest.get(..len) else { break };
+            let fds = self.fds.drain(..declared.min(self.fds.len())).collect();
+            let bytes = bytes.to_vec();
+            self.frames.push_back(Frame { bytes, fds });
+            begin += HEADER + len;
+            declared = 0;
         }
-        let bytes = rest[..len].to_vec();
-        self.bytes.drain(..HEADER + len);
-        let fds = self.fds.drain(..fds.min(self.fds.len())).collect();
-        Some(Frame { bytes, fds })
+        self.bytes.drain(..begin);
+        if (1..HEADER).contains(&self.bytes.len()) {
+            declared = MAX_DESCRIPTORS;
+        }
+        // The kernel ends a message that carries descriptors, so none of a later frame is among them.
+        self.fds.truncate(declared);
+        Ok(())
     }
 }

@@ -1,7 +1,7 @@
-//! What the test process and a supervisor say to each other: every message of both ends.
+//! Defines every message between a test process and a supervisor.
 //!
-//! How a message becomes bytes is [`encoding`](super::encoding)'s, frames and descriptors are
-//! [`frames`](super::frames)'s.
+//! A test process sends a [`Call`], and a supervisor sends a [`Message`]. [`codec`](super::codec) derives their
+//! bytes from these definitions, and [`frames`](super::frames) carries the bytes and descriptors.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use nix::libc;
 
+use super::codec::{Wire, wire};
 use crate::limits::Resource;
 
 /// The environment variable that marks every process of a tree with its supervisor's name.
@@ -30,6 +31,7 @@ pub(crate) const KILL_BOUND: Duration = Duration::from_secs(10);
 /// How long a tree may take to stop once its test process was killed.
 pub(crate) const GRACE: Duration = Duration::from_secs(2);
 
+wire! {
 /// Who a service runs as.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Identity {
@@ -44,9 +46,9 @@ pub(crate) enum Directory {
     /// Where the supervisor stands: the test process's own directory is gone.
     Root,
     /// The test process's own: entered with its rights, as by any child of it.
-    Inherited(PathBuf),
+    Inherited(path: PathBuf),
     /// The one asked for: entered with the service's rights.
-    Given(PathBuf),
+    Given(path: PathBuf),
 }
 
 /// One standard stream of a service. What is `Given` or `Captured` travels as a descriptor with
@@ -62,6 +64,9 @@ pub(crate) enum Lead {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Launch {
     pub(crate) words: Vec<OsString>,
+    /// The words as one text, and the port, for test processes that attach and for the timeline.
+    pub(crate) command: String,
+    pub(crate) port: Option<u16>,
     pub(crate) env: Vec<(OsString, OsString)>,
     pub(crate) cwd: Directory,
     pub(crate) identity: Option<Identity>,
@@ -90,7 +95,6 @@ pub(crate) struct Row {
     pub(crate) process: u32,
     pub(crate) program: String,
     pub(crate) executor: String,
-    pub(crate) command: String,
     /// The thread that started it, which harnesses call as the test.
     pub(crate) test: String,
 }
@@ -105,6 +109,175 @@ pub(crate) struct StopPlan {
     /// Sent next, once `patience` is over; behind it comes SIGKILL.
     pub(crate) kill_signal: i32,
     pub(crate) patience: Duration,
+}
+
+/// A captured stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stream {
+    Stdout,
+    Stderr,
+}
+
+/// What a test process sends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Call {
+    /// Returned with the reply; `None` if the test process does not wait for a reply, which is then not sent.
+    pub(crate) number: Option<u64>,
+    pub(crate) request: Request,
+}
+
+/// What a test process asks of its supervisor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Request {
+    /// Leases this port, or a free one, until a release or the end of the supervisor. Replied to with `Leased`.
+    Lease {
+        /// The directory of the locks.
+        directory: PathBuf,
+        port: Option<u16>,
+        /// A human-readable name of this executor, for others that want the port.
+        holder: String,
+    },
+    /// Ends the lease on this port.
+    Release(port: u16),
+    /// Makes a private directory below this one, owned by the service's user. Replied to with `Directory`.
+    MakeDirectory(parent: PathBuf),
+    /// Starts a service. Replied to with `Launched`.
+    Launch(launch: Box<Launch>),
+    /// Makes this process, the runner, the owner, and lets other test processes connect to this socket.
+    /// Replied to with `Shared`.
+    Share {
+        runner: u32,
+        /// The start time of the runner, in the kernel's ticks.
+        started: u64,
+        socket: PathBuf,
+    },
+    /// The service is ready. Every other test process knows it from now on.
+    Ready(ready: Ready),
+    /// Replied to with `Service`.
+    Attach,
+    /// Writes all that was printed by now into the captured files.
+    Drain,
+    /// Sends a signal to the service's process group.
+    Signal(signal: i32),
+    /// Brings the tree down, and then ends the lease on this port. Replied to with `Gone`.
+    Stop {
+        plan: StopPlan,
+        release: Option<u16>,
+    },
+    /// Asks for one [`Event::Output`] as soon as the stream holds more bytes than this.
+    WatchOutput(stream: Stream, seen: u64),
+    /// Asks for one [`Event::Path`] as soon as something changes beside this path, or if something has changed
+    /// since the last one.
+    WatchPath(path: PathBuf),
+    /// Ends the watch of a path.
+    ForgetPath,
+    /// Keeps the output of the service and its private directory.
+    Keep,
+    /// The end: clean up and leave.
+    Bye,
+}
+
+/// What a supervisor sends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Message {
+    /// The reply to the call of this number.
+    Reply(number: u64, reply: Reply),
+    Event(event: Event),
+}
+
+/// What a supervisor replies to a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Reply {
+    /// The request was met, and there is nothing to report.
+    Done,
+    Directory(made: Result<PathBuf, Failure>),
+    Leased(leased: Leased),
+    Shared(shared: Result<(), Failure>),
+    /// The pid of the service.
+    Launched(launched: Result<u32, Failure>),
+    /// The captured files travel with it.
+    Service(service: Box<Service>),
+    Gone(gone: Gone),
+}
+
+/// What a supervisor reports without being asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Event {
+    /// It has come up. Its own process descriptor travels with it.
+    Hello,
+    /// The supervisor's name, for a test process that connected to the socket of a run.
+    Named(name: String),
+    /// Another test process has started the service again.
+    Began,
+    /// Another test process stops the service.
+    Ending,
+    /// The main process ended, with this code; negative for a signal's number. All that it had
+    /// printed is in the files.
+    Exited(code: i32),
+    /// No process of the tree is left, though this test process did not stop it.
+    Empty,
+    Output(stream: Stream),
+    Path,
+    /// Captured output could not be written.
+    OutputLost(failure: Failure),
+}
+
+/// How a stop went.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Gone {
+    /// The stop signal was not enough.
+    pub(crate) forced: bool,
+    /// What could not be killed: pid and command. Empty is the proof that all are gone.
+    pub(crate) survivors: Vec<(u32, String)>,
+}
+
+/// The latest service of a supervisor.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Service {
+    /// 0 as long as there was none.
+    pub(crate) number: u64,
+    pub(crate) pid: u32,
+    pub(crate) directory: Option<PathBuf>,
+    pub(crate) exit: Option<i32>,
+    pub(crate) empty: bool,
+    /// A test process stops it.
+    pub(crate) ending: bool,
+    /// Which streams are captured.
+    pub(crate) captured: [bool; 2],
+    /// The command as one text and as words, with its placeholders filled in.
+    pub(crate) command: String,
+    pub(crate) words: Vec<OsString>,
+    pub(crate) port: Option<u16>,
+    /// `None` until it is ready.
+    pub(crate) ready: Option<Ready>,
+}
+
+/// What only the test process that started a service knows of its readiness.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Ready {
+    /// When it was ready, by the monotonic clock.
+    pub(crate) at: Duration,
+    /// Named groups of the banner.
+    pub(crate) groups: Vec<(String, String)>,
+    /// Where each stream goes on after the banner.
+    pub(crate) begins: [u64; 2],
+}
+
+/// What came of asking for a lease.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Leased {
+    Granted(port: u16),
+    /// Somebody else has the port: who, for people.
+    Elsewhere(holder: String),
+    Refused(failure: Failure),
+}
+
+/// A system call that failed, and at what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Failure {
+    pub(crate) step: String,
+    pub(crate) errno: i32,
+}
 }
 
 impl StopPlan {
@@ -127,154 +300,6 @@ impl StopPlan {
             ..Self::ABRUPT
         }
     }
-}
-
-/// A captured stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stream {
-    Stdout,
-    Stderr,
-}
-
-/// What the test process asks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Request {
-    /// A lease on this port, or on a free one; it lasts until it is given back, or the supervisor
-    /// ends.
-    Lease {
-        /// Where the locks are.
-        directory: PathBuf,
-        port: Option<u16>,
-        /// What others are told of who holds it.
-        holder: String,
-    },
-    /// Gives the lease on this port back.
-    Release(u16),
-    /// A private directory below this one; owned by the service's user.
-    MakeDirectory(PathBuf),
-    Launch(Box<Launch>),
-    /// From now on this process, the runner, is the owner, and others may come by this socket.
-    Share {
-        runner: u32,
-        /// When it started, in the kernel's ticks.
-        started: u64,
-        socket: PathBuf,
-    },
-    /// What whoever comes later is told of the service that is ready. Answered, as from then on every
-    /// other test process is to know it.
-    Describe(Description),
-    /// One [`Event::Service`].
-    Attach,
-    /// All that is printed by now is to be in the files; the answer has this number.
-    Drain(u64),
-    /// A signal to the service's process group.
-    Signal(i32),
-    Stop(StopPlan),
-    /// One [`Event::Output`] as soon as the stream holds more bytes than this.
-    WatchOutput(Stream, u64),
-    /// One [`Event::Path`] as soon as something changes beside this path, or has since the last
-    /// one was told.
-    WatchPath(PathBuf),
-    /// What changes beside the path is of no interest any more.
-    ForgetPath,
-    /// When the service was ready, in microseconds of the monotonic clock: for its row in a timeline.
-    Ready(u64),
-    /// The output of the service and its private directory stay.
-    Keep,
-    /// The end: clean up and leave.
-    Bye,
-}
-
-/// What the supervisor tells.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Event {
-    /// It is there; its own process descriptor travels along.
-    Hello,
-    Directory(Result<PathBuf, Failure>),
-    /// The greeting of who came by the socket of a run: the supervisor's name.
-    Named(String),
-    Shared(Result<(), Failure>),
-    /// The answer to [`Request::Attach`]; the captured files travel along.
-    Service(Box<Service>),
-    /// The answer to [`Request::Describe`].
-    Described,
-    /// The answer to [`Request::Drain`].
-    Drained(u64),
-    /// Another test process has started the service anew.
-    Began,
-    /// Another test process has it stopped: it is on its way down.
-    Ending,
-    /// The answer to [`Request::Lease`].
-    Leased(Leased),
-    /// The answer to [`Request::Release`].
-    Released(u16),
-    Launched(Result<u32, Failure>),
-    /// The main process ended, with this code; negative for a signal's number. All that it had
-    /// printed is in the files.
-    Exited(i32),
-    /// No process of the tree is left, though nobody asked for it.
-    Empty,
-    Output(Stream),
-    Path,
-    /// Captured output could not be written.
-    OutputLost(Failure),
-    /// The answer to [`Request::Stop`].
-    Gone(Gone),
-}
-
-/// How a stop went.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Gone {
-    /// The stop signal was not enough.
-    pub(crate) forced: bool,
-    /// Processes that were alive when the stop began.
-    pub(crate) found: u32,
-    /// What could not be killed: pid and command. Empty is the proof that all are gone.
-    pub(crate) survivors: Vec<(u32, String)>,
-}
-
-/// The latest service of a supervisor.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Service {
-    /// 0 as long as there was none.
-    pub(crate) number: u64,
-    pub(crate) pid: u32,
-    pub(crate) directory: Option<PathBuf>,
-    pub(crate) exit: Option<i32>,
-    pub(crate) empty: bool,
-    /// Which streams are captured.
-    pub(crate) captured: [bool; 2],
-    /// What the test process that made it ready says of it; nothing until it is.
-    pub(crate) description: Option<Description>,
-}
-
-/// What only the test process that started a service knows of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Description {
-    /// The command, its placeholders filled in: as one text, and as words.
-    pub(crate) command: String,
-    pub(crate) words: Vec<String>,
-    pub(crate) port: u16,
-    /// Named groups of the banner.
-    pub(crate) captured: Vec<(String, String)>,
-    /// Where each stream goes on after the banner.
-    pub(crate) begins: [u64; 2],
-}
-
-/// What came of asking for a lease.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Leased {
-    Granted(u16),
-    /// Somebody else has the port: who, for people.
-    Elsewhere(String),
-    Refused(Failure),
-}
-
-/// A system call that failed, and at what.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Failure {
-    pub(crate) step: String,
-    pub(crate) errno: i32,
 }
 
 impl std::fmt::Display for Failure {

@@ -1,13 +1,15 @@
 //! Defines what the test process and its supervisor send to each other. Both ends use this module, and it
 //! uses neither.
 //!
-//! [`messages`] defines every message, [`encoding`] turns one into bytes, and [`frames`] carries the bytes
-//! and descriptors over a socket. [`capture`] defines the layout of a file of captured output.
+//! [`messages`] defines every message, [`codec`] derives its bytes, and [`frames`] carries the bytes and
+//! descriptors over a socket. [`capture`] defines the layout of a file of captured output.
 
 pub(crate) mod capture;
 mod codec;
-mod encoding;
 pub(crate) mod frames;
 mod messages;
+#[cfg(test)]
+mod tests;
 
+pub(crate) use codec::Wire;
 pub(crate) use messages::*;

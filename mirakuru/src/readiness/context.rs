@@ -1,6 +1,7 @@
 //! What a check is told about the process that it checks.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -8,7 +9,7 @@ use std::time::Duration;
 
 use nix::unistd::Pid;
 
-use crate::command::Place;
+use crate::command::{Place, Template};
 use crate::link::{Link, State};
 use crate::locks::lock_unless_lost;
 use crate::output::{Capture, Output};
@@ -17,12 +18,12 @@ use crate::wait::Deadline;
 
 /// What a check is told about the process that it checks. Cheap to clone.
 #[derive(Clone)]
-pub struct Context(Arc<Situation>);
+pub struct Context(Arc<Start>);
 
 /// One start, as its checks see it.
-pub(crate) struct Situation {
+pub(crate) struct Start {
     /// A number that no other start of this process has.
-    pub(crate) start: u64,
+    pub(crate) number: u64,
     pub(crate) place: Place,
     pub(crate) command: Arc<str>,
     /// None while the configuration is only looked through.
@@ -36,7 +37,7 @@ pub(crate) struct Situation {
 }
 
 impl Context {
-    pub(crate) fn new(situation: Situation) -> Self {
+    pub(crate) fn new(situation: Start) -> Self {
         Self(Arc::new(situation))
     }
 
@@ -49,9 +50,12 @@ impl Context {
     /// The port that is checked, or that the process told in its banner; 0 where there is none.
     #[must_use]
     pub fn port(&self) -> u16 {
-        self.captured("port")
-            .and_then(|port| port.parse().ok())
-            .unwrap_or(self.0.place.port)
+        self.reported_port().unwrap_or(self.0.place.port)
+    }
+
+    /// The port that the process reported in its banner.
+    pub(crate) fn reported_port(&self) -> Option<u16> {
+        self.captured("port")?.parse().ok()
     }
 
     /// The executor's private directory, made on the first call.
@@ -82,13 +86,17 @@ impl Context {
     /// What it printed to its standard output so far.
     #[must_use]
     pub fn output(&self) -> Output {
-        Output::new(self.0.stdout.clone(), &self.0.command)
+        self.output_of(Stream::Stdout)
     }
 
     /// What it printed to its standard error so far.
     #[must_use]
     pub fn err_output(&self) -> Output {
-        Output::new(self.0.stderr.clone(), &self.0.command)
+        self.output_of(Stream::Stderr)
+    }
+
+    pub(crate) fn output_of(&self, stream: Stream) -> Output {
+        Output::new(self.captured_stream(stream).cloned(), &self.0.command)
     }
 
     /// What is left until the start's deadline: a check must not take longer.
@@ -113,28 +121,28 @@ impl Context {
     }
 
     /// The command, its placeholders filled in.
-    pub(crate) fn command(&self) -> &str {
+    pub(crate) fn command(&self) -> &Arc<str> {
         &self.0.command
     }
 
     pub(crate) fn start(&self) -> u64 {
-        self.0.start
+        self.0.number
     }
 
     pub(crate) fn fill(&self, text: &str) -> Result<String, String> {
-        let place = Place {
-            port: self.port(),
-            ..self.0.place.clone()
-        };
-        place.fill(text)
+        let filled = self.filled(&Template::parse(text))?;
+        Ok(filled.to_string_lossy().into_owned())
     }
 
     pub(crate) fn fill_path(&self, path: &Path) -> Result<PathBuf, String> {
-        let place = Place {
-            port: self.port(),
-            ..self.0.place.clone()
-        };
-        place.fill_path(path)
+        self.filled(&Template::parse(path)).map(Into::into)
+    }
+
+    fn filled(&self, template: &Template) -> Result<OsString, String> {
+        match self.reported_port() {
+            Some(port) => self.0.place.fill_with_port(template, port),
+            None => self.0.place.fill(template),
+        }
     }
 
     pub(crate) fn captured(&self, name: &str) -> Option<String> {

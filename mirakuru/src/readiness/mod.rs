@@ -21,7 +21,7 @@ mod when;
 
 pub use combine::{And, Or, Then};
 pub use context::Context;
-pub(crate) use context::Situation;
+pub(crate) use context::Start;
 #[cfg(feature = "http")]
 pub use http::Http;
 pub use manner::{Manner, Target};

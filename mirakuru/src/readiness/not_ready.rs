@@ -4,44 +4,52 @@ use std::fmt;
 
 /// How a check failed.
 #[derive(Clone, PartialEq, Eq)]
-pub struct NotReady {
-    reason: String,
-    /// Who has the place that the process was to have: it never will be ready there.
-    taken_by: Option<String>,
+pub struct NotReady(Reason);
+
+#[derive(Clone, PartialEq, Eq)]
+enum Reason {
+    NotYet(String),
+    /// Another process has the place, so the service never becomes ready there.
+    TakenBy(String),
 }
 
 impl NotReady {
     /// With the reason, in a few words: "connection refused".
     #[must_use]
     pub fn new(reason: impl Into<String>) -> Self {
-        Self {
-            reason: reason.into(),
-            taken_by: None,
-        }
+        Self(Reason::NotYet(reason.into()))
     }
 
-    /// Somebody else answers where the process was to.
+    /// Another process answers at the service's place.
     pub(crate) fn taken_by(holder: String) -> Self {
-        Self {
-            reason: "somebody else answers there".to_owned(),
-            taken_by: Some(holder),
+        Self(Reason::TakenBy(holder))
+    }
+
+    /// The process that has the service's place.
+    pub(crate) fn holder(&self) -> Option<&str> {
+        match &self.0 {
+            Reason::NotYet(_) => None,
+            Reason::TakenBy(holder) => Some(holder),
         }
     }
 
-    pub(crate) fn into_holder(self) -> Result<String, Self> {
-        self.taken_by.clone().ok_or(self)
+    fn reason(&self) -> &str {
+        match &self.0 {
+            Reason::NotYet(reason) => reason,
+            Reason::TakenBy(_) => "somebody else answers there",
+        }
     }
 }
 
 impl fmt::Display for NotReady {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.reason)
+        f.write_str(self.reason())
     }
 }
 
 impl fmt::Debug for NotReady {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "NotReady({:?})", self.reason)
+        write!(f, "NotReady({:?})", self.reason())
     }
 }
 

@@ -1,11 +1,10 @@
-//! Asking a check so that it cannot outlive the deadline.
+//! Asks a check so that the call cannot outlive the deadline.
 //!
-//! A check that keeps time is asked on the caller's thread. Any other (a user's own, and HTTP,
-//! whose client may not be used on a thread of an async runtime) is asked on a thread apart, which
-//! is left to itself where it does not answer: it ends with its check.
+//! A check that keeps time is asked on the caller's thread. Any other check (a user's own, and HTTP,
+//! whose client may not be used on a thread of an async runtime) is asked on a thread of its own. If such
+//! a check does not answer, the caller leaves the thread, which ends with its check.
 
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
@@ -20,41 +19,34 @@ pub(crate) enum Question {
     AfterStart,
 }
 
-/// What came of it; a panic of the check is the caller's to go on with.
-pub(crate) enum Answer {
-    Ready,
-    NotReady(NotReady),
-    /// Somebody else has the place that the process was to have: who.
-    Taken(String),
-    /// The deadline passed, or what was checked ended, and the check has not answered.
-    Overdue,
-    Panicked(Box<dyn Any + Send>),
-}
+/// What a check answers; `None` if it did not answer in time.
+pub(crate) type Answer = Option<Result<(), NotReady>>;
 
 /// Asks one check, for one start.
-pub(crate) enum Probe<R> {
-    Here(Arc<R>),
+pub(crate) enum Probe {
+    Here(Arc<dyn Readiness>),
     Apart {
         questions: Sender<(Question, Context)>,
-        answers: Receiver<Answer>,
+        answers: Receiver<std::thread::Result<Result<(), NotReady>>>,
     },
 }
 
-/// How often it is asked whether waiting for an answer still makes sense.
+/// How often the caller looks whether an answer is still wanted.
 const SLICE: Duration = Duration::from_millis(10);
 
-impl<R: Readiness> Probe<R> {
-    pub(crate) fn new(check: &Arc<R>, cx: &Context) -> std::io::Result<Self> {
+impl Probe {
+    pub(crate) fn new(check: &Arc<dyn Readiness>, cx: &Context) -> std::io::Result<Self> {
+        let check = Arc::clone(check);
         if check.manner(cx).keeps_time {
-            return Ok(Self::Here(Arc::clone(check)));
+            return Ok(Self::Here(check));
         }
         let (questions, asked) = channel::<(Question, Context)>();
         let (answer, answers) = channel();
-        let check = Arc::clone(check);
         let answering = move || {
             for (question, cx) in asked {
-                // Nobody waits for it any more where this fails.
-                let _ = answer.send(ask(&*check, question, &cx));
+                let answered = catch_unwind(AssertUnwindSafe(|| ask(&*check, question, &cx)));
+                // The caller may have left.
+                let _ = answer.send(answered);
             }
         };
         std::thread::Builder::new()
@@ -63,43 +55,38 @@ impl<R: Readiness> Probe<R> {
         Ok(Self::Apart { questions, answers })
     }
 
-    /// Asks, and waits for the answer until the deadline or until `in_vain`.
+    /// Asks, and waits for the answer until the deadline or until it is `pointless`.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the check does, with its panic.
     pub(crate) fn ask(
         &self,
         question: Question,
         cx: &Context,
         deadline: Deadline,
-        in_vain: impl Fn() -> bool,
+        pointless: &dyn Fn() -> bool,
     ) -> Answer {
         let (questions, answers) = match self {
-            Self::Here(check) => return ask(&**check, question, cx),
+            Self::Here(check) => return Some(ask(&**check, question, cx)),
             Self::Apart { questions, answers } => (questions, answers),
         };
-        if questions.send((question, cx.clone())).is_err() {
-            return Answer::Overdue;
-        }
+        questions.send((question, cx.clone())).ok()?;
         loop {
             match answers.recv_timeout(deadline.remaining().min(SLICE)) {
-                Ok(answer) => return answer,
-                Err(RecvTimeoutError::Timeout) if !deadline.has_passed() && !in_vain() => {}
-                Err(_) => return Answer::Overdue,
+                Ok(Ok(answer)) => return Some(answer),
+                Ok(Err(panic)) => resume_unwind(panic),
+                Err(RecvTimeoutError::Timeout) if !deadline.has_passed() && !pointless() => {}
+                Err(_) => return None,
             }
         }
     }
 }
 
-fn ask<R: Readiness>(check: &R, question: Question, cx: &Context) -> Answer {
-    let asked = catch_unwind(AssertUnwindSafe(|| match question {
+fn ask(check: &dyn Readiness, question: Question, cx: &Context) -> Result<(), NotReady> {
+    match question {
         Question::BeforeStart if check.pre_start_check(cx) => Ok(()),
         Question::BeforeStart => Err(NotReady::new("nothing is there")),
         Question::AfterStart => check.after_start_check(cx),
-    }));
-    match asked {
-        Ok(Ok(())) => Answer::Ready,
-        Ok(Err(not_ready)) => match not_ready.into_holder() {
-            Ok(holder) => Answer::Taken(holder),
-            Err(not_ready) => Answer::NotReady(not_ready),
-        },
-        Err(panic) => Answer::Panicked(panic),
     }
 }

@@ -26,16 +26,22 @@ pub(super) fn parse(filled: &str) -> Result<Url, String> {
 /// What stands in the authority of a URL that may hold placeholders, which no parser would take:
 /// the host, and the port, 0 where it is `{port}`. What another placeholder stands for is not known.
 pub(super) fn host_and_port(url: &str) -> (Option<String>, Option<u16>) {
-    let Some((scheme, rest)) = url.split_once("://") else {
+    let Some((scheme, rest)) = url.trim().split_once("://") else {
         return (None, None);
     };
-    let authority = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
+    let end = rest.find(['/', '\\', '?', '#']).unwrap_or(rest.len());
+    let authority = &rest[..end];
     let authority = authority
         .rsplit_once('@')
         .map_or(authority, |(_, host)| host);
-    let default = if scheme == "https" { 443 } else { 80 };
+    let default = if scheme.eq_ignore_ascii_case("https") {
+        443
+    } else {
+        80
+    };
     let (host, port) = match authority.rsplit_once(':') {
         Some((host, "{port}")) => (host, Some(0)),
+        Some((host, "")) => (host, Some(default)),
         Some((host, port)) if port.ends_with('}') => (host, None),
         Some((host, port)) if port.parse::<u16>().is_ok() => (host, port.parse().ok()),
         _ if authority.ends_with(".addr}") => (authority, None),
@@ -49,6 +55,7 @@ pub(super) fn host_and_port(url: &str) -> (Option<String>, Option<u16>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::command::Place;
 
     #[test]
     fn host_and_port_are_found_in_urls_with_placeholders() {
@@ -75,5 +82,49 @@ mod tests {
             found("https://localhost/x"),
             (Some("localhost".into()), Some(443))
         );
+    }
+
+    enum Verdict {
+        Right,
+        Wrong,
+        WrongAtTheStart,
+    }
+
+    #[test]
+    fn urls_are_right_where_the_attribute_says_so() {
+        use Verdict::{Right, Wrong, WrongAtTheStart};
+
+        let bindings = [
+            ("host", "host"),
+            ("port", "1"),
+            ("addr", "host:1"),
+            ("url", "http://host:1"),
+        ];
+        let place = Place {
+            host: "host".into(),
+            port: 1,
+            socket: Some("/t/s".into()),
+            bindings: bindings
+                .map(|(part, value)| (format!("db.{part}"), value.to_owned()))
+                .into(),
+            ..Place::default()
+        };
+        for (text, verdict) in include!("../../../tests/rules/urls.rs") {
+            let url = place.fill_text(text).and_then(|filled| parse(&filled));
+            let is_https = text.to_ascii_lowercase().starts_with("https:");
+            let expected = matches!(verdict, Right) && (!is_https || cfg!(feature = "https"));
+            assert_eq!(url.is_ok(), expected, "{text:?}: {url:?}");
+            // The parser writes a name of another script in ASCII.
+            if let Ok(url) = url
+                && text.is_ascii()
+                && !text.contains('{')
+            {
+                let host = url
+                    .host_str()
+                    .map(|host| host.trim_matches(['[', ']']).to_owned());
+                let expected = (host, url.port_or_known_default());
+                assert_eq!(host_and_port(text), expected, "{text:?}");
+            }
+        }
     }
 }

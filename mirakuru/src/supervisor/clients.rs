@@ -1,5 +1,5 @@
-//! Who talks to a supervisor: the test process that started it, and where a run shares its service,
-//! every test process of the run.
+//! The clients of a supervisor: the test process that started it, and if a run shares its service, every test
+//! process of the run.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -8,12 +8,15 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::protocol::frames::{self, Arrived, Frame, Inbox};
-use crate::protocol::{Event, KILL_BOUND};
+use crate::protocol::{Event, KILL_BOUND, Message, Reply, Wire};
 use crate::wait::Deadline;
+
+/// How much of a client is received at once, in parts of 16 KiB: a flood must not starve the rest.
+const PARTS: usize = 256;
 
 /// One test process.
 pub(super) struct Client {
-    /// Nobody else's.
+    /// Unique among all clients.
     pub(super) id: u64,
     stream: UnixStream,
     inbox: Inbox,
@@ -22,6 +25,7 @@ pub(super) struct Client {
 }
 
 /// What a look at a client brought.
+#[derive(Default)]
 pub(super) struct Received {
     pub(super) frames: Vec<Frame>,
     pub(super) ended: bool,
@@ -32,20 +36,14 @@ pub(super) struct Clients {
     last_id: u64,
     /// Where others come, and the file of it.
     door: Option<(UnixListener, PathBuf)>,
-    /// Whose request is being served.
-    pub(super) asking: u64,
 }
 
 impl Clients {
-    /// Nobody has this id.
-    pub(super) const NOBODY: u64 = 0;
-
     pub(super) fn new(first: UnixStream) -> Self {
         let mut clients = Self {
             list: Vec::new(),
             last_id: 0,
             door: None,
-            asking: 1,
         };
         clients.add(first);
         clients
@@ -64,7 +62,7 @@ impl Clients {
 
     /// Lets others come by this socket.
     pub(super) fn open_door(&mut self, path: &Path) -> io::Result<()> {
-        // A socket there is that of a supervisor that was killed: who shares has the lock.
+        // A socket there is that of a supervisor that was killed: the process that shares has the lock.
         let _ = std::fs::remove_file(path);
         let listener = UnixListener::bind(path)?;
         listener.set_nonblocking(true)?;
@@ -82,11 +80,11 @@ impl Clients {
         door.chain(links)
     }
 
-    /// Takes in who has come, and tells them whose supervisor this is.
+    /// Takes in the clients that have come, and sends them the supervisor's name.
     pub(super) fn accept(&mut self, name: &str) {
         while let Some(Ok((stream, _))) = self.door.as_ref().map(|(door, _)| door.accept()) {
             let id = self.add(stream);
-            self.tell(id, &Event::Named(name.to_owned()), &[]);
+            self.tell(id, Event::Named(name.to_owned()), &[]);
         }
     }
 
@@ -103,14 +101,11 @@ impl Clients {
     }
 
     pub(super) fn receive(&mut self, id: u64) -> Received {
-        let mut received = Received {
-            frames: Vec::new(),
-            ended: false,
-        };
+        let mut received = Received::default();
         let Some(client) = self.get(id) else {
             return received;
         };
-        loop {
+        for _ in 0..PARTS {
             match client.inbox.receive(&client.stream) {
                 Ok(Arrived::Something) => {}
                 Ok(Arrived::Nothing) => break,
@@ -128,28 +123,41 @@ impl Clients {
         self.list.retain(|client| client.id != id);
     }
 
-    /// Nobody may be there to hear it: the next request, or its absence, shows that. The socket holds
-    /// all that can be on its way to who asks. Of what a run shares, one that does not listen to what
-    /// others do is left; it comes anew when it is to know again.
-    pub(super) fn tell(&mut self, id: u64, event: &Event, fds: &[BorrowedFd<'_>]) {
-        let shared = self.door.is_some();
-        let bound = if id == self.asking || !shared {
-            KILL_BOUND
-        } else {
-            Duration::ZERO
-        };
-        let Some(client) = self.get(id) else {
-            return;
-        };
-        let sent = frames::send(&client.stream, &event.encode(), fds, Deadline::after(bound));
-        if sent.is_err() && shared {
-            self.remove(id);
+    /// Sends a reply to a client, which waits for it.
+    pub(super) fn reply(&mut self, id: u64, number: u64, reply: Reply, fds: &[BorrowedFd<'_>]) {
+        self.send(id, &Message::Reply(number, reply), fds, KILL_BOUND);
+    }
+
+    /// Sends an event. If a run shares the service, a client that does not listen to the others is left; it
+    /// connects again when it wants to know more.
+    pub(super) fn tell(&mut self, id: u64, event: Event, fds: &[BorrowedFd<'_>]) {
+        let bound = self.door.as_ref().map_or(KILL_BOUND, |_| Duration::ZERO);
+        self.send(id, &Message::Event(event), fds, bound);
+    }
+
+    /// Sends an event to every client but one.
+    pub(super) fn tell_others(&mut self, id: u64, event: &Event) {
+        for other in self.ids().into_iter().filter(|other| *other != id) {
+            self.tell(other, event.clone(), &[]);
         }
     }
 
     pub(super) fn tell_all(&mut self, event: &Event) {
         for id in self.ids() {
-            self.tell(id, event, &[]);
+            self.tell(id, event.clone(), &[]);
+        }
+    }
+
+    /// The client may have gone: the next request, or its absence, shows that.
+    fn send(&mut self, id: u64, message: &Message, fds: &[BorrowedFd<'_>], bound: Duration) {
+        let shared = self.door.is_some();
+        let Some(client) = self.get(id) else {
+            return;
+        };
+        let bytes = message.to_bytes();
+        let sent = frames::send(&client.stream, &bytes, fds, Deadline::after(bound));
+        if sent.is_err() && shared {
+            self.remove(id);
         }
     }
 }

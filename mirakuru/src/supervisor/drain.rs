@@ -5,7 +5,7 @@
 //! waits for a reader.
 
 use std::fs::File;
-use std::io::{self, PipeReader, Read};
+use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 
@@ -16,7 +16,7 @@ use crate::sys;
 /// One captured stream.
 pub(super) struct Drain {
     /// `None` once every writer has closed it.
-    pipe: Option<PipeReader>,
+    pipe: Option<File>,
     file: File,
     written: u64,
     /// Everything between [`HEAD`] and here was given back to the disk.
@@ -27,7 +27,7 @@ pub(super) struct Drain {
 }
 
 impl Drain {
-    pub(super) fn new(pipe: PipeReader, file: OwnedFd) -> Self {
+    pub(super) fn new(pipe: File, file: OwnedFd) -> Self {
         Self {
             pipe: Some(pipe),
             file: file.into(),

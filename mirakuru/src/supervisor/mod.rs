@@ -11,6 +11,10 @@ mod entry;
 mod launch;
 mod requests;
 mod serve;
+mod service;
 mod stopping;
+#[cfg(test)]
+mod tests;
 mod timeline;
 mod tree;
+mod watches;

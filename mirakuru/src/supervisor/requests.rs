@@ -1,21 +1,28 @@
-//! What test processes ask of a supervisor, and how each request is met.
+//! The requests of test processes, and how a supervisor meets each of them.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
-use std::time::Duration;
 
-use nix::unistd::Pid;
-
-use super::clients::Clients;
-use super::drain::Drain;
-use super::launch::{Launched, launch};
-use super::serve::{PathWatch, Server};
-use super::timeline::Timeline;
+use super::launch::launch;
+use super::serve::{Owner, Server, Stopper};
+use super::service::Service;
 use crate::port::{self, Lease, Taken};
-use crate::protocol::{Event, Failure, Launch, Leased, Request, Service};
+use crate::protocol::{self, Call, Event, Failure, Launch, Leased, Reply, Request, StopPlan, Wire};
 use crate::sys::{self, ProcessFd};
 use crate::tmpdir;
+
+/// One request, as it came in.
+struct Incoming {
+    client: u64,
+    /// `None` if the client does not wait for a reply.
+    number: Option<u64>,
+    request: Request,
+    fds: Vec<OwnedFd>,
+}
+
+/// A reply and its descriptors.
+type Answer = (Reply, Vec<OwnedFd>);
 
 impl Server {
     pub(super) fn take_requests(&mut self) {
@@ -23,66 +30,85 @@ impl Server {
             return;
         }
         self.clients.accept(&self.name);
-        for id in self.clients.ids() {
-            let received = self.clients.receive(id);
-            self.clients.asking = id;
+        for client in self.clients.ids() {
+            let received = self.clients.receive(client);
+            let mut ended = received.ended;
             for frame in received.frames {
-                match Request::decode(&frame.bytes) {
-                    Some(Request::Launch(order)) => self.launch(&order, frame.fds),
-                    Some(request) => self.serve(request),
-                    None => self.lose(id),
-                }
+                let Some(Call { number, request }) = Call::from_bytes(&frame.bytes) else {
+                    // Not our test's: nothing after it can be trusted.
+                    ended = true;
+                    break;
+                };
+                self.serve(Incoming {
+                    client,
+                    number,
+                    request,
+                    fds: frame.fds,
+                });
             }
-            if received.ended {
-                self.lose(id);
+            if ended {
+                self.lose(client);
             }
         }
-        // What is told from now on, nobody asked for: it waits for nobody.
-        self.clients.asking = Clients::NOBODY;
     }
 
     /// The executor is gone, or the exit hook hung up: the process may still wait. What a run shares
     /// does not depend on one of its tests.
-    fn lose(&mut self, id: u64) {
-        if self.owner_pid.is_some() {
+    fn lose(&mut self, client: u64) {
+        if self.owner.pid.is_some() {
             self.leave();
         } else {
-            self.clients.remove(id);
+            self.clients.remove(client);
         }
     }
 
-    fn serve(&mut self, request: Request) {
+    fn serve(&mut self, incoming: Incoming) {
+        let (client, number) = (incoming.client, incoming.number);
+        let answer = self.meet(incoming);
+        if let (Some((reply, fds)), Some(number)) = (answer, number) {
+            let fds: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
+            self.clients.reply(client, number, reply, &fds);
+        }
+    }
+
+    /// Meets a request; `None` if its reply comes later.
+    fn meet(&mut self, incoming: Incoming) -> Option<Answer> {
+        let Incoming {
+            client,
+            number,
+            request,
+            fds,
+        } = incoming;
+        let mut reply = Reply::Done;
         match request {
-            Request::MakeDirectory(parent) => self.make_directory(&parent),
+            Request::MakeDirectory(parent) => reply = self.make_directory(&parent),
             Request::Lease {
                 directory,
                 port,
                 holder,
-            } => {
-                let leased = self.lease(&directory, port, &holder);
-                self.tell(&Event::Leased(leased));
-            }
-            Request::Release(port) => {
-                self.leases.retain(|lease| lease.port != port);
-                self.tell(&Event::Released(port));
-            }
-            Request::Signal(signal) => self.tree.signal_service(signal),
-            Request::Stop(plan) => {
-                self.tell_others(&Event::Ending);
-                self.stop(plan);
+            } => reply = Reply::Leased(self.lease(&directory, port, &holder)),
+            Request::Release(port) => self.release(port),
+            Request::Launch(order) => reply = self.launch(client, *order, fds),
+            Request::Signal(signal) => self.service.tree.signal_service(signal),
+            Request::Stop { plan, release } => {
+                let stopper = Stopper {
+                    client,
+                    number,
+                    release,
+                };
+                self.begin_stop(plan, stopper);
+                return None;
             }
             Request::WatchOutput(stream, seen) => {
-                if let Some(client) = self.clients.get(self.clients.asking) {
+                if let Some(client) = self.clients.get(client) {
                     client.watched_output[stream as usize] = Some(seen);
                 }
             }
-            Request::WatchPath(path) => self.watch_path(&path),
-            Request::ForgetPath => self.forget_path(),
-            Request::Ready(at) => {
-                if let Some(timeline) = &mut self.timeline {
-                    timeline.ready(Duration::from_micros(at));
-                }
+            Request::WatchPath(path) => {
+                self.path_watch.begin(&mut self.wakeups, &path, client);
             }
+            Request::ForgetPath => self.path_watch.end(&mut self.wakeups),
+            Request::Ready(ready) => self.service.description.ready = Some(ready),
             Request::Keep => self.keep = true,
             Request::Bye => self.leave(),
             Request::Share {
@@ -92,48 +118,43 @@ impl Server {
             } => {
                 let shared = self.share(runner, started, &socket);
                 let shared = shared.map_err(|error| Failure::at("share it with the run", &error));
-                self.tell(&Event::Shared(shared));
+                reply = Reply::Shared(shared);
             }
-            Request::Describe(description) => {
-                self.service.description = Some(description);
-                self.tell(&Event::Described);
-            }
-            Request::Attach => self.tell_of_service(),
-            Request::Drain(number) => {
-                self.drain();
-                self.tell(&Event::Drained(number));
-            }
-            Request::Launch(_) => unreachable!("taken together with its descriptors"),
+            Request::Attach => return Some(self.describe_service()),
+            Request::Drain => self.drain(),
         }
+        Some((reply, Vec::new()))
+    }
+
+    fn begin_stop(&mut self, plan: StopPlan, stopper: Stopper) {
+        self.clients.tell_others(stopper.client, &Event::Ending);
+        self.stoppers.push(stopper);
+        self.stop(plan);
     }
 
     /// From now on the runner's life counts, not that of the test that came first.
     fn share(&mut self, runner: u32, started: u64, socket: &Path) -> io::Result<()> {
-        let pid = Pid::from_raw(runner.try_into().map_err(io::Error::other)?);
+        let pid = sys::process_of(runner).ok_or(io::ErrorKind::InvalidInput)?;
         let runner = ProcessFd::open(pid)?;
         // Looked at after it was opened: the pid may have been given to another in between.
         if sys::started_at(pid) != Some(started) {
             return Err(nix::Error::ESRCH.into());
         }
         self.clients.open_door(socket)?;
-        self.owner = runner;
-        self.owner_pid = None;
+        self.owner = Owner::new(runner, None);
         Ok(())
     }
 
-    fn tell_of_service(&mut self) {
-        let fds: Vec<_> = self.captures.iter().flatten().map(AsFd::as_fd).collect();
-        let service = Service {
+    fn describe_service(&self) -> Answer {
+        let files = self.service.files();
+        let service = protocol::Service {
             directory: self.directory.clone(),
-            captured: [self.captures[0].is_some(), self.captures[1].is_some()],
-            ..self.service.clone()
+            ending: self.stopping.is_some(),
+            captured: [files[0].is_some(), files[1].is_some()],
+            ..self.service.description.clone()
         };
-        let asking = self.clients.asking;
-        self.clients
-            .tell(asking, &Event::Service(Box::new(service)), &fds);
-        if self.stopping.is_some() {
-            self.clients.tell(asking, &Event::Ending, &[]);
-        }
+        let files = files.into_iter().flatten().collect();
+        (Reply::Service(Box::new(service)), files)
     }
 
     fn lease(&mut self, directory: &Path, port: Option<u16>, holder: &str) -> Leased {
@@ -156,76 +177,43 @@ impl Server {
         }
     }
 
-    fn watch_path(&mut self, path: &Path) {
-        if !self.path_watch.on {
-            self.path_watch.on = self.wakeups.watch(path);
-        }
-        self.path_watch.asked = true;
-        self.path_watch.by = self.clients.asking;
+    pub(super) fn release(&mut self, port: u16) {
+        self.leases.retain(|lease| lease.port != port);
     }
 
-    pub(super) fn forget_path(&mut self) {
-        self.wakeups.forget();
-        self.path_watch = PathWatch::default();
-    }
-
-    fn make_directory(&mut self, parent: &Path) {
+    fn make_directory(&mut self, parent: &Path) -> Reply {
         // Two threads may have asked at once: there is one.
         let known = self.directory.take().map(Ok);
         let made = known.unwrap_or_else(|| tmpdir::make(parent, &self.name));
         self.directory = made.as_ref().ok().cloned();
-        let answer = made.map_err(|error| Failure::at("make a temporary directory", &error));
-        self.tell(&Event::Directory(answer));
+        Reply::Directory(made.map_err(|error| Failure::at("make a temporary directory", &error)))
     }
 
-    fn launch(&mut self, order: &Launch, fds: Vec<OwnedFd>) {
+    fn launch(&mut self, client: u64, order: Launch, fds: Vec<OwnedFd>) -> Reply {
         // Two would share a directory, a port and a word of being gone.
-        if !self.tree.is_empty() {
+        if !self.service.tree.is_empty() {
             let busy = nix::Error::EBUSY.into();
             let refused = Failure::at("start it beside a service that runs", &busy);
-            self.tell(&Event::Launched(Err(refused)));
-            return;
+            return Reply::Launched(Err(refused));
         }
         self.farewell = order.farewell;
         self.keep = order.keep;
         // What was not started leaves nothing, and what comes to be there is somebody else's.
-        self.pid_file = None;
+        self.service.pid_file = None;
         // What was awaited of an earlier service is not this one's.
         for client in self.clients.iter_mut() {
             client.watched_output = [None, None];
         }
-        self.forget_path();
-        self.hand_over_directory(order);
-        match launch(order, fds, self.oom_score.as_deref()) {
-            Ok(Launched { tree, pid, drains }) => {
-                self.tree = tree;
-                self.drains = drains;
-                self.pid_file.clone_from(&order.pid_file);
-                self.note_service(pid);
-                self.timeline = order.row.clone().map(|row| Timeline::begin(row, pid));
-                self.tell(&Event::Launched(Ok(pid)));
-            }
-            Err(failure) => self.tell(&Event::Launched(Err(failure))),
-        }
-    }
-
-    /// For who comes later, and for the others: what they know is of a service before.
-    fn note_service(&mut self, pid: u32) {
-        self.captures = [0, 1].map(|index| self.drains[index].as_ref().and_then(Drain::file));
-        self.service = Service {
-            number: self.service.number + 1,
-            pid,
-            ..Service::default()
-        };
-        self.tell_others(&Event::Began);
-    }
-
-    /// Who asked knows.
-    fn tell_others(&mut self, event: &Event) {
-        let asking = self.clients.asking;
-        for id in self.clients.ids().into_iter().filter(|id| *id != asking) {
-            self.clients.tell(id, event, &[]);
-        }
+        self.path_watch.end(&mut self.wakeups);
+        self.hand_over_directory(&order);
+        let launched = launch(&order, fds, self.oom_score.as_deref());
+        Reply::Launched(launched.map(|launched| {
+            let number = self.service.description.number + 1;
+            self.service = Service::begin(order, launched, number);
+            // What the others know is of a service before.
+            self.clients.tell_others(client, &Event::Began);
+            self.service.description.pid
+        }))
     }
 
     /// The private directory is the service's user's own.

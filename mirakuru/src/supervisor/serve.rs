@@ -1,21 +1,19 @@
 //! The supervisor's loop: wait, take requests, drain, reap, stop, answer.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use nix::poll::{PollFd, PollFlags};
-use nix::unistd::{Pid, getppid};
 
 use super::clients::Clients;
-use super::drain::Drain;
+use super::service::Service;
 use super::stopping::Stopping;
-use super::timeline::Timeline;
-use super::tree::Tree;
+use super::watches::{PathWatch, answer_output_watches};
 use crate::port::Lease;
-use crate::protocol::{Event, GRACE, Gone, Service, StopPlan, Stream};
-use crate::sys::{self, ProcessFd, Wakeups};
+use crate::protocol::{Event, GRACE, Gone, Reply, StopPlan};
+use crate::sys::{self, Pid, ProcessFd, Wakeups};
 use crate::tmpdir;
 
 /// What a supervisor is given at its start.
@@ -27,91 +25,57 @@ pub(super) struct Role {
     pub(super) name: String,
 }
 
+/// The process that a supervisor serves, and does not outlive: the test process, or the runner if a run shares
+/// the service.
+pub(super) struct Owner {
+    pub(super) process: ProcessFd,
+    /// Our parent, where it is the owner.
+    pub(super) pid: Option<Pid>,
+    ended: bool,
+}
+
+impl Owner {
+    pub(super) fn new(process: ProcessFd, pid: Option<Pid>) -> Self {
+        let ended = false;
+        Self {
+            process,
+            pid,
+            ended,
+        }
+    }
+}
+
+/// A client that asked for a stop.
+pub(super) struct Stopper {
+    pub(super) client: u64,
+    pub(super) number: Option<u64>,
+    /// The port whose lease it gives back.
+    pub(super) release: Option<u16>,
+}
+
 pub(super) struct Server {
     pub(super) name: String,
-    pub(super) owner: ProcessFd,
-    pub(super) owner_pid: Option<Pid>,
+    pub(super) owner: Owner,
     pub(super) clients: Clients,
     pub(super) wakeups: Wakeups,
+    pub(super) path_watch: PathWatch,
     pub(super) oom_score: Option<String>,
-    pub(super) tree: Tree,
-    pub(super) drains: [Option<Drain>; 2],
-    pub(super) buffer: Vec<u8>,
+    buffer: Vec<u8>,
+    pub(super) service: Service,
     pub(super) farewell: StopPlan,
     pub(super) stopping: Option<Stopping>,
-    /// What the latest service is, for who comes later.
-    pub(super) service: Service,
-    pub(super) captures: [Option<OwnedFd>; 2],
-    pub(super) path_watch: PathWatch,
+    pub(super) stoppers: Vec<Stopper>,
     pub(super) directory: Option<PathBuf>,
     /// The directory stays, with the output in it.
     pub(super) keep: bool,
-    /// To be removed with the tree.
-    pub(super) pid_file: Option<PathBuf>,
-    pub(super) timeline: Option<Timeline>,
     pub(super) leases: Vec<Lease>,
     /// The test process hung up: nobody can ask for anything any more.
     pub(super) leaving: bool,
-    pub(super) owner_ended: bool,
-}
-
-/// The watch of a path. What is told is told once and then waits to be asked for again, so that a
-/// test process that does not listen is never flooded; what changes meanwhile is kept in mind.
-#[derive(Default)]
-pub(super) struct PathWatch {
-    /// Who asked.
-    pub(super) by: u64,
-    pub(super) on: bool,
-    pub(super) asked: bool,
-    pub(super) changed: bool,
 }
 
 /// Serves until the executor is dropped or the test process is gone.
 pub(super) fn serve(role: Role) {
-    let mut server = Server {
-        name: role.name,
-        owner: role.owner,
-        owner_pid: role.owner_pid,
-        clients: Clients::new(role.link),
-        wakeups: Wakeups::new(),
-        oom_score: sys::lower_oom_score(),
-        tree: Tree::default(),
-        drains: [None, None],
-        buffer: vec![0; 64 * 1024],
-        farewell: StopPlan::ABRUPT,
-        stopping: None,
-        service: Service::default(),
-        captures: [None, None],
-        path_watch: PathWatch::default(),
-        directory: None,
-        keep: false,
-        pid_file: None,
-        timeline: None,
-        leases: Vec::new(),
-        leaving: false,
-        owner_ended: false,
-    };
-    server.greet();
-    while !server.has_nothing_left_to_do() {
-        let woken = server.wait();
-        server.take_requests();
-        server.notice_owner(woken.owner);
-        server.drain();
-        server.reap();
-        server.advance_stop();
-        server.answer_watches();
-    }
-    let private = server.directory.as_deref();
-    let of_the_run = server.clients.door().and_then(Path::parent);
-    for directory in [private.filter(|_| !server.keep), of_the_run] {
-        directory.into_iter().for_each(tmpdir::remove);
-    }
-    // That of the locks, if these were the last.
-    if let Some(locks) = of_the_run.and_then(Path::parent) {
-        let _ = std::fs::remove_dir(locks);
-    }
-    // Last: who queues for the port finds nothing of the tree. What follows ends without dropping.
-    server.leases.clear();
+    Server::new(role, sys::lower_oom_score()).run();
 }
 
 /// What `wait` saw that no other look shows.
@@ -120,16 +84,63 @@ struct Woken {
 }
 
 impl Server {
+    pub(super) fn new(role: Role, oom_score: Option<String>) -> Self {
+        Self {
+            name: role.name,
+            owner: Owner::new(role.owner, role.owner_pid),
+            clients: Clients::new(role.link),
+            wakeups: Wakeups::new(),
+            path_watch: PathWatch::default(),
+            oom_score,
+            buffer: vec![0; 64 * 1024],
+            service: Service::default(),
+            farewell: StopPlan::ABRUPT,
+            stopping: None,
+            stoppers: Vec::new(),
+            directory: None,
+            keep: false,
+            leases: Vec::new(),
+            leaving: false,
+        }
+    }
+
+    pub(super) fn run(mut self) {
+        self.greet();
+        while !self.has_nothing_left_to_do() {
+            let woken = self.wait();
+            self.take_requests();
+            self.notice_owner(woken.owner);
+            self.drain();
+            self.reap();
+            self.advance_stop();
+            self.path_watch.answer(&mut self.clients);
+            answer_output_watches(&mut self.clients, self.service.written());
+        }
+        let private = self.directory.as_deref();
+        let of_the_run = self.clients.door().and_then(Path::parent);
+        for directory in [private.filter(|_| !self.keep), of_the_run] {
+            directory.into_iter().for_each(tmpdir::remove);
+        }
+        // That of the locks, if these were the last.
+        if let Some(locks) = of_the_run.and_then(Path::parent) {
+            let _ = std::fs::remove_dir(locks);
+        }
+        // Last: who queues for the port finds nothing of the tree. What follows ends without dropping.
+        self.leases.clear();
+    }
+
     fn greet(&mut self) {
         let own = ProcessFd::open(Pid::this())
             .ok()
             .and_then(ProcessFd::into_message);
         let fds: Vec<_> = own.iter().map(AsFd::as_fd).collect();
-        self.clients.tell(self.clients.asking, &Event::Hello, &fds);
+        for id in self.clients.ids() {
+            self.clients.tell(id, Event::Hello, &fds);
+        }
     }
 
     fn has_nothing_left_to_do(&self) -> bool {
-        self.leaving && self.tree.is_empty() && self.stopping.is_none()
+        self.leaving && self.service.tree.is_empty() && self.stopping.is_none()
     }
 
     /// Waits until anything happens that one of the following steps would see, or is due.
@@ -139,32 +150,29 @@ impl Server {
         let next = self
             .stopping
             .as_ref()
-            .map(|stopping| stopping.next_look(&self.tree, now));
+            .map(|stopping| stopping.next_look(&self.service.tree, now));
         // A socket at its end is always readable, and has nothing to say.
         let links = self.clients.wakeups().filter(|_| !self.leaving);
-        let owner = self.owner.wakeup().filter(|_| !self.owner_ended);
-        let pipes = self.drains.iter().flatten().filter_map(Drain::wakeup);
+        let owner = self.owner.process.wakeup().filter(|_| !self.owner.ended);
         let readable = |fd| PollFd::new(fd, PollFlags::POLLIN);
         let mut fds: Vec<_> = owner
             .into_iter()
             .chain(links)
             .chain(signals)
-            .chain(pipes)
+            .chain(self.service.wakeups())
             .map(readable)
             .collect();
         let _ = sys::poll_for(&mut fds, Some(next.unwrap_or(longest).min(longest)));
         let owner_woke = owner.is_some() && fds[0].any() == Some(true);
         Woken {
-            owner: owner_woke || self.owner_pid.is_some_and(|owner| getppid() != owner),
+            owner: owner_woke || self.owner.pid.is_some_and(|owner| sys::parent() != owner),
         }
     }
 
     pub(super) fn stop(&mut self, plan: StopPlan) {
-        self.forget_path();
-        if let Some(timeline) = &mut self.timeline {
-            timeline.stopped();
-        }
-        self.stopping = Some(Stopping::begin(plan, &self.tree, Instant::now()));
+        self.path_watch.end(&mut self.wakeups);
+        self.service.note_stop();
+        self.stopping = Some(Stopping::begin(plan, &self.service.tree, Instant::now()));
     }
 
     /// Nobody listens any more: stop the tree in the way agreed, then end.
@@ -177,10 +185,10 @@ impl Server {
 
     /// The end of the test process is not told by the socket where a forked child holds it too.
     fn notice_owner(&mut self, ended: bool) {
-        if !ended || self.owner_ended {
+        if !ended || self.owner.ended {
             return;
         }
-        self.owner_ended = true;
+        self.owner.ended = true;
         self.farewell.patience = self.farewell.patience.min(GRACE);
         self.leave();
         if let Some(stopping) = &mut self.stopping {
@@ -189,30 +197,22 @@ impl Server {
     }
 
     pub(super) fn drain(&mut self) {
-        for drain in self.drains.iter_mut().flatten() {
-            drain.take(&mut self.buffer);
-        }
-        let lost = self
-            .drains
-            .iter_mut()
-            .flatten()
-            .find_map(Drain::news_of_loss);
-        if let Some(failure) = lost {
+        if let Some(failure) = self.service.drain(&mut self.buffer) {
             self.clients.tell_all(&Event::OutputLost(failure));
         }
     }
 
     fn reap(&mut self) {
-        self.path_watch.changed |= self.wakeups.take() && self.path_watch.on;
-        let reaped = self.tree.reap();
+        self.path_watch.note(self.wakeups.take());
+        let reaped = self.service.tree.reap();
         if let Some(code) = reaped.exit {
             // What it printed last may have come in since: it must be in the file first.
             self.drain();
-            self.service.exit = Some(code);
+            self.service.description.exit = Some(code);
             self.clients.tell_all(&Event::Exited(code));
         }
         if reaped.emptied && self.stopping.is_none() {
-            self.service.empty = true;
+            self.service.description.empty = true;
             self.clients.tell_all(&Event::Empty);
         }
     }
@@ -221,7 +221,7 @@ impl Server {
         let Some(stopping) = &mut self.stopping else {
             return;
         };
-        let Some(gone) = stopping.advance(&self.tree, Instant::now()) else {
+        let Some(gone) = stopping.advance(&self.service.tree, Instant::now()) else {
             return;
         };
         self.stopping = None;
@@ -231,51 +231,29 @@ impl Server {
             return;
         }
         self.drain();
-        self.close(gone);
+        let kept = self.directory.as_deref().filter(|_| self.keep);
+        self.service.close(kept);
+        self.report_stop(&gone);
     }
 
-    fn close(&mut self, gone: Gone) {
-        // Given up on where something survived: the error lists it.
-        self.tree = Tree::default();
-        self.drains = [None, None];
-        if let Some(file) = self.pid_file.take() {
-            let _ = std::fs::remove_file(file);
-        }
-        if let Some(directory) = self.directory.as_deref().filter(|_| self.keep) {
-            tmpdir::keep_output(directory, self.service.number, &mut self.captures);
-        }
-        if let Some(timeline) = self.timeline.take() {
-            timeline.end();
-        }
-        self.service.empty |= gone.survivors.is_empty();
-        self.clients.tell_all(&Event::Gone(gone));
-    }
-
-    fn answer_watches(&mut self) {
-        if self.path_watch.asked && self.path_watch.changed {
-            (self.path_watch.asked, self.path_watch.changed) = (false, false);
-            self.clients.tell(self.path_watch.by, &Event::Path, &[]);
-        }
-        let written = [0, 1].map(|index| self.drains[index].as_ref().map_or(0, Drain::written));
-        let mut due = Vec::new();
-        for client in self.clients.iter_mut() {
-            for stream in [Stream::Stdout, Stream::Stderr] {
-                let index = stream as usize;
-                if client.watched_output[index]
-                    .take_if(|seen| *seen < written[index])
-                    .is_some()
-                {
-                    due.push((client.id, stream));
-                }
+    /// Replies to the clients that asked for the stop, after their ports are free, and reports it to the others.
+    fn report_stop(&mut self, gone: &Gone) {
+        let stoppers = std::mem::take(&mut self.stoppers);
+        if gone.survivors.is_empty() {
+            self.service.description.empty = true;
+            let is_stopper = |id: &u64| stoppers.iter().any(|stopper| stopper.client == *id);
+            for id in self.clients.ids().into_iter().filter(|id| !is_stopper(id)) {
+                self.clients.tell(id, Event::Empty, &[]);
+            }
+            for port in stoppers.iter().filter_map(|stopper| stopper.release) {
+                self.release(port);
             }
         }
-        for (id, stream) in due {
-            self.clients.tell(id, &Event::Output(stream), &[]);
+        for Stopper { client, number, .. } in stoppers {
+            if let Some(number) = number {
+                let reply = Reply::Gone(gone.clone());
+                self.clients.reply(client, number, reply, &[]);
+            }
         }
-    }
-
-    /// To who asked.
-    pub(super) fn tell(&mut self, event: &Event) {
-        self.clients.tell(self.clients.asking, event, &[]);
     }
 }

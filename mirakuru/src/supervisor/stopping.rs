@@ -42,10 +42,6 @@ enum Phase {
 impl Stopping {
     /// Sends the first signal.
     pub(super) fn begin(plan: StopPlan, tree: &impl Stoppable, now: Instant) -> Self {
-        let gone = Gone {
-            found: tree.living().len().try_into().unwrap_or(u32::MAX),
-            ..Gone::default()
-        };
         let main_is_service = tree.main_is_alive() && !plan.whole_tree;
         let mut stopping = Self {
             plan,
@@ -53,7 +49,7 @@ impl Stopping {
             deadline: now + plan.patience,
             settled_by: now,
             main_is_service,
-            gone,
+            gone: Gone::default(),
         };
         if Signal::from_raw(plan.signal) == Signal::KILL {
             stopping.kill(now);

@@ -23,36 +23,19 @@ const END: &str = "\n]\n";
 /// How long others may have the file; what cannot be written by then is left out.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// The row of the service that runs.
-pub(super) struct Timeline {
-    row: Row,
-    pid: u32,
-    launched: Duration,
-    ready: Option<Duration>,
-    stopped: Option<Duration>,
+/// What a row shows of a service: its command, and when it went through each step.
+pub(super) struct Life<'a> {
+    pub(super) row: &'a Row,
+    pub(super) command: &'a str,
+    pub(super) pid: u32,
+    pub(super) launched: Duration,
+    pub(super) ready: Option<Duration>,
+    pub(super) stopped: Option<Duration>,
 }
 
-impl Timeline {
-    pub(super) fn begin(row: Row, pid: u32) -> Self {
-        Self {
-            row,
-            pid,
-            launched: sys::monotonic_time(),
-            ready: None,
-            stopped: None,
-        }
-    }
-
-    pub(super) fn ready(&mut self, at: Duration) {
-        self.ready = Some(at);
-    }
-
-    pub(super) fn stopped(&mut self) {
-        self.stopped.get_or_insert_with(sys::monotonic_time);
-    }
-
-    /// The service is gone: its row is complete.
-    pub(super) fn end(self) {
+impl Life<'_> {
+    /// Writes the row of a service that is gone.
+    pub(super) fn append(&self) {
         // For people who look on; nobody is left to be told that it failed.
         let _ = append(&self.row.file, &self.events(sys::monotonic_time()));
     }
@@ -62,10 +45,10 @@ impl Timeline {
             program,
             process,
             executor,
-            command,
             test,
             ..
-        } = &self.row;
+        } = self.row;
+        let command = self.command;
         let row = Pid::this();
         let ids = format!(r#""pid": {process}, "tid": {row}"#);
         let name = |what: &str, name: &str| {

@@ -4,27 +4,24 @@ use std::process::ExitCode;
 
 use mirakuru::{OutputExecutor, Shared, SimpleExecutor, with_process};
 
-use crate::{
-    again::is_again,
-    programs::{EXITS, PRINTS},
-};
+use crate::{PROGRAM, again::is_again};
 
-#[with_process(output = [PRINTS, "hello", "from the first"], banner = "first")]
-#[with_process(output = [PRINTS, "--stderr", "hello from the second"], banner = "second", name = "the other")]
+#[with_process(output = [PROGRAM, "prints", "hello", "from the first"], banner = "first")]
+#[with_process(output = [PROGRAM, "prints", "--stderr", "hello from the second"], banner = "second", name = "the other")]
 #[with_process(simple = "sleep 60")]
 #[test]
 fn panics(_: &OutputExecutor, _: &OutputExecutor, _: &SimpleExecutor) {
     assert!(!is_again(), "the body's own panic");
 }
 
-#[with_process(output = [PRINTS, "hello"], banner = "hello")]
+#[with_process(output = [PROGRAM, "prints", "hello"], banner = "hello")]
 #[tokio::test]
 async fn panics_async(_: &OutputExecutor) {
     tokio::task::yield_now().await;
     assert!(!is_again(), "the body's own panic");
 }
 
-#[with_process(output = [PRINTS, "hello"], banner = "hello")]
+#[with_process(output = [PROGRAM, "prints", "hello"], banner = "hello")]
 #[test]
 fn fails(_: &OutputExecutor) -> Result<(), &'static str> {
     if is_again() {
@@ -34,7 +31,7 @@ fn fails(_: &OutputExecutor) -> Result<(), &'static str> {
     }
 }
 
-#[with_process(output = [PRINTS, "hello"], banner = "hello")]
+#[with_process(output = [PROGRAM, "prints", "hello"], banner = "hello")]
 #[test]
 fn outlives_its_process(prints: &OutputExecutor) -> mirakuru::Result<()> {
     prints.kill()?;
@@ -42,7 +39,7 @@ fn outlives_its_process(prints: &OutputExecutor) -> mirakuru::Result<()> {
     Ok(())
 }
 
-#[with_process(output = [PRINTS, "hello"], banner = "hello")]
+#[with_process(output = [PROGRAM, "prints", "hello"], banner = "hello")]
 #[test]
 fn fails_by_its_code(_: &OutputExecutor) -> ExitCode {
     if is_again() {
@@ -52,7 +49,7 @@ fn fails_by_its_code(_: &OutputExecutor) -> ExitCode {
     }
 }
 
-#[with_process(output = [PRINTS, "hello"], banner = "hello")]
+#[with_process(output = [PROGRAM, "prints", "hello"], banner = "hello")]
 #[test]
 fn fails_by_the_code_of_its_result(_: &OutputExecutor) -> Result<ExitCode, &'static str> {
     Ok(if is_again() {
@@ -63,7 +60,7 @@ fn fails_by_the_code_of_its_result(_: &OutputExecutor) -> Result<ExitCode, &'sta
 }
 
 static SHARED: Shared<OutputExecutor> =
-    Shared::new(|| OutputExecutor::new([PRINTS, "hello"], "hello"));
+    Shared::new(|| OutputExecutor::new([PROGRAM, "prints", "hello"], "hello"));
 
 #[with_process(shared = SHARED)]
 #[test]
@@ -75,7 +72,7 @@ fn is_left_by_its_fixture(shared: &OutputExecutor) -> mirakuru::Result<()> {
     Ok(())
 }
 
-#[with_process(output = [PRINTS, "hello"], banner = "hello")]
+#[with_process(output = [PROGRAM, "prints", "hello"], banner = "hello")]
 #[test]
 fn passes(prints: &OutputExecutor) {
     assert!(prints.running());
@@ -108,18 +105,18 @@ fn stop_fails_after_the_right_panic() {
 /// Cannot start where it is run again.
 fn cannot_start() -> OutputExecutor {
     if is_again() {
-        OutputExecutor::new([EXITS, "1"], "ready")
+        OutputExecutor::new([PROGRAM, "exits", "1"], "ready")
     } else {
-        OutputExecutor::new([PRINTS, "ready"], "ready")
+        OutputExecutor::new([PROGRAM, "prints", "ready"], "ready")
     }
 }
 
-#[with_process(output = [PRINTS, "hello"], banner = "hello")]
+#[with_process(output = [PROGRAM, "prints", "hello"], banner = "hello")]
 #[with_process(executor = cannot_start())]
 #[test]
 fn start_fails() {}
 
-#[with_process(output = [PRINTS, "hello"], banner = "hello")]
+#[with_process(output = [PROGRAM, "prints", "hello"], banner = "hello")]
 #[with_process(executor = cannot_start())]
 #[test]
 #[should_panic]
@@ -140,7 +137,7 @@ fn cannot_be_made() -> OutputExecutor {
     cannot_start()
 }
 
-#[with_process(output = [PRINTS, "hello"], banner = "hello")]
+#[with_process(output = [PROGRAM, "prints", "hello"], banner = "hello")]
 #[with_process(executor = cannot_be_made())]
 #[test]
 #[should_panic]
@@ -199,7 +196,7 @@ fn lock_fails() {
     panic!("as it has to");
 }
 
-#[with_process(output = [PRINTS, "hello"], banner = "hello")]
+#[with_process(output = [PROGRAM, "prints", "hello"], banner = "hello")]
 #[test]
 #[should_panic(expected = "something else")]
 fn wrong_panic() {
@@ -207,7 +204,7 @@ fn wrong_panic() {
     panic!("something else");
 }
 
-#[with_process(output = [PRINTS, "hello"], banner = "hello")]
+#[with_process(output = [PROGRAM, "prints", "hello"], banner = "hello")]
 #[test]
 #[should_panic]
 fn no_panic() {

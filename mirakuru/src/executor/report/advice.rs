@@ -1,18 +1,19 @@
-//! What to do: the last line of an error.
+//! Writes the advice: the last line of an error.
 
 use std::path::Path;
 
-use crate::executor::Executor;
+use crate::executor::core::Core;
 use crate::protocol::Failure;
-use crate::readiness::{Context, Readiness};
+use crate::readiness::Context;
 
-impl<R: Readiness> Executor<R> {
-    /// What only a shell would understand, in a command that none runs.
+impl Core {
+    /// Points out a word that only a shell would understand, in a command that no shell runs.
     pub(super) fn shell_advice(&self) -> Option<String> {
         let operators = ["&&", "||", "|", ";", "&", ">", ">>", "<", "2>", "2>&1"];
-        let (_, words) = self.session.command()?;
+        let shown = self.state(|state| state.shown.clone())?;
+        let words = &shown.words;
         let program = words.first().map(Path::new).and_then(Path::file_name)?;
-        // Not the text that a shell of the command's own is given.
+        // The text for a shell that the command starts itself may contain anything.
         let has_shell = SHELLS.iter().any(|shell| program == *shell);
         let expands = |word: &str| {
             let variable = word.strip_prefix('$').unwrap_or_default();
@@ -28,7 +29,8 @@ impl<R: Readiness> Executor<R> {
     }
 
     pub(super) fn spawn_advice(&self, failure: &Failure) -> Option<String> {
-        let (_, words) = self.session.command()?;
+        let shown = self.state(|state| state.shown.clone())?;
+        let words = &shown.words;
         let program = words.first()?;
         match (failure.step.as_str(), nix::Error::from_raw(failure.errno)) {
             ("run the program", nix::Error::ENOENT) if is_assignment(program) => Some(
@@ -60,7 +62,7 @@ impl<R: Readiness> Executor<R> {
     }
 }
 
-/// Whether a shell would take the word for a variable that is set, as in `NAME=value`.
+/// Returns whether a shell would set a variable by this word, as in `NAME=value`.
 fn is_assignment(word: &str) -> bool {
     let part_of_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     word.split_once('=').is_some_and(|(name, _)| {
@@ -72,7 +74,7 @@ fn is_assignment(word: &str) -> bool {
 
 const SHELLS: [&str; 5] = ["sh", "bash", "dash", "ksh", "zsh"];
 
-/// Where somebody else answers.
+/// The advice if another process answers at the service's place.
 pub(super) fn another_listener(context: &Context) -> String {
     let own = if context.port() == 0 {
         "`{socket}`"
@@ -86,11 +88,11 @@ pub(super) fn another_listener(context: &Context) -> String {
     )
 }
 
-/// Where a banner was awaited and nothing was printed.
+/// The advice if a banner was awaited and the service printed nothing.
 pub(super) const UNBUFFER: &str = "it printed nothing: many programs buffer their output when it is no terminal; \
      try `stdbuf -oL PROGRAM`, or PYTHONUNBUFFERED=1 for Python";
 
-/// Where something is there before the start.
+/// The advice if the check passes before the start.
 pub(super) fn what_is_there(context: &Context) -> String {
     let file = context.place().pidfile.as_deref();
     match file.filter(|file| file.exists()) {
@@ -103,7 +105,7 @@ pub(super) fn what_is_there(context: &Context) -> String {
     }
 }
 
-/// What the system's errors mean most often.
+/// The most frequent meaning of a system error.
 pub(super) fn advice_for(errno: Option<i32>) -> Option<String> {
     Some(match nix::Error::from_raw(errno?) {
         nix::Error::EAGAIN => {
@@ -122,4 +124,16 @@ pub(super) fn advice_for(errno: Option<i32>) -> Option<String> {
         nix::Error::ENOMEM => "the system is out of memory".to_owned(),
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_variables_where_the_attribute_says_so() {
+        for (word, is_variable) in include!("../../../../tests/rules/assignments.rs") {
+            assert_eq!(is_assignment(word), is_variable, "{word:?}");
+        }
+    }
 }

@@ -1,15 +1,14 @@
-//! What is told of a port that somebody else has.
+//! Describes conflicts over ports.
 
 use crate::error::{Error, ErrorKind};
-use crate::executor::Executor;
+use crate::executor::core::Core;
 use crate::port::Circle;
-use crate::readiness::Readiness;
 use crate::wait::Deadline;
 
-/// Nobody has asked yet whether anything answers there.
+/// The headline while it is not known whether anything answers at the port.
 const TAKEN: &str = "was not started: its port is taken";
 
-impl<R: Readiness> Executor<R> {
+impl Core {
     pub(in crate::executor) fn held_elsewhere(&self, holder: &str) -> Error {
         let mut scene = self
             .scene()
@@ -48,7 +47,7 @@ impl<R: Readiness> Executor<R> {
         scene.into_error(ErrorKind::AlreadyRunning)
     }
 
-    pub(in crate::executor) fn queued_in_vain(
+    pub(in crate::executor) fn not_free_in_time(
         &self,
         port: u16,
         holder: &str,

@@ -1,92 +1,36 @@
-//! What an executor's errors tell of its process: every such scene is put together here. Those of its port
-//! stand in `conflict.rs`, and what to do about them in `advice.rs`.
+//! Describes what became of an executor's process, as errors. `conflict.rs` describes conflicts over ports,
+//! and `advice.rs` what to do. No function here acts: the caller stops, sweeps and drains before it asks for
+//! the error.
 
-use std::any::Any;
 use std::collections::BTreeSet;
 use std::io;
 
 use super::advice::{self, advice_for};
 use crate::error::{Error, ErrorKind, Scene};
-use crate::executor::Executor;
+use crate::executor::core::Core;
 use crate::executor::run::{Run, listed};
-use crate::link::Link;
+use crate::executor::wait::{FailedWait, Why};
 use crate::output::{Output, TAIL_LINES};
-use crate::protocol::{Failure, GRACE, Gone, StopPlan, Stream};
-use crate::readiness::{Context, Readiness};
+use crate::protocol::{Failure, Gone, Stream};
+use crate::readiness::Context;
 use crate::sys;
 use crate::wait::Deadline;
 
-/// Why a wait ended without its wish.
-pub(in crate::executor) enum Unready {
-    /// The process ended before.
-    Ended {
-        last_check: Option<String>,
-    },
-    Overdue {
-        last_check: Option<String>,
-        /// The ports that it listens on, where it was awaited on another.
-        elsewhere: BTreeSet<u16>,
-    },
-    /// Somebody else has the place that it was to have.
-    Taken {
-        holder: String,
-    },
-    /// Somebody killed the supervisor.
-    Lost,
-    Refused(io::Error),
-    Panicked(Box<dyn Any + Send>),
-}
-
-/// A wait without its wish, and what became of the process.
-pub(in crate::executor) struct InVain<'a> {
-    pub(in crate::executor) run: &'a Run,
-    /// What was awaited, where it was not its readiness.
-    pub(in crate::executor) awaited: Option<&'a str>,
-    pub(in crate::executor) deadline: Deadline,
-    /// How its main process had ended before it was killed for that.
-    pub(in crate::executor) exit: Option<i32>,
-    /// Nothing of its tree was left then.
-    pub(in crate::executor) empty: bool,
-    /// How the kill went, where there was one.
-    pub(in crate::executor) gone: Option<Gone>,
-}
-
-impl<'a> InVain<'a> {
-    /// Before anything is killed for it.
-    pub(in crate::executor) fn new(
-        run: &'a Run,
-        awaited: Option<&'a str>,
-        deadline: Deadline,
-    ) -> Self {
-        let (exit, empty) = run.link.look(|state| (state.exit, state.empty));
-        Self {
-            run,
-            awaited,
-            deadline,
-            exit,
-            empty,
-            gone: None,
-        }
-    }
-}
-
-impl<R: Readiness> Executor<R> {
-    /// The beginning of every story: the command, and what was printed if anything was.
+impl Core {
+    /// The beginning of every error: the command, and the executor's name.
     pub(in crate::executor) fn scene(&self) -> Scene {
-        let mut scene = Scene::new(self.command());
+        let mut scene = Scene::new(self.command().as_ref());
         let named = self.config.name.as_ref();
-        let named = named
-            .map(|name| format!("this is the executor named {name:?}"))
-            .or_else(|| {
-                self.session
-                    .fixture_name()
-                    .map(|name| format!("this is the shared fixture {name:?}"))
-            });
-        scene.notes.extend(named);
+        let named = named.map(|name| format!("this is the executor named {name:?}"));
+        let fixture = || {
+            let name = self.state(|state| state.fixture_name())?;
+            Some(format!("this is the shared fixture {name:?}"))
+        };
+        scene.notes.extend(named.or_else(fixture));
         scene
     }
 
-    /// What was written cannot be right.
+    /// A mistake in the configuration.
     pub(in crate::executor) fn invalid(&self, mistake: String) -> Error {
         self.scene()
             .reason(mistake)
@@ -112,7 +56,7 @@ impl<R: Readiness> Executor<R> {
     pub(in crate::executor) fn already_running(&self, context: &Context) -> Error {
         let mut scene = self.scene().reason(format!(
             "what it would wait for was there before the start: {}",
-            self.readiness.describe(context)
+            self.check.describe(context)
         ));
         scene.held_by = Some(context.port())
             .filter(|port| *port != 0)
@@ -121,7 +65,7 @@ impl<R: Readiness> Executor<R> {
         scene.into_error(ErrorKind::AlreadyRunning)
     }
 
-    pub(in crate::executor) fn overdue_before_start(
+    pub(in crate::executor) fn no_answer_before_start(
         &self,
         context: &Context,
         deadline: Deadline,
@@ -129,7 +73,7 @@ impl<R: Readiness> Executor<R> {
         let mut scene = self
             .scene()
             .reason("the check that nothing is there yet did not answer in time");
-        scene.waited_for = Some(self.readiness.describe(context));
+        scene.waited_for = Some(self.check.describe(context));
         scene.waited = Some(deadline.elapsed());
         scene.into_error(ErrorKind::TimeoutExpired)
     }
@@ -141,71 +85,65 @@ impl<R: Readiness> Executor<R> {
         scene.into_error(ErrorKind::Spawn)
     }
 
-    /// The supervisor has not said that the service runs: it hangs, or is gone.
-    pub(in crate::executor) fn no_answer_to_launch(
-        &self,
-        link: &Link,
-        deadline: Deadline,
-    ) -> Error {
-        // A supervisor that was killed is seen before the deadline; at the deadline it is one that
-        // does not answer, which is given up.
-        if !deadline.has_passed() && link.look(|state| state.lost) {
-            return self.lost(link);
-        }
-        link.stop_within(StopPlan::ABRUPT, GRACE);
+    /// The private directory cannot be made.
+    pub(in crate::executor) fn no_directory(&self, failure: &Failure) -> Error {
+        let mut scene = self.scene().reason(failure.to_string());
+        let parent = std::env::temp_dir();
+        scene.advice = Some(format!("is there room in {}?", parent.display()));
+        scene.source = Some(failure.error());
+        scene.into_error(ErrorKind::Io)
+    }
+
+    /// The supervisor has not reported a process before the deadline.
+    pub(in crate::executor) fn not_spawned_in_time(&self, deadline: Deadline) -> Error {
         let mut scene = self.scene().reason("the program was not running in time");
         scene.waited = Some(deadline.elapsed());
         scene.into_error(ErrorKind::TimeoutExpired)
     }
 
-    /// The story of a start that failed, or of the wait for something else.
-    pub(in crate::executor) fn unready(&self, unready: Unready, wait: &InVain<'_>) -> Error {
-        let mut scene = self.scene_of(wait.run);
-        (scene.exit_code, scene.waited) = (wait.exit, Some(wait.deadline.elapsed()));
-        let readiness = || self.readiness.describe(&wait.run.context);
-        scene.waited_for = Some(wait.awaited.map_or_else(readiness, str::to_owned));
-        let survivors = wait.gone.as_ref().map(|gone| gone.survivors.as_slice());
-        if let Some(survivors) = survivors.filter(|survivors| !survivors.is_empty()) {
+    /// A start that failed, or a wait for something else.
+    pub(in crate::executor) fn wait_failed(&self, run: &Run, failed: FailedWait) -> Error {
+        let mut scene = self.scene_of(run);
+        (scene.exit_code, scene.waited) = (failed.exit, Some(failed.deadline.elapsed()));
+        let readiness = || self.check.describe(&run.context);
+        scene.waited_for = Some(failed.awaited.map_or_else(readiness, str::to_owned));
+        scene.last_check = failed.last_check;
+        let survivors = failed.gone.iter().flat_map(|gone| &gone.survivors);
+        let survivors: Vec<_> = survivors.cloned().collect();
+        if !survivors.is_empty() {
+            let survivors = listed(&survivors);
             scene
                 .notes
-                .push(format!("could not be killed: {}", listed(survivors)));
+                .push(format!("could not be killed: {survivors}"));
         }
-        match unready {
-            Unready::Panicked(panic) => std::panic::resume_unwind(panic),
-            Unready::Lost => self.lost(&wait.run.link),
-            Unready::Refused(error) => self.refused("start a thread", error),
-            Unready::Ended { last_check } => {
-                scene.headline = wait
-                    .awaited
-                    .map(|_| "ended while it was waited for".to_owned());
-                scene.last_check = last_check;
+        match failed.why {
+            Why::Lost { swept } => self.lost(&swept),
+            Why::Ended => {
+                let awaited = failed.awaited;
+                scene.headline = awaited.map(|_| "ended while it was waited for".to_owned());
                 scene.advice = self.shell_advice();
                 scene.into_error(ErrorKind::ProcessExitedWithError)
             }
-            Unready::Taken { holder } => {
+            Why::Taken { holder } => {
                 scene.headline = Some("was not ready: somebody else answers there".to_owned());
                 scene.held_by = Some(holder);
-                scene.advice = Some(advice::another_listener(&wait.run.context));
+                scene.advice = Some(advice::another_listener(&run.context));
                 scene.into_error(ErrorKind::AlreadyRunning)
             }
-            Unready::Overdue {
-                last_check,
-                elsewhere,
-            } => {
-                scene.last_check = last_check;
-                self.overdue(scene, wait, &elsewhere)
+            Why::Overdue { elsewhere } => {
+                if failed.exit == Some(0) {
+                    scene.notes.push(exit_note(failed.empty));
+                }
+                self.overdue(scene, run, &elsewhere)
             }
         }
     }
 
-    fn overdue(&self, mut scene: Scene, wait: &InVain<'_>, elsewhere: &BTreeSet<u16>) -> Error {
-        if wait.exit == Some(0) {
-            scene.notes.push(exit_note(wait.empty));
-        }
+    fn overdue(&self, mut scene: Scene, run: &Run, elsewhere: &BTreeSet<u16>) -> Error {
         if elsewhere.is_empty() {
             let silent = scene.output.is_empty() && scene.err_output.is_empty();
-            let captured = is_captured(wait.run);
-            let manner = self.readiness.manner(&wait.run.context);
+            let captured = is_captured(run);
+            let manner = self.check.manner(&run.context);
             let buffers = silent && captured && manner.on_output && manner.keeps_time;
             scene.advice = buffers.then(|| advice::UNBUFFER.to_owned());
             if silent && !buffers {
@@ -213,7 +151,7 @@ impl<R: Readiness> Executor<R> {
             }
         } else {
             let ports: Vec<_> = elsewhere.iter().map(u16::to_string).collect();
-            let (found, asked) = (ports.join(", "), wait.run.context.port());
+            let (found, asked) = (ports.join(", "), run.context.port());
             scene
                 .notes
                 .push(format!("it listens on port {found}, and not on {asked}"));
@@ -222,9 +160,8 @@ impl<R: Readiness> Executor<R> {
         scene.into_error(ErrorKind::TimeoutExpired)
     }
 
-    /// The supervisor was killed from outside.
-    pub(in crate::executor) fn lost(&self, link: &Link) -> Error {
-        let swept = link.swept();
+    /// The supervisor was killed from outside, and these processes of its tree were swept.
+    pub(in crate::executor) fn lost(&self, swept: &[(u32, String)]) -> Error {
         let mut scene = self.scene().reason(
             "its supervisor was killed from outside, and the kernel killed the service with it",
         );
@@ -257,7 +194,7 @@ impl<R: Readiness> Executor<R> {
         scene.into_error(ErrorKind::ProcessFinishedWithError)
     }
 
-    /// A shared fixture that is not started any more.
+    /// A shared fixture whose start failed too often.
     pub(crate) fn not_tried_again(&self, failures: u32) -> Error {
         let mut scene = self.scene();
         scene.headline = Some(format!(
@@ -267,7 +204,7 @@ impl<R: Readiness> Executor<R> {
         scene.into_error(ErrorKind::Io)
     }
 
-    /// A lock on a shared fixture that cannot be had.
+    /// A lock on a shared fixture that the test does not get.
     pub(crate) fn not_locked(&self, why: &str, queue: Deadline) -> Error {
         let mut scene = self.scene().reason(why);
         scene.headline = Some("cannot be locked".to_owned());
@@ -275,16 +212,7 @@ impl<R: Readiness> Executor<R> {
         scene.into_error(ErrorKind::Io)
     }
 
-    /// The test that it is for failed.
-    #[cfg(feature = "macros")]
-    pub(crate) fn keep_after_failure(&self) {
-        if let Some(run) = self.up() {
-            run.keep_after_failure();
-        }
-    }
-
-    /// What the latest start printed and how it ended, for a test that failed; and what else there is to
-    /// say of it.
+    /// What the latest start printed and how it ended, for a test that failed. `note` is added to it.
     #[cfg(feature = "macros")]
     pub(crate) fn story_of_the_test(
         &self,
@@ -292,7 +220,7 @@ impl<R: Readiness> Executor<R> {
         note: Option<&str>,
     ) -> Option<String> {
         let run = self.run()?;
-        let mut scene = with_run(Scene::new(self.command()), &run);
+        let mut scene = with_run(Scene::new(self.command().as_ref()), &run);
         scene.headline = Some(format!("({})", self.title()));
         scene.ended = Some(if was_running {
             "stopped with the test"
@@ -306,7 +234,7 @@ impl<R: Readiness> Executor<R> {
         Some(scene.into_error(ErrorKind::Io).to_string())
     }
 
-    /// `what` cannot be done to it.
+    /// The service does not run, so it cannot be `what`.
     pub(in crate::executor) fn not_running(&self, what: &str) -> Error {
         let mut scene = self.scene();
         scene.headline = Some(format!("cannot be {what}: it is not running"));
@@ -322,7 +250,7 @@ fn is_captured(run: &Run) -> bool {
         .any(|stream| run.context.captured_stream(*stream).is_some())
 }
 
-/// In place of the last lines.
+/// The note if there are no last lines.
 fn nothing_said(captured: bool) -> &'static str {
     if captured {
         "it printed nothing"
@@ -331,7 +259,7 @@ fn nothing_said(captured: bool) -> &'static str {
     }
 }
 
-/// Adds what became of the process, and what it printed.
+/// Adds the end of the process, and the last lines that it printed.
 fn with_run(mut scene: Scene, run: &Run) -> Scene {
     scene.pid = Some(run.pid);
     scene.output = tail(&run.context.output());
@@ -356,5 +284,5 @@ fn exit_note(empty: bool) -> String {
 }
 
 fn tail(output: &Output) -> String {
-    output.tail(TAIL_LINES)
+    output.tail_so_far(TAIL_LINES)
 }

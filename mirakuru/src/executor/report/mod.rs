@@ -3,5 +3,3 @@
 mod advice;
 mod conflict;
 mod failure;
-
-pub(super) use failure::{InVain, Unready};

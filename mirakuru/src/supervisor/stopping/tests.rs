@@ -211,7 +211,6 @@ fn an_empty_tree_ends_a_stop_in_every_phase() {
         tree.empty.set(true);
         let expected = Gone {
             forced: steps > 1,
-            found: 1,
             survivors: Vec::new(),
         };
         assert_eq!(stopping.advance(&tree, now), Some(expected), "{steps}");

@@ -1,9 +1,9 @@
 //! Opens files that belong to the user alone, locks files, and makes the pipe for output.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, PipeReader, PipeWriter};
+use std::io;
 use std::ops::{Deref, DerefMut};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -95,9 +95,9 @@ fn whole_file() -> libc::flock {
 
 /// Makes a pipe whose reading end never waits, and which the service may open again by name
 /// (`/dev/stderr`), whatever user it runs as.
-pub(crate) fn output_pipe() -> io::Result<(PipeReader, PipeWriter)> {
-    let (reader, writer) = io::pipe()?;
+pub(crate) fn output_pipe() -> io::Result<(File, OwnedFd)> {
+    let (reader, writer) = crate::sys::pipe()?;
     fcntl(&reader, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
     let _ = fchmod(&writer, Mode::from_bits_truncate(0o666));
-    Ok((reader, writer))
+    Ok((reader.into(), writer))
 }

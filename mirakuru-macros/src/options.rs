@@ -1,0 +1,224 @@
+//! The table of the attribute's options. An option is one row here and one line in the documentation
+//! of `with_process.md`: parsing, checking and expansion follow from the row.
+
+use Scope::{Every, EveryNew, One};
+
+use crate::check;
+use crate::model::Kind;
+
+/// The options, in the order of the documentation and of error messages.
+pub(crate) const OPTIONS: &[Row] = &[
+    own("port", One(Kind::Tcp), Shape::Port),
+    own("host", One(Kind::Tcp), Shape::Filled(any)),
+    own("url", One(Kind::Http), Shape::Filled(check::url)),
+    call("status", One(Kind::Http), Shape::Status),
+    call("method", One(Kind::Http), Shape::Text(check::method)),
+    call("payload", One(Kind::Http), Shape::Map(Map::Form)),
+    call("headers", One(Kind::Http), Shape::Map(Map::Headers)),
+    own("banner", One(Kind::Output), Shape::Text(check::regex)),
+    call("stream", One(Kind::Output), Shape::Choice(STREAM)),
+    own("socket", One(Kind::Unix), Shape::Filled(any)),
+    own("filename", One(Kind::Pid), Shape::Filled(any)),
+    own("lock", One(Kind::Shared), Shape::Truth),
+    call("cwd", EveryNew, Shape::Filled(any)),
+    call("shell", EveryNew, Shape::Truth),
+    call("env", EveryNew, Shape::Map(Map::Variables)),
+    call("timeout", EveryNew, Shape::Time),
+    call("stop_timeout", EveryNew, Shape::Time),
+    call("poll_interval", EveryNew, Shape::Time),
+    call("stop_signal", EveryNew, Shape::Signal),
+    call("kill_signal", EveryNew, Shape::Signal),
+    call("expected_returncode", EveryNew, Shape::ExitCode),
+    call("user", EveryNew, Shape::User),
+    call("on_conflict", EveryNew, Shape::Choice(ON_CONFLICT)),
+    call("name", EveryNew, Shape::Text(any)),
+    own("bind", Every, Shape::Binding),
+    own("crate", Every, Shape::Crate),
+];
+
+const STREAM: Choices = Choices {
+    of: "Stream",
+    names: &["stdout", "stderr", "both"],
+};
+
+const ON_CONFLICT: Choices = Choices {
+    of: "OnConflict",
+    names: &["fail", "wait", "reuse"],
+};
+
+/// One option.
+pub(crate) struct Row {
+    pub(crate) name: &'static str,
+    pub(crate) scope: Scope,
+    pub(crate) shape: Shape,
+    /// The expansion calls the executor's method with this name. It reads every other option by its
+    /// name: an argument of a constructor, or something that concerns more than one executor.
+    pub(crate) is_call: bool,
+}
+
+impl Row {
+    pub(crate) fn method(&self) -> &'static str {
+        match self.shape {
+            Shape::Map(Map::Headers) => "header",
+            _ => self.name,
+        }
+    }
+
+    /// Orders the calls that the expansion makes: plain values first, then maps, times, signals and
+    /// choices, and each of these as the table has them.
+    pub(crate) fn turn(&self) -> (u8, Option<usize>) {
+        let group = match self.shape {
+            Shape::Map(_) => 1,
+            Shape::Time => 2,
+            Shape::Signal => 3,
+            Shape::Choice(_) => 4,
+            _ => 0,
+        };
+        let place = OPTIONS.iter().position(|row| row.name == self.name);
+        (group, place)
+    }
+}
+
+/// A row whose option is a method of the executor.
+const fn call(name: &'static str, scope: Scope, shape: Shape) -> Row {
+    Row {
+        name,
+        scope,
+        shape,
+        is_call: true,
+    }
+}
+
+/// A row whose option has a place of its own in the expansion.
+const fn own(name: &'static str, scope: Scope, shape: Shape) -> Row {
+    Row {
+        name,
+        scope,
+        shape,
+        is_call: false,
+    }
+}
+
+/// Finds the row of an option.
+pub(crate) fn find(name: &str) -> Option<&'static Row> {
+    OPTIONS.iter().find(|row| row.name == name)
+}
+
+/// Which kinds take an option.
+#[derive(Clone, Copy)]
+pub(crate) enum Scope {
+    Every,
+    /// All but a shared fixture, which is configured at its definition.
+    EveryNew,
+    One(Kind),
+}
+
+impl Scope {
+    pub(crate) fn includes(self, kind: Kind) -> bool {
+        match self {
+            Self::Every => true,
+            Self::EveryNew => kind != Kind::Shared,
+            Self::One(only) => kind == only,
+        }
+    }
+}
+
+/// What the value of an option has to be.
+#[derive(Clone, Copy)]
+pub(crate) enum Shape {
+    /// A string that passes the check.
+    Text(Check),
+    /// Such a string, in which the runtime fills in placeholders.
+    Filled(Check),
+    Truth,
+    Port,
+    Status,
+    ExitCode,
+    User,
+    Map(Map),
+    Time,
+    Signal,
+    Choice(Choices),
+    /// A name for the placeholders of later attributes.
+    Binding,
+    /// The path of `mirakuru`.
+    Crate,
+}
+
+/// Checks a literal string, and says what is wrong with it.
+pub(crate) type Check = fn(&str) -> Result<(), String>;
+
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "it is a check that every string passes"
+)]
+fn any(_: &str) -> Result<(), String> {
+    Ok(())
+}
+
+/// What the pairs of `{ name = "value" }` are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Map {
+    /// Variables of the environment.
+    Variables,
+    /// The fields of a form.
+    Form,
+    /// Headers of a request.
+    Headers,
+}
+
+/// The variants of one of the runtime's enums.
+#[derive(Clone, Copy)]
+pub(crate) struct Choices {
+    pub(crate) of: &'static str,
+    /// The variants in lower case, as the attribute takes them.
+    pub(crate) names: &'static [&'static str],
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reads a table of the documentation: the cells of each row.
+    fn table(heading: &str) -> Vec<Vec<&'static str>> {
+        let documentation = include_str!("with_process.md");
+        let after = documentation.split(heading).nth(1).unwrap();
+        after
+            .lines()
+            .skip_while(|line| !line.starts_with('|'))
+            .take_while(|line| line.starts_with('|'))
+            .skip(2)
+            .map(|line| line.split('|').map(str::trim).skip(1).collect())
+            .collect()
+    }
+
+    #[test]
+    fn documentation_lists_each_option_with_its_kinds() {
+        let documented: Vec<_> = table("# Options\n")
+            .iter()
+            .map(|cells| (cells[0].to_owned(), cells[1].to_owned()))
+            .collect();
+        let coded: Vec<_> = OPTIONS
+            .iter()
+            .map(|row| {
+                let kinds = match row.scope {
+                    Scope::Every => "all and `shared`".to_owned(),
+                    Scope::EveryNew => "all".to_owned(),
+                    Scope::One(kind) => format!("`{}`", kind.name()),
+                };
+                (format!("`{}`", row.name), kinds)
+            })
+            .collect();
+        assert_eq!(documented, coded);
+    }
+
+    #[test]
+    fn documentation_lists_each_kind() {
+        let documented: Vec<_> = table("# The process\n")
+            .iter()
+            .filter_map(|cells| cells[0].trim_matches('`').split(' ').next())
+            .collect();
+        let coded: Vec<_> = Kind::ALL.iter().map(|(name, _)| *name).collect();
+        assert_eq!(documented, coded);
+    }
+}

@@ -1,0 +1,129 @@
+//! Placeholders: the names in braces for which the runtime fills something in.
+//!
+//! A placeholder is a lower-case name in braces, not after `$`. `{{name}}` writes `{name}`; every other
+//! brace is text. The runtime has the same rules, and `tests/rules/placeholders.rs` holds for both.
+
+use crate::check::guess;
+
+/// The names that stand for something in every text.
+const PLACEHOLDERS: [&str; 5] = ["port", "host", "tmpdir", "socket", "pidfile"];
+/// What a bound process has for later ones.
+const BOUND: [&str; 7] = ["host", "port", "addr", "url", "socket", "pidfile", "tmpdir"];
+
+enum Piece<'a> {
+    Text(&'a str),
+    Name(&'a str),
+}
+
+/// Cuts a text at its placeholders.
+fn pieces(text: &str) -> Vec<Piece<'_>> {
+    let mut pieces = Vec::new();
+    let (mut rest, mut after_dollar) = (text, false);
+    while let Some(open) = rest.find('{') {
+        if open > 0 {
+            after_dollar = rest[..open].ends_with('$');
+            pieces.push(Piece::Text(&rest[..open]));
+            rest = &rest[open..];
+        }
+        let doubled = rest
+            .strip_prefix("{{")
+            .and_then(|tail| name_until(tail, "}}"));
+        let (piece, taken) = match (doubled, name_until(&rest[1..], "}")) {
+            // The text between the outer braces.
+            (Some(name), _) => (Piece::Text(&rest[1..name.len() + 3]), name.len() + 4),
+            (None, Some(name)) if !after_dollar => (Piece::Name(name), name.len() + 2),
+            _ => (Piece::Text(&rest[..1]), 1),
+        };
+        pieces.push(piece);
+        (rest, after_dollar) = (&rest[taken..], false);
+    }
+    pieces.push(Piece::Text(rest));
+    pieces
+}
+
+fn name_until<'a>(tail: &'a str, end: &str) -> Option<&'a str> {
+    let name = &tail[..tail.find('}')?];
+    let well_formed = name.split('.').count() <= 2 && name.split('.').all(is_word);
+    (well_formed && tail[name.len()..].starts_with(end)).then_some(name)
+}
+
+/// Whether it can be a placeholder's name.
+pub(crate) fn is_word(word: &str) -> bool {
+    word.starts_with(|c: char| c.is_ascii_lowercase())
+        && word
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+}
+
+fn placeholders(text: &str) -> impl Iterator<Item = &str> {
+    pieces(text).into_iter().filter_map(|piece| match piece {
+        Piece::Name(name) => Some(name),
+        Piece::Text(_) => None,
+    })
+}
+
+/// Fills in the placeholders of a text.
+pub(crate) fn fill(text: &str, value: impl Fn(&str) -> &'static str) -> String {
+    let pieces = pieces(text).into_iter().map(|piece| match piece {
+        Piece::Text(text) => text,
+        Piece::Name(name) => value(name),
+    });
+    pieces.collect()
+}
+
+/// What is wrong with the placeholders of a text; `bindings` are those of the attributes before.
+pub(crate) fn text(text: &str, bindings: &[String]) -> Vec<String> {
+    placeholders(text)
+        .filter_map(|name| placeholder(name, bindings).err())
+        .collect()
+}
+
+fn placeholder(name: &str, bindings: &[String]) -> Result<(), String> {
+    let instead = format!(" (`{{{{{name}}}}}` is the text itself)");
+    let Some((binding, part)) = name.split_once('.') else {
+        if PLACEHOLDERS.contains(&name) {
+            return Ok(());
+        }
+        let guess = guess(name, PLACEHOLDERS, |name| format!("`{{{name}}}`"));
+        return Err(format!("`{{{name}}}` is no placeholder{guess}{instead}"));
+    };
+    if !bindings.iter().any(|known| known == binding) {
+        let known = bindings.iter().map(String::as_str);
+        let guess = guess(binding, known, |name| format!("`{{{name}.{part}}}`"));
+        return Err(format!(
+            "no attribute before this one has `bind = {binding}`{guess}{instead}"
+        ));
+    }
+    if BOUND.contains(&part) {
+        return Ok(());
+    }
+    let guess = guess(part, BOUND, |part| format!("`{{{binding}.{part}}}`"));
+    Err(format!("`{{{name}}}`: a process has no `{part}`{guess}"))
+}
+
+/// Whether `{port}` stands in a text, or a name that is no placeholder, which is told.
+pub(crate) fn may_name_port(text: &str) -> bool {
+    let is_another = |name: &str| name.contains('.') || PLACEHOLDERS.contains(&name);
+    placeholders(text).any(|name| name == "port" || !is_another(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn placeholders_are_those_that_the_runtime_finds() {
+        for (text, names) in include!("../../tests/rules/placeholders.rs") {
+            let found: Vec<_> = placeholders(text).collect();
+            assert_eq!(found.join(" "), names, "{text}");
+        }
+    }
+
+    #[test]
+    fn known_names_are_those_that_the_runtime_knows() {
+        for (name, is_known) in include!("../../tests/rules/names.rs") {
+            let mistakes = super::text(&format!("{{{name}}}"), &[]);
+            assert_eq!(mistakes.is_empty(), is_known, "{name}");
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! What every executor is, whatever its check, and the rules on which process and which thread may act:
+//! the fork gate, the turn, and the run's lock.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::config::Config;
+use super::state::State;
+use crate::command::{CommandLine, Shown};
+use crate::environment;
+use crate::error::Result;
+use crate::events::{self, Step};
+use crate::link::Link;
+use crate::locks::{FileLock, Owner, Refusal, ThreadLock, TurnGuard, lock_unless_lost};
+use crate::readiness::Readiness;
+use crate::run::{RunPlace, Scope};
+use crate::wait::Deadline;
+
+/// An executor without the type of its check.
+pub(crate) struct Core {
+    pub(super) config: Config,
+    pub(super) check: Arc<dyn Readiness>,
+    /// The process that made the executor. Its supervisor serves that process alone.
+    owner: Owner,
+    // `locks/mod.rs` lists these three locks and their order.
+    outage: ThreadLock,
+    turn: Mutex<()>,
+    state: Mutex<State>,
+}
+
+// A check that panics leaves nothing half done here: each start asks it from the beginning.
+impl std::panic::UnwindSafe for Core {}
+impl std::panic::RefUnwindSafe for Core {}
+
+impl Core {
+    pub(super) fn new(kind: &'static str, command: CommandLine, check: Arc<dyn Readiness>) -> Self {
+        Self {
+            config: Config::new(kind, command),
+            check,
+            owner: Owner::this_process(),
+            outage: ThreadLock::default(),
+            turn: Mutex::default(),
+            state: Mutex::default(),
+        }
+    }
+
+    /// The gate of all that acts. Returns `None` in a forked child of the process that made the executor:
+    /// there every handle does nothing.
+    pub(crate) fn unless_forked(&self) -> Option<&Self> {
+        self.owner.is_this_process().then_some(self)
+    }
+
+    /// Reads or changes the state for a moment. Returns the default in a forked child if another thread of
+    /// the parent held the lock at the fork.
+    pub(super) fn state<T: Default>(&self, act: impl FnOnce(&mut State) -> T) -> T {
+        let state = lock_unless_lost(&self.state, self.unless_forked().is_none());
+        state.map(|mut state| act(&mut state)).unwrap_or_default()
+    }
+
+    /// The right to start and to stop.
+    pub(super) fn turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The right to keep the service stopped, or to start it for other tests outside of such outages.
+    /// Returns `None` if this thread has it already.
+    pub(super) fn take_outage(&self) -> Result<Option<TurnGuard<'_>>> {
+        let queue = Deadline::after(environment::queue_bound());
+        match self.outage.take(queue) {
+            Ok(outage) => Ok(Some(outage)),
+            Err(Refusal::Own) => Ok(None),
+            Err(refusal) => Err(self.not_locked(refusal.why(), queue)),
+        }
+    }
+
+    /// Returns whether a thread of this process keeps the service stopped, or starts it for others.
+    pub(super) fn is_in_outage(&self) -> bool {
+        self.outage.is_taken()
+    }
+
+    /// Calls `start` for a test that shares the service, once no other thread keeps the service stopped.
+    /// Does nothing if this thread does.
+    pub(super) fn outside_outages(&self, start: impl FnOnce() -> Result<()>) -> Result<()> {
+        let outside = self.take_outage()?;
+        outside.map_or(Ok(()), |_outside| start())
+    }
+
+    /// The reason why a lock on the fixture cannot be had, if there is one.
+    pub(crate) fn lock_is_out_of_place(&self) -> Option<&'static str> {
+        if self.unless_forked().is_none() {
+            return Some("a forked child has no part in what its parent shares");
+        }
+        let own = self.outage.is_own();
+        own.then_some("this thread has stopped it: lock it first, and stop it then")
+    }
+
+    /// The run's lock. Returns `None` if no run shares the service, or if an outage keeps the lock.
+    pub(super) fn run_lock(&self) -> Result<Option<FileLock>> {
+        let place = self.state(|state| {
+            let place = state.place.clone();
+            place.filter(|_| state.kept_lock.is_none())
+        });
+        place.map(|place| self.lock(&place)).transpose()
+    }
+
+    pub(super) fn lock(&self, place: &RunPlace) -> Result<FileLock> {
+        self.lock_file(&place.lock(), Deadline::after(environment::queue_bound()))
+    }
+
+    pub(crate) fn lock_file(&self, path: &Path, queue: Deadline) -> Result<FileLock> {
+        FileLock::take(path, queue).map_err(|error| {
+            let why = format!("failed to lock what the run shares: {error}");
+            self.not_locked(&why, queue)
+        })
+    }
+
+    /// Gives back the run's lock that an outage kept.
+    pub(super) fn release_run_lock(&self) {
+        drop(self.state(|state| state.kept_lock.take()));
+    }
+
+    /// Does the same once the guard is dropped, also if a check panics.
+    pub(super) fn release_run_lock_on_drop(&self) -> impl Drop {
+        struct Releases<'a>(&'a Core);
+
+        impl Drop for Releases<'_> {
+            fn drop(&mut self) {
+                self.0.release_run_lock();
+            }
+        }
+
+        Releases(self)
+    }
+
+    /// The supervisor; a new one if there is none, or if the former one was killed.
+    pub(super) fn link(&self, deadline: Deadline) -> Result<Arc<Link>> {
+        let known = self.state(|state| state.link.clone());
+        if let Some(link) = known.filter(|link| !link.look(|state| state.lost)) {
+            return Ok(link);
+        }
+        let link = Link::open(deadline);
+        let link = link.map_err(|error| self.refused("start a supervisor", error))?;
+        // The claim on the fixed port went with the supervisor that held the lease.
+        let (_claim, former) = self.state(|state| {
+            (
+                state.port.drop_claim(),
+                state.link.replace(Arc::clone(&link)),
+            )
+        });
+        if let Some(former) = former {
+            former.close();
+        }
+        Ok(link)
+    }
+
+    /// The supervisor, if a run shares it.
+    pub(super) fn shared_link(&self) -> Option<Arc<Link>> {
+        let link = self.state(|state| state.link.clone());
+        link.filter(|link| link.is_shared())
+    }
+
+    /// The private directory, which the first call makes.
+    pub(super) fn directory(&self, link: &Link, deadline: Deadline) -> Result<PathBuf> {
+        match link.directory(deadline) {
+            Some(Ok(directory)) => Ok(directory),
+            Some(Err(failure)) => Err(self.no_directory(&failure)),
+            None => Err(self.lost(link.swept())),
+        }
+    }
+
+    /// The command for people: before the first start as it was written, then with its placeholders filled
+    /// in.
+    pub(super) fn shown(&self) -> Arc<Shown> {
+        let filled = self.state(|state| state.shown.clone());
+        filled.unwrap_or_else(|| Arc::clone(&self.config.command.shown))
+    }
+
+    pub(super) fn command(&self) -> Arc<str> {
+        Arc::clone(&self.shown().line)
+    }
+
+    /// The name for people: the given one, that of the fixture, or the kind.
+    pub(super) fn title(&self) -> &str {
+        let given = self.config.name.as_deref();
+        let fixture = || self.state(|state| state.fixture_name());
+        given.or_else(fixture).unwrap_or(self.config.kind)
+    }
+
+    /// Emits an event of this executor.
+    pub(super) fn emit(&self, step: &Step<'_>) {
+        events::tell(step, self.title(), || self.command().as_ref().to_owned());
+    }
+
+    /// Notes that tests share the executor.
+    pub(crate) fn become_fixture(&self, scope: Scope) {
+        self.state(|state| state.fixture = Some(scope));
+    }
+}
+
+impl Drop for Core {
+    /// Stops the service, at once during a panic, and ends the supervisor. A failure is a warning event:
+    /// drop never panics.
+    fn drop(&mut self) {
+        if self.unless_forked().is_none() {
+            return;
+        }
+        if let Some(run) = self.state(|state| state.up()) {
+            let plan = if std::thread::panicking() {
+                run.keep_after_failure();
+                run.plan.kill()
+            } else {
+                run.plan
+            };
+            self.bring_down(&run, plan, None);
+        }
+        if let Some(link) = self.state(|state| state.link.take()) {
+            link.close();
+        }
+    }
+}
+
+impl fmt::Display for Core {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.title(), self.command())
+    }
+}
+
+impl fmt::Debug for Core {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct(self.config.kind)
+            .field("command", &self.command())
+            .field("pid", &self.pid())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,277 @@
+//! An executor whose service a whole run shares: one test process starts it, all use it.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex};
+
+use super::core::Core;
+use super::run::Run;
+#[cfg(feature = "macros")]
+use super::run::ServiceId;
+use super::start::MOST_FAILURES;
+use crate::command::Shown;
+use crate::error::Result;
+use crate::link::Link;
+use crate::output::Capture;
+use crate::protocol::{Service, StopPlan, Stream};
+use crate::readiness::{Context, Start};
+use crate::run::RunPlace;
+use crate::wait::Deadline;
+
+impl Core {
+    /// Makes sure that the service of the run is up: attaches to it, or starts it.
+    pub(crate) fn join(&self, place: &Arc<RunPlace>) -> Result<()> {
+        if self.has_joined() && !self.is_in_outage() {
+            return Ok(());
+        }
+        self.outside_outages(|| self.join_in_turn(place))
+    }
+
+    fn has_joined(&self) -> bool {
+        self.shared_link().is_some() && self.is_up()
+    }
+
+    fn join_in_turn(&self, place: &Arc<RunPlace>) -> Result<()> {
+        let _turn = self.turn();
+        if self.has_joined() {
+            return Ok(());
+        }
+        // The process that has the run's lock may queue for this thread's port.
+        self.ensure_may_wait_for_others()?;
+        let _run_lock = self.lock(place)?;
+        self.state(|state| state.place = Some(Arc::clone(place)));
+        let known = self.shared_link();
+        if known.is_none_or(|link| link.look(|state| state.lost)) {
+            self.attach(place)?;
+        }
+        if self.has_joined() {
+            return Ok(());
+        }
+        self.start_for_the_run(place)
+    }
+
+    /// Connects to the supervisor of the run, if there is one, and adopts its service.
+    fn attach(&self, place: &RunPlace) -> Result<()> {
+        let Some(link) = self.supervisor_of(place)? else {
+            return Ok(());
+        };
+        if !self.adopt(&link, self.state(|state| state.run.clone()).as_ref()) {
+            // Started again with the same supervisor.
+            drop(self.state(|state| state.link.replace(link)));
+            self.stop_orphaned_service();
+        }
+        Ok(())
+    }
+
+    /// Stops a service of the run whose starter died before it was ready. No other process uses it, and the
+    /// caller holds the run's lock, so none starts it.
+    pub(super) fn stop_orphaned_service(&self) {
+        if let Some(link) = self.shared_link()
+            && !link.look(|state| state.lost)
+        {
+            link.stop(StopPlan::ABRUPT, None);
+        }
+    }
+
+    /// The supervisor of the run, if there is one. One that does not answer is an error: a second supervisor
+    /// beside it would be worse.
+    fn supervisor_of(&self, place: &RunPlace) -> Result<Option<Arc<Link>>> {
+        match Link::connect(&place.socket()) {
+            Ok(link) => Ok(Some(link)),
+            Err(error) => match error.kind() {
+                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => Ok(None),
+                _ => Err(self.refused("reach the supervisor that the run shares", error)),
+            },
+        }
+    }
+
+    /// Starts the service and hands it over to the run. Counts failures for all tests of the run.
+    fn start_for_the_run(&self, place: &RunPlace) -> Result<()> {
+        let failures = place.failures();
+        if failures >= MOST_FAILURES {
+            return Err(self.not_tried_again(failures));
+        }
+        self.emit_death();
+        let own_failures = || self.state(|state| state.failures);
+        let before = own_failures();
+        let shared = self.start_in_turn().and_then(|()| {
+            let handed_over = self.hand_over(place);
+            handed_over.inspect_err(|_| self.state(|state| state.failures += 1))
+        });
+        if shared.is_ok() {
+            place.note_failures(0);
+        } else if own_failures() > before {
+            place.note_failures(failures + 1);
+        }
+        shared
+    }
+
+    fn hand_over(&self, place: &RunPlace) -> Result<()> {
+        let run = self.state(|state| state.run.clone());
+        let Some(run) = run.filter(|run| !run.link.is_shared()) else {
+            return Ok(());
+        };
+        // Before the share: a process that queues for a port must find the supervisor among the run's.
+        place.note_supervisor(run.link.supervisor());
+        match run.link.share(&place.runner, place.socket()) {
+            Some(Ok(())) => {
+                // From now on the run has the port, and any of its processes may give it back.
+                drop(self.state(|state| state.port.drop_claim()));
+                Ok(())
+            }
+            Some(Err(failure)) => {
+                // No other process would know the service.
+                self.bring_down(&run, run.plan.kill(), None);
+                self.give_port_back();
+                Err(self.refused("share it with the run", failure.error()))
+            }
+            None => Err(self.lost(run.link.swept())),
+        }
+    }
+
+    /// Reports to the supervisor what only this process knows of a service that is ready.
+    pub(super) fn report_ready(run: &Run) {
+        let begin = |stream| {
+            let capture = run.context.captured_stream(stream);
+            capture.map_or(0, |capture| capture.begin())
+        };
+        let begins = [begin(Stream::Stdout), begin(Stream::Stderr)];
+        run.link.report_ready(run.context.all_captured(), begins);
+    }
+
+    /// The latest run, of whatever test process.
+    pub(super) fn run(&self) -> Option<Run> {
+        self.follow();
+        self.state(|state| state.run.clone())
+    }
+
+    /// The run that is up, of whatever test process.
+    pub(super) fn up(&self) -> Option<Run> {
+        self.run().filter(|run| run.up)
+    }
+
+    /// Has all that the latest run printed by now in its captured files.
+    #[cfg(feature = "macros")]
+    pub(crate) fn drain(&self) {
+        if let Some(run) = self.run() {
+            run.link.drain();
+        }
+    }
+
+    /// Keeps the files of the service, if the user wants those of failures.
+    #[cfg(feature = "macros")]
+    pub(crate) fn keep_after_failure(&self) {
+        if let Some(run) = self.up() {
+            run.keep_after_failure();
+        }
+    }
+
+    /// Identifies the service of the latest run.
+    #[cfg(feature = "macros")]
+    pub(crate) fn service_id(&self) -> Option<ServiceId> {
+        let run = self.run()?;
+        Some((run.link.name().to_owned(), run.number))
+    }
+
+    /// Adopts a service that another test process has started since. Does nothing in a forked child.
+    fn follow(&self) {
+        let Some(link) = self.unless_forked().and_then(Self::shared_link) else {
+            return;
+        };
+        // Read before the look: another thread of this process may start the service meanwhile.
+        let known = self.state(|state| state.run.clone());
+        let (lost, number) = link.look(|state| (state.lost, state.current()));
+        let current = if lost {
+            // The supervisor drops a client that did not read for long, and may live: connect again.
+            let place = self.state(|state| state.place.clone());
+            match place.and_then(|place| Link::connect(&place.socket()).ok()) {
+                Some(link) => link,
+                None => return,
+            }
+        } else if known.as_ref().is_none_or(|run| run.number != number) {
+            link
+        } else {
+            return;
+        };
+        if !self.adopt(&current, known.as_ref())
+            && let Some(known) = &known
+        {
+            // Another process starts the service: the known one is gone.
+            self.state(|state| state.is_down(known));
+        }
+    }
+
+    /// Replaces what was known by the service of the run, unless another thread has noted a newer one. Returns
+    /// `false` if there is none, or one whose start is not complete.
+    fn adopt(&self, link: &Arc<Link>, known: Option<&Run>) -> bool {
+        let Some((service, files)) = link.attach() else {
+            return false;
+        };
+        let Some(run) = self.run_of(link, &service, files) else {
+            return false;
+        };
+        let words = service.words.iter();
+        let shown = Shown {
+            line: service.command.into(),
+            words: words
+                .map(|word| word.to_string_lossy().into_owned())
+                .collect(),
+        };
+        let former = self.state(|state| {
+            if !state.still_knows(known) {
+                return None;
+            }
+            state.shown = Some(Arc::new(shown));
+            if let Some(port) = service.port {
+                state.port.adopt(port, link.name());
+            }
+            state.run = Some(run);
+            state.link.replace(Arc::clone(link))
+        });
+        // The supervisor of a start by this process that failed.
+        if let Some(former) = former.filter(|former| !former.is_shared()) {
+            former.close();
+        }
+        true
+    }
+
+    /// The run of the service that a supervisor describes, once that service is ready.
+    fn run_of(&self, link: &Arc<Link>, service: &Service, files: Vec<OwnedFd>) -> Option<Run> {
+        let ready = service.ready.as_ref()?;
+        let port = service.port.unwrap_or_default();
+        let place = self.place(service.directory.clone(), port).ok()?;
+        let mut files = files.into_iter();
+        let streams = [Stream::Stdout, Stream::Stderr];
+        let [stdout, stderr] = streams.map(|stream| {
+            let index = stream as usize;
+            let file = service.captured[index].then(|| files.next()).flatten()?;
+            Some(Arc::new(Capture::of_another(
+                stream,
+                self.config.start_bound(),
+                file,
+                ready.begins[index],
+                service.number,
+                link,
+            )))
+        });
+        let deadline = Deadline::after(self.config.start_bound());
+        let context = Context::new(Start {
+            pid: Some(service.pid),
+            stdout,
+            stderr,
+            command: service.command.as_str().into(),
+            captured: Mutex::new(ready.groups.iter().cloned().collect()),
+            ..self.start_before_spawn(place, Some(Arc::clone(link)), deadline)
+        });
+        Some(Run {
+            link: Arc::clone(link),
+            pid: service.pid,
+            number: service.number,
+            context,
+            plan: self.stop_plan(self.config.stop_signal),
+            up: true,
+            ready: true,
+            title: self.title().into(),
+        })
+    }
+}

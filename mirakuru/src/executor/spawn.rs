@@ -1,0 +1,172 @@
+//! Spawns the service: writes the order for the supervisor, and sends it.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use super::core::Core;
+use super::run::Run;
+use super::settle::Settled;
+use crate::command::{Opened, Place, Prepared};
+use crate::environment::{self, Keep};
+use crate::error::Result;
+use crate::events::Step;
+use crate::link::{Link, State};
+use crate::output::Capture;
+use crate::protocol::{GRACE, Launch, Lead, Row, StopPlan, Stream};
+use crate::readiness::{Context, Start};
+use crate::wait::Deadline;
+
+/// Forks of other threads have become their programs by then.
+const BUSY: Duration = Duration::from_millis(500);
+
+/// An order for the supervisor.
+struct Order {
+    launch: Launch,
+    /// The streams that travel with the message.
+    fds: Vec<OwnedFd>,
+    /// This side of what is captured.
+    captures: Captures,
+}
+
+impl Core {
+    /// Starts the process.
+    pub(super) fn spawn(&self, settled: Settled, deadline: Deadline) -> Result<Run> {
+        let Settled {
+            link,
+            context,
+            prepared,
+        } = settled;
+        let place = context.place();
+        let order = self.order(&link, prepared, place, deadline);
+        let Order {
+            launch,
+            fds,
+            captures,
+        } = order.map_err(|error| self.refused("prepare its streams", error))?;
+        for capture in captures.iter().flatten() {
+            capture.attach(&link);
+        }
+        let plan = launch.farewell;
+        let pid = match link.launch(launch, &fds, deadline) {
+            Some(Ok(pid)) => pid,
+            Some(Err(failure)) => return Err(self.not_spawned(&failure)),
+            // A supervisor that was killed is seen before the deadline.
+            None if !deadline.has_passed() && link.look(|state| state.lost) => {
+                return Err(self.lost(link.swept()));
+            }
+            // One that does not answer by then is given up.
+            None => {
+                link.stop_within(StopPlan::ABRUPT, None, GRACE);
+                return Err(self.not_spawned_in_time(deadline));
+            }
+        };
+        let [stdout, stderr] = captures;
+        let start = self.start_before_spawn(place.clone(), Some(Arc::clone(&link)), deadline);
+        let run = Run {
+            pid,
+            number: link.known(State::current),
+            context: Context::new(Start {
+                pid: Some(pid),
+                stdout,
+                stderr,
+                ..start
+            }),
+            link,
+            plan,
+            up: true,
+            ready: false,
+            title: self.title().into(),
+        };
+        run.emit(&Step::Spawned { pid });
+        if environment::keep() == Keep::All {
+            run.announce_files();
+        }
+        self.state(|state| state.run = Some(run.clone()));
+        Ok(run)
+    }
+
+    fn order(
+        &self,
+        link: &Link,
+        prepared: Prepared,
+        place: &Place,
+        deadline: Deadline,
+    ) -> io::Result<Order> {
+        let shape = &self.config.shape;
+        let (mut streams, mut fds, mut captures) = ([Lead::Null; 3], Vec::new(), [None, None]);
+        let given = [
+            (&shape.streams.stdin, None),
+            (&shape.streams.stdout, Some(Stream::Stdout)),
+            (&shape.streams.stderr, Some(Stream::Stderr)),
+        ];
+        for (index, (lead, stream)) in given.into_iter().enumerate() {
+            match (lead.open(index)?, stream) {
+                (Opened::Given(fd), _) => {
+                    streams[index] = Lead::Given;
+                    fds.push(fd);
+                }
+                (Opened::Captured, Some(stream)) => {
+                    let capture = Capture::new(stream, self.config.start_bound())?;
+                    streams[index] = Lead::Captured;
+                    fds.push(capture.file().try_clone()?.into());
+                    captures[stream as usize] = Some(Arc::new(capture));
+                }
+                (Opened::Null | Opened::Captured, _) => {}
+            }
+        }
+        let (name, value) = link.mark();
+        let mut env = prepared.env;
+        env.push((name.into(), value.into()));
+        let launch = Launch {
+            words: prepared.words,
+            command: self.command().as_ref().to_owned(),
+            port: Some(place.port).filter(|port| *port != 0),
+            env,
+            cwd: prepared.cwd,
+            identity: prepared.identity,
+            umask: shape.umask,
+            nice: shape.nice,
+            rlimits: shape.rlimits.clone(),
+            streams,
+            farewell: self.stop_plan(self.config.stop_signal),
+            keep: environment::keep() == Keep::All,
+            busy: BUSY.min(deadline.remaining() / 2),
+            pid_file: self.file_to_come(place),
+            row: environment::trace().map(|file| self.row(file)),
+        };
+        Ok(Order {
+            launch,
+            fds,
+            captures,
+        })
+    }
+
+    /// The file that the check looks for, which goes with the tree. A file that is there before the start
+    /// belongs to another service, and stays. The path is absolute: the supervisor runs elsewhere, and the
+    /// test may change its directory.
+    fn file_to_come(&self, place: &Place) -> Option<PathBuf> {
+        self.check.target().filename?;
+        let file = std::path::absolute(place.pidfile.as_ref()?).ok()?;
+        file.symlink_metadata().is_err().then_some(file)
+    }
+
+    fn row(&self, file: PathBuf) -> Row {
+        let program = std::env::args_os().next().map(PathBuf::from);
+        let program = program.as_deref().and_then(Path::file_name);
+        let test = thread::current();
+        Row {
+            file,
+            process: std::process::id(),
+            program: program.unwrap_or_default().to_string_lossy().into_owned(),
+            executor: self.title().to_owned(),
+            test: test.name().unwrap_or_default().to_owned(),
+        }
+    }
+}
+
+/// Standard output and standard error, where they are captured.
+type Captures = [Option<Arc<Capture>>; 2];

@@ -1,0 +1,63 @@
+//! What an executor has going: its supervisor, its port, and the latest start. `Core::state` gives access.
+
+use std::sync::Arc;
+
+use super::port::Port;
+use super::run::Run;
+use crate::command::Shown;
+use crate::link::Link;
+use crate::locks::FileLock;
+use crate::run::{RunPlace, Scope};
+
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) link: Option<Arc<Link>>,
+    pub(super) port: Port,
+    /// The tests that share the executor, if any do.
+    pub(super) fixture: Option<Scope>,
+    /// The number of starts in a row that failed, for tests that share the executor.
+    pub(super) failures: u32,
+    /// The files of the run that shares the service.
+    pub(super) place: Option<Arc<RunPlace>>,
+    /// The run's lock, kept while a test has the service stopped.
+    pub(super) kept_lock: Option<FileLock>,
+    /// The command of the latest start, with its placeholders filled in.
+    pub(super) shown: Option<Arc<Shown>>,
+    pub(super) run: Option<Run>,
+}
+
+impl State {
+    /// The run that is up.
+    pub(super) fn up(&self) -> Option<Run> {
+        self.run.clone().filter(|run| run.up)
+    }
+
+    /// The name by which the run knows the executor.
+    pub(super) fn fixture_name(&self) -> Option<&'static str> {
+        match self.fixture {
+            Some(Scope::Run(name)) => Some(name),
+            Some(Scope::Process) | None => None,
+        }
+    }
+
+    /// The latest run, if it is still the one that the caller knows.
+    pub(super) fn same(&mut self, known: &Run) -> Option<&mut Run> {
+        let latest = self.run.as_mut();
+        latest.filter(|latest| latest.context.start() == known.context.start())
+    }
+
+    /// Notes that the run that the caller knows is not up any more. Leaves a newer run alone.
+    pub(super) fn is_down(&mut self, known: &Run) {
+        if let Some(latest) = self.same(known) {
+            latest.up = false;
+        }
+    }
+
+    /// Returns whether the latest run is the one that the caller knows, or there is still none.
+    pub(super) fn still_knows(&mut self, known: Option<&Run>) -> bool {
+        match known {
+            Some(run) => self.same(run).is_some(),
+            None => self.run.is_none(),
+        }
+    }
+}

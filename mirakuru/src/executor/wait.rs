@@ -1,0 +1,280 @@
+//! The one loop that waits: for readiness after a spawn, and for a condition of the user's.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::Executor;
+use super::core::Core;
+use super::run::Run;
+use crate::error::Result;
+use crate::events::Step;
+use crate::link::State;
+use crate::output::Output;
+use crate::protocol::{Gone, Stream};
+use crate::readiness::probe::{Answer, Probe, Question};
+use crate::readiness::{NotReady, Readiness};
+use crate::sys;
+use crate::wait::{Deadline, Pace};
+
+/// The age at which a start, or a queue before it, is reported as slow.
+pub(super) const SLOW: Duration = Duration::from_secs(5);
+
+impl<R: Readiness> Executor<R> {
+    /// Waits until `ready` returns `true`. It is called at the same pace as a readiness check. The wait
+    /// may take as long as the executor's timeout.
+    ///
+    /// # Errors
+    ///
+    /// - `TimeoutExpired`: `ready` did not return `true` in time. The process tree is killed.
+    /// - `ProcessExitedWithError`: the process ended, and a last call of `ready` returned `false`.
+    pub fn wait_for(&self, mut ready: impl FnMut() -> bool) -> Result<&Self> {
+        self.act(|core| core.wait_for(&mut ready))
+    }
+}
+
+impl Core {
+    /// Waits for readiness. The caller brings the tree down if the wait fails.
+    pub(super) fn await_ready(
+        &self,
+        run: &Run,
+        probe: &Probe,
+        deadline: Deadline,
+    ) -> Result<(), Box<FailedWait>> {
+        let context = &run.context;
+        let manner = self.check.manner(context);
+        // An exit with 0 is tolerated: the service may have daemonized.
+        let died = |state: &State| state.exit.filter(|code| *code != 0);
+        let cannot_come = || run.link.look(|state| state.lost || died(state).is_some());
+        // Nothing can have ended at the first look, which comes with the spawn. An answer of another thread
+        // may come later.
+        let mut at_spawn = matches!(probe, Probe::Here(_));
+        let mut next_note = SLOW;
+        let mut ask = || {
+            let at_spawn = std::mem::take(&mut at_spawn);
+            if let Some(path) = &manner.on_path {
+                run.link.watch_path(path);
+            }
+            let answer = probe.ask(Question::AfterStart, context, deadline, &cannot_come);
+            match answer {
+                Some(Ok(())) if !at_spawn && cannot_come() => {
+                    let another = "the check passed, but not by this process";
+                    Some(Err(NotReady::new(another)))
+                }
+                Some(Err(why)) => {
+                    self.emit_if_slow(run, &mut next_note, deadline.elapsed(), &why);
+                    Some(Err(why))
+                }
+                answer => answer,
+            }
+        };
+        let ready = self.wait_until(run, deadline, manner.on_output, &died, &mut ask);
+        if manner.on_path.is_some() {
+            run.link.forget_path();
+        }
+        ready
+    }
+
+    fn wait_for(&self, ready: &mut dyn FnMut() -> bool) -> Result<()> {
+        let Some(run) = self.up() else {
+            return if ready() {
+                Ok(())
+            } else {
+                Err(self.not_running("waited for"))
+            };
+        };
+        let deadline = Deadline::after(self.config.start_bound());
+        let mut ask = || {
+            let not_yet = || NotReady::new("the closure returned false");
+            Some(ready().then_some(()).ok_or_else(not_yet))
+        };
+        // While anything of the tree is left, an end with 0 may be that of a daemon's parent.
+        let ended = |state: &State| state.exit.filter(|code| *code != 0 || state.empty);
+        let Err(mut failed) = self.wait_until(&run, deadline, true, &ended, &mut ask) else {
+            return Ok(());
+        };
+        failed.awaited = Some("the closure to return true");
+        if let Why::Overdue { .. } = &failed.why {
+            failed.gone = self.kill_overdue(&run);
+        }
+        failed.sweep(&run);
+        Err(self.wait_failed(&run, *failed))
+    }
+
+    /// Kills the service that was waited for, but no newer one that a test which shares it has started, and
+    /// does not give that one's port back.
+    fn kill_overdue(&self, run: &Run) -> Option<Gone> {
+        let _turn = self.turn();
+        let _run_lock = self.run_lock().ok()?;
+        let run = self.up().filter(|latest| latest.number == run.number)?;
+        let gone = self.bring_down(&run, run.plan.kill(), None);
+        self.give_port_back();
+        gone
+    }
+
+    /// Emits why a start takes long: now, and each time that it has taken twice as long.
+    fn emit_if_slow(&self, run: &Run, next_note: &mut Duration, elapsed: Duration, why: &NotReady) {
+        if elapsed < *next_note {
+            return;
+        }
+        *next_note = elapsed * 2;
+        let last_line = |output: Output| Some(output.tail(1)).filter(|line| !line.is_empty());
+        run.emit(&Step::StillWaits {
+            elapsed,
+            awaited: self.check.describe(&run.context),
+            last_check: &why.to_string(),
+            last_line: last_line(run.context.output())
+                .or_else(|| last_line(run.context.err_output())),
+        });
+    }
+
+    /// Looks whether the service ended, asks, and waits for news or the next look. An end is noticed before
+    /// the asking, so that the asking after it is the last.
+    fn wait_until(
+        &self,
+        run: &Run,
+        deadline: Deadline,
+        on_output: bool,
+        ended: &dyn Fn(&State) -> Option<i32>,
+        ask: &mut dyn FnMut() -> Answer,
+    ) -> Result<(), Box<FailedWait>> {
+        let link = &run.link;
+        let mut pace = Pace::new(self.config.poll_interval);
+        let mut last_check = None;
+        loop {
+            // The wait has just taken in what had arrived.
+            let (end, news) = link.known(|state| (ended(state), News::of(state)));
+            if on_output {
+                watch_output(run);
+            }
+            // Near the deadline a check fails for lack of time: the reason from before says more.
+            let hurried = deadline.remaining() < Pace::LONGEST * 4;
+            let answer = ask();
+            let keeps_former = (hurried || answer.is_none()) && last_check.is_some();
+            let failed = match answer {
+                Some(Ok(())) => return Ok(()),
+                Some(Err(why)) => match why.holder() {
+                    Some(holder) => {
+                        let holder = holder.to_owned();
+                        return Err(FailedWait::new(run, deadline, Why::Taken { holder }, None));
+                    }
+                    None => why.to_string(),
+                },
+                None => "the check did not answer in time".to_owned(),
+            };
+            if !keeps_former {
+                last_check = Some(failed);
+            }
+            let why = if link.known(|state| state.lost) {
+                Some(Why::Lost { swept: Vec::new() })
+            } else if end.is_some() {
+                Some(Why::Ended)
+            } else if deadline.has_passed() {
+                // Looked up before the tree is killed.
+                let elsewhere = ports_elsewhere(run);
+                Some(Why::Overdue { elsewhere })
+            } else {
+                None
+            };
+            if let Some(why) = why {
+                return Err(FailedWait::new(run, deadline, why, last_check));
+            }
+            let next_look = deadline.or_sooner(pace.interval());
+            let path_changed = link.wait(next_look, |state| {
+                (ended(state).is_some() || News::of(state) != news)
+                    .then_some(state.path_news != news.path)
+            });
+            if path_changed == Some(true) {
+                pace.begin_again();
+            }
+        }
+    }
+}
+
+/// A wait that failed.
+pub(super) struct FailedWait {
+    pub(super) why: Why,
+    /// What was awaited, if it was not readiness.
+    pub(super) awaited: Option<&'static str>,
+    pub(super) deadline: Deadline,
+    pub(super) last_check: Option<String>,
+    /// How the main process had ended before anything was killed.
+    pub(super) exit: Option<i32>,
+    /// Nothing of the tree was left then.
+    pub(super) empty: bool,
+    /// How the kill after the wait went, if there was one.
+    pub(super) gone: Option<Gone>,
+}
+
+/// Why a wait failed.
+pub(super) enum Why {
+    /// The process ended.
+    Ended,
+    /// The time was over. The tree listens on these ports, if the check asks another one.
+    Overdue { elsewhere: BTreeSet<u16> },
+    /// Another process has the service's place.
+    Taken { holder: String },
+    /// The supervisor was killed from outside. These processes of its tree were swept.
+    Lost { swept: Vec<(u32, String)> },
+}
+
+impl FailedWait {
+    /// Describes the process as it is before anything is killed.
+    fn new(run: &Run, deadline: Deadline, why: Why, last_check: Option<String>) -> Box<Self> {
+        let (exit, empty) = run.link.look(|state| (state.exit, state.empty));
+        Box::new(Self {
+            why,
+            awaited: None,
+            deadline,
+            last_check,
+            exit,
+            empty,
+            gone: None,
+        })
+    }
+
+    /// Completes the facts once the caller has brought down what it brings down: sweeps the tree of a killed
+    /// supervisor, and has all output in the files.
+    pub(super) fn sweep(&mut self, run: &Run) {
+        match &mut self.why {
+            Why::Lost { swept } => *swept = run.link.swept().to_vec(),
+            Why::Ended | Why::Overdue { .. } | Why::Taken { .. } => run.link.drain(),
+        }
+    }
+}
+
+/// Counts the news that may make a check pass.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct News {
+    output: [u64; 2],
+    path: u64,
+    exited: bool,
+}
+
+impl News {
+    fn of(state: &State) -> Self {
+        Self {
+            output: [Stream::Stdout, Stream::Stderr].map(|stream| state.output_news(stream)),
+            path: state.path_news,
+            exited: state.exit.is_some(),
+        }
+    }
+}
+
+/// The ports that the tree listens on, if none of them is the one that the check asks.
+fn ports_elsewhere(run: &Run) -> BTreeSet<u16> {
+    let asked = run.context.port();
+    let tree = run.context.tree().filter(|_| asked != 0);
+    let found = tree.map(|(_, supervisor)| sys::listening(supervisor));
+    found
+        .filter(|ports| !ports.contains(&asked))
+        .unwrap_or_default()
+}
+
+/// Watches for more output. Called before a look, so that output printed during the look is news.
+fn watch_output(run: &Run) {
+    for stream in [Stream::Stdout, Stream::Stderr] {
+        if let Some(capture) = run.context.captured_stream(stream) {
+            run.link.watch_output(stream, capture.len());
+        }
+    }
+}

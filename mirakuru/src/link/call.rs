@@ -1,0 +1,213 @@
+//! What a test process asks of its supervisor: one call, and every request that is made by it.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::state::Answer;
+use super::{Link, SUPERVISOR_BOUND, State};
+use crate::paths::{absolute, temporary};
+use crate::protocol::frames;
+use crate::protocol::{Call, Failure, Launch, Leased, Ready, Reply, Request, Stream, Wire};
+use crate::sys;
+use crate::wait::Deadline;
+
+/// How long a supervisor may take to bring the captured files up to date.
+const DRAIN_BOUND: Duration = Duration::from_secs(1);
+
+impl Link {
+    /// Sends a request, and returns its reply with the descriptors that travel with it; `None` if none arrives
+    /// until the deadline, or the supervisor is gone. A supervisor that does not even take the request in, as it
+    /// was frozen, is given up.
+    pub(super) fn call(
+        &self,
+        request: Request,
+        fds: &[BorrowedFd<'_>],
+        deadline: Deadline,
+    ) -> Option<Answer> {
+        let answer = self.try_call(request, fds, deadline);
+        self.or_give_up(answer).ok().flatten()
+    }
+
+    /// Makes a call with the bound on whatever a supervisor does by itself.
+    pub(super) fn ask(&self, request: Request) -> Option<Answer> {
+        self.call(request, &[], Deadline::after(SUPERVISOR_BOUND))
+    }
+
+    /// Sends a request without waiting for its end.
+    pub(super) fn notify(&self, request: Request) {
+        if !self.is_foreign() {
+            let number = None;
+            let call = Call { number, request };
+            let sent = self.send(&call, &[], Deadline::after(SUPERVISOR_BOUND));
+            let _ = self.or_give_up(sent);
+        }
+    }
+
+    fn try_call(
+        &self,
+        request: Request,
+        fds: &[BorrowedFd<'_>],
+        deadline: Deadline,
+    ) -> io::Result<Option<Answer>> {
+        if self.is_foreign() {
+            return Ok(None);
+        }
+        // Before the request is sent: another thread may read the reply at once.
+        let call = self.reader.known(State::begin_call);
+        let number = Some(call);
+        let sent = self.send(&Call { number, request }, fds, deadline);
+        let answer = sent.map(|()| self.reader.wait(deadline, |state| state.reply(call)));
+        self.reader.known(|state| {
+            state.end_call(call);
+            state.silent |= match &answer {
+                Ok(answer) => answer.is_none(),
+                Err(error) => error.kind() == io::ErrorKind::TimedOut,
+            };
+        });
+        answer
+    }
+
+    fn or_give_up<T>(&self, sent: io::Result<T>) -> io::Result<T> {
+        sent.inspect_err(|error| {
+            if error.kind() == io::ErrorKind::TimedOut {
+                self.give_up();
+            }
+        })
+    }
+
+    fn send(&self, call: &Call, fds: &[BorrowedFd<'_>], deadline: Deadline) -> io::Result<()> {
+        let _whole_frame = self.sending.lock().unwrap_or_else(PoisonError::into_inner);
+        frames::send(
+            &self.reader.source().stream,
+            &call.to_bytes(),
+            fds,
+            deadline,
+        )
+    }
+
+    /// The private directory, made on the first call; `None` if the supervisor does not answer.
+    pub(crate) fn directory(&self, deadline: Deadline) -> Option<Result<PathBuf, Failure>> {
+        if let Some(made) = self.directory.get() {
+            return Some(Ok(made.clone()));
+        }
+        let bound = deadline.or_sooner(SUPERVISOR_BOUND);
+        let (reply, _) = self.call(Request::MakeDirectory(temporary()), &[], bound)?;
+        let Reply::Directory(made) = reply else {
+            return None;
+        };
+        Some(made.map(|made| self.directory.get_or_init(|| made).clone()))
+    }
+
+    /// Asks for a lease on this port, or on a free one; `None` if the supervisor does not answer.
+    pub(crate) fn lease(
+        &self,
+        port: Option<u16>,
+        holder: String,
+        directory: PathBuf,
+    ) -> Option<Leased> {
+        let request = Request::Lease {
+            directory,
+            port,
+            holder,
+        };
+        match self.ask(request)? {
+            (Reply::Leased(leased), _) => Some(leased),
+            _ => None,
+        }
+    }
+
+    /// Gives a lease back, and returns once others can have it.
+    pub(crate) fn release(&self, port: u16) {
+        self.ask(Request::Release(port));
+    }
+
+    /// Starts a service; `fds` are the streams that travel with the order. `None` if there is no
+    /// answer in time.
+    pub(crate) fn launch(
+        &self,
+        order: Launch,
+        fds: &[OwnedFd],
+        deadline: Deadline,
+    ) -> Option<Result<u32, Failure>> {
+        let patience = u64::try_from(order.farewell.patience.as_millis()).unwrap_or(u64::MAX);
+        self.patience.store(patience, Ordering::Relaxed);
+        let pid_file = order.pid_file.clone();
+        let fds: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
+        let answer = self.try_call(Request::Launch(Box::new(order)), &fds, deadline);
+        let (reply, _) = match self.or_give_up(answer) {
+            Ok(answer) => answer?,
+            // Longer than a frame may be.
+            Err(error) if error.kind() == io::ErrorKind::ArgumentListTooLong => {
+                return Some(Err(Failure::at("run the program", &error)));
+            }
+            Err(_) => return None,
+        };
+        let Reply::Launched(launched) = reply else {
+            return None;
+        };
+        if launched.is_ok() {
+            self.reader.known(|state| state.pid_file = pid_file);
+        }
+        Some(launched)
+    }
+
+    /// The files of the service stay.
+    pub(crate) fn keep(&self) {
+        self.notify(Request::Keep);
+    }
+
+    /// The service is ready. Returns once every other test process that uses it knows.
+    pub(crate) fn report_ready(&self, groups: Vec<(String, String)>, begins: [u64; 2]) {
+        let at = sys::monotonic_time();
+        let request = Request::Ready(Ready { at, groups, begins });
+        if self.is_shared() {
+            self.ask(request);
+        } else {
+            self.notify(request);
+        }
+    }
+
+    pub(crate) fn signal(&self, signal: i32) {
+        self.notify(Request::Signal(signal));
+    }
+
+    /// Makes the supervisor write all that was printed by now into the files: what is still in a pipe would be
+    /// missing there. A supervisor that is frozen is waited for once and not for long, and is not given up: what
+    /// was written before is there.
+    pub(crate) fn drain(&self) {
+        // Before the look, which finds a lost supervisor in a forked child.
+        if self.is_foreign() || self.look(|state| state.lost || state.silent) {
+            return;
+        }
+        let _ = self.try_call(Request::Drain, &[], Deadline::after(DRAIN_BOUND));
+    }
+
+    /// Makes the next output beyond `seen` count as news. One watch is on its way at a time.
+    pub(crate) fn watch_output(&self, stream: Stream, seen: u64) {
+        let begin =
+            |state: &mut State| std::mem::replace(&mut state.output_watched[stream as usize], true);
+        if !self.reader.known(begin) {
+            self.notify(Request::WatchOutput(stream, seen));
+        }
+    }
+
+    /// Makes the next change beside this path count as news. One watch is on its way at a time, and
+    /// none is missed between two.
+    pub(crate) fn watch_path(&self, path: &Path) {
+        let begin = |state: &mut State| std::mem::replace(&mut state.path_watched, true);
+        if !self.reader.known(begin) {
+            // The supervisor stands elsewhere.
+            self.notify(Request::WatchPath(absolute(path)));
+        }
+    }
+
+    /// Changes beside the path are no news any more.
+    pub(crate) fn forget_path(&self) {
+        self.reader.known(|state| state.path_watched = false);
+        self.notify(Request::ForgetPath);
+    }
+}

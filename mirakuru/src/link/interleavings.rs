@@ -1,0 +1,174 @@
+//! Tries every interleaving of threads that share a reader: `loom` runs each test once for each of them, and fails
+//! where a thread is never woken. Its waits have no timeout, so no result rests on one.
+
+use std::time::Duration;
+
+use loom::sync::{Arc, Condvar, Mutex};
+use loom::thread;
+
+use self::reader::{Known, SharedReader, Source};
+use crate::wait::Deadline;
+
+#[path = "reader.rs"]
+#[expect(dead_code, reason = "the tests use a part of it")]
+#[allow(clippy::duplicate_mod, reason = "the same code, with other locks")]
+mod reader;
+
+/// The locks of the reader, which `loom` schedules.
+mod sync {
+    use std::time::Duration;
+
+    pub(super) use loom::sync::{Condvar, Mutex, MutexGuard};
+
+    pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+        mutex.lock().expect("no panic")
+    }
+
+    pub(super) fn wait_timeout<'a, T>(
+        changed: &Condvar,
+        guard: MutexGuard<'a, T>,
+        _bound: Duration,
+    ) -> MutexGuard<'a, T> {
+        changed.wait(guard).expect("no panic")
+    }
+}
+
+/// A source whose news is a list of numbers.
+#[derive(Default)]
+struct Numbers {
+    arrived: Mutex<Vec<u32>>,
+    sent: Condvar,
+}
+
+impl Numbers {
+    fn send(&self, number: u32) {
+        sync::lock(&self.arrived).push(number);
+        self.sent.notify_all();
+    }
+}
+
+impl Source for Numbers {
+    type Wakeup = ();
+    type News = Vec<u32>;
+
+    fn wait(&self, bound: Duration) -> Option<()> {
+        let mut arrived = sync::lock(&self.arrived);
+        while arrived.is_empty() {
+            if bound.is_zero() {
+                return None;
+            }
+            arrived = sync::wait_timeout(&self.sent, arrived, bound);
+        }
+        Some(())
+    }
+
+    fn take(&self, (): ()) -> Vec<u32> {
+        std::mem::take(&mut *sync::lock(&self.arrived))
+    }
+}
+
+#[derive(Default)]
+struct Seen(Vec<u32>);
+
+impl Known<Vec<u32>> for Seen {
+    fn apply(&mut self, news: Vec<u32>) {
+        self.0.extend(news);
+    }
+
+    fn is_over(&self) -> bool {
+        self.0.contains(&END)
+    }
+}
+
+const END: u32 = 0;
+
+type Reader = SharedReader<Numbers, Seen>;
+
+fn reader() -> Arc<Reader> {
+    Arc::new(Reader::new(Numbers::default()))
+}
+
+/// Waits for a number, as a caller waits for its reply, and takes it.
+fn take(reader: &Reader, number: u32) -> Option<u32> {
+    reader.wait(Deadline::after(Duration::MAX), |seen| {
+        let at = seen.0.iter().position(|one| *one == number)?;
+        Some(seen.0.remove(at))
+    })
+}
+
+fn has_seen(reader: &Reader, number: u32) -> bool {
+    reader.look(|seen| seen.0.contains(&number))
+}
+
+#[test]
+fn each_of_two_callers_gets_its_reply() {
+    loom::model(|| {
+        let reader = reader();
+        let other = Arc::clone(&reader);
+        let other = thread::spawn(move || {
+            let reply = take(&other, 1);
+            // It may have read for both, and leaves the reading to the other.
+            other.source().send(2);
+            reply
+        });
+        reader.source().send(1);
+        assert_eq!(take(&reader, 2), Some(2));
+        assert_eq!(other.join().expect("no panic"), Some(1));
+    });
+}
+
+#[test]
+fn a_look_waits_for_what_another_thread_has_in_hand() {
+    loom::model(|| {
+        let reader = reader();
+        let waiter = Arc::clone(&reader);
+        let waiter = thread::spawn(move || take(&waiter, 2));
+        reader.source().send(1);
+        assert!(has_seen(&reader, 1));
+        reader.source().send(2);
+        assert_eq!(waiter.join().expect("no panic"), Some(2));
+    });
+}
+
+#[test]
+fn a_look_waits_for_what_had_arrived_after_that() {
+    loom::model(|| {
+        let reader = reader();
+        let waiter = Arc::clone(&reader);
+        let waiter = thread::spawn(move || take(&waiter, 3));
+        reader.source().send(1);
+        reader.source().send(2);
+        assert!(has_seen(&reader, 2));
+        reader.source().send(3);
+        assert_eq!(waiter.join().expect("no panic"), Some(3));
+    });
+}
+
+#[test]
+fn two_looks_at_once_know_what_had_arrived() {
+    loom::model(|| {
+        let reader = reader();
+        let other = Arc::clone(&reader);
+        let other = thread::spawn(move || {
+            other.source().send(1);
+            has_seen(&other, 1)
+        });
+        reader.source().send(2);
+        assert!(has_seen(&reader, 2));
+        assert!(other.join().expect("no panic"));
+    });
+}
+
+#[test]
+fn the_end_of_the_source_ends_every_wait() {
+    loom::model(|| {
+        let reader = reader();
+        let other = Arc::clone(&reader);
+        let other = thread::spawn(move || take(&other, 1));
+        let sender = Arc::clone(&reader);
+        let sender = thread::spawn(move || sender.source().send(END));
+        assert_eq!(take(&reader, 2), None);
+        assert_eq!(other.join().expect("no panic"), None);
+        sender.join().expect("no panic");
+    });
+}

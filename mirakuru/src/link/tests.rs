@@ -1,0 +1,167 @@
+//! A link whose other end the test has: replies find their callers, and what is no message ends it.
+
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::sync::Barrier;
+use std::thread;
+use std::time::Duration;
+
+use nix::unistd::Pid;
+
+use super::{Link, State};
+use crate::protocol::frames::{self, Arrived, Inbox};
+use crate::protocol::{Call, Event, Leased, Message, Reply, Request, Service, StopPlan, Wire};
+use crate::sys::ProcessFd;
+use crate::wait::Deadline;
+
+/// A link and its other end. Its supervisor is this process, which lives; a run shares it, so that no test
+/// has the link kill it.
+fn link() -> (Link, UnixStream) {
+    let (socket, other_end) = UnixStream::pair().expect("a socket");
+    let supervisor = ProcessFd::open(Pid::this()).expect("it lives");
+    let link = Link::new(0, String::new(), socket, supervisor, Inbox::default());
+    link.shared
+        .store(true, std::sync::atomic::Ordering::Relaxed);
+    (link, other_end)
+}
+
+fn soon() -> Deadline {
+    Deadline::after(Duration::from_secs(30))
+}
+
+fn tell(other_end: &UnixStream, message: &Message) {
+    frames::send(other_end, &message.to_bytes(), &[], soon()).expect("there is room");
+}
+
+fn reply(other_end: &UnixStream, number: Option<u64>, reply: Reply) {
+    tell(other_end, &Message::Reply(number.expect("a number"), reply));
+}
+
+/// The next call that arrives at the other end.
+fn next_call(other_end: &UnixStream, inbox: &mut Inbox) -> Call {
+    loop {
+        if let Some(frame) = inbox.next() {
+            return Call::from_bytes(&frame.bytes).expect("a call");
+        }
+        super::socket::await_news(other_end, None, Duration::from_secs(30));
+        assert_ne!(inbox.receive(other_end).expect("frames"), Arrived::End);
+    }
+}
+
+fn lease(link: &Link, port: u16) -> Option<Leased> {
+    link.lease(Some(port), String::new(), "/".into())
+}
+
+#[test]
+fn replies_in_any_order_find_their_callers() {
+    let (link, other_end) = link();
+    thread::scope(|scope| {
+        let callers = [1, 2, 3].map(|port| {
+            let link = &link;
+            (port, scope.spawn(move || lease(link, port)))
+        });
+        let mut inbox = Inbox::default();
+        let mut calls = [(); 3].map(|()| next_call(&other_end, &mut inbox));
+        calls.reverse();
+        for Call { number, request } in calls {
+            let Request::Lease { port, .. } = request else {
+                panic!("{request:?}");
+            };
+            let port = port.expect("a port");
+            reply(&other_end, number, Reply::Leased(Leased::Granted(port)));
+        }
+        for (port, caller) in callers {
+            let leased = caller.join().expect("no panic");
+            assert_eq!(leased, Some(Leased::Granted(port)));
+        }
+    });
+}
+
+#[test]
+fn a_reply_whose_caller_gave_up_is_dropped() {
+    let (link, other_end) = link();
+    let mut inbox = Inbox::default();
+    let passed = Deadline::after(Duration::ZERO);
+    assert!(link.call(Request::Attach, &[], passed).is_none());
+    let late = next_call(&other_end, &mut inbox).number.expect("one");
+    let (kept, watched) = io::pipe().expect("a pipe");
+    let service = Reply::Service(Box::<Service>::default());
+    let bytes = Message::Reply(late, service).to_bytes();
+    frames::send(&other_end, &bytes, &[watched.as_fd()], soon()).expect("room");
+    drop(watched);
+    thread::scope(|scope| {
+        let caller = scope.spawn(|| lease(&link, 1));
+        let Call { number, .. } = next_call(&other_end, &mut inbox);
+        reply(&other_end, number, Reply::Leased(Leased::Granted(1)));
+        let leased = caller.join().expect("no panic");
+        assert_eq!(leased, Some(Leased::Granted(1)));
+    });
+    let all = io::read_to_string(kept).expect("the descriptor is closed");
+    assert_eq!(all, "");
+}
+
+#[test]
+fn a_call_ends_with_the_link() {
+    let (link, other_end) = link();
+    thread::scope(|scope| {
+        let caller = scope.spawn(|| lease(&link, 1));
+        next_call(&other_end, &mut Inbox::default());
+        drop(other_end);
+        assert_eq!(caller.join().expect("no panic"), None);
+    });
+    assert!(link.look(|state| state.lost));
+}
+
+#[test]
+fn what_arrives_before_a_launch_belongs_to_the_service_before() {
+    let (link, other_end) = link();
+    tell(&other_end, &Message::Event(Event::Exited(3)));
+    tell(&other_end, &Message::Reply(1, Reply::Launched(Ok(7))));
+    let known = |state: &State| (state.current(), state.exit, state.exit_of(0));
+    assert_eq!(link.look(known), (1, None, Some(3)));
+}
+
+#[test]
+fn a_silent_supervisor_is_waited_for_once() {
+    let (link, other_end) = link();
+    link.drain();
+    assert!(link.look(|state| state.silent));
+    // Waits for nothing, and asks for nothing.
+    link.drain();
+    let mut inbox = Inbox::default();
+    next_call(&other_end, &mut inbox);
+    assert_eq!(inbox.receive(&other_end).expect("frames"), Arrived::Nothing);
+    tell(&other_end, &Message::Event(Event::Path));
+    assert!(!link.look(|state| state.silent));
+}
+
+#[test]
+fn what_is_no_message_ends_the_link_cleanly() {
+    let unknown = [1, 0, 0, 0, 0, 99];
+    let too_long = [255, 255, 255, 255, 0, 1];
+    let too_many_descriptors = [1, 0, 0, 0, 9, 1];
+    let truncated = [2, 0, 0, 0, 0, 1];
+    for (bytes, ends) in [
+        (unknown, false),
+        (too_long, false),
+        (too_many_descriptors, false),
+        (truncated, true),
+    ] {
+        let (link, mut other_end) = link();
+        let written = Barrier::new(2);
+        thread::scope(|scope| {
+            let stop = scope.spawn(|| {
+                written.wait();
+                link.stop(StopPlan::ABRUPT, None)
+            });
+            other_end.write_all(&bytes).expect("room");
+            if ends {
+                other_end.shutdown(std::net::Shutdown::Write).expect("it");
+            }
+            written.wait();
+            assert_eq!(stop.join().expect("no panic"), None);
+        });
+        assert!(link.look(|state| state.lost), "{bytes:?}");
+    }
+}

@@ -1,0 +1,305 @@
+//! Round trips of every message, and bytes that are none.
+
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use super::frames::{Arrived, Inbox, MAX_FRAME, send};
+use super::*;
+use crate::limits::Resource;
+use crate::wait::Deadline;
+
+fn soon() -> Deadline {
+    Deadline::after(Duration::from_secs(10))
+}
+
+fn failure() -> Failure {
+    Failure {
+        step: "fork".into(),
+        errno: 11,
+    }
+}
+
+fn plan() -> StopPlan {
+    StopPlan {
+        signal: 15,
+        whole_tree: true,
+        kill_signal: -9,
+        patience: Duration::new(7, 8),
+    }
+}
+
+fn ready() -> Ready {
+    Ready {
+        at: Duration::from_micros(1_234_567),
+        groups: vec![("port".into(), "80".into())],
+        begins: [3, u64::MAX],
+    }
+}
+
+fn launch(cwd: Directory) -> Launch {
+    Launch {
+        words: vec!["sh".into(), "-c".into()],
+        command: "sh -c é".into(),
+        port: Some(1),
+        env: vec![("A".into(), "".into())],
+        cwd,
+        identity: Some(Identity {
+            uid: 1,
+            gid: 2,
+            groups: vec![3, 4],
+        }),
+        umask: Some(0o22),
+        nice: Some(-5),
+        rlimits: vec![(Resource::Stack, 1, u64::MAX)],
+        streams: [Lead::Null, Lead::Given, Lead::Captured],
+        farewell: plan(),
+        keep: true,
+        busy: Duration::MAX,
+        pid_file: Some("/pid".into()),
+        row: Some(Row {
+            file: "/row".into(),
+            process: 1,
+            program: "test".into(),
+            executor: "db".into(),
+            test: "t".into(),
+        }),
+    }
+}
+
+fn requests() -> Vec<Request> {
+    let launch = |cwd| Request::Launch(Box::new(launch(cwd)));
+    vec![
+        Request::Lease {
+            directory: "/locks".into(),
+            port: None,
+            holder: "pid 1".into(),
+        },
+        Request::Release(65_535),
+        Request::MakeDirectory("/tmp".into()),
+        launch(Directory::Root),
+        launch(Directory::Inherited("/a".into())),
+        launch(Directory::Given("/b".into())),
+        Request::Share {
+            runner: 1,
+            started: 2,
+            socket: "/s".into(),
+        },
+        Request::Ready(ready()),
+        Request::Attach,
+        Request::Drain,
+        Request::Signal(1),
+        Request::Stop {
+            plan: plan(),
+            release: Some(80),
+        },
+        Request::WatchOutput(Stream::Stdout, 1),
+        Request::WatchOutput(Stream::Stderr, 0),
+        Request::WatchPath("/p".into()),
+        Request::ForgetPath,
+        Request::Keep,
+        Request::Bye,
+    ]
+}
+
+fn leases() -> Vec<Leased> {
+    vec![
+        Leased::Granted(1),
+        Leased::Elsewhere("pid 2".into()),
+        Leased::Refused(failure()),
+    ]
+}
+
+fn replies() -> Vec<Reply> {
+    let service = Service {
+        number: 2,
+        pid: 3,
+        directory: Some("/d".into()),
+        exit: Some(-15),
+        empty: true,
+        ending: false,
+        captured: [false, true],
+        command: "a b".into(),
+        words: vec!["a".into(), "b".into()],
+        port: None,
+        ready: Some(ready()),
+    };
+    let gone = Gone {
+        forced: true,
+        survivors: vec![(1, "init".into())],
+    };
+    let mut replies = vec![
+        Reply::Done,
+        Reply::Directory(Ok("/d".into())),
+        Reply::Directory(Err(failure())),
+        Reply::Shared(Ok(())),
+        Reply::Shared(Err(failure())),
+        Reply::Launched(Ok(1)),
+        Reply::Launched(Err(failure())),
+        Reply::Service(Box::new(service)),
+        Reply::Gone(gone),
+    ];
+    replies.extend(leases().into_iter().map(Reply::Leased));
+    replies
+}
+
+fn events() -> Vec<Event> {
+    vec![
+        Event::Hello,
+        Event::Named("name".into()),
+        Event::Began,
+        Event::Ending,
+        Event::Exited(-9),
+        Event::Empty,
+        Event::Output(Stream::Stderr),
+        Event::Path,
+        Event::OutputLost(failure()),
+    ]
+}
+
+fn messages() -> Vec<Message> {
+    let replies = replies().into_iter();
+    let replies = replies.map(|reply| Message::Reply(u64::MAX, reply));
+    replies
+        .chain(events().into_iter().map(Message::Event))
+        .collect()
+}
+
+/// What the samples are named must be every variant that the definition has.
+fn assert_complete<T: Debug>(samples: &[T], variants: &[&str]) {
+    let name = |sample: &T| {
+        let text = format!("{sample:?}");
+        let end = text.find(|char: char| !char.is_alphanumeric());
+        text[..end.unwrap_or(text.len())].to_owned()
+    };
+    let named: BTreeSet<_> = samples.iter().map(name).collect();
+    let defined: BTreeSet<_> = variants.iter().map(ToString::to_string).collect();
+    assert_eq!(named, defined);
+}
+
+/// Every sample comes back as it was, and no part of its bytes is a message.
+fn assert_round_trip<T: Wire + Debug + PartialEq>(samples: &[T]) {
+    for sample in samples {
+        let bytes = sample.to_bytes();
+        assert_eq!(T::from_bytes(&bytes).as_ref(), Some(sample));
+        for len in 0..bytes.len() {
+            assert_eq!(T::from_bytes(&bytes[..len]), None, "{sample:?}");
+        }
+        assert_eq!(T::from_bytes(&[&bytes[..], &[0]].concat()), None);
+    }
+}
+
+#[test]
+fn every_variant_has_a_sample() {
+    let cwds = [
+        Directory::Root,
+        Directory::Inherited("/a".into()),
+        Directory::Given("/b".into()),
+    ];
+    assert_complete(&cwds, Directory::VARIANTS);
+    assert_complete(&[Lead::Null, Lead::Given, Lead::Captured], Lead::VARIANTS);
+    assert_complete(&[Stream::Stdout, Stream::Stderr], Stream::VARIANTS);
+    assert_complete(&leases(), Leased::VARIANTS);
+    assert_complete(&requests(), Request::VARIANTS);
+    assert_complete(&replies(), Reply::VARIANTS);
+    assert_complete(&events(), Event::VARIANTS);
+    assert_complete(&messages(), Message::VARIANTS);
+}
+
+#[test]
+fn messages_come_back_as_they_were() {
+    assert_round_trip(&messages());
+    for number in [None, Some(1)] {
+        let call = |request| Call { number, request };
+        let calls: Vec<_> = requests().into_iter().map(call).collect();
+        assert_round_trip(&calls);
+    }
+}
+
+#[test]
+fn bytes_of_unknown_kinds_are_no_message() {
+    for kind in u8::try_from(Request::VARIANTS.len()).expect("few")..=u8::MAX {
+        assert_eq!(Request::from_bytes(&[kind]), None);
+        assert_eq!(Message::from_bytes(&[1, kind]), None);
+    }
+}
+
+#[test]
+fn random_bytes_are_decoded_without_a_panic() {
+    let mut state = 1_u64;
+    let mut next = || {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        state.to_be_bytes()[0]
+    };
+    for _ in 0..20_000 {
+        let len = usize::from(next());
+        let mut bytes: Vec<_> = (0..len).map(|_| next()).collect();
+        let _ = Message::from_bytes(&bytes);
+        // No number, and a request that there is.
+        bytes.splice(0..0, [0, next() % 15]);
+        let _ = Call::from_bytes(&bytes);
+    }
+}
+
+#[test]
+fn a_frame_that_is_too_long_is_refused_by_its_header() {
+    let (mut sender, receiver) = UnixStream::pair().expect("a socket");
+    let len = u32::try_from(MAX_FRAME + 1).expect("below 4 GiB");
+    sender.write_all(&len.to_le_bytes()).expect("room");
+    sender.write_all(&[0]).expect("room");
+    let refused = Inbox::default().receive(&receiver);
+    let error = refused.expect_err("it is too long").kind();
+    assert_eq!(error, io::ErrorKind::InvalidData);
+    let too_long = vec![0; MAX_FRAME + 1];
+    let sent = send(&sender, &too_long, &[], soon());
+    let error = sent.expect_err("it is too long").kind();
+    assert_eq!(error, io::ErrorKind::ArgumentListTooLong);
+}
+
+#[test]
+fn descriptors_arrive_with_their_frame() {
+    let (sender, receiver) = UnixStream::pair().expect("a socket");
+    let fds = [sender.as_fd(), receiver.as_fd()];
+    for count in [0, 2, 1] {
+        send(&sender, &[count], &fds[..usize::from(count)], soon()).expect("room");
+    }
+    let mut inbox = Inbox::default();
+    while inbox.receive(&receiver).expect("frames") == Arrived::Something {}
+    for count in [0, 2, 1] {
+        let frame = inbox.next().expect("a frame");
+        assert_eq!(frame.bytes, [count]);
+        assert_eq!(frame.fds.len(), usize::from(count));
+    }
+    assert!(inbox.next().is_none());
+}
+
+#[test]
+fn descriptors_that_no_frame_declares_are_closed() {
+    use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
+    use std::os::fd::AsRawFd;
+
+    let (sender, receiver) = UnixStream::pair().expect("a socket");
+    let (kept, watched) = io::pipe().expect("a pipe");
+    let raw = [watched.as_raw_fd(); 100];
+    let rights = [ControlMessage::ScmRights(&raw)];
+    // A whole frame without descriptors, and the begin of another.
+    let frame = [1, 0, 0, 0, 0, 7, 9, 0, 0, 0, 1];
+    let bytes = [io::IoSlice::new(&frame)];
+    let flags = MsgFlags::empty();
+    sendmsg::<()>(sender.as_raw_fd(), &bytes, &rights, flags, None).expect("room");
+    drop(watched);
+    let mut inbox = Inbox::default();
+    assert_eq!(inbox.receive(&receiver).expect("it"), Arrived::Something);
+    assert!(inbox.next().expect("a frame").fds.is_empty());
+    // The second one has declared one, which is all that is left.
+    (&sender).write_all(&[0; 9]).expect("room");
+    assert_eq!(inbox.receive(&receiver).expect("it"), Arrived::Something);
+    assert_eq!(inbox.next().expect("a frame").fds.len(), 1);
+    let all = io::read_to_string(kept).expect("every other end is closed");
+    assert_eq!(all, "");
+}

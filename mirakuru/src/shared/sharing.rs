@@ -1,0 +1,121 @@
+//! What a shared fixture has besides its executor: its scope, the files of its run, and the locks by which
+//! one test has the fixture alone.
+
+use std::sync::{Arc, Once, OnceLock};
+use std::time::Duration;
+
+use crate::environment;
+use crate::error::Result;
+use crate::events;
+use crate::executor::Core;
+use crate::locks::{FileLock, ThreadLock, TurnGuard};
+use crate::run::{self, RunPlace, Scope};
+use crate::wait::Deadline;
+
+/// The part of a `Shared` that does not depend on the fixture's type.
+pub(crate) struct Sharing {
+    scope: Scope,
+    place: OnceLock<Result<Arc<RunPlace>, String>>,
+    // `locks/mod.rs` lists these locks and their order.
+    making: ThreadLock,
+    in_use: ThreadLock,
+}
+
+/// The lock on a fixture, among threads and among processes.
+pub(crate) struct Exclusive<'a> {
+    // In this order: the next thread finds the file's lock free.
+    _process: Option<FileLock>,
+    _thread: TurnGuard<'a>,
+}
+
+impl Sharing {
+    pub(super) const fn new(scope: Scope) -> Self {
+        Self {
+            scope,
+            place: OnceLock::new(),
+            making: ThreadLock::new(),
+            in_use: ThreadLock::new(),
+        }
+    }
+
+    /// The right to make the fixture.
+    ///
+    /// # Panics
+    ///
+    /// Panics if this thread is making it: the wait for itself would never end.
+    pub(super) fn making(&self) -> TurnGuard<'_> {
+        let taken = self.making.take(Deadline::after(Duration::MAX)).ok();
+        taken.expect("the closure that makes a shared fixture asks for that very fixture")
+    }
+
+    /// Notes that tests share this executor.
+    pub(super) fn adopt(&self, core: &Core) {
+        core.become_fixture(self.scope);
+    }
+
+    /// Makes sure that the fixture is up, for the run or for this process. Does nothing in a forked child.
+    pub(super) fn ensure_up(&self, core: &Core) -> Result<()> {
+        let Some(core) = core.unless_forked() else {
+            return Ok(());
+        };
+        match self.place() {
+            Some(place) => core.join(place),
+            None => core.start_again_if_dead(),
+        }
+    }
+
+    /// The lock on the fixture, whether it is up or not.
+    pub(crate) fn lock(&self, core: &Core) -> Result<Exclusive<'_>> {
+        let queue = Deadline::after(environment::queue_bound());
+        if let Some(why) = core.lock_is_out_of_place() {
+            return Err(core.not_locked(why, queue));
+        }
+        let thread = self.in_use.take(queue);
+        let thread = thread.map_err(|refusal| core.not_locked(refusal.why(), queue))?;
+        let place = self.place();
+        let process = place.map(|place| core.lock_file(&place.exclusive_use(), queue));
+        Ok(Exclusive {
+            _process: process.transpose()?,
+            _thread: thread,
+        })
+    }
+
+    /// The order in which a test takes the locks of several fixtures, so that no two tests wait for each other.
+    /// For fixtures of a run it is the same in every process.
+    #[cfg(feature = "macros")]
+    pub(crate) fn rank(&self) -> (&'static str, usize) {
+        match self.scope {
+            Scope::Process => ("", std::ptr::from_ref(self).addr()),
+            Scope::Run(name) => (name, 0),
+        }
+    }
+
+    /// The files of the run. Returns `None` for a fixture of the process, and if the runner is not known.
+    fn place(&self) -> Option<&Arc<RunPlace>> {
+        let Scope::Run(name) = self.scope else {
+            return None;
+        };
+        let find = || {
+            let runner = run::find()?;
+            RunPlace::of(runner, name).map(Arc::new)
+        };
+        match self.place.get_or_init(find) {
+            Ok(place) => Some(place),
+            Err(why) => {
+                warn_once(name, why);
+                None
+            }
+        }
+    }
+}
+
+/// Prints one line in each process, for any number of fixtures. It goes past the harness, which hides the
+/// output of a passing test: these tests pass, slowly, with a service for each process.
+fn warn_once(name: &str, why: &str) {
+    static WARNED: Once = Once::new();
+    WARNED.call_once(|| {
+        events::say_past_the_harness(&format!(
+            "mirakuru: {name:?} is shared by this process alone, not by the run: {why}"
+        ));
+    });
+}

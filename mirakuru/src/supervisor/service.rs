@@ -1,0 +1,102 @@
+//! The service that a supervisor started last, and all that lasts as long as it does.
+
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::drain::Drain;
+use super::launch::Launched;
+use super::timeline::Life;
+use super::tree::Tree;
+use crate::protocol::{self, Failure, Launch, Row};
+use crate::sys;
+use crate::tmpdir;
+
+#[derive(Default)]
+pub(super) struct Service {
+    pub(super) tree: Tree,
+    drains: [Option<Drain>; 2],
+    /// The captured files, for test processes that attach.
+    captures: [Option<OwnedFd>; 2],
+    /// Removed with the tree.
+    pub(super) pid_file: Option<PathBuf>,
+    row: Option<Row>,
+    launched: Duration,
+    stopped: Option<Duration>,
+    /// The description that a test process gets when it attaches.
+    pub(super) description: protocol::Service,
+}
+
+impl Service {
+    pub(super) fn begin(order: Launch, launched: Launched, number: u64) -> Self {
+        let Launched { tree, pid, drains } = launched;
+        Self {
+            tree,
+            captures: [0, 1].map(|index| drains[index].as_ref().and_then(Drain::file)),
+            drains,
+            pid_file: order.pid_file,
+            row: order.row,
+            launched: sys::monotonic_time(),
+            stopped: None,
+            description: protocol::Service {
+                number,
+                pid,
+                command: order.command,
+                words: order.words,
+                port: order.port,
+                ..protocol::Service::default()
+            },
+        }
+    }
+
+    /// Becomes readable when the service prints, or closes its streams.
+    pub(super) fn wakeups(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.drains.iter().flatten().filter_map(Drain::wakeup)
+    }
+
+    /// Takes what the service has printed; returns why output is lost, once.
+    pub(super) fn drain(&mut self, buffer: &mut [u8]) -> Option<Failure> {
+        for drain in self.drains.iter_mut().flatten() {
+            drain.take(buffer);
+        }
+        let mut drains = self.drains.iter_mut().flatten();
+        drains.find_map(Drain::news_of_loss)
+    }
+
+    /// How much of each stream is in the files.
+    pub(super) fn written(&self) -> [u64; 2] {
+        [0, 1].map(|index| self.drains[index].as_ref().map_or(0, Drain::written))
+    }
+
+    /// The captured files once more.
+    pub(super) fn files(&self) -> [Option<OwnedFd>; 2] {
+        [0, 1].map(|index| self.captures[index].as_ref()?.try_clone().ok())
+    }
+
+    pub(super) fn note_stop(&mut self) {
+        self.stopped.get_or_insert_with(sys::monotonic_time);
+    }
+
+    /// The tree is gone, or given up where something survived; `kept` is the directory that output stays in.
+    pub(super) fn close(&mut self, kept: Option<&Path>) {
+        self.tree = Tree::default();
+        self.drains = [None, None];
+        if let Some(file) = self.pid_file.take() {
+            let _ = std::fs::remove_file(file);
+        }
+        if let Some(directory) = kept {
+            tmpdir::keep_output(directory, self.description.number, &mut self.captures);
+        }
+        if let Some(row) = self.row.take() {
+            let life = Life {
+                row: &row,
+                command: &self.description.command,
+                pid: self.description.pid,
+                launched: self.launched,
+                ready: self.description.ready.as_ref().map(|ready| ready.at),
+                stopped: self.stopped,
+            };
+            life.append();
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! A supervisor that serves in a thread: what is no request ends its client, and never holds it up.
+
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use nix::unistd::{Pid, getppid};
+
+use super::serve::{Role, Server};
+use crate::protocol::frames::{self, Inbox};
+use crate::protocol::{Call, Event, Message, Reply, Request, StopPlan, Wire};
+use crate::sys::{self, ProcessFd};
+use crate::wait::Deadline;
+
+const SOON: Duration = Duration::from_secs(20);
+
+struct Supervisor {
+    socket: UnixStream,
+    inbox: Inbox,
+    thread: JoinHandle<()>,
+}
+
+impl Supervisor {
+    fn start() -> Self {
+        let (socket, link) = UnixStream::pair().expect("a socket");
+        let role = Role {
+            link,
+            owner: ProcessFd::open(getppid()).expect("it lives"),
+            owner_pid: Some(getppid()),
+            name: "test".to_owned(),
+        };
+        let thread = thread::spawn(|| Server::new(role, None).run());
+        let mut supervisor = Self {
+            socket,
+            inbox: Inbox::default(),
+            thread,
+        };
+        let hello = next(&supervisor.socket, &mut supervisor.inbox);
+        assert_eq!(hello, Some(Message::Event(Event::Hello)));
+        supervisor
+    }
+
+    /// Lets others connect to this socket, as if a run shared it.
+    fn share(&mut self, socket: &Path) {
+        let runner = Pid::this();
+        let request = Request::Share {
+            runner: std::process::id(),
+            started: sys::started_at(runner).expect("it lives"),
+            socket: socket.to_owned(),
+        };
+        let reply = call(&self.socket, &mut self.inbox, request);
+        assert_eq!(reply, Reply::Shared(Ok(())));
+    }
+
+    fn has_ended(mut self) -> bool {
+        while next(&self.socket, &mut self.inbox).is_some() {}
+        self.thread.join().is_ok()
+    }
+}
+
+/// The next message; `None` at the end of the socket.
+fn next(socket: &UnixStream, inbox: &mut Inbox) -> Option<Message> {
+    socket.set_read_timeout(Some(SOON)).expect("a timeout");
+    loop {
+        if let Some(frame) = inbox.next() {
+            return Some(Message::from_bytes(&frame.bytes).expect("a message"));
+        }
+        let mut fds = [nix::poll::PollFd::new(
+            std::os::fd::AsFd::as_fd(socket),
+            nix::poll::PollFlags::POLLIN,
+        )];
+        assert_eq!(sys::poll_for(&mut fds, Some(SOON)), Ok(1), "it hangs");
+        if inbox.receive(socket).expect("frames") == frames::Arrived::End {
+            return None;
+        }
+    }
+}
+
+fn send(socket: &UnixStream, number: Option<u64>, request: Request) {
+    let bytes = Call { number, request }.to_bytes();
+    frames::send(socket, &bytes, &[], Deadline::after(SOON)).expect("room");
+}
+
+fn call(socket: &UnixStream, inbox: &mut Inbox, request: Request) -> Reply {
+    send(socket, Some(5), request);
+    match next(socket, inbox) {
+        Some(Message::Reply(5, reply)) => reply,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Bytes that are no call, and whether the socket ends after them.
+fn garbage() -> Vec<(Vec<u8>, bool)> {
+    let random = (1..=255_u8).map(|byte| byte.wrapping_mul(151)).collect();
+    vec![
+        // A kind that there is not, a frame that is too long, and too many descriptors.
+        (vec![2, 0, 0, 0, 0, 0, 99], false),
+        (vec![255, 255, 255, 255, 0], false),
+        (vec![1, 0, 0, 0, 200, 0], false),
+        (random, true),
+        // A frame that lacks its end.
+        (vec![9, 0, 0, 0, 0, 1, 2], true),
+        (vec![1], true),
+    ]
+}
+
+fn write(socket: &UnixStream, (bytes, ends): &(Vec<u8>, bool)) {
+    let mut socket = socket;
+    socket.write_all(bytes).expect("room");
+    if *ends {
+        let _ = socket.shutdown(std::net::Shutdown::Write);
+    }
+}
+
+#[test]
+fn what_is_no_request_ends_a_supervisor_cleanly() {
+    for garbage in garbage() {
+        let supervisor = Supervisor::start();
+        write(&supervisor.socket, &garbage);
+        assert!(supervisor.has_ended(), "{garbage:?}");
+    }
+}
+
+#[test]
+fn what_is_no_request_ends_one_client_of_a_run() {
+    let place = tempfile::tempdir().expect("a directory");
+    let run = place.path().join("run");
+    std::fs::create_dir(&run).expect("room");
+    let door = run.join("door");
+    let mut supervisor = Supervisor::start();
+    supervisor.share(&door);
+    for garbage in garbage() {
+        let client = UnixStream::connect(&door).expect("it listens");
+        write(&client, &garbage);
+        client.set_read_timeout(Some(SOON)).expect("a timeout");
+        let mut rest = Vec::new();
+        // A reset is an end too: not all was read there.
+        let _ = (&client).read_to_end(&mut rest).map_err(|error| {
+            assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+        });
+    }
+    // The others are served as before.
+    let reply = call(&supervisor.socket, &mut supervisor.inbox, Request::Drain);
+    assert_eq!(reply, Reply::Done);
+    send(&supervisor.socket, None, Request::Bye);
+    assert!(supervisor.has_ended());
+    assert!(!run.exists());
+}
+
+#[test]
+fn a_stop_replies_to_its_caller_and_reports_to_the_others() {
+    let place = tempfile::tempdir().expect("a directory");
+    let run = place.path().join("run");
+    std::fs::create_dir(&run).expect("room");
+    let door = run.join("door");
+    let mut supervisor = Supervisor::start();
+    supervisor.share(&door);
+    let client = UnixStream::connect(&door).expect("it listens");
+    let mut inbox = Inbox::default();
+    let named = next(&client, &mut inbox);
+    assert_eq!(named, Some(Message::Event(Event::Named("test".to_owned()))));
+    let plan = StopPlan::ABRUPT;
+    let release = None;
+    let stop = Request::Stop { plan, release };
+    let reply = call(&supervisor.socket, &mut supervisor.inbox, stop);
+    assert!(matches!(reply, Reply::Gone(gone) if gone.survivors.is_empty()));
+    for event in [Event::Ending, Event::Empty] {
+        assert_eq!(next(&client, &mut inbox), Some(Message::Event(event)));
+    }
+    send(&supervisor.socket, None, Request::Bye);
+    assert!(supervisor.has_ended());
+}

@@ -1,0 +1,75 @@
+//! The services that tests start: `programs NAME WORD...`, a file for each behaviour.
+//!
+//! One program is linked once; the name of a behaviour is its first word. The library that is tested is no
+//! part of it, so a service here is as foreign to a supervisor as any other program. Test processes
+//! are in `test_processes`.
+
+mod binds_unix;
+mod blackhole;
+mod chain;
+mod dies;
+mod exits;
+mod floods;
+mod forks_fast;
+mod holds;
+mod http_service;
+mod ignores_stop;
+mod kills_everyone;
+mod leaves_daemon;
+mod listens_late;
+mod main_thread_ends;
+mod prints;
+mod reopens_output;
+mod shows_environment;
+mod single_threaded;
+mod stops_itself;
+mod writes_pid;
+
+use std::{
+    env::{self, Args},
+    error::Error,
+    io,
+    process::Command,
+};
+
+type Outcome = Result<(), Box<dyn Error>>;
+
+/// A name, and the function that it stands for, which takes the words that are left.
+type Behaviour = (&'static str, fn(&mut Args) -> Outcome);
+
+const BEHAVIOURS: [Behaviour; 19] = [
+    ("binds_unix", binds_unix::run),
+    ("blackhole", blackhole::run),
+    ("chain", chain::run),
+    ("dies", dies::run),
+    ("exits", exits::run),
+    ("floods", floods::run),
+    ("forks_fast", forks_fast::run),
+    ("holds", holds::run),
+    ("http_service", http_service::run),
+    ("ignores_stop", ignores_stop::run),
+    ("kills_everyone", kills_everyone::run),
+    ("leaves_daemon", leaves_daemon::run),
+    ("listens_late", listens_late::run),
+    ("main_thread_ends", main_thread_ends::run),
+    ("prints", prints::run),
+    ("reopens_output", reopens_output::run),
+    ("shows_environment", shows_environment::run),
+    ("stops_itself", stops_itself::run),
+    ("writes_pid", writes_pid::run),
+];
+
+fn main() -> Outcome {
+    let mut args = env::args();
+    let name = args.nth(1).ok_or("NAME is missing")?;
+    let named = BEHAVIOURS.iter().find(|(own, _)| *own == name);
+    let (_, run) = named.ok_or_else(|| format!("there is no behaviour {name}"))?;
+    run(&mut args)
+}
+
+/// A command that runs this program again, for the behaviour of this name.
+fn again(name: &str) -> io::Result<Command> {
+    let mut command = Command::new(env::current_exe()?);
+    command.arg(name);
+    Ok(command)
+}

@@ -1,0 +1,14 @@
+// Names in braces, and whether they stand for something where no attribute is bound to a name.
+[
+    ("port", true),
+    ("host", true),
+    ("tmpdir", true),
+    ("socket", true),
+    ("pidfile", true),
+    ("addr", false),
+    ("url", false),
+    ("pid", false),
+    ("print", false),
+    ("ports", false),
+    ("db.port", false),
+]

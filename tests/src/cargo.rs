@@ -1,0 +1,37 @@
+//! A cargo that a test runs, of which it reads what is said.
+
+use std::{
+    path::Path,
+    process::{Command, Stdio},
+};
+
+/// A command for cargo in the package of these tests, without words.
+#[must_use]
+pub fn cargo() -> Command {
+    let mut command = Command::new(env!("CARGO"));
+    // What an outer nextest says to its tests is not meant for an inner one.
+    let of_the_outer = std::env::vars_os().map(|(name, _)| name);
+    for name in of_the_outer.filter(|name| name.as_encoded_bytes().starts_with(b"NEXTEST")) {
+        command.env_remove(name);
+    }
+    command
+        // For a run within the run too.
+        .env("CARGO_TERM_COLOR", "never")
+        .current_dir(package())
+        .stdin(Stdio::null());
+    command
+}
+
+/// The folder of the package of these tests.
+#[must_use]
+pub fn package() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The target folder that this program of a test was built in, so that little is built again.
+#[must_use]
+pub fn target_directory(program: &str) -> &Path {
+    // It lies in TARGET/PROFILE.
+    let target = Path::new(program).ancestors().nth(2);
+    target.expect("an absolute path")
+}

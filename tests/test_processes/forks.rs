@@ -1,0 +1,209 @@
+//! A test process with a fork that uses what is its parent's: `forks DEED PIPE`.
+//!
+//! Its service is `holds 2`, which has `PIPE` open. DEED is `reads` (the fork waits for output until the
+//! service has ended, which the parent does not look at before), `while-starting` (another thread is in a
+//! start when the process forks; the fork then makes every call), `while-looking` (other threads look at
+//! the service all the time while the process forks again and again; each fork looks at it once) or
+//! `has-a-slot` (the fork ends, and with it its copies of what is the thread's). It prints facts, and
+//! returns from `main`.
+
+use std::{
+    env,
+    fs::{File, OpenOptions},
+    io::{self, PipeWriter, Read, Write},
+    os::{fd::AsFd, unix::fs::OpenOptionsExt},
+    panic::{self, AssertUnwindSafe},
+    process,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    thread,
+    time::Duration,
+};
+
+use mirakuru::{Context, Executor, OutputExecutor, Readiness, Signal};
+use nix::{
+    fcntl::OFlag,
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+    sys::{
+        signal::{self, kill},
+        wait::waitpid,
+    },
+    unistd::ForkResult,
+};
+
+use crate::{Args, Outcome, fork, holds};
+
+/// For what takes no time at all.
+const SOON: Duration = Duration::from_secs(15);
+
+pub(crate) fn run(args: &mut Args) -> Outcome {
+    let deed = args.next().ok_or("DEED is missing")?;
+    let pipe = args.next().ok_or("PIPE is missing")?;
+    match deed.as_str() {
+        "reads" => reads(&pipe),
+        "while-starting" => while_starting(&pipe),
+        "while-looking" => while_looking(&pipe),
+        "has-a-slot" => has_a_slot(),
+        _ => Err(format!("unknown deed {deed}").into()),
+    }
+}
+
+fn reads(pipe: &str) -> Outcome {
+    let service = OutputExecutor::new(holds(pipe, "2"), "holding").timeout(SOON);
+    service.start()?;
+    let (mut from_fork, mut to_parent) = io::pipe()?;
+    let ForkResult::Parent { child } = fork()? else {
+        let pipe = OpenOptions::new()
+            .read(true)
+            .custom_flags(OFlag::O_NONBLOCK.bits())
+            .open(pipe)?;
+        to_parent.write_all(b"reading")?;
+        drop(to_parent);
+        while !is_free(&pipe)? {
+            // At the end of the service at the latest it has been told of nothing more.
+            drop(service.output().wait_for("never"));
+        }
+        drop(service.output().wait_for("never"));
+        process::exit(0);
+    };
+    drop(to_parent);
+    from_fork.read_to_end(&mut Vec::new())?;
+    service.signal(Signal::KILL)?;
+    println!("{:?}", waitpid(child, None)?.pid() == Some(child));
+    service.wait_for(|| service.exit_code().is_some())?;
+    println!("exit code {:?}", service.exit_code());
+    println!("running {}", service.running());
+    let stopped = service.stop().map(drop);
+    println!("stop {:?}", stopped.map_err(|error| error.kind()));
+    Ok(())
+}
+
+/// Whether no process holds this pipe any more. It was opened while one did; what is in it stays there.
+fn is_free(pipe: &File) -> nix::Result<bool> {
+    let mut fds = [PollFd::new(pipe.as_fd(), PollFlags::empty())];
+    poll(&mut fds, PollTimeout::ZERO)?;
+    let events = fds[0].revents();
+    Ok(events.is_some_and(|events| events.contains(PollFlags::POLLHUP)))
+}
+
+fn while_starting(pipe: &str) -> Outcome {
+    let (asked, is_asked) = mpsc::channel();
+    let (let_go, go_on) = mpsc::channel::<()>();
+    let go_on = Mutex::new(go_on);
+    let service = Executor::when(holds(pipe, "2"), move |_: &Context| {
+        let _ = asked.send(());
+        // Until the other end is dropped.
+        go_on.lock().is_ok_and(|go_on| go_on.recv().is_err())
+    });
+    let service = Arc::new(service.env("SCRATCH", "{tmpdir}"));
+    let starting = thread::spawn({
+        let service = Arc::clone(&service);
+        move || service.start().map(drop)
+    });
+    is_asked.recv()?;
+
+    let told = told_by_a_fork(|told| calls(&service, told))?;
+    print!("{told}");
+
+    drop(let_go);
+    starting.join().map_err(|_| "the start panicked")??;
+    println!("running {}", service.running());
+    Ok(())
+}
+
+fn while_looking(pipe: &str) -> Outcome {
+    // Each is a race; `FORKS` gives it more.
+    let forks = env::var("FORKS").map_or(Ok(600), |forks| forks.parse::<u32>())?;
+    let service = OutputExecutor::new(holds(pipe, "2"), "(?<word>hold)ing").started()?;
+    let look = |_| {
+        let _ = (service.captured("word"), service.command(), service.pid());
+        let _ = (service.running(), service.port(), service.output().text());
+    };
+    // Those that hold their locks for most of the time.
+    let lookers: [&(dyn Fn() + Sync); 3] = [
+        &|| drop(service.command()),
+        &|| drop(service.captured("word")),
+        &|| drop(service.captured("word")),
+    ];
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for looker in lookers {
+            let done = &done;
+            scope.spawn(move || {
+                while !done.load(Ordering::Relaxed) {
+                    looker();
+                }
+            });
+        }
+        let told = (0..forks).try_for_each(|_| match told_by_a_fork(look) {
+            Ok(told) if told.is_empty() => Ok(()),
+            Ok(told) => Err(told.into()),
+            Err(error) => Err(error),
+        });
+        done.store(true, Ordering::Relaxed);
+        told
+    })?;
+    println!("running {}", service.running());
+    Ok(())
+}
+
+/// What a fork says that does this; it is no fork any more then.
+fn told_by_a_fork(deed: impl FnOnce(PipeWriter)) -> Outcome<String> {
+    let (mut from_fork, to_parent) = io::pipe()?;
+    let ForkResult::Parent { child } = fork()? else {
+        deed(to_parent);
+        process::exit(0);
+    };
+    drop(to_parent);
+    // The end of the file shows that it has done it all.
+    let mut told = Vec::new();
+    loop {
+        let mut fds = [PollFd::new(from_fork.as_fd(), PollFlags::POLLIN)];
+        if poll(&mut fds, PollTimeout::try_from(SOON)?)? == 0 {
+            told.extend_from_slice(b"the fork hangs\n");
+            kill(child, signal::Signal::SIGKILL)?;
+        }
+        let mut bytes = [0; 100];
+        match from_fork.read(&mut bytes)? {
+            0 => break,
+            len => told.extend_from_slice(&bytes[..len]),
+        }
+    }
+    if waitpid(child, None)?.pid() != Some(child) {
+        return Err("somebody else was reaped".into());
+    }
+    Ok(String::from_utf8(told)?)
+}
+
+fn has_a_slot() -> Outcome {
+    let own = mirakuru::slot();
+    let ForkResult::Parent { child } = fork()? else {
+        // As a test's process ends: what is the thread's is dropped.
+        process::exit(0);
+    };
+    waitpid(child, None)?;
+    let another = thread::spawn(mirakuru::slot).join();
+    println!("another slot {}", another.is_ok_and(|slot| slot != own));
+    Ok(())
+}
+
+/// Tells of each call whether it panicked.
+fn calls<R: Readiness>(service: &Executor<R>, mut told: PipeWriter) {
+    panic::set_hook(Box::new(|_| {}));
+    let mut tell = |name: &str, call: &dyn Fn()| {
+        let panicked = panic::catch_unwind(AssertUnwindSafe(call)).is_err();
+        drop(writeln!(told, "{name} {panicked}"));
+    };
+    tell("running", &|| assert!(!service.running()));
+    tell("start", &|| drop(service.start().map(drop)));
+    tell("stop", &|| drop(service.stop().map(drop)));
+    tell("restart", &|| drop(service.restart().map(drop)));
+    tell("stopped", &|| drop(service.stopped()));
+    tell("output", &|| drop(service.output().wait_for("never")));
+    tell("tmpdir", &|| drop(service.tmpdir()));
+    tell("socket", &|| drop(service.socket()));
+    tell("filename", &|| drop(service.filename()));
+}
