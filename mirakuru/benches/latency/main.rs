@@ -109,8 +109,8 @@ fn measure_all(table: &mut Table, rounds: &Rounds) -> Outcome<()> {
     let ballast = vec![1_u8; 1 << 30];
     let large = measure::first_instruction(Kind::Silent, rounds.spawn)?;
     drop(std::hint::black_box(ballast));
-    let name = "the same with 1 GB resident";
-    table.pair(name, "", &large, Bound::OverTheLoop(1.6));
+    let bound = Bound::OverTheLoop(1.6);
+    table.pair("the same with 1 GB resident", "", &large, bound);
 
     let takes = Duration::from_secs(2);
     let waits = measure::processor_time(takes, rounds.waits)?;

@@ -76,7 +76,7 @@ fn open_stream(
         Lead::Captured => {
             let (reader, writer) = sys::output_pipe()
                 .map_err(|error| Failure::at("make a pipe for its output", &error))?;
-            Ok((writer.into(), Some(Drain::new(reader, given()?))))
+            Ok((writer, Some(Drain::new(reader, given()?))))
         }
     }
 }

@@ -4,8 +4,6 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
-use nix::unistd::Pid;
-
 use super::launch::launch;
 use super::serve::{Owner, Server, Stopper};
 use super::service::Service;
@@ -136,7 +134,7 @@ impl Server {
 
     /// From now on the runner's life counts, not that of the test that came first.
     fn share(&mut self, runner: u32, started: u64, socket: &Path) -> io::Result<()> {
-        let pid = Pid::from_raw(runner.try_into().map_err(io::Error::other)?);
+        let pid = sys::process_of(runner).ok_or(io::ErrorKind::InvalidInput)?;
         let runner = ProcessFd::open(pid)?;
         // Looked at after it was opened: the pid may have been given to another in between.
         if sys::started_at(pid) != Some(started) {

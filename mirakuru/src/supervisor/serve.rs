@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use nix::poll::{PollFd, PollFlags};
-use nix::unistd::{Pid, getppid};
 
 use super::clients::Clients;
 use super::service::Service;
@@ -14,7 +13,7 @@ use super::stopping::Stopping;
 use super::watches::{PathWatch, answer_output_watches};
 use crate::port::Lease;
 use crate::protocol::{Event, GRACE, Gone, Reply, StopPlan};
-use crate::sys::{self, ProcessFd, Wakeups};
+use crate::sys::{self, Pid, ProcessFd, Wakeups};
 use crate::tmpdir;
 
 /// What a supervisor is given at its start.
@@ -166,7 +165,7 @@ impl Server {
         let _ = sys::poll_for(&mut fds, Some(next.unwrap_or(longest).min(longest)));
         let owner_woke = owner.is_some() && fds[0].any() == Some(true);
         Woken {
-            owner: owner_woke || self.owner.pid.is_some_and(|owner| getppid() != owner),
+            owner: owner_woke || self.owner.pid.is_some_and(|owner| sys::parent() != owner),
         }
     }
 

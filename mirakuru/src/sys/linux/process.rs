@@ -19,7 +19,7 @@ use nix::sys::socket::{
 };
 use nix::sys::stat::Mode;
 use nix::sys::time::TimeSpec;
-use nix::unistd::{Gid, Pid, write};
+use nix::unistd::{Gid, Pid, pipe2, write};
 
 /// A closed peer is an error, never `SIGPIPE`.
 pub(crate) const SEND_FLAGS: MsgFlags = MsgFlags::MSG_NOSIGNAL;
@@ -40,6 +40,11 @@ pub(crate) const LONGEST_SOCKET_PATH: usize = 107;
 pub(crate) fn unix_socket_that_never_waits() -> nix::Result<OwnedFd> {
     let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
     socket(AddressFamily::Unix, SockType::Stream, flags, None)
+}
+
+/// A pipe, both ends close-on-exec from the first moment: its reading end, then its writing end.
+pub(crate) fn pipe() -> nix::Result<(OwnedFd, OwnedFd)> {
+    pipe2(OFlag::O_CLOEXEC)
 }
 
 /// The ports that the kernel gives to outgoing connections; see `ip(7)`. Its default where it does

@@ -3,11 +3,11 @@
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::ops::{Deref, DerefMut};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use nix::fcntl::{FcntlArg, FdFlag, Flock, FlockArg, OFlag, fcntl};
+use nix::fcntl::{FcntlArg, Flock, FlockArg, OFlag, fcntl};
 use nix::libc;
 use nix::sys::stat::{Mode, fchmod};
 
@@ -95,19 +95,9 @@ fn whole_file() -> libc::flock {
 
 /// Makes a pipe whose reading end never waits, and which the service may open again by name
 /// (`/dev/stderr`), whatever user it runs as.
-pub(crate) fn output_pipe() -> io::Result<(File, File)> {
-    let (reader, writer) = pipe()?;
+pub(crate) fn output_pipe() -> io::Result<(File, OwnedFd)> {
+    let (reader, writer) = crate::sys::pipe()?;
     fcntl(&reader, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
     let _ = fchmod(&writer, Mode::from_bits_truncate(0o666));
-    Ok((reader, writer))
-}
-
-/// Makes a pipe that no other program inherits. The supervisor has one thread, so no fork comes between
-/// the two steps.
-pub(crate) fn pipe() -> io::Result<(File, File)> {
-    let (reader, writer) = nix::unistd::pipe()?;
-    for end in [&reader, &writer] {
-        fcntl(end, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
-    }
-    Ok((reader.into(), writer.into()))
+    Ok((reader.into(), writer))
 }

@@ -52,6 +52,15 @@ pub(crate) fn unix_socket_that_never_waits() -> nix::Result<OwnedFd> {
     Ok(socket)
 }
 
+/// A pipe, both ends close-on-exec: its reading end, then its writing end.
+pub(crate) fn pipe() -> nix::Result<(OwnedFd, OwnedFd)> {
+    let (reader, writer) = nix::unistd::pipe()?;
+    for end in [&reader, &writer] {
+        fcntl(end, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
+    }
+    Ok((reader, writer))
+}
+
 /// The ports that are given to outgoing connections: the range that IANA keeps for that (RFC 6335).
 pub(crate) fn ephemeral_ports() -> std::ops::RangeInclusive<u16> {
     49_152..=u16::MAX

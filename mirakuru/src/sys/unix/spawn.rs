@@ -2,13 +2,13 @@
 #![expect(unsafe_code, reason = "nix leaves fork unsafe")]
 
 use std::borrow::Cow;
-use std::io::{self, Read, Write};
+use std::fs::File;
+use std::io::{Read, Write};
 
 use nix::errno::Errno;
 use nix::sys::wait::waitpid;
 use nix::unistd::ForkResult;
 
-use crate::sys::posix::pipe;
 use crate::sys::posix::service::become_service;
 use crate::sys::posix::spawn::{Spawn, Stuck};
 use crate::sys::{self, Pid};
@@ -19,9 +19,8 @@ use crate::sys::{self, Pid};
 ///
 /// The step that failed. The process was reaped.
 pub(crate) fn spawn(spawn: &Spawn<'_>) -> Result<Pid, Stuck> {
-    let errno_of = |error: &io::Error| error.raw_os_error().map_or(Errno::EINVAL, Errno::from_raw);
-    let no_pipe = |error: io::Error| Stuck::at("make a pipe", errno_of(&error));
-    let (mut report, mut reporter) = pipe().map_err(no_pipe)?;
+    let (report, reporter) = sys::pipe().map_err(|errno| Stuck::at("make a pipe", errno))?;
+    let (mut report, mut reporter) = (File::from(report), File::from(reporter));
     let supervisor = Pid::this();
     let forked = spawn.with_its_environment(|| {
         let child = fork_single_threaded()?;
