@@ -203,14 +203,16 @@ impl Wire for PathBuf {
     }
 }
 
+/// In nanoseconds. A longer time than these can count, 584 years, arrives as that: the sum of `Duration::MAX` and
+/// a point in time would overflow.
 impl Wire for Duration {
     fn encode(&self, to: &mut Vec<u8>) {
-        (self.as_secs(), self.subsec_nanos()).encode(to);
+        let nanos = u64::try_from(self.as_nanos()).unwrap_or(u64::MAX);
+        nanos.encode(to);
     }
 
     fn decode(from: &mut &[u8]) -> Option<Self> {
-        let (secs, nanos) = Wire::decode(from)?;
-        (nanos < 1_000_000_000).then(|| Self::new(secs, nanos))
+        u64::decode(from).map(Self::from_nanos)
     }
 }
 

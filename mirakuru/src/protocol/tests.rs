@@ -58,7 +58,7 @@ fn launch(cwd: Directory) -> Launch {
         streams: [Lead::Null, Lead::Given, Lead::Captured],
         farewell: plan(),
         keep: true,
-        busy: Duration::MAX,
+        busy: Duration::from_nanos(u64::MAX),
         pid_file: Some("/pid".into()),
         row: Some(Row {
             file: "/row".into(),
@@ -217,6 +217,12 @@ fn messages_come_back_as_they_were() {
         let calls: Vec<_> = requests().into_iter().map(call).collect();
         assert_round_trip(&calls);
     }
+}
+
+#[test]
+fn a_time_without_end_can_be_added_to_the_clock() {
+    let time = Duration::from_bytes(&Duration::MAX.to_bytes()).expect("a time");
+    assert!(std::time::Instant::now().checked_add(time).is_some());
 }
 
 #[test]
