@@ -13,6 +13,7 @@ use crate::events::Step;
 use crate::locks;
 use crate::port::{self, OnConflict, PortClaim, Ticket};
 use crate::readiness::Context;
+use crate::readiness::probe::{Probe, Question};
 use crate::run;
 use crate::wait::{self, Deadline};
 
@@ -117,21 +118,32 @@ impl Core {
 
     /// Returns whether the service that a start reused is still there.
     pub(super) fn still_answers(&self) -> bool {
-        let deadline = Deadline::after(self.config.start_bound());
-        match self.wanted_port() {
-            Wanted::Fixed(port) if self.is_reused() => {
-                self.would_be_reused(port, deadline).unwrap_or(false)
-            }
-            _ => false,
+        let Wanted::Fixed(port) = self.wanted_port() else {
+            return false;
+        };
+        if !self.is_reused() {
+            return false;
         }
+        let deadline = Deadline::after(self.config.start_bound());
+        let Ok(context) = self.context_of_reuse(port, deadline) else {
+            return false;
+        };
+        let answer = Probe::new(&self.check, &context)
+            .map(|probe| probe.ask(Question::BeforeStart, &context, deadline, &|| false));
+        answer.is_ok_and(|answer| answer.is_some_and(|answer| answer.is_ok()))
     }
 
     fn would_be_reused(&self, port: u16, deadline: Deadline) -> Result<bool> {
-        let place = self.place(None, port);
-        let place = place.map_err(|mistake| self.invalid(mistake))?;
-        let context = Context::new(self.start_before_spawn(place, None, deadline));
+        let context = self.context_of_reuse(port, deadline);
+        let context = context.map_err(|mistake| self.invalid(mistake))?;
         let probe = self.probe(&context)?;
         self.answers_already(&probe, &context, deadline)
+    }
+
+    /// What the check sees of a service that this executor did not start.
+    fn context_of_reuse(&self, port: u16, deadline: Deadline) -> Result<Context, String> {
+        let place = self.place(None, port)?;
+        Ok(Context::new(self.start_before_spawn(place, None, deadline)))
     }
 
     pub(super) fn locks(&self) -> Result<PathBuf> {
