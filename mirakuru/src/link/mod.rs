@@ -5,7 +5,7 @@ mod attach;
 mod call;
 mod end;
 mod exit;
-#[cfg(test)]
+#[cfg(all(test, mirakuru_loom))]
 mod interleavings;
 mod open;
 mod reader;

@@ -25,10 +25,9 @@ fn one_of(candidates: &[u16], directory: &Path, holder: &str) -> io::Result<Leas
         let index = random.hash_one(attempt) % candidates.len() as u64;
         let port = candidates[usize::try_from(index).unwrap_or_default()];
         // Leased first, so that two who pick at once do not see each other's bind.
-        if let Taken::Here(lease) = Lease::take(directory, port, holder)?
-            && sys::is_free(port)
-        {
-            return Ok(lease);
+        match Lease::take(directory, port, holder)? {
+            Taken::Here(lease) if sys::is_free(port) => return Ok(lease),
+            _ => {}
         }
     }
     Err(io::Error::new(

@@ -15,8 +15,6 @@ const LOOK: Duration = Duration::from_millis(5);
 const SETTLE: Duration = Duration::from_millis(50);
 /// How often what was killed is looked for again; short, as it may fork faster than it dies.
 const CHASE: Duration = Duration::from_micros(500);
-/// A longer patience could overflow the clock.
-const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// A stop that is under way.
 pub(super) struct Stopping {
@@ -43,8 +41,7 @@ enum Phase {
 
 impl Stopping {
     /// Sends the first signal.
-    pub(super) fn begin(mut plan: StopPlan, tree: &impl Stoppable, now: Instant) -> Self {
-        plan.patience = plan.patience.min(FOREVER);
+    pub(super) fn begin(plan: StopPlan, tree: &impl Stoppable, now: Instant) -> Self {
         let main_is_service = tree.main_is_alive() && !plan.whole_tree;
         let mut stopping = Self {
             plan,
