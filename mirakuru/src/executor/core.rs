@@ -165,6 +165,7 @@ impl Core {
         match link.directory(deadline) {
             Some(Ok(directory)) => Ok(directory),
             Some(Err(failure)) => Err(self.no_directory(&failure)),
+            None if !link.look(|state| state.lost) => Err(self.not_spawned_in_time(deadline)),
             None => Err(self.lost(link.swept())),
         }
     }

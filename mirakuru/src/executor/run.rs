@@ -32,6 +32,11 @@ pub(super) struct Run {
 pub(crate) type ServiceId = (String, u64);
 
 impl Run {
+    /// Returns whether this is the same service. Each supervisor counts its services from 1.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        self.number == other.number && self.link.name() == other.link.name()
+    }
+
     pub(super) fn emit(&self, step: &Step<'_>) {
         events::tell(step, &self.title, || {
             self.context.command().as_ref().to_owned()
@@ -67,7 +72,7 @@ impl Run {
                 if gone.forced {
                     self.emit(&Step::Killed { pid });
                 }
-                let exit_code = self.link.look(|state| state.exit);
+                let exit_code = self.link.look(|state| state.exit_of(self.number));
                 self.emit(&Step::Gone {
                     pid,
                     exit_code,

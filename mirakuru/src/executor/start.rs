@@ -87,6 +87,7 @@ impl Core {
         let mut deadline = Deadline::after(self.config.start_bound());
         let started = self.start_by(&mut deadline);
         if let Err(error) = &started {
+            self.give_port_back();
             self.emit(&Step::Failed {
                 error,
                 elapsed: deadline.elapsed(),
@@ -117,7 +118,6 @@ impl Core {
                 || !self.should_retry_with_new_port(&error)
             {
                 self.state(|state| state.failures += 1);
-                self.give_port_back();
                 return Err(error);
             }
             retries += 1;
@@ -152,7 +152,11 @@ impl Core {
                 failed.sweep(&run);
                 Err(self.wait_failed(&run, *failed))
             }
-            Err(panic) => resume_unwind(panic),
+            Err(panic) => {
+                self.state(|state| state.failures += 1);
+                self.give_port_back();
+                resume_unwind(panic)
+            }
         }
     }
 
@@ -187,11 +191,11 @@ impl Core {
 
     /// Emits a warning if a service that no test stopped has ended.
     pub(super) fn emit_death(&self) {
-        let stands = |state: &State| (state.exit, state.ending);
         let Some(run) = self.up().filter(|_| !self.is_up()) else {
             return;
         };
-        if let (exit_code, false) = run.link.look(stands) {
+        let exit = |state: &State| (state.exit_of(run.number), state.ending);
+        if let (exit_code, false) = run.link.look(exit) {
             run.emit(&Step::Died { exit_code });
         }
     }
@@ -204,7 +208,12 @@ impl Core {
             Some(code) => code == 0 && !state.empty && !state.lost && !state.ending,
         };
         let ready = self.up().filter(|run| run.ready);
-        ready.is_some_and(|run| run.link.look(lives)) || self.still_answers()
+        // Another process may start the next service between the two looks.
+        let is_latest = |run: &Run, state: &State| state.current() == run.number;
+        ready.is_some_and(|run| {
+            run.link
+                .look(|state| is_latest(&run, state) && lives(state))
+        }) || self.still_answers()
     }
 
     /// Ends the processes that a service left when it ended by itself.

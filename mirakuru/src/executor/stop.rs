@@ -141,7 +141,8 @@ impl Core {
             code: expected,
             forced_by: gone.forced.then_some(self.config.kill_signal),
         };
-        match run.link.look(|state| state.exit) {
+        // Another service may have been started since.
+        match run.link.look(|state| state.exit_of(run.number)) {
             Some(code) if !expected.accepts(code) => {
                 run.link.drain();
                 Err(self.finished_with_error(&run, &expected.to_string()))
@@ -175,6 +176,8 @@ impl Core {
             .port_to_release()
             .filter(|_| port == FixedPort::GivenBack);
         let Some(gone) = self.bring_down(&run, plan, release) else {
+            // The lease went with the supervisor.
+            self.note_port_given_back();
             return Err(self.lost(run.link.swept()));
         };
         if !gone.survivors.is_empty() {

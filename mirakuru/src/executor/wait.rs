@@ -105,7 +105,7 @@ impl Core {
     fn kill_overdue(&self, run: &Run) -> Option<Gone> {
         let _turn = self.turn();
         let _run_lock = self.run_lock().ok()?;
-        let run = self.up().filter(|latest| latest.number == run.number)?;
+        let run = self.up().filter(|latest| latest.is(run))?;
         let gone = self.bring_down(&run, run.plan.kill(), None);
         self.give_port_back();
         gone
@@ -215,7 +215,8 @@ impl Wait<'_> {
 
     /// Describes the process as it is before anything is killed.
     fn failed(&mut self, why: Why) -> Box<FailedWait> {
-        let (exit, empty) = self.run.link.look(|state| (state.exit, state.empty));
+        let facts = |state: &State| (state.exit_of(self.run.number), state.empty);
+        let (exit, empty) = self.run.link.look(facts);
         Box::new(FailedWait {
             why,
             awaited: None,

@@ -3,7 +3,6 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -34,7 +33,11 @@ impl Link {
 
     /// Makes a call with the bound on whatever a supervisor does by itself.
     pub(super) fn ask(&self, request: Request) -> Option<Answer> {
-        self.call(request, &[], Deadline::after(SUPERVISOR_BOUND))
+        let answer = self.call(request, &[], Deadline::after(SUPERVISOR_BOUND));
+        if answer.is_none() && !self.look(|state| state.lost) {
+            self.give_up();
+        }
+        answer
     }
 
     /// Sends a request without waiting for its end.
@@ -62,13 +65,15 @@ impl Link {
         let sent = self.send(&Call { number, request }, fds, deadline);
         let answer = sent.map(|()| self.reader.wait(deadline, |state| state.reply(call)));
         self.reader.known(|state| {
-            state.end_call(call);
+            // A reply that another thread took in since the wait gave up is a reply.
+            let late = state.end_call(call);
+            let answer = answer.map(|answer| answer.or(late));
             state.silent |= match &answer {
                 Ok(answer) => answer.is_none(),
                 Err(error) => error.kind() == io::ErrorKind::TimedOut,
             };
-        });
-        answer
+            answer
+        })
     }
 
     fn or_give_up<T>(&self, sent: io::Result<T>) -> io::Result<T> {
@@ -80,7 +85,8 @@ impl Link {
     }
 
     fn send(&self, call: &Call, fds: &[BorrowedFd<'_>], deadline: Deadline) -> io::Result<()> {
-        let _whole_frame = self.sending.lock().unwrap_or_else(PoisonError::into_inner);
+        let whole_frame = self.sending.take(deadline);
+        let _whole_frame = whole_frame.map_err(|_| io::ErrorKind::TimedOut)?;
         frames::send(
             &self.reader.source().stream,
             &call.to_bytes(),

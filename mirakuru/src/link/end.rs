@@ -29,6 +29,9 @@ impl Link {
         release: Option<u16>,
         bound: Duration,
     ) -> Option<Gone> {
+        if self.is_foreign() {
+            return None;
+        }
         self.reader.known(|state| state.ending = true);
         let request = Request::Stop { plan, release };
         let answer = self.call(request, &[], Deadline::after(bound));
@@ -49,15 +52,22 @@ impl Link {
         self.swept();
     }
 
-    /// What a killed supervisor left behind, swept on the first call.
+    /// What a killed supervisor left behind, swept on the first call. One that lives cleans up by itself.
     pub(crate) fn swept(&self) -> &[(u32, String)] {
-        // Of what a run shares, the end of the socket does not mean the end of the supervisor.
-        if self.is_shared() && !self.process().ended_within(Duration::ZERO) {
+        // Of what a run shares, the end of the socket does not mean the end of the supervisor. Any other
+        // supervisor was killed if it is lost. The service gets the kernel's signal when the supervisor's end
+        // is complete.
+        let was_killed =
+            !self.is_shared() && self.reader.try_known(|state| state.lost) != Some(false);
+        let bound = if was_killed {
+            KILL_BOUND
+        } else {
+            Duration::ZERO
+        };
+        if !self.process().ended_within(bound) {
             return &[];
         }
         self.swept.get_or_init(|| {
-            // The service gets the kernel's signal when the supervisor's end is complete.
-            self.process().ended_within(KILL_BOUND);
             self.process().reap();
             let swept = sweep(&self.name);
             // No lock of a thread that an exit has stopped is waited for.

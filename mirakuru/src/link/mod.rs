@@ -20,12 +20,12 @@ use std::io;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 pub(crate) use state::State;
 
-use crate::locks::Owner;
+use crate::locks::{Owner, ThreadLock};
 use crate::protocol::frames::Inbox;
 use crate::protocol::{HANDSHAKE, MARK};
 use crate::sys::{self, ProcessFd};
@@ -52,7 +52,7 @@ pub(crate) struct Link {
     /// The run's, and not this process's to end.
     shared: AtomicBool,
     /// Held for a whole frame.
-    sending: Mutex<()>,
+    sending: ThreadLock,
     /// Milliseconds that the tree may take to stop; read by the exit hook, which takes no lock.
     patience: AtomicU64,
     /// The private directory; known without a lock, for the exit hook.
@@ -102,7 +102,7 @@ impl Link {
             name,
             reader: SharedReader::new(Socket::new(socket, supervisor, inbox)),
             shared: AtomicBool::new(false),
-            sending: Mutex::default(),
+            sending: ThreadLock::new(),
             patience: AtomicU64::new(0),
             directory: OnceLock::new(),
             swept: OnceLock::new(),

@@ -84,9 +84,9 @@ impl State {
         self.replies.get_mut(&number)?.take()
     }
 
-    /// From now on the reply to this call is dropped.
-    pub(super) fn end_call(&mut self, number: u64) {
-        self.replies.remove(&number);
+    /// Drops the reply to this call if it arrives from now on; returns one that is there.
+    pub(super) fn end_call(&mut self, number: u64) -> Option<Answer> {
+        self.replies.remove(&number).flatten()
     }
 
     /// The number of the latest service; 0 where there was none.

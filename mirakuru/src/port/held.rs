@@ -1,12 +1,15 @@
 //! The fixed ports that executors of this process hold, and the thread of each: a thread that waited for
 //! a port of its own, or of a shared fixture, would wait for ever.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 
 use crate::locks::Owner;
 
 struct Entry {
+    /// Another executor may note the same port before the claim on it is dropped.
+    number: u64,
     port: u16,
     thread: ThreadId,
     /// A shared fixture holds it until the process ends.
@@ -24,6 +27,7 @@ fn entries() -> MutexGuard<'static, Vec<Entry>> {
 #[derive(Debug)]
 pub(crate) struct PortClaim {
     pub(crate) port: u16,
+    number: u64,
     /// A forked child's copy gives nothing back: another thread may have held the list's lock at the fork.
     owner: Owner,
 }
@@ -31,7 +35,10 @@ pub(crate) struct PortClaim {
 impl PortClaim {
     /// Notes that an executor of this thread holds the port. A `shared` one is a fixture of the process.
     pub(crate) fn note(port: u16, title: &str, shared: bool) -> Self {
+        static CLAIMS: AtomicU64 = AtomicU64::new(0);
+        let number = CLAIMS.fetch_add(1, Ordering::Relaxed);
         entries().push(Entry {
+            number,
             port,
             thread: thread::current().id(),
             shared,
@@ -39,6 +46,7 @@ impl PortClaim {
         });
         Self {
             port,
+            number,
             owner: Owner::this_process(),
         }
     }
@@ -73,9 +81,6 @@ impl Drop for PortClaim {
         if !self.owner.is_this_process() {
             return;
         }
-        let mut entries = entries();
-        if let Some(index) = entries.iter().position(|entry| entry.port == self.port) {
-            entries.swap_remove(index);
-        }
+        entries().retain(|entry| entry.number != self.number);
     }
 }

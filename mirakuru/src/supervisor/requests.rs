@@ -191,7 +191,8 @@ impl Server {
 
     fn launch(&mut self, client: u64, order: Launch, fds: Vec<OwnedFd>) -> Reply {
         // Two would share a directory, a port and a word of being gone.
-        if !self.service.tree.is_empty() {
+        // A stop that is under way would kill the new one.
+        if self.stopping.is_some() || !self.service.tree.is_empty() {
             let busy = nix::Error::EBUSY.into();
             let refused = Failure::at("start it beside a service that runs", &busy);
             return Reply::Launched(Err(refused));

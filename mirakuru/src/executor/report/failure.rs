@@ -266,7 +266,7 @@ fn with_run(mut scene: Scene, run: &Run) -> Scene {
     scene.err_output = tail(&run.context.err_output());
     let (exit, lost) = run
         .link
-        .look(|state| (state.exit, state.output_lost.clone()));
+        .look(|state| (state.exit_of(run.number), state.output_lost.clone()));
     scene.exit_code = exit;
     if let Some(failure) = lost {
         scene.notes.push(format!("output is missing: {failure}"));

@@ -20,7 +20,8 @@ use crate::sys::Pid;
 use crate::sys::posix::service::become_service;
 use crate::sys::posix::spawn::{Spawn, Stuck};
 
-/// The pages that nothing touches cost nothing.
+/// The pages that nothing touches cost nothing. `execvp` copies the words of a script without `#!` to the stack,
+/// so those come on top.
 const STACK: usize = 256 * 1024;
 
 /// Starts the process; returns once it runs its program, or has failed.
@@ -29,7 +30,8 @@ const STACK: usize = 256 * 1024;
 ///
 /// The step that failed. The process was reaped.
 pub(crate) fn spawn(spawn: &Spawn<'_>) -> Result<Pid, Stuck> {
-    let mut stack = vec![0_u8; STACK];
+    let words = (spawn.words.len() + 2) * size_of::<usize>();
+    let mut stack = vec![0_u8; STACK + words];
     let mut failure = None;
     let supervisor = Pid::this();
     let child = Box::new(|| {

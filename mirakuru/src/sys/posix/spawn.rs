@@ -21,7 +21,7 @@ use crate::limits::Resource;
 
 /// Describes the process that becomes the service.
 pub(crate) struct Spawn<'a> {
-    pub(super) words: Strings,
+    pub(in crate::sys) words: Strings,
     environment: Strings,
     pub(super) streams: [OwnedFd; 3],
     directory: Option<(CString, Rights)>,
@@ -141,10 +141,10 @@ fn above_standard(stream: OwnedFd) -> io::Result<OwnedFd> {
 }
 
 /// Texts as C passes them: a list of pointers with a null pointer at its end.
-pub(super) struct Strings {
+pub(in crate::sys) struct Strings {
     pointers: Vec<*const c_char>,
     /// What they point at.
-    _texts: Vec<CString>,
+    texts: Vec<CString>,
 }
 
 impl Strings {
@@ -155,8 +155,12 @@ impl Strings {
         let pointers = texts.iter().map(|text| text.as_ptr());
         Ok(Self {
             pointers: pointers.chain([std::ptr::null()]).collect(),
-            _texts: texts,
+            texts,
         })
+    }
+
+    pub(in crate::sys) fn len(&self) -> usize {
+        self.texts.len()
     }
 
     /// The first of them.
