@@ -14,7 +14,8 @@ use crate::sys;
 #[derive(Debug)]
 pub(crate) struct Lease {
     pub(crate) port: u16,
-    path: PathBuf,
+    /// Until the lease is given back.
+    path: Option<PathBuf>,
     /// Open for the lock alone. A process must open the file of a port it holds never again: closing
     /// that would give the lock back.
     file: File,
@@ -50,6 +51,7 @@ impl Lease {
             // a lock on nothing.
             if is_at(&file, &path) {
                 // A lease first: where there is no room to say whose it is, its drop removes the file.
+                let path = Some(path);
                 let mut lease = Self { port, path, file };
                 lease.file.set_len(0)?;
                 lease.file.write_all(holder.as_bytes())?;
@@ -59,13 +61,22 @@ impl Lease {
     }
 }
 
-impl Drop for Lease {
-    fn drop(&mut self) {
-        // Ahead of the lock's end, so that nobody can lock what is then removed.
-        let _ = fs::remove_file(&self.path);
-        if let Some(directory) = self.path.parent() {
+impl Lease {
+    /// Removes the file: from now on another process gets the port. The drop only closes the removed file,
+    /// which can take the file system longer than all else of a stop.
+    pub(crate) fn give_back(&mut self) {
+        let Some(path) = self.path.take() else { return };
+        // Before the lock ends, so that no other process locks a file that is then removed.
+        let _ = fs::remove_file(&path);
+        if let Some(directory) = path.parent() {
             let _ = fs::remove_dir(directory);
         }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.give_back();
     }
 }
 

@@ -87,7 +87,7 @@ impl Server {
                 port,
                 holder,
             } => reply = Reply::Leased(self.lease(&directory, port, &holder)),
-            Request::Release(port) => self.release(port),
+            Request::Release(port) => drop(self.release(port)),
             Request::Launch(order) => reply = self.launch(client, *order, fds),
             Request::Signal(signal) => self.service.tree.signal_service(signal),
             Request::Stop { plan, release } => {
@@ -177,8 +177,12 @@ impl Server {
         }
     }
 
-    pub(super) fn release(&mut self, port: u16) {
-        self.leases.retain(|lease| lease.port != port);
+    /// Gives the lease on this port back. Dropping the returned one closes its file.
+    pub(super) fn release(&mut self, port: u16) -> Option<Lease> {
+        let index = self.leases.iter().position(|lease| lease.port == port)?;
+        let mut lease = self.leases.swap_remove(index);
+        lease.give_back();
+        Some(lease)
     }
 
     fn make_directory(&mut self, parent: &Path) -> Reply {

@@ -239,6 +239,7 @@ impl Server {
     /// Replies to the clients that asked for the stop, after their ports are free, and reports it to the others.
     fn report_stop(&mut self, gone: &Gone) {
         let stoppers = std::mem::take(&mut self.stoppers);
+        let mut given_back = Vec::new();
         if gone.survivors.is_empty() {
             self.service.description.empty = true;
             let is_stopper = |id: &u64| stoppers.iter().any(|stopper| stopper.client == *id);
@@ -246,7 +247,7 @@ impl Server {
                 self.clients.tell(id, Event::Empty, &[]);
             }
             for port in stoppers.iter().filter_map(|stopper| stopper.release) {
-                self.release(port);
+                given_back.extend(self.release(port));
             }
         }
         for Stopper { client, number, .. } in stoppers {
@@ -255,5 +256,7 @@ impl Server {
                 self.clients.reply(client, number, reply, &[]);
             }
         }
+        // Closed after the replies.
+        drop(given_back);
     }
 }
