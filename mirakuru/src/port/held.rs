@@ -84,3 +84,19 @@ impl Drop for PortClaim {
         entries().retain(|entry| entry.number != self.number);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dropped_claim_removes_its_own_entry() {
+        let former = PortClaim::note(1, "the former", false);
+        let latter = PortClaim::note(1, "the latter", false);
+        drop(former);
+        let holder = PortClaim::in_the_way(1).expect("it is held");
+        assert!(holder.contains("the latter"), "{holder}");
+        drop(latter);
+        assert_eq!(PortClaim::in_the_way(1), None);
+    }
+}

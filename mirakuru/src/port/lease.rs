@@ -102,3 +102,26 @@ pub(crate) fn leased(directory: &Path, supervisors: &[u32]) -> Vec<u16> {
         .filter(|port| holder(directory, *port).is_some_and(|pid| supervisors.contains(&pid)))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lease_that_was_given_back_leaves_the_next_one_alone() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let locks = directory.path().join("locks");
+        let take = || match Lease::take(&locks, 4242, "a test") {
+            Ok(Taken::Here(lease)) => lease,
+            other => panic!("{other:?}"),
+        };
+        let mut first = take();
+        first.give_back();
+        assert!(!locks.exists(), "it was the last one");
+        let second = take();
+        drop(first);
+        assert!(file_of(&locks, 4242).exists());
+        drop(second);
+        assert!(!locks.exists());
+    }
+}
