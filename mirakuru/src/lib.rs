@@ -30,7 +30,7 @@
 //!
 //! | the program | attribute | by hand |
 //! |---|---|---|
-//! | prints a line when it is ready | `output`, `banner` | [`OutputExecutor`] |
+//! | prints a line once it can answer | `output`, `banner` | [`OutputExecutor`] |
 //! | answers HTTP requests | `http`, `url` | [`HttpExecutor`] |
 //! | listens on a TCP port | `tcp` | [`TcpExecutor`] |
 //! | listens on a Unix socket | `unix`, `socket` | [`UnixSocketExecutor`] |
