@@ -46,7 +46,7 @@ impl Link {
     pub(super) fn give_up(&self) {
         // What a run shares is not this process's to kill.
         if !self.is_shared() {
-            let _ = self.process().signal(nix::libc::SIGKILL);
+            let _ = self.process().kill();
         }
         self.reader.known(|state| state.lost = true);
         self.swept();
@@ -107,7 +107,7 @@ impl Link {
     pub(crate) fn await_end(&self, deadline: Deadline) {
         let ended = self.process().ended_within(deadline.remaining());
         if !ended {
-            let _ = self.process().signal(nix::libc::SIGKILL);
+            let _ = self.process().kill();
         }
         if !(ended && self.process().reap()) {
             self.swept();

@@ -9,12 +9,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::unistd::Pid;
 
 use super::socket::{Read, await_news, take_in};
 use crate::protocol::frames::Inbox;
 use crate::protocol::{ENTRY, Event, Message, SUPERVISOR};
-use crate::sys::{self, ProcessFd};
+use crate::sys::{self, Pid, ProcessFd};
 use crate::wait::Deadline;
 
 /// How often a supervisor that has not greeted yet is looked at.

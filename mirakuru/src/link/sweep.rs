@@ -4,11 +4,8 @@
 
 use std::time::Duration;
 
-use nix::libc;
-use nix::unistd::Pid;
-
 use crate::protocol::{KILL_BOUND, MARK};
-use crate::sys::{self, ProcessFd};
+use crate::sys::{self, Pid, ProcessFd};
 use crate::wait::Deadline;
 
 const PAUSE: Duration = Duration::from_millis(10);
@@ -30,7 +27,7 @@ pub(super) fn sweep(name: &str) -> Vec<(u32, String)> {
         }
         for pid in found {
             if let Some(command) = kill_marked(pid, &mark) {
-                swept.push((pid.as_raw().unsigned_abs(), command));
+                swept.push((sys::number_of(pid), command));
             }
         }
     }
@@ -40,7 +37,7 @@ pub(super) fn sweep(name: &str) -> Vec<(u32, String)> {
 fn kill_marked(pid: Pid, mark: &str) -> Option<String> {
     let process = ProcessFd::open(pid).ok()?;
     let command = sys::command_line(pid);
-    if !sys::carries(pid, mark) || process.signal(libc::SIGKILL).is_err() {
+    if !sys::carries(pid, mark) || process.kill().is_err() {
         return None;
     }
     process.ended_within(Duration::from_secs(1));

@@ -7,10 +7,10 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use nix::libc;
-
 use super::codec::{Wire, wire};
 use crate::limits::Resource;
+use crate::signal::Signal;
+use crate::sys;
 
 /// The environment variable that marks every process of a tree with its supervisor's name.
 pub(crate) const MARK: &str = "MIRAKURU_UUID";
@@ -283,15 +283,15 @@ pub(crate) struct Failure {
 impl StopPlan {
     /// The end of a tree that nobody owes anything, not even the kill signal that it asked for.
     pub(crate) const ABRUPT: Self = Self {
-        signal: libc::SIGKILL,
+        signal: Signal::KILL.as_raw(),
         whole_tree: true,
-        kill_signal: libc::SIGKILL,
+        kill_signal: Signal::KILL.as_raw(),
         patience: Duration::ZERO,
     };
 
     /// The kill of what this plan would stop.
     pub(crate) const fn kill(self) -> Self {
-        if self.kill_signal == libc::SIGKILL {
+        if self.kill_signal == Signal::KILL.as_raw() {
             return Self::ABRUPT;
         }
         Self {
@@ -313,7 +313,7 @@ impl Failure {
         Self {
             step: step.to_owned(),
             // Never 0, which would read as success.
-            errno: error.raw_os_error().unwrap_or(libc::EINVAL),
+            errno: error.raw_os_error().unwrap_or(sys::INVALID),
         }
     }
 

@@ -7,13 +7,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use nix::unistd::Pid;
-
 use crate::command::{Place, Template};
 use crate::link::{Link, State};
 use crate::locks::lock_unless_lost;
 use crate::output::{Capture, Output};
 use crate::protocol::Stream;
+use crate::sys::{self, Pid};
 use crate::wait::Deadline;
 
 /// What a check is told about the process that it checks. Cheap to clone.
@@ -176,7 +175,7 @@ impl Context {
 
     /// The main process and the supervisor that everything of the tree descends from.
     pub(crate) fn tree(&self) -> Option<(Pid, Pid)> {
-        let pid = |number: u32| number.try_into().ok().map(Pid::from_raw);
+        let pid = sys::process_of;
         let supervisor = self.0.link.as_ref()?.supervisor();
         Some((pid(self.0.pid?)?, pid(supervisor)?))
     }

@@ -10,11 +10,8 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
-use nix::fcntl::{Flock, FlockArg};
-use nix::unistd::Pid;
-
 use crate::protocol::Row;
-use crate::sys;
+use crate::sys::{self, LockedFile};
 use crate::wait::{self, Deadline};
 
 const BEGIN: &str = "[\n";
@@ -49,7 +46,7 @@ impl Life<'_> {
             ..
         } = self.row;
         let command = self.command;
-        let row = Pid::this();
+        let row = std::process::id();
         let ids = format!(r#""pid": {process}, "tid": {row}"#);
         let name = |what: &str, name: &str| {
             let name = quoted(name);
@@ -98,12 +95,11 @@ fn append(path: &std::path::Path, events: &str) -> io::Result<()> {
             .open(path)
     };
     let deadline = Deadline::after(PATIENCE);
-    let mut file = options()?;
     let file = loop {
-        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(file) => break file,
-            Err((_, errno)) if deadline.has_passed() => return Err(errno.into()),
-            Err((given_back, _)) => file = given_back,
+        match LockedFile::try_lock(options()?)? {
+            Some(file) => break file,
+            None if deadline.has_passed() => return Err(io::ErrorKind::WouldBlock.into()),
+            None => {}
         }
         wait::pause(Duration::from_millis(1));
     };

@@ -56,7 +56,11 @@ impl ProcessFd {
         }
     }
 
-    pub(crate) fn signal(&self, signal: i32) -> io::Result<()> {
+    pub(crate) fn kill(&self) -> io::Result<()> {
+        self.signal(libc::SIGKILL)
+    }
+
+    pub(in crate::sys) fn signal(&self, signal: i32) -> io::Result<()> {
         let (fd, no_info) = (self.0.as_raw_fd(), std::ptr::null::<libc::siginfo_t>());
         // SAFETY: a null `siginfo_t` is allowed by `pidfd_send_signal(2)`.
         let result = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, fd, signal, no_info, 0) };

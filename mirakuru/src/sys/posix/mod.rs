@@ -14,3 +14,6 @@ pub(crate) use process::*;
 pub(crate) use signals::reset_signals;
 pub(crate) use spawn::{Rights, Spawn, Stuck};
 pub(crate) use tree::Tree;
+
+/// The number of the error that stands for one without a number.
+pub(crate) const INVALID: i32 = nix::libc::EINVAL;

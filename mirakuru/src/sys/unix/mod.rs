@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
+use nix::libc;
 use nix::poll::{PollFd, PollTimeout};
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, socket};
 use nix::sys::wait::{WaitPidFlag, waitpid};
@@ -256,7 +257,11 @@ impl ProcessFd {
         }
     }
 
-    pub(crate) fn signal(&self, signal: i32) -> io::Result<()> {
+    pub(crate) fn kill(&self) -> io::Result<()> {
+        self.signal(libc::SIGKILL)
+    }
+
+    pub(in crate::sys) fn signal(&self, signal: i32) -> io::Result<()> {
         Ok(super::signals::send_signal(self.0, signal)?)
     }
 
