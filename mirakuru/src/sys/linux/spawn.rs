@@ -30,7 +30,7 @@ const STACK: usize = 256 * 1024;
 ///
 /// The step that failed. The process was reaped.
 pub(crate) fn spawn(spawn: &Spawn<'_>) -> Result<Pid, Stuck> {
-    let words = (spawn.words.len() + 2) * size_of::<usize>();
+    let words = (spawn.words.pointers.len() + 1) * size_of::<usize>();
     let mut stack = vec![0_u8; STACK + words];
     let mut failure = None;
     let supervisor = Pid::this();

@@ -142,9 +142,9 @@ fn above_standard(stream: OwnedFd) -> io::Result<OwnedFd> {
 
 /// Texts as C passes them: a list of pointers with a null pointer at its end.
 pub(in crate::sys) struct Strings {
-    pointers: Vec<*const c_char>,
+    pub(in crate::sys) pointers: Vec<*const c_char>,
     /// What they point at.
-    texts: Vec<CString>,
+    _texts: Vec<CString>,
 }
 
 impl Strings {
@@ -155,12 +155,8 @@ impl Strings {
         let pointers = texts.iter().map(|text| text.as_ptr());
         Ok(Self {
             pointers: pointers.chain([std::ptr::null()]).collect(),
-            texts,
+            _texts: texts,
         })
-    }
-
-    pub(in crate::sys) fn len(&self) -> usize {
-        self.texts.len()
     }
 
     /// The first of them.
