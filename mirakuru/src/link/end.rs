@@ -55,19 +55,20 @@ impl Link {
     /// What a killed supervisor left behind, swept on the first call. One that lives cleans up by itself.
     pub(crate) fn swept(&self) -> &[(u32, String)] {
         // Of what a run shares, the end of the socket does not mean the end of the supervisor. Any other
-        // supervisor was killed if it is lost. The service gets the kernel's signal when the supervisor's end
-        // is complete.
-        let was_killed =
-            !self.is_shared() && self.reader.try_known(|state| state.lost) != Some(false);
-        let bound = if was_killed {
-            KILL_BOUND
-        } else {
-            Duration::ZERO
-        };
-        if !self.process().ended_within(bound) {
+        // supervisor was killed if it is lost.
+        let is_lost = || self.reader.try_known(|state| state.lost) != Some(false);
+        let was_killed = !self.is_shared() && is_lost();
+        if !was_killed && !self.process().ended_within(Duration::ZERO) {
             return &[];
         }
+        self.sweep_once()
+    }
+
+    /// Sweeps what a supervisor left that was killed.
+    fn sweep_once(&self) -> &[(u32, String)] {
         self.swept.get_or_init(|| {
+            // The service gets the kernel's signal when the supervisor's end is complete.
+            self.process().ended_within(KILL_BOUND);
             self.process().reap();
             let swept = sweep(&self.name);
             // No lock of a thread that an exit has stopped is waited for.
@@ -110,7 +111,7 @@ impl Link {
             let _ = self.process().kill();
         }
         if !(ended && self.process().reap()) {
-            self.swept();
+            self.sweep_once();
         }
     }
 
