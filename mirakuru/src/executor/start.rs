@@ -209,11 +209,11 @@ impl Core {
         };
         let ready = self.up().filter(|run| run.ready);
         // Another process may start the next service between the two looks.
-        let is_latest = |run: &Run, state: &State| state.current() == run.number;
-        ready.is_some_and(|run| {
-            run.link
-                .look(|state| is_latest(&run, state) && lives(state))
-        }) || self.still_answers()
+        let is_up = |run: Run| {
+            let still = |state: &State| state.current() == run.number && lives(state);
+            run.link.look(still)
+        };
+        ready.is_some_and(is_up) || self.still_answers()
     }
 
     /// Ends the processes that a service left when it ended by itself.

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -123,14 +123,20 @@ fn what_is_no_request_ends_a_supervisor_cleanly() {
     }
 }
 
-#[test]
-fn what_is_no_request_ends_one_client_of_a_run() {
+/// A supervisor that a run shares, and its socket in the directory of the run, which goes with the first value.
+fn shared() -> (tempfile::TempDir, PathBuf, Supervisor) {
     let place = tempfile::tempdir().expect("a directory");
     let run = place.path().join("run");
     std::fs::create_dir(&run).expect("room");
     let door = run.join("door");
     let mut supervisor = Supervisor::start();
     supervisor.share(&door);
+    (place, door, supervisor)
+}
+
+#[test]
+fn what_is_no_request_ends_one_client_of_a_run() {
+    let (place, door, mut supervisor) = shared();
     for garbage in garbage() {
         let client = UnixStream::connect(&door).expect("it listens");
         write(&client, &garbage);
@@ -146,17 +152,12 @@ fn what_is_no_request_ends_one_client_of_a_run() {
     assert_eq!(reply, Reply::Done);
     send(&supervisor.socket, None, Request::Bye);
     assert!(supervisor.has_ended());
-    assert!(!run.exists());
+    assert!(!place.path().join("run").exists());
 }
 
 #[test]
 fn a_stop_replies_to_its_caller_and_reports_to_the_others() {
-    let place = tempfile::tempdir().expect("a directory");
-    let run = place.path().join("run");
-    std::fs::create_dir(&run).expect("room");
-    let door = run.join("door");
-    let mut supervisor = Supervisor::start();
-    supervisor.share(&door);
+    let (_place, door, mut supervisor) = shared();
     let client = UnixStream::connect(&door).expect("it listens");
     let mut inbox = Inbox::default();
     let named = next(&client, &mut inbox);
