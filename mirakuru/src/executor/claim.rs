@@ -64,7 +64,7 @@ impl Core {
     }
 
     fn claim_or_fail(&self, port: u16, deadline: Deadline) -> Result<Claim> {
-        match self.take_fixed(port, false, deadline)? {
+        match self.take_fixed(port, false)? {
             None => Ok(Claim::Ours(deadline)),
             Some(holder) => Err(self.held_elsewhere(&holder)),
         }
@@ -72,7 +72,7 @@ impl Core {
 
     fn claim_or_wait(&self, port: u16, deadline: Deadline) -> Result<Claim> {
         let mut queue = Queue::new(self, port);
-        while let Some(holder) = self.take_fixed(port, true, deadline)? {
+        while let Some(holder) = self.take_fixed(port, true)? {
             if self.is_the_runs(port)? {
                 return Err(self.held_for_ever(port, "a shared fixture of this run"));
             }
@@ -90,7 +90,7 @@ impl Core {
                 self.emit(&Step::Reuses { port });
                 return Ok(Claim::Reused);
             }
-            let Some(holder) = self.take_fixed(port, true, deadline)? else {
+            let Some(holder) = self.take_fixed(port, true)? else {
                 return Ok(Claim::Ours(queue.deadline(deadline)));
             };
             queue.wait(&holder)?;

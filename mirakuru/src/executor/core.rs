@@ -9,7 +9,7 @@ use super::config::Config;
 use super::state::State;
 use crate::command::{CommandLine, Shown};
 use crate::environment;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::events::{self, Step};
 use crate::link::Link;
 use crate::locks::{FileLock, Owner, Refusal, ThreadLock, TurnGuard, lock_unless_lost};
@@ -134,12 +134,12 @@ impl Core {
     }
 
     /// The supervisor; a new one if there is none, or if the former one was killed.
-    pub(super) fn link(&self, deadline: Deadline) -> Result<Arc<Link>> {
+    pub(super) fn link(&self) -> Result<Arc<Link>> {
         let known = self.state(|state| state.link.clone());
         if let Some(link) = known.filter(|link| !link.look(|state| state.lost)) {
             return Ok(link);
         }
-        let link = Link::open(deadline);
+        let link = Link::open();
         let link = link.map_err(|error| self.refused("start a supervisor", error))?;
         // The claim on the fixed port went with the supervisor that held the lease.
         let (_claim, former) = self.state(|state| {
@@ -166,7 +166,16 @@ impl Core {
             Some(Ok(directory)) => Ok(directory),
             Some(Err(failure)) => Err(self.no_directory(&failure)),
             None if !link.look(|state| state.lost) => Err(self.not_spawned_in_time(deadline)),
-            None => Err(self.lost(link.swept())),
+            None => Err(self.without_supervisor(link)),
+        }
+    }
+
+    /// Sweeps after a supervisor that is lost, and returns the error.
+    pub(super) fn without_supervisor(&self, link: &Link) -> Error {
+        let swept = link.swept();
+        match link.came_up() {
+            Ok(()) => self.lost(swept),
+            Err(error) => self.refused("start a supervisor", error),
         }
     }
 

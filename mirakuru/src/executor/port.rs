@@ -10,7 +10,6 @@ use super::core::Core;
 use crate::error::{Error, ErrorKind, Result};
 use crate::port::PortClaim;
 use crate::protocol::Leased;
-use crate::wait::Deadline;
 
 /// Which port the user wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,7 +158,7 @@ impl Core {
     }
 
     fn lease_free_port(&self) -> Result<u16> {
-        let link = self.link(Deadline::after(self.config.start_bound()))?;
+        let link = self.link()?;
         if let Some(port) = self.state(|state| state.port.leased_by(link.name())) {
             return Ok(port);
         }
@@ -178,24 +177,19 @@ impl Core {
     /// Asks the supervisor for a lease on this port, or on a free one. The caller has the turn.
     fn lease(&self, port: Option<u16>) -> Result<Leased> {
         let directory = self.locks()?;
-        let link = self.link(Deadline::after(self.config.start_bound()))?;
+        let link = self.link()?;
         let leased = link.lease(port, self.holder(), directory);
-        leased.ok_or_else(|| self.lost(link.swept()))
+        leased.ok_or_else(|| self.without_supervisor(&link))
     }
 
     /// Takes the lease on the fixed port. Returns the holder if another executor has it. With `waits`, a
     /// wait that would never end is an error.
-    pub(super) fn take_fixed(
-        &self,
-        port: u16,
-        waits: bool,
-        deadline: Deadline,
-    ) -> Result<Option<String>> {
+    pub(super) fn take_fixed(&self, port: u16, waits: bool) -> Result<Option<String>> {
         // A port of another machine, or of an address that services of other tests need not share.
         if !self.is_common_address() {
             return Ok(None);
         }
-        let link = self.link(deadline)?;
+        let link = self.link()?;
         if self.state(|state| state.port.is_claimed_by(port, link.name())) {
             return Ok(None);
         }

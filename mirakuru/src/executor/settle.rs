@@ -44,7 +44,7 @@ impl Core {
 
     /// Settles the supervisor, the private directory and the port, and fills them in.
     pub(super) fn settle(&self, deadline: Deadline) -> Result<Settled> {
-        let link = self.link(deadline)?;
+        let link = self.link()?;
         let tmpdir = self
             .needs_directory()
             .then(|| self.directory(&link, deadline))
@@ -149,7 +149,7 @@ impl Core {
         );
         let _turn = self.turn();
         let deadline = Deadline::after(self.config.start_bound());
-        let link = self.link(deadline);
+        let link = self.link();
         let directory = link.and_then(|link| self.directory(&link, deadline));
         directory.unwrap_or_else(|error| panic!("{error}"))
     }

@@ -89,7 +89,7 @@ impl Core {
             Some(Err(failure)) => Err(self.not_spawned(&failure)),
             // A supervisor that was killed is seen before the deadline.
             None if !deadline.has_passed() && link.look(|state| state.lost) => {
-                Err(self.lost(link.swept()))
+                Err(self.without_supervisor(link))
             }
             // One that does not answer by then is given up.
             None => {

@@ -143,7 +143,14 @@ impl Link {
         self.patience.store(patience, Ordering::Relaxed);
         let pid_file = order.pid_file.clone();
         let fds: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
-        let answer = self.try_call(Request::Launch(Box::new(order)), &fds, deadline);
+        // A supervisor that does not come up may have less time than the service.
+        let is_up = self.known(|state| state.is_up);
+        let bound = if is_up {
+            deadline
+        } else {
+            deadline.or_sooner(SUPERVISOR_BOUND)
+        };
+        let answer = self.try_call(Request::Launch(Box::new(order)), &fds, bound);
         let (reply, _) = match self.or_give_up(answer) {
             Ok(answer) => answer?,
             // Longer than a frame may be.

@@ -31,7 +31,7 @@ use crate::protocol::{HANDSHAKE, MARK};
 use crate::sys::{self, ProcessFd};
 use crate::wait::Deadline;
 use exit::Permit;
-use open::{await_greeting, run_again, unique_name};
+use open::{ended_early, run_again, unique_name};
 use reader::SharedReader;
 use socket::Socket;
 
@@ -61,8 +61,9 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    /// Starts a supervisor and waits for its greeting.
-    pub(crate) fn open(deadline: Deadline) -> io::Result<Arc<Self>> {
+    /// Starts a supervisor. The first call is sent while the supervisor comes up: [`came_up`](Self::came_up)
+    /// returns why there was no reply.
+    pub(crate) fn open() -> io::Result<Arc<Self>> {
         let permit =
             Permit::ask().ok_or_else(|| io::Error::other("the test process is exiting"))?;
         if sys::runs_privileged() {
@@ -74,17 +75,8 @@ impl Link {
         let (socket, theirs) = UnixStream::pair()?;
         // Sent ahead, so that it waits there when the supervisor looks.
         io::Write::write_all(&mut &socket, &[HANDSHAKE, name.as_bytes()].concat())?;
-        let mut child = run_again(&name, theirs)?;
-        let bound = deadline.or_sooner(SUPERVISOR_BOUND);
-        let (inbox, supervisor) = match await_greeting(&socket, &mut child, bound) {
-            Ok(greeted) => greeted,
-            Err(error) => {
-                let _ = child.kill();
-                let _ = child.wait();
-                return Err(error);
-            }
-        };
-        let link = Arc::new(Self::new(child.id(), name, socket, supervisor, inbox));
+        let (pid, supervisor) = run_again(&name, theirs)?;
+        let link = Arc::new(Self::new(pid, name, socket, supervisor, Inbox::default()));
         permit.register(&link);
         Ok(link)
     }
@@ -153,6 +145,12 @@ impl Link {
     /// Looks at what is known, without another look at the socket.
     pub(crate) fn known<T>(&self, look: impl Fn(&State) -> T) -> T {
         self.reader.known(|state| look(state))
+    }
+
+    /// Fails if the supervisor ended before it said a word.
+    pub(crate) fn came_up(&self) -> io::Result<()> {
+        let is_up = self.known(|state| state.is_up || !state.lost);
+        if is_up { Ok(()) } else { Err(ended_early()) }
     }
 
     /// The supervisor's process.

@@ -20,6 +20,8 @@ pub(crate) struct State {
     calls: u64,
     /// The calls that wait, each with its reply once that has arrived.
     replies: BTreeMap<u64, Option<Answer>>,
+    /// Something has arrived.
+    pub(super) is_up: bool,
     /// A call was not replied to in time, and nothing has arrived since.
     pub(super) silent: bool,
     /// Counted, so that each thread that waits sees whether there was news since its look.
@@ -159,7 +161,7 @@ impl State {
 
     fn note_event(&mut self, event: Event) {
         match event {
-            Event::Hello | Event::Named(_) => {}
+            Event::Named(_) => {}
             Event::Began => self.begin_service(self.service + 1),
             Event::Ending => self.ending = true,
             Event::Exited(code) => self.exit = Some(code),
@@ -186,6 +188,7 @@ impl State {
 impl Known<Read> for State {
     fn apply(&mut self, read: Read) {
         self.silent &= read.messages.is_empty();
+        self.is_up |= !read.messages.is_empty();
         for (message, fds) in read.messages {
             match message {
                 Message::Event(event) => self.note_event(event),

@@ -203,8 +203,6 @@ pub(crate) enum Reply {
 /// What a supervisor reports without being asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
-    /// It has come up. Its own process descriptor travels with it.
-    Hello,
     /// The supervisor's name, for a test process that connected to the socket of a run.
     Named(name: String),
     /// Another test process has started the service again.

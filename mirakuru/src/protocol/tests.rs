@@ -148,7 +148,6 @@ fn replies() -> Vec<Reply> {
 
 fn events() -> Vec<Event> {
     vec![
-        Event::Hello,
         Event::Named("name".into()),
         Event::Began,
         Event::Ending,

@@ -1,6 +1,5 @@
 //! The supervisor's loop: wait, take requests, drain, reap, stop, answer.
 
-use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -105,7 +104,6 @@ impl Server {
     }
 
     pub(super) fn run(mut self) {
-        self.greet();
         while !self.has_nothing_left_to_do() {
             let woken = self.wait();
             self.take_requests();
@@ -127,16 +125,6 @@ impl Server {
         }
         // Last: who queues for the port finds nothing of the tree. What follows ends without dropping.
         self.leases.clear();
-    }
-
-    fn greet(&mut self) {
-        let own = ProcessFd::open(Pid::this())
-            .ok()
-            .and_then(ProcessFd::into_message);
-        let fds: Vec<_> = own.iter().map(AsFd::as_fd).collect();
-        for id in self.clients.ids() {
-            self.clients.tell(id, Event::Hello, &fds);
-        }
     }
 
     fn has_nothing_left_to_do(&self) -> bool {

@@ -32,14 +32,11 @@ impl Supervisor {
             name: "test".to_owned(),
         };
         let thread = thread::spawn(|| Server::new(role, None).run());
-        let mut supervisor = Self {
+        Self {
             socket,
             inbox: Inbox::default(),
             thread,
-        };
-        let hello = next(&supervisor.socket, &mut supervisor.inbox);
-        assert_eq!(hello, Some(Message::Event(Event::Hello)));
-        supervisor
+        }
     }
 
     /// Lets others connect to this socket, as if a run shared it.

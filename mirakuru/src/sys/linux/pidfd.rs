@@ -11,6 +11,7 @@ use nix::poll::{PollFd, PollFlags};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 
+use crate::sys::process_of;
 use crate::wait::Deadline;
 
 /// One process, named for ever.
@@ -28,14 +29,13 @@ impl ProcessFd {
         Ok(Self(unsafe { OwnedFd::from_raw_fd(raw) }))
     }
 
-    /// The same process, from a message of its own; `None` where the platform sends none.
-    pub(crate) fn from_message(fd: Option<OwnedFd>, _pid: u32) -> Option<Self> {
-        fd.map(Self)
-    }
-
-    /// What a process sends so that others can name it.
-    pub(crate) fn into_message(self) -> Option<OwnedFd> {
-        Some(self.0)
+    /// Opens a child of this process. Fails if another thread has reaped the child, whose pid may belong to
+    /// another process then.
+    pub(crate) fn open_child(child: u32) -> io::Result<Self> {
+        let process = Self::open(process_of(child).ok_or(Errno::ESRCH)?)?;
+        let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+        waitid(Id::PIDFd(process.0.as_fd()), flags)?;
+        Ok(process)
     }
 
     /// What becomes readable when the process has ended.

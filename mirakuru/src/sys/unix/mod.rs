@@ -229,12 +229,9 @@ impl ProcessFd {
         Ok(Self(pid))
     }
 
-    pub(crate) fn from_message(_fd: Option<OwnedFd>, pid: u32) -> Option<Self> {
-        i32::try_from(pid).ok().map(|pid| Self(Pid::from_raw(pid)))
-    }
-
-    pub(crate) fn into_message(self) -> Option<OwnedFd> {
-        None
+    pub(crate) fn open_child(child: u32) -> io::Result<Self> {
+        let child = super::process_of(child);
+        Ok(Self(child.ok_or(io::ErrorKind::NotFound)?))
     }
 
     pub(crate) fn wakeup(&self) -> Option<BorrowedFd<'_>> {
