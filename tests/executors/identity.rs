@@ -240,3 +240,22 @@ fn the_tests_directory_may_be_closed_to_its_user() -> Result<()> {
     );
     Ok(())
 }
+
+#[test]
+#[cfg_attr(not(root), ignore = "needs root, to become another user")]
+fn a_user_for_root_is_that_of_a_service_of_root() -> Result<()> {
+    let text = shown(|service| service.user("root").user_if_root("nobody"))?;
+    let nobody = nix::unistd::User::from_name("nobody").expect("a database of users");
+    let uid = nobody.expect("every system has it").uid;
+    assert!(has_line(&text, &format!("uid={uid}")), "{text}");
+    Ok(())
+}
+
+#[test]
+#[cfg_attr(root, ignore = "needs an ordinary user")]
+fn a_user_for_root_is_not_that_of_another_test() -> Result<()> {
+    let text = shown(|service| service.user_if_root("there is no such user"))?;
+    let uid = Uid::effective();
+    assert!(has_line(&text, &format!("uid={uid}")), "{text}");
+    Ok(())
+}

@@ -5,6 +5,7 @@ mod already_running;
 mod banners;
 mod blocking_checks;
 mod checks;
+mod commands;
 mod deaths;
 mod drops;
 mod environment;

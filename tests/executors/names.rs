@@ -96,9 +96,11 @@ fn a_command_is_a_string_or_any_list_of_words() {
         SimpleExecutor::new(owned.as_slice()),
         SimpleExecutor::new(owned.clone()),
     ];
-    for executor in &executors {
+    for (index, executor) in executors.iter().enumerate() {
         assert_eq!(parts(executor), words);
-        assert_eq!(executor.command(), "echo 'a b' '$HOME'");
+        let is_text = index < 3;
+        let line = if is_text { &text } else { "echo 'a b' '$HOME'" };
+        assert_eq!(executor.command(), line);
     }
 }
 

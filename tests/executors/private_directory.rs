@@ -117,3 +117,53 @@ fn an_empty_name_of_a_temporary_directory_is_none() -> Result<()> {
     }
     assert_usable_below("/tmp".as_ref())
 }
+
+/// A service whose private directory lies below this parent.
+fn service_in(parent: &std::path::Path) -> SimpleExecutor {
+    SimpleExecutor::new("touch {tmpdir}/file").tmpdir_in(parent)
+}
+
+#[test]
+fn its_parent_can_be_chosen() -> Result<()> {
+    let parent = tempfile::tempdir().expect("a temporary directory");
+    let service = service_in(parent.path()).started()?;
+    assert_eq!(service.tmpdir().parent(), Some(parent.path()));
+    drop(service);
+    assert_eq!(
+        std::fs::read_dir(parent.path())
+            .expect("it is there")
+            .count(),
+        0
+    );
+    Ok(())
+}
+
+#[test]
+fn a_parent_that_is_missing_is_named() {
+    let service = service_in("/there/is/none".as_ref());
+    let text = mirakuru_tests::told::error_of(service.start()).to_string();
+    assert!(
+        text.contains("make a temporary directory in /there/is/none: No such file"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_directory_that_is_kept_stays() -> Result<()> {
+    let parent = tempfile::tempdir().expect("a temporary directory");
+    let unused = SimpleExecutor::new("true")
+        .tmpdir_in(parent.path())
+        .keep_tmpdir(true);
+    let directories = [
+        unused.tmpdir(),
+        service_in(parent.path())
+            .keep_tmpdir(true)
+            .started()?
+            .tmpdir(),
+    ];
+    drop(unused);
+    for directory in directories {
+        assert!(directory.is_dir(), "{}", directory.display());
+    }
+    Ok(())
+}

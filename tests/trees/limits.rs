@@ -144,7 +144,7 @@ fn a_temporary_directory_without_room_for_a_file_is_named() {
     // The directory's own inode is the only one.
     let (lines, directory) = in_a_full_directory("inodes", "nr_inodes=1", "true");
     let wanted = format!(
-        "Io: reason:      failed to make a temporary directory: \
+        "Io: reason:      failed to make a temporary directory in {directory}: \
          No space left on device (os error 28); help:        is there room in {directory}?"
     );
     assert_eq!(lines, [&wanted, "left: 0 children, 0 descriptors"]);

@@ -1,10 +1,11 @@
 //! A command: one string that is split into words as a shell would, or the words.
 
 use std::ffi::{OsStr, OsString};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process;
 use std::sync::Arc;
 
-use super::placeholder::Template;
+use super::placeholder::{Place, Template};
 
 /// A command: a string, split into words as a POSIX shell would (quotes and backslashes, no
 /// expansion), or a list of words that are taken as they are.
@@ -16,31 +17,72 @@ use super::placeholder::Template;
 /// let two = SimpleExecutor::new(["printf", "%s %s", "hello", "wide world"]);
 /// assert_eq!(one.command_parts(), two.command_parts());
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CommandLine(Written);
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Written {
-    Text(String),
-    Words(Vec<OsString>),
+///
+/// # From a `std::process::Command`
+///
+/// A [`Command`](process::Command), by value or by reference, gives its program, its arguments, its changes to the
+/// environment and its working directory. Placeholders in all of them are filled in. The standard library does not
+/// reveal `env_clear`, the streams, and what Unix adds (`uid`, `pre_exec` and their like): these are lost.
+///
+/// ```
+/// use std::process::Command;
+///
+/// use mirakuru::SimpleExecutor;
+///
+/// let mut command = Command::new("printenv");
+/// command.arg("GREETING").env("GREETING", "hello from {host}");
+/// let executor = SimpleExecutor::new(&mut command);
+/// assert_eq!(executor.command_parts(), ["printenv", "GREETING"]);
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CommandLine {
+    /// The string, if there is one.
+    text: Option<String>,
+    /// The words, which follow those of the string.
+    words: Vec<OsString>,
+    /// The environment of a `std::process::Command`: `None` removes the variable.
+    pub(crate) env: Vec<(OsString, Option<OsString>)>,
+    pub(crate) cwd: Option<PathBuf>,
 }
 
 impl CommandLine {
-    /// The words, or what is wrong with the quoting.
+    /// Appends a word.
+    pub(crate) fn push(&mut self, word: &OsStr) {
+        self.words.push(word.to_owned());
+    }
+
+    /// Returns the words, or the mistake in the quoting.
     fn words(&self) -> Result<Vec<OsString>, String> {
-        match &self.0 {
-            Written::Words(words) => Ok(words.clone()),
-            Written::Text(text) => shell_words::split(text)
-                .map(|words| words.into_iter().map(OsString::from).collect())
-                .map_err(|_| "a quote is opened and never closed".to_owned()),
+        let split = shell_words::split(self.text.as_deref().unwrap_or_default())
+            .map_err(|_| "a quote is opened and never closed".to_owned())?;
+        let split = split.into_iter().map(OsString::from);
+        Ok(split.chain(self.words.iter().cloned()).collect())
+    }
+
+    /// Returns the text that a shell is given: the string as it was written, and the words quoted.
+    fn shell_text(&self) -> String {
+        let quoted = quote(&self.words);
+        match &self.text {
+            None => quoted,
+            Some(text) if self.words.is_empty() => text.clone(),
+            Some(text) => format!("{text} {quoted}"),
         }
     }
 
-    /// The text that a shell is given: as written, or the words quoted.
-    fn shell_text(&self) -> String {
-        match &self.0 {
-            Written::Text(text) => text.clone(),
-            Written::Words(words) => quote(words),
+    fn of_text(text: &str) -> Self {
+        Self {
+            text: Some(text.to_owned()),
+            ..Self::default()
+        }
+    }
+
+    fn of_words<S: AsRef<OsStr>>(words: impl IntoIterator<Item = S>) -> Self {
+        Self {
+            words: words
+                .into_iter()
+                .map(|word| word.as_ref().to_owned())
+                .collect(),
+            ..Self::default()
         }
     }
 }
@@ -48,6 +90,7 @@ impl CommandLine {
 /// A command cut into words, and these at their placeholders: once, when the executor is made.
 #[derive(Debug)]
 pub(crate) struct Command {
+    written: CommandLine,
     /// As the user wrote it.
     pub(crate) shown: Arc<Shown>,
     /// The words, or what is wrong with the quoting.
@@ -57,40 +100,27 @@ pub(crate) struct Command {
 }
 
 /// A command for people: what `command()` and `command_parts()` return, and what errors show.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Shown {
     pub(crate) line: Arc<str>,
     pub(crate) words: Vec<String>,
 }
 
-impl Shown {
-    pub(crate) fn of(words: &[OsString]) -> Self {
-        let text = words.iter().map(|word| word.to_string_lossy().into_owned());
-        Self {
-            line: quote(words).into(),
-            words: text.collect(),
-        }
-    }
-}
-
 impl From<CommandLine> for Command {
-    fn from(command: CommandLine) -> Self {
-        let words = command.words();
+    fn from(written: CommandLine) -> Self {
+        let (words, text) = (written.words(), written.shell_text());
         let shown = words.as_ref().map_or_else(
-            |_| {
-                let text = command.shell_text();
-                let line = text.as_str().into();
-                Shown {
-                    line,
-                    words: vec![text],
-                }
-            },
-            |words| Shown::of(words),
+            |_| vec![text.clone()],
+            |words| words.iter().map(text_of).collect(),
         );
         Self {
-            shown: Arc::new(shown),
+            shown: Arc::new(Shown {
+                line: text.as_str().into(),
+                words: shown,
+            }),
             words: words.map(|words| words.iter().map(Template::parse).collect()),
-            text: Template::parse(command.shell_text()),
+            text: Template::parse(text),
+            written,
         }
     }
 }
@@ -99,6 +129,29 @@ impl Command {
     pub(super) fn mentions(&self, name: &str) -> bool {
         self.text.mentions(name)
     }
+
+    /// Appends a word.
+    pub(crate) fn push(&mut self, word: &OsStr) {
+        let mut written = std::mem::take(&mut self.written);
+        written.push(word);
+        *self = written.into();
+    }
+
+    /// Returns the command for people with its placeholders filled in: a string as it was written, words quoted.
+    pub(super) fn filled(&self, words: &[OsString], place: &Place) -> Result<Shown, String> {
+        let line = match &self.written.text {
+            Some(_) => text_of(&place.fill(&self.text)?),
+            None => quote(words),
+        };
+        Ok(Shown {
+            line: line.into(),
+            words: words.iter().map(text_of).collect(),
+        })
+    }
+}
+
+fn text_of(word: &OsString) -> String {
+    word.to_string_lossy().into_owned()
 }
 
 /// Joins words to one line that a shell would split into the same words.
@@ -108,58 +161,88 @@ fn quote(words: &[OsString]) -> String {
 
 impl From<&str> for CommandLine {
     fn from(text: &str) -> Self {
-        Self(Written::Text(text.to_owned()))
+        Self::of_text(text)
     }
 }
 
 impl From<String> for CommandLine {
     fn from(text: String) -> Self {
-        Self(Written::Text(text))
+        Self::of_text(&text)
     }
 }
 
 impl From<&String> for CommandLine {
     fn from(text: &String) -> Self {
-        Self(Written::Text(text.clone()))
+        Self::of_text(text)
     }
 }
 
 /// A path is one word: the program, without arguments.
 impl From<&Path> for CommandLine {
     fn from(program: &Path) -> Self {
-        Self(Written::Words(vec![program.into()]))
+        Self::of_words([program])
+    }
+}
+
+impl From<PathBuf> for CommandLine {
+    fn from(program: PathBuf) -> Self {
+        Self::of_words([program])
     }
 }
 
 impl<S: AsRef<OsStr>> From<&[S]> for CommandLine {
     fn from(words: &[S]) -> Self {
-        Self(Written::Words(
-            words.iter().map(|word| word.as_ref().to_owned()).collect(),
-        ))
+        Self::of_words(words)
     }
 }
 
 impl<S: AsRef<OsStr>, const N: usize> From<[S; N]> for CommandLine {
     fn from(words: [S; N]) -> Self {
-        words.as_slice().into()
+        Self::of_words(words)
     }
 }
 
 impl<S: AsRef<OsStr>, const N: usize> From<&[S; N]> for CommandLine {
     fn from(words: &[S; N]) -> Self {
-        words.as_slice().into()
+        Self::of_words(words)
     }
 }
 
 impl<S: AsRef<OsStr>> From<Vec<S>> for CommandLine {
     fn from(words: Vec<S>) -> Self {
-        words.as_slice().into()
+        Self::of_words(words)
     }
 }
 
 impl<S: AsRef<OsStr>> From<&Vec<S>> for CommandLine {
     fn from(words: &Vec<S>) -> Self {
-        words.as_slice().into()
+        Self::of_words(words)
+    }
+}
+
+impl From<&process::Command> for CommandLine {
+    fn from(command: &process::Command) -> Self {
+        let words = std::iter::once(command.get_program()).chain(command.get_args());
+        let env = command.get_envs();
+        Self {
+            env: env
+                .map(|(name, value)| (name.to_owned(), value.map(OsStr::to_owned)))
+                .collect(),
+            cwd: command.get_current_dir().map(Path::to_owned),
+            ..Self::of_words(words)
+        }
+    }
+}
+
+impl From<&mut process::Command> for CommandLine {
+    fn from(command: &mut process::Command) -> Self {
+        Self::from(&*command)
+    }
+}
+
+impl From<process::Command> for CommandLine {
+    fn from(command: process::Command) -> Self {
+        Self::from(&command)
     }
 }
 

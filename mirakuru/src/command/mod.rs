@@ -19,6 +19,7 @@ pub use stdio::Stdio;
 use std::ffi::OsString;
 
 use crate::limits::Resource;
+use crate::sys;
 
 /// How the new process differs from the test process; everything as the user wrote it.
 #[derive(Default)]
@@ -27,6 +28,8 @@ pub(crate) struct Shape {
     pub(crate) cwd: Option<Template>,
     pub(crate) env: Vec<EnvChange>,
     pub(crate) user: Option<String>,
+    /// The user is changed only by root.
+    pub(crate) only_as_root: bool,
     pub(crate) umask: Option<u32>,
     pub(crate) nice: Option<i32>,
     pub(crate) rlimits: Vec<(Resource, u64, u64)>,
@@ -34,6 +37,12 @@ pub(crate) struct Shape {
 }
 
 impl Shape {
+    /// Returns the user that the service runs as, if that is not the test's.
+    fn user(&self) -> Option<&str> {
+        let applies = !self.only_as_root || sys::user() == 0;
+        self.user.as_deref().filter(|_| applies)
+    }
+
     /// Whether a placeholder of this name stands in the command or in an option.
     pub(crate) fn mentions(&self, command: &Command, name: &str) -> bool {
         let env = self.env.iter().filter_map(|change| match change {
@@ -71,4 +80,14 @@ pub(crate) enum EnvChange {
     Set(OsString, Template),
     Remove(OsString),
     Clear,
+}
+
+/// `None` removes the variable.
+impl From<&(OsString, Option<OsString>)> for EnvChange {
+    fn from((name, value): &(OsString, Option<OsString>)) -> Self {
+        match value {
+            Some(value) => Self::Set(name.clone(), Template::parse(value)),
+            None => Self::Remove(name.clone()),
+        }
+    }
 }

@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::line::Command;
+use super::line::{Command, Shown};
 use super::{EnvChange, Place, Shape, user};
 use crate::protocol::{Directory, Identity, MARK};
 
 /// A command ready to be run.
 pub(crate) struct Prepared {
     pub(crate) words: Vec<OsString>,
+    /// The command for people.
+    pub(crate) shown: Shown,
     pub(crate) env: Vec<(OsString, OsString)>,
     pub(crate) cwd: Directory,
     pub(crate) identity: Option<Identity>,
@@ -25,11 +27,13 @@ pub(crate) fn prepare(
     place: &Place,
     of_the_run: bool,
 ) -> Result<Prepared, String> {
+    let words = words(command, shape.shell, place)?;
     Ok(Prepared {
-        words: words(command, shape.shell, place)?,
+        shown: command.filled(&words, place)?,
+        words,
         env: environment(&shape.env, place, of_the_run)?,
         cwd: working_directory(shape, place)?,
-        identity: shape.user.as_deref().map(user::find).transpose()?,
+        identity: shape.user().map(user::find).transpose()?,
     })
 }
 

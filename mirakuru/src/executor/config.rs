@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::command::{Command, CommandLine, EnvChange, Shape, Template};
-use crate::environment;
+use crate::environment::{self, Keep};
+use crate::paths;
 use crate::port::OnConflict;
 use crate::signal::Signal;
 
@@ -15,6 +17,9 @@ pub(super) struct Config {
     pub(super) command: Command,
     pub(super) name: Option<String>,
     pub(super) shape: Shape,
+    /// The parent of the private directory.
+    pub(super) tmpdir_parent: Option<PathBuf>,
+    pub(super) keep: Option<bool>,
     pub(super) timeout: Duration,
     pub(super) stop_timeout: Duration,
     pub(super) poll_interval: Option<Duration>,
@@ -28,11 +33,18 @@ pub(super) struct Config {
 
 impl Config {
     pub(super) fn new(kind: &'static str, command: CommandLine) -> Self {
+        let shape = Shape {
+            cwd: command.cwd.as_ref().map(Template::parse),
+            env: command.env.iter().map(EnvChange::from).collect(),
+            ..Shape::default()
+        };
         Self {
             kind,
             command: command.into(),
             name: None,
-            shape: Shape::default(),
+            shape,
+            tmpdir_parent: None,
+            keep: None,
             timeout: Duration::from_secs(60),
             stop_timeout: Duration::from_secs(10),
             poll_interval: None,
@@ -47,6 +59,21 @@ impl Config {
     pub(super) fn set_env(&mut self, name: &OsStr, value: &OsStr) {
         let change = EnvChange::Set(name.to_owned(), Template::parse(value));
         self.shape.env.push(change);
+    }
+
+    /// Returns whose files stay: by the option, else by the variable.
+    pub(super) fn keep(&self) -> Keep {
+        match self.keep {
+            Some(true) => Keep::All,
+            Some(false) => Keep::Nobodys,
+            None => environment::keep(),
+        }
+    }
+
+    /// Returns the directory in which the private directory is made.
+    pub(super) fn parent_of_tmpdir(&self) -> PathBuf {
+        let written = self.tmpdir_parent.as_deref();
+        written.map_or_else(paths::temporary, paths::absolute)
     }
 
     /// How long a start may take, on this machine.

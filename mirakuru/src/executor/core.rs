@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::config::Config;
 use super::state::State;
 use crate::command::{CommandLine, Shown};
-use crate::environment;
+use crate::environment::{self, Keep};
 use crate::error::{Error, Result};
 use crate::events::{self, Step};
-use crate::link::Link;
+use crate::link::{Home, Link};
 use crate::locks::{FileLock, Owner, Refusal, ThreadLock, TurnGuard, lock_unless_lost};
 use crate::readiness::Readiness;
 use crate::run::{RunPlace, Scope};
@@ -139,7 +139,7 @@ impl Core {
         if let Some(link) = known.filter(|link| !link.look(|state| state.lost)) {
             return Ok(link);
         }
-        let link = Link::open();
+        let link = Link::open(self.home());
         let link = link.map_err(|error| self.refused("start a supervisor", error))?;
         // The claim on the fixed port went with the supervisor that held the lease.
         let (_claim, former) = self.state(|state| {
@@ -154,6 +154,14 @@ impl Core {
         Ok(link)
     }
 
+    /// The place of the private directory, and whether it stays if the supervisor is killed.
+    pub(super) fn home(&self) -> Home {
+        Home {
+            parent: self.config.parent_of_tmpdir(),
+            stays: self.config.keep() != Keep::Nobodys,
+        }
+    }
+
     /// The supervisor, if a run shares it.
     pub(super) fn shared_link(&self) -> Option<Arc<Link>> {
         let link = self.state(|state| state.link.clone());
@@ -163,7 +171,12 @@ impl Core {
     /// The private directory, which the first call makes.
     pub(super) fn directory(&self, link: &Link, deadline: Deadline) -> Result<PathBuf> {
         match link.directory(deadline) {
-            Some(Ok(directory)) => Ok(directory),
+            Some(Ok(directory)) => {
+                if self.config.keep() == Keep::All {
+                    link.keep();
+                }
+                Ok(directory)
+            }
             Some(Err(failure)) => Err(self.no_directory(&failure)),
             None if !link.look(|state| state.lost) => Err(self.not_spawned_in_time(deadline)),
             None => Err(self.without_supervisor(link)),

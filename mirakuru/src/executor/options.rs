@@ -15,6 +15,25 @@ use crate::signal::Signal;
 ///
 /// Option methods take the executor by value and return it.
 impl<R: Readiness> Executor<R> {
+    /// Appends a word to the command. Placeholders in it are filled in. With [`shell`](Self::shell), the word is
+    /// quoted.
+    ///
+    /// ```
+    /// use mirakuru::TcpExecutor;
+    ///
+    /// let redis = TcpExecutor::new("redis-server --save ''", "127.0.0.1", 0).arg("--port").arg("{port}");
+    /// assert_eq!(redis.command(), "redis-server --save '' --port '{port}'");
+    /// ```
+    pub fn arg(mut self, word: impl AsRef<OsStr>) -> Self {
+        self.core.config.command.push(word.as_ref());
+        self
+    }
+
+    /// Appends several words to the command. See [`arg`](Self::arg).
+    pub fn args<S: AsRef<OsStr>>(self, words: impl IntoIterator<Item = S>) -> Self {
+        words.into_iter().fold(self, Self::arg)
+    }
+
     /// Sets the working directory. Placeholders are filled in. Defaults to the directory of the test
     /// process.
     pub fn cwd(mut self, directory: impl AsRef<Path>) -> Self {
@@ -140,6 +159,29 @@ impl<R: Readiness> Executor<R> {
     )]
     pub fn user(mut self, user: impl ToString) -> Self {
         self.core.config.shape.user = Some(user.to_string());
+        self.core.config.shape.only_as_root = false;
+        self
+    }
+
+    /// Runs the service as this user if the test process runs as root, and as the test's user otherwise. Use it
+    /// for a server that refuses to run as root. See [`user`](Self::user).
+    pub fn user_if_root(mut self, user: impl ToString) -> Self {
+        self = self.user(user);
+        self.core.config.shape.only_as_root = true;
+        self
+    }
+
+    /// Sets the directory in which the private directory is made. Defaults to the directory of temporary files.
+    /// A relative path begins at the directory of the test process.
+    pub fn tmpdir_in(mut self, parent: impl AsRef<Path>) -> Self {
+        self.core.config.tmpdir_parent = Some(parent.as_ref().to_owned());
+        self
+    }
+
+    /// Keeps the private directory and the captured output after the end of the service, whatever `MIRAKURU_KEEP`
+    /// says. With `false` they are removed.
+    pub fn keep_tmpdir(mut self, keep: bool) -> Self {
+        self.core.config.keep = Some(keep);
         self
     }
 

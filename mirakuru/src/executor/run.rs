@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::environment::{self, Keep};
+use crate::environment::Keep;
 use crate::events::{self, Step};
 use crate::link::Link;
 use crate::protocol::{Gone, StopPlan};
@@ -23,6 +23,8 @@ pub(super) struct Run {
     pub(super) up: bool,
     /// The service was ready once, so tests that share it may have it.
     pub(super) ready: bool,
+    /// Whose files stay.
+    pub(super) keep: Keep,
     /// The executor's name for people.
     pub(super) title: Arc<str>,
 }
@@ -54,7 +56,7 @@ impl Run {
     /// Keeps the files after a failure, if the user wants those of failures. Called before a stop, so that
     /// the supervisor knows in time.
     pub(super) fn keep_after_failure(&self) {
-        if environment::keep() == Keep::OfFailures {
+        if self.keep == Keep::OfFailures {
             self.link.keep();
             self.announce_files();
         }

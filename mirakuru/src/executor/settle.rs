@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::core::Core;
-use crate::command::{Place, Prepared, Shown, Template, prepare};
+use crate::command::{Place, Prepared, Template, prepare};
 use crate::environment::{self, Keep};
 use crate::error::Result;
 use crate::link::Link;
@@ -54,7 +54,7 @@ impl Core {
         let filled = place.and_then(|place| {
             let prepared = self.prepared(&place)?;
             let start = self.start_before_spawn(place, Some(Arc::clone(&link)), deadline);
-            let shown = Arc::new(Shown::of(&prepared.words));
+            let shown = Arc::new(prepared.shown.clone());
             let context = Context::new(Start {
                 command: Arc::clone(&shown.line),
                 ..start
@@ -156,7 +156,7 @@ impl Core {
 
     /// Returns whether anything of the executor lies in the private directory.
     fn needs_directory(&self) -> bool {
-        environment::keep() != Keep::Nobodys
+        self.config.keep() != Keep::Nobodys
             || self.mentions("tmpdir")
             || self.mentions_own("socket")
             || self.mentions_own("pidfile")

@@ -75,7 +75,7 @@ impl Core {
     /// The supervisor of the run, if there is one. One that does not answer is an error: a second supervisor
     /// beside it would be worse.
     fn supervisor_of(&self, place: &RunPlace) -> Result<Option<Arc<Link>>> {
-        match Link::connect(&place.socket()) {
+        match Link::connect(&place.socket(), self.home()) {
             Ok(link) => Ok(Some(link)),
             Err(error) => match error.kind() {
                 io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => Ok(None),
@@ -183,7 +183,7 @@ impl Core {
         let current = if lost {
             // The supervisor drops a client that did not read for long, and may live: connect again.
             let place = self.state(|state| state.place.clone());
-            match place.and_then(|place| Link::connect(&place.socket()).ok()) {
+            match place.and_then(|place| Link::connect(&place.socket(), self.home()).ok()) {
                 Some(link) => link,
                 None => return,
             }
@@ -271,6 +271,7 @@ impl Core {
             plan: self.stop_plan(self.config.stop_signal),
             up: true,
             ready: true,
+            keep: self.config.keep(),
             title: self.title().into(),
         })
     }

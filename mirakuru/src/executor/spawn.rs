@@ -67,10 +67,11 @@ impl Core {
             plan,
             up: true,
             ready: false,
+            keep: self.config.keep(),
             title: self.title().into(),
         };
         run.emit(&Step::Spawned { pid });
-        if environment::keep() == Keep::All {
+        if self.config.keep() == Keep::All {
             run.announce_files();
         }
         self.state(|state| state.run = Some(run.clone()));
@@ -123,7 +124,7 @@ impl Core {
             rlimits: shape.rlimits.clone(),
             streams,
             farewell: self.stop_plan(self.config.stop_signal),
-            keep: environment::keep() == Keep::All,
+            keep: self.config.keep() == Keep::All,
             busy: BUSY.min(deadline.remaining() / 2),
             pid_file: self.file_to_come(place),
             row: environment::trace().map(|file| self.row(file)),

@@ -9,7 +9,8 @@ use std::sync::atomic::Ordering;
 
 use super::exit;
 use super::open::await_name;
-use super::{Link, SUPERVISOR_BOUND};
+use super::socket::Socket;
+use super::{Home, Link, SUPERVISOR_BOUND};
 use crate::protocol::{Failure, Reply, Request, Service};
 use crate::run::Runner;
 use crate::sys::{self, ProcessFd};
@@ -17,17 +18,16 @@ use crate::wait::Deadline;
 
 impl Link {
     /// Comes to a supervisor that a run shares.
-    pub(crate) fn connect(socket: &Path) -> io::Result<Arc<Self>> {
+    pub(crate) fn connect(socket: &Path, home: Home) -> io::Result<Arc<Self>> {
         let socket = UnixStream::connect(socket)?;
         let peer = sys::peer(&socket).ok_or(io::ErrorKind::Unsupported)?;
         let supervisor = ProcessFd::open(peer)?;
         let (inbox, name) = await_name(&socket, Deadline::after(SUPERVISOR_BOUND))?;
         let link = Self::new(
+            home,
             peer.as_raw().unsigned_abs(),
             name,
-            socket,
-            supervisor,
-            inbox,
+            Socket::new(socket, supervisor, inbox),
         );
         link.shared.store(true, Ordering::Relaxed);
         Ok(Arc::new(link))

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::state::Answer;
 use super::{Link, SUPERVISOR_BOUND, State};
-use crate::paths::{absolute, temporary};
+use crate::paths::absolute;
 use crate::protocol::frames;
 use crate::protocol::{Call, Failure, Launch, Leased, Ready, Reply, Request, Stream, Wire};
 use crate::sys;
@@ -95,13 +95,14 @@ impl Link {
         )
     }
 
-    /// The private directory, made on the first call; `None` if the supervisor does not answer.
+    /// Returns the private directory, which the first call makes. `None` if the supervisor does not answer.
     pub(crate) fn directory(&self, deadline: Deadline) -> Option<Result<PathBuf, Failure>> {
         if let Some(made) = self.directory.get() {
             return Some(Ok(made.clone()));
         }
         let bound = deadline.or_sooner(SUPERVISOR_BOUND);
-        let (reply, _) = self.call(Request::MakeDirectory(temporary()), &[], bound)?;
+        let request = Request::MakeDirectory(self.home.parent.clone());
+        let (reply, _) = self.call(request, &[], bound)?;
         let Reply::Directory(made) = reply else {
             return None;
         };

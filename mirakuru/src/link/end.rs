@@ -7,7 +7,6 @@ use std::time::Duration;
 use super::exit;
 use super::sweep::sweep;
 use super::{Link, SUPERVISOR_BOUND};
-use crate::environment::{self, Keep};
 use crate::protocol::{Gone, KILL_BOUND, Reply, Request, StopPlan};
 use crate::sys;
 use crate::tmpdir;
@@ -76,11 +75,8 @@ impl Link {
             if let Some(file) = pid_file.flatten() {
                 let _ = std::fs::remove_file(file);
             }
-            if let Some(directory) = self
-                .directory
-                .get()
-                .filter(|_| environment::keep() == Keep::Nobodys)
-            {
+            let directory = self.directory.get();
+            if let Some(directory) = directory.filter(|_| !self.home.stays) {
                 tmpdir::remove(directory);
             }
             swept

@@ -39,6 +39,13 @@ use socket::Socket;
 /// only a machine in trouble gets there.
 const SUPERVISOR_BOUND: Duration = Duration::from_secs(30);
 
+/// Where the private directory of a supervisor lies.
+pub(crate) struct Home {
+    pub(crate) parent: PathBuf,
+    /// The directory stays if the supervisor is killed.
+    pub(crate) stays: bool,
+}
+
 /// One supervisor, from the test process.
 pub(crate) struct Link {
     /// The process that this is the end of. A forked child has the socket too: what it read would
@@ -57,13 +64,14 @@ pub(crate) struct Link {
     patience: AtomicU64,
     /// The private directory; known without a lock, for the exit hook.
     directory: OnceLock<PathBuf>,
+    home: Home,
     swept: OnceLock<Vec<(u32, String)>>,
 }
 
 impl Link {
     /// Starts a supervisor. The first call is sent while the supervisor comes up: [`came_up`](Self::came_up)
     /// returns why there was no reply.
-    pub(crate) fn open() -> io::Result<Arc<Self>> {
+    pub(crate) fn open(home: Home) -> io::Result<Arc<Self>> {
         let permit =
             Permit::ask().ok_or_else(|| io::Error::other("the test process is exiting"))?;
         if sys::runs_privileged() {
@@ -76,27 +84,27 @@ impl Link {
         // Sent ahead, so that it waits there when the supervisor looks.
         io::Write::write_all(&mut &socket, &[HANDSHAKE, name.as_bytes()].concat())?;
         let (pid, supervisor) = run_again(&name, theirs)?;
-        let link = Arc::new(Self::new(pid, name, socket, supervisor, Inbox::default()));
+        let link = Arc::new(Self::new(
+            home,
+            pid,
+            name,
+            Socket::new(socket, supervisor, Inbox::default()),
+        ));
         permit.register(&link);
         Ok(link)
     }
 
-    fn new(
-        pid: u32,
-        name: String,
-        socket: UnixStream,
-        supervisor: ProcessFd,
-        inbox: Inbox,
-    ) -> Self {
+    fn new(home: Home, pid: u32, name: String, socket: Socket) -> Self {
         Self {
             owner: Owner::this_process(),
             pid,
             name,
-            reader: SharedReader::new(Socket::new(socket, supervisor, inbox)),
+            reader: SharedReader::new(socket),
             shared: AtomicBool::new(false),
             sending: ThreadLock::new(),
             patience: AtomicU64::new(0),
             directory: OnceLock::new(),
+            home,
             swept: OnceLock::new(),
         }
     }

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use nix::unistd::Pid;
 
-use super::{Link, State};
+use super::socket::Socket;
+use super::{Home, Link, State};
 use crate::protocol::frames::{self, Arrived, Inbox};
 use crate::protocol::{Call, Event, Leased, Message, Reply, Request, Service, StopPlan, Wire};
 use crate::sys::ProcessFd;
@@ -20,7 +21,15 @@ use crate::wait::Deadline;
 fn link() -> (Link, UnixStream) {
     let (socket, other_end) = UnixStream::pair().expect("a socket");
     let supervisor = ProcessFd::open(Pid::this()).expect("it lives");
-    let link = Link::new(0, String::new(), socket, supervisor, Inbox::default());
+    let link = Link::new(
+        Home {
+            parent: "/".into(),
+            stays: false,
+        },
+        0,
+        String::new(),
+        Socket::new(socket, supervisor, Inbox::default()),
+    );
     link.shared
         .store(true, std::sync::atomic::Ordering::Relaxed);
     (link, other_end)

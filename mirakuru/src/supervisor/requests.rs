@@ -190,7 +190,10 @@ impl Server {
         let known = self.directory.take().map(Ok);
         let made = known.unwrap_or_else(|| tmpdir::make(parent, &self.name));
         self.directory = made.as_ref().ok().cloned();
-        Reply::Directory(made.map_err(|error| Failure::at("make a temporary directory", &error)))
+        Reply::Directory(made.map_err(|error| {
+            let step = format!("make a temporary directory in {}", parent.display());
+            Failure::at(&step, &error)
+        }))
     }
 
     fn launch(&mut self, client: u64, order: Launch, fds: Vec<OwnedFd>) -> Reply {

@@ -88,7 +88,7 @@ impl Core {
     /// The private directory cannot be made.
     pub(in crate::executor) fn no_directory(&self, failure: &Failure) -> Error {
         let mut scene = self.scene().reason(failure.to_string());
-        let parent = std::env::temp_dir();
+        let parent = self.config.parent_of_tmpdir();
         scene.advice = Some(format!("is there room in {}?", parent.display()));
         scene.source = Some(failure.error());
         scene.into_error(ErrorKind::Io)
