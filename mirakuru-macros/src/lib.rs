@@ -4,6 +4,7 @@
 //! Use it through `mirakuru`, which exports it.
 
 mod args;
+mod bindings;
 mod check;
 mod command;
 mod expand;
@@ -21,6 +22,8 @@ use quote::quote;
 use syn::{Error, ItemFn};
 
 use args::Mistakes;
+use bindings::Bindings;
+use validate::Scene;
 
 // The package of the tests runs the examples: here they would need the library, which depends on this
 // package.
@@ -48,18 +51,25 @@ fn attribute(args: TokenStream, item: &TokenStream) -> TokenStream {
     let count = all.len();
     let parameters = function::parameters(&item);
     let door = validate::door(&all);
-    let mut bindings = Vec::new();
+    let bindings = Bindings::of(&all);
     let processes: Vec<_> = all
         .into_iter()
-        .filter_map(|args| {
-            validate::process(args, &door, &parameters, &mut bindings, &mut mistakes)
+        .enumerate()
+        .filter_map(|(index, args)| {
+            let scene = Scene {
+                door: &door,
+                parameters: &parameters,
+                bindings: &bindings,
+                index,
+            };
+            validate::process(args, scene, &mut mistakes)
         })
         .collect();
     let original = item.clone();
     let function = function::read(item, count, &mut mistakes);
     match mistakes.into_error() {
         Some(error) => fallback::emit(&error, original),
-        None => expand::expand(function, &processes, door),
+        None => expand::expand(function, &processes, &bindings, door),
     }
 }
 

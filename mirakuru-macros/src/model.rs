@@ -14,18 +14,20 @@ pub(crate) enum Kind {
     Http,
     Unix,
     Pid,
+    Notify,
     Executor,
     Shared,
 }
 
 impl Kind {
-    pub(crate) const ALL: [(&'static str, Self); 8] = [
+    pub(crate) const ALL: [(&'static str, Self); 9] = [
         ("simple", Self::Simple),
         ("output", Self::Output),
         ("tcp", Self::Tcp),
         ("http", Self::Http),
         ("unix", Self::Unix),
         ("pid", Self::Pid),
+        ("notify", Self::Notify),
         ("executor", Self::Executor),
         ("shared", Self::Shared),
     ];

@@ -15,11 +15,16 @@ pub(crate) const OPTIONS: &[Row] = &[
     call("method", One(Kind::Http), Shape::Text(check::method)),
     call("payload", One(Kind::Http), Shape::Map(Map::Form)),
     call("headers", One(Kind::Http), Shape::Map(Map::Headers)),
+    call("body", One(Kind::Http), Shape::Text(any)),
+    call("certificate", One(Kind::Http), Shape::Filled(any)),
     own("banner", One(Kind::Output), Shape::Text(check::regex)),
     call("stream", One(Kind::Output), Shape::Choice(STREAM)),
+    call("times", One(Kind::Output), Shape::Count),
     own("socket", One(Kind::Unix), Shape::Filled(any)),
     own("filename", One(Kind::Pid), Shape::Filled(any)),
     own("lock", One(Kind::Shared), Shape::Truth),
+    call("exec", EveryNew, Shape::Command),
+    call("log_file", EveryNew, Shape::Filled(any)),
     call("cwd", EveryNew, Shape::Filled(any)),
     call("shell", EveryNew, Shape::Truth),
     call("env", EveryNew, Shape::Map(Map::Variables)),
@@ -29,16 +34,19 @@ pub(crate) const OPTIONS: &[Row] = &[
     call("stop_signal", EveryNew, Shape::Signal),
     call("kill_signal", EveryNew, Shape::Signal),
     call("expected_returncode", EveryNew, Shape::ExitCode),
+    call("stdin", EveryNew, Shape::Stdin),
     call("user", EveryNew, Shape::User),
+    call("user_if_root", EveryNew, Shape::User),
     call("on_conflict", EveryNew, Shape::Choice(ON_CONFLICT)),
     call("name", EveryNew, Shape::Text(any)),
     own("bind", Every, Shape::Binding),
+    own("together", EveryNew, Shape::Together),
     own("crate", Every, Shape::Crate),
 ];
 
 const STREAM: Choices = Choices {
     of: "Stream",
-    names: &["stdout", "stderr", "both"],
+    names: &["stdout", "stderr", "both", "file"],
 };
 
 const ON_CONFLICT: Choices = Choices {
@@ -60,6 +68,7 @@ impl Row {
     pub(crate) fn method(&self) -> &'static str {
         match self.shape {
             Shape::Map(Map::Headers) => "header",
+            Shape::Command => "also",
             _ => self.name,
         }
     }
@@ -131,6 +140,14 @@ pub(crate) enum Shape {
     /// Such a string, in which the runtime fills in placeholders.
     Filled(Check),
     Truth,
+    /// Literally `true` or `false`, but not `true` for the first process.
+    Together,
+    /// A number from 1 upwards.
+    Count,
+    /// A command, which becomes a check.
+    Command,
+    /// The source of standard input.
+    Stdin,
     Port,
     Status,
     ExitCode,

@@ -3,6 +3,7 @@
 //! A placeholder is a lower-case name in braces, not after `$`. `{{name}}` writes `{name}`; every other
 //! brace is text. The runtime has the same rules, and `tests/rules/placeholders.rs` holds for both.
 
+use crate::bindings::Binding;
 use crate::check::guess;
 
 /// The names that stand for something in every text.
@@ -41,10 +42,24 @@ fn pieces(text: &str) -> Vec<Piece<'_>> {
     pieces
 }
 
+/// The name before `end`: a lower-case word, or two that a dot joins. After `port`, a colon and the name of a
+/// port may follow.
 fn name_until<'a>(tail: &'a str, end: &str) -> Option<&'a str> {
     let name = &tail[..tail.find('}')?];
-    let well_formed = name.split('.').count() <= 2 && name.split('.').all(is_word);
-    (well_formed && tail[name.len()..].starts_with(end)).then_some(name)
+    let (words, port) = name.split_once(':').unwrap_or((name, "a"));
+    let well_formed = words.split('.').count() <= 2 && words.split('.').all(is_word);
+    // `{port:3000}` and the like are text. A word that is no name of a port is a mistake.
+    let may_have_port = words.len() == name.len() || words.rsplit('.').next() == Some("port");
+    let is_name = well_formed && may_have_port && is_label(port);
+    (is_name && tail[name.len()..].starts_with(end)).then_some(name)
+}
+
+/// Returns whether this reads as the name of a port, perhaps a mistaken one.
+fn is_label(word: &str) -> bool {
+    word.starts_with(|c: char| c.is_ascii_alphabetic())
+        && word
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
 }
 
 /// Whether it can be a placeholder's name.
@@ -71,39 +86,62 @@ pub(crate) fn fill(text: &str, value: impl Fn(&str) -> &'static str) -> String {
     pieces.collect()
 }
 
-/// What is wrong with the placeholders of a text; `bindings` are those of the attributes before.
-pub(crate) fn text(text: &str, bindings: &[String]) -> Vec<String> {
+/// Returns the names of the named ports in a text.
+pub(crate) fn named_ports(text: &str) -> impl Iterator<Item = &str> {
+    placeholders(text).filter_map(|name| name.strip_prefix("port:"))
+}
+
+/// Returns the mistakes in the placeholders of a text. `bindings` are those that it may name.
+pub(crate) fn text(text: &str, bindings: &[&Binding]) -> Vec<String> {
     placeholders(text)
         .filter_map(|name| placeholder(name, bindings).err())
         .collect()
 }
 
-fn placeholder(name: &str, bindings: &[String]) -> Result<(), String> {
+fn placeholder(name: &str, bindings: &[&Binding]) -> Result<(), String> {
     let instead = format!(" (`{{{{{name}}}}}` is the text itself)");
-    let Some((binding, part)) = name.split_once('.') else {
-        if PLACEHOLDERS.contains(&name) {
+    let (words, label) = match name.split_once(':') {
+        Some((words, label)) => (words, Some(label)),
+        None => (name, None),
+    };
+    if let Some(label) = label.filter(|label| !is_word(label)) {
+        return Err(format!(
+            "`{label}` cannot be the name of a port: write lower-case letters, digits and `_`, as in `{{port:monitor}}`{instead}"
+        ));
+    }
+    let Some((binding, part)) = words.split_once('.') else {
+        if PLACEHOLDERS.contains(&words) {
             return Ok(());
         }
-        let guess = guess(name, PLACEHOLDERS, |name| format!("`{{{name}}}`"));
-        return Err(format!("`{{{name}}}` is no placeholder{guess}{instead}"));
+        let guess = guess(words, PLACEHOLDERS, |name| format!("`{{{name}}}`"));
+        return Err(format!("`{{{words}}}` is no placeholder{guess}{instead}"));
     };
-    if !bindings.iter().any(|known| known == binding) {
-        let known = bindings.iter().map(String::as_str);
+    let Some(bound) = bindings.iter().find(|known| known.name == binding) else {
+        let known = bindings.iter().map(|known| known.name.as_str());
         let guess = guess(binding, known, |name| format!("`{{{name}.{part}}}`"));
         return Err(format!(
             "no attribute before this one has `bind = {binding}`{guess}{instead}"
         ));
+    };
+    if !BOUND.contains(&part) {
+        let guess = guess(part, BOUND, |part| format!("`{{{binding}.{part}}}`"));
+        return Err(format!("`{{{words}}}`: a process has no `{part}`{guess}"));
     }
-    if BOUND.contains(&part) {
-        return Ok(());
+    match (label, &bound.ports) {
+        (Some(label), Some(ports)) if !ports.iter().any(|port| port == label) => {
+            let known = ports.iter().map(String::as_str);
+            let guess = guess(label, known, |port| format!("`{{{binding}.port:{port}}}`"));
+            Err(format!(
+                "`{{{name}}}`: `{binding}` has no port `{label}`{guess}"
+            ))
+        }
+        _ => Ok(()),
     }
-    let guess = guess(part, BOUND, |part| format!("`{{{binding}.{part}}}`"));
-    Err(format!("`{{{name}}}`: a process has no `{part}`{guess}"))
 }
 
-/// Whether `{port}` stands in a text, or a name that is no placeholder, which is told.
+/// Returns whether `{port}` stands in a text, or a name that is no placeholder, which is reported.
 pub(crate) fn may_name_port(text: &str) -> bool {
-    let is_another = |name: &str| name.contains('.') || PLACEHOLDERS.contains(&name);
+    let is_another = |name: &str| name.contains(['.', ':']) || PLACEHOLDERS.contains(&name);
     placeholders(text).any(|name| name == "port" || !is_another(name))
 }
 

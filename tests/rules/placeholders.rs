@@ -20,6 +20,15 @@
     ("{{port}", "port"),
     ("{port}}", "port"),
     ("{{{{port}}}}", ""),
+    // Named ports.
+    ("{port:monitor} {port:a_1}", "port:monitor port:a_1"),
+    ("{port:Mon-itor}", "port:Mon-itor"),
+    ("{db.port:monitor}", "db.port:monitor"),
+    ("{db.port:Mon}", "db.port:Mon"),
+    ("{{port:monitor}} {port}", "port"),
+    ("${port:monitor} ${port:-80}", ""),
+    ("{port:3000} {port:>5} {port:a.b} {port:} {port:_a} {port: a} {port:a:b}", ""),
+    ("{host:a} {print:a} {db.host:a} {port:\u{e9}}", ""),
     // A shell's variables.
     ("${HOME} ${port}", ""),
     ("$ {port}", "port"),

@@ -42,6 +42,7 @@ fn constructor(process: &Process, door: &TokenStream) -> TokenStream {
             let filename = option("filename");
             quote_spanned!(span=> #krate::PidExecutor::new(#source, #filename))
         }
+        Kind::Notify => quote_spanned!(span=> #krate::NotifyExecutor::new(#source)),
         Kind::Executor | Kind::Shared => quote!(#source),
     }
 }

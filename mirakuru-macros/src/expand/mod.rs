@@ -9,11 +9,17 @@ use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{Block, Ident, Pat, ReturnType, Stmt, StmtMacro, Type};
 
+use crate::bindings::Bindings;
 use crate::function::{self, Function};
 use crate::model::Process;
 use crate::panics::Panics;
 
-pub(crate) fn expand(function: Function, processes: &[Process], door: TokenStream) -> TokenStream {
+pub(crate) fn expand(
+    function: Function,
+    processes: &[Process],
+    bindings: &Bindings,
+    door: TokenStream,
+) -> TokenStream {
     let Function {
         mut item,
         processes: parameters,
@@ -35,7 +41,7 @@ pub(crate) fn expand(function: Function, processes: &[Process], door: TokenStrea
         // It has to be able to end without a panic.
         item.sig.output = ReturnType::Default;
     }
-    let set_up = expansion.set_up(&item.sig.ident, processes, judged);
+    let set_up = expansion.set_up(&item.sig.ident, processes, bindings, judged);
     let bindings = parameters
         .iter()
         .zip(&expansion.names)

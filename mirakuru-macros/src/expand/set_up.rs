@@ -1,5 +1,7 @@
 //! What stands ahead of the body: all executors are made, then their fixed ports are taken, then the
-//! locks on what is shared, then they start one after the other.
+//! locks on what is shared, then they start one after the other, or several at a time.
+
+use std::ops::Range;
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -7,11 +9,18 @@ use syn::Ident;
 
 use super::executor::executor;
 use super::{Expansion, hidden};
+use crate::bindings::Bindings;
 use crate::model::{Kind, Process};
 use crate::panics::Panics;
 
 impl Expansion {
-    pub(super) fn set_up(&self, name: &Ident, processes: &[Process], judged: bool) -> TokenStream {
+    pub(super) fn set_up(
+        &self,
+        name: &Ident,
+        processes: &[Process],
+        bindings: &Bindings,
+        judged: bool,
+    ) -> TokenStream {
         let (door, test, name) = (&self.door, &self.test, name.to_string());
         let panics = self.expectation();
         let own = || {
@@ -22,7 +31,12 @@ impl Expansion {
         let ported = own().map(|(_, name)| name);
         let reserved = self.let_some(&quote!(()), &quote!(#test.reserve(&[#(&#ported),*])));
         let locked = self.locked(processes);
-        let started = (0..processes.len()).map(|index| self.started(processes, index));
+        let groups = (0..processes.len()).map(|index| (index, bindings.group(index)));
+        let groups = groups.filter(|(index, group)| *index == group.start);
+        let started = groups.map(|(index, group)| match group.len() {
+            1 => self.started(processes, index),
+            _ => self.started_together(processes, group),
+        });
         quote! {
             let #test = #door::Test {
                 path: (#door::core::module_path!(), #name),
@@ -72,7 +86,7 @@ impl Expansion {
 
     /// The start of one, which knows what those before it have.
     fn started(&self, processes: &[Process], index: usize) -> TokenStream {
-        let (door, test, name) = (&self.door, &self.test, &self.names[index]);
+        let (test, name) = (&self.test, &self.names[index]);
         let before = &self.names[..index];
         let before = quote!(&[#(&#before),*]);
         let process = &processes[index];
@@ -80,14 +94,35 @@ impl Expansion {
             let path = &process.source;
             return self.let_some(name, &quote!(#test.lend(#before, || &#path)));
         }
-        let earlier = processes[..index].iter().zip(&self.names);
-        let bound = earlier.fold(quote!(#name), |inner, (earlier, source)| {
-            let Some(bind) = earlier.options.value("bind") else {
-                return inner;
-            };
-            let bind = bind.to_string();
-            quote!(#door::bound(#inner, #bind, &#source))
-        });
+        let bound = self.bound(processes, index, 0..index);
         self.let_some(name, &quote!(#test.start(#before, || #bound)))
+    }
+
+    /// Starts several at the same time. Each knows what the others have, also those after it.
+    fn started_together(&self, processes: &[Process], group: Range<usize>) -> TokenStream {
+        let test = &self.test;
+        let (before, names) = (&self.names[..group.start], &self.names[group.clone()]);
+        let before = quote!(&[#(&#before),*]);
+        let bound = group.clone().map(|index| {
+            let bound = self.bound(processes, index, 0..group.end);
+            self.let_some(&self.names[index], &quote!(#test.bind(#before, || #bound)))
+        });
+        let started = quote!(#test.start_all(#before, &[#(&#names),*]));
+        let started = self.let_some(&quote!(()), &started);
+        quote!(#(#bound)* #started)
+    }
+
+    /// The executor with this index, which knows what the others of `sources` have.
+    fn bound(&self, processes: &[Process], index: usize, sources: Range<usize>) -> TokenStream {
+        let (door, name) = (&self.door, &self.names[index]);
+        sources
+            .filter(|source| *source != index)
+            .fold(quote!(#name), |inner, source| {
+                let Some(bind) = processes[source].options.value("bind") else {
+                    return inner;
+                };
+                let (bind, source) = (bind.to_string(), &self.names[source]);
+                quote!(#door::bound(#inner, #bind, &#source))
+            })
     }
 }

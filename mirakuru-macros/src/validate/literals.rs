@@ -151,6 +151,33 @@ pub(super) fn choice(
     Err(format!("this is to be one of {listed}{guess}"))
 }
 
+pub(super) fn count(expr: &Expr) -> Result<(), String> {
+    let wrong = match without_minus(expr) {
+        Expr::Lit(ExprLit {
+            lit: Lit::Int(number),
+            ..
+        }) => matches!(expr, Expr::Unary(_)) || number.base10_parse::<u32>().unwrap_or(0) == 0,
+        Expr::Lit(_) => true,
+        _ => false,
+    };
+    unless(wrong, "this must be a number from 1 upwards")
+}
+
+/// `null` and `inherit` are words of the attribute. Every other expression is the runtime's to convert.
+pub(super) fn stdin(expr: &Expr, door: &TokenStream) -> Result<TokenStream, String> {
+    match (expr, name_of(expr)) {
+        (_, Some(name)) if name == "null" || name == "inherit" => {
+            let made = Ident::new(&name, expr.span());
+            Ok(quote!(#door::api::Stdio::#made()))
+        }
+        (Expr::Lit(_), _) => Err("this must be `null` or `inherit`".to_owned()),
+        (Expr::Path(_), Some(name)) if !is_constant(&name) => {
+            Err("this must be `null` or `inherit`".to_owned())
+        }
+        _ => Ok(quote!(#expr)),
+    }
+}
+
 pub(super) fn path_of_the_crate(expr: &Expr) -> Result<(), String> {
     let wrong = !matches!(expr, Expr::Path(_));
     unless(

@@ -9,6 +9,7 @@ use quote::quote;
 use syn::{Expr, ExprLit, Ident, Lit, LitStr};
 
 use crate::args::{Args, Mistakes, Value, Written};
+use crate::bindings::Bindings;
 use crate::check;
 use crate::model::{Kind, Options, Process};
 use crate::options::{self, OPTIONS, Row, Scope, Shape};
@@ -27,19 +28,21 @@ pub(crate) fn door(attributes: &[Args]) -> TokenStream {
     }
 }
 
-/// One attribute's process; `parameters` are the function's, and `bindings` those of the attributes
-/// before it, to which its own is added.
-pub(crate) fn process(
-    args: Args,
-    door: &TokenStream,
-    parameters: &[String],
-    bindings: &mut Vec<String>,
-    mistakes: &mut Mistakes,
-) -> Option<Process> {
+/// What surrounds one attribute.
+#[derive(Clone, Copy)]
+pub(crate) struct Scene<'a> {
+    pub(crate) door: &'a TokenStream,
+    /// The names of the function's parameters.
+    pub(crate) parameters: &'a [String],
+    pub(crate) bindings: &'a Bindings,
+    /// The place of this attribute among those of the function.
+    pub(crate) index: usize,
+}
+
+/// Validates one attribute and returns its process.
+pub(crate) fn process(args: Args, scene: Scene<'_>, mistakes: &mut Mistakes) -> Option<Process> {
     let mut reader = Reader {
-        door,
-        parameters,
-        bindings,
+        scene,
         mistakes,
         started: None,
         written: Vec::new(),
@@ -71,9 +74,7 @@ fn shell_of(options: &[Written]) -> bool {
 }
 
 struct Reader<'a> {
-    door: &'a TokenStream,
-    parameters: &'a [String],
-    bindings: &'a mut Vec<String>,
+    scene: Scene<'a>,
     mistakes: &'a mut Mistakes,
     started: Option<Started>,
     /// The names of the options so far, whatever their values are.
@@ -156,10 +157,6 @@ impl Reader<'_> {
     }
 
     fn finish(mut self, span: Span) -> Option<Process> {
-        // Whatever else is wrong: later attributes may name it.
-        if let Some(bind) = self.options.value("bind") {
-            self.bindings.push(bind.to_string());
-        }
         let Some(started) = self.started.take() else {
             if !self.incomplete {
                 let kinds: Vec<_> = Kind::ALL
@@ -210,7 +207,7 @@ impl Reader<'_> {
                 "port",
                 "`tcp` needs `port = …`, or `{port}` in the command for a free one",
             ),
-            Kind::Simple | Kind::Tcp | Kind::Executor | Kind::Shared => return None,
+            Kind::Simple | Kind::Tcp | Kind::Notify | Kind::Executor | Kind::Shared => return None,
         };
         let is_written = self.written.iter().any(|written| written == option);
         (!is_written).then_some(message)

@@ -7,8 +7,8 @@ use syn::spanned::Spanned;
 use syn::{Expr, ExprLit, ExprPath, Lit};
 
 use super::literals::{
-    choice, exit_code, is_constant, is_no_text, literal, literals, name_of, path_of_the_crate,
-    port, signal, status, string, time, unless, user,
+    choice, count, exit_code, is_constant, is_no_text, literal, literals, name_of,
+    path_of_the_crate, port, signal, status, stdin, string, time, unless, user,
 };
 use super::{Reader, may_name_port};
 use crate::args::Pair;
@@ -58,8 +58,9 @@ impl Reader<'_> {
 
     /// Checks the placeholders of every literal in it.
     fn placeholders(&mut self, expr: &Expr) {
+        let in_sight = self.scene.bindings.in_sight(self.scene.index);
         for text in literals(expr) {
-            for mistake in placeholder::text(&text.value(), self.bindings) {
+            for mistake in placeholder::text(&text.value(), &in_sight) {
                 self.mistakes.on(text, mistake);
             }
         }
@@ -74,15 +75,23 @@ impl Reader<'_> {
                 string(expr, check)?;
             }
             Shape::Truth => self.truth(expr)?,
+            Shape::Together => self.together(expr)?,
+            Shape::Count => count(expr)?,
+            Shape::Command => {
+                self.command(expr);
+                let door = self.scene.door;
+                return Ok(quote!(#door::api::readiness::Exec::new(#expr)));
+            }
+            Shape::Stdin => return stdin(expr, self.scene.door),
             Shape::Port => port(expr)?,
             Shape::Status => status(expr)?,
             Shape::ExitCode => exit_code(expr)?,
             Shape::User => user(expr)?,
             Shape::Binding => self.binding(expr)?,
             Shape::Crate => path_of_the_crate(expr)?,
-            Shape::Time => return time(expr, self.door),
-            Shape::Signal => return signal(expr, self.door),
-            Shape::Choice(choices) => return choice(expr, choices, self.door),
+            Shape::Time => return time(expr, self.scene.door),
+            Shape::Signal => return signal(expr, self.scene.door),
+            Shape::Choice(choices) => return choice(expr, choices, self.scene.door),
             // The parser reads braces for a map.
             Shape::Map(_) => {}
         }
@@ -93,10 +102,30 @@ impl Reader<'_> {
         let wrong = match (expr, name_of(expr)) {
             (Expr::Lit(ExprLit { lit, .. }), _) => !matches!(lit, Lit::Bool(_)),
             // Of what has a lower-case name, only a parameter of the function is in sight.
-            (_, Some(name)) => !is_constant(&name) && !self.parameters.contains(&name),
+            (_, Some(name)) => !is_constant(&name) && !self.scene.parameters.contains(&name),
             _ => false,
         };
         unless(wrong, "this is to be `true` or `false`")
+    }
+
+    /// Checks that another process starts first.
+    fn together(&self, expr: &Expr) -> Result<(), String> {
+        let Expr::Lit(ExprLit {
+            lit: Lit::Bool(lit),
+            ..
+        }) = expr
+        else {
+            return Err("this must be `true` or `false`".to_owned());
+        };
+        let index = self.scene.index;
+        unless(
+            lit.value && index == 0,
+            "this is the first process: write `together = true` at those that start with it",
+        )?;
+        unless(
+            lit.value && self.scene.bindings.follows_shared(index),
+            "the process before this one is a shared fixture, which starts alone",
+        )
     }
 
     fn binding(&self, expr: &Expr) -> Result<(), String> {
@@ -105,7 +134,7 @@ impl Reader<'_> {
             _ => None,
         };
         match name {
-            Some(name) if self.bindings.contains(&name) => Err(format!(
+            Some(name) if self.scene.bindings.is_taken(self.scene.index, &name) => Err(format!(
                 "an attribute before this one is bound to `{name}` already"
             )),
             Some(name) if placeholder::is_word(&name) => Ok(()),
@@ -144,7 +173,7 @@ impl Reader<'_> {
             }
             seen.push(written);
         }
-        let door = self.door;
+        let door = self.scene.door;
         match map {
             Map::Form if pairs.is_empty() => Vec::new(),
             Map::Form => {

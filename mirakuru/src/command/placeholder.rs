@@ -138,17 +138,32 @@ fn brace(rest: &str, after_dollar: bool) -> (Piece, usize) {
     }
 }
 
-/// The lower-case name in front of `end`; a dot may join two of them.
+/// The name before `end`: a lower-case word, or two that a dot joins. After `port`, a colon and the name of a
+/// port may follow.
 fn name_until<'a>(tail: &'a str, end: &str) -> Option<&'a str> {
     let name = &tail[..tail.find('}')?];
-    let is_word = |word: &str| {
-        word.starts_with(|c: char| c.is_ascii_lowercase())
-            && word
-                .chars()
-                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
-    };
-    let well_formed = name.split('.').count() <= 2 && name.split('.').all(is_word);
-    (well_formed && tail[name.len()..].starts_with(end)).then_some(name)
+    let (words, port) = name.split_once(':').unwrap_or((name, "a"));
+    let well_formed = words.split('.').count() <= 2 && words.split('.').all(is_word);
+    // `{port:3000}` and the like are text. A word that is no name of a port is a mistake.
+    let may_have_port = words.len() == name.len() || words.rsplit('.').next() == Some("port");
+    let is_name = well_formed && may_have_port && is_label(port);
+    (is_name && tail[name.len()..].starts_with(end)).then_some(name)
+}
+
+/// Returns whether this is a lower-case word.
+fn is_word(word: &str) -> bool {
+    word.starts_with(|c: char| c.is_ascii_lowercase())
+        && word
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+}
+
+/// Returns whether this reads as the name of a port, perhaps a mistaken one.
+fn is_label(word: &str) -> bool {
+    word.starts_with(|c: char| c.is_ascii_alphabetic())
+        && word
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
 }
 
 #[cfg(test)]
