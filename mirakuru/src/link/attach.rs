@@ -1,7 +1,6 @@
 //! The test's end of a supervisor that a run shares: handed over by who started it, come to by all.
 
 use std::io;
-use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,7 +11,7 @@ use super::open::await_name;
 use super::{Link, SUPERVISOR_BOUND};
 use crate::protocol::{Failure, Reply, Request, Service};
 use crate::run::Runner;
-use crate::sys::{self, ProcessFd};
+use crate::sys::{self, Handle, ProcessFd};
 use crate::wait::Deadline;
 
 impl Link {
@@ -22,13 +21,7 @@ impl Link {
         let peer = sys::peer(&socket).ok_or(io::ErrorKind::Unsupported)?;
         let supervisor = ProcessFd::open(peer)?;
         let (inbox, name) = await_name(&socket, Deadline::after(SUPERVISOR_BOUND))?;
-        let link = Self::new(
-            peer.as_raw().unsigned_abs(),
-            name,
-            socket,
-            supervisor,
-            inbox,
-        );
+        let link = Self::new(sys::number_of(peer), name, socket, supervisor, inbox);
         link.shared.store(true, Ordering::Relaxed);
         Ok(Arc::new(link))
     }
@@ -41,7 +34,7 @@ impl Link {
         socket: PathBuf,
     ) -> Option<Result<(), Failure>> {
         let request = Request::Share {
-            runner: runner.pid.as_raw().unsigned_abs(),
+            runner: sys::number_of(runner.pid),
             started: runner.started,
             socket,
         };
@@ -61,7 +54,7 @@ impl Link {
     }
 
     /// What the latest service is, and its captured files.
-    pub(crate) fn attach(&self) -> Option<(Service, Vec<OwnedFd>)> {
+    pub(crate) fn attach(&self) -> Option<(Service, Vec<Handle>)> {
         let (Reply::Service(service), files) = self.ask(Request::Attach)? else {
             return None;
         };

@@ -1,5 +1,6 @@
 //! The end of a tree, and of its supervisor: asked for, forced, and cleaned up after.
 
+use std::net::Shutdown;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -9,7 +10,6 @@ use super::sweep::sweep;
 use super::{Link, SUPERVISOR_BOUND};
 use crate::environment::{self, Keep};
 use crate::protocol::{Gone, KILL_BOUND, Reply, Request, StopPlan};
-use crate::sys;
 use crate::tmpdir;
 use crate::wait::Deadline;
 
@@ -76,11 +76,8 @@ impl Link {
             if let Some(file) = pid_file.flatten() {
                 let _ = std::fs::remove_file(file);
             }
-            if let Some(directory) = self
-                .directory
-                .get()
-                .filter(|_| environment::keep() == Keep::Nobodys)
-            {
+            let kept = environment::keep() != Keep::Nobodys;
+            if let Some(directory) = self.directory.get().filter(|_| !kept) {
                 tmpdir::remove(directory);
             }
             swept
@@ -100,7 +97,7 @@ impl Link {
 
     /// Hangs up, also where a forked child holds the socket too: the tree is brought down.
     pub(crate) fn hang_up(&self) {
-        sys::hang_up(&self.reader.source().stream);
+        let _ = self.reader.source().stream.shutdown(Shutdown::Write);
     }
 
     /// Waits for the end of a supervisor that was told to. One that was killed instead, or has to

@@ -30,7 +30,7 @@ impl Drop for FileLock {
     fn drop(&mut self) {
         let Some(file) = self.file.take() else { return };
         if !self.owner.is_this_process() {
-            file.close_copy();
+            sys::close_copy(file);
             return;
         }
         // Ahead of the lock's end, so that nobody can lock what is then removed.
@@ -59,7 +59,7 @@ impl FileLock {
     fn try_take(path: &Path) -> io::Result<Option<Self>> {
         loop {
             let file = sys::open_private_file(path)?;
-            let Some(file) = LockedFile::try_lock(file)? else {
+            let Some(file) = sys::try_lock(file)? else {
                 return Ok(None);
             };
             // It may have been removed between the opening and the lock: then this is a lock on nothing.

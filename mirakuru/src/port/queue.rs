@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::locks::{FileLock, is_at};
-use crate::sys::LockedFile;
+use crate::sys;
 use crate::wait::Deadline;
 
 const PREFIX: &str = "queue-";
@@ -141,7 +141,7 @@ fn note(path: &Path) -> Option<Note> {
     let text = fs::read_to_string(path).ok()?;
     // The writer holds the lock as long as it lives, and removes the file before it gives the lock back. Another
     // reader may have removed the file, and a new note may have its name: that one stays.
-    if let Ok(Some(unheld)) = LockedFile::try_lock(file) {
+    if let Ok(Some(unheld)) = sys::try_lock(file) {
         if is_at(&unheld, path) {
             let _ = fs::remove_file(path);
         }

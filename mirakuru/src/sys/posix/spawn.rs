@@ -8,22 +8,21 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ffi::{CStr, CString, OsString, c_char};
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::libc;
 use nix::unistd::{Gid, Uid};
 
+use super::sockets::Handle;
 use crate::limits::Resource;
 
 /// Describes the process that becomes the service.
 pub(crate) struct Spawn<'a> {
     pub(in crate::sys) words: Strings,
     environment: Strings,
-    pub(super) streams: [OwnedFd; 3],
+    pub(super) streams: [Handle; 3],
     directory: Option<(CString, Rights)>,
     pub(super) user: Option<(Uid, Gid, Vec<Gid>)>,
     pub(crate) oom_score: Option<&'a str>,
@@ -47,14 +46,14 @@ pub(crate) enum Rights {
 pub(crate) struct Stuck {
     /// Fits after "failed to".
     pub(crate) step: Cow<'static, str>,
-    pub(crate) error: Errno,
+    pub(crate) errno: i32,
 }
 
 impl Stuck {
     pub(in crate::sys) fn at(step: &'static str, error: Errno) -> Self {
         Self {
             step: Cow::Borrowed(step),
-            error,
+            errno: error as i32,
         }
     }
 }
@@ -69,7 +68,7 @@ impl Spawn<'_> {
     pub(crate) fn new(
         words: &[OsString],
         environment: &[(OsString, OsString)],
-        streams: [OwnedFd; 3],
+        [input, output, error]: &[Handle; 3],
     ) -> io::Result<Self> {
         // Sorted, and the last value of a name counts.
         let environment: BTreeMap<_, _> = environment
@@ -83,15 +82,11 @@ impl Spawn<'_> {
             return Err(io::ErrorKind::InvalidInput.into());
         }
         let words = words.iter().map(|word| CString::new(word.as_bytes()));
-        let [input, output, error] = streams;
+        // The copies by std have numbers that none of the three streams gets: those are set one after the other.
         Ok(Self {
             words: Strings::collect(words)?,
             environment: Strings::collect(environment.into_iter().map(entry))?,
-            streams: [
-                above_standard(input)?,
-                above_standard(output)?,
-                above_standard(error)?,
-            ],
+            streams: [input.try_clone()?, output.try_clone()?, error.try_clone()?],
             directory: None,
             user: None,
             oom_score: None,
@@ -127,16 +122,6 @@ impl Spawn<'_> {
     pub(super) fn directory_for(&self, rights: Rights) -> Option<&CStr> {
         let (directory, by) = self.directory.as_ref()?;
         (*by == rights).then_some(directory)
-    }
-}
-
-/// Gives a stream a number that none of the three streams gets: those are set one after the other. A copy
-/// by std has none of them.
-fn above_standard(stream: OwnedFd) -> io::Result<OwnedFd> {
-    if stream.as_raw_fd() <= libc::STDERR_FILENO {
-        stream.try_clone()
-    } else {
-        Ok(stream)
     }
 }
 
@@ -180,7 +165,7 @@ fn replace_environment(by: *const *const c_char) -> *const *const c_char {
     };
     #[cfg(target_vendor = "apple")]
     // SAFETY: the call takes nothing, and gives the address of the same variable.
-    let environment = unsafe { libc::_NSGetEnviron() }.cast::<*const *const c_char>();
+    let environment = unsafe { nix::libc::_NSGetEnviron() }.cast::<*const *const c_char>();
     // SAFETY: the supervisor has one thread, and nothing reads the variable meanwhile.
     unsafe { std::ptr::replace(environment, by) }
 }

@@ -30,9 +30,9 @@ use super::{Descendant, Standing};
 const TICK: Duration = Duration::from_millis(5);
 
 /// Nothing more than the default: both ends ignore `SIGPIPE`.
-pub(crate) const SEND_FLAGS: MsgFlags = MsgFlags::empty();
+pub(in crate::sys) const SEND_FLAGS: MsgFlags = MsgFlags::empty();
 /// Nothing: descriptors are marked close-on-exec when they are adopted.
-pub(crate) const RECEIVE_FLAGS: MsgFlags = MsgFlags::empty();
+pub(in crate::sys) const RECEIVE_FLAGS: MsgFlags = MsgFlags::empty();
 /// Children that have ended, without waiting.
 pub(crate) const WAIT_FLAGS: i32 = nix::libc::WNOHANG;
 
@@ -45,7 +45,7 @@ pub(crate) fn own_program() -> io::Result<PathBuf> {
 pub(crate) const LONGEST_SOCKET_PATH: usize = 103;
 
 /// A socket that never waits.
-pub(crate) fn unix_socket_that_never_waits() -> nix::Result<OwnedFd> {
+pub(in crate::sys) fn unix_socket_that_never_waits() -> nix::Result<OwnedFd> {
     let (family, kind) = (AddressFamily::Unix, SockType::Stream);
     let socket = socket(family, kind, SockFlag::empty(), None)?;
     fcntl(&socket, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
@@ -82,13 +82,13 @@ pub(crate) fn last_signal() -> i32 {
     31
 }
 
-/// Waits for descriptors; no time means for ever. Rounded up to milliseconds.
-pub(crate) fn poll_for(fds: &mut [PollFd<'_>], wait: Option<Duration>) -> nix::Result<i32> {
-    let wait = wait.map_or(PollTimeout::NONE, |wait| {
-        let millis = wait.as_micros().div_ceil(1000);
-        PollTimeout::try_from(millis).unwrap_or(PollTimeout::MAX)
-    });
-    nix::poll::poll(fds, wait)
+/// Waits for descriptors; rounded up to milliseconds, and what they cannot count is for ever.
+pub(in crate::sys) fn poll_for(fds: &mut [PollFd<'_>], wait: Duration) -> nix::Result<i32> {
+    let millis = wait.as_micros().div_ceil(1000);
+    nix::poll::poll(
+        fds,
+        PollTimeout::try_from(millis).unwrap_or(PollTimeout::NONE),
+    )
 }
 
 /// Orphans go to init.
@@ -253,7 +253,7 @@ impl ProcessFd {
             if !alive || Instant::now() >= deadline {
                 return !alive;
             }
-            let _ = poll_for(&mut [], Some(TICK));
+            crate::wait::pause(TICK);
         }
     }
 
