@@ -39,7 +39,7 @@ impl Drain {
 
     /// The file once more, for who comes later.
     pub(super) fn file(&self) -> Option<Handle> {
-        self.file.try_clone().ok().map(Handle::from)
+        sys::copy_of(&self.file).ok()
     }
 
     /// What becomes readable when the service prints or closes its stream.

@@ -23,6 +23,24 @@ pub(crate) fn open_private_file(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
+/// Opens a file to read from or append to. A named pipe is not waited for: one without a reader is
+/// kept open by the service itself.
+pub(crate) fn open_at_once(path: &Path, to_read: bool) -> io::Result<File> {
+    let open = |options: &mut OpenOptions| options.custom_flags(libc::O_NONBLOCK).open(path);
+    let file = if to_read {
+        open(OpenOptions::new().read(true))?
+    } else {
+        let appended = open(OpenOptions::new().create(true).append(true));
+        appended.or_else(|error| match error.raw_os_error() {
+            Some(libc::ENXIO) => open(OpenOptions::new().read(true).write(true)),
+            _ => Err(error),
+        })?
+    };
+    let flags = OFlag::from_bits_retain(fcntl(&file, FcntlArg::F_GETFL)?);
+    fcntl(&file, FcntlArg::F_SETFL(flags - OFlag::O_NONBLOCK))?;
+    Ok(file)
+}
+
 /// An open file and the lock on it (`flock(2)`). A drop gives the lock back; the kernel does it for a
 /// process that dies.
 pub(crate) type LockedFile = Flock<File>;

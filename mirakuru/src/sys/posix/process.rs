@@ -1,6 +1,7 @@
 //! Asks and changes what a process is: its parent, user, session, limits and descriptors.
 #![expect(unsafe_code, reason = "system calls that nix leaves unsafe")]
 
+use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::time::Duration;
@@ -10,10 +11,10 @@ use nix::libc;
 use nix::sys::resource::{RLIM_INFINITY, Resource as Limit, setrlimit};
 use nix::sys::socket::{MsgFlags, recv};
 use nix::time::{ClockId, clock_gettime};
-use nix::unistd::{getegid, geteuid, getgid, getuid};
+use nix::unistd::{Uid, User, getegid, geteuid, getgid, getuid};
 
 use crate::limits::Resource;
-use crate::sys::Pid;
+use crate::sys::{self, Pid};
 
 /// Ends the process without destructors, exit hooks or flushing.
 pub(crate) fn exit_now(code: i32) -> ! {
@@ -86,6 +87,17 @@ pub(crate) fn parent() -> Pid {
 /// Returns the user whose rights this process has.
 pub(crate) fn user() -> u32 {
     geteuid().as_raw()
+}
+
+/// Looks the user with this name or number up: their number, their group's, and those of all their groups.
+pub(crate) fn user_of(name: &str) -> Option<(u32, u32, Vec<u32>)> {
+    let found = match name.parse() {
+        Ok(id) => User::from_uid(Uid::from_raw(id)),
+        Err(_) => User::from_name(name),
+    };
+    let User { name, uid, gid, .. } = found.ok()??;
+    let groups = sys::groups_of(&CString::new(name).ok()?, gid);
+    Some((uid.as_raw(), gid.as_raw(), groups))
 }
 
 /// Leaves the caller's session, terminal and process group for new ones.

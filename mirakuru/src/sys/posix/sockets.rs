@@ -26,6 +26,10 @@ pub(crate) type Wakeup<'a> = BorrowedFd<'a>;
 /// that come with one message: `SCM_MAX_FD`.
 const MOST_RECEIVED: usize = 253;
 
+pub(crate) fn copy_of(open: &impl AsFd) -> io::Result<Handle> {
+    open.as_fd().try_clone_to_owned()
+}
+
 pub(crate) fn wakeup_of(source: &impl AsFd) -> Wakeup<'_> {
     source.as_fd()
 }
