@@ -45,7 +45,7 @@ impl FileLock {
     /// Waits for the lock until the deadline.
     pub(crate) fn take(path: &Path, deadline: Deadline) -> io::Result<Self> {
         loop {
-            if let Some(lock) = Self::try_take(path)? {
+            if let Some(lock) = Self::try_take(path, None)? {
                 return Ok(lock);
             }
             if deadline.has_passed() {
@@ -56,7 +56,7 @@ impl FileLock {
     }
 
     /// The lock, unless somebody has it.
-    fn try_take(path: &Path) -> io::Result<Option<Self>> {
+    fn try_take(path: &Path, passing: Option<PathBuf>) -> io::Result<Option<Self>> {
         loop {
             let file = sys::open_private_file(path)?;
             let Some(file) = sys::try_lock(file)? else {
@@ -66,7 +66,7 @@ impl FileLock {
             if is_at(&file, path) {
                 return Ok(Some(Self {
                     file: Some(file),
-                    passing: None,
+                    passing,
                     owner: Owner::this_process(),
                 }));
             }
@@ -75,11 +75,7 @@ impl FileLock {
 
     /// The same on a file that is removed with the lock, and with the last of them its directory.
     pub(crate) fn try_take_passing(path: &Path) -> io::Result<Option<Self>> {
-        let mut taken = Self::try_take(path)?;
-        if let Some(lock) = &mut taken {
-            lock.passing = Some(path.to_owned());
-        }
-        Ok(taken)
+        Self::try_take(path, Some(path.to_owned()))
     }
 
     /// Replaces what is in the file.

@@ -1,11 +1,14 @@
 //! From the order to the service: its streams, and what the system needs to know of it.
 
+use std::ffi::CString;
 use std::fs::File;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use super::drain::Drain;
 use crate::protocol::{Directory, Failure, Launch, Lead};
-use crate::sys::{self, Handle, Rights, Spawn, Tree};
+use crate::sys::{self, Handle, Spawn, Tree};
 
 /// Starts the service; `streams` came with the order, and `oom_score` is what a service should have where
 /// the supervisor has another. Returns its standard output and standard error too, where they are captured.
@@ -26,12 +29,15 @@ pub(super) fn launch(
     spawn.nice = order.nice;
     spawn.umask = order.umask;
     spawn.busy = order.busy;
+    let path = |path: &Path| {
+        let path = CString::new(path.as_os_str().as_bytes());
+        path.map_err(|error| Failure::at("enter the working directory", &error.into()))
+    };
     match &order.cwd {
-        Directory::Root => Ok(()),
-        Directory::Inherited(here) => spawn.enter(here, Rights::Supervisor),
-        Directory::Given(given) => spawn.enter(given, Rights::Service),
+        Directory::Root => {}
+        Directory::Inherited(here) => spawn.inherited = Some(path(here)?),
+        Directory::Given(given) => spawn.directory = Some(path(given)?),
     }
-    .map_err(|error| Failure::at("enter the working directory", &error))?;
     if let Some(identity) = &order.identity {
         spawn.run_as(identity.uid, identity.gid, &identity.groups);
     }

@@ -65,13 +65,9 @@ impl Listeners {
 /// Who listens on this port of the loopback interface, for people: pid and command.
 pub(crate) fn holder_of_port(port: u16) -> Option<String> {
     let listeners = Listeners::open()?;
-    let loopbacks = [
-        IpAddr::from(Ipv4Addr::LOCALHOST),
-        IpAddr::from(Ipv6Addr::LOCALHOST),
-    ];
-    let found = loopbacks
-        .into_iter()
-        .find_map(|ip| listeners.found_at(SocketAddr::new(ip, port)).ok().flatten())?;
+    let found_at = |ip| listeners.found_at(SocketAddr::new(ip, port)).ok()?;
+    let found = found_at(Ipv4Addr::LOCALHOST.into());
+    let found = found.or_else(|| found_at(Ipv6Addr::LOCALHOST.into()))?;
     holder_of_inode(found.inode).map(described)
 }
 
@@ -89,10 +85,8 @@ pub(crate) fn whose_listener(addr: SocketAddr, main: Pid, supervisor: Pid) -> Wh
     if holds(main, found.inode) == Some(true) {
         return Whose::Ours;
     }
-    let tree: Vec<_> = descendants_of(supervisor)
-        .into_iter()
-        .map(|one| holds(one.pid, found.inode))
-        .collect();
+    let tree = descendants_of(supervisor).into_iter();
+    let tree: Vec<_> = tree.map(|one| holds(one.pid, found.inode)).collect();
     if tree.contains(&Some(true)) {
         return Whose::Ours;
     }
@@ -167,11 +161,8 @@ fn question(addr: SocketAddr) -> [u8; REQUEST] {
         IpAddr::V6(ip) => (AddressFamily::Inet6, ip.octets().to_vec()),
     };
     let family = u8::try_from(family as i32).unwrap_or_default();
-    put(
-        &mut request,
-        0,
-        &u32::try_from(REQUEST).unwrap_or_default().to_ne_bytes(),
-    );
+    let len = u32::try_from(REQUEST).unwrap_or_default();
+    put(&mut request, 0, &len.to_ne_bytes());
     put(&mut request, 4, &SOCK_DIAG_BY_FAMILY.to_ne_bytes());
     put(&mut request, 6, &NLM_F_REQUEST.to_ne_bytes());
     put(&mut request, HEADER, &[family, TCP]);

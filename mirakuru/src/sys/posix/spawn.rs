@@ -6,10 +6,9 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::ffi::{CStr, CString, OsString, c_char};
+use std::ffi::{CString, NulError, OsString, c_char};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -23,7 +22,10 @@ pub(crate) struct Spawn<'a> {
     pub(in crate::sys) words: Strings,
     environment: Strings,
     pub(super) streams: [Handle; 3],
-    directory: Option<(CString, Rights)>,
+    /// Entered with the supervisor's rights.
+    pub(crate) inherited: Option<CString>,
+    /// Entered with the service's rights.
+    pub(crate) directory: Option<CString>,
     pub(super) user: Option<(Uid, Gid, Vec<Gid>)>,
     pub(crate) oom_score: Option<&'a str>,
     /// Resource, soft and hard limit.
@@ -32,13 +34,6 @@ pub(crate) struct Spawn<'a> {
     pub(crate) umask: Option<u32>,
     /// How long a program that another process has open for writing is tried.
     pub(crate) busy: Duration,
-}
-
-/// Whose rights a directory is entered with.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Rights {
-    Supervisor,
-    Service,
 }
 
 /// The step that a new process failed at.
@@ -71,10 +66,8 @@ impl Spawn<'_> {
         [input, output, error]: &[Handle; 3],
     ) -> io::Result<Self> {
         // Sorted, and the last value of a name counts.
-        let environment: BTreeMap<_, _> = environment
-            .iter()
-            .map(|(name, value)| (name, value))
-            .collect();
+        let variables = environment.iter().map(|(name, value)| (name, value));
+        let variables: BTreeMap<_, _> = variables.collect();
         let entry = |(name, value): (&OsString, &OsString)| {
             CString::new([name.as_bytes(), b"=", value.as_bytes()].concat())
         };
@@ -85,8 +78,9 @@ impl Spawn<'_> {
         // The copies by std have numbers that none of the three streams gets: those are set one after the other.
         Ok(Self {
             words: Strings::collect(words)?,
-            environment: Strings::collect(environment.into_iter().map(entry))?,
+            environment: Strings::collect(variables.into_iter().map(entry))?,
             streams: [input.try_clone()?, output.try_clone()?, error.try_clone()?],
+            inherited: None,
             directory: None,
             user: None,
             oom_score: None,
@@ -95,13 +89,6 @@ impl Spawn<'_> {
             umask: None,
             busy: Duration::ZERO,
         })
-    }
-
-    /// Has the process begin in this directory, which it enters with these rights.
-    pub(crate) fn enter(&mut self, directory: &Path, rights: Rights) -> io::Result<()> {
-        let directory = CString::new(directory.as_os_str().as_bytes())?;
-        self.directory = Some((directory, rights));
-        Ok(())
     }
 
     /// Has the process run as this user.
@@ -113,15 +100,10 @@ impl Spawn<'_> {
     /// Makes the process, while this one has the environment of that: so `execvp` finds the program in
     /// the service's PATH, and needs nothing that has to be made in the new process.
     pub(in crate::sys) fn with_its_environment<T>(&self, birth: impl FnOnce() -> T) -> T {
-        let own = replace_environment(self.environment.as_ptr());
+        let own = replace_environment(self.environment.pointers.as_ptr());
         let born = birth();
         replace_environment(own);
         born
-    }
-
-    pub(super) fn directory_for(&self, rights: Rights) -> Option<&CStr> {
-        let (directory, by) = self.directory.as_ref()?;
-        (*by == rights).then_some(directory)
     }
 }
 
@@ -133,24 +115,13 @@ pub(in crate::sys) struct Strings {
 }
 
 impl Strings {
-    fn collect(
-        texts: impl Iterator<Item = Result<CString, std::ffi::NulError>>,
-    ) -> io::Result<Self> {
+    fn collect(texts: impl Iterator<Item = Result<CString, NulError>>) -> io::Result<Self> {
         let texts = texts.collect::<Result<Vec<_>, _>>()?;
         let pointers = texts.iter().map(|text| text.as_ptr());
         Ok(Self {
             pointers: pointers.chain([std::ptr::null()]).collect(),
             _texts: texts,
         })
-    }
-
-    /// The first of them.
-    pub(super) fn first(&self) -> Option<&*const c_char> {
-        self.pointers.first()
-    }
-
-    pub(super) fn as_ptr(&self) -> *const *const c_char {
-        self.pointers.as_ptr()
     }
 }
 

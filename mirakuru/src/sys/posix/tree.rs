@@ -61,13 +61,13 @@ impl Tree {
         let mut reaped = Reaped::default();
         while self.populated {
             match reap_any_child() {
-                ChildState::Ended(pid, code) if Some(pid) == self.main => {
+                Ok(Some((pid, code))) if Some(pid) == self.main => {
                     self.main = None;
                     reaped.exit = Some(code);
                 }
-                ChildState::Ended(..) => {}
-                ChildState::AllAlive => break,
-                ChildState::NoneLeft => {
+                Ok(Some(_)) => {}
+                Ok(None) => break,
+                Err(_) => {
                     self.populated = false;
                     reaped.emptied = true;
                 }
@@ -199,28 +199,21 @@ fn signal_deeper(deeper: Descendant, signal: i32) {
     }
 }
 
-/// What a look at this process's children gave.
-enum ChildState {
-    /// One ended, with this code, negative for a signal's number, and is reaped now.
-    Ended(Pid, i32),
-    AllAlive,
-    NoneLeft,
-}
-
-/// Reaps one child that has ended. Not nix's `waitpid`: that knows no death by a realtime signal.
-fn reap_any_child() -> ChildState {
+/// Reaps one child that has ended: gives its code, negative for a signal's number. `None` if all live; fails
+/// if none is left. Not nix's `waitpid`: that knows no death by a realtime signal.
+fn reap_any_child() -> nix::Result<Option<(Pid, i32)>> {
     let mut status = 0;
     loop {
         // SAFETY: `waitpid` writes one int where it is told to.
         let result = unsafe { libc::waitpid(-1, &raw mut status, sys::WAIT_FLAGS) };
-        match nix::errno::Errno::result(result) {
-            Ok(0) => return ChildState::AllAlive,
-            Ok(pid) if libc::WIFSIGNALED(status) => {
-                return ChildState::Ended(Pid::from_raw(pid), -libc::WTERMSIG(status));
-            }
-            Ok(pid) => return ChildState::Ended(Pid::from_raw(pid), libc::WEXITSTATUS(status)),
-            Err(nix::Error::EINTR) => {}
-            Err(_) => return ChildState::NoneLeft,
+        let pid = match nix::errno::Errno::result(result) {
+            Ok(0) => return Ok(None),
+            Err(nix::Error::EINTR) => continue,
+            pid => Pid::from_raw(pid?),
+        };
+        if libc::WIFSIGNALED(status) {
+            return Ok(Some((pid, -libc::WTERMSIG(status))));
         }
+        return Ok(Some((pid, libc::WEXITSTATUS(status))));
     }
 }
