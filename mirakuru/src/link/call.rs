@@ -95,8 +95,8 @@ impl Link {
             return Some(Ok(made.clone()));
         }
         let bound = deadline.or_sooner(SUPERVISOR_BOUND);
-        let (reply, _) = self.call(Request::MakeDirectory(temporary()), &[], bound)?;
-        let Reply::Directory(made) = reply else {
+        let request = Request::MakeDirectory(temporary());
+        let (Reply::Directory(made), _) = self.call(request, &[], bound)? else {
             return None;
         };
         Some(made.map(|made| self.directory.get_or_init(|| made).clone()))

@@ -1,10 +1,11 @@
 //! The socket of a supervisor, as a source of news: its messages, and its end.
 
 use std::os::unix::net::UnixStream;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use super::reader::Source;
+use super::sync::lock;
 use crate::protocol::Message;
 use crate::protocol::frames::{Inbox, Received};
 use crate::sys::{self, ProcessFd, Wakeup};
@@ -37,7 +38,7 @@ impl Source for Socket {
     }
 
     fn take(&self, supervisor_ended: bool) -> Read {
-        let mut inbox = self.inbox.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inbox = lock(&self.inbox);
         let mut read = take_in(&self.stream, &mut inbox);
         // What was sent last counts, and the end after it is known at once. That of the process, not
         // only of the socket: a forked child may hold the other end of the socket.

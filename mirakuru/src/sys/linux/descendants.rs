@@ -5,6 +5,7 @@
 //! the kernel itself says that nothing is left.
 
 use std::fs;
+use std::path::PathBuf;
 
 use nix::unistd::Pid;
 
@@ -90,9 +91,7 @@ fn parse_pid(text: &str) -> Option<Pid> {
 /// Where a process stands now, by `/proc/PID/stat`; also for a zombie, whose numbers stay reserved
 /// until it is reaped.
 pub(crate) fn standing(pid: Pid) -> Option<Standing> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The command's name may itself hold spaces and parentheses.
-    let (_, fields) = stat.rsplit_once(')')?;
+    let fields = stat(pid)?;
     let mut fields = fields.split_ascii_whitespace();
     let ended = matches!(fields.next()?, "Z" | "X");
     let (parent, group) = (parse_pid(fields.next()?)?, parse_pid(fields.next()?)?);
@@ -108,16 +107,23 @@ pub(crate) fn standing(pid: Pid) -> Option<Standing> {
 
 /// When a process started, in the kernel's ticks since the system did: with its pid a name for ever.
 pub(crate) fn started_at(pid: Pid) -> Option<u64> {
+    // The 22nd of all, by `proc_pid_stat(5)`.
+    stat(pid)?.split_ascii_whitespace().nth(19)?.parse().ok()
+}
+
+/// The fields of `/proc/PID/stat` from the third on. The name before may itself hold spaces and parentheses.
+fn stat(pid: Pid) -> Option<String> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let (_, fields) = stat.rsplit_once(')')?;
-    // The 22nd of all, by `proc_pid_stat(5)`; behind the name the third comes first.
-    fields.split_ascii_whitespace().nth(19)?.parse().ok()
+    Some(stat.rsplit_once(')')?.1.to_owned())
 }
 
 /// The file name of the program that a process runs.
 pub(crate) fn program_name(pid: Pid) -> Option<String> {
-    let path = fs::read_link(format!("/proc/{pid}/exe")).ok()?;
-    Some(path.file_name()?.to_string_lossy().into_owned())
+    Some(program(pid)?.file_name()?.to_string_lossy().into_owned())
+}
+
+pub(super) fn program(pid: Pid) -> Option<PathBuf> {
+    fs::read_link(format!("/proc/{pid}/exe")).ok()
 }
 
 /// The command line for people; the name in brackets where there is none.

@@ -4,7 +4,6 @@
 //! The exact question costs a few microseconds, disturbs no server with an empty connection, and
 //! its answer carries the listener's inode.
 
-use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
@@ -13,7 +12,7 @@ use nix::sys::socket::{
 };
 use nix::unistd::{Pid, geteuid};
 
-use super::descendants::{command_line, descendants_of, is_below, processes, standing};
+use super::descendants::{command_line, descendants_of, is_below, processes, program, standing};
 use super::open_files::open_files;
 use super::process::peer;
 use crate::sys::Whose;
@@ -141,15 +140,11 @@ fn outside(found: Listener, holder: Option<Pid>) -> Whose {
 /// closed here.
 fn is_fork_of_this(pid: Pid) -> bool {
     let parent = standing(pid).map(|standing| standing.parent);
-    parent == Some(Pid::this()) && program_of(pid) == program_of(Pid::this())
+    parent == Some(Pid::this()) && program(pid) == program(Pid::this())
 }
 
 fn described(pid: Pid) -> String {
     format!("pid {pid}: {}", command_line(pid))
-}
-
-fn program_of(pid: Pid) -> Option<std::path::PathBuf> {
-    fs::read_link(format!("/proc/{pid}/exe")).ok()
 }
 
 /// An `inet_diag_req_v2` without `NLM_F_DUMP`: the kernel looks up one socket as it would for a

@@ -72,7 +72,6 @@ pub(crate) fn started_at(_pid: Pid) -> Option<u64> {
     None
 }
 
-/// Not known.
 pub(crate) fn program_name(_pid: Pid) -> Option<String> {
     None
 }
@@ -94,7 +93,6 @@ pub(in crate::sys) fn poll_for(fds: &mut [PollFd<'_>], wait: Duration) -> nix::R
 /// Orphans go to init.
 pub(crate) fn become_subreaper() {}
 
-/// There is no such signal.
 pub(crate) fn die_with_parent() -> nix::Result<()> {
     Ok(())
 }
@@ -115,12 +113,10 @@ pub(crate) fn close_inherited() {}
 /// The name stays that of the program.
 pub(crate) fn set_process_name() {}
 
-/// There is no such score.
 pub(crate) fn lower_oom_score() -> Option<String> {
     None
 }
 
-/// There is no such score.
 pub(crate) fn restore_oom_score(_before: &str) {}
 
 /// The user's own group alone.
@@ -157,17 +153,16 @@ impl Listeners {
     }
 }
 
-/// Not known.
+// What no call tells here is not known: the service alone is.
+
 pub(crate) fn is_passing(_addr: std::net::SocketAddr) -> bool {
     false
 }
 
-/// Not known.
 pub(crate) fn whose_peer(_stream: &impl AsFd, _supervisor: Pid) -> super::Whose {
     super::Whose::Unknown
 }
 
-/// Not known.
 pub(crate) fn whose_listener(
     _addr: std::net::SocketAddr,
     _main: Pid,
@@ -176,7 +171,6 @@ pub(crate) fn whose_listener(
     super::Whose::Unknown
 }
 
-/// Not known.
 pub(crate) fn listening(_supervisor: Pid) -> BTreeSet<u16> {
     BTreeSet::new()
 }
@@ -185,12 +179,10 @@ pub(crate) fn holder_of_port(_port: u16) -> Option<String> {
     None
 }
 
-/// Not known: the service alone is.
 pub(crate) fn children() -> Vec<Pid> {
     Vec::new()
 }
 
-/// Not known.
 pub(crate) fn descendants() -> Vec<Descendant> {
     Vec::new()
 }
@@ -205,17 +197,14 @@ pub(crate) fn standing(pid: Pid) -> Option<Standing> {
     })
 }
 
-/// Not known.
 pub(crate) fn command_line(_pid: Pid) -> String {
     String::new()
 }
 
-/// Not known.
 pub(crate) fn marked(_mark: &str) -> Vec<Pid> {
     Vec::new()
 }
 
-/// Not known.
 pub(crate) fn carries(_pid: Pid, _mark: &str) -> bool {
     false
 }
