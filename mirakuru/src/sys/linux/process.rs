@@ -5,12 +5,12 @@ use std::ffi::CStr;
 use std::fs::{self, File};
 use std::io;
 use std::ops::Range;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, open};
+use nix::fcntl::{FallocateFlags, OFlag, fallocate, open};
 use nix::libc;
 use nix::poll::PollFd;
 use nix::sys::signal::Signal;
@@ -32,9 +32,6 @@ pub(crate) const WAIT_FLAGS: i32 = libc::__WALL | libc::WNOHANG;
 pub(crate) fn own_program() -> io::Result<PathBuf> {
     Ok("/proc/self/exe".into())
 }
-
-/// The longest path of a Unix socket: `sun_path` without its end; see `unix(7)`.
-pub(crate) const LONGEST_SOCKET_PATH: usize = 107;
 
 /// A socket that never waits.
 pub(in crate::sys) fn unix_socket_that_never_waits() -> nix::Result<OwnedFd> {
@@ -145,8 +142,6 @@ pub(crate) fn forget_range(file: &File, range: Range<u64>) -> io::Result<()> {
     let (Ok(offset), Ok(length)) = (range.start.try_into(), length.try_into()) else {
         return Err(too_large());
     };
-    let mode = libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE;
-    // SAFETY: `fallocate` takes any numbers.
-    let result = unsafe { libc::fallocate(file.as_raw_fd(), mode, offset, length) };
-    Errno::result(result).map(drop).map_err(|_| too_large())
+    let mode = FallocateFlags::FALLOC_FL_PUNCH_HOLE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
+    fallocate(file, mode, offset, length).map_err(|_| too_large())
 }

@@ -2,6 +2,7 @@
 #![expect(unsafe_code, reason = "nix gives received descriptors as numbers")]
 
 use std::io::{self, IoSlice, IoSliceMut};
+use std::mem::offset_of;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use nix::cmsg_space;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::libc;
 use nix::poll::{PollFd, PollFlags};
 use nix::sys::socket::{
     ControlMessage, ControlMessageOwned, MsgFlags, UnixAddr, connect, recvmsg, sendmsg,
@@ -21,6 +23,10 @@ pub(crate) type Handle = OwnedFd;
 
 /// What becomes readable when there is news.
 pub(crate) type Wakeup<'a> = BorrowedFd<'a>;
+
+/// The longest path of a Unix socket: `sun_path` without its end.
+pub(crate) const LONGEST_SOCKET_PATH: usize =
+    size_of::<libc::sockaddr_un>() - offset_of!(libc::sockaddr_un, sun_path) - 1;
 
 /// Room for more descriptors than a frame may have, so that the kernel hands over, and this end closes, all
 /// that come with one message: `SCM_MAX_FD`.

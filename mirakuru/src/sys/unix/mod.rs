@@ -41,9 +41,6 @@ pub(crate) fn own_program() -> io::Result<PathBuf> {
     std::env::current_exe()
 }
 
-/// The longest path of a Unix socket: `sun_path` of the BSDs without its end.
-pub(crate) const LONGEST_SOCKET_PATH: usize = 103;
-
 /// A socket that never waits.
 pub(in crate::sys) fn unix_socket_that_never_waits() -> nix::Result<OwnedFd> {
     let (family, kind) = (AddressFamily::Unix, SockType::Stream);
