@@ -1,13 +1,10 @@
 //! Where a service's standard streams lead.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
-use std::os::fd::OwnedFd;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::libc;
+use crate::sys::{self, Handle};
 
 /// Where a standard stream of the process leads.
 ///
@@ -35,7 +32,7 @@ enum Leads {
 pub(crate) enum Opened {
     Captured,
     Null,
-    Given(OwnedFd),
+    Given(Handle),
 }
 
 impl Stdio {
@@ -71,12 +68,12 @@ impl Stdio {
             Leads::Captured => Opened::Captured,
             Leads::Null => Opened::Null,
             Leads::Inherit => Opened::Given(match stream {
-                0 => rewrap(io::stdin())?,
-                1 => rewrap(io::stdout())?,
-                _ => rewrap(io::stderr())?,
+                0 => sys::copy_of(&io::stdin())?,
+                1 => sys::copy_of(&io::stdout())?,
+                _ => sys::copy_of(&io::stderr())?,
             }),
             Leads::Path(path) => Opened::Given(
-                open_at_once(path, stream == 0)
+                sys::open_at_once(path, stream == 0)
                     .map_err(|error| named(path, &error))?
                     .into(),
             ),
@@ -85,32 +82,8 @@ impl Stdio {
     }
 }
 
-/// Opens a file to read from or append to. A named pipe is not waited for: one without a reader is
-/// kept open by the service itself.
-fn open_at_once(path: &Path, to_read: bool) -> io::Result<File> {
-    let open = |options: &mut OpenOptions| options.custom_flags(libc::O_NONBLOCK).open(path);
-    let file = if to_read {
-        open(OpenOptions::new().read(true))?
-    } else {
-        let appended = open(OpenOptions::new().create(true).append(true));
-        match appended {
-            Err(error) if error.raw_os_error() == Some(libc::ENXIO) => {
-                open(OpenOptions::new().read(true).write(true))?
-            }
-            appended => appended?,
-        }
-    };
-    let flags = OFlag::from_bits_retain(fcntl(&file, FcntlArg::F_GETFL)?);
-    fcntl(&file, FcntlArg::F_SETFL(flags - OFlag::O_NONBLOCK))?;
-    Ok(file)
-}
-
 fn named(path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{}: {error}", path.display()))
-}
-
-fn rewrap(stream: impl std::os::fd::AsFd) -> io::Result<OwnedFd> {
-    stream.as_fd().try_clone_to_owned()
 }
 
 impl From<File> for Stdio {
@@ -119,8 +92,8 @@ impl From<File> for Stdio {
     }
 }
 
-impl From<OwnedFd> for Stdio {
-    fn from(descriptor: OwnedFd) -> Self {
+impl From<Handle> for Stdio {
+    fn from(descriptor: Handle) -> Self {
         Self(Leads::Open(descriptor.into()))
     }
 }

@@ -1,7 +1,6 @@
 //! The test's end of a supervisor that a run shares: handed over by who started it, come to by all.
 
 use std::io;
-use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,7 +12,7 @@ use super::socket::Socket;
 use super::{Home, Link, SUPERVISOR_BOUND};
 use crate::protocol::{Failure, Reply, Request, Service};
 use crate::run::Runner;
-use crate::sys::{self, ProcessFd};
+use crate::sys::{self, Handle, ProcessFd};
 use crate::wait::Deadline;
 
 impl Link {
@@ -25,7 +24,7 @@ impl Link {
         let (inbox, name) = await_name(&socket, Deadline::after(SUPERVISOR_BOUND))?;
         let link = Self::new(
             home,
-            peer.as_raw().unsigned_abs(),
+            sys::number_of(peer),
             name,
             Socket::new(socket, supervisor, inbox),
         );
@@ -41,7 +40,7 @@ impl Link {
         socket: PathBuf,
     ) -> Option<Result<(), Failure>> {
         let request = Request::Share {
-            runner: runner.pid.as_raw().unsigned_abs(),
+            runner: sys::number_of(runner.pid),
             started: runner.started,
             socket,
         };
@@ -61,7 +60,7 @@ impl Link {
     }
 
     /// What the latest service is, and its captured files.
-    pub(crate) fn attach(&self) -> Option<(Service, Vec<OwnedFd>)> {
+    pub(crate) fn attach(&self) -> Option<(Service, Vec<Handle>)> {
         let (Reply::Service(service), files) = self.ask(Request::Attach)? else {
             return None;
         };

@@ -1,7 +1,6 @@
 //! What a test process asks of its supervisor: one call, and every request that is made by it.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -10,8 +9,8 @@ use super::state::Answer;
 use super::{Link, SUPERVISOR_BOUND, State};
 use crate::paths::absolute;
 use crate::protocol::frames;
-use crate::protocol::{Call, Failure, Launch, Leased, Ready, Reply, Request, Stream, Wire};
-use crate::sys;
+use crate::protocol::{Call, Failure, Launch, Leased, Ready, Reply, Request, Stream};
+use crate::sys::{self, Handle};
 use crate::wait::Deadline;
 
 /// How long a supervisor may take to bring the captured files up to date.
@@ -24,10 +23,10 @@ impl Link {
     pub(super) fn call(
         &self,
         request: Request,
-        fds: &[BorrowedFd<'_>],
+        handles: &[Handle],
         deadline: Deadline,
     ) -> Option<Answer> {
-        let answer = self.try_call(request, fds, deadline);
+        let answer = self.try_call(request, handles, deadline);
         self.or_give_up(answer).ok().flatten()
     }
 
@@ -53,7 +52,7 @@ impl Link {
     fn try_call(
         &self,
         request: Request,
-        fds: &[BorrowedFd<'_>],
+        handles: &[Handle],
         deadline: Deadline,
     ) -> io::Result<Option<Answer>> {
         if self.is_foreign() {
@@ -62,7 +61,7 @@ impl Link {
         // Before the request is sent: another thread may read the reply at once.
         let call = self.reader.known(State::begin_call);
         let number = Some(call);
-        let sent = self.send(&Call { number, request }, fds, deadline);
+        let sent = self.send(&Call { number, request }, handles, deadline);
         let answer = sent.map(|()| self.reader.wait(deadline, |state| state.reply(call)));
         self.reader.known(|state| {
             // A reply that another thread took in since the wait gave up is a reply.
@@ -84,15 +83,10 @@ impl Link {
         })
     }
 
-    fn send(&self, call: &Call, fds: &[BorrowedFd<'_>], deadline: Deadline) -> io::Result<()> {
+    fn send(&self, call: &Call, handles: &[Handle], deadline: Deadline) -> io::Result<()> {
         let whole_frame = self.sending.take(deadline);
         let _whole_frame = whole_frame.map_err(|_| io::ErrorKind::TimedOut)?;
-        frames::send(
-            &self.reader.source().stream,
-            &call.to_bytes(),
-            fds,
-            deadline,
-        )
+        frames::send(&self.reader.source().stream, call, handles, deadline)
     }
 
     /// Returns the private directory, which the first call makes. `None` if the supervisor does not answer.
@@ -102,8 +96,7 @@ impl Link {
         }
         let bound = deadline.or_sooner(SUPERVISOR_BOUND);
         let request = Request::MakeDirectory(self.home.parent.clone());
-        let (reply, _) = self.call(request, &[], bound)?;
-        let Reply::Directory(made) = reply else {
+        let (Reply::Directory(made), _) = self.call(request, &[], bound)? else {
             return None;
         };
         Some(made.map(|made| self.directory.get_or_init(|| made).clone()))
@@ -132,18 +125,17 @@ impl Link {
         self.ask(Request::Release(port));
     }
 
-    /// Starts a service; `fds` are the streams that travel with the order. `None` if there is no
+    /// Starts a service; `handles` are the streams that travel with the order. `None` if there is no
     /// answer in time.
     pub(crate) fn launch(
         &self,
         order: Launch,
-        fds: &[OwnedFd],
+        handles: &[Handle],
         deadline: Deadline,
     ) -> Option<Result<u32, Failure>> {
         let patience = u64::try_from(order.farewell.patience.as_millis()).unwrap_or(u64::MAX);
         self.patience.store(patience, Ordering::Relaxed);
         let pid_file = order.pid_file.clone();
-        let fds: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
         // A supervisor that does not come up may have less time than the service.
         let is_up = self.known(|state| state.is_up);
         let bound = if is_up {
@@ -151,7 +143,7 @@ impl Link {
         } else {
             deadline.or_sooner(SUPERVISOR_BOUND)
         };
-        let answer = self.try_call(Request::Launch(Box::new(order)), &fds, bound);
+        let answer = self.try_call(Request::Launch(Box::new(order)), handles, bound);
         let (reply, _) = match self.or_give_up(answer) {
             Ok(answer) => answer?,
             // Longer than a frame may be.

@@ -1,5 +1,6 @@
 //! The end of a tree, and of its supervisor: asked for, forced, and cleaned up after.
 
+use std::net::Shutdown;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -8,7 +9,6 @@ use super::exit;
 use super::sweep::sweep;
 use super::{Link, SUPERVISOR_BOUND};
 use crate::protocol::{Gone, KILL_BOUND, Reply, Request, StopPlan};
-use crate::sys;
 use crate::tmpdir;
 use crate::wait::Deadline;
 
@@ -75,8 +75,8 @@ impl Link {
             if let Some(file) = pid_file.flatten() {
                 let _ = std::fs::remove_file(file);
             }
-            let directory = self.directory.get();
-            if let Some(directory) = directory.filter(|_| !self.home.stays) {
+            let stays = self.home.stays;
+            if let Some(directory) = self.directory.get().filter(|_| !stays) {
                 tmpdir::remove(directory);
             }
             swept
@@ -96,7 +96,7 @@ impl Link {
 
     /// Hangs up, also where a forked child holds the socket too: the tree is brought down.
     pub(crate) fn hang_up(&self) {
-        sys::hang_up(&self.reader.source().stream);
+        let _ = self.reader.source().stream.shutdown(Shutdown::Write);
     }
 
     /// Waits for the end of a supervisor that was told to. One that was killed instead, or has to

@@ -9,10 +9,12 @@
 //! nothing, and cannot panic. In a forked child it does nothing.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use super::Link;
+use super::sync::lock;
+use crate::locks::lock_unless_lost;
 use crate::protocol::KILL_BOUND;
 use crate::wait::{Deadline, pause};
 
@@ -46,7 +48,7 @@ impl Permit {
 
     pub(crate) fn register(self, link: &Arc<Link>) {
         let own = std::process::id();
-        let mut live = LIVE.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut live = lock(&LIVE);
         if OWNER.swap(own, Ordering::SeqCst) != own {
             // A forked child starts one of its own: the list it inherited is its parent's, whose
             // links must not even be closed.
@@ -66,7 +68,7 @@ impl Drop for Permit {
 
 /// Takes a supervisor off the list; only once it has ended, or an exit in between would not wait.
 pub(crate) fn unregister(link: &Arc<Link>) {
-    let mut live = LIVE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut live = lock(&LIVE);
     live.retain(|one| !Arc::ptr_eq(one, link));
 }
 
@@ -77,12 +79,9 @@ fn at_exit() {
     }
     EXITING.store(true, Ordering::SeqCst);
     let links = TOLD.get_or_init(hang_up_on_all);
-    let longest = links
-        .iter()
-        .map(|link| link.patience())
-        .max()
-        .unwrap_or_default();
-    let bound = Deadline::after(longest.saturating_mul(2).saturating_add(KILL_BOUND));
+    let longest = links.iter().map(|link| link.patience()).max();
+    let patience = longest.unwrap_or_default().saturating_mul(2);
+    let bound = Deadline::after(patience.saturating_add(KILL_BOUND));
     for link in links {
         link.await_end(bound);
     }
@@ -95,11 +94,8 @@ fn hang_up_on_all() -> Vec<Arc<Link>> {
     loop {
         // Before the list is read: what is counted no more is on the list already.
         let starting = STARTING.load(Ordering::SeqCst);
-        let taken = match LIVE.try_lock() {
-            Ok(mut live) => Some(std::mem::take(&mut *live)),
-            Err(TryLockError::Poisoned(live)) => Some(std::mem::take(&mut *live.into_inner())),
-            Err(TryLockError::WouldBlock) => None,
-        };
+        let live = lock_unless_lost(&LIVE, true);
+        let taken = live.map(|mut live| std::mem::take(&mut *live));
         for link in taken.iter().flatten() {
             link.hang_up();
         }

@@ -134,7 +134,8 @@ impl<S: Source, K: Known<S::News> + Default> SharedReader<S, K> {
                 let taking = shared.phase == Phase::Taking;
                 // The taking that runs may have begun before the rest arrived.
                 let enough = *enough.get_or_insert(shared.taken + 1 + u64::from(taking));
-                if shared.taken >= enough || !(taking || self.has_news()) {
+                let has_news = || self.source.wait(Duration::ZERO).is_some();
+                if shared.taken >= enough || !(taking || has_news()) {
                     return None;
                 }
                 LOOK
@@ -173,9 +174,5 @@ impl<S: Source, K: Known<S::News> + Default> SharedReader<S, K> {
             self.changed.notify_all();
         }
         (shared, has_news)
-    }
-
-    fn has_news(&self) -> bool {
-        self.source.wait(Duration::ZERO).is_some()
     }
 }

@@ -3,15 +3,15 @@
 
 use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
-use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 use super::reader::Known;
 use super::socket::Read;
 use crate::protocol::{Event, Failure, Message, Reply, Service, Stream};
+use crate::sys::Handle;
 
 /// A reply and its descriptors.
-pub(super) type Answer = (Reply, Vec<OwnedFd>);
+pub(super) type Answer = (Reply, Vec<Handle>);
 
 /// What a supervisor has sent. Dereferences to the facts about its latest service.
 #[derive(Debug, Default)]
@@ -32,7 +32,7 @@ pub(crate) struct State {
     /// The number of the latest service; 0 if there was none.
     service: u64,
     /// How earlier services ended.
-    former_exits: Vec<(u64, i32)>,
+    former_exits: BTreeMap<u64, i32>,
     latest: Latest,
 }
 
@@ -103,16 +103,10 @@ impl State {
 
     /// How this service ended.
     pub(crate) fn exit_of(&self, service: u64) -> Option<i32> {
-        let former = || {
-            self.former_exits
-                .iter()
-                .find(|(ended, _)| *ended == service)
-        };
         if service == self.service {
-            self.exit
-        } else {
-            former().map(|(_, code)| *code)
+            return self.exit;
         }
+        self.former_exits.get(&service).copied()
     }
 
     /// This service ended, or another was started since.

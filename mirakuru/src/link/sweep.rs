@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::protocol::{KILL_BOUND, MARK};
 use crate::sys::{self, Pid, ProcessFd};
-use crate::wait::Deadline;
+use crate::wait::{self, Deadline};
 
 const PAUSE: Duration = Duration::from_millis(10);
 
@@ -23,7 +23,7 @@ pub(super) fn sweep(name: &str) -> Vec<(u32, String)> {
         }
         // Never twice without a pause: what may not be killed stays.
         if std::mem::replace(&mut tried, true) {
-            let _ = sys::poll_for(&mut [], Some(PAUSE));
+            wait::pause(PAUSE);
         }
         for pid in found {
             if let Some(command) = kill_marked(pid, &mark) {

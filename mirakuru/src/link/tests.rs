@@ -1,19 +1,17 @@
 //! A link whose other end the test has: replies find their callers, and what is no message ends it.
 
+use std::collections::VecDeque;
 use std::io::{self, Write};
-use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Barrier;
 use std::thread;
 use std::time::Duration;
 
-use nix::unistd::Pid;
-
 use super::socket::Socket;
 use super::{Home, Link, State};
-use crate::protocol::frames::{self, Arrived, Inbox};
-use crate::protocol::{Call, Event, Leased, Message, Reply, Request, Service, StopPlan, Wire};
-use crate::sys::ProcessFd;
+use crate::protocol::frames::{self, Inbox};
+use crate::protocol::{Call, Event, Leased, Message, Reply, Request, Service, StopPlan};
+use crate::sys::{Pid, ProcessFd};
 use crate::wait::Deadline;
 
 /// A link and its other end. Its supervisor is this process, which lives; a run shares it, so that no test
@@ -40,21 +38,37 @@ fn soon() -> Deadline {
 }
 
 fn tell(other_end: &UnixStream, message: &Message) {
-    frames::send(other_end, &message.to_bytes(), &[], soon()).expect("there is room");
+    frames::send(other_end, message, &[], soon()).expect("there is room");
 }
 
 fn reply(other_end: &UnixStream, number: Option<u64>, reply: Reply) {
     tell(other_end, &Message::Reply(number.expect("a number"), reply));
 }
 
-/// The next call that arrives at the other end.
-fn next_call(other_end: &UnixStream, inbox: &mut Inbox) -> Call {
-    loop {
-        if let Some(frame) = inbox.next() {
-            return Call::from_bytes(&frame.bytes).expect("a call");
+/// What has arrived at the other end.
+#[derive(Default)]
+struct Arrived {
+    inbox: Inbox,
+    calls: VecDeque<Call>,
+}
+
+impl Arrived {
+    fn take_in(&mut self, other_end: &UnixStream) {
+        let received = self.inbox.receive(other_end, usize::MAX);
+        assert!(!received.ended);
+        let calls = received.messages.into_iter().map(|(call, _)| call);
+        self.calls.extend(calls);
+    }
+
+    /// Waits for the next call.
+    fn next_call(&mut self, other_end: &UnixStream) -> Call {
+        loop {
+            if let Some(call) = self.calls.pop_front() {
+                return call;
+            }
+            super::socket::await_news(other_end, None, Duration::from_secs(30));
+            self.take_in(other_end);
         }
-        super::socket::await_news(other_end, None, Duration::from_secs(30));
-        assert_ne!(inbox.receive(other_end).expect("frames"), Arrived::End);
     }
 }
 
@@ -70,8 +84,8 @@ fn replies_in_any_order_find_their_callers() {
             let link = &link;
             (port, scope.spawn(move || lease(link, port)))
         });
-        let mut inbox = Inbox::default();
-        let mut calls = [(); 3].map(|()| next_call(&other_end, &mut inbox));
+        let mut arrived = Arrived::default();
+        let mut calls = [(); 3].map(|()| arrived.next_call(&other_end));
         calls.reverse();
         for Call { number, request } in calls {
             let Request::Lease { port, .. } = request else {
@@ -90,18 +104,17 @@ fn replies_in_any_order_find_their_callers() {
 #[test]
 fn a_reply_whose_caller_gave_up_is_dropped() {
     let (link, other_end) = link();
-    let mut inbox = Inbox::default();
+    let mut arrived = Arrived::default();
     let passed = Deadline::after(Duration::ZERO);
     assert!(link.call(Request::Attach, &[], passed).is_none());
-    let late = next_call(&other_end, &mut inbox).number.expect("one");
+    let late = arrived.next_call(&other_end).number.expect("one");
     let (kept, watched) = io::pipe().expect("a pipe");
     let service = Reply::Service(Box::<Service>::default());
-    let bytes = Message::Reply(late, service).to_bytes();
-    frames::send(&other_end, &bytes, &[watched.as_fd()], soon()).expect("room");
-    drop(watched);
+    let message = Message::Reply(late, service);
+    frames::send(&other_end, &message, &[watched.into()], soon()).expect("room");
     thread::scope(|scope| {
         let caller = scope.spawn(|| lease(&link, 1));
-        let Call { number, .. } = next_call(&other_end, &mut inbox);
+        let Call { number, .. } = arrived.next_call(&other_end);
         reply(&other_end, number, Reply::Leased(Leased::Granted(1)));
         let leased = caller.join().expect("no panic");
         assert_eq!(leased, Some(Leased::Granted(1)));
@@ -115,7 +128,7 @@ fn a_call_ends_with_the_link() {
     let (link, other_end) = link();
     thread::scope(|scope| {
         let caller = scope.spawn(|| lease(&link, 1));
-        next_call(&other_end, &mut Inbox::default());
+        Arrived::default().next_call(&other_end);
         drop(other_end);
         assert_eq!(caller.join().expect("no panic"), None);
     });
@@ -138,9 +151,10 @@ fn a_silent_supervisor_is_waited_for_once() {
     assert!(link.look(|state| state.silent));
     // Waits for nothing, and asks for nothing.
     link.drain();
-    let mut inbox = Inbox::default();
-    next_call(&other_end, &mut inbox);
-    assert_eq!(inbox.receive(&other_end).expect("frames"), Arrived::Nothing);
+    let mut arrived = Arrived::default();
+    arrived.next_call(&other_end);
+    arrived.take_in(&other_end);
+    assert_eq!(arrived.calls, []);
     tell(&other_end, &Message::Event(Event::Path));
     assert!(!link.look(|state| state.silent));
 }

@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use crate::paths::temporary;
@@ -21,8 +21,7 @@ pub(crate) fn lock_directory() -> Result<PathBuf, String> {
 /// Makes it where it is missing, and looks at what is there.
 pub(crate) fn make(path: &Path) -> Result<(), String> {
     loop {
-        let made = DirBuilder::new().mode(0o700).create(path);
-        match made {
+        match DirBuilder::new().mode(0o700).create(path) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
                 return Err(format!(
                     "failed to make the directory of port locks {}: {error}",
@@ -43,30 +42,25 @@ fn is_gone(path: &Path) -> bool {
 /// Not followed: a link there was put by somebody else. Only its owner can replace what is looked at
 /// here, as the parent is a directory of everybody's with the sticky bit.
 fn look_through(path: &Path) -> Result<(), String> {
-    let refused = |why: String| {
-        Err(format!(
-            "the directory of port locks {} {why}: remove it, or set TMPDIR",
-            path.display()
-        ))
+    let why = match fs::symlink_metadata(path) {
+        Err(error) => format!("cannot be looked at ({error})"),
+        Ok(found) if !found.is_dir() => "is no directory".to_owned(),
+        Ok(found) if found.uid() != sys::user() => {
+            format!("belongs to another user (uid {})", found.uid())
+        }
+        Ok(found) if found.mode() & 0o077 != 0 => "is open to other users".to_owned(),
+        Ok(_) => return Ok(()),
     };
-    let found = match fs::symlink_metadata(path) {
-        Ok(found) => found,
-        Err(error) => return refused(format!("cannot be looked at ({error})")),
-    };
-    if !found.is_dir() {
-        return refused("is no directory".to_owned());
-    }
-    if found.uid() != sys::user() {
-        return refused(format!("belongs to another user (uid {})", found.uid()));
-    }
-    if found.permissions().mode() & 0o077 != 0 {
-        return refused("is open to other users".to_owned());
-    }
-    Ok(())
+    Err(format!(
+        "the directory of port locks {} {why}: remove it, or set TMPDIR",
+        path.display()
+    ))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]

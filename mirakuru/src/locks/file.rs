@@ -30,7 +30,7 @@ impl Drop for FileLock {
     fn drop(&mut self) {
         let Some(file) = self.file.take() else { return };
         if !self.owner.is_this_process() {
-            file.close_copy();
+            sys::close_copy(file);
             return;
         }
         // Ahead of the lock's end, so that nobody can lock what is then removed.
@@ -45,7 +45,7 @@ impl FileLock {
     /// Waits for the lock until the deadline.
     pub(crate) fn take(path: &Path, deadline: Deadline) -> io::Result<Self> {
         loop {
-            if let Some(lock) = Self::try_take(path)? {
+            if let Some(lock) = Self::try_take(path, None)? {
                 return Ok(lock);
             }
             if deadline.has_passed() {
@@ -56,17 +56,17 @@ impl FileLock {
     }
 
     /// The lock, unless somebody has it.
-    fn try_take(path: &Path) -> io::Result<Option<Self>> {
+    fn try_take(path: &Path, passing: Option<PathBuf>) -> io::Result<Option<Self>> {
         loop {
             let file = sys::open_private_file(path)?;
-            let Some(file) = LockedFile::try_lock(file)? else {
+            let Some(file) = sys::try_lock(file)? else {
                 return Ok(None);
             };
             // It may have been removed between the opening and the lock: then this is a lock on nothing.
             if is_at(&file, path) {
                 return Ok(Some(Self {
                     file: Some(file),
-                    passing: None,
+                    passing,
                     owner: Owner::this_process(),
                 }));
             }
@@ -75,11 +75,7 @@ impl FileLock {
 
     /// The same on a file that is removed with the lock, and with the last of them its directory.
     pub(crate) fn try_take_passing(path: &Path) -> io::Result<Option<Self>> {
-        let mut taken = Self::try_take(path)?;
-        if let Some(lock) = &mut taken {
-            lock.passing = Some(path.to_owned());
-        }
-        Ok(taken)
+        Self::try_take(path, Some(path.to_owned()))
     }
 
     /// Replaces what is in the file.

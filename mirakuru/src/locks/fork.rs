@@ -17,10 +17,13 @@ impl Owner {
     }
 }
 
-/// Takes the lock. Returns `None` in a forked child if another thread of the parent held the lock at the
-/// fork: the child has no such thread, so nothing there gives the lock back.
-pub(crate) fn lock_unless_lost<T>(mutex: &Mutex<T>, in_a_fork: bool) -> Option<MutexGuard<'_, T>> {
-    if !in_a_fork {
+/// Takes the lock. Returns `None` if a thread that may never give it back has it: in a forked child, one that
+/// held it at the fork and is not there; at an exit, one that was stopped.
+pub(crate) fn lock_unless_lost<T>(
+    mutex: &Mutex<T>,
+    may_be_lost: bool,
+) -> Option<MutexGuard<'_, T>> {
+    if !may_be_lost {
         return Some(mutex.lock().unwrap_or_else(PoisonError::into_inner));
     }
     match mutex.try_lock() {

@@ -1,15 +1,13 @@
 //! The fixed ports that executors of this process hold, and the thread of each: a thread that waited for
 //! a port of its own, or of a shared fixture, would wait for ever.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 
 use crate::locks::Owner;
 
 struct Entry {
-    /// Another executor may note the same port before the claim on it is dropped.
-    number: u64,
     port: u16,
     thread: ThreadId,
     /// A shared fixture holds it until the process ends.
@@ -17,9 +15,10 @@ struct Entry {
     title: String,
 }
 
-static ENTRIES: Mutex<Vec<Entry>> = Mutex::new(Vec::new());
+/// By numbers: another executor may note the same port before the claim on it is dropped.
+static ENTRIES: Mutex<BTreeMap<u64, Entry>> = Mutex::new(BTreeMap::new());
 
-fn entries() -> MutexGuard<'static, Vec<Entry>> {
+fn entries() -> MutexGuard<'static, BTreeMap<u64, Entry>> {
     ENTRIES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -35,15 +34,15 @@ pub(crate) struct PortClaim {
 impl PortClaim {
     /// Notes that an executor of this thread holds the port. A `shared` one is a fixture of the process.
     pub(crate) fn note(port: u16, title: &str, shared: bool) -> Self {
-        static CLAIMS: AtomicU64 = AtomicU64::new(0);
-        let number = CLAIMS.fetch_add(1, Ordering::Relaxed);
-        entries().push(Entry {
-            number,
+        let mut entries = entries();
+        let number = entries.keys().next_back().map_or(0, |last| last + 1);
+        let entry = Entry {
             port,
             thread: thread::current().id(),
             shared,
             title: title.to_owned(),
-        });
+        };
+        entries.insert(number, entry);
         Self {
             port,
             number,
@@ -69,19 +68,17 @@ impl PortClaim {
     }
 }
 
-fn kept(entries: &[Entry]) -> impl Iterator<Item = &Entry> {
+fn kept(entries: &BTreeMap<u64, Entry>) -> impl Iterator<Item = &Entry> {
     let own = thread::current().id();
-    entries
-        .iter()
-        .filter(move |entry| entry.shared || entry.thread == own)
+    let entries = entries.values();
+    entries.filter(move |entry| entry.shared || entry.thread == own)
 }
 
 impl Drop for PortClaim {
     fn drop(&mut self) {
-        if !self.owner.is_this_process() {
-            return;
+        if self.owner.is_this_process() {
+            entries().remove(&self.number);
         }
-        entries().retain(|entry| entry.number != self.number);
     }
 }
 

@@ -59,9 +59,7 @@ impl Lease {
             }
         }
     }
-}
 
-impl Lease {
     /// Removes the file: from now on another process gets the port. The drop only closes the removed file,
     /// which can take the file system longer than all else of a stop.
     pub(crate) fn give_back(&mut self) {

@@ -39,16 +39,10 @@ fn one_of(candidates: &[u16], directory: &Path, holder: &str) -> io::Result<Leas
 /// The ports that the kernel gives to nobody; where it keeps all of them, those that are left above
 /// the known ones.
 fn candidates(ephemeral: &RangeInclusive<u16>) -> Vec<u16> {
-    let all = LOWEST..=u16::MAX;
-    let outside: Vec<_> = all
-        .clone()
-        .filter(|port| !ephemeral.contains(port))
-        .collect();
-    if outside.is_empty() {
-        all.collect()
-    } else {
-        outside
-    }
+    let all: Vec<_> = (LOWEST..=u16::MAX).collect();
+    let is_left = |port: &u16| !ephemeral.contains(port);
+    let outside: Vec<_> = all.iter().copied().filter(is_left).collect();
+    if outside.is_empty() { all } else { outside }
 }
 
 #[cfg(test)]

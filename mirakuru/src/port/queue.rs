@@ -5,6 +5,8 @@
 //! lead from the port that it waits for to one that it holds. The process that waits for a lower port than
 //! it holds gives way: no process that takes its ports in order does that.
 
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::locks::{FileLock, is_at};
-use crate::sys::LockedFile;
+use crate::sys;
 use crate::wait::Deadline;
 
 const PREFIX: &str = "queue-";
@@ -20,7 +22,6 @@ const PREFIX: &str = "queue-";
 const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
 
 /// The note of a process that queues.
-#[derive(Clone, Debug, PartialEq, Eq)]
 struct Note {
     wanted: u16,
     held: Vec<u16>,
@@ -73,8 +74,7 @@ impl Ticket {
         if self.note.as_ref().is_none_or(|(noted, _)| *noted != held) {
             self.note = None;
             if !held.is_empty() {
-                let note = self.leave_note(&held)?;
-                self.note = Some((held.clone(), note));
+                self.note = Some((held.clone(), self.leave_note(&held)?));
             }
         }
         let circle = circle(&notes(&self.directory), self.wanted, &held);
@@ -93,46 +93,35 @@ impl Ticket {
             }
         };
         let ports: Vec<_> = held.iter().map(u16::to_string).collect();
-        note.write(&format!(
-            "{} {}\n{}",
-            self.wanted,
-            ports.join(" "),
-            self.who
-        ))?;
+        let (wanted, held, who) = (self.wanted, ports.join(" "), &self.who);
+        note.write(&format!("{wanted} {held}\n{who}"))?;
         Ok(note)
     }
 }
 
 /// Follows the notes from the holder of `wanted` to a process that waits for a port of `own`.
 fn circle(notes: &[Note], wanted: u16, own: &[u16]) -> Option<Circle> {
-    let mut looked_at = vec![wanted];
-    let mut next = 0;
-    while let Some(port) = looked_at.get(next).copied() {
-        next += 1;
-        for note in notes.iter().filter(|note| note.held.contains(&port)) {
-            if own.contains(&note.wanted) {
-                return Some(Circle {
-                    held: note.wanted,
-                    other: note.who.clone(),
-                });
-            }
-            if !looked_at.contains(&note.wanted) {
-                looked_at.push(note.wanted);
-            }
+    let mut reached = BTreeSet::from([wanted]);
+    loop {
+        let waits_on = |note: &&Note| note.held.iter().any(|port| reached.contains(port));
+        let next: Vec<_> = notes.iter().filter(waits_on).collect();
+        if let Some(last) = next.iter().find(|note| own.contains(&note.wanted)) {
+            let (held, other) = (last.wanted, last.who.clone());
+            return Some(Circle { held, other });
+        }
+        let before = reached.len();
+        reached.extend(next.iter().map(|note| note.wanted));
+        if reached.len() == before {
+            return None;
         }
     }
-    None
 }
 
 /// Reads the notes of the processes that queue now, and removes those of dead processes.
 fn notes(directory: &Path) -> Vec<Note> {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
-    let queued = entries.filter(|entry| {
-        entry
-            .file_name()
-            .as_encoded_bytes()
-            .starts_with(PREFIX.as_bytes())
-    });
+    let is_note = |name: &OsStr| name.as_encoded_bytes().starts_with(PREFIX.as_bytes());
+    let queued = entries.filter(|entry| is_note(&entry.file_name()));
     queued.filter_map(|entry| note(&entry.path())).collect()
 }
 
@@ -141,7 +130,7 @@ fn note(path: &Path) -> Option<Note> {
     let text = fs::read_to_string(path).ok()?;
     // The writer holds the lock as long as it lives, and removes the file before it gives the lock back. Another
     // reader may have removed the file, and a new note may have its name: that one stays.
-    if let Ok(Some(unheld)) = LockedFile::try_lock(file) {
+    if let Ok(Some(unheld)) = sys::try_lock(file) {
         if is_at(&unheld, path) {
             let _ = fs::remove_file(path);
         }

@@ -116,11 +116,6 @@ fn encode_len(len: usize, to: &mut Vec<u8>) {
     u32::try_from(len).unwrap_or(u32::MAX).encode(to);
 }
 
-fn decode_bytes<'a>(from: &mut &'a [u8]) -> Option<&'a [u8]> {
-    let len = u32::decode(from)? as usize;
-    take(from, len)
-}
-
 macro_rules! integers {
     ($($type:ty)*) => {
         $(impl Wire for $type {
@@ -160,47 +155,31 @@ impl Wire for bool {
     }
 
     fn decode(from: &mut &[u8]) -> Option<Self> {
-        match u8::decode(from)? {
-            0 => Some(false),
-            1 => Some(true),
-            _ => None,
-        }
+        let byte = u8::decode(from)?;
+        (byte < 2).then_some(byte == 1)
     }
 }
 
-impl Wire for String {
-    fn encode(&self, to: &mut Vec<u8>) {
-        encode_len(self.len(), to);
-        to.extend_from_slice(self.as_bytes());
-    }
+macro_rules! texts {
+    ($($type:ty: $from:expr;)*) => {
+        $(impl Wire for $type {
+            fn encode(&self, to: &mut Vec<u8>) {
+                let bytes = AsRef::<OsStr>::as_ref(self).as_bytes();
+                encode_len(bytes.len(), to);
+                to.extend_from_slice(bytes);
+            }
 
-    fn decode(from: &mut &[u8]) -> Option<Self> {
-        std::str::from_utf8(decode_bytes(from)?)
-            .ok()
-            .map(Self::from)
-    }
+            fn decode(from: &mut &[u8]) -> Option<Self> {
+                let len = u32::decode(from)? as usize;
+                $from(OsString::from_vec(take(from, len)?.to_vec()))
+            }
+        })*
+    };
 }
-
-impl Wire for OsString {
-    fn encode(&self, to: &mut Vec<u8>) {
-        encode_len(self.len(), to);
-        to.extend_from_slice(self.as_bytes());
-    }
-
-    fn decode(from: &mut &[u8]) -> Option<Self> {
-        decode_bytes(from).map(|bytes| Self::from_vec(bytes.to_vec()))
-    }
-}
-
-impl Wire for PathBuf {
-    fn encode(&self, to: &mut Vec<u8>) {
-        encode_len(self.as_os_str().len(), to);
-        to.extend_from_slice(self.as_os_str().as_bytes());
-    }
-
-    fn decode(from: &mut &[u8]) -> Option<Self> {
-        decode_bytes(from).map(|bytes| OsStr::from_bytes(bytes).into())
-    }
+texts! {
+    String: |text: OsString| text.into_string().ok();
+    OsString: Some;
+    PathBuf: |path| Some(PathBuf::from(path));
 }
 
 /// In nanoseconds. A longer time than these can count, 584 years, arrives as that: the sum of `Duration::MAX` and

@@ -11,5 +11,4 @@ mod messages;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use codec::Wire;
 pub(crate) use messages::*;

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::io::{self, Write};
-use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use super::frames::{Arrived, Inbox, MAX_FRAME, send};
+use super::codec::Wire;
+use super::frames::{Inbox, MAX_FRAME, send};
 use super::*;
 use crate::limits::Resource;
 use crate::wait::Deadline;
@@ -257,10 +257,9 @@ fn a_frame_that_is_too_long_is_refused_by_its_header() {
     let len = u32::try_from(MAX_FRAME + 1).expect("below 4 GiB");
     sender.write_all(&len.to_le_bytes()).expect("room");
     sender.write_all(&[0]).expect("room");
-    let refused = Inbox::default().receive(&receiver);
-    let error = refused.expect_err("it is too long").kind();
-    assert_eq!(error, io::ErrorKind::InvalidData);
-    let too_long = vec![0; MAX_FRAME + 1];
+    let refused = Inbox::default().receive::<u8>(&receiver, 9);
+    assert!(refused.ended, "it is too long");
+    let too_long = vec![0_u8; MAX_FRAME + 1];
     let sent = send(&sender, &too_long, &[], soon());
     let error = sent.expect_err("it is too long").kind();
     assert_eq!(error, io::ErrorKind::ArgumentListTooLong);
@@ -269,18 +268,15 @@ fn a_frame_that_is_too_long_is_refused_by_its_header() {
 #[test]
 fn descriptors_arrive_with_their_frame() {
     let (sender, receiver) = UnixStream::pair().expect("a socket");
-    let fds = [sender.as_fd(), receiver.as_fd()];
-    for count in [0, 2, 1] {
-        send(&sender, &[count], &fds[..usize::from(count)], soon()).expect("room");
+    let handles = [&sender, &receiver].map(|end| end.try_clone().expect("a descriptor").into());
+    for count in [0_u8, 2, 1] {
+        send(&sender, &count, &handles[..usize::from(count)], soon()).expect("room");
     }
-    let mut inbox = Inbox::default();
-    while inbox.receive(&receiver).expect("frames") == Arrived::Something {}
-    for count in [0, 2, 1] {
-        let frame = inbox.next().expect("a frame");
-        assert_eq!(frame.bytes, [count]);
-        assert_eq!(frame.fds.len(), usize::from(count));
-    }
-    assert!(inbox.next().is_none());
+    let arrived = Inbox::default().receive::<u8>(&receiver, 9);
+    let counts = arrived.messages.iter();
+    let counts: Vec<_> = counts.map(|(count, fds)| (*count, fds.len())).collect();
+    assert_eq!(counts, [(0, 0), (2, 2), (1, 1)]);
+    assert!(!arrived.ended);
 }
 
 #[test]
@@ -299,12 +295,13 @@ fn descriptors_that_no_frame_declares_are_closed() {
     sendmsg::<()>(sender.as_raw_fd(), &bytes, &rights, flags, None).expect("room");
     drop(watched);
     let mut inbox = Inbox::default();
-    assert_eq!(inbox.receive(&receiver).expect("it"), Arrived::Something);
-    assert!(inbox.next().expect("a frame").fds.is_empty());
+    let (_, fds) = inbox.receive::<u8>(&receiver, 9).messages.remove(0);
+    assert!(fds.is_empty());
     // The second one has declared one, which is all that is left.
     (&sender).write_all(&[0; 9]).expect("room");
-    assert_eq!(inbox.receive(&receiver).expect("it"), Arrived::Something);
-    assert_eq!(inbox.next().expect("a frame").fds.len(), 1);
+    let (_, fds) = inbox.receive::<(u8, u64)>(&receiver, 9).messages.remove(0);
+    assert_eq!(fds.len(), 1);
+    drop(fds);
     let all = io::read_to_string(kept).expect("every other end is closed");
     assert_eq!(all, "");
 }

@@ -1,13 +1,7 @@
 //! Ready when a Unix socket accepts a connection.
 
-use std::io;
-use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-
-use nix::poll::{PollFd, PollFlags};
-use nix::sys::socket::{UnixAddr, connect};
-use nix::unistd::Pid;
 
 use super::{Context, Manner, NotReady, Readiness, Target};
 use crate::paths::absolute;
@@ -51,7 +45,7 @@ impl UnixSocket {
 
     fn connect(&self, cx: &Context) -> Result<UnixStream, NotReady> {
         let path = self.path(cx).map_err(NotReady::new)?;
-        Ok(connect_within(&path, cx)?)
+        Ok(sys::connect_within(&path, cx.patience())?)
     }
 }
 
@@ -63,7 +57,10 @@ impl Readiness for UnixSocket {
     fn after_start_check(&self, cx: &Context) -> Result<(), NotReady> {
         let stream = self.connect(cx)?;
         match cx.tree().filter(|_| !self.any_listener) {
-            Some((_, supervisor)) => listener_of_the_tree(&stream, supervisor),
+            Some((_, supervisor)) => match sys::whose_peer(&stream, supervisor) {
+                Whose::Stranger(holder) => Err(NotReady::taken_by(holder)),
+                Whose::Ours | Whose::Unknown | Whose::Passing => Ok(()),
+            },
             None => Ok(()),
         }
     }
@@ -101,29 +98,5 @@ impl Readiness for UnixSocket {
             on_path: self.path(cx).ok(),
             ..Manner::punctual()
         }
-    }
-}
-
-/// Connects without waiting: a full backlog answers `EAGAIN`, where a waiting socket would stay
-/// until the service accepts, for ever if it does not.
-fn connect_within(path: &Path, cx: &Context) -> io::Result<UnixStream> {
-    let socket = UnixStream::from(sys::unix_socket_that_never_waits()?);
-    let address = UnixAddr::new(path)?;
-    match connect(std::os::fd::AsRawFd::as_raw_fd(&socket), &address) {
-        // A full backlog: it listens and is busy, which is ready.
-        Ok(()) | Err(nix::Error::EAGAIN) => Ok(socket),
-        Err(nix::Error::EINPROGRESS) => {
-            let mut fds = [PollFd::new(socket.as_fd(), PollFlags::POLLOUT)];
-            sys::poll_for(&mut fds, Some(cx.patience()))?;
-            socket.take_error()?.map_or(Ok(socket), Err)
-        }
-        Err(errno) => Err(errno.into()),
-    }
-}
-
-fn listener_of_the_tree(stream: &UnixStream, supervisor: Pid) -> Result<(), NotReady> {
-    match sys::whose_peer(stream, supervisor) {
-        Whose::Stranger(holder) => Err(NotReady::taken_by(holder)),
-        Whose::Ours | Whose::Unknown | Whose::Passing => Ok(()),
     }
 }

@@ -2,8 +2,14 @@
 
 mod place;
 mod runner;
-mod scope;
 
 pub(crate) use place::{RunPlace, supervisors};
 pub(crate) use runner::{Kind, Runner, find};
-pub(crate) use scope::Scope;
+
+/// Which tests have a fixture in common.
+#[derive(Clone, Copy)]
+pub(crate) enum Scope {
+    Process,
+    /// By this name.
+    Run(&'static str),
+}

@@ -45,9 +45,8 @@ impl RunPlace {
             directory,
             name: file_name(name),
         };
-        let len = place.socket().as_os_str().len();
-        if len > sys::LONGEST_SOCKET_PATH {
-            let path = place.socket();
+        let path = place.socket();
+        if path.as_os_str().len() > sys::LONGEST_SOCKET_PATH {
             return Err(format!("the socket's path is too long: {}", path.display()));
         }
         Ok(place)
@@ -55,38 +54,38 @@ impl RunPlace {
 
     /// By which the test processes of the run come to the supervisor.
     pub(crate) fn socket(&self) -> PathBuf {
-        self.directory.join(format!("{}.sock", self.name))
+        self.file("sock")
     }
 
     /// Held by who starts or stops it.
     pub(crate) fn lock(&self) -> PathBuf {
-        self.directory.join(format!("{}.lock", self.name))
+        self.file("lock")
     }
 
     /// Held by who has it for itself.
     pub(crate) fn exclusive_use(&self) -> PathBuf {
-        self.directory.join(format!("{}.use", self.name))
+        self.file("use")
     }
 
     /// For the tests of the run: what this process has is not given back before the run's end.
     pub(crate) fn note_supervisor(&self, pid: u32) {
-        let path = self.directory.join(format!("{}.{SUPERVISOR}", self.name));
         let started = sys::process_of(pid).and_then(sys::started_at);
-        let _ = fs::write(path, format!("{pid} {}", started.unwrap_or(0)));
-    }
-
-    fn failures_file(&self) -> PathBuf {
-        self.directory.join(format!("{}.failures", self.name))
+        let noted = format!("{pid} {}", started.unwrap_or(0));
+        let _ = fs::write(self.file(SUPERVISOR), noted);
     }
 
     /// How often it could not be started; read and written under the lock.
     pub(crate) fn failures(&self) -> u32 {
-        let noted = fs::read_to_string(self.failures_file());
+        let noted = fs::read_to_string(self.file("failures"));
         noted.ok().and_then(|text| text.parse().ok()).unwrap_or(0)
     }
 
     pub(crate) fn note_failures(&self, count: u32) {
-        let _ = fs::write(self.failures_file(), count.to_string());
+        let _ = fs::write(self.file("failures"), count.to_string());
+    }
+
+    fn file(&self, kind: &str) -> PathBuf {
+        self.directory.join(format!("{}.{kind}", self.name))
     }
 }
 
@@ -98,12 +97,9 @@ pub(crate) fn supervisors(locks: &Path) -> Vec<u32> {
     let Ok(runner) = super::runner::find() else {
         return Vec::new();
     };
-    let entries = fs::read_dir(directory_of(locks, &runner));
-    let paths = entries
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path());
+    let directory = fs::read_dir(directory_of(locks, &runner));
+    let entries = directory.into_iter().flatten().flatten();
+    let paths = entries.map(|entry| entry.path());
     paths
         .filter(|path| path.extension().is_some_and(|kind| kind == SUPERVISOR))
         .filter_map(|path| noted(&fs::read_to_string(path).ok()?))
@@ -130,17 +126,12 @@ fn pid_namespace() -> u64 {
 
 /// Names that differ stay different.
 fn file_name(name: &str) -> String {
-    let plain = name
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
-    if plain && !name.is_empty() {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    if !name.is_empty() && name.bytes().all(is_plain) {
         return name.to_owned();
     }
-    name.bytes().fold("=".to_owned(), |mut hex, byte| {
-        use std::fmt::Write;
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    let hex: Vec<_> = name.bytes().map(|byte| format!("{byte:02x}")).collect();
+    format!("={}", hex.concat())
 }
 
 /// Removes the directories of runs whose runner is gone.

@@ -2,13 +2,13 @@
 //! process of the run.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::protocol::frames::{self, Arrived, Frame, Inbox};
-use crate::protocol::{Event, KILL_BOUND, Message, Reply, Wire};
+use crate::protocol::frames::{self, Inbox, Received};
+use crate::protocol::{Call, Event, KILL_BOUND, Message, Reply};
+use crate::sys::{self, Handle, Wakeup};
 use crate::wait::Deadline;
 
 /// How much of a client is received at once, in parts of 16 KiB: a flood must not starve the rest.
@@ -16,19 +16,12 @@ const PARTS: usize = 256;
 
 /// One test process.
 pub(super) struct Client {
-    /// Unique among all clients.
+    /// Unique among all clients, and never 0.
     pub(super) id: u64,
     stream: UnixStream,
     inbox: Inbox,
     /// How far the captured streams were read, where their reader waits for more.
     pub(super) watched_output: [Option<u64>; 2],
-}
-
-/// What a look at a client brought.
-#[derive(Default)]
-pub(super) struct Received {
-    pub(super) frames: Vec<Frame>,
-    pub(super) ended: bool,
 }
 
 pub(super) struct Clients {
@@ -74,10 +67,10 @@ impl Clients {
         self.door.as_ref().map(|(_, path)| path.as_path())
     }
 
-    pub(super) fn wakeups(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        let door = self.door.iter().map(|(listener, _)| listener.as_fd());
-        let links = self.list.iter().map(|client| client.stream.as_fd());
-        door.chain(links)
+    pub(super) fn wakeups(&self) -> impl Iterator<Item = Wakeup<'_>> {
+        let door = self.door.iter().map(|(door, _)| sys::wakeup_of(door));
+        let streams = self.list.iter().map(|client| &client.stream);
+        door.chain(streams.map(sys::wakeup_of))
     }
 
     /// Takes in the clients that have come, and sends them the supervisor's name.
@@ -100,39 +93,27 @@ impl Clients {
         self.list.iter_mut().find(|client| client.id == id)
     }
 
-    pub(super) fn receive(&mut self, id: u64) -> Received {
-        let mut received = Received::default();
-        let Some(client) = self.get(id) else {
-            return received;
-        };
-        for _ in 0..PARTS {
-            match client.inbox.receive(&client.stream) {
-                Ok(Arrived::Something) => {}
-                Ok(Arrived::Nothing) => break,
-                Ok(Arrived::End) | Err(_) => {
-                    received.ended = true;
-                    break;
-                }
-            }
-        }
-        received.frames = std::iter::from_fn(|| client.inbox.next()).collect();
-        received
+    pub(super) fn receive(&mut self, id: u64) -> Received<Call> {
+        let received = |client: &mut Client| client.inbox.receive(&client.stream, PARTS);
+        self.get(id).map(received).unwrap_or_default()
     }
 
     pub(super) fn remove(&mut self, id: u64) {
         self.list.retain(|client| client.id != id);
     }
 
-    /// Sends a reply to a client, which waits for it.
-    pub(super) fn reply(&mut self, id: u64, number: u64, reply: Reply, fds: &[BorrowedFd<'_>]) {
-        self.send(id, &Message::Reply(number, reply), fds, KILL_BOUND);
+    /// Sends a reply to a client, if it waits for one.
+    pub(super) fn reply(&mut self, id: u64, number: Option<u64>, reply: Reply, files: &[Handle]) {
+        if let Some(number) = number {
+            self.send(id, &Message::Reply(number, reply), files, KILL_BOUND);
+        }
     }
 
     /// Sends an event. If a run shares the service, a client that does not listen to the others is left; it
     /// connects again when it wants to know more.
-    pub(super) fn tell(&mut self, id: u64, event: Event, fds: &[BorrowedFd<'_>]) {
+    pub(super) fn tell(&mut self, id: u64, event: Event, handles: &[Handle]) {
         let bound = self.door.as_ref().map_or(KILL_BOUND, |_| Duration::ZERO);
-        self.send(id, &Message::Event(event), fds, bound);
+        self.send(id, &Message::Event(event), handles, bound);
     }
 
     /// Sends an event to every client but one.
@@ -143,19 +124,16 @@ impl Clients {
     }
 
     pub(super) fn tell_all(&mut self, event: &Event) {
-        for id in self.ids() {
-            self.tell(id, event.clone(), &[]);
-        }
+        self.tell_others(0, event);
     }
 
     /// The client may have gone: the next request, or its absence, shows that.
-    fn send(&mut self, id: u64, message: &Message, fds: &[BorrowedFd<'_>], bound: Duration) {
+    fn send(&mut self, id: u64, message: &Message, handles: &[Handle], bound: Duration) {
         let shared = self.door.is_some();
         let Some(client) = self.get(id) else {
             return;
         };
-        let bytes = message.to_bytes();
-        let sent = frames::send(&client.stream, &bytes, fds, Deadline::after(bound));
+        let sent = frames::send(&client.stream, message, handles, Deadline::after(bound));
         if sent.is_err() && shared {
             self.remove(id);
         }

@@ -6,12 +6,11 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 
 use crate::protocol::Failure;
 use crate::protocol::capture::{HEAD, Layout};
-use crate::sys;
+use crate::sys::{self, Handle, Wakeup};
 
 /// One captured stream.
 pub(super) struct Drain {
@@ -27,7 +26,7 @@ pub(super) struct Drain {
 }
 
 impl Drain {
-    pub(super) fn new(pipe: File, file: OwnedFd) -> Self {
+    pub(super) fn new(pipe: File, file: Handle) -> Self {
         Self {
             pipe: Some(pipe),
             file: file.into(),
@@ -39,13 +38,13 @@ impl Drain {
     }
 
     /// The file once more, for who comes later.
-    pub(super) fn file(&self) -> Option<OwnedFd> {
-        self.file.try_clone().ok().map(OwnedFd::from)
+    pub(super) fn file(&self) -> Option<Handle> {
+        sys::copy_of(&self.file).ok()
     }
 
     /// What becomes readable when the service prints or closes its stream.
-    pub(super) fn wakeup(&self) -> Option<BorrowedFd<'_>> {
-        self.pipe.as_ref().map(AsFd::as_fd)
+    pub(super) fn wakeup(&self) -> Option<Wakeup<'_>> {
+        self.pipe.as_ref().map(sys::wakeup_of)
     }
 
     pub(super) fn written(&self) -> u64 {

@@ -1,64 +1,59 @@
 //! From the order to the service: its streams, and what the system needs to know of it.
 
+use std::ffi::CString;
 use std::fs::File;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use super::drain::Drain;
-use super::tree::Tree;
 use crate::protocol::{Directory, Failure, Launch, Lead};
-use crate::sys::{self, Rights, Spawn, Stuck};
+use crate::sys::{self, Handle, Spawn, Tree};
 
-/// A service that was started.
-pub(super) struct Launched {
-    pub(super) tree: Tree,
-    pub(super) pid: u32,
-    /// Standard output and standard error, where they are captured.
-    pub(super) drains: [Option<Drain>; 2],
-}
-
-/// Starts the service. `fds` are the descriptors that came with the order, `oom_score` is what a
-/// service should have where the supervisor has another.
+/// Starts the service; `streams` came with the order, and `oom_score` is what a service should have where
+/// the supervisor has another. Returns its standard output and standard error too, where they are captured.
 pub(super) fn launch(
     order: &Launch,
-    fds: Vec<OwnedFd>,
+    streams: Vec<Handle>,
     oom_score: Option<&str>,
-) -> Result<Launched, Failure> {
-    let mut fds = fds.into_iter();
+) -> Result<(Tree, [Option<Drain>; 2]), Failure> {
+    let mut given = streams.into_iter();
     let [(input, _), (output, out), (error, err)] = {
-        let mut open = |index| open_stream(order.streams[index], index == 0, &mut fds);
+        let mut open = |index| open_stream(order.streams[index], index == 0, &mut given);
         [open(0)?, open(1)?, open(2)?]
     };
     let unfit = |error: io::Error| Failure::at("run the program", &error);
-    let mut spawn = Spawn::new(&order.words, &order.env, [input, output, error]).map_err(unfit)?;
+    let mut spawn = Spawn::new(&order.words, &order.env, &[input, output, error]).map_err(unfit)?;
     spawn.oom_score = oom_score;
     spawn.limits = &order.rlimits;
     spawn.nice = order.nice;
     spawn.umask = order.umask;
     spawn.busy = order.busy;
+    let path = |path: &Path| {
+        let path = CString::new(path.as_os_str().as_bytes());
+        path.map_err(|error| Failure::at("enter the working directory", &error.into()))
+    };
     match &order.cwd {
-        Directory::Root => Ok(()),
-        Directory::Inherited(here) => spawn.enter(here, Rights::Supervisor),
-        Directory::Given(given) => spawn.enter(given, Rights::Service),
+        Directory::Root => {}
+        Directory::Inherited(here) => spawn.inherited = Some(path(here)?),
+        Directory::Given(given) => spawn.directory = Some(path(given)?),
     }
-    .map_err(|error| Failure::at("enter the working directory", &error))?;
     if let Some(identity) = &order.identity {
         spawn.run_as(identity.uid, identity.gid, &identity.groups);
     }
-    let tree = Tree::start(&spawn).map_err(failure_of)?;
-    Ok(Launched {
-        pid: tree.pid(),
-        tree,
-        drains: [out, err],
-    })
+    let tree = Tree::start(&spawn).map_err(|stuck| Failure {
+        step: stuck.step.into_owned(),
+        errno: stuck.errno,
+    })?;
+    Ok((tree, [out, err]))
 }
 
 /// Opens one stream here: the new process may be at its limit of open files.
 fn open_stream(
     lead: Lead,
     is_input: bool,
-    given: &mut impl Iterator<Item = OwnedFd>,
-) -> Result<(OwnedFd, Option<Drain>), Failure> {
+    given: &mut impl Iterator<Item = Handle>,
+) -> Result<(Handle, Option<Drain>), Failure> {
     let mut given = || {
         let missing = || Failure::at("receive its streams", &io::ErrorKind::InvalidData.into());
         given.next().ok_or_else(missing)
@@ -78,12 +73,5 @@ fn open_stream(
                 .map_err(|error| Failure::at("make a pipe for its output", &error))?;
             Ok((writer, Some(Drain::new(reader, given()?))))
         }
-    }
-}
-
-fn failure_of(stuck: Stuck) -> Failure {
-    Failure {
-        step: stuck.step.into_owned(),
-        errno: stuck.error as i32,
     }
 }

@@ -16,5 +16,4 @@ mod stopping;
 #[cfg(test)]
 mod tests;
 mod timeline;
-mod tree;
 mod watches;

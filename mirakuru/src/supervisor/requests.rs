@@ -1,28 +1,19 @@
 //! The requests of test processes, and how a supervisor meets each of them.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::lchown;
 use std::path::Path;
 
 use super::launch::launch;
-use super::serve::{Owner, Server, Stopper};
+use super::serve::{Server, Stopper};
 use super::service::Service;
 use crate::port::{self, Lease, Taken};
-use crate::protocol::{self, Call, Event, Failure, Launch, Leased, Reply, Request, StopPlan, Wire};
-use crate::sys::{self, ProcessFd};
+use crate::protocol::{self, Call, Event, Failure, Launch, Leased, Reply, Request};
+use crate::sys::{self, Handle, ProcessFd, Stoppable};
 use crate::tmpdir;
 
-/// One request, as it came in.
-struct Incoming {
-    client: u64,
-    /// `None` if the client does not wait for a reply.
-    number: Option<u64>,
-    request: Request,
-    fds: Vec<OwnedFd>,
-}
-
 /// A reply and its descriptors.
-type Answer = (Reply, Vec<OwnedFd>);
+type Answer = (Reply, Vec<Handle>);
 
 impl Server {
     pub(super) fn take_requests(&mut self) {
@@ -32,53 +23,29 @@ impl Server {
         self.clients.accept(&self.name);
         for client in self.clients.ids() {
             let received = self.clients.receive(client);
-            let mut ended = received.ended;
-            for frame in received.frames {
-                let Some(Call { number, request }) = Call::from_bytes(&frame.bytes) else {
-                    // Not our test's: nothing after it can be trusted.
-                    ended = true;
-                    break;
-                };
-                self.serve(Incoming {
-                    client,
-                    number,
-                    request,
-                    fds: frame.fds,
-                });
+            for (Call { number, request }, streams) in received.messages {
+                if let Some((reply, files)) = self.meet(client, number, request, streams) {
+                    self.clients.reply(client, number, reply, &files);
+                }
             }
-            if ended {
-                self.lose(client);
+            // The executor is gone, or the exit hook hung up: the process may still wait. What a run shares
+            // does not depend on one of its tests.
+            if received.ended && self.owner_pid.is_some() {
+                self.leave();
+            } else if received.ended {
+                self.clients.remove(client);
             }
-        }
-    }
-
-    /// The executor is gone, or the exit hook hung up: the process may still wait. What a run shares
-    /// does not depend on one of its tests.
-    fn lose(&mut self, client: u64) {
-        if self.owner.pid.is_some() {
-            self.leave();
-        } else {
-            self.clients.remove(client);
-        }
-    }
-
-    fn serve(&mut self, incoming: Incoming) {
-        let (client, number) = (incoming.client, incoming.number);
-        let answer = self.meet(incoming);
-        if let (Some((reply, fds)), Some(number)) = (answer, number) {
-            let fds: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
-            self.clients.reply(client, number, reply, &fds);
         }
     }
 
     /// Meets a request; `None` if its reply comes later.
-    fn meet(&mut self, incoming: Incoming) -> Option<Answer> {
-        let Incoming {
-            client,
-            number,
-            request,
-            fds,
-        } = incoming;
+    fn meet(
+        &mut self,
+        client: u64,
+        number: Option<u64>,
+        request: Request,
+        streams: Vec<Handle>,
+    ) -> Option<Answer> {
         let mut reply = Reply::Done;
         match request {
             Request::MakeDirectory(parent) => reply = self.make_directory(&parent),
@@ -88,15 +55,16 @@ impl Server {
                 holder,
             } => reply = Reply::Leased(self.lease(&directory, port, &holder)),
             Request::Release(port) => drop(self.release(port)),
-            Request::Launch(order) => reply = self.launch(client, *order, fds),
+            Request::Launch(order) => reply = self.launch(client, *order, streams),
             Request::Signal(signal) => self.service.tree.signal_service(signal),
             Request::Stop { plan, release } => {
-                let stopper = Stopper {
+                self.clients.tell_others(client, &Event::Ending);
+                self.stoppers.push(Stopper {
                     client,
                     number,
                     release,
-                };
-                self.begin_stop(plan, stopper);
+                });
+                self.stop(plan);
                 return None;
             }
             Request::WatchOutput(stream, seen) => {
@@ -126,22 +94,16 @@ impl Server {
         Some((reply, Vec::new()))
     }
 
-    fn begin_stop(&mut self, plan: StopPlan, stopper: Stopper) {
-        self.clients.tell_others(stopper.client, &Event::Ending);
-        self.stoppers.push(stopper);
-        self.stop(plan);
-    }
-
     /// From now on the runner's life counts, not that of the test that came first.
     fn share(&mut self, runner: u32, started: u64, socket: &Path) -> io::Result<()> {
         let pid = sys::process_of(runner).ok_or(io::ErrorKind::InvalidInput)?;
         let runner = ProcessFd::open(pid)?;
         // Looked at after it was opened: the pid may have been given to another in between.
         if sys::started_at(pid) != Some(started) {
-            return Err(nix::Error::ESRCH.into());
+            return Err(io::Error::from_raw_os_error(sys::NO_SUCH_PROCESS));
         }
         self.clients.open_door(socket)?;
-        self.owner = Owner::new(runner, None);
+        (self.owner, self.owner_pid) = (runner, None);
         Ok(())
     }
 
@@ -196,13 +158,14 @@ impl Server {
         }))
     }
 
-    fn launch(&mut self, client: u64, order: Launch, fds: Vec<OwnedFd>) -> Reply {
+    fn launch(&mut self, client: u64, order: Launch, streams: Vec<Handle>) -> Reply {
         // Two would share a directory, a port and a word of being gone.
         // A stop that is under way would kill the new one.
         if self.stopping.is_some() || !self.service.tree.is_empty() {
-            let busy = nix::Error::EBUSY.into();
-            let refused = Failure::at("start it beside a service that runs", &busy);
-            return Reply::Launched(Err(refused));
+            return Reply::Launched(Err(Failure {
+                step: "start it beside a service that runs".to_owned(),
+                errno: sys::BUSY,
+            }));
         }
         self.farewell = order.farewell;
         self.keep = order.keep;
@@ -213,23 +176,18 @@ impl Server {
             client.watched_output = [None, None];
         }
         self.path_watch.end(&mut self.wakeups);
-        self.hand_over_directory(&order);
-        let launched = launch(&order, fds, self.oom_score.as_deref());
-        Reply::Launched(launched.map(|launched| {
+        // The private directory is the service's user's own.
+        if let (Some(directory), Some(identity)) = (&self.directory, &order.identity) {
+            // Not followed: where an earlier service has put a link in its place, that is the link's.
+            let _ = lchown(directory, Some(identity.uid), Some(identity.gid));
+        }
+        let launched = launch(&order, streams, self.oom_score.as_deref());
+        Reply::Launched(launched.map(|(tree, drains)| {
             let number = self.service.description.number + 1;
-            self.service = Service::begin(order, launched, number);
+            self.service = Service::begin(order, tree, drains, number);
             // What the others know is of a service before.
             self.clients.tell_others(client, &Event::Began);
             self.service.description.pid
         }))
-    }
-
-    /// The private directory is the service's user's own.
-    fn hand_over_directory(&self, order: &Launch) {
-        if let (Some(directory), Some(identity)) = (&self.directory, &order.identity) {
-            let owner = (Some(identity.uid), Some(identity.gid));
-            // Not followed: where an earlier service has put a link in its place, that is the link's.
-            let _ = std::os::unix::fs::lchown(directory, owner.0, owner.1);
-        }
     }
 }

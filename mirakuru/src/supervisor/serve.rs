@@ -4,15 +4,13 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use nix::poll::{PollFd, PollFlags};
-
 use super::clients::Clients;
 use super::service::Service;
 use super::stopping::Stopping;
 use super::watches::{PathWatch, answer_output_watches};
 use crate::port::Lease;
 use crate::protocol::{Event, GRACE, Gone, Reply, StopPlan};
-use crate::sys::{self, Pid, ProcessFd, Wakeups};
+use crate::sys::{self, Pid, ProcessFd, Stoppable, Wakeups};
 use crate::tmpdir;
 
 /// What a supervisor is given at its start.
@@ -22,26 +20,6 @@ pub(super) struct Role {
     /// Our parent, where it is the owner.
     pub(super) owner_pid: Option<Pid>,
     pub(super) name: String,
-}
-
-/// The process that a supervisor serves, and does not outlive: the test process, or the runner if a run shares
-/// the service.
-pub(super) struct Owner {
-    pub(super) process: ProcessFd,
-    /// Our parent, where it is the owner.
-    pub(super) pid: Option<Pid>,
-    ended: bool,
-}
-
-impl Owner {
-    pub(super) fn new(process: ProcessFd, pid: Option<Pid>) -> Self {
-        let ended = false;
-        Self {
-            process,
-            pid,
-            ended,
-        }
-    }
 }
 
 /// A client that asked for a stop.
@@ -54,7 +32,12 @@ pub(super) struct Stopper {
 
 pub(super) struct Server {
     pub(super) name: String,
-    pub(super) owner: Owner,
+    /// The process that this one serves, and does not outlive: the test process, or the runner if a run shares
+    /// the service.
+    pub(super) owner: ProcessFd,
+    /// Our parent, where it is the owner.
+    pub(super) owner_pid: Option<Pid>,
+    owner_ended: bool,
     pub(super) clients: Clients,
     pub(super) wakeups: Wakeups,
     pub(super) path_watch: PathWatch,
@@ -77,16 +60,13 @@ pub(super) fn serve(role: Role) {
     Server::new(role, sys::lower_oom_score()).run();
 }
 
-/// What `wait` saw that no other look shows.
-struct Woken {
-    owner: bool,
-}
-
 impl Server {
     pub(super) fn new(role: Role, oom_score: Option<String>) -> Self {
         Self {
             name: role.name,
-            owner: Owner::new(role.owner, role.owner_pid),
+            owner: role.owner,
+            owner_pid: role.owner_pid,
+            owner_ended: false,
             clients: Clients::new(role.link),
             wakeups: Wakeups::new(),
             path_watch: PathWatch::default(),
@@ -105,9 +85,11 @@ impl Server {
 
     pub(super) fn run(mut self) {
         while !self.has_nothing_left_to_do() {
-            let woken = self.wait();
+            let owner_ended = self.wait();
             self.take_requests();
-            self.notice_owner(woken.owner);
+            if owner_ended && !self.owner_ended {
+                self.lose_owner();
+            }
             self.drain();
             self.reap();
             self.advance_stop();
@@ -131,30 +113,20 @@ impl Server {
         self.leaving && self.service.tree.is_empty() && self.stopping.is_none()
     }
 
-    /// Waits until anything happens that one of the following steps would see, or is due.
-    fn wait(&self) -> Woken {
+    /// Waits until anything happens that one of the following steps would see, or is due. Whether the owner
+    /// has ended, which no other step sees.
+    fn wait(&self) -> bool {
         let (signals, longest) = self.wakeups.wakeup();
-        let now = Instant::now();
-        let next = self
-            .stopping
-            .as_ref()
-            .map(|stopping| stopping.next_look(&self.service.tree, now));
+        let next = self.stopping.as_ref().map_or(longest, |stopping| {
+            stopping.next_look(&self.service.tree, Instant::now())
+        });
         // A socket at its end is always readable, and has nothing to say.
         let links = self.clients.wakeups().filter(|_| !self.leaving);
-        let owner = self.owner.process.wakeup().filter(|_| !self.owner.ended);
-        let readable = |fd| PollFd::new(fd, PollFlags::POLLIN);
-        let mut fds: Vec<_> = owner
-            .into_iter()
-            .chain(links)
-            .chain(signals)
-            .chain(self.service.wakeups())
-            .map(readable)
-            .collect();
-        let _ = sys::poll_for(&mut fds, Some(next.unwrap_or(longest).min(longest)));
-        let owner_woke = owner.is_some() && fds[0].any() == Some(true);
-        Woken {
-            owner: owner_woke || self.owner.pid.is_some_and(|owner| sys::parent() != owner),
-        }
+        let owner = self.owner.wakeup().filter(|_| !self.owner_ended);
+        let others = links.chain(signals).chain(self.service.wakeups());
+        let woken = sys::await_readable(owner.into_iter().chain(others), next.min(longest));
+        (owner.is_some() && woken.is_some_and(|woken| woken[0]))
+            || self.owner_pid.is_some_and(|owner| sys::parent() != owner)
     }
 
     pub(super) fn stop(&mut self, plan: StopPlan) {
@@ -172,11 +144,8 @@ impl Server {
     }
 
     /// The end of the test process is not told by the socket where a forked child holds it too.
-    fn notice_owner(&mut self, ended: bool) {
-        if !ended || self.owner.ended {
-            return;
-        }
-        self.owner.ended = true;
+    fn lose_owner(&mut self) {
+        self.owner_ended = true;
         self.farewell.patience = self.farewell.patience.min(GRACE);
         self.leave();
         if let Some(stopping) = &mut self.stopping {
@@ -239,10 +208,8 @@ impl Server {
             }
         }
         for Stopper { client, number, .. } in stoppers {
-            if let Some(number) = number {
-                let reply = Reply::Gone(gone.clone());
-                self.clients.reply(client, number, reply, &[]);
-            }
+            let reply = Reply::Gone(gone.clone());
+            self.clients.reply(client, number, reply, &[]);
         }
         // Closed after the replies.
         drop(given_back);

@@ -1,15 +1,12 @@
 //! The service that a supervisor started last, and all that lasts as long as it does.
 
-use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::drain::Drain;
-use super::launch::Launched;
-use super::timeline::Life;
-use super::tree::Tree;
+use super::timeline;
 use crate::protocol::{self, Failure, Launch, Row};
-use crate::sys;
+use crate::sys::{self, Handle, Tree, Wakeup};
 use crate::tmpdir;
 
 #[derive(Default)]
@@ -17,7 +14,7 @@ pub(super) struct Service {
     pub(super) tree: Tree,
     drains: [Option<Drain>; 2],
     /// The captured files, for test processes that attach.
-    captures: [Option<OwnedFd>; 2],
+    captures: [Option<Handle>; 2],
     /// Removed with the tree.
     pub(super) pid_file: Option<PathBuf>,
     row: Option<Row>,
@@ -28,11 +25,14 @@ pub(super) struct Service {
 }
 
 impl Service {
-    pub(super) fn begin(order: Launch, launched: Launched, number: u64) -> Self {
-        let Launched { tree, pid, drains } = launched;
+    pub(super) fn begin(
+        order: Launch,
+        tree: Tree,
+        drains: [Option<Drain>; 2],
+        number: u64,
+    ) -> Self {
         Self {
-            tree,
-            captures: [0, 1].map(|index| drains[index].as_ref().and_then(Drain::file)),
+            captures: drains.each_ref().map(|drain| drain.as_ref()?.file()),
             drains,
             pid_file: order.pid_file,
             row: order.row,
@@ -40,17 +40,18 @@ impl Service {
             stopped: None,
             description: protocol::Service {
                 number,
-                pid,
+                pid: tree.pid(),
                 command: order.command,
                 words: order.words,
                 port: order.port,
                 ..protocol::Service::default()
             },
+            tree,
         }
     }
 
     /// Becomes readable when the service prints, or closes its streams.
-    pub(super) fn wakeups(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+    pub(super) fn wakeups(&self) -> impl Iterator<Item = Wakeup<'_>> {
         self.drains.iter().flatten().filter_map(Drain::wakeup)
     }
 
@@ -69,7 +70,7 @@ impl Service {
     }
 
     /// The captured files once more.
-    pub(super) fn files(&self) -> [Option<OwnedFd>; 2] {
+    pub(super) fn files(&self) -> [Option<Handle>; 2] {
         [0, 1].map(|index| self.captures[index].as_ref()?.try_clone().ok())
     }
 
@@ -88,15 +89,7 @@ impl Service {
             tmpdir::keep_output(directory, self.description.number, &mut self.captures);
         }
         if let Some(row) = self.row.take() {
-            let life = Life {
-                row: &row,
-                command: &self.description.command,
-                pid: self.description.pid,
-                launched: self.launched,
-                ready: self.description.ready.as_ref().map(|ready| ready.at),
-                stopped: self.stopped,
-            };
-            life.append();
+            timeline::append(&row, &self.description, self.launched, self.stopped);
         }
     }
 }

@@ -4,9 +4,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::tree::Stoppable;
 use crate::protocol::{GRACE, Gone, KILL_BOUND, SUPERVISOR, StopPlan};
-use crate::signal::Signal;
+use crate::sys::Stoppable;
+use crate::sys::signals::{CONT, KILL};
 
 /// How often a tree is looked at whose end wakes nobody: members of the service's group that are
 /// not our children yet.
@@ -51,10 +51,10 @@ impl Stopping {
             main_is_service,
             gone: Gone::default(),
         };
-        if Signal::from_raw(plan.signal) == Signal::KILL {
+        if plan.signal == KILL {
             stopping.kill(now);
         } else {
-            stopping.send(Signal::from_raw(plan.signal), tree);
+            stopping.send(plan.signal, tree);
         }
         stopping
     }
@@ -62,7 +62,7 @@ impl Stopping {
     /// Gives the tree no longer than this, for want of anybody who would wait.
     pub(super) fn hurry(&mut self, patience: Duration, now: Instant) {
         self.plan.patience = self.plan.patience.min(patience);
-        self.plan.kill_signal = Signal::KILL.as_raw();
+        self.plan.kill_signal = KILL;
         // A killing that is under way keeps its time: nobody else is left to try again.
         if self.phase != Phase::Killing {
             self.deadline = self.deadline.min(now + patience);
@@ -89,12 +89,8 @@ impl Stopping {
         }
         if self.phase == Phase::Settling && now >= self.deadline {
             // A supervisor of the service's own cleans up as we do, within its own grace.
-            if now < self.settled_by
-                && tree
-                    .living()
-                    .iter()
-                    .any(|(_, command)| command == SUPERVISOR)
-            {
+            let has_supervisor = || tree.living().iter().any(|(_, name)| name == SUPERVISOR);
+            if now < self.settled_by && has_supervisor() {
                 self.deadline = now + SETTLE;
             } else {
                 self.kill(now);
@@ -125,11 +121,10 @@ impl Stopping {
     }
 
     fn insist(&mut self, tree: &impl Stoppable, now: Instant) {
-        let kill_signal = Signal::from_raw(self.plan.kill_signal);
-        if self.phase == Phase::Asked && kill_signal != Signal::KILL {
+        if self.phase == Phase::Asked && self.plan.kill_signal != KILL {
             self.phase = Phase::Insisted;
             self.deadline = now + self.plan.patience;
-            self.send(kill_signal, tree);
+            self.send(self.plan.kill_signal, tree);
         } else {
             self.kill(now);
         }
@@ -141,12 +136,12 @@ impl Stopping {
     }
 
     /// A frozen process takes no signal but SIGKILL: it must be thawed to hear this one.
-    fn send(&self, signal: Signal, tree: &impl Stoppable) {
-        for signal in [signal, Signal::CONT] {
+    fn send(&self, signal: i32, tree: &impl Stoppable) {
+        for signal in [signal, CONT] {
             if self.plan.whole_tree {
-                tree.ask_all(signal);
+                tree.signal_all(signal);
             } else {
-                tree.ask_service(signal);
+                tree.signal_service(signal);
             }
         }
     }

@@ -1,24 +1,23 @@
 //! A supervisor that serves in a thread: what is no request ends its client, and never holds it up.
 
+use std::collections::VecDeque;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use nix::unistd::{Pid, getppid};
-
 use super::serve::{Role, Server};
 use crate::protocol::frames::{self, Inbox};
-use crate::protocol::{Call, Event, Message, Reply, Request, StopPlan, Wire};
-use crate::sys::{self, ProcessFd};
+use crate::protocol::{Call, Event, Message, Reply, Request, StopPlan};
+use crate::sys::{self, Pid, ProcessFd};
 use crate::wait::Deadline;
 
 const SOON: Duration = Duration::from_secs(20);
 
 struct Supervisor {
     socket: UnixStream,
-    inbox: Inbox,
+    arrived: Arrived,
     thread: JoinHandle<()>,
 }
 
@@ -27,14 +26,14 @@ impl Supervisor {
         let (socket, link) = UnixStream::pair().expect("a socket");
         let role = Role {
             link,
-            owner: ProcessFd::open(getppid()).expect("it lives"),
-            owner_pid: Some(getppid()),
+            owner: ProcessFd::open(sys::parent()).expect("it lives"),
+            owner_pid: Some(sys::parent()),
             name: "test".to_owned(),
         };
         let thread = thread::spawn(|| Server::new(role, None).run());
         Self {
             socket,
-            inbox: Inbox::default(),
+            arrived: Arrived::default(),
             thread,
         }
     }
@@ -47,42 +46,45 @@ impl Supervisor {
             started: sys::started_at(runner).expect("it lives"),
             socket: socket.to_owned(),
         };
-        let reply = call(&self.socket, &mut self.inbox, request);
+        let reply = call(&self.socket, &mut self.arrived, request);
         assert_eq!(reply, Reply::Shared(Ok(())));
     }
 
     fn has_ended(mut self) -> bool {
-        while next(&self.socket, &mut self.inbox).is_some() {}
+        while next(&self.socket, &mut self.arrived).is_some() {}
         self.thread.join().is_ok()
     }
 }
 
+/// What has arrived at a client.
+#[derive(Default)]
+struct Arrived {
+    inbox: Inbox,
+    messages: VecDeque<Message>,
+    ended: bool,
+}
+
 /// The next message; `None` at the end of the socket.
-fn next(socket: &UnixStream, inbox: &mut Inbox) -> Option<Message> {
-    socket.set_read_timeout(Some(SOON)).expect("a timeout");
-    loop {
-        if let Some(frame) = inbox.next() {
-            return Some(Message::from_bytes(&frame.bytes).expect("a message"));
-        }
-        let mut fds = [nix::poll::PollFd::new(
-            std::os::fd::AsFd::as_fd(socket),
-            nix::poll::PollFlags::POLLIN,
-        )];
-        assert_eq!(sys::poll_for(&mut fds, Some(SOON)), Ok(1), "it hangs");
-        if inbox.receive(socket).expect("frames") == frames::Arrived::End {
-            return None;
-        }
+fn next(socket: &UnixStream, arrived: &mut Arrived) -> Option<Message> {
+    while arrived.messages.is_empty() && !arrived.ended {
+        let woken = sys::await_readable([sys::wakeup_of(socket)], SOON);
+        assert_eq!(woken, Some(vec![true]), "it hangs");
+        let received = arrived.inbox.receive(socket, usize::MAX);
+        let messages = received.messages.into_iter().map(|(message, _)| message);
+        arrived.messages.extend(messages);
+        arrived.ended = received.ended;
     }
+    arrived.messages.pop_front()
 }
 
 fn send(socket: &UnixStream, number: Option<u64>, request: Request) {
-    let bytes = Call { number, request }.to_bytes();
-    frames::send(socket, &bytes, &[], Deadline::after(SOON)).expect("room");
+    let call = Call { number, request };
+    frames::send(socket, &call, &[], Deadline::after(SOON)).expect("room");
 }
 
-fn call(socket: &UnixStream, inbox: &mut Inbox, request: Request) -> Reply {
+fn call(socket: &UnixStream, arrived: &mut Arrived, request: Request) -> Reply {
     send(socket, Some(5), request);
-    match next(socket, inbox) {
+    match next(socket, arrived) {
         Some(Message::Reply(5, reply)) => reply,
         other => panic!("{other:?}"),
     }
@@ -145,7 +147,7 @@ fn what_is_no_request_ends_one_client_of_a_run() {
         });
     }
     // The others are served as before.
-    let reply = call(&supervisor.socket, &mut supervisor.inbox, Request::Drain);
+    let reply = call(&supervisor.socket, &mut supervisor.arrived, Request::Drain);
     assert_eq!(reply, Reply::Done);
     send(&supervisor.socket, None, Request::Bye);
     assert!(supervisor.has_ended());
@@ -156,16 +158,16 @@ fn what_is_no_request_ends_one_client_of_a_run() {
 fn a_stop_replies_to_its_caller_and_reports_to_the_others() {
     let (_place, door, mut supervisor) = shared();
     let client = UnixStream::connect(&door).expect("it listens");
-    let mut inbox = Inbox::default();
-    let named = next(&client, &mut inbox);
+    let mut arrived = Arrived::default();
+    let named = next(&client, &mut arrived);
     assert_eq!(named, Some(Message::Event(Event::Named("test".to_owned()))));
     let plan = StopPlan::ABRUPT;
     let release = None;
     let stop = Request::Stop { plan, release };
-    let reply = call(&supervisor.socket, &mut supervisor.inbox, stop);
+    let reply = call(&supervisor.socket, &mut supervisor.arrived, stop);
     assert!(matches!(reply, Reply::Gone(gone) if gone.survivors.is_empty()));
     for event in [Event::Ending, Event::Empty] {
-        assert_eq!(next(&client, &mut inbox), Some(Message::Event(event)));
+        assert_eq!(next(&client, &mut arrived), Some(Message::Event(event)));
     }
     send(&supervisor.socket, None, Request::Bye);
     assert!(supervisor.has_ended());

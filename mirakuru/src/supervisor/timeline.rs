@@ -8,10 +8,11 @@ use std::fmt::Write as _;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::time::Duration;
 
-use crate::protocol::Row;
-use crate::sys::{self, LockedFile};
+use crate::protocol::{Row, Service};
+use crate::sys;
 use crate::wait::{self, Deadline};
 
 const BEGIN: &str = "[\n";
@@ -20,88 +21,54 @@ const END: &str = "\n]\n";
 /// How long others may have the file; what cannot be written by then is left out.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// What a row shows of a service: its command, and when it went through each step.
-pub(super) struct Life<'a> {
-    pub(super) row: &'a Row,
-    pub(super) command: &'a str,
-    pub(super) pid: u32,
-    pub(super) launched: Duration,
-    pub(super) ready: Option<Duration>,
-    pub(super) stopped: Option<Duration>,
-}
-
-impl Life<'_> {
-    /// Writes the row of a service that is gone.
-    pub(super) fn append(&self) {
-        // For people who look on; nobody is left to be told that it failed.
-        let _ = append(&self.row.file, &self.events(sys::monotonic_time()));
-    }
-
-    fn events(&self, gone: Duration) -> String {
-        let Row {
-            program,
-            process,
-            executor,
-            test,
-            ..
-        } = self.row;
-        let command = self.command;
-        let row = std::process::id();
-        let ids = format!(r#""pid": {process}, "tid": {row}"#);
-        let name = |what: &str, name: &str| {
-            let name = quoted(name);
-            format!(r#"{{"ph": "M", "name": "{what}", {ids}, "args": {{"name": {name}}}}}"#)
-        };
-        let mut events = vec![
-            name("process_name", program),
-            name("thread_name", &format!("{executor} {command}")),
-        ];
-        let args = format!(
-            r#"{{"command": {}, "test": {}, "pid": {}}}"#,
-            quoted(command),
-            quoted(test),
-            self.pid
-        );
-        // It may have been ready and stopped before any of that came to be read here.
-        let stopped = self
-            .stopped
-            .unwrap_or(gone)
-            .max(self.ready.unwrap_or_default());
-        let waited = self.ready.unwrap_or(stopped);
-        for (name, from, to) in [
-            ("waiting", Some(self.launched), waited),
-            ("ready", self.ready, stopped),
-            ("stopping", self.stopped, gone),
-        ] {
-            let Some(from) = from else { continue };
-            // Rounded first, so that a row has no gaps.
-            let (begin, end) = (from.as_micros(), to.as_micros());
-            let lasted = end.saturating_sub(begin);
-            events.push(format!(
-                r#"{{"ph": "X", "name": "{name}", "cat": "mirakuru", "ts": {begin}, "dur": {lasted}, {ids}, "args": {args}}}"#
-            ));
-        }
-        events.join(BETWEEN)
-    }
-}
-
-fn append(path: &std::path::Path, events: &str) -> io::Result<()> {
-    let options = || {
-        File::options()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path)
+/// Writes the row of a service that is gone: its command, and when it went through each step.
+pub(super) fn append(row: &Row, service: &Service, launched: Duration, stop: Option<Duration>) {
+    let gone = sys::monotonic_time();
+    let (process, pid) = (row.process, service.pid);
+    let ids = format!(r#""pid": {process}, "tid": {}"#, std::process::id());
+    let name = |what: &str, name: &str| {
+        let name = quoted(name);
+        format!(r#"{{"ph": "M", "name": "{what}", {ids}, "args": {{"name": {name}}}}}"#)
     };
+    let mut events = vec![
+        name("process_name", &row.program),
+        name(
+            "thread_name",
+            &format!("{} {}", row.executor, service.command),
+        ),
+    ];
+    let (command, test) = (quoted(&service.command), quoted(&row.test));
+    let args = format!(r#"{{"command": {command}, "test": {test}, "pid": {pid}}}"#);
+    // It may have been ready and stopped before any of that came to be read here.
+    let ready = service.ready.as_ref().map(|ready| ready.at);
+    let stopped = stop.unwrap_or(gone).max(ready.unwrap_or_default());
+    for (name, from, to) in [
+        ("waiting", Some(launched), ready.unwrap_or(stopped)),
+        ("ready", ready, stopped),
+        ("stopping", stop, gone),
+    ] {
+        let Some(from) = from else { continue };
+        // Rounded first, so that a row has no gaps.
+        let (begin, end) = (from.as_micros(), to.as_micros());
+        let lasted = end.saturating_sub(begin);
+        events.push(format!(
+            r#"{{"ph": "X", "name": "{name}", "cat": "mirakuru", "ts": {begin}, "dur": {lasted}, {ids}, "args": {args}}}"#
+        ));
+    }
+    // For people who look on; nobody is left to be told that it failed.
+    let _ = write(&row.file, &events.join(BETWEEN));
+}
+
+fn write(path: &Path, events: &str) -> io::Result<()> {
+    let mut options = File::options();
+    options.read(true).write(true).create(true).truncate(false);
     let deadline = Deadline::after(PATIENCE);
     let file = loop {
-        match LockedFile::try_lock(options()?)? {
+        match sys::try_lock(options.open(path)?)? {
             Some(file) => break file,
             None if deadline.has_passed() => return Err(io::ErrorKind::WouldBlock.into()),
-            None => {}
+            None => wait::pause(Duration::from_millis(1)),
         }
-        wait::pause(Duration::from_millis(1));
     };
     let size = file.metadata()?.len();
     let end = END.len() as u64;
@@ -144,8 +111,8 @@ mod tests {
     #[test]
     fn a_file_is_a_whole_text_after_each_row() {
         let file = tempfile::NamedTempFile::new().expect("a temporary file");
-        append(file.path(), "1").expect("room");
-        append(file.path(), "2").expect("room");
+        write(file.path(), "1").expect("room");
+        write(file.path(), "2").expect("room");
         let text = std::fs::read_to_string(file.path()).expect("own file");
         assert_eq!(text, "[\n1,\n2\n]\n");
     }

@@ -10,10 +10,9 @@ use crate::sys::Wakeups;
 /// The watch of a path. It remembers a change between two requests.
 #[derive(Default)]
 pub(super) struct PathWatch {
-    /// The client that asked.
-    by: u64,
     on: bool,
-    asked: bool,
+    /// The client that asked.
+    asked: Option<u64>,
     changed: bool,
 }
 
@@ -22,7 +21,7 @@ impl PathWatch {
         if !self.on {
             self.on = wakeups.watch(path);
         }
-        (self.asked, self.by) = (true, by);
+        self.asked = Some(by);
     }
 
     pub(super) fn end(&mut self, wakeups: &mut Wakeups) {
@@ -35,26 +34,25 @@ impl PathWatch {
     }
 
     pub(super) fn answer(&mut self, clients: &mut Clients) {
-        if self.asked && self.changed {
-            (self.asked, self.changed) = (false, false);
-            clients.tell(self.by, Event::Path, &[]);
+        if let Some(client) = self.asked.take_if(|_| self.changed) {
+            self.changed = false;
+            clients.tell(client, Event::Path, &[]);
         }
     }
 }
 
 /// Reports output to every client that has read less than what is in the files.
 pub(super) fn answer_output_watches(clients: &mut Clients, written: [u64; 2]) {
-    let mut due = Vec::new();
-    for client in clients.iter_mut() {
+    for id in clients.ids() {
         for stream in [Stream::Stdout, Stream::Stderr] {
             let index = stream as usize;
-            let watch = &mut client.watched_output[index];
-            if watch.take_if(|seen| *seen < written[index]).is_some() {
-                due.push((client.id, stream));
+            let watch = clients
+                .get(id)
+                .map(|client| &mut client.watched_output[index]);
+            let due = watch.and_then(|watch| watch.take_if(|seen| *seen < written[index]));
+            if due.is_some() {
+                clients.tell(id, Event::Output(stream), &[]);
             }
         }
-    }
-    for (id, stream) in due {
-        clients.tell(id, Event::Output(stream), &[]);
     }
 }

@@ -1,10 +1,12 @@
 //! Writes the advice: the last line of an error.
 
+use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use crate::executor::core::Core;
 use crate::protocol::Failure;
 use crate::readiness::Context;
+use crate::sys;
 
 impl Core {
     /// Points out a word that only a shell would understand, in a command that no shell runs.
@@ -32,33 +34,33 @@ impl Core {
         let shown = self.state(|state| state.shown.clone())?;
         let words = &shown.words;
         let program = words.first()?;
-        match (failure.step.as_str(), nix::Error::from_raw(failure.errno)) {
-            ("run the program", nix::Error::ENOENT) if is_assignment(program) => Some(
-                "a variable is set by `env`, or by a shell (`shell(true)`, or `shell = true` in the attribute)".to_owned(),
-            ),
-            ("run the program", nix::Error::ENOENT) if Path::new(program).exists() => Some(
-                format!("{program} exists, so the interpreter in its first line does not"),
-            ),
-            ("run the program", nix::Error::ENOENT) if program.contains('/') => Some(format!(
-                "there is no {program}; a relative path starts from the working directory"
-            )),
-            ("run the program", nix::Error::ENOENT) => Some(format!(
-                "is {program} installed, and its directory in PATH?"
-            )),
-            ("run the program", nix::Error::EACCES) => {
-                Some(format!("is {program} executable, for this user too?"))
+        Some(match (failure.step.as_str(), failure.error().kind()) {
+            ("run the program", ErrorKind::NotFound) if is_assignment(program) => {
+                "a variable is set by `env`, or by a shell (`shell(true)`, or `shell = true` in the attribute)".to_owned()
             }
-            ("run the program", nix::Error::ETXTBSY) => Some(format!(
-                "{program} is still open for writing: close it before the start"
-            )),
+            ("run the program", ErrorKind::NotFound) if Path::new(program).exists() => {
+                format!("{program} exists, so the interpreter in its first line does not")
+            }
+            ("run the program", ErrorKind::NotFound) if program.contains('/') => {
+                format!("there is no {program}; a relative path starts from the working directory")
+            }
+            ("run the program", ErrorKind::NotFound) => {
+                format!("is {program} installed, and its directory in PATH?")
+            }
+            ("run the program", ErrorKind::PermissionDenied) if failure.errno == sys::NO_ACCESS => {
+                format!("is {program} executable, for this user too?")
+            }
+            ("run the program", ErrorKind::ExecutableFileBusy) => {
+                format!("{program} is still open for writing: close it before the start")
+            }
             ("enter the working directory", _) => {
-                Some("the directory must exist and be open to the service's user".to_owned())
+                "the directory must exist and be open to the service's user".to_owned()
             }
-            (step, nix::Error::EPERM) if step.starts_with("take on") => {
-                Some("only root may start a service as another user".to_owned())
+            (step, ErrorKind::PermissionDenied) if step.starts_with("take on") => {
+                "only root may start a service as another user".to_owned()
             }
-            _ => advice_for(Some(failure.errno)),
-        }
+            _ => return advice_for(Some(failure.errno)),
+        })
     }
 }
 
@@ -107,21 +109,22 @@ pub(super) fn what_is_there(context: &Context) -> String {
 
 /// The most frequent meaning of a system error.
 pub(super) fn advice_for(errno: Option<i32>) -> Option<String> {
-    Some(match nix::Error::from_raw(errno?) {
-        nix::Error::EAGAIN => {
+    let errno = errno?;
+    Some(match io::Error::from_raw_os_error(errno).kind() {
+        ErrorKind::WouldBlock => {
             "the limit on processes may be reached: see `ulimit -u` (RLIMIT_NPROC)".to_owned()
         }
-        nix::Error::EMFILE => {
+        _ if errno == sys::TOO_MANY_FILES => {
             "the limit on open files is reached: see `ulimit -n` (RLIMIT_NOFILE)".to_owned()
         }
-        nix::Error::ENFILE => "the system's limit on open files is reached".to_owned(),
-        nix::Error::ENOSPC | nix::Error::EDQUOT => {
-            format!(
-                "there is no room left in {}",
-                std::env::temp_dir().display()
-            )
+        _ if errno == sys::TOO_MANY_FILES_OF_ALL => {
+            "the system's limit on open files is reached".to_owned()
         }
-        nix::Error::ENOMEM => "the system is out of memory".to_owned(),
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            let directory = std::env::temp_dir();
+            format!("there is no room left in {}", directory.display())
+        }
+        ErrorKind::OutOfMemory => "the system is out of memory".to_owned(),
         _ => return None,
     })
 }

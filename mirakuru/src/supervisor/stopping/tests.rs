@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 
 use super::*;
+use crate::signal::Signal;
 
 /// A tree of which each test says what is left, and which notes what is done to it.
 struct Fake {
@@ -58,12 +59,12 @@ impl Stoppable for Fake {
         self.living.borrow().clone()
     }
 
-    fn ask_service(&self, signal: Signal) {
-        self.note(format!("service {signal}"));
+    fn signal_service(&self, signal: i32) {
+        self.note(format!("service {}", Signal::from_raw(signal)));
     }
 
-    fn ask_all(&self, signal: Signal) {
-        self.note(format!("all {signal}"));
+    fn signal_all(&self, signal: i32) {
+        self.note(format!("all {}", Signal::from_raw(signal)));
     }
 
     fn kill_pass(&self) {

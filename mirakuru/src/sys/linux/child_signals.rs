@@ -61,12 +61,12 @@ impl Wakeups {
         changed
     }
 
-    /// Watches the directory of this path from now on, instead of another. False where it cannot.
+    /// Watches the directory of this absolute path from now on, instead of another. False where it cannot.
     pub(crate) fn watch(&mut self, path: &Path) -> bool {
-        self.directory = path
-            .parent()
-            .and_then(open_directory)
-            .filter(notify_changes);
+        let mut options = File::options();
+        options.read(true).custom_flags(libc::O_DIRECTORY);
+        let directory = path.parent().and_then(|path| options.open(path).ok());
+        self.directory = directory.filter(notify_changes);
         self.directory.is_some()
     }
 
@@ -74,19 +74,6 @@ impl Wakeups {
     pub(crate) fn forget(&mut self) {
         self.directory = None;
     }
-}
-
-fn open_directory(path: &Path) -> Option<File> {
-    let path = if path.as_os_str().is_empty() {
-        Path::new(".")
-    } else {
-        path
-    };
-    File::options()
-        .read(true)
-        .custom_flags(libc::O_DIRECTORY)
-        .open(path)
-        .ok()
 }
 
 /// `DN_MODIFY | DN_CREATE | DN_RENAME | DN_ATTRIB | DN_MULTISHOT` of `<linux/fcntl.h>`, which the

@@ -4,8 +4,8 @@
 //! it are asked for every process's parent instead. Neither is a snapshot: callers ask again until
 //! the kernel itself says that nothing is left.
 
-use std::collections::HashMap;
 use std::fs;
+use std::path::PathBuf;
 
 use nix::unistd::Pid;
 
@@ -14,13 +14,7 @@ use crate::sys::{Descendant, Standing};
 /// The unreaped children of this process, which has one thread.
 pub(crate) fn children() -> Vec<Pid> {
     let own = Pid::this();
-    listed_children(own).unwrap_or_else(|| {
-        all_parents()
-            .into_iter()
-            .filter(|(_, parent)| *parent == own)
-            .map(|(pid, _)| pid)
-            .collect()
-    })
+    listed_children(own).unwrap_or_else(|| children_among(&all_parents(), own))
 }
 
 /// Everything below this process, nearest first.
@@ -30,16 +24,26 @@ pub(crate) fn descendants() -> Vec<Descendant> {
 
 /// Everything below this process, nearest first.
 pub(super) fn descendants_of(root: Pid) -> Vec<Descendant> {
-    if listed_children(root).is_some() {
-        return breadth_first(root, |parent| listed_children(parent).unwrap_or_default());
+    let all = listed_children(root).is_none().then(all_parents);
+    let children_of = |parent| match &all {
+        None => listed_children(parent).unwrap_or_default(),
+        Some(all) => children_among(all, parent),
+    };
+    let mut found: Vec<Descendant> = Vec::new();
+    let mut parent = root;
+    // Without recursion: a chain may be a thousand deep.
+    for next in 0.. {
+        let children = children_of(parent).into_iter();
+        found.extend(children.map(|pid| Descendant { pid, parent }));
+        let Some(deeper) = found.get(next) else { break };
+        parent = deeper.pid;
     }
-    let mut by_parent: HashMap<Pid, Vec<Pid>> = HashMap::new();
-    for (pid, parent) in all_parents() {
-        by_parent.entry(parent).or_default().push(pid);
-    }
-    breadth_first(root, |parent| {
-        by_parent.get(&parent).cloned().unwrap_or_default()
-    })
+    found
+}
+
+fn children_among(all: &[(Pid, Pid)], own: Pid) -> Vec<Pid> {
+    let children = all.iter().filter(|(_, parent)| *parent == own);
+    children.map(|(pid, _)| *pid).collect()
 }
 
 /// Whether a process is below another, by its parents. They change where one of them ends: a walk that
@@ -55,35 +59,15 @@ pub(super) fn is_below(pid: Pid, ancestor: Pid) -> bool {
 /// More often than the parents of one process change in a moment.
 const WALKS: usize = 3;
 
-/// Without recursion: a chain may be a thousand deep.
-fn breadth_first(root: Pid, children_of: impl Fn(Pid) -> Vec<Pid>) -> Vec<Descendant> {
-    let mut found: Vec<Descendant> = Vec::new();
-    let mut next = 0;
-    let mut parent = root;
-    loop {
-        found.extend(
-            children_of(parent)
-                .into_iter()
-                .map(|pid| Descendant { pid, parent }),
-        );
-        let Some(deeper) = found.get(next) else {
-            return found;
-        };
-        parent = deeper.pid;
-        next += 1;
-    }
-}
-
 /// `None` where the kernel lacks the file, or the process is gone.
 fn listed_children(parent: Pid) -> Option<Vec<Pid>> {
     let mut found = Vec::new();
     let mut any = false;
     for task in fs::read_dir(format!("/proc/{parent}/task")).ok()?.flatten() {
-        let Ok(listed) = fs::read_to_string(task.path().join("children")) else {
-            continue;
-        };
-        any = true;
-        found.extend(listed.split_ascii_whitespace().filter_map(parse_pid));
+        if let Ok(listed) = fs::read_to_string(task.path().join("children")) {
+            any = true;
+            found.extend(listed.split_ascii_whitespace().filter_map(parse_pid));
+        }
     }
     any.then_some(found)
 }
@@ -107,9 +91,7 @@ fn parse_pid(text: &str) -> Option<Pid> {
 /// Where a process stands now, by `/proc/PID/stat`; also for a zombie, whose numbers stay reserved
 /// until it is reaped.
 pub(crate) fn standing(pid: Pid) -> Option<Standing> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The command's name may itself hold spaces and parentheses.
-    let (_, fields) = stat.rsplit_once(')')?;
+    let fields = stat(pid)?;
     let mut fields = fields.split_ascii_whitespace();
     let ended = matches!(fields.next()?, "Z" | "X");
     let (parent, group) = (parse_pid(fields.next()?)?, parse_pid(fields.next()?)?);
@@ -125,26 +107,30 @@ pub(crate) fn standing(pid: Pid) -> Option<Standing> {
 
 /// When a process started, in the kernel's ticks since the system did: with its pid a name for ever.
 pub(crate) fn started_at(pid: Pid) -> Option<u64> {
+    // The 22nd of all, by `proc_pid_stat(5)`.
+    stat(pid)?.split_ascii_whitespace().nth(19)?.parse().ok()
+}
+
+/// The fields of `/proc/PID/stat` from the third on. The name before may itself hold spaces and parentheses.
+fn stat(pid: Pid) -> Option<String> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let (_, fields) = stat.rsplit_once(')')?;
-    // The 22nd of all, by `proc_pid_stat(5)`; behind the name the third comes first.
-    fields.split_ascii_whitespace().nth(19)?.parse().ok()
+    Some(stat.rsplit_once(')')?.1.to_owned())
 }
 
 /// The file name of the program that a process runs.
 pub(crate) fn program_name(pid: Pid) -> Option<String> {
-    let path = fs::read_link(format!("/proc/{pid}/exe")).ok()?;
-    Some(path.file_name()?.to_string_lossy().into_owned())
+    Some(program(pid)?.file_name()?.to_string_lossy().into_owned())
+}
+
+pub(super) fn program(pid: Pid) -> Option<PathBuf> {
+    fs::read_link(format!("/proc/{pid}/exe")).ok()
 }
 
 /// The command line for people; the name in brackets where there is none.
 pub(crate) fn command_line(pid: Pid) -> String {
     let raw = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    let words: Vec<_> = raw
-        .split(|byte| *byte == 0)
-        .filter(|word| !word.is_empty())
-        .map(|word| String::from_utf8_lossy(word).into_owned())
-        .collect();
+    let words = raw.split(|byte| *byte == 0).filter(|word| !word.is_empty());
+    let words: Vec<_> = words.map(String::from_utf8_lossy).collect();
     if !words.is_empty() {
         return words.join(" ");
     }

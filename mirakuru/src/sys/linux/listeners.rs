@@ -4,7 +4,6 @@
 //! The exact question costs a few microseconds, disturbs no server with an empty connection, and
 //! its answer carries the listener's inode.
 
-use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
@@ -13,7 +12,7 @@ use nix::sys::socket::{
 };
 use nix::unistd::{Pid, geteuid};
 
-use super::descendants::{command_line, descendants_of, is_below, processes, standing};
+use super::descendants::{command_line, descendants_of, is_below, processes, program, standing};
 use super::open_files::open_files;
 use super::process::peer;
 use crate::sys::Whose;
@@ -65,13 +64,9 @@ impl Listeners {
 /// Who listens on this port of the loopback interface, for people: pid and command.
 pub(crate) fn holder_of_port(port: u16) -> Option<String> {
     let listeners = Listeners::open()?;
-    let loopbacks = [
-        IpAddr::from(Ipv4Addr::LOCALHOST),
-        IpAddr::from(Ipv6Addr::LOCALHOST),
-    ];
-    let found = loopbacks
-        .into_iter()
-        .find_map(|ip| listeners.found_at(SocketAddr::new(ip, port)).ok().flatten())?;
+    let found_at = |ip| listeners.found_at(SocketAddr::new(ip, port)).ok()?;
+    let found = found_at(Ipv4Addr::LOCALHOST.into());
+    let found = found.or_else(|| found_at(Ipv6Addr::LOCALHOST.into()))?;
     holder_of_inode(found.inode).map(described)
 }
 
@@ -89,10 +84,8 @@ pub(crate) fn whose_listener(addr: SocketAddr, main: Pid, supervisor: Pid) -> Wh
     if holds(main, found.inode) == Some(true) {
         return Whose::Ours;
     }
-    let tree: Vec<_> = descendants_of(supervisor)
-        .into_iter()
-        .map(|one| holds(one.pid, found.inode))
-        .collect();
+    let tree = descendants_of(supervisor).into_iter();
+    let tree: Vec<_> = tree.map(|one| holds(one.pid, found.inode)).collect();
     if tree.contains(&Some(true)) {
         return Whose::Ours;
     }
@@ -147,15 +140,11 @@ fn outside(found: Listener, holder: Option<Pid>) -> Whose {
 /// closed here.
 fn is_fork_of_this(pid: Pid) -> bool {
     let parent = standing(pid).map(|standing| standing.parent);
-    parent == Some(Pid::this()) && program_of(pid) == program_of(Pid::this())
+    parent == Some(Pid::this()) && program(pid) == program(Pid::this())
 }
 
 fn described(pid: Pid) -> String {
     format!("pid {pid}: {}", command_line(pid))
-}
-
-fn program_of(pid: Pid) -> Option<std::path::PathBuf> {
-    fs::read_link(format!("/proc/{pid}/exe")).ok()
 }
 
 /// An `inet_diag_req_v2` without `NLM_F_DUMP`: the kernel looks up one socket as it would for a
@@ -167,11 +156,8 @@ fn question(addr: SocketAddr) -> [u8; REQUEST] {
         IpAddr::V6(ip) => (AddressFamily::Inet6, ip.octets().to_vec()),
     };
     let family = u8::try_from(family as i32).unwrap_or_default();
-    put(
-        &mut request,
-        0,
-        &u32::try_from(REQUEST).unwrap_or_default().to_ne_bytes(),
-    );
+    let len = u32::try_from(REQUEST).unwrap_or_default();
+    put(&mut request, 0, &len.to_ne_bytes());
     put(&mut request, 4, &SOCK_DIAG_BY_FAMILY.to_ne_bytes());
     put(&mut request, 6, &NLM_F_REQUEST.to_ne_bytes());
     put(&mut request, HEADER, &[family, TCP]);

@@ -49,7 +49,7 @@ impl ProcessFd {
         let deadline = Deadline::after(wait);
         loop {
             let mut fds = [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
-            match super::poll_for(&mut fds, Some(deadline.remaining())) {
+            match super::process::poll_for(&mut fds, deadline.remaining()) {
                 Err(Errno::EINTR) => {}
                 polled => return polled.is_ok_and(|ready| ready > 0),
             }

@@ -5,12 +5,12 @@ use std::ffi::CStr;
 use std::fs::{self, File};
 use std::io;
 use std::ops::Range;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, open};
+use nix::fcntl::{FallocateFlags, OFlag, fallocate, open};
 use nix::libc;
 use nix::poll::PollFd;
 use nix::sys::signal::Signal;
@@ -22,9 +22,9 @@ use nix::sys::time::TimeSpec;
 use nix::unistd::{Gid, Pid, pipe2, write};
 
 /// A closed peer is an error, never `SIGPIPE`.
-pub(crate) const SEND_FLAGS: MsgFlags = MsgFlags::MSG_NOSIGNAL;
+pub(in crate::sys) const SEND_FLAGS: MsgFlags = MsgFlags::MSG_NOSIGNAL;
 /// Received descriptors are close-on-exec from the first moment.
-pub(crate) const RECEIVE_FLAGS: MsgFlags = MsgFlags::MSG_CMSG_CLOEXEC;
+pub(in crate::sys) const RECEIVE_FLAGS: MsgFlags = MsgFlags::MSG_CMSG_CLOEXEC;
 /// Children of every kind, also those that were cloned without `SIGCHLD`.
 pub(crate) const WAIT_FLAGS: i32 = libc::__WALL | libc::WNOHANG;
 
@@ -33,11 +33,8 @@ pub(crate) fn own_program() -> io::Result<PathBuf> {
     Ok("/proc/self/exe".into())
 }
 
-/// The longest path of a Unix socket: `sun_path` without its end; see `unix(7)`.
-pub(crate) const LONGEST_SOCKET_PATH: usize = 107;
-
 /// A socket that never waits.
-pub(crate) fn unix_socket_that_never_waits() -> nix::Result<OwnedFd> {
+pub(in crate::sys) fn unix_socket_that_never_waits() -> nix::Result<OwnedFd> {
     let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
     socket(AddressFamily::Unix, SockType::Stream, flags, None)
 }
@@ -63,9 +60,10 @@ pub(crate) fn last_signal() -> i32 {
     libc::SIGRTMAX()
 }
 
-/// Waits for descriptors; no time means for ever.
-pub(crate) fn poll_for(fds: &mut [PollFd<'_>], wait: Option<Duration>) -> nix::Result<i32> {
-    nix::poll::ppoll(fds, wait.map(TimeSpec::from_duration), None)
+/// Waits for descriptors; `Duration::MAX` is for ever.
+pub(in crate::sys) fn poll_for(fds: &mut [PollFd<'_>], wait: Duration) -> nix::Result<i32> {
+    let wait = (wait != Duration::MAX).then(|| TimeSpec::from_duration(wait));
+    nix::poll::ppoll(fds, wait, None)
 }
 
 /// Orphans of the tree become children of this process.
@@ -144,8 +142,6 @@ pub(crate) fn forget_range(file: &File, range: Range<u64>) -> io::Result<()> {
     let (Ok(offset), Ok(length)) = (range.start.try_into(), length.try_into()) else {
         return Err(too_large());
     };
-    let mode = libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE;
-    // SAFETY: `fallocate` takes any numbers.
-    let result = unsafe { libc::fallocate(file.as_raw_fd(), mode, offset, length) };
-    Errno::result(result).map(drop).map_err(|_| too_large())
+    let mode = FallocateFlags::FALLOC_FL_PUNCH_HOLE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
+    fallocate(file, mode, offset, length).map_err(|_| too_large())
 }

@@ -5,7 +5,8 @@
 //! one:
 //! - It runs on a stack of its own, which is far larger than its few calls need, and has no guard.
 //! - It writes nothing but its stack, `errno` and the failure that this process reads afterwards.
-//! - It handles no signal of ours: all are blocked here, and have no handler when they are unblocked there.
+//! - It handles no signal of ours: a supervisor blocks all (`Wakeups`), and they have no handler when they are
+//!   unblocked there.
 //! - Its user's change would leave this process's memory undumpable (`PR_SET_DUMPABLE`), which hides this
 //!   process from the tests in `/proc`: it is set as it was.
 #![expect(unsafe_code, reason = "nix leaves clone unsafe")]
@@ -13,7 +14,6 @@
 use nix::libc;
 use nix::sched::{CloneFlags, clone};
 use nix::sys::prctl::{get_dumpable, set_dumpable};
-use nix::sys::signal::SigSet;
 use nix::sys::wait::waitpid;
 
 use crate::sys::Pid;
@@ -40,16 +40,11 @@ pub(crate) fn spawn(spawn: &Spawn<'_>) -> Result<Pid, Stuck> {
     });
     let flags = CloneFlags::CLONE_VM | CloneFlags::CLONE_VFORK;
     let dumpable = get_dumpable();
-    // A handler that ran in the new process would run in the memory of this one.
-    let unblocked = SigSet::all().thread_swap_mask(nix::sys::signal::SigmaskHow::SIG_BLOCK);
     let born = spawn.with_its_environment(|| {
         // SAFETY: the stack outlives what runs on it, as this call returns after that; what runs there
         // keeps the rules above, and this process has no other thread.
         unsafe { clone(child, &mut stack, flags, Some(libc::SIGCHLD)) }
     });
-    if let Ok(mask) = unblocked {
-        let _ = mask.thread_set_mask();
-    }
     if let Ok(true) = dumpable {
         let _ = set_dumpable(true);
     }

@@ -2,7 +2,6 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::ops::{Deref, DerefMut};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -24,42 +23,43 @@ pub(crate) fn open_private_file(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-/// Holds the lock on an open file (`flock(2)`). A drop gives the lock back; the kernel does it for a
+/// Opens a file to read from or append to. A named pipe is not waited for: one without a reader is
+/// kept open by the service itself.
+pub(crate) fn open_at_once(path: &Path, to_read: bool) -> io::Result<File> {
+    let open = |options: &mut OpenOptions| options.custom_flags(libc::O_NONBLOCK).open(path);
+    let file = if to_read {
+        open(OpenOptions::new().read(true))?
+    } else {
+        let appended = open(OpenOptions::new().create(true).append(true));
+        appended.or_else(|error| match error.raw_os_error() {
+            Some(libc::ENXIO) => open(OpenOptions::new().read(true).write(true)),
+            _ => Err(error),
+        })?
+    };
+    let flags = OFlag::from_bits_retain(fcntl(&file, FcntlArg::F_GETFL)?);
+    fcntl(&file, FcntlArg::F_SETFL(flags - OFlag::O_NONBLOCK))?;
+    Ok(file)
+}
+
+/// An open file and the lock on it (`flock(2)`). A drop gives the lock back; the kernel does it for a
 /// process that dies.
-#[derive(Debug)]
-pub(crate) struct LockedFile(Flock<File>);
+pub(crate) type LockedFile = Flock<File>;
 
-impl LockedFile {
-    /// Takes the lock; `None` if another open file has it.
-    pub(crate) fn try_lock(file: File) -> io::Result<Option<Self>> {
-        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(file) => Ok(Some(Self(file))),
-            Err((_, nix::Error::EAGAIN | nix::Error::EINTR)) => Ok(None),
-            Err((_, errno)) => Err(errno.into()),
-        }
-    }
-
-    /// Closes a copy that a fork inherited. The lock stays with the process that took it: an unlock by
-    /// any copy would take it away from all.
-    pub(crate) fn close_copy(self) {
-        // `nix` unlocks in the drop of `Flock`, so the file alone must be closed.
-        let copy = std::mem::ManuallyDrop::new(self.0);
-        let _ = nix::unistd::close(copy.as_raw_fd());
+/// Takes the lock; `None` if another open file has it.
+pub(crate) fn try_lock(file: File) -> io::Result<Option<LockedFile>> {
+    match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+        Ok(file) => Ok(Some(file)),
+        Err((_, nix::Error::EAGAIN | nix::Error::EINTR)) => Ok(None),
+        Err((_, errno)) => Err(errno.into()),
     }
 }
 
-impl Deref for LockedFile {
-    type Target = File;
-
-    fn deref(&self) -> &File {
-        &self.0
-    }
-}
-
-impl DerefMut for LockedFile {
-    fn deref_mut(&mut self) -> &mut File {
-        &mut self.0
-    }
+/// Closes a copy that a fork inherited. The lock stays with the process that took it: an unlock by
+/// any copy would take it away from all.
+pub(crate) fn close_copy(file: LockedFile) {
+    // `nix` unlocks in the drop of `Flock`, so the file alone must be closed.
+    let copy = std::mem::ManuallyDrop::new(file);
+    let _ = nix::unistd::close(copy.as_raw_fd());
 }
 
 /// Takes the lock of this process on a whole file (`fcntl(2)`); false if another process has it. A fork

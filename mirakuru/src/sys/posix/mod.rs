@@ -5,6 +5,7 @@ mod ports;
 mod process;
 pub(in crate::sys) mod service;
 pub(crate) mod signals;
+mod sockets;
 pub(in crate::sys) mod spawn;
 mod tree;
 
@@ -12,8 +13,15 @@ pub(crate) use files::*;
 pub(crate) use ports::is_free;
 pub(crate) use process::*;
 pub(crate) use signals::reset_signals;
-pub(crate) use spawn::{Rights, Spawn, Stuck};
-pub(crate) use tree::Tree;
+pub(crate) use sockets::*;
+pub(crate) use spawn::Spawn;
+pub(crate) use tree::{Stoppable, Tree};
 
 /// The number of the error that stands for one without a number.
 pub(crate) const INVALID: i32 = nix::libc::EINVAL;
+pub(crate) const BUSY: i32 = nix::libc::EBUSY;
+pub(crate) const NO_ACCESS: i32 = nix::libc::EACCES;
+pub(crate) const NO_SUCH_PROCESS: i32 = nix::libc::ESRCH;
+pub(crate) const TOO_LONG: i32 = nix::libc::E2BIG;
+pub(crate) const TOO_MANY_FILES: i32 = nix::libc::EMFILE;
+pub(crate) const TOO_MANY_FILES_OF_ALL: i32 = nix::libc::ENFILE;

@@ -1,6 +1,6 @@
 //! Finds out whether a port is free.
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::AsRawFd;
 
 use nix::sys::socket::{
@@ -12,22 +12,20 @@ use nix::sys::socket::{
 /// moment on a socket that never listens, so no client meets an answer by accident.
 pub(crate) fn is_free(port: u16) -> bool {
     let wildcards = [
-        SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port)),
-        SocketAddr::V6(SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, port, 0, 0)),
+        (AddressFamily::Inet, (Ipv4Addr::UNSPECIFIED, port).into()),
+        (AddressFamily::Inet6, (Ipv6Addr::UNSPECIFIED, port).into()),
     ];
-    wildcards.into_iter().all(|address| match bound(address) {
+    let mut bound = wildcards
+        .into_iter()
+        .map(|(family, at)| bind_at(family, at));
+    bound.all(|bound| match bound {
         // A machine may lack one of the families.
         Ok(()) | Err(nix::Error::EAFNOSUPPORT | nix::Error::EADDRNOTAVAIL) => true,
         Err(_) => false,
     })
 }
 
-fn bound(address: SocketAddr) -> nix::Result<()> {
-    let family = if address.is_ipv4() {
-        AddressFamily::Inet
-    } else {
-        AddressFamily::Inet6
-    };
+fn bind_at(family: AddressFamily, address: SocketAddr) -> nix::Result<()> {
     let socket = socket(family, SockType::Stream, SockFlag::empty(), None)?;
     if address.is_ipv6() {
         setsockopt(&socket, Ipv6V6Only, &true)?;

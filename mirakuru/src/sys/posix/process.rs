@@ -1,31 +1,20 @@
 //! Asks and changes what a process is: its parent, user, session, limits and descriptors.
 #![expect(unsafe_code, reason = "system calls that nix leaves unsafe")]
 
+use std::ffi::CString;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
-use std::os::unix::net::UnixStream;
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
+use nix::errno::Errno;
 use nix::libc;
+use nix::sys::resource::{RLIM_INFINITY, Resource as Limit, setrlimit};
 use nix::sys::socket::{MsgFlags, recv};
 use nix::time::{ClockId, clock_gettime};
-use nix::unistd::{getegid, geteuid, getgid, getuid};
+use nix::unistd::{Uid, User, getegid, geteuid, getgid, getuid};
 
 use crate::limits::Resource;
-use crate::sys::Pid;
-
-/// Takes a descriptor out of a message that was just received.
-pub(crate) fn adopt_received_descriptor(raw: RawFd) -> OwnedFd {
-    // SAFETY: the kernel made this descriptor for us when the message was received, and the
-    // message is looked at once.
-    let fd = unsafe { OwnedFd::from_raw_fd(raw) };
-    // Where the receiving call cannot do it, this is the first moment that can.
-    let _ = nix::fcntl::fcntl(
-        &fd,
-        nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::FD_CLOEXEC),
-    );
-    fd
-}
+use crate::sys::{self, Pid};
 
 /// Ends the process without destructors, exit hooks or flushing.
 pub(crate) fn exit_now(code: i32) -> ! {
@@ -47,45 +36,34 @@ pub(crate) fn monotonic_time() -> Duration {
 
 /// Adds to this process's nice value.
 pub(super) fn set_nice(by: i32) -> nix::Result<()> {
-    nix::errno::Errno::clear();
+    Errno::clear();
     // SAFETY: `nice` takes any number. -1 is a valid answer, so errno tells.
     let result = unsafe { libc::nice(by) };
-    match nix::errno::Errno::last() {
-        errno if result == -1 && errno != nix::errno::Errno::UnknownErrno => Err(errno),
+    match Errno::last() {
+        errno if result == -1 && errno != Errno::UnknownErrno => Err(errno),
         _ => Ok(()),
     }
 }
 
 /// Bounds a resource of this process.
 pub(super) fn limit(resource: Resource, soft: u64, hard: u64) -> nix::Result<()> {
-    let number = match resource {
-        Resource::AddressSpace => libc::RLIMIT_AS,
-        Resource::Core => libc::RLIMIT_CORE,
-        Resource::Cpu => libc::RLIMIT_CPU,
-        Resource::Data => libc::RLIMIT_DATA,
-        Resource::FileSize => libc::RLIMIT_FSIZE,
-        Resource::LockedMemory => libc::RLIMIT_MEMLOCK,
-        Resource::OpenFiles => libc::RLIMIT_NOFILE,
-        Resource::Processes => libc::RLIMIT_NPROC,
-        Resource::Stack => libc::RLIMIT_STACK,
+    let resource = match resource {
+        Resource::AddressSpace => Limit::RLIMIT_AS,
+        Resource::Core => Limit::RLIMIT_CORE,
+        Resource::Cpu => Limit::RLIMIT_CPU,
+        Resource::Data => Limit::RLIMIT_DATA,
+        Resource::FileSize => Limit::RLIMIT_FSIZE,
+        Resource::LockedMemory => Limit::RLIMIT_MEMLOCK,
+        Resource::OpenFiles => Limit::RLIMIT_NOFILE,
+        Resource::Processes => Limit::RLIMIT_NPROC,
+        Resource::Stack => Limit::RLIMIT_STACK,
     };
     #[allow(
         clippy::useless_conversion,
         reason = "the type of a limit differs between systems"
     )]
-    let bound = |limit: u64| limit.try_into().unwrap_or(libc::RLIM_INFINITY);
-    let limits = libc::rlimit {
-        rlim_cur: bound(soft),
-        rlim_max: bound(hard),
-    };
-    // SAFETY: `setrlimit` reads the struct, which outlives the call.
-    let result = unsafe { libc::setrlimit(number, &raw const limits) };
-    nix::errno::Errno::result(result).map(drop)
-}
-
-/// Has the other end see the end of the socket, also where a forked child holds this end too.
-pub(crate) fn hang_up(socket: &UnixStream) {
-    let _ = socket.shutdown(std::net::Shutdown::Write);
+    let bound = |limit: u64| limit.try_into().unwrap_or(RLIM_INFINITY);
+    setrlimit(resource, bound(soft), bound(hard))
 }
 
 /// Takes over descriptor 0, which is the socket of a supervisor.
@@ -109,6 +87,17 @@ pub(crate) fn parent() -> Pid {
 /// Returns the user whose rights this process has.
 pub(crate) fn user() -> u32 {
     geteuid().as_raw()
+}
+
+/// Looks the user with this name or number up: their number, their group's, and those of all their groups.
+pub(crate) fn user_of(name: &str) -> Option<(u32, u32, Vec<u32>)> {
+    let found = match name.parse() {
+        Ok(id) => User::from_uid(Uid::from_raw(id)),
+        Err(_) => User::from_name(name),
+    };
+    let User { name, uid, gid, .. } = found.ok()??;
+    let groups = sys::groups_of(&CString::new(name).ok()?, gid);
+    Some((uid.as_raw(), gid.as_raw(), groups))
 }
 
 /// Leaves the caller's session, terminal and process group for new ones.

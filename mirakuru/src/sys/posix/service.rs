@@ -15,7 +15,7 @@ use nix::libc;
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{chdir, dup2_stderr, dup2_stdin, dup2_stdout, setgid, setsid, setuid};
 
-use super::spawn::{Rights, Spawn, Strings, Stuck};
+use super::spawn::{Spawn, Stuck};
 use super::{process, signals};
 use crate::sys::{self, Pid};
 use crate::wait::{self, Deadline};
@@ -23,7 +23,7 @@ use crate::wait::{self, Deadline};
 /// Becomes the service; returns only if a step failed. The parent is looked at, as it may have died.
 pub(in crate::sys) fn become_service(spawn: &Spawn<'_>, supervisor: Pid) -> Stuck {
     match set_up(spawn, supervisor) {
-        Ok(()) => run(spawn),
+        Ok(()) => Stuck::at(RUN, run(spawn)),
         Err(stuck) => stuck,
     }
 }
@@ -38,10 +38,8 @@ fn set_up(spawn: &Spawn<'_>, supervisor: Pid) -> Result<(), Stuck> {
     }
     // Limits and niceness first: raising them needs the rights that the user may lack.
     for (resource, soft, hard) in spawn.limits {
-        step(
-            "set a resource limit",
-            process::limit(*resource, *soft, *hard),
-        )?;
+        let limited = process::limit(*resource, *soft, *hard);
+        step("set a resource limit", limited)?;
     }
     if let Some(nice) = spawn.nice {
         step("set its niceness", process::set_nice(nice))?;
@@ -54,8 +52,8 @@ fn set_up(spawn: &Spawn<'_>, supervisor: Pid) -> Result<(), Stuck> {
         let bits = libc::mode_t::try_from(mask).unwrap_or(libc::mode_t::MAX);
         umask(Mode::from_bits_truncate(bits));
     }
-    if let Some(here) = spawn.directory_for(Rights::Supervisor) {
-        step("enter the test's directory", chdir(here))?;
+    if let Some(here) = &spawn.inherited {
+        step("enter the test's directory", chdir(here.as_c_str()))?;
     }
     if let Some((user, group, groups)) = &spawn.user {
         // The groups before the user: afterwards there is no right to change them.
@@ -64,8 +62,8 @@ fn set_up(spawn: &Spawn<'_>, supervisor: Pid) -> Result<(), Stuck> {
         step("take on the user", setuid(*user))?;
     }
     // With the user's rights: where the service may not be, it is not started.
-    if let Some(directory) = spawn.directory_for(Rights::Service) {
-        step("enter the working directory", chdir(directory))?;
+    if let Some(directory) = &spawn.directory {
+        step("enter the working directory", chdir(directory.as_c_str()))?;
     }
     // After the user, as a change of user clears it; then the parent is looked at once more, as it
     // may have died before the kernel was told.
@@ -73,7 +71,10 @@ fn set_up(spawn: &Spawn<'_>, supervisor: Pid) -> Result<(), Stuck> {
     if sys::parent() != supervisor {
         sys::exit_now(127);
     }
-    Ok(())
+    let [input, output, error] = &spawn.streams;
+    step(RUN, dup2_stdin(input))?;
+    step(RUN, dup2_stdout(output))?;
+    step(RUN, dup2_stderr(error))
 }
 
 fn step<T>(step: &'static str, result: nix::Result<T>) -> Result<(), Stuck> {
@@ -82,35 +83,24 @@ fn step<T>(step: &'static str, result: nix::Result<T>) -> Result<(), Stuck> {
 
 const RUN: &str = "run the program";
 
-fn run(spawn: &Spawn<'_>) -> Stuck {
-    let [input, output, error] = &spawn.streams;
-    for done in [dup2_stdin(input), dup2_stdout(output), dup2_stderr(error)] {
-        if let Err(errno) = done {
-            return Stuck::at(RUN, errno);
-        }
-    }
+/// Returns only if it failed.
+fn run(spawn: &Spawn<'_>) -> Errno {
     // The supervisor ignores SIGPIPE, and reads its signals from a descriptor, so they are blocked. Both
     // outlive `exec`.
     signals::heed_closed_pipes();
     signals::unblock_signals();
     let busy = Deadline::after(spawn.busy);
     loop {
-        let errno = exec(&spawn.words);
+        let words = &spawn.words.pointers;
+        // SAFETY: each pointer is that of a text that outlives the call, and the list ends with a null pointer.
+        // `Spawn` has at least one word.
+        unsafe { libc::execvp(words[0], words.as_ptr()) };
+        let errno = Errno::last();
         // A test that has just written the program may have forked on another thread meanwhile: until
         // that fork has become its own program it has a copy of the descriptor that was written to.
         if errno != Errno::ETXTBSY || busy.has_passed() {
-            return Stuck::at(RUN, errno);
+            return errno;
         }
         wait::pause(Duration::from_millis(1));
     }
-}
-
-/// Returns only if it failed.
-fn exec(words: &Strings) -> Errno {
-    let Some(program) = words.first() else {
-        return Errno::EINVAL;
-    };
-    // SAFETY: each pointer is that of a text that outlives the call, and the list ends with a null pointer.
-    unsafe { libc::execvp(*program, words.as_ptr()) };
-    Errno::last()
 }

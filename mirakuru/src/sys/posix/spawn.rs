@@ -6,25 +6,26 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::ffi::{CStr, CString, OsString, c_char};
+use std::ffi::{CString, NulError, OsString, c_char};
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::libc;
 use nix::unistd::{Gid, Uid};
 
+use super::sockets::Handle;
 use crate::limits::Resource;
 
 /// Describes the process that becomes the service.
 pub(crate) struct Spawn<'a> {
     pub(in crate::sys) words: Strings,
     environment: Strings,
-    pub(super) streams: [OwnedFd; 3],
-    directory: Option<(CString, Rights)>,
+    pub(super) streams: [Handle; 3],
+    /// Entered with the supervisor's rights.
+    pub(crate) inherited: Option<CString>,
+    /// Entered with the service's rights.
+    pub(crate) directory: Option<CString>,
     pub(super) user: Option<(Uid, Gid, Vec<Gid>)>,
     pub(crate) oom_score: Option<&'a str>,
     /// Resource, soft and hard limit.
@@ -35,26 +36,19 @@ pub(crate) struct Spawn<'a> {
     pub(crate) busy: Duration,
 }
 
-/// Whose rights a directory is entered with.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Rights {
-    Supervisor,
-    Service,
-}
-
 /// The step that a new process failed at.
 #[derive(Debug)]
 pub(crate) struct Stuck {
     /// Fits after "failed to".
     pub(crate) step: Cow<'static, str>,
-    pub(crate) error: Errno,
+    pub(crate) errno: i32,
 }
 
 impl Stuck {
     pub(in crate::sys) fn at(step: &'static str, error: Errno) -> Self {
         Self {
             step: Cow::Borrowed(step),
-            error,
+            errno: error as i32,
         }
     }
 }
@@ -69,13 +63,11 @@ impl Spawn<'_> {
     pub(crate) fn new(
         words: &[OsString],
         environment: &[(OsString, OsString)],
-        streams: [OwnedFd; 3],
+        [input, output, error]: &[Handle; 3],
     ) -> io::Result<Self> {
         // Sorted, and the last value of a name counts.
-        let environment: BTreeMap<_, _> = environment
-            .iter()
-            .map(|(name, value)| (name, value))
-            .collect();
+        let variables = environment.iter().map(|(name, value)| (name, value));
+        let variables: BTreeMap<_, _> = variables.collect();
         let entry = |(name, value): (&OsString, &OsString)| {
             CString::new([name.as_bytes(), b"=", value.as_bytes()].concat())
         };
@@ -83,15 +75,12 @@ impl Spawn<'_> {
             return Err(io::ErrorKind::InvalidInput.into());
         }
         let words = words.iter().map(|word| CString::new(word.as_bytes()));
-        let [input, output, error] = streams;
+        // The copies by std have numbers that none of the three streams gets: those are set one after the other.
         Ok(Self {
             words: Strings::collect(words)?,
-            environment: Strings::collect(environment.into_iter().map(entry))?,
-            streams: [
-                above_standard(input)?,
-                above_standard(output)?,
-                above_standard(error)?,
-            ],
+            environment: Strings::collect(variables.into_iter().map(entry))?,
+            streams: [input.try_clone()?, output.try_clone()?, error.try_clone()?],
+            inherited: None,
             directory: None,
             user: None,
             oom_score: None,
@@ -100,13 +89,6 @@ impl Spawn<'_> {
             umask: None,
             busy: Duration::ZERO,
         })
-    }
-
-    /// Has the process begin in this directory, which it enters with these rights.
-    pub(crate) fn enter(&mut self, directory: &Path, rights: Rights) -> io::Result<()> {
-        let directory = CString::new(directory.as_os_str().as_bytes())?;
-        self.directory = Some((directory, rights));
-        Ok(())
     }
 
     /// Has the process run as this user.
@@ -118,25 +100,10 @@ impl Spawn<'_> {
     /// Makes the process, while this one has the environment of that: so `execvp` finds the program in
     /// the service's PATH, and needs nothing that has to be made in the new process.
     pub(in crate::sys) fn with_its_environment<T>(&self, birth: impl FnOnce() -> T) -> T {
-        let own = replace_environment(self.environment.as_ptr());
+        let own = replace_environment(self.environment.pointers.as_ptr());
         let born = birth();
         replace_environment(own);
         born
-    }
-
-    pub(super) fn directory_for(&self, rights: Rights) -> Option<&CStr> {
-        let (directory, by) = self.directory.as_ref()?;
-        (*by == rights).then_some(directory)
-    }
-}
-
-/// Gives a stream a number that none of the three streams gets: those are set one after the other. A copy
-/// by std has none of them.
-fn above_standard(stream: OwnedFd) -> io::Result<OwnedFd> {
-    if stream.as_raw_fd() <= libc::STDERR_FILENO {
-        stream.try_clone()
-    } else {
-        Ok(stream)
     }
 }
 
@@ -148,24 +115,13 @@ pub(in crate::sys) struct Strings {
 }
 
 impl Strings {
-    fn collect(
-        texts: impl Iterator<Item = Result<CString, std::ffi::NulError>>,
-    ) -> io::Result<Self> {
+    fn collect(texts: impl Iterator<Item = Result<CString, NulError>>) -> io::Result<Self> {
         let texts = texts.collect::<Result<Vec<_>, _>>()?;
         let pointers = texts.iter().map(|text| text.as_ptr());
         Ok(Self {
             pointers: pointers.chain([std::ptr::null()]).collect(),
             _texts: texts,
         })
-    }
-
-    /// The first of them.
-    pub(super) fn first(&self) -> Option<&*const c_char> {
-        self.pointers.first()
-    }
-
-    pub(super) fn as_ptr(&self) -> *const *const c_char {
-        self.pointers.as_ptr()
     }
 }
 
@@ -180,7 +136,7 @@ fn replace_environment(by: *const *const c_char) -> *const *const c_char {
     };
     #[cfg(target_vendor = "apple")]
     // SAFETY: the call takes nothing, and gives the address of the same variable.
-    let environment = unsafe { libc::_NSGetEnviron() }.cast::<*const *const c_char>();
+    let environment = unsafe { nix::libc::_NSGetEnviron() }.cast::<*const *const c_char>();
     // SAFETY: the supervisor has one thread, and nothing reads the variable meanwhile.
     unsafe { std::ptr::replace(environment, by) }
 }

@@ -12,7 +12,7 @@ use nix::unistd::getpgrp;
 
 use super::signals::{self, send_signal, send_signal_to_group};
 use super::spawn::{Spawn, Stuck};
-use crate::sys::{self, Descendant, Pid};
+use crate::sys::{self, Descendant, Pid, Standing};
 
 /// The service and everything that it started.
 #[derive(Debug, Default)]
@@ -55,27 +55,19 @@ impl Tree {
         self.main.map_or(0, sys::number_of)
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        !self.populated
-    }
-
-    pub(crate) fn main_is_alive(&self) -> bool {
-        self.main.is_some()
-    }
-
     /// Reaps every child that has ended. Everything orphaned below us becomes a child of ours
     /// first, so `ECHILD` is the kernel's word that nothing is left.
     pub(crate) fn reap(&mut self) -> Reaped {
         let mut reaped = Reaped::default();
         while self.populated {
             match reap_any_child() {
-                ChildState::Ended(pid, code) if Some(pid) == self.main => {
+                Ok(Some((pid, code))) if Some(pid) == self.main => {
                     self.main = None;
                     reaped.exit = Some(code);
                 }
-                ChildState::Ended(..) => {}
-                ChildState::AllAlive => break,
-                ChildState::NoneLeft => {
+                Ok(Some(_)) => {}
+                Ok(None) => break,
+                Err(_) => {
                     self.populated = false;
                     reaped.emptied = true;
                 }
@@ -83,23 +75,60 @@ impl Tree {
         }
         reaped
     }
+}
+
+/// What a stop asks a tree and does to it: its unit tests use one that has no processes.
+pub(crate) trait Stoppable {
+    fn is_empty(&self) -> bool;
+
+    fn main_is_alive(&self) -> bool;
+
+    /// Whether the main process's group still has a living member.
+    fn group_is_alive(&self) -> bool;
+
+    /// What lives below us, for people: pid and command.
+    fn living(&self) -> Vec<(u32, String)>;
 
     /// Signals the service: the main process's group, or once that has ended the groups of what it
     /// left behind, which then are the service.
-    pub(crate) fn signal_service(&self, signal: i32) {
+    fn signal_service(&self, signal: i32);
+
+    /// Signals every process of the tree once.
+    fn signal_all(&self, signal: i32);
+
+    /// One pass of SIGKILL over everything that can be found.
+    fn kill_pass(&self);
+}
+
+impl Stoppable for Tree {
+    fn is_empty(&self) -> bool {
+        !self.populated
+    }
+
+    fn main_is_alive(&self) -> bool {
+        self.main.is_some()
+    }
+
+    fn group_is_alive(&self) -> bool {
+        living().any(|(_, standing)| Some(standing.group) == self.group)
+    }
+
+    fn living(&self) -> Vec<(u32, String)> {
+        living()
+            .map(|(pid, _)| (sys::number_of(pid), sys::command_line(pid)))
+            .collect()
+    }
+
+    fn signal_service(&self, signal: i32) {
         match self.main {
             Some(main) => drop(send_signal_to_group(main, signal)),
             None => drop(signal_groups_of_children(signal)),
         }
     }
 
-    /// Signals every process of the tree once.
-    pub(crate) fn signal_all(&self, signal: i32) {
+    fn signal_all(&self, signal: i32) {
         let signalled = signal_groups_of_children(signal);
-        for deeper in sys::descendants()
-            .into_iter()
-            .filter(|one| one.parent != Pid::this())
-        {
+        for deeper in deeper() {
             let group = sys::standing(deeper.pid).map(|standing| standing.group);
             if group.is_none_or(|group| !signalled.contains(&group)) {
                 signal_deeper(deeper, signal);
@@ -111,10 +140,9 @@ impl Tree {
         }
     }
 
-    /// One pass of SIGKILL over everything that can be found. The nearest first and one by one: a
-    /// process that forks and ends in a tenth of a millisecond must be met while it lives. Its
-    /// group next, which the kernel kills as one, children being forked included.
-    pub(crate) fn kill_pass(&self) {
+    /// The nearest first and one by one: a process that forks and ends in a tenth of a millisecond must be
+    /// met while it lives. Its group next, which the kernel kills as one, children being forked included.
+    fn kill_pass(&self) {
         if let Some(main) = self.main {
             let _ = send_signal_to_group(main, signals::KILL);
         }
@@ -124,38 +152,26 @@ impl Tree {
                 let _ = send_signal_to_group(group, signals::KILL);
             }
         }
-        for deeper in sys::descendants()
-            .into_iter()
-            .filter(|one| one.parent != Pid::this())
-        {
-            signal_deeper(deeper, signals::KILL);
-        }
+        deeper().for_each(|deeper| signal_deeper(deeper, signals::KILL));
     }
+}
 
-    /// Whether the main process's group still has a living member.
-    pub(crate) fn group_is_alive(&self) -> bool {
-        sys::descendants().into_iter().any(|one| {
-            sys::standing(one.pid)
-                .is_some_and(|standing| !standing.zombie && Some(standing.group) == self.group)
-        })
-    }
+/// What lives below us, and where it stands.
+fn living() -> impl Iterator<Item = (Pid, Standing)> {
+    let all = sys::descendants().into_iter();
+    all.filter_map(|one| Some((one.pid, sys::standing(one.pid).filter(|one| !one.zombie)?)))
+}
 
-    /// What lives below us, for people.
-    pub(crate) fn living(&self) -> Vec<(u32, String)> {
-        sys::descendants()
-            .into_iter()
-            .filter(|one| sys::standing(one.pid).is_some_and(|standing| !standing.zombie))
-            .map(|one| (sys::number_of(one.pid), sys::command_line(one.pid)))
-            .collect()
-    }
+/// What is below us and no child of ours.
+fn deeper() -> impl Iterator<Item = Descendant> {
+    let all = sys::descendants().into_iter();
+    all.filter(|one| one.parent != Pid::this())
 }
 
 /// Signals the group of each direct child once; gives the groups.
 fn signal_groups_of_children(signal: i32) -> BTreeSet<Pid> {
-    let groups: BTreeSet<Pid> = sys::children()
-        .into_iter()
-        .filter_map(group_below_us)
-        .collect();
+    let children = sys::children().into_iter();
+    let groups: BTreeSet<_> = children.filter_map(group_below_us).collect();
     for group in &groups {
         let _ = send_signal_to_group(*group, signal);
     }
@@ -183,29 +199,21 @@ fn signal_deeper(deeper: Descendant, signal: i32) {
     }
 }
 
-/// What a look at this process's children gave.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum ChildState {
-    /// One ended, with this code, negative for a signal's number, and is reaped now.
-    Ended(Pid, i32),
-    AllAlive,
-    NoneLeft,
-}
-
-/// Reaps one child that has ended. Not nix's `waitpid`: that knows no death by a realtime signal.
-fn reap_any_child() -> ChildState {
+/// Reaps one child that has ended: gives its code, negative for a signal's number. `None` if all live; fails
+/// if none is left. Not nix's `waitpid`: that knows no death by a realtime signal.
+fn reap_any_child() -> nix::Result<Option<(Pid, i32)>> {
     let mut status = 0;
     loop {
         // SAFETY: `waitpid` writes one int where it is told to.
         let result = unsafe { libc::waitpid(-1, &raw mut status, sys::WAIT_FLAGS) };
-        match nix::errno::Errno::result(result) {
-            Ok(0) => return ChildState::AllAlive,
-            Ok(pid) if libc::WIFSIGNALED(status) => {
-                return ChildState::Ended(Pid::from_raw(pid), -libc::WTERMSIG(status));
-            }
-            Ok(pid) => return ChildState::Ended(Pid::from_raw(pid), libc::WEXITSTATUS(status)),
-            Err(nix::Error::EINTR) => {}
-            Err(_) => return ChildState::NoneLeft,
+        let pid = match nix::errno::Errno::result(result) {
+            Ok(0) => return Ok(None),
+            Err(nix::Error::EINTR) => continue,
+            pid => Pid::from_raw(pid?),
+        };
+        if libc::WIFSIGNALED(status) {
+            return Ok(Some((pid, -libc::WTERMSIG(status))));
         }
+        return Ok(Some((pid, libc::WEXITSTATUS(status))));
     }
 }

@@ -30,9 +30,9 @@ use super::{Descendant, Standing};
 const TICK: Duration = Duration::from_millis(5);
 
 /// Nothing more than the default: both ends ignore `SIGPIPE`.
-pub(crate) const SEND_FLAGS: MsgFlags = MsgFlags::empty();
+pub(in crate::sys) const SEND_FLAGS: MsgFlags = MsgFlags::empty();
 /// Nothing: descriptors are marked close-on-exec when they are adopted.
-pub(crate) const RECEIVE_FLAGS: MsgFlags = MsgFlags::empty();
+pub(in crate::sys) const RECEIVE_FLAGS: MsgFlags = MsgFlags::empty();
 /// Children that have ended, without waiting.
 pub(crate) const WAIT_FLAGS: i32 = nix::libc::WNOHANG;
 
@@ -41,11 +41,8 @@ pub(crate) fn own_program() -> io::Result<PathBuf> {
     std::env::current_exe()
 }
 
-/// The longest path of a Unix socket: `sun_path` of the BSDs without its end.
-pub(crate) const LONGEST_SOCKET_PATH: usize = 103;
-
 /// A socket that never waits.
-pub(crate) fn unix_socket_that_never_waits() -> nix::Result<OwnedFd> {
+pub(in crate::sys) fn unix_socket_that_never_waits() -> nix::Result<OwnedFd> {
     let (family, kind) = (AddressFamily::Unix, SockType::Stream);
     let socket = socket(family, kind, SockFlag::empty(), None)?;
     fcntl(&socket, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
@@ -72,7 +69,6 @@ pub(crate) fn started_at(_pid: Pid) -> Option<u64> {
     None
 }
 
-/// Not known.
 pub(crate) fn program_name(_pid: Pid) -> Option<String> {
     None
 }
@@ -82,19 +78,18 @@ pub(crate) fn last_signal() -> i32 {
     31
 }
 
-/// Waits for descriptors; no time means for ever. Rounded up to milliseconds.
-pub(crate) fn poll_for(fds: &mut [PollFd<'_>], wait: Option<Duration>) -> nix::Result<i32> {
-    let wait = wait.map_or(PollTimeout::NONE, |wait| {
-        let millis = wait.as_micros().div_ceil(1000);
-        PollTimeout::try_from(millis).unwrap_or(PollTimeout::MAX)
-    });
-    nix::poll::poll(fds, wait)
+/// Waits for descriptors; rounded up to milliseconds, and what they cannot count is for ever.
+pub(in crate::sys) fn poll_for(fds: &mut [PollFd<'_>], wait: Duration) -> nix::Result<i32> {
+    let millis = wait.as_micros().div_ceil(1000);
+    nix::poll::poll(
+        fds,
+        PollTimeout::try_from(millis).unwrap_or(PollTimeout::NONE),
+    )
 }
 
 /// Orphans go to init.
 pub(crate) fn become_subreaper() {}
 
-/// There is no such signal.
 pub(crate) fn die_with_parent() -> nix::Result<()> {
     Ok(())
 }
@@ -115,12 +110,10 @@ pub(crate) fn close_inherited() {}
 /// The name stays that of the program.
 pub(crate) fn set_process_name() {}
 
-/// There is no such score.
 pub(crate) fn lower_oom_score() -> Option<String> {
     None
 }
 
-/// There is no such score.
 pub(crate) fn restore_oom_score(_before: &str) {}
 
 /// The user's own group alone.
@@ -157,17 +150,16 @@ impl Listeners {
     }
 }
 
-/// Not known.
+// What no call tells here is not known: the service alone is.
+
 pub(crate) fn is_passing(_addr: std::net::SocketAddr) -> bool {
     false
 }
 
-/// Not known.
 pub(crate) fn whose_peer(_stream: &impl AsFd, _supervisor: Pid) -> super::Whose {
     super::Whose::Unknown
 }
 
-/// Not known.
 pub(crate) fn whose_listener(
     _addr: std::net::SocketAddr,
     _main: Pid,
@@ -176,7 +168,6 @@ pub(crate) fn whose_listener(
     super::Whose::Unknown
 }
 
-/// Not known.
 pub(crate) fn listening(_supervisor: Pid) -> BTreeSet<u16> {
     BTreeSet::new()
 }
@@ -185,12 +176,10 @@ pub(crate) fn holder_of_port(_port: u16) -> Option<String> {
     None
 }
 
-/// Not known: the service alone is.
 pub(crate) fn children() -> Vec<Pid> {
     Vec::new()
 }
 
-/// Not known.
 pub(crate) fn descendants() -> Vec<Descendant> {
     Vec::new()
 }
@@ -205,17 +194,14 @@ pub(crate) fn standing(pid: Pid) -> Option<Standing> {
     })
 }
 
-/// Not known.
 pub(crate) fn command_line(_pid: Pid) -> String {
     String::new()
 }
 
-/// Not known.
 pub(crate) fn marked(_mark: &str) -> Vec<Pid> {
     Vec::new()
 }
 
-/// Not known.
 pub(crate) fn carries(_pid: Pid, _mark: &str) -> bool {
     false
 }
@@ -250,7 +236,7 @@ impl ProcessFd {
             if !alive || Instant::now() >= deadline {
                 return !alive;
             }
-            let _ = poll_for(&mut [], Some(TICK));
+            crate::wait::pause(TICK);
         }
     }
 

@@ -5,7 +5,6 @@ use std::borrow::Cow;
 use std::fs::File;
 use std::io::{Read, Write};
 
-use nix::errno::Errno;
 use nix::sys::wait::waitpid;
 use nix::unistd::ForkResult;
 
@@ -26,7 +25,7 @@ pub(crate) fn spawn(spawn: &Spawn<'_>) -> Result<Pid, Stuck> {
         let child = fork_single_threaded()?;
         child.ok_or_else(|| {
             let stuck = become_service(spawn, supervisor);
-            let _ = reporter.write_all(&(stuck.error as i32).to_le_bytes());
+            let _ = reporter.write_all(&stuck.errno.to_le_bytes());
             let _ = reporter.write_all(stuck.step.as_bytes());
             sys::exit_now(127);
         })
@@ -43,7 +42,7 @@ pub(crate) fn spawn(spawn: &Spawn<'_>) -> Result<Pid, Stuck> {
     let _ = waitpid(main, None);
     Err(Stuck {
         step: Cow::Owned(String::from_utf8_lossy(step).into_owned()),
-        error: Errno::from_raw(i32::from_le_bytes(*errno)),
+        errno: i32::from_le_bytes(*errno),
     })
 }
 

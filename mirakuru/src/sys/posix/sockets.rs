@@ -1,0 +1,122 @@
+//! Sends and receives on Unix sockets, descriptors included, and waits for what can be read or written.
+#![expect(unsafe_code, reason = "nix gives received descriptors as numbers")]
+
+use std::io::{self, IoSlice, IoSliceMut};
+use std::mem::offset_of;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
+use nix::cmsg_space;
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::libc;
+use nix::poll::{PollFd, PollFlags};
+use nix::sys::socket::{
+    ControlMessage, ControlMessageOwned, MsgFlags, UnixAddr, connect, recvmsg, sendmsg,
+};
+
+use crate::sys;
+
+/// What travels with a message: an open file, or another process.
+pub(crate) type Handle = OwnedFd;
+
+/// What becomes readable when there is news.
+pub(crate) type Wakeup<'a> = BorrowedFd<'a>;
+
+/// The longest path of a Unix socket: `sun_path` without its end.
+pub(crate) const LONGEST_SOCKET_PATH: usize =
+    size_of::<libc::sockaddr_un>() - offset_of!(libc::sockaddr_un, sun_path) - 1;
+
+/// Room for more descriptors than a frame may have, so that the kernel hands over, and this end closes, all
+/// that come with one message: `SCM_MAX_FD`.
+const MOST_RECEIVED: usize = 253;
+
+pub(crate) fn copy_of(open: &impl AsFd) -> io::Result<Handle> {
+    open.as_fd().try_clone_to_owned()
+}
+
+pub(crate) fn wakeup_of(source: &impl AsFd) -> Wakeup<'_> {
+    source.as_fd()
+}
+
+/// Sends as many bytes as there is room for, the handles with the first of them. Never waits.
+pub(crate) fn send(socket: &UnixStream, bytes: &[u8], handles: &[Handle]) -> io::Result<usize> {
+    let raw: Vec<_> = handles.iter().map(AsRawFd::as_raw_fd).collect();
+    let rights = [ControlMessage::ScmRights(&raw)];
+    let control = if raw.is_empty() { &[][..] } else { &rights };
+    let flags = sys::SEND_FLAGS | MsgFlags::MSG_DONTWAIT;
+    let bytes = [IoSlice::new(bytes)];
+    Ok(sendmsg::<()>(
+        socket.as_raw_fd(),
+        &bytes,
+        control,
+        flags,
+        None,
+    )?)
+}
+
+/// Receives what has arrived, and its handles. Never waits.
+pub(crate) fn receive(
+    socket: &UnixStream,
+    buffer: &mut [u8],
+    handles: &mut impl Extend<Handle>,
+) -> io::Result<usize> {
+    let mut space = cmsg_space!([RawFd; MOST_RECEIVED]);
+    let mut slices = [IoSliceMut::new(buffer)];
+    let flags = MsgFlags::MSG_DONTWAIT | sys::RECEIVE_FLAGS;
+    let message = recvmsg::<()>(socket.as_raw_fd(), &mut slices, Some(&mut space), flags)?;
+    for control in message.cmsgs()? {
+        if let ControlMessageOwned::ScmRights(received) = control {
+            handles.extend(received.into_iter().map(adopt));
+        }
+    }
+    Ok(message.bytes)
+}
+
+fn adopt(received: RawFd) -> Handle {
+    // SAFETY: the kernel made this descriptor for us when the message was received, and the
+    // message is looked at once.
+    let fd = unsafe { OwnedFd::from_raw_fd(received) };
+    // Where the receiving call cannot do it, this is the first moment that can.
+    let _ = fcntl(&fd, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC));
+    fd
+}
+
+/// Waits until one of these can be read or is at its end, which is told of each; `None` if none is after this
+/// time. `Duration::MAX` is for ever. A signal may end the wait too.
+pub(crate) fn await_readable<'a>(
+    sources: impl IntoIterator<Item = Wakeup<'a>>,
+    wait: Duration,
+) -> Option<Vec<bool>> {
+    let readable = |fd| PollFd::new(fd, PollFlags::POLLIN);
+    let mut fds: Vec<_> = sources.into_iter().map(readable).collect();
+    let polled = loop {
+        match sys::poll_for(&mut fds, wait) {
+            // A signal is no news to who only looks; who waits looks at the deadline in between.
+            Err(nix::Error::EINTR) if wait.is_zero() => {}
+            polled => break polled,
+        }
+    };
+    (polled != Ok(0)).then(|| fds.iter().map(|fd| fd.any() == Some(true)).collect())
+}
+
+/// Waits this long at most until the socket has room.
+pub(crate) fn await_writable(socket: &UnixStream, wait: Duration) -> io::Result<()> {
+    let mut fds = [PollFd::new(socket.as_fd(), PollFlags::POLLOUT)];
+    Ok(sys::poll_for(&mut fds, wait).map(drop)?)
+}
+
+/// Connects to the Unix socket at this path, or finds its backlog full: then somebody listens there, and is
+/// busy. A socket that waits would do so until that one accepts, for ever if it does not.
+pub(crate) fn connect_within(path: &Path, wait: Duration) -> io::Result<UnixStream> {
+    let socket = UnixStream::from(sys::unix_socket_that_never_waits()?);
+    match connect(socket.as_raw_fd(), &UnixAddr::new(path)?) {
+        Ok(()) | Err(nix::Error::EAGAIN) => Ok(socket),
+        Err(nix::Error::EINPROGRESS) => {
+            await_writable(&socket, wait)?;
+            socket.take_error()?.map_or(Ok(socket), Err)
+        }
+        Err(errno) => Err(errno.into()),
+    }
+}
