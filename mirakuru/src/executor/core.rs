@@ -115,24 +115,6 @@ impl Core {
         })
     }
 
-    /// Gives back the run's lock that an outage kept.
-    pub(super) fn release_run_lock(&self) {
-        drop(self.state(|state| state.kept_lock.take()));
-    }
-
-    /// Does the same once the guard is dropped, also if a check panics.
-    pub(super) fn release_run_lock_on_drop(&self) -> impl Drop {
-        struct Releases<'a>(&'a Core);
-
-        impl Drop for Releases<'_> {
-            fn drop(&mut self) {
-                self.0.release_run_lock();
-            }
-        }
-
-        Releases(self)
-    }
-
     /// The supervisor; a new one if there is none, or if the former one was killed.
     pub(super) fn link(&self, deadline: Deadline) -> Result<Arc<Link>> {
         let known = self.state(|state| state.link.clone());
@@ -189,7 +171,7 @@ impl Core {
     }
 
     /// Emits an event of this executor.
-    pub(super) fn emit(&self, step: &Step<'_>) {
+    pub(super) fn emit(&self, step: Step) {
         events::tell(step, self.title(), || self.command().as_ref().to_owned());
     }
 

@@ -5,7 +5,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::Executor;
 use super::core::Core;
-use super::stop::FixedPort;
 use crate::error::Result;
 use crate::events::Step;
 use crate::locks::TurnGuard;
@@ -55,7 +54,7 @@ impl Core {
         if let Some(lock) = self.run_lock()? {
             self.state(|state| state.kept_lock = Some(lock));
         }
-        let ended = self.end_in_turn(self.stop_plan(signal), FixedPort::Kept);
+        let ended = self.end_in_turn(self.stop_plan(signal), true);
         let stopped = ended.and_then(|ended| self.judge(ended, signal, expected));
         if let Err(error) = stopped {
             self.stay_stopped();
@@ -67,7 +66,7 @@ impl Core {
     /// Gives back what was kept for the start after an outage.
     fn stay_stopped(&self) {
         self.give_port_back();
-        self.release_run_lock();
+        drop(self.state(|state| state.kept_lock.take()));
     }
 
     /// Ends an outage at the drop of its guard.
@@ -83,7 +82,8 @@ impl Core {
             Ok(Err(error)) => error.to_string(),
             Err(_) => "a check panicked".to_owned(),
         };
-        self.emit(&Step::NotStartedAgain { error: &error });
+        let told = format!("did not start again after an outage: {error}");
+        self.emit(Step::warn(told));
     }
 }
 

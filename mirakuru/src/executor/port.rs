@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::core::Core;
 use crate::error::{Error, ErrorKind, Result};
-use crate::port::PortClaim;
+use crate::port::{OnConflict, PortClaim};
 use crate::protocol::Leased;
 use crate::wait::Deadline;
 
@@ -23,11 +23,10 @@ pub(super) enum Wanted {
 /// The number that an executor reports: the one in the service's banner, else the written one, else the
 /// leased one.
 fn precedence(reported: Option<u16>, wanted: Wanted, leased: Option<u16>) -> Option<u16> {
-    let written = match wanted {
-        Wanted::Fixed(port) => Some(port),
-        Wanted::Free | Wanted::None => None,
-    };
-    reported.or(written).or(leased)
+    match wanted {
+        Wanted::Fixed(port) => reported.or(Some(port)),
+        Wanted::Free | Wanted::None => reported.or(leased),
+    }
 }
 
 /// What an executor has of its port.
@@ -37,7 +36,7 @@ pub(super) struct Port {
     /// The claim on the fixed port, and the name of the supervisor that holds the lease.
     claim: Option<(PortClaim, String)>,
     /// The start uses a service that was there before.
-    reused: bool,
+    pub(super) reused: bool,
 }
 
 /// The free port that stands for `{port}`, so that a restart finds the same.
@@ -56,9 +55,8 @@ impl Port {
 
     /// The free port, if the supervisor of this name holds the lease on it.
     fn leased_by(&self, supervisor: &str) -> Option<u16> {
-        let free = self.free.as_ref();
-        free.filter(|free| free.supervisor == supervisor)
-            .map(|free| free.number)
+        let free = self.free.as_ref()?;
+        (free.supervisor == supervisor).then_some(free.number)
     }
 
     fn lease(&mut self, number: u16, supervisor: &str) {
@@ -85,8 +83,8 @@ impl Port {
 
     /// The free port, if it may still change.
     fn unsettled(&self) -> Option<u16> {
-        let free = self.free.as_ref();
-        free.filter(|free| !free.settled).map(|free| free.number)
+        let free = self.free.as_ref()?;
+        (!free.settled).then_some(free.number)
     }
 
     fn claimed(&self) -> Option<u16> {
@@ -119,8 +117,8 @@ impl Core {
     ///
     /// # Panics
     ///
-    /// Panics in a forked child if the parent has not leased the free port.
-    pub(super) fn try_port(&self) -> Result<u16> {
+    /// Panics if no free port can be leased, and in a forked child if the parent has not leased it.
+    pub(super) fn port(&self) -> u16 {
         let reported = self.run().and_then(|run| run.context.reported_port());
         let wanted = self.wanted_port();
         let leased = match reported {
@@ -128,10 +126,10 @@ impl Core {
             None => self.state(|state| state.port.settle()),
         };
         if let Some(port) = precedence(reported, wanted, leased) {
-            return Ok(port);
+            return port;
         }
         if wanted == Wanted::None {
-            return Ok(0);
+            return 0;
         }
         // Before the turn, which a thread of the parent may have held at the fork.
         assert!(
@@ -139,14 +137,10 @@ impl Core {
             "the port is leased by the parent process"
         );
         let _turn = self.turn();
-        let port = self.lease_free_port()?;
+        let leased = self.lease_free_port();
+        let port = leased.unwrap_or_else(|error| panic!("{error}"));
         self.state(|state| state.port.settle());
-        Ok(port)
-    }
-
-    /// Does the same and panics instead of an error.
-    pub(super) fn port(&self) -> u16 {
-        self.try_port().unwrap_or_else(|error| panic!("{error}"))
+        port
     }
 
     /// The port for a start; 0 if the executor has none. The caller has the turn.
@@ -228,7 +222,7 @@ impl Core {
             return Ok(());
         };
         let has_it = self.state(|state| state.port.claimed()) == Some(port);
-        if !self.waits_for_port() || !self.is_common_address() || has_it {
+        if self.policy() != OnConflict::Wait || !self.is_common_address() || has_it {
             return Ok(());
         }
         self.ensure_not_in_the_way(port)
@@ -276,14 +270,6 @@ impl Core {
         );
         let port = self.state(|state| state.port.unsettled());
         collision && port.is_some_and(accepts)
-    }
-
-    pub(super) fn note_reuse(&self) {
-        self.state(|state| state.port.reused = true);
-    }
-
-    pub(super) fn is_reused(&self) -> bool {
-        self.state(|state| state.port.reused)
     }
 
     /// Returns whether the host is one that all tests of this machine share.

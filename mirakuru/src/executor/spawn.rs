@@ -69,7 +69,7 @@ impl Core {
             ready: false,
             title: self.title().into(),
         };
-        run.emit(&Step::Spawned { pid });
+        run.emit(Step::debug(format!("runs with pid {pid}")));
         if environment::keep() == Keep::All {
             run.announce_files();
         }

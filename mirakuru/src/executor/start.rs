@@ -7,12 +7,13 @@ use super::Executor;
 use super::claim::Claim;
 use super::core::Core;
 use super::run::Run;
-use crate::error::Result;
-use crate::events::Step;
+use crate::error::{Result, seconds};
+use crate::events::{Step, first_line};
 use crate::link::State;
-use crate::protocol::StopPlan;
+use crate::protocol::{StopPlan, Stream};
 use crate::readiness::probe::{Probe, Question};
 use crate::readiness::{Context, Readiness};
+use crate::signal::describe_exit;
 use crate::wait::Deadline;
 
 /// How often a start changes a free port that a stranger took first.
@@ -75,7 +76,8 @@ impl Core {
     pub(super) fn start(&self) -> Result<()> {
         let _turn = self.turn();
         let _run_lock = self.run_lock()?;
-        let _kept = self.release_run_lock_on_drop();
+        // The lock that an outage kept goes with the start, also if a check panics.
+        let _kept = self.state(|state| state.kept_lock.take());
         self.start_in_turn()
     }
 
@@ -88,9 +90,11 @@ impl Core {
         let started = self.start_by(&mut deadline);
         if let Err(error) = &started {
             self.give_port_back();
-            self.emit(&Step::Failed {
-                error,
-                elapsed: deadline.elapsed(),
+            let elapsed = deadline.elapsed();
+            let (age, error) = (seconds(elapsed), first_line(error));
+            self.emit(Step {
+                elapsed: Some(elapsed),
+                ..Step::debug(format!("failed after {age}: {error}"))
             });
         }
         started
@@ -121,7 +125,8 @@ impl Core {
                 return Err(error);
             }
             retries += 1;
-            self.emit(&Step::Moves { error: &error });
+            let error = first_line(&error);
+            self.emit(Step::info(format!("takes another port: {error}")));
             self.give_up_free_port();
         }
     }
@@ -131,7 +136,7 @@ impl Core {
         let settled = self.settle(deadline)?;
         let probe = self.probe(&settled.context)?;
         self.ensure_nothing_answers(&probe, &settled.context, deadline)?;
-        self.emit(&Step::Starts);
+        self.emit(Step::debug("starts".to_owned()));
         let run = self.spawn(settled, deadline)?;
         let failed = match catch_unwind(AssertUnwindSafe(|| {
             self.await_ready(&run, &probe, deadline)
@@ -147,10 +152,9 @@ impl Core {
         let gone = self.bring_down(&run, run.plan.kill(), None);
         match failed {
             // Described after the kill: the last lines that the service printed belong to the story.
-            Ok(mut failed) => {
-                failed.gone = gone;
-                failed.sweep(&run);
-                Err(self.wait_failed(&run, *failed))
+            Ok(failed) => {
+                run.link.drain();
+                Err(self.wait_failed(&run, *failed, None, gone))
             }
             Err(panic) => {
                 self.state(|state| state.failures += 1);
@@ -166,12 +170,23 @@ impl Core {
                 latest.ready = true;
             }
         });
-        run.emit(&Step::Ready {
-            pid: run.pid,
-            port: run.context.port(),
-            elapsed: deadline.elapsed(),
+        let (pid, elapsed) = (run.pid, deadline.elapsed());
+        let port = Some(run.context.port()).filter(|port| *port != 0);
+        let at = port.map_or_else(String::new, |port| format!(", port {port}"));
+        run.emit(Step {
+            port,
+            elapsed: Some(elapsed),
+            ..Step::info(format!(
+                "is ready after {}: pid {pid}{at}",
+                seconds(elapsed)
+            ))
         });
-        Self::report_ready(run);
+        // What only this process knows of the service.
+        let begins = [Stream::Stdout, Stream::Stderr].map(|stream| {
+            let capture = run.context.captured_stream(stream);
+            capture.map_or(0, |capture| capture.begin())
+        });
+        run.link.report_ready(run.context.all_captured(), begins);
     }
 
     /// Starts the service for tests of this process that share it, also if it has died since.
@@ -196,7 +211,10 @@ impl Core {
         };
         let exit = |state: &State| (state.exit_of(run.number), state.ending);
         if let (exit_code, false) = run.link.look(exit) {
-            run.emit(&Step::Died { exit_code });
+            let code = exit_code.map(describe_exit).unwrap_or_default();
+            run.emit(Step::warn(format!(
+                "is not running any more, and is started again: {code}"
+            )));
         }
     }
 
