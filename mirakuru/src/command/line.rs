@@ -17,32 +17,11 @@ use super::placeholder::Template;
 /// assert_eq!(one.command_parts(), two.command_parts());
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CommandLine(Written);
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Written {
-    Text(String),
-    Words(Vec<OsString>),
-}
-
-impl CommandLine {
+pub struct CommandLine {
     /// The words, or what is wrong with the quoting.
-    fn words(&self) -> Result<Vec<OsString>, String> {
-        match &self.0 {
-            Written::Words(words) => Ok(words.clone()),
-            Written::Text(text) => shell_words::split(text)
-                .map(|words| words.into_iter().map(OsString::from).collect())
-                .map_err(|_| "a quote is opened and never closed".to_owned()),
-        }
-    }
-
+    words: Result<Vec<OsString>, String>,
     /// The text that a shell is given: as written, or the words quoted.
-    fn shell_text(&self) -> String {
-        match &self.0 {
-            Written::Text(text) => text.clone(),
-            Written::Words(words) => quote(words),
-        }
-    }
+    text: String,
 }
 
 /// A command cut into words, and these at their placeholders: once, when the executor is made.
@@ -74,30 +53,19 @@ impl Shown {
 }
 
 impl From<CommandLine> for Command {
-    fn from(command: CommandLine) -> Self {
-        let words = command.words();
-        let shown = words.as_ref().map_or_else(
-            |_| {
-                let text = command.shell_text();
-                let line = text.as_str().into();
-                Shown {
-                    line,
-                    words: vec![text],
-                }
+    fn from(CommandLine { words, text }: CommandLine) -> Self {
+        let shown = match &words {
+            Ok(words) => Shown::of(words),
+            Err(_) => Shown {
+                line: text.as_str().into(),
+                words: vec![text.clone()],
             },
-            |words| Shown::of(words),
-        );
+        };
         Self {
             shown: Arc::new(shown),
             words: words.map(|words| words.iter().map(Template::parse).collect()),
-            text: Template::parse(command.shell_text()),
+            text: Template::parse(text),
         }
-    }
-}
-
-impl Command {
-    pub(super) fn mentions(&self, name: &str) -> bool {
-        self.text.mentions(name)
     }
 }
 
@@ -108,34 +76,41 @@ fn quote(words: &[OsString]) -> String {
 
 impl From<&str> for CommandLine {
     fn from(text: &str) -> Self {
-        Self(Written::Text(text.to_owned()))
+        text.to_owned().into()
     }
 }
 
 impl From<String> for CommandLine {
     fn from(text: String) -> Self {
-        Self(Written::Text(text))
+        let words = shell_words::split(&text);
+        let words = words.map(|words| words.into_iter().map(OsString::from).collect());
+        Self {
+            words: words.map_err(|_| "a quote is opened and never closed".to_owned()),
+            text,
+        }
     }
 }
 
 impl From<&String> for CommandLine {
     fn from(text: &String) -> Self {
-        Self(Written::Text(text.clone()))
+        text.clone().into()
     }
 }
 
 /// A path is one word: the program, without arguments.
 impl From<&Path> for CommandLine {
     fn from(program: &Path) -> Self {
-        Self(Written::Words(vec![program.into()]))
+        [program].into()
     }
 }
 
 impl<S: AsRef<OsStr>> From<&[S]> for CommandLine {
     fn from(words: &[S]) -> Self {
-        Self(Written::Words(
-            words.iter().map(|word| word.as_ref().to_owned()).collect(),
-        ))
+        let words: Vec<_> = words.iter().map(|word| word.as_ref().to_owned()).collect();
+        Self {
+            text: quote(&words),
+            words: Ok(words),
+        }
     }
 }
 
@@ -168,7 +143,7 @@ mod tests {
     use super::*;
 
     fn words(command: impl Into<CommandLine>) -> Vec<String> {
-        let words = command.into().words().expect("the quoting is balanced");
+        let words = command.into().words.expect("the quoting is balanced");
         words
             .into_iter()
             .map(|word| word.into_string().expect("UTF-8"))
@@ -199,7 +174,7 @@ mod tests {
     fn an_open_quote_is_told_and_still_shown() {
         let broken = CommandLine::from("echo 'open");
         assert_eq!(
-            broken.words(),
+            broken.clone().words,
             Err("a quote is opened and never closed".to_owned())
         );
         let shown = Arc::clone(&Command::from(broken).shown);

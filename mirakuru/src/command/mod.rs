@@ -40,7 +40,7 @@ impl Shape {
             EnvChange::Set(_, value) => Some(value),
             EnvChange::Remove(_) | EnvChange::Clear => None,
         });
-        command.mentions(name)
+        command.text.mentions(name)
             || self
                 .cwd
                 .iter()

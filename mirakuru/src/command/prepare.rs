@@ -33,9 +33,6 @@ pub(crate) fn prepare(
     })
 }
 
-/// It would be cut short by the kernel's interface.
-const HOLDS_NUL: &str = "the command holds a NUL byte";
-
 fn words(command: &Command, shell: bool, place: &Place) -> Result<Vec<OsString>, String> {
     let words: Vec<OsString> = if shell {
         vec!["/bin/sh".into(), "-c".into(), place.fill(&command.text)?]
@@ -56,7 +53,8 @@ fn words(command: &Command, shell: bool, place: &Place) -> Result<Vec<OsString>,
     }
     let holds_nul = |word: &OsString| word.as_encoded_bytes().contains(&0);
     if words.iter().any(holds_nul) {
-        return Err(HOLDS_NUL.to_owned());
+        // The kernel's interface would cut it short.
+        return Err("the command holds a NUL byte".to_owned());
     }
     Ok(words)
 }

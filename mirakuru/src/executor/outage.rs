@@ -18,7 +18,10 @@ impl<R: Readiness> Executor<R> {
     /// Fails as [`stop`](Self::stop) does, and then the process stays stopped. Fails as
     /// [`start`](Self::start) does.
     pub fn restart(&self) -> Result<&Self> {
-        self.act(Core::restart)
+        self.act(|core| {
+            let _outage = core.begin_outage()?;
+            core.start()
+        })
     }
 
     /// Stops the process and returns a guard that starts it again when dropped. Until then, other tests
@@ -38,11 +41,6 @@ impl<R: Readiness> Executor<R> {
 }
 
 impl Core {
-    fn restart(&self) -> Result<()> {
-        let _outage = self.begin_outage()?;
-        self.start()
-    }
-
     /// Stops the service and keeps its port, so that no other executor takes it meanwhile. Returns `None` in
     /// an outage of this thread: the new one is part of that.
     fn begin_outage(&self) -> Result<Option<TurnGuard<'_>>> {

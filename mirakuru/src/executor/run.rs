@@ -44,12 +44,12 @@ impl Run {
             pid: Some(self.pid),
             ..step
         };
-        events::tell(step, &self.title, || self.context.command().to_string());
+        events::tell(step, &self.title, || self.context.start.command.to_string());
     }
 
     /// Emits the directory in which its files stay.
     pub(super) fn announce_files(&self) {
-        if let Some(directory) = &self.context.place().tmpdir {
+        if let Some(directory) = &self.context.start.place.tmpdir {
             self.emit(Step {
                 concerns_all: true,
                 ..Step::info(format!("keeps its files in {}", directory.display()))

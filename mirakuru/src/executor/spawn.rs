@@ -40,7 +40,7 @@ impl Core {
             context,
             prepared,
         } = settled;
-        let place = context.place();
+        let place = &context.start.place;
         let order = self.order(&link, prepared, place, deadline);
         let Order {
             launch,

@@ -43,7 +43,7 @@ impl State {
     /// The latest run, if it is still the one that the caller knows.
     pub(super) fn same(&mut self, known: &Run) -> Option<&mut Run> {
         let latest = self.run.as_mut();
-        latest.filter(|latest| latest.context.start() == known.context.start())
+        latest.filter(|latest| latest.context.start.number == known.context.start.number)
     }
 
     /// Notes that the run that the caller knows is not up any more. Leaves a newer run alone.

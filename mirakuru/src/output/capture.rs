@@ -30,14 +30,19 @@ pub(crate) struct Capture {
 
 impl Capture {
     pub(crate) fn new(stream: Stream, timeout: Duration) -> io::Result<Self> {
-        Ok(Self {
-            file: tempfile::tempfile().map_err(nowhere_to_keep_it)?,
+        let file = tempfile::tempfile().map_err(nowhere_to_keep_it)?;
+        Ok(Self::of(file, stream, timeout))
+    }
+
+    fn of(file: File, stream: Stream, timeout: Duration) -> Self {
+        Self {
+            file,
             stream,
             timeout,
             begin: AtomicU64::new(0),
             link: OnceLock::new(),
             service: AtomicU64::new(0),
-        })
+        }
     }
 
     /// The capture of a service that another test process started.
@@ -50,12 +55,10 @@ impl Capture {
         link: &Arc<Link>,
     ) -> Self {
         Self {
-            file: file.into(),
-            stream,
-            timeout,
             begin: AtomicU64::new(begin),
             link: OnceLock::from(Arc::downgrade(link)),
             service: AtomicU64::new(service),
+            ..Self::of(file.into(), stream, timeout)
         }
     }
 

@@ -8,7 +8,7 @@ use reqwest::header::{HeaderName, HeaderValue};
 use reqwest::{Method, Url, redirect};
 
 use super::status::StatusPattern;
-use super::tcp::{connect, is_served, resolve, served_by_the_tree};
+use super::tcp::{connect_to_service, is_served, resolve};
 use super::{Context, Manner, NotReady, Readiness, Target, url};
 
 /// Ready when the URL answers with an accepted status; its host and port must accept a connection
@@ -108,14 +108,6 @@ impl Http {
         resolve(url.host_str().unwrap_or_default(), port)
     }
 
-    fn accepts_connections(&self, cx: &Context) -> Result<(), NotReady> {
-        let address = connect(&self.addresses(cx)?, cx)?;
-        if self.any_listener {
-            return Ok(());
-        }
-        served_by_the_tree(address, cx)
-    }
-
     fn ask(&self, client: &Client, cx: &Context) -> Result<(), NotReady> {
         let accepted = |code| self.status.accepts(code).map_err(NotReady::new);
         let method = self.method_of_request().map_err(NotReady::new)?;
@@ -173,7 +165,7 @@ impl Readiness for Http {
                 Some(client) => client,
                 None => slot.insert(client()?),
             };
-            self.accepts_connections(cx)?;
+            connect_to_service(&self.addresses(cx)?, self.any_listener, cx)?;
             self.ask(client, cx)
         })
     }
