@@ -59,15 +59,12 @@ impl Test {
     #[track_caller]
     pub fn reserve(&self, processes: &[&dyn Process]) -> Option<()> {
         let reserved = catch(|| {
-            let parts = processes.iter().map(|process| process.part());
-            let mut fixed: Vec<_> = parts
-                .filter_map(|part| Some((part.core.port_to_reserve()?, part)))
+            let cores = processes.iter().map(|process| process.part().core);
+            let mut fixed: Vec<_> = cores
+                .filter_map(|core| Some((core.port_to_reserve()?, core.unless_forked()?)))
                 .collect();
             fixed.sort_by_key(|(port, _)| *port);
-            let cores = fixed
-                .iter()
-                .filter_map(|(_, part)| part.core.unless_forked());
-            cores.try_for_each(Core::reserve)
+            fixed.iter().try_for_each(|(_, core)| core.reserve())
         });
         self.settle(&[], reserved)
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::core::Core;
 use crate::error::{Error, ErrorKind, Result};
+use crate::link::Link;
 use crate::port::{OnConflict, PortClaim};
 use crate::protocol::Leased;
 use crate::wait::Deadline;
@@ -125,11 +126,9 @@ impl Core {
             Some(_) => None,
             None => self.state(|state| state.port.settle()),
         };
-        if let Some(port) = precedence(reported, wanted, leased) {
+        let none = (wanted == Wanted::None).then_some(0);
+        if let Some(port) = precedence(reported, wanted, leased).or(none) {
             return port;
-        }
-        if wanted == Wanted::None {
-            return 0;
         }
         // Before the turn, which a thread of the parent may have held at the fork.
         assert!(
@@ -159,22 +158,21 @@ impl Core {
         }
         // The former lease went with a supervisor that was killed: the same port again, if it is free.
         let former = self.state(|state| state.port.free());
-        match self.lease(former)? {
-            Leased::Granted(port) => {
-                self.state(|state| state.port.lease(port, link.name()));
-                Ok(port)
-            }
-            Leased::Elsewhere(holder) => Err(self.held_elsewhere(&holder)),
-            Leased::Refused(failure) => Err(self.refused("lease a port", failure.error())),
-        }
+        let leased = self.lease(&link, former)?;
+        let port = leased.map_err(|holder| self.held_elsewhere(&holder))?;
+        self.state(|state| state.port.lease(port, link.name()));
+        Ok(port)
     }
 
-    /// Asks the supervisor for a lease on this port, or on a free one. The caller has the turn.
-    fn lease(&self, port: Option<u16>) -> Result<Leased> {
-        let directory = self.locks()?;
-        let link = self.link(Deadline::after(self.config.start_bound()))?;
-        let leased = link.lease(port, self.holder(), directory);
-        leased.ok_or_else(|| self.lost(link.swept()))
+    /// Asks the supervisor for a lease on this port, or on a free one. Returns the port, or else who holds it.
+    /// The caller has the turn.
+    fn lease(&self, link: &Link, port: Option<u16>) -> Result<Result<u16, String>> {
+        match link.lease(port, self.holder(), self.locks()?) {
+            Some(Leased::Granted(port)) => Ok(Ok(port)),
+            Some(Leased::Elsewhere(holder)) => Ok(Err(holder)),
+            Some(Leased::Refused(failure)) => Err(self.refused("lease a port", failure.error())),
+            None => Err(self.lost(link.swept())),
+        }
     }
 
     /// Takes the lease on the fixed port. Returns the holder if another executor has it. With `waits`, a
@@ -196,19 +194,16 @@ impl Core {
         if waits {
             self.ensure_not_in_the_way(port)?;
         }
-        match self.lease(Some(port))? {
-            // Other processes of the run may give the port back, and take it again.
-            Leased::Granted(_) if link.is_shared() => Ok(None),
-            Leased::Granted(port) => {
-                let claim = PortClaim::note(port, self.title(), self.is_fixture());
-                let holder = link.name().to_owned();
-                let former = self.state(|state| state.port.claim.replace((claim, holder)));
-                drop(former);
-                Ok(None)
-            }
-            Leased::Elsewhere(holder) => Ok(Some(holder)),
-            Leased::Refused(failure) => Err(self.refused("lease a port", failure.error())),
+        if let Err(holder) = self.lease(&link, Some(port))? {
+            return Ok(Some(holder));
         }
+        // Other processes of the run may give the port back, and take it again.
+        if !link.is_shared() {
+            let claim = PortClaim::note(port, self.title(), self.is_fixture());
+            let holder = link.name().to_owned();
+            drop(self.state(|state| state.port.claim.replace((claim, holder))));
+        }
+        Ok(None)
     }
 
     /// Fails if this thread, or a fixture of this process, has the port: a wait for it would never end.

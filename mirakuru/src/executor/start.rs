@@ -102,7 +102,11 @@ impl Core {
 
     fn start_by(&self, deadline: &mut Deadline) -> Result<()> {
         self.validate(*deadline)?;
-        self.clear_remains();
+        // What a service left that ended by itself.
+        match self.state(|state| state.up()) {
+            Some(run) => drop(self.bring_down(&run, StopPlan::ABRUPT, None)),
+            None => self.stop_orphaned_service(),
+        }
         // A queue for the port moves the deadline.
         match self.claim(*deadline)? {
             Claim::Ours(after_queue) => *deadline = after_queue,
@@ -221,9 +225,9 @@ impl Core {
     /// Returns whether a start would have nothing to do: the service was ready and runs, perhaps as a daemon
     /// whose main process ended with 0, and no process stops it.
     pub(crate) fn is_up(&self) -> bool {
-        let lives = |state: &State| match state.exit {
-            None => !state.lost && !state.ending,
-            Some(code) => code == 0 && !state.empty && !state.lost && !state.ending,
+        let lives = |state: &State| {
+            let may_live = state.exit.is_none_or(|code| code == 0 && !state.empty);
+            may_live && !state.lost && !state.ending
         };
         let ready = self.up().filter(|run| run.ready);
         // Another process may start the next service between the two looks.
@@ -232,15 +236,6 @@ impl Core {
             run.link.look(still)
         };
         ready.is_some_and(is_up) || self.still_answers()
-    }
-
-    /// Ends the processes that a service left when it ended by itself.
-    fn clear_remains(&self) {
-        if let Some(run) = self.state(|state| state.up()) {
-            self.bring_down(&run, StopPlan::ABRUPT, None);
-        } else {
-            self.stop_orphaned_service();
-        }
     }
 
     pub(super) fn probe(&self, context: &Context) -> Result<Probe> {

@@ -52,12 +52,4 @@ impl State {
             latest.up = false;
         }
     }
-
-    /// Returns whether the latest run is the one that the caller knows, or there is still none.
-    pub(super) fn still_knows(&mut self, known: Option<&Run>) -> bool {
-        match known {
-            Some(run) => self.same(run).is_some(),
-            None => self.run.is_none(),
-        }
-    }
 }
