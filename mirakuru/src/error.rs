@@ -212,7 +212,6 @@ fn readable(line: &str) -> Cow<'_, str> {
     format!("{first} [… {} bytes …] {last}", tail - head).into()
 }
 
-/// A duration as a person reads it.
 pub(crate) fn seconds(duration: Duration) -> String {
     let secs = duration.as_secs_f64();
     if secs < 0.1 {

@@ -31,7 +31,6 @@ pub(crate) struct Command {
     pub(crate) shown: Arc<Shown>,
     /// The words, or what is wrong with the quoting.
     pub(super) words: Result<Vec<Template>, String>,
-    /// The text that a shell is given.
     pub(super) text: Template,
 }
 
@@ -69,7 +68,6 @@ impl From<CommandLine> for Command {
     }
 }
 
-/// Joins words to one line that a shell would split into the same words.
 fn quote(words: &[OsString]) -> String {
     shell_words::join(words.iter().map(|word| word.to_string_lossy()))
 }

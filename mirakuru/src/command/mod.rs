@@ -49,7 +49,6 @@ impl Shape {
     }
 }
 
-/// The three standard streams.
 pub(crate) struct Streams {
     pub(crate) stdin: Stdio,
     pub(crate) stdout: Stdio,

@@ -9,7 +9,6 @@ use super::line::Command;
 use super::{EnvChange, Place, Shape, user};
 use crate::protocol::{Directory, Identity, MARK};
 
-/// A command ready to be run.
 pub(crate) struct Prepared {
     pub(crate) words: Vec<OsString>,
     pub(crate) env: Vec<(OsString, OsString)>,

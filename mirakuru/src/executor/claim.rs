@@ -19,7 +19,6 @@ use crate::wait::{self, Deadline};
 /// The longest look at a service that may be reused.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// The outcome of a claim.
 pub(super) enum Claim {
     /// The executor has the port, and the start ends at this deadline.
     Ours(Deadline),

@@ -170,12 +170,10 @@ impl Core {
         given.or_else(fixture).unwrap_or(self.config.kind)
     }
 
-    /// Emits an event of this executor.
     pub(super) fn emit(&self, step: Step) {
         events::tell(step, self.title(), || self.command().as_ref().to_owned());
     }
 
-    /// Notes that tests share the executor.
     pub(crate) fn become_fixture(&self, scope: Scope) {
         self.state(|state| state.fixture = Some(scope));
     }

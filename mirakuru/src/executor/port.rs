@@ -13,7 +13,6 @@ use crate::port::{OnConflict, PortClaim};
 use crate::protocol::Leased;
 use crate::wait::Deadline;
 
-/// Which port the user wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wanted {
     None,
@@ -30,7 +29,6 @@ fn precedence(reported: Option<u16>, wanted: Wanted, leased: Option<u16>) -> Opt
     }
 }
 
-/// What an executor has of its port.
 #[derive(Default)]
 pub(super) struct Port {
     free: Option<FreePort>,

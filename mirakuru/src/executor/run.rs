@@ -11,7 +11,6 @@ use crate::protocol::{Gone, StopPlan};
 use crate::readiness::Context;
 use crate::signal::describe_exit;
 
-/// The latest start.
 #[derive(Clone)]
 pub(super) struct Run {
     pub(super) link: Arc<Link>,

@@ -116,7 +116,6 @@ impl Core {
         signal.check().map_err(|mistake| self.invalid(mistake))
     }
 
-    /// The stop that begins with this signal.
     pub(super) fn stop_plan(&self, signal: Signal) -> StopPlan {
         StopPlan {
             signal: signal.as_raw(),
@@ -126,7 +125,6 @@ impl Core {
         }
     }
 
-    /// Fails if the process did not end as it should.
     pub(super) fn judge(
         &self,
         ended: Option<(Run, Gone)>,
@@ -151,7 +149,6 @@ impl Core {
         }
     }
 
-    /// Brings the tree down, if it is up.
     fn end(&self, plan: StopPlan) -> Result<Option<(Run, Gone)>> {
         let _turn = self.turn();
         let _run_lock = self.run_lock()?;

@@ -211,14 +211,16 @@ pub(super) struct FailedWait {
     pub(super) empty: bool,
 }
 
-/// Why a wait failed.
 pub(super) enum Why {
-    /// The process ended.
     Ended,
     /// The time was over. The tree listens on these ports, if the check asks another one.
-    Overdue { elsewhere: BTreeSet<u16> },
+    Overdue {
+        elsewhere: BTreeSet<u16>,
+    },
     /// Another process has the service's place.
-    Taken { holder: String },
+    Taken {
+        holder: String,
+    },
     /// The supervisor was killed from outside.
     Lost,
 }

@@ -62,7 +62,6 @@ impl Capture {
         }
     }
 
-    /// Where a fresh handle begins.
     pub(crate) fn begin(&self) -> u64 {
         self.begin.load(Ordering::Relaxed)
     }
@@ -82,7 +81,6 @@ impl Capture {
         self.begin.store(offset, Ordering::Relaxed);
     }
 
-    /// How much was printed.
     pub(crate) fn len(&self) -> u64 {
         self.file.metadata().map_or(0, |metadata| metadata.len())
     }

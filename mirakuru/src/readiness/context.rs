@@ -133,7 +133,6 @@ impl Context {
         )
     }
 
-    /// Every named group of the banner.
     pub(crate) fn all_captured(&self) -> Vec<(String, String)> {
         let groups = self.groups();
         groups.iter().flat_map(|groups| (*groups).clone()).collect()

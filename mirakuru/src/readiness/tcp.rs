@@ -169,7 +169,6 @@ pub(crate) fn join(host: &str, port: u16) -> String {
     }
 }
 
-/// The addresses to try.
 pub(crate) fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, NotReady> {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     if host.eq_ignore_ascii_case("localhost") {

@@ -31,7 +31,6 @@ impl Core {
         scene
     }
 
-    /// A mistake in the configuration.
     pub(crate) fn invalid(&self, mistake: String) -> Error {
         self.scene()
             .reason(mistake)
@@ -78,7 +77,6 @@ impl Core {
         scene.into_error(ErrorKind::Spawn)
     }
 
-    /// The private directory cannot be made.
     pub(crate) fn no_directory(&self, failure: &Failure) -> Error {
         let mut scene = self.scene().reason(failure.to_string());
         let parent = std::env::temp_dir();
