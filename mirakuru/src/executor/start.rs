@@ -87,9 +87,13 @@ impl Core {
             return Ok(());
         }
         let mut deadline = Deadline::after(self.config.start_bound());
-        let started = self.start_by(&mut deadline);
-        if let Err(error) = &started {
+        // A check of the user's own may panic.
+        let started = catch_unwind(AssertUnwindSafe(|| self.start_by(&mut deadline)));
+        if !matches!(started, Ok(Ok(()))) {
             self.give_port_back();
+        }
+        let started = started.unwrap_or_else(|panic| resume_unwind(panic));
+        if let Err(error) = &started {
             let elapsed = deadline.elapsed();
             let (age, error) = (seconds(elapsed), first_line(error));
             self.emit(Step {
@@ -112,6 +116,8 @@ impl Core {
             Claim::Ours(after_queue) => *deadline = after_queue,
             Claim::Reused => return Ok(()),
         }
+        // Counted until it succeeds: a check that panics is a failure too.
+        self.state(|state| state.failures += 1);
         let mut retries = 0;
         loop {
             let Err(error) = self.attempt(*deadline) else {
@@ -125,7 +131,6 @@ impl Core {
                 || deadline.has_passed()
                 || !self.should_retry_with_new_port(&error)
             {
-                self.state(|state| state.failures += 1);
                 return Err(error);
             }
             retries += 1;
@@ -139,33 +144,23 @@ impl Core {
     fn attempt(&self, deadline: Deadline) -> Result<()> {
         let settled = self.settle(deadline)?;
         let probe = self.probe(&settled.context)?;
-        self.ensure_nothing_answers(&probe, &settled.context, deadline)?;
+        if self.answers_already(&probe, &settled.context, deadline)? {
+            return Err(self.already_running(&settled.context));
+        }
         self.emit(Step::debug("starts".to_owned()));
         let run = self.spawn(settled, deadline)?;
-        let failed = match catch_unwind(AssertUnwindSafe(|| {
-            self.await_ready(&run, &probe, deadline)
-        })) {
-            Ok(Ok(())) => {
-                self.note_ready(&run, deadline);
-                return Ok(());
-            }
-            Ok(Err(failed)) => Ok(failed),
-            Err(panic) => Err(panic),
-        };
+        let await_ready = || self.await_ready(&run, &probe, deadline);
+        let waited = catch_unwind(AssertUnwindSafe(await_ready));
+        if let Ok(Ok(())) = waited {
+            self.note_ready(&run, deadline);
+            return Ok(());
+        }
         run.keep_after_failure();
         let gone = self.bring_down(&run, run.plan.kill(), None);
-        match failed {
-            // Described after the kill: the last lines that the service printed belong to the story.
-            Ok(failed) => {
-                run.link.drain();
-                Err(self.wait_failed(&run, *failed, None, gone))
-            }
-            Err(panic) => {
-                self.state(|state| state.failures += 1);
-                self.give_port_back();
-                resume_unwind(panic)
-            }
-        }
+        // Described after the kill: the last lines that the service printed belong to the story.
+        run.link.drain();
+        let waited = waited.unwrap_or_else(|panic| resume_unwind(panic));
+        waited.map_err(|failed| self.wait_failed(&run, *failed, None, gone))
     }
 
     fn note_ready(&self, run: &Run, deadline: Deadline) {
@@ -240,18 +235,6 @@ impl Core {
 
     pub(super) fn probe(&self, context: &Context) -> Result<Probe> {
         Probe::new(&self.check, context).map_err(|error| self.refused("start a thread", error))
-    }
-
-    fn ensure_nothing_answers(
-        &self,
-        probe: &Probe,
-        context: &Context,
-        deadline: Deadline,
-    ) -> Result<()> {
-        if self.answers_already(probe, context, deadline)? {
-            return Err(self.already_running(context));
-        }
-        Ok(())
     }
 
     /// Returns whether the check passes before anything was started.
