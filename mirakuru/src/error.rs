@@ -55,29 +55,31 @@ impl ErrorKind {
 ///
 /// Both `Display` and `Debug` tell the whole story: the command, what was waited for and how long,
 /// how the last check failed, how the process ended, what it printed last, and what to do.
-pub struct Error(Box<Scene>);
+pub struct Error {
+    kind: ErrorKind,
+    scene: Box<Scene>,
+}
 
-/// What an error tells. Every part is optional but the kind and the command.
+/// What an error tells. Every part but the command may be empty.
 #[derive(Default)]
 pub(crate) struct Scene {
     pub(crate) command: String,
     /// What happened, where the kind's own words are too general.
-    pub(crate) headline: Option<String>,
-    pub(crate) reason: Option<String>,
-    pub(crate) waited_for: Option<String>,
+    pub(crate) headline: String,
+    pub(crate) reason: String,
+    pub(crate) waited_for: String,
     pub(crate) waited: Option<Duration>,
-    pub(crate) last_check: Option<String>,
+    pub(crate) last_check: String,
     pub(crate) pid: Option<u32>,
     pub(crate) exit_code: Option<i32>,
     /// When it ended, where the code alone would mislead.
     pub(crate) ended: Option<&'static str>,
-    pub(crate) held_by: Option<String>,
+    pub(crate) held_by: String,
     pub(crate) notes: Vec<String>,
     pub(crate) output: String,
     pub(crate) err_output: String,
-    pub(crate) advice: Option<String>,
+    pub(crate) advice: String,
     pub(crate) source: Option<io::Error>,
-    kind: Option<ErrorKind>,
 }
 
 impl Scene {
@@ -89,27 +91,21 @@ impl Scene {
     }
 
     pub(crate) fn reason(mut self, reason: impl Into<String>) -> Self {
-        self.reason = Some(reason.into());
+        self.reason = reason.into();
         self
     }
 
-    pub(crate) fn into_error(mut self, kind: ErrorKind) -> Error {
-        self.kind = Some(kind);
-        Error(Box::new(self))
+    pub(crate) fn into_error(self, kind: ErrorKind) -> Error {
+        let scene = Box::new(self);
+        Error { kind, scene }
     }
 
-    fn kind(&self) -> ErrorKind {
-        self.kind.unwrap_or(ErrorKind::Io)
-    }
-
-    fn process_line(&self) -> Option<String> {
-        match (self.pid, self.exit_code) {
-            (_, Some(code)) => Some(match self.ended {
-                Some(when) => format!("{when}: {}", describe_exit(code)),
-                None => describe_exit(code),
-            }),
-            (Some(pid), None) => Some(format!("was running with pid {pid}")),
-            (None, None) => None,
+    fn process_line(&self) -> String {
+        match (self.pid, self.exit_code, self.ended) {
+            (_, Some(code), Some(when)) => format!("{when}: {}", describe_exit(code)),
+            (_, Some(code), None) => describe_exit(code),
+            (Some(pid), None, _) => format!("was running with pid {pid}"),
+            (None, None, _) => String::new(),
         }
     }
 }
@@ -118,50 +114,57 @@ impl Error {
     /// What went wrong, to match on.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
-        self.0.kind()
+        self.kind
     }
 
     /// The main process's exit code where it had ended; negative for a signal's number.
     #[must_use]
     pub fn exit_code(&self) -> Option<i32> {
-        self.0.exit_code
+        self.scene.exit_code
     }
 
     /// The last lines that the process printed, standard output first.
     #[must_use]
     pub fn output_tail(&self) -> String {
-        let separator = if self.0.output.is_empty() || self.0.err_output.is_empty() {
-            ""
-        } else {
-            "\n"
-        };
-        format!("{}{separator}{}", self.0.output, self.0.err_output)
+        let streams = [&*self.scene.output, &*self.scene.err_output];
+        let printed: Vec<_> = streams
+            .into_iter()
+            .filter(|tail| !tail.is_empty())
+            .collect();
+        printed.join("\n")
     }
 
     /// The command, shell-quoted, with its placeholders filled in as far as they were known.
     #[must_use]
     pub fn command(&self) -> &str {
-        &self.0.command
+        &self.scene.command
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scene = &*self.0;
-        let headline = scene.headline.as_deref().unwrap_or(scene.kind().headline());
+        let scene = &*self.scene;
+        let headline = match &*scene.headline {
+            "" => self.kind.headline(),
+            headline => headline,
+        };
         write!(f, "`{}` {headline}", scene.command)?;
-        line(f, "reason", scene.reason.as_deref())?;
-        line(f, "waited for", scene.waited_for.as_deref())?;
-        line(f, "how long", scene.waited.map(seconds).as_deref())?;
-        line(f, "last check", scene.last_check.as_deref())?;
-        line(f, "process", scene.process_line().as_deref())?;
-        line(f, "held by", scene.held_by.as_deref())?;
+        line(f, "reason", &scene.reason)?;
+        line(f, "waited for", &scene.waited_for)?;
+        line(
+            f,
+            "how long",
+            &scene.waited.map(seconds).unwrap_or_default(),
+        )?;
+        line(f, "last check", &scene.last_check)?;
+        line(f, "process", &scene.process_line())?;
+        line(f, "held by", &scene.held_by)?;
         for note in &scene.notes {
-            line(f, "note", Some(note))?;
+            line(f, "note", note)?;
         }
         block(f, "output", &scene.output)?;
         block(f, "error output", &scene.err_output)?;
-        line(f, "help", scene.advice.as_deref())
+        line(f, "help", &scene.advice)
     }
 }
 
@@ -173,15 +176,15 @@ impl fmt::Debug for Error {
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.0.source.as_ref().map(|source| source as _)
+        self.scene.source.as_ref().map(|source| source as _)
     }
 }
 
-fn line(f: &mut fmt::Formatter<'_>, label: &str, text: Option<&str>) -> fmt::Result {
-    match text {
-        Some(text) => write!(f, "\n  {:<13}{text}", format!("{label}:")),
-        None => Ok(()),
+fn line(f: &mut fmt::Formatter<'_>, label: &str, text: &str) -> fmt::Result {
+    if text.is_empty() {
+        return Ok(());
     }
+    write!(f, "\n  {:<13}{text}", format!("{label}:"))
 }
 
 fn block(f: &mut fmt::Formatter<'_>, label: &str, text: &str) -> fmt::Result {
@@ -209,7 +212,6 @@ fn readable(line: &str) -> Cow<'_, str> {
     format!("{first} [… {} bytes …] {last}", tail - head).into()
 }
 
-/// A duration as a person reads it.
 pub(crate) fn seconds(duration: Duration) -> String {
     let secs = duration.as_secs_f64();
     if secs < 0.1 {

@@ -1,7 +1,6 @@
 //! What happens to an executor, step by step, for those who look: `tracing` events (`log` records where
 //! no subscriber is set), and lines on standard error.
 
-use std::fmt;
 use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
@@ -10,237 +9,57 @@ use std::time::Duration;
 use tracing::Level;
 
 use crate::environment;
-use crate::error::{Error, seconds};
-use crate::signal::{Signal, describe_exit};
+use crate::error::Error;
 
 /// One step of a start or a stop.
-pub(crate) enum Step<'a> {
-    Queues {
-        port: u16,
-        holder: &'a str,
-    },
-    /// A queue takes long.
-    StillQueues {
-        port: u16,
-        holder: &'a str,
-        elapsed: Duration,
-    },
-    Reuses {
-        port: u16,
-    },
-    Starts,
-    /// Its free port was taken by a stranger.
-    Moves {
-        error: &'a Error,
-    },
-    Spawned {
-        pid: u32,
-    },
-    /// A start takes long.
-    StillWaits {
-        elapsed: Duration,
-        awaited: String,
-        last_check: &'a str,
-        last_line: Option<String>,
-    },
-    Ready {
-        pid: u32,
-        port: u16,
-        elapsed: Duration,
-    },
-    Failed {
-        error: &'a Error,
-        elapsed: Duration,
-    },
-    /// A shared fixture is not running any more, and is started again.
-    Died {
-        exit_code: Option<i32>,
-    },
-    Stops {
-        pid: u32,
-        signal: Signal,
-    },
-    /// The stop signal was not enough.
-    Killed {
-        pid: u32,
-    },
-    Gone {
-        pid: u32,
-        exit_code: Option<i32>,
-        elapsed: Duration,
-    },
-    /// Processes that could not be killed.
-    Survived {
-        pid: u32,
-        survivors: &'a str,
-    },
-    /// Somebody killed the supervisor.
-    Lost {
-        pid: u32,
-    },
-    NotStartedAgain {
-        error: &'a str,
-    },
-    /// Its files stay.
-    Keeps {
-        directory: String,
-    },
-}
-
-impl Step<'_> {
-    fn level(&self) -> Level {
-        match self {
-            Self::Starts | Self::Spawned { .. } | Self::Stops { .. } | Self::Failed { .. } => {
-                Level::DEBUG
-            }
-            Self::Queues { .. }
-            | Self::StillQueues { .. }
-            | Self::Reuses { .. }
-            | Self::Moves { .. }
-            | Self::StillWaits { .. }
-            | Self::Ready { .. }
-            | Self::Gone { .. }
-            | Self::Keeps { .. } => Level::INFO,
-            Self::Died { .. }
-            | Self::Killed { .. }
-            | Self::Survived { .. }
-            | Self::Lost { .. }
-            | Self::NotStartedAgain { .. } => Level::WARN,
-        }
-    }
-
+pub(crate) struct Step {
+    pub(crate) level: Level,
+    /// Fits behind the command.
+    pub(crate) text: String,
+    pub(crate) pid: Option<u32>,
+    pub(crate) port: Option<u16>,
+    pub(crate) elapsed: Option<Duration>,
     /// Whether everybody is to read it: whoever waits, and whoever looks for the files.
-    fn concerns_all(&self) -> bool {
-        matches!(
-            self,
-            Self::StillWaits { .. } | Self::StillQueues { .. } | Self::Keeps { .. }
-        )
-    }
+    pub(crate) concerns_all: bool,
+}
 
-    fn pid(&self) -> Option<u32> {
-        match self {
-            Self::Spawned { pid }
-            | Self::Ready { pid, .. }
-            | Self::Stops { pid, .. }
-            | Self::Killed { pid }
-            | Self::Gone { pid, .. }
-            | Self::Survived { pid, .. }
-            | Self::Lost { pid } => Some(*pid),
-            _ => None,
+impl Step {
+    pub(crate) fn debug(text: String) -> Self {
+        Self {
+            level: Level::DEBUG,
+            text,
+            pid: None,
+            port: None,
+            elapsed: None,
+            concerns_all: false,
         }
     }
 
-    fn port(&self) -> Option<u16> {
-        match self {
-            Self::Queues { port, .. }
-            | Self::StillQueues { port, .. }
-            | Self::Reuses { port }
-            | Self::Ready { port, .. } => Some(*port).filter(|port| *port != 0),
-            _ => None,
+    pub(crate) fn info(text: String) -> Self {
+        Self {
+            level: Level::INFO,
+            ..Self::debug(text)
         }
     }
 
-    fn elapsed_ms(&self) -> Option<u64> {
-        match self {
-            Self::StillWaits { elapsed, .. }
-            | Self::StillQueues { elapsed, .. }
-            | Self::Ready { elapsed, .. }
-            | Self::Failed { elapsed, .. }
-            | Self::Gone { elapsed, .. } => elapsed.as_millis().try_into().ok(),
-            _ => None,
+    pub(crate) fn warn(text: String) -> Self {
+        Self {
+            level: Level::WARN,
+            ..Self::debug(text)
         }
     }
 }
 
-/// Fits behind the command.
-impl fmt::Display for Step<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Queues { port, holder } => write!(f, "queues for port {port}, held by {holder}"),
-            Self::StillQueues {
-                port,
-                holder,
-                elapsed,
-            } => {
-                let elapsed = seconds(*elapsed);
-                write!(f, "has queued {elapsed} for port {port}, held by {holder}")
-            }
-            Self::Reuses { port } => write!(f, "uses what answers on port {port}"),
-            Self::Starts => write!(f, "starts"),
-            Self::Moves { error } => write!(f, "takes another port: {}", first_line(error)),
-            Self::Spawned { pid } => write!(f, "runs with pid {pid}"),
-            Self::StillWaits {
-                elapsed,
-                awaited,
-                last_check,
-                last_line,
-            } => {
-                let elapsed = seconds(*elapsed);
-                write!(f, "is not ready after {elapsed}: waits for {awaited}; ")?;
-                write!(f, "last check: {last_check}; ")?;
-                match last_line {
-                    Some(line) => write!(f, "printed last: {line}"),
-                    None => write!(f, "printed nothing"),
-                }
-            }
-            Self::Ready { pid, port, elapsed } => {
-                write!(f, "is ready after {}: pid {pid}", seconds(*elapsed))?;
-                match port {
-                    0 => Ok(()),
-                    port => write!(f, ", port {port}"),
-                }
-            }
-            Self::Failed { error, elapsed } => {
-                write!(
-                    f,
-                    "failed after {}: {}",
-                    seconds(*elapsed),
-                    first_line(error)
-                )
-            }
-            Self::Died { exit_code } => {
-                let code = exit_code.map(describe_exit).unwrap_or_default();
-                write!(f, "is not running any more, and is started again: {code}")
-            }
-            Self::Stops { pid, signal } => write!(f, "is stopped: {signal} to pid {pid}"),
-            Self::Killed { pid } => write!(f, "did not stop in time and was killed: pid {pid}"),
-            Self::Gone {
-                pid,
-                exit_code,
-                elapsed,
-            } => {
-                write!(f, "is gone after {}: pid {pid}", seconds(*elapsed))?;
-                match exit_code {
-                    Some(code) => write!(f, " {}", describe_exit(*code)),
-                    None => Ok(()),
-                }
-            }
-            Self::Survived { survivors, .. } => {
-                write!(f, "left what could not be killed: {survivors}")
-            }
-            Self::Lost { pid } => write!(
-                f,
-                "lost its supervisor, which was killed from outside; the tree of pid {pid} was swept"
-            ),
-            Self::NotStartedAgain { error } => {
-                write!(f, "did not start again after an outage: {error}")
-            }
-            Self::Keeps { directory } => write!(f, "keeps its files in {directory}"),
-        }
-    }
-}
-
-fn first_line(error: &Error) -> String {
-    error
-        .to_string()
-        .lines()
-        .next()
-        .unwrap_or_default()
-        .to_owned()
+pub(crate) fn first_line(error: &Error) -> String {
+    let told = error.to_string();
+    told.lines().next().unwrap_or_default().to_owned()
 }
 
 /// Tells a step of this executor. The command is asked for only where somebody listens.
-pub(crate) fn tell(step: &Step<'_>, executor: &str, command: impl Fn() -> String) {
+pub(crate) fn tell(step: Step, executor: &str, command: impl Fn() -> String) {
+    let elapsed = step.elapsed.map(|elapsed| elapsed.as_millis());
+    let elapsed_ms = elapsed.and_then(|millis| u64::try_from(millis).ok());
+    let told = step.text;
     macro_rules! event {
         ($level:expr) => {
             tracing::event!(
@@ -248,24 +67,24 @@ pub(crate) fn tell(step: &Step<'_>, executor: &str, command: impl Fn() -> String
                 $level,
                 executor,
                 command = command(),
-                pid = step.pid(),
-                port = step.port(),
-                elapsed_ms = step.elapsed_ms(),
-                "{step}"
+                pid = step.pid,
+                port = step.port,
+                elapsed_ms,
+                "{told}"
             )
         };
     }
     // A subscriber, or a logger, is the user's own, and a drop may be what tells.
-    let _ = catch_unwind(AssertUnwindSafe(|| match step.level() {
+    let _ = catch_unwind(AssertUnwindSafe(|| match step.level {
         Level::WARN => event!(Level::WARN),
         Level::INFO => event!(Level::INFO),
         _ => event!(Level::DEBUG),
     }));
-    if step.concerns_all() || environment::log() {
+    if step.concerns_all || environment::log() {
         let (time, thread) = (time_of_day(), thread::current());
         let test = thread.name().unwrap_or("a thread");
         say(&format!(
-            "mirakuru {time} {test}: `{}` ({executor}) {step}",
+            "mirakuru {time} {test}: `{}` ({executor}) {told}",
             command()
         ));
     }

@@ -1,10 +1,9 @@
 //! The body of a test: run so that there is one order for every ending, and judged by its value.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
 use std::process::ExitCode;
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::thread;
 
 /// How a body ended.
@@ -25,7 +24,12 @@ pub fn catch<T>(body: impl FnOnce() -> T) -> thread::Result<T> {
 ///
 /// What it panicked with.
 pub async fn catch_async<F: Future>(body: F) -> thread::Result<F::Output> {
-    CatchUnwind(Box::pin(body)).await
+    let mut body = Box::pin(body);
+    poll_fn(|cx| match catch(|| body.as_mut().poll(cx)) {
+        Ok(polled) => polled.map(Ok),
+        Err(panic) => Poll::Ready(Err(panic)),
+    })
+    .await
 }
 
 /// A value of the type that an async body returns. Never called.
@@ -36,21 +40,6 @@ pub async fn catch_async<F: Future>(body: F) -> thread::Result<F::Output> {
 #[must_use]
 pub fn never<T>() -> T {
     unreachable!("it stands behind `if false`")
-}
-
-struct CatchUnwind<F>(Pin<Box<F>>);
-
-impl<F: Future> Future for CatchUnwind<F> {
-    type Output = thread::Result<F::Output>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let body = self.0.as_mut();
-        match catch_unwind(AssertUnwindSafe(|| body.poll(cx))) {
-            Ok(Poll::Pending) => Poll::Pending,
-            Ok(Poll::Ready(value)) => Poll::Ready(Ok(value)),
-            Err(panic) => Poll::Ready(Err(panic)),
-        }
-    }
 }
 
 /// Whether a value says that the test failed, asked as `(&&Verdict(value)).failed()`. Found by autoref:

@@ -18,12 +18,12 @@ pub use ::core;
 pub use crate as api;
 
 pub use body::{ByCode, ByNothing, ByResult, Outcome, Verdict, catch, catch_async, never};
-pub use process::{Given, Lent, Lockable, Part, Process, ToLock, bound, prepared};
+pub use process::{Given, Lent, Lockable, Part, Process, bound, prepared};
 pub use values::{Time, duration, signal, text};
 
 use crate::error::Result;
 use crate::events;
-use crate::executor::Executor;
+use crate::executor::{Core, Executor};
 use crate::readiness::Readiness;
 use crate::shared::{Fixture, Shared};
 
@@ -58,7 +58,15 @@ impl Test {
     #[must_use]
     #[track_caller]
     pub fn reserve(&self, processes: &[&dyn Process]) -> Option<()> {
-        self.settle(&[], catch(|| reserve_all(processes)))
+        let reserved = catch(|| {
+            let cores = processes.iter().map(|process| process.part().core);
+            let mut fixed: Vec<_> = cores
+                .filter_map(|core| Some((core.port_to_reserve()?, core.unless_forked()?)))
+                .collect();
+            fixed.sort_by_key(|(port, _)| *port);
+            fixed.iter().try_for_each(|(_, core)| core.reserve())
+        });
+        self.settle(&[], reserved)
     }
 
     /// Takes the locks on shared fixtures, where they are wanted, in one order too. Behind the ports: a
@@ -72,8 +80,9 @@ impl Test {
         let locks = catch(|| {
             let wanted = shared().into_iter().filter(|(_, wanted)| *wanted);
             let mut wanted: Vec<_> = wanted.map(|(shared, _)| shared.to_lock()).collect();
-            wanted.sort_by_key(ToLock::rank);
-            wanted.iter().map(ToLock::lock).collect()
+            wanted.sort_by_key(|(sharing, _)| sharing.rank());
+            let locks = wanted.iter().map(|(sharing, core)| sharing.lock(core));
+            locks.map(|lock| Ok(Box::new(lock?) as _)).collect()
         });
         self.settle(&[], locks)
     }
@@ -187,11 +196,12 @@ impl Test {
     /// Stops them all, and shows what they printed where the test failed. Gives the errors as one text.
     fn stop(&self, processes: &[&dyn Process], failed: bool) -> String {
         let parts: Vec<_> = processes.iter().map(|process| process.part()).collect();
-        let were_running: Vec<_> = parts.iter().map(Part::runs).collect();
+        let were_running: Vec<_> = parts.iter().map(|part| part.core.is_up()).collect();
         if failed {
-            parts.iter().for_each(Part::keep);
+            let own = parts.iter().filter_map(Part::own);
+            own.for_each(Core::keep_after_failure);
         }
-        let ended = parts.iter().rev().map(Part::end);
+        let ended = parts.iter().rev().filter_map(Part::own).map(Core::stop);
         let errors: Vec<_> = ended
             .filter_map(|ended| ended.err().map(|error| error.to_string()))
             .collect();
@@ -226,13 +236,4 @@ fn show(text: &str) {
     if !text.is_empty() {
         events::say(text);
     }
-}
-
-fn reserve_all(processes: &[&dyn Process]) -> Result<()> {
-    let parts = processes.iter().map(|process| process.part());
-    let mut fixed: Vec<_> = parts
-        .filter_map(|part| Some((part.fixed_port()?, part)))
-        .collect();
-    fixed.sort_by_key(|(port, _)| *port);
-    fixed.iter().try_for_each(|(_, part)| part.reserve())
 }

@@ -1,8 +1,5 @@
 //! What a test has of a process: a port to reserve, an end, and a story.
 
-use std::any::Any;
-
-use crate::error::Result;
 use crate::executor::{Core, Executor, ServiceId};
 use crate::port::OnConflict;
 use crate::readiness::Readiness;
@@ -16,22 +13,19 @@ pub trait Process {
 /// The part that a process has in a test.
 #[derive(Clone, Copy, Debug)]
 pub struct Part<'a> {
-    core: &'a Core,
-    whose: Whose<'a>,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Whose<'a> {
-    Own,
-    /// Lent, with the service that the test found. The test does not stop it.
-    Lent(Option<&'a ServiceId>),
+    pub(super) core: &'a Core,
+    /// The test does not stop what is lent to it.
+    is_lent: bool,
+    /// The service that the test found, of what is lent.
+    found: Option<&'a ServiceId>,
 }
 
 impl<R: Readiness> Process for Executor<R> {
     fn part(&self) -> Part<'_> {
         Part {
             core: self.core(),
-            whose: Whose::Own,
+            is_lent: false,
+            found: None,
         }
     }
 }
@@ -40,49 +34,21 @@ impl<T: Fixture> Process for Lent<T> {
     fn part(&self) -> Part<'_> {
         Part {
             core: self.fixture.core(),
-            whose: Whose::Lent(self.found.as_ref()),
+            is_lent: true,
+            found: self.found.as_ref(),
         }
     }
 }
 
 impl Part<'_> {
-    /// The fixed port that the test takes together with others.
-    pub(super) fn fixed_port(&self) -> Option<u16> {
-        self.core.port_to_reserve()
-    }
-
-    /// Takes the lease on the fixed port long before the start.
-    pub(super) fn reserve(&self) -> Result<()> {
-        self.core.unless_forked().map_or(Ok(()), Core::reserve)
-    }
-
-    fn own(&self) -> Option<&Core> {
-        let own = matches!(self.whose, Whose::Own).then_some(self.core);
-        own.and_then(Core::unless_forked)
-    }
-
-    /// Keeps the files of a test that failed, if the user wants them.
-    pub(super) fn keep(&self) {
-        if let Some(core) = self.own() {
-            core.keep_after_failure();
-        }
-    }
-
-    pub(super) fn end(&self) -> Result<()> {
-        self.own().map_or(Ok(()), Core::stop)
-    }
-
-    /// Returns whether the process runs, perhaps as a daemon.
-    pub(super) fn runs(&self) -> bool {
-        self.core.is_up()
+    /// The executor that the test stops.
+    pub(super) fn own(&self) -> Option<&Core> {
+        self.core.unless_forked().filter(|_| !self.is_lent)
     }
 
     /// What the process printed and how it ended. `was_running` is of the moment at which the body ended.
     pub(super) fn story(&self, was_running: bool) -> Option<String> {
-        let restarted = match self.whose {
-            Whose::Own => false,
-            Whose::Lent(found) => self.core.service_id().as_ref() != found,
-        };
+        let restarted = self.is_lent && self.core.service_id().as_ref() != self.found;
         let note = restarted.then_some("it was started again while this test ran");
         self.core.drain();
         self.core.story_of_the_test(was_running, note)
@@ -106,34 +72,15 @@ impl<T: Fixture> Lent<T> {
 
 /// A shared fixture that a test may have for itself.
 pub trait Lockable {
-    fn to_lock(&'static self) -> ToLock;
-}
-
-/// A fixture with the lock to take.
-#[expect(missing_debug_implementations, reason = "an expansion never names it")]
-#[derive(Clone, Copy)]
-pub struct ToLock {
-    sharing: &'static Sharing,
-    core: &'static Core,
+    /// Makes the fixture, and returns it with the locks to take.
+    #[expect(private_interfaces, reason = "an expansion never calls it")]
+    fn to_lock(&'static self) -> (&'static Sharing, &'static Core);
 }
 
 impl<T: Fixture + Sync> Lockable for Shared<T> {
-    fn to_lock(&'static self) -> ToLock {
-        ToLock {
-            sharing: self.sharing(),
-            core: self.made().core(),
-        }
-    }
-}
-
-impl ToLock {
-    pub(super) fn rank(&self) -> (&'static str, usize) {
-        self.sharing.rank()
-    }
-
-    /// Takes the lock until the value is dropped.
-    pub(super) fn lock(&self) -> Result<Box<dyn Any + Send>> {
-        Ok(Box::new(self.sharing.lock(self.core)?))
+    #[expect(private_interfaces, reason = "an expansion never calls it")]
+    fn to_lock(&'static self) -> (&'static Sharing, &'static Core) {
+        (&self.sharing, self.made().core())
     }
 }
 

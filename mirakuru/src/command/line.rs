@@ -126,10 +126,6 @@ impl From<CommandLine> for Command {
 }
 
 impl Command {
-    pub(super) fn mentions(&self, name: &str) -> bool {
-        self.text.mentions(name)
-    }
-
     /// Appends a word.
     pub(crate) fn push(&mut self, word: &OsStr) {
         let mut written = std::mem::take(&mut self.written);

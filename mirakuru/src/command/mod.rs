@@ -49,7 +49,7 @@ impl Shape {
             EnvChange::Set(_, value) => Some(value),
             EnvChange::Remove(_) | EnvChange::Clear => None,
         });
-        command.mentions(name)
+        command.text.mentions(name)
             || self
                 .cwd
                 .iter()
@@ -58,7 +58,6 @@ impl Shape {
     }
 }
 
-/// The three standard streams.
 pub(crate) struct Streams {
     pub(crate) stdin: Stdio,
     pub(crate) stdout: Stdio,

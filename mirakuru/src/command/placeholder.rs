@@ -99,7 +99,6 @@ impl Template {
     }
 }
 
-/// Cuts the text at its placeholders.
 fn pieces(text: &str) -> impl Iterator<Item = Piece> {
     let mut rest = text;
     let mut after_dollar = false;

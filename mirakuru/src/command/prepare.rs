@@ -9,7 +9,6 @@ use super::line::{Command, Shown};
 use super::{EnvChange, Place, Shape, user};
 use crate::protocol::{Directory, Identity, MARK};
 
-/// A command ready to be run.
 pub(crate) struct Prepared {
     pub(crate) words: Vec<OsString>,
     /// The command for people.
@@ -37,9 +36,6 @@ pub(crate) fn prepare(
     })
 }
 
-/// It would be cut short by the kernel's interface.
-const HOLDS_NUL: &str = "the command holds a NUL byte";
-
 fn words(command: &Command, shell: bool, place: &Place) -> Result<Vec<OsString>, String> {
     let words: Vec<OsString> = if shell {
         vec!["/bin/sh".into(), "-c".into(), place.fill(&command.text)?]
@@ -60,7 +56,8 @@ fn words(command: &Command, shell: bool, place: &Place) -> Result<Vec<OsString>,
     }
     let holds_nul = |word: &OsString| word.as_encoded_bytes().contains(&0);
     if words.iter().any(holds_nul) {
-        return Err(HOLDS_NUL.to_owned());
+        // The kernel's interface would cut it short.
+        return Err("the command holds a NUL byte".to_owned());
     }
     Ok(words)
 }

@@ -28,7 +28,8 @@ impl<R: Readiness> Executor<R> {
     /// ([`OnConflict::Reuse`](crate::OnConflict)), returns whether it still answers.
     #[must_use]
     pub fn running(&self) -> bool {
-        self.core.unless_forked().is_some_and(Core::is_running)
+        let core = self.core.unless_forked();
+        core.is_some_and(|core| core.pid().is_some() || core.still_answers())
     }
 
     /// Returns the pid of the main process while it runs.
@@ -138,10 +139,6 @@ impl<R: Readiness> Executor<R> {
 }
 
 impl Core {
-    fn is_running(&self) -> bool {
-        self.pid().is_some() || self.still_answers()
-    }
-
     pub(super) fn pid(&self) -> Option<u32> {
         let run = self.unless_forked()?.up()?;
         // Another process of the run may have started a newer service, which `look` then reports on.

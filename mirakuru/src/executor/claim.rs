@@ -8,19 +8,17 @@ use super::core::Core;
 use super::port::Wanted;
 use super::wait::SLOW;
 use crate::environment;
-use crate::error::{ErrorKind, Result};
+use crate::error::{ErrorKind, Result, seconds};
 use crate::events::Step;
 use crate::locks;
 use crate::port::{self, OnConflict, PortClaim, Ticket};
 use crate::readiness::Context;
-use crate::readiness::probe::{Probe, Question};
 use crate::run;
 use crate::wait::{self, Deadline};
 
 /// The longest look at a service that may be reused.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// The outcome of a claim.
 pub(super) enum Claim {
     /// The executor has the port, and the start ends at this deadline.
     Ours(Deadline),
@@ -56,60 +54,40 @@ impl Core {
         let Wanted::Fixed(port) = self.wanted_port() else {
             return Ok(Claim::Ours(deadline));
         };
-        match self.policy() {
-            OnConflict::Fail => self.claim_or_fail(port, deadline),
-            OnConflict::Wait => self.claim_or_wait(port, deadline),
-            OnConflict::Reuse => self.claim_or_reuse(port, deadline),
-        }
-    }
-
-    fn claim_or_fail(&self, port: u16, deadline: Deadline) -> Result<Claim> {
-        match self.take_fixed(port, false)? {
-            None => Ok(Claim::Ours(deadline)),
-            Some(holder) => Err(self.held_elsewhere(&holder)),
-        }
-    }
-
-    fn claim_or_wait(&self, port: u16, deadline: Deadline) -> Result<Claim> {
-        let mut queue = Queue::new(self, port);
-        while let Some(holder) = self.take_fixed(port, true)? {
-            if self.is_the_runs(port)? {
-                return Err(self.held_for_ever(port, "a shared fixture of this run"));
-            }
-            queue.wait(&holder)?;
-        }
-        Ok(Claim::Ours(queue.deadline(deadline)))
-    }
-
-    fn claim_or_reuse(&self, port: u16, deadline: Deadline) -> Result<Claim> {
+        let policy = self.policy();
         let mut queue = Queue::new(self, port);
         loop {
             // As long as the start has time left, and once more after a queue.
-            if self.would_be_reused(port, deadline.at_least(LOOK))? {
-                self.note_reuse();
-                self.emit(&Step::Reuses { port });
+            if policy == OnConflict::Reuse && self.would_be_reused(port, deadline.at_least(LOOK))? {
+                self.state(|state| state.port.reused = true);
+                self.emit(Step {
+                    port: Some(port),
+                    ..Step::info(format!("uses what answers on port {port}"))
+                });
                 return Ok(Claim::Reused);
             }
-            let Some(holder) = self.take_fixed(port, true)? else {
+            let waits = policy != OnConflict::Fail;
+            let Some(holder) = self.take_fixed(port, waits)? else {
                 return Ok(Claim::Ours(queue.deadline(deadline)));
             };
-            queue.wait(&holder)?;
+            match policy {
+                OnConflict::Fail => return Err(self.held_elsewhere(&holder)),
+                OnConflict::Wait if self.is_the_runs(port)? => {
+                    return Err(self.held_for_ever(port, "a shared fixture of this run"));
+                }
+                OnConflict::Wait | OnConflict::Reuse => queue.wait(&holder)?,
+            }
         }
     }
 
-    fn policy(&self) -> OnConflict {
+    pub(super) fn policy(&self) -> OnConflict {
         // With `Fail`, a shared fixture would fail in whichever test comes first: a run that ended a moment
         // ago may still have the port.
-        let unset = if self.is_fixture() {
-            OnConflict::Wait
-        } else {
-            OnConflict::Fail
-        };
-        self.config.on_conflict.unwrap_or(unset)
-    }
-
-    pub(super) fn waits_for_port(&self) -> bool {
-        self.policy() == OnConflict::Wait
+        match self.config.on_conflict {
+            Some(policy) => policy,
+            None if self.is_fixture() => OnConflict::Wait,
+            None => OnConflict::Fail,
+        }
     }
 
     pub(super) fn is_fixture(&self) -> bool {
@@ -121,29 +99,18 @@ impl Core {
         let Wanted::Fixed(port) = self.wanted_port() else {
             return false;
         };
-        if !self.is_reused() {
-            return false;
-        }
-        let deadline = Deadline::after(self.config.start_bound());
-        let Ok(context) = self.context_of_reuse(port, deadline) else {
-            return false;
-        };
-        let answer = Probe::new(&self.check, &context)
-            .map(|probe| probe.ask(Question::BeforeStart, &context, deadline, &|| false));
-        answer.is_ok_and(|answer| answer.is_some_and(|answer| answer.is_ok()))
+        self.state(|state| state.port.reused)
+            && self
+                .would_be_reused(port, Deadline::after(self.config.start_bound()))
+                .unwrap_or(false)
     }
 
+    /// Asks the check for a service that this executor did not start.
     fn would_be_reused(&self, port: u16, deadline: Deadline) -> Result<bool> {
-        let context = self.context_of_reuse(port, deadline);
-        let context = context.map_err(|mistake| self.invalid(mistake))?;
-        let probe = self.probe(&context)?;
-        self.answers_already(&probe, &context, deadline)
-    }
-
-    /// What the check sees of a service that this executor did not start.
-    fn context_of_reuse(&self, port: u16, deadline: Deadline) -> Result<Context, String> {
-        let place = self.place(None, port)?;
-        Ok(Context::new(self.start_before_spawn(place, None, deadline)))
+        let place = self.place(None, port);
+        let place = place.map_err(|mistake| self.invalid(mistake))?;
+        let context = Context::new(self.start_before_spawn(place, None, deadline));
+        self.answers_already(&self.probe(&context)?, &context, deadline)
     }
 
     pub(super) fn locks(&self) -> Result<PathBuf> {
@@ -206,7 +173,10 @@ impl<'a> Queue<'a> {
             return Err(core.not_free_in_time(port, holder, self.bound));
         }
         if self.ticket.is_none() {
-            core.emit(&Step::Queues { port, holder });
+            core.emit(Step {
+                port: Some(port),
+                ..Step::info(format!("queues for port {port}, held by {holder}"))
+            });
             self.ticket = Some(Ticket::new(core.locks()?, port, core.holder()));
         }
         // If no note can be written, the queue's bound still ends the wait.
@@ -217,10 +187,14 @@ impl<'a> Queue<'a> {
         let elapsed = self.bound.elapsed();
         if elapsed >= self.next_note {
             self.next_note = elapsed * 2;
-            core.emit(&Step::StillQueues {
-                port,
-                holder,
-                elapsed,
+            let age = seconds(elapsed);
+            core.emit(Step {
+                port: Some(port),
+                elapsed: Some(elapsed),
+                concerns_all: true,
+                ..Step::info(format!(
+                    "has queued {age} for port {port}, held by {holder}"
+                ))
             });
         }
         wait::pause(wait::next_try(elapsed));

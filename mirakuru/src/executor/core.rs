@@ -115,24 +115,6 @@ impl Core {
         })
     }
 
-    /// Gives back the run's lock that an outage kept.
-    pub(super) fn release_run_lock(&self) {
-        drop(self.state(|state| state.kept_lock.take()));
-    }
-
-    /// Does the same once the guard is dropped, also if a check panics.
-    pub(super) fn release_run_lock_on_drop(&self) -> impl Drop {
-        struct Releases<'a>(&'a Core);
-
-        impl Drop for Releases<'_> {
-            fn drop(&mut self) {
-                self.0.release_run_lock();
-            }
-        }
-
-        Releases(self)
-    }
-
     /// The supervisor; a new one if there is none, or if the former one was killed.
     pub(super) fn link(&self) -> Result<Arc<Link>> {
         let known = self.state(|state| state.link.clone());
@@ -210,12 +192,10 @@ impl Core {
         given.or_else(fixture).unwrap_or(self.config.kind)
     }
 
-    /// Emits an event of this executor.
-    pub(super) fn emit(&self, step: &Step<'_>) {
+    pub(super) fn emit(&self, step: Step) {
         events::tell(step, self.title(), || self.command().as_ref().to_owned());
     }
 
-    /// Notes that tests share the executor.
     pub(crate) fn become_fixture(&self, scope: Scope) {
         self.state(|state| state.fixture = Some(scope));
     }

@@ -5,7 +5,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::Executor;
 use super::core::Core;
-use super::stop::FixedPort;
 use crate::error::Result;
 use crate::events::Step;
 use crate::locks::TurnGuard;
@@ -19,7 +18,10 @@ impl<R: Readiness> Executor<R> {
     /// Fails as [`stop`](Self::stop) does, and then the process stays stopped. Fails as
     /// [`start`](Self::start) does.
     pub fn restart(&self) -> Result<&Self> {
-        self.act(Core::restart)
+        self.act(|core| {
+            let _outage = core.begin_outage()?;
+            core.start()
+        })
     }
 
     /// Stops the process and returns a guard that starts it again when dropped. Until then, other tests
@@ -39,11 +41,6 @@ impl<R: Readiness> Executor<R> {
 }
 
 impl Core {
-    fn restart(&self) -> Result<()> {
-        let _outage = self.begin_outage()?;
-        self.start()
-    }
-
     /// Stops the service and keeps its port, so that no other executor takes it meanwhile. Returns `None` in
     /// an outage of this thread: the new one is part of that.
     fn begin_outage(&self) -> Result<Option<TurnGuard<'_>>> {
@@ -55,7 +52,7 @@ impl Core {
         if let Some(lock) = self.run_lock()? {
             self.state(|state| state.kept_lock = Some(lock));
         }
-        let ended = self.end_in_turn(self.stop_plan(signal), FixedPort::Kept);
+        let ended = self.end_in_turn(self.stop_plan(signal), true);
         let stopped = ended.and_then(|ended| self.judge(ended, signal, expected));
         if let Err(error) = stopped {
             self.stay_stopped();
@@ -67,7 +64,7 @@ impl Core {
     /// Gives back what was kept for the start after an outage.
     fn stay_stopped(&self) {
         self.give_port_back();
-        self.release_run_lock();
+        drop(self.state(|state| state.kept_lock.take()));
     }
 
     /// Ends an outage at the drop of its guard.
@@ -83,7 +80,8 @@ impl Core {
             Ok(Err(error)) => error.to_string(),
             Err(_) => "a check panicked".to_owned(),
         };
-        self.emit(&Step::NotStartedAgain { error: &error });
+        let told = format!("did not start again after an outage: {error}");
+        self.emit(Step::warn(told));
     }
 }
 

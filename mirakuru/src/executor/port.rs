@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use super::core::Core;
 use crate::error::{Error, ErrorKind, Result};
-use crate::port::PortClaim;
+use crate::link::Link;
+use crate::port::{OnConflict, PortClaim};
 use crate::protocol::Leased;
 
-/// Which port the user wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wanted {
     None,
@@ -22,21 +22,19 @@ pub(super) enum Wanted {
 /// The number that an executor reports: the one in the service's banner, else the written one, else the
 /// leased one.
 fn precedence(reported: Option<u16>, wanted: Wanted, leased: Option<u16>) -> Option<u16> {
-    let written = match wanted {
-        Wanted::Fixed(port) => Some(port),
-        Wanted::Free | Wanted::None => None,
-    };
-    reported.or(written).or(leased)
+    match wanted {
+        Wanted::Fixed(port) => reported.or(Some(port)),
+        Wanted::Free | Wanted::None => reported.or(leased),
+    }
 }
 
-/// What an executor has of its port.
 #[derive(Default)]
 pub(super) struct Port {
     free: Option<FreePort>,
     /// The claim on the fixed port, and the name of the supervisor that holds the lease.
     claim: Option<(PortClaim, String)>,
     /// The start uses a service that was there before.
-    reused: bool,
+    pub(super) reused: bool,
 }
 
 /// The free port that stands for `{port}`, so that a restart finds the same.
@@ -55,9 +53,8 @@ impl Port {
 
     /// The free port, if the supervisor of this name holds the lease on it.
     fn leased_by(&self, supervisor: &str) -> Option<u16> {
-        let free = self.free.as_ref();
-        free.filter(|free| free.supervisor == supervisor)
-            .map(|free| free.number)
+        let free = self.free.as_ref()?;
+        (free.supervisor == supervisor).then_some(free.number)
     }
 
     fn lease(&mut self, number: u16, supervisor: &str) {
@@ -84,8 +81,8 @@ impl Port {
 
     /// The free port, if it may still change.
     fn unsettled(&self) -> Option<u16> {
-        let free = self.free.as_ref();
-        free.filter(|free| !free.settled).map(|free| free.number)
+        let free = self.free.as_ref()?;
+        (!free.settled).then_some(free.number)
     }
 
     fn claimed(&self) -> Option<u16> {
@@ -118,19 +115,17 @@ impl Core {
     ///
     /// # Panics
     ///
-    /// Panics in a forked child if the parent has not leased the free port.
-    pub(super) fn try_port(&self) -> Result<u16> {
+    /// Panics if no free port can be leased, and in a forked child if the parent has not leased it.
+    pub(super) fn port(&self) -> u16 {
         let reported = self.run().and_then(|run| run.context.reported_port());
         let wanted = self.wanted_port();
         let leased = match reported {
             Some(_) => None,
             None => self.state(|state| state.port.settle()),
         };
-        if let Some(port) = precedence(reported, wanted, leased) {
-            return Ok(port);
-        }
-        if wanted == Wanted::None {
-            return Ok(0);
+        let none = (wanted == Wanted::None).then_some(0);
+        if let Some(port) = precedence(reported, wanted, leased).or(none) {
+            return port;
         }
         // Before the turn, which a thread of the parent may have held at the fork.
         assert!(
@@ -138,14 +133,10 @@ impl Core {
             "the port is leased by the parent process"
         );
         let _turn = self.turn();
-        let port = self.lease_free_port()?;
+        let leased = self.lease_free_port();
+        let port = leased.unwrap_or_else(|error| panic!("{error}"));
         self.state(|state| state.port.settle());
-        Ok(port)
-    }
-
-    /// Does the same and panics instead of an error.
-    pub(super) fn port(&self) -> u16 {
-        self.try_port().unwrap_or_else(|error| panic!("{error}"))
+        port
     }
 
     /// The port for a start; 0 if the executor has none. The caller has the turn.
@@ -164,22 +155,21 @@ impl Core {
         }
         // The former lease went with a supervisor that was killed: the same port again, if it is free.
         let former = self.state(|state| state.port.free());
-        match self.lease(former)? {
-            Leased::Granted(port) => {
-                self.state(|state| state.port.lease(port, link.name()));
-                Ok(port)
-            }
-            Leased::Elsewhere(holder) => Err(self.held_elsewhere(&holder)),
-            Leased::Refused(failure) => Err(self.refused("lease a port", failure.error())),
-        }
+        let leased = self.lease(&link, former)?;
+        let port = leased.map_err(|holder| self.held_elsewhere(&holder))?;
+        self.state(|state| state.port.lease(port, link.name()));
+        Ok(port)
     }
 
-    /// Asks the supervisor for a lease on this port, or on a free one. The caller has the turn.
-    fn lease(&self, port: Option<u16>) -> Result<Leased> {
-        let directory = self.locks()?;
-        let link = self.link()?;
-        let leased = link.lease(port, self.holder(), directory);
-        leased.ok_or_else(|| self.without_supervisor(&link))
+    /// Asks the supervisor for a lease on this port, or on a free one. Returns the port, or else who holds it.
+    /// The caller has the turn.
+    fn lease(&self, link: &Link, port: Option<u16>) -> Result<Result<u16, String>> {
+        match link.lease(port, self.holder(), self.locks()?) {
+            Some(Leased::Granted(port)) => Ok(Ok(port)),
+            Some(Leased::Elsewhere(holder)) => Ok(Err(holder)),
+            Some(Leased::Refused(failure)) => Err(self.refused("lease a port", failure.error())),
+            None => Err(self.without_supervisor(link)),
+        }
     }
 
     /// Takes the lease on the fixed port. Returns the holder if another executor has it. With `waits`, a
@@ -196,19 +186,16 @@ impl Core {
         if waits {
             self.ensure_not_in_the_way(port)?;
         }
-        match self.lease(Some(port))? {
-            // Other processes of the run may give the port back, and take it again.
-            Leased::Granted(_) if link.is_shared() => Ok(None),
-            Leased::Granted(port) => {
-                let claim = PortClaim::note(port, self.title(), self.is_fixture());
-                let holder = link.name().to_owned();
-                let former = self.state(|state| state.port.claim.replace((claim, holder)));
-                drop(former);
-                Ok(None)
-            }
-            Leased::Elsewhere(holder) => Ok(Some(holder)),
-            Leased::Refused(failure) => Err(self.refused("lease a port", failure.error())),
+        if let Err(holder) = self.lease(&link, Some(port))? {
+            return Ok(Some(holder));
         }
+        // Other processes of the run may give the port back, and take it again.
+        if !link.is_shared() {
+            let claim = PortClaim::note(port, self.title(), self.is_fixture());
+            let holder = link.name().to_owned();
+            drop(self.state(|state| state.port.claim.replace((claim, holder))));
+        }
+        Ok(None)
     }
 
     /// Fails if this thread, or a fixture of this process, has the port: a wait for it would never end.
@@ -222,7 +209,7 @@ impl Core {
             return Ok(());
         };
         let has_it = self.state(|state| state.port.claimed()) == Some(port);
-        if !self.waits_for_port() || !self.is_common_address() || has_it {
+        if self.policy() != OnConflict::Wait || !self.is_common_address() || has_it {
             return Ok(());
         }
         self.ensure_not_in_the_way(port)
@@ -270,14 +257,6 @@ impl Core {
         );
         let port = self.state(|state| state.port.unsettled());
         collision && port.is_some_and(accepts)
-    }
-
-    pub(super) fn note_reuse(&self) {
-        self.state(|state| state.port.reused = true);
-    }
-
-    pub(super) fn is_reused(&self) -> bool {
-        self.state(|state| state.port.reused)
     }
 
     /// Returns whether the host is one that all tests of this machine share.

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::environment::Keep;
+use crate::error::seconds;
 use crate::events::{self, Step};
 use crate::link::Link;
 use crate::protocol::{Gone, StopPlan};
 use crate::readiness::Context;
+use crate::signal::describe_exit;
 
-/// The latest start.
 #[derive(Clone)]
 pub(super) struct Run {
     pub(super) link: Arc<Link>,
@@ -39,17 +40,21 @@ impl Run {
         self.number == other.number && self.link.name() == other.link.name()
     }
 
-    pub(super) fn emit(&self, step: &Step<'_>) {
-        events::tell(step, &self.title, || {
-            self.context.command().as_ref().to_owned()
-        });
+    pub(super) fn emit(&self, step: Step) {
+        let step = Step {
+            pid: Some(self.pid),
+            ..step
+        };
+        events::tell(step, &self.title, || self.context.start.command.to_string());
     }
 
     /// Emits the directory in which its files stay.
     pub(super) fn announce_files(&self) {
-        if let Some(directory) = &self.context.place().tmpdir {
-            let directory = directory.display().to_string();
-            self.emit(&Step::Keeps { directory });
+        if let Some(directory) = &self.context.start.place.tmpdir {
+            self.emit(Step {
+                concerns_all: true,
+                ..Step::info(format!("keeps its files in {}", directory.display()))
+            });
         }
     }
 
@@ -64,24 +69,31 @@ impl Run {
 
     pub(super) fn emit_end(&self, gone: Option<&Gone>, elapsed: Duration) {
         let pid = self.pid;
-        match gone {
-            None => self.emit(&Step::Lost { pid }),
-            Some(gone) if !gone.survivors.is_empty() => {
-                let survivors = &listed(&gone.survivors);
-                self.emit(&Step::Survived { pid, survivors });
-            }
-            Some(gone) => {
-                if gone.forced {
-                    self.emit(&Step::Killed { pid });
-                }
-                let exit_code = self.link.look(|state| state.exit_of(self.number));
-                self.emit(&Step::Gone {
-                    pid,
-                    exit_code,
-                    elapsed,
-                });
-            }
+        let Some(gone) = gone else {
+            return self.emit(Step::warn(format!(
+                "lost its supervisor, which was killed from outside; the tree of pid {pid} was swept"
+            )));
+        };
+        if !gone.survivors.is_empty() {
+            let survivors = listed(&gone.survivors);
+            return self.emit(Step::warn(format!(
+                "left what could not be killed: {survivors}"
+            )));
         }
+        if gone.forced {
+            self.emit(Step::warn(format!(
+                "did not stop in time and was killed: pid {pid}"
+            )));
+        }
+        let exit_code = self.link.look(|state| state.exit_of(self.number));
+        let end = exit_code.map_or_else(String::new, |code| format!(" {}", describe_exit(code)));
+        self.emit(Step {
+            elapsed: Some(elapsed),
+            ..Step::info(format!(
+                "is gone after {}: pid {pid}{end}",
+                seconds(elapsed)
+            ))
+        });
     }
 }
 

@@ -1,6 +1,6 @@
 //! An executor whose service a whole run shares: one test process starts it, all use it.
 
-use std::io;
+use std::io::ErrorKind::{ConnectionRefused, NotFound};
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex};
 
@@ -52,8 +52,13 @@ impl Core {
 
     /// Connects to the supervisor of the run, if there is one, and adopts its service.
     fn attach(&self, place: &RunPlace) -> Result<()> {
-        let Some(link) = self.supervisor_of(place)? else {
-            return Ok(());
+        let link = match Link::connect(&place.socket(), self.home()) {
+            Ok(link) => link,
+            Err(error) if matches!(error.kind(), NotFound | ConnectionRefused) => return Ok(()),
+            // A second supervisor beside one that does not answer would be worse.
+            Err(error) => {
+                return Err(self.refused("reach the supervisor that the run shares", error));
+            }
         };
         if !self.adopt(&link, self.state(|state| state.run.clone()).as_ref()) {
             // Started again with the same supervisor.
@@ -69,18 +74,6 @@ impl Core {
         let link = self.shared_link();
         if let Some(link) = link.filter(|link| !link.look(|state| state.lost)) {
             link.stop(StopPlan::ABRUPT, None);
-        }
-    }
-
-    /// The supervisor of the run, if there is one. One that does not answer is an error: a second supervisor
-    /// beside it would be worse.
-    fn supervisor_of(&self, place: &RunPlace) -> Result<Option<Arc<Link>>> {
-        match Link::connect(&place.socket(), self.home()) {
-            Ok(link) => Ok(Some(link)),
-            Err(error) => match error.kind() {
-                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => Ok(None),
-                _ => Err(self.refused("reach the supervisor that the run shares", error)),
-            },
         }
     }
 
@@ -126,16 +119,6 @@ impl Core {
             }
             None => Err(self.lost(run.link.swept())),
         }
-    }
-
-    /// Reports to the supervisor what only this process knows of a service that is ready.
-    pub(super) fn report_ready(run: &Run) {
-        let begin = |stream| {
-            let capture = run.context.captured_stream(stream);
-            capture.map_or(0, |capture| capture.begin())
-        };
-        let begins = [begin(Stream::Stdout), begin(Stream::Stderr)];
-        run.link.report_ready(run.context.all_captured(), begins);
     }
 
     /// The latest run, of whatever test process.
@@ -218,7 +201,8 @@ impl Core {
                 .collect(),
         };
         let former = self.state(|state| {
-            if !state.still_knows(known) {
+            let number = |run: &Run| run.context.start.number;
+            if state.run.as_ref().map(number) != known.map(number) {
                 return None;
             }
             state.shown = Some(Arc::new(shown));

@@ -40,7 +40,7 @@ impl Core {
             context,
             prepared,
         } = settled;
-        let place = context.place();
+        let place = &context.start.place;
         let order = self.order(&link, prepared, place, deadline);
         let Order {
             launch,
@@ -70,7 +70,7 @@ impl Core {
             keep: self.config.keep(),
             title: self.title().into(),
         };
-        run.emit(&Step::Spawned { pid });
+        run.emit(Step::debug(format!("runs with pid {pid}")));
         if self.config.keep() == Keep::All {
             run.announce_files();
         }

@@ -7,12 +7,13 @@ use super::Executor;
 use super::claim::Claim;
 use super::core::Core;
 use super::run::Run;
-use crate::error::Result;
-use crate::events::Step;
+use crate::error::{Result, seconds};
+use crate::events::{Step, first_line};
 use crate::link::State;
-use crate::protocol::StopPlan;
+use crate::protocol::{StopPlan, Stream};
 use crate::readiness::probe::{Probe, Question};
 use crate::readiness::{Context, Readiness};
+use crate::signal::describe_exit;
 use crate::wait::Deadline;
 
 /// How often a start changes a free port that a stranger took first.
@@ -75,7 +76,8 @@ impl Core {
     pub(super) fn start(&self) -> Result<()> {
         let _turn = self.turn();
         let _run_lock = self.run_lock()?;
-        let _kept = self.release_run_lock_on_drop();
+        // The lock that an outage kept goes with the start, also if a check panics.
+        let _kept = self.state(|state| state.kept_lock.take());
         self.start_in_turn()
     }
 
@@ -85,12 +87,18 @@ impl Core {
             return Ok(());
         }
         let mut deadline = Deadline::after(self.config.start_bound());
-        let started = self.start_by(&mut deadline);
-        if let Err(error) = &started {
+        // A check of the user's own may panic.
+        let started = catch_unwind(AssertUnwindSafe(|| self.start_by(&mut deadline)));
+        if !matches!(started, Ok(Ok(()))) {
             self.give_port_back();
-            self.emit(&Step::Failed {
-                error,
-                elapsed: deadline.elapsed(),
+        }
+        let started = started.unwrap_or_else(|panic| resume_unwind(panic));
+        if let Err(error) = &started {
+            let elapsed = deadline.elapsed();
+            let (age, error) = (seconds(elapsed), first_line(error));
+            self.emit(Step {
+                elapsed: Some(elapsed),
+                ..Step::debug(format!("failed after {age}: {error}"))
             });
         }
         started
@@ -98,12 +106,18 @@ impl Core {
 
     fn start_by(&self, deadline: &mut Deadline) -> Result<()> {
         self.validate(*deadline)?;
-        self.clear_remains();
+        // What a service left that ended by itself.
+        match self.state(|state| state.up()) {
+            Some(run) => drop(self.bring_down(&run, StopPlan::ABRUPT, None)),
+            None => self.stop_orphaned_service(),
+        }
         // A queue for the port moves the deadline.
         match self.claim(*deadline)? {
             Claim::Ours(after_queue) => *deadline = after_queue,
             Claim::Reused => return Ok(()),
         }
+        // Counted until it succeeds: a check that panics is a failure too.
+        self.state(|state| state.failures += 1);
         let mut retries = 0;
         loop {
             let Err(error) = self.attempt(*deadline) else {
@@ -117,11 +131,11 @@ impl Core {
                 || deadline.has_passed()
                 || !self.should_retry_with_new_port(&error)
             {
-                self.state(|state| state.failures += 1);
                 return Err(error);
             }
             retries += 1;
-            self.emit(&Step::Moves { error: &error });
+            let error = first_line(&error);
+            self.emit(Step::info(format!("takes another port: {error}")));
             self.give_up_free_port();
         }
     }
@@ -130,34 +144,23 @@ impl Core {
     fn attempt(&self, deadline: Deadline) -> Result<()> {
         let settled = self.settle(deadline)?;
         let probe = self.probe(&settled.context)?;
-        self.ensure_nothing_answers(&probe, &settled.context, deadline)?;
-        self.emit(&Step::Starts);
+        if self.answers_already(&probe, &settled.context, deadline)? {
+            return Err(self.already_running(&settled.context));
+        }
+        self.emit(Step::debug("starts".to_owned()));
         let run = self.spawn(settled, deadline)?;
-        let failed = match catch_unwind(AssertUnwindSafe(|| {
-            self.await_ready(&run, &probe, deadline)
-        })) {
-            Ok(Ok(())) => {
-                self.note_ready(&run, deadline);
-                return Ok(());
-            }
-            Ok(Err(failed)) => Ok(failed),
-            Err(panic) => Err(panic),
-        };
+        let await_ready = || self.await_ready(&run, &probe, deadline);
+        let waited = catch_unwind(AssertUnwindSafe(await_ready));
+        if let Ok(Ok(())) = waited {
+            self.note_ready(&run, deadline);
+            return Ok(());
+        }
         run.keep_after_failure();
         let gone = self.bring_down(&run, run.plan.kill(), None);
-        match failed {
-            // Described after the kill: the last lines that the service printed belong to the story.
-            Ok(mut failed) => {
-                failed.gone = gone;
-                failed.sweep(&run);
-                Err(self.wait_failed(&run, *failed))
-            }
-            Err(panic) => {
-                self.state(|state| state.failures += 1);
-                self.give_port_back();
-                resume_unwind(panic)
-            }
-        }
+        // Described after the kill: the last lines that the service printed belong to the story.
+        run.link.drain();
+        let waited = waited.unwrap_or_else(|panic| resume_unwind(panic));
+        waited.map_err(|failed| self.wait_failed(&run, *failed, None, gone))
     }
 
     fn note_ready(&self, run: &Run, deadline: Deadline) {
@@ -166,12 +169,23 @@ impl Core {
                 latest.ready = true;
             }
         });
-        run.emit(&Step::Ready {
-            pid: run.pid,
-            port: run.context.port(),
-            elapsed: deadline.elapsed(),
+        let (pid, elapsed) = (run.pid, deadline.elapsed());
+        let port = Some(run.context.port()).filter(|port| *port != 0);
+        let at = port.map_or_else(String::new, |port| format!(", port {port}"));
+        run.emit(Step {
+            port,
+            elapsed: Some(elapsed),
+            ..Step::info(format!(
+                "is ready after {}: pid {pid}{at}",
+                seconds(elapsed)
+            ))
         });
-        Self::report_ready(run);
+        // What only this process knows of the service.
+        let begins = [Stream::Stdout, Stream::Stderr].map(|stream| {
+            let capture = run.context.captured_stream(stream);
+            capture.map_or(0, |capture| capture.begin())
+        });
+        run.link.report_ready(run.context.all_captured(), begins);
     }
 
     /// Starts the service for tests of this process that share it, also if it has died since.
@@ -196,16 +210,19 @@ impl Core {
         };
         let exit = |state: &State| (state.exit_of(run.number), state.ending);
         if let (exit_code, false) = run.link.look(exit) {
-            run.emit(&Step::Died { exit_code });
+            let code = exit_code.map(describe_exit).unwrap_or_default();
+            run.emit(Step::warn(format!(
+                "is not running any more, and is started again: {code}"
+            )));
         }
     }
 
     /// Returns whether a start would have nothing to do: the service was ready and runs, perhaps as a daemon
     /// whose main process ended with 0, and no process stops it.
     pub(crate) fn is_up(&self) -> bool {
-        let lives = |state: &State| match state.exit {
-            None => !state.lost && !state.ending,
-            Some(code) => code == 0 && !state.empty && !state.lost && !state.ending,
+        let lives = |state: &State| {
+            let may_live = state.exit.is_none_or(|code| code == 0 && !state.empty);
+            may_live && !state.lost && !state.ending
         };
         let ready = self.up().filter(|run| run.ready);
         // Another process may start the next service between the two looks.
@@ -216,29 +233,8 @@ impl Core {
         ready.is_some_and(is_up) || self.still_answers()
     }
 
-    /// Ends the processes that a service left when it ended by itself.
-    fn clear_remains(&self) {
-        if let Some(run) = self.state(|state| state.up()) {
-            self.bring_down(&run, StopPlan::ABRUPT, None);
-        } else {
-            self.stop_orphaned_service();
-        }
-    }
-
     pub(super) fn probe(&self, context: &Context) -> Result<Probe> {
         Probe::new(&self.check, context).map_err(|error| self.refused("start a thread", error))
-    }
-
-    fn ensure_nothing_answers(
-        &self,
-        probe: &Probe,
-        context: &Context,
-        deadline: Deadline,
-    ) -> Result<()> {
-        if self.answers_already(probe, context, deadline)? {
-            return Err(self.already_running(context));
-        }
-        Ok(())
     }
 
     /// Returns whether the check passes before anything was started.

@@ -43,21 +43,13 @@ impl State {
     /// The latest run, if it is still the one that the caller knows.
     pub(super) fn same(&mut self, known: &Run) -> Option<&mut Run> {
         let latest = self.run.as_mut();
-        latest.filter(|latest| latest.context.start() == known.context.start())
+        latest.filter(|latest| latest.context.start.number == known.context.start.number)
     }
 
     /// Notes that the run that the caller knows is not up any more. Leaves a newer run alone.
     pub(super) fn is_down(&mut self, known: &Run) {
         if let Some(latest) = self.same(known) {
             latest.up = false;
-        }
-    }
-
-    /// Returns whether the latest run is the one that the caller knows, or there is still none.
-    pub(super) fn still_knows(&mut self, known: Option<&Run>) -> bool {
-        match known {
-            Some(run) => self.same(run).is_some(),
-            None => self.run.is_none(),
         }
     }
 }

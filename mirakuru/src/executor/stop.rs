@@ -116,7 +116,6 @@ impl Core {
         signal.check().map_err(|mistake| self.invalid(mistake))
     }
 
-    /// The stop that begins with this signal.
     pub(super) fn stop_plan(&self, signal: Signal) -> StopPlan {
         StopPlan {
             signal: signal.as_raw(),
@@ -126,7 +125,6 @@ impl Core {
         }
     }
 
-    /// Fails if the process did not end as it should.
     pub(super) fn judge(
         &self,
         ended: Option<(Run, Gone)>,
@@ -151,30 +149,28 @@ impl Core {
         }
     }
 
-    /// Brings the tree down, if it is up.
     fn end(&self, plan: StopPlan) -> Result<Option<(Run, Gone)>> {
         let _turn = self.turn();
         let _run_lock = self.run_lock()?;
-        self.end_in_turn(plan, FixedPort::GivenBack)
+        self.end_in_turn(plan, false)
     }
 
-    /// Brings the tree down. The caller has the turn, and the run's lock if a run shares the service.
+    /// Brings the tree down. The caller has the turn, and the run's lock if a run shares the service. The lease
+    /// on a fixed port is not given back if the service is about to come back.
     pub(super) fn end_in_turn(
         &self,
         plan: StopPlan,
-        port: FixedPort,
+        comes_back: bool,
     ) -> Result<Option<(Run, Gone)>> {
         let Some(run) = self.up() else {
             self.stop_orphaned_service();
             // During an outage the port stays with the thread that ends the outage.
-            if port == FixedPort::GivenBack && !self.is_in_outage() {
+            if !comes_back && !self.is_in_outage() {
                 self.give_port_back();
             }
             return Ok(None);
         };
-        let release = self
-            .port_to_release()
-            .filter(|_| port == FixedPort::GivenBack);
+        let release = self.port_to_release().filter(|_| !comes_back);
         let Some(gone) = self.bring_down(&run, plan, release) else {
             // The lease went with the supervisor.
             self.note_port_given_back();
@@ -184,7 +180,7 @@ impl Core {
             run.link.drain();
             return Err(self.survivors(&run, &gone));
         }
-        if port == FixedPort::GivenBack {
+        if !comes_back {
             self.note_port_given_back();
         }
         Ok(Some((run, gone)))
@@ -199,22 +195,12 @@ impl Core {
         release: Option<u16>,
     ) -> Option<Gone> {
         let begun = Deadline::after(plan.patience);
-        run.emit(&Step::Stops {
-            pid: run.pid,
-            signal: Signal::from_raw(plan.signal),
-        });
+        let (signal, pid) = (Signal::from_raw(plan.signal), run.pid);
+        run.emit(Step::debug(format!("is stopped: {signal} to pid {pid}")));
         let gone = run.link.stop(plan, release);
         run.emit_end(gone.as_ref(), begun.elapsed());
         // Another thread may have started the service again since this run was looked up.
         self.state(|state| state.is_down(run));
         gone
     }
-}
-
-/// What a stop does with the lease on a fixed port.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum FixedPort {
-    GivenBack,
-    /// The service is about to come back.
-    Kept,
 }

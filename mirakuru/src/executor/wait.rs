@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Executor;
 use super::core::Core;
 use super::run::Run;
-use crate::error::Result;
+use crate::error::{Result, seconds};
 use crate::events::Step;
 use crate::link::State;
 use crate::output::Output;
@@ -76,11 +76,9 @@ impl Core {
 
     fn wait_for(&self, ready: &mut dyn FnMut() -> bool) -> Result<()> {
         let Some(run) = self.up() else {
-            return if ready() {
-                Ok(())
-            } else {
-                Err(self.not_running("waited for"))
-            };
+            return ready()
+                .then_some(())
+                .ok_or_else(|| self.not_running("waited for"));
         };
         let deadline = Deadline::after(self.config.start_bound());
         let mut ask = || {
@@ -89,15 +87,15 @@ impl Core {
         };
         // While anything of the tree is left, an end with 0 may be that of a daemon's parent.
         let ended = |state: &State| state.exit.filter(|code| *code != 0 || state.empty);
-        let Err(mut failed) = self.wait_until(&run, deadline, true, &ended, &mut ask) else {
-            return Ok(());
-        };
-        failed.awaited = Some("the closure to return true");
-        if let Why::Overdue { .. } = &failed.why {
-            failed.gone = self.kill_overdue(&run);
-        }
-        failed.sweep(&run);
-        Err(self.wait_failed(&run, *failed))
+        let waited = self.wait_until(&run, deadline, true, &ended, &mut ask);
+        waited.map_err(|failed| {
+            let gone = match &failed.why {
+                Why::Overdue { .. } => self.kill_overdue(&run),
+                Why::Ended | Why::Taken { .. } | Why::Lost => None,
+            };
+            run.link.drain();
+            self.wait_failed(&run, *failed, Some("the closure to return true"), gone)
+        })
     }
 
     /// Kills the service that was waited for, but no newer one that a test which shares it has started, and
@@ -118,12 +116,19 @@ impl Core {
         }
         *next_note = elapsed * 2;
         let last_line = |output: Output| Some(output.tail(1)).filter(|line| !line.is_empty());
-        run.emit(&Step::StillWaits {
-            elapsed,
-            awaited: self.check.describe(&run.context),
-            last_check: &why.to_string(),
-            last_line: last_line(run.context.output())
-                .or_else(|| last_line(run.context.err_output())),
+        let last_line =
+            last_line(run.context.output()).or_else(|| last_line(run.context.err_output()));
+        let printed = last_line.map_or_else(
+            || "printed nothing".to_owned(),
+            |line| format!("printed last: {line}"),
+        );
+        let (age, awaited) = (seconds(elapsed), self.check.describe(&run.context));
+        run.emit(Step {
+            elapsed: Some(elapsed),
+            concerns_all: true,
+            ..Step::info(format!(
+                "is not ready after {age}: waits for {awaited}; last check: {why}; {printed}"
+            ))
         });
     }
 
@@ -138,23 +143,43 @@ impl Core {
         ask: &mut dyn FnMut() -> Answer,
     ) -> Result<(), Box<FailedWait>> {
         let link = &run.link;
-        let mut wait = Wait {
-            run,
-            deadline,
-            last_check: None,
-        };
+        let mut last_check = None;
         let mut pace = Pace::new(self.config.poll_interval);
-        loop {
+        let why = loop {
             // The wait has just taken in what had arrived.
             let (end, news) = link.known(|state| (ended(state), News::of(state)));
             if on_output {
                 watch_output(run);
             }
+            // Near the deadline a check fails for lack of time: then the reason from before says more.
             let hurried = deadline.remaining() < Pace::LONGEST * 4;
-            if wait.is_over(ask(), hurried)? {
-                return Ok(());
+            match ask() {
+                Some(Ok(())) => return Ok(()),
+                Some(Err(NotReady {
+                    holder: Some(holder),
+                    ..
+                })) => {
+                    last_check = None;
+                    break Why::Taken { holder };
+                }
+                Some(Err(_)) if hurried && last_check.is_some() => {}
+                Some(Err(why)) => last_check = Some(why.reason),
+                None => {
+                    last_check.get_or_insert("the check did not answer in time".to_owned());
+                }
             }
-            wait.ensure_worth_it(end.is_some())?;
+            // No later look can pass.
+            if link.known(|state| state.lost) {
+                break Why::Lost;
+            }
+            if end.is_some() {
+                break Why::Ended;
+            }
+            if deadline.has_passed() {
+                // Looked up before the tree is killed.
+                let elsewhere = ports_elsewhere(run);
+                break Why::Overdue { elsewhere };
+            }
             let next_look = deadline.or_sooner(pace.interval());
             let path_changed = link.wait(next_look, |state| {
                 (ended(state).is_some() || News::of(state) != news)
@@ -163,108 +188,41 @@ impl Core {
             if path_changed == Some(true) {
                 pace.begin_again();
             }
-        }
-    }
-}
-
-/// A wait that goes on.
-struct Wait<'a> {
-    run: &'a Run,
-    deadline: Deadline,
-    /// The latest reason why the check failed.
-    last_check: Option<String>,
-}
-
-impl Wait<'_> {
-    /// Returns whether the check passed, and keeps the reason if not. Near the deadline a check fails for lack of
-    /// time: then the reason from before says more.
-    fn is_over(&mut self, answer: Answer, hurried: bool) -> Result<bool, Box<FailedWait>> {
-        let keeps_former = (hurried || answer.is_none()) && self.last_check.is_some();
-        let reason = match answer {
-            Some(Ok(())) => return Ok(true),
-            Some(Err(why)) => {
-                if let Some(holder) = why.holder().map(str::to_owned) {
-                    self.last_check = None;
-                    return Err(self.failed(Why::Taken { holder }));
-                }
-                why.to_string()
-            }
-            None => "the check did not answer in time".to_owned(),
         };
-        if !keeps_former {
-            self.last_check = Some(reason);
-        }
-        Ok(false)
-    }
-
-    /// Fails once no later look can pass.
-    fn ensure_worth_it(&mut self, ended: bool) -> Result<(), Box<FailedWait>> {
-        if self.run.link.known(|state| state.lost) {
-            return Err(self.failed(Why::Lost { swept: Vec::new() }));
-        }
-        if ended {
-            return Err(self.failed(Why::Ended));
-        }
-        if self.deadline.has_passed() {
-            // Looked up before the tree is killed.
-            let elsewhere = ports_elsewhere(self.run);
-            return Err(self.failed(Why::Overdue { elsewhere }));
-        }
-        Ok(())
-    }
-
-    /// Describes the process as it is before anything is killed.
-    fn failed(&mut self, why: Why) -> Box<FailedWait> {
-        let facts = |state: &State| (state.exit_of(self.run.number), state.empty);
-        let (exit, empty) = self.run.link.look(facts);
-        Box::new(FailedWait {
+        let (exit, empty) = link.look(|state| (state.exit_of(run.number), state.empty));
+        Err(Box::new(FailedWait {
             why,
-            awaited: None,
-            deadline: self.deadline,
-            last_check: self.last_check.take(),
+            deadline,
+            last_check,
             exit,
             empty,
-            gone: None,
-        })
+        }))
     }
 }
 
-/// A wait that failed.
+/// A wait that failed, and the process as it was before anything was killed.
 pub(super) struct FailedWait {
     pub(super) why: Why,
-    /// What was awaited, if it was not readiness.
-    pub(super) awaited: Option<&'static str>,
     pub(super) deadline: Deadline,
     pub(super) last_check: Option<String>,
-    /// How the main process had ended before anything was killed.
+    /// How the main process had ended.
     pub(super) exit: Option<i32>,
-    /// Nothing of the tree was left then.
+    /// Nothing of the tree was left.
     pub(super) empty: bool,
-    /// How the kill after the wait went, if there was one.
-    pub(super) gone: Option<Gone>,
 }
 
-/// Why a wait failed.
 pub(super) enum Why {
-    /// The process ended.
     Ended,
     /// The time was over. The tree listens on these ports, if the check asks another one.
-    Overdue { elsewhere: BTreeSet<u16> },
+    Overdue {
+        elsewhere: BTreeSet<u16>,
+    },
     /// Another process has the service's place.
-    Taken { holder: String },
-    /// The supervisor was killed from outside. These processes of its tree were swept.
-    Lost { swept: Vec<(u32, String)> },
-}
-
-impl FailedWait {
-    /// Completes the facts once the caller has brought down what it brings down: sweeps the tree of a killed
-    /// supervisor, and has all output in the files.
-    pub(super) fn sweep(&mut self, run: &Run) {
-        match &mut self.why {
-            Why::Lost { swept } => *swept = run.link.swept().to_vec(),
-            Why::Ended | Why::Overdue { .. } | Why::Taken { .. } => run.link.drain(),
-        }
-    }
+    Taken {
+        holder: String,
+    },
+    /// The supervisor was killed from outside.
+    Lost,
 }
 
 /// Counts the news that may make a check pass.

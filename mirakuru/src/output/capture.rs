@@ -30,14 +30,19 @@ pub(crate) struct Capture {
 
 impl Capture {
     pub(crate) fn new(stream: Stream, timeout: Duration) -> io::Result<Self> {
-        Ok(Self {
-            file: tempfile::tempfile().map_err(nowhere_to_keep_it)?,
+        let file = tempfile::tempfile().map_err(nowhere_to_keep_it)?;
+        Ok(Self::of(file, stream, timeout))
+    }
+
+    fn of(file: File, stream: Stream, timeout: Duration) -> Self {
+        Self {
+            file,
             stream,
             timeout,
             begin: AtomicU64::new(0),
             link: OnceLock::new(),
             service: AtomicU64::new(0),
-        })
+        }
     }
 
     /// The capture of a service that another test process started.
@@ -50,16 +55,13 @@ impl Capture {
         link: &Arc<Link>,
     ) -> Self {
         Self {
-            file: file.into(),
-            stream,
-            timeout,
             begin: AtomicU64::new(begin),
             link: OnceLock::from(Arc::downgrade(link)),
             service: AtomicU64::new(service),
+            ..Self::of(file.into(), stream, timeout)
         }
     }
 
-    /// Where a fresh handle begins.
     pub(crate) fn begin(&self) -> u64 {
         self.begin.load(Ordering::Relaxed)
     }
@@ -79,7 +81,6 @@ impl Capture {
         self.begin.store(offset, Ordering::Relaxed);
     }
 
-    /// How much was printed.
     pub(crate) fn len(&self) -> u64 {
         self.file.metadata().map_or(0, |metadata| metadata.len())
     }

@@ -45,9 +45,7 @@ pub struct Output {
 
 impl Output {
     pub(crate) fn new(capture: Option<Arc<Capture>>, command: &Arc<str>) -> Self {
-        let begin = capture
-            .as_ref()
-            .map_or(0, |capture| capture.begin.load(Ordering::Relaxed));
+        let begin = capture.as_ref().map_or(0, |capture| capture.begin());
         Self {
             capture,
             command: Arc::clone(command),
@@ -107,24 +105,18 @@ impl Output {
     pub fn wait_for(&self, pattern: impl AsRef<str>) -> Result<String> {
         let pattern = pattern.as_ref();
         let awaited = format!("a line that matches {pattern:?}");
-        let wrong = |error: regex::Error| self.scene(&awaited).reason(error.to_string());
-        let regex = Regex::new(pattern)
-            .map_err(|error| wrong(error).into_error(ErrorKind::InvalidConfig))?;
+        let regex = Regex::new(pattern).map_err(|error| {
+            let scene = self.scene(&awaited).reason(error.to_string());
+            scene.into_error(ErrorKind::InvalidConfig)
+        })?;
         let deadline = self.deadline();
         loop {
             match self.next_line(deadline) {
-                Next::Line(line) => {
-                    let line = text_of(&line);
-                    if regex.is_match(&line) {
-                        return Ok(line);
-                    }
-                    // A flood always has a next line.
-                    if deadline.has_passed() {
-                        return Err(self.overdue(&awaited, deadline));
-                    }
-                }
+                Next::Line(line) if regex.is_match(&line) => return Ok(line),
+                // A flood always has a next line.
+                Next::Line(_) if !deadline.has_passed() => {}
+                Next::Line(_) | Next::Overdue => return Err(self.overdue(&awaited, deadline)),
                 Next::Ended => return Err(self.ended(&awaited, deadline)),
-                Next::Overdue => return Err(self.overdue(&awaited, deadline)),
             }
         }
     }
@@ -134,9 +126,8 @@ impl Output {
     pub fn from_now(&self) -> Self {
         let end = self.up_to_date().map_or(0, Capture::len);
         Self {
-            capture: self.capture.clone(),
-            command: Arc::clone(&self.command),
             reader: Arc::new(Mutex::new(Reader::at(end))),
+            ..self.clone()
         }
     }
 
@@ -150,11 +141,8 @@ impl Output {
     }
 
     fn deadline(&self) -> Deadline {
-        Deadline::after(
-            self.capture
-                .as_ref()
-                .map_or(Duration::ZERO, |capture| capture.timeout),
-        )
+        let capture = self.capture.as_ref();
+        Deadline::after(capture.map_or(Duration::ZERO, |capture| capture.timeout))
     }
 
     fn next_line(&self, deadline: Deadline) -> Next {
@@ -172,7 +160,7 @@ impl Output {
             });
             let seen = capture.len();
             if let Some(line) = reader.next(capture, ended) {
-                return Next::Line(line);
+                return Next::Line(text_of(&line));
             }
             let Some(link) = link.filter(|_| !ended) else {
                 return Next::Ended;
@@ -193,26 +181,25 @@ impl Output {
         if self.capture.is_none() {
             scene.notes.push("this stream is not captured".to_owned());
         }
-        scene.waited_for = Some(awaited.to_owned());
+        scene.waited_for = awaited.into();
         scene.output = self.tail(TAIL_LINES);
         scene
     }
 
     fn ended(&self, awaited: &str, deadline: Deadline) -> Error {
-        let exit_code = self.capture.as_ref().and_then(|capture| {
+        let mut scene = self.scene(awaited);
+        scene.headline = "ended without printing it".into();
+        scene.waited = Some(deadline.elapsed());
+        scene.exit_code = self.capture.as_ref().and_then(|capture| {
             let service = capture.service.load(Ordering::Relaxed);
             capture.link()?.look(|state| state.exit_of(service))
         });
-        let mut scene = self.scene(awaited);
-        scene.headline = Some("ended without printing it".to_owned());
-        scene.waited = Some(deadline.elapsed());
-        scene.exit_code = exit_code;
         scene.into_error(ErrorKind::ProcessExitedWithError)
     }
 
     fn overdue(&self, awaited: &str, deadline: Deadline) -> Error {
         let mut scene = self.scene(awaited);
-        scene.headline = Some("did not print it in time".to_owned());
+        scene.headline = "did not print it in time".into();
         scene.waited = Some(deadline.elapsed());
         scene.into_error(ErrorKind::TimeoutExpired)
     }
@@ -231,7 +218,7 @@ impl fmt::Debug for Output {
 }
 
 enum Next {
-    Line(Vec<u8>),
+    Line(String),
     Ended,
     Overdue,
 }
@@ -252,7 +239,7 @@ impl Iterator for Lines {
         }
         let deadline = self.output.deadline();
         match self.output.next_line(deadline) {
-            Next::Line(line) => Some(Ok(text_of(&line))),
+            Next::Line(line) => Some(Ok(line)),
             Next::Ended => None,
             Next::Overdue => {
                 self.failed = true;

@@ -1,7 +1,6 @@
 //! What a check is told about the process that it checks.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -17,7 +16,9 @@ use crate::wait::Deadline;
 
 /// What a check is told about the process that it checks. Cheap to clone.
 #[derive(Clone)]
-pub struct Context(Arc<Start>);
+pub struct Context {
+    pub(crate) start: Arc<Start>,
+}
 
 /// One start, as its checks see it.
 pub(crate) struct Start {
@@ -36,20 +37,21 @@ pub(crate) struct Start {
 }
 
 impl Context {
-    pub(crate) fn new(situation: Start) -> Self {
-        Self(Arc::new(situation))
+    pub(crate) fn new(start: Start) -> Self {
+        let start = Arc::new(start);
+        Self { start }
     }
 
     /// The host that is checked; `127.0.0.1` where none was given.
     #[must_use]
     pub fn host(&self) -> &str {
-        &self.0.place.host
+        &self.start.place.host
     }
 
     /// The port that is checked, or that the process told in its banner; 0 where there is none.
     #[must_use]
     pub fn port(&self) -> u16 {
-        self.reported_port().unwrap_or(self.0.place.port)
+        self.reported_port().unwrap_or(self.start.place.port)
     }
 
     /// The port that the process reported in its banner.
@@ -64,12 +66,8 @@ impl Context {
     /// If it cannot be made.
     #[must_use]
     pub fn tmpdir(&self) -> PathBuf {
-        let made = self
-            .0
-            .link
-            .as_ref()
-            .and_then(|link| link.directory(self.0.deadline));
-        match made {
+        let link = self.start.link.as_ref();
+        match link.and_then(|link| link.directory(self.start.deadline)) {
             Some(Ok(directory)) => directory,
             Some(Err(failure)) => panic!("{failure}"),
             None => panic!("no temporary directory: the supervisor is gone"),
@@ -79,7 +77,7 @@ impl Context {
     /// The main process's pid; none before it is spawned.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
-        self.0.pid
+        self.start.pid
     }
 
     /// What it printed to its standard output so far.
@@ -95,53 +93,31 @@ impl Context {
     }
 
     pub(crate) fn output_of(&self, stream: Stream) -> Output {
-        Output::new(self.captured_stream(stream).cloned(), &self.0.command)
+        Output::new(self.captured_stream(stream).cloned(), &self.start.command)
     }
 
     /// What is left until the start's deadline: a check must not take longer.
     #[must_use]
     pub fn remaining(&self) -> Duration {
-        self.0.deadline.remaining()
+        self.start.deadline.remaining()
     }
 
     /// How long one probe of a peer that may never answer should take: a growing part of the time
     /// that the start has taken, and never beyond its deadline.
     pub(crate) fn patience(&self) -> Duration {
-        self.0
-            .deadline
-            .elapsed()
-            .max(Duration::from_secs(1))
-            .min(self.remaining())
-    }
-
-    /// How long the start has taken.
-    pub(crate) fn elapsed(&self) -> Duration {
-        self.0.deadline.elapsed()
-    }
-
-    /// The command, its placeholders filled in.
-    pub(crate) fn command(&self) -> &Arc<str> {
-        &self.0.command
-    }
-
-    pub(crate) fn start(&self) -> u64 {
-        self.0.number
+        let elapsed = self.start.deadline.elapsed();
+        elapsed.max(Duration::from_secs(1)).min(self.remaining())
     }
 
     pub(crate) fn fill(&self, text: &str) -> Result<String, String> {
-        let filled = self.filled(&Template::parse(text))?;
+        let filled = self.fill_path(Path::new(text))?;
         Ok(filled.to_string_lossy().into_owned())
     }
 
     pub(crate) fn fill_path(&self, path: &Path) -> Result<PathBuf, String> {
-        self.filled(&Template::parse(path)).map(Into::into)
-    }
-
-    fn filled(&self, template: &Template) -> Result<OsString, String> {
-        match self.reported_port() {
-            Some(port) => self.0.place.fill_with_port(template, port),
-            None => self.0.place.fill(template),
-        }
+        let place = &self.start.place;
+        let filled = place.fill_with_port(&Template::parse(path), self.port());
+        filled.map(Into::into)
     }
 
     pub(crate) fn captured(&self, name: &str) -> Option<String> {
@@ -150,11 +126,13 @@ impl Context {
 
     /// `None` in a forked child, where a thread of the parent had them at the fork.
     fn groups(&self) -> Option<MutexGuard<'_, BTreeMap<String, String>>> {
-        let link = self.0.link.as_ref();
-        lock_unless_lost(&self.0.captured, link.is_some_and(|link| link.is_foreign()))
+        let link = self.start.link.as_ref();
+        lock_unless_lost(
+            &self.start.captured,
+            link.is_some_and(|link| link.is_foreign()),
+        )
     }
 
-    /// Every named group of the banner.
     pub(crate) fn all_captured(&self) -> Vec<(String, String)> {
         let groups = self.groups();
         groups.iter().flat_map(|groups| (*groups).clone()).collect()
@@ -168,28 +146,24 @@ impl Context {
 
     pub(crate) fn captured_stream(&self, stream: Stream) -> Option<&Arc<Capture>> {
         match stream {
-            Stream::Stdout => self.0.stdout.as_ref(),
-            Stream::Stderr => self.0.stderr.as_ref(),
+            Stream::Stdout => self.start.stdout.as_ref(),
+            Stream::Stderr => self.start.stderr.as_ref(),
         }
     }
 
     /// The main process and the supervisor that everything of the tree descends from.
     pub(crate) fn tree(&self) -> Option<(Pid, Pid)> {
-        let pid = sys::process_of;
-        let supervisor = self.0.link.as_ref()?.supervisor();
-        Some((pid(self.0.pid?)?, pid(supervisor)?))
-    }
-
-    pub(crate) fn place(&self) -> &Place {
-        &self.0.place
+        let supervisor = self.start.link.as_ref()?.supervisor();
+        Some((
+            sys::process_of(self.start.pid?)?,
+            sys::process_of(supervisor)?,
+        ))
     }
 
     /// Whether the main process ended, so that nothing more will be printed by it.
     pub(crate) fn has_ended(&self) -> bool {
-        self.0
-            .link
-            .as_ref()
-            .is_none_or(|link| link.look(State::has_ended))
+        let link = self.start.link.as_ref();
+        link.is_none_or(|link| link.look(State::has_ended))
     }
 }
 

@@ -8,7 +8,7 @@ use reqwest::header::{HeaderName, HeaderValue};
 use reqwest::{Method, Url, redirect};
 
 use super::status::StatusPattern;
-use super::tcp::{connect, is_served, resolve, served_by_the_tree};
+use super::tcp::{connect_to_service, is_served, resolve};
 use super::{Context, Manner, NotReady, Readiness, Target, url};
 
 /// Ready when the URL answers with an accepted status; its host and port must accept a connection
@@ -69,10 +69,8 @@ impl Http {
         mut self,
         pairs: impl IntoIterator<Item = (K, V)>,
     ) -> Self {
-        self.payload = pairs
-            .into_iter()
-            .map(|(k, v)| (k.into(), v.into()))
-            .collect();
+        let pairs = pairs.into_iter();
+        self.payload = pairs.map(|(k, v)| (k.into(), v.into())).collect();
         self
     }
 
@@ -108,14 +106,6 @@ impl Http {
         resolve(url.host_str().unwrap_or_default(), port)
     }
 
-    fn accepts_connections(&self, cx: &Context) -> Result<(), NotReady> {
-        let address = connect(&self.addresses(cx)?, cx)?;
-        if self.any_listener {
-            return Ok(());
-        }
-        served_by_the_tree(address, cx)
-    }
-
     fn ask(&self, client: &Client, cx: &Context) -> Result<(), NotReady> {
         let accepted = |code| self.status.accepts(code).map_err(NotReady::new);
         let method = self.method_of_request().map_err(NotReady::new)?;
@@ -123,7 +113,9 @@ impl Http {
         if accepted(code)? {
             return Ok(());
         }
-        if self.method.is_some() || !may_have_refused_head(code) {
+        // 405 and 501 refuse a method (RFC 9110, 15.5.6 and 15.6.2). Some frameworks say 404 where a path has a
+        // route for GET alone, and some proxies and stores 400 or 403.
+        if self.method.is_some() || !matches!(code, 400 | 403 | 404 | 405 | 501) {
             return Err(NotReady::new(format!("it answered with status {code}")));
         }
         let second = self.status_of(client, Method::GET, cx)?;
@@ -142,22 +134,15 @@ impl Http {
             request = request.header(name, value);
         }
         if !self.payload.is_empty() {
-            let form = form_encoded(&self.payload);
             request = request
                 .header("content-type", "application/x-www-form-urlencoded")
-                .body(form);
+                .body(form_encoded(&self.payload));
         }
-        let answer = request
-            .send()
-            .map_err(|error| NotReady::new(innermost(&error)))?;
-        Ok(answer.status().as_u16())
+        match request.send() {
+            Ok(answer) => Ok(answer.status().as_u16()),
+            Err(error) => Err(NotReady::new(innermost(&error))),
+        }
     }
-}
-
-/// 405 and 501 refuse a method (RFC 9110, 15.5.6 and 15.6.2). Some frameworks say 404 where a path has a route
-/// for GET alone, and some proxies and stores 400 or 403.
-fn may_have_refused_head(code: u16) -> bool {
-    matches!(code, 400 | 403 | 404 | 405 | 501)
 }
 
 impl Readiness for Http {
@@ -173,7 +158,7 @@ impl Readiness for Http {
                 Some(client) => client,
                 None => slot.insert(client()?),
             };
-            self.accepts_connections(cx)?;
+            connect_to_service(&self.addresses(cx)?, self.any_listener, cx)?;
             self.ask(client, cx)
         })
     }

@@ -1,10 +1,9 @@
 //! Ready when a line of the output matches a banner.
 
-use std::collections::BTreeMap;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use regex::{Captures, Regex};
+use regex::Regex;
 
 use super::{Context, Manner, NotReady, Readiness};
 use crate::output::{Capture, Reader, line_at, text_of};
@@ -32,7 +31,7 @@ pub enum Stream {
 pub struct Output {
     banner: String,
     stream: Stream,
-    regex: OnceLock<Result<Regex, String>>,
+    regex: Result<Regex, String>,
     scan: Mutex<Scan>,
 }
 
@@ -47,8 +46,7 @@ const SLICE: Duration = Duration::from_millis(10);
 struct Scan {
     /// The start that this belongs to.
     start: u64,
-    stdout: Progress,
-    stderr: Progress,
+    progress: [Progress; 2],
     /// The banner was found; also true when asked again.
     found: bool,
     /// A line holds the very text of the banner, which as an expression does not match it.
@@ -66,10 +64,11 @@ impl Output {
     /// Looks for this banner in both streams.
     #[must_use]
     pub fn new(banner: impl Into<String>) -> Self {
+        let banner = banner.into();
         Self {
-            banner: banner.into(),
+            regex: Regex::new(&banner).map_err(|error| error.to_string()),
+            banner,
             stream: Stream::default(),
-            regex: OnceLock::new(),
             scan: Mutex::default(),
         }
     }
@@ -81,73 +80,63 @@ impl Output {
         self
     }
 
-    fn regex(&self) -> Result<&Regex, String> {
-        let compile = || Regex::new(&self.banner).map_err(|error| error.to_string());
-        self.regex
-            .get_or_init(compile)
-            .as_ref()
-            .map_err(Clone::clone)
-    }
-
-    fn find(&self, cx: &Context, regex: &Regex) -> bool {
+    /// Looks through what is new since the last look.
+    fn find(&self, regex: &Regex, cx: &Context) -> Result<(), NotReady> {
         // Before the look: what was printed until the end is there by then.
         let ended = cx.has_ended();
         let mut scan = self.scan.lock().unwrap_or_else(PoisonError::into_inner);
-        if scan.start != cx.start() {
+        let start = cx.start.number;
+        if scan.start != start {
             *scan = Scan {
-                start: cx.start(),
+                start,
                 ..Scan::default()
             };
         }
-        if !scan.found {
-            let Scan {
-                stdout,
-                stderr,
-                holds_the_text,
-                ..
-            } = &mut *scan;
-            let mut matches = |line: &str| {
-                let groups = regex.captures(line);
-                *holds_the_text |= groups.is_none() && line.contains(&self.banner);
-                groups.map(|groups| named_groups(regex, &groups))
+        let Scan {
+            progress,
+            found,
+            holds_the_text,
+            ..
+        } = &mut *scan;
+        let mut matches = |line: &str| {
+            let Some(groups) = regex.captures(line) else {
+                *holds_the_text |= line.contains(&self.banner);
+                return false;
             };
-            let streams = [
-                (Stream::Stdout, protocol::Stream::Stdout, stdout),
-                (Stream::Stderr, protocol::Stream::Stderr, stderr),
-            ];
-            let found = streams.into_iter().any(|(stream, captured, progress)| {
-                self.looks_at(stream)
-                    && cx
-                        .captured_stream(captured)
-                        .is_some_and(|capture| find_in(capture, progress, &mut matches, ended, cx))
+            let text_of = |name: &str| Some(groups.name(name)?.as_str().to_owned());
+            let names = regex.capture_names().flatten();
+            let pairs = names.filter_map(|name| Some((name.to_owned(), text_of(name)?)));
+            cx.capture(pairs.collect());
+            true
+        };
+        let streams: &[protocol::Stream] = match self.stream {
+            Stream::Stdout => &[protocol::Stream::Stdout],
+            Stream::Stderr => &[protocol::Stream::Stderr],
+            Stream::Both => &[protocol::Stream::Stdout, protocol::Stream::Stderr],
+        };
+        *found = *found
+            || streams.iter().any(|stream| {
+                let progress = &mut progress[*stream as usize];
+                let capture = cx.captured_stream(*stream);
+                capture.is_some_and(|capture| find_in(capture, progress, &mut matches, ended))
             });
-            scan.found = found;
+        if *found {
+            return Ok(());
         }
-        scan.found
+        Err(NotReady::new(if *holds_the_text {
+            "no line matched; one holds the banner's very text, but the banner is a regular expression: escape what has a meaning there, such as `(`, `[`, `*` or `?`"
+        } else {
+            "no line matched"
+        }))
     }
-
-    fn looks_at(&self, stream: Stream) -> bool {
-        self.stream == Stream::Both || self.stream == stream
-    }
-}
-
-/// Named groups of a match.
-type Groups = BTreeMap<String, String>;
-
-fn named_groups(regex: &Regex, groups: &Captures<'_>) -> Groups {
-    let names = regex.capture_names().flatten();
-    names
-        .filter_map(|name| Some((name.to_owned(), groups.name(name)?.as_str().to_owned())))
-        .collect()
 }
 
 /// Looks through what is new. At the banner, fresh handles of the output begin behind it.
 fn find_in(
     capture: &Capture,
     progress: &mut Progress,
-    matches: &mut impl FnMut(&str) -> Option<Groups>,
+    matches: &mut impl FnMut(&str) -> bool,
     ended: bool,
-    cx: &Context,
 ) -> bool {
     let begin = Instant::now();
     for looked_at in 1_u32.. {
@@ -158,8 +147,7 @@ fn find_in(
             return false;
         };
         let line = text_of(&line);
-        if let Some(groups) = matches(&line) {
-            cx.capture(groups);
+        if matches(&line) {
             capture.begin_at(next.unwrap_or_else(|| progress.reader.place()));
             return true;
         }
@@ -202,16 +190,10 @@ impl Clone for Output {
 
 impl Readiness for Output {
     fn after_start_check(&self, cx: &Context) -> Result<(), NotReady> {
-        let regex = self.regex().map_err(NotReady::new)?;
-        if self.find(cx, regex) {
-            return Ok(());
+        match &self.regex {
+            Ok(regex) => self.find(regex, cx),
+            Err(mistake) => Err(NotReady::new(mistake)),
         }
-        let scan = self.scan.lock().unwrap_or_else(PoisonError::into_inner);
-        Err(NotReady::new(if scan.holds_the_text {
-            "no line matched; one holds the banner's very text, but the banner is a regular expression: escape what has a meaning there, such as `(`, `[`, `*` or `?`"
-        } else {
-            "no line matched"
-        }))
     }
 
     fn describe(&self, _cx: &Context) -> String {
@@ -224,9 +206,10 @@ impl Readiness for Output {
     }
 
     fn validate(&self, _cx: &Context) -> Result<(), String> {
-        self.regex()
-            .map(drop)
-            .map_err(|error| format!("the banner is no regular expression: {error}"))
+        match &self.regex {
+            Ok(_) => Ok(()),
+            Err(error) => Err(format!("the banner is no regular expression: {error}")),
+        }
     }
 
     fn manner(&self, _cx: &Context) -> Manner {

@@ -1,37 +1,23 @@
 //! Which answers of a web service are right.
 
-use std::sync::OnceLock;
-
 use regex::Regex;
 
 /// Which statuses are accepted: one code, or a regular expression that must match the whole code.
 #[derive(Clone, Debug)]
 pub struct StatusPattern {
     pub(super) written: String,
-    regex: OnceLock<Result<Regex, String>>,
+    regex: Result<Regex, String>,
 }
 
 impl StatusPattern {
     fn new(written: String) -> Self {
-        Self {
-            written,
-            regex: OnceLock::new(),
-        }
+        let regex = Regex::new(&format!("^(?:{written})$"))
+            .map_err(|error| format!("the status {written:?} is no regular expression: {error}"));
+        Self { written, regex }
     }
 
     pub(super) fn regex(&self) -> Result<&Regex, String> {
-        let compile = || {
-            Regex::new(&format!("^(?:{})$", self.written)).map_err(|error| {
-                format!(
-                    "the status {:?} is no regular expression: {error}",
-                    self.written
-                )
-            })
-        };
-        self.regex
-            .get_or_init(compile)
-            .as_ref()
-            .map_err(Clone::clone)
+        self.regex.as_ref().map_err(Clone::clone)
     }
 
     pub(super) fn accepts(&self, code: u16) -> Result<bool, String> {

@@ -68,6 +68,13 @@ impl Tcp {
         Ok((cx.fill(&self.host)?, port))
     }
 
+    fn addresses(&self, cx: &Context) -> Result<Vec<SocketAddr>, NotReady> {
+        match self.address(cx).map_err(NotReady::new)? {
+            (_, 0) => Err(NotReady::new("the port is not known yet")),
+            (host, port) => resolve(&host, port),
+        }
+    }
+
     fn listeners(&self) -> MutexGuard<'_, Option<sys::Listeners>> {
         self.listeners
             .lock()
@@ -81,14 +88,12 @@ impl Tcp {
         let Some(listeners) = kept.or_else(sys::Listeners::open) else {
             return false;
         };
-        if addresses
-            .iter()
-            .any(|address| listeners.any_at(*address) != Some(false))
-        {
+        let may_listen = |address: &SocketAddr| listeners.any_at(*address) != Some(false);
+        if addresses.iter().any(may_listen) {
             return false;
         }
         *self.listeners() = Some(listeners);
-        let now = u64::try_from(cx.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let now = u64::try_from(cx.start.deadline.elapsed().as_millis()).unwrap_or(u64::MAX);
         let last = self.tried.load(Ordering::Relaxed);
         let due = now < last || now - last >= TRY_ANYWAY.max(now / TRY_SHARE);
         if due {
@@ -109,26 +114,16 @@ impl Clone for Tcp {
 
 impl Readiness for Tcp {
     fn pre_start_check(&self, cx: &Context) -> bool {
-        let Ok((host, port)) = self.address(cx) else {
-            return false;
-        };
-        resolve(&host, port).is_ok_and(|addresses| is_served(&addresses, cx))
+        let addresses = self.addresses(cx);
+        addresses.is_ok_and(|addresses| is_served(&addresses, cx))
     }
 
     fn after_start_check(&self, cx: &Context) -> Result<(), NotReady> {
-        let (host, port) = self.address(cx).map_err(NotReady::new)?;
-        if port == 0 {
-            return Err(NotReady::new("the port is not known yet"));
-        }
-        let addresses = resolve(&host, port)?;
+        let addresses = self.addresses(cx)?;
         if self.in_vain(cx, &addresses) {
             return Err(NotReady::new(REFUSED));
         }
-        let address = connect(&addresses, cx)?;
-        if self.any_listener {
-            return Ok(());
-        }
-        served_by_the_tree(address, cx)
+        connect_to_service(&addresses, self.any_listener, cx)
     }
 
     fn describe(&self, cx: &Context) -> String {
@@ -174,7 +169,6 @@ pub(crate) fn join(host: &str, port: u16) -> String {
     }
 }
 
-/// The addresses to try.
 pub(crate) fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, NotReady> {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     if host.eq_ignore_ascii_case("localhost") {
@@ -221,9 +215,14 @@ pub(crate) fn is_served(addresses: &[SocketAddr], cx: &Context) -> bool {
 /// How long a fork may take to become its program.
 const PASSING: Duration = Duration::from_millis(500);
 
-/// Whether who answers at this address is a process of the tree.
-pub(crate) fn served_by_the_tree(address: SocketAddr, cx: &Context) -> Result<(), NotReady> {
-    let Some((main, supervisor)) = cx.tree() else {
+/// Connects. Who answers must be a process of the tree, unless any listener will do.
+pub(crate) fn connect_to_service(
+    addresses: &[SocketAddr],
+    any_listener: bool,
+    cx: &Context,
+) -> Result<(), NotReady> {
+    let address = connect(addresses, cx)?;
+    let Some((main, supervisor)) = cx.tree().filter(|_| !any_listener) else {
         return Ok(());
     };
     match sys::whose_listener(address, main, supervisor) {
@@ -234,7 +233,7 @@ pub(crate) fn served_by_the_tree(address: SocketAddr, cx: &Context) -> Result<()
 }
 
 /// One address that accepts is enough: which it was.
-pub(crate) fn connect(addresses: &[SocketAddr], cx: &Context) -> Result<SocketAddr, NotReady> {
+fn connect(addresses: &[SocketAddr], cx: &Context) -> Result<SocketAddr, NotReady> {
     let end = Instant::now() + cx.patience();
     let mut last = NotReady::new("no time was left to connect");
     for address in addresses {

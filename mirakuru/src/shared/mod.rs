@@ -42,7 +42,7 @@ use sharing::Sharing;
 pub struct Shared<T> {
     make: fn() -> T,
     made: OnceLock<T>,
-    sharing: Sharing,
+    pub(crate) sharing: Sharing,
 }
 
 impl<T: Fixture> Shared<T> {
@@ -114,11 +114,6 @@ impl<T: Fixture> Shared<T> {
         })
     }
 
-    #[cfg(feature = "macros")]
-    pub(crate) fn sharing(&self) -> &Sharing {
-        &self.sharing
-    }
-
     /// Returns the fixture, which the first call makes.
     ///
     /// # Panics
@@ -129,7 +124,7 @@ impl<T: Fixture> Shared<T> {
             let _making = self.sharing.making();
             self.made.get_or_init(|| {
                 let made = (self.make)();
-                self.sharing.adopt(made.core());
+                made.core().become_fixture(self.sharing.scope);
                 made
             })
         })

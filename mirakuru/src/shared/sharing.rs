@@ -14,7 +14,7 @@ use crate::wait::Deadline;
 
 /// The part of a `Shared` that does not depend on the fixture's type.
 pub(crate) struct Sharing {
-    scope: Scope,
+    pub(super) scope: Scope,
     place: OnceLock<Result<Arc<RunPlace>, String>>,
     // `locks/mod.rs` lists these locks and their order.
     making: ThreadLock,
@@ -48,11 +48,6 @@ impl Sharing {
         taken.unwrap_or_else(|_| {
             panic!("the closure that makes a shared fixture asks for that very fixture")
         })
-    }
-
-    /// Notes that tests share this executor.
-    pub(super) fn adopt(&self, core: &Core) {
-        core.become_fixture(self.scope);
     }
 
     /// Makes sure that the fixture is up, for the run or for this process. Does nothing in a forked child.

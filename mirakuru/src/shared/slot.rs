@@ -7,14 +7,8 @@ use crate::locks::{FileLock, lock_directory};
 use crate::run::{self, Kind};
 
 thread_local! {
-    static SLOT: OnceCell<Slot> = const { OnceCell::new() };
-}
-
-/// A number, with the lock on it where it is our own.
-struct Slot {
-    number: u32,
-    #[expect(dead_code, reason = "held only")]
-    lock: Option<FileLock>,
+    /// The number, with the lock on it where it is our own.
+    static SLOT: OnceCell<(u32, Option<FileLock>)> = const { OnceCell::new() };
 }
 
 /// A small number, from 0 on, that no other test has that runs now: for a Redis database, a schema, a
@@ -34,10 +28,8 @@ struct Slot {
 /// If no lock can be made in the temporary directory.
 #[must_use]
 pub fn slot() -> u32 {
-    SLOT.with(|slot| {
-        slot.get_or_init(|| take().unwrap_or_else(|why| panic!("no slot: {why}")))
-            .number
-    })
+    let number = || take().unwrap_or_else(|why| panic!("no slot: {why}"));
+    SLOT.with(|slot| slot.get_or_init(number).0)
 }
 
 /// Only where it is nextest that says so, and no leftover of its environment.
@@ -48,20 +40,15 @@ fn of_nextest() -> Option<u32> {
     (runner.kind == Kind::Nextest).then(|| number.parse().ok())?
 }
 
-fn take() -> Result<Slot, String> {
+fn take() -> Result<(u32, Option<FileLock>), String> {
     if let Some(number) = of_nextest() {
-        return Ok(Slot { number, lock: None });
+        return Ok((number, None));
     }
     let mut number = 0;
     loop {
         let path = lock_directory()?.join(format!("slot-{number}"));
         match FileLock::try_take_passing(&path) {
-            Ok(Some(lock)) => {
-                return Ok(Slot {
-                    number,
-                    lock: Some(lock),
-                });
-            }
+            Ok(Some(lock)) => return Ok((number, Some(lock))),
             Ok(None) => number += 1,
             // The directory goes with the last lease.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}

@@ -96,7 +96,7 @@ pub(super) const UNBUFFER: &str = "it printed nothing: many programs buffer thei
 
 /// The advice if the check passes before the start.
 pub(super) fn what_is_there(context: &Context) -> String {
-    let file = context.place().pidfile.as_deref();
+    let file = context.start.place.pidfile.as_deref();
     match file.filter(|file| file.exists()) {
         Some(file) => format!(
             "stop what runs there; if nothing does, remove {}",

@@ -1,6 +1,6 @@
 //! Describes what became of an executor's process, as errors. `conflict.rs` describes conflicts over ports,
-//! and `advice.rs` what to do. No function here acts: the caller stops, sweeps and drains before it asks for
-//! the error.
+//! and `advice.rs` what to do. No function here stops anything: the caller does, and drains, before it asks
+//! for the error.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -10,7 +10,8 @@ use crate::error::{Error, ErrorKind, Scene};
 use crate::executor::core::Core;
 use crate::executor::run::{Run, listed};
 use crate::executor::wait::{FailedWait, Why};
-use crate::output::{Output, TAIL_LINES};
+use crate::link::State;
+use crate::output::TAIL_LINES;
 use crate::protocol::{Failure, Gone, Stream};
 use crate::readiness::Context;
 use crate::sys;
@@ -18,7 +19,7 @@ use crate::wait::Deadline;
 
 impl Core {
     /// The beginning of every error: the command, and the executor's name.
-    pub(in crate::executor) fn scene(&self) -> Scene {
+    pub(crate) fn scene(&self) -> Scene {
         let mut scene = Scene::new(self.command().as_ref());
         let named = self.config.name.as_ref();
         let named = named.map(|name| format!("this is the executor named {name:?}"));
@@ -30,109 +31,112 @@ impl Core {
         scene
     }
 
-    /// A mistake in the configuration.
-    pub(in crate::executor) fn invalid(&self, mistake: String) -> Error {
+    pub(crate) fn invalid(&self, mistake: String) -> Error {
         self.scene()
             .reason(mistake)
             .into_error(ErrorKind::InvalidConfig)
     }
 
-    fn scene_of(&self, run: &Run) -> Scene {
-        with_run(self.scene(), run)
-    }
-
-    pub(in crate::executor) fn refused(&self, what: &str, error: io::Error) -> Error {
+    pub(crate) fn refused(&self, what: &str, error: io::Error) -> Error {
         let mut scene = self.scene().reason(format!("failed to {what}: {error}"));
         let kind = if error.kind() == io::ErrorKind::TimedOut {
             ErrorKind::TimeoutExpired
         } else {
             ErrorKind::Io
         };
-        scene.advice = advice_for(error.raw_os_error());
+        scene.advice = advice_for(error.raw_os_error()).unwrap_or_default();
         scene.source = Some(error);
         scene.into_error(kind)
     }
 
-    pub(in crate::executor) fn already_running(&self, context: &Context) -> Error {
+    pub(crate) fn already_running(&self, context: &Context) -> Error {
         let mut scene = self.scene().reason(format!(
             "what it would wait for was there before the start: {}",
             self.check.describe(context)
         ));
-        scene.held_by = Some(context.port())
-            .filter(|port| *port != 0)
-            .and_then(sys::holder_of_port);
-        scene.advice = Some(advice::what_is_there(context));
+        let port = Some(context.port()).filter(|port| *port != 0);
+        scene.held_by = port.and_then(sys::holder_of_port).unwrap_or_default();
+        scene.advice = advice::what_is_there(context);
         scene.into_error(ErrorKind::AlreadyRunning)
     }
 
-    pub(in crate::executor) fn no_answer_before_start(
-        &self,
-        context: &Context,
-        deadline: Deadline,
-    ) -> Error {
+    pub(crate) fn no_answer_before_start(&self, context: &Context, deadline: Deadline) -> Error {
         let mut scene = self
             .scene()
             .reason("the check that nothing is there yet did not answer in time");
-        scene.waited_for = Some(self.check.describe(context));
+        scene.waited_for = self.check.describe(context);
         scene.waited = Some(deadline.elapsed());
         scene.into_error(ErrorKind::TimeoutExpired)
     }
 
-    pub(in crate::executor) fn not_spawned(&self, failure: &Failure) -> Error {
+    pub(crate) fn not_spawned(&self, failure: &Failure) -> Error {
         let mut scene = self.scene().reason(failure.to_string());
-        scene.advice = self.shell_advice().or_else(|| self.spawn_advice(failure));
+        let advice = self.shell_advice().or_else(|| self.spawn_advice(failure));
+        scene.advice = advice.unwrap_or_default();
         scene.source = Some(failure.error());
         scene.into_error(ErrorKind::Spawn)
     }
 
-    /// The private directory cannot be made.
-    pub(in crate::executor) fn no_directory(&self, failure: &Failure) -> Error {
+    pub(crate) fn no_directory(&self, failure: &Failure) -> Error {
         let mut scene = self.scene().reason(failure.to_string());
         let parent = self.config.parent_of_tmpdir();
-        scene.advice = Some(format!("is there room in {}?", parent.display()));
+        scene.advice = format!("is there room in {}?", parent.display());
         scene.source = Some(failure.error());
         scene.into_error(ErrorKind::Io)
     }
 
     /// The supervisor has not reported a process before the deadline.
-    pub(in crate::executor) fn not_spawned_in_time(&self, deadline: Deadline) -> Error {
+    pub(crate) fn not_spawned_in_time(&self, deadline: Deadline) -> Error {
         let mut scene = self.scene().reason("the program was not running in time");
         scene.waited = Some(deadline.elapsed());
         scene.into_error(ErrorKind::TimeoutExpired)
     }
 
-    /// A start that failed, or a wait for something else.
-    pub(in crate::executor) fn wait_failed(&self, run: &Run, failed: FailedWait) -> Error {
-        let mut scene = self.scene_of(run);
+    /// A start that failed, or a wait for something else that was `awaited`. `gone` tells how the kill after
+    /// it went, if there was one.
+    pub(in crate::executor) fn wait_failed(
+        &self,
+        run: &Run,
+        failed: FailedWait,
+        awaited: Option<&str>,
+        gone: Option<Gone>,
+    ) -> Error {
+        let mut scene = with_run(self.scene(), run);
         (scene.exit_code, scene.waited) = (failed.exit, Some(failed.deadline.elapsed()));
         let readiness = || self.check.describe(&run.context);
-        scene.waited_for = Some(failed.awaited.map_or_else(readiness, str::to_owned));
-        scene.last_check = failed.last_check;
-        let survivors = failed.gone.iter().flat_map(|gone| &gone.survivors);
-        let survivors: Vec<_> = survivors.cloned().collect();
-        if !survivors.is_empty() {
-            let survivors = listed(&survivors);
+        scene.waited_for = awaited.map_or_else(readiness, str::to_owned);
+        scene.last_check = failed.last_check.unwrap_or_default();
+        if let Some(gone) = gone.filter(|gone| !gone.survivors.is_empty()) {
+            let survivors = listed(&gone.survivors);
             scene
                 .notes
                 .push(format!("could not be killed: {survivors}"));
         }
         match failed.why {
-            Why::Lost { swept } => self.lost(&swept),
+            Why::Lost => self.lost(run.link.swept()),
             Why::Ended => {
-                let awaited = failed.awaited;
-                scene.headline = awaited.map(|_| "ended while it was waited for".to_owned());
-                scene.advice = self.shell_advice();
+                if awaited.is_some() {
+                    scene.headline = "ended while it was waited for".into();
+                }
+                scene.advice = self.shell_advice().unwrap_or_default();
                 scene.into_error(ErrorKind::ProcessExitedWithError)
             }
             Why::Taken { holder } => {
-                scene.headline = Some("was not ready: somebody else answers there".to_owned());
-                scene.held_by = Some(holder);
-                scene.advice = Some(advice::another_listener(&run.context));
+                scene.headline = "was not ready: somebody else answers there".into();
+                scene.held_by = holder;
+                scene.advice = advice::another_listener(&run.context);
                 scene.into_error(ErrorKind::AlreadyRunning)
             }
             Why::Overdue { elsewhere } => {
                 if failed.exit == Some(0) {
-                    scene.notes.push(exit_note(failed.empty));
+                    let left = if failed.empty {
+                        "nothing of its tree was left"
+                    } else {
+                        "others of its tree were still running"
+                    };
+                    scene.notes.push(format!(
+                        "the exit with 0 is tolerated, as it may have daemonized; {left}"
+                    ));
                 }
                 self.overdue(scene, run, &elsewhere)
             }
@@ -145,8 +149,9 @@ impl Core {
             let captured = is_captured(run);
             let manner = self.check.manner(&run.context);
             let buffers = silent && captured && manner.on_output && manner.keeps_time;
-            scene.advice = buffers.then(|| advice::UNBUFFER.to_owned());
-            if silent && !buffers {
+            if buffers {
+                scene.advice = advice::UNBUFFER.into();
+            } else if silent {
                 scene.notes.push(nothing_said(captured).to_owned());
             }
         } else {
@@ -155,59 +160,54 @@ impl Core {
             scene
                 .notes
                 .push(format!("it listens on port {found}, and not on {asked}"));
-            scene.advice = Some("does the command contain `{port}`?".to_owned());
+            scene.advice = "does the command contain `{port}`?".into();
         }
         scene.into_error(ErrorKind::TimeoutExpired)
     }
 
     /// The supervisor was killed from outside, and these processes of its tree were swept.
-    pub(in crate::executor) fn lost(&self, swept: &[(u32, String)]) -> Error {
-        let mut scene = self.scene().reason(
-            "its supervisor was killed from outside, and the kernel killed the service with it",
-        );
+    pub(crate) fn lost(&self, swept: &[(u32, String)]) -> Error {
+        let reason =
+            "its supervisor was killed from outside, and the kernel killed the service with it";
+        let mut scene = self.scene().reason(reason);
         if !swept.is_empty() {
             scene.notes.push(format!(
                 "of the tree was left, and is killed now: {}",
                 listed(swept)
             ));
         }
-        scene.headline = Some("was lost".to_owned());
+        scene.headline = "was lost".into();
         scene.into_error(ErrorKind::Io)
     }
 
     pub(in crate::executor) fn survivors(&self, run: &Run, gone: &Gone) -> Error {
-        let mut scene = self
-            .scene_of(run)
-            .reason(format!("still there: {}", listed(&gone.survivors)));
-        scene.advice = Some(
+        let mut scene = with_run(self.scene(), run);
+        scene.reason = format!("still there: {}", listed(&gone.survivors));
+        scene.advice =
             "a process in uninterruptible sleep, or of another user, cannot be killed from here"
-                .to_owned(),
-        );
+                .into();
         scene.into_error(ErrorKind::Survivors)
     }
 
     pub(in crate::executor) fn finished_with_error(&self, run: &Run, expected: &str) -> Error {
-        let mut scene = self.scene_of(run);
+        let mut scene = with_run(self.scene(), run);
         scene.notes.push(format!("expected was {expected}"));
-        scene.advice =
-            Some("if this code is right for it, say so with `expected_returncode`".to_owned());
+        scene.advice = "if this code is right for it, say so with `expected_returncode`".into();
         scene.into_error(ErrorKind::ProcessFinishedWithError)
     }
 
     /// A shared fixture whose start failed too often.
     pub(crate) fn not_tried_again(&self, failures: u32) -> Error {
         let mut scene = self.scene();
-        scene.headline = Some(format!(
-            "is not started again: that failed {failures} times"
-        ));
-        scene.advice = Some("the tests that came first were told why, each in full".to_owned());
+        scene.headline = format!("is not started again: that failed {failures} times");
+        scene.advice = "the tests that came first were told why, each in full".into();
         scene.into_error(ErrorKind::Io)
     }
 
     /// A lock on a shared fixture that the test does not get.
     pub(crate) fn not_locked(&self, why: &str, queue: Deadline) -> Error {
         let mut scene = self.scene().reason(why);
-        scene.headline = Some("cannot be locked".to_owned());
+        scene.headline = "cannot be locked".into();
         scene.waited = Some(queue.elapsed());
         scene.into_error(ErrorKind::Io)
     }
@@ -221,7 +221,7 @@ impl Core {
     ) -> Option<String> {
         let run = self.run()?;
         let mut scene = with_run(Scene::new(self.command().as_ref()), &run);
-        scene.headline = Some(format!("({})", self.title()));
+        scene.headline = format!("({})", self.title());
         scene.ended = Some(if was_running {
             "stopped with the test"
         } else {
@@ -235,9 +235,9 @@ impl Core {
     }
 
     /// The service does not run, so it cannot be `what`.
-    pub(in crate::executor) fn not_running(&self, what: &str) -> Error {
+    pub(crate) fn not_running(&self, what: &str) -> Error {
         let mut scene = self.scene();
-        scene.headline = Some(format!("cannot be {what}: it is not running"));
+        scene.headline = format!("cannot be {what}: it is not running");
         scene.exit_code = self.exit_code();
         scene.into_error(ErrorKind::Io)
     }
@@ -262,27 +262,12 @@ fn nothing_said(captured: bool) -> &'static str {
 /// Adds the end of the process, and the last lines that it printed.
 fn with_run(mut scene: Scene, run: &Run) -> Scene {
     scene.pid = Some(run.pid);
-    scene.output = tail(&run.context.output());
-    scene.err_output = tail(&run.context.err_output());
-    let (exit, lost) = run
-        .link
-        .look(|state| (state.exit_of(run.number), state.output_lost.clone()));
+    scene.output = run.context.output().tail_so_far(TAIL_LINES);
+    scene.err_output = run.context.err_output().tail_so_far(TAIL_LINES);
+    let facts = |state: &State| (state.exit_of(run.number), state.output_lost.clone());
+    let (exit, lost) = run.link.look(facts);
     scene.exit_code = exit;
-    if let Some(failure) = lost {
-        scene.notes.push(format!("output is missing: {failure}"));
-    }
+    let lost = lost.map(|failure| format!("output is missing: {failure}"));
+    scene.notes.extend(lost);
     scene
-}
-
-fn exit_note(empty: bool) -> String {
-    let left = if empty {
-        "nothing of its tree was left"
-    } else {
-        "others of its tree were still running"
-    };
-    format!("the exit with 0 is tolerated, as it may have daemonized; {left}")
-}
-
-fn tail(output: &Output) -> String {
-    output.tail_so_far(TAIL_LINES)
 }
