@@ -114,10 +114,10 @@ pub fn prepared<R: Readiness>(mut executor: Executor<R>) -> Executor<R> {
 
 /// Gives `{name.port}` and its like the values of this earlier process.
 pub fn bound<R: Readiness, S: Readiness>(
-    mut executor: Executor<R>,
+    executor: Executor<R>,
     name: &str,
     earlier: &impl Given<Executor = Executor<S>>,
 ) -> Executor<R> {
-    executor.core_mut().bind(name, earlier.given().core());
+    executor.core().bind(name, earlier.given().core());
     executor
 }

@@ -11,7 +11,7 @@ mod user;
 
 pub use line::CommandLine;
 pub(crate) use line::{Command, Shown};
-pub(crate) use placeholder::{Place, Template};
+pub(crate) use placeholder::{Place, Template, is_word};
 pub(crate) use prepare::{Prepared, prepare};
 pub(crate) use stdio::Opened;
 pub use stdio::Stdio;
@@ -43,18 +43,17 @@ impl Shape {
         self.user.as_deref().filter(|_| applies)
     }
 
-    /// Whether a placeholder of this name stands in the command or in an option.
-    pub(crate) fn mentions(&self, command: &Command, name: &str) -> bool {
+    /// Returns the placeholders in the command and in the options.
+    pub(crate) fn placeholders<'a>(
+        &'a self,
+        command: &'a Command,
+    ) -> impl Iterator<Item = &'a str> {
         let env = self.env.iter().filter_map(|change| match change {
             EnvChange::Set(_, value) => Some(value),
             EnvChange::Remove(_) | EnvChange::Clear => None,
         });
-        command.text.mentions(name)
-            || self
-                .cwd
-                .iter()
-                .chain(env)
-                .any(|template| template.mentions(name))
+        let texts = [&command.text].into_iter().chain(&self.cwd).chain(env);
+        texts.flat_map(Template::names)
     }
 }
 

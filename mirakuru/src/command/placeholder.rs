@@ -8,14 +8,14 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 /// The names that stand for something.
-const NAMES: &str = "{port}, {host}, {tmpdir}, {socket} and {pidfile}";
+const NAMES: &str = "{port}, {port:NAME}, {host}, {tmpdir}, {socket} and {pidfile}";
 
 /// What the placeholders stand for in one executor.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Place {
     pub(crate) host: String,
-    /// 0 where there is none.
-    pub(crate) port: u16,
+    /// The ports by their names. The name of `{port}` is empty.
+    pub(crate) ports: BTreeMap<String, u16>,
     pub(crate) tmpdir: Option<PathBuf>,
     pub(crate) socket: Option<PathBuf>,
     pub(crate) pidfile: Option<PathBuf>,
@@ -24,9 +24,14 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    /// Returns what `{port}` stands for; 0 if there is none.
+    pub(crate) fn port(&self) -> u16 {
+        self.ports.get("").copied().unwrap_or_default()
+    }
+
     /// Returns the text with its placeholders filled in, or what is wrong with one of them.
     pub(crate) fn fill(&self, template: &Template) -> Result<OsString, String> {
-        self.fill_with_port(template, self.port)
+        self.fill_with_port(template, self.port())
     }
 
     /// Does the same with a port that the service reported itself.
@@ -57,6 +62,15 @@ impl Place {
 
     fn value(&self, name: &str) -> Result<String, String> {
         let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+        if let Some(label) = name.strip_prefix("port:") {
+            return match self.ports.get(label) {
+                Some(port) => Ok(port.to_string()),
+                None if is_word(label) => Err(format!("{{{name}}} has no value here")),
+                None => Err(format!(
+                    "{{{name}}} names no port: write lower-case letters, digits and `_`, as in {{port:monitor}}, or {{{{{name}}}}} for the text itself"
+                )),
+            };
+        }
         match name {
             "host" => Some(self.host.clone()),
             "tmpdir" => path(&self.tmpdir),
@@ -93,9 +107,16 @@ impl Template {
         ))
     }
 
+    /// Returns the placeholders in the text.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter_map(|piece| match piece {
+            Piece::Name(name) => Some(name.as_str()),
+            Piece::Text(_) => None,
+        })
+    }
+
     pub(crate) fn mentions(&self, name: &str) -> bool {
-        let is_name = |piece: &Piece| matches!(piece, Piece::Name(found) if found == name);
-        self.0.iter().any(is_name)
+        self.names().any(|found| found == name)
     }
 }
 
@@ -150,7 +171,7 @@ fn name_until<'a>(tail: &'a str, end: &str) -> Option<&'a str> {
 }
 
 /// Returns whether this is a lower-case word.
-fn is_word(word: &str) -> bool {
+pub(crate) fn is_word(word: &str) -> bool {
     word.starts_with(|c: char| c.is_ascii_lowercase())
         && word
             .chars()
@@ -172,7 +193,7 @@ mod tests {
     fn place() -> Place {
         Place {
             host: "127.0.0.1".into(),
-            port: 6379,
+            ports: [(String::new(), 6379)].into(),
             tmpdir: Some("/t".into()),
             ..Place::default()
         }
@@ -215,7 +236,7 @@ mod tests {
     fn an_unknown_name_is_told_with_the_known_ones() {
         assert_eq!(
             place().fill_text("awk {print}").unwrap_err(),
-            "{print} is no placeholder: there are {port}, {host}, {tmpdir}, {socket} and {pidfile}; write {{print}} for the text itself"
+            "{print} is no placeholder: there are {port}, {port:NAME}, {host}, {tmpdir}, {socket} and {pidfile}; write {{print}} for the text itself"
         );
         assert!(place().fill_text("{db.port}").is_err());
     }
@@ -242,6 +263,7 @@ mod tests {
     #[test]
     fn known_names_are_those_that_the_attribute_knows() {
         let place = Place {
+            ports: [(String::new(), 1), ("monitor".into(), 2), ("a_1".into(), 3)].into(),
             socket: Some("/t/s".into()),
             pidfile: Some("/t/p".into()),
             ..place()

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::Executor;
 use super::core::Core;
+use crate::error::Result;
 use crate::output::Output;
 use crate::protocol::Stream;
 use crate::readiness::{Readiness, tcp_address};
@@ -69,17 +70,62 @@ impl<R: Readiness> Executor<R> {
         self.core.host()
     }
 
-    /// Returns the port: the one that the banner captured in a group named `port`, else the given one,
-    /// else the free one that stands for `{port}`. The first call leases the free port. Returns 0 if
-    /// the executor has no port.
+    /// Returns the port: the one that the banner captured in a group named `port`, else the one that is
+    /// checked, else the free one that stands for `{port}`. The first call leases the free port, so a
+    /// configuration file can be written before the start. If nothing contains `{port}` and the check asks a
+    /// named port, this is that port.
     ///
     /// # Panics
     ///
     /// Panics if no free port can be leased, and in a forked child of the test process if the parent
-    /// has not leased it.
+    /// has not leased it. Panics if the banner has a group `port`, no line has matched it yet, and nothing
+    /// contains `{port}`. [`prepare`](Self::prepare) returns an error instead.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.core.port()
+    }
+
+    /// Returns the free port that stands for `{port:NAME}`. The first call leases it.
+    ///
+    /// ```
+    /// use mirakuru::SimpleExecutor;
+    ///
+    /// let node = SimpleExecutor::new("node --port {port} --monitor {port:monitor}");
+    /// assert_ne!(node.port(), node.port_named("monitor"));
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Panics if the name is not of the form `[a-z][a-z0-9_]*`, if no free port can be leased, and in a forked
+    /// child of the test process if the parent has not leased it.
+    #[must_use]
+    pub fn port_named(&self, name: &str) -> u16 {
+        assert!(!name.is_empty(), "a port's name is empty");
+        self.core.port_named(name)
+    }
+
+    /// Creates what a start needs before it spawns: the supervisor, the private directory, and the leases on the
+    /// free ports. After it, [`port`](Self::port), [`tmpdir`](Self::tmpdir) and their like do not panic for want
+    /// of them.
+    ///
+    /// ```
+    /// use mirakuru::SimpleExecutor;
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let server = SimpleExecutor::new("server --config {tmpdir}/server.conf");
+    /// server.prepare()?;
+    /// let text = format!("port = {}\n", server.port());
+    /// std::fs::write(server.tmpdir().join("server.conf"), text).expect("the directory is there");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// - `InvalidConfig`: the configuration contains a mistake.
+    /// - `Io`: the system refused a process, a directory or a port.
+    pub fn prepare(&self) -> Result<&Self> {
+        self.act(Core::prepare)
     }
 
     /// Returns `host:port`, as [`TcpStream::connect`](std::net::TcpStream::connect) takes it.

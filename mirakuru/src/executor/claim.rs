@@ -107,7 +107,7 @@ impl Core {
 
     /// Asks the check for a service that this executor did not start.
     fn would_be_reused(&self, port: u16, deadline: Deadline) -> Result<bool> {
-        let place = self.place(None, port);
+        let place = self.place(None, [(String::new(), port)].into());
         let place = place.map_err(|mistake| self.invalid(mistake))?;
         let context = Context::new(self.start_before_spawn(place, None, deadline));
         self.answers_already(&self.probe(&context)?, &context, deadline)

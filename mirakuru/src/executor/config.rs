@@ -1,6 +1,5 @@
 //! The options of an executor as the user wrote them, and what its times are on this machine.
 
-use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -27,8 +26,6 @@ pub(super) struct Config {
     pub(super) kill_signal: Signal,
     pub(super) expected_returncode: Option<i32>,
     pub(super) on_conflict: Option<OnConflict>,
-    /// The values of placeholders with a dot.
-    pub(super) bindings: BTreeMap<String, String>,
 }
 
 impl Config {
@@ -52,7 +49,6 @@ impl Config {
             kill_signal: Signal::KILL,
             expected_returncode: None,
             on_conflict: None,
-            bindings: BTreeMap::new(),
         }
     }
 

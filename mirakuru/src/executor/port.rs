@@ -3,10 +3,12 @@
 //!
 //! One order of precedence decides which number the executor reports: see [`precedence`].
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use super::core::Core;
+use crate::command::is_word;
 use crate::error::{Error, ErrorKind, Result};
 use crate::link::Link;
 use crate::port::{OnConflict, PortClaim};
@@ -30,14 +32,14 @@ fn precedence(reported: Option<u16>, wanted: Wanted, leased: Option<u16>) -> Opt
 
 #[derive(Default)]
 pub(super) struct Port {
-    free: Option<FreePort>,
+    /// The free ports by name, so that a restart finds the same. The name of `{port}` is empty.
+    free: BTreeMap<String, FreePort>,
     /// The claim on the fixed port, and the name of the supervisor that holds the lease.
     claim: Option<(PortClaim, String)>,
     /// The start uses a service that was there before.
     pub(super) reused: bool,
 }
 
-/// The free port that stands for `{port}`, so that a restart finds the same.
 struct FreePort {
     number: u16,
     /// The name of the supervisor that holds the lease.
@@ -47,42 +49,51 @@ struct FreePort {
 }
 
 impl Port {
-    fn free(&self) -> Option<u16> {
-        self.free.as_ref().map(|free| free.number)
+    fn free(&self, name: &str) -> Option<u16> {
+        self.free.get(name).map(|free| free.number)
     }
 
-    /// The free port, if the supervisor of this name holds the lease on it.
-    fn leased_by(&self, supervisor: &str) -> Option<u16> {
-        let free = self.free.as_ref()?;
+    /// The free port of this name, if the supervisor holds the lease on it.
+    fn leased_by(&self, name: &str, supervisor: &str) -> Option<u16> {
+        let free = self.free.get(name)?;
         (free.supervisor == supervisor).then_some(free.number)
     }
 
-    fn lease(&mut self, number: u16, supervisor: &str) {
-        let settled = self.free.as_ref().is_some_and(|free| free.settled);
-        self.free = Some(FreePort {
+    fn lease(&mut self, name: String, number: u16, supervisor: &str) {
+        let settled = self.free.get(&name).is_some_and(|free| free.settled);
+        let free = FreePort {
             number,
             supervisor: supervisor.to_owned(),
             settled,
-        });
+        };
+        self.free.insert(name, free);
     }
 
     /// Notes a port that another test process leased. The service listens there, so it does not change.
-    pub(super) fn adopt(&mut self, number: u16, supervisor: &str) {
-        self.lease(number, supervisor);
-        self.settle();
+    pub(super) fn adopt(&mut self, name: &str, number: u16, supervisor: &str) {
+        self.lease(name.to_owned(), number, supervisor);
+        self.settle(name);
     }
 
-    /// Returns the free port, which does not change from now on.
-    pub(super) fn settle(&mut self) -> Option<u16> {
-        let free = self.free.as_mut()?;
+    /// Returns the free port of this name, which does not change from now on.
+    fn settle(&mut self, name: &str) -> Option<u16> {
+        let free = self.free.get_mut(name)?;
         free.settled = true;
         Some(free.number)
     }
 
-    /// The free port, if it may still change.
-    fn unsettled(&self) -> Option<u16> {
-        let free = self.free.as_ref()?;
-        (!free.settled).then_some(free.number)
+    pub(super) fn settle_all(&mut self) {
+        for free in self.free.values_mut() {
+            free.settled = true;
+        }
+    }
+
+    /// The free ports that may still change.
+    fn unsettled(&self) -> Vec<(String, u16)> {
+        let unsettled = self.free.iter().filter(|(_, free)| !free.settled);
+        unsettled
+            .map(|(name, free)| (name.clone(), free.number))
+            .collect()
     }
 
     fn claimed(&self) -> Option<u16> {
@@ -110,21 +121,46 @@ impl Core {
         }
     }
 
-    /// The port by [`precedence`]; 0 if the executor has none. A free port is leased now and does not change
-    /// any more.
+    /// The port by [`precedence`]. A free port is leased now and does not change any more.
     ///
     /// # Panics
     ///
-    /// Panics if no free port can be leased, and in a forked child if the parent has not leased it.
+    /// Panics if no free port can be leased, in a forked child if the parent has not leased it, and if the
+    /// service reports its port itself and has not done so.
     pub(super) fn port(&self) -> u16 {
         let reported = self.run().and_then(|run| run.context.reported_port());
         let wanted = self.wanted_port();
         let leased = match reported {
             Some(_) => None,
-            None => self.state(|state| state.port.settle()),
+            None => self.state(|state| state.port.settle("")),
         };
-        let none = (wanted == Wanted::None).then_some(0);
-        if let Some(port) = precedence(reported, wanted, leased).or(none) {
+        if let Some(port) = precedence(reported, wanted, leased) {
+            return port;
+        }
+        let target = self.check.target();
+        match target.port_name {
+            Some(name) if wanted == Wanted::None => self.port_named(&name),
+            _ => {
+                assert!(
+                    wanted == Wanted::Free || !target.reports_port,
+                    "the banner has a group `port`, and no line has matched it with a number yet: start the service first"
+                );
+                self.port_named("")
+            }
+        }
+    }
+
+    /// Returns the free port that `{port:NAME}` stands for, leased now.
+    ///
+    /// # Panics
+    ///
+    /// Panics if no free port can be leased, and in a forked child if the parent has not leased it.
+    pub(super) fn port_named(&self, name: &str) -> u16 {
+        assert!(
+            name.is_empty() || is_word(name),
+            "{name:?} cannot be the name of a port: write lower-case letters, digits and `_`"
+        );
+        if let Some(port) = self.state(|state| state.port.settle(name)) {
             return port;
         }
         // Before the turn, which a thread of the parent may have held at the fork.
@@ -133,31 +169,42 @@ impl Core {
             "the port is leased by the parent process"
         );
         let _turn = self.turn();
-        let leased = self.lease_free_port();
+        let leased = self.lease_free_port(name);
         let port = leased.unwrap_or_else(|error| panic!("{error}"));
-        self.state(|state| state.port.settle());
+        self.state(|state| state.port.settle(name));
         port
     }
 
-    /// The port for a start; 0 if the executor has none. The caller has the turn.
-    pub(super) fn port_for_start(&self) -> Result<u16> {
-        match self.wanted_port() {
-            Wanted::None => Ok(0),
-            Wanted::Fixed(port) => Ok(port),
-            Wanted::Free => self.lease_free_port(),
+    /// The ports for a start, by name. The caller has the turn.
+    pub(super) fn ports_for_start(&self) -> Result<BTreeMap<String, u16>> {
+        let mut names: BTreeSet<String> =
+            self.state(|state| state.port.free.keys().cloned().collect());
+        names.extend(self.named_ports());
+        let wanted = self.wanted_port();
+        if wanted == Wanted::Free {
+            names.insert(String::new());
         }
+        let mut ports = BTreeMap::new();
+        for name in names {
+            let port = self.lease_free_port(&name)?;
+            ports.insert(name, port);
+        }
+        if let Wanted::Fixed(port) = wanted {
+            ports.insert(String::new(), port);
+        }
+        Ok(ports)
     }
 
-    fn lease_free_port(&self) -> Result<u16> {
+    pub(super) fn lease_free_port(&self, name: &str) -> Result<u16> {
         let link = self.link()?;
-        if let Some(port) = self.state(|state| state.port.leased_by(link.name())) {
+        if let Some(port) = self.state(|state| state.port.leased_by(name, link.name())) {
             return Ok(port);
         }
         // The former lease went with a supervisor that was killed: the same port again, if it is free.
-        let former = self.state(|state| state.port.free());
+        let former = self.state(|state| state.port.free(name));
         let leased = self.lease(&link, former)?;
         let port = leased.map_err(|holder| self.held_elsewhere(&holder))?;
-        self.state(|state| state.port.lease(port, link.name()));
+        self.state(|state| state.port.lease(name.to_owned(), port, link.name()));
         Ok(port)
     }
 
@@ -240,23 +287,23 @@ impl Core {
         }));
     }
 
-    /// Gives the free port back, so that the next attempt gets another one.
-    pub(super) fn give_up_free_port(&self) {
-        let (free, link) = self.state(|state| (state.port.free.take(), state.link.clone()));
-        if let (Some(free), Some(link)) = (free, link) {
-            link.release(free.number);
-        }
-    }
-
-    /// Returns whether a start that failed so is worth another free port: no user knows this one, and a
-    /// stranger answers there.
-    pub(super) fn should_retry_with_new_port(&self, failed: &Error) -> bool {
+    /// Gives the free ports back that a stranger has taken, so that the next attempt gets others. Returns whether
+    /// a start that failed so is worth the attempt: no user knows these ports.
+    pub(super) fn changes_ports(&self, failed: &Error) -> bool {
         let collision = matches!(
             failed.kind(),
             ErrorKind::AlreadyRunning | ErrorKind::ProcessExitedWithError
         );
-        let port = self.state(|state| state.port.unsettled());
-        collision && port.is_some_and(accepts)
+        let mut taken = self.state(|state| state.port.unsettled());
+        taken.retain(|(_, port)| collision && accepts(*port));
+        let link = self.state(|state| state.link.clone());
+        for (name, port) in &taken {
+            self.state(|state| drop(state.port.free.remove(name)));
+            if let Some(link) = &link {
+                link.release(*port);
+            }
+        }
+        !taken.is_empty()
     }
 
     /// Returns whether the host is one that all tests of this machine share.
@@ -295,24 +342,28 @@ mod tests {
     #[test]
     fn a_free_port_changes_until_it_is_settled() {
         let mut port = Port::default();
-        assert_eq!((port.settle(), port.unsettled()), (None, None));
-        port.lease(7, "first");
+        assert_eq!((port.settle(""), port.unsettled()), (None, vec![]));
+        port.lease(String::new(), 7, "first");
+        port.lease("other".to_owned(), 8, "first");
         assert_eq!(
-            (port.unsettled(), port.leased_by("first")),
-            (Some(7), Some(7))
+            (port.unsettled().len(), port.leased_by("", "first")),
+            (2, Some(7))
         );
-        assert_eq!(port.settle(), Some(7));
-        assert_eq!(port.unsettled(), None);
+        assert_eq!(port.settle(""), Some(7));
+        assert_eq!(port.unsettled(), [("other".to_owned(), 8)]);
     }
 
     #[test]
     fn a_new_supervisor_has_to_lease_the_port_again() {
         let mut port = Port::default();
-        port.adopt(7, "killed");
-        assert_eq!((port.leased_by("new"), port.free()), (None, Some(7)));
-        port.lease(7, "new");
-        assert_eq!(port.leased_by("new"), Some(7));
-        assert_eq!(port.unsettled(), None, "it stays settled");
+        port.adopt("a", 7, "killed");
+        assert_eq!(
+            (port.leased_by("a", "new"), port.free("a")),
+            (None, Some(7))
+        );
+        port.lease("a".to_owned(), 7, "new");
+        assert_eq!(port.leased_by("a", "new"), Some(7));
+        assert_eq!(port.unsettled(), [], "it stays settled");
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! Settles what a start needs before it spawns: a configuration without mistakes, a supervisor, a private
 //! directory, a port, and every placeholder filled in.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::core::Core;
-use crate::command::{Place, Prepared, Template, prepare};
+use super::port::Wanted;
+use crate::command::{Place, Prepared, Template, is_word, prepare};
 use crate::environment::{self, Keep};
 use crate::error::Result;
 use crate::link::Link;
@@ -25,7 +26,9 @@ impl Core {
     /// Finds mistakes in the configuration before anything is spawned, with placeholder values for what is
     /// not known yet.
     pub(super) fn validate(&self, deadline: Deadline) -> Result<()> {
-        let place = self.place(Some(std::env::temp_dir().join("mirakuru-XXXXXX")), 1);
+        let names = self.named_ports().into_iter().chain([String::new()]);
+        let ports = names.map(|name| (name, 1)).collect();
+        let place = self.place(Some(std::env::temp_dir().join("mirakuru-XXXXXX")), ports);
         let validated = place.and_then(|place| {
             environment::timeout_scale()?;
             self.config.stop_signal.check()?;
@@ -42,6 +45,23 @@ impl Core {
         prepare(&self.config.command, &self.config.shape, place, of_the_run)
     }
 
+    /// Creates the supervisor, the private directory and the leases on the free ports. The ports do not change any
+    /// more.
+    pub(super) fn prepare(&self) -> Result<()> {
+        let deadline = Deadline::after(self.config.start_bound());
+        self.validate(deadline)?;
+        let _turn = self.turn();
+        let link = self.link()?;
+        self.directory(&link, deadline)?;
+        if self.wanted_port() == Wanted::None && !self.check.target().reports_port {
+            // What `port()` returns, for a service that reads its port from a file.
+            self.lease_free_port("")?;
+        }
+        self.ports_for_start()?;
+        self.state(|state| state.port.settle_all());
+        Ok(())
+    }
+
     /// Settles the supervisor, the private directory and the port, and fills them in.
     pub(super) fn settle(&self, deadline: Deadline) -> Result<Settled> {
         let link = self.link()?;
@@ -49,8 +69,7 @@ impl Core {
             .needs_directory()
             .then(|| self.directory(&link, deadline))
             .transpose()?;
-        let port = self.port_for_start()?;
-        let place = self.place(tmpdir, port);
+        let place = self.place(tmpdir, self.ports_for_start()?);
         let filled = place.and_then(|place| {
             let prepared = self.prepared(&place)?;
             let start = self.start_before_spawn(place, Some(Arc::clone(&link)), deadline);
@@ -97,7 +116,7 @@ impl Core {
     pub(super) fn host(&self) -> String {
         let default = Place {
             host: "127.0.0.1".to_owned(),
-            bindings: self.config.bindings.clone(),
+            bindings: self.state(|state| state.bindings.clone()),
             ..Place::default()
         };
         let host = self.check.target().host;
@@ -105,18 +124,22 @@ impl Core {
             .unwrap_or(default.host)
     }
 
-    pub(super) fn place(&self, tmpdir: Option<PathBuf>, port: u16) -> Result<Place, String> {
+    pub(super) fn place(
+        &self,
+        tmpdir: Option<PathBuf>,
+        ports: BTreeMap<String, u16>,
+    ) -> Result<Place, String> {
         let Target {
             socket, filename, ..
         } = self.check.target();
         let within = |name: &str| tmpdir.as_ref().map(|tmpdir| tmpdir.join(name));
         let mut place = Place {
             host: self.host(),
-            port,
+            ports,
             socket: within("socket"),
             pidfile: within("pid"),
             tmpdir,
-            bindings: self.config.bindings.clone(),
+            bindings: self.state(|state| state.bindings.clone()),
         };
         if let Some(socket) = socket {
             place.socket = Some(place.fill_path(&socket)?);
@@ -133,9 +156,17 @@ impl Core {
     ///
     /// Panics if the private directory is needed and cannot be made.
     pub(super) fn filled(&self, text: &str) -> String {
-        let lies_there = self.needs_directory() || self.leads_to_directory(&Template::parse(text));
+        let template = Template::parse(text);
+        let lies_there = self.needs_directory() || self.leads_to_directory(&template);
         let tmpdir = lies_there.then(|| self.tmpdir());
-        let place = self.place(tmpdir, self.port());
+        let named = self.named_ports().into_iter();
+        let mut ports: BTreeMap<_, _> = named
+            .map(|name| (name.clone(), self.port_named(&name)))
+            .collect();
+        if template.mentions("port") || self.wanted_port() != Wanted::None {
+            ports.insert(String::new(), self.port());
+        }
+        let place = self.place(tmpdir, ports);
         let filled = place.and_then(|place| place.fill_text(text));
         filled.unwrap_or_else(|mistake| panic!("{}", self.invalid(mistake)))
     }
@@ -185,46 +216,61 @@ impl Core {
         given.is_none_or(|path| Template::parse(path).mentions(name))
     }
 
-    /// Returns whether a placeholder of this name stands in the command, an option or the check.
+    /// Returns the placeholders in the command, the options and the check.
+    pub(super) fn placeholders(&self) -> BTreeSet<String> {
+        let target = self.check.target();
+        let texts = [target.host, target.url].into_iter().flatten();
+        let paths = [target.socket, target.filename].into_iter().flatten();
+        let of_the_check: Vec<_> = texts
+            .chain(target.texts)
+            .map(Template::parse)
+            .chain(paths.map(Template::parse))
+            .collect();
+        let of_the_command = self.config.shape.placeholders(&self.config.command);
+        let all = of_the_command.chain(of_the_check.iter().flat_map(Template::names));
+        let mut all: BTreeSet<String> = all.map(str::to_owned).collect();
+        all.extend(target.port_name.map(|name| format!("port:{name}")));
+        all
+    }
+
+    /// Returns whether a placeholder of this name is in the command, an option or the check.
     pub(super) fn mentions(&self, name: &str) -> bool {
-        let Target {
-            host,
-            url,
-            socket,
-            filename,
-            ..
-        } = self.check.target();
-        let texts = [host.as_deref(), url.as_deref()];
-        let paths = [socket.as_deref(), filename.as_deref()];
-        let of_the_check = texts
-            .into_iter()
-            .flatten()
-            .map(Path::new)
-            .chain(paths.into_iter().flatten());
-        self.config.shape.mentions(&self.config.command, name)
-            || of_the_check
-                .map(Template::parse)
-                .any(|template| template.mentions(name))
+        self.placeholders().contains(name)
+    }
+
+    /// Returns the names of the ports that `{port:NAME}` stands for.
+    pub(super) fn named_ports(&self) -> Vec<String> {
+        let placeholders = self.placeholders();
+        let names = placeholders
+            .iter()
+            .filter_map(|name| name.strip_prefix("port:"));
+        names
+            .filter(|name| is_word(name))
+            .map(str::to_owned)
+            .collect()
     }
 
     /// Gives `{name.port}` and its like the values of another executor. Asks only for what is mentioned: a
     /// directory, say, is not made for nothing.
-    #[cfg(feature = "macros")]
-    pub(crate) fn bind(&mut self, name: &str, other: &Self) {
-        let values: [(&str, &dyn Fn() -> String); 7] = [
-            ("host", &|| other.host()),
-            ("port", &|| other.port().to_string()),
-            ("addr", &|| other.addr()),
-            ("url", &|| other.url()),
-            ("socket", &|| other.filled("{socket}")),
-            ("pidfile", &|| other.filled("{pidfile}")),
-            ("tmpdir", &|| other.tmpdir().display().to_string()),
-        ];
-        for (part, value) in values {
-            let placeholder = format!("{name}.{part}");
-            if self.mentions(&placeholder) {
-                self.config.bindings.insert(placeholder, value());
-            }
+    pub(crate) fn bind(&self, name: &str, other: &Self) {
+        for placeholder in self.placeholders() {
+            let part = placeholder
+                .strip_prefix(name)
+                .and_then(|part| part.strip_prefix('.'));
+            let value = match part {
+                Some("host") => other.host(),
+                Some("port") => other.port().to_string(),
+                Some("addr") => other.addr(),
+                Some("url") => other.url(),
+                Some("socket") => other.filled("{socket}"),
+                Some("pidfile") => other.filled("{pidfile}"),
+                Some("tmpdir") => other.tmpdir().display().to_string(),
+                _ => match part.and_then(|part| part.strip_prefix("port:")) {
+                    Some(label) if is_word(label) => other.port_named(label).to_string(),
+                    _ => continue,
+                },
+            };
+            self.state(|state| drop(state.bindings.insert(placeholder, value)));
         }
     }
 }

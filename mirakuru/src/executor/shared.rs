@@ -206,8 +206,8 @@ impl Core {
                 return None;
             }
             state.shown = Some(Arc::new(shown));
-            if let Some(port) = service.port {
-                state.port.adopt(port, link.name());
+            for (name, port) in service.ports {
+                state.port.adopt(&name, port, link.name());
             }
             state.run = Some(run);
             state.link.replace(Arc::clone(link))
@@ -222,8 +222,8 @@ impl Core {
     /// The run of the service that a supervisor describes, once that service is ready.
     fn run_of(&self, link: &Arc<Link>, service: &Service, files: Vec<OwnedFd>) -> Option<Run> {
         let ready = service.ready.as_ref()?;
-        let port = service.port.unwrap_or_default();
-        let place = self.place(service.directory.clone(), port).ok()?;
+        let ports = service.ports.iter().cloned().collect();
+        let place = self.place(service.directory.clone(), ports).ok()?;
         let mut files = files.into_iter();
         let streams = [Stream::Stdout, Stream::Stderr];
         let [stdout, stderr] = streams.map(|stream| {

@@ -115,7 +115,7 @@ impl Core {
         let launch = Launch {
             words: prepared.words,
             command: self.command().as_ref().to_owned(),
-            port: Some(place.port).filter(|port| *port != 0),
+            ports: place.ports.clone().into_iter().collect(),
             env,
             cwd: prepared.cwd,
             identity: prepared.identity,

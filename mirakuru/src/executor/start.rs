@@ -122,21 +122,17 @@ impl Core {
         loop {
             let Err(error) = self.attempt(*deadline) else {
                 self.state(|state| {
-                    state.port.settle();
+                    state.port.settle_all();
                     state.failures = 0;
                 });
                 return Ok(());
             };
-            if retries == MOST_RETRIES
-                || deadline.has_passed()
-                || !self.should_retry_with_new_port(&error)
-            {
+            if retries == MOST_RETRIES || deadline.has_passed() || !self.changes_ports(&error) {
                 return Err(error);
             }
             retries += 1;
             let error = first_line(&error);
             self.emit(Step::info(format!("takes another port: {error}")));
-            self.give_up_free_port();
         }
     }
 

@@ -1,5 +1,6 @@
 //! What an executor has going: its supervisor, its port, and the latest start. `Core::state` gives access.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::port::Port;
@@ -21,6 +22,8 @@ pub(super) struct State {
     pub(super) place: Option<Arc<RunPlace>>,
     /// The run's lock, kept while a test has the service stopped.
     pub(super) kept_lock: Option<FileLock>,
+    /// The values of placeholders with a dot.
+    pub(super) bindings: BTreeMap<String, String>,
     /// The command of the latest start, with its placeholders filled in.
     pub(super) shown: Option<Arc<Shown>>,
     pub(super) run: Option<Run>,

@@ -12,7 +12,7 @@ use crate::link::State;
 use crate::output::Output;
 use crate::protocol::{Gone, Stream};
 use crate::readiness::probe::{Answer, Probe, Question};
-use crate::readiness::{NotReady, Readiness};
+use crate::readiness::{NotReady, Readiness, Target};
 use crate::sys;
 use crate::wait::{Deadline, Pace};
 
@@ -177,7 +177,7 @@ impl Core {
             }
             if deadline.has_passed() {
                 // Looked up before the tree is killed.
-                let elsewhere = ports_elsewhere(run);
+                let elsewhere = ports_elsewhere(run, &self.check.target());
                 break Why::Overdue { elsewhere };
             }
             let next_look = deadline.or_sooner(pace.interval());
@@ -244,8 +244,8 @@ impl News {
 }
 
 /// The ports that the tree listens on, if none of them is the one that the check asks.
-fn ports_elsewhere(run: &Run) -> BTreeSet<u16> {
-    let asked = run.context.port();
+fn ports_elsewhere(run: &Run, target: &Target) -> BTreeSet<u16> {
+    let asked = run.context.port_of(target);
     let tree = run.context.tree().filter(|_| asked != 0);
     let found = tree.map(|(_, supervisor)| sys::listening(supervisor));
     found

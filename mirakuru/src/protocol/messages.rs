@@ -64,9 +64,9 @@ pub(crate) enum Lead {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Launch {
     pub(crate) words: Vec<OsString>,
-    /// The words as one text, and the port, for test processes that attach and for the timeline.
+    /// The words as one text, and the ports by name, for test processes that attach and for the timeline.
     pub(crate) command: String,
-    pub(crate) port: Option<u16>,
+    pub(crate) ports: Vec<(String, u16)>,
     pub(crate) env: Vec<(OsString, OsString)>,
     pub(crate) cwd: Directory,
     pub(crate) identity: Option<Identity>,
@@ -245,7 +245,7 @@ pub(crate) struct Service {
     /// The command as one text and as words, with its placeholders filled in.
     pub(crate) command: String,
     pub(crate) words: Vec<OsString>,
-    pub(crate) port: Option<u16>,
+    pub(crate) ports: Vec<(String, u16)>,
     /// `None` until it is ready.
     pub(crate) ready: Option<Ready>,
 }

@@ -44,7 +44,7 @@ fn launch(cwd: Directory) -> Launch {
     Launch {
         words: vec!["sh".into(), "-c".into()],
         command: "sh -c é".into(),
-        port: Some(1),
+        ports: vec![("a".to_owned(), 1)],
         env: vec![("A".into(), "".into())],
         cwd,
         identity: Some(Identity {
@@ -124,7 +124,7 @@ fn replies() -> Vec<Reply> {
         captured: [false, true],
         command: "a b".into(),
         words: vec!["a".into(), "b".into()],
-        port: None,
+        ports: Vec::new(),
         ready: Some(ready()),
     };
     let gone = Gone {

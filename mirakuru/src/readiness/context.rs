@@ -14,6 +14,8 @@ use crate::protocol::Stream;
 use crate::sys::{self, Pid};
 use crate::wait::Deadline;
 
+use super::Target;
+
 /// What a check is told about the process that it checks. Cheap to clone.
 #[derive(Clone)]
 pub struct Context {
@@ -51,7 +53,32 @@ impl Context {
     /// The port that is checked, or that the process told in its banner; 0 where there is none.
     #[must_use]
     pub fn port(&self) -> u16 {
-        self.reported_port().unwrap_or(self.start.place.port)
+        self.reported_port().unwrap_or(self.start.place.port())
+    }
+
+    /// Returns the free port that `{port:NAME}` stands for.
+    ///
+    /// # Panics
+    ///
+    /// Panics if no text of the executor contains this placeholder.
+    #[must_use]
+    pub fn port_named(&self, name: &str) -> u16 {
+        let port = self.start.place.ports.get(name);
+        *port.unwrap_or_else(|| panic!("nothing in the executor contains {{port:{name}}}"))
+    }
+
+    /// Returns the port that a check with this target asks.
+    pub(crate) fn port_of(&self, target: &Target) -> u16 {
+        match &target.port_name {
+            Some(name) => self
+                .start
+                .place
+                .ports
+                .get(name)
+                .copied()
+                .unwrap_or_default(),
+            None => self.port(),
+        }
     }
 
     /// The port that the process reported in its banner.

@@ -184,10 +184,11 @@ impl Readiness for Http {
     }
 
     fn target(&self) -> Target {
-        let (host, port) = url::host_and_port(&self.url);
+        let (host, port, port_name) = url::host_and_port(&self.url);
         Target {
             host,
             port,
+            port_name,
             url: Some(self.url.clone()),
             ..Target::default()
         }

@@ -13,24 +13,39 @@ pub struct Target {
     pub host: Option<String>,
     /// The port; 0 for one that is free.
     pub port: Option<u16>,
+    /// The name of the port, if it is a named one: `monitor` for `{port:monitor}`.
+    pub port_name: Option<String>,
+    /// The service reports its port itself, in a group `port` of its banner.
+    pub reports_port: bool,
     /// The URL.
     pub url: Option<String>,
     /// The Unix socket.
     pub socket: Option<PathBuf>,
     /// The file that appears.
     pub filename: Option<PathBuf>,
+    /// Other texts that contain placeholders.
+    pub texts: Vec<String>,
 }
 
 impl Target {
     /// This, and where a part is missing the other's.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
+        // One of the two checks gives the port.
+        let (port, port_name) = if self.port.is_some() || self.port_name.is_some() {
+            (self.port, self.port_name)
+        } else {
+            (other.port, other.port_name)
+        };
         Self {
             host: self.host.or(other.host),
-            port: self.port.or(other.port),
+            port,
+            port_name,
+            reports_port: self.reports_port || other.reports_port,
             url: self.url.or(other.url),
             socket: self.socket.or(other.socket),
             filename: self.filename.or(other.filename),
+            texts: [self.texts, other.texts].concat(),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use regex::Regex;
 
-use super::{Context, Manner, NotReady, Readiness};
+use super::{Context, Manner, NotReady, Readiness, Target};
 use crate::output::{Capture, Reader, line_at, text_of};
 use crate::protocol;
 
@@ -209,6 +209,16 @@ impl Readiness for Output {
         match &self.regex {
             Ok(_) => Ok(()),
             Err(error) => Err(format!("the banner is no regular expression: {error}")),
+        }
+    }
+
+    fn target(&self) -> Target {
+        let regex = self.regex.as_ref().ok();
+        let reports_port =
+            regex.is_some_and(|regex| regex.capture_names().flatten().any(|name| name == "port"));
+        Target {
+            reports_port,
+            ..Target::default()
         }
     }
 

@@ -24,10 +24,11 @@ pub(super) fn parse(filled: &str) -> Result<Url, String> {
 }
 
 /// What stands in the authority of a URL that may hold placeholders, which no parser would take:
-/// the host, and the port, 0 where it is `{port}`. What another placeholder stands for is not known.
-pub(super) fn host_and_port(url: &str) -> (Option<String>, Option<u16>) {
+/// the host, and the port, 0 where it is `{port}`. The name of a named port comes third. What another placeholder
+/// stands for is not known.
+pub(super) fn host_and_port(url: &str) -> (Option<String>, Option<u16>, Option<String>) {
     let Some((scheme, rest)) = url.trim().split_once("://") else {
-        return (None, None);
+        return (None, None, None);
     };
     let end = rest.find(['/', '\\', '?', '#']).unwrap_or(rest.len());
     let authority = &rest[..end];
@@ -39,6 +40,10 @@ pub(super) fn host_and_port(url: &str) -> (Option<String>, Option<u16>) {
     } else {
         80
     };
+    let label = |tail: &str| tail.strip_suffix('}').map(str::to_owned);
+    if let Some((host, tail)) = authority.split_once(":{port:") {
+        return (named_host(host), None, label(tail));
+    }
     let (host, port) = match authority.rsplit_once(':') {
         Some((host, "{port}")) => (host, Some(0)),
         Some((host, "")) => (host, Some(default)),
@@ -47,9 +52,14 @@ pub(super) fn host_and_port(url: &str) -> (Option<String>, Option<u16>) {
         _ if authority.ends_with(".addr}") => (authority, None),
         _ => (authority, Some(default)),
     };
+    (named_host(host), port, None)
+}
+
+/// The host, if the URL gives one.
+fn named_host(host: &str) -> Option<String> {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     let named = !host.is_empty() && host != "{host}" && !host.ends_with(".addr}");
-    (named.then(|| host.to_owned()), port)
+    named.then(|| host.to_owned())
 }
 
 #[cfg(test)]
@@ -59,7 +69,16 @@ mod tests {
 
     #[test]
     fn host_and_port_are_found_in_urls_with_placeholders() {
-        let found = |url| host_and_port(url);
+        let found = |url| {
+            let (host, port, _) = host_and_port(url);
+            (host, port)
+        };
+        let named = "http://[::1]:{port:monitor}/healthz";
+        assert_eq!(
+            host_and_port(named),
+            (Some("::1".into()), None, Some("monitor".into()))
+        );
+        assert_eq!(found("http://{host}:{port:x}"), (None, None));
         assert_eq!(
             found("http://127.0.0.1:{port}/a?b"),
             (Some("127.0.0.1".into()), Some(0))
@@ -102,7 +121,7 @@ mod tests {
         ];
         let place = Place {
             host: "host".into(),
-            port: 1,
+            ports: [(String::new(), 1)].into(),
             socket: Some("/t/s".into()),
             bindings: bindings
                 .map(|(part, value)| (format!("db.{part}"), value.to_owned()))
@@ -120,7 +139,7 @@ mod tests {
                 let host = url
                     .host_str()
                     .map(|host| host.trim_matches(['[', ']']).to_owned());
-                let expected = (host, url.port_or_known_default());
+                let expected = (host, url.port_or_known_default(), None);
                 assert_eq!(host_and_port(text), expected, "{text:?}");
             }
         }

@@ -43,7 +43,7 @@ impl Service {
                 pid: tree.pid(),
                 command: order.command,
                 words: order.words,
-                port: order.port,
+                ports: order.ports,
                 ..protocol::Service::default()
             },
             tree,

@@ -54,7 +54,7 @@ impl Core {
             "what it would wait for was there before the start: {}",
             self.check.describe(context)
         ));
-        let port = Some(context.port()).filter(|port| *port != 0);
+        let port = Some(context.port_of(&self.check.target())).filter(|port| *port != 0);
         scene.held_by = port.and_then(sys::holder_of_port).unwrap_or_default();
         scene.advice = advice::what_is_there(context);
         scene.into_error(ErrorKind::AlreadyRunning)
@@ -156,7 +156,7 @@ impl Core {
             }
         } else {
             let ports: Vec<_> = elsewhere.iter().map(u16::to_string).collect();
-            let (found, asked) = (ports.join(", "), run.context.port());
+            let (found, asked) = (ports.join(", "), run.context.port_of(&self.check.target()));
             scene
                 .notes
                 .push(format!("it listens on port {found}, and not on {asked}"));
