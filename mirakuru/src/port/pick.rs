@@ -11,23 +11,21 @@ use crate::sys;
 
 /// Below are the ports that services are known by.
 const LOWEST: u16 = 10_000;
+/// Servers open a second port 10000 above the first: the bus of a Redis cluster, for example.
+const HIGHEST: u16 = 55_535;
+/// The ports of well-known servers in this range. A developer may start one of them at any time.
+const WELL_KNOWN: [u16; 21] = [
+    10_000, 10_050, 10_051, 10_250, 11_211, 11_434, 15_672, 16_686, 19_999, 24_224, 25_672, 26_257,
+    26_379, 27_017, 27_018, 27_019, 28_015, 32_400, 33_060, 50_000, 50_051,
+];
 /// How often another one is tried.
 const TRIES: u64 = 2_000;
 
-/// Leases a port that nobody is bound to, on either address family.
+/// Leases a port that no process is bound to, on either address family.
 pub(crate) fn pick(directory: &Path, holder: &str) -> io::Result<Lease> {
-    one_of(&candidates(&sys::ephemeral_ports()), directory, holder)
-}
-
-fn one_of(candidates: &[u16], directory: &Path, holder: &str) -> io::Result<Lease> {
-    let random = RandomState::new();
-    for attempt in 0..TRIES {
-        let index = random.hash_one(attempt) % candidates.len() as u64;
-        let port = candidates[usize::try_from(index).unwrap_or_default()];
-        // Leased first, so that two who pick at once do not see each other's bind.
-        match Lease::take(directory, port, holder)? {
-            Taken::Here(lease) if sys::is_free(port) => return Ok(lease),
-            _ => {}
+    for candidates in candidates(&sys::ephemeral_ports()) {
+        if let Some(lease) = one_of(&candidates, directory, holder)? {
+            return Ok(lease);
         }
     }
     Err(io::Error::new(
@@ -36,13 +34,28 @@ fn one_of(candidates: &[u16], directory: &Path, holder: &str) -> io::Result<Leas
     ))
 }
 
-/// The ports that the kernel gives to nobody; where it keeps all of them, those that are left above
-/// the known ones.
-fn candidates(ephemeral: &RangeInclusive<u16>) -> Vec<u16> {
-    let all: Vec<_> = (LOWEST..=u16::MAX).collect();
-    let is_left = |port: &u16| !ephemeral.contains(port);
-    let outside: Vec<_> = all.iter().copied().filter(is_left).collect();
-    if outside.is_empty() { all } else { outside }
+fn one_of(candidates: &[u16], directory: &Path, holder: &str) -> io::Result<Option<Lease>> {
+    let random = RandomState::new();
+    let tries = if candidates.is_empty() { 0 } else { TRIES };
+    for attempt in 0..tries {
+        let index = random.hash_one(attempt) % candidates.len() as u64;
+        let port = candidates[usize::try_from(index).unwrap_or_default()];
+        // Leased first, so that two who pick at once do not see each other's bind.
+        match Lease::take(directory, port, holder)? {
+            Taken::Here(lease) if sys::is_free(port) => return Ok(Some(lease)),
+            _ => {}
+        }
+    }
+    Ok(None)
+}
+
+/// Returns the ports that the kernel gives to no connection, without those of well-known servers: first those that
+/// have room for a second port above them. If the kernel keeps all of them, returns all above the known ones.
+fn candidates(ephemeral: &RangeInclusive<u16>) -> [Vec<u16>; 3] {
+    let unknown = (LOWEST..=u16::MAX).filter(|port| !WELL_KNOWN.contains(port));
+    let (kept, outside): (Vec<_>, Vec<_>) = unknown.partition(|port| ephemeral.contains(port));
+    let (low, high) = outside.into_iter().partition(|port| *port <= HIGHEST);
+    [low, high, kept]
 }
 
 #[cfg(test)]
@@ -53,10 +66,11 @@ mod tests {
     use crate::loopback;
 
     #[test]
-    fn a_picked_port_can_be_bound_and_is_nobody_elses() {
+    fn a_picked_port_can_be_bound_and_is_leased_once() {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let lease = pick(directory.path(), "a test").expect("a free port");
         assert!(!sys::ephemeral_ports().contains(&lease.port));
+        assert!((LOWEST..=HIGHEST).contains(&lease.port));
         TcpListener::bind((Ipv4Addr::LOCALHOST, lease.port)).expect("nobody took it");
         let file = directory.path().join(format!("port-{}", lease.port));
         assert_eq!(std::fs::read_to_string(&file).expect("the lease"), "a test");
@@ -71,7 +85,8 @@ mod tests {
         two.sort_unstable();
         let directory = crate::locks::lock_directory().expect("it is there");
         for _ in 0..20 {
-            let lease = one_of(&two, &directory, "a test").expect("one is free");
+            let lease = one_of(&two, &directory, "a test");
+            let lease = lease.expect("it can be leased").expect("one is free");
             assert_ne!(lease.port, leased.port());
         }
     }
@@ -88,9 +103,18 @@ mod tests {
     }
 
     #[test]
-    fn the_kernels_own_range_is_left_to_it() {
-        assert!(!candidates(&(32_768..=60_999)).contains(&40_000));
-        assert!(candidates(&(32_768..=60_999)).contains(&61_000));
-        assert_eq!(candidates(&(1..=u16::MAX)).first(), Some(&LOWEST));
+    fn low_ports_outside_the_kernels_range_come_first() {
+        let [low, high, kept] = candidates(&(32_768..=60_999));
+        assert_eq!((low.first(), low.last()), (Some(&10_001), Some(&32_767)));
+        assert_eq!((high.first(), high.last()), (Some(&61_000), Some(&65_535)));
+        assert!(kept.contains(&40_000));
+        for known in [11_211, 15_672, 27_017] {
+            assert!(!low.contains(&known), "{known}");
+        }
+        let [low, high, kept] = candidates(&(1..=u16::MAX));
+        assert_eq!((low.len(), high.len()), (0, 0));
+        assert!(kept.contains(&40_000));
+        let [low, high, _] = candidates(&(20_000..=30_000));
+        assert_eq!((low.last(), high.first()), (Some(&55_535), Some(&55_536)));
     }
 }
