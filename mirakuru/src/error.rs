@@ -80,6 +80,8 @@ pub(crate) struct Scene {
     pub(crate) err_output: String,
     pub(crate) advice: String,
     pub(crate) source: Option<io::Error>,
+    /// The failures of processes that start together with this one.
+    others: Vec<Error>,
 }
 
 impl Scene {
@@ -111,6 +113,14 @@ impl Scene {
 }
 
 impl Error {
+    /// Joins the failures of processes that start together. The first gives the kind.
+    pub(crate) fn of_several(errors: Vec<Self>) -> Option<Self> {
+        let mut errors = errors.into_iter();
+        let mut first = errors.next()?;
+        first.scene.others.extend(errors);
+        Some(first)
+    }
+
     /// What went wrong, to match on.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
@@ -164,7 +174,9 @@ impl fmt::Display for Error {
         }
         block(f, "output", &scene.output)?;
         block(f, "error output", &scene.err_output)?;
-        line(f, "help", &scene.advice)
+        line(f, "help", &scene.advice)?;
+        let mut others = scene.others.iter();
+        others.try_for_each(|other| write!(f, "\n{other}"))
     }
 }
 

@@ -170,7 +170,7 @@ pub use {
     output::{Lines, Output},
     port::OnConflict,
     readiness::{Context, NotReady, Readiness, Stream},
-    shared::{Fixture, Guard, Shared, slot},
+    shared::{Fixture, Guard, Shared, slot, start_all, start_all_of},
     signal::Signal,
 };
 

@@ -23,7 +23,7 @@ pub use values::{Time, duration, signal, text};
 
 use crate::error::Result;
 use crate::events;
-use crate::executor::{Core, Executor};
+use crate::executor::{self, Core, Executor};
 use crate::readiness::Readiness;
 use crate::shared::{Fixture, Shared};
 
@@ -58,14 +58,8 @@ impl Test {
     #[must_use]
     #[track_caller]
     pub fn reserve(&self, processes: &[&dyn Process]) -> Option<()> {
-        let reserved = catch(|| {
-            let cores = processes.iter().map(|process| process.part().core);
-            let mut fixed: Vec<_> = cores
-                .filter_map(|core| Some((core.port_to_reserve()?, core.unless_forked()?)))
-                .collect();
-            fixed.sort_by_key(|(port, _)| *port);
-            fixed.iter().try_for_each(|(_, core)| core.reserve())
-        });
+        let cores: Vec<_> = parts_of(processes).map(|part| part.core).collect();
+        let reserved = catch(|| executor::reserve(&cores));
         self.settle(&[], reserved)
     }
 
@@ -81,7 +75,7 @@ impl Test {
             let wanted = shared().into_iter().filter(|(_, wanted)| *wanted);
             let mut wanted: Vec<_> = wanted.map(|(shared, _)| shared.to_lock()).collect();
             wanted.sort_by_key(|(sharing, _)| sharing.rank());
-            let locks = wanted.iter().map(|(sharing, core)| sharing.lock(core));
+            let locks = wanted.iter().map(|(sharing, cores)| sharing.lock(cores));
             locks.map(|lock| Ok(Box::new(lock?) as _)).collect()
         });
         self.settle(&[], locks)
@@ -95,6 +89,26 @@ impl Test {
         executor: impl FnOnce() -> Executor<R>,
     ) -> Option<Executor<R>> {
         self.settle(before, catch(|| executor().started()))
+    }
+
+    /// Returns an executor that knows the others that start with it.
+    #[must_use]
+    #[track_caller]
+    pub fn bind<R: Readiness>(
+        &self,
+        before: &[&dyn Process],
+        executor: impl FnOnce() -> Executor<R>,
+    ) -> Option<Executor<R>> {
+        self.settle(before, catch(|| Ok(executor())))
+    }
+
+    /// Starts several processes at the same time.
+    #[must_use]
+    #[track_caller]
+    pub fn start_all(&self, before: &[&dyn Process], processes: &[&dyn Process]) -> Option<()> {
+        let cores: Vec<_> = parts_of(processes).map(|part| part.core).collect();
+        let start = || executor::start_together(&cores, &Core::start);
+        self.settle(before, catch(start))
     }
 
     #[must_use]
@@ -195,7 +209,7 @@ impl Test {
 
     /// Stops them all, and shows what they printed where the test failed. Gives the errors as one text.
     fn stop(&self, processes: &[&dyn Process], failed: bool) -> String {
-        let parts: Vec<_> = processes.iter().map(|process| process.part()).collect();
+        let parts: Vec<_> = parts_of(processes).collect();
         let were_running: Vec<_> = parts.iter().map(|part| part.core.is_up()).collect();
         if failed {
             let own = parts.iter().filter_map(Part::own);
@@ -236,4 +250,8 @@ fn show(text: &str) {
     if !text.is_empty() {
         events::say(text);
     }
+}
+
+fn parts_of<'a>(processes: &'a [&dyn Process]) -> impl Iterator<Item = Part<'a>> {
+    processes.iter().flat_map(|process| process.parts())
 }

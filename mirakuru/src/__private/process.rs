@@ -7,7 +7,7 @@ use crate::shared::{Fixture, Shared, Sharing};
 
 /// One process of a test: its own executor, or a shared fixture that is lent to it.
 pub trait Process {
-    fn part(&self) -> Part<'_>;
+    fn parts(&self) -> Vec<Part<'_>>;
 }
 
 /// The part that a process has in a test.
@@ -21,22 +21,24 @@ pub struct Part<'a> {
 }
 
 impl<R: Readiness> Process for Executor<R> {
-    fn part(&self) -> Part<'_> {
-        Part {
+    fn parts(&self) -> Vec<Part<'_>> {
+        vec![Part {
             core: self.core(),
             is_lent: false,
             found: None,
-        }
+        }]
     }
 }
 
 impl<T: Fixture> Process for Lent<T> {
-    fn part(&self) -> Part<'_> {
-        Part {
-            core: self.fixture.core(),
+    fn parts(&self) -> Vec<Part<'_>> {
+        let cores = self.fixture.cores().into_iter();
+        let parts = cores.zip(&self.found).map(|(core, found)| Part {
+            core,
             is_lent: true,
-            found: self.found.as_ref(),
-        }
+            found: found.as_ref(),
+        });
+        parts.collect()
     }
 }
 
@@ -59,13 +61,14 @@ impl Part<'_> {
 #[derive(Debug)]
 pub struct Lent<T: 'static> {
     fixture: &'static T,
-    /// The service that the test found.
-    found: Option<ServiceId>,
+    /// The services that the test found.
+    found: Vec<Option<ServiceId>>,
 }
 
 impl<T: Fixture> Lent<T> {
     pub fn of(fixture: &'static T) -> Self {
-        let found = fixture.core().service_id();
+        let cores = fixture.cores().into_iter();
+        let found = cores.map(Core::service_id).collect();
         Self { fixture, found }
     }
 }
@@ -74,13 +77,13 @@ impl<T: Fixture> Lent<T> {
 pub trait Lockable {
     /// Makes the fixture, and returns it with the locks to take.
     #[expect(private_interfaces, reason = "an expansion never calls it")]
-    fn to_lock(&'static self) -> (&'static Sharing, &'static Core);
+    fn to_lock(&'static self) -> (&'static Sharing, Vec<&'static Core>);
 }
 
 impl<T: Fixture + Sync> Lockable for Shared<T> {
     #[expect(private_interfaces, reason = "an expansion never calls it")]
-    fn to_lock(&'static self) -> (&'static Sharing, &'static Core) {
-        (&self.sharing, self.made().core())
+    fn to_lock(&'static self) -> (&'static Sharing, Vec<&'static Core>) {
+        (&self.sharing, self.made().cores())
     }
 }
 
@@ -112,12 +115,17 @@ pub fn prepared<R: Readiness>(mut executor: Executor<R>) -> Executor<R> {
     executor
 }
 
-/// Gives `{name.port}` and its like the values of this earlier process.
+/// Gives `{name.port}` and its like the values of another process.
+///
+/// # Panics
+///
+/// Panics if the other process has no such port.
 pub fn bound<R: Readiness, S: Readiness>(
     executor: Executor<R>,
     name: &str,
     earlier: &impl Given<Executor = Executor<S>>,
 ) -> Executor<R> {
-    executor.core().bind(name, earlier.given().core());
+    let bound = executor.core().bind(name, earlier.given().core());
+    bound.unwrap_or_else(|error| panic!("{error}"));
     executor
 }

@@ -82,7 +82,7 @@ impl<R: Readiness> Executor<R> {
     /// contains `{port}`. [`prepare`](Self::prepare) returns an error instead.
     #[must_use]
     pub fn port(&self) -> u16 {
-        self.core.port()
+        self.core.port().unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// Returns the free port that stands for `{port:NAME}`. The first call leases it.
@@ -100,8 +100,9 @@ impl<R: Readiness> Executor<R> {
     /// child of the test process if the parent has not leased it.
     #[must_use]
     pub fn port_named(&self, name: &str) -> u16 {
-        assert!(!name.is_empty(), "a port's name is empty");
-        self.core.port_named(name)
+        assert!(!name.is_empty(), "the name of the port is empty");
+        let port = self.core.port_named(name);
+        port.unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// Creates what a start needs before it spawns: the supervisor, the private directory, and the leases on the
@@ -135,7 +136,7 @@ impl<R: Readiness> Executor<R> {
     /// Panics as [`port`](Self::port) does.
     #[must_use]
     pub fn addr(&self) -> String {
-        self.core.addr()
+        self.core.addr().unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// Returns the URL that is checked, with its placeholders filled in. An executor without a URL
@@ -147,7 +148,7 @@ impl<R: Readiness> Executor<R> {
     /// if the URL contains an unknown placeholder.
     #[must_use]
     pub fn url(&self) -> String {
-        self.core.url()
+        self.core.url().unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// Returns the path of the Unix socket that is checked, else the path that `{socket}` stands for.
@@ -204,14 +205,14 @@ impl Core {
         )
     }
 
-    pub(super) fn addr(&self) -> String {
-        tcp_address(&self.host(), self.port())
+    pub(super) fn addr(&self) -> Result<String> {
+        Ok(tcp_address(&self.host(), self.port()?))
     }
 
-    pub(super) fn url(&self) -> String {
+    pub(super) fn url(&self) -> Result<String> {
         match self.check.target().url {
-            Some(url) => self.filled(&url),
-            None => format!("http://{}", self.addr()),
+            Some(url) => Ok(self.filled(&url)),
+            None => Ok(format!("http://{}", self.addr()?)),
         }
     }
 }

@@ -33,7 +33,6 @@ impl Core {
     }
 
     /// The fixed port, if the attribute takes it together with those of the same test.
-    #[cfg(feature = "macros")]
     pub(crate) fn port_to_reserve(&self) -> Option<u16> {
         match self.wanted_port() {
             Wanted::Fixed(port) if self.policy() != OnConflict::Reuse => Some(port),
@@ -42,7 +41,6 @@ impl Core {
     }
 
     /// Claims the fixed port long before the start, for a test that takes several in one order.
-    #[cfg(feature = "macros")]
     pub(crate) fn reserve(&self) -> Result<()> {
         let _turn = self.turn();
         self.claim(Deadline::after(self.config.start_bound()))

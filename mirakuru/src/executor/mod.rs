@@ -26,6 +26,7 @@ mod settle;
 mod shared;
 mod spawn;
 mod state;
+mod together;
 mod verdict;
 
 use std::fmt;
@@ -42,8 +43,9 @@ pub use kinds::{
     AnyExecutor, OutputExecutor, PidExecutor, SimpleExecutor, TcpExecutor, UnixSocketExecutor,
 };
 pub use outage::Stopped;
+pub(crate) use together::{introduce, start_together};
 #[cfg(feature = "macros")]
-pub(crate) use run::ServiceId;
+pub(crate) use {run::ServiceId, together::reserve};
 
 /// A process, everything that it starts, and the check that says when it is ready.
 ///

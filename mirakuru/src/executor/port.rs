@@ -125,9 +125,8 @@ impl Core {
     ///
     /// # Panics
     ///
-    /// Panics if no free port can be leased, in a forked child if the parent has not leased it, and if the
-    /// service reports its port itself and has not done so.
-    pub(super) fn port(&self) -> u16 {
+    /// Panics in a forked child if the parent has not leased the free port.
+    pub(super) fn port(&self) -> Result<u16> {
         let reported = self.run().and_then(|run| run.context.reported_port());
         let wanted = self.wanted_port();
         let leased = match reported {
@@ -135,18 +134,16 @@ impl Core {
             None => self.state(|state| state.port.settle("")),
         };
         if let Some(port) = precedence(reported, wanted, leased) {
-            return port;
+            return Ok(port);
         }
         let target = self.check.target();
         match target.port_name {
             Some(name) if wanted == Wanted::None => self.port_named(&name),
-            _ => {
-                assert!(
-                    wanted == Wanted::Free || !target.reports_port,
-                    "the banner has a group `port`, and no line has matched it with a number yet: start the service first"
-                );
-                self.port_named("")
-            }
+            _ if wanted == Wanted::None && target.reports_port => Err(self.invalid(
+                "the service reports its port itself, in the group `port` of the banner: it has not done so yet"
+                    .to_owned(),
+            )),
+            _ => self.port_named(""),
         }
     }
 
@@ -154,14 +151,15 @@ impl Core {
     ///
     /// # Panics
     ///
-    /// Panics if no free port can be leased, and in a forked child if the parent has not leased it.
-    pub(super) fn port_named(&self, name: &str) -> u16 {
-        assert!(
-            name.is_empty() || is_word(name),
-            "{name:?} cannot be the name of a port: write lower-case letters, digits and `_`"
-        );
+    /// Panics in a forked child if the parent has not leased the port.
+    pub(super) fn port_named(&self, name: &str) -> Result<u16> {
+        if !name.is_empty() && !is_word(name) {
+            return Err(self.invalid(format!(
+                "{name:?} cannot be the name of a port: write lower-case letters, digits and `_`"
+            )));
+        }
         if let Some(port) = self.state(|state| state.port.settle(name)) {
-            return port;
+            return Ok(port);
         }
         // Before the turn, which a thread of the parent may have held at the fork.
         assert!(
@@ -169,10 +167,9 @@ impl Core {
             "the port is leased by the parent process"
         );
         let _turn = self.turn();
-        let leased = self.lease_free_port(name);
-        let port = leased.unwrap_or_else(|error| panic!("{error}"));
+        let port = self.lease_free_port(name)?;
         self.state(|state| state.port.settle(name));
-        port
+        Ok(port)
     }
 
     /// The ports for a start, by name. The caller has the turn.

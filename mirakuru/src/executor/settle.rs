@@ -159,16 +159,24 @@ impl Core {
         let template = Template::parse(text);
         let lies_there = self.needs_directory() || self.leads_to_directory(&template);
         let tmpdir = lies_there.then(|| self.tmpdir());
-        let named = self.named_ports().into_iter();
-        let mut ports: BTreeMap<_, _> = named
-            .map(|name| (name.clone(), self.port_named(&name)))
-            .collect();
-        if template.mentions("port") || self.wanted_port() != Wanted::None {
-            ports.insert(String::new(), self.port());
-        }
+        let ports = self.ports_for(&template);
+        let ports = ports.unwrap_or_else(|error| panic!("{error}"));
         let place = self.place(tmpdir, ports);
         let filled = place.and_then(|place| place.fill_text(text));
         filled.unwrap_or_else(|mistake| panic!("{}", self.invalid(mistake)))
+    }
+
+    /// Leases the ports that a text may name. The text may name other texts, which name ports.
+    fn ports_for(&self, text: &Template) -> Result<BTreeMap<String, u16>> {
+        let mut ports = BTreeMap::new();
+        for name in self.named_ports() {
+            let port = self.port_named(&name)?;
+            ports.insert(name, port);
+        }
+        if text.mentions("port") || self.wanted_port() != Wanted::None {
+            ports.insert(String::new(), self.port()?);
+        }
+        Ok(ports)
     }
 
     /// Returns the private directory. See `Executor::tmpdir`.
@@ -252,25 +260,32 @@ impl Core {
 
     /// Gives `{name.port}` and its like the values of another executor. Asks only for what is mentioned: a
     /// directory, say, is not made for nothing.
-    pub(crate) fn bind(&self, name: &str, other: &Self) {
+    pub(crate) fn bind(&self, name: &str, other: &Self) -> Result<()> {
         for placeholder in self.placeholders() {
             let part = placeholder
                 .strip_prefix(name)
                 .and_then(|part| part.strip_prefix('.'));
             let value = match part {
                 Some("host") => other.host(),
-                Some("port") => other.port().to_string(),
-                Some("addr") => other.addr(),
-                Some("url") => other.url(),
+                Some("port") => other.port()?.to_string(),
+                Some("addr") => other.addr()?,
+                Some("url") => other.url()?,
                 Some("socket") => other.filled("{socket}"),
                 Some("pidfile") => other.filled("{pidfile}"),
                 Some("tmpdir") => other.tmpdir().display().to_string(),
                 _ => match part.and_then(|part| part.strip_prefix("port:")) {
-                    Some(label) if is_word(label) => other.port_named(label).to_string(),
-                    _ => continue,
+                    Some(label) if other.named_ports().iter().any(|port| port == label) => {
+                        other.port_named(label)?.to_string()
+                    }
+                    Some(label) => {
+                        return Err(self
+                            .invalid(format!("{{{placeholder}}}: {name} has no port {label:?}")));
+                    }
+                    None => continue,
                 },
             };
             self.state(|state| drop(state.bindings.insert(placeholder, value)));
         }
+        Ok(())
     }
 }

@@ -27,8 +27,18 @@ impl Core {
         self.outside_outages(|| self.join_in_turn(place))
     }
 
-    fn has_joined(&self) -> bool {
+    pub(crate) fn has_joined(&self) -> bool {
         self.shared_link().is_some() && self.is_up()
+    }
+
+    /// Attaches to the service of the run, if there is one.
+    pub(crate) fn join_if_there(&self, place: &Arc<RunPlace>) -> Result<()> {
+        let _turn = self.turn();
+        if self.has_joined() {
+            return Ok(());
+        }
+        let _run_lock = self.lock(place)?;
+        self.attach_unless_known(place)
     }
 
     fn join_in_turn(&self, place: &Arc<RunPlace>) -> Result<()> {
@@ -39,15 +49,21 @@ impl Core {
         // The process that has the run's lock may queue for this thread's port.
         self.ensure_may_wait_for_others()?;
         let _run_lock = self.lock(place)?;
+        self.attach_unless_known(place)?;
+        if self.has_joined() {
+            return Ok(());
+        }
+        self.start_for_the_run(place)
+    }
+
+    /// The caller has the turn and the run's lock.
+    fn attach_unless_known(&self, place: &Arc<RunPlace>) -> Result<()> {
         self.state(|state| state.place = Some(Arc::clone(place)));
         let known = self.shared_link();
         if known.is_none_or(|link| link.look(|state| state.lost)) {
             self.attach(place)?;
         }
-        if self.has_joined() {
-            return Ok(());
-        }
-        self.start_for_the_run(place)
+        Ok(())
     }
 
     /// Connects to the supervisor of the run, if there is one, and adopts its service.

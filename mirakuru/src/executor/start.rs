@@ -73,7 +73,7 @@ impl<R: Readiness> Executor<R> {
 }
 
 impl Core {
-    pub(super) fn start(&self) -> Result<()> {
+    pub(crate) fn start(&self) -> Result<()> {
         let _turn = self.turn();
         let _run_lock = self.run_lock()?;
         // The lock that an outage kept goes with the start, also if a check panics.

@@ -13,7 +13,7 @@ pub(crate) use sharing::Sharing;
 pub use slot::slot;
 
 use crate::error::Result;
-use crate::executor::{Core, Executor};
+use crate::executor::{Core, Executor, introduce, start_together};
 use crate::readiness::Readiness;
 use crate::run::Scope;
 use sharing::Exclusive;
@@ -87,7 +87,7 @@ impl<T: Fixture> Shared<T> {
     /// Panics if the closure that makes the fixture panics, or asks for this very fixture.
     pub fn get(&self) -> Result<&T> {
         let fixture = self.made();
-        self.sharing.ensure_up(fixture.core())?;
+        self.sharing.ensure_up(&fixture.cores())?;
         Ok(fixture)
     }
 
@@ -105,9 +105,10 @@ impl<T: Fixture> Shared<T> {
     /// used.
     pub fn lock(&self) -> Result<Guard<'_, T>> {
         let fixture = self.made();
-        let exclusive = self.sharing.lock(fixture.core())?;
+        let cores = fixture.cores();
+        let exclusive = self.sharing.lock(&cores)?;
         // Started after the lock is taken: its former holder may have stopped the fixture.
-        self.sharing.ensure_up(fixture.core())?;
+        self.sharing.ensure_up(&cores)?;
         Ok(Guard {
             fixture,
             _exclusive: exclusive,
@@ -124,7 +125,14 @@ impl<T: Fixture> Shared<T> {
             let _making = self.sharing.making();
             self.made.get_or_init(|| {
                 let made = (self.make)();
-                made.core().become_fixture(self.sharing.scope);
+                let cores = made.cores();
+                assert!(
+                    !cores.is_empty(),
+                    "a fixture without an executor starts nothing"
+                );
+                for core in cores {
+                    core.become_fixture(self.sharing.scope);
+                }
                 made
             })
         })
@@ -176,7 +184,8 @@ impl<T> fmt::Debug for Guard<'_, T> {
     }
 }
 
-/// A value that tests can share: every executor.
+/// One or several executors: an executor, or an array, a `Vec` or a tuple of them. [`Shared`] and
+/// [`start_all`] accept it.
 pub trait Fixture: sealed::Sealed + 'static {}
 
 #[allow(
@@ -187,18 +196,99 @@ mod sealed {
     use crate::executor::Core;
 
     pub trait Sealed {
-        fn core(&self) -> &Core;
+        fn cores(&self) -> Vec<&Core>;
     }
 }
 
-#[allow(
-    private_interfaces,
-    reason = "sealed: no other crate can call or implement it"
-)]
-impl<R: Readiness> sealed::Sealed for Executor<R> {
-    fn core(&self) -> &Core {
-        self.core()
-    }
+/// Implements the traits for a type of fixtures.
+macro_rules! fixture {
+    ([$($generics:tt)*] $type:ty, $self:ident => $cores:expr) => {
+        #[allow(
+            private_interfaces,
+            reason = "sealed: no other crate can call or implement it"
+        )]
+        impl<$($generics)*> sealed::Sealed for $type {
+            fn cores(&$self) -> Vec<&Core> {
+                $cores
+            }
+        }
+
+        impl<$($generics)*> Fixture for $type {}
+    };
 }
 
-impl<R: Readiness> Fixture for Executor<R> {}
+fixture!([R: Readiness] Executor<R>, self => vec![self.core()]);
+fixture!([T: Fixture] Vec<T>, self => self.iter().flat_map(T::cores).collect());
+fixture!([T: Fixture, const N: usize] [T; N], self => self.iter().flat_map(T::cores).collect());
+
+/// Implements the traits for tuples.
+macro_rules! tuples {
+    ($($name:ident)*) => {
+        #[allow(non_snake_case, reason = "a variable is called as its type")]
+        const _: () = {
+            fixture!([$($name: Fixture),*] ($($name,)*), self => {
+                let ($($name,)*) = self;
+                [$($name.cores()),*].concat()
+            });
+        };
+    };
+}
+
+tuples!(A B);
+tuples!(A B C);
+tuples!(A B C D);
+tuples!(A B C D E);
+tuples!(A B C D E F);
+tuples!(A B C D E F G);
+tuples!(A B C D E F G H);
+
+/// Starts executors at the same time, and returns once all are ready. One that runs already stays as it is.
+///
+/// Use it for processes that wait for each other. Each may contain `{NAME.port}`, `{NAME.port:PORT}` and
+/// `{NAME.addr}` of another that has this [`name`](Executor::name).
+///
+/// ```
+/// use mirakuru::{SimpleExecutor, TcpExecutor, start_all};
+///
+/// # fn main() -> mirakuru::Result<()> {
+/// # let server = |peer: &str| {
+/// #     let script = "import http.server; http.server.test(port={port}, bind='127.0.0.1')";
+/// #     TcpExecutor::new(["python3", "-c", script, peer], "127.0.0.1", 0)
+/// # };
+/// let first = server("{second.port}").name("first");
+/// let second = server("{first.port}").name("second");
+/// start_all([&first, &second])?;
+/// assert!(first.running() && second.running());
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// Fails as [`Executor::start`] does, if one of them does. All that this call has started are stopped then, and
+/// the error contains every failure.
+///
+/// # Panics
+///
+/// Panics if a check of your own panics. All process trees are gone by then.
+pub fn start_all<const N: usize>(fixtures: [&dyn Fixture; N]) -> Result<()> {
+    start_all_of(&fixtures)
+}
+
+/// Starts executors at the same time, as [`start_all`] does.
+///
+/// # Errors
+///
+/// Fails as [`start_all`] does.
+///
+/// # Panics
+///
+/// Panics as [`start_all`] does.
+pub fn start_all_of(fixtures: &[&dyn Fixture]) -> Result<()> {
+    let cores: Vec<_> = fixtures
+        .iter()
+        .flat_map(|fixture| fixture.cores())
+        .collect();
+    introduce(&cores)?;
+    start_together(&cores, &Core::start)
+}

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::environment;
 use crate::error::Result;
 use crate::events;
-use crate::executor::Core;
+use crate::executor::{Core, introduce, start_together};
 use crate::locks::{FileLock, ThreadLock, TurnGuard};
 use crate::run::{self, RunPlace, Scope};
 use crate::wait::Deadline;
@@ -15,7 +15,8 @@ use crate::wait::Deadline;
 /// The part of a `Shared` that does not depend on the fixture's type.
 pub(crate) struct Sharing {
     pub(super) scope: Scope,
-    place: OnceLock<Result<Arc<RunPlace>, String>>,
+    /// The files of the run: of the fixture, and of each executor if there are several.
+    places: OnceLock<Result<Vec<Arc<RunPlace>>, String>>,
     // `locks/mod.rs` lists these locks and their order.
     making: ThreadLock,
     in_use: ThreadLock,
@@ -32,7 +33,7 @@ impl Sharing {
     pub(super) const fn new(scope: Scope) -> Self {
         Self {
             scope,
-            place: OnceLock::new(),
+            places: OnceLock::new(),
             making: ThreadLock::new(),
             in_use: ThreadLock::new(),
         }
@@ -51,26 +52,55 @@ impl Sharing {
     }
 
     /// Makes sure that the fixture is up, for the run or for this process. Does nothing in a forked child.
-    pub(super) fn ensure_up(&self, core: &Core) -> Result<()> {
-        let Some(core) = core.unless_forked() else {
-            return Ok(());
-        };
-        match self.place() {
+    pub(super) fn ensure_up(&self, cores: &[&Core]) -> Result<()> {
+        let places = self.places(cores.len());
+        let start = |core: &Core| match place_of(core, cores, places) {
             Some(place) => core.join(place),
             None => core.start_again_if_dead(),
+        };
+        if let [core] = cores {
+            return core.unless_forked().map_or(Ok(()), start);
         }
+        let is_up = |core: &&Core| match places {
+            Some(_) => core.has_joined(),
+            None => core.is_up(),
+        };
+        // An outage of this thread stays as it is.
+        let in_outage = |core: &Core| core.lock_is_out_of_place().is_some();
+        let missing: Vec<_> = cores
+            .iter()
+            .copied()
+            .filter(|core| !is_up(core) && !in_outage(core))
+            .collect();
+        let Some(first) = missing.first() else {
+            return Ok(());
+        };
+        // Every process of the run must see the same ports, so one process at a time starts what is missing.
+        let queue = Deadline::after(environment::queue_bound());
+        let whole = places.map(|places| first.lock_file(&places[0].lock(), queue));
+        let _whole = whole.transpose()?;
+        for core in cores {
+            if let Some(place) = place_of(core, cores, places) {
+                core.join_if_there(place)?;
+            }
+        }
+        introduce(cores)?;
+        start_together(&missing, &start)
     }
 
     /// The lock on the fixture, whether it is up or not.
-    pub(crate) fn lock(&self, core: &Core) -> Result<Exclusive<'_>> {
+    pub(crate) fn lock(&self, cores: &[&Core]) -> Result<Exclusive<'_>> {
         let queue = Deadline::after(environment::queue_bound());
-        if let Some(why) = core.lock_is_out_of_place() {
-            return Err(core.not_locked(why, queue));
+        for core in cores {
+            if let Some(why) = core.lock_is_out_of_place() {
+                return Err(core.not_locked(why, queue));
+            }
         }
+        let core = cores.first().expect("a fixture has an executor");
         let thread = self.in_use.take(queue);
         let thread = thread.map_err(|refusal| core.not_locked(refusal.why(), queue))?;
-        let place = self.place();
-        let process = place.map(|place| core.lock_file(&place.exclusive_use(), queue));
+        let places = self.places(cores.len());
+        let process = places.map(|places| core.lock_file(&places[0].exclusive_use(), queue));
         Ok(Exclusive {
             _process: process.transpose()?,
             _thread: thread,
@@ -88,22 +118,35 @@ impl Sharing {
     }
 
     /// The files of the run. Returns `None` for a fixture of the process, and if the runner is not known.
-    fn place(&self) -> Option<&Arc<RunPlace>> {
+    fn places(&self, executors: usize) -> Option<&[Arc<RunPlace>]> {
         let Scope::Run(name) = self.scope else {
             return None;
         };
         let find = || {
-            let runner = run::find()?;
-            RunPlace::of(runner, name).map(Arc::new)
+            let of = |name: &str| RunPlace::of(run::find()?, name).map(Arc::new);
+            let members = (0..executors).filter(|_| executors > 1);
+            let members = members.map(|index| of(&format!("{name}.{index}")));
+            std::iter::once(of(name)).chain(members).collect()
         };
-        match self.place.get_or_init(find) {
-            Ok(place) => Some(place),
+        match self.places.get_or_init(find) {
+            Ok(places) => Some(places),
             Err(why) => {
                 warn_once(name, why);
                 None
             }
         }
     }
+}
+
+/// The files of one executor.
+fn place_of<'a>(
+    core: &Core,
+    cores: &[&Core],
+    places: Option<&'a [Arc<RunPlace>]>,
+) -> Option<&'a Arc<RunPlace>> {
+    let index = cores.iter().position(|other| std::ptr::eq(*other, core))?;
+    let own = if cores.len() == 1 { 0 } else { index + 1 };
+    places?.get(own)
 }
 
 /// Prints one line in each process, for any number of fixtures. It goes past the harness, which hides the
