@@ -17,6 +17,7 @@ mod shared;
 mod signatures;
 mod strict;
 mod times;
+mod together;
 
 mod again;
 mod notes;

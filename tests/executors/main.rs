@@ -37,6 +37,7 @@ mod sockets;
 mod spawning;
 mod streams;
 mod timeouts;
+mod together;
 mod waits;
 
 mod again;

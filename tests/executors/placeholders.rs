@@ -164,7 +164,7 @@ fn every_other_brace_is_left_as_it_is() -> Result<()> {
         "{}",
         service.output().text()
     );
-    assert_eq!(service.port(), 0, "none of them is a placeholder");
+    assert_ne!(service.port(), 0, "every executor has a port");
     Ok(())
 }
 

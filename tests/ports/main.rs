@@ -4,6 +4,7 @@
 mod directory;
 mod fail;
 mod free;
+mod named;
 mod reuse;
 mod strangers;
 mod wait;

@@ -18,6 +18,7 @@ mod kills_everyone;
 mod leaves_daemon;
 mod listens_late;
 mod main_thread_ends;
+mod meets;
 mod prints;
 mod reopens_output;
 mod shows_environment;
@@ -37,7 +38,7 @@ type Outcome = Result<(), Box<dyn Error>>;
 /// A name, and the function that it stands for, which takes the words that are left.
 type Behaviour = (&'static str, fn(&mut Args) -> Outcome);
 
-const BEHAVIOURS: [Behaviour; 19] = [
+const BEHAVIOURS: [Behaviour; 20] = [
     ("binds_unix", binds_unix::run),
     ("blackhole", blackhole::run),
     ("chain", chain::run),
@@ -52,6 +53,7 @@ const BEHAVIOURS: [Behaviour; 19] = [
     ("leaves_daemon", leaves_daemon::run),
     ("listens_late", listens_late::run),
     ("main_thread_ends", main_thread_ends::run),
+    ("meets", meets::run),
     ("prints", prints::run),
     ("reopens_output", reopens_output::run),
     ("shows_environment", shows_environment::run),

@@ -1,0 +1,151 @@
+//! Named ports: `{port:NAME}` is another free port of the same executor.
+
+use std::{collections::BTreeSet, fs, net::TcpStream};
+
+use mirakuru::{
+    ErrorKind, Executor, HttpExecutor, OutputExecutor, PidExecutor, Result, SimpleExecutor,
+    TcpExecutor, readiness::Context,
+};
+use mirakuru_tests::told::error_of;
+
+use crate::PROGRAM;
+
+#[test]
+fn named_ports_are_distinct_and_stay_the_same() -> Result<()> {
+    let words = [
+        "sleep",
+        "60",
+        "{port}",
+        "{port:a}",
+        "{port:a_1}",
+        "{port:a}",
+    ];
+    let service = SimpleExecutor::new(words);
+    let ports = [
+        service.port(),
+        service.port_named("a"),
+        service.port_named("a_1"),
+    ];
+    assert_eq!(BTreeSet::from(ports).len(), 3, "{ports:?}");
+    let parts = || service.command_parts();
+    let wanted: Vec<_> = [ports[0], ports[1], ports[2], ports[1]]
+        .map(|port| port.to_string())
+        .into();
+    for _ in 0..2 {
+        // `sleep` fails with these words, after it was spawned.
+        let _ = service.start();
+        assert_eq!(parts()[2..], wanted);
+        service.kill()?;
+    }
+    assert_eq!(service.port_named("a"), ports[1]);
+    Ok(())
+}
+
+#[test]
+fn a_named_port_can_be_in_every_text() -> Result<()> {
+    let service = OutputExecutor::new(
+        "sh -c 'mkdir d; cd d; echo $A {port:in_text}; exec sleep 60'",
+        "^\\d",
+    )
+    .env("A", "{port:in_env}")
+    .cwd("{tmpdir}");
+    let wanted = ["in_env", "in_text"].map(|name| service.port_named(name));
+    let service = service.started()?;
+    assert_eq!(
+        service.output().text(),
+        format!("{} {}\n", wanted[0], wanted[1])
+    );
+    Ok(())
+}
+
+#[test]
+fn a_check_can_ask_a_named_port() -> Result<()> {
+    let command = "sh -c '\"$0\" http_service {port:monitor} & exec \"$0\" listens_late {port}'";
+    let words = shell_words_with_program(command);
+    let service =
+        HttpExecutor::new(words, "http://127.0.0.1:{port:monitor}/status/204").status(204);
+    service.start()?;
+    assert_ne!(service.port(), service.port_named("monitor"));
+    let url = format!(
+        "http://127.0.0.1:{}/status/204",
+        service.port_named("monitor")
+    );
+    assert_eq!(service.url(), url);
+    TcpStream::connect(service.addr()).expect("a client's port");
+    Ok(())
+}
+
+fn shell_words_with_program(command: &str) -> Vec<String> {
+    let script = command.trim_start_matches("sh -c '").trim_end_matches('\'');
+    ["sh", "-c", script, PROGRAM].map(str::to_owned).to_vec()
+}
+
+#[test]
+fn a_named_port_of_the_check_is_the_port_if_it_is_the_only_one() {
+    let service = HttpExecutor::new("serve", "http://127.0.0.1:{port:monitor}/");
+    assert_eq!(service.port(), service.port_named("monitor"));
+}
+
+#[test]
+fn a_check_of_ones_own_knows_named_ports() -> Result<()> {
+    let words = [PROGRAM, "listens_late", "{port:admin}"];
+    let ready = |cx: &Context| TcpStream::connect(("127.0.0.1", cx.port_named("admin"))).is_ok();
+    Executor::when(words, ready).started().map(drop)
+}
+
+#[test]
+fn a_name_that_is_no_name_is_a_mistake() {
+    for name in ["Monitor", "mon-itor", "x-1", "portY"] {
+        let error = error_of(SimpleExecutor::new(["sleep", &format!("{{port:{name}}}")]).start());
+        assert_eq!(error.kind(), ErrorKind::InvalidConfig);
+        let text = format!("{{port:{name}}} names no port: write lower-case letters");
+        assert!(error.to_string().contains(&text), "{error}");
+    }
+}
+
+#[test]
+fn other_texts_after_a_colon_stay_text() -> Result<()> {
+    let text = "{port:3000} {port:>5} {port:a.b} {{port:x}}";
+    let service = OutputExecutor::new([PROGRAM, "prints", text], "port").started()?;
+    assert_eq!(
+        service.output().text(),
+        "{port:3000} {port:>5} {port:a.b} {port:x}\n"
+    );
+    Ok(())
+}
+
+#[test]
+fn every_executor_has_a_port_before_its_start() -> Result<()> {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let file = directory.path().join("port");
+    let script = format!("cat {}; exec sleep 60", file.display());
+    let output = OutputExecutor::new(["sh", "-c", &script], r"^\d+$");
+    fs::write(&file, format!("{}\n", output.port())).expect("own directory");
+    output.start()?;
+    assert_eq!(output.output().text(), format!("{}\n", output.port()));
+    assert_ne!(SimpleExecutor::new("x").port(), 0);
+    assert_ne!(PidExecutor::new("x", "{pidfile}").port(), 0);
+    Ok(())
+}
+
+#[test]
+fn what_is_prepared_is_there_before_the_start() -> Result<()> {
+    let service = TcpExecutor::new("server {port:b} {tmpdir}", "127.0.0.1", 0);
+    service.prepare()?;
+    assert!(service.tmpdir().is_dir());
+    assert_ne!(service.port(), service.port_named("b"));
+    let mistaken = SimpleExecutor::new("x {nothing}");
+    assert_eq!(
+        error_of(mistaken.prepare()).kind(),
+        ErrorKind::InvalidConfig
+    );
+    Ok(())
+}
+
+#[test]
+fn free_ports_leave_room_for_a_second_one_above() {
+    for _ in 0..30 {
+        let port = SimpleExecutor::new("x {port}").port();
+        assert!((10_000..=55_535).contains(&port), "{port}");
+    }
+}
