@@ -9,6 +9,7 @@ mod commands;
 mod deaths;
 mod drops;
 mod environment;
+mod execs;
 mod exit_codes;
 mod exit_zero;
 mod floods;

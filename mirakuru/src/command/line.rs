@@ -4,8 +4,11 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::placeholder::{Place, Template};
+use crate::paths::absolute;
+use crate::protocol::{Directory, Exec};
 
 /// A command: a string, split into words as a POSIX shell would (quotes and backslashes, no
 /// expansion), or a list of words that are taken as they are.
@@ -60,13 +63,50 @@ impl CommandLine {
     }
 
     /// Returns the text that a shell is given: the string as it was written, and the words quoted.
-    fn shell_text(&self) -> String {
+    pub(crate) fn shell_text(&self) -> String {
         let quoted = quote(&self.words);
         match &self.text {
             None => quoted,
             Some(text) if self.words.is_empty() => text.clone(),
             Some(text) => format!("{text} {quoted}"),
         }
+    }
+
+    /// Returns every text that may contain placeholders.
+    pub(crate) fn texts(&self) -> Vec<String> {
+        let values = self.env.iter().filter_map(|(_, value)| value.as_ref());
+        let cwd = self.cwd.as_ref().map(|cwd| cwd.as_os_str().to_owned());
+        let texts = values.cloned().chain(cwd);
+        let texts = texts.map(|text| text.to_string_lossy().into_owned());
+        texts.chain([self.shell_text()]).collect()
+    }
+
+    /// Returns the command of a check, with its placeholders filled in.
+    pub(crate) fn to_exec(&self, place: &Place, limit: Duration) -> Result<Exec, String> {
+        let fill = |text: &OsString| place.fill(&Template::parse(text));
+        let env = self.env.iter().map(|(name, value)| {
+            let value = value.as_ref().map(fill).transpose()?;
+            Ok((name.clone(), value))
+        });
+        let cwd = self
+            .cwd
+            .as_ref()
+            .map(|cwd| place.fill_path(cwd))
+            .transpose()?;
+        let words = self
+            .words()?
+            .iter()
+            .map(fill)
+            .collect::<Result<Vec<_>, _>>()?;
+        if words.first().is_none_or(|program| program.is_empty()) {
+            return Err("the command of a check is empty".to_owned());
+        }
+        Ok(Exec {
+            words,
+            env: env.collect::<Result<_, String>>()?,
+            cwd: cwd.map(|cwd| Directory::Given(absolute(&cwd))),
+            limit,
+        })
     }
 
     fn of_text(text: &str) -> Self {

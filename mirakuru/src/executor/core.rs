@@ -21,6 +21,8 @@ use crate::wait::Deadline;
 pub(crate) struct Core {
     pub(super) config: Config,
     pub(super) check: Arc<dyn Readiness>,
+    /// The checks that follow the executor's own, and are part of `check`.
+    pub(super) also: Vec<Arc<dyn Readiness>>,
     /// The process that made the executor. Its supervisor serves that process alone.
     owner: Owner,
     // `locks/mod.rs` lists these three locks and their order.
@@ -38,6 +40,7 @@ impl Core {
         Self {
             config: Config::new(kind, command),
             check,
+            also: Vec::new(),
             owner: Owner::this_process(),
             outage: ThreadLock::default(),
             turn: Mutex::default(),

@@ -92,7 +92,8 @@ impl<R: Readiness> Executor<R> {
     {
         if let Some(check) = self.check {
             let changed = Arc::new(change((*check).clone()));
-            self.core.check = Arc::clone(&changed) as Arc<dyn Readiness>;
+            let first = Arc::clone(&changed) as Arc<dyn Readiness>;
+            self.core.check = self.core.also.iter().cloned().fold(first, followed_by);
             self.check = Some(changed);
         }
         self
@@ -125,4 +126,9 @@ impl<R: Readiness> fmt::Debug for Executor<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&self.core, f)
     }
+}
+
+/// Returns a check that asks the second once the first has passed.
+fn followed_by(first: Arc<dyn Readiness>, second: Arc<dyn Readiness>) -> Arc<dyn Readiness> {
+    Arc::new(first.then(second))
 }

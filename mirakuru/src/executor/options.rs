@@ -2,9 +2,10 @@
 
 use std::ffi::OsStr;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::{AnyExecutor, Executor};
+use super::{AnyExecutor, Executor, followed_by};
 use crate::command::{EnvChange, Stdio, Template};
 use crate::limits::Resource;
 use crate::port::OnConflict;
@@ -32,6 +33,26 @@ impl<R: Readiness> Executor<R> {
     /// Appends several words to the command. See [`arg`](Self::arg).
     pub fn args<S: AsRef<OsStr>>(self, words: impl IntoIterator<Item = S>) -> Self {
         words.into_iter().fold(self, Self::arg)
+    }
+
+    /// Adds a check that is asked once the executor's own check has passed. The service is ready when every check
+    /// has passed once, in the order in which they were added.
+    ///
+    /// ```
+    /// use mirakuru::{OutputExecutor, readiness::Exec};
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let service = OutputExecutor::new("sh -c 'echo listening; exec sleep 60'", "listening")
+    ///     .also(Exec::new("true"))
+    ///     .started()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn also(mut self, check: impl Readiness) -> Self {
+        let check: Arc<dyn Readiness> = Arc::new(check);
+        self.core.check = followed_by(Arc::clone(&self.core.check), Arc::clone(&check));
+        self.core.also.push(check);
+        self
     }
 
     /// Sets the working directory. Placeholders are filled in. Defaults to the directory of the test

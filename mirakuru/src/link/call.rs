@@ -1,5 +1,6 @@
 //! What a test process asks of its supervisor: one call, and every request that is made by it.
 
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -9,7 +10,7 @@ use super::state::Answer;
 use super::{Link, SUPERVISOR_BOUND, State};
 use crate::paths::absolute;
 use crate::protocol::frames;
-use crate::protocol::{Call, Failure, Launch, Leased, Ready, Reply, Request, Stream};
+use crate::protocol::{Call, Exec, Failure, Launch, Leased, Ready, Reply, Request, Stream};
 use crate::sys::{self, Handle};
 use crate::wait::Deadline;
 
@@ -159,6 +160,19 @@ impl Link {
             self.reader.known(|state| state.pid_file = pid_file);
         }
         Some(launched)
+    }
+
+    /// Runs a command beside the service. Its output goes to the file. Returns how the command ended; `None` if the
+    /// supervisor does not answer.
+    pub(crate) fn exec(&self, exec: Exec, output: &File) -> Option<Result<i32, Failure>> {
+        let output = sys::copy_of(output).ok()?;
+        let handles = [output.try_clone().ok()?, output];
+        let deadline = Deadline::after(exec.limit.saturating_add(SUPERVISOR_BOUND));
+        let (reply, _) = self.call(Request::Exec(Box::new(exec)), &handles, deadline)?;
+        match reply {
+            Reply::Ran(ran) => Some(ran),
+            _ => None,
+        }
     }
 
     /// The files of the service stay.

@@ -99,6 +99,18 @@ pub(crate) struct Row {
     pub(crate) test: String,
 }
 
+/// A command that a check runs in the tree of a service, with the service's user and limits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Exec {
+    pub(crate) words: Vec<OsString>,
+    /// Changes to the service's environment: `None` removes the variable.
+    pub(crate) env: Vec<(OsString, Option<OsString>)>,
+    /// `None` is the directory of the service.
+    pub(crate) cwd: Option<Directory>,
+    /// The command is killed after this time.
+    pub(crate) limit: Duration,
+}
+
 /// How a tree is brought down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct StopPlan {
@@ -143,6 +155,9 @@ pub(crate) enum Request {
     MakeDirectory(parent: PathBuf),
     /// Starts a service. Replied to with `Launched`.
     Launch(launch: Box<Launch>),
+    /// Runs a command beside the service; its output goes to the descriptors that travel with the request. Replied to
+    /// with `Ran`, after the end of the command.
+    Exec(exec: Box<Exec>),
     /// Makes this process, the runner, the owner, and lets other test processes connect to this socket.
     /// Replied to with `Shared`.
     Share {
@@ -195,6 +210,8 @@ pub(crate) enum Reply {
     Shared(shared: Result<(), Failure>),
     /// The pid of the service.
     Launched(launched: Result<u32, Failure>),
+    /// How the command ended: its code, negative for a signal's number.
+    Ran(ran: Result<i32, Failure>),
     /// The captured files travel with it.
     Service(service: Box<Service>),
     Gone(gone: Gone),

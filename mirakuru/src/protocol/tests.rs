@@ -83,6 +83,12 @@ fn requests() -> Vec<Request> {
         launch(Directory::Root),
         launch(Directory::Inherited("/a".into())),
         launch(Directory::Given("/b".into())),
+        Request::Exec(Box::new(Exec {
+            words: vec!["pg_isready".into()],
+            env: vec![("A".into(), Some("b".into())), ("B".into(), None)],
+            cwd: Some(Directory::Given("/c".into())),
+            limit: Duration::from_secs(10),
+        })),
         Request::Share {
             runner: 1,
             started: 2,
@@ -137,6 +143,8 @@ fn replies() -> Vec<Reply> {
         Reply::Directory(Err(failure())),
         Reply::Shared(Ok(())),
         Reply::Shared(Err(failure())),
+        Reply::Ran(Ok(-9)),
+        Reply::Ran(Err(failure())),
         Reply::Launched(Ok(1)),
         Reply::Launched(Err(failure())),
         Reply::Service(Box::new(service)),

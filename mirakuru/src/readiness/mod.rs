@@ -2,6 +2,7 @@
 
 mod combine;
 mod context;
+mod exec;
 #[cfg(feature = "http")]
 mod http;
 mod manner;
@@ -22,6 +23,7 @@ mod when;
 pub use combine::{And, Or, Then};
 pub use context::Context;
 pub(crate) use context::Start;
+pub use exec::Exec;
 #[cfg(feature = "http")]
 pub use http::Http;
 pub use manner::{Manner, Target};

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use super::drain::Drain;
 use crate::protocol::{Directory, Failure, Launch, Lead};
-use crate::sys::{self, Handle, Spawn, Tree};
+use crate::sys::{self, Handle, Spawn, Stuck, Tree};
 
 /// Starts the service; `streams` came with the order, and `oom_score` is what a service should have where
 /// the supervisor has another. Returns its standard output and standard error too, where they are captured.
@@ -17,6 +17,16 @@ pub(super) fn launch(
     streams: Vec<Handle>,
     oom_score: Option<&str>,
 ) -> Result<(Tree, [Option<Drain>; 2]), Failure> {
+    prepare(order, streams, oom_score, Tree::start)
+}
+
+/// Opens the streams, describes the process to the system, and starts it.
+pub(super) fn prepare<T>(
+    order: &Launch,
+    streams: Vec<Handle>,
+    oom_score: Option<&str>,
+    start: impl FnOnce(&Spawn<'_>) -> Result<T, Stuck>,
+) -> Result<(T, [Option<Drain>; 2]), Failure> {
     let mut given = streams.into_iter();
     let [(input, _), (output, out), (error, err)] = {
         let mut open = |index| open_stream(order.streams[index], index == 0, &mut given);
@@ -41,11 +51,11 @@ pub(super) fn launch(
     if let Some(identity) = &order.identity {
         spawn.run_as(identity.uid, identity.gid, &identity.groups);
     }
-    let tree = Tree::start(&spawn).map_err(|stuck| Failure {
+    let started = start(&spawn).map_err(|stuck| Failure {
         step: stuck.step.into_owned(),
         errno: stuck.errno,
     })?;
-    Ok((tree, [out, err]))
+    Ok((started, [out, err]))
 }
 
 /// Opens one stream here: the new process may be at its limit of open files.

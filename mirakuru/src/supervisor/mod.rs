@@ -8,6 +8,7 @@
 mod clients;
 mod drain;
 mod entry;
+mod execs;
 mod launch;
 mod requests;
 mod serve;

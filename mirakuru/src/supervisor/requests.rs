@@ -13,7 +13,7 @@ use crate::sys::{self, Handle, ProcessFd, Stoppable};
 use crate::tmpdir;
 
 /// A reply and its descriptors.
-type Answer = (Reply, Vec<Handle>);
+pub(super) type Answer = (Reply, Vec<Handle>);
 
 impl Server {
     pub(super) fn take_requests(&mut self) {
@@ -55,6 +55,7 @@ impl Server {
                 holder,
             } => reply = Reply::Leased(self.lease(&directory, port, &holder)),
             Request::Release(port) => drop(self.release(port)),
+            Request::Exec(exec) => return self.exec(client, number, *exec, streams),
             Request::Launch(order) => reply = self.launch(client, *order, streams),
             Request::Signal(signal) => self.service.tree.signal_service(signal),
             Request::Stop { plan, release } => {

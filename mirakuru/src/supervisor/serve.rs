@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::clients::Clients;
+use super::execs::Running;
 use super::service::Service;
 use super::stopping::Stopping;
 use super::watches::{PathWatch, answer_output_watches};
@@ -46,6 +47,8 @@ pub(super) struct Server {
     pub(super) service: Service,
     pub(super) farewell: StopPlan,
     pub(super) stopping: Option<Stopping>,
+    /// The commands of checks that run.
+    pub(super) execs: Vec<Running>,
     pub(super) stoppers: Vec<Stopper>,
     pub(super) directory: Option<PathBuf>,
     /// The directory stays, with the output in it.
@@ -75,6 +78,7 @@ impl Server {
             service: Service::default(),
             farewell: StopPlan::ABRUPT,
             stopping: None,
+            execs: Vec::new(),
             stoppers: Vec::new(),
             directory: None,
             keep: false,
@@ -120,6 +124,7 @@ impl Server {
         let next = self.stopping.as_ref().map_or(longest, |stopping| {
             stopping.next_look(&self.service.tree, Instant::now())
         });
+        let next = next.min(self.limit_execs());
         // A socket at its end is always readable, and has nothing to say.
         let links = self.clients.wakeups().filter(|_| !self.leaving);
         let owner = self.owner.wakeup().filter(|_| !self.owner_ended);
@@ -162,6 +167,7 @@ impl Server {
     fn reap(&mut self) {
         self.path_watch.note(self.wakeups.take());
         let reaped = self.service.tree.reap();
+        self.end_execs(&reaped.others);
         if let Some(code) = reaped.exit {
             // What it printed last may have come in since: it must be in the file first.
             self.drain();

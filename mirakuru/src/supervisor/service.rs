@@ -18,6 +18,8 @@ pub(super) struct Service {
     /// Removed with the tree.
     pub(super) pid_file: Option<PathBuf>,
     row: Option<Row>,
+    /// The order that started the service.
+    pub(super) order: Option<Launch>,
     launched: Duration,
     stopped: Option<Duration>,
     /// The description that a test process gets when it attaches.
@@ -34,19 +36,20 @@ impl Service {
         Self {
             captures: drains.each_ref().map(|drain| drain.as_ref()?.file()),
             drains,
-            pid_file: order.pid_file,
-            row: order.row,
+            pid_file: order.pid_file.clone(),
+            row: order.row.clone(),
             launched: sys::monotonic_time(),
             stopped: None,
             description: protocol::Service {
                 number,
                 pid: tree.pid(),
-                command: order.command,
-                words: order.words,
-                ports: order.ports,
+                command: order.command.clone(),
+                words: order.words.clone(),
+                ports: order.ports.clone(),
                 ..protocol::Service::default()
             },
             tree,
+            order: Some(order),
         }
     }
 

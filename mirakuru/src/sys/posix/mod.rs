@@ -14,7 +14,7 @@ pub(crate) use ports::is_free;
 pub(crate) use process::*;
 pub(crate) use signals::reset_signals;
 pub(crate) use sockets::*;
-pub(crate) use spawn::Spawn;
+pub(crate) use spawn::{Spawn, Stuck};
 pub(crate) use tree::{Stoppable, Tree};
 
 /// The number of the error that stands for one without a number.

@@ -30,6 +30,8 @@ pub(crate) struct Tree {
 pub(crate) struct Reaped {
     /// The main process ended, with this code; negative for a signal's number.
     pub(crate) exit: Option<i32>,
+    /// Other children that ended, with their codes.
+    pub(crate) others: Vec<(Pid, i32)>,
     /// The last process of the tree went.
     pub(crate) emptied: bool,
 }
@@ -50,6 +52,23 @@ impl Tree {
         })
     }
 
+    /// Starts a process beside the service, with a session of its own.
+    ///
+    /// # Errors
+    ///
+    /// The step that failed. The process was reaped.
+    pub(crate) fn start_beside(&mut self, spawn: &Spawn<'_>) -> Result<Pid, Stuck> {
+        let process = sys::spawn(spawn)?;
+        self.populated = true;
+        Ok(process)
+    }
+
+    /// Kills a process that was started beside the service, and its group. The caller has not seen it reaped.
+    pub(crate) fn kill_beside(&self, process: Pid) {
+        let _ = send_signal(process, signals::KILL);
+        let _ = send_signal_to_group(process, signals::KILL);
+    }
+
     /// The main process's number, for people and messages; 0 once it was reaped.
     pub(crate) fn pid(&self) -> u32 {
         self.main.map_or(0, sys::number_of)
@@ -65,7 +84,7 @@ impl Tree {
                     self.main = None;
                     reaped.exit = Some(code);
                 }
-                Ok(Some(_)) => {}
+                Ok(Some(other)) => reaped.others.push(other),
                 Ok(None) => break,
                 Err(_) => {
                     self.populated = false;

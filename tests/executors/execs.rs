@@ -1,0 +1,119 @@
+//! Commands as checks: what they see, and what ends them.
+
+use std::{process::Command, time::Duration};
+
+use mirakuru::{
+    ErrorKind, Executor, OutputExecutor, Result, SimpleExecutor, TcpExecutor,
+    readiness::{Exec, Output, Readiness},
+};
+use mirakuru_tests::{hold::Hold, told::error_of};
+
+use crate::PROGRAM;
+
+#[test]
+fn a_service_is_ready_when_the_command_succeeds() -> Result<()> {
+    let script = "sleep 0.2; touch {tmpdir}/up; exec sleep 60";
+    let service = SimpleExecutor::new(["sh", "-c", script]).also(Exec::new("test -e {tmpdir}/up"));
+    let service = service.started()?;
+    assert!(service.tmpdir().join("up").exists());
+    Ok(())
+}
+
+#[test]
+fn the_command_sees_what_the_service_sees() -> Result<()> {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let script = "test \"$A\" = {port} && test \"$(pwd -P)\" = \"$B\" && read line; test $? = 1";
+    let path = directory.path().canonicalize().expect("it is there");
+    let service = TcpExecutor::new([PROGRAM, "listens_late", "{port}"], "127.0.0.1", 0)
+        .env("A", "{port}")
+        .env("B", &path)
+        .cwd(&path)
+        .also(Exec::new(["sh", "-c", script]));
+    service.started().map(drop)
+}
+
+#[test]
+fn a_command_of_std_brings_its_environment() -> Result<()> {
+    let mut command = Command::new("sh");
+    command.args(["-c", "test $A$B = 1 && test $(pwd -P) = /"]);
+    command.env("A", "1").env_remove("B").current_dir("/");
+    let service = SimpleExecutor::new("sleep 60")
+        .env("B", "2")
+        .also(Exec::new(command));
+    service.started().map(drop)
+}
+
+#[test]
+fn its_output_is_apart_and_its_last_line_is_the_last_check() {
+    let script = "echo no >&2; echo response; exit 2";
+    let service = OutputExecutor::new([PROGRAM, "prints", "listening"], "listening")
+        .timeout(Duration::from_millis(300))
+        .also(Exec::new(["sh", "-c", script]));
+    let error = error_of(service.start());
+    assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
+    let text = error.to_string();
+    assert!(
+        text.contains("the command exited with code 2: response"),
+        "{text}"
+    );
+    assert_eq!(error.output_tail(), "listening");
+}
+
+#[test]
+fn a_command_that_hangs_is_killed_at_its_limit() {
+    let hold = Hold::new();
+    let held = mirakuru_tests::hold::command_holding(hold.path(), &[PROGRAM, "holds", "2"]);
+    let check = Exec::new(held).limit(Duration::from_millis(200));
+    let service = SimpleExecutor::new("sleep 60")
+        .timeout(Duration::from_secs(1))
+        .also(check);
+    let text = error_of(service.start()).to_string();
+    assert!(
+        text.contains("the command did not end within 0.2 s"),
+        "{text}"
+    );
+    assert!(!hold.is_held(), "nothing of it is left");
+}
+
+#[test]
+fn a_service_that_fails_ends_the_command() {
+    let service = SimpleExecutor::new("sh -c 'sleep 0.3; exit 3'").also(Exec::new("sleep 60"));
+    let error = error_of(service.start());
+    assert_eq!(error.kind(), ErrorKind::ProcessExitedWithError);
+    assert_eq!(error.exit_code(), Some(3));
+}
+
+#[test]
+fn a_program_that_is_missing_is_named() {
+    let service = SimpleExecutor::new("sleep 60")
+        .timeout(Duration::from_millis(300))
+        .also(Exec::new("no-such-program {port}"));
+    let text = error_of(service.start()).to_string();
+    assert!(text.contains("No such file or directory"), "{text}");
+    assert!(text.contains("`no-such-program 1"), "{text}");
+}
+
+#[test]
+fn mistakes_are_reported_before_the_start() {
+    for command in ["", "true 'open", "true {nothing}"] {
+        let service = SimpleExecutor::new("sleep 60").also(Exec::new(command));
+        assert_eq!(
+            error_of(service.start()).kind(),
+            ErrorKind::InvalidConfig,
+            "{command}"
+        );
+    }
+}
+
+#[test]
+fn checks_that_follow_are_asked_in_their_order() -> Result<()> {
+    let check = Output::new("ready").then(Exec::new("true"));
+    let words = [PROGRAM, "prints", "ready"];
+    drop(Executor::with_readiness(words, check).started()?);
+    let service = OutputExecutor::new(words, "ready")
+        .also(Exec::new("mkdir {tmpdir}/first"))
+        .also(Exec::new("mkdir {tmpdir}/first/second"))
+        .stream(mirakuru::readiness::Stream::Stdout);
+    assert!(service.started()?.tmpdir().join("first/second").is_dir());
+    Ok(())
+}
