@@ -163,8 +163,8 @@ pub use {
     command::{CommandLine, Stdio},
     error::{Error, ErrorKind, Result},
     executor::{
-        AnyExecutor, Executor, OutputExecutor, PidExecutor, SimpleExecutor, Stopped, TcpExecutor,
-        UnixSocketExecutor,
+        AnyExecutor, Executor, NotifyExecutor, OutputExecutor, PidExecutor, SimpleExecutor,
+        Stopped, TcpExecutor, UnixSocketExecutor,
     },
     limits::Resource,
     output::{Lines, Output},

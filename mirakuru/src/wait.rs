@@ -67,6 +67,12 @@ impl Deadline {
         Self::after(self.remaining().max(bound))
     }
 
+    /// The later of this and another, counted from the beginning of this.
+    pub(crate) fn later(&self, other: Self) -> Self {
+        let end = self.end.zip(other.end).map(|(own, other)| own.max(other));
+        Self { end, ..*self }
+    }
+
     /// The nearer of this and another bound from now.
     pub(crate) fn or_sooner(&self, bound: Duration) -> Self {
         Self::after(self.remaining().min(bound))

@@ -18,6 +18,7 @@ mod identity;
 mod invalid_config;
 mod life;
 mod names;
+mod notices;
 mod outages;
 mod output;
 mod patience;

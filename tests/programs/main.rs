@@ -21,6 +21,7 @@ mod main_thread_ends;
 mod meets;
 mod prints;
 mod reopens_output;
+mod reports;
 mod shows_environment;
 mod single_threaded;
 mod stops_itself;
@@ -38,7 +39,7 @@ type Outcome = Result<(), Box<dyn Error>>;
 /// A name, and the function that it stands for, which takes the words that are left.
 type Behaviour = (&'static str, fn(&mut Args) -> Outcome);
 
-const BEHAVIOURS: [Behaviour; 20] = [
+const BEHAVIOURS: [Behaviour; 21] = [
     ("binds_unix", binds_unix::run),
     ("blackhole", blackhole::run),
     ("chain", chain::run),
@@ -56,6 +57,7 @@ const BEHAVIOURS: [Behaviour; 20] = [
     ("meets", meets::run),
     ("prints", prints::run),
     ("reopens_output", reopens_output::run),
+    ("reports", reports::run),
     ("shows_environment", shows_environment::run),
     ("stops_itself", stops_itself::run),
     ("writes_pid", writes_pid::run),

@@ -190,7 +190,8 @@ impl Core {
         let run = self.unless_forked()?.up()?;
         // Another process of the run may have started a newer service, which `look` then reports on.
         let has_left = run.link.look(|state| state.has_left(run.number));
-        (!has_left).then_some(run.pid)
+        let main = run.link.known(|state| state.notified.main);
+        (!has_left).then_some(main.unwrap_or(run.pid))
     }
 
     pub(super) fn exit_code(&self) -> Option<i32> {

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::Executor;
 use crate::command::CommandLine;
 use crate::readiness::{
-    Context, Output, PidFile, Readiness, Spawned, Stream, Tcp, UnixSocket, When,
+    Context, Notify, Output, PidFile, Readiness, Spawned, Stream, Tcp, UnixSocket, When,
 };
 #[cfg(feature = "http")]
 use crate::readiness::{Http, StatusPattern};
@@ -33,6 +33,10 @@ pub type HttpExecutor = Executor<Http>;
 /// An executor that is ready when a file exists, usually a pid file. Use it for a service that
 /// daemonizes.
 pub type PidExecutor = Executor<PidFile>;
+
+/// An executor that is ready when the service reports so itself, by `sd_notify(3)`. Use it for a service that has a unit
+/// of `Type=notify`. See [`Notify`].
+pub type NotifyExecutor = Executor<Notify>;
 
 /// An executor of any kind. [`Executor::boxed`] returns one.
 pub type AnyExecutor = Executor<Box<dyn Readiness>>;
@@ -156,6 +160,13 @@ impl HttpExecutor {
     /// container engine. See [`Tcp::any_listener`].
     pub fn any_listener(self) -> Self {
         self.with_check(Http::any_listener)
+    }
+}
+
+impl NotifyExecutor {
+    /// Creates an executor that runs this command and waits until the service sends `READY=1`.
+    pub fn new(command: impl Into<CommandLine>) -> Self {
+        Self::of_kind("NotifyExecutor", command, Notify)
     }
 }
 

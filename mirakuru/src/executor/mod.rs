@@ -40,7 +40,8 @@ pub(crate) use self::core::Core;
 #[cfg(feature = "http")]
 pub use kinds::HttpExecutor;
 pub use kinds::{
-    AnyExecutor, OutputExecutor, PidExecutor, SimpleExecutor, TcpExecutor, UnixSocketExecutor,
+    AnyExecutor, NotifyExecutor, OutputExecutor, PidExecutor, SimpleExecutor, TcpExecutor,
+    UnixSocketExecutor,
 };
 pub use outage::Stopped;
 pub(crate) use together::{introduce, start_together};

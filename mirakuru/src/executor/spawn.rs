@@ -17,7 +17,7 @@ use crate::events::Step;
 use crate::link::{Link, State};
 use crate::output::Capture;
 use crate::protocol::{GRACE, Launch, Lead, Row, StopPlan, Stream};
-use crate::readiness::{Context, Start};
+use crate::readiness::{Context, Start, Target};
 use crate::wait::Deadline;
 
 /// Forks of other threads have become their programs by then.
@@ -112,6 +112,14 @@ impl Core {
         let (name, value) = link.mark();
         let mut env = prepared.env;
         env.push((name.into(), value.into()));
+        let target = self.check.target();
+        let notify = target.notifies.then(|| link.path_of_notices());
+        if let Some(path) = &notify {
+            env.push(("NOTIFY_SOCKET".into(), path.into()));
+        }
+        let leftovers = file_to_come(&target, place)
+            .into_iter()
+            .chain(notify.clone());
         let launch = Launch {
             words: prepared.words,
             command: self.command().as_ref().to_owned(),
@@ -126,7 +134,8 @@ impl Core {
             farewell: self.stop_plan(self.config.stop_signal),
             keep: self.config.keep() == Keep::All,
             busy: BUSY.min(deadline.remaining() / 2),
-            pid_file: self.file_to_come(place),
+            notify,
+            leftovers: leftovers.collect(),
             row: environment::trace().map(|file| self.row(file)),
         };
         Ok(Order {
@@ -163,15 +172,6 @@ impl Core {
         Ok((streams, fds, captures))
     }
 
-    /// The file that the check looks for, which goes with the tree. A file that is there before the start
-    /// belongs to another service, and stays. The path is absolute: the supervisor runs elsewhere, and the
-    /// test may change its directory.
-    fn file_to_come(&self, place: &Place) -> Option<PathBuf> {
-        self.check.target().filename?;
-        let file = std::path::absolute(place.pidfile.as_ref()?).ok()?;
-        file.symlink_metadata().is_err().then_some(file)
-    }
-
     fn row(&self, file: PathBuf) -> Row {
         let program = std::env::args_os().next().map(PathBuf::from);
         let program = program.as_deref().and_then(Path::file_name);
@@ -188,3 +188,12 @@ impl Core {
 
 /// Standard output and standard error, where they are captured.
 type Captures = [Option<Arc<Capture>>; 2];
+
+/// The file that the check looks for, which goes with the tree. A file that is there before the start belongs to
+/// another service, and stays. The path is absolute: the supervisor runs elsewhere, and the test may change its
+/// directory.
+fn file_to_come(target: &Target, place: &Place) -> Option<PathBuf> {
+    target.filename.as_ref()?;
+    let file = std::path::absolute(place.pidfile.as_ref()?).ok()?;
+    file.symlink_metadata().is_err().then_some(file)
+}

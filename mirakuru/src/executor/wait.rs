@@ -175,6 +175,9 @@ impl Core {
             if end.is_some() {
                 break Why::Ended;
             }
+            // The service may have asked for more time.
+            let extended = link.known(|state| state.extended);
+            let deadline = extended.map_or(deadline, |extended| deadline.later(extended));
             if deadline.has_passed() {
                 // Looked up before the tree is killed.
                 let elsewhere = ports_elsewhere(run, &self.check.target());
@@ -230,6 +233,7 @@ pub(super) enum Why {
 struct News {
     output: [u64; 2],
     path: u64,
+    notices: u64,
     exited: bool,
 }
 
@@ -238,6 +242,7 @@ impl News {
         Self {
             output: [Stream::Stdout, Stream::Stderr].map(|stream| state.output_news(stream)),
             path: state.path_news,
+            notices: state.notices,
             exited: state.exit.is_some(),
         }
     }

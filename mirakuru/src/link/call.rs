@@ -136,7 +136,7 @@ impl Link {
     ) -> Option<Result<u32, Failure>> {
         let patience = u64::try_from(order.farewell.patience.as_millis()).unwrap_or(u64::MAX);
         self.patience.store(patience, Ordering::Relaxed);
-        let pid_file = order.pid_file.clone();
+        let leftovers = order.leftovers.clone();
         // A supervisor that does not come up may have less time than the service.
         let is_up = self.known(|state| state.is_up);
         let bound = if is_up {
@@ -157,7 +157,7 @@ impl Link {
             return None;
         };
         if launched.is_ok() {
-            self.reader.known(|state| state.pid_file = pid_file);
+            self.reader.known(|state| state.leftovers = leftovers);
         }
         Some(launched)
     }

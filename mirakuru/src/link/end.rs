@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::exit;
 use super::sweep::sweep;
-use super::{Link, SUPERVISOR_BOUND};
+use super::{Link, SUPERVISOR_BOUND, State};
 use crate::protocol::{Gone, KILL_BOUND, Reply, Request, StopPlan};
 use crate::tmpdir;
 use crate::wait::Deadline;
@@ -71,8 +71,8 @@ impl Link {
             self.process().reap();
             let swept = sweep(&self.name);
             // No lock of a thread that an exit has stopped is waited for.
-            let pid_file = self.reader.try_known(|state| state.pid_file.take());
-            if let Some(file) = pid_file.flatten() {
+            let known = |state: &mut State| std::mem::take(&mut state.leftovers);
+            for file in self.reader.try_known(known).unwrap_or_default() {
                 let _ = std::fs::remove_file(file);
             }
             let stays = self.home.stays;

@@ -26,6 +26,7 @@ use std::time::Duration;
 pub(crate) use state::State;
 
 use crate::locks::{Owner, ThreadLock};
+use crate::paths::temporary;
 use crate::protocol::frames::Inbox;
 use crate::protocol::{HANDSHAKE, MARK};
 use crate::sys::{self, ProcessFd};
@@ -122,6 +123,18 @@ impl Link {
     /// Whether it is the parent's, seen from a forked child.
     pub(crate) fn is_foreign(&self) -> bool {
         !self.owner.is_this_process()
+    }
+
+    /// The path of the socket that the service reports to. It lies outside the private directory, so that a service
+    /// which drops its rights reaches it.
+    pub(crate) fn path_of_notices(&self) -> PathBuf {
+        let name = format!("mirakuru-{}.notify", &self.name[..16]);
+        let path = temporary().join(&name);
+        if path.as_os_str().len() <= sys::LONGEST_SOCKET_PATH {
+            path
+        } else {
+            PathBuf::from("/tmp").join(name)
+        }
     }
 
     /// The environment entry that marks the tree.

@@ -7,8 +7,9 @@ use std::path::PathBuf;
 
 use super::reader::Known;
 use super::socket::Read;
-use crate::protocol::{Event, Failure, Message, Reply, Service, Stream};
+use crate::protocol::{Event, Failure, Message, Notice, Reply, Service, Stream};
 use crate::sys::Handle;
+use crate::wait::Deadline;
 
 /// A reply and its descriptors.
 pub(super) type Answer = (Reply, Vec<Handle>);
@@ -27,6 +28,7 @@ pub(crate) struct State {
     /// Counted, so that each thread that waits sees whether there was news since its look.
     output_news: [u64; 2],
     pub(crate) path_news: u64,
+    pub(crate) notices: u64,
     /// The socket came to its end without our asking: somebody killed the supervisor.
     pub(crate) lost: bool,
     /// The number of the latest service; 0 if there was none.
@@ -46,7 +48,10 @@ pub(crate) struct Latest {
     pub(crate) empty: bool,
     pub(crate) output_lost: Option<Failure>,
     /// What the supervisor removes with the tree; this side does if the supervisor was killed.
-    pub(super) pid_file: Option<PathBuf>,
+    pub(super) leftovers: Vec<PathBuf>,
+    pub(crate) notified: Notice,
+    /// The service asked for more time for its start.
+    pub(crate) extended: Option<Deadline>,
     /// The watches of the output streams and of the path that are on their way.
     pub(super) output_watched: [bool; 2],
     pub(super) path_watched: bool,
@@ -138,7 +143,7 @@ impl State {
             Reply::Launched(Ok(_)) => self.begin_service(self.service + 1),
             Reply::Service(service) => self.note_service(service),
             Reply::Gone(gone) => {
-                self.pid_file = None;
+                self.leftovers.clear();
                 self.empty |= gone.survivors.is_empty();
             }
             _ => {}
@@ -163,7 +168,7 @@ impl State {
                 self.empty = true;
                 // At the end of a stop by another test process, the supervisor has removed it.
                 if self.ending {
-                    self.pid_file = None;
+                    self.leftovers.clear();
                 }
             }
             Event::Output(stream) => {
@@ -173,6 +178,14 @@ impl State {
             Event::Path => {
                 self.path_news += 1;
                 self.path_watched = false;
+            }
+            Event::Notified(notice) => {
+                self.notices += 1;
+                self.extended = notice.extension.map(Deadline::after).or(self.extended);
+                self.notified.ready |= notice.ready;
+                let (status, main) = (self.notified.status.take(), self.notified.main);
+                self.notified.status = notice.status.or(status);
+                self.notified.main = notice.main.or(main);
             }
             Event::OutputLost(failure) => self.output_lost = Some(failure),
         }

@@ -81,9 +81,10 @@ pub(crate) struct Launch {
     pub(crate) keep: bool,
     /// How long a program that somebody has open for writing is tried.
     pub(crate) busy: Duration,
-    /// A file that it writes, to be removed once its tree is gone, should it have left it: it would be
-    /// taken for that of a service that runs.
-    pub(crate) pid_file: Option<PathBuf>,
+    /// The path of the socket that the service reports to by `sd_notify(3)`.
+    pub(crate) notify: Option<PathBuf>,
+    /// Files to remove after the tree is gone: a pid file would be taken for that of a service that runs.
+    pub(crate) leftovers: Vec<PathBuf>,
     pub(crate) row: Option<Row>,
 }
 
@@ -233,8 +234,21 @@ pub(crate) enum Event {
     Empty,
     Output(stream: Stream),
     Path,
+    /// The service reports about itself.
+    Notified(notice: Notice),
     /// Captured output could not be written.
     OutputLost(failure: Failure),
+}
+
+/// What a service reports about itself by `sd_notify(3)`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Notice {
+    pub(crate) ready: bool,
+    pub(crate) status: Option<String>,
+    /// The start may take this long from now.
+    pub(crate) extension: Option<Duration>,
+    /// The pid of the main process.
+    pub(crate) main: Option<u32>,
 }
 
 /// How a stop went.

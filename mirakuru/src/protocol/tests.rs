@@ -59,7 +59,8 @@ fn launch(cwd: Directory) -> Launch {
         farewell: plan(),
         keep: true,
         busy: Duration::from_nanos(u64::MAX),
-        pid_file: Some("/pid".into()),
+        notify: Some("/notify".into()),
+        leftovers: vec!["/pid".into()],
         row: Some(Row {
             file: "/row".into(),
             process: 1,
@@ -163,6 +164,12 @@ fn events() -> Vec<Event> {
         Event::Empty,
         Event::Output(Stream::Stderr),
         Event::Path,
+        Event::Notified(Notice {
+            ready: true,
+            status: Some("up".into()),
+            extension: Some(Duration::from_secs(1)),
+            main: Some(7),
+        }),
         Event::OutputLost(failure()),
     ]
 }

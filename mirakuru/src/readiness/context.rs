@@ -126,7 +126,11 @@ impl Context {
     /// What is left until the start's deadline: a check must not take longer.
     #[must_use]
     pub fn remaining(&self) -> Duration {
-        self.start.deadline.remaining()
+        let link = self.start.link.as_ref();
+        // The service may have asked for more time.
+        let extended = link.and_then(|link| link.look(|state| state.extended));
+        let remaining = self.start.deadline.remaining();
+        extended.map_or(remaining, |extended| remaining.max(extended.remaining()))
     }
 
     /// How long one probe of a peer that may never answer should take: a growing part of the time

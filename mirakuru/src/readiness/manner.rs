@@ -23,6 +23,8 @@ pub struct Target {
     pub socket: Option<PathBuf>,
     /// The file that appears.
     pub filename: Option<PathBuf>,
+    /// The service reports to the socket of `NOTIFY_SOCKET`.
+    pub notifies: bool,
     /// Other texts that contain placeholders.
     pub texts: Vec<String>,
 }
@@ -45,6 +47,7 @@ impl Target {
             url: self.url.or(other.url),
             socket: self.socket.or(other.socket),
             filename: self.filename.or(other.filename),
+            notifies: self.notifies || other.notifies,
             texts: [self.texts, other.texts].concat(),
         }
     }

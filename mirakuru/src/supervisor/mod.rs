@@ -10,6 +10,7 @@ mod drain;
 mod entry;
 mod execs;
 mod launch;
+mod notices;
 mod requests;
 mod serve;
 mod service;

@@ -5,6 +5,7 @@ use std::os::unix::fs::lchown;
 use std::path::Path;
 
 use super::launch::launch;
+use super::notices;
 use super::serve::{Server, Stopper};
 use super::service::Service;
 use crate::port::{self, Lease, Taken};
@@ -171,7 +172,7 @@ impl Server {
         self.farewell = order.farewell;
         self.keep = order.keep;
         // What was not started leaves nothing, and what comes to be there is somebody else's.
-        self.service.pid_file = None;
+        self.service.leftovers.clear();
         // What was awaited of an earlier service is not this one's.
         for client in self.clients.iter_mut() {
             client.watched_output = [None, None];
@@ -182,10 +183,19 @@ impl Server {
             // Not followed: where an earlier service has put a link in its place, that is the link's.
             let _ = lchown(directory, Some(identity.uid), Some(identity.gid));
         }
+        // Before the start, so that no message comes too early.
+        let notices = match order.notify.as_deref().map(notices::open).transpose() {
+            Ok(notices) => notices,
+            Err(error) => {
+                let failure = Failure::at("open the socket of NOTIFY_SOCKET", &error);
+                return Reply::Launched(Err(failure));
+            }
+        };
         let launched = launch(&order, streams, self.oom_score.as_deref());
         Reply::Launched(launched.map(|(tree, drains)| {
             let number = self.service.description.number + 1;
             self.service = Service::begin(order, tree, drains, number);
+            self.service.notices = notices;
             // What the others know is of a service before.
             self.clients.tell_others(client, &Event::Began);
             self.service.description.pid

@@ -95,6 +95,7 @@ impl Server {
                 self.lose_owner();
             }
             self.drain();
+            self.take_notices();
             self.reap();
             self.advance_stop();
             self.path_watch.answer(&mut self.clients);

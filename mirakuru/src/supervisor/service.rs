@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::drain::Drain;
 use super::timeline;
 use crate::protocol::{self, Failure, Launch, Row};
-use crate::sys::{self, Handle, Tree, Wakeup};
+use crate::sys::{self, Handle, Notices, Tree, Wakeup};
 use crate::tmpdir;
 
 #[derive(Default)]
@@ -16,7 +16,9 @@ pub(super) struct Service {
     /// The captured files, for test processes that attach.
     captures: [Option<Handle>; 2],
     /// Removed with the tree.
-    pub(super) pid_file: Option<PathBuf>,
+    pub(super) leftovers: Vec<PathBuf>,
+    /// The socket that the service reports to.
+    pub(super) notices: Option<Notices>,
     row: Option<Row>,
     /// The order that started the service.
     pub(super) order: Option<Launch>,
@@ -36,7 +38,8 @@ impl Service {
         Self {
             captures: drains.each_ref().map(|drain| drain.as_ref()?.file()),
             drains,
-            pid_file: order.pid_file.clone(),
+            leftovers: order.leftovers.clone(),
+            notices: None,
             row: order.row.clone(),
             launched: sys::monotonic_time(),
             stopped: None,
@@ -55,7 +58,8 @@ impl Service {
 
     /// Becomes readable when the service prints, or closes its streams.
     pub(super) fn wakeups(&self) -> impl Iterator<Item = Wakeup<'_>> {
-        self.drains.iter().flatten().filter_map(Drain::wakeup)
+        let drains = self.drains.iter().flatten().filter_map(Drain::wakeup);
+        drains.chain(self.notices.as_ref().map(Notices::wakeup))
     }
 
     /// Takes what the service has printed; returns why output is lost, once.
@@ -85,7 +89,8 @@ impl Service {
     pub(super) fn close(&mut self, kept: Option<&Path>) {
         self.tree = Tree::default();
         self.drains = [None, None];
-        if let Some(file) = self.pid_file.take() {
+        self.notices = None;
+        for file in std::mem::take(&mut self.leftovers) {
             let _ = std::fs::remove_file(file);
         }
         if let Some(directory) = kept {

@@ -5,6 +5,7 @@ mod descendants;
 mod listeners;
 mod listening;
 mod mounts;
+mod notices;
 mod open_files;
 mod pidfd;
 mod process;
@@ -17,6 +18,7 @@ pub(crate) use descendants::{
 pub(crate) use listeners::{Listeners, holder_of_port, is_passing, whose_listener, whose_peer};
 pub(crate) use listening::listening;
 pub(crate) use mounts::unmount_below;
+pub(crate) use notices::Notices;
 pub(crate) use pidfd::ProcessFd;
 pub(crate) use process::*;
 pub(crate) use spawn::spawn;

@@ -15,7 +15,7 @@ pub(crate) use process::*;
 pub(crate) use signals::reset_signals;
 pub(crate) use sockets::*;
 pub(crate) use spawn::{Spawn, Stuck};
-pub(crate) use tree::{Stoppable, Tree};
+pub(crate) use tree::{Stoppable, Tree, is_below_this};
 
 /// The number of the error that stands for one without a number.
 pub(crate) const INVALID: i32 = nix::libc::EINVAL;

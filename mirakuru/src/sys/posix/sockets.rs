@@ -30,7 +30,7 @@ pub(crate) const LONGEST_SOCKET_PATH: usize =
 
 /// Room for more descriptors than a frame may have, so that the kernel hands over, and this end closes, all
 /// that come with one message: `SCM_MAX_FD`.
-const MOST_RECEIVED: usize = 253;
+pub(in crate::sys) const MOST_RECEIVED: usize = 253;
 
 pub(crate) fn copy_of(open: &impl AsFd) -> io::Result<Handle> {
     open.as_fd().try_clone_to_owned()

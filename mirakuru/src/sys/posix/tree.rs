@@ -63,6 +63,16 @@ impl Tree {
         Ok(process)
     }
 
+    /// Takes a process of the tree for the main process from now on. Returns whether it is in the tree.
+    pub(crate) fn follow(&mut self, process: Pid) -> bool {
+        let is_ours = is_below_this(process) == Some(true);
+        if is_ours {
+            self.main = Some(process);
+            self.group = sys::standing(process).map(|standing| standing.group);
+        }
+        is_ours
+    }
+
     /// Kills a process that was started beside the service, and its group. The caller has not seen it reaped.
     pub(crate) fn kill_beside(&self, process: Pid) {
         let _ = send_signal(process, signals::KILL);
@@ -94,6 +104,29 @@ impl Tree {
         }
         reaped
     }
+}
+
+/// Returns whether a process is below this one; `None` if it has ended.
+pub(crate) fn is_below_this(process: Pid) -> Option<bool> {
+    // Each look may come between the end of a parent and its children's move to this process.
+    for _ in 0..10 {
+        let (mut below, mut known) = (process, true);
+        while below != Pid::this() {
+            match sys::standing(below) {
+                Some(standing) if standing.parent.as_raw() > 1 => below = standing.parent,
+                Some(_) => return Some(false),
+                None if below == process => return None,
+                None => {
+                    known = false;
+                    break;
+                }
+            }
+        }
+        if known {
+            return Some(true);
+        }
+    }
+    Some(false)
 }
 
 /// What a stop asks a tree and does to it: its unit tests use one that has no processes.

@@ -5,6 +5,7 @@
 //! pid; a supervisor killed from outside leaves the service running. Nobody is told who holds a
 //! port.
 
+mod notices;
 mod spawn;
 
 use std::collections::BTreeSet;
@@ -22,6 +23,7 @@ use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, socket};
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::{Gid, Pid};
 
+pub(crate) use notices::Notices;
 pub(crate) use spawn::spawn;
 
 use super::{Descendant, Standing};

@@ -1,0 +1,86 @@
+//! What a service reports about itself by `sd_notify(3)`.
+
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+use super::serve::Server;
+use crate::protocol::{Event, Notice};
+use crate::sys::{self, Notices, Pid};
+
+/// Opens the socket that the service reports to. Any user may send: the sender of each message is checked.
+pub(super) fn open(path: &Path) -> io::Result<Notices> {
+    let notices = Notices::bind(path)?;
+    fs::set_permissions(path, Permissions::from_mode(0o666))?;
+    Ok(notices)
+}
+
+impl Server {
+    /// Takes the messages that have arrived, and passes them to the test processes.
+    pub(super) fn take_notices(&mut self) {
+        loop {
+            let notices = self.service.notices.as_ref();
+            let Some((text, sender)) = notices.and_then(Notices::receive) else {
+                return;
+            };
+            if sender.is_none_or(|(pid, user)| self.is_of_service(pid, user)) {
+                let mut notice = parse(&String::from_utf8_lossy(&text));
+                let main = notice.main.and_then(sys::process_of);
+                let follows = main.is_some_and(|main| self.service.tree.follow(main));
+                notice.main = notice.main.filter(|_| follows);
+                self.service.description.pid = notice.main.unwrap_or(self.service.description.pid);
+                self.clients.tell_all(&Event::Notified(notice));
+            }
+        }
+    }
+
+    /// Returns whether the sender is in the tree, or has ended and had the service's user: the helper of a shell
+    /// script is gone before its message is read.
+    fn is_of_service(&self, sender: Pid, user: u32) -> bool {
+        let order = self.service.order.as_ref();
+        let own = order.and_then(|order| order.identity.as_ref());
+        let own = own.map_or_else(sys::user, |identity| identity.uid);
+        sys::is_below_this(sender).unwrap_or(user == own)
+    }
+}
+
+/// Reads the assignments of a message, one on each line. Others than these mean nothing here.
+fn parse(text: &str) -> Notice {
+    let mut notice = Notice::default();
+    for line in text.lines() {
+        match line.split_once('=') {
+            Some(("READY", "1")) => notice.ready = true,
+            Some(("STATUS", status)) => notice.status = Some(status.to_owned()),
+            Some(("EXTEND_TIMEOUT_USEC", time)) => {
+                notice.extension = time.parse().ok().map(Duration::from_micros);
+            }
+            Some(("MAINPID", pid)) => notice.main = pid.parse().ok(),
+            _ => {}
+        }
+    }
+    notice
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_assignments_are_read_and_others_ignored() {
+        let text =
+            "READY=1\nSTATUS=a=b c\nEXTEND_TIMEOUT_USEC=2000000\nMAINPID=7\nWATCHDOG=1\nnoise\n";
+        let notice = Notice {
+            ready: true,
+            status: Some("a=b c".to_owned()),
+            extension: Some(Duration::from_secs(2)),
+            main: Some(7),
+        };
+        assert_eq!(parse(text), notice);
+        assert_eq!(
+            parse("READY=0\nEXTEND_TIMEOUT_USEC=x\nSTATUS"),
+            Notice::default()
+        );
+    }
+}

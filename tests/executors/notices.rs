@@ -1,0 +1,104 @@
+//! Services that report readiness themselves, by `sd_notify(3)`.
+
+use std::{fs, time::Duration};
+
+use mirakuru::{ErrorKind, NotifyExecutor, OutputExecutor, Result};
+use mirakuru_tests::told::error_of;
+
+use crate::PROGRAM;
+
+/// A service that sends these messages, and stays.
+fn reports(messages: &[&str]) -> NotifyExecutor {
+    NotifyExecutor::new([&[PROGRAM, "reports"], messages].concat())
+}
+
+#[test]
+fn a_service_is_ready_when_it_reports_so() -> Result<()> {
+    let service = reports(&["STATUS=begins", "READY=1"]).started()?;
+    assert!(service.running());
+    assert_eq!(
+        service.output().text(),
+        "sent STATUS=begins\nsent READY=1\n"
+    );
+    Ok(())
+}
+
+#[test]
+fn its_status_is_the_last_check() {
+    let service = reports(&["STATUS=replaying the log: 7 %"]).timeout(Duration::from_millis(300));
+    let error = error_of(service.start());
+    assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
+    let text = error.to_string();
+    assert!(
+        text.contains("last check:  replaying the log: 7 %"),
+        "{text}"
+    );
+}
+
+#[test]
+fn more_time_is_granted_if_it_asks() -> Result<()> {
+    let slow = ["EXTEND_TIMEOUT_USEC=30000000", "wait 600", "READY=1"];
+    let service = reports(&slow).timeout(Duration::from_millis(300));
+    service.started().map(drop)
+}
+
+#[test]
+fn a_helper_that_has_ended_reports_for_its_service() -> Result<()> {
+    let script = format!("{PROGRAM} reports --then-exit READY=1; exec sleep 60");
+    NotifyExecutor::new(["sh", "-c", &script])
+        .started()
+        .map(drop)
+}
+
+#[test]
+fn a_barrier_does_not_hold_the_service_up() -> Result<()> {
+    let service = reports(&["READY=1", "barrier"]).started()?;
+    service.wait_for(|| service.output().text().contains("the barrier is open"))?;
+    Ok(())
+}
+
+#[test]
+fn a_message_of_a_stranger_does_not_count() -> Result<()> {
+    let service = reports(&["STATUS=waits"]).timeout(Duration::from_secs(2));
+    let starting = std::thread::scope(|scope| {
+        let start = scope.spawn(|| service.start().map(drop));
+        let environment = loop {
+            let pid = service
+                .pid()
+                .filter(|_| service.output().text().contains("sent"));
+            if let Some(pid) = pid {
+                break fs::read(format!("/proc/{pid}/environ")).expect("procfs");
+            }
+            std::thread::yield_now();
+        };
+        let environment = String::from_utf8_lossy(&environment).into_owned();
+        let mut variables = environment.split('\0');
+        let path = variables.find_map(|variable| variable.strip_prefix("NOTIFY_SOCKET="));
+        let path = path.expect("it has the variable").to_owned();
+        let socket = std::os::unix::net::UnixDatagram::unbound().expect("a socket");
+        socket.send_to(b"READY=1", &path).expect("it is there");
+        (start.join().expect("no panic"), path)
+    });
+    let (started, path) = starting;
+    assert_eq!(error_of(started).kind(), ErrorKind::TimeoutExpired);
+    assert!(!fs::exists(path).expect("a path"), "the socket is removed");
+    Ok(())
+}
+
+#[test]
+fn each_start_waits_for_a_report_of_its_own() -> Result<()> {
+    let service = reports(&["wait 50", "READY=1"]).started()?;
+    service.restart()?;
+    assert_eq!(service.output().text(), "sent READY=1\n");
+    Ok(())
+}
+
+#[test]
+fn a_service_that_reports_nothing_has_no_socket() -> Result<()> {
+    let words = [PROGRAM, "shows_environment"];
+    let service = OutputExecutor::new(words, "^done$")
+        .env_remove("NOTIFY_SOCKET")
+        .started()?;
+    assert!(!service.output().text().contains("NOTIFY_SOCKET"));
+    Ok(())
+}

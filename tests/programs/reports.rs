@@ -1,0 +1,53 @@
+//! Reports by `sd_notify(3)`: `reports [--then-exit] MESSAGE...` sends each message to `NOTIFY_SOCKET`.
+//!
+//! `wait MS` waits, and `barrier` sends a descriptor and waits until the receiver has closed it.
+#![expect(clippy::disallowed_methods, reason = "the delay is the behaviour")]
+
+use std::{
+    env,
+    io::{IoSlice, Read},
+    os::{fd::AsRawFd, unix::net::UnixDatagram},
+    thread,
+    time::Duration,
+};
+
+use nix::sys::socket::{ControlMessage, MsgFlags, UnixAddr, sendmsg};
+
+use crate::{Args, Outcome};
+
+pub(crate) fn run(args: &mut Args) -> Outcome {
+    let path = env::var("NOTIFY_SOCKET")?;
+    let socket = UnixDatagram::unbound()?;
+    let mut stays = true;
+    for message in args {
+        match message.split_once(' ') {
+            _ if message == "--then-exit" => stays = false,
+            Some(("wait", time)) => thread::sleep(Duration::from_millis(time.parse()?)),
+            _ if message == "barrier" => {
+                let (mut reader, writer) = std::io::pipe()?;
+                let rights = [writer.as_raw_fd()];
+                let rights = [ControlMessage::ScmRights(&rights)];
+                let address = UnixAddr::new(path.as_str())?;
+                let text = [IoSlice::new(b"BARRIER=1")];
+                sendmsg(
+                    socket.as_raw_fd(),
+                    &text,
+                    &rights,
+                    MsgFlags::empty(),
+                    Some(&address),
+                )?;
+                drop(writer);
+                reader.read_to_end(&mut Vec::new())?;
+                println!("the barrier is open");
+            }
+            _ => {
+                socket.send_to(message.as_bytes(), &path)?;
+                println!("sent {message}");
+            }
+        }
+    }
+    while stays {
+        thread::park();
+    }
+    Ok(())
+}
