@@ -1,10 +1,9 @@
 //! The options of an executor as the user wrote them, and what its times are on this machine.
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
 use std::time::Duration;
 
-use crate::command::{Command, CommandLine, EnvChange, Shape, Template};
+use crate::command::{Command, CommandLine, Shape};
 use crate::environment;
 use crate::port::OnConflict;
 use crate::signal::Signal;
@@ -42,11 +41,6 @@ impl Config {
             on_conflict: None,
             bindings: BTreeMap::new(),
         }
-    }
-
-    pub(super) fn set_env(&mut self, name: &OsStr, value: &OsStr) {
-        let change = EnvChange::Set(name.to_owned(), Template::parse(value));
-        self.shape.env.push(change);
     }
 
     /// How long a start may take, on this machine.

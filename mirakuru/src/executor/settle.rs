@@ -2,7 +2,7 @@
 //! directory, a port, and every placeholder filled in.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -133,7 +133,8 @@ impl Core {
     ///
     /// Panics if the private directory is needed and cannot be made.
     pub(super) fn filled(&self, text: &str) -> String {
-        let lies_there = self.needs_directory() || self.leads_to_directory(&Template::parse(text));
+        let template = Template::parse(text);
+        let lies_there = self.needs_directory() || self.lies_there(|name| template.mentions(name));
         let tmpdir = lies_there.then(|| self.tmpdir());
         let place = self.place(tmpdir, self.port());
         let filled = place.and_then(|place| place.fill_text(text));
@@ -156,55 +157,32 @@ impl Core {
 
     /// Returns whether anything of the executor lies in the private directory.
     fn needs_directory(&self) -> bool {
-        environment::keep() != Keep::Nobodys
-            || self.mentions("tmpdir")
-            || self.mentions_own("socket")
-            || self.mentions_own("pidfile")
+        environment::keep() != Keep::Nobodys || self.lies_there(|name| self.mentions(name))
     }
 
-    /// Returns whether this text lies in the private directory.
-    fn leads_to_directory(&self, text: &Template) -> bool {
-        text.mentions("tmpdir")
-            || ["socket", "pidfile"]
-                .iter()
-                .any(|name| text.mentions(name) && self.lies_in_directory(name))
-    }
-
-    fn mentions_own(&self, name: &str) -> bool {
-        self.lies_in_directory(name) && self.mentions(name)
-    }
-
-    /// Returns whether `{socket}` or `{pidfile}` lies in the private directory. A path that the check gives
-    /// itself lies elsewhere, unless it contains that placeholder.
-    fn lies_in_directory(&self, name: &str) -> bool {
+    /// Returns whether what mentions these placeholders lies in the private directory. A path that the check
+    /// gives itself for `{socket}` or `{pidfile}` lies elsewhere, unless it contains that placeholder.
+    fn lies_there(&self, mentions: impl Fn(&str) -> bool) -> bool {
         let target = self.check.target();
-        let given = match name {
-            "socket" => target.socket,
-            _ => target.filename,
+        let own = [("socket", target.socket), ("pidfile", target.filename)];
+        let is_own = |name: &str, given: Option<PathBuf>| {
+            given.is_none_or(|path| Template::parse(path).mentions(name))
         };
-        given.is_none_or(|path| Template::parse(path).mentions(name))
+        mentions("tmpdir")
+            || own
+                .into_iter()
+                .any(|(name, given)| mentions(name) && is_own(name, given))
     }
 
     /// Returns whether a placeholder of this name stands in the command, an option or the check.
     pub(super) fn mentions(&self, name: &str) -> bool {
-        let Target {
-            host,
-            url,
-            socket,
-            filename,
-            ..
-        } = self.check.target();
-        let texts = [host.as_deref(), url.as_deref()];
-        let paths = [socket.as_deref(), filename.as_deref()];
-        let of_the_check = texts
-            .into_iter()
-            .flatten()
-            .map(Path::new)
-            .chain(paths.into_iter().flatten());
+        let target = self.check.target();
+        let texts = [target.host, target.url].map(|text| text.map(PathBuf::from));
+        let of_the_check = texts.into_iter().chain([target.socket, target.filename]);
         self.config.shape.mentions(&self.config.command, name)
             || of_the_check
-                .map(Template::parse)
-                .any(|template| template.mentions(name))
+                .flatten()
+                .any(|text| Template::parse(text).mentions(name))
     }
 
     /// Gives `{name.port}` and its like the values of another executor. Asks only for what is mentioned: a
