@@ -52,8 +52,7 @@ impl Part<'_> {
     pub(super) fn story(&self, was_running: bool) -> Option<String> {
         let restarted = self.is_lent && self.core.service_id().as_ref() != self.found;
         let note = restarted.then_some("it was started again while this test ran");
-        self.core.drain();
-        self.core.story_of_the_test(was_running, note)
+        self.core.story(was_running, note)
     }
 }
 

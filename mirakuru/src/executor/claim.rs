@@ -53,7 +53,13 @@ impl Core {
             return Ok(Claim::Ours(deadline));
         };
         let policy = self.policy();
-        let mut queue = Queue::new(self, port);
+        let mut queue = Queue {
+            core: self,
+            port,
+            bound: Deadline::after(environment::queue_bound()),
+            ticket: None,
+            next_note: SLOW,
+        };
         loop {
             // As long as the start has time left, and once more after a queue.
             if policy == OnConflict::Reuse && self.would_be_reused(port, deadline.at_least(LOOK))? {
@@ -66,7 +72,9 @@ impl Core {
             }
             let waits = policy != OnConflict::Fail;
             let Some(holder) = self.take_fixed(port, waits)? else {
-                return Ok(Claim::Ours(queue.deadline(deadline)));
+                // The time in a queue is not the start's.
+                let own = || Deadline::after(self.config.start_bound());
+                return Ok(Claim::Ours(queue.ticket.map_or(deadline, |_| own())));
             };
             match policy {
                 OnConflict::Fail => return Err(self.held_elsewhere(&holder)),
@@ -143,25 +151,7 @@ struct Queue<'a> {
     next_note: Duration,
 }
 
-impl<'a> Queue<'a> {
-    fn new(core: &'a Core, port: u16) -> Self {
-        Self {
-            core,
-            port,
-            bound: Deadline::after(environment::queue_bound()),
-            ticket: None,
-            next_note: SLOW,
-        }
-    }
-
-    /// The start's deadline: a new one after a queue, as the time in a queue is not the start's.
-    fn deadline(&self, unqueued: Deadline) -> Deadline {
-        match &self.ticket {
-            Some(_) => Deadline::after(self.core.config.start_bound()),
-            None => unqueued,
-        }
-    }
-
+impl Queue<'_> {
     /// Waits a moment. Fails once the queue has taken too long, or would never end.
     fn wait(&mut self, holder: &str) -> Result<()> {
         let (core, port) = (self.core, self.port);

@@ -1,6 +1,5 @@
 //! The options of an executor as the user wrote them, and what its times are on this machine.
 
-use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -50,11 +49,6 @@ impl Config {
             expected_returncode: None,
             on_conflict: None,
         }
-    }
-
-    pub(super) fn set_env(&mut self, name: &OsStr, value: &OsStr) {
-        let change = EnvChange::Set(name.to_owned(), Template::parse(value));
-        self.shape.env.push(change);
     }
 
     /// Returns whose files stay: by the option, else by the variable.

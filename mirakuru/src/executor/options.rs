@@ -72,7 +72,8 @@ impl<R: Readiness> Executor<R> {
     /// Sets an environment variable. Placeholders in the value are filled in. The service inherits
     /// all other variables that the test process has at the start.
     pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
-        self.core.config.set_env(name.as_ref(), value.as_ref());
+        let change = EnvChange::Set(name.as_ref().to_owned(), Template::parse(value));
+        self.core.config.shape.env.push(change);
         self
     }
 
@@ -88,11 +89,8 @@ impl<R: Readiness> Executor<R> {
 
     /// Removes an environment variable.
     pub fn env_remove(mut self, name: impl AsRef<OsStr>) -> Self {
-        self.core
-            .config
-            .shape
-            .env
-            .push(EnvChange::Remove(name.as_ref().to_owned()));
+        let change = EnvChange::Remove(name.as_ref().to_owned());
+        self.core.config.shape.env.push(change);
         self
     }
 

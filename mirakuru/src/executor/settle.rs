@@ -157,7 +157,7 @@ impl Core {
     /// Panics if the private directory is needed and cannot be made.
     pub(super) fn filled(&self, text: &str) -> String {
         let template = Template::parse(text);
-        let lies_there = self.needs_directory() || self.leads_to_directory(&template);
+        let lies_there = self.needs_directory() || self.lies_there(|name| template.mentions(name));
         let tmpdir = lies_there.then(|| self.tmpdir());
         let ports = self.ports_for(&template);
         let ports = ports.unwrap_or_else(|error| panic!("{error}"));
@@ -195,33 +195,21 @@ impl Core {
 
     /// Returns whether anything of the executor lies in the private directory.
     fn needs_directory(&self) -> bool {
-        self.config.keep() != Keep::Nobodys
-            || self.mentions("tmpdir")
-            || self.mentions_own("socket")
-            || self.mentions_own("pidfile")
+        self.config.keep() != Keep::Nobodys || self.lies_there(|name| self.mentions(name))
     }
 
-    /// Returns whether this text lies in the private directory.
-    fn leads_to_directory(&self, text: &Template) -> bool {
-        text.mentions("tmpdir")
-            || ["socket", "pidfile"]
-                .iter()
-                .any(|name| text.mentions(name) && self.lies_in_directory(name))
-    }
-
-    fn mentions_own(&self, name: &str) -> bool {
-        self.lies_in_directory(name) && self.mentions(name)
-    }
-
-    /// Returns whether `{socket}` or `{pidfile}` lies in the private directory. A path that the check gives
-    /// itself lies elsewhere, unless it contains that placeholder.
-    fn lies_in_directory(&self, name: &str) -> bool {
+    /// Returns whether what mentions these placeholders lies in the private directory. A path that the check
+    /// gives itself for `{socket}` or `{pidfile}` lies elsewhere, unless it contains that placeholder.
+    fn lies_there(&self, mentions: impl Fn(&str) -> bool) -> bool {
         let target = self.check.target();
-        let given = match name {
-            "socket" => target.socket,
-            _ => target.filename,
+        let own = [("socket", target.socket), ("pidfile", target.filename)];
+        let is_own = |name: &str, given: Option<PathBuf>| {
+            given.is_none_or(|path| Template::parse(path).mentions(name))
         };
-        given.is_none_or(|path| Template::parse(path).mentions(name))
+        mentions("tmpdir")
+            || own
+                .into_iter()
+                .any(|(name, given)| mentions(name) && is_own(name, given))
     }
 
     /// Returns the placeholders in the command, the options and the check.

@@ -148,14 +148,6 @@ impl Core {
         self.run().filter(|run| run.up)
     }
 
-    /// Has all that the latest run printed by now in its captured files.
-    #[cfg(feature = "macros")]
-    pub(crate) fn drain(&self) {
-        if let Some(run) = self.run() {
-            run.link.drain();
-        }
-    }
-
     /// Keeps the files of the service, if the user wants those of failures.
     #[cfg(feature = "macros")]
     pub(crate) fn keep_after_failure(&self) {

@@ -1,6 +1,5 @@
 //! Describes what became of an executor's process, as errors. `conflict.rs` describes conflicts over ports,
-//! and `advice.rs` what to do. No function here stops anything: the caller does, and drains, before it asks
-//! for the error.
+//! and `advice.rs` what to do. No function here stops anything: the caller does, before it asks for the error.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -214,12 +213,9 @@ impl Core {
 
     /// What the latest start printed and how it ended, for a test that failed. `note` is added to it.
     #[cfg(feature = "macros")]
-    pub(crate) fn story_of_the_test(
-        &self,
-        was_running: bool,
-        note: Option<&str>,
-    ) -> Option<String> {
+    pub(crate) fn story(&self, was_running: bool, note: Option<&str>) -> Option<String> {
         let run = self.run()?;
+        run.link.drain();
         let mut scene = with_run(Scene::new(self.command().as_ref()), &run);
         scene.headline = format!("({})", self.title());
         scene.ended = Some(if was_running {
