@@ -34,7 +34,8 @@ fn upward_uses_of_every_form_are_reported() {
         pub(in crate::port) fn a(_: crate::executor::E) { b!(crate::run::F, \"crate::shared::G\") }\n\
         use crate::{\n    limits::H, // crate::shared::I\n    shared,\n};\n\
         #[cfg(test)]\nmod tests {\n    use crate::shared::J;\n}\n\
-        mod c { use super::d; use super::super::super::readiness::K; }\npub(crate) use crate::L;";
+        mod c { use super::d; use super::super::super::readiness::K; }\npub(crate) use crate::L;\n\
+        macro_rules! m { () => { $crate::shared::M } }";
     let found = mistakes_in(Path::new("port/a.rs"), text).join("\n");
     let found = found.replace("port/a.rs:", "").replace(": `port` uses", "");
     let expected = "2 `link`\n3 `executor`\n3 `run`\n6 `shared`\n12 `readiness`\n13 `L`";
@@ -84,7 +85,8 @@ fn collect(tokens: TokenStream, depth: usize, used: &mut Vec<(usize, String)>) {
     for (at, token) in tokens.iter().enumerate() {
         let steps_up = (text(at + 1), text(at + 2)) == (":", ":");
         match text(at) {
-            "crate" if steps_up => ups = depth,
+            // A path with `$crate` is the user's, in the expansion of a macro.
+            "crate" if steps_up && (at == 0 || text(at - 1) != "$") => ups = depth,
             "super" if steps_up => ups += 1,
             ":" => {}
             _ if ups < depth => ups = 0,

@@ -174,6 +174,10 @@ pub use {
     signal::Signal,
 };
 
+#[cfg(unix)]
+#[doc(hidden)]
+pub use shared::export as __export;
+
 #[cfg(all(unix, feature = "http"))]
 pub use executor::HttpExecutor;
 

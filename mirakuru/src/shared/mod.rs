@@ -1,6 +1,7 @@
 //! Fixtures that the tests of a process, or of a whole run, share. The first test that needs a fixture starts
 //! it; it stops when the process or the run ends.
 
+pub mod export;
 mod sharing;
 mod slot;
 

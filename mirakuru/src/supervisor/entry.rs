@@ -17,6 +17,12 @@ use crate::sys::{self, Pid};
 /// As early as the C runtime allows, so ahead of the program's own constructors.
 #[ctor::ctor(unsafe, priority = 100)]
 fn enter() {
+    enter_if_called();
+}
+
+/// Serves, if this process is called as a supervisor, and never returns then. Constructors of the library call it
+/// first: not every system runs them in an order.
+pub(crate) fn enter_if_called() {
     let Some(name) = std::env::var_os(ENTRY) else {
         return;
     };

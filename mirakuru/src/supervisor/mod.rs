@@ -19,3 +19,5 @@ mod stopping;
 mod tests;
 mod timeline;
 mod watches;
+
+pub(crate) use entry::enter_if_called;

@@ -28,6 +28,11 @@ pub(in crate::sys) const RECEIVE_FLAGS: MsgFlags = MsgFlags::MSG_CMSG_CLOEXEC;
 /// Children of every kind, also those that were cloned without `SIGCHLD`.
 pub(crate) const WAIT_FLAGS: i32 = libc::__WALL | libc::WNOHANG;
 
+/// Counts the threads of this process, if the system shows them.
+pub(crate) fn threads() -> Option<usize> {
+    fs::read_dir("/proc/self/task").ok().map(Iterator::count)
+}
+
 /// The running program's file, even if it was replaced or deleted since.
 pub(crate) fn own_program() -> io::Result<PathBuf> {
     Ok("/proc/self/exe".into())

@@ -1,9 +1,10 @@
 //! Asks and changes what a process is: its parent, user, session, limits and descriptors.
 #![expect(unsafe_code, reason = "system calls that nix leaves unsafe")]
 
-use std::ffi::CString;
+use std::ffi::{CString, OsStr, OsString};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -82,6 +83,25 @@ pub(crate) fn peek_standard_input(bytes: &mut [u8]) -> io::Result<usize> {
 /// Returns the parent of this process. It changes when the parent ends.
 pub(crate) fn parent() -> Pid {
     nix::unistd::getppid()
+}
+
+/// Returns the arguments of this process, also before `main`: some C libraries pass none to constructors.
+pub(crate) fn arguments() -> impl Iterator<Item = OsString> {
+    let mut words: Vec<_> = std::env::args_os().collect();
+    if words.is_empty() {
+        let line = std::fs::read("/proc/self/cmdline").unwrap_or_default();
+        let line = line.split(|byte| *byte == 0);
+        words = line
+            .map(|word| OsStr::from_bytes(word).to_owned())
+            .collect();
+    }
+    words.into_iter()
+}
+
+/// Sets an environment variable of this process. The caller knows that no other thread runs.
+pub(crate) fn set_variable(name: &str, value: &OsStr) {
+    // SAFETY: before `main`, the thread that runs constructors is the only one that reads or writes the environment.
+    unsafe { std::env::set_var(name, value) };
 }
 
 /// Returns the user whose rights this process has.
