@@ -26,7 +26,7 @@ const POSTGRES_PLACES: [&str; 3] = ["/usr/lib/postgresql", "/opt/homebrew/opt", 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed=PATH");
-    println!("cargo::rustc-check-cfg=cfg(root, has_nginx, has_postgres, has_docker)");
+    println!("cargo::rustc-check-cfg=cfg(root, has_nginx, has_postgres, has_rabbitmq, has_docker)");
 
     let path: Vec<_> = env::split_paths(&env::var_os("PATH").unwrap_or_default()).collect();
     for (cfg, program) in IN_PATH {
@@ -54,6 +54,17 @@ fn main() {
         "has_postgres",
         "POSTGRES_BIN",
         initdb.as_deref().and_then(Path::parent),
+    );
+
+    // The programs in PATH on Debian keep their output to themselves.
+    let mut places = vec![PathBuf::from("/usr/lib/rabbitmq/bin")];
+    places.extend(env::split_paths(&env::var_os("PATH").unwrap_or_default()));
+    places.push("/opt/homebrew/sbin".into());
+    let rabbitmq = find("rabbitmq-server", &places);
+    tell(
+        "has_rabbitmq",
+        "RABBITMQ_BIN",
+        rabbitmq.as_deref().and_then(Path::parent),
     );
 
     // The program alone says nothing: the engine may be out of reach.

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 
-use mirakuru::{OutputExecutor, with_process};
+use mirakuru::{HttpExecutor, OutputExecutor, with_process};
 
 /// The port accepts before the server is ready, so it is its own word that counts. After a SIGTERM it
 /// ends with 1, which a test would fail for; after a SIGINT with 0.
@@ -33,5 +33,34 @@ fn delivers_a_message(nats: &OutputExecutor) -> Result<(), Box<dyn Error>> {
     stream.write_all(b"PUB greetings 5\r\nhello\r\n")?;
     assert_eq!(next()?, "MSG greetings 1 5");
     assert_eq!(next()?, "hello");
+    Ok(())
+}
+
+/// With a second port, for the monitor: that answers once the server takes clients.
+#[with_process(
+    http = "nats-server --addr {host} --port {port} --http_port {port:monitor}",
+    url = "http://127.0.0.1:{port:monitor}/healthz",
+    stop_signal = SIGINT
+)]
+#[test]
+#[cfg_attr(
+    not(has_nats),
+    ignore = "nats-server is not in PATH: apt-get install nats-server"
+)]
+fn counts_its_clients(nats: &HttpExecutor) -> Result<(), Box<dyn Error>> {
+    let mut client = TcpStream::connect(nats.addr())?;
+    client.write_all(b"CONNECT {\"verbose\": false}\r\nPING\r\n")?;
+    let mut answers = BufReader::new(client.try_clone()?).lines();
+    // It answers after it has noted the client.
+    while answers.next().ok_or("it hung up")?? != "PONG" {}
+
+    let port = nats.port_named("monitor");
+    let mut monitor = TcpStream::connect((nats.host(), port))?;
+    monitor.write_all(b"GET /connz HTTP/1.0\r\n\r\n")?;
+    let connections = std::io::read_to_string(monitor)?;
+    assert!(
+        connections.contains("\"num_connections\": 1"),
+        "{connections}"
+    );
     Ok(())
 }

@@ -43,7 +43,7 @@ pub(crate) fn regex(pattern: &str) -> Result<(), String> {
 /// than this check; it refuses nothing that the runtime takes.
 pub(crate) fn url(text: &str) -> Result<(), String> {
     let filled = placeholder::fill(text, |name| match name.rsplit('.').next() {
-        Some("port") => "1",
+        Some(port) if port == "port" || port.starts_with("port:") => "1",
         Some("addr") => "host:1",
         Some("url") => "http://host:1",
         Some("tmpdir" | "socket" | "pidfile") => "/file",

@@ -12,7 +12,7 @@ use mirakuru_tests::told::{assert_told, error_of};
 use crate::again::{alone, is_alone};
 
 const URL: &str = "http://127.0.0.1:{port}/";
-const UNKNOWN: &str = "{prot} is no placeholder: there are {port}, {host}, {tmpdir}, {socket} and {pidfile}; write {{prot}} for the text itself";
+const UNKNOWN: &str = "{prot} is no placeholder: there are {port}, {port:NAME}, {host}, {tmpdir}, {socket} and {pidfile}; write {{prot}} for the text itself";
 
 /// The error of a start that spawns nothing.
 #[track_caller]

@@ -7,6 +7,8 @@
     ("http://127.0.0.1:{port}/{{port}}", Right),
     ("http://{db.host}:{db.port}/", Right),
     ("http://{db.addr}/x", Right),
+    ("http://{host}:{port:monitor}/healthz", Right),
+    ("http://{db.host}:{db.port:monitor}/", Right),
     ("{db.url}/x", Right),
     ("http://u:p@localhost", Right),
     ("http://u:p@q@localhost:80/", Right),

@@ -118,6 +118,8 @@ fn while_looking(pipe: &str) -> Outcome {
     // Each is a race; `FORKS` gives it more.
     let forks = env::var("FORKS").map_or(Ok(600), |forks| forks.parse::<u32>())?;
     let service = OutputExecutor::new(holds(pipe, "2"), "(?<word>hold)ing").started()?;
+    // Leased here: a fork cannot lease it.
+    let _ = service.port();
     let look = |_| {
         let _ = (service.captured("word"), service.command(), service.pid());
         let _ = (service.running(), service.port(), service.output().text());

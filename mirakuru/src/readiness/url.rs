@@ -116,12 +116,13 @@ mod tests {
         let bindings = [
             ("host", "host"),
             ("port", "1"),
+            ("port:monitor", "1"),
             ("addr", "host:1"),
             ("url", "http://host:1"),
         ];
         let place = Place {
             host: "host".into(),
-            ports: [(String::new(), 1)].into(),
+            ports: [(String::new(), 1), ("monitor".to_owned(), 1)].into(),
             socket: Some("/t/s".into()),
             bindings: bindings
                 .map(|(part, value)| (format!("db.{part}"), value.to_owned()))

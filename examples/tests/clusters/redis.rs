@@ -1,0 +1,47 @@
+//! Six nodes of a Redis cluster. The bus of each has the port that is 10000 higher, for which free ports leave room.
+
+use std::error::Error;
+use std::process::Command;
+
+use mirakuru::{Fixture, TcpExecutor, start_all_of};
+
+fn node() -> TcpExecutor {
+    let command = "redis-server --port {port} --save '' --dir {tmpdir} --cluster-enabled yes";
+    TcpExecutor::new(command, "127.0.0.1", 0)
+}
+
+fn redis_cli(port: u16, words: &[&str]) -> Result<String, Box<dyn Error>> {
+    let mut command = Command::new("redis-cli");
+    command.args(["-p", &port.to_string()]).args(words);
+    Ok(String::from_utf8(command.output()?.stdout)?)
+}
+
+#[test]
+#[cfg_attr(
+    not(has_redis),
+    ignore = "redis-server is not in PATH: apt-get install redis-server"
+)]
+fn six_nodes_become_a_cluster() -> Result<(), Box<dyn Error>> {
+    let nodes: Vec<_> = (0..6).map(|_| node()).collect();
+    let fixtures: Vec<&dyn Fixture> = nodes.iter().map(|node| node as &dyn Fixture).collect();
+    start_all_of(&fixtures)?;
+
+    let addresses: Vec<_> = nodes.iter().map(TcpExecutor::addr).collect();
+    let mut words = vec![
+        "--cluster",
+        "create",
+        "--cluster-replicas",
+        "1",
+        "--cluster-yes",
+    ];
+    words.extend(addresses.iter().map(String::as_str));
+    let created = redis_cli(nodes[0].port(), &words)?;
+    assert!(created.contains("All 16384 slots covered"), "{created}");
+
+    let last = &nodes[5];
+    last.wait_for(|| {
+        let info = redis_cli(last.port(), &["cluster", "info"]).unwrap_or_default();
+        info.contains("cluster_state:ok") && info.contains("cluster_known_nodes:6")
+    })?;
+    Ok(())
+}
