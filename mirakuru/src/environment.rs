@@ -8,6 +8,11 @@ pub(crate) fn log() -> bool {
     is_on("MIRAKURU_LOG")
 }
 
+/// `MIRAKURU_LOG=output`: each line that a service prints, too.
+pub(crate) fn log_output() -> bool {
+    std::env::var_os("MIRAKURU_LOG").is_some_and(|told| told == "output")
+}
+
 /// Whose files stay.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Keep {

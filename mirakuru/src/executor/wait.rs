@@ -25,7 +25,7 @@ impl<R: Readiness> Executor<R> {
     ///
     /// # Errors
     ///
-    /// - `TimeoutExpired`: `ready` did not return `true` in time. The process tree is killed.
+    /// - `TimeoutExpired`: `ready` did not return `true` in time. The process tree is stopped.
     /// - `ProcessExitedWithError`: the process ended, and a last call of `ready` returned `false`.
     pub fn wait_for(&self, mut ready: impl FnMut() -> bool) -> Result<&Self> {
         self.act(|core| core.wait_for(&mut ready))
@@ -90,7 +90,7 @@ impl Core {
         let waited = self.wait_until(&run, deadline, true, &ended, &mut ask);
         waited.map_err(|failed| {
             let gone = match &failed.why {
-                Why::Overdue { .. } => self.kill_overdue(&run),
+                Why::Overdue { .. } => self.stop_overdue(&run),
                 Why::Ended | Why::Taken { .. } | Why::Lost => None,
             };
             run.link.drain();
@@ -98,13 +98,13 @@ impl Core {
         })
     }
 
-    /// Kills the service that was waited for, but no newer one that a test which shares it has started, and
+    /// Stops the service that was waited for, but no newer one that a test which shares it has started, and
     /// does not give that one's port back.
-    fn kill_overdue(&self, run: &Run) -> Option<Gone> {
+    fn stop_overdue(&self, run: &Run) -> Option<Gone> {
         let _turn = self.turn();
         let _run_lock = self.run_lock().ok()?;
         let run = self.up().filter(|latest| latest.is(run))?;
-        let gone = self.bring_down(&run, run.plan.kill(), None);
+        let gone = self.bring_down(&run, run.plan.hasty(), None);
         self.give_port_back();
         gone
     }

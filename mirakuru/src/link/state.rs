@@ -1,7 +1,7 @@
 //! What a supervisor has sent, as far as it was read: the replies that callers wait for, and the facts about
 //! its latest service.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Deref, DerefMut};
 use std::path::PathBuf;
 
@@ -45,6 +45,8 @@ pub(crate) struct Latest {
     /// No process of the tree is left.
     pub(crate) empty: bool,
     pub(crate) output_lost: Option<Failure>,
+    /// The signals that this process sent to it apart from a stop.
+    pub(crate) sent: BTreeSet<i32>,
     /// What the supervisor removes with the tree; this side does if the supervisor was killed.
     pub(super) pid_file: Option<PathBuf>,
     /// The watches of the output streams and of the path that are on their way.
@@ -112,6 +114,11 @@ impl State {
     /// This service ended, or another was started since.
     pub(crate) fn has_left(&self, service: u64) -> bool {
         self.service > service || (self.service == service && self.has_ended()) || self.lost
+    }
+
+    /// Nothing of this service is left, or another was started since.
+    pub(crate) fn is_over(&self, service: u64) -> bool {
+        self.service > service || (self.service == service && self.empty) || self.lost
     }
 
     /// The main process ended, or nobody can say.

@@ -56,7 +56,15 @@ impl Server {
             } => reply = Reply::Leased(self.lease(&directory, port, &holder)),
             Request::Release(port) => drop(self.release(port)),
             Request::Launch(order) => reply = self.launch(client, *order, streams),
-            Request::Signal(signal) => self.service.tree.signal_service(signal),
+            Request::Signal { signal, to_group } => {
+                self.service.tree.signal_service(signal, to_group);
+            }
+            Request::Input(number) => {
+                let current = number == self.service.description.number;
+                let input = current.then(|| self.service.input()).flatten();
+                return Some((reply, input.into_iter().collect()));
+            }
+            Request::CloseInput => self.service.close_input(),
             Request::Stop { plan, release } => {
                 self.clients.tell_others(client, &Event::Ending);
                 self.stoppers.push(Stopper {
@@ -182,9 +190,9 @@ impl Server {
             let _ = lchown(directory, Some(identity.uid), Some(identity.gid));
         }
         let launched = launch(&order, streams, self.oom_score.as_deref());
-        Reply::Launched(launched.map(|(tree, drains)| {
+        Reply::Launched(launched.map(|launched| {
             let number = self.service.description.number + 1;
-            self.service = Service::begin(order, tree, drains, number);
+            self.service = Service::begin(order, launched, number);
             // What the others know is of a service before.
             self.clients.tell_others(client, &Event::Began);
             self.service.description.pid

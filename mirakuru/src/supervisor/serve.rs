@@ -117,9 +117,10 @@ impl Server {
     /// has ended, which no other step sees.
     fn wait(&self) -> bool {
         let (signals, longest) = self.wakeups.wakeup();
-        let next = self.stopping.as_ref().map_or(longest, |stopping| {
-            stopping.next_look(&self.service.tree, Instant::now())
-        });
+        let next = self
+            .stopping
+            .as_ref()
+            .map_or(longest, |stopping| stopping.next_look(Instant::now()));
         // A socket at its end is always readable, and has nothing to say.
         let links = self.clients.wakeups().filter(|_| !self.leaving);
         let owner = self.owner.wakeup().filter(|_| !self.owner_ended);
@@ -146,7 +147,7 @@ impl Server {
     /// The end of the test process is not told by the socket where a forked child holds it too.
     fn lose_owner(&mut self) {
         self.owner_ended = true;
-        self.farewell.patience = self.farewell.patience.min(GRACE);
+        self.farewell = self.farewell.hasty();
         self.leave();
         if let Some(stopping) = &mut self.stopping {
             stopping.hurry(GRACE, Instant::now());

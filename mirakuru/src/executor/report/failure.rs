@@ -149,9 +149,13 @@ impl Core {
             let captured = is_captured(run);
             let manner = self.check.manner(&run.context);
             let buffers = silent && captured && manner.on_output && manner.keeps_time;
-            if buffers {
-                scene.advice = advice::UNBUFFER.into();
-            } else if silent {
+            let prompts = self.config.shape.streams.stdin.is_held();
+            let unbuffer = buffers.then_some(advice::UNBUFFER);
+            let advice = unbuffer
+                .into_iter()
+                .chain(prompts.then_some(advice::PROMPTS));
+            scene.advice = advice.collect::<Vec<_>>().join("; ");
+            if silent && !buffers {
                 scene.notes.push(nothing_said(captured).to_owned());
             }
         } else {

@@ -101,9 +101,9 @@ pub(crate) fn await_readable<'a>(
     (polled != Ok(0)).then(|| fds.iter().map(|fd| fd.any() == Some(true)).collect())
 }
 
-/// Waits this long at most until the socket has room.
-pub(crate) fn await_writable(socket: &UnixStream, wait: Duration) -> io::Result<()> {
-    let mut fds = [PollFd::new(socket.as_fd(), PollFlags::POLLOUT)];
+/// Waits this long at most until the socket or the pipe has room.
+pub(crate) fn await_writable(sink: &impl AsFd, wait: Duration) -> io::Result<()> {
+    let mut fds = [PollFd::new(sink.as_fd(), PollFlags::POLLOUT)];
     Ok(sys::poll_for(&mut fds, wait).map(drop)?)
 }
 

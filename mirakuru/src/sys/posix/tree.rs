@@ -5,7 +5,7 @@
 //! descriptor, and its parent looked at again, before it is signalled.
 #![expect(unsafe_code, reason = "nix knows no death by a realtime signal")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use nix::libc;
 use nix::unistd::getpgrp;
@@ -17,10 +17,8 @@ use crate::sys::{self, Descendant, Pid, Standing};
 /// The service and everything that it started.
 #[derive(Debug, Default)]
 pub(crate) struct Tree {
-    /// The main process, until it is reaped.
+    /// The main process, until it is reaped. It begins with a session of its own, whose group has its number.
     main: Option<Pid>,
-    /// Its process group, which outlives it as long as it has a member.
-    group: Option<Pid>,
     /// Whether the kernel may still have children of ours.
     populated: bool,
 }
@@ -44,8 +42,6 @@ impl Tree {
         let main = sys::spawn(spawn)?;
         Ok(Self {
             main: Some(main),
-            // The service begins with a session of its own, whose group has its number.
-            group: Some(main),
             populated: true,
         })
     }
@@ -53,6 +49,22 @@ impl Tree {
     /// The main process's number, for people and messages; 0 once it was reaped.
     pub(crate) fn pid(&self) -> u32 {
         self.main.map_or(0, sys::number_of)
+    }
+
+    /// Signals the main process, or its group. Once it has ended, what it left is the service.
+    pub(crate) fn signal_service(&self, signal: i32, to_group: bool) {
+        let main = self.main.map(|main| vec![main]);
+        let service = main.unwrap_or_else(sys::children);
+        if to_group {
+            let groups: BTreeSet<_> = service.into_iter().filter_map(group_below_us).collect();
+            for group in groups {
+                let _ = send_signal_to_group(group, signal);
+            }
+        } else {
+            for one in service {
+                let _ = send_signal(one, signal);
+            }
+        }
     }
 
     /// Reaps every child that has ended. Everything orphaned below us becomes a child of ours
@@ -83,18 +95,13 @@ pub(crate) trait Stoppable {
 
     fn main_is_alive(&self) -> bool;
 
-    /// Whether the main process's group still has a living member.
-    fn group_is_alive(&self) -> bool;
-
     /// What lives below us, for people: pid and command.
     fn living(&self) -> Vec<(u32, String)>;
 
-    /// Signals the service: the main process's group, or once that has ended the groups of what it
-    /// left behind, which then are the service.
-    fn signal_service(&self, signal: i32);
-
-    /// Signals every process of the tree once.
-    fn signal_all(&self, signal: i32);
+    /// Signals each process group once that is not among those `asked`, and thaws it: a frozen process takes no
+    /// signal but SIGKILL. The main process's group comes first. A group whose parent in the tree is alive is
+    /// left to that parent, unless `all` are asked. Returns whether any was signalled.
+    fn ask(&self, signal: i32, asked: &mut BTreeSet<Pid>, all: bool) -> bool;
 
     /// One pass of SIGKILL over everything that can be found.
     fn kill_pass(&self);
@@ -109,35 +116,35 @@ impl Stoppable for Tree {
         self.main.is_some()
     }
 
-    fn group_is_alive(&self) -> bool {
-        living().any(|(_, standing)| Some(standing.group) == self.group)
-    }
-
     fn living(&self) -> Vec<(u32, String)> {
         living()
             .map(|(pid, _)| (sys::number_of(pid), sys::command_line(pid)))
             .collect()
     }
 
-    fn signal_service(&self, signal: i32) {
-        match self.main {
-            Some(main) => drop(send_signal_to_group(main, signal)),
-            None => drop(signal_groups_of_children(signal)),
+    fn ask(&self, signal: i32, asked: &mut BTreeSet<Pid>, all: bool) -> bool {
+        let before = asked.len();
+        if let Some(main) = self.main.filter(|main| asked.insert(*main)) {
+            let _ = [signal, signals::CONT].map(|signal| send_signal_to_group(main, signal));
         }
-    }
-
-    fn signal_all(&self, signal: i32) {
-        let signalled = signal_groups_of_children(signal);
-        for deeper in deeper() {
-            let group = sys::standing(deeper.pid).map(|standing| standing.group);
-            if group.is_none_or(|group| !signalled.contains(&group)) {
-                signal_deeper(deeper, signal);
+        let members: BTreeMap<_, _> = living().collect();
+        for group in members.values().map(|one| one.group) {
+            if asked.contains(&group) || group == getpgrp() {
+                continue;
+            }
+            let of_group = || members.iter().filter(|(_, one)| one.group == group);
+            let has_parent = of_group().any(|(_, one)| {
+                let parent = members.get(&one.parent);
+                parent.is_some_and(|parent| parent.group != group)
+            });
+            if all || !has_parent {
+                asked.insert(group);
+                for signal in [signal, signals::CONT] {
+                    signal_members(group, of_group(), signal);
+                }
             }
         }
-        // Where the platform lists no children, the group is all that is known.
-        if let Some(main) = self.main.filter(|main| !signalled.contains(main)) {
-            let _ = send_signal_to_group(main, signal);
-        }
+        asked.len() > before
     }
 
     /// The nearest first and one by one: a process that forks and ends in a tenth of a millisecond must be
@@ -168,14 +175,21 @@ fn deeper() -> impl Iterator<Item = Descendant> {
     all.filter(|one| one.parent != Pid::this())
 }
 
-/// Signals the group of each direct child once; gives the groups.
-fn signal_groups_of_children(signal: i32) -> BTreeSet<Pid> {
-    let children = sys::children().into_iter();
-    let groups: BTreeSet<_> = children.filter_map(group_below_us).collect();
-    for group in &groups {
-        let _ = send_signal_to_group(*group, signal);
+/// Signals a group as one if a direct child is among its members, whose number then is reserved; else each of
+/// them.
+fn signal_members<'a>(
+    group: Pid,
+    members: impl Iterator<Item = (&'a Pid, &'a Standing)> + Clone,
+    signal: i32,
+) {
+    if members.clone().any(|(_, one)| one.parent == Pid::this()) {
+        let _ = send_signal_to_group(group, signal);
+        return;
     }
-    groups
+    for (pid, one) in members {
+        let (pid, parent) = (*pid, one.parent);
+        signal_deeper(Descendant { pid, parent }, signal);
+    }
 }
 
 /// The group of a direct child. Every group in the tree is made by it, as the service begins with a
