@@ -109,6 +109,19 @@ impl Core {
         gone
     }
 
+    /// Returns whether a process waits for its standard input, which is open by default, or has begun a line, as
+    /// a prompt does.
+    fn prompts(&self, run: &Run) -> bool {
+        let tree = run.context.tree();
+        let waits = || tree.is_some_and(|(_, supervisor)| sys::waits_for_input(supervisor));
+        let begins_line = |stream| {
+            let capture = run.context.captured_stream(stream);
+            capture.is_some_and(|capture| capture.is_within_a_line())
+        };
+        self.config.shape.streams.stdin.is_held()
+            && (waits() || begins_line(Stream::Stdout) || begins_line(Stream::Stderr))
+    }
+
     /// Emits why a start takes long: now, and each time that it has taken twice as long.
     fn emit_if_slow(&self, run: &Run, next_note: &mut Duration, elapsed: Duration, why: &NotReady) {
         if elapsed < *next_note {
@@ -178,7 +191,8 @@ impl Core {
             if deadline.has_passed() {
                 // Looked up before the tree is killed.
                 let elsewhere = ports_elsewhere(run, &self.check.target());
-                break Why::Overdue { elsewhere };
+                let prompts = self.prompts(run);
+                break Why::Overdue { elsewhere, prompts };
             }
             let next_look = deadline.or_sooner(pace.interval());
             let path_changed = link.wait(next_look, |state| {
@@ -216,6 +230,8 @@ pub(super) enum Why {
     /// The time was over. The tree listens on these ports, if the check asks another one.
     Overdue {
         elsewhere: BTreeSet<u16>,
+        /// It may have asked for an answer at its standard input.
+        prompts: bool,
     },
     /// Another process has the service's place.
     Taken {

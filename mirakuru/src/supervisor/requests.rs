@@ -31,6 +31,10 @@ impl Server {
             // The executor is gone, or the exit hook hung up: the process may still wait. What a run shares
             // does not depend on one of its tests.
             if received.ended && self.owner_pid.is_some() {
+                if self.clients.has_closed(client) {
+                    // No process waits for the end, as an exit does.
+                    self.farewell = self.farewell.hasty();
+                }
                 self.leave();
             } else if received.ended {
                 self.clients.remove(client);

@@ -127,7 +127,7 @@ impl Core {
                 scene.advice = advice::another_listener(&run.context);
                 scene.into_error(ErrorKind::AlreadyRunning)
             }
-            Why::Overdue { elsewhere } => {
+            Why::Overdue { elsewhere, prompts } => {
                 if failed.exit == Some(0) {
                     let left = if failed.empty {
                         "nothing of its tree was left"
@@ -138,24 +138,28 @@ impl Core {
                         "the exit with 0 is tolerated, as it may have daemonized; {left}"
                     ));
                 }
-                self.overdue(scene, run, &elsewhere)
+                self.overdue(scene, run, &elsewhere, prompts)
             }
         }
     }
 
-    fn overdue(&self, mut scene: Scene, run: &Run, elsewhere: &BTreeSet<u16>) -> Error {
+    fn overdue(
+        &self,
+        mut scene: Scene,
+        run: &Run,
+        elsewhere: &BTreeSet<u16>,
+        prompts: bool,
+    ) -> Error {
         if elsewhere.is_empty() {
             let silent = scene.output.is_empty() && scene.err_output.is_empty();
             let captured = is_captured(run);
             let manner = self.check.manner(&run.context);
-            let buffers = silent && captured && manner.on_output && manner.keeps_time;
-            let prompts = self.config.shape.streams.stdin.is_held();
-            let unbuffer = buffers.then_some(advice::UNBUFFER);
-            let advice = unbuffer
-                .into_iter()
-                .chain(prompts.then_some(advice::PROMPTS));
-            scene.advice = advice.collect::<Vec<_>>().join("; ");
-            if silent && !buffers {
+            if prompts {
+                scene.advice = advice::PROMPTS.into();
+            } else if silent && captured && manner.on_output && manner.keeps_time {
+                scene.advice = advice::UNBUFFER.into();
+            }
+            if silent && scene.advice != advice::UNBUFFER {
                 scene.notes.push(nothing_said(captured).to_owned());
             }
         } else {

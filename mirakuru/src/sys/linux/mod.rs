@@ -17,6 +17,7 @@ pub(crate) use descendants::{
 pub(crate) use listeners::{Listeners, holder_of_port, is_passing, whose_listener, whose_peer};
 pub(crate) use listening::listening;
 pub(crate) use mounts::unmount_below;
+pub(crate) use open_files::waits_for_input;
 pub(crate) use pidfd::ProcessFd;
 pub(crate) use process::*;
 pub(crate) use spawn::spawn;
