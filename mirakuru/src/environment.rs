@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// `MIRAKURU_LOG=1`: a line on standard error for each step.
+/// `MIRAKURU_LOG=1` or `output`: a line on standard error for each step.
 pub(crate) fn log() -> bool {
     is_on("MIRAKURU_LOG")
 }
