@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What the tests start by name.
-const IN_PATH: [(&str, &str); 7] = [
+const IN_PATH: [(&str, &str); 8] = [
     ("has_redis", "redis-server"),
     ("has_memcached", "memcached"),
     ("has_mariadb", "mariadbd"),
@@ -17,6 +17,7 @@ const IN_PATH: [(&str, &str); 7] = [
     ("has_nats", "nats-server"),
     ("has_etcd", "etcd"),
     ("has_python3", "python3"),
+    ("has_gunicorn", "gunicorn"),
 ];
 /// Where systems put servers without putting the place into everybody's PATH.
 const SERVER_PLACES: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/opt/homebrew/bin"];

@@ -3,9 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// `MIRAKURU_LOG=1`: a line on standard error for each step.
+/// `MIRAKURU_LOG=1` or `output`: a line on standard error for each step.
 pub(crate) fn log() -> bool {
     is_on("MIRAKURU_LOG")
+}
+
+/// `MIRAKURU_LOG=output`: each line that a service prints, too.
+pub(crate) fn log_output() -> bool {
+    std::env::var_os("MIRAKURU_LOG").is_some_and(|told| told == "output")
 }
 
 /// Whose files stay.

@@ -3,7 +3,7 @@
 
 use std::error::Error;
 
-use mirakuru::with_process;
+use mirakuru::{Signal, SimpleExecutor, with_process};
 
 use crate::{
     bodies::panic_of,
@@ -81,4 +81,10 @@ fn a_stop_that_fails_does_not_hide_a_panic() {
         all.text(),
         "first+, second+, third+, third-, second-, first-"
     );
+}
+
+#[with_process(simple = "sleep 60")]
+#[test]
+fn a_service_that_its_test_ended_by_a_signal_is_no_failure(service: &SimpleExecutor) {
+    service.signal(Signal::KILL).expect("it runs");
 }

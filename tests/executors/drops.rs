@@ -1,4 +1,4 @@
-//! A dropped executor stops its tree: gently, and at once while panicking.
+//! A dropped executor stops its tree gently, and within two seconds while panicking.
 
 use std::{panic, path::PathBuf, time::Duration};
 
@@ -48,7 +48,7 @@ fn a_drop_kills_what_does_not_stop() -> Result<()> {
 }
 
 #[test]
-fn a_drop_in_a_panic_kills_at_once() {
+fn a_drop_in_a_panic_kills_what_does_not_stop() {
     let hold = Hold::new();
     let command = hold.command(&[PROGRAM, "ignores_stop"]);
     let panicking = panic::AssertUnwindSafe(|| {

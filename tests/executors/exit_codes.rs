@@ -104,6 +104,16 @@ fn one_stop_may_have_a_signal_and_a_code_of_its_own() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn one_stop_with_another_signal_keeps_the_expected_code() -> Result<()> {
+    let service = ending_with(3, "QUIT").expected_returncode(3).started()?;
+    service.stop_with(Signal::QUIT, None)?;
+    let service = ending_with(4, "QUIT").expected_returncode(3).started()?;
+    let error = error_of(service.stop_with(Signal::QUIT, None));
+    assert_eq!(error.exit_code(), Some(4));
+    Ok(())
+}
+
 /// Starts it and waits until it has ended by itself.
 fn ended(command: [&str; 3]) -> Result<SimpleExecutor> {
     let executor = SimpleExecutor::new(command).started()?;

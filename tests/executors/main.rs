@@ -2,6 +2,7 @@
 //! tells, every option and every call. A file per behaviour; the last one serves the others.
 
 mod already_running;
+mod asking;
 mod banners;
 mod blocking_checks;
 mod checks;
@@ -15,6 +16,7 @@ mod exit_zero;
 mod floods;
 mod http;
 mod identity;
+mod input;
 mod invalid_config;
 mod life;
 mod names;
@@ -35,6 +37,7 @@ mod seeing;
 mod shared;
 mod signals;
 mod size_limit;
+mod slow_stops;
 mod sockets;
 mod spawning;
 mod streams;

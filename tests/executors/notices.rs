@@ -102,3 +102,21 @@ fn a_service_that_reports_nothing_has_no_socket() -> Result<()> {
     assert!(!service.output().text().contains("NOTIFY_SOCKET"));
     Ok(())
 }
+
+#[test]
+fn a_main_process_that_the_service_names_is_the_executors() -> Result<()> {
+    // A daemon: its parent names it and ends.
+    let script = format!(
+        "{PROGRAM} reports READY=1 & echo pid $!; {PROGRAM} reports --then-exit MAINPID=$!"
+    );
+    let service = NotifyExecutor::new(["sh", "-c", &script]).started()?;
+    let text = service.output().text();
+    let daemon = text.lines().find_map(|line| line.strip_prefix("pid "));
+    let daemon: u32 = daemon.expect("it was printed").parse().expect("a pid");
+    service.wait_for(|| service.pid() == Some(daemon))?;
+    assert!(service.running());
+    service.signal(mirakuru::Signal::KILL)?;
+    service.wait_for(|| service.exit_code() == Some(-9))?;
+    assert!(!service.running());
+    Ok(())
+}

@@ -1,8 +1,8 @@
 //! Stop and start again: the same port, the same private directory, a new process.
 
-use std::{fs, net::TcpStream, thread};
+use std::{fs, net::TcpStream, process::Command, thread};
 
-use mirakuru::{ErrorKind, OutputExecutor, Result, SimpleExecutor, TcpExecutor};
+use mirakuru::{ErrorKind, OutputExecutor, Result, Signal, SimpleExecutor, TcpExecutor};
 use mirakuru_tests::{bounds::at_once, told::error_of};
 
 use crate::PROGRAM;
@@ -32,14 +32,71 @@ fn what_never_ran_is_started_by_a_restart() -> Result<()> {
     Ok(())
 }
 
+/// Ends with 1 when it is asked, as `nats-server` does, and by itself when it hears SIGHUP.
+fn ends_badly() -> Result<OutputExecutor> {
+    let script = "trap 'exit 1' TERM; trap 'exit 4' HUP; echo ready; while :; do sleep 0.02; done";
+    OutputExecutor::new(script, "ready").shell(true).started()
+}
+
 #[test]
-fn what_ended_badly_is_told_and_stays_stopped() -> Result<()> {
-    let service = SimpleExecutor::new([PROGRAM, "exits", "5"]).started()?;
-    assert_eq!(service.output().lines().count(), 0);
-    let error = error_of(service.restart());
-    assert_eq!(error.kind(), ErrorKind::ProcessFinishedWithError);
-    assert!(!service.running());
-    service.restart()?;
+fn an_unexpected_code_is_returned_while_the_new_service_runs() -> Result<()> {
+    let service = ends_badly()?;
+    let restarts: [&dyn Fn() -> Result<()>; 2] = [&|| service.restart().map(drop), &|| {
+        service.stopped().map(drop)
+    }];
+    for restart in restarts {
+        let pid = service.pid();
+        let error = error_of(restart());
+        assert_eq!(error.kind(), ErrorKind::ProcessFinishedWithError);
+        assert_eq!(error.exit_code(), Some(1));
+        assert!(service.running());
+        assert_ne!(service.pid(), pid);
+    }
+    Ok(())
+}
+
+#[test]
+fn what_has_ended_before_is_started_again() -> Result<()> {
+    let service = ends_badly()?;
+    for signal in [Signal::HUP, Signal::KILL, Signal::from_raw(11)] {
+        for by_outage in [false, true] {
+            // By another program, as the executor accepts what it has sent itself.
+            let pid = service.pid().expect("it runs").to_string();
+            let number = signal.as_raw().to_string();
+            let sent = Command::new("kill").args(["-s", &number, &pid]).status();
+            assert!(sent.expect("a standard program").success());
+            service
+                .wait_for(|| service.exit_code().is_some())
+                .or_else(|error| {
+                    // It may have ended before the first look.
+                    error.exit_code().map(|_| &service).ok_or(error)
+                })?;
+            if by_outage {
+                service.stopped()?.restart()?;
+            } else {
+                service.restart()?;
+            }
+            assert!(service.running());
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn an_end_by_a_signal_of_the_test_is_no_failure() -> Result<()> {
+    let service = OutputExecutor::new([PROGRAM, "prints", "up"], "up").started()?;
+    for signal in [Signal::KILL, Signal::QUIT] {
+        // Whether the process has ended when the stop begins is left to chance.
+        service.signal(signal)?.restart()?;
+        assert!(service.running());
+        drop(service.signal(signal)?.stopped()?);
+        assert!(service.running());
+        drop(service.signal_group(signal)?.stopped()?);
+        assert!(service.running());
+    }
+    service.signal(Signal::KILL)?;
+    let error = error_of(service.stop());
+    assert_eq!(error.exit_code(), Some(-9), "an explicit stop reports it");
     Ok(())
 }
 

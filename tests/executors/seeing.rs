@@ -69,6 +69,50 @@ fn a_line_for_each_step() {
 }
 
 #[test]
+fn each_line_of_each_service_as_it_arrives() {
+    if is_alone() {
+        let first = prints(&["hello", "world"]).name("first");
+        first.start().expect("it starts");
+        // The main process has ended when the other prints, to the other stream and without an end of the line.
+        let script =
+            "(until test -e {tmpdir}/go; do sleep 0.02; done; printf late >&2) & echo ready";
+        let second = OutputExecutor::new(script, "ready")
+            .shell(true)
+            .name("second");
+        second.start().expect("it starts");
+        let ended = second.wait_for(|| second.exit_code().is_some());
+        ended.expect("the main process ends");
+        fs::write(second.tmpdir().join("go"), "").expect("own directory");
+        let printed = second.wait_for(|| second.err_output().text() == "late");
+        printed.expect("the other prints");
+        second.kill().expect("it is killed");
+        error_of(
+            OutputExecutor::new("echo failed; exit 3", "never")
+                .shell(true)
+                .name("third")
+                .start(),
+        );
+        return;
+    }
+    let told = said(
+        "each_line_of_each_service_as_it_arrives",
+        "MIRAKURU_LOG",
+        "output",
+    );
+    let is_step = |line: &&str| line.starts_with("mirakuru ");
+    let mut lines: Vec<_> = told.lines().filter(|line| !is_step(line)).collect();
+    lines.sort_unstable();
+    let expected = [
+        "first: hello",
+        "first: world",
+        "second: late",
+        "second: ready",
+        "third: failed",
+    ];
+    assert_eq!(lines, expected, "{told}");
+}
+
+#[test]
 fn what_is_kept_is_told_and_stays() {
     if is_alone() {
         let prints = prints(&["hello", "for", "people"]).started();

@@ -19,8 +19,8 @@ use crate::PROGRAM;
 /// A shell that says what it hears.
 const HEARS: &str = "trap 'echo heard HUP' HUP; trap 'echo heard USR1' USR1; echo ready; while :; do sleep 0.05; done";
 
-/// Says what it heard, and ends well.
-const CLEANS_UP: &str = "trap 'echo heard USR1; exit 0' USR1";
+/// Ignores the stop signal, says that it heard the other one, and ends well.
+const CLEANS_UP: &str = "trap '' TERM; trap 'echo heard USR1; exit 0' USR1";
 
 fn hearing() -> OutputExecutor {
     OutputExecutor::new(HEARS, "ready").shell(true)
@@ -59,7 +59,7 @@ fn the_kill_signal_follows_a_stop_in_vain() -> Result<()> {
 
 /// What cleans up at a signal, as the client of a container engine does, is asked to in any case.
 #[test]
-fn whatever_kills_begins_with_the_kill_signal() -> Result<()> {
+fn whatever_kills_sends_the_kill_signal_first() -> Result<()> {
     let heard = |output: &Output| {
         output
             .lines()
@@ -149,6 +149,46 @@ fn a_signal_is_only_sent() -> Result<()> {
     service.signal(Signal::USR1)?;
     assert_eq!(output.wait_for("^heard")?, "heard USR1");
     assert_eq!(service.pid(), pid, "it runs on");
+    Ok(())
+}
+
+/// A master and a worker in one group, each of which says what it hears.
+#[test]
+fn a_signal_goes_to_the_main_process_or_to_its_group() -> Result<()> {
+    let waits = "while :; do sleep 0.02; done";
+    let script = format!(
+        "(trap 'echo worker heard HUP' HUP; trap 'echo worker heard USR1' USR1; echo up; {waits}) & \
+         trap 'echo master heard HUP' HUP; trap 'echo master heard USR1' USR1; echo up; {waits}"
+    );
+    let service = SimpleExecutor::new(script).shell(true).started()?;
+    let output = service.output();
+    output.wait_for("up").and_then(|_| output.wait_for("up"))?;
+    service.signal(Signal::HUP)?;
+    assert_eq!(output.wait_for("heard")?, "master heard HUP");
+    service.signal_group(Signal::USR1)?;
+    let mut heard = [output.wait_for("heard")?, output.wait_for("heard")?];
+    heard.sort();
+    // Nothing that the worker would have heard before.
+    assert_eq!(heard, ["master heard USR1", "worker heard USR1"]);
+    Ok(())
+}
+
+/// The worker of a daemon belongs to the daemon.
+#[test]
+fn a_signal_goes_to_the_daemon_that_a_main_process_left() -> Result<()> {
+    let waits = "while :; do sleep 0.02; done";
+    let daemon = format!(
+        "(trap 'echo worker' HUP; echo up; {waits}) & trap 'echo daemon' HUP; echo up; {waits}"
+    );
+    let service = SimpleExecutor::new(format!("setsid sh -c \"{daemon}\" & exit 0")).shell(true);
+    let output = service.start()?.output();
+    service.wait_for(|| output.text() == "up\nup\n")?;
+    service.signal(Signal::HUP)?;
+    service.wait_for(|| output.text().contains("daemon"))?;
+    service.signal_group(Signal::HUP)?;
+    service.wait_for(|| output.text().contains("worker"))?;
+    let lines = output.text();
+    assert_eq!(lines.lines().nth(2), Some("daemon"), "{lines}");
     Ok(())
 }
 

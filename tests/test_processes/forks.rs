@@ -71,7 +71,7 @@ fn reads(pipe: &str) -> Outcome {
     };
     drop(to_parent);
     from_fork.read_to_end(&mut Vec::new())?;
-    service.signal(Signal::KILL)?;
+    service.signal_group(Signal::KILL)?;
     println!("{:?}", waitpid(child, None)?.pid() == Some(child));
     service.wait_for(|| service.exit_code().is_some())?;
     println!("exit code {:?}", service.exit_code());

@@ -215,7 +215,11 @@ impl Test {
             let own = parts.iter().filter_map(Part::own);
             own.for_each(Core::keep_after_failure);
         }
-        let ended = parts.iter().rev().filter_map(Part::own).map(Core::stop);
+        let ended = parts
+            .iter()
+            .rev()
+            .filter_map(Part::own)
+            .map(Core::stop_after_test);
         let errors: Vec<_> = ended
             .filter_map(|ended| ended.err().map(|error| error.to_string()))
             .collect();

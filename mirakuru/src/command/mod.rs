@@ -66,7 +66,7 @@ pub(crate) struct Streams {
 impl Default for Streams {
     fn default() -> Self {
         Self {
-            stdin: Stdio::null(),
+            stdin: Stdio::held(),
             stdout: Stdio::captured(),
             stderr: Stdio::captured(),
         }

@@ -22,6 +22,7 @@ pub struct Stdio(Leads);
 #[derive(Debug)]
 enum Leads {
     Captured,
+    Held,
     Null,
     Inherit,
     Path(PathBuf),
@@ -31,6 +32,8 @@ enum Leads {
 /// What is handed to the supervisor for one stream.
 pub(crate) enum Opened {
     Captured,
+    /// A pipe whose writing end the supervisor holds.
+    Held,
     Null,
     Given(Handle),
 }
@@ -43,7 +46,17 @@ impl Stdio {
         Self(Leads::Captured)
     }
 
-    /// `/dev/null`.
+    /// The default of standard input: a pipe that stays open until the process tree is gone.
+    pub(super) fn held() -> Self {
+        Self(Leads::Held)
+    }
+
+    /// Returns whether this is an input that a program waits for which prompts.
+    pub(crate) fn is_held(&self) -> bool {
+        matches!(self.0, Leads::Held)
+    }
+
+    /// `/dev/null`. As standard input, it ends at once: use it for a program that prompts.
     #[must_use]
     pub fn null() -> Self {
         Self(Leads::Null)
@@ -66,6 +79,7 @@ impl Stdio {
         Ok(match &self.0 {
             Leads::Captured if stream == 0 => Opened::Null,
             Leads::Captured => Opened::Captured,
+            Leads::Held => Opened::Held,
             Leads::Null => Opened::Null,
             Leads::Inherit => Opened::Given(match stream {
                 0 => sys::copy_of(&io::stdin())?,

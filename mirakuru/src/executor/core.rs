@@ -205,8 +205,8 @@ impl Core {
 }
 
 impl Drop for Core {
-    /// Stops the service, at once during a panic, and ends the supervisor. A failure is a warning event:
-    /// drop never panics.
+    /// Stops the service, within two seconds during a panic, and ends the supervisor. A failure is a warning
+    /// event: drop never panics.
     fn drop(&mut self) {
         if self.unless_forked().is_none() {
             return;
@@ -214,7 +214,7 @@ impl Drop for Core {
         if let Some(run) = self.state(|state| state.up()) {
             let plan = if std::thread::panicking() {
                 run.keep_after_failure();
-                run.plan.kill()
+                run.plan.hasty()
             } else {
                 run.plan
             };

@@ -10,6 +10,7 @@ mod options;
 mod start;
 
 mod accessors;
+mod input;
 mod wait;
 
 mod stop;
@@ -59,8 +60,8 @@ pub(crate) use {run::ServiceId, together::reserve};
 ///
 /// # Drop
 ///
-/// Dropping a running executor stops it, as [`stop`](Self::stop) does. A drop during a panic kills the
-/// process tree at once. Drop never panics and returns no error: call [`stop`](Self::stop) to see why a
+/// Dropping a running executor stops it, as [`stop`](Self::stop) does. A drop during a panic allows two
+/// seconds at most before the kill signal. Drop never panics and returns no error: call [`stop`](Self::stop) to see why a
 /// stop failed. If drop does not run (a static, `mem::forget`, `process::exit`, `abort`, a signal), the
 /// process tree still ends with the test process; see
 /// [stopping](crate::guide::stopping#however-the-test-ends). In a forked child of the test process,

@@ -109,7 +109,7 @@ impl<R: Readiness> Executor<R> {
     }
 
     /// Sets how long the process may take to stop before the kill signal follows. Defaults to 10
-    /// seconds.
+    /// seconds. After a failed start, and in a drop during a panic, it is two seconds at most.
     pub fn stop_timeout(mut self, timeout: Duration) -> Self {
         self.core.config.stop_timeout = timeout;
         self
@@ -128,8 +128,8 @@ impl<R: Readiness> Executor<R> {
         self
     }
 
-    /// Sets the signal that follows if the stop signal had no effect in time. A failed start, a drop
-    /// during a panic, and [`kill`](Self::kill) send it too. Defaults to [`Signal::KILL`].
+    /// Sets the signal that follows if the stop signal had no effect in time. [`kill`](Self::kill) sends it at
+    /// once. Defaults to [`Signal::KILL`].
     ///
     /// Choose a signal that the process can catch for a program that must clean up, such as
     /// `docker run`. `SIGKILL` follows after the stop timeout.
@@ -152,7 +152,8 @@ impl<R: Readiness> Executor<R> {
         self
     }
 
-    /// Sets the source of standard input. Defaults to `/dev/null`.
+    /// Sets the source of standard input. Defaults to a pipe that stays open until the process tree is gone, and
+    /// to which [`input`](Self::input) writes. Use [`Stdio::null`] for a program that prompts.
     pub fn stdin(mut self, stdin: impl Into<Stdio>) -> Self {
         self.core.config.shape.streams.stdin = stdin.into();
         self

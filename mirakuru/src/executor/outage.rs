@@ -5,18 +5,25 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::Executor;
 use super::core::Core;
-use crate::error::Result;
-use crate::events::Step;
+use crate::error::{ErrorKind, Result};
+use crate::events::{Step, first_line};
 use crate::locks::TurnGuard;
 use crate::readiness::Readiness;
+use crate::signal::Signal;
 
 impl<R: Readiness> Executor<R> {
-    /// Stops the process and starts it again, with the same port and the same private directory.
+    /// Stops the process and starts it again, with the same port and the same private directory. A process that
+    /// has ended before is started again too, and a warning event reports its end.
     ///
     /// # Errors
     ///
-    /// Fails as [`stop`](Self::stop) does, and then the process stays stopped. Fails as
-    /// [`start`](Self::start) does.
+    /// - `ProcessFinishedWithError`: the old process ended with an unexpected exit code, as [`stop`](Self::stop)
+    ///   defines it, and not by a signal that [`signal`](Self::signal) sent. The new process runs.
+    /// - `Io`: another process killed the supervisor. The new process runs.
+    /// - `Survivors`: a process could not be killed. No new process was started.
+    /// - `InvalidConfig`: the stop signal has an invalid number.
+    ///
+    /// Fails as [`start`](Self::start) does.
     pub fn restart(&self) -> Result<&Self> {
         self.act(|core| {
             let _outage = core.begin_outage()?;
@@ -30,7 +37,8 @@ impl<R: Readiness> Executor<R> {
     ///
     /// # Errors
     ///
-    /// Fails as [`stop`](Self::stop) does.
+    /// Fails as [`restart`](Self::restart) does. After an error of the old process, the new one runs: there is no
+    /// outage.
     pub fn stopped(&self) -> Result<Stopped<'_>> {
         let outage = self.core.unless_forked().map(Core::begin_outage);
         Ok(Stopped {
@@ -42,23 +50,38 @@ impl<R: Readiness> Executor<R> {
 
 impl Core {
     /// Stops the service and keeps its port, so that no other executor takes it meanwhile. Returns `None` in
-    /// an outage of this thread: the new one is part of that.
+    /// an outage of this thread: the new one is part of that. After an unexpected end, starts it again first.
     fn begin_outage(&self) -> Result<Option<TurnGuard<'_>>> {
-        let (signal, expected) = (self.config.stop_signal, self.config.expected_returncode);
+        let signal = self.config.stop_signal;
         self.check_signal(signal)?;
         let outage = self.take_outage()?;
-        let _turn = self.turn();
+        let turn = self.turn();
         // No other process of the run starts it meanwhile.
         if let Some(lock) = self.run_lock()? {
             self.state(|state| state.kept_lock = Some(lock));
         }
+        self.emit_death();
+        let was_up = self.is_up();
         let ended = self.end_in_turn(self.stop_plan(signal), true);
-        let stopped = ended.and_then(|ended| self.judge(ended, signal, expected));
-        if let Err(error) = stopped {
+        let judged = ended.and_then(|ended| {
+            let ended = ended.filter(|_| was_up);
+            self.judge(ended, self.expected(signal), true)
+        });
+        drop(turn);
+        let Err(error) = judged else {
+            return Ok(outage);
+        };
+        if error.kind() == ErrorKind::Survivors {
             self.stay_stopped();
             return Err(error);
         }
-        Ok(outage)
+        // This stop has sent no SIGKILL: another process did so, just before.
+        if error.exit_code() == Some(-Signal::KILL.as_raw()) {
+            self.emit(Step::warn(format!("was killed: {}", first_line(&error))));
+            return Ok(outage);
+        }
+        self.start()?;
+        Err(error)
     }
 
     /// Gives back what was kept for the start after an outage.

@@ -1,12 +1,15 @@
 //! One start of an executor, and its events.
 
-use std::sync::Arc;
+use std::mem::take;
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use crate::environment::Keep;
+use crate::environment::{self, Keep};
 use crate::error::seconds;
 use crate::events::{self, Step};
 use crate::link::Link;
+use crate::output::Output;
 use crate::protocol::{Gone, StopPlan};
 use crate::readiness::Context;
 use crate::signal::describe_exit;
@@ -28,7 +31,12 @@ pub(super) struct Run {
     pub(super) keep: Keep,
     /// The executor's name for people.
     pub(super) title: Arc<str>,
+    /// The threads that print its output.
+    pub(super) printers: Option<Printers>,
 }
+
+/// Threads that the stop waits for.
+pub(super) type Printers = Arc<Mutex<Vec<JoinHandle<()>>>>;
 
 /// Identifies one service among all: the name of its supervisor, and its number there.
 #[cfg(feature = "macros")]
@@ -64,6 +72,31 @@ impl Run {
         if self.keep == Keep::OfFailures {
             self.link.keep();
             self.announce_files();
+        }
+    }
+
+    /// Prints each line of the service as it arrives, if the user wants that.
+    pub(super) fn print_output(&mut self) {
+        if !environment::log_output() {
+            return;
+        }
+        let outputs = [self.context.output(), self.context.err_output()];
+        let print = |output: Output| {
+            let title = Arc::clone(&self.title);
+            let print = move |line: &str| events::say(&format!("{title}: {line}"));
+            let printer = thread::Builder::new().name(self.title.to_string());
+            printer.spawn(move || output.for_each_line(print)).ok()
+        };
+        let printers = outputs.into_iter().filter_map(print).collect();
+        self.printers = Some(Arc::new(Mutex::new(printers)));
+    }
+
+    /// Waits until all that a service printed which is gone was printed here.
+    pub(super) fn end_printing(&self) {
+        let printers = self.printers.as_ref().map(|printers| printers.lock());
+        let printers = printers.and_then(|locked| locked.ok().map(|mut all| take(&mut *all)));
+        for printer in printers.into_iter().flatten() {
+            let _ = printer.join();
         }
     }
 

@@ -13,7 +13,7 @@ use crate::command::Shown;
 use crate::error::Result;
 use crate::link::Link;
 use crate::output::Capture;
-use crate::protocol::{Service, StopPlan, Stream};
+use crate::protocol::{Service, Stream};
 use crate::readiness::{Context, Start};
 use crate::run::RunPlace;
 use crate::wait::Deadline;
@@ -89,7 +89,7 @@ impl Core {
     pub(super) fn stop_orphaned_service(&self) {
         let link = self.shared_link();
         if let Some(link) = link.filter(|link| !link.look(|state| state.lost)) {
-            link.stop(StopPlan::ABRUPT, None);
+            link.stop(self.stop_plan(self.config.stop_signal).hasty(), None);
         }
     }
 
@@ -129,7 +129,7 @@ impl Core {
             }
             Some(Err(failure)) => {
                 // No other process would know the service.
-                self.bring_down(&run, run.plan.kill(), None);
+                self.bring_down(&run, run.plan.hasty(), None);
                 self.give_port_back();
                 Err(self.refused("share it with the run", failure.error()))
             }
@@ -263,6 +263,7 @@ impl Core {
             plan: self.stop_plan(self.config.stop_signal),
             up: true,
             ready: true,
+            printers: None,
             keep: self.config.keep(),
             title: self.title().into(),
         })

@@ -16,7 +16,7 @@ use crate::error::Result;
 use crate::events::Step;
 use crate::link::{Link, State};
 use crate::output::Capture;
-use crate::protocol::{GRACE, Launch, Lead, Row, StopPlan, Stream};
+use crate::protocol::{GRACE, Launch, Lead, Row, Stream};
 use crate::readiness::{Context, Start, Target};
 use crate::wait::Deadline;
 
@@ -54,7 +54,7 @@ impl Core {
         let pid = self.launch(&link, launch, &fds, deadline)?;
         let [stdout, stderr] = captures;
         let start = self.start_before_spawn(place.clone(), Some(Arc::clone(&link)), deadline);
-        let run = Run {
+        let mut run = Run {
             pid,
             number: link.known(State::current),
             context: Context::new(Start {
@@ -67,9 +67,11 @@ impl Core {
             plan,
             up: true,
             ready: false,
+            printers: None,
             keep: self.config.keep(),
             title: self.title().into(),
         };
+        run.print_output();
         run.emit(Step::debug(format!("runs with pid {pid}")));
         if self.config.keep() == Keep::All {
             run.announce_files();
@@ -85,6 +87,7 @@ impl Core {
         fds: &[OwnedFd],
         deadline: Deadline,
     ) -> Result<u32> {
+        let plan = launch.farewell;
         match link.launch(launch, fds, deadline) {
             Some(Ok(pid)) => Ok(pid),
             Some(Err(failure)) => Err(self.not_spawned(&failure)),
@@ -94,7 +97,7 @@ impl Core {
             }
             // One that does not answer by then is given up.
             None => {
-                link.stop_within(StopPlan::ABRUPT, None, GRACE);
+                link.stop_within(plan.hasty(), None, GRACE * 2);
                 Err(self.not_spawned_in_time(deadline))
             }
         }
@@ -166,6 +169,7 @@ impl Core {
                     fds.push(capture.file().try_clone()?.into());
                     captures[stream as usize] = Some(Arc::new(capture));
                 }
+                (Opened::Held, _) => streams[index] = Lead::Held,
                 (Opened::Null | Opened::Captured, _) => {}
             }
         }

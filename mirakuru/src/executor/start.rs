@@ -10,7 +10,7 @@ use super::run::Run;
 use crate::error::{Result, seconds};
 use crate::events::{Step, first_line};
 use crate::link::State;
-use crate::protocol::{StopPlan, Stream};
+use crate::protocol::Stream;
 use crate::readiness::probe::{Probe, Question};
 use crate::readiness::{Context, Readiness};
 use crate::signal::describe_exit;
@@ -108,7 +108,7 @@ impl Core {
         self.validate(*deadline)?;
         // What a service left that ended by itself.
         match self.state(|state| state.up()) {
-            Some(run) => drop(self.bring_down(&run, StopPlan::ABRUPT, None)),
+            Some(run) => drop(self.bring_down(&run, run.plan.hasty(), None)),
             None => self.stop_orphaned_service(),
         }
         // A queue for the port moves the deadline.
@@ -152,8 +152,8 @@ impl Core {
             return Ok(());
         }
         run.keep_after_failure();
-        let gone = self.bring_down(&run, run.plan.kill(), None);
-        // Described after the kill: the last lines that the service printed belong to the story.
+        let gone = self.bring_down(&run, run.plan.hasty(), None);
+        // Described after the stop: the last lines that the service printed belong to the story.
         run.link.drain();
         let waited = waited.unwrap_or_else(|panic| resume_unwind(panic));
         waited.map_err(|failed| self.wait_failed(&run, *failed, None, gone))

@@ -22,6 +22,8 @@ pub(super) struct State {
     pub(super) place: Option<Arc<RunPlace>>,
     /// The run's lock, kept while a test has the service stopped.
     pub(super) kept_lock: Option<FileLock>,
+    /// A line has said that a stop was slow.
+    pub(super) slow_stop: bool,
     /// The values of placeholders with a dot.
     pub(super) bindings: BTreeMap<String, String>,
     /// The command of the latest start, with its placeholders filled in.

@@ -1,11 +1,16 @@
 //! Stop, kill, signal.
 
+use std::collections::BTreeSet;
+use std::mem::replace;
+use std::time::Duration;
+
 use super::Executor;
 use super::core::Core;
 use super::run::Run;
 use super::verdict::Expected;
-use crate::error::Result;
-use crate::events::Step;
+use super::wait::SLOW;
+use crate::error::{Result, seconds};
+use crate::events::{self, Step};
 use crate::protocol::{Gone, StopPlan};
 use crate::readiness::Readiness;
 use crate::signal::Signal;
@@ -16,10 +21,13 @@ impl<R: Readiness> Executor<R> {
     /// Stops the process and everything that it started. When this returns, the kernel has confirmed
     /// that no process of the tree is left. Does nothing if the process is not running.
     ///
-    /// The stop signal goes to the process group of the service, the kill signal follows after the
-    /// stop timeout, and then all other processes of the tree are killed. A frozen process is thawed,
-    /// so that it receives the signal. If the main process of a daemon has ended, the stop signal goes
-    /// to the processes that it left.
+    /// The stop signal goes once to each process group of the tree: first to that of the main process and to
+    /// those of daemons, then to each group whose parent has ended. A group whose parent lives is left to that
+    /// parent. After the stop timeout the kill signal follows. A frozen process is thawed, so that it receives
+    /// the signal. See [stopping](crate::guide::stopping).
+    ///
+    /// A stop that had to kill, or took more than five seconds, prints one line to standard error, once for each
+    /// executor. A [`stop_timeout`](Self::stop_timeout) below one second switches the line off.
     ///
     /// # Errors
     ///
@@ -37,8 +45,9 @@ impl<R: Readiness> Executor<R> {
         self.act(Core::stop)
     }
 
-    /// Stops the process with `signal`, and accepts the exit code `expected`. `None` accepts death by
-    /// the signal `n`, or the code `128 + n`.
+    /// Stops the process with `signal`, and accepts the exit code `expected`. `None` accepts the code of
+    /// [`expected_returncode`](Self::expected_returncode), or if none was set death by the signal `n` and the
+    /// code `128 + n`.
     ///
     /// # Errors
     ///
@@ -69,27 +78,50 @@ impl<R: Readiness> Executor<R> {
         self.act(|core| core.kill_with(signal))
     }
 
-    /// Sends a signal to the process group of the service, and returns at once. Use it to reload a
-    /// configuration, or to freeze and thaw the service.
+    /// Sends a signal to the main process, and returns at once. Use it to reload a configuration. If the main
+    /// process of a daemon has ended, the signal goes to each process that it left.
+    ///
+    /// If the signal ends the service, [`restart`](Self::restart), [`stopped`](Self::stopped) and the end of an
+    /// annotated test accept that. [`stop`](Self::stop) reports it.
     ///
     /// # Errors
     ///
     /// - `Io`: the process is not running.
     /// - `InvalidConfig`: the signal has an invalid number.
     pub fn signal(&self, signal: Signal) -> Result<&Self> {
-        self.act(|core| core.signal(signal))
+        self.act(|core| core.signal(signal, false))
+    }
+
+    /// Sends a signal to the process group of the main process, and returns at once. Use it to freeze and thaw a
+    /// service together with its workers. See [`signal`](Self::signal).
+    ///
+    /// # Errors
+    ///
+    /// Fails as [`signal`](Self::signal) does.
+    pub fn signal_group(&self, signal: Signal) -> Result<&Self> {
+        self.act(|core| core.signal(signal, true))
     }
 }
 
 impl Core {
-    pub(crate) fn stop(&self) -> Result<()> {
-        self.stop_with(self.config.stop_signal, self.config.expected_returncode)
+    pub(super) fn stop(&self) -> Result<()> {
+        self.stop_with(self.config.stop_signal, None)
     }
 
-    fn stop_with(&self, signal: Signal, expected: Option<i32>) -> Result<()> {
+    /// Stops the service at the end of a test, which may have ended the service by a signal.
+    #[cfg(feature = "macros")]
+    pub(crate) fn stop_after_test(&self) -> Result<()> {
+        let signal = self.config.stop_signal;
+        let ended = self.end(self.stop_plan(signal))?;
+        self.judge(ended, self.expected(signal), true)
+    }
+
+    fn stop_with(&self, signal: Signal, code: Option<i32>) -> Result<()> {
         self.check_signal(signal)?;
         let ended = self.end(self.stop_plan(signal))?;
-        self.judge(ended, signal, expected)
+        let expected = self.expected(signal);
+        let code = code.or(expected.code);
+        self.judge(ended, Expected { code, ..expected }, false)
     }
 
     fn kill_with(&self, signal: Signal) -> Result<()> {
@@ -101,14 +133,14 @@ impl Core {
         self.end(plan.kill()).map(drop)
     }
 
-    fn signal(&self, signal: Signal) -> Result<()> {
+    fn signal(&self, signal: Signal, to_group: bool) -> Result<()> {
         self.check_signal(signal)?;
         let ended = |run: &Run| run.link.look(|state| state.empty || state.lost);
         let run = self
             .up()
             .filter(|run| !ended(run))
             .ok_or_else(|| self.not_running("signalled"))?;
-        run.link.signal(signal.as_raw());
+        run.link.signal(signal.as_raw(), to_group);
         Ok(())
     }
 
@@ -122,25 +154,39 @@ impl Core {
             whole_tree: false,
             kill_signal: self.config.kill_signal.as_raw(),
             patience: self.config.stop_bound(),
+            kill_patience: self.config.stop_bound(),
         }
     }
 
+    /// How the service may end if this signal stops it.
+    pub(super) fn expected(&self, signal: Signal) -> Expected {
+        Expected {
+            signal,
+            code: self.config.expected_returncode,
+            forced_by: None,
+            sent: BTreeSet::new(),
+        }
+    }
+
+    /// Fails if the service ended otherwise than expected, which an end by a signal of the test is `unless_sent`.
     pub(super) fn judge(
         &self,
         ended: Option<(Run, Gone)>,
-        signal: Signal,
-        expected: Option<i32>,
+        mut expected: Expected,
+        unless_sent: bool,
     ) -> Result<()> {
         let Some((run, gone)) = ended else {
             return Ok(());
         };
-        let expected = Expected {
-            signal,
-            code: expected,
-            forced_by: gone.forced.then_some(self.config.kill_signal),
-        };
+        expected.forced_by = gone.forced.then_some(self.config.kill_signal);
         // Another service may have been started since.
-        match run.link.look(|state| state.exit_of(run.number)) {
+        let (exit, sent) = run
+            .link
+            .look(|state| (state.exit_of(run.number), state.sent.clone()));
+        if unless_sent {
+            expected.sent = sent;
+        }
+        match exit {
             Some(code) if !expected.accepts(code) => {
                 run.link.drain();
                 Err(self.finished_with_error(&run, &expected.to_string()))
@@ -198,9 +244,33 @@ impl Core {
         let (signal, pid) = (Signal::from_raw(plan.signal), run.pid);
         run.emit(Step::debug(format!("is stopped: {signal} to pid {pid}")));
         let gone = run.link.stop(plan, release);
-        run.emit_end(gone.as_ref(), begun.elapsed());
+        let elapsed = begun.elapsed();
+        run.emit_end(gone.as_ref(), elapsed);
+        if let Some(gone) = gone.as_ref().filter(|gone| gone.survivors.is_empty()) {
+            run.end_printing();
+            self.report_slow_stop(plan, gone, elapsed);
+        }
         // Another thread may have started the service again since this run was looked up.
         self.state(|state| state.is_down(run));
         gone
+    }
+
+    /// Prints a line if a stop had to kill or took long, once for each executor, unless the user chose that.
+    fn report_slow_stop(&self, plan: StopPlan, gone: &Gone, elapsed: Duration) {
+        let signal = Signal::from_raw(plan.signal);
+        let is_chosen = plan.whole_tree
+            || signal == Signal::KILL
+            || self.config.stop_timeout < Duration::from_secs(1);
+        let is_slow = gone.forced || elapsed > SLOW;
+        if is_chosen || !is_slow || self.state(|state| replace(&mut state.slow_stop, true)) {
+            return;
+        }
+        let (title, command, time) = (self.title(), self.command(), seconds(elapsed));
+        let command = command.lines().next().unwrap_or_default();
+        let end = if gone.forced { ", and was killed" } else { "" };
+        events::say_past_the_harness(&format!(
+            "mirakuru: `{command}` ({title}) took {time} to stop after {signal}{end}: \
+             set `stop_signal` to a signal that it obeys at once, or a shorter `stop_timeout`"
+        ));
     }
 }

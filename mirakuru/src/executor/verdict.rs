@@ -1,5 +1,6 @@
 //! Decides whether a process ended as it should.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::signal::{Signal, describe_exit};
@@ -10,6 +11,8 @@ pub(super) struct Expected {
     pub(super) code: Option<i32>,
     /// The kill signal, if the stop signal had no effect.
     pub(super) forced_by: Option<Signal>,
+    /// The signals by which the test itself may have ended it.
+    pub(super) sent: BTreeSet<i32>,
 }
 
 impl Expected {
@@ -22,6 +25,10 @@ impl Expected {
             || self
                 .forced_by
                 .is_some_and(|signal| by_signal(signal) || by_signal(Signal::KILL))
+            || self
+                .sent
+                .iter()
+                .any(|sent| by_signal(Signal::from_raw(*sent)))
     }
 }
 
@@ -48,6 +55,7 @@ mod tests {
             signal: Signal::TERM,
             code,
             forced_by,
+            sent: BTreeSet::new(),
         }
     }
 
@@ -66,6 +74,20 @@ mod tests {
     fn an_expected_code_takes_the_place_of_the_default() {
         let three = expected(Some(3), None);
         assert!(three.accepts(3) && three.accepts(0) && !three.accepts(-15));
+    }
+
+    #[test]
+    fn death_by_a_signal_of_the_test_is_right() {
+        let sent = Expected {
+            sent: [9, 1].into(),
+            ..expected(Some(3), None)
+        };
+        assert!(
+            [-9, 137, -1, 129]
+                .into_iter()
+                .all(|code| sent.accepts(code))
+        );
+        assert!([-15, 143, 1].into_iter().all(|code| !sent.accepts(code)));
     }
 
     #[test]

@@ -25,7 +25,7 @@ impl<R: Readiness> Executor<R> {
     ///
     /// # Errors
     ///
-    /// - `TimeoutExpired`: `ready` did not return `true` in time. The process tree is killed.
+    /// - `TimeoutExpired`: `ready` did not return `true` in time. The process tree is stopped.
     /// - `ProcessExitedWithError`: the process ended, and a last call of `ready` returned `false`.
     pub fn wait_for(&self, mut ready: impl FnMut() -> bool) -> Result<&Self> {
         self.act(|core| core.wait_for(&mut ready))
@@ -90,7 +90,7 @@ impl Core {
         let waited = self.wait_until(&run, deadline, true, &ended, &mut ask);
         waited.map_err(|failed| {
             let gone = match &failed.why {
-                Why::Overdue { .. } => self.kill_overdue(&run),
+                Why::Overdue { .. } => self.stop_overdue(&run),
                 Why::Ended | Why::Taken { .. } | Why::Lost => None,
             };
             run.link.drain();
@@ -98,15 +98,28 @@ impl Core {
         })
     }
 
-    /// Kills the service that was waited for, but no newer one that a test which shares it has started, and
+    /// Stops the service that was waited for, but no newer one that a test which shares it has started, and
     /// does not give that one's port back.
-    fn kill_overdue(&self, run: &Run) -> Option<Gone> {
+    fn stop_overdue(&self, run: &Run) -> Option<Gone> {
         let _turn = self.turn();
         let _run_lock = self.run_lock().ok()?;
         let run = self.up().filter(|latest| latest.is(run))?;
-        let gone = self.bring_down(&run, run.plan.kill(), None);
+        let gone = self.bring_down(&run, run.plan.hasty(), None);
         self.give_port_back();
         gone
+    }
+
+    /// Returns whether a process waits for its standard input, which is open by default, or has begun a line, as
+    /// a prompt does.
+    fn prompts(&self, run: &Run) -> bool {
+        let tree = run.context.tree();
+        let waits = || tree.is_some_and(|(_, supervisor)| sys::waits_for_input(supervisor));
+        let begins_line = |stream| {
+            let capture = run.context.captured_stream(stream);
+            capture.is_some_and(|capture| capture.is_within_a_line())
+        };
+        self.config.shape.streams.stdin.is_held()
+            && (waits() || begins_line(Stream::Stdout) || begins_line(Stream::Stderr))
     }
 
     /// Emits why a start takes long: now, and each time that it has taken twice as long.
@@ -181,7 +194,8 @@ impl Core {
             if deadline.has_passed() {
                 // Looked up before the tree is killed.
                 let elsewhere = ports_elsewhere(run, &self.check.target());
-                break Why::Overdue { elsewhere };
+                let prompts = self.prompts(run);
+                break Why::Overdue { elsewhere, prompts };
             }
             let next_look = deadline.or_sooner(pace.interval());
             let path_changed = link.wait(next_look, |state| {
@@ -219,6 +233,8 @@ pub(super) enum Why {
     /// The time was over. The tree listens on these ports, if the check asks another one.
     Overdue {
         elsewhere: BTreeSet<u16>,
+        /// It may have asked for an answer at its standard input.
+        prompts: bool,
     },
     /// Another process has the service's place.
     Taken {

@@ -134,7 +134,8 @@ impl Link {
         handles: &[Handle],
         deadline: Deadline,
     ) -> Option<Result<u32, Failure>> {
-        let patience = u64::try_from(order.farewell.patience.as_millis()).unwrap_or(u64::MAX);
+        let patience = order.farewell.longest().as_millis();
+        let patience = u64::try_from(patience).unwrap_or(u64::MAX);
         self.patience.store(patience, Ordering::Relaxed);
         let leftovers = order.leftovers.clone();
         // A supervisor that does not come up may have less time than the service.
@@ -191,8 +192,20 @@ impl Link {
         }
     }
 
-    pub(crate) fn signal(&self, signal: i32) {
-        self.notify(Request::Signal(signal));
+    /// Sends a signal to the main process, or to its process group. An end by it is then no surprise.
+    pub(crate) fn signal(&self, signal: i32, to_group: bool) {
+        self.reader.known(|state| state.sent.insert(signal));
+        self.notify(Request::Signal { signal, to_group });
+    }
+
+    /// Returns the writing end of this service's standard input, if it is open and the supervisor answers in time.
+    pub(crate) fn input(&self, service: u64, deadline: Deadline) -> Option<Handle> {
+        self.call(Request::Input(service), &[], deadline)?.1.pop()
+    }
+
+    /// Closes the writing end of the standard input; `None` if the supervisor does not answer.
+    pub(crate) fn close_input(&self) -> Option<()> {
+        self.ask(Request::CloseInput).map(drop)
     }
 
     /// Makes the supervisor write all that was printed by now into the files: what is still in a pipe would be

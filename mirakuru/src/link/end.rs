@@ -16,8 +16,7 @@ impl Link {
     /// Brings the tree down, gives the lease on the port `release` back, and waits for the kernel's word that the
     /// tree is gone. `None` if the supervisor was killed, or hangs; then it is killed and the tree swept.
     pub(crate) fn stop(&self, plan: StopPlan, release: Option<u16>) -> Option<Gone> {
-        let patience = plan.patience.saturating_mul(2);
-        let bound = patience.saturating_add(KILL_BOUND + SUPERVISOR_BOUND);
+        let bound = plan.longest().saturating_add(KILL_BOUND + SUPERVISOR_BOUND);
         self.stop_within(plan, release, bound)
     }
 

@@ -80,8 +80,7 @@ fn at_exit() {
     EXITING.store(true, Ordering::SeqCst);
     let links = TOLD.get_or_init(hang_up_on_all);
     let longest = links.iter().map(|link| link.patience()).max();
-    let patience = longest.unwrap_or_default().saturating_mul(2);
-    let bound = Deadline::after(patience.saturating_add(KILL_BOUND));
+    let bound = Deadline::after(longest.unwrap_or_default().saturating_add(KILL_BOUND));
     for link in links {
         link.await_end(bound);
     }

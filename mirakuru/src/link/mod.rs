@@ -61,7 +61,7 @@ pub(crate) struct Link {
     shared: AtomicBool,
     /// Held for a whole frame.
     sending: ThreadLock,
-    /// Milliseconds that the tree may take to stop; read by the exit hook, which takes no lock.
+    /// Milliseconds that the tree may take to stop before it is killed; read by the exit hook, which takes no lock.
     patience: AtomicU64,
     /// The private directory; known without a lock, for the exit hook.
     directory: OnceLock<PathBuf>,

@@ -1,7 +1,7 @@
 //! What a supervisor has sent, as far as it was read: the replies that callers wait for, and the facts about
 //! its latest service.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Deref, DerefMut};
 use std::path::PathBuf;
 
@@ -47,6 +47,8 @@ pub(crate) struct Latest {
     /// No process of the tree is left.
     pub(crate) empty: bool,
     pub(crate) output_lost: Option<Failure>,
+    /// The signals that this process sent to it apart from a stop.
+    pub(crate) sent: BTreeSet<i32>,
     /// What the supervisor removes with the tree; this side does if the supervisor was killed.
     pub(super) leftovers: Vec<PathBuf>,
     pub(crate) notified: Notice,
@@ -119,6 +121,11 @@ impl State {
         self.service > service || (self.service == service && self.has_ended()) || self.lost
     }
 
+    /// Nothing of this service is left, or another was started since.
+    pub(crate) fn is_over(&self, service: u64) -> bool {
+        self.service > service || (self.service == service && self.empty) || self.lost
+    }
+
     /// The main process ended, or nobody can say.
     pub(crate) fn has_ended(&self) -> bool {
         self.exit.is_some() || self.empty || self.lost
@@ -183,6 +190,9 @@ impl State {
                 self.notices += 1;
                 self.extended = notice.extension.map(Deadline::after).or(self.extended);
                 self.notified.ready |= notice.ready;
+                if notice.main.is_some() {
+                    self.exit = None;
+                }
                 let (status, main) = (self.notified.status.take(), self.notified.main);
                 self.notified.status = notice.status.or(status);
                 self.notified.main = notice.main.or(main);

@@ -70,6 +70,12 @@ impl Capture {
         &self.file
     }
 
+    /// Returns whether the last line has no end yet.
+    pub(crate) fn is_within_a_line(&self) -> bool {
+        let (_, last) = self.read(self.len().saturating_sub(1), 1);
+        last.first().is_some_and(|byte| *byte != b'\n')
+    }
+
     /// Before the service is started.
     pub(crate) fn attach(&self, link: &Arc<Link>) {
         self.service

@@ -16,6 +16,7 @@ use regex::Regex;
 use lines::LONGEST_LINE;
 
 use crate::error::{Error, ErrorKind, Result, Scene};
+use crate::link::State;
 use crate::wait::Deadline;
 
 /// What a service has printed to one of its standard streams, and will.
@@ -111,7 +112,7 @@ impl Output {
         })?;
         let deadline = self.deadline();
         loop {
-            match self.next_line(deadline) {
+            match self.next_line(deadline, State::has_left) {
                 Next::Line(line) if regex.is_match(&line) => return Ok(line),
                 // A flood always has a next line.
                 Next::Line(_) if !deadline.has_passed() => {}
@@ -145,7 +146,15 @@ impl Output {
         Deadline::after(capture.map_or(Duration::ZERO, |capture| capture.timeout))
     }
 
-    fn next_line(&self, deadline: Deadline) -> Next {
+    /// Calls `each` with every line from this handle's place on, until no process of the tree is left.
+    pub(crate) fn for_each_line(&self, each: impl Fn(&str)) {
+        let never = Deadline::after(Duration::MAX);
+        while let Next::Line(line) = self.next_line(never, State::is_over) {
+            each(&line);
+        }
+    }
+
+    fn next_line(&self, deadline: Deadline, has_ended: fn(&State, u64) -> bool) -> Next {
         let Some(capture) = &self.capture else {
             return Next::Ended;
         };
@@ -156,7 +165,7 @@ impl Output {
             // then the wait for news since.
             let link = capture.link();
             let (ended, news) = link.as_ref().map_or((true, 0), |link| {
-                link.look(|state| (state.has_left(service), state.output_news(capture.stream)))
+                link.look(|state| (has_ended(state, service), state.output_news(capture.stream)))
             });
             let seen = capture.len();
             if let Some(line) = reader.next(capture, ended) {
@@ -171,7 +180,8 @@ impl Output {
             link.watch_output(capture.stream, seen);
             // Does not rest on one wake-up alone.
             link.wait(deadline.or_sooner(Duration::from_secs(1)), |state| {
-                (state.output_news(capture.stream) != news || state.has_left(service)).then_some(())
+                (state.output_news(capture.stream) != news || has_ended(state, service))
+                    .then_some(())
             });
         }
     }
@@ -238,7 +248,7 @@ impl Iterator for Lines {
             return None;
         }
         let deadline = self.output.deadline();
-        match self.output.next_line(deadline) {
+        match self.output.next_line(deadline, State::has_left) {
             Next::Line(line) => Some(Ok(line)),
             Next::Ended => None,
             Next::Overdue => {

@@ -28,8 +28,11 @@ pub(crate) const HANDSHAKE: &[u8; 16] = b"mirakuru/handsh1";
 /// (uninterruptible sleep), what it may not signal, or what forks faster than it dies gets there.
 pub(crate) const KILL_BOUND: Duration = Duration::from_secs(10);
 
-/// How long a tree may take to stop once its test process was killed.
+/// How long a tree may take to stop once its test process was killed, or its start or test failed.
 pub(crate) const GRACE: Duration = Duration::from_secs(2);
+
+/// How long a process group has that was not asked to stop before the time was over.
+const LATE: Duration = Duration::from_secs(1);
 
 wire! {
 /// Who a service runs as.
@@ -58,6 +61,8 @@ pub(crate) enum Lead {
     Null,
     Given,
     Captured,
+    /// Input from a pipe that the supervisor holds open until the tree is gone.
+    Held,
 }
 
 /// A service to be started.
@@ -117,11 +122,13 @@ pub(crate) struct Exec {
 pub(crate) struct StopPlan {
     /// Sent first.
     pub(crate) signal: i32,
-    /// To the whole tree rather than to the service's process group.
+    /// To every process group of the tree at once: no group is left to its parent.
     pub(crate) whole_tree: bool,
-    /// Sent next, once `patience` is over; behind it comes SIGKILL.
+    /// Sent next, once `patience` is over.
     pub(crate) kill_signal: i32,
     pub(crate) patience: Duration,
+    /// How long the tree has after the kill signal. Then SIGKILL follows.
+    pub(crate) kill_patience: Duration,
 }
 
 /// A captured stream.
@@ -173,8 +180,15 @@ pub(crate) enum Request {
     Attach,
     /// Writes all that was printed by now into the captured files.
     Drain,
-    /// Sends a signal to the service's process group.
-    Signal(signal: i32),
+    /// Sends a signal to the main process, or to its process group.
+    Signal {
+        signal: i32,
+        to_group: bool,
+    },
+    /// Asks for the writing end of this service's input. It travels with the reply, if it is open.
+    Input(service: u64),
+    /// Closes the writing end of the input.
+    CloseInput,
     /// Brings the tree down, and then ends the lease on this port. Replied to with `Gone`.
     Stop {
         plan: StopPlan,
@@ -316,6 +330,7 @@ impl StopPlan {
         whole_tree: true,
         kill_signal: Signal::KILL.as_raw(),
         patience: Duration::ZERO,
+        kill_patience: Duration::ZERO,
     };
 
     /// The kill of what this plan would stop.
@@ -328,6 +343,25 @@ impl StopPlan {
             patience: self.patience,
             ..Self::ABRUPT
         }
+    }
+
+    /// The same stop with less time, for the end of a start or of a test that failed.
+    pub(crate) fn hasty(self) -> Self {
+        Self {
+            patience: self.patience.min(GRACE),
+            ..self
+        }
+    }
+
+    /// How long the tree has after this signal if a group was not asked in time.
+    pub(crate) fn late(&self) -> Duration {
+        self.patience.min(LATE)
+    }
+
+    /// The longest that this stop takes before SIGKILL.
+    pub(crate) fn longest(&self) -> Duration {
+        let patience = self.patience.saturating_add(self.kill_patience);
+        patience.saturating_add(LATE * 2)
     }
 }
 

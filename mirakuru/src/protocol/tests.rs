@@ -29,6 +29,7 @@ fn plan() -> StopPlan {
         whole_tree: true,
         kill_signal: -9,
         patience: Duration::new(7, 8),
+        kill_patience: Duration::new(9, 10),
     }
 }
 
@@ -55,7 +56,7 @@ fn launch(cwd: Directory) -> Launch {
         umask: Some(0o22),
         nice: Some(-5),
         rlimits: vec![(Resource::Stack, 1, u64::MAX)],
-        streams: [Lead::Null, Lead::Given, Lead::Captured],
+        streams: [Lead::Held, Lead::Given, Lead::Captured],
         farewell: plan(),
         keep: true,
         busy: Duration::from_nanos(u64::MAX),
@@ -98,7 +99,12 @@ fn requests() -> Vec<Request> {
         Request::Ready(ready()),
         Request::Attach,
         Request::Drain,
-        Request::Signal(1),
+        Request::Signal {
+            signal: 1,
+            to_group: true,
+        },
+        Request::Input(3),
+        Request::CloseInput,
         Request::Stop {
             plan: plan(),
             release: Some(80),
@@ -214,7 +220,8 @@ fn every_variant_has_a_sample() {
         Directory::Given("/b".into()),
     ];
     assert_complete(&cwds, Directory::VARIANTS);
-    assert_complete(&[Lead::Null, Lead::Given, Lead::Captured], Lead::VARIANTS);
+    let leads = [Lead::Null, Lead::Given, Lead::Captured, Lead::Held];
+    assert_complete(&leads, Lead::VARIANTS);
     assert_complete(&[Stream::Stdout, Stream::Stderr], Stream::VARIANTS);
     assert_complete(&leases(), Leased::VARIANTS);
     assert_complete(&requests(), Request::VARIANTS);

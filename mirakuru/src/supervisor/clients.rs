@@ -98,6 +98,12 @@ impl Clients {
         self.get(id).map(received).unwrap_or_default()
     }
 
+    /// Returns whether a client has closed its socket, so that it hears nothing either.
+    pub(super) fn has_closed(&mut self, id: u64) -> bool {
+        let client = self.get(id);
+        client.is_none_or(|client| sys::is_hung_up(&client.stream))
+    }
+
     pub(super) fn remove(&mut self, id: u64) {
         self.list.retain(|client| client.id != id);
     }

@@ -65,7 +65,7 @@ impl Server {
         let oom_score = self.oom_score.as_deref();
         let tree = &mut self.service.tree;
         let started = prepare(&order, output, oom_score, |spawn| tree.start_beside(spawn));
-        started.map(|(process, _)| process)
+        started.map(|launched| launched.started)
     }
 
     /// Replies to the clients whose commands have ended.

@@ -10,13 +10,22 @@ use super::drain::Drain;
 use crate::protocol::{Directory, Failure, Launch, Lead};
 use crate::sys::{self, Handle, Spawn, Stuck, Tree};
 
+/// A process that was started: the tree of a service, or a command beside it.
+pub(super) struct Launched<T> {
+    pub(super) started: T,
+    /// The writing end of its standard input, where that is held.
+    pub(super) input: Option<Handle>,
+    /// Its standard output and standard error, where they are captured.
+    pub(super) drains: [Option<Drain>; 2],
+}
+
 /// Starts the service; `streams` came with the order, and `oom_score` is what a service should have where
-/// the supervisor has another. Returns its standard output and standard error too, where they are captured.
+/// the supervisor has another.
 pub(super) fn launch(
     order: &Launch,
     streams: Vec<Handle>,
     oom_score: Option<&str>,
-) -> Result<(Tree, [Option<Drain>; 2]), Failure> {
+) -> Result<Launched<Tree>, Failure> {
     prepare(order, streams, oom_score, Tree::start)
 }
 
@@ -26,10 +35,11 @@ pub(super) fn prepare<T>(
     streams: Vec<Handle>,
     oom_score: Option<&str>,
     start: impl FnOnce(&Spawn<'_>) -> Result<T, Stuck>,
-) -> Result<(T, [Option<Drain>; 2]), Failure> {
+) -> Result<Launched<T>, Failure> {
     let mut given = streams.into_iter();
+    let mut held = None;
     let [(input, _), (output, out), (error, err)] = {
-        let mut open = |index| open_stream(order.streams[index], index == 0, &mut given);
+        let mut open = |index| open_stream(order.streams[index], index == 0, &mut given, &mut held);
         [open(0)?, open(1)?, open(2)?]
     };
     let unfit = |error: io::Error| Failure::at("run the program", &error);
@@ -55,14 +65,20 @@ pub(super) fn prepare<T>(
         step: stuck.step.into_owned(),
         errno: stuck.errno,
     })?;
-    Ok((started, [out, err]))
+    Ok(Launched {
+        started,
+        input: held,
+        drains: [out, err],
+    })
 }
 
-/// Opens one stream here: the new process may be at its limit of open files.
+/// Opens one stream here: the new process may be at its limit of open files. Stores the writing end of an
+/// input that is `held`.
 fn open_stream(
     lead: Lead,
     is_input: bool,
     given: &mut impl Iterator<Item = Handle>,
+    held: &mut Option<Handle>,
 ) -> Result<(Handle, Option<Drain>), Failure> {
     let mut given = || {
         let missing = || Failure::at("receive its streams", &io::ErrorKind::InvalidData.into());
@@ -79,9 +95,15 @@ fn open_stream(
         }
         Lead::Given => Ok((given()?, None)),
         Lead::Captured => {
-            let (reader, writer) = sys::output_pipe()
+            let (reader, writer) = sys::service_pipe(false)
                 .map_err(|error| Failure::at("make a pipe for its output", &error))?;
             Ok((writer, Some(Drain::new(reader, given()?))))
+        }
+        Lead::Held => {
+            let (writer, reader) = sys::service_pipe(true)
+                .map_err(|error| Failure::at("make a pipe for its input", &error))?;
+            *held = Some(writer.into());
+            Ok((reader, None))
         }
     }
 }

@@ -30,7 +30,11 @@ impl Server {
                 let main = notice.main.and_then(sys::process_of);
                 let follows = main.is_some_and(|main| self.service.tree.follow(main));
                 notice.main = notice.main.filter(|_| follows);
-                self.service.description.pid = notice.main.unwrap_or(self.service.description.pid);
+                if let Some(main) = notice.main {
+                    // The process that was started may have ended, as the parent of a daemon does.
+                    self.service.description.pid = main;
+                    self.service.description.exit = None;
+                }
                 self.clients.tell_all(&Event::Notified(notice));
             }
         }

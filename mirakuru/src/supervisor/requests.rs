@@ -32,6 +32,10 @@ impl Server {
             // The executor is gone, or the exit hook hung up: the process may still wait. What a run shares
             // does not depend on one of its tests.
             if received.ended && self.owner_pid.is_some() {
+                if self.clients.has_closed(client) {
+                    // No process waits for the end, as an exit does.
+                    self.farewell = self.farewell.hasty();
+                }
                 self.leave();
             } else if received.ended {
                 self.clients.remove(client);
@@ -58,7 +62,15 @@ impl Server {
             Request::Release(port) => drop(self.release(port)),
             Request::Exec(exec) => return self.exec(client, number, *exec, streams),
             Request::Launch(order) => reply = self.launch(client, *order, streams),
-            Request::Signal(signal) => self.service.tree.signal_service(signal),
+            Request::Signal { signal, to_group } => {
+                self.service.tree.signal_service(signal, to_group);
+            }
+            Request::Input(number) => {
+                let current = number == self.service.description.number;
+                let input = current.then(|| self.service.input()).flatten();
+                return Some((reply, input.into_iter().collect()));
+            }
+            Request::CloseInput => self.service.close_input(),
             Request::Stop { plan, release } => {
                 self.clients.tell_others(client, &Event::Ending);
                 self.stoppers.push(Stopper {
@@ -192,9 +204,9 @@ impl Server {
             }
         };
         let launched = launch(&order, streams, self.oom_score.as_deref());
-        Reply::Launched(launched.map(|(tree, drains)| {
+        Reply::Launched(launched.map(|launched| {
             let number = self.service.description.number + 1;
-            self.service = Service::begin(order, tree, drains, number);
+            self.service = Service::begin(order, launched, number);
             self.service.notices = notices;
             // What the others know is of a service before.
             self.clients.tell_others(client, &Event::Began);

@@ -122,9 +122,10 @@ impl Server {
     /// has ended, which no other step sees.
     fn wait(&self) -> bool {
         let (signals, longest) = self.wakeups.wakeup();
-        let next = self.stopping.as_ref().map_or(longest, |stopping| {
-            stopping.next_look(&self.service.tree, Instant::now())
-        });
+        let next = self
+            .stopping
+            .as_ref()
+            .map_or(longest, |stopping| stopping.next_look(Instant::now()));
         let next = next.min(self.limit_execs());
         // A socket at its end is always readable, and has nothing to say.
         let links = self.clients.wakeups().filter(|_| !self.leaving);
@@ -152,7 +153,7 @@ impl Server {
     /// The end of the test process is not told by the socket where a forked child holds it too.
     fn lose_owner(&mut self) {
         self.owner_ended = true;
-        self.farewell.patience = self.farewell.patience.min(GRACE);
+        self.farewell = self.farewell.hasty();
         self.leave();
         if let Some(stopping) = &mut self.stopping {
             stopping.hurry(GRACE, Instant::now());

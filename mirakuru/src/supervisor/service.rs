@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::drain::Drain;
+use super::launch::Launched;
 use super::timeline;
 use crate::protocol::{self, Failure, Launch, Row};
 use crate::sys::{self, Handle, Notices, Tree, Wakeup};
@@ -12,6 +13,8 @@ use crate::tmpdir;
 #[derive(Default)]
 pub(super) struct Service {
     pub(super) tree: Tree,
+    /// The writing end of its standard input.
+    input: Option<Handle>,
     drains: [Option<Drain>; 2],
     /// The captured files, for test processes that attach.
     captures: [Option<Handle>; 2],
@@ -29,13 +32,14 @@ pub(super) struct Service {
 }
 
 impl Service {
-    pub(super) fn begin(
-        order: Launch,
-        tree: Tree,
-        drains: [Option<Drain>; 2],
-        number: u64,
-    ) -> Self {
+    pub(super) fn begin(order: Launch, launched: Launched<Tree>, number: u64) -> Self {
+        let Launched {
+            started: tree,
+            input,
+            drains,
+        } = launched;
         Self {
+            input,
             captures: drains.each_ref().map(|drain| drain.as_ref()?.file()),
             drains,
             leftovers: order.leftovers.clone(),
@@ -59,7 +63,9 @@ impl Service {
     /// Becomes readable when the service prints, or closes its streams.
     pub(super) fn wakeups(&self) -> impl Iterator<Item = Wakeup<'_>> {
         let drains = self.drains.iter().flatten().filter_map(Drain::wakeup);
-        drains.chain(self.notices.as_ref().map(Notices::wakeup))
+        drains
+            .chain(self.notices.as_ref().map(Notices::wakeup))
+            .chain(self.tree.wakeup())
     }
 
     /// Takes what the service has printed; returns why output is lost, once.
@@ -81,6 +87,15 @@ impl Service {
         [0, 1].map(|index| self.captures[index].as_ref()?.try_clone().ok())
     }
 
+    /// The writing end of its standard input once more, if it is open.
+    pub(super) fn input(&self) -> Option<Handle> {
+        self.input.as_ref()?.try_clone().ok()
+    }
+
+    pub(super) fn close_input(&mut self) {
+        self.input = None;
+    }
+
     pub(super) fn note_stop(&mut self) {
         self.stopped.get_or_insert_with(sys::monotonic_time);
     }
@@ -88,6 +103,7 @@ impl Service {
     /// The tree is gone, or given up where something survived; `kept` is the directory that output stays in.
     pub(super) fn close(&mut self, kept: Option<&Path>) {
         self.tree = Tree::default();
+        self.input = None;
         self.drains = [None, None];
         self.notices = None;
         for file in std::mem::take(&mut self.leftovers) {

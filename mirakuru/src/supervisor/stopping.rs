@@ -1,18 +1,17 @@
-//! Bringing a tree down, step by step: ask, insist, kill until the kernel says that nothing is
-//! left. Nothing here waits; the supervisor's loop comes by again when something happened or the
-//! next step is due.
+//! Brings a tree down, step by step: asks each process group once, insists, and kills until the kernel says
+//! that nothing is left. Nothing here waits; the supervisor's loop comes by again when something happened or
+//! the next step is due.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use crate::protocol::{GRACE, Gone, KILL_BOUND, SUPERVISOR, StopPlan};
-use crate::sys::Stoppable;
-use crate::sys::signals::{CONT, KILL};
+use crate::sys::signals::KILL;
+use crate::sys::{Pid, Stoppable};
 
-/// How often a tree is looked at whose end wakes nobody: members of the service's group that are
-/// not our children yet.
+/// How often a tree is looked at first: the end of a process that is no child of ours wakes nobody, and its
+/// children are to be asked then. Later looks are rarer, down to one in twenty times as long.
 const LOOK: Duration = Duration::from_millis(5);
-/// How long what left the service's group may take to follow it by itself.
-const SETTLE: Duration = Duration::from_millis(50);
 /// How often what was killed is looked for again; short, as it may fork faster than it dies.
 const CHASE: Duration = Duration::from_micros(500);
 
@@ -20,51 +19,50 @@ const CHASE: Duration = Duration::from_micros(500);
 pub(super) struct Stopping {
     plan: StopPlan,
     phase: Phase,
+    begun: Instant,
     deadline: Instant,
+    /// The process groups that the signal of this phase was sent to.
+    asked: BTreeSet<Pid>,
     /// When even supervisors of the service's own are killed.
-    settled_by: Instant,
-    /// The main process lived when the stop began. If not, what it left behind is the service.
-    main_is_service: bool,
+    settled_by: Option<Instant>,
+    /// The kill signal was sent.
+    insisted: bool,
     gone: Gone,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// The stop signal was sent.
-    Asked,
-    /// The kill signal was sent, and is not SIGKILL.
-    Insisted,
-    /// The service ended; what left its group may be ending too.
-    Settling,
+    /// A signal is sent to each group whose parent has ended.
+    Asking {
+        signal: i32,
+        /// The time was over, and the groups that had not been asked were asked.
+        late: bool,
+    },
     Killing,
 }
 
 impl Stopping {
     /// Sends the first signal.
     pub(super) fn begin(plan: StopPlan, tree: &impl Stoppable, now: Instant) -> Self {
-        let main_is_service = tree.main_is_alive() && !plan.whole_tree;
         let mut stopping = Self {
             plan,
-            phase: Phase::Asked,
-            deadline: now + plan.patience,
-            settled_by: now,
-            main_is_service,
+            phase: Phase::Killing,
+            begun: now,
+            deadline: now,
+            asked: BTreeSet::new(),
+            settled_by: None,
+            insisted: false,
             gone: Gone::default(),
         };
-        if plan.signal == KILL {
-            stopping.kill(now);
-        } else {
-            stopping.send(plan.signal, tree);
-        }
+        stopping.send(plan.signal, plan.patience, tree, now);
         stopping
     }
 
-    /// Gives the tree no longer than this, for want of anybody who would wait.
+    /// Gives the tree no longer than this before the kill signal.
     pub(super) fn hurry(&mut self, patience: Duration, now: Instant) {
         self.plan.patience = self.plan.patience.min(patience);
-        self.plan.kill_signal = KILL;
-        // A killing that is under way keeps its time: nobody else is left to try again.
-        if self.phase != Phase::Killing {
+        // What has the kill signal keeps its time: no other process tries again.
+        if self.phase != Phase::Killing && !self.insisted {
             self.deadline = self.deadline.min(now + patience);
         }
     }
@@ -74,26 +72,11 @@ impl Stopping {
         if tree.is_empty() {
             return Some(std::mem::take(&mut self.gone));
         }
-        if matches!(self.phase, Phase::Asked | Phase::Insisted) {
-            if self.service_ended(tree) {
-                // What is left now left the service's group of its own accord: no signal of ours
-                // means anything to it. It may follow the service by itself, as the supervisors of
-                // a service that has some of its own do.
-                self.phase = Phase::Settling;
-                self.settled_by = now + GRACE * 2;
-                self.deadline = self.deadline.min(now + SETTLE);
-            } else if now >= self.deadline {
-                self.gone.forced = true;
-                self.insist(tree, now);
-            }
-        }
-        if self.phase == Phase::Settling && now >= self.deadline {
-            // A supervisor of the service's own cleans up as we do, within its own grace.
-            let has_supervisor = || tree.living().iter().any(|(_, name)| name == SUPERVISOR);
-            if now < self.settled_by && has_supervisor() {
-                self.deadline = now + SETTLE;
-            } else {
-                self.kill(now);
+        if let Phase::Asking { signal, late } = self.phase {
+            // What a process left that has ended.
+            tree.ask(signal, &mut self.asked, self.plan.whole_tree);
+            if now >= self.deadline {
+                self.end_phase(signal, late, tree, now);
             }
         }
         if self.phase == Phase::Killing {
@@ -107,42 +90,51 @@ impl Stopping {
     }
 
     /// How long the loop may wait before it comes by again.
-    pub(super) fn next_look(&self, tree: &impl Stoppable, now: Instant) -> Duration {
-        let until_deadline = self.deadline.saturating_duration_since(now);
-        match self.phase {
-            Phase::Killing => CHASE,
-            _ if tree.main_is_alive() => until_deadline,
-            _ => until_deadline.min(LOOK),
+    pub(super) fn next_look(&self, now: Instant) -> Duration {
+        if self.phase == Phase::Killing {
+            return CHASE;
         }
+        let look = (now.saturating_duration_since(self.begun) / 16).clamp(LOOK, LOOK * 20);
+        self.deadline.saturating_duration_since(now).min(look)
     }
 
-    fn service_ended(&self, tree: &impl Stoppable) -> bool {
-        self.main_is_service && !tree.main_is_alive() && !tree.group_is_alive()
-    }
-
-    fn insist(&mut self, tree: &impl Stoppable, now: Instant) {
-        if self.phase == Phase::Asked && self.plan.kill_signal != KILL {
-            self.phase = Phase::Insisted;
-            self.deadline = now + self.plan.patience;
-            self.send(self.plan.kill_signal, tree);
+    fn end_phase(&mut self, signal: i32, late: bool, tree: &impl Stoppable, now: Instant) {
+        if !late && tree.ask(signal, &mut self.asked, true) {
+            // Their parents, which live, did not ask them.
+            let late = true;
+            self.phase = Phase::Asking { signal, late };
+            self.deadline = now + self.plan.late();
+        } else if self.waits_for_supervisors(tree, now) {
+            self.deadline = now + LOOK;
         } else {
-            self.kill(now);
+            self.gone.forced = true;
+            let insisted = std::mem::replace(&mut self.insisted, true);
+            let next = if insisted {
+                KILL
+            } else {
+                self.plan.kill_signal
+            };
+            self.send(next, self.plan.kill_patience, tree, now);
         }
     }
 
-    fn kill(&mut self, now: Instant) {
-        self.phase = Phase::Killing;
-        self.deadline = now + KILL_BOUND;
+    /// Returns whether a supervisor of the service's own cleans up as this one does, within its own grace.
+    fn waits_for_supervisors(&mut self, tree: &impl Stoppable, now: Instant) -> bool {
+        let has_any = || tree.living().iter().any(|(_, name)| name == SUPERVISOR);
+        !tree.main_is_alive() && now < *self.settled_by.get_or_insert(now + GRACE * 2) && has_any()
     }
 
-    /// A frozen process takes no signal but SIGKILL: it must be thawed to hear this one.
-    fn send(&self, signal: i32, tree: &impl Stoppable) {
-        for signal in [signal, CONT] {
-            if self.plan.whole_tree {
-                tree.signal_all(signal);
-            } else {
-                tree.signal_service(signal);
-            }
+    /// Begins to ask by this signal, or to kill.
+    fn send(&mut self, signal: i32, patience: Duration, tree: &impl Stoppable, now: Instant) {
+        if signal == KILL {
+            self.phase = Phase::Killing;
+            self.deadline = now + KILL_BOUND;
+        } else {
+            let late = false;
+            self.phase = Phase::Asking { signal, late };
+            self.deadline = now + patience;
+            self.asked.clear();
+            tree.ask(signal, &mut self.asked, self.plan.whole_tree);
         }
     }
 }

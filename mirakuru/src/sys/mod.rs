@@ -9,6 +9,7 @@
 //! | [`descendants`] | `/proc/PID/task/*/children`, or `/proc/*/stat` | nothing |
 //! | [`Wakeups`] | a signalfd for `SIGCHLD`, and dnotify for paths | a short poll interval |
 //! | [`marked`] | `/proc/*/environ` | nothing |
+//! | [`waits_for_input`] | `/proc/*/syscall` | nothing |
 //! | [`listening`] | `/proc/*/fd` and `/proc/net/tcp` | nothing |
 //! | [`holder_of_port`], [`Listeners`], [`whose_listener`], [`whose_peer`], [`is_passing`] | `NETLINK_SOCK_DIAG`, `SO_PEERCRED`, and `/proc/*/fd` | nothing |
 //! | [`unmount_below`] | `/proc/self/mountinfo`, and `umount2` | nothing |

@@ -94,6 +94,10 @@ pub(super) fn another_listener(context: &Context) -> String {
 pub(super) const UNBUFFER: &str = "it printed nothing: many programs buffer their output when it is no terminal; \
      try `stdbuf -oL PROGRAM`, or PYTHONUNBUFFERED=1 for Python";
 
+/// The advice if a process waits for its standard input, or has begun a line as a prompt does.
+pub(super) const PROMPTS: &str = "it may wait for an answer at its standard input, which stays open: try \
+     `stdin(Stdio::null())`, or `stdin = null` in the attribute";
+
 /// The advice if the check passes before the start.
 pub(super) fn what_is_there(context: &Context) -> String {
     let file = context.start.place.pidfile.as_deref();

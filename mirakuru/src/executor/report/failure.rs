@@ -126,7 +126,7 @@ impl Core {
                 scene.advice = advice::another_listener(&run.context);
                 scene.into_error(ErrorKind::AlreadyRunning)
             }
-            Why::Overdue { elsewhere } => {
+            Why::Overdue { elsewhere, prompts } => {
                 if failed.exit == Some(0) {
                     let left = if failed.empty {
                         "nothing of its tree was left"
@@ -137,20 +137,28 @@ impl Core {
                         "the exit with 0 is tolerated, as it may have daemonized; {left}"
                     ));
                 }
-                self.overdue(scene, run, &elsewhere)
+                self.overdue(scene, run, &elsewhere, prompts)
             }
         }
     }
 
-    fn overdue(&self, mut scene: Scene, run: &Run, elsewhere: &BTreeSet<u16>) -> Error {
+    fn overdue(
+        &self,
+        mut scene: Scene,
+        run: &Run,
+        elsewhere: &BTreeSet<u16>,
+        prompts: bool,
+    ) -> Error {
         if elsewhere.is_empty() {
             let silent = scene.output.is_empty() && scene.err_output.is_empty();
             let captured = is_captured(run);
             let manner = self.check.manner(&run.context);
-            let buffers = silent && captured && manner.on_output && manner.keeps_time;
-            if buffers {
+            if prompts {
+                scene.advice = advice::PROMPTS.into();
+            } else if silent && captured && manner.on_output && manner.keeps_time {
                 scene.advice = advice::UNBUFFER.into();
-            } else if silent {
+            }
+            if silent && scene.advice != advice::UNBUFFER {
                 scene.notes.push(nothing_said(captured).to_owned());
             }
         } else {

@@ -4,25 +4,34 @@ use std::cell::{Cell, RefCell};
 
 use super::*;
 use crate::signal::Signal;
+use crate::sys;
 
 /// A tree of which each test says what is left, and which notes what is done to it.
 struct Fake {
     empty: Cell<bool>,
     main: Cell<bool>,
-    group: Cell<bool>,
     living: RefCell<Vec<(u32, String)>>,
+    /// The number of each group, its name, and whether a parent in the tree is left to ask it.
+    groups: RefCell<Vec<(u32, &'static str, bool)>>,
     done: RefCell<Vec<String>>,
 }
 
 impl Fake {
+    /// A main process and a worker of it in another group.
     fn new() -> Self {
         Self {
             empty: Cell::new(false),
             main: Cell::new(true),
-            group: Cell::new(true),
             living: RefCell::new(vec![(7, "server".to_owned())]),
+            groups: RefCell::new(vec![(7, "main", false), (8, "worker", true)]),
             done: RefCell::default(),
         }
+    }
+
+    fn alone() -> Self {
+        let tree = Self::new();
+        tree.groups.borrow_mut().truncate(1);
+        tree
     }
 
     fn note(&self, what: impl Into<String>) {
@@ -34,10 +43,10 @@ impl Fake {
         self.done.take().join(", ")
     }
 
-    /// The main process ends, and what is left has another group.
+    /// The main process ends, and leaves the worker.
     fn leave_only(&self, command: &str) {
         self.main.set(false);
-        self.group.set(false);
+        self.groups.replace(vec![(8, "worker", false)]);
         self.living.replace(vec![(8, command.to_owned())]);
     }
 }
@@ -51,20 +60,19 @@ impl Stoppable for Fake {
         self.main.get()
     }
 
-    fn group_is_alive(&self) -> bool {
-        self.group.get()
-    }
-
     fn living(&self) -> Vec<(u32, String)> {
         self.living.borrow().clone()
     }
 
-    fn signal_service(&self, signal: i32) {
-        self.note(format!("service {}", Signal::from_raw(signal)));
-    }
-
-    fn signal_all(&self, signal: i32) {
-        self.note(format!("all {}", Signal::from_raw(signal)));
+    fn ask(&self, signal: i32, asked: &mut BTreeSet<Pid>, all: bool) -> bool {
+        let before = asked.len();
+        for (number, name, has_parent) in self.groups.borrow().iter() {
+            let group = sys::process_of(*number).expect("a small number");
+            if (all || !has_parent) && asked.insert(group) {
+                self.note(format!("{name} {}", Signal::from_raw(signal)));
+            }
+        }
+        asked.len() > before
     }
 
     fn kill_pass(&self) {
@@ -73,6 +81,8 @@ impl Stoppable for Fake {
 }
 
 const PATIENCE: Duration = Duration::from_secs(5);
+const KILL_PATIENCE: Duration = Duration::from_secs(8);
+const LATE: Duration = Duration::from_secs(1);
 const MOMENT: Duration = Duration::from_millis(1);
 
 fn just_before(due: Instant) -> Instant {
@@ -85,17 +95,52 @@ fn plan(kill_signal: Signal) -> StopPlan {
         whole_tree: false,
         kill_signal: kill_signal.as_raw(),
         patience: PATIENCE,
+        kill_patience: KILL_PATIENCE,
     }
 }
 
 #[test]
-fn the_service_is_asked_first_and_thawed() {
+fn a_group_is_left_to_its_parent_while_that_lives() {
     let (tree, now) = (Fake::new(), Instant::now());
     let mut stopping = Stopping::begin(plan(Signal::KILL), &tree, now);
-    assert_eq!(tree.done(), "service SIGTERM, service SIGCONT");
+    assert_eq!(tree.done(), "main SIGTERM");
     assert_eq!(stopping.advance(&tree, just_before(now + PATIENCE)), None);
     assert_eq!(tree.done(), "");
-    assert_eq!(stopping.next_look(&tree, now), PATIENCE);
+    // The main process has asked it, or not: it has the time that is left.
+    tree.leave_only("worker");
+    assert_eq!(stopping.advance(&tree, just_before(now + PATIENCE)), None);
+    assert_eq!(stopping.advance(&tree, just_before(now + PATIENCE)), None);
+    assert_eq!(tree.done(), "worker SIGTERM", "once");
+    assert_eq!(stopping.advance(&tree, now + PATIENCE), None);
+    assert_eq!(tree.done(), "kill");
+}
+
+#[test]
+fn a_group_that_was_not_asked_has_a_second_more() {
+    let (tree, now) = (Fake::new(), Instant::now());
+    let mut stopping = Stopping::begin(plan(Signal::KILL), &tree, now);
+    tree.done();
+    assert_eq!(stopping.advance(&tree, now + PATIENCE), None);
+    assert_eq!(tree.done(), "worker SIGTERM");
+    let end = now + PATIENCE + LATE;
+    assert_eq!(stopping.advance(&tree, just_before(end)), None);
+    assert_eq!(tree.done(), "");
+    assert_eq!(stopping.advance(&tree, end), None);
+    assert_eq!(tree.done(), "kill");
+}
+
+#[test]
+fn a_late_group_has_the_stop_timeout_at_most() {
+    let (tree, now) = (Fake::new(), Instant::now());
+    let patience = Duration::from_millis(200);
+    let plan = StopPlan {
+        patience,
+        ..plan(Signal::KILL)
+    };
+    let mut stopping = Stopping::begin(plan, &tree, now);
+    assert_eq!(stopping.advance(&tree, now + patience), None);
+    assert_eq!(stopping.advance(&tree, now + patience * 2), None);
+    assert_eq!(tree.done(), "main SIGTERM, worker SIGTERM, kill");
 }
 
 #[test]
@@ -106,8 +151,7 @@ fn the_whole_tree_is_asked_if_the_plan_says_so() {
         ..plan(Signal::KILL)
     };
     let mut stopping = Stopping::begin(plan, &tree, now);
-    assert_eq!(tree.done(), "all SIGTERM, all SIGCONT");
-    // What left the group of the main process was asked too, so it has the whole patience.
+    assert_eq!(tree.done(), "main SIGTERM, worker SIGTERM");
     tree.leave_only("daemon");
     assert_eq!(stopping.advance(&tree, just_before(now + PATIENCE)), None);
     assert_eq!(tree.done(), "");
@@ -115,32 +159,33 @@ fn the_whole_tree_is_asked_if_the_plan_says_so() {
 
 #[test]
 fn the_kill_signal_follows_the_patience_then_sigkill() {
-    let (tree, now) = (Fake::new(), Instant::now());
-    let mut stopping = Stopping::begin(plan(Signal::QUIT), &tree, now);
-    tree.done();
-    assert_eq!(stopping.advance(&tree, now + PATIENCE), None);
-    assert_eq!(tree.done(), "service SIGQUIT, service SIGCONT");
-    assert_eq!(
-        stopping.advance(&tree, just_before(now + PATIENCE * 2)),
-        None
-    );
-    assert_eq!(tree.done(), "");
-    assert_eq!(stopping.advance(&tree, now + PATIENCE * 2), None);
-    assert_eq!(tree.done(), "kill");
-    tree.empty.set(true);
-    let gone = stopping.advance(&tree, now + PATIENCE * 2);
-    assert!(gone.expect("nothing is left").forced);
+    // Also if both signals are the same.
+    for (kill_signal, name) in [(Signal::QUIT, "SIGQUIT"), (Signal::TERM, "SIGTERM")] {
+        let (tree, now) = (Fake::alone(), Instant::now());
+        let mut stopping = Stopping::begin(plan(kill_signal), &tree, now);
+        tree.done();
+        assert_eq!(stopping.advance(&tree, now + PATIENCE), None);
+        assert_eq!(tree.done(), format!("main {name}"));
+        let end = now + PATIENCE + KILL_PATIENCE;
+        assert_eq!(stopping.advance(&tree, just_before(end)), None);
+        assert_eq!(tree.done(), "");
+        assert_eq!(stopping.advance(&tree, end), None);
+        assert_eq!(tree.done(), "kill");
+        tree.empty.set(true);
+        let gone = stopping.advance(&tree, end);
+        assert!(gone.expect("nothing is left").forced);
+    }
 }
 
 #[test]
 fn sigkill_as_the_kill_signal_is_sent_once_patience_ends() {
-    let (tree, now) = (Fake::new(), Instant::now());
+    let (tree, now) = (Fake::alone(), Instant::now());
     let mut stopping = Stopping::begin(plan(Signal::KILL), &tree, now);
     tree.done();
     assert_eq!(stopping.advance(&tree, now + PATIENCE), None);
     assert_eq!(stopping.advance(&tree, now + PATIENCE + MOMENT), None);
     assert_eq!(tree.done(), "kill, kill");
-    assert_eq!(stopping.next_look(&tree, now + PATIENCE), CHASE);
+    assert_eq!(stopping.next_look(now + PATIENCE), CHASE);
 }
 
 #[test]
@@ -159,52 +204,23 @@ fn survivors_are_listed_ten_seconds_after_sigkill() {
 }
 
 #[test]
-fn what_left_the_group_of_an_ended_service_may_follow_it() {
-    let (tree, now) = (Fake::new(), Instant::now());
-    let mut stopping = Stopping::begin(plan(Signal::QUIT), &tree, now);
-    tree.done();
-    tree.leave_only("daemon");
-    assert_eq!(stopping.advance(&tree, now), None);
-    assert_eq!(stopping.advance(&tree, just_before(now + SETTLE)), None);
-    assert_eq!(tree.done(), "");
-    assert_eq!(stopping.advance(&tree, now + SETTLE), None);
-    assert_eq!(tree.done(), "kill");
-    tree.empty.set(true);
-    let gone = stopping.advance(&tree, now + SETTLE);
-    assert!(!gone.expect("nothing is left").forced);
-}
-
-#[test]
-fn a_group_that_outlives_its_main_process_keeps_the_patience() {
-    let (tree, now) = (Fake::new(), Instant::now());
-    let mut stopping = Stopping::begin(plan(Signal::KILL), &tree, now);
-    tree.done();
-    tree.main.set(false);
-    assert_eq!(stopping.advance(&tree, just_before(now + PATIENCE)), None);
-    assert_eq!(stopping.next_look(&tree, now), LOOK);
-    assert_eq!(tree.done(), "");
-    assert_eq!(stopping.advance(&tree, now + PATIENCE), None);
-    assert_eq!(tree.done(), "kill");
-}
-
-#[test]
 fn a_supervisor_of_the_service_has_time_to_clean_up() {
     let (tree, now) = (Fake::new(), Instant::now());
     let mut stopping = Stopping::begin(plan(Signal::KILL), &tree, now);
-    tree.done();
     tree.leave_only(SUPERVISOR);
-    assert_eq!(stopping.advance(&tree, now), None);
-    assert_eq!(stopping.advance(&tree, just_before(now + GRACE * 2)), None);
-    assert_eq!(tree.done(), "");
-    assert_eq!(stopping.advance(&tree, now + GRACE * 2 + SETTLE), None);
+    let end = now + PATIENCE + GRACE * 2;
+    assert_eq!(stopping.advance(&tree, now + PATIENCE), None);
+    assert_eq!(stopping.advance(&tree, just_before(end)), None);
+    assert_eq!(tree.done(), "main SIGTERM, worker SIGTERM");
+    assert_eq!(stopping.advance(&tree, end + LOOK), None);
     assert_eq!(tree.done(), "kill");
 }
 
 #[test]
 fn an_empty_tree_ends_a_stop_in_every_phase() {
-    let later = [Duration::ZERO, PATIENCE, PATIENCE * 2];
+    let later = [Duration::ZERO, PATIENCE, PATIENCE + KILL_PATIENCE];
     for steps in 0..=later.len() {
-        let (tree, now) = (Fake::new(), Instant::now());
+        let (tree, now) = (Fake::alone(), Instant::now());
         let mut stopping = Stopping::begin(plan(Signal::QUIT), &tree, now);
         for time in &later[..steps] {
             assert_eq!(stopping.advance(&tree, now + *time), None, "{steps}");
@@ -219,13 +235,28 @@ fn an_empty_tree_ends_a_stop_in_every_phase() {
 }
 
 #[test]
-fn a_hurried_stop_skips_the_kill_signal() {
-    let (tree, now) = (Fake::new(), Instant::now());
+fn a_hurried_stop_keeps_the_time_after_the_kill_signal() {
+    let (tree, now) = (Fake::alone(), Instant::now());
     let mut stopping = Stopping::begin(plan(Signal::QUIT), &tree, now);
     tree.done();
     stopping.hurry(GRACE, now);
     assert_eq!(stopping.advance(&tree, just_before(now + GRACE)), None);
     assert_eq!(tree.done(), "");
     assert_eq!(stopping.advance(&tree, now + GRACE), None);
+    assert_eq!(tree.done(), "main SIGQUIT");
+    stopping.hurry(GRACE, now + GRACE);
+    let end = now + GRACE + KILL_PATIENCE;
+    assert_eq!(stopping.advance(&tree, just_before(end)), None);
+    assert_eq!(tree.done(), "");
+    assert_eq!(stopping.advance(&tree, end), None);
     assert_eq!(tree.done(), "kill");
+}
+
+#[test]
+fn looks_become_rare_in_a_long_stop() {
+    let (tree, now) = (Fake::new(), Instant::now());
+    let stopping = Stopping::begin(plan(Signal::KILL), &tree, now);
+    assert_eq!(stopping.next_look(now), LOOK);
+    assert_eq!(stopping.next_look(now + Duration::from_secs(4)), LOOK * 20);
+    assert_eq!(stopping.next_look(just_before(now + PATIENCE)), MOMENT);
 }

@@ -19,6 +19,7 @@ pub(crate) use listeners::{Listeners, holder_of_port, is_passing, whose_listener
 pub(crate) use listening::listening;
 pub(crate) use mounts::unmount_below;
 pub(crate) use notices::Notices;
+pub(crate) use open_files::waits_for_input;
 pub(crate) use pidfd::ProcessFd;
 pub(crate) use process::*;
 pub(crate) use spawn::spawn;

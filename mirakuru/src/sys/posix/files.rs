@@ -1,4 +1,4 @@
-//! Opens files that belong to the user alone, locks files, and makes the pipe for output.
+//! Opens files that belong to the user alone, locks files, and makes the pipes of a service.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -93,11 +93,16 @@ fn whole_file() -> libc::flock {
     }
 }
 
-/// Makes a pipe whose reading end never waits, and which the service may open again by name
-/// (`/dev/stderr`), whatever user it runs as.
-pub(crate) fn output_pipe() -> io::Result<(File, OwnedFd)> {
+/// Makes a pipe for the input or an output of a service: an end of ours that never waits, and one that the
+/// service may open again by name (`/dev/stderr`), whatever user it runs as.
+pub(crate) fn service_pipe(is_input: bool) -> io::Result<(File, OwnedFd)> {
     let (reader, writer) = crate::sys::pipe()?;
-    fcntl(&reader, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-    let _ = fchmod(&writer, Mode::from_bits_truncate(0o666));
-    Ok((reader.into(), writer))
+    let (ours, theirs) = if is_input {
+        (writer, reader)
+    } else {
+        (reader, writer)
+    };
+    fcntl(&ours, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+    let _ = fchmod(&theirs, Mode::from_bits_truncate(0o666));
+    Ok((ours.into(), theirs))
 }

@@ -5,7 +5,8 @@
 //! descriptor, and its parent looked at again, before it is signalled.
 #![expect(unsafe_code, reason = "nix knows no death by a realtime signal")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use nix::libc;
 use nix::unistd::getpgrp;
@@ -17,10 +18,10 @@ use crate::sys::{self, Descendant, Pid, Standing};
 /// The service and everything that it started.
 #[derive(Debug, Default)]
 pub(crate) struct Tree {
-    /// The main process, until it is reaped.
+    /// The main process, until it is reaped. It begins with a session of its own, whose group has its number.
     main: Option<Pid>,
-    /// Its process group, which outlives it as long as it has a member.
-    group: Option<Pid>,
+    /// The main process, if the service has named another one than the process that was started.
+    followed: Option<sys::ProcessFd>,
     /// Whether the kernel may still have children of ours.
     populated: bool,
 }
@@ -46,8 +47,7 @@ impl Tree {
         let main = sys::spawn(spawn)?;
         Ok(Self {
             main: Some(main),
-            // The service begins with a session of its own, whose group has its number.
-            group: Some(main),
+            followed: None,
             populated: true,
         })
     }
@@ -65,12 +65,18 @@ impl Tree {
 
     /// Takes a process of the tree for the main process from now on. Returns whether it is in the tree.
     pub(crate) fn follow(&mut self, process: Pid) -> bool {
-        let is_ours = is_below_this(process) == Some(true);
-        if is_ours {
-            self.main = Some(process);
-            self.group = sys::standing(process).map(|standing| standing.group);
-        }
-        is_ours
+        // The pid is looked at after it was opened: it may have been given to another in between.
+        let opened = sys::ProcessFd::open(process).ok();
+        let Some(opened) = opened.filter(|_| is_below_this(process) == Some(true)) else {
+            return false;
+        };
+        (self.main, self.followed) = (Some(process), Some(opened));
+        true
+    }
+
+    /// Becomes readable when a main process has ended that is no child of ours.
+    pub(crate) fn wakeup(&self) -> Option<sys::Wakeup<'_>> {
+        self.followed.as_ref().and_then(sys::ProcessFd::wakeup)
     }
 
     /// Kills a process that was started beside the service, and its group. The caller has not seen it reaped.
@@ -84,6 +90,30 @@ impl Tree {
         self.main.map_or(0, sys::number_of)
     }
 
+    /// Signals the main process, or its group. Once it has ended, what it left is the service.
+    pub(crate) fn signal_service(&self, signal: i32, to_group: bool) {
+        if let (Some(main), false) = (&self.followed, to_group) {
+            let _ = main.signal(signal);
+            return;
+        }
+        let main = self.main.map(|main| vec![main]);
+        let service = main.unwrap_or_else(sys::children);
+        if to_group {
+            let groups: BTreeSet<_> = service.into_iter().filter_map(group_below_us).collect();
+            for group in groups {
+                signal_members(
+                    group,
+                    living().filter(|(_, one)| one.group == group),
+                    signal,
+                );
+            }
+        } else {
+            for one in service {
+                let _ = send_signal(one, signal);
+            }
+        }
+    }
+
     /// Reaps every child that has ended. Everything orphaned below us becomes a child of ours
     /// first, so `ECHILD` is the kernel's word that nothing is left.
     pub(crate) fn reap(&mut self) -> Reaped {
@@ -91,7 +121,7 @@ impl Tree {
         while self.populated {
             match reap_any_child() {
                 Ok(Some((pid, code))) if Some(pid) == self.main => {
-                    self.main = None;
+                    (self.main, self.followed) = (None, None);
                     reaped.exit = Some(code);
                 }
                 Ok(Some(other)) => reaped.others.push(other),
@@ -101,6 +131,12 @@ impl Tree {
                     reaped.emptied = true;
                 }
             }
+        }
+        // Its parent takes the code, which stays unknown here.
+        let is_over = |main: &sys::ProcessFd| main.ended_within(Duration::ZERO);
+        if self.followed.as_ref().is_some_and(is_over) {
+            (self.main, self.followed) = (None, None);
+            reaped.exit = Some(0);
         }
         reaped
     }
@@ -135,18 +171,13 @@ pub(crate) trait Stoppable {
 
     fn main_is_alive(&self) -> bool;
 
-    /// Whether the main process's group still has a living member.
-    fn group_is_alive(&self) -> bool;
-
     /// What lives below us, for people: pid and command.
     fn living(&self) -> Vec<(u32, String)>;
 
-    /// Signals the service: the main process's group, or once that has ended the groups of what it
-    /// left behind, which then are the service.
-    fn signal_service(&self, signal: i32);
-
-    /// Signals every process of the tree once.
-    fn signal_all(&self, signal: i32);
+    /// Signals each process group once that is not among those `asked`, and thaws it: a frozen process takes no
+    /// signal but SIGKILL. The main process's group comes first. A group whose parent in the tree is alive is
+    /// left to that parent, unless `all` are asked. Returns whether any was signalled.
+    fn ask(&self, signal: i32, asked: &mut BTreeSet<Pid>, all: bool) -> bool;
 
     /// One pass of SIGKILL over everything that can be found.
     fn kill_pass(&self);
@@ -161,41 +192,49 @@ impl Stoppable for Tree {
         self.main.is_some()
     }
 
-    fn group_is_alive(&self) -> bool {
-        living().any(|(_, standing)| Some(standing.group) == self.group)
-    }
-
     fn living(&self) -> Vec<(u32, String)> {
         living()
             .map(|(pid, _)| (sys::number_of(pid), sys::command_line(pid)))
             .collect()
     }
 
-    fn signal_service(&self, signal: i32) {
-        match self.main {
-            Some(main) => drop(send_signal_to_group(main, signal)),
-            None => drop(signal_groups_of_children(signal)),
+    fn ask(&self, signal: i32, asked: &mut BTreeSet<Pid>, all: bool) -> bool {
+        let before = asked.len();
+        let started = self.main.filter(|_| self.followed.is_none());
+        if let Some(main) = started.filter(|main| asked.insert(*main)) {
+            let _ = [signal, signals::CONT].map(|signal| send_signal_to_group(main, signal));
         }
-    }
-
-    fn signal_all(&self, signal: i32) {
-        let signalled = signal_groups_of_children(signal);
-        for deeper in deeper() {
-            let group = sys::standing(deeper.pid).map(|standing| standing.group);
-            if group.is_none_or(|group| !signalled.contains(&group)) {
-                signal_deeper(deeper, signal);
+        let members: BTreeMap<_, _> = living().collect();
+        let of_main = self
+            .main
+            .and_then(|main| members.get(&main))
+            .map(|main| main.group);
+        for group in members.values().map(|one| one.group) {
+            if asked.contains(&group) || group == getpgrp() {
+                continue;
+            }
+            let of_group = || {
+                let of_group = members.iter().filter(|(_, one)| one.group == group);
+                of_group.map(|(pid, one)| (*pid, *one))
+            };
+            let has_parent = of_group().any(|(_, one)| {
+                let parent = members.get(&one.parent);
+                parent.is_some_and(|parent| parent.group != group)
+            });
+            if all || !has_parent || Some(group) == of_main {
+                asked.insert(group);
+                for signal in [signal, signals::CONT] {
+                    signal_members(group, of_group(), signal);
+                }
             }
         }
-        // Where the platform lists no children, the group is all that is known.
-        if let Some(main) = self.main.filter(|main| !signalled.contains(main)) {
-            let _ = send_signal_to_group(main, signal);
-        }
+        asked.len() > before
     }
 
     /// The nearest first and one by one: a process that forks and ends in a tenth of a millisecond must be
     /// met while it lives. Its group next, which the kernel kills as one, children being forked included.
     fn kill_pass(&self) {
-        if let Some(main) = self.main {
+        if let Some(main) = self.main.filter(|_| self.followed.is_none()) {
             let _ = send_signal_to_group(main, signals::KILL);
         }
         for child in sys::children() {
@@ -220,14 +259,18 @@ fn deeper() -> impl Iterator<Item = Descendant> {
     all.filter(|one| one.parent != Pid::this())
 }
 
-/// Signals the group of each direct child once; gives the groups.
-fn signal_groups_of_children(signal: i32) -> BTreeSet<Pid> {
-    let children = sys::children().into_iter();
-    let groups: BTreeSet<_> = children.filter_map(group_below_us).collect();
-    for group in &groups {
-        let _ = send_signal_to_group(*group, signal);
+/// Signals a group as one if a direct child is among its members, whose number then is reserved; else each of
+/// them.
+fn signal_members(group: Pid, members: impl Iterator<Item = (Pid, Standing)>, signal: i32) {
+    let members: Vec<_> = members.collect();
+    if members.iter().any(|(_, one)| one.parent == Pid::this()) {
+        let _ = send_signal_to_group(group, signal);
+        return;
     }
-    groups
+    for (pid, one) in members {
+        let parent = one.parent;
+        signal_deeper(Descendant { pid, parent }, signal);
+    }
 }
 
 /// The group of a direct child. Every group in the tree is made by it, as the service begins with a

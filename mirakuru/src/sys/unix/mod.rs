@@ -179,6 +179,10 @@ pub(crate) fn listening(_supervisor: Pid) -> BTreeSet<u16> {
     BTreeSet::new()
 }
 
+pub(crate) fn waits_for_input(_supervisor: Pid) -> bool {
+    false
+}
+
 pub(crate) fn holder_of_port(_port: u16) -> Option<String> {
     None
 }

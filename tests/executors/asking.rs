@@ -1,0 +1,228 @@
+//! Each process group is asked to stop once, and has the stop timeout: whichever process it belongs to.
+
+use std::{fs, panic, time::Duration};
+
+use mirakuru::{ErrorKind, OutputExecutor, Result, Signal, SimpleExecutor};
+use mirakuru_tests::{bounds::at_once, hold::Hold, told::error_of};
+
+use crate::PROGRAM;
+
+/// Far beyond the bounds of these tests.
+const LONG: Duration = Duration::from_secs(600);
+
+/// A script of a process that notes each SIGTERM, and ends a while after the first one.
+fn notes(file: &str) -> String {
+    format!(
+        "trap \"echo asked >>{file}; test -f {file}.end || {{ >{file}.end; sleep 0.3; echo done >>{file}; exit 0; }}\" TERM; \
+         echo > {file}.up; while :; do sleep 0.02; done"
+    )
+}
+
+/// The same for the main process, which is ready once it would note.
+fn main_notes(file: &str) -> String {
+    notes(file).replace(&format!("echo > {file}.up"), "echo ready")
+}
+
+/// Waits for the processes that note in these files.
+fn awaiting(files: &[&str]) -> String {
+    let wait = |file: &&str| format!("until test -e {file}.up; do sleep 0.02; done; ");
+    files.iter().map(wait).collect()
+}
+
+fn service(hold: &Hold, script: &str) -> OutputExecutor {
+    OutputExecutor::new(hold.script(script), "^ready$").shell(true)
+}
+
+#[track_caller]
+fn assert_asked_once(hold: &Hold, file: &str) {
+    assert!(hold.is_free());
+    assert_noted_once(file);
+}
+
+#[track_caller]
+fn assert_noted_once(file: &str) {
+    let noted = fs::read_to_string(file).expect("it was asked");
+    assert_eq!(noted, "asked\ndone\n");
+}
+
+/// A hold, and a file for notes beside it.
+fn hold_and_file() -> (Hold, String) {
+    let hold = Hold::new();
+    let file = format!("{}/noted", hold.scratch());
+    (hold, file)
+}
+
+#[test]
+fn a_daemon_is_asked_once_its_launcher_has_ended() -> Result<()> {
+    for launcher in ["exec sleep 60", "exit 0"] {
+        let (hold, file) = hold_and_file();
+        let script = format!(
+            "setsid sh -c '{}' & {} echo ready; {launcher}",
+            notes(&file),
+            awaiting(&[&file])
+        );
+        let service = service(&hold, &script).started()?;
+        at_once(|| service.stop())?;
+        assert_asked_once(&hold, &file);
+    }
+    Ok(())
+}
+
+/// The main process, which takes its time, is the grandparent of the daemon.
+#[test]
+fn a_daemon_is_asked_together_with_the_main_process() -> Result<()> {
+    let (hold, file) = hold_and_file();
+    let main = format!("{}/main", hold.scratch());
+    let script = format!(
+        "sh -c \"setsid sh -c '{}' &\"; {} {}",
+        notes(&file).replace('"', "\\\""),
+        awaiting(&[&file]),
+        main_notes(&main)
+    );
+    let service = service(&hold, &script).started()?;
+    at_once(|| service.stop())?;
+    assert_asked_once(&hold, &file);
+    assert_noted_once(&main);
+    Ok(())
+}
+
+#[test]
+fn a_group_that_its_parent_asks_is_asked_by_that_alone() -> Result<()> {
+    let (hold, file) = hold_and_file();
+    let script = format!(
+        "setsid sh -c '{}' & worker=$!; {} trap 'kill $worker; wait; exit 0' TERM; \
+         echo ready; while :; do sleep 0.02; done",
+        notes(&file),
+        awaiting(&[&file])
+    );
+    let service = service(&hold, &script).started()?;
+    at_once(|| service.stop())?;
+    assert_asked_once(&hold, &file);
+    Ok(())
+}
+
+/// Each process of the chain has a group of its own, and ends when it is asked.
+#[test]
+fn a_chain_of_groups_is_asked_from_its_top() -> Result<()> {
+    let (hold, file) = hold_and_file();
+    let middle = format!(
+        "setsid sh -c '{}' & wait",
+        notes(&file).replace('\'', "'\\''")
+    );
+    fs::write(format!("{}/middle", hold.scratch()), middle).expect("own directory");
+    let script = format!(
+        "setsid sh {}/middle & {} echo ready; wait",
+        hold.scratch(),
+        awaiting(&[&file])
+    );
+    let service = service(&hold, &script).started()?;
+    at_once(|| service.stop())?;
+    assert_asked_once(&hold, &file);
+    Ok(())
+}
+
+#[test]
+fn a_group_that_nothing_asked_is_asked_at_the_stop_timeout() -> Result<()> {
+    let (hold, file) = hold_and_file();
+    let script = format!(
+        "setsid sh -c '{}' & {} trap '' TERM; echo ready; while :; do sleep 0.02; done",
+        notes(&file),
+        awaiting(&[&file])
+    );
+    let service = service(&hold, &script).stop_timeout(Duration::from_millis(900));
+    at_once(|| service.start()?.stop().map(drop))?;
+    assert_asked_once(&hold, &file);
+    assert_eq!(service.exit_code(), Some(-9));
+    Ok(())
+}
+
+#[test]
+fn a_drop_in_a_panic_asks_first() {
+    let (hold, file) = hold_and_file();
+    let script = main_notes(&file);
+    let panicking = panic::AssertUnwindSafe(|| {
+        let service = service(&hold, &script).stop_timeout(LONG);
+        let _service = service.started().expect("it starts");
+        panic::resume_unwind(Box::new("no message"));
+    });
+    at_once(|| panic::catch_unwind(panicking)).expect_err("it panics");
+    assert_asked_once(&hold, &file);
+}
+
+#[test]
+fn a_failed_start_asks_first() {
+    let (hold, file) = hold_and_file();
+    let script = format!("({}) & {} exit 3", notes(&file), awaiting(&[&file]));
+    let service = service(&hold, &script).stop_timeout(LONG);
+    let error = at_once(|| error_of(service.start()));
+    assert_eq!(error.kind(), ErrorKind::ProcessExitedWithError);
+    assert_asked_once(&hold, &file);
+}
+
+#[test]
+fn a_wait_that_fails_asks_first() -> Result<()> {
+    let (hold, file) = hold_and_file();
+    let script = main_notes(&file);
+    let service = service(&hold, &script).stop_timeout(LONG).started()?;
+    let service = service.timeout(Duration::from_millis(50));
+    let error = at_once(|| error_of(service.wait_for(|| false)));
+    assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
+    assert_asked_once(&hold, &file);
+    Ok(())
+}
+
+#[test]
+fn a_crash_leaves_workers_that_the_next_start_asks() -> Result<()> {
+    let (hold, file) = hold_and_file();
+    let script = format!(
+        "setsid sh -c '{}' & {} echo ready; exec sleep 60",
+        notes(&file),
+        awaiting(&[&file])
+    );
+    let service = service(&hold, &script).started()?;
+    service.signal(Signal::KILL)?;
+    service.wait_for(|| service.exit_code().is_some())?;
+    service.start()?;
+    assert_noted_once(&file);
+    service.kill()?;
+    assert!(hold.is_free());
+    Ok(())
+}
+
+/// As a client of a container engine does, it cleans up at the kill signal, and takes longer than two seconds.
+#[test]
+fn after_the_kill_signal_a_failed_start_waits_the_stop_timeout() {
+    let (hold, file) = hold_and_file();
+    let cleaned = format!("{file}.cleaned");
+    let script = format!(
+        "trap '' TERM; (trap 'sleep 3; echo cleaned >{cleaned}; exit 0' USR1; echo >{file}.up; \
+         while :; do sleep 0.02; done) & {} exit 3",
+        awaiting(&[&file])
+    );
+    let service = service(&hold, &script).kill_signal(Signal::USR1);
+    let error = at_once(|| error_of(service.start()));
+    assert_eq!(error.kind(), ErrorKind::ProcessExitedWithError);
+    assert_eq!(fs::read_to_string(cleaned).expect("in time"), "cleaned\n");
+    assert!(hold.is_free());
+}
+
+#[test]
+fn a_kill_asks_nothing() -> Result<()> {
+    let (hold, file) = hold_and_file();
+    let script = main_notes(&file);
+    let service = service(&hold, &script).started()?;
+    at_once(|| service.kill())?;
+    assert!(!fs::exists(file).expect("own directory"));
+    assert!(hold.is_free());
+    Ok(())
+}
+
+#[test]
+fn what_ends_when_it_is_asked_is_not_waited_for_in_a_panic() {
+    let panicking = panic::AssertUnwindSafe(|| {
+        let service = SimpleExecutor::new([PROGRAM, "prints"]).stop_timeout(LONG);
+        let _service = service.started().expect("it starts");
+        panic::resume_unwind(Box::new("no message"));
+    });
+    at_once(|| panic::catch_unwind(panicking)).expect_err("it panics");
+}

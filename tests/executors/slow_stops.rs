@@ -1,0 +1,77 @@
+//! A stop that had to kill, or took long, says so in one line, unless the user chose that.
+
+use std::time::Duration;
+
+use mirakuru::{OutputExecutor, Result, Signal};
+
+use crate::PROGRAM;
+use crate::again::{alone, is_alone};
+
+/// The lines about a stop that this test prints, run in a process of its own.
+fn lines_of(test: &str) -> Vec<String> {
+    let output = alone(test, "", |_| {});
+    let text = String::from_utf8_lossy(&output.stderr);
+    let lines = text.lines().filter(|line| line.contains("to stop after"));
+    lines.map(str::to_owned).collect()
+}
+
+fn deaf() -> OutputExecutor {
+    OutputExecutor::new([PROGRAM, "ignores_stop"], "ready").stop_timeout(Duration::from_secs(1))
+}
+
+#[test]
+fn a_stop_that_had_to_kill_is_reported_once() -> Result<()> {
+    if is_alone() {
+        let service = deaf().name("cache").started()?;
+        service.restart()?.restart()?;
+        drop(service);
+        return Ok(());
+    }
+    let lines = lines_of("slow_stops::a_stop_that_had_to_kill_is_reported_once");
+    let [line] = &lines[..] else {
+        panic!("{lines:?}");
+    };
+    let expected = format!("mirakuru: `{PROGRAM} ignores_stop` (cache) took 1.");
+    assert!(line.starts_with(&expected), "{line}");
+    let expected = " s to stop after SIGTERM, and was killed: set `stop_signal`";
+    assert!(line.contains(expected), "{line}");
+    Ok(())
+}
+
+#[test]
+fn a_stop_that_takes_more_than_five_seconds_is_reported() -> Result<()> {
+    if is_alone() {
+        let script = "trap 'sleep 5.1; exit 0' INT; echo ready; while :; do sleep 0.02; done";
+        let service = OutputExecutor::new(script, "ready").shell(true);
+        service.stop_signal(Signal::INT).start()?.stop()?;
+        return Ok(());
+    }
+    let lines = lines_of("slow_stops::a_stop_that_takes_more_than_five_seconds_is_reported");
+    let [line] = &lines[..] else {
+        panic!("{lines:?}");
+    };
+    assert!(
+        line.contains(" s to stop after SIGINT: set `stop_signal`"),
+        "{line}"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_kill_that_the_user_chose_is_silent() -> Result<()> {
+    if is_alone() {
+        deaf().started()?.kill()?;
+        deaf().started()?.kill_with(Signal::HUP)?;
+        deaf().stop_signal(Signal::KILL).started()?.stop()?;
+        let short = deaf().stop_timeout(Duration::from_millis(100)).started()?;
+        short.restart()?;
+        drop(short);
+        OutputExecutor::new([PROGRAM, "prints", "up"], "up")
+            .started()?
+            .stop()?;
+        return Ok(());
+    }
+    let lines = lines_of("slow_stops::a_kill_that_the_user_chose_is_silent");
+    assert_eq!(lines, [""; 0]);
+    Ok(())
+}
