@@ -89,6 +89,11 @@ impl OutputExecutor {
     pub fn stream(self, stream: Stream) -> Self {
         self.with_check(|check| check.stream(stream))
     }
+
+    /// Waits for the `n`-th line that matches. See [`Output::times`].
+    pub fn times(self, n: u32) -> Self {
+        self.with_check(|check| check.times(n))
+    }
 }
 
 impl TcpExecutor {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use super::core::Core;
 use super::port::Wanted;
-use crate::command::{Place, Prepared, Template, is_word, prepare};
+use crate::command::{Place, Prepared, Stdio, Template, is_word, prepare};
 use crate::environment::{self, Keep};
 use crate::error::Result;
 use crate::link::Link;
@@ -99,6 +99,7 @@ impl Core {
         deadline: Deadline,
     ) -> Start {
         static STARTS: AtomicU64 = AtomicU64::new(1);
+        let streams = &self.config.shape.streams;
         Start {
             number: STARTS.fetch_add(1, Ordering::Relaxed),
             place,
@@ -107,6 +108,7 @@ impl Core {
             pid: None,
             stdout: None,
             stderr: None,
+            captures: [&streams.stdout, &streams.stderr].map(Stdio::is_captured),
             deadline,
             captured: Mutex::new(BTreeMap::new()),
         }

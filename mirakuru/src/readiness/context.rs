@@ -33,6 +33,8 @@ pub(crate) struct Start {
     pub(crate) pid: Option<u32>,
     pub(crate) stdout: Option<Arc<Capture>>,
     pub(crate) stderr: Option<Arc<Capture>>,
+    /// Whether each stream is captured, which is known before there is a process.
+    pub(crate) captures: [bool; 2],
     pub(crate) deadline: Deadline,
     /// Named groups of the banner.
     pub(crate) captured: Mutex<BTreeMap<String, String>>,

@@ -1,5 +1,6 @@
 //! Decides when a process is ready: checks as values, and how they combine.
 
+mod banner;
 mod combine;
 mod context;
 #[cfg(feature = "http")]
