@@ -205,7 +205,10 @@ impl Core {
     }
 
     pub(super) fn addr(&self) -> String {
-        tcp_address(&self.host(), self.port())
+        let host = self.host();
+        let answered = || self.state(|state| state.answered());
+        let answered = host.eq_ignore_ascii_case("localhost").then(answered);
+        tcp_address(&answered.flatten().unwrap_or(host), self.port())
     }
 
     pub(super) fn url(&self) -> String {

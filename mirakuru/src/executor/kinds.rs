@@ -152,6 +152,35 @@ impl HttpExecutor {
         self.with_check(|check| check.payload(pairs))
     }
 
+    /// Sends this text with each request.
+    pub fn body(self, text: impl Into<String>) -> Self {
+        self.with_check(|check| check.body(text))
+    }
+
+    /// Accepts the certificate in this file and no other. See [`Http::certificate`].
+    ///
+    /// ```no_run
+    /// use mirakuru::HttpExecutor;
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let command = "my-service --port {port} --write-certificate {tmpdir}/own.pem";
+    /// let service = HttpExecutor::new(command, "https://127.0.0.1:{port}/health")
+    ///     .certificate("{tmpdir}/own.pem")
+    ///     .started()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "https")]
+    pub fn certificate(self, path: impl AsRef<Path>) -> Self {
+        self.with_check(|check| check.certificate(path))
+    }
+
+    /// Accepts any certificate.
+    #[cfg(feature = "https")]
+    pub fn any_certificate(self) -> Self {
+        self.with_check(Http::any_certificate)
+    }
+
     /// Adds this header to each request.
     pub fn header(self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.with_check(|check| check.header(name, value))

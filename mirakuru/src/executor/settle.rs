@@ -33,6 +33,7 @@ impl Core {
             environment::timeout_scale()?;
             self.config.stop_signal.check()?;
             self.config.kill_signal.check()?;
+            self.ensure_reusable()?;
             self.prepared(&place)?;
             let context = Context::new(self.start_before_spawn(place, None, deadline));
             self.check.validate(&context)
@@ -111,6 +112,7 @@ impl Core {
             captures: [&streams.stdout, &streams.stderr].map(Stdio::is_captured),
             deadline,
             captured: Mutex::new(BTreeMap::new()),
+            listeners: Mutex::new(BTreeMap::new()),
         }
     }
 
@@ -209,7 +211,7 @@ impl Core {
 
     /// Returns whether `{socket}` or `{pidfile}` lies in the private directory. A path that the check gives
     /// itself lies elsewhere, unless it contains that placeholder.
-    fn lies_in_directory(&self, name: &str) -> bool {
+    pub(super) fn lies_in_directory(&self, name: &str) -> bool {
         let target = self.check.target();
         let given = match name {
             "socket" => target.socket,

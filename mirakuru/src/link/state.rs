@@ -45,6 +45,8 @@ pub(crate) struct Latest {
     /// No process of the tree is left.
     pub(crate) empty: bool,
     pub(crate) output_lost: Option<Failure>,
+    /// Nothing more is printed to these streams.
+    pub(crate) output_closed: [bool; 2],
     /// What the supervisor removes with the tree; this side does if the supervisor was killed.
     pub(super) pid_file: Option<PathBuf>,
     /// The watches of the output streams and of the path that are on their way.
@@ -174,6 +176,7 @@ impl State {
                 self.path_news += 1;
                 self.path_watched = false;
             }
+            Event::OutputClosed(stream) => self.output_closed[stream as usize] = true,
             Event::OutputLost(failure) => self.output_lost = Some(failure),
         }
     }

@@ -215,6 +215,8 @@ pub(crate) enum Event {
     /// No process of the tree is left, though this test process did not stop it.
     Empty,
     Output(stream: Stream),
+    /// No process has the writing end of this stream any more.
+    OutputClosed(stream: Stream),
     Path,
     /// Captured output could not be written.
     OutputLost(failure: Failure),

@@ -156,6 +156,7 @@ fn events() -> Vec<Event> {
         Event::Output(Stream::Stderr),
         Event::Path,
         Event::OutputLost(failure()),
+        Event::OutputClosed(Stream::Stderr),
     ]
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use regex::Regex;
 
 use super::banner::{self, Growth};
-use super::{Context, Manner, NotReady, Readiness, Target};
+use super::{Context, Manner, NotReady, Origin, Readiness, Target};
 use crate::output::{Capture, Reader, text_of, unfinished_line};
 use crate::protocol;
 
@@ -194,6 +194,7 @@ impl Output {
         index: usize,
     ) -> Look {
         let begin = Instant::now();
+        let printed = if cx.has_ended() { capture.len() } else { 0 };
         for looked_at in 1_u32.. {
             let reader = &mut scan.progress[index].reader;
             let Some(line) = reader.next(capture, false) else {
@@ -209,8 +210,10 @@ impl Output {
                 scan.matches += 1;
             }
             // A flood has no end: between two slices of it the deadline and the process are looked at.
+            // What an ended process has printed is looked through at once: the next look may not come.
             let worth_a_look = looked_at % 256 == 0 || line.len() > 4096;
-            if worth_a_look && begin.elapsed() >= SLICE {
+            let is_last = scan.progress[index].reader.place() < printed;
+            if worth_a_look && !is_last && begin.elapsed() >= SLICE {
                 return Look::Interrupted;
             }
         }
@@ -308,5 +311,18 @@ impl Readiness for Output {
             on_output: true,
             ..Manner::punctual()
         }
+    }
+
+    fn origin(&self, cx: &Context) -> Origin {
+        let mut streams = self.streams().iter();
+        if streams.any(|stream| cx.is_open(*stream)) {
+            Origin::Tree
+        } else {
+            Origin::Nowhere
+        }
+    }
+
+    fn needs_own_process(&self) -> bool {
+        true
     }
 }

@@ -2,12 +2,12 @@
 //! and `advice.rs` what to do. No function here stops anything: the caller does, and drains, before it asks
 //! for the error.
 
-use std::collections::BTreeSet;
 use std::io;
 
 use super::advice::{self, advice_for};
 use crate::error::{Error, ErrorKind, Scene};
 use crate::executor::core::Core;
+use crate::executor::elsewhere::Elsewhere;
 use crate::executor::run::{Run, listed};
 use crate::executor::wait::{FailedWait, Why};
 use crate::link::State;
@@ -138,13 +138,16 @@ impl Core {
                         "the exit with 0 is tolerated, as it may have daemonized; {left}"
                     ));
                 }
-                self.overdue(scene, run, &elsewhere)
+                self.overdue(scene, run, elsewhere)
             }
         }
     }
 
-    fn overdue(&self, mut scene: Scene, run: &Run, elsewhere: &BTreeSet<u16>) -> Error {
-        if elsewhere.is_empty() {
+    fn overdue(&self, mut scene: Scene, run: &Run, elsewhere: Option<Elsewhere>) -> Error {
+        if let Some(elsewhere) = elsewhere {
+            scene.notes.push(elsewhere.found);
+            scene.advice = elsewhere.advice;
+        } else {
             let silent = scene.output.is_empty() && scene.err_output.is_empty();
             let captured = is_captured(run);
             let manner = self.check.manner(&run.context);
@@ -154,13 +157,6 @@ impl Core {
             } else if silent {
                 scene.notes.push(nothing_said(captured).to_owned());
             }
-        } else {
-            let ports: Vec<_> = elsewhere.iter().map(u16::to_string).collect();
-            let (found, asked) = (ports.join(", "), run.context.port_of(&self.check.target()));
-            scene
-                .notes
-                .push(format!("it listens on port {found}, and not on {asked}"));
-            scene.advice = "does the command contain `{port}`?".into();
         }
         scene.into_error(ErrorKind::TimeoutExpired)
     }
