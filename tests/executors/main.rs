@@ -11,10 +11,14 @@ mod drops;
 mod environment;
 mod exit_codes;
 mod exit_zero;
+mod fallbacks;
 mod floods;
 mod http;
+#[cfg(feature = "https")]
+mod https;
 mod identity;
 mod invalid_config;
+mod kernel;
 mod life;
 mod names;
 mod outages;
@@ -37,6 +41,7 @@ mod sockets;
 mod spawning;
 mod streams;
 mod timeouts;
+mod unfinished;
 mod waits;
 
 mod again;

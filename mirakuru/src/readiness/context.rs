@@ -242,6 +242,12 @@ impl Context {
         ))
     }
 
+    /// Whether the main process exited with 0.
+    pub(super) fn has_exited_well(&self) -> bool {
+        let link = self.start.link.as_ref();
+        link.is_some_and(|link| link.look(|state| state.exit == Some(0)))
+    }
+
     /// Whether the main process ended, so that nothing more will be printed by it.
     pub(crate) fn has_ended(&self) -> bool {
         let link = self.start.link.as_ref();

@@ -198,7 +198,9 @@ impl Http {
 
     fn answer(&self, client: &Client, method: Method, cx: &Context) -> Result<Answer, NotReady> {
         let url = self.url(cx).map_err(NotReady::new)?;
-        let mut request = client.request(method, url.clone()).timeout(cx.patience());
+        // Before the deadline there must be time to say why there was no answer.
+        let patience = cx.patience().mul_f64(0.9);
+        let mut request = client.request(method, url.clone()).timeout(patience);
         for (name, value) in &self.headers {
             request = request.header(name, value);
         }

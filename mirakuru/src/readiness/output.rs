@@ -194,7 +194,11 @@ impl Output {
         index: usize,
     ) -> Look {
         let begin = Instant::now();
-        let printed = if cx.has_ended() { capture.len() } else { 0 };
+        let printed = if cx.has_exited_well() {
+            capture.len()
+        } else {
+            0
+        };
         for looked_at in 1_u32.. {
             let reader = &mut scan.progress[index].reader;
             let Some(line) = reader.next(capture, false) else {
@@ -210,7 +214,8 @@ impl Output {
                 scan.matches += 1;
             }
             // A flood has no end: between two slices of it the deadline and the process are looked at.
-            // What an ended process has printed is looked through at once: the next look may not come.
+            // What a process has printed that exited with 0 is looked through at once: it may be ready by that,
+            // and the next look may not come.
             let worth_a_look = looked_at % 256 == 0 || line.len() > 4096;
             let is_last = scan.progress[index].reader.place() < printed;
             if worth_a_look && !is_last && begin.elapsed() >= SLICE {
