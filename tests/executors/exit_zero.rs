@@ -124,6 +124,16 @@ fn a_combined_check_fails_once_it_cannot_pass() {
 }
 
 #[test]
+fn a_banner_that_was_seen_fails_no_combined_check() -> Result<()> {
+    let daemon = format!("setsid {PROGRAM} listens_late {{port}} 300 >/dev/null 2>&1");
+    let script = format!("echo starting; {daemon} & exit 0");
+    let check = Output::new("starting").and(Tcp::new("127.0.0.1", 0));
+    let service = Executor::with_readiness(script, check).shell(true);
+    service.timeout(LONG).start()?;
+    Ok(())
+}
+
+#[test]
 fn a_check_that_can_be_satisfied_from_outside_is_waited_for() {
     let waits = |check: Box<dyn Readiness>| {
         let executor = Executor::with_readiness("exit 0", check).shell(true);

@@ -40,22 +40,24 @@ fn a_match_that_more_text_could_change_waits_for_it() -> Result<()> {
 }
 
 #[test]
-fn a_match_that_is_final_counts_at_once() -> Result<()> {
+fn a_match_that_is_final_counts_at_once() {
     for (line, banner) in [
         ("ready to serve", "^ready"),
         ("foo", "foo|foobar"),
         ("port 80 is", r"port (?<port>\d+) "),
         ("\\033[1mready\\033", "ready"),
     ] {
-        // The rest comes once the service is ready: a start that waited for it would never end.
-        let script = format!("mkfifo {{tmpdir}}/go; printf '{line}'; read _ < {{tmpdir}}/go");
-        let service = OutputExecutor::new(script, banner).shell(true);
-        let begin = Instant::now();
-        service.start()?;
-        // An unfinished line that could grow counts after a second.
-        assert!(begin.elapsed() < Duration::from_secs(1), "{banner}");
+        // The rest never comes. A line that could grow counts after a second: no such start takes less, however
+        // slow the machine is.
+        let script = format!("printf '{line}'; exec sleep 60");
+        let is_quick = || {
+            let service = OutputExecutor::new(&*script, banner).shell(true);
+            let begin = Instant::now();
+            service.start().expect("it gets ready");
+            begin.elapsed() < Duration::from_secs(1)
+        };
+        assert!((0..10).any(|_| is_quick()), "{banner}");
     }
-    Ok(())
 }
 
 #[test]

@@ -128,7 +128,8 @@ impl<R: Readiness> Executor<R> {
         self.act(Core::prepare)
     }
 
-    /// Returns `host:port`, as [`TcpStream::connect`](std::net::TcpStream::connect) takes it.
+    /// Returns `host:port`, as [`TcpStream::connect`](std::net::TcpStream::connect) takes it. For the host
+    /// `localhost`, this is the loopback address that answered the check, once the service is ready.
     ///
     /// # Panics
     ///

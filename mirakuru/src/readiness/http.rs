@@ -1,12 +1,12 @@
 //! Ready when a URL answers with an accepted status.
 
-use std::cell::RefCell;
 use std::net::SocketAddr;
 
-use reqwest::blocking::{Client, ClientBuilder, Response};
-use reqwest::header::{CONNECTION, HeaderName, HeaderValue, LOCATION};
-use reqwest::{Method, Url, redirect};
+use reqwest::blocking::Client;
+use reqwest::header::{HeaderName, HeaderValue};
+use reqwest::{Method, Url};
 
+use super::client::{self, Answer};
 use super::listener::{Listener, Seen, is_of_this_machine, is_served, resolve};
 use super::status::StatusPattern;
 use super::tcp::join;
@@ -32,12 +32,6 @@ pub struct Http {
     listener: Listener,
     #[cfg(feature = "https")]
     trust: Trust,
-}
-
-thread_local! {
-    /// The client of a thread that probes, which trusts as the system does: made while the service starts, gone
-    /// with the thread.
-    static CLIENT: RefCell<Option<Client>> = const { RefCell::new(None) };
 }
 
 impl Http {
@@ -144,16 +138,10 @@ impl Http {
     fn ask(&self, cx: &Context) -> Result<SocketAddr, NotReady> {
         #[cfg(feature = "https")]
         if let Some(settings) = self.tls_settings(cx)? {
-            let client = client_of(builder()?.tls_backend_preconfigured(settings))?;
+            let client = client::with_settings(settings)?;
             return self.ask_by(&client, cx);
         }
-        CLIENT.with_borrow_mut(|slot| {
-            let client = match slot {
-                Some(client) => client,
-                None => slot.insert(client_of(builder()?)?),
-            };
-            self.ask_by(client, cx)
-        })
+        client::with_own(|client| self.ask_by(client, cx))
     }
 
     /// `None` for what the system trusts.
@@ -207,7 +195,7 @@ impl Http {
         if !self.payload.is_empty() {
             request = request
                 .header("content-type", "application/x-www-form-urlencoded")
-                .body(form_encoded(&self.payload));
+                .body(client::form_encoded(&self.payload));
         }
         if let Some(body) = &self.body {
             request = request.body(body.clone());
@@ -219,35 +207,7 @@ impl Http {
                 let address = join(url.host_str().unwrap_or_default(), port);
                 Err(NotReady::new(format!("{address} did not answer in time")))
             }
-            Err(error) => Err(NotReady::new(innermost(&error))),
-        }
-    }
-}
-
-/// What is needed of an answer.
-struct Answer {
-    code: u16,
-    from: SocketAddr,
-    /// Where it leads, for people.
-    redirect: String,
-}
-
-impl Answer {
-    fn new(answer: &Response, url: &Url) -> Self {
-        let status = answer.status();
-        let target = answer.headers().get(LOCATION);
-        let target = target.filter(|_| status.is_redirection()).map(|target| {
-            let target = String::from_utf8_lossy(target.as_bytes()).into_owned();
-            url.join(&target).map_or(target, Into::into)
-        });
-        let code = status.as_u16();
-        let told = |target| {
-            format!(", a redirect to {target}: ask that URL, or accept it by `status({code})`")
-        };
-        Self {
-            code,
-            from: answer.remote_addr().unwrap_or_else(|| ([0; 4], 0).into()),
-            redirect: target.map(told).unwrap_or_default(),
+            Err(error) => Err(NotReady::new(client::innermost(&error))),
         }
     }
 }
@@ -322,52 +282,5 @@ impl Readiness for Http {
         let url = self.url(cx);
         let is_here = url.is_ok_and(|url| url.host_str().is_some_and(is_of_this_machine));
         Origin::of_listener(is_here && !self.listener.is_any())
-    }
-}
-
-fn builder() -> Result<ClientBuilder, NotReady> {
-    let loopbacks = resolve("localhost", 0)?;
-    let close = [(CONNECTION, HeaderValue::from_static("close"))];
-    Ok(Client::builder()
-        .no_proxy()
-        .redirect(redirect::Policy::none())
-        // A server that serves one connection at a time is free again after each answer.
-        .pool_max_idle_per_host(0)
-        .default_headers(close.into_iter().collect())
-        // Both loopbacks, whatever the hosts file says; port 0 is the URL's.
-        .resolve_to_addrs("localhost", &loopbacks))
-}
-
-fn client_of(builder: ClientBuilder) -> Result<Client, NotReady> {
-    let client = builder.build();
-    client.map_err(|error| NotReady::new(format!("no HTTP client: {}", innermost(&error))))
-}
-
-fn form_encoded(pairs: &[(String, String)]) -> String {
-    let mut url = Url::parse("form:").expect("a valid URL");
-    url.query_pairs_mut().extend_pairs(pairs);
-    url.query().unwrap_or_default().to_owned()
-}
-
-/// The outer errors say "error sending request" only.
-fn innermost(error: &reqwest::Error) -> String {
-    let mut innermost: &dyn std::error::Error = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    innermost.to_string()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_payload_is_form_encoded() {
-        let pairs = [
-            ("a".to_owned(), "b c&d".to_owned()),
-            ("é".to_owned(), "=".to_owned()),
-        ];
-        assert_eq!(form_encoded(&pairs), "a=b+c%26d&%C3%A9=%3D");
     }
 }

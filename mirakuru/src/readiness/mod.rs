@@ -1,6 +1,8 @@
 //! Decides when a process is ready: checks as values, and how they combine.
 
 mod banner;
+#[cfg(feature = "http")]
+mod client;
 mod combine;
 mod context;
 #[cfg(feature = "http")]

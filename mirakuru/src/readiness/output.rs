@@ -319,8 +319,12 @@ impl Readiness for Output {
     }
 
     fn origin(&self, cx: &Context) -> Origin {
+        let scan = self.scan.lock().unwrap_or_else(PoisonError::into_inner);
         let mut streams = self.streams().iter();
-        if streams.any(|stream| cx.is_open(*stream)) {
+        if scan.found && scan.start == cx.start.number {
+            // It has passed, and does so whatever happens.
+            Origin::Outside
+        } else if streams.any(|stream| cx.is_open(*stream)) {
             Origin::Tree
         } else {
             Origin::Nowhere
