@@ -22,6 +22,16 @@ pub(crate) fn alone(test: &str, input: &str, shape: impl FnOnce(&mut Command)) -
     run(command, input)
 }
 
+/// Does the same with these words before the command: a program that changes the process and runs it.
+#[track_caller]
+pub(crate) fn alone_by(words: &[&str], test: &str) -> Output {
+    let plain = again(test);
+    let mut command = Command::new(words[0]);
+    command.args(&words[1..]).arg(plain.get_program());
+    command.args(plain.get_args()).env(MARK, "1");
+    run(command, "")
+}
+
 /// This test binary, to run this test in a process that the test has for itself.
 pub(crate) fn again(test: &str) -> Command {
     let mut command = Command::new(env::current_exe().expect("this binary"));

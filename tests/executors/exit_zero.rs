@@ -1,9 +1,14 @@
-//! An exit with 0 before it is ready is tolerated: it may have daemonized.
+//! An exit with 0 before it is ready is tolerated as long as another process can make it ready: it may have
+//! daemonized.
 
-use std::{net::TcpStream, time::Duration};
+use std::{net::TcpStream, sync::Arc, time::Duration};
 
-use mirakuru::{ErrorKind, OutputExecutor, Result, TcpExecutor};
+use mirakuru::{
+    Error, ErrorKind, Executor, OutputExecutor, Readiness, Result, Stream, TcpExecutor,
+    readiness::{Http, Output, PidFile, Tcp, UnixSocket},
+};
 use mirakuru_tests::{
+    bounds::at_once,
     hold::Hold,
     told::{assert_told, error_of},
 };
@@ -25,27 +30,129 @@ fn the_daemon_that_it_left_is_waited_for_and_stopped() -> Result<()> {
     Ok(())
 }
 
-#[test]
-fn the_error_at_the_timeout_says_so_and_that_nothing_was_left() {
-    let executor =
-        OutputExecutor::new([PROGRAM, "exits", "0"], "ready").timeout(Duration::from_secs(1));
-    let error = error_of(executor.start());
+/// Later than any of these tests takes.
+const LONG: Duration = Duration::from_secs(60);
+
+/// The error of a start that fails at once, as no process is left that could make the check pass.
+#[track_caller]
+fn fails_at_once<R: Readiness>(script: &str, check: R) -> Error {
+    let executor = Executor::with_readiness(script, check)
+        .shell(true)
+        .timeout(LONG);
+    let error = at_once(|| error_of(executor.start()));
+    let outcome = (error.kind(), error.exit_code());
     assert_eq!(
-        (error.kind(), error.exit_code()),
-        (ErrorKind::TimeoutExpired, Some(0))
+        outcome,
+        (ErrorKind::ProcessExitedWithError, Some(0)),
+        "{error}"
     );
+    error
+}
+
+#[test]
+fn a_check_that_only_the_tree_can_satisfy_fails_at_once() {
+    fails_at_once("exit 0", Output::new("ready"));
+    fails_at_once("exit 0", Tcp::new("127.0.0.1", 0));
+    fails_at_once("exit 0 # {port}", Tcp::new("localhost", 0));
+    fails_at_once("exit 0", Http::new("http://[::1]:{port}/"));
+    fails_at_once("exit 0", UnixSocket::new("{socket}"));
+    fails_at_once("exit 0", Arc::new(Tcp::new("127.0.0.1", 0)));
+    fails_at_once(
+        "exit 0",
+        Box::new(Output::new("ready")) as Box<dyn Readiness>,
+    );
+}
+
+#[test]
+fn the_error_tells_that_nothing_of_the_tree_was_left() {
+    let error = fails_at_once("echo boot failed; exit 0", Output::new("ready"));
     assert_told(
         &error,
         &[
-            "`programs exits 0` did not get there in time",
+            "`echo boot failed; exit 0` ended before it was ready",
             "  waited for:  a line of its output that matches \"ready\"",
             "  how long:    TIME",
             "  last check:  no line matched",
             "  process:     exited with code 0",
-            "  note:        the exit with 0 is tolerated, as it may have daemonized; nothing of its tree was left",
-            "  help:        it printed nothing: many programs buffer their output when it is no terminal; try `stdbuf -oL PROGRAM`, or PYTHONUNBUFFERED=1 for Python",
+            "  output, last lines:",
+            "    | boot failed",
         ],
     );
+}
+
+#[test]
+fn a_banner_fails_once_no_process_of_the_tree_can_print_it() {
+    let script = "setsid sleep 100 >/dev/null 2>&1 & echo boot failed; exit 0";
+    fails_at_once(script, Output::new("ready"));
+    let script = "setsid sleep 100 >/dev/null & echo boot failed; exit 0";
+    fails_at_once(script, Output::new("ready").stream(Stream::Stdout));
+    let script = "(sleep 0.3; exec sleep 100 >/dev/null 2>&1) & exit 0";
+    fails_at_once(script, Output::new("ready"));
+}
+
+#[test]
+fn a_banner_that_a_daemon_prints_is_waited_for() -> Result<()> {
+    let script = "(sleep 0.3; echo ready; exec sleep 100) & exit 0";
+    let service = OutputExecutor::new(script, "ready")
+        .shell(true)
+        .timeout(LONG);
+    service.start()?;
+    assert_eq!(service.exit_code(), Some(0));
+    Ok(())
+}
+
+#[test]
+fn a_banner_before_the_exit_is_ready() -> Result<()> {
+    // Longer than one look takes.
+    let script = "seq 100000; echo ready";
+    OutputExecutor::new(script, "ready")
+        .shell(true)
+        .timeout(LONG)
+        .start()?;
+    Ok(())
+}
+
+#[test]
+fn a_combined_check_fails_once_it_cannot_pass() {
+    let file = || PidFile::new("/no/such/file");
+    let tcp = || Tcp::new("127.0.0.1", 0);
+    fails_at_once("exit 0", tcp().and(file()));
+    fails_at_once("exit 0", file().and(tcp()));
+    fails_at_once("exit 0", tcp().or(Output::new("ready")));
+    fails_at_once("exit 0", tcp().then(file()));
+    fails_at_once("echo one; exit 0", Output::new("one").then(tcp()));
+}
+
+#[test]
+fn a_banner_that_was_seen_fails_no_combined_check() -> Result<()> {
+    let daemon = format!("setsid {PROGRAM} listens_late {{port}} 300 >/dev/null 2>&1");
+    let script = format!("echo starting; {daemon} & exit 0");
+    let check = Output::new("starting").and(Tcp::new("127.0.0.1", 0));
+    let service = Executor::with_readiness(script, check).shell(true);
+    service.timeout(LONG).start()?;
+    Ok(())
+}
+
+#[test]
+fn a_check_that_can_be_satisfied_from_outside_is_waited_for() {
+    let waits = |check: Box<dyn Readiness>| {
+        let executor = Executor::with_readiness("exit 0", check).shell(true);
+        let error = error_of(executor.timeout(Duration::from_secs(1)).start());
+        assert_eq!(error.kind(), ErrorKind::TimeoutExpired, "{error}");
+        let note =
+            "the exit with 0 is tolerated, as it may have daemonized; nothing of its tree was left";
+        assert!(error.to_string().contains(note), "{error}");
+    };
+    let file = || PidFile::new("/no/such/file");
+    waits(Box::new(file()));
+    waits(Box::new(Tcp::new("127.0.0.1", 0).any_listener()));
+    waits(Box::new(
+        Http::new("http://127.0.0.1:{port}/").any_listener(),
+    ));
+    waits(Box::new(UnixSocket::new("{socket}").any_listener()));
+    waits(Box::new(Tcp::new("192.0.2.1", 9)));
+    waits(Box::new(file().or(Output::new("ready"))));
+    waits(Box::new(file().then(Output::new("ready"))));
 }
 
 #[test]

@@ -86,7 +86,7 @@ fn any_success_is_right_by_default() {
     for status in [200, 204, 299] {
         is_ready(serving(&format!("/status/{status}")));
     }
-    for status in [302, 401, 500, 503] {
+    for status in [401, 500, 503] {
         let check = last_check(serving(&format!("/status/{status}")));
         assert_eq!(check, format!("it answered with status {status}"));
     }
@@ -115,6 +115,29 @@ fn redirects_are_not_followed() {
         is_ready(serving("/status/302").status(302)),
         ["HEAD /status/302 "]
     );
+}
+
+#[test]
+fn a_redirect_is_told_with_its_target_and_what_to_do() {
+    let check = last_check(serving("/status/302"));
+    let begin = "it answered with status 302, a redirect to http://127.0.0.1:";
+    let end = "/status/200: ask that URL, or accept it by `status(302)`";
+    assert!(check.starts_with(begin) && check.ends_with(end), "{check}");
+    let check = last_check(serving("/refuses/HEAD/405").method("GET").status(204));
+    assert_eq!(check, "it answered with status 200");
+}
+
+#[test]
+fn a_body_is_sent_as_it_is() -> Result<()> {
+    let path = "/needs/content-type/application/json";
+    let service = serving(path).method("POST").body(r#"{"a": 1}"#);
+    let service = service
+        .header("Content-Type", "application/json")
+        .started()?;
+    assert_eq!(requests(&service), [format!(r#"POST {path} {{"a": 1}}"#)]);
+    let both = serving("/").body("a").payload([("b", "c")]);
+    assert_eq!(error_of(both.start()).kind(), ErrorKind::InvalidConfig);
+    Ok(())
 }
 
 #[test]

@@ -161,6 +161,16 @@ fn what_is_no_url_is_a_mistake() {
 }
 
 #[test]
+#[cfg(not(feature = "https"))]
+fn an_https_url_without_its_feature_is_a_mistake() {
+    let url = "https://127.0.0.1/";
+    assert_wrong_url(
+        url,
+        "\"https://127.0.0.1/\" needs the feature `https` of mirakuru",
+    );
+}
+
+#[test]
 fn a_url_without_a_host_is_a_mistake() {
     assert_wrong_url("http://", "\"http://\" *");
     assert_wrong_url("http:///path", "\"http:///path\" has no host");

@@ -13,11 +13,15 @@ mod environment;
 mod execs;
 mod exit_codes;
 mod exit_zero;
+mod fallbacks;
 mod floods;
 mod http;
+#[cfg(feature = "https")]
+mod https;
 mod identity;
 mod input;
 mod invalid_config;
+mod kernel;
 mod life;
 mod names;
 mod notices;
@@ -43,6 +47,7 @@ mod spawning;
 mod streams;
 mod timeouts;
 mod together;
+mod unfinished;
 mod waits;
 
 mod again;

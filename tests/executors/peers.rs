@@ -16,7 +16,10 @@ use mirakuru::{
 };
 use mirakuru_tests::{bounds::at_once, hold::Hold, told::error_of};
 
-use crate::PROGRAM;
+use crate::{
+    PROGRAM,
+    again::{alone_by, is_alone},
+};
 
 #[test]
 fn a_black_hole_that_accepts_and_never_answers_is_left_at_the_deadline() {
@@ -48,6 +51,37 @@ fn an_address_that_swallows_packets_is_left_at_the_deadline() {
     assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
 }
 
+/// A network with an interface that drops every packet.
+const DROPS_PACKETS: &str = "ip link add drops type veth peer name other && ip link set other up \
+    && ip address add 10.9.9.1/24 dev drops && ip link set drops up arp off && exec \"$@\"";
+
+#[test]
+#[cfg_attr(not(namespaces), ignore = "needs namespaces, to make another network")]
+fn an_address_that_drops_packets_is_named() {
+    if !is_alone() {
+        let words = ["unshare", "--net", "sh", "-c", DROPS_PACKETS, "sh"];
+        alone_by(&words, "peers::an_address_that_drops_packets_is_named");
+        return;
+    }
+    let short = Duration::from_millis(700);
+    let command = [PROGRAM, "prints", "up"];
+    let tcp = TcpExecutor::new(command, "10.9.9.2", 9).timeout(short);
+    let http = HttpExecutor::new(command, "http://10.9.9.2:9/").timeout(short);
+    for (error, told) in [
+        (error_of(tcp.start()), "10.9.9.2:9 did not answer"),
+        (error_of(http.start()), "10.9.9.2:9 did not answer in time"),
+    ] {
+        assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
+        let text = error.to_string();
+        let parts = [
+            "waited for:  ",
+            &*format!("last check:  {told}\n"),
+            "process:     was running",
+        ];
+        assert!(parts.iter().all(|part| text.contains(part)), "{text}");
+    }
+}
+
 #[test]
 fn a_host_that_has_no_address_is_told() {
     let executor = TcpExecutor::new([PROGRAM, "prints", "up"], "no-such-host.invalid", 9);
@@ -69,7 +103,8 @@ fn localhost_is_both_loopbacks() -> Result<()> {
         let command = [PROGRAM, "listens_late", "{port}", "100", loopback];
         let service = TcpExecutor::new(command, "localhost", 0).started()?;
         TcpStream::connect((loopback, service.port())).expect("it listens there");
-        assert_eq!(service.addr(), format!("localhost:{}", service.port()));
+        let address: std::net::SocketAddr = service.addr().parse().expect("the one that answered");
+        assert_eq!(address.ip().to_string(), loopback);
     }
     Ok(())
 }

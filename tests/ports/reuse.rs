@@ -5,8 +5,12 @@ use std::{
     time::Duration,
 };
 
-use mirakuru::{OnConflict, Result, TcpExecutor};
-use mirakuru_tests::bounds::comes_to_an_end;
+use mirakuru::{
+    ErrorKind, Executor, HttpExecutor, OnConflict, OutputExecutor, Readiness, Result, TcpExecutor,
+    UnixSocketExecutor,
+    readiness::{Output, Tcp},
+};
+use mirakuru_tests::{bounds::comes_to_an_end, told::error_of};
 
 use crate::{
     PROGRAM,
@@ -30,6 +34,118 @@ fn what_answers_is_used_and_never_stopped() -> Result<()> {
     TcpStream::connect(("127.0.0.1", port)).expect("it is left");
     drop(stranger);
     Ok(())
+}
+
+/// Answers 503 until it is told to be ready; each request is a line of output.
+fn warming_up(port: u16) -> OutputExecutor {
+    let command = [PROGRAM, "http_service", &port.to_string(), "5"];
+    OutputExecutor::new(command, "listening")
+}
+
+fn reusing_http(port: u16) -> HttpExecutor {
+    let url = format!("http://127.0.0.1:{port}/");
+    HttpExecutor::new("sleep 60", url).on_conflict(OnConflict::Reuse)
+}
+
+#[test]
+fn what_answers_is_waited_for_until_it_is_ready() -> Result<()> {
+    let port = fixed_port();
+    let other = warming_up(port).started()?;
+    let service = reusing_http(port).started()?;
+    assert_eq!((service.pid(), service.running()), (None, true));
+    // Five requests were refused, and the sixth was not.
+    let lines = other.output().lines().take(6).collect::<Result<Vec<_>>>()?;
+    assert_eq!(lines, ["HEAD / "; 6]);
+    drop(service);
+    assert!(other.running());
+    Ok(())
+}
+
+#[test]
+fn what_answers_and_is_never_ready_is_told() -> Result<()> {
+    let port = fixed_port();
+    let command = [PROGRAM, "http_service", &port.to_string(), "0", "503"];
+    let other = OutputExecutor::new(command, "listening").started()?;
+    let error = error_of(reusing_http(port).timeout(Duration::from_secs(1)).start());
+    assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
+    let text = error.to_string();
+    let pid = other.pid().expect("it runs");
+    for told in [
+        "is not ready\n",
+        "last check:  it answered with status 503\n",
+        &*format!("held by:     pid {pid}: "),
+    ] {
+        assert!(text.contains(told), "{text}");
+    }
+    Ok(())
+}
+
+#[test]
+fn what_goes_away_before_it_is_ready_is_replaced() -> Result<()> {
+    let port = fixed_port();
+    let command = [PROGRAM, "http_service", &port.to_string(), "0", "503"];
+    let other = OutputExecutor::new(command, "listening").started()?;
+    let url = format!("http://127.0.0.1:{port}/");
+    let ours = [PROGRAM, "http_service", &port.to_string()];
+    let service = HttpExecutor::new(ours, url).on_conflict(OnConflict::Reuse);
+    std::thread::scope(|scope| {
+        let starting = scope.spawn(|| service.start().map(drop));
+        // It was asked, and refused.
+        other.output().wait_for("HEAD")?;
+        other.stop()?;
+        starting.join().expect("no panic")
+    })?;
+    assert!(service.pid().is_some());
+    Ok(())
+}
+
+#[test]
+fn any_process_may_have_the_socket_that_is_used() -> Result<()> {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("socket");
+    let _stranger = std::os::unix::net::UnixListener::bind(&path).expect("own directory");
+    let service = UnixSocketExecutor::new("sleep 60", &path).on_conflict(OnConflict::Reuse);
+    assert!(service.start()?.running());
+    assert_eq!(service.pid(), None);
+    service.stop()?;
+    drop(service);
+    std::os::unix::net::UnixStream::connect(&path).expect("it is left");
+    Ok(())
+}
+
+#[test]
+fn the_address_of_localhost_is_that_of_what_is_used() -> Result<()> {
+    let port = fixed_port();
+    let Ok(_stranger) = TcpListener::bind(("::1", port)) else {
+        return Ok(());
+    };
+    let service = TcpExecutor::new("sleep 60", "localhost", port);
+    let service = service.on_conflict(OnConflict::Reuse).started()?;
+    assert_eq!(service.addr(), format!("[::1]:{port}"));
+    Ok(())
+}
+
+#[test]
+fn a_check_that_needs_a_process_of_its_own_is_a_mistake() {
+    let mistake = |check: Box<dyn Readiness>| {
+        let executor = Executor::with_readiness("sleep 60", check);
+        let error = error_of(executor.on_conflict(OnConflict::Reuse).start());
+        assert_eq!(error.kind(), ErrorKind::InvalidConfig, "{error}");
+        assert!(error.to_string().contains("`OnConflict::Reuse`"), "{error}");
+    };
+    let tcp = || Tcp::new("127.0.0.1", fixed_port());
+    mistake(Box::new(Output::new("ready")));
+    mistake(Box::new(tcp().and(Output::new("ready"))));
+    mistake(Box::new(Output::new("ready").then(tcp())));
+    mistake(Box::new(std::sync::Arc::new(
+        tcp().then(Output::new("ready")),
+    )));
+    let either = tcp().or(Output::new("ready"));
+    let service = Executor::with_readiness([PROGRAM, "listens_late", "{port}"], either);
+    service
+        .on_conflict(OnConflict::Reuse)
+        .start()
+        .expect("a process of any origin satisfies it");
 }
 
 #[test]

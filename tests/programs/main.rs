@@ -7,6 +7,7 @@
 mod binds_unix;
 mod blackhole;
 mod chain;
+mod clients;
 mod dies;
 mod exits;
 mod floods;
@@ -39,10 +40,11 @@ type Outcome = Result<(), Box<dyn Error>>;
 /// A name, and the function that it stands for, which takes the words that are left.
 type Behaviour = (&'static str, fn(&mut Args) -> Outcome);
 
-const BEHAVIOURS: [Behaviour; 21] = [
+const BEHAVIOURS: [Behaviour; 22] = [
     ("binds_unix", binds_unix::run),
     ("blackhole", blackhole::run),
     ("chain", chain::run),
+    ("clients", clients::run),
     ("dies", dies::run),
     ("exits", exits::run),
     ("floods", floods::run),

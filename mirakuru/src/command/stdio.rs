@@ -74,6 +74,10 @@ impl Stdio {
         Self(Leads::Path(path.as_ref().to_owned()))
     }
 
+    pub(crate) fn is_captured(&self) -> bool {
+        matches!(self.0, Leads::Captured)
+    }
+
     /// Opens what leads somewhere for the stream with this descriptor (0, 1 or 2).
     pub(crate) fn open(&self, stream: usize) -> io::Result<Opened> {
         Ok(match &self.0 {

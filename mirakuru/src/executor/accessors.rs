@@ -129,7 +129,8 @@ impl<R: Readiness> Executor<R> {
         self.act(Core::prepare)
     }
 
-    /// Returns `host:port`, as [`TcpStream::connect`](std::net::TcpStream::connect) takes it.
+    /// Returns `host:port`, as [`TcpStream::connect`](std::net::TcpStream::connect) takes it. For the host
+    /// `localhost`, this is the loopback address that answered the check, once the service is ready.
     ///
     /// # Panics
     ///
@@ -207,7 +208,11 @@ impl Core {
     }
 
     pub(super) fn addr(&self) -> Result<String> {
-        Ok(tcp_address(&self.host(), self.port()?))
+        let host = self.host();
+        let answered = || self.state(|state| state.answered());
+        let answered = host.eq_ignore_ascii_case("localhost").then(answered);
+        let host = answered.flatten().unwrap_or(host);
+        Ok(tcp_address(&host, self.port()?))
     }
 
     pub(super) fn url(&self) -> Result<String> {

@@ -6,18 +6,15 @@ use std::time::Duration;
 
 use super::core::Core;
 use super::port::Wanted;
+use super::reuse::Warming;
 use super::wait::SLOW;
 use crate::environment;
 use crate::error::{ErrorKind, Result, seconds};
 use crate::events::Step;
 use crate::locks;
 use crate::port::{self, OnConflict, PortClaim, Ticket};
-use crate::readiness::Context;
 use crate::run;
 use crate::wait::{self, Deadline};
-
-/// The longest look at a service that may be reused.
-const LOOK: Duration = Duration::from_secs(1);
 
 pub(super) enum Claim {
     /// The executor has the port, and the start ends at this deadline.
@@ -49,8 +46,12 @@ impl Core {
 
     /// Makes the fixed port this executor's, by the policy. Without a fixed port it is a success.
     pub(super) fn claim(&self, deadline: Deadline) -> Result<Claim> {
+        let mut warming = Warming::default();
+        if self.reuses(deadline, &mut warming)? {
+            return Ok(Claim::Reused);
+        }
         let Wanted::Fixed(port) = self.wanted_port() else {
-            return Ok(Claim::Ours(deadline));
+            return Ok(Claim::Ours(warming.deadline(self, deadline)));
         };
         let policy = self.policy();
         let mut queue = Queue {
@@ -61,20 +62,12 @@ impl Core {
             next_note: SLOW,
         };
         loop {
-            // As long as the start has time left, and once more after a queue.
-            if policy == OnConflict::Reuse && self.would_be_reused(port, deadline.at_least(LOOK))? {
-                self.state(|state| state.port.reused = true);
-                self.emit(Step {
-                    port: Some(port),
-                    ..Step::info(format!("uses what answers on port {port}"))
-                });
-                return Ok(Claim::Reused);
-            }
             let waits = policy != OnConflict::Fail;
             let Some(holder) = self.take_fixed(port, waits)? else {
                 // The time in a queue is not the start's.
+                let unqueued = warming.deadline(self, deadline);
                 let own = || Deadline::after(self.config.start_bound());
-                return Ok(Claim::Ours(queue.ticket.map_or(deadline, |_| own())));
+                return Ok(Claim::Ours(queue.ticket.map_or(unqueued, |_| own())));
             };
             match policy {
                 OnConflict::Fail => return Err(self.held_elsewhere(&holder)),
@@ -82,6 +75,9 @@ impl Core {
                     return Err(self.held_for_ever(port, "a shared fixture of this run"));
                 }
                 OnConflict::Wait | OnConflict::Reuse => queue.wait(&holder)?,
+            }
+            if self.reuses(deadline, &mut warming)? {
+                return Ok(Claim::Reused);
             }
         }
     }
@@ -98,25 +94,6 @@ impl Core {
 
     pub(super) fn is_fixture(&self) -> bool {
         self.state(|state| state.fixture.is_some())
-    }
-
-    /// Returns whether the service that a start reused is still there.
-    pub(super) fn still_answers(&self) -> bool {
-        let Wanted::Fixed(port) = self.wanted_port() else {
-            return false;
-        };
-        self.state(|state| state.port.reused)
-            && self
-                .would_be_reused(port, Deadline::after(self.config.start_bound()))
-                .unwrap_or(false)
-    }
-
-    /// Asks the check for a service that this executor did not start.
-    fn would_be_reused(&self, port: u16, deadline: Deadline) -> Result<bool> {
-        let place = self.place(None, [(String::new(), port)].into());
-        let place = place.map_err(|mistake| self.invalid(mistake))?;
-        let context = Context::new(self.start_before_spawn(place, None, deadline));
-        self.answers_already(&self.probe(&context)?, &context, deadline)
     }
 
     pub(super) fn locks(&self) -> Result<PathBuf> {

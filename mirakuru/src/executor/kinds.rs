@@ -93,6 +93,11 @@ impl OutputExecutor {
     pub fn stream(self, stream: Stream) -> Self {
         self.with_check(|check| check.stream(stream))
     }
+
+    /// Waits for the `n`-th line that matches. See [`Output::times`].
+    pub fn times(self, n: u32) -> Self {
+        self.with_check(|check| check.times(n))
+    }
 }
 
 impl TcpExecutor {
@@ -149,6 +154,35 @@ impl HttpExecutor {
         pairs: impl IntoIterator<Item = (K, V)>,
     ) -> Self {
         self.with_check(|check| check.payload(pairs))
+    }
+
+    /// Sends this text with each request.
+    pub fn body(self, text: impl Into<String>) -> Self {
+        self.with_check(|check| check.body(text))
+    }
+
+    /// Accepts the certificate in this file and no other. See [`Http::certificate`].
+    ///
+    /// ```no_run
+    /// use mirakuru::HttpExecutor;
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let command = "my-service --port {port} --write-certificate {tmpdir}/own.pem";
+    /// let service = HttpExecutor::new(command, "https://127.0.0.1:{port}/health")
+    ///     .certificate("{tmpdir}/own.pem")
+    ///     .started()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "https")]
+    pub fn certificate(self, path: impl AsRef<Path>) -> Self {
+        self.with_check(|check| check.certificate(path))
+    }
+
+    /// Accepts any certificate.
+    #[cfg(feature = "https")]
+    pub fn any_certificate(self) -> Self {
+        self.with_check(Http::any_certificate)
     }
 
     /// Adds this header to each request.

@@ -38,6 +38,8 @@ pub(super) struct Port {
     claim: Option<(PortClaim, String)>,
     /// The start uses a service that was there before.
     pub(super) reused: bool,
+    /// The address at which it answered.
+    pub(super) answered: Option<String>,
 }
 
 struct FreePort {
@@ -280,6 +282,7 @@ impl Core {
     pub(super) fn note_port_given_back(&self) {
         drop(self.state(|state| {
             state.port.reused = false;
+            state.port.answered = None;
             state.port.drop_claim()
         }));
     }

@@ -13,6 +13,7 @@ use crate::output::Output;
 use crate::protocol::{Gone, StopPlan};
 use crate::readiness::Context;
 use crate::signal::describe_exit;
+use crate::sys;
 
 #[derive(Clone)]
 pub(super) struct Run {
@@ -46,6 +47,12 @@ impl Run {
     /// Returns whether this is the same service. Each supervisor counts its services from 1.
     pub(super) fn is(&self, other: &Self) -> bool {
         self.number == other.number && self.link.name() == other.link.name()
+    }
+
+    /// Returns whether the main process has ended and the supervisor has not reported its code yet.
+    pub(super) fn has_just_ended(&self) -> bool {
+        let ended = sys::process_of(self.pid).is_some_and(sys::has_ended);
+        ended && !self.link.look(|state| state.has_left(self.number))
     }
 
     pub(super) fn emit(&self, step: Step) {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use super::core::Core;
 use super::port::Wanted;
-use crate::command::{Place, Prepared, Template, is_word, prepare};
+use crate::command::{Place, Prepared, Stdio, Template, is_word, prepare};
 use crate::environment::{self, Keep};
 use crate::error::Result;
 use crate::link::Link;
@@ -33,6 +33,7 @@ impl Core {
             environment::timeout_scale()?;
             self.config.stop_signal.check()?;
             self.config.kill_signal.check()?;
+            self.ensure_reusable()?;
             self.prepared(&place)?;
             let context = Context::new(self.start_before_spawn(place, None, deadline));
             self.check.validate(&context)
@@ -99,6 +100,7 @@ impl Core {
         deadline: Deadline,
     ) -> Start {
         static STARTS: AtomicU64 = AtomicU64::new(1);
+        let streams = &self.config.shape.streams;
         Start {
             number: STARTS.fetch_add(1, Ordering::Relaxed),
             place,
@@ -107,8 +109,10 @@ impl Core {
             pid: None,
             stdout: None,
             stderr: None,
+            captures: [&streams.stdout, &streams.stderr].map(Stdio::is_captured),
             deadline,
             captured: Mutex::new(BTreeMap::new()),
+            listeners: Mutex::new(BTreeMap::new()),
         }
     }
 
@@ -198,18 +202,21 @@ impl Core {
         self.config.keep() != Keep::Nobodys || self.lies_there(|name| self.mentions(name))
     }
 
-    /// Returns whether what mentions these placeholders lies in the private directory. A path that the check
-    /// gives itself for `{socket}` or `{pidfile}` lies elsewhere, unless it contains that placeholder.
+    /// Returns whether what mentions these placeholders lies in the private directory.
     fn lies_there(&self, mentions: impl Fn(&str) -> bool) -> bool {
+        let mut own = ["socket", "pidfile"].iter();
+        mentions("tmpdir") || own.any(|name| mentions(name) && self.lies_in_directory(name))
+    }
+
+    /// Returns whether `{socket}` or `{pidfile}` lies in the private directory. A path that the check gives
+    /// itself lies elsewhere, unless it contains that placeholder.
+    pub(super) fn lies_in_directory(&self, name: &str) -> bool {
         let target = self.check.target();
-        let own = [("socket", target.socket), ("pidfile", target.filename)];
-        let is_own = |name: &str, given: Option<PathBuf>| {
-            given.is_none_or(|path| Template::parse(path).mentions(name))
+        let given = match name {
+            "socket" => target.socket,
+            _ => target.filename,
         };
-        mentions("tmpdir")
-            || own
-                .into_iter()
-                .any(|(name, given)| mentions(name) && is_own(name, given))
+        given.is_none_or(|path| Template::parse(path).mentions(name))
     }
 
     /// Returns the placeholders in the command, the options and the check.

@@ -37,6 +37,12 @@ impl State {
         self.run.clone().filter(|run| run.up)
     }
 
+    /// The address that answered the check of the latest start, without its port.
+    pub(super) fn answered(&self) -> Option<String> {
+        let of_the_run = || self.run.as_ref()?.context.answered();
+        self.port.answered.clone().or_else(of_the_run)
+    }
+
     /// The name by which the run knows the executor.
     pub(super) fn fixture_name(&self) -> Option<&'static str> {
         match self.fixture {

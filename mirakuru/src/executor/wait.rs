@@ -1,10 +1,10 @@
 //! The one loop that waits: for readiness after a spawn, and for a condition of the user's.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::Executor;
 use super::core::Core;
+use super::elsewhere::Elsewhere;
 use super::run::Run;
 use crate::error::{Result, seconds};
 use crate::events::Step;
@@ -12,7 +12,7 @@ use crate::link::State;
 use crate::output::Output;
 use crate::protocol::{Gone, Stream};
 use crate::readiness::probe::{Answer, Probe, Question};
-use crate::readiness::{NotReady, Readiness, Target};
+use crate::readiness::{NotReady, Origin, Readiness};
 use crate::sys;
 use crate::wait::{Deadline, Pace};
 
@@ -42,9 +42,18 @@ impl Core {
     ) -> Result<(), Box<FailedWait>> {
         let context = &run.context;
         let manner = self.check.manner(context);
-        // An exit with 0 is tolerated: the service may have daemonized.
-        let died = |state: &State| state.exit.filter(|code| *code != 0);
-        let cannot_come = || run.link.look(|state| state.lost || died(state).is_some());
+        // An exit with 0 is tolerated as long as another process can make the check pass: the service may have
+        // daemonized.
+        let died = |state: &State, origin| {
+            let is_over = match origin {
+                Origin::Outside => false,
+                Origin::Tree => state.empty,
+                Origin::Nowhere => true,
+            };
+            state.exit.filter(|code| *code != 0 || is_over)
+        };
+        let failed = |state: &State| died(state, Origin::Outside).is_some();
+        let cannot_come = || run.link.look(|state| state.lost || failed(state));
         // Nothing can have ended at the first look, which comes with the spawn. An answer of another thread
         // may come later.
         let mut at_spawn = matches!(probe, Probe::Here(_));
@@ -56,9 +65,18 @@ impl Core {
             }
             let answer = probe.ask(Question::AfterStart, context, deadline, &cannot_come);
             match answer {
+                // The code decides, and is on its way.
+                Some(Ok(())) if !at_spawn && run.has_just_ended() => {
+                    let ended = "the check passed, and the process has ended";
+                    Some(Err(NotReady::new(ended)))
+                }
                 Some(Ok(())) if !at_spawn && cannot_come() => {
                     let another = "the check passed, but not by this process";
                     Some(Err(NotReady::new(another)))
+                }
+                Some(Ok(())) if context.has_lost_listener() => {
+                    let ended = "the process that listened has ended";
+                    Some(Err(NotReady::new(ended)))
                 }
                 Some(Err(why)) => {
                     self.emit_if_slow(run, &mut next_note, deadline.elapsed(), &why);
@@ -67,7 +85,12 @@ impl Core {
                 answer => answer,
             }
         };
-        let ready = self.wait_until(run, deadline, manner.on_output, &died, &mut ask);
+        let origin = || self.check.origin(context);
+        let ended = Ended {
+            origin: &origin,
+            code: &died,
+        };
+        let ready = self.wait_until(run, deadline, manner.on_output, &ended, &mut ask);
         if manner.on_path.is_some() {
             run.link.forget_path();
         }
@@ -86,7 +109,10 @@ impl Core {
             Some(ready().then_some(()).ok_or_else(not_yet))
         };
         // While anything of the tree is left, an end with 0 may be that of a daemon's parent.
-        let ended = |state: &State| state.exit.filter(|code| *code != 0 || state.empty);
+        let ended = Ended {
+            origin: &|| Origin::Outside,
+            code: &|state, _| state.exit.filter(|code| *code != 0 || state.empty),
+        };
         let waited = self.wait_until(&run, deadline, true, &ended, &mut ask);
         waited.map_err(|failed| {
             let gone = match &failed.why {
@@ -152,13 +178,15 @@ impl Core {
         run: &Run,
         deadline: Deadline,
         on_output: bool,
-        ended: &dyn Fn(&State) -> Option<i32>,
+        ended: &Ended,
         ask: &mut dyn FnMut() -> Answer,
     ) -> Result<(), Box<FailedWait>> {
         let link = &run.link;
         let mut last_check = None;
         let mut pace = Pace::new(self.config.poll_interval);
         let why = loop {
+            let origin = (ended.origin)();
+            let ended = |state: &State| (ended.code)(state, origin);
             // The wait has just taken in what had arrived.
             let (end, news) = link.known(|state| (ended(state), News::of(state)));
             if on_output {
@@ -193,7 +221,7 @@ impl Core {
             let deadline = extended.map_or(deadline, |extended| deadline.later(extended));
             if deadline.has_passed() {
                 // Looked up before the tree is killed.
-                let elsewhere = ports_elsewhere(run, &self.check.target());
+                let elsewhere = run.listens_elsewhere(&self.check.target());
                 let prompts = self.prompts(run);
                 break Why::Overdue { elsewhere, prompts };
             }
@@ -230,9 +258,9 @@ pub(super) struct FailedWait {
 
 pub(super) enum Why {
     Ended,
-    /// The time was over. The tree listens on these ports, if the check asks another one.
+    /// The time was over.
     Overdue {
-        elsewhere: BTreeSet<u16>,
+        elsewhere: Option<Elsewhere>,
         /// It may have asked for an answer at its standard input.
         prompts: bool,
     },
@@ -244,13 +272,22 @@ pub(super) enum Why {
     Lost,
 }
 
-/// Counts the news that may make a check pass.
+/// When a wait is over because the process has ended.
+struct Ended<'a> {
+    /// Which processes can still end the wait well.
+    origin: &'a dyn Fn() -> Origin,
+    /// The exit code, if with it the wait is over.
+    code: &'a dyn Fn(&State, Origin) -> Option<i32>,
+}
+
+/// Counts the news that may make a check pass, or show that it cannot.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct News {
     output: [u64; 2],
     path: u64,
     notices: u64,
     exited: bool,
+    closed: [bool; 2],
 }
 
 impl News {
@@ -260,18 +297,9 @@ impl News {
             path: state.path_news,
             notices: state.notices,
             exited: state.exit.is_some(),
+            closed: state.output_closed,
         }
     }
-}
-
-/// The ports that the tree listens on, if none of them is the one that the check asks.
-fn ports_elsewhere(run: &Run, target: &Target) -> BTreeSet<u16> {
-    let asked = run.context.port_of(target);
-    let tree = run.context.tree().filter(|_| asked != 0);
-    let found = tree.map(|(_, supervisor)| sys::listening(supervisor));
-    found
-        .filter(|ports| !ports.contains(&asked))
-        .unwrap_or_default()
 }
 
 /// Watches for more output. Called before a look, so that output printed during the look is news.

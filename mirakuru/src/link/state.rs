@@ -49,6 +49,8 @@ pub(crate) struct Latest {
     pub(crate) output_lost: Option<Failure>,
     /// The signals that this process sent to it apart from a stop.
     pub(crate) sent: BTreeSet<i32>,
+    /// Nothing more is printed to these streams.
+    pub(crate) output_closed: [bool; 2],
     /// What the supervisor removes with the tree; this side does if the supervisor was killed.
     pub(super) leftovers: Vec<PathBuf>,
     pub(crate) notified: Notice,
@@ -197,6 +199,7 @@ impl State {
                 self.notified.status = notice.status.or(status);
                 self.notified.main = notice.main.or(main);
             }
+            Event::OutputClosed(stream) => self.output_closed[stream as usize] = true,
             Event::OutputLost(failure) => self.output_lost = Some(failure),
         }
     }

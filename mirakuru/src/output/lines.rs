@@ -1,5 +1,5 @@
-//! Lines out of a captured stream: they end at a newline, and the last one counts without it once the
-//! process ended.
+//! Lines out of a captured stream: they end at `\n`, `\r` or `\r\n`, and the last one counts without an end
+//! once the process ended.
 
 use std::sync::LazyLock;
 
@@ -40,10 +40,10 @@ impl Reader {
             return Some(line);
         }
         // A flood of short lines is read in chunks, not line by line.
-        let (from, ahead) = capture.read(self.place, CHUNK);
-        if ahead.contains(&b'\n') {
+        let (place, ahead) = capture.read(begin_of_line(capture, self.place), CHUNK);
+        if end_of_line(&ahead).is_some() {
             *self = Self {
-                place: from,
+                place,
                 ahead,
                 given: 0,
             };
@@ -56,45 +56,99 @@ impl Reader {
 
     fn next_ahead(&mut self) -> Option<Vec<u8>> {
         let rest = &self.ahead[self.given..];
-        let end = rest.iter().position(|byte| *byte == b'\n')?;
+        let (end, next) = end_of_line(rest)?;
         let line = plain(&rest[..end]);
-        self.given += end + 1;
-        self.place += end as u64 + 1;
+        self.given += next;
+        self.place += next as u64;
         Some(line)
     }
 }
 
+/// Where the first line of these bytes ends, and where the next one begins.
+fn end_of_line(bytes: &[u8]) -> Option<(usize, usize)> {
+    let end = bytes
+        .iter()
+        .position(|byte| matches!(byte, b'\n' | b'\r'))?;
+    let is_pair = bytes[end..].starts_with(b"\r\n");
+    Some((end, end + 1 + usize::from(is_pair)))
+}
+
+/// Where the line at `place` begins: after the `\n` of an end whose `\r` was read before the `\n` was there.
+fn begin_of_line(capture: &Capture, place: u64) -> u64 {
+    let Some(before) = place.checked_sub(1) else {
+        return place;
+    };
+    let read = capture.read(before, 2);
+    place + u64::from(read == (before, b"\r\n".to_vec()))
+}
+
 /// The line at `place` without its end and without colours, and where the next begins. An
 /// unfinished one only if `take_unfinished`.
-pub(crate) fn line_at(
+fn line_at(capture: &Capture, place: u64, take_unfinished: bool) -> Option<(Vec<u8>, u64)> {
+    let (line, next) = raw_line_at(capture, place, take_unfinished)?;
+    Some((plain(&line), next))
+}
+
+/// The unfinished line at `place` without colours, and its end so far. Unless it is at `rest`, this is the part
+/// of it that the next bytes do not change.
+pub(crate) fn unfinished_line(
     capture: &Capture,
     place: u64,
-    take_unfinished: bool,
+    rests: bool,
 ) -> Option<(Vec<u8>, u64)> {
+    let (mut line, mut end) = raw_line_at(capture, place, true)?;
+    if !rests {
+        let whole = line.len();
+        line.truncate(whole_characters(&line));
+        end -= (whole - line.len()) as u64;
+    }
+    Some((plain(&line), end))
+}
+
+/// The length without a character or an escape sequence at the end whose rest is missing.
+fn whole_characters(line: &[u8]) -> usize {
+    static BEGUN: LazyLock<bytes::Regex> = LazyLock::new(|| {
+        bytes::Regex::new(r"(?-u)\x1b(?:\[[0-?]*[ -/]*|\][^\x07\x1b]*\x1b?)?\z")
+            .expect("a valid expression")
+    });
+    if let Some(begun) = BEGUN.find(line) {
+        return begun.start();
+    }
+    let last = line
+        .utf8_chunks()
+        .last()
+        .map_or(&[][..], |chunk| chunk.invalid());
+    let is_begun = std::str::from_utf8(last).is_err_and(|error| error.error_len().is_none());
+    line.len() - if is_begun { last.len() } else { 0 }
+}
+
+fn raw_line_at(capture: &Capture, place: u64, take_unfinished: bool) -> Option<(Vec<u8>, u64)> {
+    let place = begin_of_line(capture, place);
     let mut most = CHUNK;
     loop {
-        let (from, bytes) = capture.read(place, most);
-        if let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
-            return Some((plain(&bytes[..end]), from + end as u64 + 1));
+        let (from, mut bytes) = capture.read(place, most);
+        let read = bytes.len();
+        let end = from + read as u64;
+        if let Some((length, next)) = end_of_line(&bytes) {
+            bytes.truncate(length);
+            return Some((bytes, from + next as u64));
         }
-        if bytes.len() >= LONGEST_LINE
-            || (take_unfinished && !bytes.is_empty() && bytes.len() < most)
-        {
-            return Some((plain(&bytes), from + bytes.len() as u64));
+        if read >= LONGEST_LINE || (take_unfinished && read > 0 && read < most) {
+            return Some((bytes, end));
         }
-        let (gap, end) = (capture.layout().gap(), from + bytes.len() as u64);
-        if !gap.is_empty() && end == gap.start && !bytes.is_empty() {
+        let gap = capture.layout().gap();
+        if !gap.is_empty() && end == gap.start && read > 0 {
             // The line runs into what was given up: what is left of it ends there.
-            return Some((plain(&bytes), end));
+            return Some((bytes, end));
         }
-        if bytes.len() < most {
+        if read < most {
             return None;
         }
         most = (most * 4).min(LONGEST_LINE);
     }
 }
 
-/// Without a carriage return at the end and without ANSI escape sequences.
+/// Without ANSI escape sequences.
 fn plain(line: &[u8]) -> Vec<u8> {
     static ESCAPES: LazyLock<bytes::Regex> = LazyLock::new(|| {
         // Control sequences (colours, cursor) and operating system commands (titles, links), by
@@ -102,7 +156,6 @@ fn plain(line: &[u8]) -> Vec<u8> {
         bytes::Regex::new(r"(?-u)\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\))")
             .expect("a valid expression")
     });
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
     if line.contains(&0x1b) {
         ESCAPES.replace_all(line, &b""[..]).into_owned()
     } else {
@@ -116,6 +169,8 @@ pub(crate) fn text_of(line: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::super::tests::capture;
     use super::*;
 
@@ -127,5 +182,43 @@ mod tests {
         assert_eq!(line_at(&capture, 18, false), None);
         assert_eq!(line_at(&capture, 18, true), Some((b"three".to_vec(), 23)));
         assert_eq!(line_at(&capture, 23, true), None);
+    }
+
+    #[test]
+    fn carriage_returns_end_lines_however_the_reads_are_cut() {
+        let text = b"1%\r2%\r\r\n\n3\r\n4\n\r5\r";
+        let expected = ["1%", "2%", "", "", "3", "4", "", "5"];
+        for cut in 0..=text.len() {
+            let capture = capture(&text[..cut]);
+            let mut reader = Reader::default();
+            let mut lines = Vec::new();
+            for rest in [&text[cut..], b""] {
+                lines.extend(std::iter::from_fn(|| reader.next(&capture, false)));
+                capture.file().write_all(rest).expect("room");
+            }
+            let lines: Vec<_> = lines.iter().map(|line| text_of(line)).collect();
+            assert_eq!(lines, expected, "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn characters_and_colours_that_are_begun_do_not_count_yet() {
+        let begun: [&[u8]; 6] = [
+            b"\x1b",
+            b"\x1b[3",
+            b"\x1b]0;t",
+            b"\x1b]0;t\x1b",
+            b"\xc3",
+            b"\xe2\x82",
+        ];
+        for begun in begun {
+            let line = [b"up", begun].concat();
+            assert_eq!(whole_characters(&line), 2, "{begun:?}");
+        }
+        let whole: [&[u8]; 5] = [b"", b"\x1b[31m", b"\x1b]0;t\x07", "é".as_bytes(), b"\xff"];
+        for whole in whole {
+            let line = [b"up", whole].concat();
+            assert_eq!(whole_characters(&line), line.len(), "{whole:?}");
+        }
     }
 }

@@ -4,7 +4,7 @@ mod capture;
 mod lines;
 
 pub(crate) use capture::Capture;
-pub(crate) use lines::{Reader, line_at, text_of};
+pub(crate) use lines::{Reader, text_of, unfinished_line};
 
 use std::fmt;
 use std::sync::atomic::Ordering;

@@ -29,7 +29,9 @@ pub enum OnConflict {
     /// waited for: `AlreadyRunning`, as is a wait that could never end: for a port of this thread's own,
     /// of a shared fixture, or of one that waits for a port of ours, a higher one than we ask for.
     Wait,
-    /// Uses what already answers there, and never stops it. Where nothing does, it is started, and
-    /// stopped again.
+    /// Uses the service that already answers there, and never stops it. The start waits until that service passes
+    /// the readiness check, whatever process it is. If nothing answers, or if it goes away meanwhile, the
+    /// executor starts its own, and stops it again. A check that needs a process of the executor's own, such as a
+    /// banner, is `InvalidConfig`.
     Reuse,
 }

@@ -247,6 +247,8 @@ pub(crate) enum Event {
     /// No process of the tree is left, though this test process did not stop it.
     Empty,
     Output(stream: Stream),
+    /// No process has the writing end of this stream any more.
+    OutputClosed(stream: Stream),
     Path,
     /// The service reports about itself.
     Notified(notice: Notice),

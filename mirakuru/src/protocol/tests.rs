@@ -177,6 +177,7 @@ fn events() -> Vec<Event> {
             main: Some(7),
         }),
         Event::OutputLost(failure()),
+        Event::OutputClosed(Stream::Stderr),
     ]
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{Context, Manner, NotReady, Readiness, Target};
+use super::{Context, Manner, NotReady, Origin, Readiness, Target};
 
 /// What is the same of any two checks.
 macro_rules! of_both {
@@ -41,6 +41,14 @@ impl<A: Readiness, B: Readiness> Readiness for And<A, B> {
     fn describe(&self, cx: &Context) -> String {
         format!("{}, and {}", self.0.describe(cx), self.1.describe(cx))
     }
+
+    fn origin(&self, cx: &Context) -> Origin {
+        self.0.origin(cx).max(self.1.origin(cx))
+    }
+
+    fn needs_own_process(&self) -> bool {
+        self.0.needs_own_process() || self.1.needs_own_process()
+    }
 }
 
 /// Ready when one of them is; see [`Readiness::or`].
@@ -61,6 +69,14 @@ impl<A: Readiness, B: Readiness> Readiness for Or<A, B> {
     fn describe(&self, cx: &Context) -> String {
         format!("{}, or {}", self.0.describe(cx), self.1.describe(cx))
     }
+
+    fn origin(&self, cx: &Context) -> Origin {
+        self.0.origin(cx).min(self.1.origin(cx))
+    }
+
+    fn needs_own_process(&self) -> bool {
+        self.0.needs_own_process() && self.1.needs_own_process()
+    }
 }
 
 /// Ready when the first was once and then the second is; see [`Readiness::then`].
@@ -76,6 +92,10 @@ impl<A, B> Then<A, B> {
     pub(super) fn new(first: A, second: B) -> Self {
         Self(first, second, AtomicU64::new(0))
     }
+
+    fn has_passed_first(&self, cx: &Context) -> bool {
+        self.2.load(Ordering::Relaxed) == cx.start.number
+    }
 }
 
 impl<A: Clone, B: Clone> Clone for Then<A, B> {
@@ -88,15 +108,26 @@ impl<A: Readiness, B: Readiness> Readiness for Then<A, B> {
     of_both!();
 
     fn after_start_check(&self, cx: &Context) -> Result<(), NotReady> {
-        let start = cx.start.number;
-        if self.2.load(Ordering::Relaxed) != start {
+        if !self.has_passed_first(cx) {
             self.0.after_start_check(cx)?;
-            self.2.store(start, Ordering::Relaxed);
+            self.2.store(cx.start.number, Ordering::Relaxed);
         }
         self.1.after_start_check(cx)
     }
 
     fn describe(&self, cx: &Context) -> String {
         format!("{}, then {}", self.0.describe(cx), self.1.describe(cx))
+    }
+
+    fn origin(&self, cx: &Context) -> Origin {
+        if self.has_passed_first(cx) {
+            self.1.origin(cx)
+        } else {
+            self.0.origin(cx)
+        }
+    }
+
+    fn needs_own_process(&self) -> bool {
+        self.0.needs_own_process() || self.1.needs_own_process()
     }
 }

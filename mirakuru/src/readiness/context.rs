@@ -2,19 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::command::{Place, Template};
+use crate::command::{self, Template};
 use crate::link::{Link, State};
 use crate::locks::lock_unless_lost;
 use crate::output::{Capture, Output};
 use crate::protocol::Stream;
-use crate::sys::{self, Pid};
+use crate::sys::{self, Pid, Whose};
 use crate::wait::Deadline;
 
 use super::Target;
+use super::listener::Place;
 
 /// What a check is told about the process that it checks. Cheap to clone.
 #[derive(Clone)]
@@ -26,17 +28,24 @@ pub struct Context {
 pub(crate) struct Start {
     /// A number that no other start of this process has.
     pub(crate) number: u64,
-    pub(crate) place: Place,
+    pub(crate) place: command::Place,
     pub(crate) command: Arc<str>,
     /// None while the configuration is only looked through.
     pub(crate) link: Option<Arc<Link>>,
     pub(crate) pid: Option<u32>,
     pub(crate) stdout: Option<Arc<Capture>>,
     pub(crate) stderr: Option<Arc<Capture>>,
+    /// Whether each stream is captured, which is known before there is a process.
+    pub(crate) captures: [bool; 2],
     pub(crate) deadline: Deadline,
     /// Named groups of the banner.
     pub(crate) captured: Mutex<BTreeMap<String, String>>,
+    /// The process that listened at each place when it was last looked at.
+    pub(crate) listeners: Mutex<BTreeMap<Place, Pid>>,
 }
+
+/// The name among the groups of the banner under which the address that answered is kept. No group has it.
+const ANSWERED: &str = "";
 
 impl Context {
     pub(crate) fn new(start: Start) -> Self {
@@ -182,6 +191,52 @@ impl Context {
         }
     }
 
+    /// Keeps the address that answered, for clients of a host with several.
+    pub(super) fn note_answer(&self, address: SocketAddr) {
+        self.capture([(ANSWERED.to_owned(), address.ip().to_string())].into());
+    }
+
+    /// The address that answered, without its port.
+    pub(crate) fn answered(&self) -> Option<String> {
+        self.captured(ANSWERED)
+    }
+
+    pub(super) fn note_listener(&self, place: Place, holder: Pid) {
+        let mut listeners = self.start.listeners.lock();
+        let listeners = listeners.as_mut().unwrap_or_else(|lost| lost.get_mut());
+        listeners.insert(place, holder);
+    }
+
+    /// Whether a process that was seen to listen has ended, and no other process of the tree listens there.
+    pub(crate) fn has_lost_listener(&self) -> bool {
+        let Some((main, supervisor)) = self.tree() else {
+            return false;
+        };
+        let listeners = self.start.listeners.lock();
+        let listeners = listeners.unwrap_or_else(PoisonError::into_inner).clone();
+        let mut ended = listeners
+            .into_iter()
+            .filter(|(_, holder)| sys::has_ended(*holder));
+        ended.any(|(place, _)| match &place {
+            Place::Tcp(address) => match sys::whose_listener(*address, main, supervisor) {
+                Whose::Ours(holder) => {
+                    self.note_listener(place, holder);
+                    false
+                }
+                Whose::Unknown => false,
+                Whose::Passing | Whose::Stranger(_) => true,
+            },
+            Place::Unix(path) => sys::connect_within(path, self.patience()).is_err(),
+        })
+    }
+
+    /// Whether a process may still print to this stream.
+    pub(super) fn is_open(&self, stream: Stream) -> bool {
+        let link = self.start.link.as_ref();
+        let is_open = |state: &State| !state.output_closed[stream as usize];
+        self.captured_stream(stream).is_some() && link.is_some_and(|link| link.look(is_open))
+    }
+
     /// The main process and the supervisor that everything of the tree descends from.
     pub(crate) fn tree(&self) -> Option<(Pid, Pid)> {
         let supervisor = self.start.link.as_ref()?.supervisor();
@@ -189,6 +244,12 @@ impl Context {
             sys::process_of(self.start.pid?)?,
             sys::process_of(supervisor)?,
         ))
+    }
+
+    /// Whether the main process exited with 0.
+    pub(super) fn has_exited_well(&self) -> bool {
+        let link = self.start.link.as_ref();
+        link.is_some_and(|link| link.look(|state| state.exit == Some(0)))
     }
 
     /// Whether the main process ended, so that nothing more will be printed by it.

@@ -153,4 +153,8 @@ impl Readiness for Exec {
     fn manner(&self, _cx: &Context) -> Manner {
         Manner::punctual()
     }
+
+    fn needs_own_process(&self) -> bool {
+        true
+    }
 }

@@ -1,23 +1,25 @@
 //! Ready when a URL answers with an accepted status.
 
-use std::cell::RefCell;
 use std::net::SocketAddr;
 
 use reqwest::blocking::Client;
 use reqwest::header::{HeaderName, HeaderValue};
-use reqwest::{Method, Url, redirect};
+use reqwest::{Method, Url};
 
+use super::client::{self, Answer};
+use super::listener::{Listener, Seen, is_of_this_machine, is_served, resolve};
 use super::status::StatusPattern;
-use super::tcp::{connect_to_service, is_served, resolve};
-use super::{Context, Manner, NotReady, Readiness, Target, url};
+use super::tcp::join;
+#[cfg(feature = "https")]
+use super::tls::{self, Trust};
+use super::{Context, Manner, NotReady, Origin, Readiness, Target, url};
 
-/// Ready when the URL answers with an accepted status; its host and port must accept a connection
-/// first.
+/// Ready when the URL answers with an accepted status.
 ///
 /// The path and the query are sent as they are. Redirects are not followed, and proxies that the
 /// environment names are not used. Where no method was given it asks with HEAD, and at once with GET where
-/// that is answered with an unaccepted 400, 403, 404, 405 or 501. A connection that says nothing and is
-/// closed comes ahead of each request.
+/// that is answered with an unaccepted 400, 403, 404, 405 or 501. Each request has a connection of its own, which
+/// is closed after the answer. As long as the kernel shows no listener, nothing is sent; see [`Tcp`](super::Tcp).
 #[derive(Clone, Debug)]
 pub struct Http {
     url: String,
@@ -25,13 +27,11 @@ pub struct Http {
     /// Where none was given, HEAD, then GET.
     method: Option<String>,
     payload: Vec<(String, String)>,
+    body: Option<String>,
     headers: Vec<(String, String)>,
-    any_listener: bool,
-}
-
-thread_local! {
-    /// The client of a thread that probes: made while the service starts, gone with the thread.
-    static CLIENT: RefCell<Option<Client>> = const { RefCell::new(None) };
+    listener: Listener,
+    #[cfg(feature = "https")]
+    trust: Trust,
 }
 
 impl Http {
@@ -43,8 +43,11 @@ impl Http {
             status: StatusPattern::default(),
             method: None,
             payload: Vec::new(),
+            body: None,
             headers: Vec::new(),
-            any_listener: false,
+            listener: Listener::default(),
+            #[cfg(feature = "https")]
+            trust: Trust::default(),
         }
     }
 
@@ -74,6 +77,31 @@ impl Http {
         self
     }
 
+    /// Sends this text. Name its type in a [`header`](Self::header), if the service asks for that.
+    #[must_use]
+    pub fn body(mut self, text: impl Into<String>) -> Self {
+        self.body = Some(text.into());
+        self
+    }
+
+    /// Accepts the certificate in this file and no other, even if it is marked as that of an authority or names
+    /// another host. Placeholders in the path are filled in. The file is read at each attempt, as the service may
+    /// write it.
+    #[cfg(feature = "https")]
+    #[must_use]
+    pub fn certificate(mut self, path: impl AsRef<std::path::Path>) -> Self {
+        self.trust = Trust::File(path.as_ref().to_string_lossy().into_owned());
+        self
+    }
+
+    /// Accepts any certificate.
+    #[cfg(feature = "https")]
+    #[must_use]
+    pub fn any_certificate(mut self) -> Self {
+        self.trust = Trust::Any;
+        self
+    }
+
     /// Sends this header too.
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
@@ -85,7 +113,7 @@ impl Http {
     /// [`Tcp::any_listener`](super::Tcp::any_listener).
     #[must_use]
     pub fn any_listener(mut self) -> Self {
-        self.any_listener = true;
+        self.listener = Listener::any();
         self
     }
 
@@ -106,41 +134,80 @@ impl Http {
         resolve(url.host_str().unwrap_or_default(), port)
     }
 
-    fn ask(&self, client: &Client, cx: &Context) -> Result<(), NotReady> {
-        let accepted = |code| self.status.accepts(code).map_err(NotReady::new);
+    /// Asks with the client that the certificates need.
+    fn ask(&self, cx: &Context) -> Result<SocketAddr, NotReady> {
+        #[cfg(feature = "https")]
+        if let Some(settings) = self.tls_settings(cx)? {
+            let client = client::with_settings(settings)?;
+            return self.ask_by(&client, cx);
+        }
+        client::with_own(|client| self.ask_by(client, cx))
+    }
+
+    /// `None` for what the system trusts.
+    #[cfg(feature = "https")]
+    fn tls_settings(&self, cx: &Context) -> Result<Option<rustls::ClientConfig>, NotReady> {
+        let settings = match &self.trust {
+            Trust::System => return Ok(None),
+            Trust::File(path) => {
+                let path = cx.fill(path);
+                path.and_then(|path| tls::settings(Some(path.as_ref())))
+            }
+            Trust::Any => tls::settings(None),
+        };
+        settings.map(Some).map_err(NotReady::new)
+    }
+
+    /// Returns the address that answered well.
+    fn ask_by(&self, client: &Client, cx: &Context) -> Result<SocketAddr, NotReady> {
+        let accepted = |answer: &Answer| self.status.accepts(answer.code).map_err(NotReady::new);
         let method = self.method_of_request().map_err(NotReady::new)?;
-        let code = self.status_of(client, method, cx)?;
-        if accepted(code)? {
-            return Ok(());
+        let first = self.answer(client, method, cx)?;
+        if accepted(&first)? {
+            return Ok(first.from);
         }
         // 405 and 501 refuse a method (RFC 9110, 15.5.6 and 15.6.2). Some frameworks say 404 where a path has a
         // route for GET alone, and some proxies and stores 400 or 403.
-        if self.method.is_some() || !matches!(code, 400 | 403 | 404 | 405 | 501) {
-            return Err(NotReady::new(format!("it answered with status {code}")));
+        if self.method.is_some() || !matches!(first.code, 400 | 403 | 404 | 405 | 501) {
+            let Answer { code, redirect, .. } = first;
+            return Err(NotReady::new(format!(
+                "it answered with status {code}{redirect}"
+            )));
         }
-        let second = self.status_of(client, Method::GET, cx)?;
-        if accepted(second)? {
-            return Ok(());
+        let second = self.answer(client, Method::GET, cx)?;
+        if accepted(&second)? {
+            return Ok(second.from);
         }
         Err(NotReady::new(format!(
-            "it answered HEAD with status {code}, and GET with {second}"
+            "it answered HEAD with status {}, and GET with {}{}",
+            first.code, second.code, second.redirect
         )))
     }
 
-    fn status_of(&self, client: &Client, method: Method, cx: &Context) -> Result<u16, NotReady> {
+    fn answer(&self, client: &Client, method: Method, cx: &Context) -> Result<Answer, NotReady> {
         let url = self.url(cx).map_err(NotReady::new)?;
-        let mut request = client.request(method, url).timeout(cx.patience());
+        // Before the deadline there must be time to say why there was no answer.
+        let patience = cx.patience().mul_f64(0.9);
+        let mut request = client.request(method, url.clone()).timeout(patience);
         for (name, value) in &self.headers {
             request = request.header(name, value);
         }
         if !self.payload.is_empty() {
             request = request
                 .header("content-type", "application/x-www-form-urlencoded")
-                .body(form_encoded(&self.payload));
+                .body(client::form_encoded(&self.payload));
+        }
+        if let Some(body) = &self.body {
+            request = request.body(body.clone());
         }
         match request.send() {
-            Ok(answer) => Ok(answer.status().as_u16()),
-            Err(error) => Err(NotReady::new(innermost(&error))),
+            Ok(answer) => Ok(Answer::new(&answer, &url)),
+            Err(error) if error.is_timeout() => {
+                let port = url.port_or_known_default().unwrap_or_default();
+                let address = join(url.host_str().unwrap_or_default(), port);
+                Err(NotReady::new(format!("{address} did not answer in time")))
+            }
+            Err(error) => Err(NotReady::new(client::innermost(&error))),
         }
     }
 }
@@ -152,15 +219,15 @@ impl Readiness for Http {
     }
 
     fn after_start_check(&self, cx: &Context) -> Result<(), NotReady> {
-        CLIENT.with_borrow_mut(|slot| {
-            // Ahead of the connection: while nobody listens there is time to make it.
-            let client = match slot {
-                Some(client) => client,
-                None => slot.insert(client()?),
-            };
-            connect_to_service(&self.addresses(cx)?, self.any_listener, cx)?;
-            self.ask(client, cx)
-        })
+        let seen = self.listener.look(&self.addresses(cx)?, cx)?;
+        let from = self.ask(cx)?;
+        match seen {
+            Seen::At(_) => {
+                cx.note_answer(from);
+                Ok(())
+            }
+            Seen::Untold(_) => self.listener.confirm(from, cx),
+        }
     }
 
     fn describe(&self, cx: &Context) -> String {
@@ -176,6 +243,13 @@ impl Readiness for Http {
         self.url(cx)?;
         self.method_of_request()?;
         self.status.regex()?;
+        if self.body.is_some() && !self.payload.is_empty() {
+            return Err("a request has either a body or a payload".to_owned());
+        }
+        #[cfg(feature = "https")]
+        if let Trust::File(path) = &self.trust {
+            cx.fill(path)?;
+        }
         for (name, value) in &self.headers {
             HeaderName::try_from(name).map_err(|_| format!("{name:?} is no header's name"))?;
             HeaderValue::try_from(value).map_err(|_| format!("{value:?} is no header's value"))?;
@@ -190,6 +264,8 @@ impl Readiness for Http {
             port,
             port_name,
             url: Some(self.url.clone()),
+            #[cfg(feature = "https")]
+            texts: self.trust.path().map(str::to_owned).into_iter().collect(),
             ..Target::default()
         }
     }
@@ -201,48 +277,10 @@ impl Readiness for Http {
             ..Manner::punctual()
         }
     }
-}
 
-fn client() -> Result<Client, NotReady> {
-    let loopbacks = resolve("localhost", 0)?;
-    Client::builder()
-        .no_proxy()
-        .redirect(redirect::Policy::none())
-        // Both loopbacks, whatever the hosts file says; port 0 is the URL's.
-        .resolve_to_addrs("localhost", &loopbacks)
-        .build()
-        .map_err(|error| NotReady::new(format!("no HTTP client: {}", innermost(&error))))
-}
-
-fn form_encoded(pairs: &[(String, String)]) -> String {
-    let mut url = Url::parse("form:").expect("a valid URL");
-    url.query_pairs_mut().extend_pairs(pairs);
-    url.query().unwrap_or_default().to_owned()
-}
-
-/// The outer errors say "error sending request" only.
-fn innermost(error: &reqwest::Error) -> String {
-    let mut innermost: &dyn std::error::Error = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    if error.is_timeout() {
-        format!("no answer in time ({innermost})")
-    } else {
-        innermost.to_string()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_payload_is_form_encoded() {
-        let pairs = [
-            ("a".to_owned(), "b c&d".to_owned()),
-            ("é".to_owned(), "=".to_owned()),
-        ];
-        assert_eq!(form_encoded(&pairs), "a=b+c%26d&%C3%A9=%3D");
+    fn origin(&self, cx: &Context) -> Origin {
+        let url = self.url(cx);
+        let is_here = url.is_ok_and(|url| url.host_str().is_some_and(is_of_this_machine));
+        Origin::of_listener(is_here && !self.listener.is_any())
     }
 }

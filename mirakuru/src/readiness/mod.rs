@@ -1,13 +1,18 @@
 //! Decides when a process is ready: checks as values, and how they combine.
 
+mod banner;
+#[cfg(feature = "http")]
+mod client;
 mod combine;
 mod context;
 mod exec;
 #[cfg(feature = "http")]
 mod http;
+mod listener;
 mod manner;
 mod not_ready;
 mod notify;
+mod origin;
 mod output;
 mod pid_file;
 mod pointer;
@@ -16,6 +21,8 @@ mod spawned;
 #[cfg(feature = "http")]
 mod status;
 mod tcp;
+#[cfg(feature = "https")]
+mod tls;
 mod unix_socket;
 #[cfg(feature = "http")]
 mod url;
@@ -30,6 +37,7 @@ pub use http::Http;
 pub use manner::{Manner, Target};
 pub use not_ready::NotReady;
 pub use notify::Notify;
+pub use origin::Origin;
 pub use output::{Output, Stream};
 pub use pid_file::PidFile;
 pub use spawned::Spawned;
@@ -110,6 +118,19 @@ pub trait Readiness: Send + Sync + 'static {
     fn manner(&self, cx: &Context) -> Manner {
         let _ = cx;
         Manner::default()
+    }
+
+    /// Returns which processes can make the check pass now, so that a start fails once none of them is left. By
+    /// default, any process outside the tree can, and the start waits until its timeout.
+    fn origin(&self, cx: &Context) -> Origin {
+        let _ = cx;
+        Origin::Outside
+    }
+
+    /// Returns whether only a process that this executor started can make the check pass. Such a check cannot be
+    /// combined with [`OnConflict::Reuse`](crate::OnConflict), which uses a service that runs already.
+    fn needs_own_process(&self) -> bool {
+        false
     }
 
     /// A check that is ready when both are, asked in this order every time.

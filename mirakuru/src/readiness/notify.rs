@@ -1,6 +1,6 @@
 //! Ready when the service reports so itself.
 
-use super::{Context, Manner, NotReady, Readiness, Target};
+use super::{Context, Manner, NotReady, Origin, Readiness, Target};
 
 /// Ready when the service reports readiness by `sd_notify(3)`: it sends `READY=1` to the socket that the environment
 /// variable `NOTIFY_SOCKET` names.
@@ -59,5 +59,13 @@ impl Readiness for Notify {
 
     fn manner(&self, _cx: &Context) -> Manner {
         Manner::punctual()
+    }
+
+    fn origin(&self, _cx: &Context) -> Origin {
+        Origin::Tree
+    }
+
+    fn needs_own_process(&self) -> bool {
+        true
     }
 }

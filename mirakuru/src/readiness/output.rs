@@ -1,12 +1,13 @@
 //! Ready when a line of the output matches a banner.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use regex::Regex;
 
-use super::{Context, Manner, NotReady, Readiness, Target};
-use crate::output::{Capture, Reader, line_at, text_of};
+use super::banner::{self, Growth};
+use super::{Context, Manner, NotReady, Origin, Readiness, Target};
+use crate::output::{Capture, Reader, text_of, unfinished_line};
 use crate::protocol;
 
 /// The stream that a banner is looked for in.
@@ -23,20 +24,22 @@ pub enum Stream {
 
 /// Ready when the banner, a regular expression, is found in a line of the output.
 ///
-/// Lines are matched whole and without colours. A last line without a newline counts once nothing
-/// followed it for 20 ms, or the process ended: until then more of it may be on its way. Named
-/// groups are kept ([`captured`](crate::Executor::captured)), and one named `port` is the
-/// executor's port from then on.
+/// Lines are matched whole and without colours; `\n`, `\r` and `\r\n` end one. A match in a last line that is
+/// not finished counts if more text could not change the match or a group of it, if the process has ended, or if
+/// the line has not grown for a second. Named groups are kept ([`captured`](crate::Executor::captured)), and one
+/// named `port` is the executor's port from then on.
 #[derive(Debug)]
 pub struct Output {
     banner: String,
     stream: Stream,
+    times: u32,
     regex: Result<Regex, String>,
+    growth: OnceLock<Growth>,
     scan: Mutex<Scan>,
 }
 
-/// How long an unfinished line must rest before it counts.
-const REST: Duration = Duration::from_millis(20);
+/// How long an unfinished line must rest before a match in it counts that more text could change.
+const REST: Duration = Duration::from_secs(1);
 
 /// How long one look through a flood may take.
 const SLICE: Duration = Duration::from_millis(10);
@@ -47,6 +50,8 @@ struct Scan {
     /// The start that this belongs to.
     start: u64,
     progress: [Progress; 2],
+    /// The number of finished lines that matched.
+    matches: u32,
     /// The banner was found; also true when asked again.
     found: bool,
     /// A line holds the very text of the banner, which as an expression does not match it.
@@ -60,15 +65,27 @@ struct Progress {
     unfinished: Option<(u64, Instant)>,
 }
 
+/// The end of a look at one stream.
+enum Look {
+    /// The line that was waited for ended here.
+    Found(u64),
+    /// No finished line is left.
+    Through,
+    /// The look took too long.
+    Interrupted,
+}
+
 impl Output {
     /// Looks for this banner in both streams.
     #[must_use]
     pub fn new(banner: impl Into<String>) -> Self {
         let banner = banner.into();
         Self {
-            regex: Regex::new(&banner).map_err(|error| error.to_string()),
+            regex: banner::compile(&banner),
             banner,
             stream: Stream::default(),
+            times: 1,
+            growth: OnceLock::new(),
             scan: Mutex::default(),
         }
     }
@@ -78,6 +95,33 @@ impl Output {
     pub fn stream(mut self, stream: Stream) -> Self {
         self.stream = stream;
         self
+    }
+
+    /// Waits for the `n`-th line that matches, counted over all streams that are searched. Groups are those of
+    /// that line. By default, the first counts.
+    ///
+    /// ```
+    /// use mirakuru::OutputExecutor;
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let script = "echo ready: first; echo ready: second; exec sleep 60";
+    /// let service = OutputExecutor::new(["sh", "-c", script], "ready: (?<name>.*)").times(2).started()?;
+    /// assert_eq!(service.captured("name").as_deref(), Some("second"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn times(mut self, n: u32) -> Self {
+        self.times = n;
+        self
+    }
+
+    fn streams(&self) -> &'static [protocol::Stream] {
+        match self.stream {
+            Stream::Stdout => &[protocol::Stream::Stdout],
+            Stream::Stderr => &[protocol::Stream::Stderr],
+            Stream::Both => &[protocol::Stream::Stdout, protocol::Stream::Stderr],
+        }
     }
 
     /// Looks through what is new since the last look.
@@ -92,99 +136,134 @@ impl Output {
                 ..Scan::default()
             };
         }
-        let Scan {
-            progress,
-            found,
-            holds_the_text,
-            ..
-        } = &mut *scan;
-        let mut matches = |line: &str| {
-            let Some(groups) = regex.captures(line) else {
-                *holds_the_text |= line.contains(&self.banner);
-                return false;
-            };
-            let text_of = |name: &str| Some(groups.name(name)?.as_str().to_owned());
-            let names = regex.capture_names().flatten();
-            let pairs = names.filter_map(|name| Some((name.to_owned(), text_of(name)?)));
-            cx.capture(pairs.collect());
-            true
-        };
-        let streams: &[protocol::Stream] = match self.stream {
-            Stream::Stdout => &[protocol::Stream::Stdout],
-            Stream::Stderr => &[protocol::Stream::Stderr],
-            Stream::Both => &[protocol::Stream::Stdout, protocol::Stream::Stderr],
-        };
-        *found = *found
-            || streams.iter().any(|stream| {
-                let progress = &mut progress[*stream as usize];
-                let capture = cx.captured_stream(*stream);
-                capture.is_some_and(|capture| find_in(capture, progress, &mut matches, ended))
-            });
-        if *found {
+        if !scan.found {
+            scan.found = self.is_found(regex, cx, &mut scan, ended);
+        }
+        if scan.found {
             return Ok(());
         }
-        Err(NotReady::new(if *holds_the_text {
-            "no line matched; one holds the banner's very text, but the banner is a regular expression: escape what has a meaning there, such as `(`, `[`, `*` or `?`"
+        let matches = scan.matches;
+        Err(NotReady::new(if matches > 0 {
+            format!("lines that matched: {matches} of {}", self.times)
+        } else if scan.holds_the_text {
+            "no line matched; one holds the banner's very text, but the banner is a regular expression: escape what has a meaning there, such as `(`, `[`, `*` or `?`".to_owned()
         } else {
-            "no line matched"
+            "no line matched".to_owned()
         }))
     }
-}
 
-/// Looks through what is new. At the banner, fresh handles of the output begin behind it.
-fn find_in(
-    capture: &Capture,
-    progress: &mut Progress,
-    matches: &mut impl FnMut(&str) -> bool,
-    ended: bool,
-) -> bool {
-    let begin = Instant::now();
-    for looked_at in 1_u32.. {
-        let whole = progress.reader.next(capture, false);
-        let is_whole = whole.is_some();
-        let rested = || rested_line(capture, progress, ended);
-        let Some((line, next)) = whole.map(|line| (line, None)).or_else(rested) else {
-            return false;
+    /// Looks through finished lines, and then at the unfinished ones, which count for this look alone. Fresh
+    /// handles of the output begin after the line that was waited for.
+    fn is_found(&self, regex: &Regex, cx: &Context, scan: &mut Scan, ended: bool) -> bool {
+        let captures = self.streams().iter();
+        let captures = captures
+            .filter_map(|stream| Some((*stream as usize, cx.captured_stream(*stream)?)))
+            .collect::<Vec<_>>();
+        for (index, capture) in &captures {
+            match self.look_through(regex, cx, capture, scan, *index) {
+                Look::Found(end) => {
+                    capture.begin_at(end);
+                    return true;
+                }
+                Look::Interrupted => return false,
+                Look::Through => {}
+            }
+        }
+        let mut matches = scan.matches;
+        for (index, capture) in captures {
+            let progress = &mut scan.progress[index];
+            let Some((line, end)) = self.unfinished_match(regex, capture, progress, ended) else {
+                continue;
+            };
+            matches += 1;
+            if matches >= self.times {
+                keep_groups(regex, &line, cx);
+                capture.begin_at(end);
+                return true;
+            }
+        }
+        false
+    }
+
+    fn look_through(
+        &self,
+        regex: &Regex,
+        cx: &Context,
+        capture: &Capture,
+        scan: &mut Scan,
+        index: usize,
+    ) -> Look {
+        let begin = Instant::now();
+        let printed = if cx.has_exited_well() {
+            capture.len()
+        } else {
+            0
         };
-        let line = text_of(&line);
-        if matches(&line) {
-            capture.begin_at(next.unwrap_or_else(|| progress.reader.place()));
-            return true;
+        for looked_at in 1_u32.. {
+            let reader = &mut scan.progress[index].reader;
+            let Some(line) = reader.next(capture, false) else {
+                break;
+            };
+            let line = text_of(&line);
+            if !regex.is_match(&line) {
+                scan.holds_the_text |= line.contains(&self.banner);
+            } else if scan.matches + 1 >= self.times {
+                keep_groups(regex, &line, cx);
+                return Look::Found(reader.place());
+            } else {
+                scan.matches += 1;
+            }
+            // A flood has no end: between two slices of it the deadline and the process are looked at.
+            // What a process has printed that exited with 0 is looked through at once: it may be ready by that,
+            // and the next look may not come.
+            let worth_a_look = looked_at % 256 == 0 || line.len() > 4096;
+            let is_last = scan.progress[index].reader.place() < printed;
+            if worth_a_look && !is_last && begin.elapsed() >= SLICE {
+                return Look::Interrupted;
+            }
         }
-        // An unfinished line that did not match may yet grow into one that does. And a flood has
-        // no end: between two slices of it the deadline and the process are looked at.
-        let worth_a_look = looked_at % 256 == 0 || line.len() > 4096;
-        if !is_whole || (worth_a_look && begin.elapsed() >= SLICE) {
-            return false;
-        }
+        Look::Through
     }
-    false
+
+    /// The unfinished last line and its end so far, if it matches and counts.
+    fn unfinished_match(
+        &self,
+        regex: &Regex,
+        capture: &Capture,
+        progress: &mut Progress,
+        ended: bool,
+    ) -> Option<(String, u64)> {
+        let (size, place) = (capture.len(), progress.reader.place());
+        if size <= place {
+            return None;
+        }
+        let since = match progress.unfinished {
+            Some((seen, since)) if seen == size => since,
+            _ => progress.unfinished.insert((size, Instant::now())).1,
+        };
+        let rests = ended || since.elapsed() >= REST;
+        let (line, end) = unfinished_line(capture, place, rests)?;
+        let line = text_of(&line);
+        let growth = || self.growth.get_or_init(|| Growth::new(&self.banner));
+        let counts = regex.is_match(&line) && (rests || growth().is_final(&line));
+        counts.then_some((line, end))
+    }
 }
 
-/// The unfinished last line, if it has rested.
-fn rested_line(
-    capture: &Capture,
-    progress: &mut Progress,
-    ended: bool,
-) -> Option<(Vec<u8>, Option<u64>)> {
-    let (size, place) = (capture.len(), progress.reader.place());
-    if size <= place {
-        return None;
-    }
-    let since = match progress.unfinished {
-        Some((seen, since)) if seen == size => since,
-        _ => progress.unfinished.insert((size, Instant::now())).1,
-    };
-    if ended || since.elapsed() >= REST {
-        line_at(capture, place, true).map(|(line, next)| (line, Some(next)))
-    } else {
-        None
+fn keep_groups(regex: &Regex, line: &str, cx: &Context) {
+    if let Some(groups) = regex.captures(line) {
+        let text_of = |name: &str| Some(groups.name(name)?.as_str().to_owned());
+        let names = regex.capture_names().flatten();
+        let pairs = names.filter_map(|name| Some((name.to_owned(), text_of(name)?)));
+        cx.capture(pairs.collect());
     }
 }
 
 impl Clone for Output {
     fn clone(&self) -> Self {
-        Self::new(self.banner.clone()).stream(self.stream)
+        Self::new(self.banner.clone())
+            .stream(self.stream)
+            .times(self.times)
     }
 }
 
@@ -202,13 +281,23 @@ impl Readiness for Output {
             Stream::Stderr => "standard error",
             Stream::Both => "output",
         };
-        format!("a line of its {stream} that matches {:?}", self.banner)
+        match self.times {
+            1 => format!("a line of its {stream} that matches {:?}", self.banner),
+            n => format!("{n} lines of its {stream} that match {:?}", self.banner),
+        }
     }
 
-    fn validate(&self, _cx: &Context) -> Result<(), String> {
-        match &self.regex {
-            Ok(_) => Ok(()),
-            Err(error) => Err(format!("the banner is no regular expression: {error}")),
+    fn validate(&self, cx: &Context) -> Result<(), String> {
+        self.regex.as_ref().map_err(Clone::clone)?;
+        let mut streams = self.streams().iter();
+        if self.times == 0 {
+            Err("the banner is waited for 0 times: the number must be 1 or more".to_owned())
+        } else if streams.all(|stream| !cx.start.captures[*stream as usize]) {
+            Err("the banner is never seen, as the streams that are searched for it are redirected: \
+                 leave one of them captured"
+                .to_owned())
+        } else {
+            Ok(())
         }
     }
 
@@ -227,5 +316,22 @@ impl Readiness for Output {
             on_output: true,
             ..Manner::punctual()
         }
+    }
+
+    fn origin(&self, cx: &Context) -> Origin {
+        let scan = self.scan.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut streams = self.streams().iter();
+        if scan.found && scan.start == cx.start.number {
+            // It has passed, and does so whatever happens.
+            Origin::Outside
+        } else if streams.any(|stream| cx.is_open(*stream)) {
+            Origin::Tree
+        } else {
+            Origin::Nowhere
+        }
+    }
+
+    fn needs_own_process(&self) -> bool {
+        true
     }
 }

@@ -1,6 +1,6 @@
 //! A pointer to a check is that check.
 
-use super::{Context, Manner, NotReady, Readiness, Target};
+use super::{Context, Manner, NotReady, Origin, Readiness, Target};
 
 macro_rules! forward {
     ($(#[$doc:meta])* impl $([$($generics:tt)*])? for $pointer:ty) => {
@@ -28,6 +28,14 @@ macro_rules! forward {
 
             fn manner(&self, cx: &Context) -> Manner {
                 (**self).manner(cx)
+            }
+
+            fn origin(&self, cx: &Context) -> Origin {
+                (**self).origin(cx)
+            }
+
+            fn needs_own_process(&self) -> bool {
+                (**self).needs_own_process()
             }
         }
     };

@@ -3,7 +3,8 @@
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
-use super::{Context, Manner, NotReady, Readiness, Target};
+use super::listener::Place;
+use super::{Context, Manner, NotReady, Origin, Readiness, Target};
 use crate::paths::absolute;
 use crate::sys::{self, Whose};
 
@@ -13,8 +14,8 @@ use crate::sys::{self, Whose};
 ///
 /// On Linux who listens must be a process of the tree, or the test process itself, which may hand the
 /// socket on (`SO_PEERCRED`, `unix(7)`): where another program came first, the start fails with
-/// `AlreadyRunning` and says which. Where who listened has ended since, as a daemon's parent has, it cannot
-/// be told. A service that has another process listen for it (a container, a daemon
+/// `AlreadyRunning` and says which. If the process that listened has ended since, as a daemon's parent has, the
+/// socket must accept once more: then another process has it. A service that has another process listen for it (a container, a daemon
 /// activated by a socket) needs [`any_listener`](Self::any_listener).
 #[derive(Clone, Debug)]
 pub struct UnixSocket {
@@ -56,12 +57,19 @@ impl Readiness for UnixSocket {
 
     fn after_start_check(&self, cx: &Context) -> Result<(), NotReady> {
         let stream = self.connect(cx)?;
-        match cx.tree().filter(|_| !self.any_listener) {
-            Some((_, supervisor)) => match sys::whose_peer(&stream, supervisor) {
-                Whose::Stranger(holder) => Err(NotReady::taken_by(holder)),
-                Whose::Ours | Whose::Unknown | Whose::Passing => Ok(()),
-            },
-            None => Ok(()),
+        let Some((_, supervisor)) = cx.tree().filter(|_| !self.any_listener) else {
+            return Ok(());
+        };
+        match sys::whose_peer(&stream, supervisor) {
+            Whose::Stranger(holder) => Err(NotReady::taken_by(holder)),
+            Whose::Ours(holder) => {
+                let path = self.path(cx).map_err(NotReady::new)?;
+                cx.note_listener(Place::Unix(path), holder);
+                Ok(())
+            }
+            // Only what another process has open accepts again.
+            Whose::Passing => self.connect(cx).map(drop),
+            Whose::Unknown => Ok(()),
         }
     }
 
@@ -98,5 +106,9 @@ impl Readiness for UnixSocket {
             on_path: self.path(cx).ok(),
             ..Manner::punctual()
         }
+    }
+
+    fn origin(&self, _cx: &Context) -> Origin {
+        Origin::of_listener(!self.any_listener)
     }
 }

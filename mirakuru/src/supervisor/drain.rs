@@ -23,6 +23,7 @@ pub(super) struct Drain {
     /// Why nothing more is kept. The pipe is read all the same.
     lost: Option<Failure>,
     told: bool,
+    end_told: bool,
 }
 
 impl Drain {
@@ -34,6 +35,7 @@ impl Drain {
             forgotten: HEAD,
             lost: None,
             told: false,
+            end_told: false,
         }
     }
 
@@ -56,6 +58,11 @@ impl Drain {
         let news = self.lost.clone().filter(|_| !self.told);
         self.told |= news.is_some();
         news
+    }
+
+    /// Whether no process can write any more, once.
+    pub(super) fn news_of_end(&mut self) -> bool {
+        self.pipe.is_none() && !std::mem::replace(&mut self.end_told, true)
     }
 
     /// Takes what is there, a bounded amount at once so that a flood starves nothing else.

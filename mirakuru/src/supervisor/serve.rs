@@ -164,6 +164,9 @@ impl Server {
         if let Some(failure) = self.service.drain(&mut self.buffer) {
             self.clients.tell_all(&Event::OutputLost(failure));
         }
+        for stream in self.service.news_of_ends() {
+            self.clients.tell_all(&Event::OutputClosed(stream));
+        }
     }
 
     fn reap(&mut self) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::drain::Drain;
 use super::launch::Launched;
 use super::timeline;
-use crate::protocol::{self, Failure, Launch, Row};
+use crate::protocol::{self, Failure, Launch, Row, Stream};
 use crate::sys::{self, Handle, Notices, Tree, Wakeup};
 use crate::tmpdir;
 
@@ -75,6 +75,18 @@ impl Service {
         }
         let mut drains = self.drains.iter_mut().flatten();
         drains.find_map(Drain::news_of_loss)
+    }
+
+    /// The streams that no process can write to any more, each once.
+    pub(super) fn news_of_ends(&mut self) -> Vec<Stream> {
+        let streams = [Stream::Stdout, Stream::Stderr]
+            .into_iter()
+            .zip(&mut self.drains);
+        let ended = streams.filter_map(|(stream, drain)| {
+            let has_ended = drain.as_mut()?.news_of_end();
+            has_ended.then_some(stream)
+        });
+        ended.collect()
     }
 
     /// How much of each stream is in the files.

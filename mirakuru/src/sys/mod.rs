@@ -11,7 +11,7 @@
 //! | [`marked`] | `/proc/*/environ` | nothing |
 //! | [`waits_for_input`] | `/proc/*/syscall` | nothing |
 //! | [`listening`] | `/proc/*/fd` and `/proc/net/tcp` | nothing |
-//! | [`holder_of_port`], [`Listeners`], [`whose_listener`], [`whose_peer`], [`is_passing`] | `NETLINK_SOCK_DIAG`, `SO_PEERCRED`, and `/proc/*/fd` | nothing |
+//! | [`holder_of_port`], [`Listeners`], [`whose_listener`], [`whose_peer`], [`is_passing`], [`has_ended`] | `NETLINK_SOCK_DIAG`, `SO_PEERCRED`, and `/proc/*/fd` | nothing |
 //! | [`unmount_below`] | `/proc/self/mountinfo`, and `umount2` | nothing |
 //! | [`forget_range`] | a hole punched into the file | nothing |
 //! | [`close_inherited`] | `close_range` | nothing: std marks all of its own |
@@ -63,11 +63,11 @@ pub(crate) struct Descendant {
 #[allow(dead_code, reason = "a platform that cannot tell gives Unknown alone")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Whose {
-    /// A process of the tree has it open.
-    Ours,
-    /// It cannot be told.
+    /// This process of the tree has it open.
+    Ours(Pid),
+    /// The kernel does not say.
     Unknown,
-    /// Nobody can be seen to have it: it is about to be closed, or was handed on this moment.
+    /// No process can be seen to have it: it is about to be closed, or was handed on this moment.
     Passing,
     /// Somebody else: who, for people.
     Stranger(String),

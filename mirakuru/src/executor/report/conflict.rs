@@ -3,6 +3,8 @@
 use crate::error::{Error, ErrorKind};
 use crate::executor::core::Core;
 use crate::port::Circle;
+use crate::readiness::{Context, NotReady};
+use crate::sys;
 use crate::wait::Deadline;
 
 impl Core {
@@ -36,6 +38,20 @@ impl Core {
         let advice =
             "take fixed ports in one order everywhere, the lower one first, or use `{port}`";
         self.taken(&reason, other, advice)
+    }
+
+    /// The service that was to be reused answered, and did not pass the check in time.
+    pub(crate) fn never_ready(&self, context: &Context, why: NotReady, wait: Deadline) -> Error {
+        let mut scene = self.scene();
+        scene.headline = "was not started: the service that runs there already is not ready".into();
+        scene.waited_for = self.check.describe(context);
+        scene.waited = Some(wait.elapsed());
+        scene.last_check = why.reason;
+        let port = Some(context.port_of(&self.check.target())).filter(|port| *port != 0);
+        scene.held_by = port.and_then(sys::holder_of_port).unwrap_or_default();
+        scene.advice =
+            "stop that service, so that this one is started, or correct the check".into();
+        scene.into_error(ErrorKind::TimeoutExpired)
     }
 
     pub(crate) fn not_free_in_time(&self, port: u16, holder: &str, queue: Deadline) -> Error {

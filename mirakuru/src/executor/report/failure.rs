@@ -1,12 +1,12 @@
 //! Describes what became of an executor's process, as errors. `conflict.rs` describes conflicts over ports,
 //! and `advice.rs` what to do. No function here stops anything: the caller does, before it asks for the error.
 
-use std::collections::BTreeSet;
 use std::io;
 
 use super::advice::{self, advice_for};
 use crate::error::{Error, ErrorKind, Scene};
 use crate::executor::core::Core;
+use crate::executor::elsewhere::Elsewhere;
 use crate::executor::run::{Run, listed};
 use crate::executor::wait::{FailedWait, Why};
 use crate::link::State;
@@ -137,7 +137,7 @@ impl Core {
                         "the exit with 0 is tolerated, as it may have daemonized; {left}"
                     ));
                 }
-                self.overdue(scene, run, &elsewhere, prompts)
+                self.overdue(scene, run, elsewhere, prompts)
             }
         }
     }
@@ -146,10 +146,13 @@ impl Core {
         &self,
         mut scene: Scene,
         run: &Run,
-        elsewhere: &BTreeSet<u16>,
+        elsewhere: Option<Elsewhere>,
         prompts: bool,
     ) -> Error {
-        if elsewhere.is_empty() {
+        if let Some(elsewhere) = elsewhere {
+            scene.notes.push(elsewhere.found);
+            scene.advice = elsewhere.advice;
+        } else {
             let silent = scene.output.is_empty() && scene.err_output.is_empty();
             let captured = is_captured(run);
             let manner = self.check.manner(&run.context);
@@ -161,13 +164,6 @@ impl Core {
             if silent && scene.advice != advice::UNBUFFER {
                 scene.notes.push(nothing_said(captured).to_owned());
             }
-        } else {
-            let ports: Vec<_> = elsewhere.iter().map(u16::to_string).collect();
-            let (found, asked) = (ports.join(", "), run.context.port_of(&self.check.target()));
-            scene
-                .notes
-                .push(format!("it listens on port {found}, and not on {asked}"));
-            scene.advice = "does the command contain `{port}`?".into();
         }
         scene.into_error(ErrorKind::TimeoutExpired)
     }

@@ -4,9 +4,11 @@
 //! The exact question costs a few microseconds, disturbs no server with an empty connection, and
 //! its answer carries the listener's inode.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
+use nix::errno::Errno;
+use nix::sys::signal::kill;
 use nix::sys::socket::{
     AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, send, socket,
 };
@@ -43,22 +45,30 @@ impl Listeners {
             .map(Self)
     }
 
-    /// Whether somebody listens at this loopback address; `None` where the kernel does not say.
+    /// Whether a socket listens at this address; `None` if the kernel does not say, or if the address is not
+    /// one of this network namespace.
     pub(crate) fn any_at(&self, addr: SocketAddr) -> Option<bool> {
-        if !addr.ip().is_loopback() {
-            return None;
-        }
         self.found_at(addr).ok().map(|found| found.is_some())
     }
 
-    /// The listener that a connection to this address would reach.
+    /// The listener that a connection to this address would reach. An address that this namespace does not have
+    /// is an error: a listener on all addresses would be found for it too.
     fn found_at(&self, addr: SocketAddr) -> nix::Result<Option<Listener>> {
+        let addr = SocketAddr::new(addr.ip().to_canonical(), addr.port());
+        if !is_own(addr.ip()) {
+            return Err(Errno::EADDRNOTAVAIL);
+        }
         send(self.0.as_raw_fd(), &question(addr), MsgFlags::empty())?;
         let mut answer = [0_u8; 512];
         // The answer is there when the question has been sent.
         let len = recv(self.0.as_raw_fd(), &mut answer, MsgFlags::MSG_DONTWAIT)?;
         Ok(listener_in(&answer[..len]))
     }
+}
+
+/// Whether this network namespace has the address: only then a socket can be bound to it.
+fn is_own(ip: IpAddr) -> bool {
+    ip.is_loopback() || UdpSocket::bind((ip, 0)).is_ok()
 }
 
 /// Who listens on this port of the loopback interface, for people: pid and command.
@@ -73,30 +83,32 @@ pub(crate) fn holder_of_port(port: u16) -> Option<String> {
 /// Whose listener a connection to this address reaches, seen from the tree of a supervisor: of its
 /// main process most often, which is looked at first.
 pub(crate) fn whose_listener(addr: SocketAddr, main: Pid, supervisor: Pid) -> Whose {
-    let asked = Listeners::open()
-        .filter(|_| addr.ip().is_loopback())
-        .map(|listeners| listeners.found_at(addr));
+    let asked = Listeners::open().map(|listeners| listeners.found_at(addr));
     let found = match asked {
         Some(Ok(Some(found))) => found,
         Some(Ok(None)) => return Whose::Passing,
         Some(Err(_)) | None => return Whose::Unknown,
     };
-    if holds(main, found.inode) == Some(true) {
-        return Whose::Ours;
-    }
-    let tree = descendants_of(supervisor).into_iter();
-    let tree: Vec<_> = tree.map(|one| holds(one.pid, found.inode)).collect();
-    if tree.contains(&Some(true)) {
-        return Whose::Ours;
+    let mut is_hidden = false;
+    for pid in [main]
+        .into_iter()
+        .chain(descendants_of(supervisor).into_iter().map(|one| one.pid))
+    {
+        match holds(pid, found.inode) {
+            Some(true) => return Whose::Ours(pid),
+            Some(false) => {}
+            None => is_hidden = true,
+        }
     }
     // One that has just lost its parent may have been in neither list of children.
     let holder = holder_of_inode(found.inode);
-    if holder.is_some_and(|pid| is_below(pid, supervisor)) {
-        return Whose::Ours;
+    if let Some(pid) = holder.filter(|pid| is_below(*pid, supervisor)) {
+        return Whose::Ours(pid);
     }
     match outside(found, holder) {
-        // A process of the tree may hide what it has open, as one of another user's does.
-        Whose::Passing | Whose::Unknown if tree.contains(&None) => Whose::Unknown,
+        // A process of the tree hides what it has open, as one of another user does. It may have the listener
+        // too, also if another process is seen to have it, which may have passed it on.
+        _ if is_hidden => Whose::Unknown,
         Whose::Unknown => Whose::Stranger(format!("a process of another user (uid {})", found.uid)),
         whose => whose,
     }
@@ -104,25 +116,26 @@ pub(crate) fn whose_listener(addr: SocketAddr, main: Pid, supervisor: Pid) -> Wh
 
 /// Whether what listens at this address does so for a moment only.
 pub(crate) fn is_passing(addr: SocketAddr) -> bool {
-    let asked = Listeners::open()
-        .filter(|_| addr.ip().is_loopback())
-        .and_then(|listeners| listeners.found_at(addr).ok().flatten());
+    let asked = Listeners::open().and_then(|listeners| listeners.found_at(addr).ok().flatten());
     asked.is_some_and(|found| outside(found, holder_of_inode(found.inode)) == Whose::Passing)
 }
 
-/// Whose listener a Unix socket is connected to: the kernel keeps who called `listen` (`unix(7)`).
+/// Whose listener a Unix socket is connected to: the kernel keeps who called `listen` (`unix(7)`). If that
+/// process has ended it is passing, as it may have left the listener to others of the tree.
 pub(crate) fn whose_peer(stream: &impl AsFd, supervisor: Pid) -> Whose {
     let Some(listener) = peer(stream).filter(|pid| pid.as_raw() > 0 && *pid != Pid::this()) else {
         // It is not connected, or that process is in another pid namespace; or this one hands it on.
         return Whose::Unknown;
     };
-    if is_below(listener, supervisor) {
-        return Whose::Ours;
+    let standing = standing(listener);
+    let lives = standing.is_some_and(|standing| !standing.zombie);
+    if lives && is_below(listener, supervisor) {
+        return Whose::Ours(listener);
     }
-    // One that has ended since may have left it to others of the tree.
-    match standing(listener) {
-        Some(standing) if !standing.zombie => Whose::Stranger(described(listener)),
-        _ => Whose::Unknown,
+    match lives {
+        true => Whose::Stranger(described(listener)),
+        false if has_ended(listener) => Whose::Passing,
+        false => Whose::Unknown,
     }
 }
 
@@ -203,10 +216,16 @@ fn holds(pid: Pid, inode: u32) -> Option<bool> {
     let wanted = format!("socket:[{inode}]");
     match open_files(pid) {
         Ok(open) => Some(open.iter().any(|to| to.as_os_str() == wanted.as_str())),
-        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => None,
-        // It has ended.
-        Err(_) => Some(false),
+        Err(_) => has_ended(pid).then_some(false),
     }
+}
+
+/// Whether a process has ended. It may be hidden in `/proc`, and then it still takes a signal or refuses it.
+pub(crate) fn has_ended(pid: Pid) -> bool {
+    standing(pid).map_or_else(
+        || kill(pid, None) == Err(Errno::ESRCH),
+        |standing| standing.zombie,
+    )
 }
 
 /// The first process that has the socket open, as far as this user may look.

@@ -15,7 +15,9 @@ pub(crate) use child_signals::Wakeups;
 pub(crate) use descendants::{
     carries, children, command_line, descendants, marked, program_name, standing, started_at,
 };
-pub(crate) use listeners::{Listeners, holder_of_port, is_passing, whose_listener, whose_peer};
+pub(crate) use listeners::{
+    Listeners, has_ended, holder_of_port, is_passing, whose_listener, whose_peer,
+};
 pub(crate) use listening::listening;
 pub(crate) use mounts::unmount_below;
 pub(crate) use notices::Notices;

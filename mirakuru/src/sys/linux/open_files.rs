@@ -14,7 +14,8 @@ use super::descendants::descendants_of;
 ///
 /// # Errors
 ///
-/// That it has ended, or may not be looked at.
+/// The process has ended, or may not be looked at: its descriptors may be listed all the same, and then the
+/// kernel refuses to say where each leads.
 pub(super) fn open_files(pid: Pid) -> io::Result<Vec<PathBuf>> {
     let process = PathBuf::from(format!("/proc/{pid}"));
     let found = leads(&process)?;
@@ -22,13 +23,20 @@ pub(super) fn open_files(pid: Pid) -> io::Result<Vec<PathBuf>> {
         return Ok(found);
     }
     let threads = fs::read_dir(process.join("task"))?.flatten();
-    let of_threads = threads.filter_map(|thread| leads(&thread.path()).ok());
-    Ok(of_threads.flatten().collect())
+    let of_threads = threads.map(|thread| leads(&thread.path()));
+    let of_threads: Vec<_> = of_threads.filter(is_there).collect::<io::Result<_>>()?;
+    Ok(of_threads.concat())
 }
 
 fn leads(of: &Path) -> io::Result<Vec<PathBuf>> {
     let fds = fs::read_dir(of.join("fd"))?.flatten();
-    Ok(fds.filter_map(|fd| fs::read_link(fd.path()).ok()).collect())
+    let leads = fds.map(|fd| fs::read_link(fd.path()));
+    leads.filter(is_there).collect()
+}
+
+/// What was closed or has ended since it was listed is left out.
+fn is_there<T>(found: &io::Result<T>) -> bool {
+    !matches!(found, Err(error) if error.kind() == io::ErrorKind::NotFound)
 }
 
 /// Returns whether a process below a supervisor waits in `read(2)` for its standard input, whose other end the

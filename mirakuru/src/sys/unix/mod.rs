@@ -11,6 +11,7 @@ mod spawn;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
+use std::net::SocketAddr;
 use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -152,14 +153,14 @@ impl Listeners {
         None
     }
 
-    pub(crate) fn any_at(&self, _addr: std::net::SocketAddr) -> Option<bool> {
+    pub(crate) fn any_at(&self, _addr: SocketAddr) -> Option<bool> {
         match *self {}
     }
 }
 
 // What no call tells here is not known: the service alone is.
 
-pub(crate) fn is_passing(_addr: std::net::SocketAddr) -> bool {
+pub(crate) fn is_passing(_addr: SocketAddr) -> bool {
     false
 }
 
@@ -167,15 +168,16 @@ pub(crate) fn whose_peer(_stream: &impl AsFd, _supervisor: Pid) -> super::Whose 
     super::Whose::Unknown
 }
 
-pub(crate) fn whose_listener(
-    _addr: std::net::SocketAddr,
-    _main: Pid,
-    _supervisor: Pid,
-) -> super::Whose {
+pub(crate) fn whose_listener(_addr: SocketAddr, _main: Pid, _supervisor: Pid) -> super::Whose {
     super::Whose::Unknown
 }
 
-pub(crate) fn listening(_supervisor: Pid) -> BTreeSet<u16> {
+/// Whether no process has this number any more.
+pub(crate) fn has_ended(pid: Pid) -> bool {
+    nix::sys::signal::kill(pid, None) == Err(nix::Error::ESRCH)
+}
+
+pub(crate) fn listening(_supervisor: Pid) -> BTreeSet<SocketAddr> {
     BTreeSet::new()
 }
 

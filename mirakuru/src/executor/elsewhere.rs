@@ -1,0 +1,111 @@
+//! Finds out on which other addresses a service listens, for the error of a check that asks one in vain.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use super::run::Run;
+use crate::readiness::{Target, tcp_address};
+use crate::sys;
+
+/// Where a tree listens, if that is not where the check asks.
+pub(super) struct Elsewhere {
+    /// For a note.
+    pub(super) found: String,
+    pub(super) advice: String,
+}
+
+impl Run {
+    /// Looks up where the tree listens. Returns `None` if the check asks there.
+    pub(super) fn listens_elsewhere(&self, target: &Target) -> Option<Elsewhere> {
+        let port = self.context.port_of(target);
+        let (_, supervisor) = self.context.tree().filter(|_| port != 0)?;
+        elsewhere(
+            sys::listening(supervisor).into_iter(),
+            self.context.host(),
+            port,
+        )
+    }
+}
+
+fn elsewhere(found: impl Iterator<Item = SocketAddr>, host: &str, port: u16) -> Option<Elsewhere> {
+    let (here, others): (Vec<_>, Vec<_>) = found.partition(|address| address.port() == port);
+    if here.iter().any(|address| reaches(host, address.ip())) {
+        return None;
+    }
+    let list = |found: Vec<String>| found.join(", ");
+    if here.is_empty() {
+        let mut ports: Vec<_> = others.iter().map(SocketAddr::port).collect();
+        ports.dedup();
+        let ports = list(ports.iter().map(u16::to_string).collect());
+        return (!ports.is_empty()).then(|| Elsewhere {
+            found: format!("it listens on port {ports}, and not on {port}"),
+            advice: "does the command contain `{port}`?".to_owned(),
+        });
+    }
+    let first = here[0].ip();
+    let found = list(here.iter().map(SocketAddr::to_string).collect());
+    Some(Elsewhere {
+        found: format!(
+            "it listens on {found}, and not on {}",
+            tcp_address(host, port)
+        ),
+        advice: format!("give {first} as the host, or have the service listen on {host}"),
+    })
+}
+
+/// Returns whether a client that connects to the host reaches a listener on this address, as far as the host is
+/// an address.
+fn reaches(host: &str, listener: IpAddr) -> bool {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    if host.eq_ignore_ascii_case("localhost") {
+        return listener.is_loopback() || listener.is_unspecified();
+    }
+    let Ok(host) = host.parse::<IpAddr>() else {
+        return true;
+    };
+    let host = match host.to_canonical() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    let is_everywhere = listener.is_unspecified() && (listener.is_ipv6() || host.is_ipv4());
+    listener.to_canonical() == host || is_everywhere
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listener_elsewhere_is_named_with_what_differs() {
+        let found = |listeners: &[&str], host| {
+            let listeners = listeners
+                .iter()
+                .map(|text| text.parse().expect("an address"));
+            elsewhere(listeners, host, 80).map(|elsewhere| elsewhere.found)
+        };
+        let told = |text: &str| Some(text.to_owned());
+        assert_eq!(
+            found(&["[::1]:80", "127.0.0.1:81"], "127.0.0.1"),
+            told("it listens on [::1]:80, and not on 127.0.0.1:80")
+        );
+        assert_eq!(
+            found(&["127.0.0.2:80"], "[::1]"),
+            told("it listens on 127.0.0.2:80, and not on [::1]:80")
+        );
+        assert_eq!(
+            found(&["127.0.0.1:81", "[::1]:81", "[::1]:82"], "127.0.0.1"),
+            told("it listens on port 81, 82, and not on 80")
+        );
+        for (listener, host) in [
+            ("127.0.0.1:80", "127.0.0.1"),
+            ("0.0.0.0:80", "127.0.0.1"),
+            ("[::]:80", "127.0.0.1"),
+            ("[::1]:80", "localhost"),
+            ("[::1]:80", "a-name"),
+            ("127.0.0.1:80", "0.0.0.0"),
+        ] {
+            assert_eq!(found(&[listener], host), None, "{listener} for {host}");
+        }
+        assert_eq!(found(&[], "127.0.0.1"), None);
+    }
+}

@@ -1,0 +1,150 @@
+//! Uses a service that runs already (`OnConflict::Reuse`), once it passes the readiness check.
+
+use std::time::Duration;
+
+use super::core::Core;
+use super::port::Wanted;
+use crate::command::Template;
+use crate::error::Result;
+use crate::events::Step;
+use crate::port::OnConflict;
+use crate::readiness::probe::Question;
+use crate::readiness::{Context, NotReady};
+use crate::wait::{self, Deadline, Pace};
+
+/// The least time for a look at a service that may be reused.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// A service that this executor did not start.
+enum Existing {
+    Absent,
+    NotReady(NotReady, Context),
+    /// It is ready at this address, if the check asks one.
+    Ready(Option<String>),
+}
+
+/// The wait for a service that answers and is not ready, once there is one.
+#[derive(Default)]
+pub(super) struct Warming(Option<(Deadline, Pace)>);
+
+impl Warming {
+    /// The deadline of a start that follows: a new one after a wait.
+    pub(super) fn deadline(&self, core: &Core, unwaited: Deadline) -> Deadline {
+        match &self.0 {
+            Some(_) => Deadline::after(core.config.start_bound()),
+            None => unwaited,
+        }
+    }
+}
+
+impl Core {
+    /// Returns the mistake if the policy is to reuse a service, and the check needs one of our own.
+    pub(super) fn ensure_reusable(&self) -> Result<(), String> {
+        if self.policy() == OnConflict::Reuse && self.check.needs_own_process() {
+            let mistake = "only a process that this executor starts can pass the check, so `OnConflict::Reuse` \
+                           has no use: check the port, the URL or the socket of the service instead";
+            return Err(mistake.to_owned());
+        }
+        Ok(())
+    }
+
+    /// Waits for a service that runs already, until it is ready or goes away. Returns whether this executor uses
+    /// it.
+    pub(super) fn reuses(&self, deadline: Deadline, warming: &mut Warming) -> Result<bool> {
+        if self.policy() != OnConflict::Reuse || !self.has_known_place() {
+            return Ok(false);
+        }
+        loop {
+            // As long as the start has time left, and once more after a queue.
+            let bound = warming.0.as_ref().map_or(deadline, |(bound, _)| *bound);
+            match self.existing(bound.at_least(LOOK))? {
+                Existing::Absent => return Ok(false),
+                Existing::Ready(answered) => {
+                    self.note_reuse(answered);
+                    return Ok(true);
+                }
+                Existing::NotReady(why, context) => {
+                    let (bound, pace) = warming.0.get_or_insert_with(|| {
+                        let bound = Deadline::after(self.config.start_bound());
+                        (bound, Pace::new(self.config.poll_interval))
+                    });
+                    if bound.has_passed() {
+                        return Err(self.never_ready(&context, why, *bound));
+                    }
+                    wait::pause(pace.interval());
+                }
+            }
+        }
+    }
+
+    /// Returns whether the service that a start reused is still there.
+    pub(super) fn still_answers(&self) -> bool {
+        let look = || {
+            let deadline = Deadline::after(self.config.start_bound());
+            let context = self.context_without_process(deadline)?;
+            self.answers_already(&self.probe(&context)?, &context, deadline)
+        };
+        self.state(|state| state.port.reused) && look().unwrap_or(false)
+    }
+
+    fn existing(&self, deadline: Deadline) -> Result<Existing> {
+        let context = self.context_without_process(deadline)?;
+        let probe = self.probe(&context)?;
+        if !self.answers_already(&probe, &context, deadline)? {
+            return Ok(Existing::Absent);
+        }
+        // Without a process, any listener is the right one.
+        let answer = probe.ask(Question::AfterStart, &context, deadline, &|| false);
+        Ok(match answer {
+            Some(Ok(())) => Existing::Ready(context.answered()),
+            Some(Err(why)) => Existing::NotReady(why, context),
+            None => {
+                let why = NotReady::new("the check did not answer in time");
+                Existing::NotReady(why, context)
+            }
+        })
+    }
+
+    /// Returns whether the check asks a place that another process can know: a fixed port, or a socket outside
+    /// the private directory.
+    fn has_known_place(&self) -> bool {
+        let is_known = |socket| {
+            let private = Template::parse(socket).mentions("tmpdir");
+            !private && !self.lies_in_directory("socket")
+        };
+        match self.wanted_port() {
+            Wanted::Fixed(_) => true,
+            Wanted::Free => false,
+            Wanted::None => self.check.target().socket.is_some_and(is_known),
+        }
+    }
+
+    fn context_without_process(&self, deadline: Deadline) -> Result<Context> {
+        let port = match self.wanted_port() {
+            Wanted::Fixed(port) => Some((String::new(), port)),
+            Wanted::Free | Wanted::None => None,
+        };
+        let place = self.place(None, port.into_iter().collect());
+        let place = place.map_err(|mistake| self.invalid(mistake))?;
+        Ok(Context::new(self.start_before_spawn(place, None, deadline)))
+    }
+
+    fn note_reuse(&self, answered: Option<String>) {
+        let port = match self.wanted_port() {
+            Wanted::Fixed(port) => Some(port),
+            Wanted::Free | Wanted::None => None,
+        };
+        self.state(|state| {
+            state.port.reused = true;
+            state.port.answered = answered;
+        });
+        let place = port.map_or_else(
+            || format!("at {}", self.filled("{socket}")),
+            |port| format!("on port {port}"),
+        );
+        self.emit(Step {
+            port,
+            ..Step::info(format!("uses what answers {place}"))
+        });
+    }
+}

@@ -1,0 +1,108 @@
+//! Which certificate of an `https` service is accepted.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::aws_lc_rs::default_provider;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
+
+/// Which certificates are accepted.
+#[derive(Clone, Debug, Default)]
+pub(super) enum Trust {
+    /// Those that the system trusts.
+    #[default]
+    System,
+    /// Those in the file with this name, which may contain placeholders.
+    File(String),
+    Any,
+}
+
+impl Trust {
+    pub(super) fn path(&self) -> Option<&str> {
+        match self {
+            Self::File(path) => Some(path),
+            Self::System | Self::Any => None,
+        }
+    }
+}
+
+/// Accepts the listed certificates, whatever else they say: a name, a time, or a mark as that of an authority.
+/// `None` accepts every certificate.
+#[derive(Debug)]
+struct Accepted(Option<Vec<CertificateDer<'static>>>);
+
+/// Returns the settings of a client that accepts the certificates in this file, or any certificate. The service
+/// may write the file, so it is read for each attempt.
+pub(super) fn settings(file: Option<&Path>) -> Result<ClientConfig, String> {
+    let accepted = Accepted(file.map(certificates).transpose()?);
+    let settings = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| format!("no TLS client: {error}"))?;
+    let settings = settings
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(accepted));
+    Ok(settings.with_no_client_auth())
+}
+
+/// The certificates in a file, as text (PEM) or as the bytes of one (DER).
+fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let named = |what: &str| format!("the certificate {}: {what}", file.display());
+    let bytes = std::fs::read(file).map_err(|error| named(&error.to_string()))?;
+    let found: Vec<_> = CertificateDer::pem_slice_iter(&bytes).flatten().collect();
+    if !found.is_empty() {
+        return Ok(found);
+    }
+    // Every certificate is a sequence.
+    if bytes.first() == Some(&0x30) {
+        return Ok(vec![bytes.into()]);
+    }
+    Err(named("the file contains none"))
+}
+
+impl ServerCertVerifier for Accepted {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        _others: &[CertificateDer<'_>],
+        _name: &ServerName<'_>,
+        _ocsp: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let accepted = self.0.as_ref();
+        if accepted.is_none_or(|accepted| accepted.contains(certificate)) {
+            Ok(ServerCertVerified::assertion())
+        } else {
+            let other = "the service has another certificate than the file";
+            Err(Error::General(other.to_owned()))
+        }
+    }
+
+    // A signature shows that the service has the key of the certificate. Nothing secret is sent to a service
+    // that is only asked for its readiness, and certificates of old versions are accepted in this way.
+    fn verify_tls12_signature(
+        &self,
+        _message: &[u8],
+        _certificate: &CertificateDer<'_>,
+        _signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _message: &[u8],
+        _certificate: &CertificateDer<'_>,
+        _signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        default_provider()
+            .signature_verification_algorithms
+            .supported_schemes()
+    }
+}

@@ -1,0 +1,183 @@
+//! If the kernel cannot tell who listens, one connection confirms. Each test runs itself again in a process
+//! that may see less.
+#![cfg(target_os = "linux")]
+
+use std::{io::Write, net::TcpStream, os::fd::OwnedFd, time::Duration};
+
+use mirakuru::{
+    Context, Executor, HttpExecutor, NotReady, Readiness, Result, TcpExecutor,
+    readiness::{Target, Tcp},
+};
+use mirakuru_tests::hold::Hold;
+
+use crate::{
+    PROGRAM,
+    again::{alone_by, is_alone},
+};
+
+/// The bounding set decides what root may do after the next program was run.
+const WITHOUT_PTRACE: [&str; 2] = ["setpriv", "--bounding-set=-sys_ptrace"];
+
+/// Starts a service that counts its clients, and returns how many connections the check has made.
+fn connections_of_the_check<R: Readiness>(service: &Executor<R>) -> Result<u32> {
+    service.start()?;
+    let mut client = TcpStream::connect(service.addr()).expect("it listens");
+    client.write_all(b"hello").expect("it reads");
+    drop(client);
+    let line = service.output().wait_for("hello")?;
+    let number = line.split(' ').nth(1).expect("a number");
+    Ok(number.parse::<u32>().expect("a number") - 1)
+}
+
+fn of_another_user(hold: &Hold) -> TcpExecutor {
+    let program = hold.program_for_everyone(PROGRAM);
+    let service = TcpExecutor::new([&*program, "clients", "{port}"], "127.0.0.1", 0);
+    service
+        .user("nobody")
+        .cwd("/")
+        .timeout(Duration::from_secs(10))
+}
+
+#[test]
+#[cfg_attr(not(root), ignore = "needs root, to start a service as another user")]
+fn a_refused_look_at_a_process_tells_nothing() -> Result<()> {
+    if !is_alone() {
+        let test = "fallbacks::a_refused_look_at_a_process_tells_nothing";
+        alone_by(&WITHOUT_PTRACE, test);
+        return Ok(());
+    }
+    assert_eq!(connections_of_the_check(&of_another_user(&Hold::new()))?, 1);
+    let own = TcpExecutor::new([PROGRAM, "clients", "{port}"], "127.0.0.1", 0);
+    assert_eq!(
+        connections_of_the_check(&own)?,
+        0,
+        "the kernel tells of its own"
+    );
+    Ok(())
+}
+
+/// Binds as root, and drops its rights then.
+const DROPS_RIGHTS: &str = r"
+import http.server, os, sys
+server = http.server.HTTPServer(('127.0.0.1', int(sys.argv[1])), http.server.SimpleHTTPRequestHandler)
+os.chdir('/'); os.setgroups([]); os.setgid(65534); os.setuid(65534)
+server.serve_forever()
+";
+
+#[test]
+#[cfg_attr(not(root), ignore = "needs root, to drop its rights")]
+fn a_service_that_binds_and_then_drops_its_rights_is_ready() -> Result<()> {
+    if !is_alone() {
+        let test = "fallbacks::a_service_that_binds_and_then_drops_its_rights_is_ready";
+        alone_by(&WITHOUT_PTRACE, test);
+        return Ok(());
+    }
+    let command = ["python3", "-c", DROPS_RIGHTS, "{port}"];
+    let bound = Duration::from_secs(20);
+    TcpExecutor::new(command, "127.0.0.1", 0)
+        .timeout(bound)
+        .start()?;
+    HttpExecutor::new(command, "http://127.0.0.1:{port}/")
+        .timeout(bound)
+        .start()?;
+    Ok(())
+}
+
+#[test]
+#[cfg_attr(not(namespaces), ignore = "needs namespaces, to mount another /proc")]
+fn a_process_that_is_hidden_in_proc_may_listen() -> Result<()> {
+    if !is_alone() {
+        let hide = "mount -t proc -o hidepid=invisible proc /proc && exec setpriv --bounding-set=-sys_ptrace \"$@\"";
+        let words = ["unshare", "--mount", "sh", "-c", hide, "sh"];
+        alone_by(
+            &words,
+            "fallbacks::a_process_that_is_hidden_in_proc_may_listen",
+        );
+        return Ok(());
+    }
+    assert_eq!(connections_of_the_check(&of_another_user(&Hold::new()))?, 1);
+    Ok(())
+}
+
+/// The service makes a network for a child of its, and joins it to its own by a pair of interfaces.
+const IN_ANOTHER_NETWORK: &str = r#"
+unshare --net sh -c '
+    echo $$ > {tmpdir}/inner.new; mv {tmpdir}/inner.new {tmpdir}/inner
+    until ip link set there up 2> {tmpdir}/log; do sleep 0.01; done
+    ip address add 10.9.9.2/24 dev there
+    exec "$0" clients {port} 0 10.9.9.2' "$PROGRAM" &
+until [ -e {tmpdir}/inner ]; do sleep 0.01; done
+ip link add here type veth peer name there netns $(cat {tmpdir}/inner)
+ip address add 10.9.9.1/24 dev here
+ip link set here up
+wait
+"#;
+
+#[test]
+#[cfg_attr(not(namespaces), ignore = "needs namespaces, to make another network")]
+fn a_service_in_another_network_is_connected_to() -> Result<()> {
+    if !is_alone() {
+        let test = "fallbacks::a_service_in_another_network_is_connected_to";
+        alone_by(&["unshare", "--net"], test);
+        return Ok(());
+    }
+    let service = TcpExecutor::new(IN_ANOTHER_NETWORK, "10.9.9.2", 0).shell(true);
+    let service = service
+        .env("PROGRAM", PROGRAM)
+        .timeout(Duration::from_secs(10));
+    assert_eq!(connections_of_the_check(&service)?, 1);
+    Ok(())
+}
+
+/// Serves a listener that it was given as its standard input.
+const GIVEN: &str = r"
+import os, socket, sys
+if sys.argv[1] == 'hidden':
+    os.setgroups([]); os.setgid(65534); os.setuid(65534)
+print('serves', flush=True)
+listener, number = socket.socket(fileno=0), 0
+while True:
+    client, _ = listener.accept()
+    number += 1
+    print('client', number, 'said', client.recv(99), flush=True)
+    client.close()
+";
+
+/// Looks only once the service serves: the port is served before.
+struct After(Tcp);
+
+impl Readiness for After {
+    fn after_start_check(&self, cx: &Context) -> std::result::Result<(), NotReady> {
+        if cx.output().text().is_empty() {
+            return Err(NotReady::new("it does not serve yet"));
+        }
+        self.0.after_start_check(cx)
+    }
+
+    fn target(&self) -> Target {
+        self.0.target()
+    }
+}
+
+fn given(how: &str) -> Executor<After> {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = listener.local_addr().expect("bound").port();
+    let check = After(Tcp::new("127.0.0.1", port));
+    let service = Executor::with_readiness(["python3", "-c", GIVEN, how], check);
+    service
+        .stdin(OwnedFd::from(listener))
+        .timeout(Duration::from_secs(20))
+}
+
+#[test]
+#[cfg_attr(not(root), ignore = "needs root, to drop its rights")]
+fn a_listener_that_was_passed_on_may_be_the_services() -> Result<()> {
+    if !is_alone() {
+        let test = "fallbacks::a_listener_that_was_passed_on_may_be_the_services";
+        alone_by(&WITHOUT_PTRACE, test);
+        return Ok(());
+    }
+    assert_eq!(connections_of_the_check(&given("hidden"))?, 1);
+    assert_eq!(connections_of_the_check(&given("seen"))?, 0);
+    Ok(())
+}

@@ -1,0 +1,254 @@
+//! The kernel is asked who listens: a server meets no connection of the check.
+#![cfg(target_os = "linux")]
+
+use std::{
+    fs::File,
+    io::Write,
+    net::{TcpListener, TcpStream},
+    time::Duration,
+};
+
+use mirakuru::{
+    Context, Error, ErrorKind, Executor, HttpExecutor, NotReady, Readiness, Result, TcpExecutor,
+    readiness::{Http, Output, Tcp, UnixSocket},
+};
+use mirakuru_tests::{bounds::at_once, told::error_of};
+use nix::{sys::stat::Mode, unistd::mkfifo};
+
+use crate::PROGRAM;
+
+#[test]
+fn a_server_of_one_client_still_serves_the_test() -> Result<()> {
+    for host in ["127.0.0.1", "localhost"] {
+        let service = TcpExecutor::new([PROGRAM, "clients", "{port}", "1"], host, 0).started()?;
+        let client = TcpStream::connect(service.addr()).expect("it is the only client");
+        assert_eq!(service.output().wait_for("client")?, "client 1");
+        assert!(service.running());
+        drop(client);
+        at_once(|| service.wait_for(|| service.exit_code() == Some(0)))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_listener_on_all_addresses_meets_no_connection() -> Result<()> {
+    let own = own_address();
+    for (bound, asked) in [("0.0.0.0", "127.0.0.1"), ("0.0.0.0", &*own), (&*own, &*own)] {
+        let command = [PROGRAM, "clients", "{port}", "1", bound];
+        let service = TcpExecutor::new(command, asked, 0).started()?;
+        let _client = TcpStream::connect(service.addr()).expect("it is the only client");
+        assert_eq!(service.output().wait_for("client")?, "client 1", "{asked}");
+    }
+    Ok(())
+}
+
+/// An address of this machine beyond the loopback, or that if there is no other.
+fn own_address() -> String {
+    // No packet is sent.
+    let socket = std::net::UdpSocket::bind("0.0.0.0:0").expect("a socket");
+    let routed = socket
+        .connect("192.0.2.1:9")
+        .and_then(|()| socket.local_addr());
+    routed.map_or_else(
+        |_| "127.0.0.1".to_owned(),
+        |address| address.ip().to_string(),
+    )
+}
+
+#[test]
+fn a_server_that_ran_before_meets_no_connection() -> Result<()> {
+    let first = TcpExecutor::new([PROGRAM, "clients", "{port}", "1"], "127.0.0.1", 0).started()?;
+    let second = TcpExecutor::new("sleep 60", "127.0.0.1", first.port());
+    let error = error_of(second.start());
+    assert_eq!(error.kind(), ErrorKind::AlreadyRunning);
+    let _client = TcpStream::connect(first.addr()).expect("it is the only client");
+    assert_eq!(first.output().wait_for("client")?, "client 1");
+    Ok(())
+}
+
+#[test]
+fn a_small_backlog_is_left_to_the_clients() -> Result<()> {
+    // It accepts once a line has come, and has room for one connection until then.
+    let script = format!("exec {PROGRAM} clients {{port}} 0 127.0.0.1 0 < {{tmpdir}}/go");
+    let service = TcpExecutor::new(script, "127.0.0.1", 0).shell(true);
+    let go = service.tmpdir().join("go");
+    mkfifo(&go, Mode::S_IRWXU).expect("own directory");
+    // Open in both ways, so that neither side waits for the other.
+    let both = File::options().read(true).write(true).open(&go);
+    let mut both = both.expect("own pipe");
+    service.start()?;
+    let address = service.addr().parse().expect("an address");
+    let client = TcpStream::connect_timeout(&address, Duration::from_secs(10));
+    let client = client.expect("there is room");
+    both.write_all(b"\n").expect("it reads");
+    assert_eq!(service.output().wait_for("client")?, "client 1");
+    drop(client);
+    Ok(())
+}
+
+#[test]
+fn a_request_is_the_only_connection() -> Result<()> {
+    // Serves one connection at a time, and keeps each as long as the client does.
+    let script = r"
+import http.server, sys, time
+begin = time.monotonic()
+connections = 0
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = 'HTTP/1.1'
+    def setup(self):
+        global connections
+        connections += 1
+        super().setup()
+    def do_HEAD(self):
+        ready = time.monotonic() - begin > 0.5
+        self.send_response(204 if ready else 503)
+        self.send_header('Content-Length', '0')
+        self.end_headers()
+        print('request', connections, 204 if ready else 503, flush=True)
+    def log_message(self, *rest): pass
+http.server.HTTPServer(('127.0.0.1', int(sys.argv[1])), Handler).serve_forever()
+";
+    let command = ["python3", "-c", script, "{port}"];
+    let service = HttpExecutor::new(command, "http://127.0.0.1:{port}/");
+    at_once(|| service.start().map(drop))?;
+    service.output().wait_for(" 204$")?;
+    let text = service.output().text();
+    for (index, line) in text.lines().enumerate() {
+        let number = index + 1;
+        assert!(line.starts_with(&format!("request {number} ")), "{text}");
+    }
+    Ok(())
+}
+
+#[test]
+fn the_address_of_localhost_is_the_one_that_answered() -> Result<()> {
+    for loopback in ["127.0.0.1", "::1"] {
+        if TcpListener::bind((loopback, 0)).is_err() {
+            continue;
+        }
+        let command = [PROGRAM, "listens_late", "{port}", "100", loopback];
+        let service = TcpExecutor::new(command, "localhost", 0);
+        assert_eq!(service.addr(), format!("localhost:{}", service.port()));
+        service.start()?;
+        let address: std::net::SocketAddr = service.addr().parse().expect("an address");
+        assert_eq!(
+            address,
+            (
+                loopback.parse::<std::net::IpAddr>().expect("one"),
+                service.port()
+            )
+                .into()
+        );
+        assert_eq!(service.host(), "localhost");
+        assert_eq!(service.url(), format!("http://{address}"));
+    }
+    Ok(())
+}
+
+#[test]
+fn the_error_names_the_address_on_which_the_tree_listens() {
+    if TcpListener::bind("[::1]:0").is_err() {
+        return;
+    }
+    let command = [PROGRAM, "clients", "{port}", "0", "::1"];
+    let check = Output::new("listening").and(Tcp::new("127.0.0.1", 0));
+    let service = Executor::with_readiness(command, check).timeout(Duration::from_secs(2));
+    let port = service.port();
+    let error = error_of(service.start()).to_string();
+    let note = format!("note:        it listens on [::1]:{port}, and not on 127.0.0.1:{port}\n");
+    assert!(error.contains(&note), "{error}");
+    assert!(
+        error.contains("help:        give ::1 as the host"),
+        "{error}"
+    );
+}
+
+/// Ready when the closure says so.
+struct Says<F>(F);
+
+impl<F: Fn(&Context) -> bool + Send + Sync + 'static> Readiness for Says<F> {
+    fn after_start_check(&self, cx: &Context) -> std::result::Result<(), NotReady> {
+        let said = (self.0)(cx).then_some(());
+        said.ok_or_else(|| NotReady::new("not yet"))
+    }
+}
+
+/// The error of a check that passed as long as a process other than the main one listened, which has ended by
+/// the time that the whole check passes.
+fn after_the_end<R: Readiness>(listens: &str, check: R) -> Error {
+    let script = format!(
+        "{PROGRAM} {listens} & \
+         while [ ! -e {{tmpdir}}/passed ]; do sleep 0.01; done; \
+         kill $!; wait $!; touch {{tmpdir}}/ended; exec sleep 60"
+    );
+    let ended = Says(|cx: &Context| {
+        std::fs::write(cx.tmpdir().join("passed"), "").expect("own directory");
+        cx.tmpdir().join("ended").exists()
+    });
+    let service = Executor::with_readiness(script, check.then(ended));
+    error_of(service.shell(true).timeout(Duration::from_secs(2)).start())
+}
+
+#[test]
+fn a_listener_whose_process_has_ended_is_not_ready() {
+    let told = [
+        after_the_end("clients {port}", Tcp::new("127.0.0.1", 0)),
+        after_the_end("http_service {port}", Http::new("http://127.0.0.1:{port}/")),
+        after_the_end("binds_unix {socket}", UnixSocket::new("{socket}")),
+    ];
+    for error in told {
+        assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
+        let last_check = "last check:  the process that listened has ended\n";
+        assert!(error.to_string().contains(last_check), "{error}");
+    }
+}
+
+#[test]
+fn a_listener_that_a_daemon_has_taken_over_is_ready() -> Result<()> {
+    for (family, place) in [
+        ("AF_UNIX", "'{socket}'"),
+        ("AF_INET", "('127.0.0.1', {port})"),
+    ] {
+        let script = format!(
+            "import os, socket, time\nlistener = socket.socket(socket.{family})\n\
+             listener.bind({place})\nlistener.listen()\n\
+             if os.fork(): os._exit(0)\ntime.sleep(60)"
+        );
+        let over = |cx: &Context| cx.pid().is_some_and(has_been_reaped);
+        let check = Tcp::new("127.0.0.1", 0).or(UnixSocket::new("{socket}"));
+        let service = Executor::with_readiness(["python3", "-c", &script], check.then(Says(over)));
+        service.start()?;
+        assert_eq!(service.exit_code(), Some(0));
+    }
+    Ok(())
+}
+
+fn has_been_reaped(pid: u32) -> bool {
+    !std::path::Path::new(&format!("/proc/{pid}")).exists()
+}
+
+/// Says yes from the moment on at which the process has ended, and before it was reaped.
+struct AtTheEnd;
+
+impl Readiness for AtTheEnd {
+    fn after_start_check(&self, cx: &Context) -> std::result::Result<(), NotReady> {
+        let pid = cx.pid().expect("it was spawned");
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
+        match stat {
+            Ok(stat) if !stat.contains(") Z ") => Err(NotReady::new("it lives")),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[test]
+fn a_check_that_passes_at_the_death_is_not_ready() {
+    for _ in 0..20 {
+        let service = Executor::with_readiness([PROGRAM, "exits", "3", "4"], AtTheEnd);
+        let error = at_once(|| error_of(service.start()));
+        assert_eq!(
+            (error.kind(), error.exit_code()),
+            (ErrorKind::ProcessExitedWithError, Some(3))
+        );
+    }
+}

@@ -1,0 +1,49 @@
+//! Counts its clients: `clients PORT [MOST=0] [HOST=127.0.0.1] [BACKLOG=128]`.
+//!
+//! It prints `listening`, `client N` for each connection that is accepted, one at a time, and what the client has
+//! said once it has closed the connection. After `MOST` clients it ends. It accepts the first one after a line of standard input or its end.
+
+use std::{
+    io::{self, Read},
+    net::SocketAddr,
+    os::fd::AsRawFd,
+};
+
+use nix::sys::socket::{
+    AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage, bind, listen, setsockopt, socket,
+    sockopt::ReuseAddr,
+};
+
+use crate::{Args, Outcome};
+
+pub(crate) fn run(args: &mut Args) -> Outcome {
+    let port: u16 = args.next().ok_or("PORT is missing")?.parse()?;
+    let most: u32 = args.next().map_or(Ok(0), |most| most.parse())?;
+    let host = args.next().unwrap_or_else(|| "127.0.0.1".to_owned());
+    let backlog: i32 = args.next().map_or(Ok(128), |backlog| backlog.parse())?;
+
+    let address = SocketAddr::new(host.parse()?, port);
+    let family = if address.is_ipv4() {
+        AddressFamily::Inet
+    } else {
+        AddressFamily::Inet6
+    };
+    let listener = socket(family, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
+    setsockopt(&listener, ReuseAddr, &true)?;
+    bind(listener.as_raw_fd(), &SockaddrStorage::from(address))?;
+    listen(&listener, Backlog::new(backlog)?)?;
+    println!("listening");
+    io::stdin().read_line(&mut String::new())?;
+    let listener = std::net::TcpListener::from(listener);
+    for number in 1_u32.. {
+        let (mut client, _) = listener.accept()?;
+        println!("client {number}");
+        let mut said = String::new();
+        let _ = client.read_to_string(&mut said);
+        println!("client {number} said {said:?} and left");
+        if number == most {
+            break;
+        }
+    }
+    Ok(())
+}
