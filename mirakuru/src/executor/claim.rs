@@ -71,7 +71,7 @@ impl Core {
                 return Ok(Claim::Ours(queue.deadline(deadline)));
             };
             match policy {
-                OnConflict::Fail => return Err(self.held_elsewhere(&holder)),
+                OnConflict::Fail => return Err(self.held_elsewhere(port, &holder)),
                 OnConflict::Wait if self.is_the_runs(port)? => {
                     return Err(self.held_for_ever(port, "a shared fixture of this run"));
                 }

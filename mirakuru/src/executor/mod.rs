@@ -19,6 +19,7 @@ mod outage;
 mod claim;
 mod config;
 mod core;
+mod namesake;
 mod port;
 mod report;
 mod run;
@@ -43,7 +44,7 @@ pub use kinds::{
 };
 pub use outage::Stopped;
 #[cfg(feature = "macros")]
-pub(crate) use run::ServiceId;
+pub(crate) use run::Moment;
 
 /// A process, everything that it starts, and the check that says when it is ready.
 ///
@@ -63,7 +64,7 @@ pub(crate) use run::ServiceId;
 /// [stopping](crate::guide::stopping#however-the-test-ends). In a forked child of the test process,
 /// `start`, `stop` and drop are no-ops, [`running`](Self::running) returns `false`, and
 /// [`tmpdir`](Self::tmpdir) panics.
-#[must_use = "an executor starts nothing until `start` is called, and stops what it started when it is dropped"]
+#[must_use = "nothing runs until `start` or `started` is called; and a dropped executor stops what it started"]
 pub struct Executor<R: Readiness> {
     core: Core,
     /// The check as its own type, which the options of its kind change. A boxed executor has none.

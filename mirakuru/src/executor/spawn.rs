@@ -15,7 +15,7 @@ use crate::environment::{self, Keep};
 use crate::error::Result;
 use crate::events::Step;
 use crate::link::{Link, State};
-use crate::output::Capture;
+use crate::output::{Capture, LogFile};
 use crate::protocol::{GRACE, Launch, Lead, Row, StopPlan, Stream};
 use crate::readiness::{Context, Start};
 use crate::wait::Deadline;
@@ -50,8 +50,9 @@ impl Core {
         for capture in captures.iter().flatten() {
             capture.attach(&link);
         }
+        let log = self.log_file(place)?;
         let plan = launch.farewell;
-        let pid = self.launch(&link, launch, &fds, deadline)?;
+        let pid = self.launch(&link, (launch, &fds), place, deadline)?;
         let [stdout, stderr] = captures;
         let start = self.start_before_spawn(place.clone(), Some(Arc::clone(&link)), deadline);
         let run = Run {
@@ -61,6 +62,7 @@ impl Core {
                 pid: Some(pid),
                 stdout,
                 stderr,
+                log,
                 ..start
             }),
             link,
@@ -69,6 +71,7 @@ impl Core {
             ready: false,
             keep: self.config.keep(),
             title: self.title().into(),
+            is_named: self.is_named(),
         };
         run.emit(Step::debug(format!("runs with pid {pid}")));
         if self.config.keep() == Keep::All {
@@ -81,13 +84,13 @@ impl Core {
     fn launch(
         &self,
         link: &Link,
-        launch: Launch,
-        fds: &[OwnedFd],
+        (launch, fds): (Launch, &[OwnedFd]),
+        place: &Place,
         deadline: Deadline,
     ) -> Result<u32> {
         match link.launch(launch, fds, deadline) {
             Some(Ok(pid)) => Ok(pid),
-            Some(Err(failure)) => Err(self.not_spawned(&failure)),
+            Some(Err(failure)) => Err(self.not_spawned(&failure, place)),
             // A supervisor that was killed is seen before the deadline.
             None if !deadline.has_passed() && link.look(|state| state.lost) => {
                 Err(self.without_supervisor(link))
@@ -134,6 +137,12 @@ impl Core {
             fds,
             captures,
         })
+    }
+
+    /// The log file, which holds text of earlier starts by now.
+    pub(super) fn log_file(&self, place: &Place) -> Result<Option<LogFile>> {
+        let log = place.log_file.clone().map(LogFile::begin).transpose();
+        log.map_err(|error| self.refused("copy its log file", error))
     }
 
     /// Opens the standard streams.

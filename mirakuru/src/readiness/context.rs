@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::command::{Place, Template};
 use crate::link::{Link, State};
 use crate::locks::lock_unless_lost;
-use crate::output::{Capture, Output};
+use crate::output::{Capture, LogFile, Output};
 use crate::protocol::Stream;
 use crate::sys::{self, Pid};
 use crate::wait::Deadline;
@@ -33,6 +33,7 @@ pub(crate) struct Start {
     pub(crate) pid: Option<u32>,
     pub(crate) stdout: Option<Arc<Capture>>,
     pub(crate) stderr: Option<Arc<Capture>>,
+    pub(crate) log: Option<LogFile>,
     pub(crate) deadline: Deadline,
     /// Named groups of the banner.
     pub(crate) captured: Mutex<BTreeMap<String, String>>,
@@ -94,6 +95,10 @@ impl Context {
     #[must_use]
     pub fn tmpdir(&self) -> PathBuf {
         let link = self.start.link.as_ref();
+        // While the configuration is only looked through, there is a path and no directory.
+        if let (None, Some(directory)) = (link, &self.start.place.tmpdir) {
+            return directory.clone();
+        }
         match link.and_then(|link| link.directory(self.start.deadline)) {
             Some(Ok(directory)) => directory,
             Some(Err(failure)) => panic!("{failure}"),
@@ -176,6 +181,10 @@ impl Context {
             Stream::Stdout => self.start.stdout.as_ref(),
             Stream::Stderr => self.start.stderr.as_ref(),
         }
+    }
+
+    pub(crate) fn log_file(&self) -> Option<&LogFile> {
+        self.start.log.as_ref()
     }
 
     /// The main process and the supervisor that everything of the tree descends from.

@@ -1,12 +1,12 @@
 //! Ready when a line of the output matches a banner.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use regex::Regex;
 
 use super::{Context, Manner, NotReady, Readiness, Target};
-use crate::output::{Capture, Reader, line_at, text_of};
+use crate::output::{Capture, LogFile, Reader, line_at, text_of};
 use crate::protocol;
 
 /// The stream that a banner is looked for in.
@@ -19,6 +19,9 @@ pub enum Stream {
     /// Either of them.
     #[default]
     Both,
+    /// The service's log file: what was added to it since the start. The executor needs a
+    /// [`log_file`](crate::Executor::log_file).
+    File,
 }
 
 /// Ready when the banner, a regular expression, is found in a line of the output.
@@ -84,6 +87,8 @@ impl Output {
     fn find(&self, regex: &Regex, cx: &Context) -> Result<(), NotReady> {
         // Before the look: what was printed until the end is there by then.
         let ended = cx.has_ended();
+        let log = cx.log_file().filter(|_| self.stream == Stream::File);
+        let unread = log.and_then(LogFile::update);
         let mut scan = self.scan.lock().unwrap_or_else(PoisonError::into_inner);
         let start = cx.start.number;
         if scan.start != start {
@@ -111,17 +116,24 @@ impl Output {
         };
         let streams: &[protocol::Stream] = match self.stream {
             Stream::Stdout => &[protocol::Stream::Stdout],
-            Stream::Stderr => &[protocol::Stream::Stderr],
+            // The log file takes the place of the one.
+            Stream::Stderr | Stream::File => &[protocol::Stream::Stderr],
             Stream::Both => &[protocol::Stream::Stdout, protocol::Stream::Stderr],
         };
         *found = *found
             || streams.iter().any(|stream| {
                 let progress = &mut progress[*stream as usize];
-                let capture = cx.captured_stream(*stream);
+                let capture = match self.stream {
+                    Stream::File => cx.log_file().map(LogFile::capture),
+                    _ => cx.captured_stream(*stream).map(Arc::as_ref),
+                };
                 capture.is_some_and(|capture| find_in(capture, progress, &mut matches, ended))
             });
         if *found {
             return Ok(());
+        }
+        if let Some(why) = unread {
+            return Err(NotReady::new(why));
         }
         Err(NotReady::new(if *holds_the_text {
             "no line matched; one holds the banner's very text, but the banner is a regular expression: escape what has a meaning there, such as `(`, `[`, `*` or `?`"
@@ -196,16 +208,25 @@ impl Readiness for Output {
         }
     }
 
-    fn describe(&self, _cx: &Context) -> String {
+    fn describe(&self, cx: &Context) -> String {
+        let log = || cx.start.place.log_file.as_ref();
+        let log = || log().map_or_else(String::new, |path| format!(" {}", path.display()));
         let stream = match self.stream {
-            Stream::Stdout => "standard output",
-            Stream::Stderr => "standard error",
-            Stream::Both => "output",
+            Stream::Stdout => "standard output".to_owned(),
+            Stream::Stderr => "standard error".to_owned(),
+            Stream::Both => "output".to_owned(),
+            Stream::File => format!("log file{}", log()),
         };
         format!("a line of its {stream} that matches {:?}", self.banner)
     }
 
-    fn validate(&self, _cx: &Context) -> Result<(), String> {
+    fn validate(&self, cx: &Context) -> Result<(), String> {
+        if self.stream == Stream::File && cx.start.place.log_file.is_none() {
+            return Err(
+                "the banner is searched for in the log file, and there is none: set `log_file`"
+                    .to_owned(),
+            );
+        }
         match &self.regex {
             Ok(_) => Ok(()),
             Err(error) => Err(format!("the banner is no regular expression: {error}")),
@@ -222,9 +243,11 @@ impl Readiness for Output {
         }
     }
 
-    fn manner(&self, _cx: &Context) -> Manner {
+    fn manner(&self, cx: &Context) -> Manner {
+        let is_file = self.stream == Stream::File;
         Manner {
-            on_output: true,
+            on_output: !is_file,
+            on_path: cx.start.place.log_file.clone().filter(|_| is_file),
             ..Manner::punctual()
         }
     }

@@ -42,10 +42,20 @@ pub(super) fn launch(
         spawn.run_as(identity.uid, identity.gid, &identity.groups);
     }
     let tree = Tree::start(&spawn).map_err(|stuck| Failure {
-        step: stuck.step.into_owned(),
+        step: named(&stuck.step, &order.cwd),
         errno: stuck.errno,
     })?;
     Ok((tree, [out, err]))
+}
+
+/// The step, with the directory if one could not be entered.
+fn named(step: &str, cwd: &Directory) -> String {
+    match cwd {
+        Directory::Inherited(path) | Directory::Given(path) if step.starts_with("enter ") => {
+            format!("{step} {}", path.display())
+        }
+        _ => step.to_owned(),
+    }
 }
 
 /// Opens one stream here: the new process may be at its limit of open files.
