@@ -215,7 +215,8 @@ impl fmt::Debug for Error {
 /// use mirakuru::SimpleExecutor;
 ///
 /// fn start() -> std::io::Result<()> {
-///     SimpleExecutor::new("/no/such/program").started()?;
+///     let service = SimpleExecutor::new("/no/such/program").started()?;
+///     service.stop()?;
 ///     Ok(())
 /// }
 ///

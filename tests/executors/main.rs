@@ -3,19 +3,24 @@
 
 mod already_running;
 mod banners;
+mod bare_systems;
 mod blocking_checks;
 mod checks;
 mod commands;
+mod conversions;
 mod deaths;
 mod drops;
 mod environment;
 mod exit_codes;
 mod exit_zero;
 mod floods;
+mod golden;
 mod http;
 mod identity;
 mod invalid_config;
 mod life;
+mod log_files;
+mod long_paths;
 mod names;
 mod outages;
 mod output;

@@ -18,8 +18,14 @@ pub(crate) fn lock_directory() -> Result<PathBuf, String> {
     make(&path).map(|()| path)
 }
 
-/// The path of this directory, which may be missing.
-pub(crate) fn lock_path() -> PathBuf {
+/// This directory, if it is there and the user's own.
+pub(crate) fn existing_lock_directory() -> Option<PathBuf> {
+    let path = lock_path();
+    look_through(&path, fs::symlink_metadata(&path)).ok()?;
+    Some(path)
+}
+
+fn lock_path() -> PathBuf {
     temporary().join(format!("mirakuru-{}", sys::user()))
 }
 

@@ -34,7 +34,7 @@ mod file;
 mod fork;
 mod thread;
 
-pub(crate) use directory::{lock_directory, lock_path};
+pub(crate) use directory::{existing_lock_directory, lock_directory};
 pub(crate) use file::{FileLock, is_at};
 pub(crate) use fork::{Owner, lock_unless_lost};
 pub(crate) use thread::{Refusal, ThreadLock, TurnGuard};

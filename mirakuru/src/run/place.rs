@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Once;
 
 use super::runner::Runner;
-use crate::locks::{lock_directory, lock_path};
+use crate::locks::{existing_lock_directory, lock_directory};
 use crate::sys::{self, Pid};
 
 /// The place of one shared fixture of one run.
@@ -155,10 +155,11 @@ fn file_name(name: &str) -> String {
 pub(crate) fn sweep_once() {
     static SWEPT: Once = Once::new();
     SWEPT.call_once(|| {
-        let locks = lock_path();
-        sweep(&locks);
-        // If nothing else is left in it. A process that needs it makes it again.
-        let _ = fs::remove_dir(locks);
+        if let Some(locks) = existing_lock_directory() {
+            sweep(&locks);
+            // If nothing else is left in it. A process that needs it makes it again.
+            let _ = fs::remove_dir(locks);
+        }
     });
 }
 

@@ -17,8 +17,8 @@ impl Core {
 
     pub(crate) fn held_elsewhere(&self, port: u16, holder: &str) -> Error {
         let advice = "`OnConflict::Wait` queues for the port; `{port}` is one that nobody else has";
-        let reason = format!("another executor has the lease on port {port}");
-        self.taken(port, &reason, holder, advice)
+        let reason = "another executor has the lease on its port";
+        self.taken(port, reason, holder, advice)
     }
 
     pub(crate) fn held_for_ever(&self, port: u16, holder: &str) -> Error {
@@ -41,7 +41,7 @@ impl Core {
 
     pub(crate) fn not_free_in_time(&self, port: u16, holder: &str, queue: Deadline) -> Error {
         let mut scene = self.scene();
-        scene.headline = format!("was not started: its port {port} did not become free");
+        scene.headline = "was not started: its port did not become free".into();
         scene.waited_for = format!("the lease on port {port}");
         scene.waited(queue);
         scene.held_by = holder.into();

@@ -80,9 +80,15 @@ impl Found {
             Some(_) if here.is_file() => format!(
                 "no directory of the service's PATH has {program}: write ./{program} for the one in its working directory"
             ),
-            Some(path) => format!(
-                "is {program} installed, and its directory in PATH? The service's PATH is {path}"
-            ),
+            Some(path) => {
+                let is_own = env::var_os("PATH").is_some_and(|own| own == path.as_str());
+                let path = if is_own {
+                    String::new()
+                } else {
+                    format!(" The service's PATH is {path:?}.")
+                };
+                format!("is {program} installed, and its directory in PATH?{path}")
+            }
         }
     }
 
