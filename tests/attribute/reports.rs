@@ -85,10 +85,10 @@ fn a_fixture_that_was_started_again_meanwhile_is_told_of() {
 fn of_a_fixture_only_the_output_since_the_test_began_is_shown() {
     let text = failure("hears_a_fixture");
     once(&text, "  output, last lines:\n    | a signal");
-    assert!(!text.contains("initdb"), "{text}");
+    assert!(!text.contains("| initdb"), "{text}");
     let text = failure("hears_nothing_of_a_fixture");
     once(&text, "  note:        it printed nothing during this test");
-    assert!(!text.contains("initdb"), "{text}");
+    assert!(!text.contains("| initdb"), "{text}");
 }
 
 #[test]

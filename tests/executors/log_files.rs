@@ -122,6 +122,8 @@ fn errors_of_every_kind_show_its_last_lines() {
     ended.start().expect("it is spawned");
     let gone = ended.wait_for(|| false);
     assert!(error_of(gone).to_string().contains(&shown));
+    let waited = ended.output().wait_for("more");
+    assert!(error_of(waited).to_string().contains(&shown));
     assert!(error_of(ended.stop()).to_string().contains(&shown));
     let waits = format!("echo the disk is full >> {log}; exec sleep 60");
     let waits = TcpExecutor::new(waits, "127.0.0.1", 0).shell(true);

@@ -140,8 +140,9 @@ impl Core {
     }
 
     /// The log file, which holds text of earlier starts by now.
-    pub(super) fn log_file(&self, place: &Place) -> Result<Option<LogFile>> {
+    pub(super) fn log_file(&self, place: &Place) -> Result<Option<Arc<LogFile>>> {
         let log = place.log_file.clone().map(LogFile::begin).transpose();
+        let log = log.map(|log| log.map(Arc::new));
         log.map_err(|error| self.refused("copy its log file", error))
     }
 

@@ -9,6 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::capture::Capture;
+use super::tail::last_lines;
+use crate::error::Scene;
 use crate::protocol::Stream;
 use crate::sys;
 
@@ -59,13 +61,18 @@ impl LogFile {
         })
     }
 
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// What was added, as of the last update.
     pub(crate) fn capture(&self) -> &Capture {
         &self.added
+    }
+
+    /// Adds to an error what was added after `from`, or why the file cannot be read.
+    pub(crate) fn describe(&self, scene: &mut Scene, from: u64) {
+        let unread = self.update();
+        scene.log_file = self.path.display().to_string();
+        let note = |why| format!("its log file {}: {why}", scene.log_file);
+        scene.notes.extend(unread.map(note));
+        scene.log = last_lines(&self.added, from);
     }
 
     /// Takes in what was added. Returns why the file cannot be read, if it cannot.
@@ -212,7 +219,7 @@ mod tests {
             let file = OpenOptions::new()
                 .create(true)
                 .append(true)
-                .open(self.log.path());
+                .open(&self.log.path);
             file.and_then(|mut file| file.write_all(text.as_bytes()))
                 .expect("own file");
         }
@@ -250,7 +257,7 @@ mod tests {
     fn a_rotated_file_is_read_to_its_end_and_then_the_new_one() {
         let log = Log::with(Some("earlier\n"));
         log.append("one\n");
-        fs::rename(log.log.path(), log.home.path().join("log.1")).expect("own file");
+        fs::rename(&log.log.path, log.home.path().join("log.1")).expect("own file");
         log.append("two\n");
         assert_eq!(log.added(), "one\ntwo\n");
     }
@@ -258,10 +265,10 @@ mod tests {
     #[test]
     fn a_truncated_file_is_read_from_its_beginning() {
         let log = Log::with(Some("a long text of an earlier start\n"));
-        fs::write(log.log.path(), "one\n").expect("own file");
+        fs::write(&log.log.path, "one\n").expect("own file");
         assert_eq!(log.added(), "one\n");
         fs::write(
-            log.log.path(),
+            &log.log.path,
             "this has grown beyond the place before the look\n",
         )
         .expect("own file");
@@ -276,7 +283,7 @@ mod tests {
         let log = Log::with(Some("ready\n"));
         let file = File::options()
             .write(true)
-            .open(log.log.path())
+            .open(&log.log.path)
             .expect("own file");
         let long_ago = fs::FileTimes::new()
             .set_accessed(std::time::UNIX_EPOCH)
@@ -286,7 +293,7 @@ mod tests {
         while Instant::now() < until {
             assert_eq!(log.added(), "");
         }
-        fs::write(log.log.path(), "ready\n").expect("own file");
+        fs::write(&log.log.path, "ready\n").expect("own file");
         while log.added() != "ready\n" {
             assert!(
                 Instant::now() < until + Duration::from_secs(20),

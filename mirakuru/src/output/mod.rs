@@ -44,6 +44,8 @@ use crate::wait::Deadline;
 pub struct Output {
     capture: Option<Arc<Capture>>,
     command: Arc<str>,
+    /// The log file of the service, which errors show.
+    log: Option<Arc<LogFile>>,
     reader: Arc<Mutex<Reader>>,
 }
 
@@ -53,8 +55,13 @@ impl Output {
         Self {
             capture,
             command: Arc::clone(command),
+            log: None,
             reader: Arc::new(Mutex::new(Reader::at(begin))),
         }
+    }
+
+    pub(crate) fn beside(self, log: Option<Arc<LogFile>>) -> Self {
+        Self { log, ..self }
     }
 
     /// All that was printed so far, as it was printed; what is not UTF-8 is replaced. Empty where
@@ -183,6 +190,9 @@ impl Output {
         scene.output = self
             .up_to_date()
             .map_or_else(String::new, |capture| last_lines(capture, 0));
+        if let Some(log) = &self.log {
+            log.describe(&mut scene, 0);
+        }
         scene
     }
 

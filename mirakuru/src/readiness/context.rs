@@ -33,7 +33,7 @@ pub(crate) struct Start {
     pub(crate) pid: Option<u32>,
     pub(crate) stdout: Option<Arc<Capture>>,
     pub(crate) stderr: Option<Arc<Capture>>,
-    pub(crate) log: Option<LogFile>,
+    pub(crate) log: Option<Arc<LogFile>>,
     pub(crate) deadline: Deadline,
     /// Named groups of the banner.
     pub(crate) captured: Mutex<BTreeMap<String, String>>,
@@ -125,7 +125,8 @@ impl Context {
     }
 
     pub(crate) fn output_of(&self, stream: Stream) -> Output {
-        Output::new(self.captured_stream(stream).cloned(), &self.start.command)
+        let output = Output::new(self.captured_stream(stream).cloned(), &self.start.command);
+        output.beside(self.start.log.clone())
     }
 
     /// What is left until the start's deadline: a check must not take longer.
@@ -184,7 +185,7 @@ impl Context {
     }
 
     pub(crate) fn log_file(&self) -> Option<&LogFile> {
-        self.start.log.as_ref()
+        self.start.log.as_deref()
     }
 
     /// The main process and the supervisor that everything of the tree descends from.

@@ -94,17 +94,20 @@ fn hears_nothing_of_a_fixture(_: &OutputExecutor) {
     assert!(!is_again(), "the body's own panic");
 }
 
-/// Dies in the test where that is run again.
+/// Dies in the test, with this code where that is run again.
 fn dies() -> OutputExecutor {
-    let code = if is_again() { 3 } else { 0 };
-    OutputExecutor::new(format!("echo hello; exit {code}"), "hello").shell(true)
+    let code = if is_again() { "3" } else { "0" };
+    let script = "trap 'exit $CODE' USR1; echo hello; while :; do sleep 0.01; done";
+    OutputExecutor::new(["sh", "-c", script], "hello").env("CODE", code)
 }
 
 #[with_process(executor = dies())]
 #[test]
-fn is_left_by_its_process(service: &OutputExecutor) {
+fn is_left_by_its_process(service: &OutputExecutor) -> mirakuru::Result<()> {
+    service.signal(Signal::USR1)?;
     let _ = service.wait_for(|| !service.running());
     assert!(!is_again(), "the body's own panic");
+    Ok(())
 }
 
 #[with_process(output = [PROGRAM, "prints", "hello"], banner = "hello")]

@@ -290,19 +290,14 @@ fn with_run(scene: Scene, run: &Run) -> Scene {
 fn since_then(mut scene: Scene, run: &Run, printed: Printed) -> Scene {
     scene.pid = Some(run.pid);
     if let Some(log) = run.context.log_file() {
-        let missing = log.update();
-        scene.log_file = log.path().display().to_string();
-        scene
-            .notes
-            .extend(missing.map(|why| format!("its log file {}: {why}", scene.log_file)));
+        log.describe(&mut scene, printed[2]);
     }
-    let [out, err, log] = run.captures();
+    let [out, err, _] = run.captures();
     let tail = |capture: Option<&Capture>, from| {
         capture.map_or_else(String::new, |capture| last_lines(capture, from))
     };
     scene.output = tail(out, printed[0]);
     scene.err_output = tail(err, printed[1]);
-    scene.log = tail(log, printed[2]);
     let facts = |state: &State| (state.exit_of(run.number), state.output_lost.clone());
     let (exit, lost) = run.link.look(facts);
     scene.exit_code = exit;
