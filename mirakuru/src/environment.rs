@@ -45,26 +45,41 @@ pub(crate) fn trace() -> Option<PathBuf> {
 ///
 /// That it is no such number.
 pub(crate) fn timeout_scale() -> Result<f64, String> {
-    let name = "MIRAKURU_TIMEOUT_SCALE";
-    let Some(told) = std::env::var_os(name).filter(|told| !told.is_empty()) else {
-        return Ok(1.0);
-    };
-    let scale = told.to_str().and_then(|told| told.parse().ok());
-    scale
-        .filter(|scale: &f64| scale.is_finite() && *scale > 0.0)
-        .ok_or_else(|| {
-            format!(
-                "{name} is to be a positive number, and is {}",
-                Path::new(&told).display()
-            )
-        })
+    let is_positive = |scale: &f64| scale.is_finite() && *scale > 0.0;
+    let parse = |told: &str| told.parse().ok().filter(is_positive);
+    value("MIRAKURU_TIMEOUT_SCALE", "a positive number", 1.0, parse)
 }
 
 /// `MIRAKURU_QUEUE_TIMEOUT=600`: how many seconds a port, or a lock, is queued for.
+///
+/// # Errors
+///
+/// That it is no such number.
+pub(crate) fn queue_timeout() -> Result<Duration, String> {
+    let (name, form) = ("MIRAKURU_QUEUE_TIMEOUT", "a whole number of seconds");
+    value(name, form, 600, |told| told.parse().ok()).map(Duration::from_secs)
+}
+
+/// The same. Each start reports a value that is no number.
 pub(crate) fn queue_bound() -> Duration {
-    let told = std::env::var("MIRAKURU_QUEUE_TIMEOUT").ok();
-    let seconds = told.and_then(|seconds| seconds.parse().ok());
-    Duration::from_secs(seconds.unwrap_or(600))
+    queue_timeout().unwrap_or(Duration::from_secs(600))
+}
+
+/// Parses the variable; an empty one counts as none.
+fn value<T>(
+    name: &str,
+    form: &str,
+    default: T,
+    parse: impl FnOnce(&str) -> Option<T>,
+) -> Result<T, String> {
+    let Some(told) = std::env::var_os(name).filter(|told| !told.is_empty()) else {
+        return Ok(default);
+    };
+    let value = told.to_str().and_then(parse);
+    value.ok_or_else(|| {
+        let told = Path::new(&told).display();
+        format!("{name} must be {form}, and is {told}")
+    })
 }
 
 fn is_on(name: &str) -> bool {

@@ -9,6 +9,7 @@ use std::io;
 use std::time::Duration;
 
 use crate::signal::describe_exit;
+use crate::wait::Deadline;
 
 /// The result of every call that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -68,7 +69,10 @@ pub(crate) struct Scene {
     pub(crate) headline: String,
     pub(crate) reason: String,
     pub(crate) waited_for: String,
+    /// The time that was waited.
     pub(crate) waited: Option<Duration>,
+    /// The time that was allowed. `Duration::MAX` is no bound.
+    pub(crate) allowed: Option<Duration>,
     pub(crate) last_check: String,
     pub(crate) pid: Option<u32>,
     pub(crate) exit_code: Option<i32>,
@@ -78,6 +82,9 @@ pub(crate) struct Scene {
     pub(crate) notes: Vec<String>,
     pub(crate) output: String,
     pub(crate) err_output: String,
+    /// The path of the log file, and the last lines that were added to it.
+    pub(crate) log_file: String,
+    pub(crate) log: String,
     pub(crate) advice: String,
     pub(crate) source: Option<io::Error>,
     /// The failures of processes that start together with this one.
@@ -97,9 +104,28 @@ impl Scene {
         self
     }
 
+    /// Returns whether there are no last lines to show.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.output.is_empty() && self.err_output.is_empty() && self.log.is_empty()
+    }
+
+    /// Notes how long was waited, and how long the wait was allowed to take.
+    pub(crate) fn waited(&mut self, deadline: Deadline) {
+        self.waited = Some(deadline.elapsed());
+        self.allowed = deadline.bound();
+    }
+
     pub(crate) fn into_error(self, kind: ErrorKind) -> Error {
         let scene = Box::new(self);
         Error { kind, scene }
+    }
+
+    fn time_line(&self) -> String {
+        let waited = self.waited.map(seconds).unwrap_or_default();
+        match self.allowed.map(seconds) {
+            Some(allowed) => format!("{waited} of {allowed} allowed"),
+            None => waited,
+        }
     }
 
     fn process_line(&self) -> String {
@@ -133,10 +159,14 @@ impl Error {
         self.scene.exit_code
     }
 
-    /// The last lines that the process printed, standard output first.
+    /// The last lines that the process printed: those of standard output, of standard error, and of the log file.
     #[must_use]
     pub fn output_tail(&self) -> String {
-        let streams = [&*self.scene.output, &*self.scene.err_output];
+        let streams = [
+            &*self.scene.output,
+            &*self.scene.err_output,
+            &*self.scene.log,
+        ];
         let printed: Vec<_> = streams
             .into_iter()
             .filter(|tail| !tail.is_empty())
@@ -151,6 +181,13 @@ impl Error {
     }
 }
 
+impl Error {
+    #[cfg(feature = "macros")]
+    pub(crate) fn into_scene(self) -> Scene {
+        *self.scene
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scene = &*self.scene;
@@ -161,11 +198,7 @@ impl fmt::Display for Error {
         write!(f, "`{}` {headline}", scene.command)?;
         line(f, "reason", &scene.reason)?;
         line(f, "waited for", &scene.waited_for)?;
-        line(
-            f,
-            "how long",
-            &scene.waited.map(seconds).unwrap_or_default(),
-        )?;
+        line(f, "how long", &scene.time_line())?;
         line(f, "last check", &scene.last_check)?;
         line(f, "process", &scene.process_line())?;
         line(f, "held by", &scene.held_by)?;
@@ -174,6 +207,7 @@ impl fmt::Display for Error {
         }
         block(f, "output", &scene.output)?;
         block(f, "error output", &scene.err_output)?;
+        block(f, &format!("log file {}", scene.log_file), &scene.log)?;
         line(f, "help", &scene.advice)?;
         let mut others = scene.others.iter();
         others.try_for_each(|other| write!(f, "\n{other}"))
@@ -183,6 +217,36 @@ impl fmt::Display for Error {
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+/// Converts the error for a function that returns [`io::Result`]. The text stays the whole story, and
+/// [`io::Error::downcast`] returns the error itself.
+///
+/// ```
+/// use mirakuru::SimpleExecutor;
+///
+/// fn start() -> std::io::Result<()> {
+///     let service = SimpleExecutor::new("/no/such/program").started()?;
+///     service.stop()?;
+///     Ok(())
+/// }
+///
+/// assert_eq!(start().unwrap_err().kind(), std::io::ErrorKind::NotFound);
+/// ```
+impl From<Error> for io::Error {
+    fn from(error: Error) -> Self {
+        let kind = match error.kind {
+            ErrorKind::AlreadyRunning => io::ErrorKind::AddrInUse,
+            ErrorKind::TimeoutExpired => io::ErrorKind::TimedOut,
+            ErrorKind::InvalidConfig => io::ErrorKind::InvalidInput,
+            _ => error
+                .scene
+                .source
+                .as_ref()
+                .map_or(io::ErrorKind::Other, io::Error::kind),
+        };
+        Self::new(kind, error)
     }
 }
 

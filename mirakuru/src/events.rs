@@ -55,8 +55,9 @@ pub(crate) fn first_line(error: &Error) -> String {
     told.lines().next().unwrap_or_default().to_owned()
 }
 
-/// Tells a step of this executor. The command is asked for only where somebody listens.
-pub(crate) fn tell(step: Step, executor: &str, command: impl Fn() -> String) {
+/// Emits a step of this executor. The command is asked for only if a line or a subscriber needs it. A line
+/// shows the name alone; of an executor without a name, the beginning of its command and its kind.
+pub(crate) fn tell(step: Step, executor: &str, is_named: bool, command: impl Fn() -> String) {
     let elapsed = step.elapsed.map(|elapsed| elapsed.as_millis());
     let elapsed_ms = elapsed.and_then(|millis| u64::try_from(millis).ok());
     let told = step.text;
@@ -84,9 +85,24 @@ pub(crate) fn tell(step: Step, executor: &str, command: impl Fn() -> String) {
         let (time, thread) = (time_of_day(), thread::current());
         let test = thread.name().unwrap_or("a thread");
         say(&format!(
-            "mirakuru {time} {test}: `{}` ({executor}) {told}",
-            command()
+            "mirakuru {time} {test}: {} {told}",
+            if is_named {
+                executor.to_owned()
+            } else {
+                format!("`{}` ({executor})", beginning(&command()))
+            }
         ));
+    }
+}
+
+/// The beginning of a command, which may be a whole script.
+fn beginning(command: &str) -> String {
+    const MOST: usize = 80;
+    let line = command.trim_start().lines().next().unwrap_or_default();
+    match line.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None if line.len() < command.trim().len() => format!("{line} …"),
+        None => line.to_owned(),
     }
 }
 

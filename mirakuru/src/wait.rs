@@ -47,6 +47,11 @@ impl Deadline {
         }
     }
 
+    /// The whole time from the begin to the end; `None` if there is no end.
+    pub(crate) fn bound(&self) -> Option<Duration> {
+        self.end.map(|end| end - self.begin)
+    }
+
     pub(crate) fn elapsed(&self) -> Duration {
         self.begin.elapsed()
     }

@@ -38,6 +38,18 @@ fn stream(stderr: &OutputExecutor) {
     assert_eq!(stderr.err_output().text(), "ready\n");
 }
 
+#[with_process(
+    output = "echo ready > {tmpdir}/log; exec sleep 60",
+    shell = true,
+    banner = "^ready$",
+    log_file = "{tmpdir}/log",
+    stream = file
+)]
+#[test]
+fn log_file(service: &OutputExecutor) {
+    assert_eq!(service.output().text(), "");
+}
+
 #[with_process(output = "pwd", banner = "^/", cwd = "/")]
 #[with_process(output = "pwd", banner = "^/", cwd = "{tmpdir}")]
 #[with_process(output = "pwd", banner = "^/", cwd = Path::new("/"))]

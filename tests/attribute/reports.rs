@@ -82,6 +82,29 @@ fn a_fixture_that_was_started_again_meanwhile_is_told_of() {
 }
 
 #[test]
+fn of_a_fixture_only_the_output_since_the_test_began_is_shown() {
+    let text = failure("hears_a_fixture");
+    once(&text, "  output, last lines:\n    | a signal");
+    assert!(!text.contains("| initdb"), "{text}");
+    let text = failure("hears_nothing_of_a_fixture");
+    once(&text, "  note:        it printed nothing during this test");
+    assert!(!text.contains("| initdb"), "{text}");
+}
+
+#[test]
+fn a_process_that_died_during_the_test_is_reported_once() {
+    let text = failure("is_left_by_its_process");
+    once(&text, "exited with code 3");
+    once(&text, "ended otherwise than expected");
+    once(&text, "    | hello");
+    once(
+        &text,
+        "  process:     ended before the test did: exited with code 3",
+    );
+    once(&text, "  note:        expected was ");
+}
+
+#[test]
 fn a_code_that_is_a_failure_shows_them_too() {
     once(&failure("fails_by_its_code"), STORY);
     once(&failure("fails_by_the_code_of_its_result"), STORY);
@@ -90,7 +113,10 @@ fn a_code_that_is_a_failure_shows_them_too() {
 #[test]
 fn the_files_of_its_processes_are_kept_where_that_is_asked_for() {
     let mut again = command("reports::cases::panics", &[]);
-    let output = again.env("MIRAKURU_KEEP", "failed").output();
+    let output = again
+        .env("MIRAKURU_KEEP", "failed")
+        .env_remove("NEXTEST_RUN_ID")
+        .output();
     let text = String::from_utf8(output.expect("this binary runs").stdout).expect("text");
     let kept: Vec<_> = text
         .lines()
@@ -100,9 +126,18 @@ fn the_files_of_its_processes_are_kept_where_that_is_asked_for() {
     assert_eq!(kept.len(), 3, "{text}");
     let printed = fs::read_to_string(kept[0].join("captured-stdout-1.log"));
     assert_eq!(printed.expect("it is kept"), "hello\nfrom the first\n");
-    for directory in kept {
-        fs::remove_dir_all(directory).expect("own directory");
-    }
+    let place = kept[0].parent().expect("it has one");
+    assert!(
+        kept.iter()
+            .all(|directory| directory.parent() == Some(place))
+    );
+    let list = fs::read_to_string(place.join("services.txt")).expect("it is there");
+    assert_eq!(
+        list.matches(" reports::cases::panics: ").count(),
+        3,
+        "{list}"
+    );
+    fs::remove_dir_all(place).expect("own directory");
 }
 
 #[test]

@@ -4,9 +4,11 @@
 mod already_running;
 mod asking;
 mod banners;
+mod bare_systems;
 mod blocking_checks;
 mod checks;
 mod commands;
+mod conversions;
 mod deaths;
 mod drops;
 mod environment;
@@ -15,6 +17,7 @@ mod exit_codes;
 mod exit_zero;
 mod fallbacks;
 mod floods;
+mod golden;
 mod http;
 #[cfg(feature = "https")]
 mod https;
@@ -23,6 +26,8 @@ mod input;
 mod invalid_config;
 mod kernel;
 mod life;
+mod log_files;
+mod long_paths;
 mod names;
 mod notices;
 mod outages;

@@ -3,7 +3,7 @@
 
 use std::{
     fs,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::Command,
     sync::{Mutex, PoisonError},
     time::Duration,
@@ -24,12 +24,19 @@ fn prints(words: &[&str]) -> OutputExecutor {
     OutputExecutor::new([&[PROGRAM, "prints"], words].concat(), "hello")
 }
 
+/// The place of all files that a run keeps. A process that no runner has started is a run of its own.
+fn place_of(kept: &Path) -> &Path {
+    let place = kept.parent().expect("it has one");
+    assert!(place.join("services.txt").is_file(), "{}", place.display());
+    place
+}
+
 /// What the test writes to standard error where it is run again with this variable.
 #[track_caller]
 fn said(test: &str, variable: &str, value: &str) -> String {
     let test = format!("seeing::{test}");
     let output = alone(&test, "", |command: &mut Command| {
-        command.env(variable, value);
+        command.env(variable, value).env_remove("NEXTEST_RUN_ID");
     });
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
@@ -56,8 +63,7 @@ fn a_line_for_each_step() {
     assert_eq!(lines.len(), steps.len(), "{told}");
     for (line, step) in lines.iter().zip(steps) {
         let what = format!(
-            r"^mirakuru \d\d:\d\d:\d\d\.\d{{3}}Z seeing::a_line_for_each_step: `{} prints hello` \(the service\) {step}",
-            regex::escape(PROGRAM)
+            r"^mirakuru \d\d:\d\d:\d\d\.\d{{3}}Z seeing::a_line_for_each_step: the service {step}"
         );
         let told = Regex::new(&what).expect("a valid expression");
         assert!(told.is_match(line), "{line}");
@@ -113,6 +119,44 @@ fn each_line_of_each_service_as_it_arrives() {
 }
 
 #[test]
+fn no_line_repeats_a_whole_script() {
+    if is_alone() {
+        let script = "echo starting\necho hello\nexec sleep 60";
+        let service = OutputExecutor::new(script, "hello").shell(true).started();
+        drop(service.expect("it starts"));
+        return;
+    }
+    let told = said("no_line_repeats_a_whole_script", "MIRAKURU_LOG", "1");
+    assert_eq!(
+        told.matches("`echo starting …` (OutputExecutor) ").count(),
+        5,
+        "{told}"
+    );
+    assert!(!told.contains("exec sleep"), "{told}");
+}
+
+#[test]
+fn a_queue_timeout_that_is_no_number_is_a_mistake() {
+    if is_alone() {
+        let error = error_of(prints(&["hello"]).start());
+        assert_eq!(error.kind(), ErrorKind::InvalidConfig);
+        let told = error.to_string();
+        let wrong = std::env::var("MIRAKURU_QUEUE_TIMEOUT").expect("it is set");
+        let reason =
+            format!("MIRAKURU_QUEUE_TIMEOUT must be a whole number of seconds, and is {wrong}");
+        assert!(told.contains(&reason), "{told}");
+        return;
+    }
+    for wrong in ["abc", "10s", "-1", "0.5"] {
+        said(
+            "a_queue_timeout_that_is_no_number_is_a_mistake",
+            "MIRAKURU_QUEUE_TIMEOUT",
+            wrong,
+        );
+    }
+}
+
+#[test]
 fn what_is_kept_is_told_and_stays() {
     if is_alone() {
         let prints = prints(&["hello", "for", "people"]).started();
@@ -132,7 +176,7 @@ fn what_is_kept_is_told_and_stays() {
     assert_eq!(text("captured-stdout-2.log"), "hello\nfor\npeople\n");
     assert_eq!(text("captured-stderr-1.log"), "");
     assert_eq!(text("state"), "left");
-    fs::remove_dir_all(kept).expect("own directory");
+    fs::remove_dir_all(place_of(&kept)).expect("own directory");
 }
 
 #[test]
@@ -161,7 +205,7 @@ fn what_failed_is_kept_where_that_is_asked_for() {
     assert_eq!(kept.len(), 1, "{told}");
     let text = fs::read_to_string(kept[0].join("captured-stdout-1.log"));
     assert_eq!(text.expect("it is kept"), "why\n");
-    fs::remove_dir_all(&kept[0]).expect("own directory");
+    fs::remove_dir_all(place_of(&kept[0])).expect("own directory");
 }
 
 #[test]

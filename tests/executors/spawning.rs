@@ -115,7 +115,9 @@ fn an_interpreter_that_is_not_there_is_told() {
         &[
             &format!("`{name}` could not be started"),
             "  reason:      failed to run the program: No such file or directory (os error 2)",
-            &format!("  help:        {name} exists, so the interpreter in its first line does not"),
+            &format!(
+                "  help:        {name} exists, so the interpreter in its first line does not: /no/such/interpreter"
+            ),
         ],
     );
 }
@@ -130,7 +132,7 @@ fn a_working_directory_that_is_not_there_is_told() {
         ),
         &[
             "`programs prints up` could not be started",
-            "  reason:      failed to enter the working directory: No such file or directory (os error 2)",
+            "  reason:      failed to enter the working directory /no/such/directory: No such file or directory (os error 2)",
             "  help:        the directory must exist and be open to the service's user",
         ],
     );
@@ -226,4 +228,99 @@ fn what_a_shell_would_have_replaced_is_told() {
     assert_eq!(help("no-such-program ~/x"), no_shell("~/x"));
     let error = error_of(OutputExecutor::new("sh -c '${NO_SUCH:-false}'", "ready").start());
     assert!(!error.to_string().contains("no shell runs it"), "{error}");
+}
+
+/// The advice for this command, in a directory that holds a script with this first line.
+fn advice(executor: SimpleExecutor) -> String {
+    let text = not_spawned(&executor.boxed()).to_string();
+    let (_, advice) = text.split_once("help:        ").expect("there is one");
+    advice.to_owned()
+}
+
+#[test]
+fn a_program_is_looked_up_in_the_path_of_the_service() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let made = script(&directory, "#!/no/such/interpreter -x", "755");
+    let path = made.with_file_name("serves-it");
+    std::fs::rename(made, &path).expect("own directory");
+    let own = directory.path();
+    let interpreter = format!(
+        "{} exists, so the interpreter in its first line does not: /no/such/interpreter",
+        path.display()
+    );
+    let by_path = SimpleExecutor::new("serves-it").env("PATH", own);
+    assert_eq!(advice(by_path), interpreter);
+    let from_its_directory = || SimpleExecutor::new("serves-it").cwd(own);
+    assert_eq!(
+        advice(from_its_directory().env("PATH", ":/bin")),
+        interpreter
+    );
+    let relative = SimpleExecutor::new("./serves-it --flag").cwd(own);
+    let told = advice(relative);
+    assert!(
+        told.ends_with(
+            "/./serves-it exists, so the interpreter in its first line does not: /no/such/interpreter"
+        ),
+        "{told}"
+    );
+    // The one in its directory is not the one that its name means.
+    assert_eq!(
+        advice(from_its_directory()),
+        "no directory of the service's PATH has serves-it: write ./serves-it for the one in its working directory"
+    );
+    let elsewhere = SimpleExecutor::new("serves-it").env("PATH", "/no/such");
+    assert_eq!(
+        advice(elsewhere),
+        "is serves-it installed, and its directory in PATH? The service's PATH is \"/no/such\"."
+    );
+}
+
+#[test]
+fn a_directory_of_the_programs_name_is_not_taken_for_it() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    std::fs::create_dir(directory.path().join("server")).expect("own directory");
+    let told = advice(SimpleExecutor::new("server").cwd(directory.path()));
+    assert_eq!(told, "is server installed, and its directory in PATH?");
+    let told = advice(SimpleExecutor::new("./server").cwd(directory.path()));
+    assert!(told.ends_with("/./server is a directory"), "{told}");
+}
+
+#[test]
+fn an_interpreter_with_a_carriage_return_is_told() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = script(&directory, "#!/bin/sh\r", "755");
+    let told = advice(SimpleExecutor::new(path.as_path()));
+    assert!(told.contains("ends with a carriage return"), "{told}");
+}
+
+#[test]
+fn an_interpreter_that_may_not_be_run_is_told() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = script(&directory, "#! /etc/passwd", "755");
+    let told = advice(SimpleExecutor::new(path.as_path()));
+    assert!(
+        told.contains("the interpreter in its first line too: /etc/passwd"),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_command_is_told_as_it_was_written() {
+    let written = "no-such-program 'a  b' && true #x";
+    let error = not_spawned(&SimpleExecutor::new(written).boxed());
+    assert!(
+        error.to_string().starts_with(&format!("`{written}` could")),
+        "{error}"
+    );
+    let error = error_of(
+        SimpleExecutor::new("exit 3 {port} #x")
+            .shell(true)
+            .started()
+            .and_then(|shell| shell.wait_for(|| false).map(drop)),
+    );
+    let text = error.to_string();
+    assert!(
+        text.starts_with("`exit 3 ") && text.contains(" #x` "),
+        "{text}"
+    );
 }

@@ -218,3 +218,23 @@ fn output_that_goes_elsewhere_is_not_taken_for_none() {
         "{told}"
     );
 }
+
+#[test]
+fn the_time_that_was_allowed_is_told() {
+    let never = OutputExecutor::new(STARTING, "ready").timeout(Duration::from_millis(300));
+    let text = error_of(never.start()).to_string();
+    let line = regex::Regex::new(r"(?m)^  how long:    0\.[3-9] s of 0\.3 s allowed$");
+    assert!(line.expect("a valid expression").is_match(&text), "{text}");
+}
+
+#[test]
+fn requests_of_the_check_do_not_displace_the_services_own_lines() {
+    let command = [PROGRAM, "http_service", "{port}", "1000000"];
+    let error = overdue(HttpExecutor::new(command, "http://127.0.0.1:{port}/health"));
+    let tail = error.output_tail();
+    let lines: Vec<_> = tail.lines().collect();
+    assert!(lines[0].starts_with("listening on "), "{tail}");
+    assert!(lines[1].contains("lines like the next"), "{tail}");
+    assert_eq!(lines[2], "HEAD /health ");
+    assert_eq!(lines.len(), 3, "{tail}");
+}

@@ -1,7 +1,14 @@
 //! The directory of the locks on a machine that is shared.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+use std::{
+    fs,
+    os::unix::fs::{DirBuilderExt, PermissionsExt},
+    path::Path,
+    process::{self, Command},
+    thread,
+};
 
+use mirakuru::SimpleExecutor;
 use nix::unistd::geteuid;
 
 use crate::holder::{Holder, fixed_port};
@@ -67,5 +74,77 @@ fn nothing_is_left_in_it() {
     assert_eq!(mode & 0o777, 0o700);
     assert!(directory.join(format!("port-{port}")).exists());
     holder.end();
+    assert_eq!(fs::read_dir(temporary.path()).expect("own").count(), 0);
+}
+
+/// A process that has ended.
+fn ended() -> u32 {
+    let mut child = Command::new("true").spawn().expect("coreutils");
+    child.wait().expect("a child");
+    child.id()
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn directories_that_interrupted_runs_left_go_with_the_next_start() {
+    use std::os::unix::fs::MetadataExt;
+    let temporary = tempfile::tempdir().expect("a temporary directory");
+    let own = own_directory(temporary.path());
+    let namespace = fs::metadata("/proc/self/ns/pid").expect("procfs").ino();
+    let stat = fs::read_to_string("/proc/self/stat").expect("procfs");
+    let (_, facts) = stat.rsplit_once(')').expect("its name is in parentheses");
+    let started = facts.split_whitespace().nth(19).expect("its start time");
+    let left = own.join(format!("run-{namespace}-{}-17", ended()));
+    let alive = own.join(format!("run-{namespace}-{}-{started}", process::id()));
+    fs::DirBuilder::new()
+        .mode(0o700)
+        .create(&own)
+        .expect("own directory");
+    for run in [&left, &alive] {
+        fs::create_dir(run).expect("own directory");
+    }
+    let port = fixed_port();
+    let command = format!("exec {} listens_late {port}", crate::PROGRAM);
+    let mut first = Holder::with(port, "wait", &command, |holder| {
+        holder.env("TMPDIR", temporary.path());
+    });
+    assert_eq!(first.outcome(), "held");
+    assert!(!left.exists());
+    assert!(alive.exists(), "that of a run that goes on stays");
+    first.end();
+    fs::remove_dir(&alive).expect("own directory");
+}
+
+/// The directory goes with the last lease of one process while another one looks at it.
+#[test]
+fn processes_that_lease_and_release_do_not_disturb_each_other() {
+    const MARK: &str = "LEASES_AND_RELEASES";
+    if std::env::var_os(MARK).is_some() {
+        for _ in 0..60 {
+            assert_ne!(SimpleExecutor::new("x {port}").port(), 0);
+        }
+        return;
+    }
+    let temporary = tempfile::tempdir().expect("a temporary directory");
+    let run = || {
+        let own = std::env::current_exe().expect("this binary");
+        let mut command = Command::new(own);
+        let test = "directory::processes_that_lease_and_release_do_not_disturb_each_other";
+        command
+            .args(["--exact", test])
+            .env("TMPDIR", temporary.path());
+        command.env(MARK, "1").output().expect("this binary runs")
+    };
+    thread::scope(|scope| {
+        let both = [scope.spawn(run), scope.spawn(run)];
+        for one in both {
+            let output = one.join().expect("no panic");
+            let text = String::from_utf8_lossy(&output.stdout).into_owned();
+            assert!(
+                output.status.success() && text.contains("1 passed"),
+                "{text}"
+            );
+        }
+    });
     assert_eq!(fs::read_dir(temporary.path()).expect("own").count(), 0);
 }

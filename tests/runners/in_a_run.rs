@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use mirakuru::{OutputExecutor, Shared, Signal, TcpExecutor, with_process};
+use mirakuru::{ErrorKind, OutputExecutor, Shared, Signal, TcpExecutor, with_process};
 use mirakuru_tests::hold::script_holding;
 use nix::unistd::getppid;
 
@@ -309,4 +309,64 @@ fn cannot_have_it_2() {
 fn has_a_slot() {
     assert_eq!(mirakuru::slot(), mirakuru::slot());
     note("slots", &mirakuru::slot().to_string());
+}
+
+/// Two fixtures that have one name, as in two test binaries that were copied from one another.
+fn namesake(command: &str, banner: &str) -> OutputExecutor {
+    OutputExecutor::new(
+        holding(&format!("{command}; exec {PROGRAM} holds 1")),
+        banner,
+    )
+    .shell(true)
+}
+
+static FIRST: Shared<OutputExecutor> = Shared::per_run("namesake", || namesake("true", "holding"));
+static SAME: Shared<OutputExecutor> = Shared::per_run("namesake", || {
+    namesake("true", "holding")
+        .env("ANOTHER", "value")
+        .timeout(Duration::from_secs(61))
+});
+static OTHER_COMMAND: Shared<OutputExecutor> =
+    Shared::per_run("namesake", || namesake("echo other", "holding"));
+static OTHER_CHECK: Shared<OutputExecutor> =
+    Shared::per_run("namesake", || namesake("true", "hold"));
+
+#[test]
+fn has_namesakes() {
+    let first = FIRST.get().expect("it starts");
+    SAME.get()
+        .expect("neither its environment nor its timeout is compared");
+    let [script, check] = [&OTHER_COMMAND, &OTHER_CHECK].map(|other| {
+        let error = other.get().expect_err("it is another one");
+        assert_eq!(error.kind(), ErrorKind::InvalidConfig);
+        error.to_string()
+    });
+    let command = first.command();
+    assert!(
+        script.contains(&command) && script.contains("echo other;"),
+        "{script}"
+    );
+    assert!(
+        check.contains("\"holding\"") && check.contains("\"hold\""),
+        "{check}"
+    );
+    note("pids", &first.pid().expect("it runs").to_string());
+}
+
+fn has_its_own() {
+    drop(
+        OutputExecutor::new([PROGRAM, "holds"], "holding")
+            .started()
+            .expect("it starts"),
+    );
+}
+
+#[test]
+fn has_its_own_0() {
+    has_its_own();
+}
+
+#[test]
+fn has_its_own_1() {
+    has_its_own();
 }

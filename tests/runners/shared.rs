@@ -1,6 +1,6 @@
 //! One start for the run, under every mode of a runner, and whatever its tests do to it.
 
-use std::thread;
+use std::{fs, path::Path, thread};
 
 use crate::run::{Run, passes, said};
 
@@ -243,4 +243,57 @@ fn each_test_has_a_slot() {
     passes(run.nextest("has_a_slot"));
     passes(run.cargo_test("has_a_slot"));
     assert_eq!(run.slots().len(), 4);
+}
+
+#[test]
+fn fixtures_of_one_name_that_differ_are_an_error() {
+    let run = Run::new();
+    passes(run.nextest("has_namesakes) & binary(=in_a_run"));
+    assert_eq!(run.uses(), (1, 1));
+    assert!(run.is_gone());
+    // Without a known runner, they would not be one service, and are the same mistake.
+    let output = run
+        .binary("has_namesakes")
+        .output()
+        .expect("the test binary");
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(run.is_gone());
+}
+
+#[test]
+fn a_run_whose_temporary_directory_has_a_long_path_shares_one() {
+    let run = Run::new();
+    let long = run.path(&"x".repeat(110));
+    fs::create_dir(&long).expect("own directory");
+    let mut nextest = run.nextest("uses_it");
+    nextest.env("TMPDIR", &long);
+    passes(nextest);
+    assert_eq!((run.starts(), run.uses()), (1, (TESTS, 1)));
+    assert!(run.is_gone());
+}
+
+/// Nextest shows no output of tests that pass.
+#[test]
+fn the_place_of_kept_files_is_reported_once_in_a_run() {
+    let run = Run::new();
+    let temporary = run.path("temporary");
+    fs::create_dir(&temporary).expect("own directory");
+    let mut nextest = run.nextest("/has_its_own|uses_it/");
+    nextest.env("TMPDIR", &temporary).env("MIRAKURU_KEEP", "1");
+    let output = nextest.output().expect("nextest");
+    let told = said(&output);
+    assert!(output.status.success(), "{told}");
+    let line = "the files of this run stay in ";
+    assert_eq!(told.matches(line).count(), 1, "{told}");
+    let (_, rest) = told.split_once(line).expect("it is there");
+    let place = Path::new(rest.lines().next().expect("a path"));
+    assert!(run.is_gone());
+    let list = fs::read_to_string(place.join("services.txt")).expect("it is listed");
+    assert_eq!(list.matches("has_its_own_").count(), 4, "{list}");
+    for line in list.lines() {
+        let (directory, _) = line.split_once(' ').expect("a name first");
+        assert!(place.join(directory).is_dir(), "{list}");
+    }
+    let left: Vec<_> = fs::read_dir(&temporary).expect("own directory").collect();
+    assert_eq!(left.len(), 1, "{left:?}");
 }

@@ -5,6 +5,7 @@
 
 pub mod bounds;
 pub mod cargo;
+pub mod golden;
 pub mod hold;
 pub mod told;
 

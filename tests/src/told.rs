@@ -11,7 +11,8 @@ use regex::{Captures, Regex};
 pub fn told(error: &Error) -> String {
     static PIDS: LazyLock<Regex> = LazyLock::new(|| regex(r"\bpid \d+"));
     static PROGRAMS: LazyLock<Regex> = LazyLock::new(|| regex(r"(/[^\s:`']*/)programs\b"));
-    static TIMES: LazyLock<Regex> = LazyLock::new(|| regex(r"how long:    [\d.]+ m?s\b"));
+    static TIMES: LazyLock<Regex> =
+        LazyLock::new(|| regex(r"(?m)how long:    [\d.]+ m?s( of [\d.]+ m?s allowed)?$"));
     let text = error.to_string();
     assert_eq!(text, format!("{error:?}"), "both tell the same story");
     let text = PROGRAMS.replace_all(&text, |found: &Captures| {

@@ -5,7 +5,7 @@
 //! directory), `supervisor PID` and `ready`, waits for the end of its standard input, and does what
 //! ENDING says: `return`, `panic`, `exit`, `abort`, `exec`, or `exit-while-starting`, in which other
 //! threads start and stop more such services all the time. `STOP_TIMEOUT_MS` and `KILL_SIGNAL` in its
-//! environment are the executor's; with `HANDLES_WINCH` it has a handler for SIGWINCH.
+//! environment are the executor's; with `KEEP_IN` the private directory is kept in that directory; with `HANDLES_WINCH` it has a handler for SIGWINCH.
 
 use std::{
     env, fs,
@@ -101,6 +101,10 @@ fn service(words: &[String]) -> OutputExecutor {
         env::var(name)
             .ok()
             .and_then(|number| number.parse::<u64>().ok())
+    };
+    let service = match env::var_os("KEEP_IN") {
+        Some(parent) => service.tmpdir_in(parent).keep_tmpdir(true),
+        None => service,
     };
     let service = match number("STOP_TIMEOUT_MS") {
         Some(ms) => service.stop_timeout(Duration::from_millis(ms)),

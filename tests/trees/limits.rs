@@ -238,10 +238,16 @@ fn a_program_that_is_not_executable_is_named() {
 
 #[test]
 fn a_working_directory_that_is_not_there_is_named() {
+    let service = OutputExecutor::new([PROGRAM, "prints", "x"], ".").cwd("{tmpdir}/missing");
+    let missing = service.tmpdir().join("missing");
+    let reason = format!(
+        "failed to enter the working directory {}: No such file or directory (os error 2)",
+        missing.display()
+    );
     fails_half_way(
-        OutputExecutor::new([PROGRAM, "prints", "x"], ".").cwd("{tmpdir}/missing"),
+        service,
         ErrorKind::Spawn,
-        "failed to enter the working directory: No such file or directory (os error 2)",
+        &reason,
         Some("the directory must exist and be open to the service's user"),
     );
 }

@@ -8,6 +8,7 @@ mod entry;
 mod forks;
 mod frozen;
 mod hostile;
+mod kept;
 mod limits;
 mod protected;
 mod runners;

@@ -14,7 +14,7 @@ use crate::PROGRAM;
 const GRACE: Duration = Duration::from_secs(15);
 
 /// Runs tests of `under_nextest.rs`; whether they passed, and what nextest said.
-fn nextest(hold: &Hold, profile: &str, filter: &str) -> (bool, String) {
+pub(crate) fn nextest(hold: &Hold, profile: &str, filter: &str) -> (bool, String) {
     let mut command = cargo();
     // The whole workspace, as the gate does: with other features everything would be built anew.
     command.args(["nextest", "run", "--workspace", "--test", "under_nextest"]);
@@ -24,7 +24,11 @@ fn nextest(hold: &Hold, profile: &str, filter: &str) -> (bool, String) {
     command.args(["--profile", profile, "--no-fail-fast", "-E"]);
     command.arg(format!("test({filter})"));
     command.arg("--target-dir").arg(target_directory(PROGRAM));
-    let output = command.env("HOLD", hold.path()).output().expect("cargo");
+    let output = command
+        .env("HOLD", hold.path())
+        .env("KEEP_IN", hold.scratch())
+        .output()
+        .expect("cargo");
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     (output.status.success(), text)
 }

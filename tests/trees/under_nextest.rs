@@ -31,6 +31,17 @@ fn hangs_with_a_local() {
 }
 
 #[test]
+fn hangs_and_keeps_its_directory() {
+    let words = command_holding(&hold(), &[PROGRAM, "holds", "1"]);
+    let service = OutputExecutor::new(words, "holding").keep_tmpdir(true);
+    let parent = env::var("KEEP_IN").expect("it is run by `kept.rs`");
+    let _service = service.tmpdir_in(parent).started().expect("it starts");
+    loop {
+        thread::park();
+    }
+}
+
+#[test]
 fn hangs_with_a_static() {
     SERVICE.get_or_init(|| hostile().started().expect("it starts"));
     loop {

@@ -21,7 +21,7 @@ pub use body::{ByCode, ByNothing, ByResult, Outcome, Verdict, catch, catch_async
 pub use process::{Given, Lent, Lockable, Part, Process, bound, prepared};
 pub use values::{Time, duration, signal, text};
 
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::events;
 use crate::executor::{self, Core, Executor};
 use crate::readiness::Readiness;
@@ -215,19 +215,18 @@ impl Test {
             let own = parts.iter().filter_map(Part::own);
             own.for_each(Core::keep_after_failure);
         }
-        let ended = parts
-            .iter()
-            .rev()
-            .filter_map(Part::own)
-            .map(Core::stop_after_test);
-        let errors: Vec<_> = ended
-            .filter_map(|ended| ended.err().map(|error| error.to_string()))
-            .collect();
+        // The last one first.
+        let stop = |part: &Part<'_>| part.own().and_then(|core| core.stop_after_test().err());
+        let mut errors: Vec<_> = parts.iter().rev().map(stop).collect();
         if failed {
-            let stories: Vec<_> = parts
-                .iter()
-                .zip(were_running)
-                .filter_map(|(part, was_running)| part.story(was_running))
+            let ended = parts.iter().zip(were_running).zip(errors.iter_mut().rev());
+            let stories: Vec<_> = ended
+                .filter_map(|((part, was_running), error)| {
+                    // How a process ended is reported once, with the rest of its story.
+                    let how =
+                        |error: &mut Error| error.kind() == ErrorKind::ProcessFinishedWithError;
+                    part.story(was_running, error.take_if(how))
+                })
                 .collect();
             if !stories.is_empty() {
                 let (module, name) = self.path;
@@ -237,7 +236,8 @@ impl Test {
                 ));
             }
         }
-        errors.join("\n")
+        let errors = errors.iter().flatten().map(Error::to_string);
+        errors.collect::<Vec<_>>().join("\n")
     }
 }
 

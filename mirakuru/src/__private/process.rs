@@ -1,6 +1,7 @@
 //! What a test has of a process: a port to reserve, an end, and a story.
 
-use crate::executor::{Core, Executor, ServiceId};
+use crate::error::Error;
+use crate::executor::{Core, Executor, Moment};
 use crate::port::OnConflict;
 use crate::readiness::Readiness;
 use crate::shared::{Fixture, Shared, Sharing};
@@ -16,8 +17,8 @@ pub struct Part<'a> {
     pub(super) core: &'a Core,
     /// The test does not stop what is lent to it.
     is_lent: bool,
-    /// The service that the test found, of what is lent.
-    found: Option<&'a ServiceId>,
+    /// What is lent, as the test found it.
+    found: Option<&'a Moment>,
 }
 
 impl<R: Readiness> Process for Executor<R> {
@@ -48,11 +49,16 @@ impl Part<'_> {
         self.core.unless_forked().filter(|_| !self.is_lent)
     }
 
-    /// What the process printed and how it ended. `was_running` is of the moment at which the body ended.
-    pub(super) fn story(&self, was_running: bool) -> Option<String> {
-        let restarted = self.is_lent && self.core.service_id().as_ref() != self.found;
-        let note = restarted.then_some("it was started again while this test ran");
-        self.core.story(was_running, note)
+    /// What the process printed, since the test began, and how it ended. `was_running` is of the moment at which
+    /// the body ended, and `error` came of its stop.
+    pub(super) fn story(&self, was_running: bool, error: Option<Error>) -> Option<String> {
+        let whole = self.core.moment().map(Moment::of_its_start);
+        let found = if self.is_lent {
+            self.found
+        } else {
+            whole.as_ref()
+        };
+        self.core.story_of_the_test(was_running, found, error)
     }
 }
 
@@ -60,14 +66,14 @@ impl Part<'_> {
 #[derive(Debug)]
 pub struct Lent<T: 'static> {
     fixture: &'static T,
-    /// The services that the test found.
-    found: Vec<Option<ServiceId>>,
+    /// The services as the test found them.
+    found: Vec<Option<Moment>>,
 }
 
 impl<T: Fixture> Lent<T> {
     pub fn of(fixture: &'static T) -> Self {
         let cores = fixture.cores().into_iter();
-        let found = cores.map(Core::service_id).collect();
+        let found = cores.map(Core::moment).collect();
         Self { fixture, found }
     }
 }

@@ -19,6 +19,7 @@ pub(crate) struct Place {
     pub(crate) tmpdir: Option<PathBuf>,
     pub(crate) socket: Option<PathBuf>,
     pub(crate) pidfile: Option<PathBuf>,
+    pub(crate) log_file: Option<PathBuf>,
     /// What `{name.port}` and its like stand for.
     pub(crate) bindings: BTreeMap<String, String>,
 }

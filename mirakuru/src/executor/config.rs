@@ -7,6 +7,7 @@ use crate::command::{Command, CommandLine, EnvChange, Shape, Template};
 use crate::environment::{self, Keep};
 use crate::paths;
 use crate::port::OnConflict;
+use crate::run;
 use crate::signal::Signal;
 
 /// The command and the options, without the check.
@@ -15,6 +16,7 @@ pub(super) struct Config {
     pub(super) command: Command,
     pub(super) name: Option<String>,
     pub(super) shape: Shape,
+    pub(super) log_file: Option<Template>,
     /// The parent of the private directory.
     pub(super) tmpdir_parent: Option<PathBuf>,
     pub(super) keep: Option<bool>,
@@ -39,6 +41,7 @@ impl Config {
             command: command.into(),
             name: None,
             shape,
+            log_file: None,
             tmpdir_parent: None,
             keep: None,
             timeout: Duration::from_secs(60),
@@ -62,8 +65,12 @@ impl Config {
 
     /// Returns the directory in which the private directory is made.
     pub(super) fn parent_of_tmpdir(&self) -> PathBuf {
-        let written = self.tmpdir_parent.as_deref();
-        written.map_or_else(paths::temporary, paths::absolute)
+        match &self.tmpdir_parent {
+            Some(parent) => paths::absolute(parent),
+            // What the variable keeps has one place in a run.
+            None if self.keep.is_none() && self.keep() != Keep::Nobodys => run::kept(),
+            None => paths::temporary(),
+        }
     }
 
     /// How long a start may take, on this machine.

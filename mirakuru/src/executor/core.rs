@@ -14,7 +14,7 @@ use crate::events::{self, Step};
 use crate::link::{Home, Link};
 use crate::locks::{FileLock, Owner, Refusal, ThreadLock, TurnGuard, lock_unless_lost};
 use crate::readiness::Readiness;
-use crate::run::{RunPlace, Scope};
+use crate::run::{self, RunPlace, Scope};
 use crate::wait::Deadline;
 
 /// An executor without the type of its check.
@@ -124,6 +124,7 @@ impl Core {
         if let Some(link) = known.filter(|link| !link.look(|state| state.lost)) {
             return Ok(link);
         }
+        run::sweep_once();
         let link = Link::open(self.home());
         let link = link.map_err(|error| self.refused("start a supervisor", error))?;
         // The claim on the fixed port went with the supervisor that held the lease.
@@ -195,12 +196,18 @@ impl Core {
         given.or_else(fixture).unwrap_or(self.config.kind)
     }
 
-    pub(super) fn emit(&self, step: Step) {
-        events::tell(step, self.title(), || self.command().as_ref().to_owned());
+    /// Returns whether the title is a name.
+    pub(super) fn is_named(&self) -> bool {
+        self.title() != self.config.kind
     }
 
-    pub(crate) fn become_fixture(&self, scope: Scope) {
-        self.state(|state| state.fixture = Some(scope));
+    pub(super) fn emit(&self, step: Step) {
+        let command = || self.command().as_ref().to_owned();
+        events::tell(step, self.title(), self.is_named(), command);
+    }
+
+    pub(crate) fn become_fixture(&self, scope: Scope, member: usize) {
+        self.state(|state| (state.fixture, state.member) = (Some(scope), member));
     }
 }
 

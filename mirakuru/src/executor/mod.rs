@@ -21,6 +21,7 @@ mod claim;
 mod config;
 mod core;
 mod elsewhere;
+mod namesake;
 mod port;
 mod report;
 mod reuse;
@@ -49,7 +50,7 @@ pub use kinds::{
 pub use outage::Stopped;
 pub(crate) use together::{introduce, start_together};
 #[cfg(feature = "macros")]
-pub(crate) use {run::ServiceId, together::reserve};
+pub(crate) use {run::Moment, together::reserve};
 
 /// A process, everything that it starts, and the check that says when it is ready.
 ///
@@ -69,7 +70,7 @@ pub(crate) use {run::ServiceId, together::reserve};
 /// [stopping](crate::guide::stopping#however-the-test-ends). In a forked child of the test process,
 /// `start`, `stop` and drop are no-ops, [`running`](Self::running) returns `false`, and
 /// [`tmpdir`](Self::tmpdir) panics.
-#[must_use = "an executor starts nothing until `start` is called, and stops what it started when it is dropped"]
+#[must_use = "nothing runs until `start` or `started` is called; and a dropped executor stops what it started"]
 pub struct Executor<R: Readiness> {
     core: Core,
     /// The check as its own type, which the options of its kind change. A boxed executor has none.

@@ -191,6 +191,27 @@ impl<R: Readiness> Executor<R> {
         self
     }
 
+    /// Names the file into which the service logs. Errors, and the reports of annotated tests, show what it has
+    /// added last. [`Stream::File`](crate::readiness::Stream::File) searches this text for a banner. Only text counts that was added
+    /// since the start: the file may hold text of earlier starts, may appear later, and may be rotated or
+    /// truncated. Placeholders are filled in. A relative path begins at the directory of the test process.
+    ///
+    /// ```
+    /// use mirakuru::{OutputExecutor, readiness::Stream};
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let service = OutputExecutor::new("sh -c 'echo started >> {tmpdir}/log; exec sleep 60'", "started")
+    ///     .log_file("{tmpdir}/log")
+    ///     .stream(Stream::File)
+    ///     .started()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn log_file(mut self, path: impl AsRef<Path>) -> Self {
+        self.core.config.log_file = Some(Template::parse(path.as_ref()));
+        self
+    }
+
     /// Sets the directory in which the private directory is made. Defaults to the directory of temporary files.
     /// A relative path begins at the directory of the test process.
     pub fn tmpdir_in(mut self, parent: impl AsRef<Path>) -> Self {

@@ -13,6 +13,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::link::Link;
 use crate::port::{OnConflict, PortClaim};
 use crate::protocol::Leased;
+use crate::sys;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wanted {
@@ -202,7 +203,7 @@ impl Core {
         // The former lease went with a supervisor that was killed: the same port again, if it is free.
         let former = self.state(|state| state.port.free(name));
         let leased = self.lease(&link, former)?;
-        let port = leased.map_err(|holder| self.held_elsewhere(&holder))?;
+        let port = leased.map_err(|holder| self.held_elsewhere(former.unwrap_or(0), &holder))?;
         self.state(|state| state.port.lease(name.to_owned(), port, link.name()));
         Ok(port)
     }
@@ -304,6 +305,19 @@ impl Core {
             }
         }
         !taken.is_empty()
+    }
+
+    /// Fails if the check would connect to this machine, and its loopback interface is down.
+    pub(super) fn ensure_loopback(&self) -> Result<()> {
+        let target = self.check.target();
+        let asks_a_port = target.port.is_some() || target.port_name.is_some();
+        if !asks_a_port || !self.is_common_address() || sys::loopback_is_up() {
+            return Ok(());
+        }
+        let mut scene = self.scene();
+        scene.reason = "the loopback interface lo is down, so nothing can answer there".into();
+        scene.advice = "set it up, as `ip link set lo up` does".into();
+        Err(scene.into_error(ErrorKind::Io))
     }
 
     /// Returns whether the host is one that all tests of this machine share.

@@ -9,9 +9,10 @@ use crate::environment::{self, Keep};
 use crate::error::seconds;
 use crate::events::{self, Step};
 use crate::link::Link;
-use crate::output::Output;
-use crate::protocol::{Gone, StopPlan};
+use crate::output::{Capture, LogFile, Output};
+use crate::protocol::{Gone, StopPlan, Stream};
 use crate::readiness::Context;
+use crate::run;
 use crate::signal::describe_exit;
 use crate::sys;
 
@@ -32,6 +33,7 @@ pub(super) struct Run {
     pub(super) keep: Keep,
     /// The executor's name for people.
     pub(super) title: Arc<str>,
+    pub(super) is_named: bool,
     /// The threads that print its output.
     pub(super) printers: Option<Printers>,
 }
@@ -39,9 +41,44 @@ pub(super) struct Run {
 /// Threads that the stop waits for.
 pub(super) type Printers = Arc<Mutex<Vec<JoinHandle<()>>>>;
 
-/// Identifies one service among all: the name of its supervisor, and its number there.
+/// A moment in the life of a service.
 #[cfg(feature = "macros")]
-pub(crate) type ServiceId = (String, u64);
+#[derive(Debug)]
+pub(crate) struct Moment {
+    /// The name of its supervisor, and its number there.
+    service: (String, u64),
+    /// How much it has printed to each stream.
+    printed: Printed,
+}
+
+/// How much is in the file of each stream, and in that of the log.
+pub(super) type Printed = [u64; 3];
+
+#[cfg(feature = "macros")]
+impl Moment {
+    pub(super) fn of(run: &Run) -> Self {
+        Self {
+            service: (run.link.name().to_owned(), run.number),
+            printed: run
+                .captures()
+                .map(|capture| capture.map_or(0, Capture::len)),
+        }
+    }
+
+    /// The beginning of this service.
+    pub(crate) fn of_its_start(self) -> Self {
+        Self {
+            printed: Printed::default(),
+            ..self
+        }
+    }
+
+    /// How much this service had printed at that moment; `None` for another one.
+    pub(super) fn printed_by(&self, run: &Run) -> Option<Printed> {
+        let is_same = self.service.1 == run.number && self.service.0 == run.link.name();
+        is_same.then_some(self.printed)
+    }
+}
 
 impl Run {
     /// Returns whether this is the same service. Each supervisor counts its services from 1.
@@ -60,12 +97,24 @@ impl Run {
             pid: Some(self.pid),
             ..step
         };
-        events::tell(step, &self.title, || self.context.start.command.to_string());
+        let command = || self.context.start.command.to_string();
+        events::tell(step, &self.title, self.is_named, command);
+    }
+
+    /// What it printed to each stream, and added to its log file.
+    pub(super) fn captures(&self) -> [Option<&Capture>; 3] {
+        let stream = |stream| self.context.captured_stream(stream).map(Arc::as_ref);
+        let log = self.context.log_file().map(LogFile::capture);
+        [stream(Stream::Stdout), stream(Stream::Stderr), log]
     }
 
     /// Emits the directory in which its files stay.
     pub(super) fn announce_files(&self) {
         if let Some(directory) = &self.context.start.place.tmpdir {
+            let test = thread::current();
+            let test = test.name().unwrap_or("a thread");
+            let command = &self.context.start.command;
+            run::list_kept(directory, &format!("{test}: {} {command:?}", self.title));
             self.emit(Step {
                 concerns_all: true,
                 ..Step::info(format!("keeps its files in {}", directory.display()))

@@ -12,7 +12,9 @@ use crate::command::{Place, Prepared, Stdio, Template, is_word, prepare};
 use crate::environment::{self, Keep};
 use crate::error::Result;
 use crate::link::Link;
+use crate::paths;
 use crate::readiness::{Context, Start, Target};
+use crate::tmpdir;
 use crate::wait::Deadline;
 
 /// What a start has before it spawns.
@@ -31,6 +33,7 @@ impl Core {
         let place = self.place(Some(std::env::temp_dir().join("mirakuru-XXXXXX")), ports);
         let validated = place.and_then(|place| {
             environment::timeout_scale()?;
+            environment::queue_timeout()?;
             self.config.stop_signal.check()?;
             self.config.kill_signal.check()?;
             self.ensure_reusable()?;
@@ -41,7 +44,7 @@ impl Core {
         validated.map_err(|mistake| self.invalid(mistake))
     }
 
-    fn prepared(&self, place: &Place) -> Result<Prepared, String> {
+    pub(super) fn prepared(&self, place: &Place) -> Result<Prepared, String> {
         let of_the_run = self.state(|state| state.place.is_some());
         prepare(&self.config.command, &self.config.shape, place, of_the_run)
     }
@@ -110,6 +113,7 @@ impl Core {
             stdout: None,
             stderr: None,
             captures: [&streams.stdout, &streams.stderr].map(Stdio::is_captured),
+            log: None,
             deadline,
             captured: Mutex::new(BTreeMap::new()),
             listeners: Mutex::new(BTreeMap::new()),
@@ -133,6 +137,16 @@ impl Core {
         tmpdir: Option<PathBuf>,
         ports: BTreeMap<String, u16>,
     ) -> Result<Place, String> {
+        self.bound_place(tmpdir, ports, self.state(|state| state.bindings.clone()))
+    }
+
+    /// Does the same with these values for the placeholders with a dot.
+    pub(super) fn bound_place(
+        &self,
+        tmpdir: Option<PathBuf>,
+        ports: BTreeMap<String, u16>,
+        bindings: BTreeMap<String, String>,
+    ) -> Result<Place, String> {
         let Target {
             socket, filename, ..
         } = self.check.target();
@@ -140,16 +154,28 @@ impl Core {
         let mut place = Place {
             host: self.host(),
             ports,
-            socket: within("socket"),
+            socket: tmpdir.as_deref().map(tmpdir::socket),
             pidfile: within("pid"),
+            log_file: None,
             tmpdir,
-            bindings: self.state(|state| state.bindings.clone()),
+            bindings,
         };
         if let Some(socket) = socket {
             place.socket = Some(place.fill_path(&socket)?);
         }
         if let Some(filename) = filename {
             place.pidfile = Some(place.fill_path(&filename)?);
+        }
+        if let Some(log_file) = &self.config.log_file {
+            place.log_file = match place.fill(log_file) {
+                Ok(path) if path.is_empty() => {
+                    return Err("the log file's path is empty".to_owned());
+                }
+                Ok(path) => Some(paths::absolute(path.as_ref())),
+                // A look at a service that another process started needs no log file.
+                Err(_) if place.tmpdir.is_none() => None,
+                Err(mistake) => return Err(mistake),
+            };
         }
         Ok(place)
     }
@@ -230,6 +256,8 @@ impl Core {
             .chain(paths.map(Template::parse))
             .collect();
         let of_the_command = self.config.shape.placeholders(&self.config.command);
+        let of_the_command =
+            of_the_command.chain(self.config.log_file.iter().flat_map(Template::names));
         let all = of_the_command.chain(of_the_check.iter().flat_map(Template::names));
         let mut all: BTreeSet<String> = all.map(str::to_owned).collect();
         all.extend(target.port_name.map(|name| format!("port:{name}")));

@@ -5,9 +5,9 @@ use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex};
 
 use super::core::Core;
-use super::run::Run;
 #[cfg(feature = "macros")]
-use super::run::ServiceId;
+use super::run::Moment;
+use super::run::Run;
 use super::start::MOST_FAILURES;
 use crate::command::Shown;
 use crate::error::Result;
@@ -58,6 +58,7 @@ impl Core {
 
     /// The caller has the turn and the run's lock.
     fn attach_unless_known(&self, place: &Arc<RunPlace>) -> Result<()> {
+        self.ensure_only_one_of_its_name(Some(place))?;
         self.state(|state| state.place = Some(Arc::clone(place)));
         let known = self.shared_link();
         if known.is_none_or(|link| link.look(|state| state.lost)) {
@@ -156,11 +157,12 @@ impl Core {
         }
     }
 
-    /// Identifies the service of the latest run.
+    /// What the latest run is and has printed by now.
     #[cfg(feature = "macros")]
-    pub(crate) fn service_id(&self) -> Option<ServiceId> {
+    pub(crate) fn moment(&self) -> Option<Moment> {
         let run = self.run()?;
-        Some((run.link.name().to_owned(), run.number))
+        run.link.drain();
+        Some(Moment::of(&run))
     }
 
     /// Adopts a service that another test process has started since. Does nothing in a forked child.
@@ -247,10 +249,12 @@ impl Core {
             )))
         });
         let deadline = Deadline::after(self.config.start_bound());
+        let log = self.log_file(&place).ok()?;
         let context = Context::new(Start {
             pid: Some(service.pid),
             stdout,
             stderr,
+            log,
             command: service.command.as_str().into(),
             captured: Mutex::new(ready.groups.iter().cloned().collect()),
             ..self.start_before_spawn(place, Some(Arc::clone(link)), deadline)
@@ -266,6 +270,7 @@ impl Core {
             printers: None,
             keep: self.config.keep(),
             title: self.title().into(),
+            is_named: self.is_named(),
         })
     }
 }

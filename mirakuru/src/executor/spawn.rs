@@ -15,7 +15,7 @@ use crate::environment::{self, Keep};
 use crate::error::Result;
 use crate::events::Step;
 use crate::link::{Link, State};
-use crate::output::Capture;
+use crate::output::{Capture, LogFile};
 use crate::protocol::{GRACE, Launch, Lead, Row, Stream};
 use crate::readiness::{Context, Start, Target};
 use crate::wait::Deadline;
@@ -50,8 +50,9 @@ impl Core {
         for capture in captures.iter().flatten() {
             capture.attach(&link);
         }
+        let log = self.log_file(place)?;
         let plan = launch.farewell;
-        let pid = self.launch(&link, launch, &fds, deadline)?;
+        let pid = self.launch(&link, (launch, &fds), place, deadline)?;
         let [stdout, stderr] = captures;
         let start = self.start_before_spawn(place.clone(), Some(Arc::clone(&link)), deadline);
         let mut run = Run {
@@ -61,6 +62,7 @@ impl Core {
                 pid: Some(pid),
                 stdout,
                 stderr,
+                log,
                 ..start
             }),
             link,
@@ -70,6 +72,7 @@ impl Core {
             printers: None,
             keep: self.config.keep(),
             title: self.title().into(),
+            is_named: self.is_named(),
         };
         run.print_output();
         run.emit(Step::debug(format!("runs with pid {pid}")));
@@ -83,14 +86,14 @@ impl Core {
     fn launch(
         &self,
         link: &Link,
-        launch: Launch,
-        fds: &[OwnedFd],
+        (launch, fds): (Launch, &[OwnedFd]),
+        place: &Place,
         deadline: Deadline,
     ) -> Result<u32> {
         let plan = launch.farewell;
         match link.launch(launch, fds, deadline) {
             Some(Ok(pid)) => Ok(pid),
-            Some(Err(failure)) => Err(self.not_spawned(&failure)),
+            Some(Err(failure)) => Err(self.not_spawned(&failure, place)),
             // A supervisor that was killed is seen before the deadline.
             None if !deadline.has_passed() && link.look(|state| state.lost) => {
                 Err(self.without_supervisor(link))
@@ -146,6 +149,13 @@ impl Core {
             fds,
             captures,
         })
+    }
+
+    /// The log file, which holds text of earlier starts by now.
+    pub(super) fn log_file(&self, place: &Place) -> Result<Option<Arc<LogFile>>> {
+        let log = place.log_file.clone().map(LogFile::begin).transpose();
+        let log = log.map(|log| log.map(Arc::new));
+        log.map_err(|error| self.refused("copy its log file", error))
     }
 
     /// Opens the standard streams.

@@ -106,6 +106,7 @@ impl Core {
 
     fn start_by(&self, deadline: &mut Deadline) -> Result<()> {
         self.validate(*deadline)?;
+        self.ensure_loopback()?;
         // What a service left that ended by itself.
         match self.state(|state| state.up()) {
             Some(run) => drop(self.bring_down(&run, run.plan.hasty(), None)),
@@ -190,6 +191,7 @@ impl Core {
             return Ok(());
         }
         self.outside_outages(|| {
+            self.ensure_only_one_of_its_name(None)?;
             let failures = self.state(|state| state.failures);
             if failures >= MOST_FAILURES {
                 return Err(self.not_tried_again(failures));

@@ -18,7 +18,7 @@ use crate::wait::Deadline;
 impl Link {
     /// Comes to a supervisor that a run shares.
     pub(crate) fn connect(socket: &Path, home: Home) -> io::Result<Arc<Self>> {
-        let socket = UnixStream::connect(socket)?;
+        let socket = sys::with_short_path(socket, |socket| UnixStream::connect(socket))?;
         let peer = sys::peer(&socket).ok_or(io::ErrorKind::Unsupported)?;
         let supervisor = ProcessFd::open(peer)?;
         let (inbox, name) = await_name(&socket, Deadline::after(SUPERVISOR_BOUND))?;

@@ -75,8 +75,13 @@ impl Link {
                 let _ = std::fs::remove_file(file);
             }
             let stays = self.home.stays;
-            if let Some(directory) = self.directory.get().filter(|_| !stays) {
-                tmpdir::remove(directory);
+            if let Some(directory) = self.directory.get() {
+                let remove = if stays {
+                    tmpdir::remove_short
+                } else {
+                    tmpdir::remove
+                };
+                remove(directory);
             }
             swept
         })

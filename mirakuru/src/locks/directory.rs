@@ -1,6 +1,6 @@
 //! The directory of the locks: the user's own, on a machine that is shared.
 
-use std::fs::{self, DirBuilder};
+use std::fs::{self, DirBuilder, Metadata};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -14,8 +14,19 @@ use crate::sys;
 ///
 /// What is in the way, for a person: somebody else's directory, a symbolic link, no room.
 pub(crate) fn lock_directory() -> Result<PathBuf, String> {
-    let path = temporary().join(format!("mirakuru-{}", sys::user()));
+    let path = lock_path();
     make(&path).map(|()| path)
+}
+
+/// This directory, if it is there and the user's own.
+pub(crate) fn existing_lock_directory() -> Option<PathBuf> {
+    let path = lock_path();
+    look_through(&path, fs::symlink_metadata(&path)).ok()?;
+    Some(path)
+}
+
+fn lock_path() -> PathBuf {
+    temporary().join(format!("mirakuru-{}", sys::user()))
 }
 
 /// Makes it where it is missing, and looks at what is there.
@@ -28,21 +39,19 @@ pub(crate) fn make(path: &Path) -> Result<(), String> {
                     path.display()
                 ));
             }
-            // Between the two looks it may have gone with the last lock of somebody else.
-            _ if is_gone(path) => {}
-            _ => return look_through(path),
+            _ => match fs::symlink_metadata(path) {
+                // Another process has removed it with its last lock since: it is made again.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                found => return look_through(path, found),
+            },
         }
     }
 }
 
-fn is_gone(path: &Path) -> bool {
-    fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
-}
-
-/// Not followed: a link there was put by somebody else. Only its owner can replace what is looked at
-/// here, as the parent is a directory of everybody's with the sticky bit.
-fn look_through(path: &Path) -> Result<(), String> {
-    let why = match fs::symlink_metadata(path) {
+/// Judges what one look has found. A link is not followed: another user may have put it there. Only its
+/// owner can replace what was found, as the parent is a directory of everybody's with the sticky bit.
+fn look_through(path: &Path, found: io::Result<Metadata>) -> Result<(), String> {
+    let why = match found {
         Err(error) => format!("cannot be looked at ({error})"),
         Ok(found) if !found.is_dir() => "is no directory".to_owned(),
         Ok(found) if found.uid() != sys::user() => {
@@ -60,11 +69,13 @@ fn look_through(path: &Path) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     use super::*;
 
     #[test]
     fn a_link_a_file_and_an_open_directory_are_refused() {
+        let look_through = |path: &Path| look_through(path, fs::symlink_metadata(path));
         let home = tempfile::tempdir().expect("a temporary directory");
         let link = home.path().join("link");
         std::os::unix::fs::symlink(home.path(), &link).expect("own directory");
@@ -79,5 +90,23 @@ mod tests {
 
         fs::set_permissions(&open, fs::Permissions::from_mode(0o700)).expect("own directory");
         assert_eq!(look_through(&open), Ok(()));
+    }
+
+    /// The directory goes with the last lock of another process, at any moment of the look.
+    #[test]
+    fn a_directory_that_comes_and_goes_is_no_mistake() {
+        let home = tempfile::tempdir().expect("a temporary directory");
+        let path = home.path().join("locks");
+        let ended = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !ended.load(Ordering::Relaxed) {
+                    let _ = fs::remove_dir(&path);
+                }
+            });
+            let made: Vec<_> = (0..20_000).map(|_| make(&path)).collect();
+            ended.store(true, Ordering::Relaxed);
+            assert!(made.iter().all(Result::is_ok), "{made:?}");
+        });
     }
 }

@@ -22,6 +22,7 @@
 //! | `state` (`executor/core.rs`) | mutex | for a moment | any thread; no call of a link, a check or an event happens under it |
 //! | `ENTRIES` (`port/held.rs`) | mutex | for a moment | any thread that claims a port or looks who has it |
 //! | the locks of a link, and `LIVE` (`link/`) | mutexes | for a frame, a read or a moment | any thread that asks or looks |
+//! | `WRITTEN` (`executor/namesake.rs`) | mutex | for a moment | the thread that starts a shared fixture of a run that is not known |
 //! | groups of a banner, the scan of a banner, the place of an output | mutexes | for a moment, or a look | the thread that checks or reads |
 //! | `slot-N` (`shared/slot.rs`) | [`FileLock`] | for the life of a thread | the thread that asked for a slot; no thread waits for it |
 //!
@@ -33,7 +34,7 @@ mod file;
 mod fork;
 mod thread;
 
-pub(crate) use directory::lock_directory;
+pub(crate) use directory::{existing_lock_directory, lock_directory};
 pub(crate) use file::{FileLock, is_at};
 pub(crate) use fork::{Owner, lock_unless_lost};
 pub(crate) use thread::{Refusal, ThreadLock, TurnGuard};

@@ -2,9 +2,13 @@
 
 mod capture;
 mod lines;
+mod log_file;
+mod tail;
 
 pub(crate) use capture::Capture;
 pub(crate) use lines::{Reader, text_of, unfinished_line};
+pub(crate) use log_file::LogFile;
+pub(crate) use tail::last_lines;
 
 use std::fmt;
 use std::sync::atomic::Ordering;
@@ -41,6 +45,8 @@ use crate::wait::Deadline;
 pub struct Output {
     capture: Option<Arc<Capture>>,
     command: Arc<str>,
+    /// The log file of the service, which errors show.
+    log: Option<Arc<LogFile>>,
     reader: Arc<Mutex<Reader>>,
 }
 
@@ -50,8 +56,13 @@ impl Output {
         Self {
             capture,
             command: Arc::clone(command),
+            log: None,
             reader: Arc::new(Mutex::new(Reader::at(begin))),
         }
+    }
+
+    pub(crate) fn beside(self, log: Option<Arc<LogFile>>) -> Self {
+        Self { log, ..self }
     }
 
     /// All that was printed so far, as it was printed; what is not UTF-8 is replaced. Empty where
@@ -65,13 +76,7 @@ impl Output {
     /// The last `n` lines that were printed so far.
     #[must_use]
     pub fn tail(&self, n: usize) -> String {
-        self.up_to_date();
-        self.tail_so_far(n)
-    }
-
-    /// Does the same without a wait for what is still in a pipe.
-    pub(crate) fn tail_so_far(&self, n: usize) -> String {
-        let Some(capture) = self.capture.as_deref() else {
+        let Some(capture) = self.up_to_date() else {
             return String::new();
         };
         let size = capture.len();
@@ -192,14 +197,19 @@ impl Output {
             scene.notes.push("this stream is not captured".to_owned());
         }
         scene.waited_for = awaited.into();
-        scene.output = self.tail(TAIL_LINES);
+        scene.output = self
+            .up_to_date()
+            .map_or_else(String::new, |capture| last_lines(capture, 0));
+        if let Some(log) = &self.log {
+            log.describe(&mut scene, 0);
+        }
         scene
     }
 
     fn ended(&self, awaited: &str, deadline: Deadline) -> Error {
         let mut scene = self.scene(awaited);
         scene.headline = "ended without printing it".into();
-        scene.waited = Some(deadline.elapsed());
+        scene.waited(deadline);
         scene.exit_code = self.capture.as_ref().and_then(|capture| {
             let service = capture.service.load(Ordering::Relaxed);
             capture.link()?.look(|state| state.exit_of(service))
@@ -210,13 +220,10 @@ impl Output {
     fn overdue(&self, awaited: &str, deadline: Deadline) -> Error {
         let mut scene = self.scene(awaited);
         scene.headline = "did not print it in time".into();
-        scene.waited = Some(deadline.elapsed());
+        scene.waited(deadline);
         scene.into_error(ErrorKind::TimeoutExpired)
     }
 }
-
-/// How many lines of each stream an error shows.
-pub(crate) const TAIL_LINES: usize = 20;
 
 impl fmt::Debug for Output {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::command::{self, Template};
 use crate::link::{Link, State};
 use crate::locks::lock_unless_lost;
-use crate::output::{Capture, Output};
+use crate::output::{Capture, LogFile, Output};
 use crate::protocol::Stream;
 use crate::sys::{self, Pid, Whose};
 use crate::wait::Deadline;
@@ -37,6 +37,7 @@ pub(crate) struct Start {
     pub(crate) stderr: Option<Arc<Capture>>,
     /// Whether each stream is captured, which is known before there is a process.
     pub(crate) captures: [bool; 2],
+    pub(crate) log: Option<Arc<LogFile>>,
     pub(crate) deadline: Deadline,
     /// Named groups of the banner.
     pub(crate) captured: Mutex<BTreeMap<String, String>>,
@@ -103,6 +104,10 @@ impl Context {
     #[must_use]
     pub fn tmpdir(&self) -> PathBuf {
         let link = self.start.link.as_ref();
+        // While the configuration is only looked through, there is a path and no directory.
+        if let (None, Some(directory)) = (link, &self.start.place.tmpdir) {
+            return directory.clone();
+        }
         match link.and_then(|link| link.directory(self.start.deadline)) {
             Some(Ok(directory)) => directory,
             Some(Err(failure)) => panic!("{failure}"),
@@ -129,7 +134,8 @@ impl Context {
     }
 
     pub(crate) fn output_of(&self, stream: Stream) -> Output {
-        Output::new(self.captured_stream(stream).cloned(), &self.start.command)
+        let output = Output::new(self.captured_stream(stream).cloned(), &self.start.command);
+        output.beside(self.start.log.clone())
     }
 
     /// What is left until the start's deadline: a check must not take longer.
@@ -235,6 +241,10 @@ impl Context {
         let link = self.start.link.as_ref();
         let is_open = |state: &State| !state.output_closed[stream as usize];
         self.captured_stream(stream).is_some() && link.is_some_and(|link| link.look(is_open))
+    }
+
+    pub(crate) fn log_file(&self) -> Option<&LogFile> {
+        self.start.log.as_deref()
     }
 
     /// The main process and the supervisor that everything of the tree descends from.

@@ -7,7 +7,7 @@ use regex::Regex;
 
 use super::banner::{self, Growth};
 use super::{Context, Manner, NotReady, Origin, Readiness, Target};
-use crate::output::{Capture, Reader, text_of, unfinished_line};
+use crate::output::{Capture, LogFile, Reader, text_of, unfinished_line};
 use crate::protocol;
 
 /// The stream that a banner is looked for in.
@@ -20,6 +20,8 @@ pub enum Stream {
     /// Either of them.
     #[default]
     Both,
+    /// The log file of the service, which [`log_file`](crate::Executor::log_file) names.
+    File,
 }
 
 /// Ready when the banner, a regular expression, is found in a line of the output.
@@ -121,13 +123,28 @@ impl Output {
             Stream::Stdout => &[protocol::Stream::Stdout],
             Stream::Stderr => &[protocol::Stream::Stderr],
             Stream::Both => &[protocol::Stream::Stdout, protocol::Stream::Stderr],
+            Stream::File => &[],
         }
+    }
+
+    /// The captured texts that are searched, with their places among [`Scan::progress`].
+    fn captures<'a>(&self, cx: &'a Context) -> Vec<(usize, &'a Capture)> {
+        let streams = self.streams().iter();
+        let streams = streams
+            .filter_map(|stream| Some((*stream as usize, cx.captured_stream(*stream)?.as_ref())));
+        // The log file takes the place of a stream.
+        let file = cx.log_file().filter(|_| self.stream == Stream::File);
+        streams
+            .chain(file.map(|file| (0, file.capture())))
+            .collect()
     }
 
     /// Looks through what is new since the last look.
     fn find(&self, regex: &Regex, cx: &Context) -> Result<(), NotReady> {
         // Before the look: what was printed until the end is there by then.
         let ended = cx.has_ended();
+        let log = cx.log_file().filter(|_| self.stream == Stream::File);
+        let unread = log.and_then(LogFile::update);
         let mut scan = self.scan.lock().unwrap_or_else(PoisonError::into_inner);
         let start = cx.start.number;
         if scan.start != start {
@@ -143,6 +160,9 @@ impl Output {
             return Ok(());
         }
         let matches = scan.matches;
+        if let Some(why) = unread {
+            return Err(NotReady::new(why));
+        }
         Err(NotReady::new(if matches > 0 {
             format!("lines that matched: {matches} of {}", self.times)
         } else if scan.holds_the_text {
@@ -155,10 +175,7 @@ impl Output {
     /// Looks through finished lines, and then at the unfinished ones, which count for this look alone. Fresh
     /// handles of the output begin after the line that was waited for.
     fn is_found(&self, regex: &Regex, cx: &Context, scan: &mut Scan, ended: bool) -> bool {
-        let captures = self.streams().iter();
-        let captures = captures
-            .filter_map(|stream| Some((*stream as usize, cx.captured_stream(*stream)?)))
-            .collect::<Vec<_>>();
+        let captures = self.captures(cx);
         for (index, capture) in &captures {
             match self.look_through(regex, cx, capture, scan, *index) {
                 Look::Found(end) => {
@@ -280,6 +297,7 @@ impl Readiness for Output {
             Stream::Stdout => "standard output",
             Stream::Stderr => "standard error",
             Stream::Both => "output",
+            Stream::File => "log file",
         };
         match self.times {
             1 => format!("a line of its {stream} that matches {:?}", self.banner),
@@ -290,9 +308,15 @@ impl Readiness for Output {
     fn validate(&self, cx: &Context) -> Result<(), String> {
         self.regex.as_ref().map_err(Clone::clone)?;
         let mut streams = self.streams().iter();
-        if self.times == 0 {
+        if self.stream == Stream::File && cx.start.place.log_file.is_none() {
+            let mistake =
+                "the banner is searched for in the log file, and there is none: set `log_file`";
+            Err(mistake.to_owned())
+        } else if self.times == 0 {
             Err("the banner is waited for 0 times: the number must be 1 or more".to_owned())
-        } else if streams.all(|stream| !cx.start.captures[*stream as usize]) {
+        } else if self.stream != Stream::File
+            && streams.all(|stream| !cx.start.captures[*stream as usize])
+        {
             Err("the banner is never seen, as the streams that are searched for it are redirected: \
                  leave one of them captured"
                 .to_owned())
@@ -311,9 +335,11 @@ impl Readiness for Output {
         }
     }
 
-    fn manner(&self, _cx: &Context) -> Manner {
+    fn manner(&self, cx: &Context) -> Manner {
+        let is_file = self.stream == Stream::File;
         Manner {
-            on_output: true,
+            on_output: !is_file,
+            on_path: cx.start.place.log_file.clone().filter(|_| is_file),
             ..Manner::punctual()
         }
     }
@@ -324,6 +350,9 @@ impl Readiness for Output {
         if scan.found && scan.start == cx.start.number {
             // It has passed, and does so whatever happens.
             Origin::Outside
+        } else if self.stream == Stream::File {
+            // Any process may still write to it; without one of the tree, nothing comes.
+            Origin::Tree
         } else if streams.any(|stream| cx.is_open(*stream)) {
             Origin::Tree
         } else {

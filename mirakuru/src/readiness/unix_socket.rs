@@ -86,7 +86,7 @@ impl Readiness for UnixSocket {
         match path.as_os_str().len() {
             0 => Err("the socket's path is empty".to_owned()),
             len if len > sys::LONGEST_SOCKET_PATH => Err(format!(
-                "the socket's path has {len} bytes, and the system takes {}: {}",
+                "the socket's path has {len} bytes, and the system takes {}: {}. `{{socket}}` is a path that is short enough",
                 sys::LONGEST_SOCKET_PATH,
                 path.display()
             )),

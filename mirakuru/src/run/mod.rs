@@ -1,9 +1,11 @@
 //! Finds the run that a test belongs to: its runner, the place of what it shares, and the scope of a fixture.
 
+mod kept;
 mod place;
 mod runner;
 
-pub(crate) use place::{RunPlace, supervisors};
+pub(crate) use kept::{kept, list_kept};
+pub(crate) use place::{RunPlace, supervisors, sweep_once};
 pub(crate) use runner::{Kind, Runner, find};
 
 /// Which tests have a fixture in common.

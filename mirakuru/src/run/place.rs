@@ -5,9 +5,10 @@ use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::Once;
 
 use super::runner::Runner;
-use crate::locks::lock_directory;
+use crate::locks::{existing_lock_directory, lock_directory};
 use crate::sys::{self, Pid};
 
 /// The place of one shared fixture of one run.
@@ -40,16 +41,11 @@ impl RunPlace {
                 },
             }
         };
-        let place = Self {
+        Ok(Self {
             runner,
             directory,
             name: file_name(name),
-        };
-        let path = place.socket();
-        if path.as_os_str().len() > sys::LONGEST_SOCKET_PATH {
-            return Err(format!("the socket's path is too long: {}", path.display()));
-        }
-        Ok(place)
+        })
     }
 
     /// By which the test processes of the run come to the supervisor.
@@ -72,6 +68,16 @@ impl RunPlace {
         let started = sys::process_of(pid).and_then(sys::started_at);
         let noted = format!("{pid} {}", started.unwrap_or(0));
         let _ = fs::write(self.file(SUPERVISOR), noted);
+    }
+
+    /// Returns the fixture of this name as it was written by the test process that came first: this one, if
+    /// no other did. Called under the lock.
+    pub(crate) fn first_written(&self, own: &str) -> String {
+        let file = self.file("written");
+        fs::read_to_string(&file).unwrap_or_else(|_| {
+            let _ = fs::write(&file, own);
+            own.to_owned()
+        })
     }
 
     /// How often it could not be started; read and written under the lock.
@@ -124,14 +130,37 @@ fn pid_namespace() -> u64 {
     fs::metadata("/proc/self/ns/pid").map_or(0, |namespace| namespace.ino())
 }
 
-/// Names that differ stay different.
+/// Names that differ stay different, and fit into the path of a socket.
 fn file_name(name: &str) -> String {
+    const LONGEST: usize = 48;
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-    if !name.is_empty() && name.bytes().all(is_plain) {
+    if !name.is_empty() && name.len() <= LONGEST && name.bytes().all(is_plain) {
         return name.to_owned();
     }
-    let hex: Vec<_> = name.bytes().map(|byte| format!("{byte:02x}")).collect();
-    format!("={}", hex.concat())
+    if name.len() <= LONGEST / 2 {
+        let hex: Vec<_> = name.bytes().map(|byte| format!("{byte:02x}")).collect();
+        return format!("={}", hex.concat());
+    }
+    // FNV-1a in 128 bits: the same in every test binary of the run.
+    let mix = |hash: u128, byte: u8| {
+        (hash ^ u128::from(byte)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b)
+    };
+    let hash = name
+        .bytes()
+        .fold(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d, mix);
+    format!("={hash:032x}=")
+}
+
+/// Removes what runs that are gone have left beside the locks, once in each process.
+pub(crate) fn sweep_once() {
+    static SWEPT: Once = Once::new();
+    SWEPT.call_once(|| {
+        if let Some(locks) = existing_lock_directory() {
+            sweep(&locks);
+            // If nothing else is left in it. A process that needs it makes it again.
+            let _ = fs::remove_dir(locks);
+        }
+    });
 }
 
 /// Removes the directories of runs whose runner is gone.
@@ -167,6 +196,9 @@ mod tests {
         assert_eq!(file_name("my-db_1"), "my-db_1");
         assert_ne!(file_name("a/b"), file_name("a b"));
         assert!(!file_name("../x").contains(['/', '.']));
+        let long = |last: &str| file_name(&format!("{}{last}", "é/".repeat(99)));
+        assert_ne!(long("a"), long("b"));
+        assert!(long("a").len() <= 49);
     }
 
     #[test]

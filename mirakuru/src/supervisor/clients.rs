@@ -57,7 +57,7 @@ impl Clients {
     pub(super) fn open_door(&mut self, path: &Path) -> io::Result<()> {
         // A socket there is that of a supervisor that was killed: the process that shares has the lock.
         let _ = std::fs::remove_file(path);
-        let listener = UnixListener::bind(path)?;
+        let listener = sys::with_short_path(path, |path| UnixListener::bind(path))?;
         listener.set_nonblocking(true)?;
         self.door = Some((listener, path.to_owned()));
         Ok(())

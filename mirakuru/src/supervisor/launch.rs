@@ -62,7 +62,7 @@ pub(super) fn prepare<T>(
         spawn.run_as(identity.uid, identity.gid, &identity.groups);
     }
     let started = start(&spawn).map_err(|stuck| Failure {
-        step: stuck.step.into_owned(),
+        step: named(&stuck.step, &order.cwd),
         errno: stuck.errno,
     })?;
     Ok(Launched {
@@ -70,6 +70,16 @@ pub(super) fn prepare<T>(
         input: held,
         drains: [out, err],
     })
+}
+
+/// The step, with the directory if one could not be entered.
+fn named(step: &str, cwd: &Directory) -> String {
+    match cwd {
+        Directory::Inherited(path) | Directory::Given(path) if step.starts_with("enter ") => {
+            format!("{step} {}", path.display())
+        }
+        _ => step.to_owned(),
+    }
 }
 
 /// Opens one stream here: the new process may be at its limit of open files. Stores the writing end of an

@@ -192,8 +192,13 @@ impl Server {
         self.path_watch.end(&mut self.wakeups);
         // The private directory is the service's user's own.
         if let (Some(directory), Some(identity)) = (&self.directory, &order.identity) {
-            // Not followed: where an earlier service has put a link in its place, that is the link's.
-            let _ = lchown(directory, Some(identity.uid), Some(identity.gid));
+            for directory in [Some(directory.clone()), tmpdir::short(directory)]
+                .iter()
+                .flatten()
+            {
+                // Not followed: where an earlier service has put a link in its place, that is the link's.
+                let _ = lchown(directory, Some(identity.uid), Some(identity.gid));
+            }
         }
         // Before the start, so that no message comes too early.
         let notices = match order.notify.as_deref().map(notices::open).transpose() {

@@ -102,6 +102,7 @@ impl Server {
             answer_output_watches(&mut self.clients, self.service.written());
         }
         let private = self.directory.as_deref();
+        private.into_iter().for_each(tmpdir::remove_short);
         let of_the_run = self.clients.door().and_then(Path::parent);
         for directory in [private.filter(|_| !self.keep), of_the_run] {
             directory.into_iter().for_each(tmpdir::remove);

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use mirakuru::{OutputExecutor, Shared, SimpleExecutor, with_process};
+use mirakuru::{OutputExecutor, Shared, Signal, SimpleExecutor, with_process};
 
 use crate::{PROGRAM, again::is_again};
 
@@ -68,6 +68,44 @@ fn is_left_by_its_fixture(shared: &OutputExecutor) -> mirakuru::Result<()> {
     if is_again() {
         shared.restart()?;
     }
+    assert!(!is_again(), "the body's own panic");
+    Ok(())
+}
+
+/// Prints a line for each signal.
+static CHATTY: Shared<OutputExecutor> = Shared::new(|| {
+    let script = "trap 'echo a signal' USR1; echo initdb; echo hello; while :; do sleep 0.01; done";
+    OutputExecutor::new(script, "hello").shell(true)
+});
+
+#[with_process(shared = CHATTY)]
+#[test]
+fn hears_a_fixture(chatty: &OutputExecutor) -> mirakuru::Result<()> {
+    let output = chatty.output().from_now();
+    chatty.signal(Signal::USR1)?;
+    output.wait_for("a signal")?;
+    assert!(!is_again(), "the body's own panic");
+    Ok(())
+}
+
+#[with_process(shared = CHATTY)]
+#[test]
+fn hears_nothing_of_a_fixture(_: &OutputExecutor) {
+    assert!(!is_again(), "the body's own panic");
+}
+
+/// Dies in the test, with this code where that is run again.
+fn dies() -> OutputExecutor {
+    let code = if is_again() { "3" } else { "0" };
+    let script = "trap 'exit $CODE' USR1; echo hello; while :; do sleep 0.01; done";
+    OutputExecutor::new(["sh", "-c", script], "hello").env("CODE", code)
+}
+
+#[with_process(executor = dies())]
+#[test]
+fn is_left_by_its_process(service: &OutputExecutor) -> mirakuru::Result<()> {
+    service.signal(Signal::USR1)?;
+    let _ = service.wait_for(|| !service.running());
     assert!(!is_again(), "the body's own panic");
     Ok(())
 }

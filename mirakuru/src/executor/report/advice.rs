@@ -3,6 +3,8 @@
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
+use super::program::Found;
+use crate::command::Place;
 use crate::executor::core::Core;
 use crate::protocol::Failure;
 use crate::readiness::Context;
@@ -30,30 +32,23 @@ impl Core {
         })
     }
 
-    pub(super) fn spawn_advice(&self, failure: &Failure) -> Option<String> {
-        let shown = self.state(|state| state.shown.clone())?;
-        let words = &shown.words;
-        let program = words.first()?;
+    /// The advice if the service could not be spawned: its program is looked up as the service would have.
+    pub(super) fn spawn_advice(&self, failure: &Failure, place: &Place) -> Option<String> {
+        let prepared = self.prepared(place).ok()?;
+        let program = &prepared.words.first()?.to_string_lossy().into_owned();
+        let found = Found::look_up(&prepared);
         Some(match (failure.step.as_str(), failure.error().kind()) {
             ("run the program", ErrorKind::NotFound) if is_assignment(program) => {
                 "a variable is set by `env`, or by a shell (`shell(true)`, or `shell = true` in the attribute)".to_owned()
             }
-            ("run the program", ErrorKind::NotFound) if Path::new(program).exists() => {
-                format!("{program} exists, so the interpreter in its first line does not")
-            }
-            ("run the program", ErrorKind::NotFound) if program.contains('/') => {
-                format!("there is no {program}; a relative path starts from the working directory")
-            }
-            ("run the program", ErrorKind::NotFound) => {
-                format!("is {program} installed, and its directory in PATH?")
-            }
+            ("run the program", ErrorKind::NotFound | ErrorKind::NotADirectory) => found.missing(program),
             ("run the program", ErrorKind::PermissionDenied) if failure.errno == sys::NO_ACCESS => {
-                format!("is {program} executable, for this user too?")
+                found.refused(program)
             }
             ("run the program", ErrorKind::ExecutableFileBusy) => {
                 format!("{program} is still open for writing: close it before the start")
             }
-            ("enter the working directory", _) => {
+            (step, _) if step.starts_with("enter the working directory") => {
                 "the directory must exist and be open to the service's user".to_owned()
             }
             (step, ErrorKind::PermissionDenied) if step.starts_with("take on") => {

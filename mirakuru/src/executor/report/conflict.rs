@@ -9,17 +9,18 @@ use crate::wait::Deadline;
 
 impl Core {
     /// It is not known whether anything answers at the port.
-    fn taken(&self, reason: &str, holder: &str, advice: &str) -> Error {
+    fn taken(&self, port: u16, reason: &str, holder: &str, advice: &str) -> Error {
         let mut scene = self.scene().reason(reason);
-        scene.headline = "was not started: its port is taken".into();
+        scene.headline = format!("was not started: its port {port} is taken");
         scene.held_by = holder.into();
         scene.advice = advice.into();
         scene.into_error(ErrorKind::AlreadyRunning)
     }
 
-    pub(crate) fn held_elsewhere(&self, holder: &str) -> Error {
+    pub(crate) fn held_elsewhere(&self, port: u16, holder: &str) -> Error {
         let advice = "`OnConflict::Wait` queues for the port; `{port}` is one that nobody else has";
-        self.taken("another executor has the lease on its port", holder, advice)
+        let reason = "another executor has the lease on its port";
+        self.taken(port, reason, holder, advice)
     }
 
     pub(crate) fn held_for_ever(&self, port: u16, holder: &str) -> Error {
@@ -27,7 +28,7 @@ impl Core {
             "port {port} is not given back while this thread waits: the wait would never end"
         );
         let advice = "stop or drop the other one first, or give one of them another port";
-        self.taken(&reason, holder, advice)
+        self.taken(port, &reason, holder, advice)
     }
 
     pub(crate) fn waits_in_a_circle(&self, port: u16, circle: &Circle) -> Error {
@@ -37,7 +38,7 @@ impl Core {
         );
         let advice =
             "take fixed ports in one order everywhere, the lower one first, or use `{port}`";
-        self.taken(&reason, other, advice)
+        self.taken(port, &reason, other, advice)
     }
 
     /// The service that was to be reused answered, and did not pass the check in time.
@@ -58,7 +59,7 @@ impl Core {
         let mut scene = self.scene();
         scene.headline = "was not started: its port did not become free".into();
         scene.waited_for = format!("the lease on port {port}");
-        scene.waited = Some(queue.elapsed());
+        scene.waited(queue);
         scene.held_by = holder.into();
         scene.advice = "stop what holds it, give each test a port of its own with `{port}`, or let the queue be longer (MIRAKURU_QUEUE_TIMEOUT, in seconds)".into();
         scene.into_error(ErrorKind::TimeoutExpired)

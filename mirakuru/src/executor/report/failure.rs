@@ -4,13 +4,16 @@
 use std::io;
 
 use super::advice::{self, advice_for};
+use crate::command::Place;
 use crate::error::{Error, ErrorKind, Scene};
 use crate::executor::core::Core;
 use crate::executor::elsewhere::Elsewhere;
-use crate::executor::run::{Run, listed};
+#[cfg(feature = "macros")]
+use crate::executor::run::Moment;
+use crate::executor::run::{Printed, Run, listed};
 use crate::executor::wait::{FailedWait, Why};
 use crate::link::State;
-use crate::output::TAIL_LINES;
+use crate::output::{Capture, last_lines};
 use crate::protocol::{Failure, Gone, Stream};
 use crate::readiness::Context;
 use crate::sys;
@@ -64,13 +67,15 @@ impl Core {
             .scene()
             .reason("the check that nothing is there yet did not answer in time");
         scene.waited_for = self.check.describe(context);
-        scene.waited = Some(deadline.elapsed());
+        scene.waited(deadline);
         scene.into_error(ErrorKind::TimeoutExpired)
     }
 
-    pub(crate) fn not_spawned(&self, failure: &Failure) -> Error {
+    pub(crate) fn not_spawned(&self, failure: &Failure, place: &Place) -> Error {
         let mut scene = self.scene().reason(failure.to_string());
-        let advice = self.shell_advice().or_else(|| self.spawn_advice(failure));
+        let advice = self
+            .shell_advice()
+            .or_else(|| self.spawn_advice(failure, place));
         scene.advice = advice.unwrap_or_default();
         scene.source = Some(failure.error());
         scene.into_error(ErrorKind::Spawn)
@@ -87,7 +92,7 @@ impl Core {
     /// The supervisor has not reported a process before the deadline.
     pub(crate) fn not_spawned_in_time(&self, deadline: Deadline) -> Error {
         let mut scene = self.scene().reason("the program was not running in time");
-        scene.waited = Some(deadline.elapsed());
+        scene.waited(deadline);
         scene.into_error(ErrorKind::TimeoutExpired)
     }
 
@@ -101,7 +106,8 @@ impl Core {
         gone: Option<Gone>,
     ) -> Error {
         let mut scene = with_run(self.scene(), run);
-        (scene.exit_code, scene.waited) = (failed.exit, Some(failed.deadline.elapsed()));
+        scene.exit_code = failed.exit;
+        scene.waited(failed.deadline);
         let readiness = || self.check.describe(&run.context);
         scene.waited_for = awaited.map_or_else(readiness, str::to_owned);
         scene.last_check = failed.last_check.unwrap_or_default();
@@ -153,7 +159,7 @@ impl Core {
             scene.notes.push(elsewhere.found);
             scene.advice = elsewhere.advice;
         } else {
-            let silent = scene.output.is_empty() && scene.err_output.is_empty();
+            let silent = scene.is_silent();
             let captured = is_captured(run);
             let manner = self.check.manner(&run.context);
             if prompts {
@@ -211,25 +217,45 @@ impl Core {
     pub(crate) fn not_locked(&self, why: &str, queue: Deadline) -> Error {
         let mut scene = self.scene().reason(why);
         scene.headline = "cannot be locked".into();
-        scene.waited = Some(queue.elapsed());
+        scene.waited(queue);
         scene.into_error(ErrorKind::Io)
     }
 
-    /// What the latest start printed and how it ended, for a test that failed. `note` is added to it.
+    /// What the latest start printed and how it ended, for a test that failed. Only what it
+    /// printed since the test `found` it counts. An `error` of its stop is a part of the story.
     #[cfg(feature = "macros")]
-    pub(crate) fn story(&self, was_running: bool, note: Option<&str>) -> Option<String> {
+    pub(crate) fn story_of_the_test(
+        &self,
+        was_running: bool,
+        found: Option<&Moment>,
+        error: Option<Error>,
+    ) -> Option<String> {
         let run = self.run()?;
         run.link.drain();
-        let mut scene = with_run(Scene::new(self.command().as_ref()), &run);
+        let since = found.and_then(|found| found.printed_by(&run));
+        let scene = Scene::new(self.command().as_ref());
+        let mut scene = since_then(scene, &run, since.unwrap_or_default());
         scene.headline = format!("({})", self.title());
+        if let Some(error) = error.map(Error::into_scene) {
+            scene.headline += " ended otherwise than expected";
+            (scene.notes, scene.advice) = (error.notes, error.advice);
+        }
         scene.ended = Some(if was_running {
             "stopped with the test"
         } else {
             "ended before the test did"
         });
-        scene.notes.extend(note.map(str::to_owned));
-        if scene.output.is_empty() && scene.err_output.is_empty() {
-            scene.notes.push(nothing_said(is_captured(&run)).to_owned());
+        if since.is_none() {
+            scene
+                .notes
+                .push("it was started again while this test ran".to_owned());
+        }
+        if scene.is_silent() {
+            let is_all = since.unwrap_or_default() == Printed::default();
+            let during = if is_all { "" } else { " during this test" };
+            scene
+                .notes
+                .push(format!("{}{during}", nothing_said(is_captured(&run))));
         }
         Some(scene.into_error(ErrorKind::Io).to_string())
     }
@@ -260,10 +286,22 @@ fn nothing_said(captured: bool) -> &'static str {
 }
 
 /// Adds the end of the process, and the last lines that it printed.
-fn with_run(mut scene: Scene, run: &Run) -> Scene {
+fn with_run(scene: Scene, run: &Run) -> Scene {
+    since_then(scene, run, Printed::default())
+}
+
+/// Does the same with the lines that it printed after these places.
+fn since_then(mut scene: Scene, run: &Run, printed: Printed) -> Scene {
     scene.pid = Some(run.pid);
-    scene.output = run.context.output().tail_so_far(TAIL_LINES);
-    scene.err_output = run.context.err_output().tail_so_far(TAIL_LINES);
+    if let Some(log) = run.context.log_file() {
+        log.describe(&mut scene, printed[2]);
+    }
+    let [out, err, _] = run.captures();
+    let tail = |capture: Option<&Capture>, from| {
+        capture.map_or_else(String::new, |capture| last_lines(capture, from))
+    };
+    scene.output = tail(out, printed[0]);
+    scene.err_output = tail(err, printed[1]);
     let facts = |state: &State| (state.exit_of(run.number), state.output_lost.clone());
     let (exit, lost) = run.link.look(facts);
     scene.exit_code = exit;

@@ -3,3 +3,4 @@
 mod advice;
 mod conflict;
 mod failure;
+mod program;

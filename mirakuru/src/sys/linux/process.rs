@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::io;
 use std::ops::Range;
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -35,7 +35,15 @@ pub(crate) fn threads() -> Option<usize> {
 
 /// The running program's file, even if it was replaced or deleted since.
 pub(crate) fn own_program() -> io::Result<PathBuf> {
-    Ok("/proc/self/exe".into())
+    let program = Path::new("/proc/self/exe");
+    let linked = program.symlink_metadata();
+    linked.map_err(|error| {
+        io::Error::new(
+            error.kind(),
+            format!("{}: {error}: is /proc mounted?", program.display()),
+        )
+    })?;
+    Ok(program.into())
 }
 
 /// A socket that never waits.

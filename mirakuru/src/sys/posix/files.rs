@@ -41,6 +41,11 @@ pub(crate) fn open_at_once(path: &Path, to_read: bool) -> io::Result<File> {
     Ok(file)
 }
 
+/// Returns whether a file that was opened with these flags is appended to.
+pub(crate) fn appends(flags: i32) -> bool {
+    OFlag::from_bits_retain(flags).contains(OFlag::O_APPEND)
+}
+
 /// An open file and the lock on it (`flock(2)`). A drop gives the lock back; the kernel does it for a
 /// process that dies.
 pub(crate) type LockedFile = Flock<File>;

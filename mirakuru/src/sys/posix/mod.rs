@@ -10,7 +10,7 @@ pub(in crate::sys) mod spawn;
 mod tree;
 
 pub(crate) use files::*;
-pub(crate) use ports::is_free;
+pub(crate) use ports::{is_free, loopback_is_up};
 pub(crate) use process::*;
 pub(crate) use signals::reset_signals;
 pub(crate) use sockets::*;

@@ -1,12 +1,30 @@
 //! Finds out whether a port is free.
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::io::ErrorKind;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
 
 use nix::sys::socket::{
     AddressFamily, SockFlag, SockType, SockaddrStorage, bind, setsockopt, socket,
     sockopt::Ipv6V6Only,
 };
+
+/// Returns whether this machine reaches itself: its loopback interface is up, with an address. Sends nothing.
+pub(crate) fn loopback_is_up() -> bool {
+    let routes = [
+        (Ipv4Addr::UNSPECIFIED.into(), Ipv4Addr::LOCALHOST.into()),
+        (Ipv6Addr::UNSPECIFIED.into(), Ipv6Addr::LOCALHOST.into()),
+    ];
+    let reaches = |(from, to): (IpAddr, IpAddr)| {
+        // To connect a datagram socket is to look up a route.
+        let socket = UdpSocket::bind((from, 0))?;
+        socket.connect((to, 9))
+    };
+    let is_unreachable = |error: &std::io::Error| error.kind() == ErrorKind::NetworkUnreachable;
+    let results = routes.map(|route| reaches(route).err());
+    // Any other error has nothing to do with the interface.
+    !results[0].as_ref().is_some_and(is_unreachable) || results[1].is_none()
+}
 
 /// Returns whether no socket is bound to this TCP port, on either address family. The port is bound for a
 /// moment on a socket that never listens, so no client meets an answer by accident.

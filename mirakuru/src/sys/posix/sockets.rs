@@ -1,6 +1,7 @@
 //! Sends and receives on Unix sockets, descriptors included, and waits for what can be read or written.
 #![expect(unsafe_code, reason = "nix gives received descriptors as numbers")]
 
+use std::fs::File;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::offset_of;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -27,6 +28,22 @@ pub(crate) type Wakeup<'a> = BorrowedFd<'a>;
 /// The longest path of a Unix socket: `sun_path` without its end.
 pub(crate) const LONGEST_SOCKET_PATH: usize =
     size_of::<libc::sockaddr_un>() - offset_of!(libc::sockaddr_un, sun_path) - 1;
+
+/// Calls `act` with a path to this socket that is short enough: a long one begins at its open directory.
+pub(crate) fn with_short_path<T>(
+    path: &Path,
+    act: impl FnOnce(&Path) -> io::Result<T>,
+) -> io::Result<T> {
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+        return act(path);
+    };
+    if path.as_os_str().len() <= LONGEST_SOCKET_PATH {
+        return act(path);
+    }
+    let directory = File::open(parent)?;
+    let opened = format!("/proc/self/fd/{}", directory.as_raw_fd());
+    act(&Path::new(&opened).join(name))
+}
 
 /// Room for more descriptors than a frame may have, so that the kernel hands over, and this end closes, all
 /// that come with one message: `SCM_MAX_FD`.

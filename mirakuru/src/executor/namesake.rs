@@ -1,0 +1,83 @@
+//! Finds two shared fixtures of a run that have one name and differ: the tests of the second would get the service
+//! of the first.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use super::core::Core;
+use crate::error::{Error, ErrorKind, Result};
+use crate::readiness::Context;
+use crate::run::RunPlace;
+use crate::wait::Deadline;
+
+impl Core {
+    /// Fails if another fixture of the run has the same name, and another command or another check.
+    pub(super) fn ensure_only_one_of_its_name(&self, place: Option<&RunPlace>) -> Result<()> {
+        /// The fixtures of this process, if its run is not known.
+        static WRITTEN: Mutex<BTreeMap<(&str, usize), String>> = Mutex::new(BTreeMap::new());
+        let (name, member) = self.state(|state| (state.fixture_name(), state.member));
+        let Some(name) = name else {
+            return Ok(());
+        };
+        let own = self.written();
+        let first = place.map(|place| place.first_written(&own));
+        let first = first.unwrap_or_else(|| {
+            let mut written = WRITTEN.lock().unwrap_or_else(PoisonError::into_inner);
+            written
+                .entry((name, member))
+                .or_insert_with(|| own.clone())
+                .clone()
+        });
+        if first == own {
+            return Ok(());
+        }
+        Err(self.another_of_its_name(name, &first, &own))
+    }
+
+    /// Two fixtures of a run have one name, and differ.
+    fn another_of_its_name(&self, name: &str, first: &str, own: &str) -> Error {
+        let mut scene = self.scene().reason(format!(
+            "two shared fixtures of the run have the name {name:?}. The first is {first}. This one is {own}"
+        ));
+        scene.advice = "give each fixture a name of its own, or use one static for both".into();
+        scene.into_error(ErrorKind::InvalidConfig)
+    }
+
+    /// Describes the executor as it was written: its command, and what its check waits for. Placeholders stand
+    /// for themselves, so the text is the same in every process.
+    fn written(&self) -> String {
+        let names = self.named_ports().into_iter().chain([String::new()]);
+        let ports: BTreeMap<_, _> = names.zip((1..=u16::MAX).rev()).collect();
+        let tmpdir = std::env::temp_dir().join("mirakuru-XXXXXX");
+        let here = std::env::current_dir().unwrap_or_default().join("");
+        let mut stands_for = vec![
+            (tmpdir.display().to_string(), "{tmpdir}".to_owned()),
+            // A relative path begins at the test's directory, which differs between packages.
+            (here.display().to_string(), String::new()),
+        ];
+        stands_for.extend(ports.iter().map(|(name, port)| match name.as_str() {
+            "" => (port.to_string(), "{port}".to_owned()),
+            name => (port.to_string(), format!("{{port:{name}}}")),
+        }));
+        let bound: Vec<_> = self.state(|state| state.bindings.keys().cloned().collect());
+        let bindings = bound
+            .into_iter()
+            .map(|name| (name.clone(), format!("{{{name}}}")));
+        let place = self.bound_place(Some(tmpdir), ports, bindings.collect());
+        let awaited = place.map_or_else(
+            |mistake| mistake,
+            |place| {
+                let deadline = Deadline::after(self.config.start_bound());
+                let context = Context::new(self.start_before_spawn(place, None, deadline));
+                self.check.describe(&context)
+            },
+        );
+        let awaited = stands_for
+            .iter()
+            .fold(awaited, |text, (value, name)| text.replace(value, name));
+        format!(
+            "`{}`, which waits for {awaited}",
+            self.config.command.shown.line
+        )
+    }
+}

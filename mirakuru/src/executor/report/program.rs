@@ -1,0 +1,124 @@
+//! Looks a program up as the service would, after it could not be run: in the service's PATH, from its directory.
+
+use std::env;
+use std::ffi::OsStr;
+use std::fs::{self, File, Metadata};
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use crate::command::Prepared;
+use crate::protocol::Directory;
+
+/// Where `execvp` looks if the service has no PATH.
+const DEFAULT_PATH: &str = "/bin:/usr/bin";
+
+/// What the service finds by the first word of its command.
+pub(super) struct Found {
+    /// The service's working directory.
+    cwd: PathBuf,
+    /// The PATH that is searched; `None` for a program that is given with its directory.
+    searched: Option<String>,
+    file: Option<(PathBuf, Metadata)>,
+}
+
+impl Found {
+    pub(super) fn look_up(prepared: &Prepared) -> Self {
+        let cwd = match &prepared.cwd {
+            Directory::Root => "/".into(),
+            Directory::Inherited(path) | Directory::Given(path) => path.clone(),
+        };
+        let program = Path::new(prepared.words.first().map_or(OsStr::new(""), |word| word));
+        let has_directory = program.as_os_str().as_encoded_bytes().contains(&b'/');
+        let path = || prepared.env.iter().find(|(name, _)| name == "PATH");
+        let searched = (!has_directory)
+            .then(|| path().map_or(DEFAULT_PATH.as_ref(), |(_, value)| value.as_os_str()));
+        let candidates: Vec<_> = match searched {
+            // An empty part of PATH is the working directory.
+            Some(path) => env::split_paths(path)
+                .map(|part| cwd.join(part).join(program))
+                .collect(),
+            None => vec![cwd.join(program)],
+        };
+        let is_program = |path: PathBuf| {
+            let metadata = fs::metadata(&path).ok()?;
+            (has_directory || metadata.is_file()).then_some((path, metadata))
+        };
+        Self {
+            searched: searched.map(|path| path.to_string_lossy().into_owned()),
+            file: candidates.into_iter().find_map(is_program),
+            cwd,
+        }
+    }
+
+    /// The advice if the system reported that something does not exist.
+    pub(super) fn missing(&self, program: &str) -> String {
+        let Some((file, _)) = &self.file else {
+            return self.not_found(program);
+        };
+        let file = file.display();
+        match self.interpreter() {
+            Some(interpreter) if interpreter.ends_with('\r') => format!(
+                "the first line of {file} ends with a carriage return, which is a part of the interpreter's name: save the file with Unix line ends"
+            ),
+            Some(interpreter) => format!(
+                "{file} exists, so the interpreter in its first line does not: {interpreter}"
+            ),
+            None => format!(
+                "{file} exists, so the loader that it needs does not: was it built for this system?"
+            ),
+        }
+    }
+
+    fn not_found(&self, program: &str) -> String {
+        let here = self.cwd.join(program);
+        match &self.searched {
+            None => format!(
+                "there is no {}; a relative path starts from the working directory",
+                here.display()
+            ),
+            Some(_) if here.is_file() => format!(
+                "no directory of the service's PATH has {program}: write ./{program} for the one in its working directory"
+            ),
+            Some(path) => {
+                let is_own = env::var_os("PATH").is_some_and(|own| own == path.as_str());
+                let path = if is_own {
+                    String::new()
+                } else {
+                    format!(" The service's PATH is {path:?}.")
+                };
+                format!("is {program} installed, and its directory in PATH?{path}")
+            }
+        }
+    }
+
+    /// The advice if the system refused to run it.
+    pub(super) fn refused(&self, program: &str) -> String {
+        let Some((file, metadata)) = &self.file else {
+            return format!("is {program} executable, for this user too?");
+        };
+        let file = file.display();
+        match self.interpreter() {
+            _ if metadata.is_dir() => format!("{file} is a directory"),
+            Some(interpreter) if metadata.permissions().mode() & 0o111 != 0 => format!(
+                "is {file} executable for this user, and the interpreter in its first line too: {interpreter}?"
+            ),
+            _ => format!("is {file} executable, for this user too?"),
+        }
+    }
+
+    /// The interpreter in the first line of a script.
+    fn interpreter(&self) -> Option<String> {
+        let (file, _) = self.file.as_ref()?;
+        let mut line = Vec::new();
+        // The kernel reads no more than that.
+        let mut start = BufReader::new(File::open(file).ok()?).take(256);
+        start.read_until(b'\n', &mut line).ok()?;
+        let line = String::from_utf8_lossy(&line).into_owned();
+        let words = line
+            .strip_prefix("#!")?
+            .trim_end_matches('\n')
+            .trim_start_matches([' ', '\t']);
+        words.split([' ', '\t']).next().map(str::to_owned)
+    }
+}

@@ -1,0 +1,304 @@
+//! The log file of a service. What is added to it since the start is copied into a file of our own, which is
+//! read like a captured stream: rotation and truncation concern this file alone.
+
+use std::fs::{self, File, Metadata};
+use std::io::{self, Write};
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::capture::Capture;
+use super::tail::last_lines;
+use crate::error::Scene;
+use crate::protocol::Stream;
+use crate::sys;
+
+/// The log file of one start.
+#[derive(Debug)]
+pub(crate) struct LogFile {
+    path: PathBuf,
+    added: Arc<Capture>,
+    reading: Mutex<Reading>,
+}
+
+/// How far the file was read.
+#[derive(Debug, Default)]
+struct Reading {
+    /// The file, which may have another name by now.
+    file: Option<File>,
+    place: u64,
+    /// The bytes before that place: a file that was truncated and has grown since has others there.
+    before: Vec<u8>,
+    modified: Time,
+    /// The time of a change that added nothing, and when it was seen.
+    odd: Option<(Time, Instant)>,
+}
+
+/// Seconds and nanoseconds.
+type Time = (i64, i64);
+
+/// How many bytes before the place are compared.
+const COMPARED: u64 = 1024;
+/// The most that one update takes in: of more, the last part.
+const MOST: u64 = 16 << 20;
+/// A write that has changed the time has changed the size by then.
+const WRITTEN: Duration = Duration::from_millis(20);
+
+impl LogFile {
+    /// Notes how much is in the file, which may be missing: all of it belongs to earlier starts.
+    pub(crate) fn begin(path: PathBuf) -> io::Result<Self> {
+        let mut reading = Reading::default();
+        if let Ok(file) = open(&path) {
+            reading.file = Some(file);
+            reading.skip_to_end();
+        }
+        Ok(Self {
+            path,
+            // A stream of its own; the number of one that has a number is not used.
+            added: Arc::new(Capture::new(Stream::Stdout, Duration::ZERO)?),
+            reading: Mutex::new(reading),
+        })
+    }
+
+    /// What was added, as of the last update.
+    pub(crate) fn capture(&self) -> &Capture {
+        &self.added
+    }
+
+    /// Adds to an error what was added after `from`, or why the file cannot be read.
+    pub(crate) fn describe(&self, scene: &mut Scene, from: u64) {
+        let unread = self.update();
+        scene.log_file = self.path.display().to_string();
+        let note = |why| format!("its log file {}: {why}", scene.log_file);
+        scene.notes.extend(unread.map(note));
+        scene.log = last_lines(&self.added, from);
+    }
+
+    /// Takes in what was added. Returns why the file cannot be read, if it cannot.
+    pub(crate) fn update(&self) -> Option<String> {
+        let mut reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            // The former file to its end, before the one that has its name now.
+            reading.take_in(&self.added);
+            let known = reading.file.as_ref().and_then(|file| file.metadata().ok());
+            let found = match fs::metadata(&self.path) {
+                Ok(found) => found,
+                Err(error) => return Some(error.to_string()),
+            };
+            if known.is_some_and(|known| identity(&known) == identity(&found)) {
+                return None;
+            }
+            match open(&self.path) {
+                Ok(file) => {
+                    *reading = Reading {
+                        file: Some(file),
+                        ..Reading::default()
+                    }
+                }
+                Err(error) => return Some(error.to_string()),
+            }
+        }
+    }
+}
+
+impl Reading {
+    fn take_in(&mut self, added: &Capture) {
+        let Some(found) = self.file.as_ref().and_then(|file| file.metadata().ok()) else {
+            return;
+        };
+        if self.was_written_anew(&found) {
+            self.place = 0;
+        }
+        let size = found.len();
+        self.place = self.place.max(size.saturating_sub(MOST));
+        let mut buffer = vec![0; 64 * 1024];
+        while let Some(file) = self.file.as_ref().filter(|_| self.place < size) {
+            let read = file.read_at(&mut buffer, self.place).unwrap_or(0);
+            if read == 0 || added.file().write_all(&buffer[..read]).is_err() {
+                break;
+            }
+            self.place += read as u64;
+        }
+        self.note(&found);
+    }
+
+    fn skip_to_end(&mut self) {
+        if let Some(found) = self.file.as_ref().and_then(|file| file.metadata().ok()) {
+            self.place = found.len();
+            self.note(&found);
+        }
+    }
+
+    fn note(&mut self, found: &Metadata) {
+        let is_odd = found.len() == self.place && self.odd.is_some();
+        if !is_odd {
+            self.modified = modified(found);
+        }
+        self.before = self.before_place().unwrap_or_default();
+    }
+
+    fn before_place(&self) -> Option<Vec<u8>> {
+        let length = self.place.min(COMPARED);
+        let mut before = vec![0; usize::try_from(length).ok()?];
+        let file = self.file.as_ref()?;
+        file.read_exact_at(&mut before, self.place - length).ok()?;
+        Some(before)
+    }
+
+    /// Returns whether the file was truncated since the last look, and written from its beginning.
+    fn was_written_anew(&mut self, found: &Metadata) -> bool {
+        if found.len() < self.place || self.before_place().as_ref() != Some(&self.before) {
+            self.odd = None;
+            return true;
+        }
+        // The same text as before may have been written anew. A write changes the time before the size, so the
+        // change has to rest. Of a mere `touch`, the time of the access is the same.
+        let time = modified(found);
+        let is_odd = found.len() == self.place && time != self.modified && accessed(found) != time;
+        if !is_odd {
+            self.odd = None;
+            return false;
+        }
+        let since = match self.odd {
+            Some((seen, since)) if seen == time => since,
+            _ => self.odd.insert((time, Instant::now())).1,
+        };
+        let rests = since.elapsed() >= WRITTEN;
+        if rests {
+            self.odd = None;
+        }
+        rests
+    }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    // Anything else may have no end, or be emptied by a reader.
+    if fs::metadata(path)?.is_file() {
+        sys::open_at_once(path, true)
+    } else {
+        Err(io::Error::other("it is no regular file"))
+    }
+}
+
+fn identity(found: &Metadata) -> (u64, u64) {
+    (found.dev(), found.ino())
+}
+
+fn modified(found: &Metadata) -> Time {
+    (found.mtime(), found.mtime_nsec())
+}
+
+fn accessed(found: &Metadata) -> Time {
+    (found.atime(), found.atime_nsec())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::OpenOptions;
+
+    use super::*;
+
+    struct Log {
+        home: tempfile::TempDir,
+        log: LogFile,
+    }
+
+    impl Log {
+        fn with(earlier: Option<&str>) -> Self {
+            let home = tempfile::tempdir().expect("a temporary directory");
+            let path = home.path().join("log");
+            if let Some(earlier) = earlier {
+                fs::write(&path, earlier).expect("own directory");
+            }
+            let log = LogFile::begin(path).expect("a temporary file");
+            Self { home, log }
+        }
+
+        fn append(&self, text: &str) {
+            let file = OpenOptions::new()
+                .create(true)
+                .append(true)
+                .open(&self.log.path);
+            file.and_then(|mut file| file.write_all(text.as_bytes()))
+                .expect("own file");
+        }
+
+        fn added(&self) -> String {
+            self.log.update();
+            String::from_utf8(self.log.capture().read_all().0).expect("text")
+        }
+    }
+
+    #[test]
+    fn only_what_was_added_since_the_start_counts() {
+        let log = Log::with(Some("earlier\n"));
+        assert_eq!(log.added(), "");
+        log.append("one\n");
+        assert_eq!(log.added(), "one\n");
+        log.append("two\n");
+        assert_eq!(log.added(), "one\ntwo\n");
+    }
+
+    #[test]
+    fn a_file_may_appear_later() {
+        let log = Log::with(None);
+        assert!(
+            log.log
+                .update()
+                .expect("it is missing")
+                .contains("No such file")
+        );
+        log.append("one\n");
+        assert_eq!(log.added(), "one\n");
+    }
+
+    #[test]
+    fn a_rotated_file_is_read_to_its_end_and_then_the_new_one() {
+        let log = Log::with(Some("earlier\n"));
+        log.append("one\n");
+        fs::rename(&log.log.path, log.home.path().join("log.1")).expect("own file");
+        log.append("two\n");
+        assert_eq!(log.added(), "one\ntwo\n");
+    }
+
+    #[test]
+    fn a_truncated_file_is_read_from_its_beginning() {
+        let log = Log::with(Some("a long text of an earlier start\n"));
+        fs::write(&log.log.path, "one\n").expect("own file");
+        assert_eq!(log.added(), "one\n");
+        fs::write(
+            &log.log.path,
+            "this has grown beyond the place before the look\n",
+        )
+        .expect("own file");
+        assert_eq!(
+            log.added(),
+            "one\nthis has grown beyond the place before the look\n"
+        );
+    }
+
+    #[test]
+    fn the_same_text_written_anew_counts_and_a_touch_does_not() {
+        let log = Log::with(Some("ready\n"));
+        let file = File::options()
+            .write(true)
+            .open(&log.log.path)
+            .expect("own file");
+        let long_ago = fs::FileTimes::new()
+            .set_accessed(std::time::UNIX_EPOCH)
+            .set_modified(std::time::UNIX_EPOCH);
+        file.set_times(long_ago).expect("own file");
+        let until = Instant::now() + WRITTEN * 2;
+        while Instant::now() < until {
+            assert_eq!(log.added(), "");
+        }
+        fs::write(&log.log.path, "ready\n").expect("own file");
+        while log.added() != "ready\n" {
+            assert!(
+                Instant::now() < until + Duration::from_secs(20),
+                "it is not seen"
+            );
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! The place of the files that `MIRAKURU_KEEP` keeps: one directory for all services of a run, reported once.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use super::runner::{self, Kind, Runner};
+use crate::events;
+use crate::sys::{self, Pid};
+use crate::tmpdir;
+
+/// The directory in which the private directories of this run are made. The first of them makes it.
+pub(crate) fn kept() -> PathBuf {
+    static PLACE: OnceLock<PathBuf> = OnceLock::new();
+    let place = || {
+        let runner = runner::find().map(|runner| (runner.pid, Some(runner.started)));
+        // A run that is not known is this process.
+        let (pid, started) = runner.unwrap_or_else(|_| (Pid::this(), sys::started_at(Pid::this())));
+        tmpdir::kept(&format!("{pid}-{}", started.unwrap_or_default()))
+    };
+    PLACE.get_or_init(place).clone()
+}
+
+/// Lists a service whose files stay in this private directory. The first one of the run reports the place of all.
+pub(crate) fn list_kept(directory: &Path, service: &str) {
+    let place = kept();
+    if directory.parent() != Some(&place) {
+        return;
+    }
+    let list = place.join("services.txt");
+    let is_first = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&list)
+        .is_ok();
+    let name = directory.file_name().unwrap_or_default().to_string_lossy();
+    let line = format!("{name} {service}\n");
+    let opened = OpenOptions::new().append(true).open(&list);
+    // Nothing depends on the list.
+    let _ = opened.and_then(|mut list| list.write_all(line.as_bytes()));
+    if is_first {
+        report(&format!(
+            "mirakuru: the files of this run stay in {}",
+            place.display()
+        ));
+    }
+}
+
+/// Prints a line to where the runner prints its own: nextest shows no output of a test that passes.
+fn report(line: &str) {
+    let runner = runner::find()
+        .ok()
+        .filter(|runner| runner.kind == Kind::Nextest);
+    let written = runner.and_then(|runner| {
+        let mut output = output_of(&runner)?;
+        output.write_all(format!("{line}\n").as_bytes()).ok()
+    });
+    if written.is_none() {
+        events::say_past_the_harness(line);
+    }
+}
+
+/// The standard error of the runner. `None` if it is a file that the runner does not append to: its next line would
+/// overwrite ours.
+fn output_of(runner: &Runner) -> Option<File> {
+    let process = PathBuf::from(format!("/proc/{}", runner.pid));
+    let path = process.join("fd/2");
+    let kind = fs::metadata(&path).ok()?.file_type();
+    let appends = || {
+        let facts = fs::read_to_string(process.join("fdinfo/2")).ok()?;
+        let flags = facts.lines().find_map(|line| line.strip_prefix("flags:"))?;
+        Some(sys::appends(i32::from_str_radix(flags.trim(), 8).ok()?))
+    };
+    let is_stream = kind.is_char_device() || kind.is_fifo();
+    if is_stream || appends() == Some(true) {
+        sys::open_at_once(&path, false).ok()
+    } else {
+        None
+    }
+}

@@ -1,0 +1,8 @@
+//! An executor starts nothing until it is asked to.
+#![deny(unused_must_use)]
+
+use mirakuru::TcpExecutor;
+
+fn main() {
+    TcpExecutor::new("redis-server --port {port}", "127.0.0.1", 0);
+}

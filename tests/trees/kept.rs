@@ -1,0 +1,72 @@
+//! A private directory that is kept stays, also if the test process or the supervisor is killed.
+
+use std::{fs, path::Path, process::Command, time::Duration};
+
+use mirakuru_tests::hold::Hold;
+use nix::sys::signal::Signal;
+
+use crate::{PROGRAM, TEST_PROCESS, runners::nextest, victim::Victim};
+
+/// Two seconds to ask the tree, and a margin for a machine that is busy.
+const GRACE: Duration = Duration::from_secs(15);
+
+/// A test process that keeps the directory of its service beside the pipe.
+fn victim(hold: &Hold) -> Victim {
+    let mut command = Command::new(TEST_PROCESS);
+    command.args(["victim", "local", "return"]);
+    command.args(hold.command(&[PROGRAM, "prints", "x"]));
+    Victim::start(command.env("KEEP_IN", hold.scratch()))
+}
+
+/// The one directory that is left, with what the service printed.
+#[track_caller]
+fn assert_kept(hold: &Hold, printed: Option<&str>) {
+    assert!(hold.is_free_within(GRACE), "a process of the tree is left");
+    let left = hold.left_in_scratch();
+    assert_eq!(left.len(), 1, "{left:?}");
+    let captured = Path::new(hold.scratch())
+        .join(&left[0])
+        .join("captured-stdout-1.log");
+    let captured = fs::read_to_string(captured).ok();
+    assert_eq!(captured.as_deref(), printed);
+}
+
+#[test]
+fn a_kept_directory_stays_after_the_test_process_was_killed() {
+    let hold = Hold::new();
+    let mut victim = victim(&hold);
+    victim.signal(Signal::SIGKILL);
+    victim.wait();
+    for supervisor in &victim.supervisors {
+        assert!(supervisor.ended_within(GRACE), "a supervisor is left");
+    }
+    assert_kept(&hold, Some("x\n"));
+}
+
+#[test]
+fn a_kept_directory_stays_after_the_supervisor_was_killed() {
+    let hold = Hold::new();
+    let mut victim = victim(&hold);
+    victim.supervisors[0].signal(Signal::SIGKILL);
+    victim.go_on();
+    victim.wait();
+    // Nothing was left to copy the output.
+    assert_kept(&hold, None);
+}
+
+#[test]
+fn a_kept_directory_stays_after_a_normal_end() {
+    let hold = Hold::new();
+    let mut victim = victim(&hold);
+    victim.go_on();
+    victim.wait();
+    assert_kept(&hold, Some("x\n"));
+}
+
+#[test]
+fn a_kept_directory_stays_after_nextest_killed_the_test() {
+    let hold = Hold::new();
+    let (passed, text) = nextest(&hold, "kills", "hangs_and_keeps_its_directory");
+    assert!(!passed && text.contains("TIMEOUT"), "{text}");
+    assert_kept(&hold, Some("holding\n"));
+}
