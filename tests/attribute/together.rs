@@ -24,7 +24,7 @@ fn one_fails() {
 
 #[test]
 fn a_failure_in_a_group_fails_the_test() {
-    let text = panic_of(|| one_fails());
+    let text = panic_of(one_fails);
     assert!(text.contains("| no luck"), "{text}");
 }
 

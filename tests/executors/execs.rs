@@ -62,8 +62,8 @@ fn its_output_is_apart_and_its_last_line_is_the_last_check() {
 #[test]
 fn a_command_that_hangs_is_killed_at_its_limit() {
     let hold = Hold::new();
-    let held = mirakuru_tests::hold::command_holding(hold.path(), &[PROGRAM, "holds", "2"]);
-    let check = Exec::new(held).limit(Duration::from_millis(200));
+    let command = hold.command(&[PROGRAM, "holds", "2"]);
+    let check = Exec::new(command).limit(Duration::from_millis(200));
     let service = SimpleExecutor::new("sleep 60")
         .timeout(Duration::from_secs(1))
         .also(check);

@@ -27,14 +27,14 @@ fn named_ports_are_distinct_and_stay_the_same() -> Result<()> {
         service.port_named("a_1"),
     ];
     assert_eq!(BTreeSet::from(ports).len(), 3, "{ports:?}");
-    let parts = || service.command_parts();
+    let words_of = || service.command_parts();
     let wanted: Vec<_> = [ports[0], ports[1], ports[2], ports[1]]
         .map(|port| port.to_string())
         .into();
     for _ in 0..2 {
         // `sleep` fails with these words, after it was spawned.
         let _ = service.start();
-        assert_eq!(parts()[2..], wanted);
+        assert_eq!(words_of()[2..], wanted);
         service.kill()?;
     }
     assert_eq!(service.port_named("a"), ports[1]);

@@ -46,8 +46,10 @@ pub(crate) fn run(args: &mut Args) -> Outcome {
             }
         }
     }
-    while stays {
+    if !stays {
+        return Ok(());
+    }
+    loop {
         thread::park();
     }
-    Ok(())
 }
