@@ -35,12 +35,14 @@
 //! | listens on a TCP port | `tcp` | [`TcpExecutor`] |
 //! | listens on a Unix socket | `unix`, `socket` | [`UnixSocketExecutor`] |
 //! | writes a pid file | `pid`, `filename` | [`PidExecutor`] |
+//! | reports readiness by `sd_notify(3)` | `notify` | [`NotifyExecutor`] |
 //! | only has to run | `simple` | [`SimpleExecutor`] |
 //! | shows its readiness in another way | `executor` | [`Executor::when`], [`Executor::with_readiness`] |
 //!
 //! Use the first row that fits: [`guide::readiness`] explains the order. All of these are [`Executor`]s
-//! with a check from [`readiness`], and checks combine with `and`, `or` and `then`. [`Shared`] holds an
-//! executor in a static, for all tests of a process or of a whole run.
+//! with a check from [`readiness`], and checks combine with `and`, `or` and `then`. [`Shared`] holds one
+//! or several executors in a static, for all tests of a process or of a whole run. [`start_all`] starts several at the
+//! same time, and [`export!`] sets an environment variable from a fixture.
 //!
 //! # Placeholders
 //!
@@ -49,6 +51,7 @@
 //! | placeholder | stands for | method |
 //! |---|---|---|
 //! | `{port}` | a free port that no other test gets | [`port()`](Executor::port) |
+//! | `{port:NAME}` | another free port of the same executor | [`port_named()`](Executor::port_named) |
 //! | `{host}` | the host that is checked, by default `127.0.0.1` | [`host()`](Executor::host) |
 //! | `{tmpdir}` | a private directory, removed once no process of the service is left | [`tmpdir()`](Executor::tmpdir) |
 //! | `{socket}` | a path for a Unix socket in that directory | [`socket()`](Executor::socket) |
