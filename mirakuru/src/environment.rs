@@ -10,7 +10,7 @@ pub(crate) fn log() -> bool {
 
 /// `MIRAKURU_LOG=output`: each line that a service prints, too.
 pub(crate) fn log_output() -> bool {
-    std::env::var_os("MIRAKURU_LOG").is_some_and(|told| told == "output")
+    std::env::var_os("MIRAKURU_LOG").is_some_and(|value| value == "output")
 }
 
 /// Whose files stay.

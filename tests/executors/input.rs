@@ -115,7 +115,7 @@ fn a_long_text_arrives_whole() -> Result<()> {
     Ok(())
 }
 
-/// What is closed first does not tell a service to end.
+/// A process that ends with its input must not end before the rest of the tree.
 #[test]
 fn the_input_is_open_until_the_tree_is_gone() -> Result<()> {
     let hold = Hold::new();

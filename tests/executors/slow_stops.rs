@@ -8,12 +8,10 @@ use crate::PROGRAM;
 use crate::again::{alone, is_alone};
 
 /// The lines about a stop that this test prints, run in a process of its own.
-fn lines_of(test: &str) -> Vec<String> {
-    let output = alone(test, "", |_| {});
-    let printed = String::from_utf8_lossy(&output.stderr);
-    let lines = printed
-        .lines()
-        .filter(|line| line.contains("to stop after"));
+fn lines_of(name: &str) -> Vec<String> {
+    let output = alone(name, "", |_| {});
+    let text = String::from_utf8_lossy(&output.stderr);
+    let lines = text.lines().filter(|line| line.contains("to stop after"));
     lines.map(str::to_owned).collect()
 }
 

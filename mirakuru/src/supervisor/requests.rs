@@ -32,11 +32,12 @@ impl Server {
             // The executor is gone, or the exit hook hung up: the process may still wait. What a run shares
             // does not depend on one of its tests.
             if received.ended && self.owner_pid.is_some() {
+                // An exit hears the end, and waits for it; another program that the process became does not.
                 if self.clients.has_closed(client) {
-                    // No process waits for the end, as an exit does.
-                    self.farewell = self.farewell.hasty();
+                    self.leave_in_haste();
+                } else {
+                    self.leave();
                 }
-                self.leave();
             } else if received.ended {
                 self.clients.remove(client);
             }

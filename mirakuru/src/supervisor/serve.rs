@@ -154,7 +154,11 @@ impl Server {
     /// The end of the test process is not told by the socket where a forked child holds it too.
     fn lose_owner(&mut self) {
         self.owner_ended = true;
-        self.farewell = self.farewell.hasty();
+        self.leave_in_haste();
+    }
+
+    /// No process waits for the end: the tree has two seconds.
+    pub(super) fn leave_in_haste(&mut self) {
         self.leave();
         if let Some(stopping) = &mut self.stopping {
             stopping.hurry(GRACE, Instant::now());

@@ -9,7 +9,7 @@ use crate::protocol::{GRACE, Gone, KILL_BOUND, SUPERVISOR, StopPlan};
 use crate::sys::signals::KILL;
 use crate::sys::{Pid, Stoppable};
 
-/// How often a tree is looked at first: the end of a process that is no child of ours wakes nobody, and its
+/// How often a tree is looked at first: the end of a process that is no child of ours does not wake the loop, and its
 /// children are to be asked then. Later looks are rarer, down to one in twenty times as long.
 const LOOK: Duration = Duration::from_millis(5);
 /// How often what was killed is looked for again; short, as it may fork faster than it dies.
@@ -58,11 +58,12 @@ impl Stopping {
         stopping
     }
 
-    /// Gives the tree no longer than this before the kill signal.
+    /// Gives the tree no longer than this before SIGKILL, as no process waits for the end.
     pub(super) fn hurry(&mut self, patience: Duration, now: Instant) {
         self.plan.patience = self.plan.patience.min(patience);
-        // What has the kill signal keeps its time: no other process tries again.
-        if self.phase != Phase::Killing && !self.insisted {
+        self.plan.kill_signal = KILL;
+        // A killing that is under way keeps its time: no other process tries again.
+        if self.phase != Phase::Killing {
             self.deadline = self.deadline.min(now + patience);
         }
     }
