@@ -136,7 +136,7 @@ fn a_banner_that_was_seen_fails_no_combined_check() -> Result<()> {
 #[test]
 fn a_check_that_can_be_satisfied_from_outside_is_waited_for() {
     let waits = |check: Box<dyn Readiness>| {
-        let executor = Executor::with_readiness("exit 0", check).shell(true);
+        let executor = Executor::with_readiness("echo one; exit 0", check).shell(true);
         let error = error_of(executor.timeout(Duration::from_secs(1)).start());
         assert_eq!(error.kind(), ErrorKind::TimeoutExpired, "{error}");
         let note =
@@ -153,6 +153,7 @@ fn a_check_that_can_be_satisfied_from_outside_is_waited_for() {
     waits(Box::new(Tcp::new("192.0.2.1", 9)));
     waits(Box::new(file().or(Output::new("ready"))));
     waits(Box::new(file().then(Output::new("ready"))));
+    waits(Box::new(Output::new("one").then(file())));
 }
 
 #[test]

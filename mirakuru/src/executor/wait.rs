@@ -186,9 +186,8 @@ impl Core {
         let mut pace = Pace::new(self.config.poll_interval);
         let why = loop {
             let origin = (ended.origin)();
-            let ended = |state: &State| (ended.code)(state, origin);
             // The wait has just taken in what had arrived.
-            let (end, news) = link.known(|state| (ended(state), News::of(state)));
+            let (end, news) = link.known(|state| ((ended.code)(state, origin), News::of(state)));
             if on_output {
                 watch_output(run);
             }
@@ -213,7 +212,10 @@ impl Core {
             if link.known(|state| state.lost) {
                 break Why::Lost;
             }
-            if end.is_some() {
+            // A part of the check may have passed at this look: then it is over if the other part cannot pass.
+            let origin = (ended.origin)();
+            let is_over = |state: &State| (ended.code)(state, origin).is_some();
+            if end.is_some() && link.known(is_over) {
                 break Why::Ended;
             }
             // The service may have asked for more time.
@@ -227,8 +229,7 @@ impl Core {
             }
             let next_look = deadline.or_sooner(pace.interval());
             let path_changed = link.wait(next_look, |state| {
-                (ended(state).is_some() || News::of(state) != news)
-                    .then_some(state.path_news != news.path)
+                (is_over(state) || News::of(state) != news).then_some(state.path_news != news.path)
             });
             if path_changed == Some(true) {
                 pace.begin_again();
