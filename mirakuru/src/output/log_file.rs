@@ -155,7 +155,11 @@ impl Reading {
         // The same text as before may have been written anew. A write changes the time before the size, so the
         // change has to rest. Of a mere `touch`, the time of the access is the same.
         let time = modified(found);
-        let is_odd = found.len() == self.place && time != self.modified && accessed(found) != time;
+        // Our own reads change the time of the access, so it counts only when the change is seen first.
+        let is_known = self.odd.is_some_and(|(seen, _)| seen == time);
+        let is_odd = found.len() == self.place
+            && time != self.modified
+            && (is_known || accessed(found) != time);
         if !is_odd {
             self.odd = None;
             return false;

@@ -109,7 +109,8 @@ impl Found {
 
     /// The interpreter in the first line of a script.
     fn interpreter(&self) -> Option<String> {
-        let (file, _) = self.file.as_ref()?;
+        // A named pipe would be waited for.
+        let (file, _) = self.file.as_ref().filter(|(_, found)| found.is_file())?;
         let mut line = Vec::new();
         // The kernel reads no more than that.
         let mut start = BufReader::new(File::open(file).ok()?).take(256);
