@@ -90,7 +90,7 @@ fn a_program_that_is_missing_is_named() {
         .also(Exec::new("no-such-program {port}"));
     let text = error_of(service.start()).to_string();
     assert!(text.contains("No such file or directory"), "{text}");
-    assert!(text.contains("waited for:  `no-such-program "), "{text}");
+    assert!(text.contains("then `no-such-program "), "{text}");
 }
 
 #[test]

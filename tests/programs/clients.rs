@@ -1,7 +1,8 @@
 //! Counts its clients: `clients PORT [MOST=0] [HOST=127.0.0.1] [BACKLOG=128]`.
 //!
 //! It prints `listening`, `client N` for each connection that is accepted, one at a time, and what the client has
-//! said once it has closed the connection. After `MOST` clients it ends. It accepts the first one after a line of standard input or its end.
+//! said once it has closed the connection. After `MOST` clients it ends. With a `BACKLOG`, it accepts the first one
+//! after a line of standard input or its end.
 
 use std::{
     io::{self, Read},
@@ -20,7 +21,7 @@ pub(crate) fn run(args: &mut Args) -> Outcome {
     let port: u16 = args.next().ok_or("PORT is missing")?.parse()?;
     let most: u32 = args.next().map_or(Ok(0), |most| most.parse())?;
     let host = args.next().unwrap_or_else(|| "127.0.0.1".to_owned());
-    let backlog: i32 = args.next().map_or(Ok(128), |backlog| backlog.parse())?;
+    let backlog: Option<i32> = args.next().map(|backlog| backlog.parse()).transpose()?;
 
     let address = SocketAddr::new(host.parse()?, port);
     let family = if address.is_ipv4() {
@@ -31,9 +32,11 @@ pub(crate) fn run(args: &mut Args) -> Outcome {
     let listener = socket(family, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
     setsockopt(&listener, ReuseAddr, &true)?;
     bind(listener.as_raw_fd(), &SockaddrStorage::from(address))?;
-    listen(&listener, Backlog::new(backlog)?)?;
+    listen(&listener, Backlog::new(backlog.unwrap_or(128))?)?;
     println!("listening");
-    io::stdin().read_line(&mut String::new())?;
+    if backlog.is_some() {
+        io::stdin().read_line(&mut String::new())?;
+    }
     let listener = std::net::TcpListener::from(listener);
     for number in 1_u32.. {
         let (mut client, _) = listener.accept()?;

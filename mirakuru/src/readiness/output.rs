@@ -292,12 +292,14 @@ impl Readiness for Output {
         }
     }
 
-    fn describe(&self, _cx: &Context) -> String {
+    fn describe(&self, cx: &Context) -> String {
+        let log = || cx.start.place.log_file.as_ref();
+        let log = || log().map_or_else(String::new, |path| format!(" {}", path.display()));
         let stream = match self.stream {
-            Stream::Stdout => "standard output",
-            Stream::Stderr => "standard error",
-            Stream::Both => "output",
-            Stream::File => "log file",
+            Stream::Stdout => "standard output".to_owned(),
+            Stream::Stderr => "standard error".to_owned(),
+            Stream::Both => "output".to_owned(),
+            Stream::File => format!("log file{}", log()),
         };
         match self.times {
             1 => format!("a line of its {stream} that matches {:?}", self.banner),
