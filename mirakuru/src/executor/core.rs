@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU16;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::config::Config;
@@ -29,6 +30,8 @@ pub(crate) struct Core {
     outage: ThreadLock,
     turn: Mutex<()>,
     state: Mutex<State>,
+    /// What `{port}` stands for, once that is settled; else 0. A forked child reads it, in which `state` may be lost.
+    pub(super) settled_port: AtomicU16,
 }
 
 // A check that panics leaves nothing half done here: each start asks it from the beginning.
@@ -45,6 +48,7 @@ impl Core {
             outage: ThreadLock::default(),
             turn: Mutex::default(),
             state: Mutex::default(),
+            settled_port: AtomicU16::new(0),
         }
     }
 

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::core::Core;
@@ -161,7 +162,9 @@ impl Core {
                 "{name:?} cannot be the name of a port: write lower-case letters, digits and `_`"
             )));
         }
-        if let Some(port) = self.state(|state| state.port.settle(name)) {
+        let settled = || self.settled_port.load(Ordering::Relaxed);
+        let settled = || Some(settled()).filter(|port| name.is_empty() && *port != 0);
+        if let Some(port) = self.state(|state| state.port.settle(name)).or_else(settled) {
             return Ok(port);
         }
         // Before the turn, which a thread of the parent may have held at the fork.
@@ -172,6 +175,9 @@ impl Core {
         let _turn = self.turn();
         let port = self.lease_free_port(name)?;
         self.state(|state| state.port.settle(name));
+        if name.is_empty() {
+            self.settled_port.store(port, Ordering::Relaxed);
+        }
         Ok(port)
     }
 
