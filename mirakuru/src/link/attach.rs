@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::exit;
+use super::exit_hook;
 use super::open::await_name;
 use super::socket::Socket;
 use super::{Home, Link, SUPERVISOR_BOUND};
@@ -49,7 +49,7 @@ impl Link {
         };
         if shared.is_ok() {
             self.shared.store(true, Ordering::Relaxed);
-            exit::unregister(self);
+            exit_hook::unregister(self);
         }
         Some(shared)
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::exit;
+use super::exit_hook;
 use super::sweep::sweep;
 use super::{Link, SUPERVISOR_BOUND, State};
 use crate::protocol::{Gone, KILL_BOUND, Reply, Request, StopPlan};
@@ -95,7 +95,7 @@ impl Link {
         }
         self.notify(Request::Bye);
         self.await_end(Deadline::after(SUPERVISOR_BOUND));
-        exit::unregister(self);
+        exit_hook::unregister(self);
     }
 
     /// Hangs up, also where a forked child holds the socket too: the tree is brought down.

@@ -4,7 +4,7 @@
 mod attach;
 mod call;
 mod end;
-mod exit;
+mod exit_hook;
 #[cfg(all(test, mirakuru_loom))]
 mod interleavings;
 mod open;
@@ -31,7 +31,7 @@ use crate::protocol::frames::Inbox;
 use crate::protocol::{HANDSHAKE, MARK};
 use crate::sys::{self, ProcessFd};
 use crate::wait::Deadline;
-use exit::Permit;
+use exit_hook::Permit;
 use open::{ended_early, run_again, unique_name};
 use reader::SharedReader;
 use socket::Socket;

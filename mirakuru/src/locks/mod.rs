@@ -20,14 +20,14 @@
 //! | lease `port-N` (`port/lease.rs`) | file (`fcntl`) | from the claim to the end of the tree | the supervisor of the executor; a wait for it is a queue |
 //! | `queue-PID-N` (`port/queue.rs`) | [`FileLock`] | in that queue | a process that queues while it has other ports |
 //! | `state` (`executor/core.rs`) | mutex | for a moment | any thread; no call of a link, a check or an event happens under it |
-//! | `ENTRIES` (`port/held.rs`) | mutex | for a moment | any thread that claims a port or looks who has it |
+//! | `ENTRIES` (`port/claims.rs`) | mutex | for a moment | any thread that claims a port or looks who has it |
 //! | the locks of a link, and `LIVE` (`link/`) | mutexes | for a frame, a read or a moment | any thread that asks or looks |
 //! | `WRITTEN` (`executor/namesake.rs`) | mutex | for a moment | the thread that starts a shared fixture of a run that is not known |
 //! | groups of a banner, the scan of a banner, the place of an output | mutexes | for a moment, or a look | the thread that checks or reads |
 //! | `slot-N` (`shared/slot.rs`) | [`FileLock`] | for the life of a thread | the thread that asked for a slot; no thread waits for it |
 //!
 //! An annotated test takes its leases before the locks on fixtures, and a fixture that starts takes its
-//! lease after them: a wait that this could make endless is found by `port/held.rs` and `port/queue.rs`.
+//! lease after them: a wait that this could make endless is found by `port/claims.rs` and `port/queue.rs`.
 
 pub(crate) mod directory;
 mod file;

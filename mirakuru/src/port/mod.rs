@@ -6,12 +6,12 @@
 //! who holds it. It is removed with the lease, and the directory with the last one; what a killed
 //! supervisor leaves is taken over by the next that asks for the port.
 
-mod held;
+mod claims;
 mod lease;
 mod pick;
 mod queue;
 
-pub(crate) use held::PortClaim;
+pub(crate) use claims::PortClaim;
 pub(crate) use lease::{Lease, Taken, holder, leased};
 pub(crate) use pick::pick;
 pub(crate) use queue::{Circle, Ticket};

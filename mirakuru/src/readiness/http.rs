@@ -7,8 +7,8 @@ use reqwest::header::{HeaderName, HeaderValue};
 use reqwest::{Method, Url};
 
 use super::client::{self, Answer};
+use super::http_status::StatusPattern;
 use super::listener::{Listener, Seen, is_of_this_machine, is_served, resolve};
-use super::status::StatusPattern;
 use super::tcp::join;
 #[cfg(feature = "https")]
 use super::tls::{self, Trust};

@@ -8,6 +8,8 @@ mod context;
 mod exec;
 #[cfg(feature = "http")]
 mod http;
+#[cfg(feature = "http")]
+mod http_status;
 mod listener;
 mod manner;
 mod not_ready;
@@ -18,8 +20,6 @@ mod pid_file;
 mod pointer;
 pub(crate) mod probe;
 mod spawned;
-#[cfg(feature = "http")]
-mod status;
 mod tcp;
 #[cfg(feature = "https")]
 mod tls;
@@ -34,6 +34,8 @@ pub(crate) use context::Start;
 pub use exec::Exec;
 #[cfg(feature = "http")]
 pub use http::Http;
+#[cfg(feature = "http")]
+pub use http_status::StatusPattern;
 pub use manner::{Manner, Target};
 pub use not_ready::NotReady;
 pub use notify::Notify;
@@ -41,8 +43,6 @@ pub use origin::Origin;
 pub use output::{Output, Stream};
 pub use pid_file::PidFile;
 pub use spawned::Spawned;
-#[cfg(feature = "http")]
-pub use status::StatusPattern;
 pub use tcp::Tcp;
 pub(crate) use tcp::join as tcp_address;
 pub use unix_socket::UnixSocket;

@@ -29,12 +29,12 @@ mod posix;
 #[cfg(all(target_os = "linux", not(mirakuru_portable)))]
 mod linux;
 #[cfg(all(unix, any(not(target_os = "linux"), mirakuru_portable)))]
-mod unix;
+mod portable;
 
 #[cfg(all(target_os = "linux", not(mirakuru_portable)))]
 pub(crate) use linux::*;
 #[cfg(all(unix, any(not(target_os = "linux"), mirakuru_portable)))]
-pub(crate) use unix::*;
+pub(crate) use portable::*;
 
 pub(crate) use posix::*;
 

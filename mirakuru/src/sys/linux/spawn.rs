@@ -1,7 +1,7 @@
 //! Starts the service by `clone(CLONE_VM | CLONE_VFORK)`: no page table is copied, and this process is
 //! paused until the new one has run its program or ended. `vfork(2)` gives both too, but no stack.
 //!
-//! Rules for what runs in the new process, beside those of `posix/service.rs`. It shares all memory of this
+//! Rules for what runs in the new process, beside those of `posix/before_exec.rs`. It shares all memory of this
 //! one:
 //! - It runs on a stack of its own, which is far larger than its few calls need, and has no guard.
 //! - It writes nothing but its stack, `errno` and the failure that this process reads afterwards.
@@ -17,7 +17,7 @@ use nix::sys::prctl::{get_dumpable, set_dumpable};
 use nix::sys::wait::waitpid;
 
 use crate::sys::Pid;
-use crate::sys::posix::service::become_service;
+use crate::sys::posix::before_exec::become_service;
 use crate::sys::posix::spawn::{Spawn, Stuck};
 
 /// The pages that nothing touches cost nothing. `execvp` copies the words of a script without `#!` to the stack,

@@ -1,9 +1,9 @@
 //! Implements what every Unix gives, a file for each subject.
 
+pub(in crate::sys) mod before_exec;
 mod files;
 mod ports;
 mod process;
-pub(in crate::sys) mod service;
 pub(crate) mod signals;
 mod sockets;
 pub(in crate::sys) mod spawn;

@@ -8,7 +8,7 @@ use std::io::{Read, Write};
 use nix::sys::wait::waitpid;
 use nix::unistd::ForkResult;
 
-use crate::sys::posix::service::become_service;
+use crate::sys::posix::before_exec::become_service;
 use crate::sys::posix::spawn::{Spawn, Stuck};
 use crate::sys::{self, Pid};
 
