@@ -50,6 +50,51 @@ fn log_file(service: &OutputExecutor) {
     assert_eq!(service.output().text(), "");
 }
 
+#[with_process(
+    output = "echo ready; echo ready; exec sleep 60",
+    shell = true,
+    banner = "^ready$",
+    times = 2
+)]
+#[test]
+fn times(service: &OutputExecutor) {
+    // What was printed up to the second banner does not count as new.
+    assert_eq!(service.output().text(), "ready\nready\n");
+}
+
+#[with_process(tcp = [PROGRAM, "listens_late", "{port}"], exec = "mkdir {tmpdir}/asked", name = format!("the {}", 1))]
+#[with_process(simple = "sleep 60", exec = ["mkdir", "{tmpdir}/asked"])]
+#[test]
+fn exec(server: &TcpExecutor, other: &SimpleExecutor) {
+    assert!(server.tmpdir().join("asked").is_dir() && other.tmpdir().join("asked").is_dir());
+}
+
+#[with_process(notify = [PROGRAM, "reports", "READY=1"])]
+#[test]
+fn notify(service: &mirakuru::NotifyExecutor) {
+    assert!(service.running());
+}
+
+#[with_process(output = "cat; echo end; exec sleep 60", shell = true, banner = "^end$", stdin = null)]
+#[test]
+fn stdin(service: &OutputExecutor) {
+    assert_eq!(service.output().text(), "end\n");
+}
+
+#[with_process(http = [PROGRAM, "http_service", "{port}"], url = "http://127.0.0.1:{port}/", method = "POST".to_owned(), body = "some text")]
+#[test]
+fn body(service: &HttpExecutor) {
+    let request = service.output().wait_for("POST").expect("it was asked");
+    assert!(request.contains("some text"), "{request}");
+}
+
+#[with_process(output = "id -u", banner = r"^\d+$", user_if_root = "nobody")]
+#[test]
+fn user_if_root(service: &OutputExecutor) {
+    let is_root = service.output().text() == "0\n";
+    assert!(!is_root, "it runs as an ordinary user");
+}
+
 #[with_process(output = "pwd", banner = "^/", cwd = "/")]
 #[with_process(output = "pwd", banner = "^/", cwd = "{tmpdir}")]
 #[with_process(output = "pwd", banner = "^/", cwd = Path::new("/"))]

@@ -117,3 +117,14 @@ fn checks_that_follow_are_asked_in_their_order() -> Result<()> {
     assert!(service.started()?.tmpdir().join("first/second").is_dir());
     Ok(())
 }
+
+#[test]
+fn a_command_sees_the_port_that_the_service_reported() -> Result<()> {
+    let banner = r"listening on (?<port>\d+)";
+    let check = Exec::new(["sh", "-c", "test -n \"$0\" && echo {port} > {tmpdir}/port"]);
+    let service = OutputExecutor::new([PROGRAM, "http_service", "0"], banner).also(check);
+    let service = service.started()?;
+    let seen = std::fs::read_to_string(service.tmpdir().join("port")).expect("it ran");
+    assert_eq!(seen.trim(), service.port().to_string());
+    Ok(())
+}

@@ -119,3 +119,43 @@ fn a_main_process_that_the_service_names_is_the_executors() -> Result<()> {
     assert!(!service.running());
     Ok(())
 }
+
+#[test]
+fn a_daemon_that_names_itself_is_ready() -> Result<()> {
+    let script = format!("{PROGRAM} reports 'wait 100' own-pid READY=1 & exit 0");
+    let service = NotifyExecutor::new(["sh", "-c", &script]).started()?;
+    assert!(service.running());
+    service.stop()?;
+    assert!(!service.running());
+    Ok(())
+}
+
+#[test]
+fn a_service_that_reports_on_and_on_holds_nothing_up() -> Result<()> {
+    let service = reports(&["READY=1", "flood 3000"]).started()?;
+    service.wait_for(|| service.output().text().contains("flooded"))?;
+    let begin = std::time::Instant::now();
+    service.stop()?;
+    assert!(
+        begin.elapsed() < Duration::from_secs(8),
+        "{:?}",
+        begin.elapsed()
+    );
+    Ok(())
+}
+
+#[test]
+fn a_start_that_failed_leaves_no_socket() {
+    let service = NotifyExecutor::new("no-such-program");
+    for _ in 0..2 {
+        let error = error_of(service.start());
+        assert_eq!(error.kind(), ErrorKind::Spawn, "{error}");
+    }
+}
+
+#[test]
+fn a_service_that_ended_without_a_report_fails_at_once() {
+    let error = error_of(NotifyExecutor::new("true").start());
+    assert_eq!(error.kind(), ErrorKind::ProcessExitedWithError);
+    assert_eq!(error.exit_code(), Some(0));
+}

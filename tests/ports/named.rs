@@ -81,9 +81,14 @@ fn shell_words_with_program(command: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_named_port_of_the_check_is_the_port_if_it_is_the_only_one() {
-    let service = HttpExecutor::new("serve", "http://127.0.0.1:{port:monitor}/");
+fn a_named_port_of_the_check_is_the_port_if_it_is_the_only_one() -> Result<()> {
+    let make = || HttpExecutor::new("serve", "http://127.0.0.1:{port:monitor}/");
+    let service = make();
     assert_eq!(service.port(), service.port_named("monitor"));
+    let service = make();
+    service.prepare()?;
+    assert_eq!(service.port(), service.port_named("monitor"));
+    Ok(())
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Reports by `sd_notify(3)`: `reports [--then-exit] MESSAGE...` sends each message to `NOTIFY_SOCKET`.
 //!
-//! `wait MS` waits, and `barrier` sends a descriptor and waits until the receiver has closed it.
+//! `own-pid` sends `MAINPID=` with the own pid, `wait MS` waits, `flood N` sends a status N times, and `barrier` sends a descriptor and waits until the receiver has closed it.
 #![expect(clippy::disallowed_methods, reason = "the delay is the behaviour")]
 
 use std::{
@@ -23,6 +23,16 @@ pub(crate) fn run(args: &mut Args) -> Outcome {
         match message.split_once(' ') {
             _ if message == "--then-exit" => stays = false,
             Some(("wait", time)) => thread::sleep(Duration::from_millis(time.parse()?)),
+            Some(("flood", times)) => {
+                for number in 0..times.parse::<u32>()? {
+                    socket.send_to(format!("STATUS={number}\nWATCHDOG=1").as_bytes(), &path)?;
+                }
+                println!("flooded");
+            }
+            _ if message == "own-pid" => {
+                let text = format!("MAINPID={}", std::process::id());
+                socket.send_to(text.as_bytes(), &path)?;
+            }
             _ if message == "barrier" => {
                 let (mut reader, writer) = std::io::pipe()?;
                 let rights = [writer.as_raw_fd()];

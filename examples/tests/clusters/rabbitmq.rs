@@ -50,7 +50,7 @@ fn listeners(broker: &OutputExecutor) -> Result<String, Box<dyn Error>> {
         Command::new(CONTROL)
     };
     command
-        .args(["-n", "broker@localhost", "listeners"])
+        .args(["-n", "broker@localhost", "status"])
         .env("HOME", broker.tmpdir())
         .env("ERL_EPMD_PORT", broker.port_named("epmd").to_string())
         .current_dir("/");

@@ -13,7 +13,8 @@ fn node() -> TcpExecutor {
 fn redis_cli(port: u16, words: &[&str]) -> Result<String, Box<dyn Error>> {
     let mut command = Command::new("redis-cli");
     command.args(["-p", &port.to_string()]).args(words);
-    Ok(String::from_utf8(command.output()?.stdout)?)
+    let output = command.output()?;
+    Ok(String::from_utf8([output.stdout, output.stderr].concat())?)
 }
 
 #[test]

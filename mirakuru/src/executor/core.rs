@@ -210,6 +210,11 @@ impl Core {
         events::tell(step, self.title(), self.is_named(), command);
     }
 
+    /// The name that the user gave.
+    pub(crate) fn given_name(&self) -> Option<&str> {
+        self.config.name.as_deref()
+    }
+
     pub(crate) fn become_fixture(&self, scope: Scope, member: usize) {
         self.state(|state| (state.fixture, state.member) = (Some(scope), member));
     }

@@ -27,18 +27,27 @@ impl Core {
         self.outside_outages(|| self.join_in_turn(place))
     }
 
+    /// Returns whether a supervisor of the run holds what the executor has leased.
+    pub(crate) fn is_known_to_run(&self) -> bool {
+        let link = self.shared_link();
+        link.is_some_and(|link| !link.look(|state| state.lost))
+    }
+
     pub(crate) fn has_joined(&self) -> bool {
         self.shared_link().is_some() && self.is_up()
     }
 
     /// Attaches to the service of the run, if there is one.
     pub(crate) fn join_if_there(&self, place: &Arc<RunPlace>) -> Result<()> {
-        let _turn = self.turn();
-        if self.has_joined() {
-            return Ok(());
-        }
-        let _run_lock = self.lock(place)?;
-        self.attach_unless_known(place)
+        // An outage of another thread keeps the run's lock, and ends with this turn.
+        self.outside_outages(|| {
+            let _turn = self.turn();
+            if self.has_joined() {
+                return Ok(());
+            }
+            let _run_lock = self.lock(place)?;
+            self.attach_unless_known(place)
+        })
     }
 
     fn join_in_turn(&self, place: &Arc<RunPlace>) -> Result<()> {

@@ -144,7 +144,7 @@ impl HttpExecutor {
 
     /// Sends requests with this method. By default, the check sends HEAD, and repeats a request as GET
     /// if the service may have refused HEAD (400, 403, 404, 405, 501).
-    pub fn method(self, method: &str) -> Self {
+    pub fn method(self, method: impl Into<String>) -> Self {
         self.with_check(|check| check.method(method))
     }
 

@@ -59,9 +59,10 @@ impl Core {
             "" => (port.to_string(), "{port}".to_owned()),
             name => (port.to_string(), format!("{{port:{name}}}")),
         }));
-        let bound: Vec<_> = self.state(|state| state.bindings.keys().cloned().collect());
+        // Whatever is bound by now.
+        let bound = self.placeholders().into_iter();
         let bindings = bound
-            .into_iter()
+            .filter(|name| name.contains('.'))
             .map(|name| (name.clone(), format!("{{{name}}}")));
         let place = self.bound_place(Some(tmpdir), ports, bindings.collect());
         let awaited = place.map_or_else(

@@ -245,8 +245,8 @@ impl<R: Readiness> Executor<R> {
     }
 
     /// Sets the name that errors and logs show instead of the kind.
-    pub fn name(mut self, name: &str) -> Self {
-        self.core.config.name = Some(name.to_owned());
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.core.config.name = Some(name.into());
         self
     }
 

@@ -86,7 +86,7 @@ impl Port {
         Some(free.number)
     }
 
-    pub(super) fn settle_all(&mut self) {
+    fn settle_all(&mut self) {
         for free in self.free.values_mut() {
             free.settled = true;
         }
@@ -135,7 +135,7 @@ impl Core {
         let wanted = self.wanted_port();
         let leased = match reported {
             Some(_) => None,
-            None => self.state(|state| state.port.settle("")),
+            None => self.settle_port(),
         };
         if let Some(port) = precedence(reported, wanted, leased) {
             return Ok(port);
@@ -162,9 +162,11 @@ impl Core {
                 "{name:?} cannot be the name of a port: write lower-case letters, digits and `_`"
             )));
         }
-        let settled = || self.settled_port.load(Ordering::Relaxed);
-        let settled = || Some(settled()).filter(|port| name.is_empty() && *port != 0);
-        if let Some(port) = self.state(|state| state.port.settle(name)).or_else(settled) {
+        let settled = match name {
+            "" => self.settle_port(),
+            name => self.state(|state| state.port.settle(name)),
+        };
+        if let Some(port) = settled {
             return Ok(port);
         }
         // Before the turn, which a thread of the parent may have held at the fork.
@@ -175,10 +177,26 @@ impl Core {
         let _turn = self.turn();
         let port = self.lease_free_port(name)?;
         self.state(|state| state.port.settle(name));
-        if name.is_empty() {
-            self.settled_port.store(port, Ordering::Relaxed);
-        }
+        self.settle_port();
         Ok(port)
+    }
+
+    /// Returns what `{port}` stands for, if it is leased; from now on it does not change. A forked child to which the
+    /// state is lost knows it too.
+    fn settle_port(&self) -> Option<u16> {
+        let settled = self.state(|state| state.port.settle(""));
+        if let Some(port) = settled {
+            self.settled_port.store(port, Ordering::Relaxed);
+            return settled;
+        }
+        let known = self.settled_port.load(Ordering::Relaxed);
+        (known != 0 && self.unless_forked().is_none()).then_some(known)
+    }
+
+    /// Settles all free ports: a service is ready there, or is about to be described.
+    pub(super) fn settle_ports(&self) {
+        self.state(|state| state.port.settle_all());
+        self.settle_port();
     }
 
     /// The ports for a start, by name. The caller has the turn.

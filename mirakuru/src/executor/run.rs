@@ -88,7 +88,9 @@ impl Run {
 
     /// Returns whether the main process has ended and the supervisor has not reported its code yet.
     pub(super) fn has_just_ended(&self) -> bool {
-        let ended = sys::process_of(self.pid).is_some_and(sys::has_ended);
+        let main = self.link.known(|state| state.notified.main);
+        let main = sys::process_of(main.unwrap_or(self.pid));
+        let ended = main.is_some_and(sys::has_ended);
         ended && !self.link.look(|state| state.has_left(self.number))
     }
 

@@ -57,12 +57,14 @@ impl Core {
         let _turn = self.turn();
         let link = self.link()?;
         self.directory(&link, deadline)?;
-        if self.wanted_port() == Wanted::None && !self.check.target().reports_port {
+        let target = self.check.target();
+        let is_told = target.reports_port || target.port_name.is_some();
+        if self.wanted_port() == Wanted::None && !is_told {
             // What `port()` returns, for a service that reads its port from a file.
             self.lease_free_port("")?;
         }
         self.ports_for_start()?;
-        self.state(|state| state.port.settle_all());
+        self.settle_ports();
         Ok(())
     }
 
@@ -262,6 +264,14 @@ impl Core {
         let mut all: BTreeSet<String> = all.map(str::to_owned).collect();
         all.extend(target.port_name.map(|name| format!("port:{name}")));
         all
+    }
+
+    /// Returns whether a placeholder asks for something of the executor with this name.
+    pub(crate) fn names(&self, name: &str) -> bool {
+        let of_it = |placeholder: &String| placeholder.split('.').next() == Some(name);
+        self.placeholders()
+            .iter()
+            .any(|placeholder| placeholder.contains('.') && of_it(placeholder))
     }
 
     /// Returns whether a placeholder of this name is in the command, an option or the check.

@@ -122,10 +122,8 @@ impl Core {
         let mut retries = 0;
         loop {
             let Err(error) = self.attempt(*deadline) else {
-                self.state(|state| {
-                    state.port.settle_all();
-                    state.failures = 0;
-                });
+                self.settle_ports();
+                self.state(|state| state.failures = 0);
                 return Ok(());
             };
             if retries == MOST_RETRIES || deadline.has_passed() || !self.changes_ports(&error) {

@@ -104,7 +104,7 @@ impl<R: Readiness> Executor<R> {
 }
 
 impl Core {
-    pub(super) fn stop(&self) -> Result<()> {
+    pub(crate) fn stop(&self) -> Result<()> {
         self.stop_with(self.config.stop_signal, None)
     }
 

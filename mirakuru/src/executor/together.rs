@@ -34,7 +34,7 @@ pub(crate) fn start_together(
         .filter(|core| !core.is_up())
         .collect();
     // For this thread: a claim of another thread would not show that this test has the port.
-    let started = reserve(&idle).and_then(|()| start_in_threads(&idle, start));
+    let started = reserve_all(&idle).and_then(|()| start_in_threads(&idle, start));
     if started.is_err() {
         for core in idle.iter().rev() {
             // The failure says more than the error of the stop.
@@ -45,10 +45,17 @@ pub(crate) fn start_together(
     started
 }
 
-/// Claims the fixed ports in one order, so that no two tests wait for each other. A fixture claims its own.
+/// Claims the fixed ports of a test in one order, so that no two tests wait for each other. A fixture claims its own
+/// when it starts.
+#[cfg(feature = "macros")]
 pub(crate) fn reserve(cores: &[&Core]) -> Result<()> {
-    let own = cores.iter().filter(|core| !core.is_fixture());
-    let mut fixed: Vec<_> = own
+    let own = cores.iter().copied().filter(|core| !core.is_fixture());
+    reserve_all(&own.collect::<Vec<_>>())
+}
+
+fn reserve_all(cores: &[&Core]) -> Result<()> {
+    let mut fixed: Vec<_> = cores
+        .iter()
         .filter_map(|core| Some((core.port_to_reserve()?, core.unless_forked()?)))
         .collect();
     fixed.sort_by_key(|(port, _)| *port);

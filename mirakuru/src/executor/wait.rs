@@ -58,12 +58,15 @@ impl Core {
         // may come later.
         let mut at_spawn = matches!(probe, Probe::Here(_));
         let mut next_note = SLOW;
+        // The service may ask for more time.
+        let extended = || run.link.known(|state| state.extended);
+        let bound = || extended().map_or(deadline, |extended| deadline.later(extended));
         let mut ask = || {
             let at_spawn = std::mem::take(&mut at_spawn);
             if let Some(path) = &manner.on_path {
                 run.link.watch_path(path);
             }
-            let answer = probe.ask(Question::AfterStart, context, deadline, &cannot_come);
+            let answer = probe.ask(Question::AfterStart, context, bound(), &cannot_come);
             match answer {
                 // The code decides, and is on its way.
                 Some(Ok(())) if !at_spawn && run.has_just_ended() => {
@@ -90,7 +93,7 @@ impl Core {
             origin: &origin,
             code: &died,
         };
-        let ready = self.wait_until(run, deadline, manner.on_output, &ended, &mut ask);
+        let ready = self.wait_until(run, &bound, manner.on_output, &ended, &mut ask);
         if manner.on_path.is_some() {
             run.link.forget_path();
         }
@@ -113,7 +116,7 @@ impl Core {
             origin: &|| Origin::Outside,
             code: &|state, _| state.exit.filter(|code| *code != 0 || state.empty),
         };
-        let waited = self.wait_until(&run, deadline, true, &ended, &mut ask);
+        let waited = self.wait_until(&run, &|| deadline, true, &ended, &mut ask);
         waited.map_err(|failed| {
             let gone = match &failed.why {
                 Why::Overdue { .. } => self.stop_overdue(&run),
@@ -176,7 +179,7 @@ impl Core {
     fn wait_until(
         &self,
         run: &Run,
-        deadline: Deadline,
+        bound: &dyn Fn() -> Deadline,
         on_output: bool,
         ended: &Ended,
         ask: &mut dyn FnMut() -> Answer,
@@ -192,7 +195,7 @@ impl Core {
                 watch_output(run);
             }
             // Near the deadline a check fails for lack of time: then the reason from before says more.
-            let hurried = deadline.remaining() < Pace::LONGEST * 4;
+            let hurried = bound().remaining() < Pace::LONGEST * 4;
             match ask() {
                 Some(Ok(())) => return Ok(()),
                 Some(Err(NotReady {
@@ -218,16 +221,13 @@ impl Core {
             if end.is_some() && link.known(is_over) {
                 break Why::Ended;
             }
-            // The service may have asked for more time.
-            let extended = link.known(|state| state.extended);
-            let deadline = extended.map_or(deadline, |extended| deadline.later(extended));
-            if deadline.has_passed() {
+            if bound().has_passed() {
                 // Looked up before the tree is killed.
                 let elsewhere = run.listens_elsewhere(&self.check.target());
                 let prompts = self.prompts(run);
                 break Why::Overdue { elsewhere, prompts };
             }
-            let next_look = deadline.or_sooner(pace.interval());
+            let next_look = bound().or_sooner(pace.interval());
             let path_changed = link.wait(next_look, |state| {
                 (is_over(state) || News::of(state) != news).then_some(state.path_news != news.path)
             });
@@ -238,7 +238,7 @@ impl Core {
         let (exit, empty) = link.look(|state| (state.exit_of(run.number), state.empty));
         Err(Box::new(FailedWait {
             why,
-            deadline,
+            deadline: bound(),
             last_check,
             exit,
             empty,

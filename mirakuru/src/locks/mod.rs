@@ -13,6 +13,8 @@
 //! | leases of an annotated test, `port-N` | file (`fcntl`) | from before the first start to the last stop | the supervisor of each executor, in ascending order of N |
 //! | `making` (`shared/sharing.rs`) | [`ThreadLock`] | while the fixture's closure runs | the thread that makes a shared fixture; the closure may use other executors |
 //! | `in_use` (`shared/sharing.rs`) | [`ThreadLock`] | for a test | the thread that has a shared fixture for itself; several are taken in the order of `rank` |
+//! | `starting` (`shared/sharing.rs`) | [`ThreadLock`] | while what is missing of several executors starts | the thread that starts them |
+//! | `NAME.lock` of several executors (`run/place.rs`) | [`FileLock`] | the same | the process that starts them |
 //! | `NAME.use` (`run/place.rs`) | [`FileLock`] | for a test | the same among the processes of a run |
 //! | `outage` (`executor/core.rs`) | [`ThreadLock`] | for an outage, or a start for tests that share it | the thread that has the service stopped |
 //! | `turn` (`executor/core.rs`) | mutex | for a whole start or stop | the thread that starts or stops the service |

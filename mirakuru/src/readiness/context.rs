@@ -91,9 +91,21 @@ impl Context {
         }
     }
 
+    /// What placeholders stand for, with the port that the process reported.
+    pub(crate) fn place(&self) -> command::Place {
+        let mut place = self.start.place.clone();
+        if let Some(port) = self.reported_port() {
+            place.ports.insert(String::new(), port);
+        }
+        place
+    }
+
     /// The port that the process reported in its banner.
     pub(crate) fn reported_port(&self) -> Option<u16> {
-        self.captured("port")?.parse().ok()
+        self.captured("port")?
+            .parse()
+            .ok()
+            .filter(|port| *port != 0)
     }
 
     /// The executor's private directory, made on the first call.

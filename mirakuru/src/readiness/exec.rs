@@ -70,7 +70,7 @@ impl Exec {
 
     fn run(&self, cx: &Context) -> Result<(), String> {
         let limit = self.limit.min(cx.remaining());
-        let exec = self.command.to_exec(&cx.start.place, limit)?;
+        let exec = self.command.to_exec(&cx.place(), limit)?;
         let link = cx.start.link.as_ref().ok_or("nothing runs yet")?;
         let mut output = tempfile::tempfile().map_err(|error| error.to_string())?;
         let begin = Instant::now();
@@ -140,7 +140,7 @@ impl Readiness for Exec {
     }
 
     fn validate(&self, cx: &Context) -> Result<(), String> {
-        self.command.to_exec(&cx.start.place, self.limit).map(drop)
+        self.command.to_exec(&cx.place(), self.limit).map(drop)
     }
 
     fn target(&self) -> Target {

@@ -15,6 +15,7 @@ use std::time::Duration;
 use super::{Fixture, Shared};
 use crate::error::Result;
 use crate::events;
+use crate::protocol::MARK;
 use crate::supervisor;
 use crate::sys;
 use crate::wait::{Deadline, pause};
@@ -28,7 +29,7 @@ const ENDING: Duration = Duration::from_secs(1);
 /// find it. It starts the fixture or joins the running one: with [`Shared::per_run`] there is one for the run, with
 /// [`Shared::new`] one for each test process. A value that is already set is replaced.
 ///
-/// Listing tests (`--list`) and `--help` start nothing. A filter that leaves no test still starts the fixture. If the
+/// Listing tests (`--list`) and `--help` start nothing, nor does a service that runs the same program. A filter that leaves no test still starts the fixture. If the
 /// fixture cannot start, the process prints the whole error and exits.
 ///
 /// ```
@@ -66,7 +67,8 @@ pub fn export<T: Fixture, V: Into<OsString>>(
     value: impl FnOnce(&T) -> V,
 ) {
     supervisor::enter_if_called();
-    if only_lists() {
+    // A service that is this very program would start the next one.
+    if only_lists() || std::env::var_os(MARK).is_some() {
         return;
     }
     let made = catch_unwind(AssertUnwindSafe(|| -> Result<OsString> {

@@ -20,6 +20,7 @@ pub(crate) struct Sharing {
     // `locks/mod.rs` lists these locks and their order.
     making: ThreadLock,
     in_use: ThreadLock,
+    starting: ThreadLock,
 }
 
 /// The lock on a fixture, among threads and among processes.
@@ -36,6 +37,7 @@ impl Sharing {
             places: OnceLock::new(),
             making: ThreadLock::new(),
             in_use: ThreadLock::new(),
+            starting: ThreadLock::new(),
         }
     }
 
@@ -67,16 +69,19 @@ impl Sharing {
         };
         // An outage of this thread stays as it is.
         let in_outage = |core: &Core| core.lock_is_out_of_place().is_some();
-        let missing: Vec<_> = cores
-            .iter()
-            .copied()
-            .filter(|core| !is_up(core) && !in_outage(core))
-            .collect();
-        let Some(first) = missing.first() else {
+        let wanted = cores.iter().copied().filter(|core| !in_outage(core));
+        let wanted: Vec<_> = wanted.collect();
+        if wanted.iter().all(is_up) {
+            return Ok(());
+        }
+        // A start that fails stops what it has started: no other thread may count on that.
+        let queue = Deadline::after(environment::queue_bound());
+        let starting = self.starting.take(queue);
+        let _starting = starting.map_err(|refusal| cores[0].not_locked(refusal.why(), queue))?;
+        let Some(first) = wanted.iter().find(|core| !is_up(core)) else {
             return Ok(());
         };
         // Every process of the run must see the same ports, so one process at a time starts what is missing.
-        let queue = Deadline::after(environment::queue_bound());
         let whole = places.map(|places| first.lock_file(&places[0].lock(), queue));
         let _whole = whole.transpose()?;
         for core in cores {
@@ -84,8 +89,11 @@ impl Sharing {
                 core.join_if_there(place)?;
             }
         }
+        if places.is_some() {
+            stop_what_knows_lost_ports(cores)?;
+        }
         introduce(cores)?;
-        start_together(&missing, &start)
+        start_together(&wanted, &start)
     }
 
     /// The lock on the fixture, whether it is up or not.
@@ -136,6 +144,16 @@ impl Sharing {
             }
         }
     }
+}
+
+/// Stops executors of the run that name the ports of one whose supervisor is gone, as after a kill of the process that
+/// started them: that one gets other ports.
+fn stop_what_knows_lost_ports(cores: &[&Core]) -> Result<()> {
+    let lost = cores.iter().filter(|core| !core.is_known_to_run());
+    let lost: Vec<_> = lost.filter_map(|core| core.given_name()).collect();
+    let names = |core: &&&Core| lost.iter().any(|name| core.names(name));
+    let mut stale = cores.iter().filter(|core| core.has_joined()).filter(names);
+    stale.try_for_each(|core| core.stop())
 }
 
 /// The files of one executor.

@@ -10,17 +10,24 @@ use super::serve::Server;
 use crate::protocol::{Event, Notice};
 use crate::sys::{self, Notices, Pid};
 
+/// The most messages that are taken before other work.
+const MOST: usize = 64;
+
 /// Opens the socket that the service reports to. Any user may send: the sender of each message is checked.
 pub(super) fn open(path: &Path) -> io::Result<Notices> {
     let notices = Notices::bind(path)?;
-    fs::set_permissions(path, Permissions::from_mode(0o666))?;
-    Ok(notices)
+    let opened = fs::set_permissions(path, Permissions::from_mode(0o666));
+    if opened.is_err() {
+        let _ = fs::remove_file(path);
+    }
+    opened.map(|()| notices)
 }
 
 impl Server {
     /// Takes the messages that have arrived, and passes them to the test processes.
     pub(super) fn take_notices(&mut self) {
-        loop {
+        // A service that sends without end holds nothing up.
+        for _ in 0..MOST {
             let notices = self.service.notices.as_ref();
             let Some((text, sender)) = notices.and_then(Notices::receive) else {
                 return;
@@ -35,7 +42,12 @@ impl Server {
                     self.service.description.pid = main;
                     self.service.description.exit = None;
                 }
-                self.clients.tell_all(&Event::Notified(notice));
+                // No test process reads while the service is idle: what it does not wait for would fill its socket.
+                let is_awaited =
+                    self.service.description.ready.is_none() && self.stopping.is_none();
+                if notice.main.is_some() || (is_awaited && notice != Notice::default()) {
+                    self.clients.tell_all(&Event::Notified(notice));
+                }
             }
         }
     }

@@ -210,6 +210,9 @@ impl Server {
             }
         };
         let launched = launch(&order, streams, self.oom_score.as_deref());
+        if let (Err(_), Some(path)) = (&launched, &order.notify) {
+            let _ = std::fs::remove_file(path);
+        }
         Reply::Launched(launched.map(|launched| {
             let number = self.service.description.number + 1;
             self.service = Service::begin(order, launched, number);

@@ -117,7 +117,7 @@ impl Service {
         self.tree = Tree::default();
         self.input = None;
         self.drains = [None, None];
-        self.notices = None;
+        (self.notices, self.order) = (None, None);
         for file in std::mem::take(&mut self.leftovers) {
             let _ = std::fs::remove_file(file);
         }

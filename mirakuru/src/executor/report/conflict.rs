@@ -46,7 +46,7 @@ impl Core {
         let mut scene = self.scene();
         scene.headline = "was not started: the service that runs there already is not ready".into();
         scene.waited_for = self.check.describe(context);
-        scene.waited = Some(wait.elapsed());
+        scene.waited(wait);
         scene.last_check = why.reason;
         let port = Some(context.port_of(&self.check.target())).filter(|port| *port != 0);
         scene.held_by = port.and_then(sys::holder_of_port).unwrap_or_default();

@@ -67,7 +67,8 @@ impl Tree {
     pub(crate) fn follow(&mut self, process: Pid) -> bool {
         // The pid is looked at after it was opened: it may have been given to another in between.
         let opened = sys::ProcessFd::open(process).ok();
-        let Some(opened) = opened.filter(|_| is_below_this(process) == Some(true)) else {
+        let is_below = process != Pid::this() && is_below_this(process) == Some(true);
+        let Some(opened) = opened.filter(|_| is_below) else {
             return false;
         };
         (self.main, self.followed) = (Some(process), Some(opened));
@@ -118,6 +119,9 @@ impl Tree {
     /// first, so `ECHILD` is the kernel's word that nothing is left.
     pub(crate) fn reap(&mut self) -> Reaped {
         let mut reaped = Reaped::default();
+        // Looked at before the children are reaped: a child that ends after that look is reaped next time.
+        let is_over = |main: &sys::ProcessFd| main.ended_within(Duration::ZERO);
+        let main_is_over = self.followed.as_ref().is_some_and(is_over);
         while self.populated {
             match reap_any_child() {
                 Ok(Some((pid, code))) if Some(pid) == self.main => {
@@ -132,9 +136,8 @@ impl Tree {
                 }
             }
         }
-        // Its parent takes the code, which stays unknown here.
-        let is_over = |main: &sys::ProcessFd| main.ended_within(Duration::ZERO);
-        if self.followed.as_ref().is_some_and(is_over) {
+        // Not a child of ours: its parent takes the code, which stays unknown here.
+        if main_is_over && self.followed.is_some() {
             (self.main, self.followed) = (None, None);
             reaped.exit = Some(0);
         }
