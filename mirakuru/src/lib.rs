@@ -97,7 +97,7 @@
 //!
 //! - [Which check](guide::readiness), [a check of your own](guide::own_readiness)
 //! - [Stopping](guide::stopping): what happens after a panic, an exit, Ctrl-C or a kill
-//! - [Ports](guide::ports), [sharing one server](guide::sharing)
+//! - [Ports](guide::ports), [sharing one server](guide::sharing), [a web backend from A to Z](guide::web_backend)
 //! - [cargo-nextest](guide::nextest), [async tests](guide::async_tests), [containers and
 //!   CI](guide::containers)
 //! - [Troubleshooting](guide::troubleshooting), [environment variables](guide::environment)

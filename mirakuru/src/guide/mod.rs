@@ -6,6 +6,7 @@
 //! | What happens when it is stopped, and when the test is killed? | [`stopping`] |
 //! | How do parallel tests share ports? | [`ports`] |
 //! | How do tests share one server? | [`sharing`] |
+//! | How do I test a backend with a database? | [`web_backend`] |
 //! | What happens under `cargo nextest`: timeouts, Ctrl-C, retries, partitions? | [`nextest`] |
 //! | Does it work in async tests? | [`async_tests`] |
 //! | It timed out: what does the error mean? | [`troubleshooting`] |
@@ -27,6 +28,9 @@ pub mod ports {}
 
 #[doc = include_str!("sharing.md")]
 pub mod sharing {}
+
+#[doc = include_str!("web_backend.md")]
+pub mod web_backend {}
 
 #[doc = include_str!("nextest.md")]
 pub mod nextest {}
