@@ -3,10 +3,10 @@
 use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{self, Seek, SeekFrom};
-use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use crate::sys::Handle;
 use crate::{paths, sys};
 
 const PREFIX: &str = "mirakuru-";
@@ -101,7 +101,7 @@ pub(crate) fn remove_short(path: &Path) {
 
 /// Copies what a service printed into its directory, for people. `number` is the service's, among
 /// those that had the directory.
-pub(crate) fn keep_output(directory: &Path, number: u64, captures: &mut [Option<OwnedFd>; 2]) {
+pub(crate) fn keep_output(directory: &Path, number: u64, captures: &mut [Option<Handle>; 2]) {
     for (capture, stream) in captures.iter_mut().zip(["stdout", "stderr"]) {
         let Some(capture) = capture.take() else {
             continue;

@@ -57,6 +57,49 @@ fn uses_it() {
     note("pids", &service.pid().expect("it runs").to_string());
 }
 
+/// Two services, each of which has the port of the other in its environment.
+static CLUSTER: Shared<[OutputExecutor; 2]> = Shared::per_run("the cluster", || {
+    [("first", "second"), ("second", "first")].map(|(name, peer)| {
+        let script = format!(
+            "echo started >> {}; echo own {{port}} peer $PEER; exec {PROGRAM} holds 1",
+            path("starts")
+        );
+        OutputExecutor::new(holding(&script), "holding")
+            .shell(true)
+            .name(name)
+            .env("PEER", format!("{{{peer}.port}}"))
+    })
+});
+
+fn uses_cluster() {
+    let [first, second] = CLUSTER.get().expect("it is there");
+    let line = |own: &OutputExecutor, peer: &OutputExecutor| {
+        format!("own {} peer {}\n", own.port(), peer.port())
+    };
+    assert!(first.output().text().contains(&line(first, second)));
+    assert!(second.output().text().contains(&line(second, first)));
+    note("pids", &first.pid().expect("it runs").to_string());
+}
+
+#[test]
+fn cluster_0() {
+    uses_cluster();
+}
+
+#[test]
+fn cluster_1() {
+    uses_cluster();
+}
+
+#[test]
+fn cluster_2_dies_and_is_started_again() {
+    let [first, second] = CLUSTER.get().expect("it is there");
+    let pid = second.pid();
+    first.kill().expect("it is killed");
+    uses_cluster();
+    assert_eq!(second.pid(), pid, "the other one stays");
+}
+
 macro_rules! tests {
     ($($name:ident)*) => {$(
         #[test]

@@ -33,6 +33,22 @@ fn the_binaries_of_one_cargo_test_share_one() {
 }
 
 #[test]
+fn the_processes_of_a_run_share_a_cluster() {
+    let run = Run::new();
+    passes(run.nextest("/cluster_[01]/"));
+    assert_eq!((run.starts(), run.uses()), (2, (2, 1)));
+    assert!(run.is_gone());
+}
+
+#[test]
+fn a_member_of_a_cluster_that_died_is_started_again() {
+    let run = Run::new();
+    passes(run.nextest("cluster_2"));
+    assert_eq!(run.starts(), 3);
+    assert!(run.is_gone());
+}
+
+#[test]
 fn two_runs_side_by_side_have_one_each() {
     let run = Run::new();
     thread::scope(|scope| {

@@ -1,7 +1,6 @@
 //! An executor whose service a whole run shares: one test process starts it, all use it.
 
 use std::io::ErrorKind::{ConnectionRefused, NotFound};
-use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex};
 
 use super::core::Core;
@@ -16,6 +15,7 @@ use crate::output::Capture;
 use crate::protocol::{Service, Stream};
 use crate::readiness::{Context, Start};
 use crate::run::RunPlace;
+use crate::sys::Handle;
 use crate::wait::Deadline;
 
 impl Core {
@@ -239,7 +239,7 @@ impl Core {
     }
 
     /// The run of the service that a supervisor describes, once that service is ready.
-    fn run_of(&self, link: &Arc<Link>, service: &Service, files: Vec<OwnedFd>) -> Option<Run> {
+    fn run_of(&self, link: &Arc<Link>, service: &Service, files: Vec<Handle>) -> Option<Run> {
         let ready = service.ready.as_ref()?;
         let ports = service.ports.iter().cloned().collect();
         let place = self.place(service.directory.clone(), ports).ok()?;

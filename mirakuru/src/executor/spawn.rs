@@ -1,7 +1,6 @@
 //! Spawns the service: writes the order for the supervisor, and sends it.
 
 use std::io;
-use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
@@ -18,6 +17,7 @@ use crate::link::{Link, State};
 use crate::output::{Capture, LogFile};
 use crate::protocol::{GRACE, Launch, Lead, Row, Stream};
 use crate::readiness::{Context, Start, Target};
+use crate::sys::Handle;
 use crate::wait::Deadline;
 
 /// Forks of other threads have become their programs by then.
@@ -27,7 +27,7 @@ const BUSY: Duration = Duration::from_millis(500);
 struct Order {
     launch: Launch,
     /// The streams that travel with the message.
-    fds: Vec<OwnedFd>,
+    fds: Vec<Handle>,
     /// This side of what is captured.
     captures: Captures,
 }
@@ -86,7 +86,7 @@ impl Core {
     fn launch(
         &self,
         link: &Link,
-        (launch, fds): (Launch, &[OwnedFd]),
+        (launch, fds): (Launch, &[Handle]),
         place: &Place,
         deadline: Deadline,
     ) -> Result<u32> {
@@ -159,7 +159,7 @@ impl Core {
     }
 
     /// Opens the standard streams.
-    fn streams(&self) -> io::Result<([Lead; 3], Vec<OwnedFd>, Captures)> {
+    fn streams(&self) -> io::Result<([Lead; 3], Vec<Handle>, Captures)> {
         let written = &self.config.shape.streams;
         let (mut streams, mut fds, mut captures) = ([Lead::Null; 3], Vec::new(), [None, None]);
         let given = [

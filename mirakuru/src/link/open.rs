@@ -1,7 +1,6 @@
 //! How a supervisor comes up, seen from the test process: this program is run again, and reads.
 
 use std::io;
-use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
@@ -13,7 +12,7 @@ use nix::errno::Errno;
 use super::socket::{Read, await_news, take_in};
 use crate::protocol::frames::Inbox;
 use crate::protocol::{ENTRY, Event, Message, SUPERVISOR};
-use crate::sys::{self, ProcessFd};
+use crate::sys::{self, Handle, ProcessFd};
 use crate::wait::Deadline;
 
 /// Runs this program again as a supervisor. Nothing here keeps std from the fast way to spawn:
@@ -23,7 +22,7 @@ pub(super) fn run_again(name: &str, socket: UnixStream) -> io::Result<(u32, Proc
         .arg0(SUPERVISOR)
         .env(ENTRY, name)
         .env("LLVM_PROFILE_FILE", "/dev/null")
-        .stdin(OwnedFd::from(socket))
+        .stdin(Handle::from(socket))
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()?;

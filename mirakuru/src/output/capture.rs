@@ -3,7 +3,6 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
@@ -12,6 +11,7 @@ use std::time::Duration;
 use crate::link::{Link, State};
 use crate::protocol::Stream;
 use crate::protocol::capture::{HEAD, Layout};
+use crate::sys::Handle;
 
 /// Captured output of one stream of one start.
 #[derive(Debug)]
@@ -49,7 +49,7 @@ impl Capture {
     pub(crate) fn of_another(
         stream: Stream,
         timeout: Duration,
-        file: OwnedFd,
+        file: Handle,
         begin: u64,
         service: u64,
         link: &Arc<Link>,

@@ -7,7 +7,7 @@
 //! Runtime services of std that `main` would set up (the SIGPIPE disposition, the main thread's
 //! name, the arguments on some systems) are not there yet.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 
 use super::serve::{Role, serve};
@@ -72,7 +72,7 @@ fn take_up(owner: Pid, name: String) -> Option<Role> {
     if sys::parent() != owner {
         return None;
     }
-    let socket: OwnedFd = sys::adopt_standard_input();
+    let socket = sys::adopt_standard_input();
     let link = UnixStream::from(socket);
     let mut greeting = vec![0_u8; HANDSHAKE.len() + name.len()];
     std::io::Read::read_exact(&mut &link, &mut greeting).ok()?;
