@@ -104,18 +104,19 @@ fn a_service_that_reports_nothing_has_no_socket() -> Result<()> {
 
 #[test]
 fn a_main_process_that_the_service_names_is_the_executors() -> Result<()> {
-    // A daemon: its parent names it and ends.
-    let script = format!(
-        "{PROGRAM} reports READY=1 & echo pid $!; {PROGRAM} reports --then-exit MAINPID=$!"
-    );
+    // A daemon, whose parent has ended when it names itself: a parent that waits would take its code.
+    let script = format!("{PROGRAM} reports 'wait 200' own-pid READY=1 & echo pid $!");
     let service = NotifyExecutor::new(["sh", "-c", &script]).started()?;
     let text = service.output().text();
     let daemon = text.lines().find_map(|line| line.strip_prefix("pid "));
     let daemon: u32 = daemon.expect("it was printed").parse().expect("a pid");
-    service.wait_for(|| service.pid() == Some(daemon))?;
+    service
+        .wait_for(|| service.pid() == Some(daemon))
+        .expect("the daemon is the main process");
     assert!(service.running());
     service.signal(mirakuru::Signal::KILL)?;
-    service.wait_for(|| service.exit_code() == Some(-9))?;
+    let killed = service.wait_for(|| service.exit_code() == Some(-9));
+    killed.expect("its code is that of the daemon");
     assert!(!service.running());
     Ok(())
 }

@@ -22,6 +22,8 @@ pub(crate) struct Tree {
     main: Option<Pid>,
     /// The main process, if the service has named another one than the process that was started.
     followed: Option<sys::ProcessFd>,
+    /// It has ended, and its parent, another process of the tree, has not reaped it yet.
+    is_zombie: bool,
     /// Whether the kernel may still have children of ours.
     populated: bool,
 }
@@ -48,6 +50,7 @@ impl Tree {
         Ok(Self {
             main: Some(main),
             followed: None,
+            is_zombie: false,
             populated: true,
         })
     }
@@ -77,7 +80,17 @@ impl Tree {
 
     /// Becomes readable when a main process has ended that is no child of ours.
     pub(crate) fn wakeup(&self) -> Option<sys::Wakeup<'_>> {
-        self.followed.as_ref().and_then(sys::ProcessFd::wakeup)
+        let followed = self.followed.as_ref().filter(|_| !self.is_zombie);
+        followed.and_then(sys::ProcessFd::wakeup)
+    }
+
+    /// Returns the time until the next look at a main process whose end wakes nothing.
+    pub(crate) fn next_look(&self) -> Duration {
+        if self.is_zombie {
+            Duration::from_millis(20)
+        } else {
+            Duration::MAX
+        }
     }
 
     /// Kills a process that was started beside the service, and its group. The caller has not seen it reaped.
@@ -136,8 +149,13 @@ impl Tree {
                 }
             }
         }
-        // Not a child of ours: its parent takes the code, which stays unknown here.
-        if main_is_over && self.followed.is_some() {
+        let main = self
+            .main
+            .filter(|_| main_is_over && self.followed.is_some());
+        // It becomes a child of ours if its parent ends first.
+        self.is_zombie = main.is_some_and(|main| sys::standing(main).is_some());
+        // Its parent has taken the code, which stays unknown here.
+        if main.is_some() && !self.is_zombie {
             (self.main, self.followed) = (None, None);
             reaped.exit = Some(0);
         }
