@@ -36,15 +36,16 @@ fn the_binaries_of_one_cargo_test_share_one() {
 fn the_processes_of_a_run_share_a_cluster() {
     let run = Run::new();
     passes(run.nextest("/cluster_[01]/"));
-    assert_eq!((run.starts(), run.uses()), (2, (2, 1)));
+    assert_eq!((run.starts(), run.uses()), (2, (4, 1)));
     assert!(run.is_gone());
 }
 
 #[test]
 fn a_member_of_a_cluster_that_died_is_started_again() {
     let run = Run::new();
+    // In each of the two binaries.
     passes(run.nextest("cluster_2"));
-    assert_eq!(run.starts(), 3);
+    assert_eq!(run.starts(), 4);
     assert!(run.is_gone());
 }
 
