@@ -23,7 +23,7 @@ impl<R: Readiness> Executor<R> {
     /// use mirakuru::TcpExecutor;
     ///
     /// let redis = TcpExecutor::new("redis-server --save ''", "127.0.0.1", 0).arg("--port").arg("{port}");
-    /// assert_eq!(redis.command(), "redis-server --save '' --port '{port}'");
+    /// assert_eq!(redis.command_parts(), ["redis-server", "--save", "", "--port", "{port}"]);
     /// ```
     pub fn arg(mut self, word: impl AsRef<OsStr>) -> Self {
         self.core.config.command.push(word.as_ref());
