@@ -1,16 +1,16 @@
 //! The port of an executor: what the user wrote of it, the lease on a free port, and the claim on a fixed
-//! one. Both last through restarts and outages; `claim.rs` claims a fixed port before a start.
+//! one. Both last through restarts and outages. `claim.rs` claims a fixed port before a start, and `port_release.rs`
+//! decides when a port is given back.
 //!
 //! One order of precedence decides which number the executor reports: see [`precedence`].
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use super::core::Core;
 use crate::command::is_word;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{ErrorKind, Result};
 use crate::link::Link;
 use crate::port::{OnConflict, PortClaim};
 use crate::protocol::Leased;
@@ -93,20 +93,25 @@ impl Port {
     }
 
     /// The free ports that may still change.
-    fn unsettled(&self) -> Vec<(String, u16)> {
+    pub(super) fn unsettled(&self) -> Vec<(String, u16)> {
         let unsettled = self.free.iter().filter(|(_, free)| !free.settled);
         unsettled
             .map(|(name, free)| (name.clone(), free.number))
             .collect()
     }
 
-    fn claimed(&self) -> Option<u16> {
+    pub(super) fn claimed(&self) -> Option<u16> {
         self.claim.as_ref().map(|(claim, _)| claim.port)
     }
 
     fn is_claimed_by(&self, port: u16, supervisor: &str) -> bool {
         let claim = self.claim.as_ref();
         claim.is_some_and(|(claim, holder)| claim.port == port && holder == supervisor)
+    }
+
+    /// Forgets the free port of this name: the next lease is one of another port.
+    pub(super) fn forget_free(&mut self, name: &str) {
+        self.free.remove(name);
     }
 
     /// Ends the claim without a release: the supervisor is gone, or the run has the port now.
@@ -286,51 +291,6 @@ impl Core {
         self.ensure_not_in_the_way(port)
     }
 
-    /// The fixed port whose lease this executor, or the run, has to give back.
-    pub(super) fn port_to_release(&self) -> Option<u16> {
-        match self.wanted_port() {
-            Wanted::Fixed(port) if self.shared_link().is_some() => Some(port),
-            _ => self.state(|state| state.port.claimed()),
-        }
-    }
-
-    /// Gives the fixed port back. The free one stays: no other executor gets it.
-    pub(super) fn give_port_back(&self) {
-        let link = self.state(|state| state.link.clone());
-        if let (Some(port), Some(link)) = (self.port_to_release(), link) {
-            link.release(port);
-        }
-        self.note_port_given_back();
-    }
-
-    /// Notes that the supervisor has given the fixed port back.
-    pub(super) fn note_port_given_back(&self) {
-        drop(self.state(|state| {
-            state.port.reused = false;
-            state.port.answered = None;
-            state.port.drop_claim()
-        }));
-    }
-
-    /// Gives the free ports back that a stranger has taken, so that the next attempt gets others. Returns whether
-    /// a start that failed so is worth the attempt: no user knows these ports.
-    pub(super) fn changes_ports(&self, failed: &Error) -> bool {
-        let collision = matches!(
-            failed.kind(),
-            ErrorKind::AlreadyRunning | ErrorKind::ProcessExitedWithError
-        );
-        let mut taken = self.state(|state| state.port.unsettled());
-        taken.retain(|(_, port)| collision && accepts(*port));
-        let link = self.state(|state| state.link.clone());
-        for (name, port) in &taken {
-            self.state(|state| drop(state.port.free.remove(name)));
-            if let Some(link) = &link {
-                link.release(*port);
-            }
-        }
-        !taken.is_empty()
-    }
-
     /// Fails if the check would connect to this machine, and its loopback interface is down.
     pub(super) fn ensure_loopback(&self) -> Result<()> {
         let target = self.check.target();
@@ -352,15 +312,6 @@ impl Core {
                 ip.is_unspecified() || ip == Ipv4Addr::LOCALHOST || ip == Ipv6Addr::LOCALHOST
             })
     }
-}
-
-/// Returns whether any process accepts connections on this port of the loopback interface.
-fn accepts(port: u16) -> bool {
-    let loopbacks = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
-    loopbacks.into_iter().any(|ip: IpAddr| {
-        let patience = Duration::from_millis(500);
-        TcpStream::connect_timeout(&SocketAddr::new(ip, port), patience).is_ok()
-    })
 }
 
 #[cfg(test)]

@@ -148,18 +148,46 @@ fn raw_line_at(capture: &Capture, place: u64, take_unfinished: bool) -> Option<(
     }
 }
 
-/// Without ANSI escape sequences.
+/// Returns the line without ANSI escape sequences.
+///
+/// An expression would say the same in a line. It would also link the crate `regex` into each test binary, since
+/// every executor can print what its service prints.
 fn plain(line: &[u8]) -> Vec<u8> {
-    static ESCAPES: LazyLock<bytes::Regex> = LazyLock::new(|| {
-        // Control sequences (colours, cursor) and operating system commands (titles, links), by
-        // ECMA-48.
-        bytes::Regex::new(r"(?-u)\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\))")
-            .expect("a valid expression")
-    });
-    if line.contains(&0x1b) {
-        ESCAPES.replace_all(line, &b""[..]).into_owned()
-    } else {
-        line.to_vec()
+    let mut plain = Vec::with_capacity(line.len());
+    let mut rest = line;
+    while let Some(escape) = rest.iter().position(|byte| *byte == 0x1b) {
+        let length = escape_length(&rest[escape..]);
+        // What is no whole sequence stays as it is.
+        let kept = if length.is_some() { escape } else { escape + 1 };
+        plain.extend_from_slice(&rest[..kept]);
+        rest = &rest[escape + length.unwrap_or(1)..];
+    }
+    plain.extend_from_slice(rest);
+    plain
+}
+
+/// The length of the escape sequence that begins here, if it is whole: a control sequence (colours, cursor) or an
+/// operating system command (titles, links), by ECMA-48.
+fn escape_length(bytes: &[u8]) -> Option<usize> {
+    let skip = |from: usize, is_part: fn(u8) -> bool| {
+        let part = bytes[from..].iter().take_while(|byte| is_part(**byte));
+        from + part.count()
+    };
+    match bytes.get(1)? {
+        b'[' => {
+            let parameters = skip(2, |byte| matches!(byte, b'0'..=b'?'));
+            let end = skip(parameters, |byte| matches!(byte, b' '..=b'/'));
+            matches!(bytes.get(end)?, b'@'..=b'~').then_some(end + 1)
+        }
+        b']' => {
+            let end = skip(2, |byte| !matches!(byte, 0x07 | 0x1b));
+            match bytes[end..] {
+                [0x07, ..] => Some(end + 1),
+                [0x1b, b'\\', ..] => Some(end + 2),
+                _ => None,
+            }
+        }
+        _ => None,
     }
 }
 
@@ -182,6 +210,30 @@ mod tests {
         assert_eq!(line_at(&capture, 18, false), None);
         assert_eq!(line_at(&capture, 18, true), Some((b"three".to_vec(), 23)));
         assert_eq!(line_at(&capture, 23, true), None);
+    }
+
+    #[test]
+    fn escape_sequences_are_removed_if_they_are_whole() {
+        let sequences = [
+            ("\x1b[31mred\x1b[0m", "red"),
+            ("\x1b[1;38;5;2mg\x1b[K", "g"),
+            ("\x1b[0 qbar", "bar"),
+            ("\x1b]0;title\x07up", "up"),
+            ("\x1b]8;;http://a\x1b\\link\x1b]8;;\x1b\\", "link"),
+        ];
+        for (line, expected) in sequences {
+            assert_eq!(plain(line.as_bytes()), expected.as_bytes(), "{line:?}");
+        }
+        for kept in [
+            "\x1b",
+            "a\x1b[3",
+            "\x1b]0;t",
+            "\x1bM",
+            "\x1b\x1b",
+            "\x1b]0;t\x1bx",
+        ] {
+            assert_eq!(plain(kept.as_bytes()), kept.as_bytes(), "{kept:?}");
+        }
     }
 
     #[test]

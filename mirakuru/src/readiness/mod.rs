@@ -1,11 +1,11 @@
 //! Decides when a process is ready: checks as values, and how they combine.
 
-mod banner;
 #[cfg(feature = "http")]
 mod client;
 mod combine;
 mod context;
 mod exec;
+mod final_match;
 #[cfg(feature = "http")]
 mod http;
 #[cfg(feature = "http")]

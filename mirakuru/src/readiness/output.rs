@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use regex::Regex;
 
-use super::banner::{self, Growth};
+use super::final_match::{self, Growth};
 use super::{Context, Manner, NotReady, Origin, Readiness, Target};
 use crate::output::{Capture, LogFile, Reader, text_of, unfinished_line};
 use crate::protocol;
@@ -83,7 +83,7 @@ impl Output {
     pub fn new(banner: impl Into<String>) -> Self {
         let banner = banner.into();
         Self {
-            regex: banner::compile(&banner),
+            regex: final_match::compile(&banner),
             banner,
             stream: Stream::default(),
             times: 1,

@@ -3,7 +3,7 @@
 
 pub mod export;
 mod sharing;
-mod slot;
+mod slot_number;
 
 use std::fmt;
 use std::ops::Deref;
@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 
 #[cfg(feature = "macros")]
 pub(crate) use sharing::Sharing;
-pub use slot::slot;
+pub use slot_number::slot;
 
 use crate::error::Result;
 use crate::executor::{Core, Executor, introduce, start_together};

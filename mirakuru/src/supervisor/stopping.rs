@@ -1,6 +1,6 @@
-//! Brings a tree down, step by step: asks each process group once, insists, and kills until the kernel says
-//! that nothing is left. Nothing here waits; the supervisor's loop comes by again when something happened or
-//! the next step is due.
+//! Brings a tree down, step by step: asks each process group once, insists, and then kills all that is found, again
+//! and again, until the kernel says that nothing is left. Nothing here waits; the supervisor's loop comes by again
+//! when something happened or the next step is due.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};

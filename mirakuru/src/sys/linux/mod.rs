@@ -2,26 +2,26 @@
 
 mod child_signals;
 mod descendants;
-mod listeners;
-mod listening;
+mod listened_addresses;
 mod mounts;
 mod notices;
 mod open_files;
 mod pidfd;
 mod process;
 mod spawn;
+mod whose_listener;
 
 pub(crate) use child_signals::Wakeups;
 pub(crate) use descendants::{
     carries, children, command_line, descendants, marked, program_name, standing, started_at,
 };
-pub(crate) use listeners::{
-    Listeners, has_ended, holder_of_port, is_passing, whose_listener, whose_peer,
-};
-pub(crate) use listening::listening;
+pub(crate) use listened_addresses::listening;
 pub(crate) use mounts::unmount_below;
 pub(crate) use notices::Notices;
 pub(crate) use open_files::waits_for_input;
 pub(crate) use pidfd::ProcessFd;
 pub(crate) use process::*;
 pub(crate) use spawn::spawn;
+pub(crate) use whose_listener::{
+    Listeners, has_ended, holder_of_port, is_passing, whose_listener, whose_peer,
+};

@@ -1,0 +1,65 @@
+//! When a port is given back: the fixed one at the end of a service, a free one that a stranger has taken. Only a
+//! stop whose tree is gone comes here, or the stop's request carries the port, and the supervisor releases it.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::time::Duration;
+
+use super::core::Core;
+use super::port::Wanted;
+use crate::error::{Error, ErrorKind};
+
+impl Core {
+    /// The fixed port whose lease this executor, or the run, has to give back.
+    pub(super) fn port_to_release(&self) -> Option<u16> {
+        match self.wanted_port() {
+            Wanted::Fixed(port) if self.shared_link().is_some() => Some(port),
+            _ => self.state(|state| state.port.claimed()),
+        }
+    }
+
+    /// Gives the fixed port back. The free one stays: no other executor gets it.
+    pub(super) fn give_port_back(&self) {
+        let link = self.state(|state| state.link.clone());
+        if let (Some(port), Some(link)) = (self.port_to_release(), link) {
+            link.release(port);
+        }
+        self.note_port_given_back();
+    }
+
+    /// Notes that the supervisor has given the fixed port back.
+    pub(super) fn note_port_given_back(&self) {
+        drop(self.state(|state| {
+            state.port.reused = false;
+            state.port.answered = None;
+            state.port.drop_claim()
+        }));
+    }
+
+    /// Gives the free ports back that a stranger has taken, so that the next attempt gets others. Returns whether
+    /// a start that failed so is worth the attempt: no user knows these ports.
+    pub(super) fn changes_ports(&self, failed: &Error) -> bool {
+        let collision = matches!(
+            failed.kind(),
+            ErrorKind::AlreadyRunning | ErrorKind::ProcessExitedWithError
+        );
+        let mut taken = self.state(|state| state.port.unsettled());
+        taken.retain(|(_, port)| collision && accepts(*port));
+        let link = self.state(|state| state.link.clone());
+        for (name, port) in &taken {
+            self.state(|state| state.port.forget_free(name));
+            if let Some(link) = &link {
+                link.release(*port);
+            }
+        }
+        !taken.is_empty()
+    }
+}
+
+/// Returns whether any process accepts connections on this port of the loopback interface.
+fn accepts(port: u16) -> bool {
+    let loopbacks = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+    loopbacks.into_iter().any(|ip: IpAddr| {
+        let patience = Duration::from_millis(500);
+        TcpStream::connect_timeout(&SocketAddr::new(ip, port), patience).is_ok()
+    })
+}
