@@ -26,7 +26,7 @@
 //! | the locks of a link, and `LIVE` (`link/`) | mutexes | for a frame, a read or a moment | any thread that asks or looks |
 //! | `WRITTEN` (`executor/namesake.rs`) | mutex | for a moment | the thread that starts a shared fixture of a run that is not known |
 //! | groups of a banner, the scan of a banner, the place of an output | mutexes | for a moment, or a look | the thread that checks or reads |
-//! | `slot-N` (`shared/slot.rs`) | [`FileLock`] | for the life of a thread | the thread that asked for a slot; no thread waits for it |
+//! | `slot-N` (`shared/slot_number.rs`) | [`FileLock`] | for the life of a thread | the thread that asked for a slot; no thread waits for it |
 //!
 //! An annotated test takes its leases before the locks on fixtures, and a fixture that starts takes its
 //! lease after them: a wait that this could make endless is found by `port/claims.rs` and `port/queue.rs`.
