@@ -3,19 +3,22 @@
 
 pub(crate) const EMPTY: &str = "the command is empty";
 
-/// A command in one string; a shell's is not split into words.
-pub(crate) fn line(text: &str, shell: bool) -> Result<(), String> {
+/// A command in one string; a shell's is not split into words. `shell` is `None` if no shell can run it.
+pub(crate) fn line(text: &str, shell: Option<bool>) -> Result<(), String> {
     if text.trim().is_empty() {
         return Err(EMPTY.to_owned());
     }
-    if shell {
+    if shell == Some(true) {
         return Ok(());
     }
     match shell_words::split(text) {
         Err(_) => Err("the quotes of this command are not balanced".to_owned()),
         Ok(words) if words.first().is_none_or(String::is_empty) => Err(EMPTY.to_owned()),
         Ok(_) => match variable(text.trim_start()) {
-            Some(name) => Err(format!("{}, or `shell = true`", no_variable(name))),
+            Some(name) => {
+                let way_out = shell.map_or("begin with `sh -c`", |_| "`shell = true`");
+                Err(format!("{}, or {way_out}", no_variable(name)))
+            }
             None => Ok(()),
         },
     }
@@ -51,10 +54,12 @@ mod tests {
 
     #[test]
     fn variables_are_those_of_a_shell() {
-        let told = |text| line(text, false).is_err_and(|told| told.contains("`env = { "));
+        let told = |text| line(text, Some(false)).is_err_and(|told| told.contains("`env = { "));
         for wrong in ["A=b c", " _A1='b c' d", "A= b", "a=b"] {
             assert!(told(wrong), "{wrong}");
-            assert_eq!(line(wrong, true), Ok(()), "{wrong}");
+            assert_eq!(line(wrong, Some(true)), Ok(()), "{wrong}");
+            let of_a_check = line(wrong, None).unwrap_err();
+            assert!(!of_a_check.contains("shell = true"), "{of_a_check}");
         }
         for right in [
             "a A=b",

@@ -5,4 +5,7 @@ fn mistakes() {
     let cases = trybuild::TestCases::new();
     cases.pass("macros/pass/*.rs");
     cases.compile_fail("macros/fail/*.rs");
+    if cfg!(not(feature = "https")) {
+        cases.compile_fail("macros/without_https/*.rs");
+    }
 }

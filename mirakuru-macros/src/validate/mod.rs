@@ -111,7 +111,7 @@ impl Reader<'_> {
         match kind {
             Kind::Shared => self.path(&source),
             Kind::Executor => self.no_literal(&source),
-            _ => self.command(&source),
+            _ => self.command(&source, Some(self.shell)),
         }
         self.started = Some(Started { kind, key, source });
     }
@@ -124,6 +124,9 @@ impl Reader<'_> {
             self.written.push(name.clone());
             match options::find(&name) {
                 None => unknown(&name),
+                Some(row) if self.includes(row.scope) && is_left_out(row) => {
+                    format!("`{name}` needs the feature `https` of mirakuru")
+                }
                 Some(row) if self.includes(row.scope) => return self.take(row, written.value),
                 Some(row) => match row.scope {
                     Scope::One(only) => format!("`{name}` is an option of `{}`", only.name()),
@@ -212,6 +215,11 @@ impl Reader<'_> {
         let is_written = self.written.iter().any(|written| written == option);
         (!is_written).then_some(message)
     }
+}
+
+/// Whether the executor's method is not there.
+fn is_left_out(row: &Row) -> bool {
+    row.name == "certificate" && !cfg!(feature = "https")
 }
 
 fn unknown(key: &str) -> String {

@@ -18,7 +18,8 @@ use crate::options::{Map, Shape};
 use crate::placeholder;
 
 impl Reader<'_> {
-    pub(super) fn command(&mut self, source: &Expr) {
+    /// Checks a command. `shell` is `None` if no shell can run it.
+    pub(super) fn command(&mut self, source: &Expr, shell: Option<bool>) {
         let shape = "a command is a string, or an array of strings";
         let mistake = match source {
             Expr::Array(array) => {
@@ -26,14 +27,14 @@ impl Reader<'_> {
                     self.mistakes.on(word, shape);
                 }
                 if let Some(program) = array.elems.first().and_then(literal) {
-                    if let Err(mistake) = command::program(&program.value(), self.shell) {
+                    if let Err(mistake) = command::program(&program.value(), shell == Some(true)) {
                         self.mistakes.on(program, mistake);
                     }
                 }
                 array.elems.is_empty().then(|| command::EMPTY.to_owned())
             }
             _ if is_no_text(source) => Some(shape.to_owned()),
-            _ => literal(source).and_then(|text| command::line(&text.value(), self.shell).err()),
+            _ => literal(source).and_then(|text| command::line(&text.value(), shell).err()),
         };
         if let Some(mistake) = mistake {
             self.mistakes.on(source, mistake);
@@ -78,7 +79,7 @@ impl Reader<'_> {
             Shape::Together => self.together(expr)?,
             Shape::Count => count(expr)?,
             Shape::Command => {
-                self.command(expr);
+                self.command(expr, None);
                 let door = self.scene.door;
                 return Ok(quote!(#door::api::readiness::Exec::new(#expr)));
             }
