@@ -1,10 +1,10 @@
 //! Named ports: `{port:NAME}` is another free port of the same executor.
 
-use std::{collections::BTreeSet, fs, net::TcpStream};
+use std::{collections::BTreeSet, fs, net::TcpStream, time::Duration};
 
 use mirakuru::{
     ErrorKind, Executor, HttpExecutor, OutputExecutor, PidExecutor, Result, SimpleExecutor,
-    TcpExecutor, readiness::Context,
+    TcpExecutor, UnixSocketExecutor, readiness::Context,
 };
 use mirakuru_tests::told::error_of;
 
@@ -55,6 +55,58 @@ fn a_named_port_can_be_in_every_text() -> Result<()> {
         service.output().text(),
         format!("{} {}\n", wanted[0], wanted[1])
     );
+    Ok(())
+}
+
+#[test]
+fn a_named_port_can_be_in_every_path() -> Result<()> {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = |name: &str| directory.path().join(format!("{name}-{{port:{name}}}"));
+    let filled = |name: &str, port| directory.path().join(format!("{name}-{port}"));
+    let socket = UnixSocketExecutor::new([PROGRAM, "binds_unix", "{socket}"], path("socket"));
+    let of_socket = filled("socket", socket.port_named("socket"));
+    assert_eq!(socket.socket(), of_socket);
+    assert!(socket.started()?.socket().exists());
+
+    let file = PidExecutor::new([PROGRAM, "writes_pid", "{pidfile}"], path("file")).started()?;
+    let of_file = filled("file", file.port_named("file"));
+    assert!(file.filename() == of_file && of_file.exists());
+
+    let log = SimpleExecutor::new("sleep 60").log_file(path("log"));
+    let log = log.timeout(Duration::from_millis(500));
+    let of_log = filled("log", log.port_named("log"));
+    fs::create_dir(&of_log).expect("own directory");
+    log.start()?;
+    let error = error_of(log.output().wait_for("never"));
+    let note = format!("its log file {}: it is no regular file", of_log.display());
+    assert!(error.to_string().contains(&note), "{error}");
+
+    let place = OutputExecutor::new("sh -c 'pwd -P; exec sleep 60'", "^/").cwd(path("cwd"));
+    let of_cwd = filled("cwd", place.port_named("cwd"));
+    fs::create_dir(&of_cwd).expect("own directory");
+    let text = place.started()?.output().text();
+    let of_cwd = of_cwd.canonicalize().expect("it is there");
+    assert_eq!(text, format!("{}\n", of_cwd.display()));
+    Ok(())
+}
+
+/// `127.N` is an address of the loopback interface.
+#[test]
+fn a_named_port_can_be_in_a_host() -> Result<()> {
+    let command = [PROGRAM, "listens_late", "{port}", "0", "{host}"];
+    let service = TcpExecutor::new(command, "127.{port:a}", 0);
+    let host = service.host();
+    assert_eq!(host, format!("127.{}", service.port_named("a")));
+    assert_eq!(service.addr(), format!("{host}:{}", service.port()));
+    let service = service.started()?;
+    assert_eq!(service.command_parts()[4], host);
+    TcpStream::connect(service.addr()).expect("it listens there");
+    let command = "python3 -m http.server --bind {host} {port:b}";
+    let service = HttpExecutor::new(command, "http://127.{port:a}:{port:b}/").started()?;
+    let (host, port) = (service.host(), service.port_named("b"));
+    assert_eq!(host, format!("127.{}", service.port_named("a")));
+    assert_eq!(service.url(), format!("http://{host}:{port}/"));
+    assert_eq!(service.port(), port);
     Ok(())
 }
 

@@ -65,9 +65,13 @@ impl<R: Readiness> Executor<R> {
     }
 
     /// Returns the host that is checked, by default `127.0.0.1`.
+    ///
+    /// # Panics
+    ///
+    /// Panics as [`port`](Self::port) does if the host contains a port.
     #[must_use]
     pub fn host(&self) -> String {
-        self.core.host()
+        self.core.host().unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// Returns the port: the one that the banner captured in a group named `port`, else the one that is
@@ -208,7 +212,7 @@ impl Core {
     }
 
     pub(super) fn addr(&self) -> Result<String> {
-        let host = self.host();
+        let host = self.host()?;
         let answered = || self.state(|state| state.answered());
         let answered = host.eq_ignore_ascii_case("localhost").then(answered);
         let host = answered.flatten().unwrap_or(host);

@@ -100,6 +100,14 @@ impl Port {
             .collect()
     }
 
+    /// The free ports by name.
+    pub(super) fn known(&self) -> BTreeMap<String, u16> {
+        let known = self.free.iter();
+        known
+            .map(|(name, free)| (name.clone(), free.number))
+            .collect()
+    }
+
     pub(super) fn claimed(&self) -> Option<u16> {
         self.claim.as_ref().map(|(claim, _)| claim.port)
     }
@@ -306,7 +314,7 @@ impl Core {
 
     /// Returns whether the host is one that all tests of this machine share.
     fn is_common_address(&self) -> bool {
-        let host = self.host();
+        let host = self.known_host();
         host.eq_ignore_ascii_case("localhost")
             || host.parse().is_ok_and(|ip: IpAddr| {
                 ip.is_unspecified() || ip == Ipv4Addr::LOCALHOST || ip == Ipv6Addr::LOCALHOST

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use super::core::Core;
 use super::port::Wanted;
+use super::state::State;
 use crate::command::{Place, Prepared, Stdio, Template, is_word, prepare};
 use crate::environment::{self, Keep};
 use crate::error::Result;
@@ -122,16 +123,33 @@ impl Core {
         }
     }
 
-    /// The host that the check names, which another executor may have. `{host}` in it is the default.
-    pub(super) fn host(&self) -> String {
+    /// The host that the check names, which another executor may have. Leases the ports that it contains.
+    pub(super) fn host(&self) -> Result<String> {
+        let host = Template::parse(self.check.target().host.unwrap_or_default());
+        let names_port = host.names().any(|name| name.starts_with("port"));
+        let ports = names_port.then(|| self.ports_for(&host)).transpose()?;
+        let bindings = self.state(|state| state.bindings.clone());
+        Ok(self.host_at(ports.unwrap_or_default(), bindings))
+    }
+
+    /// The same with these values. `{host}` in it is the default.
+    fn host_at(&self, ports: BTreeMap<String, u16>, bindings: BTreeMap<String, String>) -> String {
         let default = Place {
             host: "127.0.0.1".to_owned(),
-            bindings: self.state(|state| state.bindings.clone()),
+            ports,
+            bindings,
             ..Place::default()
         };
         let host = self.check.target().host;
         host.and_then(|host| default.fill_text(&host).ok())
             .unwrap_or(default.host)
+    }
+
+    /// The host as far as it is known by now.
+    pub(super) fn known_host(&self) -> String {
+        let known = |state: &mut State| (state.port.known(), state.bindings.clone());
+        let (ports, bindings) = self.state(known);
+        self.host_at(ports, bindings)
     }
 
     pub(super) fn place(
@@ -154,7 +172,7 @@ impl Core {
         } = self.check.target();
         let within = |name: &str| tmpdir.as_ref().map(|tmpdir| tmpdir.join(name));
         let mut place = Place {
-            host: self.host(),
+            host: self.host_at(ports.clone(), bindings.clone()),
             ports,
             socket: tmpdir.as_deref().map(tmpdir::socket),
             pidfile: within("pid"),
@@ -299,7 +317,7 @@ impl Core {
                 .strip_prefix(name)
                 .and_then(|part| part.strip_prefix('.'));
             let value = match part {
-                Some("host") => other.host(),
+                Some("host") => other.host()?,
                 Some("port") => other.port()?.to_string(),
                 Some("addr") => other.addr()?,
                 Some("url") => other.url()?,

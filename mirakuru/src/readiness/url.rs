@@ -40,11 +40,9 @@ pub(super) fn host_and_port(url: &str) -> (Option<String>, Option<u16>, Option<S
     } else {
         80
     };
-    let label = |tail: &str| tail.strip_suffix('}').map(str::to_owned);
-    if let Some((host, tail)) = authority.split_once(":{port:") {
-        return (named_host(host), None, label(tail));
-    }
-    let (host, port) = match authority.rsplit_once(':') {
+    let label = |port: &str| Some(port.strip_prefix("{port:")?.strip_suffix('}')?.to_owned());
+    let split = split_port(authority);
+    let (host, port) = match split {
         Some((host, "{port}")) => (host, Some(0)),
         Some((host, "")) => (host, Some(default)),
         Some((host, port)) if port.ends_with('}') => (host, None),
@@ -52,7 +50,20 @@ pub(super) fn host_and_port(url: &str) -> (Option<String>, Option<u16>, Option<S
         _ if authority.ends_with(".addr}") => (authority, None),
         _ => (authority, Some(default)),
     };
-    (named_host(host), port, None)
+    (
+        named_host(host),
+        port,
+        split.and_then(|(_, port)| label(port)),
+    )
+}
+
+/// Splits an authority at the last colon that is in no placeholder.
+fn split_port(authority: &str) -> Option<(&str, &str)> {
+    let mut is_inside = false;
+    authority.rsplit_once(|c: char| {
+        is_inside = c == '}' || (is_inside && c != '{');
+        c == ':' && !is_inside
+    })
 }
 
 /// The host, if the URL gives one.
@@ -85,6 +96,14 @@ mod tests {
         );
         assert_eq!(found("http://{host}:{port}/"), (None, Some(0)));
         assert_eq!(found("http://{db.addr}/"), (None, None));
+        assert_eq!(
+            found("http://127.0.0.1:{db.port:monitor}/"),
+            (Some("127.0.0.1".into()), None)
+        );
+        assert_eq!(
+            found("http://127.{port:a}/"),
+            (Some("127.{port:a}".into()), Some(80))
+        );
         assert_eq!(
             found("http://{db.host}:{db.port}/"),
             (Some("{db.host}".into()), None)
