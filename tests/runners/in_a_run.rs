@@ -375,17 +375,34 @@ static OTHER_COMMAND: Shared<OutputExecutor> =
     Shared::per_run("namesake", || namesake("echo other", "holding"));
 static OTHER_CHECK: Shared<OutputExecutor> =
     Shared::per_run("namesake", || namesake("true", "hold"));
+/// Each begins as the others do.
+static ONE_MEMBER: Shared<Vec<OutputExecutor>> = Shared::per_run("namesake", || members(1));
+static TWO_MEMBERS: Shared<Vec<OutputExecutor>> = Shared::per_run("namesake", || members(2));
+static PAIR: Shared<Vec<OutputExecutor>> = Shared::per_run("namesakes", || members(2));
+static SAME_PAIR: Shared<[OutputExecutor; 2]> = Shared::per_run("namesakes", || {
+    [namesake("true", "holding"), namesake("true", "holding")]
+});
+static OTHER_PAIR: Shared<[OutputExecutor; 2]> = Shared::per_run("namesakes", || {
+    [namesake("true", "holding"), namesake("true", "hold")]
+});
+static THREE_MEMBERS: Shared<Vec<OutputExecutor>> = Shared::per_run("namesakes", || members(3));
+static ALONE: Shared<OutputExecutor> = Shared::per_run("namesakes", || namesake("true", "holding"));
+
+fn members(count: usize) -> Vec<OutputExecutor> {
+    (0..count).map(|_| namesake("true", "holding")).collect()
+}
 
 #[test]
 fn has_namesakes() {
     let first = FIRST.get().expect("it starts");
     SAME.get()
         .expect("neither its environment nor its timeout is compared");
-    let [script, check] = [&OTHER_COMMAND, &OTHER_CHECK].map(|other| {
-        let error = other.get().expect_err("it is another one");
+    let told = |outcome: mirakuru::Result<()>| {
+        let error = outcome.expect_err("it is another one");
         assert_eq!(error.kind(), ErrorKind::InvalidConfig);
         error.to_string()
-    });
+    };
+    let [script, check] = [&OTHER_COMMAND, &OTHER_CHECK].map(|other| told(other.get().map(drop)));
     let command = first.command();
     assert!(
         script.contains(&command) && script.contains("echo other;"),
@@ -395,6 +412,22 @@ fn has_namesakes() {
         check.contains("\"holding\"") && check.contains("\"hold\""),
         "{check}"
     );
+    ONE_MEMBER.get().expect("it is the same executor");
+    let several = |count| format!("{count} executors: `{command}`, which waits for ");
+    let one = format!("is `{command}`, which waits for ");
+    let text = told(TWO_MEMBERS.get().map(drop));
+    assert!(text.contains(&one) && text.contains(&several(2)), "{text}");
+    PAIR.get().expect("it starts");
+    SAME_PAIR.get().expect("it is the same fixture");
+    let text = told(OTHER_PAIR.get().map(drop));
+    assert!(text.contains("\"hold\""), "{text}");
+    let text = told(THREE_MEMBERS.get().map(drop));
+    assert!(
+        text.contains(&several(2)) && text.contains(&several(3)),
+        "{text}"
+    );
+    let text = told(ALONE.get().map(drop));
+    assert!(text.contains(&one) && text.contains(&several(2)), "{text}");
     note("pids", &first.pid().expect("it runs").to_string());
 }
 

@@ -194,7 +194,7 @@ mod tests {
     fn a_shared_fixture_waits_for_its_port_by_default() {
         let core = fixed(7);
         assert_eq!(core.policy(), OnConflict::Fail);
-        core.become_fixture(Scope::Process, 0);
+        core.become_fixture(Scope::Process);
         assert_eq!(core.policy(), OnConflict::Wait);
     }
 
@@ -202,7 +202,7 @@ mod tests {
     fn a_policy_of_the_user_precedes_every_default() {
         let mut core = fixed(7);
         core.config.on_conflict = Some(OnConflict::Fail);
-        core.become_fixture(Scope::Process, 0);
+        core.become_fixture(Scope::Process);
         #[cfg(feature = "macros")]
         core.set_default_policy(OnConflict::Wait);
         assert_eq!(core.policy(), OnConflict::Fail);

@@ -215,8 +215,8 @@ impl Core {
         self.config.name.as_deref()
     }
 
-    pub(crate) fn become_fixture(&self, scope: Scope, member: usize) {
-        self.state(|state| (state.fixture, state.member) = (Some(scope), member));
+    pub(crate) fn become_fixture(&self, scope: Scope) {
+        self.state(|state| state.fixture = Some(scope));
     }
 }
 

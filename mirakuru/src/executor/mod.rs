@@ -48,6 +48,7 @@ pub use kinds::{
     AnyExecutor, NotifyExecutor, OutputExecutor, PidExecutor, SimpleExecutor, TcpExecutor,
     UnixSocketExecutor,
 };
+pub(crate) use namesake::ensure_only_one_of_its_name;
 pub use outage::Stopped;
 pub(crate) use together::{introduce, start_together};
 #[cfg(feature = "macros")]

@@ -10,30 +10,31 @@ use crate::readiness::Context;
 use crate::run::RunPlace;
 use crate::wait::Deadline;
 
-impl Core {
-    /// Fails if another fixture of the run has the same name, and another command or another check.
-    pub(super) fn ensure_only_one_of_its_name(&self, place: Option<&RunPlace>) -> Result<()> {
-        /// The fixtures of this process, if its run is not known.
-        static WRITTEN: Mutex<BTreeMap<(&str, usize), String>> = Mutex::new(BTreeMap::new());
-        let (name, member) = self.state(|state| (state.fixture_name(), state.member));
-        let Some(name) = name else {
-            return Ok(());
-        };
-        let own = self.written();
-        let first = place.map(|place| place.first_written(&own));
-        let first = first.unwrap_or_else(|| {
-            let mut written = WRITTEN.lock().unwrap_or_else(PoisonError::into_inner);
-            written
-                .entry((name, member))
-                .or_insert_with(|| own.clone())
-                .clone()
-        });
-        if first == own {
-            return Ok(());
-        }
-        Err(self.another_of_its_name(name, &first, &own))
+/// Fails if another fixture of the run has the name of this one, and another command, another check, or another number
+/// of executors.
+pub(crate) fn ensure_only_one_of_its_name(cores: &[&Core], place: Option<&RunPlace>) -> Result<()> {
+    /// The fixtures of this process, if its run is not known.
+    static WRITTEN: Mutex<BTreeMap<&str, String>> = Mutex::new(BTreeMap::new());
+    let Some(name) = cores[0].state(|state| state.fixture_name()) else {
+        return Ok(());
+    };
+    let all: Vec<_> = cores.iter().map(|core| core.written()).collect();
+    let own = match &all[..] {
+        [one] => one.clone(),
+        all => format!("{} executors: {}", all.len(), all.join("; ")),
+    };
+    let first = place.map(|place| place.first_written(&own));
+    let first = first.unwrap_or_else(|| {
+        let mut written = WRITTEN.lock().unwrap_or_else(PoisonError::into_inner);
+        written.entry(name).or_insert_with(|| own.clone()).clone()
+    });
+    if first == own {
+        return Ok(());
     }
+    Err(cores[0].another_of_its_name(name, &first, &own))
+}
 
+impl Core {
     /// Two fixtures of a run have one name, and differ.
     fn another_of_its_name(&self, name: &str, first: &str, own: &str) -> Error {
         let mut scene = self.scene().reason(format!(

@@ -67,7 +67,6 @@ impl Core {
 
     /// The caller has the turn and the run's lock.
     fn attach_unless_known(&self, place: &Arc<RunPlace>) -> Result<()> {
-        self.ensure_only_one_of_its_name(Some(place))?;
         self.state(|state| state.place = Some(Arc::clone(place)));
         let known = self.shared_link();
         if known.is_none_or(|link| link.look(|state| state.lost)) {

@@ -189,7 +189,6 @@ impl Core {
             return Ok(());
         }
         self.outside_outages(|| {
-            self.ensure_only_one_of_its_name(None)?;
             let failures = self.state(|state| state.failures);
             if failures >= MOST_FAILURES {
                 return Err(self.not_tried_again(failures));

@@ -16,8 +16,6 @@ pub(super) struct State {
     pub(super) port: Port,
     /// The tests that share the executor, if any do.
     pub(super) fixture: Option<Scope>,
-    /// The place of the executor among those of the fixture.
-    pub(super) member: usize,
     /// The number of starts in a row that failed, for tests that share the executor.
     pub(super) failures: u32,
     /// The files of the run that shares the service.

@@ -2,10 +2,12 @@
 //! started, beside the locks of ports. What dead runs left is removed by the next.
 
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Once;
+
+use tempfile::NamedTempFile;
 
 use super::runner::Runner;
 use crate::locks::{existing_lock_directory, lock_directory};
@@ -71,13 +73,19 @@ impl RunPlace {
     }
 
     /// Returns the fixture of this name as it was written by the test process that came first: this one, if
-    /// no other did. Called under the lock.
+    /// no other did.
     pub(crate) fn first_written(&self, own: &str) -> String {
         let file = self.file("written");
-        fs::read_to_string(&file).unwrap_or_else(|_| {
-            let _ = fs::write(&file, own);
-            own.to_owned()
-        })
+        let read = || fs::read_to_string(&file).ok();
+        // Several processes may be the first at once: the file appears with its text, and never changes.
+        let write = || -> io::Result<()> {
+            let mut new = NamedTempFile::new_in(&self.directory)?;
+            new.write_all(own.as_bytes())?;
+            new.persist_noclobber(&file)?;
+            Ok(())
+        };
+        let found = read().or_else(|| write().err().map_or(Some(own.to_owned()), |_| read()));
+        found.unwrap_or_else(|| own.to_owned())
     }
 
     /// How often it could not be started; read and written under the lock.

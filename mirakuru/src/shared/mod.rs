@@ -131,8 +131,8 @@ impl<T: Fixture> Shared<T> {
                     !cores.is_empty(),
                     "a fixture without an executor starts nothing"
                 );
-                for (member, core) in cores.into_iter().enumerate() {
-                    core.become_fixture(self.sharing.scope, member);
+                for core in cores {
+                    core.become_fixture(self.sharing.scope);
                 }
                 made
             })

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::environment;
 use crate::error::Result;
 use crate::events;
-use crate::executor::{Core, introduce, start_together};
+use crate::executor::{Core, ensure_only_one_of_its_name, introduce, start_together};
 use crate::locks::{FileLock, ThreadLock, TurnGuard};
 use crate::run::{self, RunPlace, Scope};
 use crate::wait::Deadline;
@@ -55,18 +55,24 @@ impl Sharing {
 
     /// Makes sure that the fixture is up, for the run or for this process. Does nothing in a forked child.
     pub(super) fn ensure_up(&self, cores: &[&Core]) -> Result<()> {
+        if cores[0].unless_forked().is_none() {
+            return Ok(());
+        }
         let places = self.places(cores.len());
+        let is_up = |core: &&Core| match places {
+            Some(_) => core.has_joined(),
+            None => core.is_up(),
+        };
+        if !cores.iter().all(is_up) {
+            ensure_only_one_of_its_name(cores, places.map(|places| &*places[0]))?;
+        }
         let start = |core: &Core| match place_of(core, cores, places) {
             Some(place) => core.join(place),
             None => core.start_again_if_dead(),
         };
         if let [core] = cores {
-            return core.unless_forked().map_or(Ok(()), start);
+            return start(core);
         }
-        let is_up = |core: &&Core| match places {
-            Some(_) => core.has_joined(),
-            None => core.is_up(),
-        };
         // An outage of this thread stays as it is.
         let in_outage = |core: &Core| core.lock_is_out_of_place().is_some();
         let wanted = cores.iter().copied().filter(|core| !in_outage(core));
