@@ -108,12 +108,24 @@ impl Run {
         command
     }
 
-    /// The whole workspace, as the gate does: with other features everything would be built anew.
+    /// The tests of the binaries whose services a run starts before their `main`.
+    pub(crate) fn nextest_of_exports(&self) -> Command {
+        let words = ["nextest", "run"];
+        let mut command = self.on_binaries(&words, &["exports_in_a_run", "exports_in_a_run_too"]);
+        select(&mut command, "shared", "has_the_variable");
+        command
+    }
+
     fn on_tests(&self, words: &[&str]) -> Command {
+        self.on_binaries(words, &["in_a_run", "in_a_run_too", "clients_in_a_run"])
+    }
+
+    /// The whole workspace, as the gate does: with other features everything would be built anew.
+    fn on_binaries(&self, words: &[&str], binaries: &[&str]) -> Command {
         let mut command = self.cargo(words);
         command.arg("--workspace");
-        for test in ["in_a_run", "in_a_run_too", "clients_in_a_run"] {
-            command.args(["--test", test]);
+        for binary in binaries {
+            command.args(["--test", binary]);
         }
         // For a run within the run too.
         command.env("CARGO_TARGET_DIR", target_directory(PROGRAM));
@@ -167,7 +179,7 @@ pub(crate) fn passes(command: Command) {
 }
 
 #[track_caller]
-fn succeeds(mut command: Command) -> String {
+pub(crate) fn succeeds(mut command: Command) -> String {
     let output = command.output().expect("a runner");
     let said = said(&output);
     assert!(output.status.success(), "{said}");

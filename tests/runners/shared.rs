@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, thread};
 
-use crate::run::{Run, passes, said};
+use crate::run::{Run, passes, said, succeeds};
 
 const TESTS: usize = 16;
 
@@ -274,6 +274,15 @@ fn fixtures_of_one_name_that_differ_are_an_error() {
         .output()
         .expect("the test binary");
     assert!(output.status.success(), "{}", said(&output));
+    assert!(run.is_gone());
+}
+
+#[test]
+fn a_run_starts_what_it_exports_once() {
+    let run = Run::new();
+    let told = succeeds(run.nextest_of_exports());
+    assert!(told.contains("4 tests run: 4 passed"), "{told}");
+    assert_eq!(run.starts(), 1);
     assert!(run.is_gone());
 }
 
