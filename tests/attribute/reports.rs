@@ -64,6 +64,19 @@ fn a_panic_shows_all_processes_once() {
 }
 
 #[test]
+fn the_report_shows_the_log_file() {
+    let text = failure("panics_with_a_log_file");
+    once(
+        &text,
+        "  output, last lines:
+    | hello
+    | ready
+  log file log, last lines:
+    | the disk is full",
+    );
+}
+
+#[test]
 fn a_process_that_ended_first_is_told_from_one_that_was_stopped() {
     let text = failure("outlives_its_process");
     once(

@@ -3,14 +3,15 @@
 
 use std::{
     fs,
+    io::Write,
     path::{Path, PathBuf},
     process::Command,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
 
-use log::{LevelFilter, Log, Metadata, Record};
-use mirakuru::{ErrorKind, OutputExecutor};
+use log::{Level, LevelFilter, Log, Metadata, Record};
+use mirakuru::{ErrorKind, OutputExecutor, Signal};
 use mirakuru_tests::{bounds::at_once, told::error_of};
 use regex::Regex;
 use serde_json::Value;
@@ -209,6 +210,26 @@ fn what_failed_is_kept_where_that_is_asked_for() {
 }
 
 #[test]
+fn a_directory_that_must_not_be_kept_is_removed() {
+    let test = "a_directory_that_must_not_be_kept_is_removed";
+    if is_alone() {
+        let prints = prints(&["hello"]).keep_tmpdir(false).started();
+        let prints = prints.expect("it starts");
+        let fails = OutputExecutor::new([PROGRAM, "exits", "1"], "never").keep_tmpdir(false);
+        let directories = [prints.tmpdir(), fails.tmpdir()];
+        error_of(fails.start());
+        drop((prints, fails));
+        for directory in directories {
+            assert!(!directory.exists(), "{}", directory.display());
+        }
+        return;
+    }
+    for keep in ["1", "failed"] {
+        assert_eq!(said(test, "MIRAKURU_KEEP", keep), "");
+    }
+}
+
+#[test]
 fn a_timeline_has_a_row_for_each_executor() {
     if is_alone() {
         let first = prints(&["hello", "\"quoted\""]).started();
@@ -309,7 +330,7 @@ fn a_start_that_takes_long_says_what_it_waits_for() {
 }
 
 /// Takes in what is logged.
-struct Seen(Mutex<Vec<(String, String)>>);
+struct Seen(Mutex<Vec<(String, Level, String)>>);
 
 static SEEN: Seen = Seen(Mutex::new(Vec::new()));
 
@@ -319,7 +340,8 @@ impl Log for Seen {
     }
 
     fn log(&self, record: &Record<'_>) {
-        let seen = (record.target().to_owned(), record.args().to_string());
+        let text = record.args().to_string();
+        let seen = (record.target().to_owned(), record.level(), text);
         self.0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -347,8 +369,8 @@ fn the_steps_are_events_with_fields_and_log_records() {
     let seen = SEEN.0.lock().unwrap_or_else(PoisonError::into_inner);
     let ready = seen
         .iter()
-        .find(|(_, text)| text.contains("is ready after"));
-    let (target, text) = ready.unwrap_or_else(|| panic!("no record: {:?}", *seen));
+        .find(|(_, _, text)| text.contains("is ready after"));
+    let (target, _, text) = ready.unwrap_or_else(|| panic!("no record: {:?}", *seen));
     assert_eq!(target, "mirakuru");
     for field in [
         "executor=\"OutputExecutor\"".to_owned(),
@@ -358,6 +380,49 @@ fn the_steps_are_events_with_fields_and_log_records() {
     ] {
         assert!(text.contains(&field), "{field} is missing: {text}");
     }
+}
+
+#[test]
+fn a_death_before_a_restart_is_a_warning_event() {
+    let test = "a_death_before_a_restart_is_a_warning_event";
+    if !is_alone() {
+        assert_eq!(said(test, "MIRAKURU_LOG", ""), "");
+        return;
+    }
+    log::set_logger(&SEEN).expect("the first one");
+    log::set_max_level(LevelFilter::Warn);
+    let service = OutputExecutor::new("sh -c 'echo hello; read line; exit 3'", "hello");
+    service.start().expect("it starts");
+    let exits = || writeln!(service.input(), "go").expect("it reads");
+    let is_killed = || _ = service.signal(Signal::KILL).expect("it runs");
+    let restarts = || _ = service.restart().expect("its end is no error");
+    let is_stopped = || drop(service.stopped().expect("its end is no error"));
+    let ends: [&dyn Fn(); 2] = [&exits, &is_killed];
+    for again in [&restarts as &dyn Fn(), &is_stopped] {
+        for end in ends {
+            let first = service.pid().expect("it runs");
+            end();
+            let ended = service.wait_for(|| service.exit_code().is_some());
+            ended.expect("it ends");
+            again();
+            assert_ne!(service.pid().expect("it runs again"), first);
+        }
+    }
+    let seen = SEEN.0.lock().unwrap_or_else(PoisonError::into_inner);
+    let warnings: Vec<_> = seen
+        .iter()
+        .map(|(target, level, text)| (target.as_str(), *level, text.split(" executor=").next()))
+        .collect();
+    let warning = |end| {
+        let why = ["exited with code 3", "killed by SIGKILL (signal 9)"][end];
+        format!("is not running any more, and is started again: {why}")
+    };
+    let expected = [0, 1, 0, 1].map(warning);
+    let expected: Vec<_> = expected
+        .iter()
+        .map(|text| ("mirakuru", Level::Warn, Some(text.as_str())))
+        .collect();
+    assert_eq!(warnings, expected);
 }
 
 /// Of a user who wants no events at all.

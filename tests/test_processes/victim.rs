@@ -5,7 +5,7 @@
 //! directory), `supervisor PID` and `ready`, waits for the end of its standard input, and does what
 //! ENDING says: `return`, `panic`, `exit`, `abort`, `exec`, or `exit-while-starting`, in which other
 //! threads start and stop more such services all the time. `STOP_TIMEOUT_MS` and `KILL_SIGNAL` in its
-//! environment are the executor's; with `KEEP_IN` the private directory is kept in that directory; with `HANDLES_WINCH` it has a handler for SIGWINCH.
+//! environment are the executor's; with `KEEP_IN` the private directory lies in that directory and is kept, unless `KEEP` is `false`; with `HANDLES_WINCH` it has a handler for SIGWINCH.
 
 use std::{
     env, fs,
@@ -103,7 +103,10 @@ fn service(words: &[String]) -> OutputExecutor {
             .and_then(|number| number.parse::<u64>().ok())
     };
     let service = match env::var_os("KEEP_IN") {
-        Some(parent) => service.tmpdir_in(parent).keep_tmpdir(true),
+        Some(parent) => {
+            let keep = env::var("KEEP").map_or(true, |keep| keep == "true");
+            service.tmpdir_in(parent).keep_tmpdir(keep)
+        }
         None => service,
     };
     let service = match number("STOP_TIMEOUT_MS") {

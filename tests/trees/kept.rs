@@ -12,10 +12,15 @@ const GRACE: Duration = Duration::from_secs(15);
 
 /// A test process that keeps the directory of its service beside the pipe.
 fn victim(hold: &Hold) -> Victim {
+    Victim::start(&mut command(hold))
+}
+
+fn command(hold: &Hold) -> Command {
     let mut command = Command::new(TEST_PROCESS);
     command.args(["victim", "local", "return"]);
     command.args(hold.command(&[PROGRAM, "prints", "x"]));
-    Victim::start(command.env("KEEP_IN", hold.scratch()))
+    command.env("KEEP_IN", hold.scratch());
+    command
 }
 
 /// The one directory that is left, with what the service printed.
@@ -52,6 +57,33 @@ fn a_kept_directory_stays_after_the_supervisor_was_killed() {
     victim.wait();
     // Nothing was left to copy the output.
     assert_kept(&hold, None);
+}
+
+/// Whoever runs the tests asks for the files; the test says no.
+#[test]
+fn a_directory_that_must_not_be_kept_is_removed_after_a_kill() {
+    for kills_supervisor in [false, true] {
+        let (hold, temporary) = (Hold::new(), tempfile::tempdir().expect("a directory"));
+        let mut command = command(&hold);
+        command.env("KEEP", "false").env("MIRAKURU_KEEP", "1");
+        let mut victim = Victim::start(command.env("TMPDIR", temporary.path()));
+        if kills_supervisor {
+            victim.supervisors[0].signal(Signal::SIGKILL);
+            victim.go_on();
+        } else {
+            victim.signal(Signal::SIGKILL);
+        }
+        victim.wait();
+        assert!(victim.supervisors[0].ended_within(GRACE));
+        assert!(hold.is_free_within(GRACE), "a process of the tree is left");
+        assert_eq!(hold.left_in_scratch(), [""; 0]);
+        let left = fs::read_dir(temporary.path()).expect("own directory");
+        let names = left.map(|entry| entry.expect("listed").file_name());
+        let kept: Vec<_> = names
+            .filter(|name| name.to_string_lossy().contains("kept"))
+            .collect();
+        assert!(kept.is_empty(), "{kept:?}");
+    }
 }
 
 #[test]

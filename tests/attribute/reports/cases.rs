@@ -14,6 +14,16 @@ fn panics(_: &OutputExecutor, _: &OutputExecutor, _: &SimpleExecutor) {
     assert!(!is_again(), "the body's own panic");
 }
 
+#[with_process(
+    output = "sh -c 'echo hello; echo the disk is full > {tmpdir}/log; echo ready; exec sleep 60'",
+    banner = "ready",
+    log_file = "{tmpdir}/log"
+)]
+#[test]
+fn panics_with_a_log_file(_: &OutputExecutor) {
+    assert!(!is_again(), "the body's own panic");
+}
+
 #[with_process(output = [PROGRAM, "prints", "hello"], banner = "hello")]
 #[tokio::test]
 async fn panics_async(_: &OutputExecutor) {
