@@ -1,6 +1,9 @@
 //! Each process group is asked to stop once, and has the stop timeout: whichever process it belongs to.
 
-use std::{fs, panic, time::Duration};
+use std::{
+    fs, panic,
+    time::{Duration, Instant},
+};
 
 use mirakuru::{ErrorKind, OutputExecutor, Result, Signal, SimpleExecutor};
 use mirakuru_tests::{bounds::at_once, hold::Hold, told::error_of};
@@ -204,6 +207,48 @@ fn after_the_kill_signal_a_failed_start_waits_the_stop_timeout() {
     assert_eq!(error.kind(), ErrorKind::ProcessExitedWithError);
     assert_eq!(fs::read_to_string(cleaned).expect("in time"), "cleaned\n");
     assert!(hold.is_free());
+}
+
+#[test]
+fn after_the_kill_signal_a_panic_waits_the_stop_timeout() {
+    let (hold, file) = hold_and_file();
+    let cleaned = format!("{file}.cleaned");
+    let script = format!(
+        "trap '' TERM; trap 'echo begun >{cleaned}; sleep 3; echo cleaned >>{cleaned}; exit 0' USR1; \
+         echo ready; while :; do sleep 0.02; done"
+    );
+    let panicking = panic::AssertUnwindSafe(|| {
+        let service = service(&hold, &script).kill_signal(Signal::USR1);
+        // Beyond the bound of `at_once`: the kill signal must not wait for its end.
+        let _service = service.stop_timeout(LONG).started().expect("it starts");
+        panic::resume_unwind(Box::new("no message"));
+    });
+    at_once(|| panic::catch_unwind(panicking)).expect_err("it panics");
+    let cleaned = fs::read_to_string(cleaned).expect("it was asked");
+    assert_eq!(cleaned, "begun\ncleaned\n");
+    assert!(hold.is_free());
+}
+
+#[test]
+fn what_ignores_both_signals_is_killed_after_a_panic() {
+    let (hold, file) = hold_and_file();
+    let script = format!(
+        "trap '' TERM; trap 'echo asked >>{file}' USR1; echo ready; while :; do sleep 0.02; done"
+    );
+    let begun = Instant::now();
+    let panicking = panic::AssertUnwindSafe(|| {
+        let service = service(&hold, &script).kill_signal(Signal::USR1);
+        let service = service.stop_timeout(Duration::from_secs(1)).started();
+        let _service = service.expect("it starts");
+        panic::resume_unwind(Box::new("no message"));
+    });
+    at_once(|| panic::catch_unwind(panicking)).expect_err("it panics");
+    assert!(hold.is_free());
+    assert_eq!(fs::read_to_string(file).expect("it was asked"), "asked\n");
+    assert!(
+        begun.elapsed() >= Duration::from_secs(2),
+        "a second for each signal"
+    );
 }
 
 #[test]

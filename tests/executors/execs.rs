@@ -1,14 +1,17 @@
 //! Commands as checks: what they see, and what ends them.
 
-use std::{process::Command, time::Duration};
+use std::{fs, io::Write, os::unix::fs::MetadataExt, process::Command, thread, time::Duration};
 
 use mirakuru::{
     ErrorKind, Executor, OutputExecutor, Result, SimpleExecutor, TcpExecutor,
     readiness::{Exec, Output, Readiness},
 };
-use mirakuru_tests::{hold::Hold, told::error_of};
+use mirakuru_tests::{bounds::at_once, hold::Hold, told::error_of};
 
 use crate::PROGRAM;
+
+/// Far beyond the bounds of these tests.
+const LONG: Duration = Duration::from_secs(600);
 
 #[test]
 fn a_service_is_ready_when_the_command_succeeds() -> Result<()> {
@@ -77,10 +80,52 @@ fn a_command_that_hangs_is_killed_at_its_limit() {
 
 #[test]
 fn a_service_that_fails_ends_the_command() {
-    let service = SimpleExecutor::new("sh -c 'sleep 0.3; exit 3'").also(Exec::new("sleep 60"));
-    let error = error_of(service.start());
-    assert_eq!(error.kind(), ErrorKind::ProcessExitedWithError);
-    assert_eq!(error.exit_code(), Some(3));
+    let hold = Hold::new();
+    let service = SimpleExecutor::new("sh -c 'read line; exit 3'").timeout(LONG);
+    // The command hangs, and its children too.
+    let service = service.also(Exec::new(hold.command(&[PROGRAM, "holds", "2"])).limit(LONG));
+    thread::scope(|scope| {
+        let start = scope.spawn(|| error_of(service.start()));
+        while !hold.is_held() {
+            thread::yield_now();
+        }
+        writeln!(service.input(), "go").expect("the service reads");
+        let error = at_once(|| start.join().expect("no panic"));
+        assert_eq!(error.kind(), ErrorKind::ProcessExitedWithError);
+        assert_eq!(error.exit_code(), Some(3));
+    });
+    assert!(hold.is_free());
+}
+
+#[test]
+fn what_the_command_left_running_is_gone_with_the_tree() -> Result<()> {
+    let hold = Hold::new();
+    let script = hold.script(&format!("setsid '{PROGRAM}' holds 1 & exit 0"));
+    let service = SimpleExecutor::new("sleep 60").also(Exec::new(["sh", "-c", &script]));
+    service.start()?;
+    assert!(hold.is_held());
+    at_once(|| service.stop())?;
+    assert!(hold.is_free());
+    Ok(())
+}
+
+#[test]
+#[cfg_attr(not(root), ignore = "needs root, to start a service as another user")]
+fn the_command_runs_as_the_user_of_the_service() -> Result<()> {
+    let shows = "id -u; id -G; pwd -P; echo $A {port:a}";
+    let service = OutputExecutor::new(format!("{shows}; exec sleep 60"), " \\d+$")
+        .shell(true)
+        .user("nobody")
+        .cwd("{tmpdir}")
+        .env("A", "a value");
+    let check = Exec::new(["sh", "-c", &format!("({shows}) > {{tmpdir}}/seen")]);
+    let service = service.also(check).started()?;
+    let seen = fs::read_to_string(service.tmpdir().join("seen")).expect("it ran");
+    assert_eq!(seen, service.output().text());
+    assert!(!seen.starts_with("0\n"), "{seen}");
+    let owner = fs::metadata(service.tmpdir().join("seen")).expect("it is there");
+    assert_ne!(owner.uid(), 0);
+    Ok(())
 }
 
 #[test]
@@ -124,7 +169,7 @@ fn a_command_sees_the_port_that_the_service_reported() -> Result<()> {
     let check = Exec::new(["sh", "-c", "test -n \"$0\" && echo {port} > {tmpdir}/port"]);
     let service = OutputExecutor::new([PROGRAM, "http_service", "0"], banner).also(check);
     let service = service.started()?;
-    let seen = std::fs::read_to_string(service.tmpdir().join("port")).expect("it ran");
+    let seen = fs::read_to_string(service.tmpdir().join("port")).expect("it ran");
     assert_eq!(seen.trim(), service.port().to_string());
     Ok(())
 }

@@ -1,9 +1,10 @@
 //! Services of other users: their whole tree is gone too, and they cannot end a supervisor.
 
-use std::time::Duration;
+use std::{fs, process::Command, thread, time::Duration};
 
-use mirakuru::{ErrorKind, OutputExecutor, Signal};
+use mirakuru::{ErrorKind, NotifyExecutor, OutputExecutor, Result, Signal};
 use mirakuru_tests::hold::Hold;
+use nix::sys::signal::{SIGCONT, SIGSTOP};
 
 use crate::{
     PROGRAM,
@@ -25,6 +26,55 @@ fn the_whole_tree_of_another_user_is_gone() {
     service.stop().expect("it ends as asked");
     assert!(hold.is_free(), "a process of the tree is left");
     assert_eq!(service.exit_code(), Some(-Signal::TERM.as_raw()));
+}
+
+/// A sender that has ended is no process of the tree any more when its message is read: its user decides.
+#[test]
+#[cfg_attr(not(root), ignore = "needs root, to start a service as another user")]
+fn a_report_of_another_user_who_has_ended_does_not_count() {
+    let user = unused_user();
+    let hold = Hold::new();
+    let program = hold.program_for_everyone(PROGRAM);
+    let service = || {
+        let words = [&*program, "reports", "STATUS=waits"];
+        NotifyExecutor::new(words).user(user).cwd("/")
+    };
+    let others = service().timeout(Duration::from_secs(3));
+    let text = reported_by(&others, 0, &program)
+        .expect_err("it is of root")
+        .to_string();
+    assert!(text.contains("last check:  waits"), "{text}");
+    reported_by(&service(), user, &program).expect("it is of the service's user");
+}
+
+/// Starts a service to which a process of this user reports. The process has ended before the supervisor reads.
+fn reported_by(service: &NotifyExecutor, user: u32, program: &str) -> Result<()> {
+    thread::scope(|scope| {
+        let start = scope.spawn(|| service.start().map(drop));
+        // By then the supervisor has nothing else to do.
+        let pid = loop {
+            let reports = || service.output().text().contains("sent STATUS");
+            match service.pid().filter(|_| reports()) {
+                Some(pid) => break pid,
+                None => thread::yield_now(),
+            }
+        };
+        let supervisor = Process::supervisor_of(service);
+        let environment = fs::read(format!("/proc/{pid}/environ")).expect("procfs");
+        let environment = String::from_utf8_lossy(&environment);
+        let mut variables = environment.split('\0');
+        let path = variables.find_map(|one| one.strip_prefix("NOTIFY_SOCKET="));
+        let mut report = Command::new("setpriv");
+        report.args(["--reuid", &user.to_string(), "--clear-groups", program]);
+        report.args(["reports", "--then-exit", "READY=1"]);
+        report.env("NOTIFY_SOCKET", path.expect("it has the variable"));
+        supervisor.signal(SIGSTOP);
+        let reported = report.output();
+        supervisor.signal(SIGCONT);
+        let reported = reported.expect("setpriv");
+        assert!(reported.status.success(), "{reported:?}");
+        start.join().expect("no panic")
+    })
 }
 
 #[test]

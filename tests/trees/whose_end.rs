@@ -210,6 +210,8 @@ fn a_killed_supervisor_takes_its_service_along_and_the_rest_is_swept_and_reporte
 fn a_service_can_be_started_again_after_its_supervisor_was_killed() {
     let hold = Hold::new();
     let service = daemon_with_its_environment(&hold).env("SCRATCH", "{tmpdir}");
+    // The daemon ignores the request to stop.
+    let service = service.stop_timeout(Duration::from_millis(200));
     service.start().expect("it starts");
     let first = service.pid().expect("it runs");
     let supervisor = Process::open(parent_of(first)).expect("it lives");
