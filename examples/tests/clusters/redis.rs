@@ -1,4 +1,5 @@
-//! Six nodes of a Redis cluster. The bus of each has the port that is 10000 higher, for which free ports leave room.
+//! Six nodes of a Redis cluster. The bus of each has a free port of its own: the default, the node's port plus 10000,
+//! may be in use. Redis 7 has the option.
 
 use std::error::Error;
 use std::process::Command;
@@ -7,7 +8,14 @@ use mirakuru::{Fixture, TcpExecutor, start_all_of};
 
 fn node() -> TcpExecutor {
     let command = "redis-server --port {port} --save '' --dir {tmpdir} --cluster-enabled yes";
-    TcpExecutor::new(command, "127.0.0.1", 0)
+    // On a busy machine a node may be silent for longer than the default of 15 seconds.
+    let options = [
+        "--cluster-port",
+        "{port:bus}",
+        "--cluster-node-timeout",
+        "120000",
+    ];
+    TcpExecutor::new(command, "127.0.0.1", 0).args(options)
 }
 
 fn redis_cli(port: u16, words: &[&str]) -> Result<String, Box<dyn Error>> {
@@ -27,7 +35,8 @@ fn six_nodes_become_a_cluster() -> Result<(), Box<dyn Error>> {
     let fixtures: Vec<&dyn Fixture> = nodes.iter().map(|node| node as &dyn Fixture).collect();
     start_all_of(&fixtures)?;
 
-    let addresses: Vec<_> = nodes.iter().map(TcpExecutor::addr).collect();
+    let address = |node: &TcpExecutor| format!("{}@{}", node.addr(), node.port_named("bus"));
+    let addresses: Vec<_> = nodes.iter().map(address).collect();
     let mut words = vec![
         "--cluster",
         "create",
