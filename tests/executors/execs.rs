@@ -63,6 +63,15 @@ fn its_output_is_apart_and_its_last_line_is_the_last_check() {
 }
 
 #[test]
+fn the_signal_that_ended_the_command_is_the_last_check() {
+    let check = Exec::new(["sh", "-c", "kill -KILL $$"]);
+    let service = SimpleExecutor::new("sleep 60").also(check);
+    let text = error_of(service.timeout(Duration::from_millis(300)).start()).to_string();
+    let last = "last check:  the command was killed by SIGKILL (signal 9)\n";
+    assert!(text.contains(last), "{text}");
+}
+
+#[test]
 fn a_command_that_hangs_is_killed_at_its_limit() {
     let hold = Hold::new();
     let command = hold.command(&[PROGRAM, "holds", "2"]);

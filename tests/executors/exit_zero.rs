@@ -5,7 +5,7 @@ use std::{net::TcpStream, sync::Arc, time::Duration};
 
 use mirakuru::{
     Error, ErrorKind, Executor, OutputExecutor, Readiness, Result, Stream, TcpExecutor,
-    readiness::{Http, Output, PidFile, Tcp, UnixSocket},
+    readiness::{Exec, Http, Output, PidFile, Tcp, UnixSocket},
 };
 use mirakuru_tests::{
     bounds::at_once,
@@ -145,6 +145,7 @@ fn a_check_that_can_be_satisfied_from_outside_is_waited_for() {
     };
     let file = || PidFile::new("/no/such/file");
     waits(Box::new(file()));
+    waits(Box::new(Exec::new("false")));
     waits(Box::new(Tcp::new("127.0.0.1", 0).any_listener()));
     waits(Box::new(
         Http::new("http://127.0.0.1:{port}/").any_listener(),

@@ -3,7 +3,7 @@
 use std::{fs, time::Duration};
 
 use mirakuru::{ErrorKind, NotifyExecutor, OutputExecutor, Result};
-use mirakuru_tests::told::error_of;
+use mirakuru_tests::{bounds::at_once, told::error_of};
 
 use crate::PROGRAM;
 
@@ -21,6 +21,13 @@ fn a_service_is_ready_when_it_reports_so() -> Result<()> {
         "sent STATUS=begins\nsent READY=1\n"
     );
     Ok(())
+}
+
+#[test]
+fn a_report_wakes_the_thread_that_waits() -> Result<()> {
+    let service = reports(&["wait 300", "READY=1"]);
+    let service = service.poll_interval(Duration::from_secs(600));
+    at_once(|| service.start()).map(drop)
 }
 
 #[test]

@@ -82,7 +82,10 @@ impl Exec {
             Ok(_) if begin.elapsed() >= limit => {
                 format!("the command did not end within {}", seconds(limit))
             }
-            Ok(code) => format!("the command {}", describe_exit(code)),
+            Ok(code) => {
+                let was = if code < 0 { "was " } else { "" };
+                format!("the command {was}{}", describe_exit(code))
+            }
             Err(failure) => failure.to_string(),
         };
         Err(match last_line(&mut output) {
