@@ -4,6 +4,7 @@
 //! part of it, so a service here is as foreign to a supervisor as any other program. Test processes
 //! are in `test_processes`.
 
+mod answers;
 mod binds_unix;
 mod blackhole;
 mod chain;
@@ -40,7 +41,8 @@ type Outcome = Result<(), Box<dyn Error>>;
 /// A name, and the function that it stands for, which takes the words that are left.
 type Behaviour = (&'static str, fn(&mut Args) -> Outcome);
 
-const BEHAVIOURS: [Behaviour; 22] = [
+const BEHAVIOURS: [Behaviour; 23] = [
+    ("answers", answers::run),
     ("binds_unix", binds_unix::run),
     ("blackhole", blackhole::run),
     ("chain", chain::run),

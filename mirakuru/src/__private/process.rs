@@ -124,13 +124,16 @@ pub fn prepared<R: Readiness>(mut executor: Executor<R>) -> Executor<R> {
 ///
 /// # Panics
 ///
-/// Panics if the other process has no such port.
+/// Panics if the other process has no such port, or no supervisor starts for it.
+#[track_caller]
 pub fn bound<R: Readiness, S: Readiness>(
     executor: Executor<R>,
     name: &str,
     earlier: &impl Given<Executor = Executor<S>>,
 ) -> Executor<R> {
-    let bound = executor.core().bind(name, earlier.given().core());
-    bound.unwrap_or_else(|error| panic!("{error}"));
+    if let Err(error) = executor.core().bind(name, earlier.given().core()) {
+        // Not in a closure: the panic names the place of the attribute.
+        panic!("{error}");
+    }
     executor
 }

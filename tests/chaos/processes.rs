@@ -1,0 +1,161 @@
+//! The processes below the monkey. It adopts every orphan (`PR_SET_CHILD_SUBREAPER`), so whatever a test left is found,
+//! whatever its environment, session and user are.
+
+use std::{
+    collections::HashMap,
+    fs, io,
+    os::fd::{AsRawFd, FromRawFd, OwnedFd},
+    process::{self, Command, Stdio},
+};
+
+use nix::{
+    errno::Errno,
+    libc,
+    sys::{
+        prctl,
+        signal::Signal,
+        wait::{WaitPidFlag, WaitStatus, waitpid},
+    },
+};
+
+/// What a process is to the monkey.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Role {
+    Runner,
+    Test,
+    Supervisor,
+    Service,
+}
+
+/// A living process. Its descriptor names it even after its pid has another meaning.
+#[derive(Debug)]
+pub(crate) struct Process {
+    pid: i32,
+    pub(crate) role: Role,
+    /// For the report of a survivor.
+    #[expect(dead_code, reason = "read by `Debug`")]
+    words: String,
+    descriptor: OwnedFd,
+}
+
+impl Process {
+    /// Sends a signal, if the process still lives.
+    pub(crate) fn signal(&self, signal: Signal) {
+        let _ = pidfd_send_signal(&self.descriptor, signal);
+    }
+
+    /// Lowers a limit of the process: `--nofile=9:`.
+    pub(crate) fn limit(&self, limit: &str) {
+        let mut prlimit = Command::new("prlimit");
+        prlimit.arg(format!("--pid={}", self.pid)).arg(limit);
+        // It may have ended meanwhile.
+        let _ = prlimit.stderr(Stdio::null()).status();
+    }
+}
+
+pub(crate) fn adopt_orphans() {
+    prctl::set_child_subreaper(true).expect("a call that cannot fail");
+}
+
+/// Reaps what was adopted and has ended, but for the runner, which has a waiter of its own.
+pub(crate) fn reap() {
+    while let Ok(status) = waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+        if status == WaitStatus::StillAlive {
+            break;
+        }
+    }
+}
+
+/// The living descendants of the monkey.
+pub(crate) fn alive() -> Vec<Process> {
+    let stats: HashMap<i32, (i32, bool)> = fs::read_dir("/proc")
+        .expect("procfs")
+        .flatten()
+        .filter_map(|entry| {
+            let pid = entry.file_name().to_str()?.parse().ok()?;
+            Some((pid, parent_of(pid)?))
+        })
+        .collect();
+    let own = process::id().cast_signed();
+    let is_below = |mut pid: i32| {
+        while let Some((parent, _)) = stats.get(&pid) {
+            if *parent == own {
+                return true;
+            }
+            pid = *parent;
+        }
+        false
+    };
+    let living = stats
+        .iter()
+        .filter(|(pid, (_, lives))| *lives && is_below(**pid));
+    living
+        .filter_map(|(pid, (parent, _))| {
+            let descriptor = pidfd_open(*pid).ok()?;
+            // The same process as before, since its parent is.
+            parent_of(*pid).filter(|(now, lives)| now == parent && *lives)?;
+            let words = words_of(*pid);
+            let role = role_of(&words);
+            Some(Process {
+                pid: *pid,
+                role,
+                words,
+                descriptor,
+            })
+        })
+        .collect()
+}
+
+/// The parent of a process, and whether it lives.
+fn parent_of(pid: i32) -> Option<(i32, bool)> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name of the program, in parentheses, may hold spaces.
+    let mut fields = stat.rsplit(") ").next()?.split(' ');
+    let lives = !matches!(fields.next()?, "Z" | "X");
+    Some((fields.next()?.parse().ok()?, lives))
+}
+
+fn words_of(pid: i32) -> String {
+    let words = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    String::from_utf8_lossy(&words).replace('\0', " ")
+}
+
+fn role_of(words: &str) -> Role {
+    let program = words.split(' ').next().unwrap_or_default();
+    if program.contains("mirakuru") && program.contains("supervisor") {
+        Role::Supervisor
+    } else if program.contains("nextest") || program.ends_with("cargo") {
+        Role::Runner
+    } else if program.contains("/victims-") {
+        Role::Test
+    } else {
+        Role::Service
+    }
+}
+
+#[expect(unsafe_code, reason = "nix has no pidfd_open")]
+fn pidfd_open(pid: i32) -> io::Result<OwnedFd> {
+    // SAFETY: the call takes any number.
+    let raw = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+    let raw = Errno::result(raw)?.try_into().expect("a descriptor");
+    // SAFETY: the kernel just made it for us alone.
+    Ok(unsafe { OwnedFd::from_raw_fd(raw) })
+}
+
+#[expect(unsafe_code, reason = "nix has no pidfd_send_signal")]
+fn pidfd_send_signal(process: &OwnedFd, signal: Signal) -> io::Result<()> {
+    let descriptor = process.as_raw_fd();
+    let none = std::ptr::null::<libc::siginfo_t>();
+    // SAFETY: the call takes any numbers, and no information about the signal.
+    let sent = unsafe {
+        libc::syscall(
+            libc::SYS_pidfd_send_signal,
+            descriptor,
+            signal as i32,
+            none,
+            0,
+        )
+    };
+    Errno::result(sent)?;
+    Ok(())
+}
