@@ -14,8 +14,6 @@
 #[cfg(target_os = "linux")]
 mod monkey;
 #[cfg(target_os = "linux")]
-mod processes;
-#[cfg(target_os = "linux")]
 mod round;
 
 #[cfg(not(target_os = "linux"))]
@@ -31,6 +29,8 @@ fn main() {
         time::{Duration, Instant},
     };
 
+    use mirakuru_tests::descendants;
+
     let mut args = env::args().skip(1);
     let mut number = |name: &str| {
         let number = args.next()?.parse();
@@ -40,13 +40,15 @@ fn main() {
     let seed = number("SEED").unwrap_or_else(|| fastrand::u64(..1_000_000));
     println!("chaos: {} s, seed {seed}", time.as_secs());
 
-    processes::adopt_orphans();
+    descendants::adopt_orphans();
     let begun = Instant::now();
     let mut total = round::Counts::default();
     let mut rounds = 0;
     while begun.elapsed() < time || rounds == 0 {
+        let begun = Instant::now();
         let counts = round::run(seed + rounds);
-        println!("round {rounds}, seed {}: {counts}", seed + rounds);
+        let took = begun.elapsed().as_secs();
+        println!("round {rounds}, seed {}, {took} s: {counts}", seed + rounds);
         total.add(&counts);
         rounds += 1;
     }

@@ -10,13 +10,12 @@ use std::{
 };
 
 use fastrand::Rng;
+use mirakuru_tests::descendants::{self, Process, Role};
 use nix::{
     fcntl::{Flock, FlockArg},
     sys::signal::Signal,
     unistd::getuid,
 };
-
-use crate::processes::{self, Process, Role};
 
 /// How long a disturbance lasts that the monkey takes back.
 const WHILE: Duration = Duration::from_millis(700);
@@ -109,7 +108,7 @@ impl Monkey {
     }
 
     fn one(&mut self, is_it: impl Fn(Role) -> bool) -> Option<Process> {
-        let mut some = processes::alive();
+        let mut some = descendants::alive();
         some.retain(|process| is_it(process.role) && !self.spares(process.role));
         if some.is_empty() {
             return None;

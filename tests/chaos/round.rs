@@ -11,13 +11,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use mirakuru_tests::cargo::{cargo, package, target_directory};
+use mirakuru_tests::{
+    cargo::{cargo, package, target_directory},
+    descendants::{self, Role},
+};
 use nix::sys::signal::Signal;
 
-use crate::{
-    monkey::Monkey,
-    processes::{self, Role},
-};
+use crate::monkey::Monkey;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_programs");
 /// All of `victims.rs`, and those of them that fail in any run.
@@ -158,7 +158,7 @@ pub(crate) fn run(seed: u64) -> Counts {
 
 /// Whether the runner has come so far that a test has its service.
 fn a_test_runs() -> bool {
-    let alive = processes::alive();
+    let alive = descendants::alive();
     alive.iter().any(|process| process.role == Role::Supervisor)
 }
 
@@ -166,8 +166,8 @@ fn a_test_runs() -> bool {
 fn survivors() -> usize {
     let begun = Instant::now();
     loop {
-        processes::reap();
-        let alive = processes::alive();
+        descendants::reap();
+        let alive = descendants::alive();
         if alive.is_empty() || begun.elapsed() > QUIET {
             for process in &alive {
                 note(&format!("survivor: {process:?}"));

@@ -5,6 +5,8 @@
 
 pub mod bounds;
 pub mod cargo;
+#[cfg(target_os = "linux")]
+pub mod descendants;
 pub mod golden;
 pub mod hold;
 pub mod told;

@@ -1,4 +1,4 @@
-//! The processes below the monkey. It adopts every orphan (`PR_SET_CHILD_SUBREAPER`), so whatever a test left is found,
+//! The processes below this one. It adopts every orphan (`PR_SET_CHILD_SUBREAPER`), so whatever a test left is found,
 //! whatever its environment, session and user are.
 
 use std::{
@@ -18,34 +18,44 @@ use nix::{
     },
 };
 
-/// What a process is to the monkey.
+/// What a process of a run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) enum Role {
+pub enum Role {
+    /// cargo, which becomes nextest.
     Runner,
+    /// A process of `chaos/victims.rs`.
     Test,
+    /// A supervisor.
     Supervisor,
+    /// Everything else.
     Service,
 }
 
 /// A living process. Its descriptor names it even after its pid has another meaning.
 #[derive(Debug)]
-pub(crate) struct Process {
+pub struct Process {
     pid: i32,
-    pub(crate) role: Role,
-    /// For the report of a survivor.
-    #[expect(dead_code, reason = "read by `Debug`")]
-    words: String,
+    /// What it is.
+    pub role: Role,
+    /// Its command.
+    pub words: String,
     descriptor: OwnedFd,
 }
 
 impl Process {
+    /// Returns its pid, which may have another meaning by now.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.pid.cast_unsigned()
+    }
+
     /// Sends a signal, if the process still lives.
-    pub(crate) fn signal(&self, signal: Signal) {
+    pub fn signal(&self, signal: Signal) {
         let _ = pidfd_send_signal(&self.descriptor, signal);
     }
 
     /// Lowers a limit of the process: `--nofile=9:`.
-    pub(crate) fn limit(&self, limit: &str) {
+    pub fn limit(&self, limit: &str) {
         let mut prlimit = Command::new("prlimit");
         prlimit.arg(format!("--pid={}", self.pid)).arg(limit);
         // It may have ended meanwhile.
@@ -53,12 +63,13 @@ impl Process {
     }
 }
 
-pub(crate) fn adopt_orphans() {
+/// Makes this process the parent of every orphan below it.
+pub fn adopt_orphans() {
     prctl::set_child_subreaper(true).expect("a call that cannot fail");
 }
 
 /// Reaps what was adopted and has ended, but for the runner, which has a waiter of its own.
-pub(crate) fn reap() {
+pub fn reap() {
     while let Ok(status) = waitpid(None, Some(WaitPidFlag::WNOHANG)) {
         if status == WaitStatus::StillAlive {
             break;
@@ -66,8 +77,9 @@ pub(crate) fn reap() {
     }
 }
 
-/// The living descendants of the monkey.
-pub(crate) fn alive() -> Vec<Process> {
+/// Returns the living descendants of this process.
+#[must_use]
+pub fn alive() -> Vec<Process> {
     let stats: HashMap<i32, (i32, bool)> = fs::read_dir("/proc")
         .expect("procfs")
         .flatten()

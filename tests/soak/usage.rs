@@ -1,0 +1,62 @@
+//! What a process has: memory, descriptors, threads and children.
+
+use std::{
+    fmt::{self, Display, Formatter},
+    fs,
+};
+
+/// What the test process has after the first few cycles, and after all.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Usage {
+    kib: u64,
+    descriptors: usize,
+    threads: u64,
+    children: usize,
+}
+
+impl Usage {
+    /// What a process has now, if it lives.
+    pub(crate) fn of(pid: u32) -> Option<Self> {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        let number = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name));
+            line?.split_whitespace().next()?.parse().ok()
+        };
+        let tasks = fs::read_dir(format!("/proc/{pid}/task")).ok()?;
+        let children = tasks.flatten().map(|task| {
+            // Zombies count.
+            let children = fs::read_to_string(task.path().join("children"));
+            children.unwrap_or_default().split_whitespace().count()
+        });
+        Some(Self {
+            kib: number("VmRSS:")?,
+            descriptors: fs::read_dir(format!("/proc/{pid}/fd")).ok()?.count(),
+            threads: number("Threads:")?,
+            children: children.sum(),
+        })
+    }
+
+    /// Prints both, and returns whether there is more afterwards.
+    pub(crate) fn is_less_than(&self, after: &Self) -> bool {
+        println!("at first: {self}\nat last:  {after}");
+        after.kib > self.kib + self.kib / 2
+            || after.descriptors > self.descriptors
+            || after.threads > self.threads
+            || after.children > self.children
+    }
+}
+
+impl Display for Usage {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        let Self {
+            kib,
+            descriptors,
+            threads,
+            children,
+        } = self;
+        write!(
+            formatter,
+            "{kib} KiB, {descriptors} descriptors, {threads} threads, {children} children"
+        )
+    }
+}
