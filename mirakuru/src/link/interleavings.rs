@@ -1,11 +1,12 @@
-//! Tries every interleaving of threads that share a reader: `loom` runs each test once for each of them, and fails
-//! where a thread is never woken. Its waits have no timeout, so no result rests on one.
+//! Tries every interleaving of threads that share a reader, and of starts with the exit: `loom` runs each test once for each
+//! of them, and fails if a thread is never woken. Its waits have no timeout, so no result rests on one.
 
 use std::time::Duration;
 
 use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
 
+use self::live::Live;
 use self::reader::{Known, SharedReader, Source};
 use crate::wait::Deadline;
 
@@ -14,11 +15,22 @@ use crate::wait::Deadline;
 #[allow(clippy::duplicate_mod, reason = "the same code, with other locks")]
 mod reader;
 
-/// The locks of the reader, which `loom` schedules.
+#[path = "live.rs"]
+#[allow(clippy::duplicate_mod, reason = "the same code, with other locks")]
+mod live;
+
+/// The locks of both, which `loom` schedules.
 mod sync {
     use std::time::Duration;
 
+    pub(super) use loom::sync::atomic::Ordering::SeqCst;
+    pub(super) use loom::sync::atomic::{AtomicBool, AtomicUsize};
     pub(super) use loom::sync::{Condvar, Mutex, MutexGuard};
+    pub(super) use loom::thread::yield_now as pause;
+
+    pub(super) fn lock_at_exit<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
+        mutex.try_lock().ok()
+    }
 
     pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
         mutex.lock().expect("no panic")
@@ -170,5 +182,53 @@ fn the_end_of_the_source_ends_every_wait() {
         assert_eq!(take(&reader, 2), None);
         assert_eq!(other.join().expect("no panic"), None);
         sender.join().expect("no panic");
+    });
+}
+
+fn live() -> Arc<Live<u32>> {
+    Arc::new(Live {
+        links: Mutex::new(Vec::new()),
+        exiting: sync::AtomicBool::new(false),
+        starting: sync::AtomicUsize::new(0),
+    })
+}
+
+/// Starts what this number stands for, and returns whether it was permitted.
+fn starts(live: &Live<u32>, number: u32) -> bool {
+    let Some(permit) = live.ask() else {
+        return false;
+    };
+    live.register(permit, number, || false);
+    true
+}
+
+fn exits(live: &Live<u32>) -> Vec<u32> {
+    live.take_all(Deadline::after(Duration::MAX), |_| {})
+}
+
+#[test]
+fn an_exit_takes_every_start_that_was_permitted() {
+    loom::model(|| {
+        let live = live();
+        let starter = Arc::clone(&live);
+        let starter = thread::spawn(move || starts(&starter, 1));
+        let taken = exits(&live);
+        let permitted = starter.join().expect("no panic");
+        assert_eq!(taken, if permitted { vec![1] } else { Vec::new() });
+        assert!(!starts(&live, 2));
+    });
+}
+
+#[test]
+fn an_exit_takes_what_does_not_end_meanwhile() {
+    loom::model(|| {
+        let live = live();
+        assert!(starts(&live, 1) && starts(&live, 2));
+        let other = Arc::clone(&live);
+        let other = thread::spawn(move || other.unregister(|number| *number == 1));
+        let taken = exits(&live);
+        other.join().expect("no panic");
+        assert!(taken.ends_with(&[2]), "{taken:?}");
+        assert!(sync::lock(&live.links).is_empty());
     });
 }

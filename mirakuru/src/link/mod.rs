@@ -7,6 +7,7 @@ mod end;
 mod exit_hook;
 #[cfg(all(test, mirakuru_loom))]
 mod interleavings;
+mod live;
 mod open;
 mod reader;
 mod socket;
@@ -31,7 +32,6 @@ use crate::protocol::frames::Inbox;
 use crate::protocol::{HANDSHAKE, MARK};
 use crate::sys::{self, ProcessFd};
 use crate::wait::Deadline;
-use exit_hook::Permit;
 use open::{ended_early, run_again, unique_name};
 use reader::SharedReader;
 use socket::Socket;
@@ -74,7 +74,7 @@ impl Link {
     /// returns why there was no reply.
     pub(crate) fn open(home: Home) -> io::Result<Arc<Self>> {
         let permit =
-            Permit::ask().ok_or_else(|| io::Error::other("the test process is exiting"))?;
+            exit_hook::ask().ok_or_else(|| io::Error::other("the test process is exiting"))?;
         if sys::runs_privileged() {
             return Err(io::Error::other(
                 "a program with set-user-id, set-group-id or file capabilities cannot supervise, nor can a process whose effective user is not its real one (`seteuid`)",
@@ -91,7 +91,7 @@ impl Link {
             name,
             Socket::new(socket, supervisor, Inbox::default()),
         ));
-        permit.register(&link);
+        exit_hook::register(permit, &link);
         Ok(link)
     }
 
