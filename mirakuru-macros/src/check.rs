@@ -39,27 +39,54 @@ pub(crate) fn regex(pattern: &str) -> Result<(), String> {
         .map_err(|error| error.to_string())
 }
 
+const URL: &str = "write it as `http://127.0.0.1:{port}/path`";
+
 /// Checks a URL, with values in the place of its placeholders. The runtime's parser sees more mistakes
 /// than this check; it refuses nothing that the runtime takes.
 pub(crate) fn url(text: &str) -> Result<(), String> {
+    let (host, port) = host_and_port(text, "1")?;
+    // What differs where the placeholders of ports do holds one of them.
+    let (other_host, other_port) = host_and_port(text, "2")?;
+    if host != other_host || port != other_port && port.trim_start_matches('0') != "1" {
+        return Err(format!(
+            "the placeholder of a port must be the whole port of this URL, and no part of the host: {URL}"
+        ));
+    }
+    match port.parse::<u16>() {
+        Ok(0) => Err(format!(
+            "no service listens at port 0: {URL} for a free port"
+        )),
+        Ok(_) if port.bytes().all(|byte| byte.is_ascii_digit()) => Ok(()),
+        _ if port.is_empty() => Ok(()),
+        _ => Err(format!(
+            "the port of this URL is no number up to 65535: {URL}"
+        )),
+    }
+}
+
+/// The host and the port of a URL in which the placeholders of ports stand for this one.
+fn host_and_port(text: &str, port: &'static str) -> Result<(String, String), String> {
     let filled = placeholder::fill(text, |name| match name.rsplit('.').next() {
-        Some(port) if port == "port" || port.starts_with("port:") => "1",
+        Some(field) if field == "port" || field.starts_with("port:") => port,
         Some("addr") => "host:1",
         Some("url") => "http://host:1",
         Some("tmpdir" | "socket" | "pidfile") => "/file",
         _ => "host",
     });
-    let example = "write it as `http://127.0.0.1:{port}/path`";
-    let Some((scheme, rest)) = filled.trim().split_once("://") else {
-        return Err(format!("this URL has no scheme: {example}"));
+    let written = filled.trim_matches(|c| c <= ' ');
+    if written.contains(['\t', '\n', '\r']) {
+        return Err(format!(
+            "this URL contains a tab or the end of a line: {URL}"
+        ));
+    }
+    let Some((scheme, rest)) = written.split_once("://") else {
+        return Err(format!("this URL has no scheme: {URL}"));
     };
     if !["http", "https"]
         .iter()
         .any(|known| scheme.eq_ignore_ascii_case(known))
     {
-        return Err(format!(
-            "a URL begins with `http://` or `https://`: {example}"
-        ));
+        return Err(format!("a URL begins with `http://` or `https://`: {URL}"));
     }
     let end = rest.find(['/', '\\', '?', '#']).unwrap_or(rest.len());
     let host_and_port = rest[..end].rsplit('@').next().unwrap_or_default();
@@ -68,22 +95,16 @@ pub(crate) fn url(text: &str) -> Result<(), String> {
         _ => (host_and_port, ""),
     };
     if host.is_empty() {
-        return Err(format!("this URL has no host: {example}"));
+        return Err(format!("this URL has no host: {URL}"));
     }
     let is_address = host.starts_with('[') && host.ends_with(']') && host.len() > 2;
-    if !is_address && host.contains([' ', '<', '>', '[', ']', '^', '|', ':']) {
+    let is_refused = |c: char| " <>[]{}^|:".contains(c) || c.is_ascii_control();
+    if !is_address && host.contains(is_refused) {
         return Err(format!(
-            "`{host_and_port}` cannot be the host and port of a URL: {example}"
+            "`{host_and_port}` cannot be the host and port of a URL: {URL}"
         ));
     }
-    let is_number = port.bytes().all(|byte| byte.is_ascii_digit());
-    if port.is_empty() || is_number && port.parse::<u16>().is_ok() {
-        Ok(())
-    } else {
-        Err(format!(
-            "the port of this URL is no number up to 65535: {example}"
-        ))
-    }
+    Ok((host.to_owned(), port.to_owned()))
 }
 
 /// `500ms`, `10s`, `2m`.

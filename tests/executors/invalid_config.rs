@@ -161,6 +161,28 @@ fn what_is_no_url_is_a_mistake() {
 }
 
 #[test]
+fn port_0_of_a_url_is_a_mistake() {
+    for url in [
+        "http://127.0.0.1:0/",
+        "HTTP://u:1@[::1]:00",
+        "http://h:0?:1",
+    ] {
+        let reason = "names port 0, and no service listens there: write {port} for a free port";
+        assert_wrong_url(url, &format!("{url:?} {reason}"));
+    }
+}
+
+#[test]
+fn a_url_that_two_parsers_read_differently_is_a_mistake() {
+    for url in ["http://127.0.0.1:8\t0/", "http://a\n.b/", "h\rttp://a/"] {
+        let reason = "contains a tab or the end of a line";
+        assert_wrong_url(url, &format!("{url:?} {reason}"));
+    }
+    assert_wrong_url("http://\\path", "\"http://\\\\path\" has no host");
+    assert_wrong_url("http://{{a}}/", "\"http://{a}/\": \"{a}\" cannot be a host");
+}
+
+#[test]
 #[cfg(not(feature = "https"))]
 fn an_https_url_without_its_feature_is_a_mistake() {
     let url = "https://127.0.0.1/";

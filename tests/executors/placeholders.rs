@@ -126,6 +126,25 @@ fn a_url_that_gives_host_and_port_is_what_they_stand_for() -> Result<()> {
 }
 
 #[test]
+fn host_and_port_are_those_that_the_client_asks() -> Result<()> {
+    for (before, path) in [
+        ("HTTP://127.1:0", "/"),
+        ("http://%31%32%37.0.0.1:", "\\@other:81/"),
+        (" http://u:81@0x7f.1:000", "#:81"),
+    ] {
+        let free = format!("{before}{{port}}{path}");
+        let service = HttpExecutor::new([PROGRAM, "http_service", "{port}"], free).started()?;
+        assert_eq!(service.host(), "127.0.0.1", "{before}");
+        let port = service.port();
+        service.output().wait_for("^HEAD /")?;
+        service.stop()?;
+        let fixed = HttpExecutor::new("x", format!("{before}{port}{path}"));
+        assert_eq!(fixed.addr(), format!("127.0.0.1:{port}"));
+    }
+    Ok(())
+}
+
+#[test]
 fn a_host_that_is_left_open_is_the_default() -> Result<()> {
     let service = TcpExecutor::new(
         [PROGRAM, "listens_late", "{port}", "0", "{host}"],

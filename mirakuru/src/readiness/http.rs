@@ -36,6 +36,11 @@ pub struct Http {
 
 impl Http {
     /// Asks this URL for a status of `2xx`.
+    ///
+    /// The client's parser takes the URL apart, so `host()` and `port()` of the executor are those that the check asks:
+    /// `http://127.1:081` is 127.0.0.1 at port 81. A start fails with `InvalidConfig`
+    /// if the URL contains a tab or the end of a line, names port 0 (write `{port}` for a free port), or has the
+    /// placeholder of a port elsewhere than in the place of the whole port, within the path or before an `@`.
     #[must_use]
     pub fn new(url: impl Into<String>) -> Self {
         Self {
@@ -240,7 +245,7 @@ impl Readiness for Http {
     }
 
     fn validate(&self, cx: &Context) -> Result<(), String> {
-        self.url(cx)?;
+        url::check(&self.url, &cx.fill(&self.url)?)?;
         self.method_of_request()?;
         self.status.regex()?;
         if self.body.is_some() && !self.payload.is_empty() {
@@ -258,7 +263,7 @@ impl Readiness for Http {
     }
 
     fn target(&self) -> Target {
-        let (host, port, port_name) = url::host_and_port(&self.url);
+        let (host, port, port_name) = url::host_and_port(&self.url).unwrap_or_default();
         Target {
             host,
             port,

@@ -1,60 +1,110 @@
-//! URLs: with their placeholders filled in, and before that.
+//! URLs: with their placeholders filled in, and before that. One parser, that of the client, takes both apart.
+
+use std::net::Ipv6Addr;
 
 use reqwest::Url;
 
+use crate::command::{Place, Template};
+
 /// The URL, or what is wrong with it.
 pub(super) fn parse(filled: &str) -> Result<Url, String> {
-    let url = Url::parse(filled).map_err(|error| format!("{filled:?} is no URL: {error}"))?;
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err(format!("{filled:?} is neither an http nor an https URL"));
-    }
-    // The parser skips extra slashes (`http:///path` is host `path` to it): a URL without a
-    // host is a mistake here.
-    let authority = filled.split_once("://").map_or("", |(_, rest)| rest);
-    if url.host_str().is_none_or(str::is_empty)
-        || authority.is_empty()
-        || authority.starts_with(['/', ':', '?', '#'])
-    {
-        return Err(format!("{filled:?} has no host"));
-    }
+    let url = read(filled)?;
     if url.scheme() == "https" && !cfg!(feature = "https") {
         return Err(format!("{filled:?} needs the feature `https` of mirakuru"));
     }
     Ok(url)
 }
 
-/// What stands in the authority of a URL that may hold placeholders, which no parser would take:
-/// the host, and the port, 0 where it is `{port}`. The name of a named port comes third. What another placeholder
-/// stands for is not known.
-pub(super) fn host_and_port(url: &str) -> (Option<String>, Option<u16>, Option<String>) {
-    let Some((scheme, rest)) = url.trim().split_once("://") else {
-        return (None, None, None);
+fn read(filled: &str) -> Result<Url, String> {
+    // The parser drops them around a URL, and tabs and ends of lines within it too, which no user would expect.
+    let written = filled.trim_matches(|c| c <= ' ');
+    if written.contains(['\t', '\n', '\r']) {
+        return Err(format!("{filled:?} contains a tab or the end of a line"));
+    }
+    let url = Url::parse(written).map_err(|error| format!("{filled:?} is no URL: {error}"))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(format!("{filled:?} is neither an http nor an https URL"));
+    }
+    // The parser skips extra slashes (`http:///path` is host `path` to it): a URL without a
+    // host is a mistake here.
+    let authority = written.split_once("://").map_or("", |(_, rest)| rest);
+    if url.host_str().is_none_or(str::is_empty)
+        || authority.is_empty()
+        || authority.starts_with(['/', '\\', ':', '?', '#'])
+    {
+        return Err(format!("{filled:?} has no host"));
+    }
+    // To the parser a brace is a letter; here it is what is left of a placeholder.
+    if let Some(host) = url.host_str().filter(|host| host.contains(['{', '}'])) {
+        return Err(format!("{filled:?}: {host:?} cannot be a host"));
+    }
+    if url.port() == Some(0) {
+        return Err(format!(
+            "{filled:?} names port 0, and no service listens there: write {{port}} for a free port"
+        ));
+    }
+    Ok(url)
+}
+
+/// The same for a URL as it was written, which `filled` is with its placeholders filled in.
+pub(super) fn check(written: &str, filled: &str) -> Result<Url, String> {
+    let url = parse(filled)?;
+    match host_and_port(written) {
+        Some(_) => Ok(url),
+        None => Err(format!(
+            "{written:?}: the placeholder of a port must be the whole port, and one of a host must not touch a letter"
+        )),
+    }
+}
+
+/// The host and the port of a URL that may hold placeholders, the port 0 where it is `{port}`. The name of a named
+/// port comes third. What another placeholder stands for is not known. `None` is a URL that is a mistake.
+pub(super) fn host_and_port(
+    written: &str,
+) -> Option<(Option<String>, Option<u16>, Option<String>)> {
+    let template = Template::parse(written);
+    let names: Vec<_> = template.names().collect();
+    let parsed = |host: fn(usize) -> String, port: u16| {
+        let filled = stand_ins(&names, host, port).fill(&template).ok()?;
+        read(filled.to_str()?).ok()
     };
+    // A port that differs where the placeholders do is one of them.
+    let (stand_in, url, other) = HOSTS.into_iter().find_map(|host| {
+        let [one, other] = [20_000, 40_000].map(|port| parsed(host, port));
+        Some((host, one?, other?))
+    })?;
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    let mut host = host.to_owned();
+    for (index, name) in names.iter().enumerate() {
+        host = host.replace(&stand_in(index), &format!("{{{name}}}"));
+    }
+    // Within a word of another script, it is encoded with the rest of the word.
+    if host.contains(STAND_IN) {
+        return None;
+    }
+    // To the parser, the numbers of named ports may be parts of an address (`127.{port:a}`).
+    if url.host() != other.host() {
+        host = written_host(written)?;
+    }
+    let is_known = host != "{host}" && !host.ends_with(".addr}") && !host.ends_with(".url}");
+    let host = is_known.then_some(host);
+    let port = url.port_or_known_default()?;
+    if url.port() == other.port() {
+        return Some((host, Some(port), None));
+    }
+    match names.get(usize::from(port.checked_sub(20_000)?))? {
+        &"port" => Some((host, Some(0), None)),
+        name => Some((host, None, name.strip_prefix("port:").map(str::to_owned))),
+    }
+}
+
+/// The host as it is written, unless `{port}` is a part of it.
+fn written_host(url: &str) -> Option<String> {
+    let (_, rest) = url.split_once("://")?;
     let end = rest.find(['/', '\\', '?', '#']).unwrap_or(rest.len());
-    let authority = &rest[..end];
-    let authority = authority
-        .rsplit_once('@')
-        .map_or(authority, |(_, host)| host);
-    let default = if scheme.eq_ignore_ascii_case("https") {
-        443
-    } else {
-        80
-    };
-    let label = |port: &str| Some(port.strip_prefix("{port:")?.strip_suffix('}')?.to_owned());
-    let split = split_port(authority);
-    let (host, port) = match split {
-        Some((host, "{port}")) => (host, Some(0)),
-        Some((host, "")) => (host, Some(default)),
-        Some((host, port)) if port.ends_with('}') => (host, None),
-        Some((host, port)) if port.parse::<u16>().is_ok() => (host, port.parse().ok()),
-        _ if authority.ends_with(".addr}") => (authority, None),
-        _ => (authority, Some(default)),
-    };
-    (
-        named_host(host),
-        port,
-        split.and_then(|(_, port)| label(port)),
-    )
+    let authority = rest[..end].rsplit('@').next()?;
+    let host = split_port(authority).map_or(authority, |(host, _)| host);
+    (!host.contains("{port}")).then(|| host.to_owned())
 }
 
 /// Splits an authority at the last colon that is in no placeholder.
@@ -66,28 +116,60 @@ fn split_port(authority: &str) -> Option<(&str, &str)> {
     })
 }
 
-/// The host, if the URL gives one.
-fn named_host(host: &str) -> Option<String> {
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    let named = !host.is_empty() && host != "{host}" && !host.ends_with(".addr}");
-    named.then(|| host.to_owned())
+/// Is part of names of hosts that no user writes.
+const STAND_IN: &str = ".placeholder-of-mirakuru.";
+
+/// What stands for the host that the placeholder of this number gives: a name, or an address within brackets.
+const HOSTS: [fn(usize) -> String; 2] = [
+    |index| format!("host-{index}{STAND_IN}invalid"),
+    |index| {
+        let index = u16::try_from(index).unwrap_or_default();
+        Ipv6Addr::new(0xfd00, index, 0, 0, 0, 0, 0, 1).to_string()
+    },
+];
+
+/// Values for these placeholders: the host and the port of each tell its place among them.
+fn stand_ins(names: &[&str], host: fn(usize) -> String, port: u16) -> Place {
+    let mut place = Place {
+        tmpdir: Some("/".into()),
+        socket: Some("/".into()),
+        pidfile: Some("/".into()),
+        ..Place::default()
+    };
+    // The last one first: a name counts by its first place.
+    for (index, name) in names.iter().enumerate().rev() {
+        let host = host(index);
+        let port = u16::try_from(index).map_or(port, |index| port.saturating_add(index));
+        let value = match name.split_once('.').map_or(*name, |(_, field)| field) {
+            "addr" => format!("{host}:{port}"),
+            "url" => format!("http://{host}:{port}"),
+            field if field == "port" || field.starts_with("port:") => port.to_string(),
+            _ => host.clone(),
+        };
+        match name.strip_prefix("port") {
+            Some(label) => drop(place.ports.insert(label.replacen(':', "", 1), port)),
+            None if *name == "host" => place.host = host,
+            None if name.contains('.') => drop(place.bindings.insert((*name).to_owned(), value)),
+            None => {}
+        }
+    }
+    place
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command::Place;
 
     #[test]
     fn host_and_port_are_found_in_urls_with_placeholders() {
         let found = |url| {
-            let (host, port, _) = host_and_port(url);
+            let (host, port, _) = host_and_port(url).unwrap_or_default();
             (host, port)
         };
         let named = "http://[::1]:{port:monitor}/healthz";
         assert_eq!(
             host_and_port(named),
-            (Some("::1".into()), None, Some("monitor".into()))
+            Some((Some("::1".into()), None, Some("monitor".into())))
         );
         assert_eq!(found("http://{host}:{port:x}"), (None, None));
         assert_eq!(
@@ -96,6 +178,16 @@ mod tests {
         );
         assert_eq!(found("http://{host}:{port}/"), (None, Some(0)));
         assert_eq!(found("http://{db.addr}/"), (None, None));
+        assert_eq!(found("{db.url}/{tmpdir}"), (None, None));
+        assert_eq!(
+            found("http://[{db.host}]:{port}/"),
+            (Some("{db.host}".into()), Some(0))
+        );
+        assert_eq!(
+            found("HTTP://{port}@{a.host}.{b.host}.TEST:{a.port}"),
+            (Some("{a.host}.{b.host}.test".into()), None)
+        );
+        assert_eq!(found("http://${port}:81"), (None, None));
         assert_eq!(
             found("http://127.0.0.1:{db.port:monitor}/"),
             (Some("127.0.0.1".into()), None)
@@ -119,6 +211,19 @@ mod tests {
         assert_eq!(
             found("https://localhost/x"),
             (Some("localhost".into()), Some(443))
+        );
+        for url in [
+            "http://%6cocalhost:81/",
+            "http:\\/localhost:81/",
+            "http://LOCALHOST:0081\\@other/",
+        ] {
+            let expected = url.starts_with("http://");
+            let host = expected.then(|| "localhost".to_owned());
+            assert_eq!(found(url), (host, expected.then_some(81)), "{url}");
+        }
+        assert_eq!(
+            found("http://127.1:81/"),
+            (Some("127.0.0.1".into()), Some(81))
         );
     }
 
@@ -149,18 +254,18 @@ mod tests {
             ..Place::default()
         };
         for (text, verdict) in include!("../../../tests/rules/urls.rs") {
-            let url = place.fill_text(text).and_then(|filled| parse(&filled));
+            let url = place
+                .fill_text(text)
+                .and_then(|filled| check(text, &filled));
             let is_https = text.to_ascii_lowercase().starts_with("https:");
             let expected = matches!(verdict, Right) && (!is_https || cfg!(feature = "https"));
             assert_eq!(url.is_ok(), expected, "{text:?}: {url:?}");
-            // The parser writes a name of another script in ASCII.
-            let parsed = url.ok();
-            if let Some(url) = parsed.filter(|_| text.is_ascii() && !text.contains('{')) {
+            if let Some(url) = url.ok().filter(|_| !text.contains('{')) {
                 let host = url
                     .host_str()
                     .map(|host| host.trim_matches(['[', ']']).to_owned());
                 let expected = (host, url.port_or_known_default(), None);
-                assert_eq!(host_and_port(text), expected, "{text:?}");
+                assert_eq!(host_and_port(text), Some(expected), "{text:?}");
             }
         }
     }
