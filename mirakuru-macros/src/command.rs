@@ -11,6 +11,9 @@ pub(crate) fn line(text: &str, shell: Option<bool>) -> Result<(), String> {
     if shell == Some(true) {
         return Ok(());
     }
+    if has_comment(text) {
+        return Err("`#` at the start of a word begins a comment, which is no part of the command: write `'#'` for the character itself".to_owned());
+    }
     match shell_words::split(text) {
         Err(_) => Err("the quotes of this command are not balanced".to_owned()),
         Ok(words) if words.first().is_none_or(String::is_empty) => Err(EMPTY.to_owned()),
@@ -22,6 +25,16 @@ pub(crate) fn line(text: &str, shell: Option<bool>) -> Result<(), String> {
             None => Ok(()),
         },
     }
+}
+
+/// Whether a comment begins in it: at a `#` in the place of which a letter would begin a word.
+fn has_comment(text: &str) -> bool {
+    text.match_indices('#').any(|(at, _)| {
+        let before = &text[..at];
+        let words = shell_words::split(&format!("{before}x"));
+        (before.is_empty() || before.ends_with([' ', '\t', '\n']))
+            && words.is_ok_and(|words| words.last().is_some_and(|last| last == "x"))
+    })
 }
 
 /// The program of a command that is a list of words. A shell is given each of them in quotes, so that
@@ -71,6 +84,14 @@ mod tests {
             "env A=b c",
         ] {
             assert!(!told(right), "{right}");
+        }
+    }
+
+    #[test]
+    fn comments_are_where_the_runtime_drops_them() {
+        for (text, _, is_dropped) in include!("../../tests/rules/comments.rs") {
+            assert_eq!(has_comment(text), is_dropped, "{text:?}");
+            assert_eq!(line(&format!("x\n{text}"), false).is_err(), is_dropped);
         }
     }
 

@@ -17,6 +17,14 @@ fn appended_words_follow_those_of_the_command() -> Result<()> {
 }
 
 #[test]
+fn a_comment_is_no_word_of_a_command() -> Result<()> {
+    let command = format!("{PROGRAM} prints '#' a#b # c 'd\nlast");
+    let service = OutputExecutor::new(command, "^last$").started()?;
+    assert_eq!(service.output().text(), "#\na#b\nlast\n");
+    Ok(())
+}
+
+#[test]
 fn appended_words_are_quoted_for_a_shell() -> Result<()> {
     let service = OutputExecutor::new("printf '%s\\n' $GREETING", "'s")
         .env("GREETING", "hello")

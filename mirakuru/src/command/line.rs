@@ -13,12 +13,18 @@ use crate::protocol::{Directory, Exec};
 /// A command: a string, split into words as a POSIX shell would (quotes and backslashes, no
 /// expansion), or a list of words that are taken as they are.
 ///
+/// In a string, a `#` at the start of a word begins a comment, also in the middle of a line. The comment ends with
+/// the line, and no word of it is part of the command. Quotes or a backslash (`'#'`, `\#`) write the character itself.
+///
 /// ```
 /// use mirakuru::SimpleExecutor;
 ///
 /// let one = SimpleExecutor::new("printf '%s %s' hello 'wide world'");
 /// let two = SimpleExecutor::new(["printf", "%s %s", "hello", "wide world"]);
 /// assert_eq!(one.command_parts(), two.command_parts());
+///
+/// let colour = SimpleExecutor::new("paint '#ff0000' # the colour");
+/// assert_eq!(colour.command_parts(), ["paint", "#ff0000"]);
 /// ```
 ///
 /// # From a `std::process::Command`
@@ -300,6 +306,13 @@ mod tests {
             words("a 'b c' \"d $e\" f\\ g ''"),
             ["a", "b c", "d $e", "f g", ""]
         );
+    }
+
+    #[test]
+    fn a_comment_is_no_part_of_the_command() {
+        for (text, expected, _) in include!("../../../tests/rules/comments.rs") {
+            assert_eq!(words(text).join("|"), expected, "{text:?}");
+        }
     }
 
     #[test]

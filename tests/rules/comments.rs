@@ -1,0 +1,28 @@
+// Commands in one string, the words in each, and whether a comment is dropped from it.
+// (text, its words joined by `|`, whether a comment begins in it)
+[
+    ("a b", "a|b", false),
+    ("a # b", "a", true),
+    ("a #b c", "a", true),
+    ("a #", "a", true),
+    ("# a", "", true),
+    ("#", "", true),
+    (" \t#a", "", true),
+    ("a\t#b", "a", true),
+    ("a\n#b\nc", "a|c", true),
+    ("a #b 'c\nd", "a|d", true),
+    ("a '' #b", "a|", true),
+    ("a \\\n#b", "a", true),
+    ("a #{port}", "a", true),
+    ("a##b c#", "a##b|c#", false),
+    ("a ''#b \"\"#c", "a|#b|#c", false),
+    ("a '#' \"#b\" \\#c", "a|#|#b|#c", false),
+    ("a 'b #c' \"d #e\"", "a|b #c|d #e", false),
+    ("a b\\ #c", "a|b #c", false),
+    ("a \\ #c", "a| #c", false),
+    ("a\\\n#b", "a#b", false),
+    ("a\\\t#b", "a\t#b", false),
+    ("a x=#b {port}#c", "a|x=#b|{port}#c", false),
+    ("a\r#b", "a\r#b", false),
+    ("a\u{a0}#b", "a\u{a0}#b", false),
+]
