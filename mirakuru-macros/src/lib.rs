@@ -10,11 +10,17 @@ mod command;
 mod expand;
 mod fallback;
 mod function;
+#[cfg(test)]
+#[path = "../../tests/fuzz/attribute.rs"]
+mod fuzz_attribute;
 mod harness;
 mod model;
 mod options;
 mod panics;
 mod placeholder;
+#[cfg(test)]
+#[path = "../../tests/fuzz/rounds.rs"]
+mod rounds;
 mod validate;
 
 use proc_macro2::{Span, TokenStream};

@@ -145,6 +145,15 @@ pub(crate) fn may_name_port(text: &str) -> bool {
     placeholders(text).any(|name| name == "port" || !is_another(name))
 }
 
+/// The names of all placeholders in a text.
+#[cfg(test)]
+fn names_of(text: &str) -> Vec<String> {
+    placeholders(text).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+#[path = "../../tests/fuzz/placeholders.rs"]
+mod fuzz_placeholders;
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -152,8 +161,7 @@ mod tests {
     #[test]
     fn placeholders_are_those_that_the_runtime_finds() {
         for (text, names) in include!("../../tests/rules/placeholders.rs") {
-            let found: Vec<_> = placeholders(text).collect();
-            assert_eq!(found.join(" "), names, "{text}");
+            assert_eq!(names_of(text).join(" "), names, "{text}");
         }
     }
 

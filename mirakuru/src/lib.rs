@@ -136,6 +136,9 @@ mod link;
 mod locks;
 #[cfg(all(unix, test))]
 mod loopback;
+#[cfg(all(unix, test))]
+#[path = "../../tests/fuzz/mutate.rs"]
+mod mutate;
 #[cfg(unix)]
 mod output;
 #[cfg(unix)]
@@ -146,6 +149,9 @@ mod port;
 mod protocol;
 #[cfg(unix)]
 pub mod readiness;
+#[cfg(all(unix, test))]
+#[path = "../../tests/fuzz/rounds.rs"]
+mod rounds;
 #[cfg(unix)]
 mod run;
 #[cfg(unix)]

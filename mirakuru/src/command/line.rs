@@ -289,6 +289,9 @@ impl From<process::Command> for CommandLine {
 }
 
 #[cfg(test)]
+#[path = "../../../tests/fuzz/words.rs"]
+mod fuzz_words;
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -5,6 +5,9 @@ mod attach;
 mod call;
 mod end;
 mod exit_hook;
+#[cfg(test)]
+#[path = "../../../tests/fuzz/supervisor.rs"]
+mod fuzz_supervisor;
 #[cfg(all(test, mirakuru_loom))]
 mod interleavings;
 mod live;

@@ -7,6 +7,9 @@
 pub(crate) mod capture;
 mod codec;
 pub(crate) mod frames;
+#[cfg(test)]
+#[path = "../../../tests/fuzz/frames.rs"]
+mod fuzz_frames;
 mod messages;
 #[cfg(test)]
 mod tests;

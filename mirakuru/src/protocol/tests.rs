@@ -72,7 +72,7 @@ fn launch(cwd: Directory) -> Launch {
     }
 }
 
-fn requests() -> Vec<Request> {
+pub(super) fn requests() -> Vec<Request> {
     let launch = |cwd| Request::Launch(Box::new(launch(cwd)));
     vec![
         Request::Lease {
@@ -181,7 +181,7 @@ fn events() -> Vec<Event> {
     ]
 }
 
-fn messages() -> Vec<Message> {
+pub(super) fn messages() -> Vec<Message> {
     let replies = replies().into_iter();
     let replies = replies.map(|reply| Message::Reply(u64::MAX, reply));
     replies

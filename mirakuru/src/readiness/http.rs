@@ -14,6 +14,9 @@ use super::tcp::join;
 use super::tls::{self, Trust};
 use super::{Context, Manner, NotReady, Origin, Readiness, Target, url};
 
+#[cfg(test)]
+#[path = "../../../tests/fuzz/http.rs"]
+mod fuzz_http;
 /// Ready when the URL answers with an accepted status.
 ///
 /// The path and the query are sent as they are. Redirects are not followed, and proxies that the
@@ -38,9 +41,9 @@ impl Http {
     /// Asks this URL for a status of `2xx`.
     ///
     /// The client's parser takes the URL apart, so `host()` and `port()` of the executor are those that the check asks:
-    /// `http://127.1:081` is 127.0.0.1 at port 81. A start fails with `InvalidConfig`
-    /// if the URL contains a tab or the end of a line, names port 0 (write `{port}` for a free port), or has the
-    /// placeholder of a port elsewhere than in the place of the whole port, within the path or before an `@`.
+    /// `http://127.1:081` is 127.0.0.1 at port 81. A start fails with `InvalidConfig` if the URL contains a tab or the
+    /// end of a line, names port 0 (write `{port}` for a free port), or gives only a part of its host or port by the
+    /// placeholder of a port.
     #[must_use]
     pub fn new(url: impl Into<String>) -> Self {
         Self {

@@ -10,6 +10,9 @@ use super::{Context, Manner, NotReady, Origin, Readiness, Target};
 use crate::output::{Capture, LogFile, Reader, text_of, unfinished_line};
 use crate::protocol;
 
+#[cfg(test)]
+#[path = "../../../tests/fuzz/banners.rs"]
+mod fuzz_banners;
 /// The stream that a banner is looked for in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Stream {

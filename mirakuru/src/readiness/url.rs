@@ -157,6 +157,9 @@ fn stand_ins(names: &[&str], host: fn(usize) -> String, port: u16) -> Place {
 }
 
 #[cfg(test)]
+#[path = "../../../tests/fuzz/urls.rs"]
+mod fuzz_urls;
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -1,0 +1,114 @@
+//! Random and mutated frames and messages are decoded: what decodes encodes to the same bytes.
+
+use std::fmt::Debug;
+use std::io::Write;
+use std::os::unix::net::UnixStream;
+
+use super::codec::Wire;
+use super::frames::Inbox;
+use super::tests::{messages, requests};
+use super::{Call, Message};
+use crate::mutate::mutate;
+use crate::rounds::{Rng, rounds};
+
+/// The bytes of every call and message that there is.
+fn samples() -> Vec<Vec<u8>> {
+    let messages = messages().into_iter().map(|message| message.to_bytes());
+    calls().into_iter().chain(messages).collect()
+}
+
+fn calls() -> Vec<Vec<u8>> {
+    let number = |at: usize| (at % 2 == 0).then_some(at as u64);
+    let requests = requests().into_iter().enumerate();
+    let calls = requests.map(|(at, request)| Call {
+        number: number(at),
+        request,
+    });
+    calls.map(|call| call.to_bytes()).collect()
+}
+
+fn assert_stable<T: Wire + Debug>(bytes: &[u8]) {
+    if let Some(message) = T::from_bytes(bytes) {
+        assert_eq!(message.to_bytes(), bytes, "{message:?}");
+    }
+}
+
+#[test]
+fn what_decodes_encodes_to_the_same_bytes() {
+    let samples = samples();
+    rounds("frames", |rng| {
+        for _ in 0..400 {
+            let mut bytes = samples[rng.usize(..samples.len())].clone();
+            if rng.u8(..8) == 0 {
+                rng.fill(&mut bytes);
+            }
+            mutate(rng, &mut bytes);
+            assert_stable::<Call>(&bytes);
+            assert_stable::<Message>(&bytes);
+        }
+    });
+}
+
+/// Some frames, of which most are right.
+fn stream(rng: &mut Rng, samples: &[Vec<u8>]) -> Vec<u8> {
+    let mut stream = Vec::new();
+    for _ in 0..rng.usize(1..20) {
+        let mut bytes = samples[rng.usize(..samples.len())].clone();
+        if rng.u8(..12) == 0 {
+            mutate(rng, &mut bytes);
+        }
+        let length = u32::try_from(bytes.len()).expect("a short frame");
+        let mut frame = [&length.to_le_bytes()[..], &[rng.u8(..4)], &bytes].concat();
+        if rng.u8(..12) == 0 {
+            mutate(rng, &mut frame);
+        }
+        stream.extend(frame);
+    }
+    stream
+}
+
+/// The calls in a stream, which ends where what follows is no frame.
+fn expected(mut stream: &[u8]) -> Vec<Call> {
+    let mut calls = Vec::new();
+    while let Some((header, rest)) = stream.split_first_chunk::<5>() {
+        let [length @ .., descriptors] = *header;
+        let frame = rest.split_at_checked(u32::from_le_bytes(length) as usize);
+        let Some((frame, rest)) = frame.filter(|_| descriptors <= 3) else {
+            break;
+        };
+        let Some(call) = Call::from_bytes(frame) else {
+            break;
+        };
+        calls.push(call);
+        stream = rest;
+    }
+    calls
+}
+
+#[test]
+fn frames_arrive_whole_however_their_bytes_arrive() {
+    let samples = calls();
+    rounds("frames", |rng| {
+        let stream = stream(rng, &samples);
+        let (sender, receiver) = UnixStream::pair().expect("a socket");
+        let (mut inbox, mut calls) = (Inbox::default(), Vec::new());
+        let mut rest = &stream[..];
+        let ended = loop {
+            let (part, tail) = rest.split_at(rng.usize(..=rest.len().min(300)));
+            (&sender).write_all(part).expect("room");
+            rest = tail;
+            let whole = inbox.receive::<Call>(&receiver, 9);
+            calls.extend(whole.messages.into_iter().map(|(call, _)| call));
+            if whole.ended || rest.is_empty() {
+                break whole.ended;
+            }
+        };
+        drop(sender);
+        let last = inbox.receive::<Call>(&receiver, 9);
+        assert!(
+            ended || last.ended && last.messages.is_empty(),
+            "{stream:?}"
+        );
+        assert_eq!(calls, expected(&stream), "{stream:?}");
+    });
+}
