@@ -37,7 +37,7 @@ fn of_an_end_before_it_was_ready() {
 
 #[test]
 fn of_an_end_other_than_expected() {
-    let script = "trap 'exit 3' TERM; echo ready; read -r line";
+    let script = "trap 'echo oops >&2; exit 3' TERM; echo ready; read -r line";
     let service = OutputExecutor::new(script, "ready")
         .shell(true)
         .started()
