@@ -91,7 +91,10 @@ mod tests {
     fn comments_are_where_the_runtime_drops_them() {
         for (text, _, is_dropped) in include!("../../tests/rules/comments.rs") {
             assert_eq!(has_comment(text), is_dropped, "{text:?}");
-            assert_eq!(line(&format!("x\n{text}"), Some(false)).is_err(), is_dropped);
+            assert_eq!(
+                line(&format!("x\n{text}"), Some(false)).is_err(),
+                is_dropped
+            );
         }
     }
 
