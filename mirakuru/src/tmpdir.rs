@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File, Permissions};
-use std::io::{self, Seek, SeekFrom};
+use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -101,22 +101,21 @@ pub(crate) fn remove_short(path: &Path) {
 
 /// Copies what a service printed into its directory, for people. `number` is the service's, among
 /// those that had the directory.
-pub(crate) fn keep_output(directory: &Path, number: u64, captures: &mut [Option<Handle>; 2]) {
+pub(crate) fn keep_output(
+    directory: &Path,
+    number: u64,
+    captures: &mut [Option<Handle>; 2],
+    copy: fn(&File, &File) -> io::Result<()>,
+) {
     for (capture, stream) in captures.iter_mut().zip(["stdout", "stderr"]) {
         let Some(capture) = capture.take() else {
             continue;
         };
         let path = directory.join(format!("captured-{stream}-{number}.log"));
         // Nobody is left to be told that it failed.
-        let _ = copy(&File::from(capture), &path);
+        // The service may have made something of this name: it is not written over.
+        let _ = File::create_new(path).and_then(|to| copy(&File::from(capture), &to));
     }
-}
-
-/// The service may have made something of this name: it is not written over.
-fn copy(mut from: &File, to: &Path) -> io::Result<()> {
-    from.seek(SeekFrom::Start(0))?;
-    let mut to = File::create_new(to)?;
-    io::copy(&mut from, &mut to).map(drop)
 }
 
 fn open_up(root: &Path) {

@@ -170,6 +170,30 @@ fn the_text_of_a_flood_is_bounded_in_memory_while_it_goes_on() -> Result<()> {
     at_once(|| service.stop().map(drop))
 }
 
+/// What lies between is neither copied nor written out as zeros.
+#[test]
+#[cfg(target_os = "linux")]
+fn of_a_flood_both_ends_are_kept_and_a_line_for_the_rest() -> Result<()> {
+    let place = tempfile::tempdir().expect("a temporary directory");
+    let words = "floods 200000000 --before first --then last".split(' ');
+    let service = OutputExecutor::new(
+        [PROGRAM].into_iter().chain(words).collect::<Vec<_>>(),
+        "^last$",
+    )
+    .timeout(PATIENCE)
+    .tmpdir_in(place.path())
+    .keep_tmpdir(true)
+    .started()?;
+    let text = service.output().text();
+    assert_both_ends(&service, "first", "last");
+    let kept = service.tmpdir().join("captured-stdout-1.log");
+    service.stop()?;
+    assert!(fs::read_to_string(&kept).expect("it is kept") == text);
+    let on_disk = fs::metadata(&kept).expect("it is kept").blocks() * 512;
+    assert!(on_disk <= KEPT + MIB, "{} MiB", on_disk / MIB);
+    Ok(())
+}
+
 #[test]
 fn a_flood_that_nobody_reads_holds_nobody_up() -> Result<()> {
     let directory = tempfile::tempdir().expect("a temporary directory");

@@ -131,9 +131,7 @@ impl Capture {
         let begin = layout.gap().end;
         let (from, tail) = self.read(begin, index(layout.size - begin));
         let missing = from - HEAD;
-        if missing > 0 {
-            head.extend_from_slice(format!("\n[… {missing} bytes are not kept …]\n").as_bytes());
-        }
+        head.extend_from_slice(Layout::note_of(missing).as_bytes());
         head.extend_from_slice(&tail);
         (head, missing)
     }

@@ -26,6 +26,14 @@ impl Layout {
         }
     }
 
+    /// Returns the line that stands for bytes which were given up; no text if there are none.
+    pub(crate) fn note_of(missing: u64) -> String {
+        match missing {
+            0 => String::new(),
+            _ => format!("\n[… {missing} bytes are not kept …]\n"),
+        }
+    }
+
     /// Returns the first stretch of a range that is kept. A range that begins in the gap begins after it
     /// instead, also if it ends in the gap: the result is empty then.
     pub(crate) fn clip(self, range: Range<u64>) -> Range<u64> {

@@ -5,12 +5,26 @@
 //! waits for a reader.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
 
 use crate::protocol::Failure;
 use crate::protocol::capture::{HEAD, Layout};
 use crate::sys::{self, Handle, Wakeup};
+
+/// Copies what is kept of a captured file, for people. A line stands for the rest, which would be written out as
+/// zeros. The kernel copies: no reply waits for long.
+pub(super) fn copy_kept(mut from: &File, mut to: &File) -> io::Result<()> {
+    let gap = Layout {
+        size: from.metadata()?.len(),
+    }
+    .gap();
+    from.seek(SeekFrom::Start(0))?;
+    io::copy(&mut from.take(gap.start), &mut to)?;
+    to.write_all(Layout::note_of(gap.end - gap.start).as_bytes())?;
+    from.seek(SeekFrom::Start(gap.end))?;
+    io::copy(&mut from, &mut to).map(drop)
+}
 
 /// One captured stream.
 pub(super) struct Drain {

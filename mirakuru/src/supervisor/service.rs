@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::drain::Drain;
+use super::drain::{Drain, copy_kept};
 use super::launch::Launched;
 use super::timeline;
 use crate::protocol::{self, Failure, Launch, Row, Stream};
@@ -122,7 +122,8 @@ impl Service {
             let _ = std::fs::remove_file(file);
         }
         if let Some(directory) = kept {
-            tmpdir::keep_output(directory, self.description.number, &mut self.captures);
+            let number = self.description.number;
+            tmpdir::keep_output(directory, number, &mut self.captures, copy_kept);
         }
         if let Some(row) = self.row.take() {
             timeline::append(&row, &self.description, self.launched, self.stopped);
