@@ -13,7 +13,7 @@ const PREFIX: &str = "mirakuru-";
 
 /// Makes it below `parent`. The supervisor's name is nobody else's, so the directory's is not.
 pub(crate) fn make(parent: &Path, name: &str) -> io::Result<PathBuf> {
-    let path = parent.join(format!("{PREFIX}{}", &name[..16]));
+    let path = parent.join(format!("{PREFIX}{}", paths::beginning_of(name)));
     // Nothing of this name may be there: another user cannot have prepared it.
     let make = |path: &Path| DirBuilder::new().mode(0o700).create(path);
     loop {

@@ -28,17 +28,17 @@ const MARKER: (&str, &str) = ("MIRAKURU_SUPERVISOR", "0123456789abcdef0123456789
 const HANDSHAKE: &[u8] = b"mirakuru/handsh1";
 
 fn runs_as_usual(stdin: Stdio) {
-    runs_as_usual_beside(stdin, None);
+    runs_as_usual_beside(MARKER.1, stdin, None);
 }
 
 /// The program ends with its standard input: `other` is the end that is kept open until it has run.
-fn runs_as_usual_beside(stdin: Stdio, other: Option<UnixStream>) {
+fn runs_as_usual_beside(name: &str, stdin: Stdio, other: Option<UnixStream>) {
     let hold = Hold::new();
     let mut child = Command::new(TEST_PROCESS)
         .arg("victim")
         .args(["local", "return"])
         .args(hold.command(&[PROGRAM, "holds"]))
-        .env(MARKER.0, MARKER.1)
+        .env(MARKER.0, name)
         .stdin(stdin)
         .stdout(Stdio::piped())
         .spawn()
@@ -63,7 +63,7 @@ fn a_program_with_the_marker_and_no_socket_runs_as_usual() {
 #[test]
 fn a_program_with_the_marker_and_a_silent_socket_runs_as_usual() {
     let (silent, theirs) = UnixStream::pair().expect("a pair");
-    runs_as_usual_beside(OwnedFd::from(theirs).into(), Some(silent));
+    runs_as_usual_beside(MARKER.1, OwnedFd::from(theirs).into(), Some(silent));
 }
 
 #[test]
@@ -88,6 +88,22 @@ fn a_program_whose_handshake_is_meant_for_another_runs_as_usual() {
     other.write_all(&[b'f'; 32]).expect("room");
     drop(other);
     runs_as_usual(OwnedFd::from(theirs).into());
+}
+
+/// The names of its files begin with a part of it.
+#[test]
+fn a_program_whose_name_no_supervisor_can_have_runs_as_usual() {
+    for name in [
+        "",
+        "short",
+        "é23456789abcdef0123456789abcdef",
+        "../../../../../../tmp/0123456789",
+    ] {
+        let (mut other, theirs) = UnixStream::pair().expect("a pair");
+        other.write_all(HANDSHAKE).expect("room");
+        other.write_all(name.as_bytes()).expect("room");
+        runs_as_usual_beside(name, OwnedFd::from(theirs).into(), Some(other));
+    }
 }
 
 /// It would run its tests, which would start it again.

@@ -30,7 +30,7 @@ use std::time::Duration;
 pub(crate) use state::State;
 
 use crate::locks::{Owner, ThreadLock};
-use crate::paths::temporary;
+use crate::paths::{beginning_of, temporary};
 use crate::protocol::frames::Inbox;
 use crate::protocol::{HANDSHAKE, MARK};
 use crate::sys::{self, ProcessFd};
@@ -131,7 +131,7 @@ impl Link {
     /// The path of the socket that the service reports to. It lies outside the private directory, so that a service
     /// which drops its rights reaches it.
     pub(crate) fn path_of_notices(&self) -> PathBuf {
-        let name = format!("mirakuru-{}.notify", &self.name[..16]);
+        let name = format!("mirakuru-{}.notify", beginning_of(&self.name));
         let path = temporary().join(&name);
         if path.as_os_str().len() <= sys::LONGEST_SOCKET_PATH {
             path

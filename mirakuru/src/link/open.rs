@@ -11,7 +11,7 @@ use nix::errno::Errno;
 
 use super::socket::{Read, await_news, take_in};
 use crate::protocol::frames::Inbox;
-use crate::protocol::{ENTRY, Event, Message, SUPERVISOR};
+use crate::protocol::{ENTRY, Event, Message, SUPERVISOR, is_name};
 use crate::sys::{self, Handle, ProcessFd};
 use crate::wait::Deadline;
 
@@ -61,7 +61,8 @@ pub(super) fn await_name(socket: &UnixStream, deadline: Deadline) -> io::Result<
         let read = read_within(deadline.remaining(), socket, &mut inbox);
         for (message, _) in read.messages {
             if let Message::Event(Event::Named(name)) = message {
-                return Ok((inbox, name));
+                let refused = || io::ErrorKind::InvalidData.into();
+                return is_name(&name).then_some((inbox, name)).ok_or_else(refused);
             }
         }
         if read.ended {

@@ -7,6 +7,7 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::Duration;
 
+use super::open::await_name;
 use super::socket::Socket;
 use super::{Home, Link, State};
 use crate::protocol::frames::{self, Inbox};
@@ -32,6 +33,17 @@ fn link() -> (Link, UnixStream) {
         .store(true, std::sync::atomic::Ordering::Relaxed);
     (link, other_end)
 }
+#[test]
+fn a_name_that_no_supervisor_can_have_is_refused() {
+    for name in ["", "short", "../../../../../../tmp/0123456789"] {
+        let (socket, other_end) = UnixStream::pair().expect("a socket");
+        tell(&other_end, &Message::Event(Event::Named(name.to_owned())));
+        let refused = await_name(&socket, soon()).map(drop);
+        let error = refused.expect_err("it is no name").kind();
+        assert_eq!(error, io::ErrorKind::InvalidData);
+    }
+}
+
 
 fn soon() -> Deadline {
     Deadline::after(Duration::from_secs(30))

@@ -24,6 +24,11 @@ pub(crate) const SUPERVISOR: &str = "mirakuru-supervisor";
 /// The first bytes on the socket, behind them the supervisor's name.
 pub(crate) const HANDSHAKE: &[u8; 16] = b"mirakuru/handsh1";
 
+/// Returns whether a supervisor can have this name: the names of its files begin with a part of it.
+pub(crate) fn is_name(text: &str) -> bool {
+    text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
 /// How long processes may take to vanish once they were killed. Only what the kernel cannot end
 /// (uninterruptible sleep), what it may not signal, or what forks faster than it dies gets there.
 pub(crate) const KILL_BOUND: Duration = Duration::from_secs(10);

@@ -11,7 +11,7 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 
 use super::serve::{Role, serve};
-use crate::protocol::{ENTRY, HANDSHAKE};
+use crate::protocol::{ENTRY, HANDSHAKE, is_name};
 use crate::sys::{self, Pid};
 
 /// As early as the C runtime allows, so ahead of the program's own constructors.
@@ -47,7 +47,9 @@ pub(crate) fn enter_if_called() {
 fn is_called(name: &str) -> bool {
     let mut greeting = [0_u8; 64];
     let expected = [HANDSHAKE, name.as_bytes()].concat();
-    sys::peek_standard_input(&mut greeting).is_ok_and(|len| greeting[..len].starts_with(&expected))
+    is_name(name)
+        && sys::peek_standard_input(&mut greeting)
+            .is_ok_and(|len| greeting[..len].starts_with(&expected))
 }
 
 /// The process that did. A program that has more rights than its caller serves nobody.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::serve::{Role, Server};
 use crate::protocol::frames::{self, Inbox};
-use crate::protocol::{Call, Event, Message, Reply, Request, StopPlan};
+use crate::protocol::{Call, Directory, Event, Launch, Lead, Message, Reply, Request, StopPlan};
 use crate::sys::{self, Pid, ProcessFd};
 use crate::wait::Deadline;
 
@@ -88,6 +88,50 @@ fn call(socket: &UnixStream, arrived: &mut Arrived, request: Request) -> Reply {
         Some(Message::Reply(5, reply)) => reply,
         other => panic!("{other:?}"),
     }
+}
+
+fn launch() -> Launch {
+    Launch {
+        words: vec!["true".into()],
+        command: "true".to_owned(),
+        ports: Vec::new(),
+        env: Vec::new(),
+        cwd: Directory::Root,
+        identity: None,
+        umask: None,
+        nice: None,
+        rlimits: Vec::new(),
+        streams: [Lead::Null; 3],
+        farewell: StopPlan::ABRUPT,
+        keep: false,
+        busy: Duration::ZERO,
+        notify: None,
+        leftovers: Vec::new(),
+        row: None,
+    }
+}
+
+/// Both requests arrive at once, so the supervisor meets the second one before the stop has ended.
+#[test]
+fn a_launch_during_a_stop_is_refused() {
+    let mut supervisor = Supervisor::start();
+    let (plan, release) = (StopPlan::ABRUPT, None);
+    let (both, mut begins) = UnixStream::pair().expect("a socket");
+    send(&both, Some(5), Request::Stop { plan, release });
+    send(&both, Some(6), Request::Launch(Box::new(launch())));
+    drop(both);
+    let mut frames = Vec::new();
+    begins.read_to_end(&mut frames).expect("own socket");
+    (&supervisor.socket).write_all(&frames).expect("room");
+    let launched = next(&supervisor.socket, &mut supervisor.arrived);
+    let Some(Message::Reply(6, Reply::Launched(Err(failure)))) = launched else {
+        panic!("{launched:?}");
+    };
+    assert_eq!(failure.errno, sys::BUSY);
+    let stopped = next(&supervisor.socket, &mut supervisor.arrived);
+    assert!(matches!(stopped, Some(Message::Reply(5, Reply::Gone(_)))));
+    send(&supervisor.socket, None, Request::Bye);
+    assert!(supervisor.has_ended());
 }
 
 /// Bytes that are no call, and whether the socket ends after them.
