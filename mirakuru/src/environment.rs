@@ -3,14 +3,43 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+/// Checks the values of all variables but `MIRAKURU_TRACE`, which can be any path.
+///
+/// # Errors
+///
+/// The first invalid one: its name, what is accepted, and the value.
+pub(crate) fn validate() -> Result<(), String> {
+    log_choice()?;
+    keep_choice()?;
+    timeout_scale()?;
+    queue_timeout().map(drop)
+}
+
+/// What is printed to standard error.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Log {
+    Nothing,
+    Steps,
+    /// Each line that a service prints, too.
+    Output,
+}
+
 /// `MIRAKURU_LOG=1` or `output`: a line on standard error for each step.
 pub(crate) fn log() -> bool {
-    is_on("MIRAKURU_LOG")
+    log_choice().is_ok_and(|log| log != Log::Nothing)
 }
 
 /// `MIRAKURU_LOG=output`: each line that a service prints, too.
 pub(crate) fn log_output() -> bool {
-    std::env::var_os("MIRAKURU_LOG").is_some_and(|value| value == "output")
+    log_choice() == Ok(Log::Output)
+}
+
+fn log_choice() -> Result<Log, String> {
+    choice(
+        "MIRAKURU_LOG",
+        [Log::Nothing, Log::Steps],
+        ("output", Log::Output),
+    )
 }
 
 /// Whose files stay.
@@ -25,18 +54,26 @@ pub(crate) enum Keep {
 /// `MIRAKURU_KEEP=1` or `failed`: the output and the private directory of each service stay, or of each
 /// where something failed.
 pub(crate) fn keep() -> Keep {
-    let name = "MIRAKURU_KEEP";
-    match std::env::var_os(name) {
-        Some(told) if told == "failed" => Keep::OfFailures,
-        _ if is_on(name) => Keep::All,
-        _ => Keep::Nobodys,
-    }
+    keep_choice().unwrap_or(Keep::Nobodys)
+}
+
+fn keep_choice() -> Result<Keep, String> {
+    choice(
+        "MIRAKURU_KEEP",
+        [Keep::Nobodys, Keep::All],
+        ("failed", Keep::OfFailures),
+    )
 }
 
 /// `MIRAKURU_TRACE=file.json`: where the timeline of every service goes.
 pub(crate) fn trace() -> Option<PathBuf> {
     let file = std::env::var_os("MIRAKURU_TRACE").filter(|file| !file.is_empty())?;
     std::path::absolute(file).ok()
+}
+
+/// The mistake that this file cannot be written.
+pub(crate) fn not_a_trace(file: &Path) -> String {
+    mistake("MIRAKURU_TRACE", "a file that can be written", file)
 }
 
 /// `MIRAKURU_TIMEOUT_SCALE=3`: how much longer than written everything may take.
@@ -76,14 +113,22 @@ fn value<T>(
         return Ok(default);
     };
     let value = told.to_str().and_then(parse);
-    value.ok_or_else(|| {
-        let told = Path::new(&told).display();
-        format!("{name} must be {form}, and is {told}")
-    })
+    value.ok_or_else(|| mistake(name, form, Path::new(&told)))
 }
 
-fn is_on(name: &str) -> bool {
-    let off = ["", "0", "false", "no", "off"];
-    std::env::var_os(name)
-        .is_some_and(|told| !off.iter().any(|word| told.eq_ignore_ascii_case(word)))
+fn mistake(name: &str, form: &str, told: &Path) -> String {
+    format!("{name} must be {form}, and is {}", told.display())
+}
+
+/// Parses a variable that is off, on, or one more word.
+fn choice<T: Copy>(name: &str, [off, on]: [T; 2], further: (&str, T)) -> Result<T, String> {
+    let words = |words: [&'static str; 4], value| words.map(|word| (word, value));
+    let offs = words(["0", "false", "no", "off"], off);
+    let ons = words(["1", "true", "yes", "on"], on);
+    let parse = |told: &str| {
+        let mut all = offs.iter().chain(&ons).chain([&further]);
+        let found = all.find(|(word, _)| told.eq_ignore_ascii_case(word));
+        found.map(|(_, value)| *value)
+    };
+    value(name, &format!("1, {} or 0", further.0), off, parse)
 }

@@ -136,24 +136,101 @@ fn no_line_repeats_a_whole_script() {
     assert!(!told.contains("exec sleep"), "{told}");
 }
 
+/// The variables, what each accepts, and values that are invalid.
+const INVALID: &[(&str, &str, &[&str])] = &[
+    (
+        "MIRAKURU_LOG",
+        "1, output or 0",
+        &["outputs", "2", "debug", " 1"],
+    ),
+    (
+        "MIRAKURU_KEEP",
+        "1, failed or 0",
+        &["fail", "all", "-1", "1,failed"],
+    ),
+    (
+        "MIRAKURU_TIMEOUT_SCALE",
+        "a positive number",
+        &["much", "0", "-1", "inf", "NaN", "2x"],
+    ),
+    (
+        "MIRAKURU_QUEUE_TIMEOUT",
+        "a whole number of seconds",
+        &["abc", "10s", "-1", "0.5"],
+    ),
+];
+
 #[test]
-fn a_queue_timeout_that_is_no_number_is_a_mistake() {
+fn an_invalid_value_of_a_variable_is_a_mistake() {
     if is_alone() {
         let error = error_of(prints(&["hello"]).start());
         assert_eq!(error.kind(), ErrorKind::InvalidConfig);
-        let told = error.to_string();
-        let wrong = std::env::var("MIRAKURU_QUEUE_TIMEOUT").expect("it is set");
-        let reason =
-            format!("MIRAKURU_QUEUE_TIMEOUT must be a whole number of seconds, and is {wrong}");
-        assert!(told.contains(&reason), "{told}");
+        eprintln!("{error}");
         return;
     }
-    for wrong in ["abc", "10s", "-1", "0.5"] {
+    for (variable, form, values) in INVALID {
+        for value in *values {
+            let told = said(
+                "an_invalid_value_of_a_variable_is_a_mistake",
+                variable,
+                value,
+            );
+            let reason = format!("{variable} must be {form}, and is {value}\n");
+            assert!(told.contains(&reason), "{told}");
+        }
+    }
+}
+
+#[test]
+fn the_words_of_a_variable_are_accepted_in_any_case() {
+    if is_alone() {
+        prints(&["hello"]).start().expect("it starts");
+        return;
+    }
+    for (variable, further) in [("MIRAKURU_LOG", "Output"), ("MIRAKURU_KEEP", "FAILED")] {
+        for value in ["", "0", "No", "OFF", "false", further] {
+            said(
+                "the_words_of_a_variable_are_accepted_in_any_case",
+                variable,
+                value,
+            );
+        }
+    }
+    for value in ["1", "Yes", "ON", "true"] {
         said(
-            "a_queue_timeout_that_is_no_number_is_a_mistake",
-            "MIRAKURU_QUEUE_TIMEOUT",
-            wrong,
+            "the_words_of_a_variable_are_accepted_in_any_case",
+            "MIRAKURU_LOG",
+            value,
         );
+    }
+}
+
+#[test]
+fn a_timeline_that_cannot_be_written_is_reported_once() {
+    if is_alone() {
+        drop(prints(&["hello"]).started().expect("it starts"));
+        drop(prints(&["hello"]).started().expect("it starts"));
+        return;
+    }
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let missing = directory.path().join("missing/new.json");
+    for place in [directory.path(), &missing] {
+        let place = place.to_str().expect("text");
+        let told = said(
+            "a_timeline_that_cannot_be_written_is_reported_once",
+            "MIRAKURU_TRACE",
+            place,
+        );
+        let told: Vec<_> = told
+            .lines()
+            .filter(|line| line.contains("MIRAKURU_TRACE"))
+            .collect();
+        let mistake = format!(
+            "mirakuru: MIRAKURU_TRACE must be a file that can be written, and is {place} ("
+        );
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].starts_with(&mistake), "{told:?}");
+        assert!(told[0].ends_with(": no timeline is written"), "{told:?}");
     }
 }
 
@@ -289,24 +366,6 @@ fn every_timeout_is_scaled() {
     }
     // A hundredth of the sixty seconds.
     said("every_timeout_is_scaled", "MIRAKURU_TIMEOUT_SCALE", "0.01");
-}
-
-#[test]
-fn a_scale_that_is_no_number_is_a_mistake() {
-    if is_alone() {
-        let error = error_of(prints(&["hello"]).start());
-        assert_eq!(error.kind(), ErrorKind::InvalidConfig);
-        let told = error.to_string();
-        assert!(told.contains("MIRAKURU_TIMEOUT_SCALE"), "{told}");
-        return;
-    }
-    for wrong in ["much", "0", "-1", "inf"] {
-        said(
-            "a_scale_that_is_no_number_is_a_mistake",
-            "MIRAKURU_TIMEOUT_SCALE",
-            wrong,
-        );
-    }
 }
 
 #[test]

@@ -33,8 +33,7 @@ impl Core {
         let ports = names.map(|name| (name, 1)).collect();
         let place = self.place(Some(std::env::temp_dir().join("mirakuru-XXXXXX")), ports);
         let validated = place.and_then(|place| {
-            environment::timeout_scale()?;
-            environment::queue_timeout()?;
+            environment::validate()?;
             self.config.stop_signal.check()?;
             self.config.kill_signal.check()?;
             self.ensure_reusable()?;

@@ -1,8 +1,9 @@
 //! Spawns the service: writes the order for the supervisor, and sends it.
 
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::thread;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use super::settle::Settled;
 use crate::command::{Opened, Place, Prepared};
 use crate::environment::{self, Keep};
 use crate::error::Result;
-use crate::events::Step;
+use crate::events::{self, Step};
 use crate::link::{Link, State};
 use crate::output::{Capture, LogFile};
 use crate::protocol::{GRACE, Launch, Lead, Row, Stream};
@@ -142,7 +143,7 @@ impl Core {
             busy: BUSY.min(deadline.remaining() / 2),
             notify,
             leftovers: leftovers.collect(),
-            row: environment::trace().map(|file| self.row(file)),
+            row: timeline().map(|file| self.row(file)),
         };
         Ok(Order {
             launch,
@@ -198,6 +199,27 @@ impl Core {
             test: test.name().unwrap_or_default().to_owned(),
         }
     }
+}
+
+/// The file of the timeline. The first start of a process reports one that cannot be written: the supervisor writes
+/// it, after the last test.
+fn timeline() -> Option<PathBuf> {
+    static REPORTED: Once = Once::new();
+    let file = environment::trace()?;
+    let mut options = File::options();
+    options.read(true).write(true).create(true).truncate(false);
+    let why = match options.open(&file).and_then(|opened| opened.metadata()) {
+        Ok(found) if found.is_file() => return Some(file),
+        Ok(_) => "no regular file".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    REPORTED.call_once(|| {
+        let mistake = environment::not_a_trace(&file);
+        events::say_past_the_harness(&format!(
+            "mirakuru: {mistake} ({why}): no timeline is written"
+        ));
+    });
+    None
 }
 
 /// Standard output and standard error, where they are captured.
