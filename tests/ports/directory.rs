@@ -90,17 +90,20 @@ fn directories_that_interrupted_runs_left_go_with_the_next_start() {
     use std::os::unix::fs::MetadataExt;
     let temporary = tempfile::tempdir().expect("a temporary directory");
     let own = own_directory(temporary.path());
-    let namespace = fs::metadata("/proc/self/ns/pid").expect("procfs").ino();
+    let namespace = |kind| fs::metadata(format!("/proc/self/ns/{kind}")).map_or(0, |one| one.ino());
+    let (pids, times) = (namespace("pid"), namespace("time"));
     let stat = fs::read_to_string("/proc/self/stat").expect("procfs");
     let (_, facts) = stat.rsplit_once(')').expect("its name is in parentheses");
     let started = facts.split_whitespace().nth(19).expect("its start time");
-    let left = own.join(format!("run-{namespace}-{}-17", ended()));
-    let alive = own.join(format!("run-{namespace}-{}-{started}", process::id()));
+    let left = own.join(format!("run-{pids}-{times}-{}-17", ended()));
+    // Of a version that did not name the time namespace.
+    let left_long_ago = own.join(format!("run-{pids}-{}-17", ended()));
+    let alive = own.join(format!("run-{pids}-{times}-{}-{started}", process::id()));
     fs::DirBuilder::new()
         .mode(0o700)
         .create(&own)
         .expect("own directory");
-    for run in [&left, &alive] {
+    for run in [&left, &left_long_ago, &alive] {
         fs::create_dir(run).expect("own directory");
     }
     let port = fixed_port();
@@ -109,7 +112,7 @@ fn directories_that_interrupted_runs_left_go_with_the_next_start() {
         holder.env("TMPDIR", temporary.path());
     });
     assert_eq!(first.outcome(), "held");
-    assert!(!left.exists());
+    assert!(!left.exists() && !left_long_ago.exists());
     assert!(alive.exists(), "that of a run that goes on stays");
     first.end();
     fs::remove_dir(&alive).expect("own directory");
@@ -147,4 +150,37 @@ fn processes_that_lease_and_release_do_not_disturb_each_other() {
         }
     });
     assert_eq!(fs::read_dir(temporary.path()).expect("own").count(), 0);
+}
+
+#[test]
+fn what_killed_processes_left_goes_with_the_next_start() {
+    let temporary = tempfile::tempdir().expect("a temporary directory");
+    let locks = own_directory(temporary.path());
+    let [first, second] = [fixed_port(), fixed_port()];
+    let holds = |port| {
+        let command = format!("exec {} listens_late {port}", crate::PROGRAM);
+        let mut holder = Holder::with(port, "fail", &command, |holder| {
+            holder.env("TMPDIR", temporary.path());
+        });
+        (holder.outcome(), holder)
+    };
+    let (held, live) = holds(first);
+    assert_eq!(held, "held");
+    let left = ["port-1", "slot-7", "queue-1-0"].map(|name| locks.join(name));
+    for path in &left {
+        fs::write(path, "pid 1").expect("own directory");
+    }
+    // Of a run in a container that is gone.
+    let run = locks.join("run-1-1-1-1");
+    fs::create_dir(&run).expect("own directory");
+    fs::write(run.join("db.lock"), "").expect("own directory");
+
+    let (held, next) = holds(second);
+    assert_eq!(held, "held");
+    for path in left.iter().chain([&run]) {
+        assert!(!path.exists(), "{}", path.display());
+    }
+    let (refused, third) = holds(first);
+    assert_eq!(refused, "AlreadyRunning", "a lease that is held stays");
+    drop((third, next, live));
 }

@@ -4,6 +4,7 @@
 
 mod clients;
 mod ends;
+mod namespaces;
 mod run;
 mod shared;
 mod unknown;

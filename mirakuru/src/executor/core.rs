@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::events::{self, Step};
 use crate::link::{Home, Link};
 use crate::locks::{FileLock, Owner, Refusal, ThreadLock, TurnGuard, lock_unless_lost};
+use crate::port;
 use crate::readiness::Readiness;
 use crate::run::{self, RunPlace, Scope};
 use crate::wait::Deadline;
@@ -128,7 +129,7 @@ impl Core {
         if let Some(link) = known.filter(|link| !link.look(|state| state.lost)) {
             return Ok(link);
         }
-        run::sweep_once();
+        run::sweep_once(port::remove_leftovers);
         let link = Link::open(self.home());
         let link = link.map_err(|error| self.refused("start a supervisor", error))?;
         // The claim on the fixed port went with the supervisor that held the lease.

@@ -3,14 +3,15 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::locks::{directory, is_at};
-use crate::sys;
+use crate::{sys, wait};
 
 /// A port that no other test process gets until this is dropped.
 ///
 /// Dropping removes the file and with it the lock, and the directory with the last one. A holder that
-/// is killed leaves the file, without the lock: the next one takes it over.
+/// is killed leaves the file, without the lock: the next one takes it over, or another process removes it.
 #[derive(Debug)]
 pub(crate) struct Lease {
     pub(crate) port: u16,
@@ -33,6 +34,7 @@ impl Lease {
     /// Takes the lease on this port, unless somebody else holds it. `holder` is what others are told.
     pub(crate) fn take(directory: &Path, port: u16, holder: &str) -> io::Result<Taken> {
         let path = file_of(directory, port);
+        let mut tries = 0;
         loop {
             let file = match sys::open_private_file(&path) {
                 Ok(file) => file,
@@ -44,6 +46,12 @@ impl Lease {
                 Err(error) => return Err(error),
             };
             if !sys::try_lock_for_process(&file)? {
+                // A process that removes what a killed holder left is done in a moment.
+                tries += 1;
+                if tries < MOST_TRIES && sys::process_that_locks(&file).is_none() {
+                    wait::pause(BETWEEN_TRIES);
+                    continue;
+                }
                 let told = fs::read_to_string(&path).unwrap_or_default();
                 return Ok(Taken::Elsewhere(told));
             }
@@ -79,6 +87,9 @@ impl Drop for Lease {
 }
 
 const PREFIX: &str = "port-";
+/// How often a file is tried that another process removes.
+const MOST_TRIES: usize = 1000;
+const BETWEEN_TRIES: Duration = Duration::from_micros(100);
 
 fn file_of(directory: &Path, port: u16) -> PathBuf {
     directory.join(format!("{PREFIX}{port}"))
@@ -93,12 +104,29 @@ pub(crate) fn holder(directory: &Path, port: u16) -> Option<u32> {
 
 /// The ports that these supervisors have leases on.
 pub(crate) fn leased(directory: &Path, supervisors: &[u32]) -> Vec<u16> {
-    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
-    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
-    let ports = names.filter_map(|name| name.strip_prefix(PREFIX)?.parse().ok());
-    ports
+    ports(directory)
         .filter(|port| holder(directory, *port).is_some_and(|pid| supervisors.contains(&pid)))
         .collect()
+}
+
+/// Removes the files of holders that were killed. Not for a supervisor, as [`holder`].
+pub(crate) fn remove_leftovers(directory: &Path) {
+    for port in ports(directory) {
+        let path = file_of(directory, port);
+        let Ok(file) = File::options().read(true).write(true).open(&path) else {
+            continue;
+        };
+        if sys::try_lock_to_remove(&file).is_ok_and(|locked| locked) && is_at(&file, &path) {
+            let _ = fs::remove_file(&path);
+        }
+    }
+}
+
+/// The ports that have a file.
+fn ports(directory: &Path) -> impl Iterator<Item = u16> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    names.filter_map(|name| name.strip_prefix(PREFIX)?.parse().ok())
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! supervisor takes and holds it, so that it lasts as long as the tree, also where the test process is
 //! killed; and it is the supervisor's alone, as a forked child inherits no such lock. The file says
 //! who holds it. It is removed with the lease, and the directory with the last one; what a killed
-//! supervisor leaves is taken over by the next that asks for the port.
+//! supervisor leaves, the next supervisor of the port takes over, or the next test process removes.
 
 mod claims;
 mod lease;
@@ -12,7 +12,7 @@ mod pick;
 mod queue;
 
 pub(crate) use claims::PortClaim;
-pub(crate) use lease::{Lease, Taken, holder, leased};
+pub(crate) use lease::{Lease, Taken, holder, leased, remove_leftovers};
 pub(crate) use pick::pick;
 pub(crate) use queue::{Circle, Ticket};
 

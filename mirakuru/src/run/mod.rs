@@ -5,8 +5,8 @@ mod place;
 mod runner;
 
 pub(crate) use kept::{kept, list_kept};
-pub(crate) use place::{RunPlace, supervisors, sweep_once};
-pub(crate) use runner::{Kind, Runner, find};
+pub(crate) use place::{InUse, RunPlace, in_use, supervisors, sweep_once};
+pub(crate) use runner::{Kind, find};
 
 /// Which tests have a fixture in common.
 #[derive(Clone, Copy)]

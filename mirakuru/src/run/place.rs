@@ -1,17 +1,21 @@
 //! Where a run keeps what its test processes share: a directory of the runner's, by its pid and when it
-//! started, beside the locks of ports. What dead runs left is removed by the next.
+//! started, beside the locks of ports. The next run removes what dead runs left: by the runner, or if that is one of
+//! another namespace, by the lock on the directory that each process has which uses it.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
+use std::mem::ManuallyDrop;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Once;
+use std::time::Duration;
 
 use tempfile::NamedTempFile;
 
 use super::runner::Runner;
-use crate::locks::{existing_lock_directory, lock_directory};
-use crate::sys::{self, Pid};
+use crate::locks::{FileLock, existing_lock_directory, is_at, lock_directory};
+use crate::sys::{self, LockedFile, Pid};
+use crate::wait::{self, Deadline};
 
 /// The place of one shared fixture of one run.
 #[derive(Debug)]
@@ -20,7 +24,22 @@ pub(crate) struct RunPlace {
     directory: PathBuf,
     /// The fixture's name, fit for a file.
     name: String,
+    _use: InUse,
 }
+
+/// The lock of a process that uses the directory of a run, until the process ends: a drop in a forked child would
+/// give it back.
+pub(crate) type InUse = ManuallyDrop<LockedFile>;
+
+/// Takes that lock; `None` if the directory is being removed.
+pub(crate) fn in_use(directory: &Path) -> io::Result<Option<InUse>> {
+    let locked = sys::try_lock_with_others(File::open(directory)?)?;
+    let locked = locked.filter(|locked| is_at(locked, directory));
+    Ok(locked.map(ManuallyDrop::new))
+}
+
+/// How long another process may take to remove the directory of a run.
+const REMOVAL: Duration = Duration::from_secs(10);
 
 impl RunPlace {
     /// The place of this fixture in the runner's directory, which is made now if it was not yet.
@@ -29,24 +48,33 @@ impl RunPlace {
     ///
     /// What is in the way, for a person.
     pub(crate) fn of(runner: Runner, name: &str) -> Result<Self, String> {
-        let directory = loop {
+        let deadline = Deadline::after(REMOVAL);
+        let (directory, in_use) = loop {
             let locks = lock_directory()?;
             sweep(&locks);
             let directory = directory_of(&locks, &runner);
-            match fs::DirBuilder::new().mode(0o700).create(&directory) {
-                Ok(()) => break directory,
-                Err(error) => match error.kind() {
-                    ErrorKind::AlreadyExists => break directory,
-                    // The directory of the locks went with the last of them: once more.
-                    ErrorKind::NotFound => {}
-                    _ => return Err(format!("failed to make {}: {error}", directory.display())),
-                },
+            let made = match fs::DirBuilder::new().mode(0o700).create(&directory) {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+                made => made,
+            };
+            match made.and_then(|()| in_use(&directory)) {
+                Ok(Some(in_use)) => break (directory, in_use),
+                // Another process removes it, or the directory of the locks went with the last of them: once more.
+                Ok(None) if !deadline.has_passed() => {
+                    wait::pause(wait::next_try(deadline.elapsed()));
+                }
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                failed => {
+                    let why = failed.err().unwrap_or_else(|| ErrorKind::TimedOut.into());
+                    return Err(format!("failed to make {}: {why}", directory.display()));
+                }
             }
         };
         Ok(Self {
             runner,
             directory,
             name: file_name(name),
+            _use: in_use,
         })
     }
 
@@ -128,14 +156,15 @@ fn noted(supervisor: &str) -> Option<u32> {
 }
 
 fn directory_of(locks: &Path, runner: &Runner) -> PathBuf {
-    let (namespace, pid, started) = (pid_namespace(), runner.pid, runner.started);
-    locks.join(format!("run-{namespace}-{pid}-{started}"))
+    let ([pids, times], pid, started) = (namespaces(), runner.pid, runner.started);
+    locks.join(format!("run-{pids}-{times}-{pid}-{started}"))
 }
 
-/// A pid means another process in another namespace, as a container has it (`pid_namespaces(7)`); 0
-/// where there are none.
-fn pid_namespace() -> u64 {
-    fs::metadata("/proc/self/ns/pid").map_or(0, |namespace| namespace.ino())
+/// A pid means another process in another namespace, as a container has it (`pid_namespaces(7)`), and a process has
+/// another start time (`time_namespaces(7)`); 0 where there are none.
+fn namespaces() -> [u64; 2] {
+    let number = |namespace: fs::Metadata| namespace.ino();
+    ["pid", "time"].map(|kind| fs::metadata(format!("/proc/self/ns/{kind}")).map_or(0, number))
 }
 
 /// Names that differ stay different, and fit into the path of a socket.
@@ -159,8 +188,8 @@ fn file_name(name: &str) -> String {
     format!("={hash:032x}=")
 }
 
-/// Removes what runs that are gone have left beside the locks, once in each process.
-pub(crate) fn sweep_once() {
+/// Removes what runs that are gone have left beside the locks, once in each process, and calls `also` for the rest.
+pub(crate) fn sweep_once(also: impl FnOnce(&Path)) {
     static SWEPT: Once = Once::new();
     SWEPT.call_once(|| {
         if let Some(locks) = existing_lock_directory() {
@@ -171,28 +200,50 @@ pub(crate) fn sweep_once() {
     });
 }
 
-/// Removes the directories of runs whose runner is gone.
+/// What the names of files begin with that go with the lock on them, unless their process is killed.
+const PASSING: [&str; 2] = ["slot-", "queue-"];
+
+/// Removes the directories of runs that are over, and the files of processes that were killed.
 fn sweep(locks: &Path) {
     let entries = fs::read_dir(locks).into_iter().flatten().flatten();
     for entry in entries {
-        let name = entry.file_name();
-        let Some((pid, started)) = name.to_str().and_then(run_of) else {
+        let (name, path) = (entry.file_name(), entry.path());
+        let name = name.to_str().unwrap_or_default();
+        if PASSING.iter().any(|kind| name.starts_with(kind)) {
+            // Removed with the lock, unless a process has that.
+            drop(FileLock::try_take_passing(&path));
+        }
+        let Some((of_run, pid, started)) = run_of(name) else {
             continue;
+            also(&locks);
         };
-        if sys::started_at(pid) != Some(started) {
-            let _ = fs::remove_dir_all(entry.path());
+        // The lock keeps a process out that begins to use it now.
+        let unused = || File::open(&path).and_then(sys::try_lock).ok().flatten();
+        let (is_over, _unused) = if namespaces().starts_with(&of_run) {
+            (sys::started_at(pid) != Some(started), None)
+        } else {
+            let unused = unused();
+            (unused.is_some(), unused)
+        };
+        if is_over {
+            let _ = fs::remove_dir_all(path);
         }
     }
 }
 
-fn run_of(name: &str) -> Option<(Pid, u64)> {
-    let (namespace, run) = name.strip_prefix("run-")?.split_once('-')?;
-    // Who is alive in another namespace cannot be told from here.
-    if namespace.parse() != Ok(pid_namespace()) {
-        return None;
-    }
-    let (pid, started) = run.split_once('-')?;
-    Some((sys::process_of(pid.parse().ok()?)?, started.parse().ok()?))
+/// The namespaces, the pid and the start of the runner that a directory is named after.
+fn run_of(name: &str) -> Option<(Vec<u64>, Pid, u64)> {
+    let numbers = name.strip_prefix("run-")?.split('-').map(str::parse);
+    let mut namespaces: Vec<u64> = numbers.collect::<Result<_, _>>().ok()?;
+    let (started, pid) = (namespaces.pop()?, namespaces.pop()?);
+    let is_known = match namespaces.len() {
+        2 => true,
+        // One of an earlier version, which holds no lock on it.
+        1 => namespaces[0] == self::namespaces()[0],
+        _ => false,
+    };
+    let pid = sys::process_of(pid.try_into().ok()?)?;
+    is_known.then_some((namespaces, pid, started))
 }
 
 #[cfg(test)]
@@ -213,18 +264,30 @@ mod tests {
     fn what_dead_runs_left_is_removed_and_the_rest_stays() {
         let locks = tempfile::tempdir().expect("a temporary directory");
         let own = sys::started_at(Pid::this()).expect("procfs");
-        let of = |namespace, started| {
-            let name = format!("run-{namespace}-{}-{started}", Pid::this());
+        let of = |[pids, times]: [u64; 2], started| {
+            let name = format!("run-{pids}-{times}-{}-{started}", Pid::this());
             locks.path().join(name)
         };
-        let (alive, dead) = (of(pid_namespace(), own), of(pid_namespace(), own + 1));
-        let elsewhere = of(pid_namespace() + 1, own + 1);
+        let [pids, times] = namespaces();
+        let (alive, dead) = (of([pids, times], own), of([pids, times], own + 1));
+        let (elsewhere, at_another_time) = (of([pids + 1, times], 1), of([pids, times + 1], 1));
+        let unused = [of([pids + 1, times], 2), of([pids, times + 1], 2)];
         let other = locks.path().join("port-1");
-        for path in [&alive, &dead, &elsewhere, &other] {
+        for path in [&alive, &dead, &elsewhere, &at_another_time, &other]
+            .into_iter()
+            .chain(&unused)
+        {
             fs::create_dir(path).expect("own directory");
         }
         sweep(locks.path());
-        assert!(alive.exists() && elsewhere.exists() && other.exists());
+        assert!(alive.exists() && other.exists(), "what lives is left alone");
+        assert!(
+            elsewhere.exists() && at_another_time.exists(),
+            "what is used is left alone"
+        );
         assert!(!dead.exists());
     }
 }
+        let used = [&elsewhere, &at_another_time].map(|path| in_use(path).expect("own directory"));
+        assert!(used.iter().all(Option::is_some));
+        assert!(!unused.iter().any(|path| path.exists()));

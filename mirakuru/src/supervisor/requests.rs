@@ -10,6 +10,7 @@ use super::serve::{Server, Stopper};
 use super::service::Service;
 use crate::port::{self, Lease, Taken};
 use crate::protocol::{self, Call, Event, Failure, Launch, Leased, Reply, Request};
+use crate::run::in_use;
 use crate::sys::{self, Handle, ProcessFd, Stoppable};
 use crate::tmpdir;
 
@@ -118,6 +119,8 @@ impl Server {
             return Err(io::Error::from_raw_os_error(sys::NO_SUCH_PROCESS));
         }
         self.clients.open_door(socket)?;
+        // What the run keeps is in use as long as its service.
+        self.run = socket.parent().and_then(|run| in_use(run).ok()?);
         (self.owner, self.owner_pid) = (runner, None);
         Ok(())
     }

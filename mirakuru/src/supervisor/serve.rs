@@ -11,6 +11,7 @@ use super::stopping::Stopping;
 use super::watches::{PathWatch, answer_output_watches};
 use crate::port::Lease;
 use crate::protocol::{Event, GRACE, Gone, Reply, StopPlan};
+use crate::run::InUse;
 use crate::sys::{self, Pid, ProcessFd, Stoppable, Wakeups};
 use crate::tmpdir;
 
@@ -40,6 +41,8 @@ pub(super) struct Server {
     pub(super) owner_pid: Option<Pid>,
     owner_ended: bool,
     pub(super) clients: Clients,
+    /// The lock on the directory of the run that shares the service.
+    pub(super) run: Option<InUse>,
     pub(super) wakeups: Wakeups,
     pub(super) path_watch: PathWatch,
     pub(super) oom_score: Option<String>,
@@ -71,6 +74,7 @@ impl Server {
             owner_pid: role.owner_pid,
             owner_ended: false,
             clients: Clients::new(role.link),
+            run: None,
             wakeups: Wakeups::new(),
             path_watch: PathWatch::default(),
             oom_score,

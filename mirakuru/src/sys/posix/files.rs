@@ -52,7 +52,16 @@ pub(crate) type LockedFile = Flock<File>;
 
 /// Takes the lock; `None` if another open file has it.
 pub(crate) fn try_lock(file: File) -> io::Result<Option<LockedFile>> {
-    match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+    lock(file, FlockArg::LockExclusiveNonblock)
+}
+
+/// Takes the lock that any number of open files have together; `None` if another one has it alone.
+pub(crate) fn try_lock_with_others(file: File) -> io::Result<Option<LockedFile>> {
+    lock(file, FlockArg::LockSharedNonblock)
+}
+
+fn lock(file: File, how: FlockArg) -> io::Result<Option<LockedFile>> {
+    match Flock::lock(file, how) {
         Ok(file) => Ok(Some(file)),
         Err((_, nix::Error::EAGAIN | nix::Error::EINTR)) => Ok(None),
         Err((_, errno)) => Err(errno.into()),
@@ -70,7 +79,16 @@ pub(crate) fn close_copy(file: LockedFile) {
 /// Takes the lock of this process on a whole file (`fcntl(2)`); false if another process has it. A fork
 /// inherits no such lock. The lock ends as soon as this process closes any descriptor of the file.
 pub(crate) fn try_lock_for_process(file: &File) -> io::Result<bool> {
-    match fcntl(file, FcntlArg::F_SETLK(&whole_file())) {
+    try_lock_from(file, 0)
+}
+
+/// The same for a process that removes the file, which is no holder: [`process_that_locks`] does not see it.
+pub(crate) fn try_lock_to_remove(file: &File) -> io::Result<bool> {
+    try_lock_from(file, 1)
+}
+
+fn try_lock_from(file: &File, start: libc::off_t) -> io::Result<bool> {
+    match fcntl(file, FcntlArg::F_SETLK(&bytes_of_lock(start, 0))) {
         Ok(_) => Ok(true),
         Err(nix::Error::EAGAIN | nix::Error::EACCES) => Ok(false),
         Err(errno) => Err(errno.into()),
@@ -81,19 +99,20 @@ pub(crate) fn try_lock_for_process(file: &File) -> io::Result<bool> {
 pub(crate) fn process_that_locks(file: &File) -> Option<u32> {
     let mut lock = libc::flock {
         l_type: libc::F_RDLCK.try_into().unwrap_or_default(),
-        ..whole_file()
+        ..bytes_of_lock(0, 1)
     };
     fcntl(file, FcntlArg::F_GETLK(&mut lock)).ok()?;
     let held = i32::from(lock.l_type) != libc::F_UNLCK;
     u32::try_from(lock.l_pid).ok().filter(|_| held)
 }
 
-fn whole_file() -> libc::flock {
+/// A lock on this many bytes from `start` on; 0 are all that follow.
+fn bytes_of_lock(start: libc::off_t, len: libc::off_t) -> libc::flock {
     libc::flock {
         l_type: libc::F_WRLCK.try_into().unwrap_or_default(),
         l_whence: libc::SEEK_SET.try_into().unwrap_or_default(),
-        l_start: 0,
-        l_len: 0,
+        l_start: start,
+        l_len: len,
         l_pid: 0,
     }
 }
