@@ -20,6 +20,16 @@ fn a_supervisor_that_does_not_answer_is_not_doubled() {
 }
 
 #[test]
+fn a_supervisor_that_does_not_answer_is_waited_for_once() {
+    passes_in_a_run("frozen_one_is_waited_for_by_the_first_alone");
+}
+
+#[test]
+fn the_directory_of_a_supervisor_that_does_not_answer_is_known() {
+    passes_in_a_run("frozen_one_keeps_its_directory");
+}
+
+#[test]
 fn a_client_that_was_idle_for_long_sees_the_one_that_runs() {
     passes_in_a_run("idle_one_sees_it_run");
 }

@@ -97,15 +97,20 @@ fn standing(pid: &str) -> (String, String) {
     (next(), next())
 }
 
-/// The connection of one who came to the supervisor by its socket. The others got theirs by inheritance.
-fn connection() -> RawFd {
+/// The connections of those who came to the supervisor by its socket. The others got theirs by inheritance.
+fn connections() -> Vec<RawFd> {
     let came =
         |fd: &RawFd| getpeername::<UnixAddr>(*fd).is_ok_and(|peer: UnixAddr| peer.path().is_some());
+    let entries = fs::read_dir("/proc/self/fd").expect("procfs");
+    let all = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    all.filter(came).collect()
+}
+
+/// The first of them, once there is one.
+fn connection() -> RawFd {
     loop {
-        let entries = fs::read_dir("/proc/self/fd").expect("procfs");
-        let mut all = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-        if let Some(fd) = all.find(came) {
-            return fd;
+        if let Some(fd) = connections().first() {
+            return *fd;
         }
         thread::yield_now();
     }
@@ -135,6 +140,45 @@ fn frozen_one_is_not_replaced() {
         assert_eq!(third.join().expect("no panic"), pid);
     });
     assert_eq!(SECOND.get().expect("it is there").pid(), pid);
+    assert_eq!(starts(), 1);
+}
+
+#[test]
+fn frozen_one_is_waited_for_by_the_first_alone() {
+    let first = FIRST.get().expect("it starts");
+    let pid = first.pid();
+    let frozen = Frozen::supervisor_of(first);
+    SECOND.get().expect_err("no answer");
+    let begun = Instant::now();
+    let error = THIRD.get().expect_err("no answer").to_string();
+    let elapsed = begun.elapsed();
+    assert!(
+        error.contains("reach the supervisor that the run shares"),
+        "{error}"
+    );
+    assert!(elapsed < Duration::from_secs(10), "{elapsed:?}");
+    drop(frozen);
+    assert_eq!(SECOND.get().expect("it is there").pid(), pid);
+    // What it was is forgotten: it has all the time again.
+    let frozen = Frozen::supervisor_of(first);
+    thread::scope(|scope| {
+        let third = scope.spawn(|| THIRD.get().expect("it is there").pid());
+        wait_until(|| connections().len() == 2);
+        drop(frozen);
+        assert_eq!(third.join().expect("no panic"), pid);
+    });
+    assert_eq!(starts(), 1);
+}
+
+#[test]
+fn frozen_one_keeps_its_directory() {
+    let first = FIRST.get().expect("it starts");
+    let second = SECOND.get().expect("it is there");
+    let directory = second.tmpdir();
+    let _frozen = Frozen::supervisor_of(first);
+    // As if it had dropped this client.
+    shutdown(connection(), Shutdown::Both).expect("it is connected");
+    assert_eq!(second.tmpdir(), directory);
     assert_eq!(starts(), 1);
 }
 

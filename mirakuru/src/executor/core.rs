@@ -125,9 +125,17 @@ impl Core {
 
     /// The supervisor; a new one if there is none, or if the former one was killed.
     pub(super) fn link(&self) -> Result<Arc<Link>> {
-        let known = self.state(|state| state.link.clone());
-        if let Some(link) = known.filter(|link| !link.look(|state| state.lost)) {
-            return Ok(link);
+        let (known, place) = self.state(|state| (state.link.clone(), state.place.clone()));
+        if let Some(link) = &known {
+            if !link.look(|state| state.lost) {
+                return Ok(Arc::clone(link));
+            }
+            // One of the run may live: it drops a client that does not read.
+            let place = place.filter(|_| link.is_shared());
+            if let Some(link) = place.map(|place| self.reach(&place)).transpose()?.flatten() {
+                drop(self.state(|state| state.link.replace(Arc::clone(&link))));
+                return Ok(link);
+            }
         }
         run::sweep_once(port::remove_leftovers);
         let link = Link::open(self.home());
@@ -169,7 +177,11 @@ impl Core {
                 Ok(directory)
             }
             Some(Err(failure)) => Err(self.no_directory(&failure)),
-            None if !link.look(|state| state.lost) => Err(self.not_spawned_in_time(deadline)),
+            // One that does not answer by then is given up: the next start would wait for it too.
+            None if !link.look(|state| state.lost) => {
+                link.give_up();
+                Err(self.not_spawned_in_time(deadline))
+            }
             None => Err(self.without_supervisor(link)),
         }
     }

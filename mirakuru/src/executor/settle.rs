@@ -237,7 +237,9 @@ impl Core {
         );
         let _turn = self.turn();
         let deadline = Deadline::after(self.config.start_bound());
-        let link = self.link();
+        // That of a supervisor of the run which does not answer is still there.
+        let silent = self.shared_link().filter(|link| link.is_out_of_reach());
+        let link = silent.map_or_else(|| self.link(), Ok);
         let directory = link.and_then(|link| self.directory(&link, deadline));
         directory.unwrap_or_else(|error| panic!("{error}"))
     }

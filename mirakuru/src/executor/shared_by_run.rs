@@ -1,6 +1,9 @@
 //! An executor whose service a whole run shares: one test process starts it, all use it.
 
-use std::io::ErrorKind::{ConnectionRefused, NotFound};
+use std::io::{
+    self,
+    ErrorKind::{ConnectionRefused, NotFound, TimedOut},
+};
 use std::sync::{Arc, Mutex};
 
 use super::core::Core;
@@ -9,7 +12,7 @@ use super::run::Moment;
 use super::run::Run;
 use super::start::MOST_FAILURES;
 use crate::command::Shown;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::link::Link;
 use crate::output::Capture;
 use crate::protocol::{Service, Stream};
@@ -77,20 +80,32 @@ impl Core {
 
     /// Connects to the supervisor of the run, if there is one, and adopts its service.
     fn attach(&self, place: &RunPlace) -> Result<()> {
-        let link = match Link::connect(&place.socket(), self.home()) {
-            Ok(link) => link,
-            Err(error) if matches!(error.kind(), NotFound | ConnectionRefused) => return Ok(()),
-            // A second supervisor beside one that does not answer would be worse.
-            Err(error) => {
-                return Err(self.refused("reach the supervisor that the run shares", error));
-            }
+        let Some(link) = self.reach(place)? else {
+            return Ok(());
         };
         if !self.adopt(&link, self.state(|state| state.run.clone()).as_ref()) {
+            if link.is_out_of_reach() {
+                return Err(self.not_reached(TimedOut.into()));
+            }
             // Started again with the same supervisor.
             drop(self.state(|state| state.link.replace(link)));
             self.stop_orphaned_service();
         }
         Ok(())
+    }
+
+    /// Connects to the supervisor of the run, if there is one. A second supervisor beside one that does not answer
+    /// would be worse than an error.
+    pub(super) fn reach(&self, place: &RunPlace) -> Result<Option<Arc<Link>>> {
+        match Link::connect(place, self.home()) {
+            Ok(link) => Ok(Some(link)),
+            Err(error) if matches!(error.kind(), NotFound | ConnectionRefused) => Ok(None),
+            Err(error) => Err(self.not_reached(error)),
+        }
+    }
+
+    fn not_reached(&self, error: io::Error) -> Error {
+        self.refused("reach the supervisor that the run shares", error)
     }
 
     /// Stops a service of the run whose starter died before it was ready. No other process uses it, and the
@@ -130,7 +145,7 @@ impl Core {
         };
         // Before the share: a process that queues for a port must find the supervisor among the run's.
         place.note_supervisor(run.link.supervisor());
-        match run.link.share(&place.runner, place.socket()) {
+        match run.link.share(place) {
             Some(Ok(())) => {
                 // From now on the run has the port, and any of its processes may give it back.
                 drop(self.state(|state| state.port.drop_claim()));
@@ -184,7 +199,7 @@ impl Core {
         let current = if lost {
             // The supervisor drops a client that did not read for long, and may live: connect again.
             let place = self.state(|state| state.place.clone());
-            match place.and_then(|place| Link::connect(&place.socket(), self.home()).ok()) {
+            match place.and_then(|place| Link::connect(&place, self.home()).ok()) {
                 Some(link) => link,
                 None => return,
             }

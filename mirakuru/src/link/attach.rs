@@ -1,62 +1,87 @@
 //! The test's end of a supervisor that a run shares: handed over by who started it, come to by all.
 
+use std::fs;
 use std::io;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use super::exit_hook;
 use super::open::await_name;
 use super::socket::Socket;
 use super::{Home, Link, SUPERVISOR_BOUND};
 use crate::protocol::{Failure, Reply, Request, Service};
-use crate::run::Runner;
+use crate::run::RunPlace;
 use crate::sys::{self, Handle, ProcessFd};
-use crate::wait::Deadline;
+use crate::wait::{self, Deadline};
+
+/// How long a supervisor may take that did not answer another test process, and is not frozen any more.
+const AGAIN: Duration = Duration::from_secs(2);
 
 impl Link {
-    /// Comes to a supervisor that a run shares.
-    pub(crate) fn connect(socket: &Path, home: Home) -> io::Result<Arc<Self>> {
-        let socket = sys::with_short_path(socket, |socket| UnixStream::connect(socket))?;
+    /// Comes to a supervisor that a run shares. One that did not answer another test process is not waited for as
+    /// long once more: each test of the run would.
+    pub(crate) fn connect(place: &RunPlace, home: Home) -> io::Result<Arc<Self>> {
+        let silence = place.silence();
+        let bound = if !silence.exists() {
+            SUPERVISOR_BOUND
+        } else if place.supervisor_is_stopped() {
+            Duration::ZERO
+        } else {
+            AGAIN
+        };
+        let connected = Self::connect_within(&place.socket(), Deadline::after(bound), home);
+        match &connected {
+            Ok(link) => link.begin_sharing(silence),
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => note_silence(&silence),
+            Err(_) => {}
+        }
+        connected.map(Arc::new)
+    }
+
+    fn connect_within(path: &Path, deadline: Deadline, home: Home) -> io::Result<Self> {
+        let socket = sys::with_short_path(path, |path| connect(path, deadline))?;
         let peer = sys::peer(&socket).ok_or(io::ErrorKind::Unsupported)?;
         let supervisor = ProcessFd::open(peer)?;
-        let (inbox, name) = await_name(&socket, Deadline::after(SUPERVISOR_BOUND))?;
-        let link = Self::new(
-            home,
-            sys::number_of(peer),
-            name,
-            Socket::new(socket, supervisor, inbox),
-        );
-        link.shared.store(true, Ordering::Relaxed);
-        Ok(Arc::new(link))
+        let (inbox, name) = await_name(&socket, deadline)?;
+        let socket = Socket::new(socket, supervisor, inbox);
+        Ok(Self::new(home, sys::number_of(peer), name, socket))
     }
 
     /// Hands the supervisor over to the run: from now on this process is one of those who use it.
     /// `None` if it does not answer.
-    pub(crate) fn share(
-        self: &Arc<Self>,
-        runner: &Runner,
-        socket: PathBuf,
-    ) -> Option<Result<(), Failure>> {
+    pub(crate) fn share(self: &Arc<Self>, place: &RunPlace) -> Option<Result<(), Failure>> {
         let request = Request::Share {
-            runner: sys::number_of(runner.pid),
-            started: runner.started,
-            socket,
+            runner: sys::number_of(place.runner.pid),
+            started: place.runner.started,
+            socket: place.socket(),
         };
         let (Reply::Shared(shared), _) = self.ask(request)? else {
             return None;
         };
         if shared.is_ok() {
-            self.shared.store(true, Ordering::Relaxed);
+            self.begin_sharing(place.silence());
             exit_hook::unregister(self);
         }
         Some(shared)
     }
 
+    /// The supervisor is the run's, and has answered.
+    pub(super) fn begin_sharing(&self, silence: PathBuf) {
+        let _ = fs::remove_file(&silence);
+        self.silence.get_or_init(|| silence);
+    }
+
     /// Whether it belongs to the run.
     pub(crate) fn is_shared(&self) -> bool {
-        self.shared.load(Ordering::Relaxed)
+        self.silence.get().is_some()
+    }
+
+    /// Whether the supervisor lives that is lost to this process: it did not answer, or did not wait for this
+    /// process.
+    pub(crate) fn is_out_of_reach(&self) -> bool {
+        self.look(|state| state.lost) && !self.process().ended_within(Duration::ZERO)
     }
 
     /// What the latest service is, and its captured files.
@@ -70,4 +95,25 @@ impl Link {
         }
         Some((*service, files))
     }
+}
+
+/// Connects to the supervisor. One that accepts none has a full backlog after many: a socket that waits would do so
+/// for ever.
+fn connect(path: &Path, deadline: Deadline) -> io::Result<UnixStream> {
+    loop {
+        let socket = sys::connect_within(path, deadline.remaining())?;
+        if socket.peer_addr().is_ok() {
+            return Ok(socket);
+        }
+        if deadline.has_passed() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        wait::pause(wait::next_try(deadline.elapsed()));
+    }
+}
+
+/// Notes for the test processes that come later that the supervisor does not answer.
+pub(super) fn note_silence(silence: &Path) {
+    // Without the note they wait longer.
+    let _ = fs::write(silence, "");
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use super::attach::note_silence;
 use super::exit_hook;
 use super::sweep::sweep;
 use super::{Link, SUPERVISOR_BOUND, State};
@@ -41,10 +42,12 @@ impl Link {
     }
 
     /// The supervisor is of no use any more: it goes, and the kernel kills the service with it.
-    pub(super) fn give_up(&self) {
+    pub(crate) fn give_up(&self) {
         // What a run shares is not this process's to kill.
-        if !self.is_shared() {
-            let _ = self.process().kill();
+        match self.silence.get() {
+            None => drop(self.process().kill()),
+            Some(silence) if !self.process().ended_within(Duration::ZERO) => note_silence(silence),
+            Some(_) => {}
         }
         self.reader.known(|state| state.lost = true);
         self.swept();

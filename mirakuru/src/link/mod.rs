@@ -23,7 +23,7 @@ mod tests;
 use std::io;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -60,8 +60,8 @@ pub(crate) struct Link {
     /// In the environment of every process of its tree.
     name: String,
     reader: SharedReader<Socket, State>,
-    /// The run's, and not this process's to end.
-    shared: AtomicBool,
+    /// The note that the supervisor does not answer, if the supervisor is the run's, and not this process's to end.
+    silence: OnceLock<PathBuf>,
     /// Held for a whole frame.
     sending: ThreadLock,
     /// Milliseconds that the tree may take to stop before it is killed; read by the exit hook, which takes no lock.
@@ -104,7 +104,7 @@ impl Link {
             pid,
             name,
             reader: SharedReader::new(socket),
-            shared: AtomicBool::new(false),
+            silence: OnceLock::new(),
             sending: ThreadLock::new(),
             patience: AtomicU64::new(0),
             directory: OnceLock::new(),

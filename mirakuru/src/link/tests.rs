@@ -29,10 +29,10 @@ fn link() -> (Link, UnixStream) {
         String::new(),
         Socket::new(socket, supervisor, Inbox::default()),
     );
-    link.shared
-        .store(true, std::sync::atomic::Ordering::Relaxed);
+    link.begin_sharing("/missing/silence".into());
     (link, other_end)
 }
+
 #[test]
 fn a_name_that_no_supervisor_can_have_is_refused() {
     for name in ["", "short", "../../../../../../tmp/0123456789"] {
@@ -43,7 +43,6 @@ fn a_name_that_no_supervisor_can_have_is_refused() {
         assert_eq!(error, io::ErrorKind::InvalidData);
     }
 }
-
 
 fn soon() -> Deadline {
     Deadline::after(Duration::from_secs(30))

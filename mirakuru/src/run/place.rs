@@ -88,6 +88,19 @@ impl RunPlace {
         self.file("lock")
     }
 
+    /// The note that the supervisor did not answer, for the test processes that come later.
+    pub(crate) fn silence(&self) -> PathBuf {
+        self.file("silent")
+    }
+
+    /// Whether the supervisor is frozen, as by `SIGSTOP`.
+    pub(crate) fn supervisor_is_stopped(&self) -> bool {
+        let pid = fs::read_to_string(self.file(SUPERVISOR)).ok();
+        let pid = pid.and_then(|pid| sys::process_of(noted(&pid)?));
+        pid.and_then(sys::standing)
+            .is_some_and(|standing| standing.stopped)
+    }
+
     /// Held by who has it for itself.
     pub(crate) fn exclusive_use(&self) -> PathBuf {
         self.file("use")
@@ -194,6 +207,7 @@ pub(crate) fn sweep_once(also: impl FnOnce(&Path)) {
     SWEPT.call_once(|| {
         if let Some(locks) = existing_lock_directory() {
             sweep(&locks);
+            also(&locks);
             // If nothing else is left in it. A process that needs it makes it again.
             let _ = fs::remove_dir(locks);
         }
@@ -215,7 +229,6 @@ fn sweep(locks: &Path) {
         }
         let Some((of_run, pid, started)) = run_of(name) else {
             continue;
-            also(&locks);
         };
         // The lock keeps a process out that begins to use it now.
         let unused = || File::open(&path).and_then(sys::try_lock).ok().flatten();
@@ -279,6 +292,8 @@ mod tests {
         {
             fs::create_dir(path).expect("own directory");
         }
+        let used = [&elsewhere, &at_another_time].map(|path| in_use(path).expect("own directory"));
+        assert!(used.iter().all(Option::is_some));
         sweep(locks.path());
         assert!(alive.exists() && other.exists(), "what lives is left alone");
         assert!(
@@ -286,8 +301,6 @@ mod tests {
             "what is used is left alone"
         );
         assert!(!dead.exists());
+        assert!(!unused.iter().any(|path| path.exists()));
     }
 }
-        let used = [&elsewhere, &at_another_time].map(|path| in_use(path).expect("own directory"));
-        assert!(used.iter().all(Option::is_some));
-        assert!(!unused.iter().any(|path| path.exists()));

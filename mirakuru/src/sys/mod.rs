@@ -80,4 +80,6 @@ pub(crate) struct Standing {
     pub(crate) group: Pid,
     /// It has ended and was not reaped yet.
     pub(crate) zombie: bool,
+    /// A signal or a debugger has stopped it.
+    pub(crate) stopped: bool,
 }

@@ -93,13 +93,14 @@ fn parse_pid(text: &str) -> Option<Pid> {
 pub(crate) fn standing(pid: Pid) -> Option<Standing> {
     let fields = stat(pid)?;
     let mut fields = fields.split_ascii_whitespace();
-    let ended = matches!(fields.next()?, "Z" | "X");
+    let state = fields.next()?;
     let (parent, group) = (parse_pid(fields.next()?)?, parse_pid(fields.next()?)?);
     // The 20th of all, by `proc_pid_stat(5)`; the group is the fifth. A first thread that has ended reads
     // as a zombie while others of its process go on.
     let threads: usize = fields.nth(14)?.parse().ok()?;
     Some(Standing {
-        zombie: ended && threads < 2,
+        zombie: matches!(state, "Z" | "X") && threads < 2,
+        stopped: matches!(state, "T" | "t"),
         parent,
         group,
     })

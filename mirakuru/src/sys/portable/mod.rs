@@ -197,11 +197,12 @@ pub(crate) fn descendants() -> Vec<Descendant> {
     Vec::new()
 }
 
-/// The group by `getpgid(2)`; the parent is not known.
+/// The group by `getpgid(2)`; the rest is not known.
 pub(crate) fn standing(pid: Pid) -> Option<Standing> {
     let group = nix::unistd::getpgid(Some(pid)).ok()?;
     Some(Standing {
         zombie: false,
+        stopped: false,
         parent: Pid::from_raw(0),
         group,
     })
