@@ -120,6 +120,39 @@ http.server.HTTPServer(('127.0.0.1', int(sys.argv[1])), Handler).serve_forever()
     Ok(())
 }
 
+/// Passes, and reports how often the thread that is asked has waited.
+struct CountsWaits(std::sync::mpsc::Sender<u32>);
+
+impl Readiness for CountsWaits {
+    fn after_start_check(&self, _cx: &Context) -> std::result::Result<(), NotReady> {
+        let status = std::fs::read_to_string("/proc/thread-self/status").expect("procfs");
+        let waits = status
+            .lines()
+            .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))
+            .and_then(|count| count.trim().parse().ok());
+        let _ = self.0.send(waits.expect("a number"));
+        Ok(())
+    }
+}
+
+/// Most of the processor time of a wait went into the change between two threads.
+#[test]
+fn no_thread_is_asked_before_the_kernel_shows_a_listener() -> Result<()> {
+    let script = r"
+import http.server, sys, time
+time.sleep(0.3)
+http.server.HTTPServer(('127.0.0.1', int(sys.argv[1])), http.server.SimpleHTTPRequestHandler).serve_forever()
+";
+    let (sender, waits) = std::sync::mpsc::channel();
+    let check = Http::new("http://localhost:{port}/").and(CountsWaits(sender));
+    let _service =
+        Executor::with_readiness(["python3", "-c", script, "{port}"], check).started()?;
+    let waits = waits.recv().expect("it was asked");
+    // A look each 3 ms at least would have been a hundred.
+    assert!(waits < 60, "{waits}");
+    Ok(())
+}
+
 #[test]
 fn the_address_of_localhost_is_the_one_that_answered() -> Result<()> {
     for loopback in ["127.0.0.1", "::1"] {

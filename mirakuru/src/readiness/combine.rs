@@ -38,6 +38,10 @@ impl<A: Readiness, B: Readiness> Readiness for And<A, B> {
         self.1.after_start_check(cx)
     }
 
+    fn glance(&self, cx: &Context) -> Result<(), NotReady> {
+        self.0.glance(cx)
+    }
+
     fn describe(&self, cx: &Context) -> String {
         format!("{}, and {}", self.0.describe(cx), self.1.describe(cx))
     }
@@ -55,6 +59,12 @@ impl<A: Readiness, B: Readiness> Readiness for And<A, B> {
 #[derive(Clone, Copy, Debug)]
 pub struct Or<A, B>(pub(super) A, pub(super) B);
 
+impl<A, B> Or<A, B> {
+    fn neither(first: &NotReady, second: &NotReady) -> NotReady {
+        NotReady::new(format!("{first}; {second}"))
+    }
+}
+
 impl<A: Readiness, B: Readiness> Readiness for Or<A, B> {
     of_both!();
 
@@ -62,7 +72,15 @@ impl<A: Readiness, B: Readiness> Readiness for Or<A, B> {
         let first = self.0.after_start_check(cx);
         first.or_else(|first| {
             let second = self.1.after_start_check(cx);
-            second.map_err(|second| NotReady::new(format!("{first}; {second}")))
+            second.map_err(|second| Self::neither(&first, &second))
+        })
+    }
+
+    fn glance(&self, cx: &Context) -> Result<(), NotReady> {
+        let first = self.0.glance(cx);
+        first.or_else(|first| {
+            let second = self.1.glance(cx);
+            second.map_err(|second| Self::neither(&first, &second))
         })
     }
 
@@ -113,6 +131,14 @@ impl<A: Readiness, B: Readiness> Readiness for Then<A, B> {
             self.2.store(cx.start.number, Ordering::Relaxed);
         }
         self.1.after_start_check(cx)
+    }
+
+    fn glance(&self, cx: &Context) -> Result<(), NotReady> {
+        if self.has_passed_first(cx) {
+            self.1.glance(cx)
+        } else {
+            self.0.glance(cx)
+        }
     }
 
     fn describe(&self, cx: &Context) -> String {

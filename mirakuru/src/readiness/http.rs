@@ -142,6 +142,11 @@ impl Http {
         resolve(url.host_str().unwrap_or_default(), port)
     }
 
+    fn is_here(&self, cx: &Context) -> bool {
+        let url = self.url(cx);
+        url.is_ok_and(|url| url.host_str().is_some_and(is_of_this_machine))
+    }
+
     /// Asks with the client that the certificates need.
     fn ask(&self, cx: &Context) -> Result<SocketAddr, NotReady> {
         #[cfg(feature = "https")]
@@ -238,6 +243,15 @@ impl Readiness for Http {
         }
     }
 
+    fn glance(&self, cx: &Context) -> Result<(), NotReady> {
+        // The name of another host may take long to be looked up.
+        if self.is_here(cx) {
+            self.listener.glance(&self.addresses(cx)?, cx)
+        } else {
+            Ok(())
+        }
+    }
+
     fn describe(&self, cx: &Context) -> String {
         let url = cx.fill(&self.url).unwrap_or_else(|_| self.url.clone());
         format!(
@@ -287,8 +301,6 @@ impl Readiness for Http {
     }
 
     fn origin(&self, cx: &Context) -> Origin {
-        let url = self.url(cx);
-        let is_here = url.is_ok_and(|url| url.host_str().is_some_and(is_of_this_machine));
-        Origin::of_listener(is_here && !self.listener.is_any())
+        Origin::of_listener(self.is_here(cx) && !self.listener.is_any())
     }
 }

@@ -89,10 +89,26 @@ impl Listener {
         if passing {
             return Err(NotReady::new(UNSEEN));
         }
-        if self.is_due(cx) {
+        let now = now(cx);
+        if self.is_due(now) {
+            self.tried.store(now, Ordering::Relaxed);
             return Ok(Seen::Untold(addresses.to_vec()));
         }
         Err(NotReady::new(REFUSED))
+    }
+
+    /// Fails as [`look`](Self::look) does if the kernel knows of no listener.
+    #[cfg(feature = "http")]
+    pub(super) fn glance(&self, addresses: &[SocketAddr], cx: &Context) -> Result<(), NotReady> {
+        let kernel = self.kernel();
+        let listens = |address: &SocketAddr| kernel.as_ref()?.any_at(*address);
+        let is_absent = addresses
+            .iter()
+            .all(|address| listens(address) == Some(false));
+        if is_absent && !self.is_due(now(cx)) {
+            return Err(NotReady::new(REFUSED));
+        }
+        Ok(())
     }
 
     /// Looks once more after a connection was accepted that the kernel could not tell of: the listener may have
@@ -128,14 +144,9 @@ impl Listener {
     }
 
     /// Whether a connection is worth a try that the kernel says is refused.
-    fn is_due(&self, cx: &Context) -> bool {
-        let now = u64::try_from(cx.start.deadline.elapsed().as_millis()).unwrap_or(u64::MAX);
+    fn is_due(&self, now: u64) -> bool {
         let last = self.tried.load(Ordering::Relaxed);
-        let due = now < last || now - last >= TRY_ANYWAY.max(now / TRY_SHARE);
-        if due {
-            self.tried.store(now, Ordering::Relaxed);
-        }
-        due
+        now < last || now - last >= TRY_ANYWAY.max(now / TRY_SHARE)
     }
 }
 
@@ -146,6 +157,11 @@ impl Clone for Listener {
             ..Self::default()
         }
     }
+}
+
+/// The milliseconds of the start.
+fn now(cx: &Context) -> u64 {
+    u64::try_from(cx.start.deadline.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Where a service listens.

@@ -92,6 +92,15 @@ pub trait Readiness: Send + Sync + 'static {
     /// [`NotReady`] says why it is not; the last one stands in the error at the timeout.
     fn after_start_check(&self, cx: &Context) -> Result<(), NotReady>;
 
+    /// Fails, as [`after_start_check`](Self::after_start_check) would, where that is known at once and at little
+    /// cost. It is called on the caller's thread before a check that is asked on another thread: to ask there costs
+    /// more than most looks.
+    #[doc(hidden)]
+    fn glance(&self, cx: &Context) -> Result<(), NotReady> {
+        let _ = cx;
+        Ok(())
+    }
+
     /// What is waited for, for errors and logs: fits behind "waited for".
     fn describe(&self, cx: &Context) -> String {
         let _ = cx;

@@ -14,6 +14,10 @@ macro_rules! forward {
                 (**self).after_start_check(cx)
             }
 
+            fn glance(&self, cx: &Context) -> Result<(), NotReady> {
+                (**self).glance(cx)
+            }
+
             fn describe(&self, cx: &Context) -> String {
                 (**self).describe(cx)
             }

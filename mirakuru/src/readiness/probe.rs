@@ -26,6 +26,7 @@ pub(crate) type Answer = Option<Result<(), NotReady>>;
 pub(crate) enum Probe {
     Here(Arc<dyn Readiness>),
     Apart {
+        check: Arc<dyn Readiness>,
         questions: Sender<(Question, Context)>,
         answers: Receiver<std::thread::Result<Result<(), NotReady>>>,
     },
@@ -40,11 +41,12 @@ impl Probe {
         if check.manner(cx).keeps_time {
             return Ok(Self::Here(check));
         }
+        let asked_apart = Arc::clone(&check);
         let (questions, asked) = channel::<(Question, Context)>();
         let (answer, answers) = channel();
         let answering = move || {
             for (question, cx) in asked {
-                let answered = catch_unwind(AssertUnwindSafe(|| ask(&*check, question, &cx)));
+                let answered = catch_unwind(AssertUnwindSafe(|| ask(&*asked_apart, question, &cx)));
                 // The caller may have left.
                 let _ = answer.send(answered);
             }
@@ -52,7 +54,11 @@ impl Probe {
         std::thread::Builder::new()
             .name("mirakuru-probe".to_owned())
             .spawn(answering)?;
-        Ok(Self::Apart { questions, answers })
+        Ok(Self::Apart {
+            check,
+            questions,
+            answers,
+        })
     }
 
     /// Asks, and waits for the answer until the deadline or until it is `pointless`.
@@ -69,7 +75,16 @@ impl Probe {
     ) -> Answer {
         let (questions, answers) = match self {
             Self::Here(check) => return Some(ask(&**check, question, cx)),
-            Self::Apart { questions, answers } => (questions, answers),
+            Self::Apart {
+                check,
+                questions,
+                answers,
+            } => {
+                if let (Question::AfterStart, Err(why)) = (question, check.glance(cx)) {
+                    return Some(Err(why));
+                }
+                (questions, answers)
+            }
         };
         questions.send((question, cx.clone())).ok()?;
         loop {
