@@ -192,11 +192,11 @@ fn own_time() -> Outcome<f64> {
 }
 
 /// The processor time of this process and of the supervisor that goes into waiting this long for a
-/// TCP service: what a start takes beyond one whose service is ready at once.
-pub(crate) fn processor_time(delay: Duration, rounds: usize) -> Outcome<Pair> {
+/// service: what a start takes beyond one whose service is ready at once.
+pub(crate) fn processor_time(kind: Kind, delay: Duration, rounds: usize) -> Outcome<Pair> {
     let mut pair = Pair::default();
     for _ in 0..rounds {
-        let (waited, at_once) = (start_time(delay)?, start_time(Duration::ZERO)?);
+        let (waited, at_once) = (start_time(kind, delay)?, start_time(kind, Duration::ZERO)?);
         pair.mirakuru.push(waited.0 - at_once.0);
         pair.bare.push(waited.1 - at_once.1);
     }
@@ -204,15 +204,15 @@ pub(crate) fn processor_time(delay: Duration, rounds: usize) -> Outcome<Pair> {
 }
 
 /// The processor time of one start each, with mirakuru and with the loop.
-fn start_time(delay: Duration) -> Outcome<(f64, f64)> {
-    let service = order(Kind::Tcp, delay)?;
+fn start_time(kind: Kind, delay: Duration) -> Outcome<(f64, f64)> {
+    let service = order(kind, delay)?;
     let executor = executor(&service, Port::Fixed)?;
     let before = own_time()?;
     executor.start()?;
     let spent = own_time()? - before + supervisor_time(&executor)?;
     executor.stop()?;
 
-    let service = order(Kind::Tcp, delay)?;
+    let service = order(kind, delay)?;
     let before = own_time()?;
     let (mut bare, _) = Bare::start(&service)?;
     let bare_spent = own_time()? - before;
