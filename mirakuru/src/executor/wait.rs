@@ -187,10 +187,15 @@ impl Core {
         let link = &run.link;
         let mut last_check = None;
         let mut pace = Pace::new(self.config.poll_interval);
+        // Asked after the end alone: a check may have to look for the answer.
+        let origin = || match link.known(|state| state.exit) {
+            Some(_) => (ended.origin)(),
+            None => Origin::Outside,
+        };
         let why = loop {
-            let origin = (ended.origin)();
+            let possible = origin();
             // The wait has just taken in what had arrived.
-            let (end, news) = link.known(|state| ((ended.code)(state, origin), News::of(state)));
+            let (end, news) = link.known(|state| ((ended.code)(state, possible), News::of(state)));
             if on_output {
                 watch_output(run);
             }
@@ -216,8 +221,8 @@ impl Core {
                 break Why::Lost;
             }
             // A part of the check may have passed at this look: then it is over if the other part cannot pass.
-            let origin = (ended.origin)();
-            let is_over = |state: &State| (ended.code)(state, origin).is_some();
+            let possible = origin();
+            let is_over = |state: &State| (ended.code)(state, possible).is_some();
             if end.is_some() && link.known(is_over) {
                 break Why::Ended;
             }

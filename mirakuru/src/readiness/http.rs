@@ -137,14 +137,7 @@ impl Http {
     }
 
     fn addresses(&self, cx: &Context) -> Result<Vec<SocketAddr>, NotReady> {
-        let url = self.url(cx).map_err(NotReady::new)?;
-        let port = url.port_or_known_default().unwrap_or(80);
-        resolve(url.host_str().unwrap_or_default(), port)
-    }
-
-    fn is_here(&self, cx: &Context) -> bool {
-        let url = self.url(cx);
-        url.is_ok_and(|url| url.host_str().is_some_and(is_of_this_machine))
+        addresses_of(&self.url(cx).map_err(NotReady::new)?)
     }
 
     /// Asks with the client that the certificates need.
@@ -245,10 +238,9 @@ impl Readiness for Http {
 
     fn glance(&self, cx: &Context) -> Result<(), NotReady> {
         // The name of another host may take long to be looked up.
-        if self.is_here(cx) {
-            self.listener.glance(&self.addresses(cx)?, cx)
-        } else {
-            Ok(())
+        match self.url(cx) {
+            Ok(url) if is_here(&url) => self.listener.glance(&addresses_of(&url)?, cx),
+            _ => Ok(()),
         }
     }
 
@@ -301,6 +293,16 @@ impl Readiness for Http {
     }
 
     fn origin(&self, cx: &Context) -> Origin {
-        Origin::of_listener(self.is_here(cx) && !self.listener.is_any())
+        let is_here = self.url(cx).is_ok_and(|url| is_here(&url));
+        Origin::of_listener(is_here && !self.listener.is_any())
     }
+}
+
+fn addresses_of(url: &Url) -> Result<Vec<SocketAddr>, NotReady> {
+    let port = url.port_or_known_default().unwrap_or(80);
+    resolve(url.host_str().unwrap_or_default(), port)
+}
+
+fn is_here(url: &Url) -> bool {
+    url.host_str().is_some_and(is_of_this_machine)
 }
