@@ -39,6 +39,9 @@ const TRY_SHARE: u64 = 5;
 
 /// The reason if the kernel knows of no listener, or refuses a connection.
 const REFUSED: &str = "connection refused: nobody listens there";
+/// How long a connection that is refused may take. A request that is refused takes longer.
+#[cfg(feature = "http")]
+const REFUSAL: Duration = Duration::from_millis(5);
 /// A socket listens, and passes by in a moment most often.
 const UNSEEN: &str = "it answers, but no process can be seen to listen there: where another has the socket for it, say so with `any_listener()`";
 
@@ -97,18 +100,25 @@ impl Listener {
         Err(NotReady::new(REFUSED))
     }
 
-    /// Fails as [`look`](Self::look) does if the kernel knows of no listener.
+    /// Fails as [`look`](Self::look) does if the kernel knows of no listener, and a connection that is due is refused.
     #[cfg(feature = "http")]
     pub(super) fn glance(&self, addresses: &[SocketAddr], cx: &Context) -> Result<(), NotReady> {
-        let kernel = self.kernel();
-        let listens = |address: &SocketAddr| kernel.as_ref()?.any_at(*address);
-        let is_absent = addresses
-            .iter()
-            .all(|address| listens(address) == Some(false));
-        if is_absent && !self.is_due(now(cx)) {
-            return Err(NotReady::new(REFUSED));
+        let is_absent = {
+            let kernel = self.kernel();
+            let listens = |address: &SocketAddr| kernel.as_ref()?.any_at(*address);
+            let mut answers = addresses.iter().map(listens);
+            answers.all(|listens| listens == Some(false))
+        };
+        let now = now(cx);
+        let is_due = self.is_due(now);
+        let is_refused = || connect(addresses, REFUSAL).is_err_and(|why| why.reason == REFUSED);
+        if !is_absent || (is_due && !is_refused()) {
+            return Ok(());
         }
-        Ok(())
+        if is_due {
+            self.tried.store(now, Ordering::Relaxed);
+        }
+        Err(NotReady::new(REFUSED))
     }
 
     /// Looks once more after a connection was accepted that the kernel could not tell of: the listener may have
