@@ -7,6 +7,7 @@
 mod answers;
 mod binds_unix;
 mod blackhole;
+mod calls_supervisor;
 mod chain;
 mod clients;
 mod dies;
@@ -41,10 +42,11 @@ type Outcome = Result<(), Box<dyn Error>>;
 /// A name, and the function that it stands for, which takes the words that are left.
 type Behaviour = (&'static str, fn(&mut Args) -> Outcome);
 
-const BEHAVIOURS: [Behaviour; 23] = [
+const BEHAVIOURS: [Behaviour; 24] = [
     ("answers", answers::run),
     ("binds_unix", binds_unix::run),
     ("blackhole", blackhole::run),
+    ("calls_supervisor", calls_supervisor::run),
     ("chain", chain::run),
     ("clients", clients::run),
     ("dies", dies::run),

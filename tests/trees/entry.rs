@@ -9,6 +9,7 @@ use std::{
         unix::{
             fs::{PermissionsExt, chown},
             net::UnixStream,
+            process::CommandExt,
         },
     },
     process::{Command, Stdio},
@@ -130,6 +131,34 @@ fn a_program_that_is_called_and_may_not_supervise_does_not_run() {
     // Neither its own words nor its own errors.
     let said = [output.stdout, output.stderr].concat();
     assert_eq!(String::from_utf8_lossy(&said), "");
+}
+
+/// The program has the rights of the launcher's owner by then, and its caller has not.
+#[test]
+#[cfg_attr(not(root), ignore = "needs root, to make a set-user-id program")]
+fn what_a_set_user_id_launcher_runs_does_not_serve_its_caller() {
+    let hold = Hold::new();
+    let caller = hold.program_for_everyone(PROGRAM);
+    let launcher = format!("{caller}-launcher");
+    let mut install = Command::new("install");
+    let installed = install.args(["-m", "4755", &caller, &launcher]).status();
+    assert!(installed.expect("coreutils").success());
+    let test_process = hold.program_for_everyone(TEST_PROCESS);
+    let ended_with = |words: &[&str]| {
+        let output = Command::new(&caller)
+            .arg("calls_supervisor")
+            .args(words)
+            .args([&*test_process, "victim"])
+            .env(MARKER.0, MARKER.1)
+            .uid(unused_user())
+            .current_dir("/")
+            .output();
+        let output = output.expect("a helper program").stdout;
+        String::from_utf8(output).expect("text")
+    };
+    assert_eq!(ended_with(&[&launcher, "calls_supervisor"]), "Some(1)\n");
+    // Without the launcher, it serves.
+    assert_eq!(ended_with(&[]), "Some(0)\n");
 }
 
 #[test]

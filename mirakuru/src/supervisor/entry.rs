@@ -52,12 +52,14 @@ fn is_called(name: &str) -> bool {
             .is_ok_and(|len| greeting[..len].starts_with(&expected))
 }
 
-/// The process that did. A program that has more rights than its caller serves nobody.
+/// The process that did. A program that has other rights than its caller serves nobody: neither one that is
+/// set-user-id itself, nor one that such a launcher runs in its own place.
 fn caller() -> Option<Pid> {
     if sys::runs_privileged() {
         return None;
     }
-    sys::peer(&std::io::stdin().as_fd())
+    let socket = std::io::stdin();
+    sys::peer(&socket.as_fd()).filter(|_| sys::has_peer_of_same_rights(&socket))
 }
 
 /// Leaves behind what was inherited from the test process, and takes hold of what is ours.

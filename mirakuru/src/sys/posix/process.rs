@@ -109,6 +109,19 @@ pub(crate) fn user() -> u32 {
     geteuid().as_raw()
 }
 
+/// Returns whether the process that made the other end of this socket pair had the user and the group of this process.
+pub(crate) fn has_peer_of_same_rights(socket: &impl AsFd) -> bool {
+    #[cfg(target_os = "linux")]
+    let peer = {
+        use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
+        getsockopt(socket, PeerCredentials).map(|peer| (peer.uid(), peer.gid()))
+    };
+    #[cfg(not(target_os = "linux"))]
+    let peer = nix::unistd::getpeereid(socket).map(|(user, group)| (user.as_raw(), group.as_raw()));
+    // Here the effective ones are the real ones (`runs_privileged`).
+    peer == Ok((user(), getegid().as_raw()))
+}
+
 /// Looks the user with this name or number up: their number, their group's, and those of all their groups.
 pub(crate) fn user_of(name: &str) -> Option<(u32, u32, Vec<u32>)> {
     let found = match name.parse() {
