@@ -1,7 +1,6 @@
 //! What happens to an executor, step by step, for those who look: `tracing` events (`log` records where
 //! no subscriber is set), and lines on standard error.
 
-use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 use std::time::Duration;
@@ -10,6 +9,7 @@ use tracing::Level;
 
 use crate::environment;
 use crate::error::Error;
+use crate::sys;
 
 /// One step of a start or a stop.
 pub(crate) struct Step {
@@ -127,7 +127,8 @@ pub(crate) fn say(line: &str) {
     let _ = catch_unwind(|| eprintln!("{line}"));
 }
 
-/// A line on standard error that is seen where the tests pass too: past the harness.
+/// A line on standard error that is seen where the tests pass too: past the harness. Takes no lock: the exit hook comes
+/// here.
 pub(crate) fn say_past_the_harness(line: &str) {
-    let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
+    sys::write_to_standard_error(&format!("{line}\n"));
 }

@@ -1,9 +1,12 @@
 //! The private directory: made for its service alone, and removed with all that is in it.
+//!
+//! From the start on it belongs to the service's user, who may put anything in its place. So each step here opens what
+//! is at its path, follows no link, and looks at whose it is.
 
 use std::ffi::OsStr;
-use std::fs::{self, DirBuilder, File, Permissions};
-use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use crate::sys::Handle;
@@ -11,25 +14,167 @@ use crate::{paths, sys};
 
 const PREFIX: &str = "mirakuru-";
 
-/// Makes it below `parent`. The supervisor's name is nobody else's, so the directory's is not.
-pub(crate) fn make(parent: &Path, name: &str) -> io::Result<PathBuf> {
-    let path = parent.join(format!("{PREFIX}{}", paths::beginning_of(name)));
-    // Nothing of this name may be there: another user cannot have prepared it.
-    let make = |path: &Path| DirBuilder::new().mode(0o700).create(path);
-    loop {
-        if is_of_a_run(parent) {
-            make_for_a_run(parent)?;
-        }
-        match make(&path) {
-            // Another process of the run has removed it with its last directory since.
-            Err(error) if error.kind() == io::ErrorKind::NotFound && is_of_a_run(parent) => {}
-            result => break result?,
+/// The private directory of a service, and the one for its socket.
+pub(crate) struct Private {
+    main: Made,
+    short: Option<Made>,
+}
+
+impl Private {
+    /// Makes it below `parent`. The supervisor's name is nobody else's, so the directory's is not.
+    pub(crate) fn make(parent: &Path, name: &str) -> io::Result<Self> {
+        let path = parent.join(format!("{PREFIX}{}", paths::beginning_of(name)));
+        let main = loop {
+            if is_of_a_run(parent) {
+                make_for_a_run(parent)?;
+            }
+            match Made::make(path.clone()) {
+                // Another process of the run has removed it with its last directory since.
+                Err(error) if error.kind() == ErrorKind::NotFound && is_of_a_run(parent) => {}
+                result => break result?,
+            }
+        };
+        let short = short(&path).map(Made::make).transpose();
+        let short = short.inspect_err(|_| _ = main.remove())?;
+        Ok(Self { main, short })
+    }
+
+    /// Returns the directory that another process made, which has sent the handles. `None` if one is missing.
+    pub(crate) fn of(path: PathBuf, handles: Vec<Handle>) -> Option<Self> {
+        let mut opened = handles.into_iter().map(File::from);
+        let short = short(&path);
+        let main = opened.next().map(|opened| Made { path, opened })?;
+        let short = short.map(|path| opened.next().map(|opened| Made { path, opened }));
+        let short = short.map_or(Some(None), |short| short.map(Some))?;
+        Some(Self { main, short })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.main.path
+    }
+
+    /// Returns the handles for a process that may have to remove the directory.
+    pub(crate) fn handles(&self) -> io::Result<Vec<Handle>> {
+        let all = [Some(&self.main), self.short.as_ref()];
+        let all = all.into_iter().flatten();
+        all.map(|made| sys::copy_of(&made.opened)).collect()
+    }
+
+    /// Gives it to the service's user, once.
+    pub(crate) fn hand_over(&self, user: u32, group: u32) {
+        for made in [Some(&self.main), self.short.as_ref()]
+            .into_iter()
+            .flatten()
+        {
+            // If something else is in its place, that stays whose it is.
+            let _ = sys::hand_over(&made.opened, &made.path, user, group);
         }
     }
-    if let Some(short) = short(&path) {
-        make(&short).inspect_err(|_| remove(&path))?;
+
+    /// Removes it. What a service mounted there is taken off first, or what lies behind would go too; where
+    /// that cannot be, the directory stays. What it protected against writing, as caches of modules do, is
+    /// opened.
+    ///
+    /// # Errors
+    ///
+    /// What stays, and why.
+    pub(crate) fn remove(&self) -> io::Result<()> {
+        let short = self.remove_short();
+        let removed = self.main.remove();
+        // If nothing of the run stays.
+        let parent = self.main.path.parent();
+        if let Some(parent) = parent.filter(|parent| is_of_a_run(parent)) {
+            let _ = fs::remove_dir(parent);
+        }
+        removed.and(short)
     }
-    Ok(path)
+
+    /// Removes the directory of its socket alone.
+    pub(crate) fn remove_short(&self) -> io::Result<()> {
+        self.short.as_ref().map_or(Ok(()), Made::remove)
+    }
+
+    /// Copies what a service printed into its directory, for people. `number` is the service's, among
+    /// those that had the directory.
+    pub(crate) fn keep_output(
+        &self,
+        number: u64,
+        captures: &mut [Option<Handle>; 2],
+        copy: fn(&File, &File) -> io::Result<()>,
+    ) {
+        // Nobody is left to be told that it failed.
+        let Ok((directory, _)) = self.main.open() else {
+            return;
+        };
+        for (capture, stream) in captures.iter_mut().zip(["stdout", "stderr"]) {
+            let Some(capture) = capture.take() else {
+                continue;
+            };
+            // The service may have made something of this name: it is not written over.
+            let name = format!("captured-{stream}-{number}.log");
+            let kept = sys::append_in(&directory, &name, Some(0o666));
+            let _ = kept.and_then(|kept| copy(&File::from(capture), &kept));
+        }
+    }
+}
+
+/// A directory that was made.
+struct Made {
+    path: PathBuf,
+    /// Shows which one it is, and whose.
+    opened: File,
+}
+
+impl Made {
+    fn make(path: PathBuf) -> io::Result<Self> {
+        // Nothing of this name may be there: another user cannot have prepared it.
+        DirBuilder::new().mode(0o700).create(&path)?;
+        let opened = sys::open_directory(&path).and_then(|opened| {
+            // A user who may write to the parent may have put another one in its place.
+            let is_new = opened.metadata()?.uid() == sys::user() && sys::is_empty(&opened)?;
+            is_new
+                .then_some(opened)
+                .ok_or_else(|| ErrorKind::AlreadyExists.into())
+        });
+        let opened = opened.inspect_err(|_| _ = fs::remove_dir(&path))?;
+        Ok(Self { path, opened })
+    }
+
+    /// Opens the directory that is at the path now, and returns whether it is this one: its owner may have made it
+    /// anew.
+    fn open(&self) -> io::Result<(File, bool)> {
+        let found = sys::open_directory(&self.path)?;
+        let (own, now) = (self.opened.metadata()?, found.metadata()?);
+        let is_same = (own.dev(), own.ino()) == (now.dev(), now.ino());
+        if is_same || own.uid() == now.uid() {
+            Ok((found, is_same))
+        } else {
+            Err(sys::of_another_user(now.uid()))
+        }
+    }
+
+    fn remove(&self) -> io::Result<()> {
+        match self.try_remove() {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            removed => removed.map_err(|error| {
+                let told = format!("{}: {error}", self.path.display());
+                io::Error::new(error.kind(), told)
+            }),
+        }
+    }
+
+    fn try_remove(&self) -> io::Result<()> {
+        if !fs::symlink_metadata(&self.path)?.is_dir() {
+            // The service has put it there. A link goes, and not what it leads to.
+            return fs::remove_file(&self.path);
+        }
+        if !sys::unmount_below(&self.path) {
+            return Err(io::Error::other("a mount in it cannot be taken off"));
+        }
+        let (found, is_same) = self.open()?;
+        sys::empty(&found, is_same)?;
+        fs::remove_dir(&self.path)
+    }
 }
 
 const KEPT: &str = "mirakuru-kept-";
@@ -47,14 +192,18 @@ fn is_of_a_run(directory: &Path) -> bool {
 /// Services of other users have their directories in it too, so these may enter it.
 fn make_for_a_run(directory: &Path) -> io::Result<()> {
     match DirBuilder::new().mode(0o755).create(directory) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            let found = fs::symlink_metadata(directory)?;
-            let is_own = found.is_dir() && found.uid() == sys::user() && found.mode() & 0o022 == 0;
-            let refused = || io::Error::from(io::ErrorKind::PermissionDenied);
-            is_own.then_some(()).ok_or_else(refused)
-        }
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => open_kept(directory).map(drop),
         made => made,
     }
+}
+
+/// Opens the directory for all private directories of a run, if only this user may write to it.
+pub(crate) fn open_kept(directory: &Path) -> io::Result<File> {
+    let opened = sys::open_directory(directory)?;
+    let found = opened.metadata()?;
+    let is_own = found.uid() == sys::user() && found.mode() & 0o022 == 0;
+    let refused = || io::Error::from(ErrorKind::PermissionDenied);
+    is_own.then_some(opened).ok_or_else(refused)
 }
 
 /// Returns the path that `{socket}` stands for. It lies in the private directory, unless that path would be too
@@ -67,64 +216,9 @@ pub(crate) fn socket(directory: &Path) -> PathBuf {
 const SOCKET: &str = "socket";
 
 /// The directory for the socket of a private directory whose own path is too long.
-pub(crate) fn short(directory: &Path) -> Option<PathBuf> {
+fn short(directory: &Path) -> Option<PathBuf> {
     let is_private = |name: &&OsStr| name.as_encoded_bytes().starts_with(PREFIX.as_bytes());
     let name = directory.file_name().filter(is_private)?;
     let is_long = directory.join(SOCKET).as_os_str().len() > sys::LONGEST_SOCKET_PATH;
     is_long.then(|| Path::new("/tmp").join(name))
-}
-
-/// Removes it. What a service mounted there is taken off first, or what lies behind would go too; where
-/// that cannot be, the directory stays. What it protected against writing, as caches of modules do, is
-/// opened.
-pub(crate) fn remove(path: &Path) {
-    remove_short(path);
-    if !sys::unmount_below(path) {
-        return;
-    }
-    if fs::remove_dir_all(path).is_err() {
-        open_up(path);
-        let _ = fs::remove_dir_all(path);
-    }
-    // If nothing of the run stays.
-    if let Some(parent) = path.parent().filter(|parent| is_of_a_run(parent)) {
-        let _ = fs::remove_dir(parent);
-    }
-}
-
-/// Removes the directory of its socket alone.
-pub(crate) fn remove_short(path: &Path) {
-    if let Some(short) = short(path) {
-        let _ = fs::remove_dir_all(short);
-    }
-}
-
-/// Copies what a service printed into its directory, for people. `number` is the service's, among
-/// those that had the directory.
-pub(crate) fn keep_output(
-    directory: &Path,
-    number: u64,
-    captures: &mut [Option<Handle>; 2],
-    copy: fn(&File, &File) -> io::Result<()>,
-) {
-    for (capture, stream) in captures.iter_mut().zip(["stdout", "stderr"]) {
-        let Some(capture) = capture.take() else {
-            continue;
-        };
-        let path = directory.join(format!("captured-{stream}-{number}.log"));
-        // Nobody is left to be told that it failed.
-        // The service may have made something of this name: it is not written over.
-        let _ = File::create_new(path).and_then(|to| copy(&File::from(capture), &to));
-    }
-}
-
-fn open_up(root: &Path) {
-    let mut left = vec![root.to_owned()];
-    while let Some(directory) = left.pop() {
-        let _ = fs::set_permissions(&directory, Permissions::from_mode(0o700));
-        let entries = fs::read_dir(&directory).into_iter().flatten().flatten();
-        // Symbolic links are not followed: where they lead is not ours.
-        let below = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
-        left.extend(below.map(|entry| entry.path()));
-    }
 }

@@ -28,6 +28,7 @@ mod reports;
 mod shows_environment;
 mod single_threaded;
 mod stops_itself;
+mod swaps;
 mod writes_pid;
 
 use std::{
@@ -42,7 +43,7 @@ type Outcome = Result<(), Box<dyn Error>>;
 /// A name, and the function that it stands for, which takes the words that are left.
 type Behaviour = (&'static str, fn(&mut Args) -> Outcome);
 
-const BEHAVIOURS: [Behaviour; 24] = [
+const BEHAVIOURS: [Behaviour; 25] = [
     ("answers", answers::run),
     ("binds_unix", binds_unix::run),
     ("blackhole", blackhole::run),
@@ -66,6 +67,7 @@ const BEHAVIOURS: [Behaviour; 24] = [
     ("reports", reports::run),
     ("shows_environment", shows_environment::run),
     ("stops_itself", stops_itself::run),
+    ("swaps", swaps::run),
     ("writes_pid", writes_pid::run),
 ];
 

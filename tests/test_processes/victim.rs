@@ -5,7 +5,8 @@
 //! directory), `supervisor PID` and `ready`, waits for the end of its standard input, and does what
 //! ENDING says: `return`, `panic`, `exit`, `abort`, `exec`, or `exit-while-starting`, in which other
 //! threads start and stop more such services all the time. `STOP_TIMEOUT_MS` and `KILL_SIGNAL` in its
-//! environment are the executor's; with `KEEP_IN` the private directory lies in that directory and is kept, unless `KEEP` is `false`; with `HANDLES_WINCH` it has a handler for SIGWINCH.
+//! environment are the executor's; with `KEEP_IN` the private directory lies in that directory and is kept, unless `KEEP` is
+//! `false`; `SERVICE_USER` is the service's user; with `HANDLES_WINCH` it has a handler for SIGWINCH.
 
 use std::{
     env, fs,
@@ -108,6 +109,10 @@ fn service(words: &[String]) -> OutputExecutor {
             service.tmpdir_in(parent).keep_tmpdir(keep)
         }
         None => service,
+    };
+    let service = match env::var("SERVICE_USER") {
+        Ok(user) => service.user(user).cwd("/"),
+        Err(_) => service,
     };
     let service = match number("STOP_TIMEOUT_MS") {
         Some(ms) => service.stop_timeout(Duration::from_millis(ms)),

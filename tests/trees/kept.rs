@@ -1,6 +1,12 @@
 //! A private directory that is kept stays, also if the test process or the supervisor is killed.
 
-use std::{fs, path::Path, process::Command, time::Duration};
+use std::{
+    fs,
+    path::Path,
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
 
 use mirakuru_tests::hold::Hold;
 use nix::sys::signal::Signal;
@@ -32,8 +38,14 @@ fn assert_kept(hold: &Hold, printed: Option<&str>) {
     let captured = Path::new(hold.scratch())
         .join(&left[0])
         .join("captured-stdout-1.log");
-    let captured = fs::read_to_string(captured).ok();
-    assert_eq!(captured.as_deref(), printed);
+    // The supervisor writes after the tree is gone, and a killed test has no supervisor to wait for.
+    let until = Instant::now() + GRACE;
+    let mut kept = fs::read_to_string(&captured).ok();
+    while printed.is_some() && kept.as_deref() != printed && Instant::now() < until {
+        thread::yield_now();
+        kept = fs::read_to_string(&captured).ok();
+    }
+    assert_eq!(kept.as_deref(), printed);
 }
 
 #[test]

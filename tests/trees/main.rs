@@ -15,6 +15,7 @@ mod runners;
 mod signals_to_all;
 mod threads;
 mod users;
+mod users_against_root;
 mod whose_end;
 
 mod processes;

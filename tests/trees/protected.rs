@@ -97,3 +97,89 @@ fn a_protected_directory_is_removed_after_its_supervisor_was_killed() {
         assert!(victim.supervisors[0].ended_within(SOON));
     });
 }
+
+#[test]
+fn a_directory_deeper_than_the_limit_on_open_files_is_removed() {
+    let hold = Hold::new();
+    let deep = "cd \"$SCRATCH\" && for i in $(seq 150); do mkdir d && cd d; done && \
+        exec \"$0\" \"$@\"";
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", "ulimit -n 64 && exec \"$0\" \"$@\"", TEST_PROCESS])
+        .args(["victim", "local", "return", "sh", "-c", deep])
+        .args(hold.command(&[PROGRAM, "holds"]))
+        .env("TMPDIR", hold.scratch());
+    let mut victim = Victim::start(&mut command);
+    victim.go_on();
+    assert_eq!(victim.wait().code(), Some(0));
+    assert!(hold.is_free(), "a process of the tree is left");
+    assert_eq!(hold.left_in_scratch(), [""; 0]);
+}
+
+#[test]
+fn a_file_in_the_place_of_the_directory_is_removed() {
+    let hold = Hold::new();
+    let script = "cd / && rmdir \"$SCRATCH\" && echo text >\"$SCRATCH\" && exec \"$0\" \"$@\"";
+    let mut command = Command::new(TEST_PROCESS);
+    command
+        .args(["victim", "local", "return", "sh", "-c", script])
+        .args(hold.command(&[PROGRAM, "holds"]))
+        .env("TMPDIR", hold.scratch());
+    let mut victim = Victim::start(&mut command);
+    assert!(victim.directory.is_file());
+    victim.go_on();
+    assert_eq!(victim.wait().code(), Some(0));
+    assert!(hold.is_free(), "a process of the tree is left");
+    assert_eq!(hold.left_in_scratch(), [""; 0]);
+}
+
+/// Ends a test process whose service leaves what no plain user can remove, and returns what it printed.
+fn reported(holding: &str) -> String {
+    let hold = Hold::new();
+    fs::set_permissions(hold.scratch(), Permissions::from_mode(0o777)).expect("own directory");
+    let errors = format!("{}/errors", hold.scratch());
+    let program = hold.program_for_everyone(PROGRAM);
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", "exec \"$0\" \"$@\" 2>\"$TMPDIR/errors\""])
+        .arg(hold.program_for_everyone(TEST_PROCESS))
+        .args(["victim", holding, "return"])
+        .args(hold.command(&[&program, "holds"]))
+        .env("TMPDIR", hold.scratch())
+        .current_dir("/")
+        .uid(unused_user());
+    let mut victim = Victim::start(&mut command);
+    let stays = victim.directory.join("stays");
+    fs::create_dir(&stays).expect("root may");
+    fs::write(stays.join("file"), "text").expect("root may");
+    fs::set_permissions(&stays, Permissions::from_mode(0o700)).expect("own directory");
+    victim.go_on();
+    assert_eq!(victim.wait().code(), Some(0));
+    assert!(hold.is_free(), "a process of the tree is left");
+    assert!(stays.join("file").exists());
+    let told = fs::read_to_string(errors).expect("it is there");
+    told.replace(&victim.directory.display().to_string(), "DIRECTORY")
+}
+
+#[test]
+#[cfg_attr(
+    not(root),
+    ignore = "needs root, to make what another user cannot remove"
+)]
+fn what_stays_of_a_private_directory_is_reported() {
+    let told = reported("local");
+    let end = "(OutputExecutor) left DIRECTORY: stays: Operation not permitted (os error 1)\n";
+    assert!(told.starts_with("mirakuru: `sh "), "{told}");
+    assert!(told.ends_with(end) && told.lines().count() == 1, "{told}");
+}
+
+#[test]
+#[cfg_attr(
+    not(root),
+    ignore = "needs root, to make what another user cannot remove"
+)]
+fn what_stays_of_a_private_directory_is_reported_at_an_exit() {
+    let told = reported("static");
+    let line = "mirakuru: left DIRECTORY: stays: Operation not permitted (os error 1)\n";
+    assert_eq!(told, line);
+}

@@ -19,6 +19,7 @@ pub use stdio::Stdio;
 use std::ffi::OsString;
 
 use crate::limits::Resource;
+use crate::protocol::Identity;
 use crate::sys;
 
 /// How the new process differs from the test process; everything as the user wrote it.
@@ -41,6 +42,12 @@ impl Shape {
     fn user(&self) -> Option<&str> {
         let applies = !self.only_as_root || sys::user() == 0;
         self.user.as_deref().filter(|_| applies)
+    }
+
+    /// Returns the user that the service runs as, if the test has another one. That user may change what the test opens.
+    pub(crate) fn other_user(&self) -> Option<Identity> {
+        let found = user::find(self.user()?).ok();
+        found.filter(|identity| identity.uid != sys::user())
     }
 
     /// Returns the placeholders in the command and in the options.

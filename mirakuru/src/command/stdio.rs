@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::sys::{self, Handle};
+use crate::sys::{self, Handle, OtherUser};
 
 /// Where a standard stream of the process leads.
 ///
@@ -78,8 +78,9 @@ impl Stdio {
         matches!(self.0, Leads::Captured)
     }
 
-    /// Opens what leads somewhere for the stream with this descriptor (0, 1 or 2).
-    pub(crate) fn open(&self, stream: usize) -> io::Result<Opened> {
+    /// Opens what leads somewhere for the stream with this descriptor (0, 1 or 2) of a service, which may run as another
+    /// user.
+    pub(crate) fn open(&self, stream: usize, user: Option<OtherUser<'_>>) -> io::Result<Opened> {
         Ok(match &self.0 {
             Leads::Captured if stream == 0 => Opened::Null,
             Leads::Captured => Opened::Captured,
@@ -91,7 +92,7 @@ impl Stdio {
                 _ => sys::copy_of(&io::stderr())?,
             }),
             Leads::Path(path) => Opened::Given(
-                sys::open_at_once(path, stream == 0)
+                sys::open_stream(path, user, stream == 0)
                     .map_err(|error| named(path, &error))?
                     .into(),
             ),

@@ -148,9 +148,19 @@ impl Core {
             )
         });
         if let Some(former) = former {
-            former.close();
+            self.close(&former);
         }
         Ok(link)
+    }
+
+    /// Ends a supervisor. Prints a line if something of the private directory stays.
+    pub(super) fn close(&self, link: &Arc<Link>) {
+        if let Err(left) = link.close() {
+            self.emit(Step::warn(format!("left {left}")));
+            let (title, command) = (self.title(), self.command());
+            let command = command.lines().next().unwrap_or_default();
+            events::say_past_the_harness(&format!("mirakuru: `{command}` ({title}) left {left}"));
+        }
     }
 
     /// The place of the private directory, and whether it stays if the supervisor is killed.
@@ -250,7 +260,7 @@ impl Drop for Core {
             self.bring_down(&run, plan, None);
         }
         if let Some(link) = self.state(|state| state.link.take()) {
-            link.close();
+            self.close(&link);
         }
     }
 }

@@ -172,7 +172,9 @@ impl<R: Readiness> Executor<R> {
     }
 
     /// Runs the service as this user, given by name or number, with all groups of that user. The
-    /// user owns the private directory. The test process must have the right to change users.
+    /// user owns the private directory. The test process must have the right to change users. If that user can change
+    /// the path of a log file, an output file, a pid file or a certificate, the test process uses the file only if the
+    /// user could do the same.
     #[expect(
         clippy::needless_pass_by_value,
         reason = "a name or a number is given, not borrowed"

@@ -247,7 +247,7 @@ impl Core {
         });
         // The supervisor of a start by this process that failed.
         if let Some(former) = former.filter(|former| !former.is_shared()) {
-            former.close();
+            self.close(&former);
         }
         true
     }

@@ -16,7 +16,7 @@ use crate::error::Result;
 use crate::events::{self, Step};
 use crate::link::{Link, State};
 use crate::output::{Capture, LogFile};
-use crate::protocol::{GRACE, Launch, Lead, Row, Stream};
+use crate::protocol::{GRACE, Identity, Launch, Lead, Leftover, Row, Stream};
 use crate::readiness::{Context, Start, Target};
 use crate::sys::Handle;
 use crate::wait::Deadline;
@@ -124,9 +124,11 @@ impl Core {
         if let Some(path) = &notify {
             env.push(("NOTIFY_SOCKET".into(), path.into()));
         }
-        let leftovers = file_to_come(&target, place)
-            .into_iter()
-            .chain(notify.clone());
+        let pid_file = file_to_come(&target, place);
+        let pid_file = pid_file.map(|path| (path, shape.other_user()));
+        let notices = notify.clone().map(|path| (path, None));
+        let leftovers = pid_file.into_iter().chain(notices);
+        let leftovers = leftovers.map(|(path, user)| Leftover { path, user });
         let launch = Launch {
             words: prepared.words,
             command: self.command().as_ref().to_owned(),
@@ -154,7 +156,8 @@ impl Core {
 
     /// The log file, which holds text of earlier starts by now.
     pub(super) fn log_file(&self, place: &Place) -> Result<Option<Arc<LogFile>>> {
-        let log = place.log_file.clone().map(LogFile::begin).transpose();
+        let begin = |path| LogFile::begin(path, self.config.shape.other_user());
+        let log = place.log_file.clone().map(begin).transpose();
         let log = log.map(|log| log.map(Arc::new));
         log.map_err(|error| self.refused("copy its log file", error))
     }
@@ -168,8 +171,10 @@ impl Core {
             (&written.stdout, Some(Stream::Stdout)),
             (&written.stderr, Some(Stream::Stderr)),
         ];
+        let user = self.config.shape.other_user();
+        let user = user.as_ref().map(Identity::as_other);
         for (index, (lead, stream)) in given.into_iter().enumerate() {
-            match (lead.open(index)?, stream) {
+            match (lead.open(index, user)?, stream) {
                 (Opened::Given(fd), _) => {
                     streams[index] = Lead::Given;
                     fds.push(fd);

@@ -14,6 +14,7 @@ use super::{Home, Link, SUPERVISOR_BOUND};
 use crate::protocol::{Failure, Reply, Request, Service};
 use crate::run::RunPlace;
 use crate::sys::{self, Handle, ProcessFd};
+use crate::tmpdir::Private;
 use crate::wait::{self, Deadline};
 
 /// How long a supervisor may take that did not answer another test process, and is not frozen any more.
@@ -86,11 +87,14 @@ impl Link {
 
     /// What the latest service is, and its captured files.
     pub(crate) fn attach(&self) -> Option<(Service, Vec<Handle>)> {
-        let (Reply::Service(service), files) = self.ask(Request::Attach)? else {
+        let (Reply::Service(service), mut files) = self.ask(Request::Attach)? else {
             return None;
         };
+        let captured = service.captured.iter().filter(|captured| **captured);
+        let handles = files.split_off(captured.count().min(files.len()));
         // Should the supervisor be killed, it is removed from here.
-        if let Some(directory) = service.directory.clone() {
+        let directory = service.directory.clone();
+        if let Some(directory) = directory.and_then(|path| Private::of(path, handles)) {
             self.directory.get_or_init(|| directory);
         }
         Some((*service, files))

@@ -12,10 +12,15 @@ use crate::paths::absolute;
 use crate::protocol::frames;
 use crate::protocol::{Call, Exec, Failure, Launch, Leased, Ready, Reply, Request, Stream};
 use crate::sys::{self, Handle};
+use crate::tmpdir::Private;
 use crate::wait::Deadline;
 
 /// How long a supervisor may take to bring the captured files up to date.
 const DRAIN_BOUND: Duration = Duration::from_secs(1);
+
+fn no_room() -> io::Error {
+    io::Error::from_raw_os_error(sys::TOO_MANY_FILES)
+}
 
 impl Link {
     /// Sends a request, and returns its reply with the descriptors that travel with it; `None` if none arrives
@@ -93,14 +98,19 @@ impl Link {
     /// Returns the private directory, which the first call makes. `None` if the supervisor does not answer.
     pub(crate) fn directory(&self, deadline: Deadline) -> Option<Result<PathBuf, Failure>> {
         if let Some(made) = self.directory.get() {
-            return Some(Ok(made.clone()));
+            return Some(Ok(made.path().to_owned()));
         }
         let bound = deadline.or_sooner(SUPERVISOR_BOUND);
         let request = Request::MakeDirectory(self.home.parent.clone());
-        let (Reply::Directory(made), _) = self.call(request, &[], bound)? else {
+        let (Reply::Directory(made), handles) = self.call(request, &[], bound)? else {
             return None;
         };
-        Some(made.map(|made| self.directory.get_or_init(|| made).clone()))
+        Some(made.and_then(|path| {
+            // The kernel drops what this process has no room for.
+            let missing = || Failure::at("receive the temporary directory", &no_room());
+            let made = Private::of(path, handles).ok_or_else(missing)?;
+            Ok(self.directory.get_or_init(|| made).path().to_owned())
+        }))
     }
 
     /// Asks for a lease on this port, or on a free one; `None` if the supervisor does not answer.
@@ -137,6 +147,7 @@ impl Link {
         let patience = order.farewell.longest().as_millis();
         let patience = u64::try_from(patience).unwrap_or(u64::MAX);
         self.patience.store(patience, Ordering::Relaxed);
+        self.kept.store(order.keep, Ordering::Relaxed);
         let leftovers = order.leftovers.clone();
         // A supervisor that does not come up may have less time than the service.
         let is_up = self.known(|state| state.is_up);
@@ -178,6 +189,7 @@ impl Link {
 
     /// The files of the service stay.
     pub(crate) fn keep(&self) {
+        self.kept.store(true, Ordering::Relaxed);
         self.notify(Request::Keep);
     }
 

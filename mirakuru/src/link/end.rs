@@ -1,5 +1,6 @@
 //! The end of a tree, and of its supervisor: asked for, forced, and cleaned up after.
 
+use std::io;
 use std::net::Shutdown;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -9,8 +10,8 @@ use super::attach::note_silence;
 use super::exit_hook;
 use super::sweep::sweep;
 use super::{Link, SUPERVISOR_BOUND, State};
-use crate::protocol::{Gone, KILL_BOUND, Reply, Request, StopPlan};
-use crate::tmpdir;
+use crate::protocol::{Gone, Identity, KILL_BOUND, Leftover, Reply, Request, StopPlan};
+use crate::sys;
 use crate::wait::Deadline;
 
 impl Link {
@@ -74,31 +75,48 @@ impl Link {
             let swept = sweep(&self.name);
             // No lock of a thread that an exit has stopped is waited for.
             let known = |state: &mut State| std::mem::take(&mut state.leftovers);
-            for file in self.reader.try_known(known).unwrap_or_default() {
-                let _ = std::fs::remove_file(file);
+            for Leftover { path, user } in self.reader.try_known(known).unwrap_or_default() {
+                let _ = sys::remove_file(&path, user.as_ref().map(Identity::as_other));
             }
-            let stays = self.home.stays;
-            if let Some(directory) = self.directory.get() {
-                let remove = if stays {
-                    tmpdir::remove_short
-                } else {
-                    tmpdir::remove
-                };
-                remove(directory);
-            }
+            // An error is that of the next attempt too, which is reported.
+            let _ = self.remove_directory(true);
             swept
         })
     }
 
+    /// Removes what a supervisor that has ended did not remove. Takes no lock: the exit hook comes here.
+    ///
+    /// # Errors
+    ///
+    /// What stays of the private directory, and why.
+    pub(super) fn clean_up(&self) -> io::Result<()> {
+        self.remove_directory(self.swept.get().is_some())
+    }
+
+    /// Removes the private directory, unless it is kept. The supervisor did so before, if it was not killed.
+    fn remove_directory(&self, was_killed: bool) -> io::Result<()> {
+        let is_kept = self.kept.load(Ordering::Relaxed) || (was_killed && self.home.stays);
+        match self.directory.get() {
+            Some(directory) if is_kept => directory.remove_short(),
+            Some(directory) => directory.remove(),
+            None => Ok(()),
+        }
+    }
+
     /// The end of a supervisor whose tree is gone: waits until it cleaned up and ended, and leaves
     /// no zombie.
-    pub(crate) fn close(self: &Arc<Self>) {
+    ///
+    /// # Errors
+    ///
+    /// What stays of the private directory.
+    pub(crate) fn close(self: &Arc<Self>) -> io::Result<()> {
         if self.is_shared() {
-            return;
+            return Ok(());
         }
         self.notify(Request::Bye);
         self.await_end(Deadline::after(SUPERVISOR_BOUND));
         exit_hook::unregister(self);
+        self.clean_up()
     }
 
     /// Hangs up, also where a forked child holds the socket too: the tree is brought down.

@@ -6,7 +6,7 @@
 //!
 //! Rules for the hook. Other threads still run, stopped at any point: it takes no lock that one of
 //! them may hold (it tries, and goes without), touches no half-made static of a user, prints
-//! nothing, and cannot panic. In a forked child it does nothing.
+//! nothing but what it could not remove, and cannot panic. In a forked child it does nothing.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -15,6 +15,7 @@ use std::time::Duration;
 use super::Link;
 use super::live::{Live, Permit};
 use super::sync::{AtomicBool, AtomicUsize, Mutex};
+use crate::events;
 use crate::protocol::KILL_BOUND;
 use crate::wait::Deadline;
 
@@ -63,5 +64,8 @@ fn at_exit() {
     let bound = Deadline::after(longest.unwrap_or_default().saturating_add(KILL_BOUND));
     for link in links {
         link.await_end(bound);
+        if let Err(left) = link.clean_up() {
+            events::say_past_the_harness(&format!("mirakuru: left {left}"));
+        }
     }
 }

@@ -23,7 +23,7 @@ mod tests;
 use std::io;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -34,6 +34,7 @@ use crate::paths::{beginning_of, temporary};
 use crate::protocol::frames::Inbox;
 use crate::protocol::{HANDSHAKE, MARK};
 use crate::sys::{self, ProcessFd};
+use crate::tmpdir::Private;
 use crate::wait::Deadline;
 use open::{ended_early, run_again, unique_name};
 use reader::SharedReader;
@@ -67,8 +68,10 @@ pub(crate) struct Link {
     /// Milliseconds that the tree may take to stop before it is killed; read by the exit hook, which takes no lock.
     patience: AtomicU64,
     /// The private directory; known without a lock, for the exit hook.
-    directory: OnceLock<PathBuf>,
+    directory: OnceLock<Private>,
     home: Home,
+    /// The supervisor keeps the directory.
+    kept: AtomicBool,
     swept: OnceLock<Vec<(u32, String)>>,
 }
 
@@ -109,6 +112,7 @@ impl Link {
             patience: AtomicU64::new(0),
             directory: OnceLock::new(),
             home,
+            kept: AtomicBool::new(false),
             swept: OnceLock::new(),
         }
     }

@@ -3,11 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Deref, DerefMut};
-use std::path::PathBuf;
 
 use super::reader::Known;
 use super::socket::Read;
-use crate::protocol::{Event, Failure, Message, Notice, Reply, Service, Stream};
+use crate::protocol::{Event, Failure, Leftover, Message, Notice, Reply, Service, Stream};
 use crate::sys::Handle;
 use crate::wait::Deadline;
 
@@ -52,7 +51,7 @@ pub(crate) struct Latest {
     /// Nothing more is printed to these streams.
     pub(crate) output_closed: [bool; 2],
     /// What the supervisor removes with the tree; this side does if the supervisor was killed.
-    pub(super) leftovers: Vec<PathBuf>,
+    pub(super) leftovers: Vec<Leftover>,
     pub(crate) notified: Notice,
     /// The service asked for more time for its start.
     pub(crate) extended: Option<Deadline>,

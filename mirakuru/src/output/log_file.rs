@@ -4,20 +4,22 @@
 use std::fs::{self, File, Metadata};
 use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::capture::Capture;
 use super::tail::last_lines;
 use crate::error::Scene;
-use crate::protocol::Stream;
+use crate::protocol::{Identity, Stream};
 use crate::sys;
 
 /// The log file of one start.
 #[derive(Debug)]
 pub(crate) struct LogFile {
     path: PathBuf,
+    /// The user of the service, if the test has another one. That user may make the path lead to any file.
+    user: Option<Identity>,
     added: Arc<Capture>,
     reading: Mutex<Reading>,
 }
@@ -47,14 +49,16 @@ const WRITTEN: Duration = Duration::from_millis(20);
 
 impl LogFile {
     /// Notes how much is in the file, which may be missing: all of it belongs to earlier starts.
-    pub(crate) fn begin(path: PathBuf) -> io::Result<Self> {
+    pub(crate) fn begin(path: PathBuf, user: Option<Identity>) -> io::Result<Self> {
         let mut reading = Reading::default();
-        if let Ok(file) = open(&path) {
+        let other = user.as_ref().map(Identity::as_other);
+        if let Ok(file) = sys::open_regular_file(&path, other) {
             reading.file = Some(file);
             reading.skip_to_end();
         }
         Ok(Self {
             path,
+            user,
             // A stream of its own; the number of one that has a number is not used.
             added: Arc::new(Capture::new(Stream::Stdout, Duration::ZERO)?),
             reading: Mutex::new(reading),
@@ -89,7 +93,9 @@ impl LogFile {
             if known.is_some_and(|known| identity(&known) == identity(&found)) {
                 return None;
             }
-            match open(&self.path) {
+            // Anything but a regular file may have no end, or be emptied by a reader.
+            let other = self.user.as_ref().map(Identity::as_other);
+            match sys::open_regular_file(&self.path, other) {
                 Ok(file) => {
                     *reading = Reading {
                         file: Some(file),
@@ -176,15 +182,6 @@ impl Reading {
     }
 }
 
-fn open(path: &Path) -> io::Result<File> {
-    // Anything else may have no end, or be emptied by a reader.
-    if fs::metadata(path)?.is_file() {
-        sys::open_at_once(path, true)
-    } else {
-        Err(io::Error::other("it is no regular file"))
-    }
-}
-
 fn identity(found: &Metadata) -> (u64, u64) {
     (found.dev(), found.ino())
 }
@@ -215,7 +212,7 @@ mod tests {
             if let Some(earlier) = earlier {
                 fs::write(&path, earlier).expect("own directory");
             }
-            let log = LogFile::begin(path).expect("a temporary file");
+            let log = LogFile::begin(path, None).expect("a temporary file");
             Self { home, log }
         }
 

@@ -13,8 +13,8 @@ use super::codec::Wire;
 use crate::sys::{self, Handle};
 use crate::wait::Deadline;
 
-/// The most descriptors of one frame: three streams.
-const MAX_DESCRIPTORS: usize = 3;
+/// The most descriptors of one frame: two captured files, and the private directory with that of its socket.
+const MAX_DESCRIPTORS: usize = 4;
 /// The longest frame. A launch is the longest message, and no system runs a command of this length.
 pub(crate) const MAX_FRAME: usize = 64 << 20;
 const HEADER: usize = 5;

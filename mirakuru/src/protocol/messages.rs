@@ -94,8 +94,16 @@ pub(crate) struct Launch {
     /// The path of the socket that the service reports to by `sd_notify(3)`.
     pub(crate) notify: Option<PathBuf>,
     /// Files to remove after the tree is gone: a pid file would be taken for that of a service that runs.
-    pub(crate) leftovers: Vec<PathBuf>,
+    pub(crate) leftovers: Vec<Leftover>,
     pub(crate) row: Option<Row>,
+}
+
+/// A file that is removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Leftover {
+    pub(crate) path: PathBuf,
+    /// The user of the service, if the test has another one. That user may make the path lead elsewhere.
+    pub(crate) user: Option<Identity>,
 }
 
 /// Where a service has a row in a timeline, and what stands there.
@@ -328,6 +336,13 @@ pub(crate) struct Failure {
     pub(crate) step: String,
     pub(crate) errno: i32,
 }
+}
+
+impl Identity {
+    /// As a user who may change what this process opens.
+    pub(crate) fn as_other(&self) -> sys::OtherUser<'_> {
+        (self.uid, &self.groups)
+    }
 }
 
 impl StopPlan {

@@ -61,7 +61,14 @@ fn launch(cwd: Directory) -> Launch {
         keep: true,
         busy: Duration::from_nanos(u64::MAX),
         notify: Some("/notify".into()),
-        leftovers: vec!["/pid".into()],
+        leftovers: vec![Leftover {
+            path: "/pid".into(),
+            user: Some(Identity {
+                uid: 1,
+                gid: 2,
+                groups: vec![2],
+            }),
+        }],
         row: Some(Row {
             file: "/row".into(),
             process: 1,

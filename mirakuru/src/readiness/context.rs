@@ -11,6 +11,8 @@ use crate::command::{self, Template};
 use crate::link::{Link, State};
 use crate::locks::lock_unless_lost;
 use crate::output::{Capture, LogFile, Output};
+#[cfg(feature = "https")]
+use crate::protocol::Identity;
 use crate::protocol::Stream;
 use crate::sys::{self, Pid, Whose};
 use crate::wait::Deadline;
@@ -30,6 +32,9 @@ pub(crate) struct Start {
     pub(crate) number: u64,
     pub(crate) place: command::Place,
     pub(crate) command: Arc<str>,
+    /// The user of the service, if the test has another one.
+    #[cfg(feature = "https")]
+    pub(crate) user: Option<Identity>,
     /// None while the configuration is only looked through.
     pub(crate) link: Option<Arc<Link>>,
     pub(crate) pid: Option<u32>,

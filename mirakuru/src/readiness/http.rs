@@ -157,7 +157,12 @@ impl Http {
             Trust::System => return Ok(None),
             Trust::File(path) => {
                 let path = cx.fill(path);
-                path.and_then(|path| tls::settings(Some(path.as_ref())))
+                let user = cx
+                    .start
+                    .user
+                    .as_ref()
+                    .map(crate::protocol::Identity::as_other);
+                path.and_then(|path| tls::settings(Some((path.as_ref(), user))))
             }
             Trust::Any => tls::settings(None),
         };

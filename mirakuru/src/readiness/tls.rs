@@ -1,5 +1,6 @@
 //! Which certificate of an `https` service is accepted.
 
+use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -8,6 +9,8 @@ use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
+
+use crate::sys::{self, OtherUser};
 
 /// Which certificates are accepted.
 #[derive(Clone, Debug, Default)]
@@ -36,8 +39,11 @@ struct Accepted(Option<Vec<CertificateDer<'static>>>);
 
 /// Returns the settings of a client that accepts the certificates in this file, or any certificate. The service
 /// may write the file, so it is read for each attempt.
-pub(super) fn settings(file: Option<&Path>) -> Result<ClientConfig, String> {
-    let accepted = Accepted(file.map(certificates).transpose()?);
+pub(super) fn settings(
+    file: Option<(&Path, Option<OtherUser<'_>>)>,
+) -> Result<ClientConfig, String> {
+    let found = file.map(|(file, user)| certificates(file, user));
+    let accepted = Accepted(found.transpose()?);
     let settings = ClientConfig::builder_with_provider(Arc::new(default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|error| format!("no TLS client: {error}"))?;
@@ -47,10 +53,21 @@ pub(super) fn settings(file: Option<&Path>) -> Result<ClientConfig, String> {
     Ok(settings.with_no_client_auth())
 }
 
+/// The most that is read of a file.
+const MOST: u64 = 16 << 20;
+
 /// The certificates in a file, as text (PEM) or as the bytes of one (DER).
-fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+fn certificates(
+    file: &Path,
+    user: Option<OtherUser<'_>>,
+) -> Result<Vec<CertificateDer<'static>>, String> {
     let named = |what: &str| format!("the certificate {}: {what}", file.display());
-    let bytes = std::fs::read(file).map_err(|error| named(&error.to_string()))?;
+    let bytes = sys::open_regular_file(file, user).and_then(|file| {
+        let mut bytes = Vec::new();
+        file.take(MOST).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    });
+    let bytes = bytes.map_err(|error| named(&error.to_string()))?;
     let found: Vec<_> = CertificateDer::pem_slice_iter(&bytes).flatten().collect();
     if !found.is_empty() {
         return Ok(found);

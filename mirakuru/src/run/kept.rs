@@ -1,8 +1,8 @@
 //! The place of the files that `MIRAKURU_KEEP` keeps: one directory for all services of a run, reported once.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::Write;
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -29,18 +29,15 @@ pub(crate) fn list_kept(directory: &Path, service: &str) {
     if directory.parent() != Some(&place) {
         return;
     }
-    let list = place.join("services.txt");
-    let is_first = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&list)
-        .is_ok();
+    let Ok(place_of_all) = tmpdir::open_kept(&place) else {
+        return;
+    };
+    let open = |mode| sys::append_in(&place_of_all, "services.txt", mode);
+    let is_first = open(Some(0o600)).is_ok();
     let name = directory.file_name().unwrap_or_default().to_string_lossy();
     let line = format!("{name} {service}\n");
-    let opened = OpenOptions::new().append(true).open(&list);
     // Nothing depends on the list.
-    let _ = opened.and_then(|mut list| list.write_all(line.as_bytes()));
+    let _ = open(None).and_then(|mut list| list.write_all(line.as_bytes()));
     if is_first {
         report(&format!(
             "mirakuru: the files of this run stay in {}",
@@ -76,7 +73,7 @@ fn output_of(runner: &Runner) -> Option<File> {
     };
     let is_stream = kind.is_char_device() || kind.is_fifo();
     if is_stream || appends() == Some(true) {
-        sys::open_at_once(&path, false).ok()
+        sys::open_stream(&path, None, false).ok()
     } else {
         None
     }

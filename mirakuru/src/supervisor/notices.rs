@@ -1,9 +1,5 @@
 //! What a service reports about itself by `sd_notify(3)`.
 
-use std::fs::{self, Permissions};
-use std::io;
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 use std::time::Duration;
 
 use super::serve::Server;
@@ -12,16 +8,6 @@ use crate::sys::{self, Notices, Pid};
 
 /// The most messages that are taken before other work.
 const MOST: usize = 64;
-
-/// Opens the socket that the service reports to. Any user may send: the sender of each message is checked.
-pub(super) fn open(path: &Path) -> io::Result<Notices> {
-    let notices = Notices::bind(path)?;
-    let opened = fs::set_permissions(path, Permissions::from_mode(0o666));
-    if opened.is_err() {
-        let _ = fs::remove_file(path);
-    }
-    opened.map(|()| notices)
-}
 
 impl Server {
     /// Takes the messages that have arrived, and passes them to the test processes.

@@ -1,18 +1,16 @@
 //! The requests of test processes, and how a supervisor meets each of them.
 
 use std::io;
-use std::os::unix::fs::lchown;
 use std::path::Path;
 
 use super::launch::launch;
-use super::notices;
 use super::serve::{Server, Stopper};
 use super::service::Service;
 use crate::port::{self, Lease, Taken};
 use crate::protocol::{self, Call, Event, Failure, Launch, Leased, Reply, Request};
 use crate::run::in_use;
-use crate::sys::{self, Handle, ProcessFd, Stoppable};
-use crate::tmpdir;
+use crate::sys::{self, Handle, Notices, ProcessFd, Stoppable};
+use crate::tmpdir::Private;
 
 /// A reply and its descriptors.
 pub(super) type Answer = (Reply, Vec<Handle>);
@@ -55,7 +53,7 @@ impl Server {
     ) -> Option<Answer> {
         let mut reply = Reply::Done;
         match request {
-            Request::MakeDirectory(parent) => reply = self.make_directory(&parent),
+            Request::MakeDirectory(parent) => return Some(self.make_directory(&parent)),
             Request::Lease {
                 directory,
                 port,
@@ -127,13 +125,16 @@ impl Server {
 
     fn describe_service(&self) -> Answer {
         let files = self.service.files();
+        let directory = self.directory.as_ref();
         let service = protocol::Service {
-            directory: self.directory.clone(),
+            directory: directory.map(|directory| directory.path().to_owned()),
             ending: self.stopping.is_some(),
             captured: [files[0].is_some(), files[1].is_some()],
             ..self.service.description.clone()
         };
-        let files = files.into_iter().flatten().collect();
+        let mut files: Vec<_> = files.into_iter().flatten().collect();
+        let handles = directory.map(Private::handles);
+        files.extend(handles.into_iter().flatten().flatten());
         (Reply::Service(Box::new(service)), files)
     }
 
@@ -165,15 +166,24 @@ impl Server {
         Some(lease)
     }
 
-    fn make_directory(&mut self, parent: &Path) -> Reply {
+    fn make_directory(&mut self, parent: &Path) -> Answer {
         // Two threads may have asked at once: there is one.
         let known = self.directory.take().map(Ok);
-        let made = known.unwrap_or_else(|| tmpdir::make(parent, &self.name));
-        self.directory = made.as_ref().ok().cloned();
-        Reply::Directory(made.map_err(|error| {
-            let step = format!("make a temporary directory in {}", parent.display());
-            Failure::at(&step, &error)
-        }))
+        let made = known.unwrap_or_else(|| Private::make(parent, &self.name));
+        let made = made.and_then(|made| {
+            let made = self.directory.insert(made);
+            Ok((made.path().to_owned(), made.handles()?))
+        });
+        match made {
+            Ok((path, handles)) => (Reply::Directory(Ok(path)), handles),
+            Err(error) => {
+                let step = format!("make a temporary directory in {}", parent.display());
+                (
+                    Reply::Directory(Err(Failure::at(&step, &error))),
+                    Vec::new(),
+                )
+            }
+        }
     }
 
     fn launch(&mut self, client: u64, order: Launch, streams: Vec<Handle>) -> Reply {
@@ -196,16 +206,10 @@ impl Server {
         self.path_watch.end(&mut self.wakeups);
         // The private directory is the service's user's own.
         if let (Some(directory), Some(identity)) = (&self.directory, &order.identity) {
-            for directory in [Some(directory.clone()), tmpdir::short(directory)]
-                .iter()
-                .flatten()
-            {
-                // Not followed: where an earlier service has put a link in its place, that is the link's.
-                let _ = lchown(directory, Some(identity.uid), Some(identity.gid));
-            }
+            directory.hand_over(identity.uid, identity.gid);
         }
         // Before the start, so that no message comes too early.
-        let notices = match order.notify.as_deref().map(notices::open).transpose() {
+        let notices = match order.notify.as_deref().map(Notices::bind).transpose() {
             Ok(notices) => notices,
             Err(error) => {
                 let failure = Failure::at("open the socket of NOTIFY_SOCKET", &error);

@@ -1,7 +1,7 @@
 //! The supervisor's loop: wait, take requests, drain, reap, stop, answer.
 
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 use super::clients::Clients;
@@ -13,7 +13,7 @@ use crate::port::Lease;
 use crate::protocol::{Event, GRACE, Gone, Reply, StopPlan};
 use crate::run::InUse;
 use crate::sys::{self, Pid, ProcessFd, Stoppable, Wakeups};
-use crate::tmpdir;
+use crate::tmpdir::Private;
 
 /// What a supervisor is given at its start.
 pub(super) struct Role {
@@ -53,7 +53,7 @@ pub(super) struct Server {
     /// The commands of checks that run.
     pub(super) execs: Vec<Running>,
     pub(super) stoppers: Vec<Stopper>,
-    pub(super) directory: Option<PathBuf>,
+    pub(super) directory: Option<Private>,
     /// The directory stays, with the output in it.
     pub(super) keep: bool,
     pub(super) leases: Vec<Lease>,
@@ -105,15 +105,18 @@ impl Server {
             self.path_watch.answer(&mut self.clients);
             answer_output_watches(&mut self.clients, self.service.written());
         }
-        let private = self.directory.as_deref();
-        private.into_iter().for_each(tmpdir::remove_short);
-        let of_the_run = self.clients.door().and_then(Path::parent);
-        for directory in [private.filter(|_| !self.keep), of_the_run] {
-            directory.into_iter().for_each(tmpdir::remove);
+        if let Some(private) = &self.directory {
+            // The test process looks at what stays.
+            let _ = if self.keep {
+                private.remove_short()
+            } else {
+                private.remove()
+            };
         }
-        // That of the locks, if these were the last.
-        if let Some(locks) = of_the_run.and_then(Path::parent) {
-            let _ = std::fs::remove_dir(locks);
+        if let Some(of_the_run) = self.clients.door().and_then(Path::parent) {
+            let _ = std::fs::remove_dir_all(of_the_run);
+            // That of the locks, if these were the last.
+            let _ = of_the_run.parent().map(std::fs::remove_dir);
         }
         // Last: who queues for the port finds nothing of the tree. What follows ends without dropping.
         self.leases.clear();
@@ -210,7 +213,7 @@ impl Server {
             return;
         }
         self.drain();
-        let kept = self.directory.as_deref().filter(|_| self.keep);
+        let kept = self.directory.as_ref().filter(|_| self.keep);
         self.service.close(kept);
         self.report_stop(&gone);
     }

@@ -1,14 +1,13 @@
 //! The service that a supervisor started last, and all that lasts as long as it does.
 
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::drain::{Drain, copy_kept};
 use super::launch::Launched;
 use super::timeline;
-use crate::protocol::{self, Failure, Launch, Row, Stream};
+use crate::protocol::{self, Failure, Identity, Launch, Leftover, Row, Stream};
 use crate::sys::{self, Handle, Notices, Tree, Wakeup};
-use crate::tmpdir;
+use crate::tmpdir::Private;
 
 #[derive(Default)]
 pub(super) struct Service {
@@ -19,7 +18,7 @@ pub(super) struct Service {
     /// The captured files, for test processes that attach.
     captures: [Option<Handle>; 2],
     /// Removed with the tree.
-    pub(super) leftovers: Vec<PathBuf>,
+    pub(super) leftovers: Vec<Leftover>,
     /// The socket that the service reports to.
     pub(super) notices: Option<Notices>,
     row: Option<Row>,
@@ -113,17 +112,17 @@ impl Service {
     }
 
     /// The tree is gone, or given up where something survived; `kept` is the directory that output stays in.
-    pub(super) fn close(&mut self, kept: Option<&Path>) {
+    pub(super) fn close(&mut self, kept: Option<&Private>) {
         self.tree = Tree::default();
         self.input = None;
         self.drains = [None, None];
         (self.notices, self.order) = (None, None);
-        for file in std::mem::take(&mut self.leftovers) {
-            let _ = std::fs::remove_file(file);
+        for Leftover { path, user } in std::mem::take(&mut self.leftovers) {
+            let _ = sys::remove_file(&path, user.as_ref().map(Identity::as_other));
         }
         if let Some(directory) = kept {
             let number = self.description.number;
-            tmpdir::keep_output(directory, number, &mut self.captures, copy_kept);
+            directory.keep_output(number, &mut self.captures, copy_kept);
         }
         if let Some(row) = self.row.take() {
             timeline::append(&row, &self.description, self.launched, self.stopped);

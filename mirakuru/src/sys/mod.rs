@@ -13,6 +13,8 @@
 //! | [`listening`] | `/proc/*/fd` and `/proc/net/tcp` | nothing |
 //! | [`holder_of_port`], [`Listeners`], [`whose_listener`], [`whose_peer`], [`is_passing`], [`has_ended`] | `NETLINK_SOCK_DIAG`, `SO_PEERCRED`, and `/proc/*/fd` | nothing |
 //! | [`unmount_below`] | `/proc/self/mountinfo`, and `umount2` | nothing |
+//! | [`hand_over`], [`open_up`] | `O_PATH` descriptors | a look before the call |
+//! | [`open_below`] | `openat2`: crosses no mount | `openat` |
 //! | [`forget_range`] | a hole punched into the file | nothing |
 //! | [`close_inherited`] | `close_range` | nothing: std marks all of its own |
 //!

@@ -2,6 +2,7 @@
 
 mod child_signals;
 mod descendants;
+mod directories;
 mod listened_addresses;
 mod mounts;
 mod notices;
@@ -15,6 +16,8 @@ pub(crate) use child_signals::Wakeups;
 pub(crate) use descendants::{
     carries, children, command_line, descendants, marked, program_name, standing, started_at,
 };
+pub(crate) use directories::hand_over;
+pub(in crate::sys) use directories::{open_below, open_up};
 pub(crate) use listened_addresses::listening;
 pub(crate) use mounts::unmount_below;
 pub(crate) use notices::Notices;

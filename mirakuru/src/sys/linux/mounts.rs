@@ -3,23 +3,52 @@
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use nix::mount::{MntFlags, umount2};
 
+use super::directories::{path_of, refer_below};
+use crate::sys;
+
 /// Takes off what is mounted below this directory, in this process's mount namespace; false where
-/// something stays, so that what lies behind it would be met in there.
+/// something stays, so that what lies behind it would be met in there. In a directory of another user, takes off what
+/// that user has mounted alone: a directory with a mount in it can be moved.
 pub(crate) fn unmount_below(directory: &Path) -> bool {
     let mounts = mounts_below(directory);
+    let owner = fs::symlink_metadata(directory).map(|found| found.uid());
+    let is_own = owner.as_ref().is_ok_and(|owner| *owner == sys::user());
     // The last first: it may lie within another, or on top of it.
     for mount in mounts.iter().rev() {
-        // What still uses it keeps it until then.
-        let _ = umount2(mount, MntFlags::MNT_DETACH | MntFlags::UMOUNT_NOFOLLOW);
+        if is_own || mount.user == owner.as_ref().ok().copied() {
+            // What still uses it keeps it until then.
+            let _ = unmount(directory, &mount.path);
+        }
     }
     mounts.is_empty() || mounts_below(directory).is_empty()
 }
 
-fn mounts_below(directory: &Path) -> Vec<PathBuf> {
+/// Takes off what is mounted on the directory itself (an empty path), or below it, where the service's user may have
+/// put a link into the path meanwhile.
+fn unmount(directory: &Path, below: &Path) -> nix::Result<()> {
+    let flags = MntFlags::MNT_DETACH | MntFlags::UMOUNT_NOFOLLOW;
+    match (below.parent(), below.file_name()) {
+        (Some(parent), Some(name)) => {
+            let parent = refer_below(directory, parent)?;
+            umount2(&path_of(&parent).join(name), flags)
+        }
+        _ => umount2(directory, flags),
+    }
+}
+
+struct Mount {
+    path: PathBuf,
+    /// The user who mounted it, if not root did (`fusermount(1)`).
+    user: Option<u32>,
+}
+
+/// What is mounted from this directory on, by paths that begin there.
+fn mounts_below(directory: &Path) -> Vec<Mount> {
     // The kernel names mounts without symbolic links. The directory itself is not followed: a service may
     // have put a link in its place.
     let (Some(parent), Some(name)) = (directory.parent(), directory.file_name()) else {
@@ -31,8 +60,11 @@ fn mounts_below(directory: &Path) -> Vec<PathBuf> {
     let table = fs::read("/proc/self/mountinfo").unwrap_or_default();
     let lines = table.split(|byte| *byte == b'\n');
     lines
-        .filter_map(mount_point)
-        .filter(|mount| mount.starts_with(&directory))
+        .filter_map(|line| {
+            let path = mount_point(line)?.strip_prefix(&directory).ok()?.to_owned();
+            let user = user_of(line);
+            Some(Mount { path, user })
+        })
         .collect()
 }
 
@@ -53,6 +85,16 @@ fn mount_point(line: &[u8]) -> Option<PathBuf> {
     Some(OsString::from_vec(path).into())
 }
 
+/// The option `user_id`, which no other kind of file systems has than FUSE.
+fn user_of(line: &[u8]) -> Option<u32> {
+    let options = std::str::from_utf8(line).ok()?.rsplit(' ').next()?;
+    let mut options = options.split(',');
+    options
+        .find_map(|option| option.strip_prefix("user_id="))?
+        .parse()
+        .ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -62,5 +104,12 @@ mod tests {
         let line = br"36 35 98:0 /mnt1 /tmp/a\040b/m rw,noatime master:1 - ext3 /dev/root rw";
         assert_eq!(mount_point(line), Some("/tmp/a b/m".into()));
         assert_eq!(mount_point(b""), None);
+    }
+
+    #[test]
+    fn the_user_of_a_mount_is_read() {
+        let fuse = b"98 30 0:51 / /tmp/a rw - fuse.sshfs host: rw,user_id=1000,group_id=1000";
+        assert_eq!(user_of(fuse), Some(1000));
+        assert_eq!(user_of(b"36 35 98:0 / /tmp/a rw - ext3 /dev/root rw"), None);
     }
 }

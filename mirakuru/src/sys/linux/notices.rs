@@ -11,6 +11,8 @@ use nix::sys::socket::sockopt::PassCred;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg, setsockopt};
 use nix::unistd::{Pid, close};
 
+use crate::sys::posix::bind_for_everyone;
+
 /// The longest message that the service manager of systemd takes.
 const LONGEST: usize = 4096;
 
@@ -23,7 +25,7 @@ pub(crate) type Notice = (Vec<u8>, Option<(Pid, u32)>);
 
 impl Notices {
     pub(crate) fn bind(path: &Path) -> io::Result<Self> {
-        let socket = UnixDatagram::bind(path)?;
+        let socket = bind_for_everyone(path)?;
         setsockopt(&socket, PassCred, &true)?;
         Ok(Self(socket))
     }

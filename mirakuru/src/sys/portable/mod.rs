@@ -5,6 +5,7 @@
 //! pid; a supervisor killed from outside leaves the service running. Nobody is told who holds a
 //! port.
 
+mod directories;
 mod notices;
 mod spawn;
 
@@ -24,6 +25,8 @@ use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, socket};
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::{Gid, Pid};
 
+pub(crate) use directories::hand_over;
+pub(in crate::sys) use directories::{open_below, open_up};
 pub(crate) use notices::Notices;
 pub(crate) use spawn::spawn;
 

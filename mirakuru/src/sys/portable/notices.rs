@@ -7,6 +7,8 @@ use std::path::Path;
 
 use nix::unistd::Pid;
 
+use crate::sys::posix::bind_for_everyone;
+
 #[derive(Debug)]
 pub(crate) struct Notices(UnixDatagram);
 
@@ -14,7 +16,7 @@ pub(crate) type Notice = (Vec<u8>, Option<(Pid, u32)>);
 
 impl Notices {
     pub(crate) fn bind(path: &Path) -> io::Result<Self> {
-        let socket = UnixDatagram::bind(path)?;
+        let socket = bind_for_everyone(path)?;
         socket.set_nonblocking(true)?;
         Ok(Self(socket))
     }

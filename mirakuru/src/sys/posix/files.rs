@@ -2,11 +2,12 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use nix::fcntl::{FcntlArg, Flock, FlockArg, OFlag, fcntl};
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, Flock, FlockArg, OFlag, fcntl, openat};
 use nix::libc;
 use nix::sys::stat::{Mode, fchmod};
 
@@ -23,19 +24,20 @@ pub(crate) fn open_private_file(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-/// Opens a file to read from or append to. A named pipe is not waited for: one without a reader is
-/// kept open by the service itself.
-pub(crate) fn open_at_once(path: &Path, to_read: bool) -> io::Result<File> {
-    let open = |options: &mut OpenOptions| options.custom_flags(libc::O_NONBLOCK).open(path);
-    let file = if to_read {
-        open(OpenOptions::new().read(true))?
-    } else {
-        let appended = open(OpenOptions::new().create(true).append(true));
-        appended.or_else(|error| match error.raw_os_error() {
-            Some(libc::ENXIO) => open(OpenOptions::new().read(true).write(true)),
-            _ => Err(error),
-        })?
+/// Opens a file with these flags. A named pipe is not waited for: one without a reader is kept open by the service
+/// itself.
+pub(super) fn open_at_once(at: impl AsFd, path: &Path, flags: OFlag) -> io::Result<File> {
+    let open = |flags| {
+        let flags = flags | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+        openat(&at, path, flags, Mode::from_bits_truncate(0o666))
     };
+    let opened = match open(flags) {
+        Err(Errno::ENXIO) if flags.contains(OFlag::O_WRONLY) => {
+            open((flags & OFlag::O_NOFOLLOW) | OFlag::O_RDWR)
+        }
+        opened => opened,
+    };
+    let file = File::from(opened?);
     let flags = OFlag::from_bits_retain(fcntl(&file, FcntlArg::F_GETFL)?);
     fcntl(&file, FcntlArg::F_SETFL(flags - OFlag::O_NONBLOCK))?;
     Ok(file)

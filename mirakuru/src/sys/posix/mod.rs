@@ -1,7 +1,9 @@
 //! Implements what every Unix gives, a file for each subject.
 
 pub(in crate::sys) mod before_exec;
+pub(in crate::sys) mod directories;
 mod files;
+mod paths_of_others;
 mod ports;
 mod process;
 pub(crate) mod signals;
@@ -9,10 +11,13 @@ mod sockets;
 pub(in crate::sys) mod spawn;
 mod tree;
 
+pub(crate) use directories::{append_in, empty, is_empty, of_another_user, open_directory};
 pub(crate) use files::*;
+pub(crate) use paths_of_others::{OtherUser, open_regular_file, open_stream, remove_file};
 pub(crate) use ports::{is_free, loopback_is_up};
 pub(crate) use process::*;
 pub(crate) use signals::reset_signals;
+pub(in crate::sys) use sockets::bind_for_everyone;
 pub(crate) use sockets::*;
 pub(crate) use spawn::{Spawn, Stuck};
 pub(crate) use tree::{Stoppable, Tree, is_below_this};

@@ -109,6 +109,17 @@ pub(crate) fn user() -> u32 {
     geteuid().as_raw()
 }
 
+/// Writes a text at once, as far as that can be.
+pub(crate) fn write_to_standard_error(text: &str) {
+    let mut left = text.as_bytes();
+    while let Ok(written @ 1..) = nix::unistd::write(io::stderr(), left) {
+        left = left.get(written..).unwrap_or_default();
+        if left.is_empty() {
+            break;
+        }
+    }
+}
+
 /// Returns whether the process that made the other end of this socket pair had the user and the group of this process.
 pub(crate) fn has_peer_of_same_rights(socket: &impl AsFd) -> bool {
     #[cfg(target_os = "linux")]

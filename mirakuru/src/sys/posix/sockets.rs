@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::offset_of;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::Path;
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use nix::poll::{PollFd, PollFlags};
 use nix::sys::socket::{
     ControlMessage, ControlMessageOwned, MsgFlags, UnixAddr, connect, recvmsg, sendmsg,
 };
+use nix::sys::stat::{Mode, umask};
 
 use crate::sys;
 
@@ -43,6 +44,15 @@ pub(crate) fn with_short_path<T>(
     let directory = File::open(parent)?;
     let opened = format!("/proc/self/fd/{}", directory.as_raw_fd());
     act(&Path::new(&opened).join(name))
+}
+
+/// Binds a socket to which any user may send: the sender of each message is checked. It has its mode from the beginning,
+/// as its path may lead elsewhere later. For a process of one thread: the mask is the whole process's for a moment.
+pub(in crate::sys) fn bind_for_everyone(path: &Path) -> io::Result<UnixDatagram> {
+    let former = umask(Mode::from_bits_truncate(0o111));
+    let bound = UnixDatagram::bind(path);
+    umask(former);
+    bound
 }
 
 /// Room for more descriptors than a frame may have, so that the kernel hands over, and this end closes, all

@@ -1,0 +1,313 @@
+//! Works in directories that another user may own and change meanwhile. Everything here starts from an open
+//! directory and takes one name at a time, so that no link leads elsewhere.
+
+use std::ffi::{CStr, CString, OsStr};
+use std::fs::{File, Permissions};
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use nix::dir::{Dir, Type};
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, openat};
+use nix::sys::stat::{Mode, SFlag, fstatat};
+use nix::unistd::{UnlinkatFlags, unlinkat};
+
+use crate::sys;
+
+/// How a directory is opened to be listed and changed.
+pub(in crate::sys) const OPEN: OFlag = OFlag::O_RDONLY
+    .union(OFlag::O_DIRECTORY)
+    .union(OFlag::O_NOFOLLOW)
+    .union(OFlag::O_CLOEXEC);
+
+/// How often a tree is begun again that another process changes meanwhile.
+const TRIES: usize = 3;
+/// The most names of a path in an error.
+const SHOWN: usize = 8;
+
+/// Opens the directory at this path. Follows no link in its place. Opens up one of this user that is closed.
+pub(crate) fn open_directory(path: &Path) -> io::Result<File> {
+    let open = || openat(AT_FDCWD, path, OPEN, Mode::empty());
+    let opened = open().or_else(|error| {
+        let path = CString::new(path.as_os_str().as_bytes()).map_err(|_| error)?;
+        open_up(AT_FDCWD, &path, |owner, _| owner == sys::user(), error)?;
+        open()
+    });
+    Ok(opened?.into())
+}
+
+/// Returns whether nothing is in the directory.
+pub(crate) fn is_empty(directory: &File) -> io::Result<bool> {
+    Ok(entries(directory)?.is_empty())
+}
+
+/// Opens a file of this name in the directory, to append to it. Makes the file if it gets a `mode`: then nothing of
+/// the name may be there.
+pub(crate) fn append_in(directory: &File, name: &str, mode: Option<u16>) -> io::Result<File> {
+    let append = OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let new = mode.map_or(OFlag::empty(), |_| OFlag::O_CREAT | OFlag::O_EXCL);
+    let mode = Mode::from_bits_truncate(mode.unwrap_or_default().into());
+    Ok(openat(directory, name, append | new, mode)?.into())
+}
+
+/// Removes all that is in a directory, as far as that can be, with few descriptors however deep it is. Crosses no
+/// mount. In a directory of another user, enters directories of that user alone; if the directory is one that this
+/// process has made, also those in it that this user has made and the other user could not have moved there.
+///
+/// # Errors
+///
+/// What stays: the first of it, and why.
+pub(crate) fn empty(directory: &File, is_own_make: bool) -> io::Result<()> {
+    let mut tries = (0..TRIES).map(|_| {
+        let mut walk = Walk {
+            is_own_make,
+            here: directory.try_clone()?,
+            levels: Vec::new(),
+            stays: None,
+        };
+        give_rights(directory)?;
+        walk.enter(CString::default(), directory.try_clone()?)?;
+        while walk.step()? {}
+        walk.stays.map_or(Ok(()), Err)
+    });
+    let is_moved = |ended: &io::Result<()>| matches!(ended, Err(error) if error.kind() == MOVED);
+    let moved = || {
+        Err(io::Error::new(
+            MOVED,
+            "another process moves directories in it",
+        ))
+    };
+    tries.find(|ended| !is_moved(ended)).unwrap_or_else(moved)
+}
+
+/// The kind of the error that stands for a directory which was moved during the walk.
+const MOVED: io::ErrorKind = io::ErrorKind::ResourceBusy;
+
+/// A walk through a tree, which it removes. It goes up by `..`, so it holds no descriptor for each level.
+struct Walk {
+    is_own_make: bool,
+    here: File,
+    /// From the root to `here`.
+    levels: Vec<Level>,
+    stays: Option<io::Error>,
+}
+
+/// A directory on the way.
+struct Level {
+    name: CString,
+    identity: (u64, u64),
+    owner: u32,
+    /// What is left to remove in it.
+    entries: Vec<Entry>,
+}
+
+struct Entry {
+    name: CString,
+    is_directory: bool,
+}
+
+impl Walk {
+    fn step(&mut self) -> io::Result<bool> {
+        let Some(level) = self.levels.last_mut() else {
+            return Ok(false);
+        };
+        match level.entries.pop() {
+            Some(Entry { name, is_directory }) if is_directory => {
+                let entered = self.open(&name);
+                let entered = entered.and_then(|opened| self.enter(name.clone(), opened));
+                self.note(&name, entered);
+            }
+            Some(Entry { name, .. }) => self.remove(&name, UnlinkatFlags::NoRemoveDir),
+            None => self.leave()?,
+        }
+        Ok(true)
+    }
+
+    fn enter(&mut self, name: CString, directory: File) -> io::Result<()> {
+        let found = directory.metadata()?;
+        self.levels.push(Level {
+            name,
+            identity: (found.dev(), found.ino()),
+            owner: found.uid(),
+            entries: entries(&directory)?,
+        });
+        self.here = directory;
+        Ok(())
+    }
+
+    /// Removes the directory, which is empty by now, from the one above.
+    fn leave(&mut self) -> io::Result<()> {
+        let emptied = self.levels.pop();
+        let (Some(emptied), Some(above)) = (emptied, self.levels.last()) else {
+            return Ok(());
+        };
+        let up = File::from(openat(&self.here, "..", OPEN, Mode::empty())?);
+        // It leads elsewhere if the directory was moved.
+        if identity(&up)? != above.identity {
+            return Err(MOVED.into());
+        }
+        self.here = up;
+        self.remove(&emptied.name, UnlinkatFlags::RemoveDir);
+        Ok(())
+    }
+
+    fn remove(&mut self, name: &CStr, what: UnlinkatFlags) {
+        let removed = unlinkat(&self.here, name, what);
+        self.note(name, removed.map_err(io::Error::from));
+    }
+
+    fn note(&mut self, name: &CStr, ended: io::Result<()>) {
+        let Err(error) = ended else { return };
+        // Another process has removed it, or something in it stays, which was noted before.
+        if error.kind() == io::ErrorKind::NotFound || self.stays.is_some() {
+            return;
+        }
+        let names = self.levels.iter().skip(1).map(|level| &*level.name);
+        let mut path: PathBuf = names.take(SHOWN).map(as_os_str).collect();
+        if self.levels.len() > SHOWN {
+            path.push("…");
+        }
+        let path = path.join(as_os_str(name));
+        let told = format!("{}: {error}", path.display());
+        self.stays = Some(io::Error::new(error.kind(), told));
+    }
+
+    /// Opens a directory in this one, and gives its owner all rights to it.
+    fn open(&self, name: &CStr) -> io::Result<File> {
+        let opened = sys::open_below(&self.here, name).or_else(|error| {
+            let may_be = |owner, mode| self.may_enter(owner, mode);
+            open_up(&self.here, name, may_be, error)?;
+            sys::open_below(&self.here, name)
+        });
+        let opened = File::from(opened?);
+        let found = opened.metadata()?;
+        if !self.may_enter(found.uid(), found.mode()) {
+            return Err(of_another_user(found.uid()));
+        }
+        give_rights(&opened)?;
+        Ok(opened)
+    }
+
+    /// Returns whether a directory in this one, which has this owner and this mode, is entered. To move a directory, a
+    /// user needs the right to write to it.
+    fn may_enter(&self, owner: u32, mode: u32) -> bool {
+        let own = sys::user();
+        let here = self.levels.last().map_or(own, |level| level.owner);
+        let is_put_there = self.is_own_make && self.levels.len() == 1 && mode & 0o022 == 0;
+        here == own || owner == here || (owner == own && is_put_there)
+    }
+}
+
+/// Gives the owner all rights to an open directory.
+fn give_rights(directory: &File) -> io::Result<()> {
+    if directory.metadata()?.mode() & 0o700 == 0o700 {
+        return Ok(());
+    }
+    directory.set_permissions(Permissions::from_mode(0o700))
+}
+
+/// Returns the error for what belongs to another user.
+pub(crate) fn of_another_user(user: u32) -> io::Error {
+    let told = format!("it belongs to another user (uid {user})");
+    io::Error::new(io::ErrorKind::PermissionDenied, told)
+}
+
+/// Gives the owner all rights to a directory that could not be opened for this reason, if the directory may have this
+/// owner and this mode.
+fn open_up(
+    at: impl AsFd,
+    name: &CStr,
+    may_be: impl Fn(u32, u32) -> bool,
+    error: Errno,
+) -> nix::Result<()> {
+    match error {
+        Errno::EACCES => sys::open_up(at, name, may_be),
+        _ => Err(error),
+    }
+}
+
+fn identity(directory: &File) -> io::Result<(u64, u64)> {
+    let found = directory.metadata()?;
+    Ok((found.dev(), found.ino()))
+}
+
+fn entries(directory: &File) -> io::Result<Vec<Entry>> {
+    let mut listing = Dir::openat(directory, ".", OPEN, Mode::empty())?;
+    let mut entries = Vec::new();
+    for entry in listing.iter() {
+        let entry = entry?;
+        let name = entry.file_name();
+        if matches!(name.to_bytes(), b"." | b"..") {
+            continue;
+        }
+        let is_directory = entry.file_type().map_or_else(
+            || {
+                let found = fstatat(directory, name, AtFlags::AT_SYMLINK_NOFOLLOW);
+                found.is_ok_and(|found| {
+                    found.st_mode & SFlag::S_IFMT.bits() == SFlag::S_IFDIR.bits()
+                })
+            },
+            |kind| kind == Type::Directory,
+        );
+        entries.push(Entry {
+            name: name.to_owned(),
+            is_directory,
+        });
+    }
+    Ok(entries)
+}
+
+fn as_os_str(name: &CStr) -> &OsStr {
+    OsStr::from_bytes(name.to_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use nix::sys::stat::mkdirat;
+
+    use super::*;
+
+    fn opened(home: &tempfile::TempDir) -> File {
+        open_directory(home.path()).expect("own directory")
+    }
+
+    #[test]
+    fn a_tree_deeper_than_any_path_or_limit_is_removed() {
+        let home = tempfile::tempdir().expect("a temporary directory");
+        let mut here = opened(&home);
+        // The longest path has 4096 bytes, and most limits on open files are lower.
+        for _ in 0..2100 {
+            mkdirat(&here, "d", Mode::S_IRWXU).expect("own directory");
+            append_in(&here, "file", Some(0o600)).expect("own directory");
+            here = openat(&here, "d", OPEN, Mode::empty()).expect("own").into();
+        }
+        empty(&opened(&home), true).expect("all of it can be removed");
+        assert!(is_empty(&opened(&home)).expect("own directory"));
+    }
+
+    #[test]
+    fn what_links_lead_to_stays_and_closed_directories_go() {
+        let [home, beside] = [(); 2].map(|()| tempfile::tempdir().expect("a temporary directory"));
+        fs::create_dir(beside.path().join("closed")).expect("own directory");
+        let close = |path: &Path, mode| {
+            fs::set_permissions(path, Permissions::from_mode(mode)).expect("own directory");
+        };
+        close(&beside.path().join("closed"), 0o500);
+        symlink(beside.path(), home.path().join("link")).expect("own directory");
+        fs::create_dir_all(home.path().join("a/b")).expect("own directory");
+        fs::write(home.path().join("a/b/file"), "text").expect("own directory");
+        close(&home.path().join("a/b"), 0);
+        close(&home.path().join("a"), 0o500);
+        empty(&opened(&home), true).expect("all of it can be removed");
+        assert!(is_empty(&opened(&home)).expect("own directory"));
+        let closed = fs::metadata(beside.path().join("closed")).expect("it stays");
+        assert_eq!(closed.mode() & 0o777, 0o500);
+        assert!(open_directory(&home.path().join("none")).is_err());
+    }
+}

@@ -1,0 +1,224 @@
+//! Comes to files by paths that another user may change, such as paths below the private directory of a service of
+//! that user. From the first directory or link on that the other user can change, this process does nothing that the
+//! other user could not do.
+
+use std::ffi::OsString;
+use std::fs::{self, File, Metadata};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{MetadataExt, fchown};
+use std::path::{Component, Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, openat, readlinkat};
+use nix::sys::stat::{Mode, SFlag, fstatat};
+use nix::unistd::{UnlinkatFlags, unlinkat};
+
+use super::directories::{OPEN, of_another_user};
+use super::files::open_at_once;
+
+/// A user, and the groups of that user.
+pub(crate) type OtherUser<'a> = (u32, &'a [u32]);
+
+/// Opens a file to read from or append to (see [`open_at_once`]). A file that is missing is made by an append; it
+/// belongs to the other user if the directory is one that the other user can change.
+pub(crate) fn open_stream(
+    path: &Path,
+    other: Option<OtherUser<'_>>,
+    to_read: bool,
+) -> io::Result<File> {
+    match other.filter(|_| !is_own_descriptor(path)) {
+        Some(other) => Reached::by(path, other, true)?.open(to_read),
+        None if to_read => open_at_once(AT_FDCWD, path, OFlag::O_RDONLY),
+        None => open_at_once(AT_FDCWD, path, APPEND | OFlag::O_CREAT),
+    }
+}
+
+/// Opens a regular file to read it. Nothing else is opened, as that may wait, or do something.
+pub(crate) fn open_regular_file(path: &Path, other: Option<OtherUser<'_>>) -> io::Result<File> {
+    let irregular = || io::Error::other("it is no regular file");
+    let file = match other {
+        Some(other) => {
+            let reached = Reached::by(path, other, true)?;
+            if reached.kind()? != SFlag::S_IFREG {
+                return Err(irregular());
+            }
+            reached.open(true)?
+        }
+        None if !fs::metadata(path)?.is_file() => return Err(irregular()),
+        None => open_at_once(AT_FDCWD, path, OFlag::O_RDONLY)?,
+    };
+    let is_regular = file.metadata()?.is_file();
+    is_regular.then_some(file).ok_or_else(irregular)
+}
+
+/// Removes a file.
+pub(crate) fn remove_file(path: &Path, other: Option<OtherUser<'_>>) -> io::Result<()> {
+    match other {
+        Some(other) => Reached::by(path, other, false)?.remove(),
+        None => fs::remove_file(path),
+    }
+}
+
+/// The most links of a path.
+const MOST_LINKS: usize = 40;
+
+/// How a file is opened to append to it.
+const APPEND: OFlag = OFlag::O_WRONLY.union(OFlag::O_APPEND);
+
+const READ: u32 = 4;
+const WRITE: u32 = 2;
+const ENTER: u32 = 1;
+
+/// The directory that a path leads to, and the name of the file in it.
+struct Reached<'a> {
+    directory: File,
+    name: OsString,
+    other: OtherUser<'a>,
+    /// The other user can make the path lead elsewhere.
+    is_changeable: bool,
+}
+
+impl<'a> Reached<'a> {
+    /// Goes along a path, and follows its links one by one: the last one too if it says `to_end`.
+    fn by(path: &Path, other: OtherUser<'a>, to_end: bool) -> io::Result<Self> {
+        let path = std::path::absolute(path)?;
+        let mut left = names(&path);
+        let mut directory = open_directory(AT_FDCWD, "/".as_ref())?;
+        let (mut is_changeable, mut links) = (false, 0);
+        while let Some(name) = left.pop() {
+            let found = fstatat(&directory, &*name, AtFlags::AT_SYMLINK_NOFOLLOW);
+            let link_of = found
+                .ok()
+                .filter(|found| kind(found.st_mode) == SFlag::S_IFLNK);
+            match link_of.filter(|_| to_end || !left.is_empty()) {
+                Some(link) if links < MOST_LINKS => {
+                    links += 1;
+                    is_changeable |= link.st_uid == other.0;
+                    let to = PathBuf::from(readlinkat(&directory, &*name)?);
+                    if to.is_absolute() {
+                        directory = open_directory(AT_FDCWD, "/".as_ref())?;
+                    }
+                    left.extend(names(&to));
+                }
+                Some(_) => return Err(Errno::ELOOP.into()),
+                None if left.is_empty() => {
+                    return Ok(Self {
+                        directory,
+                        name,
+                        other,
+                        is_changeable,
+                    });
+                }
+                None => {
+                    directory = open_directory(&directory, &name)?;
+                    let found = directory.metadata()?;
+                    if is_changeable && !allows(&found, other, ENTER) {
+                        return Err(of_another_user(found.uid()));
+                    }
+                    is_changeable |= can_replace_in(&found, other);
+                }
+            }
+        }
+        Err(ErrorKind::IsADirectory.into())
+    }
+
+    fn kind(&self) -> io::Result<SFlag> {
+        let found = fstatat(&self.directory, &*self.name, AtFlags::AT_SYMLINK_NOFOLLOW)?;
+        Ok(kind(found.st_mode))
+    }
+
+    fn open(&self, to_read: bool) -> io::Result<File> {
+        if let Some(made) = (!to_read).then(|| self.make()).transpose()?.flatten() {
+            return Ok(made);
+        }
+        let (flags, needed) = if to_read {
+            (OFlag::O_RDONLY, READ)
+        } else {
+            (APPEND, WRITE)
+        };
+        let name = Path::new(&self.name);
+        let file = open_at_once(&self.directory, name, flags | OFlag::O_NOFOLLOW)?;
+        let found = file.metadata()?;
+        // The other user may have given the file this name.
+        let is_suspect = self.is_changeable || found.nlink() > 1;
+        if is_suspect && !allows(&found, self.other, needed) {
+            return Err(of_another_user(found.uid()));
+        }
+        Ok(file)
+    }
+
+    /// Makes the file; `None` if it is there, or if the other user could not make it.
+    fn make(&self) -> io::Result<Option<File>> {
+        let directory = self.directory.metadata()?;
+        if self.is_changeable && !allows(&directory, self.other, WRITE) {
+            return Ok(None);
+        }
+        let new = APPEND | OFlag::O_CREAT | OFlag::O_EXCL;
+        let rights = Mode::from_bits_truncate(0o666);
+        match openat(&self.directory, &*self.name, new | OFlag::O_CLOEXEC, rights) {
+            Err(Errno::EEXIST) => Ok(None),
+            opened => {
+                let opened = File::from(opened?);
+                if self.is_changeable {
+                    fchown(&opened, Some(self.other.0), None)?;
+                }
+                Ok(Some(opened))
+            }
+        }
+    }
+
+    fn remove(&self) -> io::Result<()> {
+        let directory = self.directory.metadata()?;
+        if self.is_changeable && !can_replace_in(&directory, self.other) {
+            return Err(of_another_user(directory.uid()));
+        }
+        Ok(unlinkat(
+            &self.directory,
+            &*self.name,
+            UnlinkatFlags::NoRemoveDir,
+        )?)
+    }
+}
+
+fn open_directory(at: impl std::os::fd::AsFd, name: &std::ffi::OsStr) -> io::Result<File> {
+    Ok(openat(at, name, OPEN, Mode::empty())?.into())
+}
+
+/// The names of a path, the last one first.
+fn names(path: &Path) -> Vec<OsString> {
+    let names = path.components().rev();
+    let is_name = |part: &Component<'_>| !matches!(part, Component::RootDir | Component::CurDir);
+    names
+        .filter(is_name)
+        .map(|part| part.as_os_str().to_owned())
+        .collect()
+}
+
+/// A path to an open file of this process, which has another meaning as a text.
+fn is_own_descriptor(path: &Path) -> bool {
+    let mut all = [
+        "/proc",
+        "/dev/fd",
+        "/dev/stdin",
+        "/dev/stdout",
+        "/dev/stderr",
+    ]
+    .iter();
+    all.any(|start| path.starts_with(start))
+}
+
+fn kind(mode: nix::libc::mode_t) -> SFlag {
+    SFlag::from_bits_truncate(mode & SFlag::S_IFMT.bits())
+}
+
+/// Returns whether the modes give a user these rights. The owner can take any.
+fn allows(found: &Metadata, (user, groups): OtherUser<'_>, rights: u32) -> bool {
+    let class = if groups.contains(&found.gid()) { 3 } else { 0 };
+    found.uid() == user || (found.mode() >> class) & rights == rights
+}
+
+/// Returns whether a user can put another file in the place of one in this directory.
+fn can_replace_in(directory: &Metadata, other: OtherUser<'_>) -> bool {
+    let is_sticky = directory.mode() & 0o1000 != 0;
+    directory.uid() == other.0 || (!is_sticky && allows(directory, other, WRITE))
+}
