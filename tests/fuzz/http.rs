@@ -160,6 +160,8 @@ fn context(deadline: Duration) -> Context {
         command: "x".into(),
         link: None,
         pid: None,
+        #[cfg(feature = "https")]
+        user: None,
         stdout: None,
         stderr: None,
         captures: [false, false],
