@@ -92,6 +92,15 @@ mod tests {
     }
 
     #[test]
+    fn a_port_that_a_process_without_a_lease_is_bound_to_is_not_picked() {
+        let listener = loopback::listener("127.0.0.1:0").expect("IPv4");
+        let port = listener.local_addr().expect("bound").port();
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let picked = one_of(&[port], directory.path(), "a test").expect("it can be leased");
+        assert!(picked.is_none(), "{picked:?}");
+    }
+
+    #[test]
     fn a_port_that_is_bound_on_one_family_is_not_free() {
         for address in ["127.0.0.1:0", "[::1]:0"] {
             let Some(listener) = loopback::listener(address) else {
