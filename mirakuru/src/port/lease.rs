@@ -131,6 +131,15 @@ mod tests {
     }
 
     #[test]
+    fn a_link_in_the_place_of_a_lease_is_refused() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = file_of(directory.path(), 4242);
+        std::os::unix::fs::symlink("elsewhere", &path).expect("own directory");
+        Lease::take(directory.path(), 4242, "a test").expect_err("a link");
+        assert!(!directory.path().join("elsewhere").exists());
+    }
+
+    #[test]
     fn a_file_that_was_removed_before_the_lock_is_no_lease() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = file_of(directory.path(), 4242);
