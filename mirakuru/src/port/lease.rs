@@ -133,10 +133,11 @@ mod tests {
     #[test]
     fn a_link_in_the_place_of_a_lease_is_refused() {
         let directory = tempfile::tempdir().expect("a directory");
-        let path = file_of(directory.path(), 4242);
-        std::os::unix::fs::symlink("elsewhere", &path).expect("own directory");
-        Lease::take(directory.path(), 4242, "a test").expect_err("a link");
-        assert!(!directory.path().join("elsewhere").exists());
+        let locks = directory.path().join("locks");
+        directory::make(&locks).expect("own directory");
+        std::os::unix::fs::symlink("elsewhere", file_of(&locks, 4242)).expect("own directory");
+        Lease::take(&locks, 4242, "a test").expect_err("a link");
+        assert!(!locks.join("elsewhere").exists());
     }
 
     #[test]
