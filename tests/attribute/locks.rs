@@ -1,20 +1,11 @@
 //! Shared fixtures that a test has for itself.
 
-use std::{
-    panic::{catch_unwind, resume_unwind},
-    sync::atomic::{AtomicUsize, Ordering},
-    thread,
-};
-
 use mirakuru::{ErrorKind, Shared, SimpleExecutor, with_process};
 
-use crate::{
-    again::{command, is_again},
-    bodies::panic_of,
-};
+use crate::bodies::panic_of;
 
 static FIRST: Shared<SimpleExecutor> = Shared::new(|| SimpleExecutor::new("sleep 60"));
-static SECOND: Shared<SimpleExecutor> = Shared::new(|| SimpleExecutor::new("sleep 60"));
+static SECOND: Shared<SimpleExecutor> = Shared::new(|| SimpleExecutor::new("sleep 61"));
 
 #[with_process(shared = FIRST, lock = true)]
 #[test]
@@ -44,64 +35,30 @@ fn who_does_not_lock_has_no_lock(second: &SimpleExecutor) {
     assert!(SECOND.lock().is_ok());
 }
 
-static INSIDE: AtomicUsize = AtomicUsize::new(0);
-
-fn alone() {
-    assert_eq!(INSIDE.fetch_add(1, Ordering::SeqCst), 0);
-    thread::yield_now();
-    assert_eq!(INSIDE.fetch_sub(1, Ordering::SeqCst), 1);
-}
-
 #[with_process(shared = FIRST, lock = true)]
 #[with_process(shared = SECOND, lock = true)]
-fn up() {
-    alone();
-}
+fn up() {}
 
 #[with_process(shared = SECOND, lock = true)]
 #[with_process(shared = FIRST, lock = true)]
-fn down() {
-    alone();
-}
+fn down() {}
 
-static ARRIVED: AtomicUsize = AtomicUsize::new(0);
-
-/// Two that lock both in opposite order, again and again at the same moment, where it is run again.
-#[test]
-fn lock_both() {
-    if !is_again() {
-        return;
-    }
-    let often = |one: fn()| {
-        for round in 1..=5000 {
-            ARRIVED.fetch_add(1, Ordering::SeqCst);
-            while ARRIVED.load(Ordering::SeqCst) < 2 * round {
-                thread::yield_now();
-            }
-            let ended = catch_unwind(one);
-            if let Err(panic) = ended {
-                // The other one does not wait for this one any more.
-                ARRIVED.fetch_add(1 << 20, Ordering::SeqCst);
-                resume_unwind(panic);
-            }
-        }
-    };
-    thread::scope(|scope| {
-        for one in [up, down] {
-            scope.spawn(move || often(one));
-        }
-    });
-}
-
+/// Each takes first the lock that both take first, in whatever order they are written.
 #[test]
 fn those_who_lock_several_do_not_wait_for_each_other() {
-    let mut both = command("locks::lock_both", &[]);
-    // Each would be told after that.
-    let output = both.env("MIRAKURU_QUEUE_TIMEOUT", "5").output();
-    let output = output.expect("this binary runs");
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{text}");
-    assert!(text.contains("1 passed"), "it did not run:\n{text}");
+    let first_of = |test: fn()| {
+        let told = panic_of(test);
+        assert!(told.contains("has the lock already"), "{told}");
+        let fixtures = ["`sleep 60`", "`sleep 61`"].map(|command| told.contains(command));
+        assert_ne!(fixtures[0], fixtures[1], "{told}");
+        fixtures
+    };
+    // This thread has both, so the error is about the lock that a test asks for first.
+    let both = [FIRST.lock(), SECOND.lock()].map(|lock| lock.expect("it is free soon"));
+    assert_eq!(first_of(up), first_of(down));
+    drop(both);
+    up();
+    down();
 }
 
 #[with_process(shared = FIRST, lock = true)]

@@ -93,6 +93,16 @@ fn only_what_is_set_after_a_clear_is_left_and_the_mark_of_the_tree() -> Result<(
 }
 
 #[test]
+fn a_mark_that_the_user_sets_is_not_the_one_of_the_tree() -> Result<()> {
+    let service = showing(&["MIRAKURU_UUID"]).env("MIRAKURU_UUID", "made up");
+    let text = service.start()?.output().text();
+    let mark = text.lines().next().expect("a line");
+    let value = mark.strip_prefix("MIRAKURU_UUID=").expect("it is set");
+    assert_ne!(value, "made up");
+    Ok(())
+}
+
+#[test]
 fn a_removed_variable_may_be_set_again() -> Result<()> {
     let service = showing(&["NAME"]).env_remove("NAME").env("NAME", "back");
     assert_shown(&service, &["NAME=back"])

@@ -47,6 +47,21 @@ fn a_command_of_std_brings_its_environment() -> Result<()> {
 }
 
 #[test]
+fn a_command_has_the_mark_of_the_tree_whatever_it_brings() -> Result<()> {
+    let marked = |shape: fn(&mut Command)| {
+        let mut command = Command::new("sh");
+        command.args(["-c", "test \"$(cat {tmpdir}/mark)\" = \"$MIRAKURU_UUID\""]);
+        shape(&mut command);
+        Exec::new(command)
+    };
+    let script = "printf %s \"$MIRAKURU_UUID\" >{tmpdir}/mark; exec sleep 60";
+    let service = SimpleExecutor::new(["sh", "-c", script])
+        .also(marked(|command| _ = command.env("MIRAKURU_UUID", "x")))
+        .also(marked(|command| _ = command.env_remove("MIRAKURU_UUID")));
+    service.started().map(drop)
+}
+
+#[test]
 fn its_output_is_apart_and_its_last_line_is_the_last_check() {
     let script = "echo no >&2; echo response; exit 2";
     let service = OutputExecutor::new([PROGRAM, "prints", "listening"], "listening")

@@ -45,17 +45,23 @@ impl Holder {
         command: &str,
         shape: impl FnOnce(&mut Command),
     ) -> Self {
-        let (output, both) = io::pipe().expect("a pipe");
         let mut holder = Command::new(TEST_PROCESS);
         holder
             .args(["holds_port", policy, &port.to_string(), command])
             // What it says is read.
-            .env_remove("MIRAKURU_LOG")
+            .env_remove("MIRAKURU_LOG");
+        shape(&mut holder);
+        Self::of(holder)
+    }
+
+    /// Another program that has a service on a fixed port.
+    pub(crate) fn of(mut holder: Command) -> Self {
+        let (output, both) = io::pipe().expect("a pipe");
+        holder
             .stdin(Stdio::piped())
             .stdout(both.try_clone().expect("a descriptor"))
             .stderr(both);
-        shape(&mut holder);
-        let child = holder.spawn().expect("a helper program");
+        let child = holder.spawn().expect("a program");
         // The writing ends are its own now.
         drop(holder);
         let lines = BufReader::new(output).lines();

@@ -1,6 +1,7 @@
 //! Ports: leases on free ones, conflicts over fixed ones, and strangers. A file per behaviour; the
 //! last three serve the others.
 
+mod annotated;
 mod directory;
 mod fail;
 mod free;

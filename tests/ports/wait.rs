@@ -161,7 +161,7 @@ fn a_port_that_a_shared_fixture_holds_is_an_error_at_once() -> Result<()> {
 }
 
 /// The lower one first.
-fn two_ports() -> [u16; 2] {
+pub(crate) fn two_ports() -> [u16; 2] {
     let two = [
         SimpleExecutor::new("x {port}"),
         SimpleExecutor::new("y {port}"),

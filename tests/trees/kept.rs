@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use mirakuru::OutputExecutor;
 use mirakuru_tests::hold::Hold;
 use nix::sys::signal::Signal;
 
@@ -113,4 +114,33 @@ fn a_kept_directory_stays_after_nextest_killed_the_test() {
     let (passed, text) = nextest(&hold, "kills", "hangs_and_keeps_its_directory");
     assert!(!passed && text.contains("TIMEOUT"), "{text}");
     assert_kept(&hold, Some("holding\n"));
+}
+
+/// The link leads to a file that the service could have written itself; the supervisor may be another user.
+#[test]
+fn kept_output_overwrites_no_file_that_the_service_has_made() -> mirakuru::Result<()> {
+    let hold = Hold::new();
+    let elsewhere = tempfile::NamedTempFile::new().expect("a file");
+    fs::write(&elsewhere, "elsewhere").expect("own file");
+    let script = format!(
+        "printf own >captured-stdout-1.log; ln -s {} captured-stderr-1.log; \
+         echo printed; echo printed >&2; exec sleep 60",
+        elsewhere.path().display()
+    );
+    let service = OutputExecutor::new(hold.script(&script), "printed")
+        .shell(true)
+        .cwd("{tmpdir}")
+        .tmpdir_in(hold.scratch())
+        .keep_tmpdir(true)
+        .started()?;
+    let directory = service.tmpdir();
+    service.stop()?;
+    drop(service);
+    let kept = fs::read_to_string(directory.join("captured-stdout-1.log"));
+    assert_eq!(kept.expect("the service made it"), "own");
+    let link = directory.join("captured-stderr-1.log");
+    assert_eq!(fs::read_link(link).expect("a link"), elsewhere.path());
+    let text = fs::read_to_string(&elsewhere).expect("own file");
+    assert_eq!(text, "elsewhere");
+    Ok(())
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::line::{Command, Shown};
 use super::{EnvChange, Place, Shape, user};
-use crate::protocol::{Directory, Identity, MARK};
+use crate::protocol::{Directory, Identity};
 
 pub(crate) struct Prepared {
     pub(crate) words: Vec<OsString>,
@@ -95,7 +95,6 @@ fn environment(
             }
         }
     }
-    env.remove(std::ffi::OsStr::new(MARK));
     Ok(env.into_iter().collect())
 }
 

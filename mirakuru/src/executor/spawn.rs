@@ -118,6 +118,7 @@ impl Core {
         let (streams, fds, captures) = self.streams()?;
         let (name, value) = link.mark();
         let mut env = prepared.env;
+        // The last value of a name counts, whatever the user has set or a test within a service inherits.
         env.push((name.into(), value.into()));
         let target = self.check.target();
         let notify = target.notifies.then(|| link.path_of_notices());

@@ -43,3 +43,40 @@ fn kill_marked(pid: Pid, mark: &str) -> Option<String> {
     process.ended_within(Duration::from_secs(1));
     Some(command)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Child, Command};
+    use std::time::Instant;
+
+    use super::*;
+
+    fn sleeper(mark: &str) -> Child {
+        let mut command = Command::new("sleep");
+        let command = command.arg("60").env(MARK, mark);
+        command.spawn().expect("coreutils")
+    }
+
+    #[test]
+    fn what_carries_the_mark_is_killed_and_named_at_once() {
+        let name = format!("a sweep of {}", std::process::id());
+        let mut child = sleeper(&name);
+        let begun = Instant::now();
+        let swept = sweep(&name);
+        assert_eq!(swept, [(child.id(), "sleep 60".to_owned())]);
+        assert!(!child.wait().expect("a child").success());
+        assert_eq!(sweep(&name), []);
+        assert!(begun.elapsed() < KILL_BOUND, "nothing is left to wait for");
+    }
+
+    /// The pid may have been given to it after the first look.
+    #[test]
+    fn a_process_with_another_mark_is_not_killed() {
+        let mut child = sleeper("another one");
+        let pid = sys::process_of(child.id()).expect("a pid");
+        let killed = kill_marked(pid, &format!("{MARK}=this one"));
+        let is_alive = child.try_wait().expect("a child").is_none();
+        child.kill().and_then(|()| child.wait()).expect("a child");
+        assert_eq!((killed, is_alive), (None, true));
+    }
+}

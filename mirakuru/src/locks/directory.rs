@@ -92,6 +92,18 @@ mod tests {
         assert_eq!(look_through(&open), Ok(()));
     }
 
+    #[test]
+    fn a_directory_of_another_user_is_refused() {
+        let home = tempfile::tempdir().expect("a temporary directory");
+        let given = home.path().join("given");
+        DirBuilder::new().mode(0o700).create(&given).expect("room");
+        // Only root can give a directory away, and each other user finds one of root.
+        let is_given = std::os::unix::fs::chown(&given, Some(65_534), None).is_ok();
+        let path = if is_given { &given } else { Path::new("/") };
+        let told = look_through(path, fs::symlink_metadata(path)).expect_err("not ours");
+        assert!(told.contains("belongs to another user (uid "), "{told}");
+    }
+
     /// The directory goes with the last lock of another process, at any moment of the look.
     #[test]
     fn a_directory_that_comes_and_goes_is_no_mistake() {

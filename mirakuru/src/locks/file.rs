@@ -45,7 +45,7 @@ impl FileLock {
     /// Waits for the lock until the deadline.
     pub(crate) fn take(path: &Path, deadline: Deadline) -> io::Result<Self> {
         loop {
-            if let Some(lock) = Self::try_take(path, None)? {
+            if let Some(lock) = Self::try_take(path, false)? {
                 return Ok(lock);
             }
             if deadline.has_passed() {
@@ -56,26 +56,31 @@ impl FileLock {
     }
 
     /// The lock, unless somebody has it.
-    fn try_take(path: &Path, passing: Option<PathBuf>) -> io::Result<Option<Self>> {
+    fn try_take(path: &Path, passes: bool) -> io::Result<Option<Self>> {
         loop {
             let file = sys::open_private_file(path)?;
             let Some(file) = sys::try_lock(file)? else {
                 return Ok(None);
             };
-            // It may have been removed between the opening and the lock: then this is a lock on nothing.
-            if is_at(&file, path) {
-                return Ok(Some(Self {
-                    file: Some(file),
-                    passing,
-                    owner: Owner::this_process(),
-                }));
+            if let Some(lock) = Self::of_locked(file, path, passes) {
+                return Ok(Some(lock));
             }
         }
     }
 
+    /// Returns `None` if the path does not lead to the locked file any more: another process may have removed it
+    /// between the opening and the lock.
+    fn of_locked(file: LockedFile, path: &Path, passes: bool) -> Option<Self> {
+        is_at(&file, path).then(|| Self {
+            file: Some(file),
+            passing: passes.then(|| path.to_owned()),
+            owner: Owner::this_process(),
+        })
+    }
+
     /// The same on a file that is removed with the lock, and with the last of them its directory.
     pub(crate) fn try_take_passing(path: &Path) -> io::Result<Option<Self>> {
-        Self::try_take(path, Some(path.to_owned()))
+        Self::try_take(path, true)
     }
 
     /// Replaces what is in the file.
@@ -85,5 +90,29 @@ impl FileLock {
         };
         file.set_len(0)?;
         file.write_all(text.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_was_removed_before_the_lock_is_not_locked() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("slot-1");
+        let open = || sys::open_private_file(&path).expect("own directory");
+        let lock = |file| sys::try_lock(file).expect("own file").expect("no other");
+        let removed = open();
+        fs::remove_file(&path).expect("it is there");
+        assert!(FileLock::of_locked(lock(removed), &path, true).is_none());
+        // Another process has made one of this name since.
+        let replaced = open();
+        fs::remove_file(&path).expect("it is there");
+        let current = open();
+        assert!(FileLock::of_locked(lock(replaced), &path, true).is_none());
+        assert!(path.exists(), "it belongs to the other process");
+        assert!(FileLock::of_locked(lock(current), &path, true).is_some());
+        assert!(!path.exists(), "the lock is dropped");
     }
 }

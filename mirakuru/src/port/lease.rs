@@ -55,17 +55,24 @@ impl Lease {
                 let told = fs::read_to_string(&path).unwrap_or_default();
                 return Ok(Taken::Elsewhere(told));
             }
-            // The former holder may have removed it between the opening and the lock: then this is
-            // a lock on nothing.
-            if is_at(&file, &path) {
-                // A lease first: where there is no room to say whose it is, its drop removes the file.
-                let path = Some(path);
-                let mut lease = Self { port, path, file };
+            // A lease first: where there is no room to say whose it is, its drop removes the file.
+            if let Some(mut lease) = Self::of_locked(file, &path, port) {
                 lease.file.set_len(0)?;
                 lease.file.write_all(holder.as_bytes())?;
                 return Ok(Taken::Here(lease));
             }
         }
+    }
+
+    /// Returns `None` if the path does not lead to the locked file any more: the former holder may have removed it
+    /// between the opening and the lock.
+    fn of_locked(file: File, path: &Path, port: u16) -> Option<Self> {
+        let path = is_at(&file, path).then(|| path.to_owned())?;
+        Some(Self {
+            port,
+            path: Some(path),
+            file,
+        })
     }
 
     /// Removes the file: from now on another process gets the port. The drop only closes the removed file,
@@ -149,5 +156,33 @@ mod tests {
         assert!(file_of(&locks, 4242).exists());
         drop(second);
         assert!(!locks.exists());
+    }
+
+    #[test]
+    fn a_link_in_the_place_of_a_lease_is_refused() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let locks = directory.path().join("locks");
+        directory::make(&locks).expect("own directory");
+        std::os::unix::fs::symlink("elsewhere", file_of(&locks, 4242)).expect("own directory");
+        Lease::take(&locks, 4242, "a test").expect_err("a link");
+        assert!(!locks.join("elsewhere").exists());
+    }
+
+    #[test]
+    fn a_file_that_was_removed_before_the_lock_is_no_lease() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = file_of(directory.path(), 4242);
+        let open = || sys::open_private_file(&path).expect("own directory");
+        let removed = open();
+        fs::remove_file(&path).expect("it is there");
+        assert!(sys::try_lock_for_process(&removed).expect("own file"));
+        assert!(Lease::of_locked(removed, &path, 4242).is_none());
+        // Another process has made one of this name since.
+        let replaced = open();
+        fs::remove_file(&path).expect("it is there");
+        let current = open();
+        assert!(Lease::of_locked(replaced, &path, 4242).is_none());
+        assert!(path.exists(), "it belongs to the other process");
+        assert!(Lease::of_locked(current, &path, 4242).is_some());
     }
 }

@@ -24,7 +24,7 @@ const TRIES: u64 = 2_000;
 /// Leases a port that no process is bound to, on either address family.
 pub(crate) fn pick(directory: &Path, holder: &str) -> io::Result<Lease> {
     for candidates in candidates(&sys::ephemeral_ports()) {
-        if let Some(lease) = one_of(&candidates, directory, holder)? {
+        if let Some(lease) = one_of(&candidates, TRIES, directory, holder)? {
             return Ok(lease);
         }
     }
@@ -34,9 +34,14 @@ pub(crate) fn pick(directory: &Path, holder: &str) -> io::Result<Lease> {
     ))
 }
 
-fn one_of(candidates: &[u16], directory: &Path, holder: &str) -> io::Result<Option<Lease>> {
+fn one_of(
+    candidates: &[u16],
+    tries: u64,
+    directory: &Path,
+    holder: &str,
+) -> io::Result<Option<Lease>> {
     let random = RandomState::new();
-    let tries = if candidates.is_empty() { 0 } else { TRIES };
+    let tries = if candidates.is_empty() { 0 } else { tries };
     for attempt in 0..tries {
         let index = random.hash_one(attempt) % candidates.len() as u64;
         let port = candidates[usize::try_from(index).unwrap_or_default()];
@@ -85,10 +90,20 @@ mod tests {
         two.sort_unstable();
         let directory = crate::locks::lock_directory().expect("it is there");
         for _ in 0..20 {
-            let lease = one_of(&two, &directory, "a test");
+            let lease = one_of(&two, TRIES, &directory, "a test");
             let lease = lease.expect("it can be leased").expect("one is free");
             assert_ne!(lease.port, leased.port());
         }
+    }
+
+    #[test]
+    fn a_port_that_a_process_without_a_lease_is_bound_to_is_not_picked() {
+        let listener = loopback::listener("127.0.0.1:0").expect("IPv4");
+        let port = listener.local_addr().expect("bound").port();
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let picked = one_of(&[port], 3, directory.path(), "a test");
+        let picked = picked.expect("it can be leased");
+        assert!(picked.is_none(), "{picked:?}");
     }
 
     #[test]

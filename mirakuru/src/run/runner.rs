@@ -77,9 +77,40 @@ fn of_this_kind(pid: Pid, kind: Kind) -> Result<Runner, String> {
         let wanted = kind.name();
         return Err(format!("its ancestor {pid} is {name}, and no {wanted}"));
     }
-    let (started, own) = (sys::started_at(pid), sys::started_at(Pid::this()));
-    match (started, own) {
-        (Some(started), Some(own)) if started <= own => Ok(Runner { pid, started, kind }),
-        _ => Err(format!("its ancestor {pid} is younger than the test")),
+    match started_before(pid, Pid::this()) {
+        Some(started) => Ok(Runner { pid, started, kind }),
+        None => Err(format!("its ancestor {pid} is younger than the test")),
+    }
+}
+
+/// Returns when this process started, if it is no younger than the test.
+fn started_before(pid: Pid, test: Pid) -> Option<u64> {
+    let started = sys::started_at(pid)?;
+    (started <= sys::started_at(test)?).then_some(started)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn a_process_that_is_younger_than_the_test_is_no_runner() {
+        let own = sys::started_at(Pid::this()).expect("procfs");
+        assert_eq!(started_before(Pid::this(), Pid::this()), Some(own));
+        // The kernel's clock may not have ticked since the test started.
+        let is_younger = || {
+            let mut child = Command::new("true").spawn().expect("coreutils");
+            let pid = sys::process_of(child.id()).expect("a pid");
+            let is_younger = sys::started_at(pid) > Some(own);
+            if is_younger {
+                assert_eq!(started_before(pid, Pid::this()), None);
+                assert_eq!(started_before(Pid::this(), pid), Some(own));
+            }
+            child.wait().expect("a child");
+            is_younger
+        };
+        while !is_younger() {}
     }
 }

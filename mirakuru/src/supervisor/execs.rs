@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::launch::prepare;
 use super::requests::Answer;
 use super::serve::Server;
-use crate::protocol::{Exec, Failure, Launch, Lead, Reply};
+use crate::protocol::{Exec, Failure, Launch, Lead, MARK, Reply};
 use crate::sys::{self, Handle, Pid};
 
 /// A command that runs, and the client that waits for its end.
@@ -51,7 +51,8 @@ impl Server {
             errno: sys::NO_SUCH_PROCESS,
         })?;
         let mut env = order.env;
-        for (name, value) in exec.env {
+        // The mark stays that of the tree.
+        for (name, value) in exec.env.into_iter().filter(|(name, _)| name != MARK) {
             env.retain(|(known, _)| *known != name);
             env.extend(value.map(|value| (name, value)));
         }

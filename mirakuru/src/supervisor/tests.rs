@@ -40,14 +40,18 @@ impl Supervisor {
 
     /// Lets others connect to this socket, as if a run shared it.
     fn share(&mut self, socket: &Path) {
-        let runner = Pid::this();
+        let started = sys::started_at(Pid::this()).expect("it lives");
+        let reply = self.share_with_this_process(started, socket);
+        assert_eq!(reply, Reply::Shared(Ok(())));
+    }
+
+    fn share_with_this_process(&mut self, started: u64, socket: &Path) -> Reply {
         let request = Request::Share {
             runner: std::process::id(),
-            started: sys::started_at(runner).expect("it lives"),
+            started,
             socket: socket.to_owned(),
         };
-        let reply = call(&self.socket, &mut self.arrived, request);
-        assert_eq!(reply, Reply::Shared(Ok(())));
+        call(&self.socket, &mut self.arrived, request)
     }
 
     fn has_ended(mut self) -> bool {
@@ -196,6 +200,23 @@ fn what_is_no_request_ends_one_client_of_a_run() {
     send(&supervisor.socket, None, Request::Bye);
     assert!(supervisor.has_ended());
     assert!(!place.path().join("run").exists());
+}
+
+/// The kernel may have given the pid of the runner to another process.
+#[test]
+fn a_runner_that_started_at_another_time_is_refused() {
+    let place = tempfile::tempdir().expect("a directory");
+    let door = place.path().join("door");
+    let mut supervisor = Supervisor::start();
+    let started = sys::started_at(Pid::this()).expect("it lives") + 1;
+    let reply = supervisor.share_with_this_process(started, &door);
+    let Reply::Shared(Err(failure)) = reply else {
+        panic!("{reply:?}");
+    };
+    assert_eq!(failure.errno, sys::NO_SUCH_PROCESS);
+    assert!(!door.exists());
+    send(&supervisor.socket, None, Request::Bye);
+    assert!(supervisor.has_ended());
 }
 
 #[test]

@@ -251,6 +251,7 @@ fn looks_become_rare_in_a_long_stop() {
     let (tree, now) = (Fake::new(), Instant::now());
     let stopping = Stopping::begin(plan(Signal::KILL), &tree, now);
     assert_eq!(stopping.next_look(now), LOOK);
+    assert_eq!(stopping.next_look(now + LOOK * 48), LOOK * 3);
     assert_eq!(stopping.next_look(now + Duration::from_secs(4)), LOOK * 20);
     assert_eq!(stopping.next_look(just_before(now + PATIENCE)), MOMENT);
 }

@@ -132,3 +132,20 @@ pub(crate) fn service_pipe(is_input: bool) -> io::Result<(File, OwnedFd)> {
     let _ = fchmod(&theirs, Mode::from_bits_truncate(0o666));
     Ok((ours.into(), theirs))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Another user may have put it there.
+    #[test]
+    fn a_symbolic_link_in_the_place_of_a_private_file_is_refused() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let [link, target] = ["link", "target"].map(|name| directory.path().join(name));
+        std::os::unix::fs::symlink(&target, &link).expect("own directory");
+        open_private_file(&link).expect_err("it leads to no file");
+        assert!(!target.exists());
+        File::create(&target).expect("own directory");
+        open_private_file(&link).expect_err("it leads to a file");
+    }
+}
