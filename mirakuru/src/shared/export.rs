@@ -27,7 +27,8 @@ const ENDING: Duration = Duration::from_secs(1);
 ///
 /// Write it next to the static. Attributes that read the variable before the test's body, such as `#[sqlx::test]`, then
 /// find it. It starts the fixture or joins the running one: with [`Shared::per_run`] there is one for the run, with
-/// [`Shared::new`] one for each test process. A value that is already set is replaced.
+/// [`Shared::new`] one for each test process. The closure takes the executor and returns the value: a `String`, or anything else that becomes an
+/// [`OsString`]. A value that is already set is replaced.
 ///
 /// Listing tests (`--list`) and `--help` start nothing, nor does a service that runs the same program. A filter that leaves no test still starts the fixture. If the
 /// fixture cannot start, the process prints the whole error and exits.
