@@ -54,7 +54,13 @@ mod tests {
     fn sleeper(mark: &str) -> Child {
         let mut command = Command::new("sleep");
         let command = command.arg("60").env(MARK, mark);
-        command.spawn().expect("coreutils")
+        let child = command.spawn().expect("coreutils");
+        // The kernel shows the environment a moment after the program has begun.
+        let pid = sys::process_of(child.id()).expect("a pid");
+        while !sys::carries(pid, &format!("{MARK}={mark}")) {
+            std::thread::yield_now();
+        }
+        child
     }
 
     #[test]

@@ -211,6 +211,7 @@ fn a_supervisor_of_the_service_has_time_to_clean_up() {
     let end = now + PATIENCE + GRACE * 2;
     assert_eq!(stopping.advance(&tree, now + PATIENCE), None);
     assert_eq!(stopping.advance(&tree, just_before(end)), None);
+    assert_eq!(stopping.next_look(just_before(end)), LOOK);
     assert_eq!(tree.done(), "main SIGTERM, worker SIGTERM");
     assert_eq!(stopping.advance(&tree, end + LOOK), None);
     assert_eq!(tree.done(), "kill");
