@@ -123,6 +123,8 @@ fn a_check_can_ask_a_named_port() -> Result<()> {
         service.port_named("monitor")
     );
     assert_eq!(service.url(), url);
+    // The check says nothing of this one.
+    service.output().wait_for("^listening$")?;
     TcpStream::connect(service.addr()).expect("a client's port");
     Ok(())
 }
