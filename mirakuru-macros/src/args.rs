@@ -23,6 +23,10 @@ impl Mistakes {
         self.0.push(Error::new_spanned(tokens, message));
     }
 
+    pub(crate) fn count(&self) -> usize {
+        self.0.len()
+    }
+
     pub(crate) fn into_error(self) -> Option<Error> {
         self.0.into_iter().reduce(|mut all, next| {
             all.combine(next);

@@ -3,11 +3,12 @@
 
 use std::ops::Range;
 
-use syn::{Expr, ExprLit, ExprPath, Lit};
+use syn::{Expr, ExprLit, ExprPath, Lit, LitStr};
 
 use crate::args::{Args, Value, Written};
+use crate::check::guess;
 use crate::model::Kind;
-use crate::placeholder::{is_word, named_ports};
+use crate::placeholder::{self, is_word};
 
 /// A process with a name for the placeholders of others.
 pub(crate) struct Binding {
@@ -79,12 +80,44 @@ fn binding(args: &Args) -> Option<Binding> {
         Expr::Path(ExprPath { path, .. }) => path.get_ident()?.to_string(),
         _ => return None,
     };
-    let ports = ports(&args.options);
+    let ports = ports(&args.options).map(|ports| {
+        let named = ports.iter().filter_map(|port| port.strip_prefix("port:"));
+        named.map(str::to_owned).collect()
+    });
     is_word(&name).then_some(Binding { name, ports })
 }
 
-/// Returns the named ports in every text of an attribute, if every text is a literal.
-fn ports(options: &[Written]) -> Option<Vec<String>> {
+/// Returns the URL and the mistake if the URL asks a named port that the service cannot know: every text from which it
+/// could learn the port is a literal, and none contains the name.
+pub(crate) fn untold_port(options: &[Written]) -> Option<(LitStr, String)> {
+    let url = options.iter().find(|written| written.key == "url")?;
+    let Value::Expr(Expr::Lit(ExprLit {
+        lit: Lit::Str(url), ..
+    })) = &url.value
+    else {
+        return None;
+    };
+    let text = url.value();
+    let (_, rest) = text.split_once("://")?;
+    let host_and_port = rest.split(['/', '\\', '?', '#']).next()?;
+    let asked = placeholder::ports(host_and_port).find(|name| *name != "port")?;
+    let tells = |written: &&Written| {
+        let key = written.key.to_string();
+        Kind::named(&key).is_some() || matches!(&*key, "env" | "cwd")
+    };
+    let mut told = ports(options.iter().filter(tells))?;
+    told.sort();
+    told.dedup();
+    let guess = guess(asked, told.iter().map(String::as_str), |name| {
+        format!("`{{{name}}}`")
+    });
+    let mistake =
+        format!("this URL asks `{{{asked}}}`, which neither the command nor `env` contains{guess}");
+    (!told.iter().any(|name| name == asked)).then(|| (url.clone(), mistake))
+}
+
+/// Returns the ports that every text of these options names, if every text is a literal.
+fn ports<'a>(options: impl IntoIterator<Item = &'a Written>) -> Option<Vec<String>> {
     let mut ports = Vec::new();
     for Written { key, value } in options {
         let is_kind = Kind::named(&key.to_string()).is_some();
@@ -99,7 +132,7 @@ fn ports(options: &[Written]) -> Option<Vec<String>> {
                     lit: Lit::Str(text),
                     ..
                 }) => {
-                    ports.extend(named_ports(&text.value()).map(str::to_owned));
+                    ports.extend(placeholder::ports(&text.value()).map(str::to_owned));
                 }
                 Expr::Lit(_) => {}
                 _ if is_kind || matches!(value, Value::Map(_)) => return None,

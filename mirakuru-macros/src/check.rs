@@ -171,13 +171,22 @@ pub(crate) fn is_far_from_signals(name: &str) -> bool {
         .all(|known| strsim::damerau_levenshtein(&name, known) > 3)
 }
 
+/// Whether it is the name of a signal without its `SIG`.
+pub(crate) fn is_short_signal(name: &str) -> bool {
+    SIGNALS.iter().any(|known| known[3..] == *name)
+}
+
 pub(crate) fn signal(name: &str) -> Result<(), String> {
     if SIGNALS.contains(&name) {
         return Ok(());
     }
-    let guess = guess(&name.to_ascii_uppercase(), SIGNALS, |name| {
-        format!("`{name}`")
-    });
+    let upper = name.to_ascii_uppercase();
+    let guess = if upper.starts_with("SIG") {
+        guess(&upper, SIGNALS, |name| format!("`{name}`"))
+    } else {
+        let short = SIGNALS.map(|known| &known[3..]);
+        guess(&upper, short, |name| format!("`SIG{name}`"))
+    };
     Err(format!("`{name}` is no signal{guess}"))
 }
 

@@ -86,9 +86,9 @@ pub(crate) fn fill(text: &str, value: impl Fn(&str) -> &'static str) -> String {
     pieces.collect()
 }
 
-/// Returns the names of the named ports in a text.
-pub(crate) fn named_ports(text: &str) -> impl Iterator<Item = &str> {
-    placeholders(text).filter_map(|name| name.strip_prefix("port:"))
+/// Returns the ports that a text names: `port`, and `port:NAME`.
+pub(crate) fn ports(text: &str) -> impl Iterator<Item = &str> {
+    placeholders(text).filter(|name| *name == "port" || name.starts_with("port:"))
 }
 
 /// Returns the mistakes in the placeholders of a text. `bindings` are those that it may name.
@@ -113,7 +113,9 @@ fn placeholder(name: &str, bindings: &[&Binding]) -> Result<(), String> {
         if PLACEHOLDERS.contains(&words) {
             return Ok(());
         }
-        let guess = guess(words, PLACEHOLDERS, |name| format!("`{{{name}}}`"));
+        let [port, others @ ..] = PLACEHOLDERS;
+        let known = [port, "port:NAME"].into_iter().chain(others);
+        let guess = guess(words, known, |name| format!("`{{{name}}}`"));
         return Err(format!("`{{{words}}}` is no placeholder{guess}{instead}"));
     };
     let Some(bound) = bindings.iter().find(|known| known.name == binding) else {

@@ -70,6 +70,8 @@ fn a_stop_that_fails_fails_what_passed() {
     let told = panic_of(passes_otherwise);
     assert!(told.contains("ended otherwise than expected"), "{told}");
     assert!(told.contains("exited with code 3"), "{told}");
+    let passed = "the body of the test passed, and a stop after it failed:\n";
+    assert!(told.starts_with(passed), "{told}");
     assert_eq!(all.text(), "first+, second+, second-, first-");
 }
 

@@ -114,7 +114,7 @@ fn a_process_that_died_during_the_test_is_reported_once() {
         &text,
         "  process:     ended before the test did: exited with code 3",
     );
-    once(&text, "  note:        expected was ");
+    once(&text, "  note:        expected: ");
 }
 
 #[test]

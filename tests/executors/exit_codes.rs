@@ -58,10 +58,11 @@ fn any_other_code_is_told() {
         &[
             "`programs prints up` ended otherwise than expected",
             "  process:     killed by SIGTERM (signal 15)",
-            "  note:        expected was exited with code 0, or exited with code 3",
+            "  note:        expected: exit code 0 or 3",
+            "  note:        the stop sent SIGTERM",
             "  output, last lines:",
             "    | up",
-            "  help:        if this code is right for it, say so with `expected_returncode`",
+            "  help:        if this code is right for it, say so with `expected_returncode`; if it ends well by another signal, set that: `stop_signal = SIGINT` in the attribute, `.stop_signal(Signal::INT)` by hand",
         ],
     );
     let text = stops_badly(ending_with(3, "TERM"), 3).to_string();
@@ -69,8 +70,21 @@ fn any_other_code_is_told() {
         text.contains("\n  process:     exited with code 3\n"),
         "{text}"
     );
-    let expected = "expected was exited with code 0 or 143, or killed by SIGTERM";
+    let expected = "  note:        expected: exit code 0 or 143, or SIGTERM\n";
     assert!(text.contains(expected), "{text}");
+}
+
+#[test]
+fn the_signal_that_was_sent_is_reported_with_another_one() {
+    let interrupted = ending_with(3, "INT").stop_signal(Signal::INT);
+    let text = stops_badly(interrupted.expected_returncode(-9), 3).to_string();
+    for part in [
+        "note:        expected: exit code 0, or SIGKILL\n",
+        "note:        the stop sent SIGINT\n",
+        "`.stop_signal(Signal::TERM)` by hand",
+    ] {
+        assert!(text.contains(part), "{text}");
+    }
 }
 
 #[test]
@@ -132,6 +146,9 @@ fn what_ended_by_itself_is_judged_once_by_the_stop() -> Result<()> {
     let error = error_of(executor.stop());
     assert_eq!(error.kind(), ErrorKind::ProcessFinishedWithError);
     assert_eq!(error.exit_code(), Some(5));
+    let text = error.to_string();
+    assert!(text.contains("it had ended before the stop"), "{text}");
+    assert!(!text.contains("stop_signal"), "{text}");
     executor.stop()?;
     ended([PROGRAM, "exits", "0"])?.stop()?;
     ended([PROGRAM, "dies", "15"])?.stop()?;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mirakuru::{ErrorKind, HttpExecutor, Result};
+use mirakuru::{ErrorKind, Executor, HttpExecutor, Result};
 use mirakuru_tests::told::error_of;
 
 use crate::{
@@ -40,6 +40,26 @@ fn last_check(service: HttpExecutor) -> String {
     let text = error.to_string();
     let (_, after) = text.split_once("\n  last check:  ").expect("a last check");
     after.lines().next().expect("a line").to_owned()
+}
+
+#[test]
+fn an_answer_in_another_protocol_is_named_so() {
+    for greeting in ["INFO%20{}", "220%20mail", "-ERR", "HTTP/1.1%20two"] {
+        let told = last_check(serving(&format!("/raw/{greeting}%20and%20more")));
+        assert_eq!(told, "it answered, but not by HTTP", "{greeting}");
+    }
+    let told = last_check(serving("/raw/"));
+    assert_eq!(told, "it closed the connection before it had answered");
+}
+
+#[test]
+fn a_refused_request_has_the_words_of_a_refused_connection() {
+    let url = "http://127.0.0.1:{port}/";
+    let asks = mirakuru::readiness::Http::new(url).any_listener();
+    let service = Executor::with_readiness([PROGRAM, "prints", "up"], asks);
+    let error = error_of(service.timeout(Duration::from_secs(1)).start());
+    let told = "\n  last check:  connection refused: nobody listens there\n";
+    assert!(error.to_string().contains(told), "{error}");
 }
 
 #[test]

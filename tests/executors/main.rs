@@ -53,6 +53,7 @@ mod streams;
 mod timeouts;
 mod together;
 mod unfinished;
+mod untold_ports;
 mod waits;
 
 mod again;

@@ -3,7 +3,7 @@
 //! It listens at once (on a free port for `PORT` 0), prints `listening on PORT`, and answers 503 to the first
 //! `REFUSED` requests, then `STATUS`. `/status/NNN` answers NNN; `/needs/NAME/VALUE` answers 412 unless the
 //! request has that header (`%20` in the value is a space); `/refuses/METHOD/NNN` answers NNN to that
-//! method. The body of the answer is the request's method, path, query, headers and body as text. Each
+//! method; `/raw/TEXT` answers TEXT alone (`%20` is a space). The body of the answer is the request's method, path, query, headers and body as text. Each
 //! request is one line of output: `METHOD path?query body`.
 
 use std::{
@@ -60,6 +60,9 @@ fn serve(connection: &TcpStream, refused: u64, status: u16) -> io::Result<()> {
         status_for(&request, path).unwrap_or(status)
     };
     println!("{method} {target} {body}");
+    if let Some(raw) = path.strip_prefix("/raw/") {
+        return (&*connection).write_all(raw.replace("%20", " ").as_bytes());
+    }
 
     let mut answer = Vec::new();
     write!(answer, "method: {method}\npath: {path}\nquery: {query}\n")?;

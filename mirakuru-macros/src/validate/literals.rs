@@ -110,7 +110,11 @@ pub(super) fn signal(expr: &Expr, door: &TokenStream) -> Result<TokenStream, Str
         (Expr::Path(_), Some(name)) if check::is_far_from_signals(&name) => {
             return Ok(quote!(#expr));
         }
-        (_, Some(name)) if name.to_ascii_uppercase().starts_with("SIG") => name,
+        (_, Some(name))
+            if name.to_ascii_uppercase().starts_with("SIG") || check::is_short_signal(&name) =>
+        {
+            name
+        }
         (Expr::Lit(_), name) => name.unwrap_or_else(|| expr.to_token_stream().to_string()),
         _ => return Ok(quote!(#expr)),
     };

@@ -9,7 +9,7 @@ use quote::quote;
 use syn::{Expr, ExprLit, Ident, Lit, LitStr};
 
 use crate::args::{Args, Mistakes, Value, Written};
-use crate::bindings::Bindings;
+use crate::bindings::{Bindings, untold_port};
 use crate::check;
 use crate::model::{Kind, Options, Process};
 use crate::options::{self, OPTIONS, Row, Scope, Shape};
@@ -41,6 +41,7 @@ pub(crate) struct Scene<'a> {
 
 /// Validates one attribute and returns its process.
 pub(crate) fn process(args: Args, scene: Scene<'_>, mistakes: &mut Mistakes) -> Option<Process> {
+    let (untold, before) = (untold_port(&args.options), mistakes.count());
     let mut reader = Reader {
         scene,
         mistakes,
@@ -61,6 +62,10 @@ pub(crate) fn process(args: Args, scene: Scene<'_>, mistakes: &mut Mistakes) -> 
     }
     for written in options {
         reader.option(written);
+    }
+    // A mistake in another text may be the cause of this one.
+    if let Some((url, mistake)) = untold.filter(|_| reader.mistakes.count() == before) {
+        reader.mistakes.on(url, mistake);
     }
     reader.finish(args.span)
 }

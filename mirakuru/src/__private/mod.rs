@@ -186,7 +186,9 @@ impl Test {
         };
         let errors = self.stop(processes, failed);
         match panic {
-            None if !errors.is_empty() && !is_to_panic && !failed => panic!("{errors}"),
+            None if !errors.is_empty() && !is_to_panic && !failed => {
+                panic!("the body of the test passed, and a stop after it failed:\n{errors}")
+            }
             Some(panic) if failed || errors.is_empty() => {
                 show(&errors);
                 resume_unwind(panic)

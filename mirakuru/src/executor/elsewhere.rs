@@ -2,31 +2,52 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use super::core::Core;
 use super::run::Run;
-use crate::readiness::{Target, tcp_address};
+use crate::readiness::tcp_address;
 use crate::sys;
 
 /// Where a tree listens, if that is not where the check asks.
 pub(super) struct Elsewhere {
-    /// For a note.
+    /// For a note. Empty if nothing of the tree is known to listen.
     pub(super) found: String,
     pub(super) advice: String,
 }
 
-impl Run {
-    /// Looks up where the tree listens. Returns `None` if the check asks there.
-    pub(super) fn listens_elsewhere(&self, target: &Target) -> Option<Elsewhere> {
-        let port = self.context.port_of(target);
-        let (_, supervisor) = self.context.tree().filter(|_| port != 0)?;
-        elsewhere(
-            sys::listening(supervisor).into_iter(),
-            self.context.host(),
-            port,
-        )
+impl Core {
+    /// Looks up where the tree listens. Returns `None` if the check asks there, and no named port but those that the
+    /// service can know.
+    pub(super) fn listens_elsewhere(&self, run: &Run) -> Option<Elsewhere> {
+        let target = self.check.target();
+        let port = run.context.port_of(&target);
+        let (_, supervisor) = run.context.tree()?;
+        let found = sys::listening(supervisor);
+        let help = || self.doubt_port(target.port_name.as_deref().unwrap_or_default());
+        let asked = Some(port).filter(|port| *port != 0);
+        let differs =
+            asked.and_then(|port| elsewhere(found.iter().copied(), run.context.host(), port, help));
+        differs.or_else(|| {
+            let ports = run.context.place().ports;
+            let is_served = |name: &String| {
+                let served = |address: &SocketAddr| Some(&address.port()) == ports.get(name);
+                found.iter().any(served)
+            };
+            let untold = self.untold_ports();
+            let untold = untold.iter().find(|name| !is_served(name))?;
+            Some(Elsewhere {
+                found: String::new(),
+                advice: self.doubt_port(untold),
+            })
+        })
     }
 }
 
-fn elsewhere(found: impl Iterator<Item = SocketAddr>, host: &str, port: u16) -> Option<Elsewhere> {
+fn elsewhere(
+    found: impl Iterator<Item = SocketAddr>,
+    host: &str,
+    port: u16,
+    help: impl Fn() -> String,
+) -> Option<Elsewhere> {
     let (here, others): (Vec<_>, Vec<_>) = found.partition(|address| address.port() == port);
     if here.iter().any(|address| reaches(host, address.ip())) {
         return None;
@@ -38,7 +59,7 @@ fn elsewhere(found: impl Iterator<Item = SocketAddr>, host: &str, port: u16) -> 
         let ports = list(ports.iter().map(u16::to_string).collect());
         return (!ports.is_empty()).then(|| Elsewhere {
             found: format!("it listens on port {ports}, and not on {port}"),
-            advice: "does the command contain `{port}`?".to_owned(),
+            advice: help(),
         });
     }
     let first = here[0].ip();
@@ -81,7 +102,7 @@ mod tests {
             let listeners = listeners
                 .iter()
                 .map(|text| text.parse().expect("an address"));
-            elsewhere(listeners, host, 80).map(|elsewhere| elsewhere.found)
+            elsewhere(listeners, host, 80, String::new).map(|elsewhere| elsewhere.found)
         };
         let told = |text: &str| Some(text.to_owned());
         assert_eq!(

@@ -103,6 +103,14 @@ impl<R: Readiness> Executor<R> {
     }
 }
 
+/// A service that a stop has brought down.
+pub(super) struct Ended {
+    run: Run,
+    gone: Gone,
+    /// The main process ran when the stop signal was sent.
+    asked: bool,
+}
+
 impl Core {
     pub(crate) fn stop(&self) -> Result<()> {
         self.stop_with(self.config.stop_signal, None)
@@ -171,11 +179,11 @@ impl Core {
     /// Fails if the service ended otherwise than expected, which an end by a signal of the test is `unless_sent`.
     pub(super) fn judge(
         &self,
-        ended: Option<(Run, Gone)>,
+        ended: Option<Ended>,
         mut expected: Expected,
         unless_sent: bool,
     ) -> Result<()> {
-        let Some((run, gone)) = ended else {
+        let Some(Ended { run, gone, asked }) = ended else {
             return Ok(());
         };
         expected.forced_by = gone.forced.then_some(self.config.kill_signal);
@@ -189,13 +197,13 @@ impl Core {
         match exit {
             Some(code) if !expected.accepts(code) => {
                 run.link.drain();
-                Err(self.finished_with_error(&run, &expected.to_string()))
+                Err(self.finished_with_error(&run, &expected, asked))
             }
             _ => Ok(()),
         }
     }
 
-    fn end(&self, plan: StopPlan) -> Result<Option<(Run, Gone)>> {
+    fn end(&self, plan: StopPlan) -> Result<Option<Ended>> {
         let _turn = self.turn();
         let _run_lock = self.run_lock()?;
         self.end_in_turn(plan, false)
@@ -203,11 +211,7 @@ impl Core {
 
     /// Brings the tree down. The caller has the turn, and the run's lock if a run shares the service. The lease
     /// on a fixed port is not given back if the service is about to come back.
-    pub(super) fn end_in_turn(
-        &self,
-        plan: StopPlan,
-        comes_back: bool,
-    ) -> Result<Option<(Run, Gone)>> {
+    pub(super) fn end_in_turn(&self, plan: StopPlan, comes_back: bool) -> Result<Option<Ended>> {
         let Some(run) = self.up() else {
             self.stop_orphaned_service();
             // During an outage the port stays with the thread that ends the outage.
@@ -217,6 +221,7 @@ impl Core {
             return Ok(None);
         };
         let release = self.port_to_release().filter(|_| !comes_back);
+        let asked = run.link.look(|state| state.exit_of(run.number).is_none());
         let Some(gone) = self.bring_down(&run, plan, release) else {
             // The lease went with the supervisor.
             self.note_port_given_back();
@@ -229,7 +234,7 @@ impl Core {
         if !comes_back {
             self.note_port_given_back();
         }
-        Ok(Some((run, gone)))
+        Ok(Some(Ended { run, gone, asked }))
     }
 
     /// Brings the tree of this run down, and then gives the lease on the port `release` back, all in one round

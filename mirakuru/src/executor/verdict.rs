@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use crate::signal::{Signal, describe_exit};
+use crate::signal::Signal;
 
 /// How a stopped process may have ended.
 pub(super) struct Expected {
@@ -35,13 +35,19 @@ impl Expected {
 impl fmt::Display for Expected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.code {
-            Some(code) => write!(f, "exited with code 0, or {}", describe_exit(code)),
-            None => write!(
-                f,
-                "exited with code 0 or {}, or killed by {}",
-                128 + self.signal.as_raw(),
-                self.signal
-            ),
+            Some(0) => f.write_str("exit code 0"),
+            Some(code) if code < 0 => {
+                write!(
+                    f,
+                    "exit code 0, or {}",
+                    Signal::from_raw(code.saturating_neg())
+                )
+            }
+            Some(code) => write!(f, "exit code 0 or {code}"),
+            None => {
+                let (code, signal) = (128 + self.signal.as_raw(), self.signal);
+                write!(f, "exit code 0 or {code}, or {signal}")
+            }
         }
     }
 }

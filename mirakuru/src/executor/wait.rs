@@ -228,7 +228,7 @@ impl Core {
             }
             if bound().has_passed() {
                 // Looked up before the tree is killed.
-                let elsewhere = run.listens_elsewhere(&self.check.target());
+                let elsewhere = self.listens_elsewhere(run);
                 let prompts = self.prompts(run);
                 break Why::Overdue { elsewhere, prompts };
             }

@@ -1,6 +1,8 @@
 //! The client of the HTTP check: it keeps no connection, follows nothing and uses no proxy.
 
 use std::cell::RefCell;
+use std::error::Error;
+use std::io;
 use std::net::SocketAddr;
 
 use reqwest::blocking::{Client, ClientBuilder, Response};
@@ -85,18 +87,51 @@ pub(super) fn form_encoded(pairs: &[(String, String)]) -> String {
     url.query().unwrap_or_default().to_owned()
 }
 
+/// Says why a request had no answer.
+pub(super) fn no_answer(error: &reqwest::Error) -> NotReady {
+    let innermost = innermost(error);
+    match innermost.downcast_ref::<io::Error>() {
+        Some(error) if error.get_ref().is_none() => error.into(),
+        _ => NotReady::new(in_words(&innermost.to_string())),
+    }
+}
+
 /// The outer errors say "error sending request" only.
-pub(super) fn innermost(error: &reqwest::Error) -> String {
-    let mut innermost: &dyn std::error::Error = error;
+fn innermost(error: &reqwest::Error) -> &(dyn Error + 'static) {
+    let mut innermost: &(dyn Error + 'static) = error;
     while let Some(source) = innermost.source() {
         innermost = source;
     }
-    innermost.to_string()
+    innermost
 }
+
+/// Translates the texts of hyper and rustls that say how the other side broke the protocol.
+fn in_words(text: &str) -> &str {
+    match text {
+        "connection closed before message completed" => {
+            "it closed the connection before it had answered"
+        }
+        "received unexpected message from connection" => NOT_HTTP,
+        _ if text.starts_with("invalid HTTP ") => NOT_HTTP,
+        _ if text.starts_with("received corrupt message of type") => "it answered, but not by TLS",
+        _ => text,
+    }
+}
+
+const NOT_HTTP: &str = "it answered, but not by HTTP";
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn texts_of_other_libraries_are_translated() {
+        let unasked = "received unexpected message from connection";
+        assert_eq!(in_words(unasked), NOT_HTTP);
+        let plain = "received corrupt message of type InvalidContentType";
+        assert_eq!(in_words(plain), "it answered, but not by TLS");
+        assert_eq!(in_words("another text"), "another text");
+    }
 
     #[test]
     fn a_payload_is_form_encoded() {

@@ -218,7 +218,7 @@ impl Http {
                 let address = join(url.host_str().unwrap_or_default(), port);
                 Err(NotReady::new(format!("{address} did not answer in time")))
             }
-            Err(error) => Err(NotReady::new(client::innermost(&error))),
+            Err(error) => Err(client::no_answer(&error)),
         }
     }
 }

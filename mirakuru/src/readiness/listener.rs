@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::not_ready::REFUSED;
 use super::{Context, NotReady};
 use crate::sys::{self, Whose};
 use crate::wait;
@@ -37,8 +38,6 @@ pub(super) enum Seen {
 const TRY_ANYWAY: u64 = 100;
 const TRY_SHARE: u64 = 5;
 
-/// The reason if the kernel knows of no listener, or refuses a connection.
-const REFUSED: &str = "connection refused: nobody listens there";
 /// How long a connection that is refused may take. A request that is refused takes longer.
 #[cfg(feature = "http")]
 const REFUSAL: Duration = Duration::from_millis(5);
@@ -227,11 +226,10 @@ pub(super) fn connect(
             }
             Ok(_) => return Ok(*address),
             Err(error) => {
-                last = NotReady::new(match error.kind() {
-                    ErrorKind::ConnectionRefused => REFUSED.to_owned(),
-                    ErrorKind::TimedOut => format!("{address} did not answer"),
-                    _ => error.to_string(),
-                });
+                last = match error.kind() {
+                    ErrorKind::TimedOut => NotReady::new(format!("{address} did not answer")),
+                    _ => error.into(),
+                };
             }
         }
     }

@@ -1,6 +1,9 @@
 //! How a check failed.
 
-use std::fmt;
+use std::{fmt, io};
+
+/// The reason if no process listens: the kernel knows of no listener, or refuses a connection.
+pub(super) const REFUSED: &str = "connection refused: nobody listens there";
 
 /// How a check failed.
 #[derive(Clone, PartialEq, Eq)]
@@ -43,8 +46,17 @@ impl fmt::Debug for NotReady {
 
 impl std::error::Error for NotReady {}
 
-impl From<std::io::Error> for NotReady {
-    fn from(error: std::io::Error) -> Self {
-        Self::new(error.to_string())
+impl From<&io::Error> for NotReady {
+    fn from(error: &io::Error) -> Self {
+        Self::new(match error.kind() {
+            io::ErrorKind::ConnectionRefused => REFUSED.to_owned(),
+            _ => error.to_string(),
+        })
+    }
+}
+
+impl From<io::Error> for NotReady {
+    fn from(error: io::Error) -> Self {
+        Self::from(&error)
     }
 }

@@ -16,4 +16,11 @@ fn near() {}
 #[test]
 fn of_the_port() {}
 
+#[with_process(
+    http = "nats-server --port {port} --http_port {monitor}",
+    url = "http://127.0.0.1:{port:monitor}/",
+)]
+#[test]
+fn of_a_named_port() {}
+
 fn main() {}

@@ -8,6 +8,7 @@ use crate::command::Place;
 use crate::executor::core::Core;
 use crate::protocol::Failure;
 use crate::readiness::Context;
+use crate::signal::Signal;
 use crate::sys;
 
 impl Core {
@@ -92,6 +93,15 @@ pub(super) const UNBUFFER: &str = "it printed nothing: many programs buffer thei
 /// The advice if a process waits for its standard input, or has begun a line as a prompt does.
 pub(super) const PROMPTS: &str = "it may wait for an answer at its standard input, which stays open: try \
      `stdin(Stdio::null())`, or `stdin = null` in the attribute";
+
+/// The advice if a process obeys the stop signal with an unexpected exit code.
+pub(super) fn another_signal(sent: Signal) -> String {
+    let other = if sent == Signal::INT { "TERM" } else { "INT" };
+    format!(
+        "; if it ends well by another signal, set that: `stop_signal = SIG{other}` in the attribute, \
+         `.stop_signal(Signal::{other})` by hand"
+    )
+}
 
 /// The advice if the check passes before the start.
 pub(super) fn what_is_there(context: &Context) -> String {

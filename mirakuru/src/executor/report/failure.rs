@@ -11,6 +11,7 @@ use crate::executor::elsewhere::Elsewhere;
 #[cfg(feature = "macros")]
 use crate::executor::run::Moment;
 use crate::executor::run::{Printed, Run, listed};
+use crate::executor::verdict::Expected;
 use crate::executor::wait::{FailedWait, Why};
 use crate::link::State;
 use crate::output::{Capture, last_lines};
@@ -155,11 +156,17 @@ impl Core {
         elsewhere: Option<Elsewhere>,
         prompts: bool,
     ) -> Error {
+        let silent = scene.is_silent();
         if let Some(elsewhere) = elsewhere {
-            scene.notes.push(elsewhere.found);
+            let found = match &*elsewhere.found {
+                "" if silent => nothing_said(is_captured(run)).to_owned(),
+                _ => elsewhere.found,
+            };
+            scene
+                .notes
+                .extend(Some(found).filter(|found| !found.is_empty()));
             scene.advice = elsewhere.advice;
         } else {
-            let silent = scene.is_silent();
             let captured = is_captured(run);
             let manner = self.check.manner(&run.context);
             if prompts {
@@ -198,10 +205,23 @@ impl Core {
         scene.into_error(ErrorKind::Survivors)
     }
 
-    pub(in crate::executor) fn finished_with_error(&self, run: &Run, expected: &str) -> Error {
+    /// It ended otherwise than expected. It was `asked` to stop, or had ended before.
+    pub(in crate::executor) fn finished_with_error(
+        &self,
+        run: &Run,
+        expected: &Expected,
+        asked: bool,
+    ) -> Error {
         let mut scene = with_run(self.scene(), run);
-        scene.notes.push(format!("expected was {expected}"));
+        scene.notes.push(format!("expected: {expected}"));
         scene.advice = "if this code is right for it, say so with `expected_returncode`".into();
+        let sent = if asked {
+            scene.advice += &advice::another_signal(expected.signal);
+            format!("the stop sent {}", expected.signal)
+        } else {
+            "it had ended before the stop".to_owned()
+        };
+        scene.notes.push(sent);
         scene.into_error(ErrorKind::ProcessFinishedWithError)
     }
 

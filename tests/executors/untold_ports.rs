@@ -1,0 +1,86 @@
+//! A check that asks a named port of which the service does not know: the help names the port.
+#![cfg(target_os = "linux")]
+
+use std::time::Duration;
+
+use mirakuru::{Executor, HttpExecutor, Readiness, TcpExecutor, readiness::Exec};
+use mirakuru_tests::told::error_of;
+
+use crate::PROGRAM;
+
+const MONITOR: &str = "http://127.0.0.1:{port:monitor}/health";
+
+/// The text of the error at the deadline.
+#[track_caller]
+fn overdue<R: Readiness>(executor: Executor<R>) -> String {
+    error_of(executor.timeout(Duration::from_secs(1)).start()).to_string()
+}
+
+#[test]
+fn the_help_names_the_port_that_the_check_asks() {
+    let command = [
+        PROGRAM,
+        "listens_late",
+        "{port:monitr}",
+        "0",
+        "127.0.0.1",
+        "{port}",
+    ];
+    let service = HttpExecutor::new(command, MONITOR);
+    let (asked, given) = (service.port_named("monitor"), service.port_named("monitr"));
+    let text = overdue(service);
+    let note = format!("\n  note:        it listens on port {given}, and not on {asked}\n");
+    assert!(text.contains(&note), "{text}");
+    let help = "\n  help:        does the command contain `{port:monitor}`? The command and its environment contain `{port:monitr}`, `{port}`";
+    assert!(text.ends_with(help), "{text}");
+}
+
+#[test]
+fn a_service_that_listens_nowhere_gets_the_same_help() {
+    let text = overdue(HttpExecutor::new("sleep 60", MONITOR));
+    let help = "note:        it printed nothing\n  help:        does the command contain `{port:monitor}`?";
+    assert!(text.ends_with(help), "{text}");
+    let variable = HttpExecutor::new("sleep 60", MONITOR).env("PORT", "{port:a}");
+    let text = overdue(variable);
+    assert!(text.ends_with("environment contain `{port:a}`"), "{text}");
+}
+
+#[test]
+fn a_check_that_is_added_counts_too() {
+    let service = TcpExecutor::new([PROGRAM, "listens_late", "{port}"], "127.0.0.1", 0);
+    let text = overdue(service.also(Exec::new("false {port:admin}")));
+    let help =
+        "does the command contain `{port:admin}`? The command and its environment contain `{port}`";
+    assert!(text.ends_with(help), "{text}");
+}
+
+#[test]
+fn a_port_in_a_variable_or_in_use_is_not_doubted() {
+    let told = HttpExecutor::new("sleep 60", MONITOR).env("PORT", "{port:monitor}");
+    let text = overdue(told);
+    assert!(!text.contains("help:"), "{text}");
+    // It knows the port by a file, and answers there.
+    let learns = HttpExecutor::new(
+        [
+            "sh",
+            "-c",
+            "exec \"$0\" http_service $(cat {tmpdir}/port) 0 500",
+            PROGRAM,
+        ],
+        MONITOR,
+    );
+    let port = learns.port_named("monitor").to_string();
+    std::fs::write(learns.tmpdir().join("port"), port).expect("own directory");
+    let text = overdue(learns);
+    assert!(text.contains("it answered with status 500"), "{text}");
+    assert!(!text.contains("help:"), "{text}");
+}
+
+#[test]
+fn a_service_that_ignores_its_port_gets_another_question() {
+    let other = TcpExecutor::new("x", "127.0.0.1", 0).port().to_string();
+    let command = [PROGRAM, "listens_late", &other, "0", "127.0.0.1", "{port}"];
+    let text = overdue(TcpExecutor::new(command, "127.0.0.1", 0));
+    let help = "help:        does the service take `{port}`, which it is given, for this port?";
+    assert!(text.ends_with(help), "{text}");
+}
