@@ -31,7 +31,7 @@ fn the_help_names_the_port_that_the_check_asks() {
     let text = overdue(service);
     let note = format!("\n  note:        it listens on port {given}, and not on {asked}\n");
     assert!(text.contains(&note), "{text}");
-    let help = "\n  help:        does the command contain `{port:monitor}`? The command and its environment contain `{port:monitr}`, `{port}`";
+    let help = "\n  help:        does the command contain `{port:monitor}`? The command and its environment contain `{port}`, `{port:monitr}`";
     assert!(text.ends_with(help), "{text}");
 }
 

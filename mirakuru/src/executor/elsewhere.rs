@@ -1,5 +1,7 @@
-//! Finds out on which other addresses a service listens, for the error of a check that asks one in vain.
+//! Finds out on which other addresses a service listens, and which port it was never given, for the error of a check
+//! that found no listener.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::core::Core;
@@ -34,11 +36,55 @@ impl Core {
             };
             let untold = self.untold_ports();
             let untold = untold.iter().find(|name| !is_served(name))?;
-            Some(Elsewhere {
-                found: String::new(),
-                advice: self.doubt_port(untold),
-            })
+            let advice = self.doubt_port(untold);
+            let found = String::new();
+            Some(Elsewhere { found, advice })
         })
+    }
+
+    /// Returns the named ports that the check asks and that the service cannot learn from its command or environment.
+    fn untold_ports(&self) -> Vec<String> {
+        let told: Vec<_> = self
+            .config
+            .shape
+            .placeholders(&self.config.command)
+            .collect();
+        // These may contain the name of a port themselves.
+        let may_tell = ["host", "socket", "pidfile"]
+            .iter()
+            .any(|name| told.contains(name));
+        let asked = self.check.target().port_name;
+        let all = self.placeholders_of_the_check().into_iter();
+        all.filter(|name| !told.contains(&&**name))
+            .filter_map(|name| name.strip_prefix("port:").map(str::to_owned))
+            .filter(|name| !may_tell || asked.as_ref() == Some(name))
+            .collect()
+    }
+
+    /// Returns the question for the help if no process of the tree listens at the port of this name.
+    fn doubt_port(&self, name: &str) -> String {
+        let asked = if name.is_empty() {
+            "port".to_owned()
+        } else {
+            format!("port:{name}")
+        };
+        let told = self.config.shape.placeholders(&self.config.command);
+        let told: BTreeSet<_> = told
+            .filter(|name| *name == "port" || name.starts_with("port:"))
+            .collect();
+        if told.contains(&*asked) {
+            return format!(
+                "does the service take `{{{asked}}}`, which it is given, for this port?"
+            );
+        }
+        let told: Vec<_> = told.iter().map(|name| format!("`{{{name}}}`")).collect();
+        let others = if told.is_empty() {
+            String::new()
+        } else {
+            let told = told.join(", ");
+            format!(" The command and its environment contain {told}")
+        };
+        format!("does the command contain `{{{asked}}}`?{others}")
     }
 }
 

@@ -278,7 +278,7 @@ impl Core {
         all
     }
 
-    fn placeholders_of_the_check(&self) -> BTreeSet<String> {
+    pub(super) fn placeholders_of_the_check(&self) -> BTreeSet<String> {
         let target = self.check.target();
         let texts = [target.host, target.url].into_iter().flatten();
         let paths = [target.socket, target.filename].into_iter().flatten();
@@ -291,52 +291,6 @@ impl Core {
         let mut all: BTreeSet<String> = all.map(str::to_owned).collect();
         all.extend(target.port_name.map(|name| format!("port:{name}")));
         all
-    }
-
-    /// Returns the named ports that the check asks and that the service cannot learn from its command or environment.
-    pub(super) fn untold_ports(&self) -> Vec<String> {
-        let told: Vec<_> = self
-            .config
-            .shape
-            .placeholders(&self.config.command)
-            .collect();
-        // These may contain the name of a port themselves.
-        let may_tell = ["host", "socket", "pidfile"]
-            .iter()
-            .any(|name| told.contains(name));
-        let asked = self.check.target().port_name;
-        let all = self.placeholders_of_the_check().into_iter();
-        all.filter(|name| !told.contains(&&**name))
-            .filter_map(|name| name.strip_prefix("port:").map(str::to_owned))
-            .filter(|name| !may_tell || asked.as_ref() == Some(name))
-            .collect()
-    }
-
-    /// Returns the question for the help if no process of the tree listens at the port of this name.
-    pub(super) fn doubt_port(&self, name: &str) -> String {
-        let asked = if name.is_empty() {
-            "port".to_owned()
-        } else {
-            format!("port:{name}")
-        };
-        let told = self.config.shape.placeholders(&self.config.command);
-        let told: BTreeSet<_> = told
-            .filter(|name| *name == "port" || name.starts_with("port:"))
-            .collect();
-        if told.contains(&*asked) {
-            return format!(
-                "does the service take `{{{asked}}}`, which it is given, for this port?"
-            );
-        }
-        let listed: Vec<_> = told.iter().map(|name| format!("`{{{name}}}`")).collect();
-        let others = match listed.len() {
-            0 => String::new(),
-            _ => format!(
-                " The command and its environment contain {}",
-                listed.join(", ")
-            ),
-        };
-        format!("does the command contain `{{{asked}}}`?{others}")
     }
 
     /// Returns whether a placeholder asks for something of the executor with this name.

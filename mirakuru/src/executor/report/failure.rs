@@ -144,6 +144,8 @@ impl Core {
                         "the exit with 0 is tolerated, as it may have daemonized; {left}"
                     ));
                 }
+                // A service that was ready before knows its ports.
+                let elsewhere = elsewhere.filter(|it| awaited.is_none() || !it.found.is_empty());
                 self.overdue(scene, run, elsewhere, prompts)
             }
         }
