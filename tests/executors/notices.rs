@@ -16,6 +16,8 @@ fn reports(messages: &[&str]) -> NotifyExecutor {
 fn a_service_is_ready_when_it_reports_so() -> Result<()> {
     let service = reports(&["STATUS=begins", "READY=1"]).started()?;
     assert!(service.running());
+    // It prints the line after it has reported.
+    service.output().wait_for("^sent READY=1$")?;
     assert_eq!(
         service.output().text(),
         "sent STATUS=begins\nsent READY=1\n"
