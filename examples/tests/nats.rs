@@ -3,8 +3,9 @@
 use std::error::Error;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
+use std::time::Duration;
 
-use mirakuru::{HttpExecutor, OutputExecutor, with_process};
+use mirakuru::{ErrorKind, HttpExecutor, OutputExecutor, with_process};
 
 /// The port accepts before the server is ready, so it is its own word that counts. After a SIGTERM it
 /// ends with 1, which a test would fail for; after a SIGINT with 0.
@@ -62,5 +63,32 @@ fn counts_its_clients(nats: &HttpExecutor) -> Result<(), Box<dyn Error>> {
         connections.contains("\"num_connections\": 1"),
         "{connections}"
     );
+    Ok(())
+}
+
+/// Without `stop_signal`, and asked for HTTP at the port for clients.
+#[test]
+#[cfg_attr(
+    not(has_nats),
+    ignore = "nats-server is not in PATH: apt-get install nats-server"
+)]
+fn mistakes_are_named_in_its_errors() -> Result<(), Box<dyn Error>> {
+    let command = "nats-server --addr {host} --port {port} --http_port {port:monitor}";
+    let nats = HttpExecutor::new(command, "http://127.0.0.1:{port:monitor}/healthz");
+    let stopped = nats.started()?.stop().map(drop);
+    let text = stopped.expect_err("it exits with 1").to_string();
+    for part in [
+        "exit code 0 or 143",
+        "the stop sent SIGTERM",
+        "stop_signal = SIGINT",
+    ] {
+        assert!(text.contains(part), "{text}");
+    }
+    let clients = HttpExecutor::new(command, "http://127.0.0.1:{port}/healthz");
+    let started = clients.timeout(Duration::from_secs(2)).started();
+    let error = started.expect_err("it speaks another protocol");
+    assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
+    let text = error.to_string();
+    assert!(text.contains("it answered, but not by HTTP"), "{text}");
     Ok(())
 }
