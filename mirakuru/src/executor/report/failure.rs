@@ -16,6 +16,7 @@ use crate::link::State;
 use crate::output::{Capture, last_lines};
 use crate::protocol::{Failure, Gone, Stream};
 use crate::readiness::Context;
+use crate::run::Failures;
 use crate::sys;
 use crate::wait::Deadline;
 
@@ -23,14 +24,25 @@ impl Core {
     /// The beginning of every error: the command, and the executor's name.
     pub(crate) fn scene(&self) -> Scene {
         let mut scene = Scene::new(self.command().as_ref());
-        let named = self.config.name.as_ref();
-        let named = named.map(|name| format!("this is the executor named {name:?}"));
-        let fixture = || {
-            let name = self.state(|state| state.fixture_name())?;
-            Some(format!("this is the shared fixture {name:?}"))
-        };
-        scene.notes.extend(named.or_else(fixture));
+        scene.name = self.given_name().map(str::to_owned);
+        let fixture = self.state(|state| state.fixture_name());
+        scene.notes.extend(match (self.given_name(), fixture) {
+            (Some(name), Some(fixture)) => Some(format!(
+                "this is {name:?} of the shared fixture {fixture:?}"
+            )),
+            (Some(name), None) => Some(format!("this is the executor named {name:?}")),
+            (None, Some(fixture)) => Some(format!("this is the shared fixture {fixture:?}")),
+            (None, None) => None,
+        });
         scene
+    }
+
+    /// The start ended because another executor failed that starts together with this one.
+    pub(crate) fn called_off(&self) -> Error {
+        let mut scene = self.scene();
+        scene.headline = "was stopped, because another executor that starts with it failed".into();
+        scene.is_aftermath = true;
+        scene.into_error(ErrorKind::Io)
     }
 
     pub(crate) fn invalid(&self, mistake: String) -> Error {
@@ -119,6 +131,7 @@ impl Core {
         }
         match failed.why {
             Why::Lost => self.lost(run.link.swept()),
+            Why::CalledOff => self.called_off(),
             Why::Ended => {
                 if awaited.is_some() {
                     scene.headline = "ended while it was waited for".into();
@@ -206,9 +219,9 @@ impl Core {
     }
 
     /// A shared fixture whose start failed too often.
-    pub(crate) fn not_tried_again(&self, failures: u32) -> Error {
-        let mut scene = self.scene();
-        scene.headline = format!("is not started again: that failed {failures} times");
+    pub(crate) fn not_tried_again(&self, failures: &Failures) -> Error {
+        let mut scene = self.scene().reason(&failures.why);
+        scene.headline = format!("is not started again: that failed {} times", failures.count);
         scene.advice = "the tests that came first were told why, each in full".into();
         scene.into_error(ErrorKind::Io)
     }
