@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Executor;
 use super::core::Core;
 use super::elsewhere::Elsewhere;
-use super::run::Run;
+use super::run::{Printed, Run};
 use crate::error::{Result, seconds};
 use crate::events::Step;
 use crate::link::State;
@@ -266,6 +266,10 @@ impl Core {
                 pace.begin_again();
             }
         };
+        let printed = match &why {
+            Why::Overdue { .. } => run.printed(),
+            _ => [u64::MAX; 3],
+        };
         let (exit, empty) = link.look(|state| (state.exit_of(run.number), state.empty));
         Err(Box::new(FailedWait {
             why,
@@ -273,6 +277,7 @@ impl Core {
             last_check,
             exit,
             empty,
+            printed,
         }))
     }
 }
@@ -286,6 +291,8 @@ pub(super) struct FailedWait {
     pub(super) exit: Option<i32>,
     /// Nothing of the tree was left.
     pub(super) empty: bool,
+    /// How much it had printed before it was stopped.
+    pub(super) printed: Printed,
 }
 
 pub(super) enum Why {

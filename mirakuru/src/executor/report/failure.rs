@@ -13,12 +13,16 @@ use crate::executor::run::Moment;
 use crate::executor::run::{Printed, Run, listed};
 use crate::executor::wait::{FailedWait, Why};
 use crate::link::State;
-use crate::output::{Capture, last_lines};
+use crate::output::{Capture, Excerpt, excerpt};
 use crate::protocol::{Failure, Gone, Stream};
 use crate::readiness::Context;
 use crate::run::Failures;
 use crate::sys;
 use crate::wait::Deadline;
+
+/// How many of the first lines an error shows of a service that ended before it was ready: usage text often follows
+/// the mistake.
+const FIRST_LINES: usize = 3;
 
 impl Core {
     /// The beginning of every error: the command, and the executor's name.
@@ -117,7 +121,16 @@ impl Core {
         awaited: Option<&str>,
         gone: Option<Gone>,
     ) -> Error {
-        let mut scene = with_run(self.scene(), run);
+        let first = match failed.why {
+            Why::Ended => FIRST_LINES,
+            _ => 0,
+        };
+        let parts = failed.printed.map(|until| Excerpt {
+            from: 0,
+            until,
+            first,
+        });
+        let mut scene = with_parts(self.scene(), run, parts);
         scene.exit_code = failed.exit;
         scene.waited(failed.deadline);
         let readiness = || self.check.describe(&run.context);
@@ -304,17 +317,25 @@ fn with_run(scene: Scene, run: &Run) -> Scene {
 }
 
 /// Does the same with the lines that it printed after these places.
-fn since_then(mut scene: Scene, run: &Run, printed: Printed) -> Scene {
+fn since_then(scene: Scene, run: &Run, printed: Printed) -> Scene {
+    let (until, first) = (u64::MAX, 0);
+    let parts = printed.map(|from| Excerpt { from, until, first });
+    with_parts(scene, run, parts)
+}
+
+/// Does the same with these parts of what it printed.
+fn with_parts(mut scene: Scene, run: &Run, parts: [Excerpt; 3]) -> Scene {
     scene.pid = Some(run.pid);
     if let Some(log) = run.context.log_file() {
-        log.describe(&mut scene, printed[2]);
+        log.describe(&mut scene);
     }
-    let [out, err, _] = run.captures();
-    let tail = |capture: Option<&Capture>, from| {
-        capture.map_or_else(String::new, |capture| last_lines(capture, from))
+    let [out, err, log] = run.captures();
+    let shown = |capture: Option<&Capture>, part| {
+        capture.map_or_else(String::new, |capture| excerpt(capture, part))
     };
-    scene.output = tail(out, printed[0]);
-    scene.err_output = tail(err, printed[1]);
+    scene.output = shown(out, parts[0]);
+    scene.err_output = shown(err, parts[1]);
+    scene.log = shown(log, parts[2]);
     let facts = |state: &State| (state.exit_of(run.number), state.output_lost.clone());
     let (exit, lost) = run.link.look(facts);
     scene.exit_code = exit;
