@@ -65,6 +65,8 @@ pub struct Error {
 #[derive(Default)]
 pub(crate) struct Scene {
     pub(crate) command: String,
+    /// The executor's name, if the user gave one.
+    pub(crate) name: Option<String>,
     /// What happened, where the kind's own words are too general.
     pub(crate) headline: String,
     pub(crate) reason: String,
@@ -89,6 +91,8 @@ pub(crate) struct Scene {
     pub(crate) source: Option<io::Error>,
     /// The failures of processes that start together with this one.
     others: Vec<Error>,
+    /// The failure of one of these is the only reason.
+    pub(crate) is_aftermath: bool,
 }
 
 impl Scene {
@@ -147,6 +151,40 @@ impl Error {
         Some(first)
     }
 
+    pub(crate) fn is_aftermath(&self) -> bool {
+        self.scene.is_aftermath
+    }
+
+    /// The name of the executor, or else its command.
+    pub(crate) fn subject(&self) -> String {
+        let name = self.scene.name.as_ref().map(|name| format!("{name:?}"));
+        name.unwrap_or_else(|| format!("`{}`", self.scene.command))
+    }
+
+    pub(crate) fn add_note(&mut self, note: String) {
+        self.scene.notes.push(note);
+    }
+
+    /// Why the call failed, in one line.
+    pub(crate) fn in_short(&self) -> String {
+        let scene = &*self.scene;
+        let reason = scene.reason.lines().next().unwrap_or_default();
+        let why = match (scene.exit_code, reason, &*scene.last_check) {
+            (Some(code), ..) => describe_exit(code),
+            (None, "", "") => self.headline().to_owned(),
+            (None, "", check) => format!("{}; last check: {check}", self.headline()),
+            (None, reason, _) => reason.to_owned(),
+        };
+        why.lines().next().unwrap_or_default().to_owned()
+    }
+
+    fn headline(&self) -> &str {
+        match &*self.scene.headline {
+            "" => self.kind.headline(),
+            headline => headline,
+        }
+    }
+
     /// What went wrong, to match on.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
@@ -191,11 +229,7 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scene = &*self.scene;
-        let headline = match &*scene.headline {
-            "" => self.kind.headline(),
-            headline => headline,
-        };
-        write!(f, "`{}` {headline}", scene.command)?;
+        write!(f, "`{}` {}", scene.command, self.headline())?;
         line(f, "reason", &scene.reason)?;
         line(f, "waited for", &scene.waited_for)?;
         line(f, "how long", &scene.time_line())?;

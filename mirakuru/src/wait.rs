@@ -78,6 +78,12 @@ impl Deadline {
         Self { end, ..*self }
     }
 
+    /// The nearer of this and another, counted from the beginning of this.
+    pub(crate) fn earlier(&self, other: Self) -> Self {
+        let end = self.end.into_iter().chain(other.end).min();
+        Self { end, ..*self }
+    }
+
     /// The nearer of this and another bound from now.
     pub(crate) fn or_sooner(&self, bound: Duration) -> Self {
         Self::after(self.remaining().min(bound))

@@ -19,6 +19,28 @@ fn three_lines() -> OutputExecutor {
 }
 
 #[test]
+fn an_end_before_readiness_shows_the_first_lines_too() {
+    let script = "echo no such flag >&2; seq 1 40 >&2; exit 2";
+    let error = error_of(OutputExecutor::new(script, "ready").shell(true).start());
+    let text = error.to_string();
+    let between = "[… 21 lines between; MIRAKURU_KEEP=1 keeps all …]";
+    let told = format!("| no such flag\n    | 1\n    | 2\n    | {between}\n    | 24\n");
+    assert!(text.contains(&told) && text.ends_with("| 40"), "{text}");
+    let few = "echo no such flag; exit 2";
+    let error = error_of(OutputExecutor::new(few, "ready").shell(true).start());
+    assert!(!error.to_string().contains("MIRAKURU_KEEP"), "{error}");
+}
+
+#[test]
+fn what_a_stop_prints_does_not_displace_what_came_before() {
+    let script = "trap 'seq 1 40; exit 0' TERM; echo waits for a peer; sleep 60 & wait";
+    let service = OutputExecutor::new(script, "no such line").shell(true);
+    let error = error_of(service.timeout(SHORT).start());
+    assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
+    assert_eq!(error.output_tail(), "waits for a peer");
+}
+
+#[test]
 fn a_line_is_waited_for() -> Result<()> {
     let service = three_lines().started()?;
     let output = service.output();

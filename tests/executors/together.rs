@@ -1,14 +1,16 @@
 //! Executors that start at the same time, by hand and as one fixture.
 
-use std::net::TcpStream;
+use std::{fs, net::TcpStream, sync::LazyLock, thread, time::Duration};
 
 use mirakuru::{
-    ErrorKind, Fixture, OutputExecutor, Result, Shared, SimpleExecutor, TcpExecutor, start_all,
-    start_all_of,
+    Context, ErrorKind, Executor, Fixture, OutputExecutor, Result, Shared, Signal, SimpleExecutor,
+    TcpExecutor, start_all, start_all_of,
 };
-use mirakuru_tests::told::error_of;
+use mirakuru_tests::{bounds::at_once, hold::Hold, told::error_of};
 
 use crate::PROGRAM;
+
+const LATE: Duration = Duration::from_secs(60);
 
 /// A process that becomes ready after it has reached its peer.
 fn meets(name: &str, peer: &str) -> TcpExecutor {
@@ -82,6 +84,104 @@ fn all_stop_if_some_fail_and_every_failure_is_shown() {
         "{text}"
     );
     assert!(!works.running());
+}
+
+/// A process that is never ready.
+fn never_ready(name: &str) -> OutputExecutor {
+    OutputExecutor::new([PROGRAM, "prints", "its own story"], "no such line")
+        .timeout(LATE)
+        .name(name)
+}
+
+/// A process that ends before it is ready.
+fn ends(name: &str) -> OutputExecutor {
+    OutputExecutor::new([PROGRAM, "prints", "--then-exit", "3", "no luck"], "x").name(name)
+}
+
+#[track_caller]
+fn assert_leads(error: &mirakuru::Error, stopped: &str) {
+    let text = error.to_string();
+    assert_eq!(error.exit_code(), Some(3), "{text}");
+    let note = format!("because of this, also stopped: {stopped}");
+    assert!(text.contains("| no luck") && text.contains(&note), "{text}");
+    assert!(!text.contains("its own story"), "{text}");
+}
+
+#[test]
+fn a_failure_ends_the_waits_of_the_others_at_once() {
+    let seldom = never_ready("seldom").poll_interval(LATE);
+    let closure = Executor::when([PROGRAM, "prints"], |_: &Context| {
+        thread::park_timeout(LATE);
+        false
+    });
+    let closure = closure.timeout(LATE).name("closure");
+    let (slow, fails) = (never_ready("slow"), ends("fails"));
+    let error = at_once(|| error_of(start_all([&slow, &seldom, &closure, &fails])));
+    assert_leads(&error, r#""slow", "seldom", "closure""#);
+    assert!(!slow.running() && !seldom.running() && !closure.running());
+}
+
+#[test]
+fn a_failure_ends_the_waits_of_a_fixture_at_once() {
+    static PAIR: Shared<(OutputExecutor, Vec<OutputExecutor>)> =
+        Shared::new(|| (never_ready("slow"), vec![ends("fails")]));
+    assert_leads(&at_once(|| error_of(PAIR.get())), r#""slow""#);
+}
+
+#[test]
+fn several_that_failed_three_times_do_not_start_again() {
+    static HOLD: LazyLock<Hold> = LazyLock::new(Hold::new);
+    static PAIR: Shared<[OutputExecutor; 2]> = Shared::new(|| {
+        let script = format!("echo started >> {}/starts; echo ready", HOLD.scratch());
+        let works = format!("{script}; exec sleep 60");
+        let fails = format!("{script}; sleep 0.1; exit 3");
+        let of = |script: &str, banner| OutputExecutor::new(script, banner).shell(true);
+        [
+            of(&works, "ready").name("works"),
+            of(&fails, "never").name("fails"),
+        ]
+    });
+    for _ in 0..3 {
+        assert_eq!(error_of(PAIR.get()).exit_code(), Some(3));
+    }
+    let starts = || fs::read_to_string(format!("{}/starts", HOLD.scratch())).expect("own file");
+    assert_eq!(starts().lines().count(), 6);
+    let error = error_of(PAIR.get()).to_string();
+    let told = r#"reason:      "fails": exited with code 3"#;
+    assert!(
+        error.contains("failed 3 times") && error.contains(told),
+        "{error}"
+    );
+    assert_eq!(starts().lines().count(), 6);
+}
+
+#[test]
+fn a_mistake_in_one_member_is_found_before_any_starts() {
+    let hold = Hold::new();
+    let file = format!("{}/started", hold.scratch());
+    let works = SimpleExecutor::new(["touch", &file]).name("works");
+    for mistaken in [
+        SimpleExecutor::new("sleep 60 {typo}"),
+        SimpleExecutor::new("sleep 60 {typo.port}"),
+        SimpleExecutor::new("sleep 60").stop_signal(Signal::from_raw(-1)),
+    ] {
+        let error = error_of(start_all([&works, &mistaken]));
+        assert_eq!(error.kind(), ErrorKind::InvalidConfig);
+        assert!(!fs::exists(&file).expect("own directory"), "{error}");
+    }
+}
+
+#[test]
+fn an_unknown_member_is_shown_with_the_known_ones() {
+    let of = |words: &str, name: &str| SimpleExecutor::new(words).name(name);
+    let (own, typo) = (of("a {one.port:peer}", "one"), of("b {three.addr}", "two"));
+    let error = error_of(start_all([&own, &typo])).to_string();
+    for told in [
+        "{one.port:peer} names this executor itself: write {port:peer}",
+        r#"has the name "three": there are "one""#,
+    ] {
+        assert!(error.contains(told), "{error}");
+    }
 }
 
 #[test]

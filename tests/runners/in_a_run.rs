@@ -350,6 +350,97 @@ fn cannot_have_it_2() {
     cannot_have_it();
 }
 
+static BROKEN_PAIR: Shared<[OutputExecutor; 2]> = Shared::per_run("broken pair", || {
+    let script = |end: &str| {
+        format!(
+            "echo tried >> {}; echo what is wrong; {end}",
+            path("starts")
+        )
+    };
+    let of = |script: String| OutputExecutor::new(holding(&script), "wrong").shell(true);
+    let (works, fails) = (script("exec sleep 60"), script("exit 1"));
+    [
+        of(works).name("works"),
+        OutputExecutor::new(fails, "never")
+            .shell(true)
+            .name("fails"),
+    ]
+});
+
+fn has_no_pair() {
+    let error = BROKEN_PAIR.get().expect_err("one does not start");
+    let error = error.to_string();
+    let in_full = error.contains("| what is wrong");
+    let expected = if in_full {
+        "this is \"fails\" of the shared fixture \"broken pair\""
+    } else {
+        "\"fails\": exited with code 1"
+    };
+    assert!(error.contains(expected), "{error}");
+    note("told", if in_full { "in full" } else { "given up" });
+}
+
+#[test]
+fn has_no_pair_0() {
+    has_no_pair();
+}
+
+#[test]
+fn has_no_pair_1() {
+    has_no_pair();
+}
+
+#[test]
+fn has_no_pair_2() {
+    has_no_pair();
+}
+
+/// The second member fails once, after the first is ready.
+static RECOVERS: Shared<[OutputExecutor; 2]> = Shared::per_run("recovers", || {
+    let of = |name: &str, script: String| {
+        let script = format!(
+            "echo {name} {{port}} {{tmpdir}} >> {}; {script}",
+            path("tries")
+        );
+        let executor = OutputExecutor::new(holding(&script), "holding");
+        executor.shell(true).name(name)
+    };
+    let works = format!("exec {PROGRAM} holds 1");
+    let fails = format!("mkdir {} && sleep 0.3 && exit 1; {works}", path("failed"));
+    [of("first", works), of("second", fails)]
+});
+
+#[test]
+fn recovering_0() {
+    recovering();
+}
+
+#[test]
+fn recovering_1() {
+    recovering();
+}
+
+fn recovering() {
+    let Ok([first, second]) = RECOVERS.get() else {
+        note("told", "failed");
+        return;
+    };
+    let tries = fs::read_to_string(path("tries")).expect("own file");
+    for member in [first, second] {
+        let places = tries
+            .lines()
+            .map(|line| line.split(' ').collect::<Vec<_>>());
+        let of_it = |place: &Vec<&str>| member.to_string().starts_with(place[0]);
+        let places: Vec<_> = places.filter(of_it).collect();
+        let [failed, works] = &places[..] else {
+            panic!("{tries}");
+        };
+        assert!(failed[1] != works[1] && failed[2] != works[2], "{tries}");
+        assert_eq!(member.port().to_string(), works[1]);
+        note("pids", &member.pid().expect("it runs").to_string());
+    }
+}
+
 #[test]
 fn has_a_slot() {
     assert_eq!(mirakuru::slot(), mirakuru::slot());

@@ -215,6 +215,28 @@ fn a_start_that_fails_is_tried_three_times_in_all() {
 }
 
 #[test]
+fn a_start_of_several_that_fails_is_tried_three_times_in_all() {
+    let run = Run::new();
+    passes(run.nextest("has_no_pair"));
+    assert_eq!(run.starts(), 6);
+    let told = run.told();
+    assert_eq!(told[..3], ["given up"; 3]);
+    assert_eq!(told[3..], ["in full"; 3]);
+    assert!(run.is_gone());
+}
+
+#[test]
+fn the_start_after_a_failure_gives_all_members_new_places() {
+    let run = Run::new();
+    passes(run.nextest("recovering"));
+    assert_eq!(
+        (run.told(), run.uses()),
+        (vec!["failed".to_owned()], (6, 2))
+    );
+    assert!(run.is_gone());
+}
+
+#[test]
 fn a_test_that_is_killed_in_a_restart_leaves_no_second_one() {
     let run = Run::new();
     let mut nextest = run.nextest("dies_) & binary(=in_a_run");

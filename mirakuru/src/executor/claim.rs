@@ -132,9 +132,12 @@ impl Queue<'_> {
     /// Waits a moment. Fails once the queue has taken too long, or would never end.
     fn wait(&mut self, holder: &str) -> Result<()> {
         let (core, port) = (self.core, self.port);
+        if core.is_called_off() {
+            return Err(core.called_off());
+        }
         if self.bound.has_passed() {
             // Counted, as the next test would wait too. A wait that never ends is the asker's mistake.
-            core.state(|state| state.failures += 1);
+            core.state(|state| state.failures.count += 1);
             return Err(core.not_free_in_time(port, holder, self.bound));
         }
         if self.ticket.is_none() {

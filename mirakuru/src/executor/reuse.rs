@@ -68,6 +68,9 @@ impl Core {
                         let bound = Deadline::after(self.config.start_bound());
                         (bound, Pace::new(self.config.poll_interval))
                     });
+                    if self.is_called_off() {
+                        return Err(self.called_off());
+                    }
                     if bound.has_passed() {
                         return Err(self.never_ready(&context, why, *bound));
                     }

@@ -110,6 +110,16 @@ impl Run {
         [stream(Stream::Stdout), stream(Stream::Stderr), log]
     }
 
+    /// How much it has printed by now.
+    pub(super) fn printed(&self) -> Printed {
+        self.link.drain();
+        if let Some(log) = self.context.log_file() {
+            log.update();
+        }
+        self.captures()
+            .map(|capture| capture.map_or(0, Capture::len))
+    }
+
     /// Emits the directory in which its files stay.
     pub(super) fn announce_files(&self) {
         if let Some(directory) = &self.context.start.place.tmpdir {

@@ -10,24 +10,29 @@ use super::core::Core;
 #[cfg(feature = "macros")]
 use super::run::Moment;
 use super::run::Run;
-use super::start::MOST_FAILURES;
 use crate::command::Shown;
 use crate::error::{Error, Result};
 use crate::link::Link;
 use crate::output::Capture;
 use crate::protocol::{Service, Stream};
 use crate::readiness::{Context, Start};
-use crate::run::RunPlace;
+use crate::run::{Failures, RunPlace};
 use crate::sys::Handle;
 use crate::wait::Deadline;
 
 impl Core {
     /// Makes sure that the service of the run is up: attaches to it, or starts it.
-    pub(crate) fn join(&self, place: &Arc<RunPlace>) -> Result<()> {
+    /// What it starts is handed over to the run at once, or by a later call.
+    pub(crate) fn join(&self, place: &Arc<RunPlace>, at_once: bool) -> Result<()> {
         if self.has_joined() && !self.is_in_outage() {
             return Ok(());
         }
-        self.outside_outages(|| self.join_in_turn(place))
+        self.outside_outages(|| self.join_in_turn(place, at_once))
+    }
+
+    /// How often in a row the start failed, for tests of this process.
+    pub(crate) fn failures(&self) -> Failures {
+        self.state(|state| state.failures.clone())
     }
 
     /// Returns whether a supervisor of the run holds what the executor has leased.
@@ -53,7 +58,7 @@ impl Core {
         })
     }
 
-    fn join_in_turn(&self, place: &Arc<RunPlace>) -> Result<()> {
+    fn join_in_turn(&self, place: &Arc<RunPlace>, at_once: bool) -> Result<()> {
         let _turn = self.turn();
         if self.has_joined() {
             return Ok(());
@@ -65,7 +70,7 @@ impl Core {
         if self.has_joined() {
             return Ok(());
         }
-        self.start_for_the_run(place)
+        self.start_for_the_run(place, at_once)
     }
 
     /// The caller has the turn and the run's lock.
@@ -118,22 +123,27 @@ impl Core {
     }
 
     /// Starts the service and hands it over to the run. Counts failures for all tests of the run.
-    fn start_for_the_run(&self, place: &RunPlace) -> Result<()> {
+    fn start_for_the_run(&self, place: &RunPlace, at_once: bool) -> Result<()> {
         let failures = place.failures();
-        if failures >= MOST_FAILURES {
-            return Err(self.not_tried_again(failures));
+        if failures.are_enough() {
+            return Err(self.not_tried_again(&failures));
         }
         self.emit_death();
-        let own_failures = || self.state(|state| state.failures);
-        let before = own_failures();
+        let before = self.failures().count;
         let shared = self.start_in_turn().and_then(|()| {
-            let handed_over = self.hand_over(place);
-            handed_over.inspect_err(|_| self.state(|state| state.failures += 1))
+            let handed_over = if at_once {
+                self.hand_over(place)
+            } else {
+                Ok(())
+            };
+            handed_over.inspect_err(|_| self.state(|state| state.failures.count += 1))
         });
-        if shared.is_ok() {
-            place.note_failures(0);
-        } else if own_failures() > before {
-            place.note_failures(failures + 1);
+        match &shared {
+            Ok(()) => place.note_failures(&Failures::default()),
+            Err(error) if self.failures().count > before => {
+                place.note_failures(&failures.and(error.in_short()));
+            }
+            Err(_) => {}
         }
         shared
     }

@@ -19,9 +19,6 @@ use crate::wait::Deadline;
 /// How often a start changes a free port that a stranger took first.
 const MOST_RETRIES: usize = 5;
 
-/// How many tests, one after the other, try a shared fixture whose start fails.
-pub(super) const MOST_FAILURES: u32 = 3;
-
 /// # Start
 impl<R: Readiness> Executor<R> {
     /// Starts the process and returns once it is ready, or as soon as it can no longer become ready.
@@ -94,6 +91,7 @@ impl Core {
         }
         let started = started.unwrap_or_else(|panic| resume_unwind(panic));
         if let Err(error) = &started {
+            self.state(|state| state.failures.why = error.in_short());
             let elapsed = deadline.elapsed();
             let (age, error) = (seconds(elapsed), first_line(error));
             self.emit(Step {
@@ -118,12 +116,12 @@ impl Core {
             Claim::Reused => return Ok(()),
         }
         // Counted until it succeeds: a check that panics is a failure too.
-        self.state(|state| state.failures += 1);
+        self.state(|state| state.failures.count += 1);
         let mut retries = 0;
         loop {
             let Err(error) = self.attempt(*deadline) else {
                 self.settle_ports();
-                self.state(|state| state.failures = 0);
+                self.state(|state| state.failures.count = 0);
                 return Ok(());
             };
             if retries == MOST_RETRIES || deadline.has_passed() || !self.changes_ports(&error) {
@@ -189,9 +187,9 @@ impl Core {
             return Ok(());
         }
         self.outside_outages(|| {
-            let failures = self.state(|state| state.failures);
-            if failures >= MOST_FAILURES {
-                return Err(self.not_tried_again(failures));
+            let failures = self.failures();
+            if failures.are_enough() {
+                return Err(self.not_tried_again(&failures));
             }
             self.emit_death();
             self.start()

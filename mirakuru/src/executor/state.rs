@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use super::port::Port;
 use super::run::Run;
 use crate::command::Shown;
 use crate::link::Link;
 use crate::locks::FileLock;
-use crate::run::{RunPlace, Scope};
+use crate::run::{Failures, RunPlace, Scope};
 
 #[derive(Default)]
 pub(super) struct State {
@@ -16,8 +17,9 @@ pub(super) struct State {
     pub(super) port: Port,
     /// The tests that share the executor, if any do.
     pub(super) fixture: Option<Scope>,
-    /// The number of starts in a row that failed, for tests that share the executor.
-    pub(super) failures: u32,
+    pub(super) failures: Failures,
+    /// While it starts together with others: whether one of them has failed.
+    pub(super) called_off: Option<Arc<AtomicBool>>,
     /// The files of the run that shares the service.
     pub(super) place: Option<Arc<RunPlace>>,
     /// The run's lock, kept while a test has the service stopped.

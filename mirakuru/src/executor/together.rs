@@ -1,13 +1,20 @@
 //! Starts several executors at the same time. Each may name the ports of the others.
 
-use std::panic::resume_unwind;
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use super::core::Core;
 use crate::error::{Error, Result};
+use crate::wait::Deadline;
 
 /// Fills in `{NAME.port}` and its like in each executor, for the others that have a name.
 pub(crate) fn introduce(cores: &[&Core]) -> Result<()> {
+    let names: BTreeSet<_> = cores.iter().filter_map(|core| core.given_name()).collect();
+    let mistakes = cores.iter().filter_map(|core| core.names_no_peer(&names));
+    fail_with(mistakes.collect())?;
     for (index, core) in cores.iter().enumerate() {
         let others = cores
             .iter()
@@ -23,7 +30,7 @@ pub(crate) fn introduce(cores: &[&Core]) -> Result<()> {
 }
 
 /// Starts all executors, each by `start` in a thread of its own. If one fails, those that this call has started
-/// stop, and the error contains every failure.
+/// stop, and the error contains every failure. If a configuration contains a mistake, none starts.
 pub(crate) fn start_together(
     cores: &[&Core],
     start: &(dyn Fn(&Core) -> Result<()> + Sync),
@@ -33,8 +40,14 @@ pub(crate) fn start_together(
         .filter_map(|core| core.unless_forked())
         .filter(|core| !core.is_up())
         .collect();
+    let mistakes = idle.iter().filter_map(|core| {
+        let deadline = Deadline::after(core.config.start_bound());
+        core.validate(deadline).err()
+    });
     // For this thread: a claim of another thread would not show that this test has the port.
-    let started = reserve_all(&idle).and_then(|()| start_in_threads(&idle, start));
+    let started = fail_with(mistakes.collect())
+        .and_then(|()| reserve_all(&idle))
+        .and_then(|()| start_in_threads(&idle, start));
     if started.is_err() {
         for core in idle.iter().rev() {
             // The failure says more than the error of the stop.
@@ -62,37 +75,117 @@ fn reserve_all(cores: &[&Core]) -> Result<()> {
     fixed.iter().try_for_each(|(_, core)| core.reserve())
 }
 
-fn start_in_threads(cores: &[&Core], start: &(dyn Fn(&Core) -> Result<()> + Sync)) -> Result<()> {
-    let outcomes: Vec<_> = thread::scope(|scope| {
-        let name = thread::current()
-            .name()
-            .unwrap_or("mirakuru-start")
-            .to_owned();
-        let spawned = cores.iter().map(|&core| {
-            // The timeline shows the name as that of the test.
-            let thread = thread::Builder::new().name(name.clone());
-            let started = thread.spawn_scoped(scope, move || start(core));
-            started.map_err(|error| core.refused("start a thread", error))
-        });
-        let spawned: Vec<_> = spawned.collect();
-        let joined = spawned.into_iter().map(|spawned| match spawned {
-            Ok(thread) => thread.join(),
-            Err(error) => Ok(Err(error)),
-        });
-        joined.collect()
-    });
-    let (mut errors, mut panic) = (Vec::new(), None);
-    for outcome in outcomes {
-        match outcome {
-            Ok(started) => errors.extend(started.err()),
-            Err(why) => panic = Some(why),
-        }
-    }
-    if let Some(panic) = panic {
-        for core in cores {
-            drop(core.stop());
-        }
-        resume_unwind(panic);
-    }
+fn fail_with(errors: Vec<Error>) -> Result<()> {
     Error::of_several(errors).map_or(Ok(()), Err)
+}
+
+fn start_in_threads(cores: &[&Core], start: &(dyn Fn(&Core) -> Result<()> + Sync)) -> Result<()> {
+    let called_off = Arc::new(AtomicBool::new(false));
+    // In the order in which they came.
+    let failures = Mutex::new(Vec::new());
+    let fail = |core, error| {
+        called_off.store(true, Ordering::Relaxed);
+        let mut failures = failures.lock().unwrap_or_else(PoisonError::into_inner);
+        failures.push((core, error));
+    };
+    let start_one = |core| {
+        let started = catch_unwind(AssertUnwindSafe(|| start(core)));
+        match started {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => fail(core, Ok(error)),
+            Err(panic) => fail(core, Err(panic)),
+        }
+    };
+    for core in cores {
+        core.state(|state| state.called_off = Some(Arc::clone(&called_off)));
+    }
+    thread::scope(|scope| {
+        let test = thread::current();
+        let name = test.name().unwrap_or("mirakuru-start");
+        for &core in cores {
+            // The timeline shows the name as that of the test.
+            let thread = thread::Builder::new().name(name.to_owned());
+            if let Err(error) = thread.spawn_scoped(scope, move || start_one(core)) {
+                fail(core, Ok(core.refused("start a thread", error)));
+            }
+        }
+    });
+    for core in cores {
+        core.state(|state| state.called_off = None);
+    }
+    let failures = failures.into_inner();
+    joined(cores, failures.unwrap_or_else(PoisonError::into_inner))
+}
+
+/// Joins the failures of executors that start together. The first one leads, and names those that only stopped
+/// because of it.
+fn joined(cores: &[&Core], failures: Vec<(&Core, thread::Result<Error>)>) -> Result<()> {
+    let (mut failed, mut errors) = (Vec::new(), Vec::new());
+    for (core, failure) in failures {
+        match failure {
+            Ok(error) if error.is_aftermath() => {}
+            Ok(error) => {
+                failed.push(core);
+                errors.push(error);
+            }
+            Err(panic) => {
+                for core in cores {
+                    drop(core.stop());
+                }
+                resume_unwind(panic);
+            }
+        }
+    }
+    let others = cores.iter().filter(|&&core| {
+        let has_failed = |failed: &&Core| std::ptr::eq(*failed, core);
+        !failed.iter().any(has_failed)
+    });
+    let others: Vec<_> = others.map(|core| core.name_in_text()).collect();
+    if let Some(first) = errors.first_mut().filter(|_| !others.is_empty()) {
+        first.add_note(format!(
+            "because of this, also stopped: {}",
+            others.join(", ")
+        ));
+    }
+    fail_with(errors)
+}
+
+impl Core {
+    /// Returns whether another executor failed that starts together with this one.
+    pub(super) fn is_called_off(&self) -> bool {
+        let called_off = self.state(|state| state.called_off.clone());
+        called_off.is_some_and(|called_off| called_off.load(Ordering::Relaxed))
+    }
+
+    fn name_in_text(&self) -> String {
+        let command = || format!("`{}`", self.command());
+        self.given_name()
+            .map_or_else(command, |name| format!("{name:?}"))
+    }
+
+    /// Returns the mistake if a placeholder with a dot names none of the other executors, which have these names.
+    fn names_no_peer(&self, names: &BTreeSet<&str>) -> Option<Error> {
+        let bound = |name: &String| self.state(|state| state.bindings.contains_key(name));
+        let placeholders = self.placeholders();
+        let mut with_dot = placeholders.iter().filter_map(|placeholder| {
+            let (name, part) = placeholder.split_once('.')?;
+            Some((placeholder, name, part))
+        });
+        let own = self.given_name();
+        let (placeholder, name, part) = with_dot.find(|(placeholder, name, _)| {
+            (Some(*name) == own || !names.contains(name)) && !bound(placeholder)
+        })?;
+        let others: Vec<_> = names.iter().filter(|name| Some(**name) != own).collect();
+        let listed = others.iter().map(|name| format!("{name:?}"));
+        let listed = listed.collect::<Vec<_>>().join(", ");
+        Some(self.invalid(if Some(name) == own {
+            format!("{{{placeholder}}} names this executor itself: write {{{part}}}")
+        } else if others.is_empty() {
+            format!("{{{placeholder}}}: no other executor that starts with this one has a name")
+        } else {
+            format!(
+                "{{{placeholder}}}: no executor that starts with this one has the name {name:?}: there are {listed}; write {{{{{placeholder}}}}} for the text itself"
+            )
+        }))
+    }
 }

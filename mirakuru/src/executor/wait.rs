@@ -1,11 +1,12 @@
 //! The one loop that waits: for readiness after a spawn, and for a condition of the user's.
 
+use std::cell::OnceCell;
 use std::time::Duration;
 
 use super::Executor;
 use super::core::Core;
 use super::elsewhere::Elsewhere;
-use super::run::Run;
+use super::run::{Printed, Run};
 use crate::error::{Result, seconds};
 use crate::events::Step;
 use crate::link::State;
@@ -18,6 +19,10 @@ use crate::wait::{Deadline, Pace};
 
 /// The age at which a start, or a queue before it, is reported as slow.
 pub(super) const SLOW: Duration = Duration::from_secs(5);
+
+/// How long a start goes on after another one failed that began together with it. One that fails in this time too
+/// may have its own fault, which the error shows.
+const AFTERMATH: Duration = Duration::from_millis(500);
 
 impl<R: Readiness> Executor<R> {
     /// Waits until `ready` returns `true`. It is called at the same pace as a readiness check. The wait
@@ -60,13 +65,20 @@ impl Core {
         let mut next_note = SLOW;
         // The service may ask for more time.
         let extended = || run.link.known(|state| state.extended);
-        let bound = || extended().map_or(deadline, |extended| deadline.later(extended));
+        let own_bound = || extended().map_or(deadline, |extended| deadline.later(extended));
+        let called_off = OnceCell::new();
+        let bound = || {
+            let end = self.is_called_off().then(|| Deadline::after(AFTERMATH));
+            let end = end.map(|end| *called_off.get_or_init(|| end));
+            end.map_or_else(own_bound, |end| own_bound().earlier(end))
+        };
+        let is_pointless = || cannot_come() || bound().has_passed();
         let mut ask = || {
             let at_spawn = std::mem::take(&mut at_spawn);
             if let Some(path) = &manner.on_path {
                 run.link.watch_path(path);
             }
-            let answer = probe.ask(Question::AfterStart, context, bound(), &cannot_come);
+            let answer = probe.ask(Question::AfterStart, context, bound(), &is_pointless);
             match answer {
                 // The code decides, and is on its way.
                 Some(Ok(())) if !at_spawn && run.has_just_ended() => {
@@ -97,7 +109,13 @@ impl Core {
         if manner.on_path.is_some() {
             run.link.forget_path();
         }
-        ready
+        ready.map_err(|mut failed| {
+            let is_overdue = matches!(failed.why, Why::Overdue { .. });
+            if is_overdue && called_off.get().is_some() && !own_bound().has_passed() {
+                failed.why = Why::CalledOff;
+            }
+            failed
+        })
     }
 
     fn wait_for(&self, ready: &mut dyn FnMut() -> bool) -> Result<()> {
@@ -120,7 +138,7 @@ impl Core {
         waited.map_err(|failed| {
             let gone = match &failed.why {
                 Why::Overdue { .. } => self.stop_overdue(&run),
-                Why::Ended | Why::Taken { .. } | Why::Lost => None,
+                Why::Ended | Why::Taken { .. } | Why::Lost | Why::CalledOff => None,
             };
             run.link.drain();
             self.wait_failed(&run, *failed, Some("the closure to return true"), gone)
@@ -232,13 +250,25 @@ impl Core {
                 let prompts = self.prompts(run);
                 break Why::Overdue { elsewhere, prompts };
             }
-            let next_look = bound().or_sooner(pace.interval());
-            let path_changed = link.wait(next_look, |state| {
-                (is_over(state) || News::of(state) != news).then_some(state.path_news != news.path)
-            });
+            let next_look = Deadline::after(pace.interval());
+            let path_changed = loop {
+                // The bound may come nearer.
+                let slice = bound().or_sooner(next_look.remaining().min(Pace::LONGEST));
+                let path_changed = link.wait(slice, |state| {
+                    let is_new = is_over(state) || News::of(state) != news;
+                    is_new.then_some(state.path_news != news.path)
+                });
+                if path_changed.is_some() || next_look.has_passed() || bound().has_passed() {
+                    break path_changed;
+                }
+            };
             if path_changed == Some(true) {
                 pace.begin_again();
             }
+        };
+        let printed = match &why {
+            Why::Overdue { .. } => run.printed(),
+            _ => [u64::MAX; 3],
         };
         let (exit, empty) = link.look(|state| (state.exit_of(run.number), state.empty));
         Err(Box::new(FailedWait {
@@ -247,6 +277,7 @@ impl Core {
             last_check,
             exit,
             empty,
+            printed,
         }))
     }
 }
@@ -260,6 +291,8 @@ pub(super) struct FailedWait {
     pub(super) exit: Option<i32>,
     /// Nothing of the tree was left.
     pub(super) empty: bool,
+    /// How much it had printed before it was stopped.
+    pub(super) printed: Printed,
 }
 
 pub(super) enum Why {
@@ -276,6 +309,8 @@ pub(super) enum Why {
     },
     /// The supervisor was killed from outside.
     Lost,
+    /// Another executor failed that starts together with this one.
+    CalledOff,
 }
 
 /// When a wait is over because the process has ended.

@@ -70,13 +70,13 @@ impl LogFile {
         &self.added
     }
 
-    /// Adds to an error what was added after `from`, or why the file cannot be read.
-    pub(crate) fn describe(&self, scene: &mut Scene, from: u64) {
+    /// Adds to an error the path of the file, and what was added, or why the file cannot be read.
+    pub(crate) fn describe(&self, scene: &mut Scene) {
         let unread = self.update();
         scene.log_file = self.path.display().to_string();
         let note = |why| format!("its log file {}: {why}", scene.log_file);
         scene.notes.extend(unread.map(note));
-        scene.log = last_lines(&self.added, from);
+        scene.log = last_lines(&self.added, 0);
     }
 
     /// Takes in what was added. Returns why the file cannot be read, if it cannot.

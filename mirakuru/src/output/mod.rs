@@ -8,7 +8,7 @@ mod tail;
 pub(crate) use capture::Capture;
 pub(crate) use lines::{Reader, text_of, unfinished_line};
 pub(crate) use log_file::LogFile;
-pub(crate) use tail::last_lines;
+pub(crate) use tail::{Excerpt, excerpt, last_lines};
 
 use std::fmt;
 use std::sync::atomic::Ordering;
@@ -201,7 +201,7 @@ impl Output {
             .up_to_date()
             .map_or_else(String::new, |capture| last_lines(capture, 0));
         if let Some(log) = &self.log {
-            log.describe(&mut scene, 0);
+            log.describe(&mut scene);
         }
         scene
     }

@@ -13,16 +13,78 @@ const MANY: usize = 3;
 /// A line with fewer letters says too little to be like another.
 const LETTERS: usize = 3;
 
-/// The last lines that were captured after `from`.
-pub(crate) fn last_lines(capture: &Capture, from: u64) -> String {
-    let begin = from.max(capture.len().saturating_sub(LONGEST_LINE as u64));
-    let (_, bytes) = capture.read(begin, LONGEST_LINE);
-    let text = String::from_utf8_lossy(&bytes);
-    let lines = folded(&text.lines().collect::<Vec<_>>());
-    lines[lines.len().saturating_sub(MOST)..].join("\n")
+/// How much is read for the first lines.
+const HEAD: usize = 4096;
+
+/// What an error shows of a stream.
+#[derive(Clone, Copy)]
+pub(crate) struct Excerpt {
+    pub(crate) from: u64,
+    /// What was captured after this place is left out if there is no room for it.
+    pub(crate) until: u64,
+    /// How many of the first lines are shown besides the last ones.
+    pub(crate) first: usize,
 }
 
-fn folded(lines: &[&str]) -> Vec<String> {
+/// The last lines that were captured after `from`.
+pub(crate) fn last_lines(capture: &Capture, from: u64) -> String {
+    let (until, first) = (u64::MAX, 0);
+    excerpt(capture, Excerpt { from, until, first })
+}
+
+pub(crate) fn excerpt(capture: &Capture, Excerpt { from, until, first }: Excerpt) -> String {
+    let mut end = capture.len();
+    let mut lines = lines_between(capture, from, end);
+    if lines.len() > MOST && until > from && until < end {
+        end = until;
+        lines = lines_between(capture, from, end);
+    }
+    let left_out = lines.len().saturating_sub(MOST);
+    let text = |lines: &[Line]| lines.iter().map(|line| line.text.clone()).collect();
+    let shown: Vec<String> = if left_out > 1 && first > 0 {
+        let is_whole = end - from <= LONGEST_LINE as u64;
+        let (between, last) = lines[first..].split_at(left_out);
+        let count: usize = between.iter().map(|line| line.count).sum();
+        let count = if is_whole {
+            count.to_string()
+        } else {
+            "many".to_owned()
+        };
+        let (_, head) = capture.read(from, HEAD);
+        let head = String::from_utf8_lossy(&head);
+        let mut shown: Vec<_> = if is_whole {
+            text(&lines[..first])
+        } else {
+            head.lines().take(first).map(str::to_owned).collect()
+        };
+        shown.push(format!(
+            "[… {count} lines between; MIRAKURU_KEEP=1 keeps all …]"
+        ));
+        shown.extend(text(last));
+        shown
+    } else if first > 0 {
+        text(&lines)
+    } else {
+        text(&lines[left_out..])
+    };
+    shown.join("\n")
+}
+
+/// A line of an error, and how many it stands for.
+struct Line {
+    text: String,
+    count: usize,
+}
+
+fn lines_between(capture: &Capture, from: u64, end: u64) -> Vec<Line> {
+    let begin = from.max(end.saturating_sub(LONGEST_LINE as u64));
+    let size = usize::try_from(end.saturating_sub(begin)).unwrap_or(LONGEST_LINE);
+    let (_, bytes) = capture.read(begin, size);
+    let text = String::from_utf8_lossy(&bytes);
+    folded(&text.lines().collect::<Vec<_>>())
+}
+
+fn folded(lines: &[&str]) -> Vec<Line> {
     let patterns: Vec<_> = lines.iter().map(|line| pattern(line)).collect();
     // How many there are of each, and where the last one stands.
     let mut alike: HashMap<&str, (usize, usize)> = HashMap::new();
@@ -31,15 +93,17 @@ fn folded(lines: &[&str]) -> Vec<String> {
         (*count, *last) = (*count + 1, index);
     }
     let mut folded = Vec::new();
+    let mut push = |text, count| folded.push(Line { text, count });
     for (index, (line, pattern)) in lines.iter().zip(&patterns).enumerate() {
         let (count, last) = alike[pattern.as_str()];
         let says_little = pattern.chars().filter(|c| c.is_alphabetic()).count() < LETTERS;
         // Where all are alike, nothing is displaced.
         if count < MANY || says_little || alike.len() == 1 {
-            folded.push((*line).to_owned());
+            push((*line).to_owned(), 1);
         } else if index == last {
-            folded.push(format!("[… {} lines like the next …]", count - 1));
-            folded.push((*line).to_owned());
+            let others = count - 1;
+            push(format!("[… {others} lines like the next …]"), others);
+            push((*line).to_owned(), 1);
         }
     }
     folded
@@ -94,6 +158,33 @@ loading model 7
     fn where_all_lines_are_alike_the_last_ones_are_shown() {
         let lines: Vec<_> = (1..=50).map(|i| format!("out {i}")).collect();
         assert_eq!(told(&lines.join("\n")), lines[30..].join("\n"));
+    }
+
+    #[test]
+    fn the_first_lines_are_shown_too_if_lines_are_left_out() {
+        let lines: Vec<_> = (1..=50).map(|i| format!("out {i}")).collect();
+        let told = |count: usize| {
+            let (from, until, first) = (0, u64::MAX, 3);
+            let capture = capture(lines[..count].join("\n").as_bytes());
+            excerpt(&capture, Excerpt { from, until, first })
+        };
+        let between = "[… 30 lines between; MIRAKURU_KEEP=1 keeps all …]";
+        let expected = [&lines[..3], &[between.to_owned()], &lines[33..]].concat();
+        assert_eq!(told(50), expected.join("\n"));
+        assert_eq!(told(21), lines[..21].join("\n"));
+        assert_eq!(told(4), lines[..4].join("\n"));
+    }
+
+    #[test]
+    fn what_follows_an_end_is_shown_if_there_is_room() {
+        let told = |count: usize| {
+            let after: Vec<_> = (0..count).map(|i| format!("{i}\n")).collect();
+            let capture = capture(format!("before\n{}", after.concat()).as_bytes());
+            let (from, until, first) = (0, 7, 0);
+            excerpt(&capture, Excerpt { from, until, first })
+        };
+        assert_eq!(told(1), "before\n0");
+        assert_eq!(told(30), "before");
     }
 
     #[test]

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use tempfile::NamedTempFile;
 
+use super::Failures;
 use super::runner::Runner;
 use crate::locks::{FileLock, existing_lock_directory, is_at, lock_directory};
 use crate::sys::{self, LockedFile, Pid};
@@ -130,13 +131,17 @@ impl RunPlace {
     }
 
     /// How often it could not be started; read and written under the lock.
-    pub(crate) fn failures(&self) -> u32 {
-        let noted = fs::read_to_string(self.file("failures"));
-        noted.ok().and_then(|text| text.parse().ok()).unwrap_or(0)
+    pub(crate) fn failures(&self) -> Failures {
+        let noted = fs::read_to_string(self.file("failures")).unwrap_or_default();
+        let (count, why) = noted.split_once(' ').unwrap_or_default();
+        Failures {
+            count: count.parse().unwrap_or(0),
+            why: why.to_owned(),
+        }
     }
 
-    pub(crate) fn note_failures(&self, count: u32) {
-        let _ = fs::write(self.file("failures"), count.to_string());
+    pub(crate) fn note_failures(&self, Failures { count, why }: &Failures) {
+        let _ = fs::write(self.file("failures"), format!("{count} {why}"));
     }
 
     fn file(&self, kind: &str) -> PathBuf {

@@ -1,7 +1,7 @@
 //! What a shared fixture has besides its executor: its scope, the files of its run, and the locks by which
 //! one test has the fixture alone.
 
-use std::sync::{Arc, Once, OnceLock};
+use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError};
 use std::time::Duration;
 
 use crate::environment;
@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::events;
 use crate::executor::{Core, ensure_only_one_of_its_name, introduce, start_together};
 use crate::locks::{FileLock, ThreadLock, TurnGuard};
-use crate::run::{self, RunPlace, Scope};
+use crate::run::{self, Failures, RunPlace, Scope};
 use crate::wait::Deadline;
 
 /// The part of a `Shared` that does not depend on the fixture's type.
@@ -21,6 +21,9 @@ pub(crate) struct Sharing {
     making: ThreadLock,
     in_use: ThreadLock,
     starting: ThreadLock,
+    /// How often several executors failed to start, if no run shares them. Read and written by the thread that
+    /// starts them.
+    failures: Mutex<Failures>,
 }
 
 /// The lock on a fixture, among threads and among processes.
@@ -38,6 +41,10 @@ impl Sharing {
             making: ThreadLock::new(),
             in_use: ThreadLock::new(),
             starting: ThreadLock::new(),
+            failures: Mutex::new(Failures {
+                count: 0,
+                why: String::new(),
+            }),
         }
     }
 
@@ -66,12 +73,12 @@ impl Sharing {
         if !cores.iter().all(is_up) {
             ensure_only_one_of_its_name(cores, places.map(|places| &*places[0]))?;
         }
-        let start = |core: &Core| match place_of(core, cores, places) {
-            Some(place) => core.join(place),
+        let start = |core: &Core, at_once| match place_of(core, cores, places) {
+            Some(place) => core.join(place, at_once),
             None => core.start_again_if_dead(),
         };
         if let [core] = cores {
-            return start(core);
+            return start(core, true);
         }
         // An outage of this thread stays as it is.
         let in_outage = |core: &Core| core.lock_is_out_of_place().is_some();
@@ -98,8 +105,43 @@ impl Sharing {
         if places.is_some() {
             stop_what_knows_lost_ports(cores)?;
         }
-        introduce(cores)?;
-        start_together(&wanted, &start)
+        // The run has all of them or none: the next test must not find some with the ports of others that are gone.
+        self.count_failures(&wanted, places.map(|places| &*places[0]), || {
+            introduce(cores)?;
+            start_together(&wanted, &|core| start(core, false))?;
+            wanted.iter().try_for_each(|core| start(core, true))
+        })
+    }
+
+    /// Calls `start`, which starts several executors, unless that has failed too often. The caller has the right to
+    /// start them.
+    fn count_failures(
+        &self,
+        cores: &[&Core],
+        place: Option<&RunPlace>,
+        start: impl FnOnce() -> Result<()>,
+    ) -> Result<()> {
+        let lock = || self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        let failures = place.map_or_else(|| lock().clone(), RunPlace::failures);
+        if failures.are_enough() {
+            return Err(cores[0].not_tried_again(&failures));
+        }
+        let counts = || cores.iter().map(|core| core.failures().count);
+        let before: Vec<_> = counts().collect();
+        let started = start();
+        let counted = match &started {
+            Ok(()) => Failures::default(),
+            // A mistake of the caller's does not count.
+            Err(error) if counts().zip(before).any(|(now, before)| now > before) => {
+                failures.and(format!("{}: {}", error.subject(), error.in_short()))
+            }
+            Err(_) => return started,
+        };
+        match place {
+            Some(place) => place.note_failures(&counted),
+            None => *lock() = counted,
+        }
+        started
     }
 
     /// The lock on the fixture, whether it is up or not.

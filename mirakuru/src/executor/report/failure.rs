@@ -14,24 +14,40 @@ use crate::executor::run::{Printed, Run, listed};
 use crate::executor::verdict::Expected;
 use crate::executor::wait::{FailedWait, Why};
 use crate::link::State;
-use crate::output::{Capture, last_lines};
+use crate::output::{Capture, Excerpt, excerpt};
 use crate::protocol::{Failure, Gone, Stream};
 use crate::readiness::Context;
+use crate::run::Failures;
 use crate::sys;
 use crate::wait::Deadline;
+
+/// How many of the first lines an error shows of a service that ended before it was ready: usage text often follows
+/// the mistake.
+const FIRST_LINES: usize = 3;
 
 impl Core {
     /// The beginning of every error: the command, and the executor's name.
     pub(crate) fn scene(&self) -> Scene {
         let mut scene = Scene::new(self.command().as_ref());
-        let named = self.config.name.as_ref();
-        let named = named.map(|name| format!("this is the executor named {name:?}"));
-        let fixture = || {
-            let name = self.state(|state| state.fixture_name())?;
-            Some(format!("this is the shared fixture {name:?}"))
-        };
-        scene.notes.extend(named.or_else(fixture));
+        scene.name = self.given_name().map(str::to_owned);
+        let fixture = self.state(|state| state.fixture_name());
+        scene.notes.extend(match (self.given_name(), fixture) {
+            (Some(name), Some(fixture)) => Some(format!(
+                "this is {name:?} of the shared fixture {fixture:?}"
+            )),
+            (Some(name), None) => Some(format!("this is the executor named {name:?}")),
+            (None, Some(fixture)) => Some(format!("this is the shared fixture {fixture:?}")),
+            (None, None) => None,
+        });
         scene
+    }
+
+    /// The start ended because another executor failed that starts together with this one.
+    pub(crate) fn called_off(&self) -> Error {
+        let mut scene = self.scene();
+        scene.headline = "was stopped, because another executor that starts with it failed".into();
+        scene.is_aftermath = true;
+        scene.into_error(ErrorKind::Io)
     }
 
     pub(crate) fn invalid(&self, mistake: String) -> Error {
@@ -106,7 +122,16 @@ impl Core {
         awaited: Option<&str>,
         gone: Option<Gone>,
     ) -> Error {
-        let mut scene = with_run(self.scene(), run);
+        let first = match failed.why {
+            Why::Ended => FIRST_LINES,
+            _ => 0,
+        };
+        let parts = failed.printed.map(|until| Excerpt {
+            from: 0,
+            until,
+            first,
+        });
+        let mut scene = with_parts(self.scene(), run, parts);
         scene.exit_code = failed.exit;
         scene.waited(failed.deadline);
         let readiness = || self.check.describe(&run.context);
@@ -120,6 +145,7 @@ impl Core {
         }
         match failed.why {
             Why::Lost => self.lost(run.link.swept()),
+            Why::CalledOff => self.called_off(),
             Why::Ended => {
                 if awaited.is_some() {
                     scene.headline = "ended while it was waited for".into();
@@ -228,9 +254,9 @@ impl Core {
     }
 
     /// A shared fixture whose start failed too often.
-    pub(crate) fn not_tried_again(&self, failures: u32) -> Error {
-        let mut scene = self.scene();
-        scene.headline = format!("is not started again: that failed {failures} times");
+    pub(crate) fn not_tried_again(&self, failures: &Failures) -> Error {
+        let mut scene = self.scene().reason(&failures.why);
+        scene.headline = format!("is not started again: that failed {} times", failures.count);
         scene.advice = "the tests that came first were told why, each in full".into();
         scene.into_error(ErrorKind::Io)
     }
@@ -313,17 +339,25 @@ fn with_run(scene: Scene, run: &Run) -> Scene {
 }
 
 /// Does the same with the lines that it printed after these places.
-fn since_then(mut scene: Scene, run: &Run, printed: Printed) -> Scene {
+fn since_then(scene: Scene, run: &Run, printed: Printed) -> Scene {
+    let (until, first) = (u64::MAX, 0);
+    let parts = printed.map(|from| Excerpt { from, until, first });
+    with_parts(scene, run, parts)
+}
+
+/// Does the same with these parts of what it printed.
+fn with_parts(mut scene: Scene, run: &Run, parts: [Excerpt; 3]) -> Scene {
     scene.pid = Some(run.pid);
     if let Some(log) = run.context.log_file() {
-        log.describe(&mut scene, printed[2]);
+        log.describe(&mut scene);
     }
-    let [out, err, _] = run.captures();
-    let tail = |capture: Option<&Capture>, from| {
-        capture.map_or_else(String::new, |capture| last_lines(capture, from))
+    let [out, err, log] = run.captures();
+    let shown = |capture: Option<&Capture>, part| {
+        capture.map_or_else(String::new, |capture| excerpt(capture, part))
     };
-    scene.output = tail(out, printed[0]);
-    scene.err_output = tail(err, printed[1]);
+    scene.output = shown(out, parts[0]);
+    scene.err_output = shown(err, parts[1]);
+    scene.log = shown(log, parts[2]);
     let facts = |state: &State| (state.exit_of(run.number), state.output_lost.clone());
     let (exit, lost) = run.link.look(facts);
     scene.exit_code = exit;
