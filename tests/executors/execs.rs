@@ -65,7 +65,7 @@ fn a_command_has_the_mark_of_the_tree_whatever_it_brings() -> Result<()> {
 fn its_output_is_apart_and_its_last_line_is_the_last_check() {
     let script = "echo no >&2; echo response; exit 2";
     let service = OutputExecutor::new([PROGRAM, "prints", "listening"], "listening")
-        .timeout(Duration::from_millis(300))
+        .timeout(Duration::from_secs(2))
         .also(Exec::new(["sh", "-c", script]));
     let error = error_of(service.start());
     assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
@@ -81,7 +81,7 @@ fn its_output_is_apart_and_its_last_line_is_the_last_check() {
 fn the_signal_that_ended_the_command_is_the_last_check() {
     let check = Exec::new(["sh", "-c", "kill -KILL $$"]);
     let service = SimpleExecutor::new("sleep 60").also(check);
-    let text = error_of(service.timeout(Duration::from_millis(300)).start()).to_string();
+    let text = error_of(service.timeout(Duration::from_secs(2)).start()).to_string();
     let last = "last check:  the command was killed by SIGKILL (signal 9)\n";
     assert!(text.contains(last), "{text}");
 }
@@ -155,7 +155,7 @@ fn the_command_runs_as_the_user_of_the_service() -> Result<()> {
 #[test]
 fn a_program_that_is_missing_is_named() {
     let service = SimpleExecutor::new("sleep 60")
-        .timeout(Duration::from_millis(300))
+        .timeout(Duration::from_secs(2))
         .also(Exec::new("no-such-program {port}"));
     let text = error_of(service.start()).to_string();
     assert!(text.contains("No such file or directory"), "{text}");

@@ -34,7 +34,7 @@ fn a_report_wakes_the_thread_that_waits() -> Result<()> {
 
 #[test]
 fn its_status_is_the_last_check() {
-    let service = reports(&["STATUS=replaying the log: 7 %"]).timeout(Duration::from_millis(300));
+    let service = reports(&["STATUS=replaying the log: 7 %"]).timeout(Duration::from_secs(2));
     let error = error_of(service.start());
     assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
     let text = error.to_string();
@@ -46,8 +46,8 @@ fn its_status_is_the_last_check() {
 
 #[test]
 fn more_time_is_granted_if_it_asks() -> Result<()> {
-    let slow = ["EXTEND_TIMEOUT_USEC=30000000", "wait 600", "READY=1"];
-    let service = reports(&slow).timeout(Duration::from_millis(300));
+    let slow = ["EXTEND_TIMEOUT_USEC=30000000", "wait 2500", "READY=1"];
+    let service = reports(&slow).timeout(Duration::from_secs(2));
     service.started().map(drop)
 }
 
