@@ -1,11 +1,13 @@
 //! Finds the run that a test belongs to: its runner, the place of what it shares, and the scope of a fixture.
 
 mod kept;
+mod leftovers;
 mod place;
 mod runner;
 
 pub(crate) use kept::{kept, list_kept};
-pub(crate) use place::{InUse, RunPlace, in_use, supervisors, sweep_once};
+pub(crate) use leftovers::sweep_once;
+pub(crate) use place::{InUse, RunPlace, in_use, supervisors};
 pub(crate) use runner::{Kind, find};
 
 /// How often in a row the start of a fixture failed, for the tests that share it.

@@ -1,21 +1,20 @@
 //! Where a run keeps what its test processes share: a directory of the runner's, by its pid and when it
-//! started, beside the locks of ports. The next run removes what dead runs left: by the runner, or if that is one of
-//! another namespace, by the lock on the directory that each process has which uses it.
+//! started, beside the locks of ports. Each process that uses the directory has a lock on it.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
 use std::mem::ManuallyDrop;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::sync::Once;
 use std::time::Duration;
 
 use tempfile::NamedTempFile;
 
 use super::Failures;
+use super::leftovers::sweep;
 use super::runner::Runner;
-use crate::locks::{FileLock, existing_lock_directory, is_at, lock_directory};
-use crate::sys::{self, LockedFile, Pid};
+use crate::locks::{is_at, lock_directory};
+use crate::sys::{self, LockedFile};
 use crate::wait::{self, Deadline};
 
 /// The place of one shared fixture of one run.
@@ -180,7 +179,7 @@ fn directory_of(locks: &Path, runner: &Runner) -> PathBuf {
 
 /// A pid means another process in another namespace, as a container has it (`pid_namespaces(7)`), and a process has
 /// another start time (`time_namespaces(7)`); 0 where there are none.
-fn namespaces() -> [u64; 2] {
+pub(super) fn namespaces() -> [u64; 2] {
     let number = |namespace: fs::Metadata| namespace.ino();
     ["pid", "time"].map(|kind| fs::metadata(format!("/proc/self/ns/{kind}")).map_or(0, number))
 }
@@ -206,64 +205,6 @@ fn file_name(name: &str) -> String {
     format!("={hash:032x}=")
 }
 
-/// Removes what runs that are gone have left beside the locks, once in each process, and calls `also` for the rest.
-pub(crate) fn sweep_once(also: impl FnOnce(&Path)) {
-    static SWEPT: Once = Once::new();
-    SWEPT.call_once(|| {
-        if let Some(locks) = existing_lock_directory() {
-            sweep(&locks);
-            also(&locks);
-            // If nothing else is left in it. A process that needs it makes it again.
-            let _ = fs::remove_dir(locks);
-        }
-    });
-}
-
-/// What the names of files begin with that go with the lock on them, unless their process is killed.
-const PASSING: [&str; 2] = ["slot-", "queue-"];
-
-/// Removes the directories of runs that are over, and the files of processes that were killed.
-fn sweep(locks: &Path) {
-    let entries = fs::read_dir(locks).into_iter().flatten().flatten();
-    for entry in entries {
-        let (name, path) = (entry.file_name(), entry.path());
-        let name = name.to_str().unwrap_or_default();
-        if PASSING.iter().any(|kind| name.starts_with(kind)) {
-            // Removed with the lock, unless a process has that.
-            drop(FileLock::try_take_passing(&path));
-        }
-        let Some((of_run, pid, started)) = run_of(name) else {
-            continue;
-        };
-        // The lock keeps a process out that begins to use it now.
-        let unused = || File::open(&path).and_then(sys::try_lock).ok().flatten();
-        let (is_over, _unused) = if namespaces().starts_with(&of_run) {
-            (sys::started_at(pid) != Some(started), None)
-        } else {
-            let unused = unused();
-            (unused.is_some(), unused)
-        };
-        if is_over {
-            let _ = fs::remove_dir_all(path);
-        }
-    }
-}
-
-/// The namespaces, the pid and the start of the runner that a directory is named after.
-fn run_of(name: &str) -> Option<(Vec<u64>, Pid, u64)> {
-    let numbers = name.strip_prefix("run-")?.split('-').map(str::parse);
-    let mut namespaces: Vec<u64> = numbers.collect::<Result<_, _>>().ok()?;
-    let (started, pid) = (namespaces.pop()?, namespaces.pop()?);
-    let is_known = match namespaces.len() {
-        2 => true,
-        // One of an earlier version, which holds no lock on it.
-        1 => namespaces[0] == self::namespaces()[0],
-        _ => false,
-    };
-    let pid = sys::process_of(pid.try_into().ok()?)?;
-    is_known.then_some((namespaces, pid, started))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -276,36 +217,5 @@ mod tests {
         let long = |last: &str| file_name(&format!("{}{last}", "é/".repeat(99)));
         assert_ne!(long("a"), long("b"));
         assert!(long("a").len() <= 49);
-    }
-
-    #[test]
-    fn what_dead_runs_left_is_removed_and_the_rest_stays() {
-        let locks = tempfile::tempdir().expect("a temporary directory");
-        let own = sys::started_at(Pid::this()).expect("procfs");
-        let of = |[pids, times]: [u64; 2], started| {
-            let name = format!("run-{pids}-{times}-{}-{started}", Pid::this());
-            locks.path().join(name)
-        };
-        let [pids, times] = namespaces();
-        let (alive, dead) = (of([pids, times], own), of([pids, times], own + 1));
-        let (elsewhere, at_another_time) = (of([pids + 1, times], 1), of([pids, times + 1], 1));
-        let unused = [of([pids + 1, times], 2), of([pids, times + 1], 2)];
-        let other = locks.path().join("port-1");
-        for path in [&alive, &dead, &elsewhere, &at_another_time, &other]
-            .into_iter()
-            .chain(&unused)
-        {
-            fs::create_dir(path).expect("own directory");
-        }
-        let used = [&elsewhere, &at_another_time].map(|path| in_use(path).expect("own directory"));
-        assert!(used.iter().all(Option::is_some));
-        sweep(locks.path());
-        assert!(alive.exists() && other.exists(), "what lives is left alone");
-        assert!(
-            elsewhere.exists() && at_another_time.exists(),
-            "what is used is left alone"
-        );
-        assert!(!dead.exists());
-        assert!(!unused.iter().any(|path| path.exists()));
     }
 }
