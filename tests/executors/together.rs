@@ -129,6 +129,25 @@ fn a_failure_ends_the_waits_of_a_fixture_at_once() {
 }
 
 #[test]
+fn a_failure_ends_no_start_that_another_thread_began() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let go = directory.path().join("go").display().to_string();
+    let script = "until test -e $0; do sleep 0.02; done; sleep 1; echo ready; exec sleep 60";
+    let db = OutputExecutor::new(["sh", "-c", script, &go], "ready").name("db");
+    let fails = OutputExecutor::new(["sh", "-c", ": >$0; exit 3", &go], "never").name("fails");
+    thread::scope(|scope| {
+        let alone = scope.spawn(|| db.start());
+        while db.pid().is_none() {
+            thread::yield_now();
+        }
+        let error = error_of(start_all([&db, &fails]));
+        assert_eq!(error.exit_code(), Some(3));
+        alone.join().expect("no panic").expect("it starts");
+        assert!(db.running(), "what another thread has started goes on");
+    });
+}
+
+#[test]
 fn several_that_failed_three_times_do_not_start_again() {
     static HOLD: LazyLock<Hold> = LazyLock::new(Hold::new);
     static PAIR: Shared<[OutputExecutor; 2]> = Shared::new(|| {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::core::Core;
 use super::port::Wanted;
 use super::reuse::Warming;
+use super::together::is_called_off;
 use super::wait::SLOW;
 use crate::environment;
 use crate::error::{ErrorKind, Result, seconds};
@@ -132,7 +133,7 @@ impl Queue<'_> {
     /// Waits a moment. Fails once the queue has taken too long, or would never end.
     fn wait(&mut self, holder: &str) -> Result<()> {
         let (core, port) = (self.core, self.port);
-        if core.is_called_off() {
+        if is_called_off() {
             return Err(core.called_off());
         }
         if self.bound.has_passed() {

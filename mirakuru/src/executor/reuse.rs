@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::core::Core;
 use super::port::Wanted;
+use super::together::is_called_off;
 use crate::command::Template;
 use crate::error::Result;
 use crate::events::Step;
@@ -68,7 +69,7 @@ impl Core {
                         let bound = Deadline::after(self.config.start_bound());
                         (bound, Pace::new(self.config.poll_interval))
                     });
-                    if self.is_called_off() {
+                    if is_called_off() {
                         return Err(self.called_off());
                     }
                     if bound.has_passed() {

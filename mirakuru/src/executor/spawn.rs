@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::core::Core;
 use super::run::Run;
 use super::settle::Settled;
+use super::together;
 use crate::command::{Opened, Place, Prepared};
 use crate::environment::{self, Keep};
 use crate::error::Result;
@@ -81,6 +82,7 @@ impl Core {
             run.announce_files();
         }
         self.state(|state| state.run = Some(run.clone()));
+        together::note_spawn();
         Ok(run)
     }
 

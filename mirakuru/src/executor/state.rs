@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use super::port::Port;
 use super::run::Run;
@@ -18,8 +17,6 @@ pub(super) struct State {
     /// The tests that share the executor, if any do.
     pub(super) fixture: Option<Scope>,
     pub(super) failures: Failures,
-    /// While it starts together with others: whether one of them has failed.
-    pub(super) called_off: Option<Arc<AtomicBool>>,
     /// The files of the run that shares the service.
     pub(super) place: Option<Arc<RunPlace>>,
     /// The run's lock, kept while a test has the service stopped.

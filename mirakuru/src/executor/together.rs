@@ -1,5 +1,6 @@
 //! Starts several executors at the same time. Each may name the ports of the others.
 
+use std::cell::{Cell, OnceCell};
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,6 +10,19 @@ use std::thread;
 use super::core::Core;
 use crate::error::{Error, Result};
 use crate::wait::Deadline;
+
+thread_local! {
+    /// Set by a failure among the executors that start together, one of which this thread starts. Not a part of the
+    /// executor: other threads may start the same one, alone or with others.
+    static CALLED_OFF: OnceCell<Arc<AtomicBool>> = const { OnceCell::new() };
+    /// Whether this thread has spawned a service, and not found one that another thread or process started.
+    static HAS_SPAWNED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Notes that this thread has spawned a service.
+pub(super) fn note_spawn() {
+    HAS_SPAWNED.set(true);
+}
 
 /// Fills in `{NAME.port}` and its like in each executor, for the others that have a name.
 pub(crate) fn introduce(cores: &[&Core]) -> Result<()> {
@@ -49,9 +63,8 @@ pub(crate) fn start_together(
         .and_then(|()| reserve_all(&idle))
         .and_then(|()| start_in_threads(&idle, start));
     if started.is_err() {
-        for core in idle.iter().rev() {
-            // The failure says more than the error of the stop.
-            let _ = core.stop();
+        // What another thread has started meanwhile is not this call's to stop.
+        for core in idle.iter().filter(|core| !core.is_up()) {
             core.give_port_back();
         }
     }
@@ -81,6 +94,7 @@ fn fail_with(errors: Vec<Error>) -> Result<()> {
 
 fn start_in_threads(cores: &[&Core], start: &(dyn Fn(&Core) -> Result<()> + Sync)) -> Result<()> {
     let called_off = Arc::new(AtomicBool::new(false));
+    let spawned = Mutex::new(Vec::new());
     // In the order in which they came.
     let failures = Mutex::new(Vec::new());
     let fail = |core, error| {
@@ -89,32 +103,42 @@ fn start_in_threads(cores: &[&Core], start: &(dyn Fn(&Core) -> Result<()> + Sync
         failures.push((core, error));
     };
     let start_one = |core| {
+        CALLED_OFF.with(|own| _ = own.set(Arc::clone(&called_off)));
         let started = catch_unwind(AssertUnwindSafe(|| start(core)));
+        if HAS_SPAWNED.get() {
+            let mut spawned = spawned.lock().unwrap_or_else(PoisonError::into_inner);
+            spawned.push(core);
+        }
         match started {
             Ok(Ok(())) => {}
             Ok(Err(error)) => fail(core, Ok(error)),
             Err(panic) => fail(core, Err(panic)),
         }
     };
-    for core in cores {
-        core.state(|state| state.called_off = Some(Arc::clone(&called_off)));
-    }
     thread::scope(|scope| {
         let test = thread::current();
         let name = test.name().unwrap_or("mirakuru-start");
         for &core in cores {
             // The timeline shows the name as that of the test.
             let thread = thread::Builder::new().name(name.to_owned());
+            let start_one = &start_one;
             if let Err(error) = thread.spawn_scoped(scope, move || start_one(core)) {
                 fail(core, Ok(core.refused("start a thread", error)));
             }
         }
     });
-    for core in cores {
-        core.state(|state| state.called_off = None);
-    }
     let failures = failures.into_inner();
-    joined(cores, failures.unwrap_or_else(PoisonError::into_inner))
+    let failures = failures.unwrap_or_else(PoisonError::into_inner);
+    if !failures.is_empty() {
+        let spawned = spawned.into_inner();
+        let spawned: Vec<&Core> = spawned.unwrap_or_else(PoisonError::into_inner);
+        let own = |core: &&&Core| spawned.iter().any(|own| std::ptr::eq(*own, **core));
+        for core in cores.iter().rev().filter(own) {
+            // The failure says more than the error of the stop.
+            let _ = core.stop();
+        }
+    }
+    joined(cores, failures)
 }
 
 /// Joins the failures of executors that start together. The first one leads, and names those that only stopped
@@ -128,12 +152,7 @@ fn joined(cores: &[&Core], failures: Vec<(&Core, thread::Result<Error>)>) -> Res
                 failed.push(core);
                 errors.push(error);
             }
-            Err(panic) => {
-                for core in cores {
-                    drop(core.stop());
-                }
-                resume_unwind(panic);
-            }
+            Err(panic) => resume_unwind(panic),
         }
     }
     let others = cores.iter().filter(|&&core| {
@@ -150,13 +169,12 @@ fn joined(cores: &[&Core], failures: Vec<(&Core, thread::Result<Error>)>) -> Res
     fail_with(errors)
 }
 
-impl Core {
-    /// Returns whether another executor failed that starts together with this one.
-    pub(super) fn is_called_off(&self) -> bool {
-        let called_off = self.state(|state| state.called_off.clone());
-        called_off.is_some_and(|called_off| called_off.load(Ordering::Relaxed))
-    }
+/// Returns whether another executor failed that starts together with the one that this thread starts.
+pub(super) fn is_called_off() -> bool {
+    CALLED_OFF.with(|own| own.get().is_some_and(|own| own.load(Ordering::Relaxed)))
+}
 
+impl Core {
     fn name_in_text(&self) -> String {
         let command = || format!("`{}`", self.command());
         self.given_name()

@@ -7,6 +7,7 @@ use super::Executor;
 use super::core::Core;
 use super::elsewhere::Elsewhere;
 use super::run::{Printed, Run};
+use super::together::is_called_off;
 use crate::error::{Result, seconds};
 use crate::events::Step;
 use crate::link::State;
@@ -68,7 +69,7 @@ impl Core {
         let own_bound = || extended().map_or(deadline, |extended| deadline.later(extended));
         let called_off = OnceCell::new();
         let bound = || {
-            let end = self.is_called_off().then(|| Deadline::after(AFTERMATH));
+            let end = is_called_off().then(|| Deadline::after(AFTERMATH));
             let end = end.map(|end| *called_off.get_or_init(|| end));
             end.map_or_else(own_bound, |end| own_bound().earlier(end))
         };

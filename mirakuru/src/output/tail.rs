@@ -41,9 +41,11 @@ pub(crate) fn excerpt(capture: &Capture, Excerpt { from, until, first }: Excerpt
     }
     let left_out = lines.len().saturating_sub(MOST);
     let text = |lines: &[Line]| lines.iter().map(|line| line.text.clone()).collect();
-    let shown: Vec<String> = if left_out > 1 && first > 0 {
-        let is_whole = end - from <= LONGEST_LINE as u64;
-        let (between, last) = lines[first..].split_at(left_out);
+    let is_whole = end.saturating_sub(from) <= LONGEST_LINE as u64;
+    let shown: Vec<String> = if first > 0 && (left_out > 1 || !is_whole) {
+        // The first line of a part of the output may be a part of a line.
+        let rest = &lines[if is_whole { first } else { 1.min(lines.len()) }..];
+        let (between, last) = rest.split_at(rest.len().saturating_sub(MOST - first));
         let count: usize = between.iter().map(|line| line.count).sum();
         let count = if is_whole {
             count.to_string()
@@ -173,6 +175,27 @@ loading model 7
         assert_eq!(told(50), expected.join("\n"));
         assert_eq!(told(21), lines[..21].join("\n"));
         assert_eq!(told(4), lines[..4].join("\n"));
+    }
+
+    #[test]
+    fn the_first_lines_are_shown_before_a_flood_of_like_lines() {
+        let flood: Vec<_> = (0..60_000)
+            .map(|i| format!("waits for the database {i}\n"))
+            .collect();
+        let text = format!("the mistake\n{}the end", flood.concat());
+        let (from, until, first) = (0, u64::MAX, 1);
+        let told = excerpt(&capture(text.as_bytes()), Excerpt { from, until, first });
+        let lines: Vec<_> = told.lines().collect();
+        assert_eq!(lines[0], "the mistake");
+        assert_eq!(
+            lines[1],
+            "[… many lines between; MIRAKURU_KEEP=1 keeps all …]"
+        );
+        assert_eq!(
+            lines[3..],
+            ["waits for the database 59999", "the end"],
+            "{told}"
+        );
     }
 
     #[test]

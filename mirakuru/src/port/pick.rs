@@ -21,10 +21,11 @@ const WELL_KNOWN: [u16; 21] = [
 /// How often another one is tried.
 const TRIES: u64 = 2_000;
 
-/// Leases a port that no process is bound to, on either address family.
-pub(crate) fn pick(directory: &Path, holder: &str) -> io::Result<Lease> {
+/// Leases a port that no process is bound to, on either address family, and that is not among the `held` ones: a lock
+/// does not keep its own process out.
+pub(crate) fn pick(directory: &Path, held: &[Lease], holder: &str) -> io::Result<Lease> {
     for candidates in candidates(&sys::ephemeral_ports()) {
-        if let Some(lease) = one_of(&candidates, TRIES, directory, holder)? {
+        if let Some(lease) = one_of(&candidates, TRIES, directory, held, holder)? {
             return Ok(lease);
         }
     }
@@ -38,6 +39,7 @@ fn one_of(
     candidates: &[u16],
     tries: u64,
     directory: &Path,
+    held: &[Lease],
     holder: &str,
 ) -> io::Result<Option<Lease>> {
     let random = RandomState::new();
@@ -45,6 +47,9 @@ fn one_of(
     for attempt in 0..tries {
         let index = random.hash_one(attempt) % candidates.len() as u64;
         let port = candidates[usize::try_from(index).unwrap_or_default()];
+        if held.iter().any(|lease| lease.port == port) {
+            continue;
+        }
         // Leased first, so that two who pick at once do not see each other's bind.
         match Lease::take(directory, port, holder)? {
             Taken::Here(lease) if sys::is_free(port) => return Ok(Some(lease)),
@@ -73,7 +78,7 @@ mod tests {
     #[test]
     fn a_picked_port_can_be_bound_and_is_leased_once() {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let lease = pick(directory.path(), "a test").expect("a free port");
+        let lease = pick(directory.path(), &[], "a test").expect("a free port");
         assert!(!sys::ephemeral_ports().contains(&lease.port));
         assert!((LOWEST..=HIGHEST).contains(&lease.port));
         TcpListener::bind((Ipv4Addr::LOCALHOST, lease.port)).expect("nobody took it");
@@ -84,13 +89,22 @@ mod tests {
     }
 
     #[test]
+    fn a_port_that_this_process_has_leased_is_not_picked() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let own = pick(directory.path(), &[], "a test").expect("a free port");
+        let (only, held) = ([own.port], [own]);
+        let picked = one_of(&only, 3, directory.path(), &held, "a test");
+        assert!(picked.expect("it can be asked").is_none());
+    }
+
+    #[test]
     fn a_port_that_another_process_has_leased_is_not_picked() {
         let leased = crate::SimpleExecutor::new("x {port}");
         let mut two = [leased.port(), crate::SimpleExecutor::new("y {port}").port()];
         two.sort_unstable();
         let directory = crate::locks::lock_directory().expect("it is there");
         for _ in 0..20 {
-            let lease = one_of(&two, TRIES, &directory, "a test");
+            let lease = one_of(&two, TRIES, &directory, &[], "a test");
             let lease = lease.expect("it can be leased").expect("one is free");
             assert_ne!(lease.port, leased.port());
         }
@@ -101,7 +115,7 @@ mod tests {
         let listener = loopback::listener("127.0.0.1:0").expect("IPv4");
         let port = listener.local_addr().expect("bound").port();
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let picked = one_of(&[port], 3, directory.path(), "a test");
+        let picked = one_of(&[port], 3, directory.path(), &[], "a test");
         let picked = picked.expect("it can be leased");
         assert!(picked.is_none(), "{picked:?}");
     }

@@ -43,7 +43,7 @@ pub(super) fn sweep(locks: &Path) {
         // The lock keeps a process out that begins to use it now.
         let unused = || File::open(&path).and_then(sys::try_lock).ok().flatten();
         let (is_over, _unused) = if place::namespaces().starts_with(&of_run) {
-            (sys::started_at(pid) != Some(started), None)
+            (is_another(pid, started), None)
         } else {
             let unused = unused();
             (unused.is_some(), unused)
@@ -52,6 +52,12 @@ pub(super) fn sweep(locks: &Path) {
             let _ = fs::remove_dir_all(path);
         }
     }
+}
+
+/// Whether the runner is gone, or its pid is another process's by now. If the system cannot say, it lives.
+fn is_another(pid: Pid, started: u64) -> bool {
+    let is_gone = || !Path::new(&format!("/proc/{pid}")).exists();
+    sys::started_at(pid).map_or_else(is_gone, |now| now != started)
 }
 
 /// The namespaces, the pid and the start of the runner that a directory is named after.

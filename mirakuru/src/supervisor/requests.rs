@@ -145,7 +145,7 @@ impl Server {
         }
         let taken = match port {
             Some(port) => Lease::take(directory, port, holder),
-            None => port::pick(directory, holder).map(Taken::Here),
+            None => port::pick(directory, &self.leases, holder).map(Taken::Here),
         };
         match taken {
             Ok(Taken::Here(lease)) => {
