@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 use std::io::Write;
+use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 
 use super::codec::Wire;
@@ -58,7 +59,7 @@ fn stream(rng: &mut Rng, samples: &[Vec<u8>]) -> Vec<u8> {
             mutate(rng, &mut bytes);
         }
         let length = u32::try_from(bytes.len()).expect("a short frame");
-        let mut frame = [&length.to_le_bytes()[..], &[rng.u8(..4)], &bytes].concat();
+        let mut frame = [&length.to_le_bytes()[..], &[rng.u8(..5)], &bytes].concat();
         if rng.u8(..12) == 0 {
             mutate(rng, &mut frame);
         }
@@ -73,7 +74,7 @@ fn expected(mut stream: &[u8]) -> Vec<Call> {
     while let Some((header, rest)) = stream.split_first_chunk::<5>() {
         let [length @ .., descriptors] = *header;
         let frame = rest.split_at_checked(u32::from_le_bytes(length) as usize);
-        let Some((frame, rest)) = frame.filter(|_| descriptors <= 3) else {
+        let Some((frame, rest)) = frame.filter(|_| descriptors <= 4) else {
             break;
         };
         let Some(call) = Call::from_bytes(frame) else {
@@ -103,7 +104,8 @@ fn frames_arrive_whole_however_their_bytes_arrive() {
                 break whole.ended;
             }
         };
-        drop(sender);
+        // A child that another thread has just forked may still have a copy of a socket that is only closed.
+        sender.shutdown(Shutdown::Write).expect("a socket");
         let last = inbox.receive::<Call>(&receiver, 9);
         assert!(
             ended || last.ended && last.messages.is_empty(),
