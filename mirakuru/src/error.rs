@@ -96,6 +96,12 @@ pub(crate) struct Scene {
 }
 
 impl Scene {
+    /// The name of the executor, or else its command.
+    pub(crate) fn subject(&self) -> String {
+        let name = self.name.as_ref().map(|name| format!("{name:?}"));
+        name.unwrap_or_else(|| format!("`{}`", self.command))
+    }
+
     pub(crate) fn new(command: impl Into<String>) -> Self {
         Self {
             command: command.into(),
@@ -155,10 +161,8 @@ impl Error {
         self.scene.is_aftermath
     }
 
-    /// The name of the executor, or else its command.
     pub(crate) fn subject(&self) -> String {
-        let name = self.scene.name.as_ref().map(|name| format!("{name:?}"));
-        name.unwrap_or_else(|| format!("`{}`", self.scene.command))
+        self.scene.subject()
     }
 
     pub(crate) fn add_note(&mut self, note: String) {

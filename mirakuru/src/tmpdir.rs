@@ -49,23 +49,25 @@ impl Private {
         Some(Self { main, short })
     }
 
+    fn all(&self) -> impl Iterator<Item = &Made> {
+        [Some(&self.main), self.short.as_ref()]
+            .into_iter()
+            .flatten()
+    }
+
     pub(crate) fn path(&self) -> &Path {
         &self.main.path
     }
 
     /// Returns the handles for a process that may have to remove the directory.
     pub(crate) fn handles(&self) -> io::Result<Vec<Handle>> {
-        let all = [Some(&self.main), self.short.as_ref()];
-        let all = all.into_iter().flatten();
-        all.map(|made| sys::copy_of(&made.opened)).collect()
+        let copies = self.all().map(|made| sys::copy_of(&made.opened));
+        copies.collect()
     }
 
     /// Gives it to the service's user, once.
     pub(crate) fn hand_over(&self, user: u32, group: u32) {
-        for made in [Some(&self.main), self.short.as_ref()]
-            .into_iter()
-            .flatten()
-        {
+        for made in self.all() {
             // If something else is in its place, that stays whose it is.
             let _ = sys::hand_over(&made.opened, &made.path, user, group);
         }
@@ -145,7 +147,7 @@ impl Made {
     fn open(&self) -> io::Result<(File, bool)> {
         let found = sys::open_directory(&self.path)?;
         let (own, now) = (self.opened.metadata()?, found.metadata()?);
-        let is_same = (own.dev(), own.ino()) == (now.dev(), now.ino());
+        let is_same = sys::identity_of(&own) == sys::identity_of(&now);
         if is_same || own.uid() == now.uid() {
             Ok((found, is_same))
         } else {

@@ -12,7 +12,7 @@ use std::{
 };
 
 use mirakuru_tests::{
-    cargo::{cargo, package, target_directory},
+    cargo::nextest,
     descendants::{self, Role},
 };
 use nix::sys::signal::Signal;
@@ -196,20 +196,8 @@ impl Round {
         let proofs = self.directory.join(format!("{name}-proofs"));
         fs::create_dir_all(&proofs).expect("a directory of our own");
         let out = File::create(self.directory.join(name)).expect("a directory of our own");
-        let mut command = cargo();
-        // The whole workspace, as the gate does: with other features everything would be built anew.
-        command.args([
-            "nextest",
-            "run",
-            "--workspace",
-            "--test",
-            "victims",
-            "--profile",
-            "chaos",
-        ]);
-        command
-            .arg("--config-file")
-            .arg(package().join("chaos/nextest.toml"));
+        let profile = ("chaos/nextest.toml", "chaos");
+        let mut command = nextest(PROGRAM, "victims", profile);
         command.args([
             "-j",
             "8",
@@ -224,7 +212,6 @@ impl Round {
             "--success-output",
             "immediate",
         ]);
-        command.arg("--target-dir").arg(target_directory(PROGRAM));
         command.env("CHAOS_PROOFS", &proofs);
         if spares_supervisors {
             command.env("CHAOS_SPARES_SUPERVISORS", "1");

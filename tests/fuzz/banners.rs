@@ -71,7 +71,6 @@ fn context() -> (Context, Arc<Capture>) {
         command: "x".into(),
         link: None,
         pid: None,
-        #[cfg(feature = "https")]
         user: None,
         stdout: Some(Arc::clone(&capture)),
         stderr: None,

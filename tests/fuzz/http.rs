@@ -160,7 +160,6 @@ fn context(deadline: Duration) -> Context {
         command: "x".into(),
         link: None,
         pid: None,
-        #[cfg(feature = "https")]
         user: None,
         stdout: None,
         stderr: None,

@@ -8,7 +8,7 @@ use std::{
 };
 
 use mirakuru_tests::{
-    cargo::{cargo, package, target_directory},
+    cargo::nextest,
     descendants::{self, Role},
 };
 
@@ -21,19 +21,8 @@ const CLIENTS: usize = 8;
 /// Runs so many test processes that use the service, and prints what its supervisor has at first and at last.
 pub(crate) fn clients(count: usize) {
     let proofs = tempfile::tempdir().expect("a temporary directory");
-    let mut command = cargo();
-    command.args([
-        "nextest",
-        "run",
-        "--workspace",
-        "--test",
-        "victims",
-        "--profile",
-        "chaos",
-    ]);
-    command
-        .arg("--config-file")
-        .arg(package().join("chaos/nextest.toml"));
+    let profile = ("chaos/nextest.toml", "chaos");
+    let mut command = nextest(PROGRAM, "victims", profile);
     command.args([
         "-j",
         "8",
@@ -43,7 +32,6 @@ pub(crate) fn clients(count: usize) {
         "test(/^[a-d]::shared/)",
     ]);
     command.args(["--stress-count", &count.div_ceil(CLIENTS).to_string()]);
-    command.arg("--target-dir").arg(target_directory(PROGRAM));
     command
         .env("CHAOS_PROOFS", proofs.path())
         .stdout(Stdio::null())

@@ -22,6 +22,19 @@ pub fn cargo() -> Command {
     command
 }
 
+/// A command for a nextest that runs the tests of one binary, by a profile of a file in this package. `program` is any
+/// program that was built with the tests.
+#[must_use]
+pub fn nextest(program: &str, test: &str, (file, profile): (&str, &str)) -> Command {
+    let mut command = cargo();
+    // The whole workspace, as the gate does: with other features everything would be built anew.
+    command.args(["nextest", "run", "--workspace", "--test", test]);
+    command.arg("--config-file").arg(package().join(file));
+    command.args(["--profile", profile]);
+    command.arg("--target-dir").arg(target_directory(program));
+    command
+}
+
 /// The folder of the package of these tests.
 #[must_use]
 pub fn package() -> &'static Path {

@@ -3,10 +3,7 @@
 
 use std::time::Duration;
 
-use mirakuru_tests::{
-    cargo::{cargo, package, target_directory},
-    hold::Hold,
-};
+use mirakuru_tests::{cargo, hold::Hold};
 
 use crate::PROGRAM;
 
@@ -15,15 +12,9 @@ const GRACE: Duration = Duration::from_secs(15);
 
 /// Runs tests of `under_nextest.rs`; whether they passed, and what nextest said.
 pub(crate) fn nextest(hold: &Hold, profile: &str, filter: &str) -> (bool, String) {
-    let mut command = cargo();
-    // The whole workspace, as the gate does: with other features everything would be built anew.
-    command.args(["nextest", "run", "--workspace", "--test", "under_nextest"]);
-    command
-        .arg("--config-file")
-        .arg(package().join("trees/nextest.toml"));
-    command.args(["--profile", profile, "--no-fail-fast", "-E"]);
+    let mut command = cargo::nextest(PROGRAM, "under_nextest", ("trees/nextest.toml", profile));
+    command.args(["--no-fail-fast", "-E"]);
     command.arg(format!("test({filter})"));
-    command.arg("--target-dir").arg(target_directory(PROGRAM));
     let output = command
         .env("HOLD", hold.path())
         .env("KEEP_IN", hold.scratch())

@@ -110,7 +110,6 @@ impl Core {
             number: STARTS.fetch_add(1, Ordering::Relaxed),
             place,
             command: self.command(),
-            #[cfg(feature = "https")]
             user: self.config.shape.other_user(),
             link,
             pid: None,

@@ -282,7 +282,8 @@ impl Core {
             )))
         });
         let deadline = Deadline::after(self.config.start_bound());
-        let log = self.log_file(&place).ok()?;
+        let start = self.start_before_spawn(place, Some(Arc::clone(link)), deadline);
+        let log = self.log_file(&start.place, start.user.clone()).ok()?;
         let context = Context::new(Start {
             pid: Some(service.pid),
             stdout,
@@ -290,7 +291,7 @@ impl Core {
             log,
             command: service.command.as_str().into(),
             captured: Mutex::new(ready.groups.iter().cloned().collect()),
-            ..self.start_before_spawn(place, Some(Arc::clone(link)), deadline)
+            ..start
         });
         Some(Run {
             link: Arc::clone(link),

@@ -19,7 +19,7 @@ use crate::link::{Link, State};
 use crate::output::{Capture, LogFile};
 use crate::protocol::{GRACE, Identity, Launch, Lead, Leftover, Row, Stream};
 use crate::readiness::{Context, Start, Target};
-use crate::sys::Handle;
+use crate::sys::{Handle, OtherUser};
 use crate::wait::Deadline;
 
 /// Forks of other threads have become their programs by then.
@@ -43,7 +43,7 @@ impl Core {
             prepared,
         } = settled;
         let place = &context.start.place;
-        let order = self.order(&link, prepared, place, deadline);
+        let order = self.order(&link, prepared, &context.start, deadline);
         let Order {
             launch,
             fds,
@@ -52,7 +52,7 @@ impl Core {
         for capture in captures.iter().flatten() {
             capture.attach(&link);
         }
-        let log = self.log_file(place)?;
+        let log = self.log_file(place, context.start.user.clone())?;
         let plan = launch.farewell;
         let pid = self.launch(&link, (launch, &fds), place, deadline)?;
         let [stdout, stderr] = captures;
@@ -113,11 +113,12 @@ impl Core {
         &self,
         link: &Link,
         prepared: Prepared,
-        place: &Place,
+        Start { place, user, .. }: &Start,
         deadline: Deadline,
     ) -> io::Result<Order> {
         let shape = &self.config.shape;
-        let (streams, fds, captures) = self.streams()?;
+        let other = user.as_ref().map(Identity::as_other);
+        let (streams, fds, captures) = self.streams(other)?;
         let (name, value) = link.mark();
         let mut env = prepared.env;
         // The last value of a name counts, whatever the user has set or a test within a service inherits.
@@ -128,7 +129,7 @@ impl Core {
             env.push(("NOTIFY_SOCKET".into(), path.into()));
         }
         let pid_file = file_to_come(&target, place);
-        let pid_file = pid_file.map(|path| (path, shape.other_user()));
+        let pid_file = pid_file.map(|path| (path, user.clone()));
         let notices = notify.clone().map(|path| (path, None));
         let leftovers = pid_file.into_iter().chain(notices);
         let leftovers = leftovers.map(|(path, user)| Leftover { path, user });
@@ -158,15 +159,22 @@ impl Core {
     }
 
     /// The log file, which holds text of earlier starts by now.
-    pub(super) fn log_file(&self, place: &Place) -> Result<Option<Arc<LogFile>>> {
-        let begin = |path| LogFile::begin(path, self.config.shape.other_user());
+    pub(super) fn log_file(
+        &self,
+        place: &Place,
+        user: Option<Identity>,
+    ) -> Result<Option<Arc<LogFile>>> {
+        let begin = |path| LogFile::begin(path, user);
         let log = place.log_file.clone().map(begin).transpose();
         let log = log.map(|log| log.map(Arc::new));
         log.map_err(|error| self.refused("copy its log file", error))
     }
 
-    /// Opens the standard streams.
-    fn streams(&self) -> io::Result<([Lead; 3], Vec<Handle>, Captures)> {
+    /// Opens the standard streams of a service, which may run as another user.
+    fn streams(
+        &self,
+        user: Option<OtherUser<'_>>,
+    ) -> io::Result<([Lead; 3], Vec<Handle>, Captures)> {
         let written = &self.config.shape.streams;
         let (mut streams, mut fds, mut captures) = ([Lead::Null; 3], Vec::new(), [None, None]);
         let given = [
@@ -174,8 +182,6 @@ impl Core {
             (&written.stdout, Some(Stream::Stdout)),
             (&written.stderr, Some(Stream::Stderr)),
         ];
-        let user = self.config.shape.other_user();
-        let user = user.as_ref().map(Identity::as_other);
         for (index, (lead, stream)) in given.into_iter().enumerate() {
             match (lead.open(index, user)?, stream) {
                 (Opened::Given(fd), _) => {

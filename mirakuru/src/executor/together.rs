@@ -159,7 +159,7 @@ fn joined(cores: &[&Core], failures: Vec<(&Core, thread::Result<Error>)>) -> Res
         let has_failed = |failed: &&Core| std::ptr::eq(*failed, core);
         !failed.iter().any(has_failed)
     });
-    let others: Vec<_> = others.map(|core| core.name_in_text()).collect();
+    let others: Vec<_> = others.map(|core| core.scene().subject()).collect();
     if let Some(first) = errors.first_mut().filter(|_| !others.is_empty()) {
         first.add_note(format!(
             "because of this, also stopped: {}",
@@ -175,12 +175,6 @@ pub(super) fn is_called_off() -> bool {
 }
 
 impl Core {
-    fn name_in_text(&self) -> String {
-        let command = || format!("`{}`", self.command());
-        self.given_name()
-            .map_or_else(command, |name| format!("{name:?}"))
-    }
-
     /// Returns the mistake if a placeholder with a dot names none of the other executors, which have these names.
     fn names_no_peer(&self, names: &BTreeSet<&str>) -> Option<Error> {
         let bound = |name: &String| self.state(|state| state.bindings.contains_key(name));

@@ -9,7 +9,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::capture::Capture;
-use super::tail::last_lines;
 use crate::error::Scene;
 use crate::protocol::{Identity, Stream};
 use crate::sys;
@@ -70,13 +69,12 @@ impl LogFile {
         &self.added
     }
 
-    /// Adds to an error the path of the file, and what was added, or why the file cannot be read.
+    /// Adds to an error the path of the file, or why the file cannot be read. The text itself is that of [`capture`](Self::capture).
     pub(crate) fn describe(&self, scene: &mut Scene) {
         let unread = self.update();
         scene.log_file = self.path.display().to_string();
         let note = |why| format!("its log file {}: {why}", scene.log_file);
         scene.notes.extend(unread.map(note));
-        scene.log = last_lines(&self.added, 0);
     }
 
     /// Takes in what was added. Returns why the file cannot be read, if it cannot.
@@ -90,7 +88,7 @@ impl LogFile {
                 Ok(found) => found,
                 Err(error) => return Some(error.to_string()),
             };
-            if known.is_some_and(|known| identity(&known) == identity(&found)) {
+            if known.is_some_and(|known| sys::identity_of(&known) == sys::identity_of(&found)) {
                 return None;
             }
             // Anything but a regular file may have no end, or be emptied by a reader.
@@ -180,10 +178,6 @@ impl Reading {
         }
         rests
     }
-}
-
-fn identity(found: &Metadata) -> (u64, u64) {
-    (found.dev(), found.ino())
 }
 
 fn modified(found: &Metadata) -> Time {

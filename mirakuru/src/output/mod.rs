@@ -202,6 +202,7 @@ impl Output {
             .map_or_else(String::new, |capture| last_lines(capture, 0));
         if let Some(log) = &self.log {
             log.describe(&mut scene);
+            scene.log = last_lines(log.capture(), 0);
         }
         scene
     }

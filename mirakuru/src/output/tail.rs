@@ -46,18 +46,14 @@ pub(crate) fn excerpt(capture: &Capture, Excerpt { from, until, first }: Excerpt
         // The first line of a part of the output may be a part of a line.
         let rest = &lines[if is_whole { first } else { 1.min(lines.len()) }..];
         let (between, last) = rest.split_at(rest.len().saturating_sub(MOST - first));
-        let count: usize = between.iter().map(|line| line.count).sum();
-        let count = if is_whole {
-            count.to_string()
+        let (mut shown, count): (Vec<_>, _) = if is_whole {
+            let count: usize = between.iter().map(|line| line.count).sum();
+            (text(&lines[..first]), count.to_string())
         } else {
-            "many".to_owned()
-        };
-        let (_, head) = capture.read(from, HEAD);
-        let head = String::from_utf8_lossy(&head);
-        let mut shown: Vec<_> = if is_whole {
-            text(&lines[..first])
-        } else {
-            head.lines().take(first).map(str::to_owned).collect()
+            let (_, head) = capture.read(from, HEAD);
+            let head = String::from_utf8_lossy(&head);
+            let head = head.lines().take(first).map(str::to_owned);
+            (head.collect(), "many".to_owned())
         };
         shown.push(format!(
             "[… {count} lines between; MIRAKURU_KEEP=1 keeps all …]"

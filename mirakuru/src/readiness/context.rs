@@ -11,9 +11,7 @@ use crate::command::{self, Template};
 use crate::link::{Link, State};
 use crate::locks::lock_unless_lost;
 use crate::output::{Capture, LogFile, Output};
-#[cfg(feature = "https")]
-use crate::protocol::Identity;
-use crate::protocol::Stream;
+use crate::protocol::{Identity, Stream};
 use crate::sys::{self, Pid, Whose};
 use crate::wait::Deadline;
 
@@ -33,7 +31,6 @@ pub(crate) struct Start {
     pub(crate) place: command::Place,
     pub(crate) command: Arc<str>,
     /// The user of the service, if the test has another one.
-    #[cfg(feature = "https")]
     pub(crate) user: Option<Identity>,
     /// None while the configuration is only looked through.
     pub(crate) link: Option<Arc<Link>>,

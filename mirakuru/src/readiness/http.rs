@@ -13,6 +13,8 @@ use super::tcp::join;
 #[cfg(feature = "https")]
 use super::tls::{self, Trust};
 use super::{Context, Manner, NotReady, Origin, Readiness, Target, url};
+#[cfg(feature = "https")]
+use crate::protocol::Identity;
 
 #[cfg(test)]
 #[path = "../../../tests/fuzz/http.rs"]
@@ -157,11 +159,7 @@ impl Http {
             Trust::System => return Ok(None),
             Trust::File(path) => {
                 let path = cx.fill(path);
-                let user = cx
-                    .start
-                    .user
-                    .as_ref()
-                    .map(crate::protocol::Identity::as_other);
+                let user = cx.start.user.as_ref().map(Identity::as_other);
                 path.and_then(|path| tls::settings(Some((path.as_ref(), user))))
             }
             Trust::Any => tls::settings(None),

@@ -12,6 +12,7 @@ use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, open, openat, openat2};
 use nix::sys::stat::{Mode, fstat};
 use nix::unistd::{Gid, Uid, fchownat};
 
+use crate::sys::identity_of;
 use crate::sys::posix::directories::OPEN;
 
 /// Opens a name only to refer to it.
@@ -49,7 +50,7 @@ pub(in crate::sys) fn open_up(
 pub(crate) fn hand_over(directory: &File, path: &Path, user: u32, group: u32) -> io::Result<()> {
     let found = File::from(open(path, REFER, Mode::empty())?);
     let (own, now) = (directory.metadata()?, found.metadata()?);
-    let is_same = (own.dev(), own.ino()) == (now.dev(), now.ino());
+    let is_same = identity_of(&own) == identity_of(&now);
     let is_link = now.is_symlink() && now.nlink() == 1;
     if now.uid() == crate::sys::user() && (is_same || is_link) {
         let (user, group) = (Uid::from_raw(user), Gid::from_raw(group));

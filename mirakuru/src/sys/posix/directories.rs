@@ -130,7 +130,7 @@ impl Walk {
         let found = directory.metadata()?;
         self.levels.push(Level {
             name,
-            identity: (found.dev(), found.ino()),
+            identity: sys::identity_of(&found),
             owner: found.uid(),
             entries: entries(&directory)?,
         });
@@ -146,7 +146,7 @@ impl Walk {
         };
         let up = File::from(openat(&self.here, "..", OPEN, Mode::empty())?);
         // It leads elsewhere if the directory was moved.
-        if identity(&up)? != above.identity {
+        if sys::identity_of(&up.metadata()?) != above.identity {
             return Err(MOVED.into());
         }
         self.here = up;
@@ -227,11 +227,6 @@ fn open_up(
         Errno::EACCES => sys::open_up(at, name, may_be),
         _ => Err(error),
     }
-}
-
-fn identity(directory: &File) -> io::Result<(u64, u64)> {
-    let found = directory.metadata()?;
-    Ok((found.dev(), found.ino()))
 }
 
 fn entries(directory: &File) -> io::Result<Vec<Entry>> {

@@ -1,9 +1,9 @@
 //! Opens files that belong to the user alone, locks files, and makes the pipes of a service.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use nix::errno::Errno;
@@ -22,6 +22,11 @@ pub(crate) fn open_private_file(path: &Path) -> io::Result<File> {
         .mode(0o600)
         .custom_flags(libc::O_NOFOLLOW)
         .open(path)
+}
+
+/// Returns the device and the number of a file, by which it is the same whatever its name is.
+pub(crate) fn identity_of(found: &Metadata) -> (u64, u64) {
+    (found.dev(), found.ino())
 }
 
 /// Opens a file with these flags. A named pipe is not waited for: one without a reader is kept open by the service
