@@ -8,7 +8,7 @@ use proc_macro2::{TokenStream, TokenTree};
 /// From top to bottom. The modules of one floor do not use each other.
 const FLOORS: &[&[&str]] = &[
     &["__private", "guide"],
-    &["shared"],
+    &["services", "shared"],
     &["executor"],
     &["readiness"],
     &["command", "output"],

@@ -12,8 +12,43 @@ pub(crate) fn validate() -> Result<(), String> {
     log_choice()?;
     keep_choice()?;
     timeout_scale()?;
+    cache()?;
     queue_timeout().map(drop)
 }
+
+/// Where data directories of ready-made services are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Cache {
+    /// In the user's directory of caches.
+    OfUser,
+    At(PathBuf),
+    Off,
+}
+
+/// `MIRAKURU_CACHE=off`, or a directory.
+///
+/// # Errors
+///
+/// The value is no absolute path.
+pub(crate) fn cache() -> Result<Cache, String> {
+    let Some(given) = std::env::var_os("MIRAKURU_CACHE").filter(|given| !given.is_empty()) else {
+        return Ok(Cache::OfUser);
+    };
+    let path = PathBuf::from(given);
+    let is = |words: [&str; 4]| {
+        let text = path.to_string_lossy();
+        words.iter().any(|word| text.eq_ignore_ascii_case(word))
+    };
+    match path {
+        _ if is(OFF) => Ok(Cache::Off),
+        _ if is(ON) => Ok(Cache::OfUser),
+        path if path.is_absolute() => Ok(Cache::At(path)),
+        path => Err(mistake("MIRAKURU_CACHE", "an absolute path, 1 or 0", &path)),
+    }
+}
+
+const OFF: [&str; 4] = ["0", "false", "no", "off"];
+const ON: [&str; 4] = ["1", "true", "yes", "on"];
 
 /// What is printed to standard error.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -123,8 +158,7 @@ fn mistake(name: &str, form: &str, told: &Path) -> String {
 /// Parses a variable that is off, on, or one more word.
 fn choice<T: Copy>(name: &str, [off, on]: [T; 2], further: (&str, T)) -> Result<T, String> {
     let words = |words: [&'static str; 4], value| words.map(|word| (word, value));
-    let offs = words(["0", "false", "no", "off"], off);
-    let ons = words(["1", "true", "yes", "on"], on);
+    let (offs, ons) = (words(OFF, off), words(ON, on));
     let parse = |told: &str| {
         let mut all = offs.iter().chain(&ons).chain([&further]);
         let found = all.find(|(word, _)| told.eq_ignore_ascii_case(word));

@@ -157,6 +157,12 @@ impl Error {
         Some(first)
     }
 
+    /// An error of a command without an executor.
+    #[cfg(feature = "services")]
+    pub(crate) fn of(command: &str, reason: &str, kind: ErrorKind) -> Self {
+        Scene::new(command).reason(reason).into_error(kind)
+    }
+
     pub(crate) fn is_aftermath(&self) -> bool {
         self.scene.is_aftermath
     }

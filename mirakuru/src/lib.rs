@@ -154,6 +154,8 @@ pub mod readiness;
 mod rounds;
 #[cfg(unix)]
 mod run;
+#[cfg(all(unix, feature = "services"))]
+pub mod services;
 #[cfg(unix)]
 mod shared;
 #[cfg(unix)]

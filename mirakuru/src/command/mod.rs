@@ -39,7 +39,7 @@ pub(crate) struct Shape {
 
 impl Shape {
     /// Returns the user that the service runs as, if that is not the test's.
-    fn user(&self) -> Option<&str> {
+    pub(crate) fn user(&self) -> Option<&str> {
         let applies = !self.only_as_root || sys::user() == 0;
         self.user.as_deref().filter(|_| applies)
     }

@@ -1,8 +1,12 @@
 //! The options of an executor as the user wrote them, and what its times are on this machine.
 
 use std::path::PathBuf;
+#[cfg(feature = "services")]
+use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "services")]
+use super::provision::Provision;
 use crate::command::{Command, CommandLine, EnvChange, Shape, Template};
 use crate::environment::{self, Keep};
 use crate::paths;
@@ -27,6 +31,9 @@ pub(super) struct Config {
     pub(super) kill_signal: Signal,
     pub(super) expected_returncode: Option<i32>,
     pub(super) on_conflict: Option<OnConflict>,
+    /// What a ready-made service adds to each start.
+    #[cfg(feature = "services")]
+    pub(super) provision: Option<Arc<dyn Provision>>,
 }
 
 impl Config {
@@ -51,6 +58,8 @@ impl Config {
             kill_signal: Signal::KILL,
             expected_returncode: None,
             on_conflict: None,
+            #[cfg(feature = "services")]
+            provision: None,
         }
     }
 

@@ -24,6 +24,8 @@ mod elsewhere;
 mod namesake;
 mod port;
 mod port_release;
+#[cfg(feature = "services")]
+mod provision;
 mod report;
 mod reuse;
 mod run;
@@ -50,6 +52,8 @@ pub use kinds::{
 };
 pub(crate) use namesake::ensure_only_one_of_its_name;
 pub use outage::Stopped;
+#[cfg(feature = "services")]
+pub(crate) use provision::{Missing, Provision, Site, Unfurnished};
 pub(crate) use together::{introduce, start_together};
 #[cfg(feature = "macros")]
 pub(crate) use {run::Moment, together::reserve};
@@ -80,7 +84,7 @@ pub struct Executor<R: Readiness> {
 }
 
 impl<R: Readiness> Executor<R> {
-    fn of_kind(kind: &'static str, command: impl Into<CommandLine>, check: R) -> Self {
+    pub(crate) fn of_kind(kind: &'static str, command: impl Into<CommandLine>, check: R) -> Self {
         let check = Arc::new(check);
         Self {
             core: Core::new(
@@ -104,6 +108,24 @@ impl<R: Readiness> Executor<R> {
             self.check = Some(changed);
         }
         self
+    }
+
+    /// Does the same for a ready-made service, whose check knows what a start needs.
+    #[cfg(feature = "services")]
+    pub(crate) fn with_service(self, change: impl FnOnce(R) -> R) -> Self
+    where
+        R: Clone + Provision,
+    {
+        let mut changed = self.with_check(change);
+        let provision = changed.check.clone();
+        changed.core.config.provision = provision.map(|check| check as Arc<dyn Provision>);
+        changed
+    }
+
+    /// The check as its own type.
+    #[cfg(feature = "services")]
+    pub(crate) fn check(&self) -> Option<&R> {
+        self.check.as_deref()
     }
 
     /// What the executor is, whatever its check.

@@ -90,6 +90,8 @@ impl Core {
             Ok((context, prepared))
         });
         let (context, prepared) = filled.map_err(|mistake| self.invalid(mistake))?;
+        #[cfg(feature = "services")]
+        let prepared = self.provide(&context, prepared, deadline)?;
         Ok(Settled {
             link,
             context,

@@ -139,7 +139,7 @@ impl Core {
         waited.map_err(|failed| {
             let gone = match &failed.why {
                 Why::Overdue { .. } => self.stop_overdue(&run),
-                Why::Ended | Why::Taken { .. } | Why::Lost | Why::CalledOff => None,
+                Why::Ended | Why::Taken { .. } | Why::Hopeless | Why::Lost | Why::CalledOff => None,
             };
             run.link.drain();
             self.wait_failed(&run, *failed, Some("the closure to return true"), gone)
@@ -229,6 +229,10 @@ impl Core {
                     last_check = None;
                     break Why::Taken { holder };
                 }
+                Some(Err(why)) if why.hopeless => {
+                    last_check = Some(why.reason);
+                    break Why::Hopeless;
+                }
                 Some(Err(_)) if hurried && last_check.is_some() => {}
                 Some(Err(why)) => last_check = Some(why.reason),
                 None => {
@@ -308,6 +312,8 @@ pub(super) enum Why {
     Taken {
         holder: String,
     },
+    /// No later look can pass.
+    Hopeless,
     /// The supervisor was killed from outside.
     Lost,
     /// Another executor failed that starts together with this one.

@@ -41,11 +41,18 @@ impl Drop for FileLock {
     }
 }
 
+/// Takes a lock on an open file, unless another open file has it.
+type Lock = fn(File) -> io::Result<Option<LockedFile>>;
+
 impl FileLock {
     /// Waits for the lock until the deadline.
     pub(crate) fn take(path: &Path, deadline: Deadline) -> io::Result<Self> {
+        Self::take_by(sys::try_lock, path, deadline)
+    }
+
+    fn take_by(lock: Lock, path: &Path, deadline: Deadline) -> io::Result<Self> {
         loop {
-            if let Some(lock) = Self::try_take(path, false)? {
+            if let Some(lock) = Self::try_take(lock, path, false)? {
                 return Ok(lock);
             }
             if deadline.has_passed() {
@@ -55,11 +62,23 @@ impl FileLock {
         }
     }
 
+    /// Waits until the deadline for the lock that any number of holders have together.
+    #[cfg(feature = "services")]
+    pub(crate) fn take_with_others(path: &Path, deadline: Deadline) -> io::Result<Self> {
+        Self::take_by(sys::try_lock_with_others, path, deadline)
+    }
+
+    /// Takes the lock, unless another process or thread has it.
+    #[cfg(feature = "services")]
+    pub(crate) fn try_take_alone(path: &Path) -> io::Result<Option<Self>> {
+        Self::try_take(sys::try_lock, path, false)
+    }
+
     /// The lock, unless somebody has it.
-    fn try_take(path: &Path, passes: bool) -> io::Result<Option<Self>> {
+    fn try_take(lock: Lock, path: &Path, passes: bool) -> io::Result<Option<Self>> {
         loop {
             let file = sys::open_private_file(path)?;
-            let Some(file) = sys::try_lock(file)? else {
+            let Some(file) = lock(file)? else {
                 return Ok(None);
             };
             if let Some(lock) = Self::of_locked(file, path, passes) {
@@ -80,7 +99,7 @@ impl FileLock {
 
     /// The same on a file that is removed with the lock, and with the last of them its directory.
     pub(crate) fn try_take_passing(path: &Path) -> io::Result<Option<Self>> {
-        Self::try_take(path, true)
+        Self::try_take(sys::try_lock, path, true)
     }
 
     /// Replaces what is in the file.

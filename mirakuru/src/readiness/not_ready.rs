@@ -11,6 +11,8 @@ pub struct NotReady {
     pub(crate) reason: String,
     /// The process that has the service's place, so that the service never becomes ready there.
     pub(crate) holder: Option<String>,
+    /// No later look can pass.
+    pub(crate) hopeless: bool,
 }
 
 impl NotReady {
@@ -20,6 +22,16 @@ impl NotReady {
         Self {
             reason: reason.into(),
             holder: None,
+            hopeless: false,
+        }
+    }
+
+    /// With the reason why no later look can pass, so that the start fails at once.
+    #[cfg(feature = "services")]
+    pub(crate) fn hopeless(reason: impl Into<String>) -> Self {
+        Self {
+            hopeless: true,
+            ..Self::new(reason)
         }
     }
 

@@ -153,6 +153,10 @@ impl Core {
                 scene.advice = self.shell_advice().unwrap_or_default();
                 scene.into_error(ErrorKind::ProcessExitedWithError)
             }
+            Why::Hopeless => {
+                scene.headline = "cannot become ready".into();
+                scene.into_error(ErrorKind::Io)
+            }
             Why::Taken { holder } => {
                 scene.headline = "was not ready: somebody else answers there".into();
                 scene.held_by = holder;

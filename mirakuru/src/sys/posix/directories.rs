@@ -104,9 +104,9 @@ struct Level {
     entries: Vec<Entry>,
 }
 
-struct Entry {
-    name: CString,
-    is_directory: bool,
+pub(super) struct Entry {
+    pub(super) name: CString,
+    pub(super) is_directory: bool,
 }
 
 impl Walk {
@@ -229,7 +229,8 @@ fn open_up(
     }
 }
 
-fn entries(directory: &File) -> io::Result<Vec<Entry>> {
+/// Lists a directory.
+pub(super) fn entries(directory: &File) -> io::Result<Vec<Entry>> {
     let mut listing = Dir::openat(directory, ".", OPEN, Mode::empty())?;
     let mut entries = Vec::new();
     for entry in listing.iter() {

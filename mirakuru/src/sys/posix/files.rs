@@ -24,6 +24,48 @@ pub(crate) fn open_private_file(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
+/// Returns whether a user may execute the file.
+#[cfg(feature = "services")]
+pub(crate) fn is_executable(path: &Path) -> bool {
+    let found = std::fs::metadata(path);
+    found.is_ok_and(|found| found.is_file() && found.mode() & 0o111 != 0)
+}
+
+/// Writes to the disks what was written to files.
+#[cfg(feature = "services")]
+pub(crate) fn flush_files() {
+    nix::unistd::sync();
+}
+
+/// Returns the directory in which this user has caches, by the variables of the environment, else by the database of
+/// users.
+#[cfg(feature = "services")]
+pub(crate) fn cache_directory() -> Option<std::path::PathBuf> {
+    let of_variable = |name| std::env::var_os(name).map(std::path::PathBuf::from);
+    let absolute = |name| of_variable(name).filter(|path| path.is_absolute());
+    let uid = nix::unistd::geteuid();
+    // The variables of `sudo` may be those of another user.
+    let is_own = |home: &std::path::PathBuf| {
+        std::fs::metadata(home).is_ok_and(|found| found.uid() == uid.as_raw())
+    };
+    let home = absolute("HOME").filter(is_own);
+    if let (Some(caches), Some(_)) = (absolute("XDG_CACHE_HOME"), &home) {
+        return Some(caches);
+    }
+    let of_database = || nix::unistd::User::from_uid(uid).ok().flatten();
+    let home = home.or_else(|| of_database().map(|user| user.dir))?;
+    Some(home.join(CACHES))
+}
+
+/// Where caches lie in the home of a user: by the XDG Base Directory Specification, and by Apple's File System
+/// Programming Guide.
+#[cfg(feature = "services")]
+const CACHES: &str = if cfg!(target_os = "macos") {
+    "Library/Caches"
+} else {
+    ".cache"
+};
+
 /// Returns the device and the number of a file, by which it is the same whatever its name is.
 pub(crate) fn identity_of(found: &Metadata) -> (u64, u64) {
     (found.dev(), found.ino())

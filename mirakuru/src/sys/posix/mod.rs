@@ -1,6 +1,8 @@
 //! Implements what every Unix gives, a file for each subject.
 
 pub(in crate::sys) mod before_exec;
+#[cfg(feature = "services")]
+mod copy;
 pub(in crate::sys) mod directories;
 mod files;
 mod paths_of_others;
@@ -11,6 +13,8 @@ mod sockets;
 pub(in crate::sys) mod spawn;
 mod tree;
 
+#[cfg(feature = "services")]
+pub(crate) use copy::{Owner, copy_tree};
 pub(crate) use directories::{append_in, empty, is_empty, of_another_user, open_directory};
 pub(crate) use files::*;
 pub(crate) use paths_of_others::{OtherUser, open_regular_file, open_stream, remove_file};

@@ -1,0 +1,91 @@
+//! What a ready-made service adds to a start: it finds its program, and puts files into the private directory.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::core::Core;
+use crate::command::{Place, Prepared};
+use crate::error::{Error, ErrorKind, Result};
+use crate::protocol::Identity;
+use crate::readiness::Context;
+use crate::wait::Deadline;
+
+/// What a ready-made service knows that an executor does not.
+pub(crate) trait Provision: Send + Sync {
+    /// Finds the program that the first word of the command names.
+    fn program(&self, deadline: Deadline) -> Result<PathBuf, Missing>;
+
+    /// Puts files into the private directory. Leaves those of an earlier start alone.
+    fn furnish(&self, program: &Path, site: &Site<'_>) -> Result<(), Unfurnished>;
+}
+
+/// A program that is not installed.
+pub(crate) struct Missing {
+    pub(crate) reason: String,
+    /// How to install it.
+    pub(crate) advice: String,
+}
+
+/// Where a service is about to start.
+pub(crate) struct Site<'a> {
+    pub(crate) tmpdir: &'a Path,
+    /// The parent of the private directory.
+    pub(crate) parent: PathBuf,
+    pub(crate) place: &'a Place,
+    /// The user of the service, if that is not the test's: the name, and the identity.
+    pub(crate) user: Option<(&'a str, Identity)>,
+    pub(crate) deadline: Deadline,
+}
+
+/// Why the private directory could not be filled.
+pub(crate) enum Unfurnished {
+    /// The system refused something: what, and why.
+    Refused(&'static str, io::Error),
+    /// A program that makes the files failed.
+    Failed(Error),
+    /// What was configured cannot be right.
+    Mistake(String),
+}
+
+impl Core {
+    /// Finds the program of a ready-made service, and fills the private directory.
+    pub(super) fn provide(
+        &self,
+        context: &Context,
+        mut prepared: Prepared,
+        deadline: Deadline,
+    ) -> Result<Prepared> {
+        let Some(provision) = &self.config.provision else {
+            return Ok(prepared);
+        };
+        let found = provision.program(deadline);
+        let program = found.map_err(|missing| {
+            let mut scene = self.scene().reason(missing.reason);
+            scene.advice = missing.advice;
+            scene.source = Some(io::ErrorKind::NotFound.into());
+            scene.into_error(ErrorKind::Spawn)
+        })?;
+        if let Some(first) = prepared.words.first_mut() {
+            program.as_os_str().clone_into(first);
+        }
+        let place = &context.start.place;
+        let Some(tmpdir) = &place.tmpdir else {
+            return Ok(prepared);
+        };
+        let shape = &self.config.shape;
+        let site = Site {
+            tmpdir,
+            parent: self.config.parent_of_tmpdir(),
+            place,
+            user: shape.user().zip(shape.other_user()),
+            deadline,
+        };
+        let furnished = provision.furnish(&program, &site);
+        let furnished = furnished.map_err(|unfurnished| match unfurnished {
+            Unfurnished::Refused(what, error) => self.refused(what, error),
+            Unfurnished::Failed(error) => error,
+            Unfurnished::Mistake(mistake) => self.invalid(mistake),
+        });
+        furnished.map(|()| prepared)
+    }
+}

@@ -1,0 +1,218 @@
+//! The cache of data directories: one entry for each program and its options, which is complete or absent and never
+//! changes. It belongs to the user alone.
+//!
+//! `NAME/` is an entry, `NAME.lock` the lock on it, which holds the path of the program. A process that copies an entry
+//! has its lock together with others; a process that makes or removes an entry has it alone. `NAME.new` is an entry that
+//! is being made: a rename makes it `NAME`, so no process sees a part of an entry.
+
+use std::fs::{self, DirBuilder, File};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use crate::environment::{self, Cache};
+use crate::locks::FileLock;
+use crate::sys;
+use crate::wait::Deadline;
+
+/// The most entries: some versions of two programs, with some options.
+const MOST_ENTRIES: usize = 12;
+
+/// The directory of the cache.
+pub(super) struct Entries(PathBuf);
+
+impl Entries {
+    /// Opens the cache, and makes its directory. Returns `None` if the user does not want one.
+    ///
+    /// # Errors
+    ///
+    /// Why there can be no cache, for a person.
+    pub(super) fn open() -> Result<Option<Self>, String> {
+        let path = match environment::cache()? {
+            Cache::Off => return Ok(None),
+            Cache::At(path) => path,
+            Cache::OfUser => {
+                let caches = sys::cache_directory();
+                caches.ok_or("this user has no home")?.join("mirakuru")
+            }
+        };
+        let refused = |why: &dyn std::fmt::Display| format!("{}: {why}", path.display());
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&path);
+        made.map_err(|error| refused(&error))?;
+        let found = sys::open_directory(&path).and_then(|opened| opened.metadata());
+        let found = found.map_err(|error| refused(&error))?;
+        if found.uid() != sys::user() {
+            return Err(refused(&sys::of_another_user(found.uid())));
+        }
+        if found.mode() & 0o022 != 0 {
+            return Err(refused(&"other users may write to it"));
+        }
+        Ok(Some(Self(path)))
+    }
+
+    /// Calls `copy` with the entry. If there is none, `make` fills one first.
+    ///
+    /// # Errors
+    ///
+    /// The system refused a file, `make` failed, or the deadline passed.
+    pub(super) fn with<E: From<io::Error>>(
+        &self,
+        name: &str,
+        program: &Path,
+        deadline: Deadline,
+        mut make: impl FnMut(File) -> Result<(), E>,
+        copy: impl FnOnce(File) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let entry = self.0.join(name);
+        let lock = self.lock(name);
+        loop {
+            let shared = FileLock::take_with_others(&lock, deadline)?;
+            match sys::open_directory(&entry) {
+                Ok(opened) => {
+                    // When an entry was used last decides which one goes.
+                    shared.write(&program.to_string_lossy())?;
+                    return copy(opened);
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => drop(shared),
+                Err(error) => return Err(error.into()),
+            }
+            let _alone = FileLock::take(&lock, deadline)?;
+            if entry.symlink_metadata().is_err() {
+                self.make(name, &mut make)?;
+            }
+        }
+    }
+
+    /// Makes an entry. The caller has its lock.
+    fn make<E: From<io::Error>>(
+        &self,
+        name: &str,
+        make: &mut impl FnMut(File) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.sweep(name);
+        let new = self.0.join(format!("{name}.new"));
+        // One that its maker could not complete.
+        remove(&new)?;
+        DirBuilder::new().mode(0o700).create(&new)?;
+        let made = sys::open_directory(&new).map_err(E::from).and_then(make);
+        if let Err(error) = made {
+            let _ = remove(&new);
+            return Err(error);
+        }
+        // An entry must also be complete after a crash of the system: a rename may be on the disk before the files are.
+        sys::flush_files();
+        Ok(fs::rename(new, self.0.join(name))?)
+    }
+
+    /// Removes the entries of programs that are gone, and those that were used least recently. Leaves entries alone that
+    /// a process copies.
+    fn sweep(&self, name: &str) {
+        let listed = fs::read_dir(&self.0).into_iter().flatten().flatten();
+        let locks = listed.map(|entry| entry.path());
+        let locks = locks.filter(|path| path.extension().is_some_and(|kind| kind == "lock"));
+        let mut known: Vec<_> = locks
+            .filter(|path| *path != self.lock(name))
+            .filter_map(|path| Some((fs::metadata(&path).ok()?.mtime(), path)))
+            .collect();
+        known.sort();
+        let surplus = (known.len() + 1).saturating_sub(MOST_ENTRIES);
+        for (index, (_, lock)) in known.into_iter().enumerate() {
+            let program = fs::read_to_string(&lock).unwrap_or_default();
+            let is_gone = !program.is_empty() && !Path::new(&program).exists();
+            if index < surplus || is_gone {
+                // The next maker of an entry tries it again.
+                let _ = remove_entry(&lock);
+            }
+        }
+    }
+
+    fn lock(&self, name: &str) -> PathBuf {
+        self.0.join(format!("{name}.lock"))
+    }
+}
+
+fn remove_entry(lock: &Path) -> io::Result<()> {
+    let Some(_alone) = FileLock::try_take_alone(lock)? else {
+        return Ok(());
+    };
+    remove(&lock.with_extension(""))?;
+    remove(&lock.with_extension("new"))?;
+    // Before the lock's end, so that no process gets a lock on a file that is then removed.
+    fs::remove_file(lock)
+}
+
+/// Removes a directory, if it is there.
+fn remove(directory: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(directory) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::time::Duration;
+
+    use super::*;
+
+    fn cache() -> (tempfile::TempDir, Entries) {
+        let home = tempfile::tempdir().expect("a temporary directory");
+        let entries = Entries(home.path().to_owned());
+        (home, entries)
+    }
+
+    fn fill(entries: &Entries, name: &str, program: &str, made: &Cell<u32>) -> io::Result<()> {
+        let deadline = Deadline::after(Duration::from_secs(20));
+        let make = |new: File| {
+            made.set(made.get() + 1);
+            sys::append_in(&new, "file", Some(0o600)).map(drop)
+        };
+        let copy = |opened: File| {
+            assert!(!sys::is_empty(&opened)?);
+            Ok(())
+        };
+        entries.with(name, program.as_ref(), deadline, make, copy)
+    }
+
+    #[test]
+    fn an_entry_is_made_once_and_copied_often() {
+        let (home, entries) = cache();
+        let made = Cell::new(0);
+        for _ in 0..3 {
+            fill(&entries, "pg", "/bin/sh", &made).expect("own directory");
+        }
+        assert_eq!(made.get(), 1);
+        assert!(!home.path().join("pg.new").exists());
+    }
+
+    #[test]
+    fn an_entry_that_was_not_completed_is_made_anew() {
+        let (home, entries) = cache();
+        fs::create_dir(home.path().join("pg.new")).expect("own directory");
+        fs::write(home.path().join("pg.new/part"), "").expect("own directory");
+        let made = Cell::new(0);
+        fill(&entries, "pg", "/bin/sh", &made).expect("own directory");
+        assert!(!home.path().join("pg/part").exists());
+        let deadline = Deadline::after(Duration::from_secs(20));
+        let fails = |_| Err(io::Error::other("no room"));
+        let copied = entries.with("other", "/bin/sh".as_ref(), deadline, fails, |_| Ok(()));
+        assert_eq!(copied.expect_err("it fails").to_string(), "no room");
+        assert!(!home.path().join("other").exists() && !home.path().join("other.new").exists());
+    }
+
+    #[test]
+    fn entries_of_lost_programs_and_surplus_entries_go() {
+        let (home, entries) = cache();
+        let made = Cell::new(0);
+        fill(&entries, "lost", "/no/such/program", &made).expect("own directory");
+        for number in 0..MOST_ENTRIES + 3 {
+            fill(&entries, &format!("pg-{number}"), "/bin/sh", &made).expect("own directory");
+        }
+        let exists = |name: &str| home.path().join(name).exists();
+        assert!(!exists("lost") && !exists("lost.lock"));
+        let listed = fs::read_dir(home.path()).expect("own directory");
+        let directories = listed.flatten().filter(|entry| entry.path().is_dir());
+        assert_eq!(directories.count(), MOST_ENTRIES);
+    }
+}

@@ -1,0 +1,143 @@
+//! Makes the data directory of a database server: by the server's own program once, then by copies of what it made.
+
+use std::collections::hash_map::DefaultHasher;
+use std::ffi::OsString;
+use std::fs::{self, DirBuilder, File};
+use std::hash::{Hash, Hasher};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::sync::Once;
+
+use super::cache::Entries;
+use super::program::run_to_end;
+use crate::events;
+use crate::executor::{SimpleExecutor, Site, Unfurnished};
+use crate::sys;
+
+/// The name of the data directory in the private directory.
+const DATA: &str = "data";
+
+/// How a server's data directory is made.
+pub(super) struct Recipe {
+    /// What the name of the entry begins with.
+    pub(super) name: &'static str,
+    /// The program that makes it.
+    pub(super) program: PathBuf,
+    /// The arguments. `{tmpdir}/data` stands for the directory.
+    pub(super) arguments: Vec<OsString>,
+}
+
+impl Recipe {
+    /// Makes the data directory, unless an earlier start has made it.
+    pub(super) fn furnish(&self, server: &Path, site: &Site<'_>) -> Result<(), Unfurnished> {
+        let data = site.tmpdir.join(DATA);
+        if data.symlink_metadata().is_ok() {
+            return Ok(());
+        }
+        // The private directory belongs to the test's user until the first launch: no other user can come between.
+        let new = site.tmpdir.join("data.new");
+        let refused = |error| Unfurnished::Refused("make its data directory", error);
+        let _ = fs::remove_dir_all(&new);
+        DirBuilder::new().mode(0o700).create(&new).map_err(refused)?;
+        self.fill(&new, server, site)?;
+        fs::rename(new, data).map_err(refused)
+    }
+
+    /// Fills a new directory: from the cache, or by the program if there can be no cache.
+    fn fill(&self, new: &Path, server: &Path, site: &Site<'_>) -> Result<(), Unfurnished> {
+        let refused = |error| Unfurnished::Refused("copy its data directory", error);
+        let owner = site.user.as_ref().map(|(_, user)| (user.uid, user.gid));
+        let copy = |from: File| {
+            let to = sys::open_directory(new).map_err(refused)?;
+            sys::copy_tree(from, to, owner).map_err(refused)
+        };
+        // What was made stays until the end of this call, also if the cache cannot take it.
+        let mut made = None;
+        let cached = match Entries::open() {
+            Ok(None) => None,
+            Ok(Some(entries)) => {
+                let make = |new: File| -> Result<(), Uncached> {
+                    let made = made.insert(self.make(site).map_err(Uncached::Failed)?);
+                    Ok(sys::copy_tree(made.open()?, new, None)?)
+                };
+                let copy = |from: File| copy(from).map_err(Uncached::Failed);
+                Some(entries.with(&self.name_of_entry(server), server, site.deadline, make, copy))
+            }
+            Err(why) => Some(Err(Uncached::Refused(why))),
+        };
+        match cached {
+            Some(Ok(())) => return Ok(()),
+            Some(Err(Uncached::Failed(unfurnished))) => return Err(unfurnished),
+            Some(Err(Uncached::Refused(why))) => warn(&why),
+            None => {}
+        }
+        let made = made.map_or_else(|| self.make(site), Ok)?;
+        copy(made.open().map_err(refused)?)
+    }
+
+    /// Runs the program, as the service's user, in a private directory of its own.
+    fn make(&self, site: &Site<'_>) -> Result<Made, Unfurnished> {
+        let words = [self.program.clone().into_os_string()].into_iter();
+        let words: Vec<_> = words.chain(self.arguments.iter().cloned()).collect();
+        let mut program = SimpleExecutor::new(words)
+            .cwd("{tmpdir}")
+            .tmpdir_in(&site.parent)
+            .keep_tmpdir(false)
+            .timeout(site.deadline.remaining());
+        if let Some((name, _)) = &site.user {
+            program = program.user(*name);
+        }
+        run_to_end(&program).map_err(Unfurnished::Failed)?;
+        Ok(Made(program))
+    }
+
+    /// Returns a name that no other program and no other options have. A new release of a program is another file.
+    fn name_of_entry(&self, server: &Path) -> String {
+        let mut hasher = DefaultHasher::new();
+        for program in [&self.program, server] {
+            let real = fs::canonicalize(program).unwrap_or_else(|_| program.to_owned());
+            let found = fs::metadata(&real);
+            let found = found.map(|found| {
+                let (when, nanos) = (found.mtime(), found.mtime_nsec());
+                (found.dev(), found.ino(), found.len(), when, nanos)
+            });
+            (real, found.ok()).hash(&mut hasher);
+        }
+        self.arguments.hash(&mut hasher);
+        format!("{}-{:016x}", self.name, hasher.finish())
+    }
+}
+
+/// A data directory in the private directory of the program that made it.
+struct Made(SimpleExecutor);
+
+impl Made {
+    fn open(&self) -> io::Result<File> {
+        sys::open_directory(&self.0.tmpdir().join(DATA))
+    }
+}
+
+/// Why nothing was copied from the cache.
+enum Uncached {
+    /// The start must fail.
+    Failed(Unfurnished),
+    /// The cache cannot be used.
+    Refused(String),
+}
+
+impl From<io::Error> for Uncached {
+    fn from(error: io::Error) -> Self {
+        Self::Refused(error.to_string())
+    }
+}
+
+/// Prints why there is no cache, once per process.
+fn warn(why: &str) {
+    static WARNED: Once = Once::new();
+    WARNED.call_once(|| {
+        events::say_past_the_harness(&format!(
+            "mirakuru: data directories of services are not cached, and each start makes its own ({why}); set MIRAKURU_CACHE to a directory, or to off"
+        ));
+    });
+}

@@ -1,0 +1,225 @@
+//! What all ready-made services share: a program that is found, options that reach the server, and a check in the
+//! server's protocol.
+
+use std::fmt::Display;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::program::{Choice, Server};
+use crate::executor::{Executor, Missing, Provision, Site, Unfurnished};
+use crate::readiness::{Context, Manner, NotReady, Origin, Readiness, Target};
+use crate::wait::Deadline;
+
+/// One of the services of this module: what the check of its executor is.
+#[derive(Clone, Debug)]
+pub struct Service<K> {
+    pub(super) kind: K,
+    choice: Choice,
+    /// Further lines of the configuration file.
+    lines: Vec<String>,
+}
+
+/// How an option reaches the server.
+#[derive(Debug)]
+pub enum Setting {
+    Words(Vec<String>),
+    /// As a line of the configuration file.
+    Line(String),
+}
+
+/// The configuration file in the private directory, for servers that take options from a file alone.
+pub(super) const CONFIG: &str = "mirakuru.conf";
+
+/// One kind of ready-made service. The module's name is private, so that only this crate implements it.
+pub trait Kind: Clone + Send + Sync + 'static {
+    /// The program.
+    const SERVER: Server;
+    /// What `url()` returns, with placeholders.
+    const URL: &'static str;
+
+    /// The check in the server's protocol.
+    fn check(&self) -> &dyn Readiness;
+
+    /// How an option reaches the server.
+    fn setting(key: &str, value: &str) -> Setting;
+
+    /// The first lines of the configuration file, with placeholders.
+    fn head(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Puts further files into the private directory.
+    fn furnish(&self, program: &Path, site: &Site<'_>) -> Result<(), Unfurnished> {
+        let _ = (program, site);
+        Ok(())
+    }
+
+    /// Does what must be done between the server's first answer and the end of the start.
+    fn complete(&self, cx: &Context) -> Result<(), NotReady> {
+        let _ = cx;
+        Ok(())
+    }
+
+    /// Fails if the server shows in a file that it is not ready.
+    fn glance(&self, cx: &Context) -> Result<(), NotReady> {
+        let _ = cx;
+        Ok(())
+    }
+
+    /// Returns a file whose change may make the server ready.
+    fn file(&self, cx: &Context) -> Option<PathBuf> {
+        let _ = cx;
+        None
+    }
+}
+
+impl<K: Kind> Service<K> {
+    /// Creates the executor of a service, from the words of its command.
+    pub(super) fn executor(
+        name: &'static str,
+        kind: K,
+        words: impl IntoIterator<Item = &'static str>,
+    ) -> Executor<Self> {
+        let first = K::SERVER.programs.first().copied();
+        let words: Vec<&str> = first.into_iter().chain(words).collect();
+        let service = Self {
+            kind,
+            choice: Choice::default(),
+            lines: Vec::new(),
+        };
+        Executor::of_kind(name, words, service).with_service(|service| service)
+    }
+}
+
+/// # Options of ready-made services
+impl<K: Kind> Executor<Service<K>> {
+    /// Selects an installed version: `"16"` is any release of version 16.
+    ///
+    /// ```no_run
+    /// use mirakuru::services;
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let postgres = services::postgres().version("16").started()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn version(self, version: impl Into<String>) -> Self {
+        let version = Some(version.into());
+        self.with_service(|mut service| {
+            service.choice.version = version;
+            service
+        })
+    }
+
+    /// Selects a program: by its path, or by a name that is searched for in `PATH` and in the directories of packages.
+    ///
+    /// ```no_run
+    /// use mirakuru::services;
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let valkey = services::redis().program("valkey-server").started()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn program(self, program: impl Into<PathBuf>) -> Self {
+        let program = Some(program.into());
+        self.with_service(|mut service| {
+            service.choice.program = program;
+            service
+        })
+    }
+
+    /// Sets an option of the server, in the place where the server takes it: on its command line, or in a configuration
+    /// file in the private directory. Placeholders in the value are filled in.
+    ///
+    /// ```no_run
+    /// use mirakuru::services;
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let postgres = services::postgres().config("max_connections", 20).started()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn config(self, key: impl AsRef<str>, value: impl Display) -> Self {
+        match K::setting(key.as_ref(), &value.to_string()) {
+            Setting::Words(words) => self.args(words),
+            Setting::Line(line) => self.with_service(|mut service| {
+                service.lines.push(line);
+                service
+            }),
+        }
+    }
+}
+
+impl<K: Kind> Readiness for Service<K> {
+    fn pre_start_check(&self, cx: &Context) -> bool {
+        self.kind.check().pre_start_check(cx)
+    }
+
+    fn after_start_check(&self, cx: &Context) -> Result<(), NotReady> {
+        self.kind.glance(cx)?;
+        self.kind.check().after_start_check(cx)?;
+        self.kind.complete(cx)
+    }
+
+    fn glance(&self, cx: &Context) -> Result<(), NotReady> {
+        self.kind.check().glance(cx)?;
+        self.kind.glance(cx)
+    }
+
+    fn describe(&self, cx: &Context) -> String {
+        self.kind.check().describe(cx)
+    }
+
+    fn validate(&self, cx: &Context) -> Result<(), String> {
+        self.kind.check().validate(cx)
+    }
+
+    fn target(&self) -> Target {
+        let mut target = self.kind.check().target();
+        target.url = Some(K::URL.to_owned());
+        target.texts.extend(self.kind.head());
+        target.texts.extend(self.lines.iter().cloned());
+        target
+    }
+
+    fn manner(&self, cx: &Context) -> Manner {
+        Manner {
+            on_path: self.kind.file(cx),
+            ..self.kind.check().manner(cx)
+        }
+    }
+
+    fn origin(&self, cx: &Context) -> Origin {
+        self.kind.check().origin(cx)
+    }
+
+    fn needs_own_process(&self) -> bool {
+        true
+    }
+}
+
+impl<K: Kind> Provision for Service<K> {
+    fn program(&self, deadline: Deadline) -> Result<PathBuf, Missing> {
+        K::SERVER.find(&self.choice, deadline)
+    }
+
+    fn furnish(&self, program: &Path, site: &Site<'_>) -> Result<(), Unfurnished> {
+        let lines: Vec<String> = self.kind.head();
+        if !lines.is_empty() {
+            let lines = lines.iter().chain(&self.lines);
+            let filled = lines.map(|line| site.place.fill_text(line));
+            let filled: Vec<String> = filled
+                .collect::<Result<_, _>>()
+                .map_err(Unfurnished::Mistake)?;
+            let text = filled.join("\n") + "\n";
+            // The directory belongs to the service's user once the service was started: the file stays as it is.
+            let file = site.tmpdir.join(CONFIG);
+            if file.symlink_metadata().is_err() {
+                let written = fs::write(file, text);
+                written.map_err(|error| Unfurnished::Refused("write its configuration", error))?;
+            }
+        }
+        self.kind.furnish(program, site)
+    }
+}

@@ -1,0 +1,144 @@
+//! Copies a database: MariaDB and MySQL have no templates. The server itself shows the statement that makes each table,
+//! view, routine and trigger, and copies the rows.
+
+use std::io;
+
+use super::session::{Row, Session};
+
+/// Copies a database into a new one.
+pub(super) fn copy(session: &mut Session, from: &str, to: &str) -> io::Result<()> {
+    let parts = Parts::of(session, from)?;
+    session.query(&format!("USE {to}"))?;
+    // A table may refer to one that is made later, and a column may contain 0 on purpose.
+    session.query("SET foreign_key_checks = 0, unique_checks = 0, sql_mode = 'NO_AUTO_VALUE_ON_ZERO'")?;
+    for make in &parts.tables {
+        session.query(make)?;
+    }
+    for (table, columns) in &parts.columns {
+        let table = quoted(table);
+        session.query(&format!(
+            "INSERT INTO {to}.{table} ({columns}) SELECT {columns} FROM {from}.{table}"
+        ))?;
+    }
+    for (sequence, next) in &parts.sequences {
+        session.query(&format!("SELECT SETVAL({}, {next}, 0)", quoted(sequence)))?;
+    }
+    for (mode, make) in &parts.routines {
+        session.query(&format!("SET sql_mode = '{mode}'"))?;
+        session.query(make)?;
+    }
+    make_views(session, parts.views)?;
+    // The rows above caused none of them.
+    for (mode, make) in &parts.triggers {
+        session.query(&format!("SET sql_mode = '{mode}'"))?;
+        session.query(make)?;
+    }
+    session.query("SET foreign_key_checks = DEFAULT, unique_checks = DEFAULT, sql_mode = DEFAULT")?;
+    Ok(())
+}
+
+/// What a database consists of.
+#[derive(Default)]
+struct Parts {
+    /// Statements that make tables and sequences.
+    tables: Vec<String>,
+    /// The columns of each table that are not computed.
+    columns: Vec<(String, String)>,
+    /// The next value of each sequence.
+    sequences: Vec<(String, String)>,
+    views: Vec<String>,
+    /// The mode in which a routine was made, and the statement.
+    routines: Vec<(String, String)>,
+    triggers: Vec<(String, String)>,
+}
+
+impl Parts {
+    fn of(session: &mut Session, database: &str) -> io::Result<Self> {
+        // What is shown then does not name the database.
+        session.query(&format!("USE {database}"))?;
+        let mut parts = Self::default();
+        for row in session.query("SHOW FULL TABLES")? {
+            let (name, kind) = (column(&row, 0), column(&row, 1));
+            let shown = |session: &mut Session, kind| show(session, kind, name, 1);
+            match kind {
+                "VIEW" => parts.views.push(shown(session, "VIEW")?),
+                "SEQUENCE" => {
+                    parts.tables.push(shown(session, "SEQUENCE")?);
+                    let next = format!("SELECT next_not_cached_value FROM {}", quoted(name));
+                    let next = first(session.query(&next)?);
+                    parts.sequences.push((name.to_owned(), next));
+                }
+                _ => parts.tables.push(shown(session, "TABLE")?),
+            }
+        }
+        let columns = format!(
+            "SELECT c.table_name, c.column_name FROM information_schema.columns c
+             JOIN information_schema.tables t USING (table_schema, table_name)
+             WHERE c.table_schema = '{database}' AND t.table_type = 'BASE TABLE'
+             AND c.extra NOT LIKE '%VIRTUAL GENERATED%' AND c.extra NOT LIKE '%STORED GENERATED%'
+             ORDER BY c.table_name, c.ordinal_position"
+        );
+        for row in session.query(&columns)? {
+            let (table, name) = (column(&row, 0), quoted(column(&row, 1)));
+            match parts.columns.last_mut().filter(|(known, _)| known == table) {
+                Some((_, columns)) => *columns += &format!(", {name}"),
+                None => parts.columns.push((table.to_owned(), name)),
+            }
+        }
+        let routines = format!(
+            "SELECT routine_type, routine_name FROM information_schema.routines WHERE routine_schema = '{database}'"
+        );
+        for row in session.query(&routines)? {
+            let (kind, name) = (column(&row, 0), column(&row, 1));
+            parts.routines.push(show_with_mode(session, kind, name)?);
+        }
+        for row in session.query("SHOW TRIGGERS")? {
+            let made = show_with_mode(session, "TRIGGER", column(&row, 0))?;
+            parts.triggers.push(made);
+        }
+        Ok(parts)
+    }
+}
+
+/// Makes the views. One may use others, so those that fail are tried again after the others.
+fn make_views(session: &mut Session, mut views: Vec<String>) -> io::Result<()> {
+    loop {
+        let (mut left, mut failure) = (Vec::new(), None);
+        let count = views.len();
+        for view in views {
+            if let Err(error) = session.query(&view) {
+                failure = Some(error);
+                left.push(view);
+            }
+        }
+        match failure {
+            Some(error) if left.len() == count => return Err(error),
+            Some(_) => views = left,
+            None => return Ok(()),
+        }
+    }
+}
+
+/// Returns the statement that makes something.
+fn show(session: &mut Session, kind: &str, name: &str, at: usize) -> io::Result<String> {
+    let rows = session.query(&format!("SHOW CREATE {kind} {}", quoted(name)))?;
+    Ok(rows.first().map_or("", |row| column(row, at)).to_owned())
+}
+
+fn show_with_mode(session: &mut Session, kind: &str, name: &str) -> io::Result<(String, String)> {
+    let rows = session.query(&format!("SHOW CREATE {kind} {}", quoted(name)))?;
+    let row = rows.into_iter().next().unwrap_or_default();
+    Ok((column(&row, 1).to_owned(), column(&row, 2).to_owned()))
+}
+
+fn first(rows: Vec<Row>) -> String {
+    rows.into_iter().flatten().next().unwrap_or_default()
+}
+
+fn column(row: &Row, at: usize) -> &str {
+    row.get(at).map_or("", String::as_str)
+}
+
+fn quoted(name: &str) -> String {
+    format!("`{}`", name.replace('`', "``"))
+}

@@ -1,0 +1,167 @@
+//! A session with MariaDB or MySQL, by the text protocol: a statement, and the rows of its answer as texts
+//! ([Client/Server Protocol](https://mariadb.com/kb/en/clientserver-protocol/)).
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use super::super::database::reported;
+use super::USER;
+use crate::readiness::protocols::mysql::{Packet, error, packet};
+
+/// How long the server may take for a statement.
+const LIMIT: Duration = Duration::from_secs(60);
+/// The longest answer.
+const LONGEST: usize = 64 << 20;
+
+/// `CLIENT_LONG_PASSWORD | CLIENT_LONG_FLAG | CLIENT_PROTOCOL_41 | CLIENT_TRANSACTIONS | CLIENT_SECURE_CONNECTION |
+/// CLIENT_PLUGIN_AUTH`
+const CAPABILITIES: u32 = 0x0008_a205;
+const UTF8MB4: u8 = 45;
+const QUERY: u8 = 3;
+
+pub(super) type Row = Vec<String>;
+
+pub(super) struct Session {
+    stream: TcpStream,
+    received: Vec<u8>,
+}
+
+impl Session {
+    /// Connects as the user who needs no password.
+    pub(super) fn open(address: &str) -> io::Result<Self> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(LIMIT))?;
+        stream.set_write_timeout(Some(LIMIT))?;
+        let mut session = Self {
+            stream,
+            received: Vec::new(),
+        };
+        session.read_packet()?;
+        let mut greeting = CAPABILITIES.to_le_bytes().to_vec();
+        greeting.extend((1_u32 << 24).to_le_bytes());
+        greeting.push(UTF8MB4);
+        greeting.extend([0; 23]);
+        // The password is empty.
+        for text in [USER, "", "mysql_native_password"] {
+            greeting.extend(text.as_bytes());
+            greeting.push(0);
+        }
+        session.send(1, &greeting)?;
+        loop {
+            let (sequence, body) = session.read_packet()?;
+            match body.first() {
+                Some(0) => return Ok(session),
+                // The server wants another way to send the password, which is empty in each.
+                Some(254) => session.send(sequence.wrapping_add(1), b"")?,
+                Some(1) => {}
+                _ => return Err(refusal(&body)),
+            }
+        }
+    }
+
+    /// Sends a statement, and returns its rows.
+    pub(super) fn query(&mut self, statement: &str) -> io::Result<Vec<Row>> {
+        self.send(0, &[&[QUERY], statement.as_bytes()].concat())?;
+        let (_, first) = self.read_packet()?;
+        match first.first() {
+            Some(0) => return Ok(Vec::new()),
+            Some(1..=250) => {}
+            _ => return Err(refusal(&first)),
+        }
+        // The columns are described up to the first end, the rows follow.
+        while !is_end(&self.read_packet()?.1) {}
+        let mut rows = Vec::new();
+        loop {
+            let (_, body) = self.read_packet()?;
+            if is_end(&body) {
+                return Ok(rows);
+            }
+            if body.first() == Some(&255) {
+                return Err(refusal(&body));
+            }
+            rows.push(texts(&body));
+        }
+    }
+
+    fn send(&mut self, sequence: u8, body: &[u8]) -> io::Result<()> {
+        let length = u32::try_from(body.len()).map_err(io::Error::other)?;
+        let [low, middle, high, 0] = length.to_le_bytes() else {
+            return Err(io::Error::other("the statement is too long"));
+        };
+        let head = [low, middle, high, sequence];
+        self.stream.write_all(&[&head[..], body].concat())
+    }
+
+    fn read_packet(&mut self) -> io::Result<(u8, Vec<u8>)> {
+        loop {
+            if let Some(Packet {
+                sequence,
+                body,
+                rest,
+            }) = packet(&self.received)
+            {
+                let (body, left) = (body.to_vec(), rest.len());
+                self.received.drain(..self.received.len() - left);
+                return Ok((sequence, body));
+            }
+            if self.received.len() > LONGEST {
+                return Err(io::Error::other("the answer is too long"));
+            }
+            let mut part = [0; 8192];
+            match self.stream.read(&mut part)? {
+                0 => return Err(ErrorKind::UnexpectedEof.into()),
+                count => self.received.extend_from_slice(&part[..count]),
+            }
+        }
+    }
+}
+
+fn refusal(body: &[u8]) -> io::Error {
+    error(body).map_or_else(|| io::Error::other("the answer is in another protocol"), reported)
+}
+
+/// Returns whether a packet ends a list: a row that begins with 254 is longer.
+fn is_end(body: &[u8]) -> bool {
+    body.first() == Some(&254) && body.len() < 9
+}
+
+/// Returns the columns of a row. NULL is an empty text.
+fn texts(mut body: &[u8]) -> Row {
+    let mut texts = Vec::new();
+    while let Some((first, rest)) = body.split_first() {
+        let width = match first {
+            0..=250 => 0,
+            251 => {
+                texts.push(String::new());
+                body = rest;
+                continue;
+            }
+            252 => 2,
+            253 => 3,
+            _ => 8,
+        };
+        let (number, rest) = rest.split_at(width.min(rest.len()));
+        let length = match width {
+            0 => usize::from(*first),
+            _ => number.iter().rev().fold(0, |length, byte| length << 8 | usize::from(*byte)),
+        };
+        let (text, rest) = rest.split_at(length.min(rest.len()));
+        texts.push(String::from_utf8_lossy(text).into_owned());
+        body = rest;
+    }
+    texts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_is_read_by_its_lengths() {
+        assert_eq!(texts(b"\x02ab\xfb\x00\xfc\x01\x00c"), ["ab", "", "", "c"]);
+        assert_eq!(texts(b"\xfd\xff\xff\xffab"), ["ab"]);
+        assert_eq!(texts(b""), [""; 0]);
+    }
+}

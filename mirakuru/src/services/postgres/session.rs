@@ -1,0 +1,129 @@
+//! A session with PostgreSQL, by the simple query protocol: a statement, and the rows of its answer as texts
+//! ([Message Flow](https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-SIMPLE-QUERY)).
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use super::super::database::reported;
+use super::USER;
+use crate::readiness::protocols::postgres::{Message, error, message, startup};
+
+/// How long the server may take for a statement.
+const LIMIT: Duration = Duration::from_secs(60);
+/// The longest answer.
+const LONGEST: usize = 16 << 20;
+
+pub(super) struct Session {
+    stream: TcpStream,
+    received: Vec<u8>,
+    /// The major version of the server.
+    pub(super) version: u32,
+}
+
+impl Session {
+    /// Connects to a database, as the user who needs no password.
+    pub(super) fn open(address: &str, database: &str) -> io::Result<Self> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(LIMIT))?;
+        stream.set_write_timeout(Some(LIMIT))?;
+        let mut session = Self {
+            stream,
+            received: Vec::new(),
+            version: 0,
+        };
+        session.exchange(&startup(USER, database))?;
+        Ok(session)
+    }
+
+    /// Sends statements, and returns the rows of all of them.
+    pub(super) fn query(&mut self, statements: &str) -> io::Result<Vec<Vec<String>>> {
+        let length = u32::try_from(statements.len() + 5).map_err(io::Error::other)?;
+        let length = length.to_be_bytes();
+        self.exchange(&[b"Q", &length[..], statements.as_bytes(), b"\0"].concat())
+    }
+
+    /// Sends a message, and reads until the server is ready for the next one.
+    fn exchange(&mut self, request: &[u8]) -> io::Result<Vec<Vec<String>>> {
+        self.stream.write_all(request)?;
+        let (mut rows, mut failure) = (Vec::new(), None);
+        loop {
+            let Some(Message { kind, body, rest }) = message(&self.received) else {
+                self.read()?;
+                continue;
+            };
+            match kind {
+                b'D' => rows.push(texts(body)),
+                b'S' => self.version = version(body).unwrap_or(self.version),
+                b'R' if body != [0; 4] => {
+                    return Err(io::Error::other("the server asks for a password"));
+                }
+                b'E' => {
+                    let (code, text) = error(body);
+                    failure = Some(format!("{text} (SQLSTATE {code})"));
+                }
+                _ => {}
+            }
+            let left = rest.len();
+            self.received.drain(..self.received.len() - left);
+            if kind == b'Z' {
+                return failure.map_or(Ok(rows), |failure| Err(reported(failure)));
+            }
+        }
+    }
+
+    fn read(&mut self) -> io::Result<()> {
+        if self.received.len() > LONGEST {
+            return Err(io::Error::other("the answer is too long"));
+        }
+        let mut part = [0; 8192];
+        match self.stream.read(&mut part)? {
+            0 => Err(ErrorKind::UnexpectedEof.into()),
+            count => {
+                self.received.extend_from_slice(&part[..count]);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Returns the columns of a row. NULL is an empty text.
+fn texts(body: &[u8]) -> Vec<String> {
+    let mut left = body.get(2..).unwrap_or_default();
+    let mut texts = Vec::new();
+    while let Some((length, rest)) = left.split_first_chunk() {
+        let length = usize::try_from(i32::from_be_bytes(*length)).unwrap_or(0);
+        let (text, rest) = rest.split_at(length.min(rest.len()));
+        texts.push(String::from_utf8_lossy(text).into_owned());
+        left = rest;
+    }
+    texts
+}
+
+/// Returns the major version if the parameter is the server's version.
+fn version(body: &[u8]) -> Option<u32> {
+    let text = body.strip_prefix(b"server_version\0")?;
+    let digits = text.iter().take_while(|byte| byte.is_ascii_digit());
+    let digits: Vec<u8> = digits.copied().collect();
+    std::str::from_utf8(&digits).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_is_read_by_its_lengths() {
+        let row = b"\0\x03\0\0\0\x02ab\xff\xff\xff\xff\0\0\0\0";
+        assert_eq!(texts(row), ["ab", "", ""]);
+        assert_eq!(texts(b""), [""; 0]);
+        assert_eq!(texts(b"\0\x01\x7f\xff\xff\xffab"), ["ab"]);
+    }
+
+    #[test]
+    fn the_version_is_that_of_the_server() {
+        assert_eq!(version(b"server_version\x0015.18 (Debian)\0"), Some(15));
+        assert_eq!(version(b"server_encoding\0UTF8\0"), None);
+    }
+}

@@ -1,0 +1,225 @@
+//! Redis, or a server that speaks its protocol, and databases by number.
+
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use super::database::{Database, reported};
+use super::kind::{Kind, Service, Setting};
+use super::program::Server;
+use crate::error::Result;
+use crate::executor::Executor;
+use crate::readiness::protocols::redis::command;
+use crate::readiness::{self, Readiness};
+
+/// A Redis, Valkey or KeyDB server. See [`redis`].
+pub type RedisExecutor = Executor<Service<Redis>>;
+
+/// The number of databases, all of which a test may reserve but the first.
+const DATABASES: u32 = 1024;
+/// How long the server may take for a command.
+const LIMIT: Duration = Duration::from_secs(30);
+/// The longest answer.
+const LONGEST: usize = 16 << 20;
+
+/// The kind of [`RedisExecutor`].
+#[derive(Clone, Debug)]
+pub struct Redis {
+    check: readiness::Redis,
+}
+
+/// Creates an executor for a Redis server, or a Valkey or KeyDB server if that is what is installed.
+///
+/// The server listens on `127.0.0.1` and writes nothing to the disk. `url()` returns `redis://127.0.0.1:PORT`. The
+/// executor waits until the server answers `PING`; see [`readiness::Redis`].
+///
+/// ```no_run
+/// use mirakuru::services;
+///
+/// # fn main() -> mirakuru::Result<()> {
+/// let redis = services::redis().config("maxmemory", "64mb").started()?;
+/// println!("{}", redis.url()); // redis://127.0.0.1:24816
+/// # Ok(())
+/// # }
+/// ```
+pub fn redis() -> RedisExecutor {
+    let words = [
+        "--port", "{port}", "--bind", "{host}", "--save", "", "--appendonly", "no", "--dir",
+        "{tmpdir}", "--databases", "1024",
+    ];
+    let check = readiness::Redis::new("127.0.0.1", 0);
+    Service::executor("RedisExecutor", Redis { check }, words)
+}
+
+impl RedisExecutor {
+    /// Reserves a numbered database for one test, and empties it. No other test of any process gets the number before the
+    /// drop of the guard, which empties the database again. Number 0 is never reserved.
+    ///
+    /// ```no_run
+    /// use mirakuru::services;
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let redis = services::redis().started()?;
+    /// let database = redis.database()?;
+    /// println!("{}", database.url()); // redis://127.0.0.1:24816/1
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// `Io`: the server does not run, it refused a command, or all numbers are reserved.
+    pub fn database(&self) -> Result<Database> {
+        if !self.running() {
+            return Err(self.core().not_running("asked for a database"));
+        }
+        let address = self.addr();
+        let reserved = reserve(&address);
+        let (mut session, number) =
+            reserved.map_err(|error| self.core().refused("reserve a database", error))?;
+        let url = format!("redis://{address}/{number}");
+        // The session is the reservation, which ends with it, also if this process is killed.
+        let session = std::sync::Mutex::new(move || drop(session.ask(&["FLUSHDB"])));
+        Ok(Database::new(url, number.to_string(), move || {
+            if let Ok(mut empty) = session.into_inner() {
+                empty();
+            }
+        }))
+    }
+}
+
+impl Kind for Redis {
+    const SERVER: Server = Server {
+        title: "Redis",
+        programs: &["redis-server", "valkey-server", "keydb-server"],
+        directories: &[
+            "/opt/homebrew/opt/redis/bin",
+            "/opt/homebrew/opt/valkey/bin",
+            "/usr/local/opt/redis/bin",
+        ],
+        beside: None,
+        version: &["--version"],
+        packages: ["redis-server", "valkey", "redis"],
+        container: "docker run --rm -p 127.0.0.1:{port}:6379 redis",
+    };
+    const URL: &'static str = "redis://{host}:{port}";
+
+    fn check(&self) -> &dyn Readiness {
+        &self.check
+    }
+
+    fn setting(key: &str, value: &str) -> Setting {
+        let values = value.split_whitespace().map(str::to_owned);
+        let mut words: Vec<_> = [format!("--{key}")].into_iter().chain(values).collect();
+        if value.is_empty() {
+            words.push(String::new());
+        }
+        Setting::Words(words)
+    }
+}
+
+/// Reserves a number by the name of the session: the one that has set the name first has the number.
+fn reserve(address: &str) -> io::Result<(Session, u32)> {
+    let mut session = Session::open(address)?;
+    let mut taken = session.ask(&["CLIENT", "LIST"])?;
+    for number in 1..DATABASES {
+        let name = format!("mirakuru-database-{number}");
+        if count(&taken, &name) > 0 {
+            continue;
+        }
+        // Nothing comes between the two commands: of two sessions that try it, the second sees the first.
+        session.ask(&["MULTI"])?;
+        session.ask(&["CLIENT", "SETNAME", &name])?;
+        session.ask(&["CLIENT", "LIST"])?;
+        taken = session.ask(&["EXEC"])?;
+        if count(&taken, &name) == 1 {
+            session.ask(&["SELECT", &number.to_string()])?;
+            session.ask(&["FLUSHDB"])?;
+            return Ok((session, number));
+        }
+        session.ask(&["CLIENT", "SETNAME", ""])?;
+    }
+    Err(io::Error::other("all databases are reserved"))
+}
+
+/// Counts the sessions with this name.
+fn count(list: &str, name: &str) -> usize {
+    let words = list.split_whitespace();
+    words
+        .filter(|word| word.strip_prefix("name=") == Some(name))
+        .count()
+}
+
+/// A session by the protocol RESP ([specification](https://redis.io/docs/latest/develop/reference/protocol-spec/)).
+struct Session(BufReader<TcpStream>);
+
+impl Session {
+    fn open(address: &str) -> io::Result<Self> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(LIMIT))?;
+        stream.set_write_timeout(Some(LIMIT))?;
+        Ok(Self(BufReader::new(stream)))
+    }
+
+    /// Sends a command, and returns its answer as a text.
+    fn ask(&mut self, words: &[&str]) -> io::Result<String> {
+        self.0.get_mut().write_all(&command(words))?;
+        read(&mut self.0)
+    }
+}
+
+/// Reads an answer. The parts of a list are joined.
+fn read(from: &mut impl BufRead) -> io::Result<String> {
+    let (mut answer, mut left) = (String::new(), 1_usize);
+    while left > 0 {
+        left -= 1;
+        let mut line = Vec::new();
+        let mut limited = from.by_ref().take(LONGEST as u64);
+        limited.read_until(b'\n', &mut line)?;
+        let line = String::from_utf8_lossy(&line).into_owned();
+        let (Some(kind), true) = (line.chars().next(), line.ends_with('\n')) else {
+            return Err(ErrorKind::UnexpectedEof.into());
+        };
+        let text = line[kind.len_utf8()..].trim_end();
+        let length = || usize::try_from(text.parse::<i64>().unwrap_or(-1)).ok();
+        match kind {
+            '+' | ':' => answer += text,
+            '-' => return Err(reported(text.to_owned())),
+            '*' => left += length().unwrap_or(0).min(LONGEST),
+            '$' => {
+                let Some(length) = length() else { continue };
+                let mut bytes = Vec::new();
+                let with_end = length.min(LONGEST) as u64 + 2;
+                from.by_ref().take(with_end).read_to_end(&mut bytes)?;
+                bytes.truncate(length);
+                answer += &String::from_utf8_lossy(&bytes);
+            }
+            _ => return Err(io::Error::other("the answer is in another protocol")),
+        }
+        answer.push('\n');
+    }
+    Ok(answer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_of_each_type_are_read() {
+        let read = |bytes: &[u8]| read(&mut &*bytes).map_err(|error| error.to_string());
+        assert_eq!(read(b"+OK\r\n"), Ok("OK\n".to_owned()));
+        assert_eq!(read(b"*3\r\n:1\r\n$3\r\na\nb\r\n$-1\r\n"), Ok("1\na\nb\n".to_owned()));
+        assert_eq!(read(b"-ERR no\r\n"), Err("ERR no".to_owned()));
+        assert!(read(b"*2\r\n+OK\r\n").is_err() && read(b"").is_err());
+        assert!(read(b"$99999999999\r\nab").is_ok());
+    }
+
+    #[test]
+    fn a_name_is_counted_as_a_whole() {
+        let list = "id=1 name=mirakuru-database-1 db=0\nid=2 name=mirakuru-database-10 db=0\n";
+        assert_eq!(count(list, "mirakuru-database-1"), 1);
+        assert_eq!(count(list, "mirakuru-database-2"), 0);
+    }
+}

@@ -1,0 +1,142 @@
+//! Copies a tree of directories and regular files. Everything starts from open directories and takes one name at a
+//! time, so that no link leads elsewhere, also if another user changes the tree meanwhile.
+
+use std::ffi::CString;
+use std::fs::File;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
+use std::sync::Arc;
+use std::thread;
+
+use nix::fcntl::{OFlag, openat};
+use nix::sys::stat::{Mode, mkdirat};
+
+use super::directories::{OPEN, entries};
+
+/// The user and the group to which a copy belongs.
+pub(crate) type Owner = Option<(u32, u32)>;
+
+/// The most threads that copy files.
+const MOST_THREADS: usize = 4;
+
+/// A file to copy.
+struct Job {
+    from: Arc<File>,
+    to: Arc<File>,
+    name: CString,
+}
+
+/// Copies what is in one directory into another one, with its modes. The copy belongs to `owner`.
+///
+/// # Errors
+///
+/// The first file that could not be copied, or that is neither a directory nor a regular file.
+pub(crate) fn copy_tree(from: File, to: File, owner: Owner) -> io::Result<()> {
+    let mut jobs = Vec::new();
+    collect(&Arc::new(from), &Arc::new(to), owner, &mut jobs)?;
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    let share = jobs.len().div_ceil(threads.min(MOST_THREADS)).max(1);
+    thread::scope(|scope| {
+        let copies = jobs.chunks(share).map(|jobs| {
+            let copy = move || jobs.iter().try_for_each(|job| job.copy(owner));
+            thread::Builder::new().spawn_scoped(scope, copy)
+        });
+        let copies: Vec<_> = copies.collect();
+        copies.into_iter().try_for_each(|copy| {
+            let copied = copy?.join();
+            copied.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
+    })
+}
+
+/// Makes the directories, and lists the files.
+fn collect(
+    from: &Arc<File>,
+    to: &Arc<File>,
+    owner: Owner,
+    jobs: &mut Vec<Job>,
+) -> io::Result<()> {
+    for entry in entries(from)? {
+        if !entry.is_directory {
+            let (from, to) = (Arc::clone(from), Arc::clone(to));
+            let name = entry.name;
+            jobs.push(Job { from, to, name });
+            continue;
+        }
+        let below: File = openat(&**from, &*entry.name, OPEN, Mode::empty())?.into();
+        mkdirat(&**to, &*entry.name, Mode::S_IRWXU)?;
+        let made: File = openat(&**to, &*entry.name, OPEN, Mode::empty())?.into();
+        collect(&Arc::new(below), &Arc::new(made.try_clone()?), owner, jobs)?;
+    }
+    finish(from, to, owner)
+}
+
+impl Job {
+    fn copy(&self, owner: Owner) -> io::Result<()> {
+        let flags = OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let read = flags | OFlag::O_RDONLY | OFlag::O_NONBLOCK;
+        let mut from = File::from(openat(&*self.from, &*self.name, read, Mode::empty())?);
+        if !from.metadata()?.is_file() {
+            let told = format!("{} is no regular file", self.name.to_string_lossy());
+            return Err(io::Error::new(ErrorKind::InvalidData, told));
+        }
+        let write = flags | OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL;
+        let mode = Mode::S_IRUSR | Mode::S_IWUSR;
+        let mut to = File::from(openat(&*self.to, &*self.name, write, mode)?);
+        // The kernel copies, and shares the blocks where the file system can.
+        io::copy(&mut from, &mut to)?;
+        finish(&from, &to, owner)
+    }
+}
+
+/// Gives the copy its owner and its mode.
+fn finish(from: &File, to: &File, owner: Owner) -> io::Result<()> {
+    if let Some((user, group)) = owner {
+        fchown(to, Some(user), Some(group))?;
+    }
+    let mode = from.metadata()?.mode() & 0o777;
+    if to.metadata()?.mode() & 0o777 != mode {
+        to.set_permissions(std::fs::Permissions::from_mode(mode))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+    use std::path::Path;
+
+    use super::*;
+
+    fn copy(from: &Path, to: &Path) -> io::Result<()> {
+        let open = |path| File::open(path).expect("own directory");
+        copy_tree(open(from), open(to), None)
+    }
+
+    #[test]
+    fn a_copy_has_all_files_with_their_modes() {
+        let [from, to] = [(); 2].map(|()| tempfile::tempdir().expect("a temporary directory"));
+        fs::create_dir_all(from.path().join("a/b")).expect("own directory");
+        for number in 0..50 {
+            fs::write(from.path().join(format!("a/b/{number}")), number.to_string()).expect("own");
+        }
+        let mode = fs::Permissions::from_mode(0o640);
+        fs::set_permissions(from.path().join("a/b/7"), mode).expect("own file");
+        copy(from.path(), to.path()).expect("it can be copied");
+        let read = |number: u32| fs::read_to_string(to.path().join(format!("a/b/{number}")));
+        for number in 0..50 {
+            assert_eq!(read(number).expect("it is there"), number.to_string());
+        }
+        let found = fs::metadata(to.path().join("a/b/7")).expect("it is there");
+        assert_eq!(found.mode() & 0o777, 0o640);
+    }
+
+    #[test]
+    fn a_link_is_neither_followed_nor_copied() {
+        let [from, to] = [(); 2].map(|()| tempfile::tempdir().expect("a temporary directory"));
+        symlink("/etc/hostname", from.path().join("link")).expect("own directory");
+        copy(from.path(), to.path()).expect_err("it is a link");
+        assert!(fs::symlink_metadata(to.path().join("link")).is_err());
+    }
+}
