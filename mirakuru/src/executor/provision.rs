@@ -27,7 +27,8 @@ pub(crate) struct Missing {
 }
 
 /// Where a service is about to start.
-pub(crate) struct Site<'a> {
+#[expect(missing_debug_implementations, reason = "no other crate can name it")]
+pub struct Site<'a> {
     pub(crate) tmpdir: &'a Path,
     /// The parent of the private directory.
     pub(crate) parent: PathBuf,
@@ -38,7 +39,8 @@ pub(crate) struct Site<'a> {
 }
 
 /// Why the private directory could not be filled.
-pub(crate) enum Unfurnished {
+#[expect(missing_debug_implementations, reason = "no other crate can name it")]
+pub enum Unfurnished {
     /// The system refused something: what, and why.
     Refused(&'static str, io::Error),
     /// A program that makes the files failed.

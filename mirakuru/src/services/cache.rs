@@ -1,9 +1,10 @@
 //! The cache of data directories: one entry for each program and its options, which is complete or absent and never
 //! changes. It belongs to the user alone.
 //!
-//! `NAME/` is an entry, `NAME.lock` the lock on it, which holds the path of the program. A process that copies an entry
-//! has its lock together with others; a process that makes or removes an entry has it alone. `NAME.new` is an entry that
-//! is being made: a rename makes it `NAME`, so no process sees a part of an entry.
+//! `NAME/` is an entry, `NAME.lock` the lock on it, which holds the size of the entry and the path of the program. A
+//! process that copies an entry has its lock together with others; a process that makes or removes an entry has it alone.
+//! `NAME.new` is an entry that is being made: a rename makes it `NAME`, so no process sees a part of an entry. The size
+//! shows an entry that a crash of the system has cut.
 
 use std::fs::{self, DirBuilder, File};
 use std::io;
@@ -67,41 +68,52 @@ impl Entries {
         let lock = self.lock(name);
         loop {
             let shared = FileLock::take_with_others(&lock, deadline)?;
-            match sys::open_directory(&entry) {
-                Ok(opened) => {
-                    // When an entry was used last decides which one goes.
-                    shared.write(&program.to_string_lossy())?;
-                    return copy(opened);
-                }
-                Err(error) if error.kind() == io::ErrorKind::NotFound => drop(shared),
-                Err(error) => return Err(error.into()),
+            if let Some(opened) = self.open_entry(name)? {
+                // When an entry was used last decides which one goes.
+                shared.write(&fs::read_to_string(&lock)?)?;
+                return copy(opened);
             }
-            let _alone = FileLock::take(&lock, deadline)?;
-            if entry.symlink_metadata().is_err() {
-                self.make(name, &mut make)?;
+            drop(shared);
+            let alone = FileLock::take(&lock, deadline)?;
+            if self.open_entry(name)?.is_none() {
+                remove(&entry)?;
+                let size = self.make(name, &mut make)?;
+                alone.write(&format!("{size} {}", program.display()))?;
             }
         }
     }
 
-    /// Makes an entry. The caller has its lock.
+    /// Opens an entry; `None` if there is none that is complete. The caller has its lock.
+    fn open_entry(&self, name: &str) -> io::Result<Option<File>> {
+        let opened = match sys::open_directory(&self.0.join(name)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            opened => opened?,
+        };
+        let noted = noted(&self.lock(name)).map(|(size, _)| size);
+        Ok((noted == Some(sys::size_of_tree(&opened)?)).then_some(opened))
+    }
+
+    /// Makes an entry, and returns its size. The caller has its lock alone.
     fn make<E: From<io::Error>>(
         &self,
         name: &str,
         make: &mut impl FnMut(File) -> Result<(), E>,
-    ) -> Result<(), E> {
+    ) -> Result<u64, E> {
         self.sweep(name);
         let new = self.0.join(format!("{name}.new"));
         // One that its maker could not complete.
         remove(&new)?;
         DirBuilder::new().mode(0o700).create(&new)?;
-        let made = sys::open_directory(&new).map_err(E::from).and_then(make);
+        let made = sys::open_directory(&new)
+            .map_err(E::from)
+            .and_then(&mut *make);
         if let Err(error) = made {
             let _ = remove(&new);
             return Err(error);
         }
-        // An entry must also be complete after a crash of the system: a rename may be on the disk before the files are.
-        sys::flush_files();
-        Ok(fs::rename(new, self.0.join(name))?)
+        let size = sys::size_of_tree(&sys::open_directory(&new)?)?;
+        fs::rename(new, self.0.join(name))?;
+        Ok(size)
     }
 
     /// Removes the entries of programs that are gone, and those that were used least recently. Leaves entries alone that
@@ -117,8 +129,7 @@ impl Entries {
         known.sort();
         let surplus = (known.len() + 1).saturating_sub(MOST_ENTRIES);
         for (index, (_, lock)) in known.into_iter().enumerate() {
-            let program = fs::read_to_string(&lock).unwrap_or_default();
-            let is_gone = !program.is_empty() && !Path::new(&program).exists();
+            let is_gone = noted(&lock).is_none_or(|(_, program)| !program.exists());
             if index < surplus || is_gone {
                 // The next maker of an entry tries it again.
                 let _ = remove_entry(&lock);
@@ -129,6 +140,13 @@ impl Entries {
     fn lock(&self, name: &str) -> PathBuf {
         self.0.join(format!("{name}.lock"))
     }
+}
+
+/// Returns the size of an entry and its program. `None` if the entry was not completed.
+fn noted(lock: &Path) -> Option<(u64, PathBuf)> {
+    let noted = fs::read_to_string(lock).ok()?;
+    let (size, program) = noted.split_once(' ')?;
+    Some((size.parse().ok()?, program.into()))
 }
 
 fn remove_entry(lock: &Path) -> io::Result<()> {
@@ -199,6 +217,20 @@ mod tests {
         let copied = entries.with("other", "/bin/sh".as_ref(), deadline, fails, |_| Ok(()));
         assert_eq!(copied.expect_err("it fails").to_string(), "no room");
         assert!(!home.path().join("other").exists() && !home.path().join("other.new").exists());
+    }
+
+    #[test]
+    fn an_entry_that_a_crash_has_cut_is_made_anew() {
+        let (home, entries) = cache();
+        let made = Cell::new(0);
+        fill(&entries, "pg", "/bin/sh", &made).expect("own directory");
+        fs::write(home.path().join("pg/file"), "not what was made").expect("own directory");
+        fill(&entries, "pg", "/bin/sh", &made).expect("own directory");
+        assert_eq!(made.get(), 2);
+        assert_eq!(
+            fs::read(home.path().join("pg/file")).expect("it is there"),
+            b""
+        );
     }
 
     #[test]

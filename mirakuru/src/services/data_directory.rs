@@ -39,7 +39,10 @@ impl Recipe {
         let new = site.tmpdir.join("data.new");
         let refused = |error| Unfurnished::Refused("make its data directory", error);
         let _ = fs::remove_dir_all(&new);
-        DirBuilder::new().mode(0o700).create(&new).map_err(refused)?;
+        DirBuilder::new()
+            .mode(0o700)
+            .create(&new)
+            .map_err(refused)?;
         self.fill(&new, server, site)?;
         fs::rename(new, data).map_err(refused)
     }
@@ -62,7 +65,13 @@ impl Recipe {
                     Ok(sys::copy_tree(made.open()?, new, None)?)
                 };
                 let copy = |from: File| copy(from).map_err(Uncached::Failed);
-                Some(entries.with(&self.name_of_entry(server), server, site.deadline, make, copy))
+                Some(entries.with(
+                    &self.name_of_entry(server),
+                    server,
+                    site.deadline,
+                    make,
+                    copy,
+                ))
             }
             Err(why) => Some(Err(Uncached::Refused(why))),
         };

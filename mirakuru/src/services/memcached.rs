@@ -4,6 +4,7 @@ use super::kind::{Kind, Service, Setting};
 use super::program::Server;
 use crate::executor::Executor;
 use crate::readiness::{self, Readiness};
+use crate::signal::Signal;
 
 /// A memcached server. See [`memcached`].
 pub type MemcachedExecutor = Executor<Service<Memcached>>;
@@ -33,6 +34,8 @@ pub fn memcached() -> MemcachedExecutor {
     let check = readiness::Memcached::new("127.0.0.1", 0);
     let words = ["-l", "{host}", "-p", "{port}", "-U", "0"];
     let executor = Service::executor("MemcachedExecutor", Memcached { check }, words);
+    // It looks for other signals once a second only, and has nothing to bring in order.
+    let executor = executor.stop_signal(Signal::KILL);
     executor.user_if_root(super::user_of(&["memcache", "memcached"]))
 }
 

@@ -3,8 +3,8 @@
 //!
 //! | function | server | [`url()`](crate::Executor::url) | databases |
 //! |---|---|---|---|
-//! | [`postgres`] | PostgreSQL | `postgres://postgres@127.0.0.1:PORT/postgres` | [`database()`](PostgresExecutor::database) |
-//! | [`mariadb`] | MariaDB, MySQL | `mysql://root@127.0.0.1:PORT/mysql` | [`database()`](MariadbExecutor::database) |
+//! | [`postgres`] | PostgreSQL | `postgres://postgres@127.0.0.1:PORT/postgres` | [`database()`](crate::Executor::database) |
+//! | [`mariadb`] | MariaDB, MySQL | `mysql://root@127.0.0.1:PORT/mysql` | [`database()`](crate::Executor::database) |
 //! | [`redis`] | Redis, Valkey, KeyDB | `redis://127.0.0.1:PORT` | [`database()`](RedisExecutor::database) |
 //! | [`memcached`] | memcached | `memcache://127.0.0.1:PORT` | |
 //! | [`nats`] | NATS with JetStream | `nats://127.0.0.1:PORT` | |
@@ -43,6 +43,7 @@
 mod cache;
 mod data_directory;
 mod database;
+mod databases;
 mod etcd;
 mod kind;
 mod mariadb;

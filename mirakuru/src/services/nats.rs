@@ -4,6 +4,7 @@ use super::kind::{CONFIG, Kind, Service, Setting};
 use super::program::Server;
 use crate::executor::Executor;
 use crate::readiness::{self, Readiness};
+use crate::signal::Signal;
 
 /// A NATS server. See [`nats`].
 pub type NatsExecutor = Executor<Service<Nats>>;
@@ -32,6 +33,8 @@ pub struct Nats {
 pub fn nats() -> NatsExecutor {
     let check = readiness::Nats::new("127.0.0.1", 0).jet_stream();
     let executor = Service::executor("NatsExecutor", Nats { check }, ["-c"]);
+    // After SIGTERM, some versions exit with 1.
+    let executor = executor.stop_signal(Signal::INT);
     executor.arg(format!("{{tmpdir}}/{CONFIG}"))
 }
 

@@ -73,7 +73,10 @@ impl Server {
         let given = choice.program.as_deref();
         if let Some(path) = given.filter(|path| path.components().count() > 1) {
             let path = crate::paths::absolute(path);
-            return sys::is_executable(&path).then_some(path).into_iter().collect();
+            return sys::is_executable(&path)
+                .then_some(path)
+                .into_iter()
+                .collect();
         }
         let names: Vec<&Path> = match given {
             Some(name) => vec![name],
@@ -107,8 +110,8 @@ impl Server {
         let usual = DIRECTORIES.iter().map(PathBuf::from);
         let of_packages = self.directories.iter().flat_map(|pattern| expand(pattern));
         // The programs of some packages in `PATH` are wrappers that change the user.
-        let (wrapped, others): (Vec<_>, Vec<_>) =
-            of_packages.partition(|directory| WRAPPED.iter().any(|known| directory.ends_with(known)));
+        let (wrapped, others): (Vec<_>, Vec<_>) = of_packages
+            .partition(|directory| WRAPPED.iter().any(|known| directory.ends_with(known)));
         let all = wrapped.into_iter().chain(path).chain(usual);
         all.chain(others).collect()
     }
@@ -121,10 +124,12 @@ impl Server {
         // Some programs that print their version exit with an error.
         let _ = run_to_end(&asked);
         let printed = format!("{}\n{}", asked.output().text(), asked.err_output().text());
-        let mut words = printed.split(|found: char| !(found.is_ascii_alphanumeric() || found == '.'));
+        let mut words =
+            printed.split(|found: char| !(found.is_ascii_alphanumeric() || found == '.'));
         let numbers = words.find_map(|word| {
             let word = word.trim_start_matches(|found: char| !found.is_ascii_digit());
-            let is_number = |word: &&str| word.contains('.') && word.starts_with(|c: char| c.is_ascii_digit());
+            let is_number =
+                |word: &&str| word.contains('.') && word.starts_with(|c: char| c.is_ascii_digit());
             Some(word).filter(is_number).map(str::to_owned)
         });
         numbers
@@ -164,7 +169,10 @@ pub(super) fn tool(program: &Path, name: &str) -> Option<PathBuf> {
     });
     let path = env::var_os("PATH").unwrap_or_default();
     let path: Vec<_> = env::split_paths(&path).collect();
-    let mut all = parents.flatten().chain(path).map(|directory| directory.join(name));
+    let mut all = parents
+        .flatten()
+        .chain(path)
+        .map(|directory| directory.join(name));
     all.find(|path| sys::is_executable(path))
 }
 
@@ -229,7 +237,8 @@ mod tests {
         }
         let pattern = format!("{}/pg-*/bin", home.path().display());
         let found = expand(&pattern);
-        let expected = ["16", "15", "9.6"].map(|version| home.path().join(format!("pg-{version}/bin")));
+        let expected =
+            ["16", "15", "9.6"].map(|version| home.path().join(format!("pg-{version}/bin")));
         assert_eq!(found, expected);
         assert_eq!(expand("/no/pattern"), [PathBuf::from("/no/pattern")]);
     }

@@ -58,11 +58,17 @@ pub fn rabbitmq() -> RabbitmqExecutor {
         ("RABBITMQ_PID_FILE", "{tmpdir}/rabbitmq.pid"),
         ("RABBITMQ_LOGS", "-"),
         // The virtual machine of Erlang would spin while it waits for work.
-        ("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "+sbwt none +sbwtdcpu none +sbwtdio none"),
+        (
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS",
+            "+sbwt none +sbwtdcpu none +sbwtdio none",
+        ),
     ];
     let executor = Service::executor("RabbitmqExecutor", Rabbitmq { check }, []);
     let file = format!("{{tmpdir}}/{CONFIG}");
-    executor.envs(variables).env("RABBITMQ_CONFIG_FILE", file).cwd("{tmpdir}")
+    executor
+        .envs(variables)
+        .env("RABBITMQ_CONFIG_FILE", file)
+        .cwd("{tmpdir}")
 }
 
 impl RabbitmqExecutor {
@@ -82,7 +88,11 @@ impl RabbitmqExecutor {
         });
         let program = server.and_then(|server| tool(&server, "rabbitmqctl"));
         let Some(program) = program else {
-            return Err(Error::of("rabbitmqctl", "it is not installed", ErrorKind::Spawn));
+            return Err(Error::of(
+                "rabbitmqctl",
+                "it is not installed",
+                ErrorKind::Spawn,
+            ));
         };
         let mut command = Command::new(program);
         command

@@ -4,7 +4,8 @@ use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use super::database::{Database, reported};
+use super::database::Database;
+use super::databases::reported;
 use super::kind::{Kind, Service, Setting};
 use super::program::Server;
 use crate::error::Result;
@@ -44,8 +45,18 @@ pub struct Redis {
 /// ```
 pub fn redis() -> RedisExecutor {
     let words = [
-        "--port", "{port}", "--bind", "{host}", "--save", "", "--appendonly", "no", "--dir",
-        "{tmpdir}", "--databases", "1024",
+        "--port",
+        "{port}",
+        "--bind",
+        "{host}",
+        "--save",
+        "",
+        "--appendonly",
+        "no",
+        "--dir",
+        "{tmpdir}",
+        "--databases",
+        "1024",
     ];
     let check = readiness::Redis::new("127.0.0.1", 0);
     Service::executor("RedisExecutor", Redis { check }, words)
@@ -210,7 +221,10 @@ mod tests {
     fn answers_of_each_type_are_read() {
         let read = |bytes: &[u8]| read(&mut &*bytes).map_err(|error| error.to_string());
         assert_eq!(read(b"+OK\r\n"), Ok("OK\n".to_owned()));
-        assert_eq!(read(b"*3\r\n:1\r\n$3\r\na\nb\r\n$-1\r\n"), Ok("1\na\nb\n".to_owned()));
+        assert_eq!(
+            read(b"*3\r\n:1\r\n$3\r\na\nb\r\n$-1\r\n"),
+            Ok("1\na\nb\n".to_owned())
+        );
         assert_eq!(read(b"-ERR no\r\n"), Err("ERR no".to_owned()));
         assert!(read(b"*2\r\n+OK\r\n").is_err() && read(b"").is_err());
         assert!(read(b"$99999999999\r\nab").is_ok());

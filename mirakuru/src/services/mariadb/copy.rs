@@ -10,7 +10,9 @@ pub(super) fn copy(session: &mut Session, from: &str, to: &str) -> io::Result<()
     let parts = Parts::of(session, from)?;
     session.query(&format!("USE {to}"))?;
     // A table may refer to one that is made later, and a column may contain 0 on purpose.
-    session.query("SET foreign_key_checks = 0, unique_checks = 0, sql_mode = 'NO_AUTO_VALUE_ON_ZERO'")?;
+    session.query(
+        "SET foreign_key_checks = 0, unique_checks = 0, sql_mode = 'NO_AUTO_VALUE_ON_ZERO'",
+    )?;
     for make in &parts.tables {
         session.query(make)?;
     }
@@ -33,7 +35,8 @@ pub(super) fn copy(session: &mut Session, from: &str, to: &str) -> io::Result<()
         session.query(&format!("SET sql_mode = '{mode}'"))?;
         session.query(make)?;
     }
-    session.query("SET foreign_key_checks = DEFAULT, unique_checks = DEFAULT, sql_mode = DEFAULT")?;
+    session
+        .query("SET foreign_key_checks = DEFAULT, unique_checks = DEFAULT, sql_mode = DEFAULT")?;
     Ok(())
 }
 

@@ -5,9 +5,9 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use super::super::database::reported;
-use super::USER;
-use crate::readiness::protocols::mysql::{Packet, error, packet};
+use super::super::databases::{self, TEMPLATE, reported};
+use super::{USER, copy};
+use crate::readiness::protocols::mysql::{error, packet};
 
 /// How long the server may take for a statement.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -22,14 +22,15 @@ const QUERY: u8 = 3;
 
 pub(super) type Row = Vec<String>;
 
-pub(super) struct Session {
+#[derive(Debug)]
+pub struct Session {
     stream: TcpStream,
     received: Vec<u8>,
 }
 
 impl Session {
     /// Connects as the user who needs no password.
-    pub(super) fn open(address: &str) -> io::Result<Self> {
+    fn connect(address: &str) -> io::Result<Self> {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(LIMIT))?;
@@ -96,12 +97,7 @@ impl Session {
 
     fn read_packet(&mut self) -> io::Result<(u8, Vec<u8>)> {
         loop {
-            if let Some(Packet {
-                sequence,
-                body,
-                rest,
-            }) = packet(&self.received)
-            {
+            if let Some((sequence, body, rest)) = packet(&self.received) {
                 let (body, left) = (body.to_vec(), rest.len());
                 self.received.drain(..self.received.len() - left);
                 return Ok((sequence, body));
@@ -118,8 +114,57 @@ impl Session {
     }
 }
 
+/// The database that is there while the template is complete.
+const COMPLETE: &str = "mirakuru_complete";
+
+impl databases::Session for Session {
+    fn open(address: &str) -> io::Result<Self> {
+        Self::connect(address)
+    }
+
+    fn create(&mut self, name: &str, is_copy: bool) -> io::Result<()> {
+        if !is_copy {
+            self.query(&format!("CREATE DATABASE {name}"))?;
+            return Ok(());
+        }
+        // The statement names the character set.
+        let made = self.query(&format!("SHOW CREATE DATABASE {TEMPLATE}"))?;
+        let made = made.into_iter().flatten().nth(1).unwrap_or_default();
+        self.query(&made.replacen(TEMPLATE, name, 1))?;
+        copy::copy(self, TEMPLATE, name)
+    }
+
+    /// A transaction of a session would keep the tables, so the sessions are ended first.
+    fn remove(&mut self, name: &str) -> io::Result<()> {
+        let sessions = "SELECT id FROM information_schema.processlist WHERE db =";
+        for row in self.query(&format!("{sessions} '{name}'"))? {
+            // One that has ended meanwhile is an error.
+            let _ = self.query(&format!("KILL {}", row.concat()));
+        }
+        self.query(&format!("DROP DATABASE IF EXISTS {name}"))?;
+        Ok(())
+    }
+
+    fn has_template(&mut self) -> io::Result<bool> {
+        let found = self.query(&format!("SHOW DATABASES LIKE '{COMPLETE}'"))?;
+        Ok(!found.is_empty())
+    }
+
+    fn complete_template(&mut self) -> io::Result<()> {
+        self.query(&format!("CREATE DATABASE {COMPLETE}"))?;
+        Ok(())
+    }
+
+    fn url_of(address: &str, database: &str) -> String {
+        format!("mysql://{USER}@{address}/{database}")
+    }
+}
+
 fn refusal(body: &[u8]) -> io::Error {
-    error(body).map_or_else(|| io::Error::other("the answer is in another protocol"), reported)
+    error(body).map_or_else(
+        || io::Error::other("the answer is in another protocol"),
+        reported,
+    )
 }
 
 /// Returns whether a packet ends a list: a row that begins with 254 is longer.
@@ -145,7 +190,10 @@ fn texts(mut body: &[u8]) -> Row {
         let (number, rest) = rest.split_at(width.min(rest.len()));
         let length = match width {
             0 => usize::from(*first),
-            _ => number.iter().rev().fold(0, |length, byte| length << 8 | usize::from(*byte)),
+            _ => number
+                .iter()
+                .rev()
+                .fold(0, |length, byte| length << 8 | usize::from(*byte)),
         };
         let (text, rest) = rest.split_at(length.min(rest.len()));
         texts.push(String::from_utf8_lossy(text).into_owned());

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use super::super::database::reported;
+use super::super::databases::{self, TEMPLATE, reported};
 use super::USER;
 use crate::readiness::protocols::postgres::{Message, error, message, startup};
 
@@ -14,16 +14,19 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// The longest answer.
 const LONGEST: usize = 16 << 20;
 
-pub(super) struct Session {
+/// How often a session is looked for that was ended.
+const MOST_LOOKS: usize = 1000;
+
+#[derive(Debug)]
+pub struct Session {
     stream: TcpStream,
     received: Vec<u8>,
     /// The major version of the server.
-    pub(super) version: u32,
+    version: u32,
 }
 
 impl Session {
-    /// Connects to a database, as the user who needs no password.
-    pub(super) fn open(address: &str, database: &str) -> io::Result<Self> {
+    fn connect(address: &str) -> io::Result<Self> {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(LIMIT))?;
@@ -33,12 +36,12 @@ impl Session {
             received: Vec::new(),
             version: 0,
         };
-        session.exchange(&startup(USER, database))?;
+        session.exchange(&startup(USER, USER))?;
         Ok(session)
     }
 
     /// Sends statements, and returns the rows of all of them.
-    pub(super) fn query(&mut self, statements: &str) -> io::Result<Vec<Vec<String>>> {
+    fn query(&mut self, statements: &str) -> io::Result<Vec<Vec<String>>> {
         let length = u32::try_from(statements.len() + 5).map_err(io::Error::other)?;
         let length = length.to_be_bytes();
         self.exchange(&[b"Q", &length[..], statements.as_bytes(), b"\0"].concat())
@@ -73,6 +76,18 @@ impl Session {
         }
     }
 
+    /// Ends the sessions of a database, and waits until they have gone.
+    fn end_sessions(&mut self, name: &str) -> io::Result<()> {
+        let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname =";
+        // Each look takes the server about as long as a session takes to end.
+        for _ in 0..MOST_LOOKS {
+            if self.query(&format!("{end} '{name}'"))?.is_empty() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     fn read(&mut self) -> io::Result<()> {
         if self.received.len() > LONGEST {
             return Err(io::Error::other("the answer is too long"));
@@ -85,6 +100,56 @@ impl Session {
                 Ok(())
             }
         }
+    }
+}
+
+impl databases::Session for Session {
+    fn open(address: &str) -> io::Result<Self> {
+        Self::connect(address)
+    }
+
+    fn create(&mut self, name: &str, is_copy: bool) -> io::Result<()> {
+        let template = if is_copy { TEMPLATE } else { "template1" };
+        // Without the write-ahead log, which nothing reads here. Older versions know no other way.
+        let strategy = if self.version >= 15 {
+            " STRATEGY FILE_COPY"
+        } else {
+            ""
+        };
+        self.query(&format!(
+            "CREATE DATABASE {name} TEMPLATE {template}{strategy}"
+        ))?;
+        Ok(())
+    }
+
+    /// `DROP DATABASE … WITH (FORCE)` alone would look for the end of sessions ten times a second.
+    fn remove(&mut self, name: &str) -> io::Result<()> {
+        self.end_sessions(name)?;
+        let force = if self.version >= 13 {
+            " WITH (FORCE)"
+        } else {
+            ""
+        };
+        self.query(&format!("DROP DATABASE IF EXISTS {name}{force}"))?;
+        Ok(())
+    }
+
+    fn has_template(&mut self) -> io::Result<bool> {
+        let complete = "SELECT 1 FROM pg_database WHERE NOT datallowconn AND datname =";
+        let found = self.query(&format!("{complete} '{TEMPLATE}'"))?;
+        Ok(!found.is_empty())
+    }
+
+    fn complete_template(&mut self) -> io::Result<()> {
+        // No copy is made of a database that has sessions.
+        self.query(&format!(
+            "ALTER DATABASE {TEMPLATE} ALLOW_CONNECTIONS false"
+        ))?;
+        self.end_sessions(TEMPLATE)
+    }
+
+    fn url_of(address: &str, database: &str) -> String {
+        format!("postgres://{USER}@{address}/{database}")
     }
 }
 

@@ -8,8 +8,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::sync::Arc;
 use std::thread;
 
-use nix::fcntl::{OFlag, openat};
-use nix::sys::stat::{Mode, mkdirat};
+use nix::fcntl::{AtFlags, OFlag, openat};
+use nix::sys::stat::{Mode, fstatat, mkdirat};
 
 use super::directories::{OPEN, entries};
 
@@ -49,13 +49,23 @@ pub(crate) fn copy_tree(from: File, to: File, owner: Owner) -> io::Result<()> {
     })
 }
 
+/// Returns the number of bytes in all files of a tree.
+pub(crate) fn size_of_tree(directory: &File) -> io::Result<u64> {
+    let mut size = 0;
+    for entry in entries(directory)? {
+        size += if entry.is_directory {
+            let below = openat(directory, &*entry.name, OPEN, Mode::empty())?;
+            size_of_tree(&below.into())?
+        } else {
+            let found = fstatat(directory, &*entry.name, AtFlags::AT_SYMLINK_NOFOLLOW)?;
+            u64::try_from(found.st_size).unwrap_or_default()
+        };
+    }
+    Ok(size)
+}
+
 /// Makes the directories, and lists the files.
-fn collect(
-    from: &Arc<File>,
-    to: &Arc<File>,
-    owner: Owner,
-    jobs: &mut Vec<Job>,
-) -> io::Result<()> {
+fn collect(from: &Arc<File>, to: &Arc<File>, owner: Owner, jobs: &mut Vec<Job>) -> io::Result<()> {
     for entry in entries(from)? {
         if !entry.is_directory {
             let (from, to) = (Arc::clone(from), Arc::clone(to));
@@ -119,7 +129,11 @@ mod tests {
         let [from, to] = [(); 2].map(|()| tempfile::tempdir().expect("a temporary directory"));
         fs::create_dir_all(from.path().join("a/b")).expect("own directory");
         for number in 0..50 {
-            fs::write(from.path().join(format!("a/b/{number}")), number.to_string()).expect("own");
+            fs::write(
+                from.path().join(format!("a/b/{number}")),
+                number.to_string(),
+            )
+            .expect("own");
         }
         let mode = fs::Permissions::from_mode(0o640);
         fs::set_permissions(from.path().join("a/b/7"), mode).expect("own file");

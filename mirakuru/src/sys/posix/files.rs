@@ -31,12 +31,6 @@ pub(crate) fn is_executable(path: &Path) -> bool {
     found.is_ok_and(|found| found.is_file() && found.mode() & 0o111 != 0)
 }
 
-/// Writes to the disks what was written to files.
-#[cfg(feature = "services")]
-pub(crate) fn flush_files() {
-    nix::unistd::sync();
-}
-
 /// Returns the directory in which this user has caches, by the variables of the environment, else by the database of
 /// users.
 #[cfg(feature = "services")]

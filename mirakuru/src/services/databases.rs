@@ -1,0 +1,235 @@
+//! Databases of SQL servers: a template that `prepared` fills, copies of it, and the sessions that make them.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::database::{Database, unique_name};
+use super::kind::{Kind, Service};
+use crate::error::Result;
+use crate::executor::Executor;
+use crate::readiness::{Context, NotReady, tcp_address};
+
+/// The name of the template.
+pub(super) const TEMPLATE: &str = "mirakuru_prepared";
+
+/// What a closure of the user returns.
+type Prepared = Result<(), Box<dyn StdError + Send + Sync>>;
+
+/// A session with an SQL server, as the user who may do everything.
+pub trait Session: Sized + Send + 'static {
+    fn open(address: &str) -> io::Result<Self>;
+
+    /// Creates a database: a copy of the template, or an empty one.
+    fn create(&mut self, name: &str, is_copy: bool) -> io::Result<()>;
+
+    /// Removes a database, if it is there, and ends its sessions.
+    fn remove(&mut self, name: &str) -> io::Result<()>;
+
+    /// Returns whether the template is complete, also after a restart of the server.
+    fn has_template(&mut self) -> io::Result<bool>;
+
+    /// Notes that the template is complete, and protects it.
+    fn complete_template(&mut self) -> io::Result<()>;
+
+    fn url_of(address: &str, database: &str) -> String;
+}
+
+/// A kind of service that has databases.
+pub trait HasDatabases: Kind {
+    type Session: Session;
+
+    fn databases(&self) -> &Databases<Self::Session>;
+    fn databases_mut(&mut self) -> &mut Databases<Self::Session>;
+}
+
+/// What makes the databases of one server.
+pub struct Databases<S> {
+    prepare: Option<Arc<dyn Fn(&str) -> Prepared + Send + Sync>>,
+    sessions: Arc<Sessions<S>>,
+}
+
+/// # Databases
+impl<K: HasDatabases> Executor<Service<K>> {
+    /// Prepares the databases that [`database`](Self::database) returns: calls `prepare` once per started server, with
+    /// the URL of an empty database, before the start returns. Each database is then a copy of the result. An error of
+    /// `prepare` is the error of the start.
+    ///
+    /// The executor's own [`url`](Executor::url) names another database.
+    ///
+    /// ```no_run
+    /// use mirakuru::services;
+    ///
+    /// # fn migrate(url: &str) -> Result<(), Box<dyn std::error::Error + Send + Sync>> { Ok(()) }
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let postgres = services::postgres().prepared(|url| migrate(url)).started()?;
+    /// let database = postgres.database()?; // It has the tables that `migrate` made.
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn prepared<F>(self, prepare: F) -> Self
+    where
+        F: Fn(&str) -> Result<(), Box<dyn StdError + Send + Sync>> + Send + Sync + 'static,
+    {
+        self.with_service(|mut service| {
+            service.kind.databases_mut().prepare = Some(Arc::new(prepare));
+            service
+        })
+    }
+
+    /// Creates a database for one test: a copy of what [`prepared`](Self::prepared) made, else an empty one. Its name is
+    /// unique among all processes. The drop of the guard removes it.
+    ///
+    /// A copy in PostgreSQL has everything. A copy in MariaDB or MySQL has the tables, rows, sequences, views, routines and
+    /// triggers, and no events or privileges.
+    ///
+    /// ```no_run
+    /// use mirakuru::services;
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let postgres = services::postgres().started()?;
+    /// let database = postgres.database()?;
+    /// println!("{}", database.url()); // postgres://postgres@127.0.0.1:24816/test_5f0e…
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// `Io`: the server does not run, or it refused a statement.
+    pub fn database(&self) -> Result<Database> {
+        let Some(service) = self.check().filter(|_| self.running()) else {
+            return Err(self.core().not_running("asked for a database"));
+        };
+        let address = self.addr();
+        let created = service.kind.databases().create(address);
+        created.map_err(|error| self.core().refused("create a database", error))
+    }
+}
+
+impl<S: Session> Databases<S> {
+    /// Makes the template before the start returns.
+    pub(super) fn complete(&self, cx: &Context) -> Result<(), NotReady> {
+        let Some(prepare) = &self.prepare else {
+            return Ok(());
+        };
+        let address = tcp_address(cx.host(), cx.port());
+        let prepared = make_template::<S>(&address, &**prepare);
+        prepared.map_err(|error| NotReady::hopeless(format!("`prepared` failed: {error}")))
+    }
+
+    fn create(&self, address: String) -> io::Result<Database> {
+        let create = |session: &mut S| {
+            let name = unique_name();
+            session.create(&name, self.prepare.is_some())?;
+            Ok(name)
+        };
+        let name = self.sessions.with(|| S::open(&address), create)?;
+        let (sessions, url) = (Arc::clone(&self.sessions), S::url_of(&address, &name));
+        let own_name = name.clone();
+        Ok(Database::new(url, name, move || {
+            // A server that has stopped has removed it.
+            let _ = sessions.with(|| S::open(&address), |session| session.remove(&own_name));
+        }))
+    }
+}
+
+fn make_template<S: Session>(address: &str, prepare: &dyn Fn(&str) -> Prepared) -> Prepared {
+    let mut session = S::open(address)?;
+    if !session.has_template()? {
+        session.remove(TEMPLATE)?;
+        session.create(TEMPLATE, false)?;
+        prepare(&S::url_of(address, TEMPLATE))?;
+        session.complete_template()?;
+    }
+    Ok(())
+}
+
+impl<S> Default for Databases<S> {
+    fn default() -> Self {
+        let sessions = Arc::new(Sessions(Mutex::default()));
+        Self {
+            prepare: None,
+            sessions,
+        }
+    }
+}
+
+impl<S> Clone for Databases<S> {
+    fn clone(&self) -> Self {
+        Self {
+            prepare: self.prepare.clone(),
+            sessions: Arc::clone(&self.sessions),
+        }
+    }
+}
+
+impl<S> fmt::Debug for Databases<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Databases")
+    }
+}
+
+/// The sessions of this process that are not in use.
+struct Sessions<S>(Mutex<Vec<S>>);
+
+impl<S> Sessions<S> {
+    /// Calls `act` with a session. A kept session may be one with a server that has stopped since: then `act` is called
+    /// again with a new one.
+    fn with<T>(
+        &self,
+        open: impl FnOnce() -> io::Result<S>,
+        mut act: impl FnMut(&mut S) -> io::Result<T>,
+    ) -> io::Result<T> {
+        let kept = self.idle().pop();
+        if let Some(mut session) = kept {
+            match act(&mut session) {
+                Err(error) if !is_reported(&error) => {}
+                done => {
+                    self.idle().push(session);
+                    return done;
+                }
+            }
+        }
+        let mut session = open()?;
+        let done = act(&mut session);
+        if done.as_ref().err().is_none_or(is_reported) {
+            self.idle().push(session);
+        }
+        done
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<S>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Returns the error that stands for one which the server reports: the session can be used further.
+pub(super) fn reported(text: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, text)
+}
+
+fn is_reported(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::InvalidInput
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dead_session_is_replaced_once() {
+        let sessions = Sessions(Mutex::default());
+        let dead = |session: &mut u32| match session {
+            0 => Err(io::ErrorKind::BrokenPipe.into()),
+            session => Ok(*session),
+        };
+        assert!(sessions.with(|| Ok(0), dead).is_err());
+        assert_eq!(sessions.with(|| Ok(1), dead).expect("it is new"), 1);
+        assert_eq!(sessions.with(|| Ok(2), dead).expect("it was kept"), 1);
+        let fails = |_: &mut u32| Err::<(), _>(reported("no".to_owned()));
+        assert!(sessions.with(|| Ok(3), fails).is_err());
+        assert_eq!(sessions.with(|| Ok(4), dead).expect("it was kept"), 1);
+    }
+}
