@@ -79,6 +79,7 @@
 //! | `macros` | yes | the attribute [`with_process`] |
 //! | `http` | yes | [`HttpExecutor`] and [`readiness::Http`], without TLS |
 //! | `https` | no | TLS for the HTTP check |
+//! | `services` | yes | readiness checks in the protocols of servers, such as [`readiness::Postgres`] |
 //!
 //! # Platforms
 //!

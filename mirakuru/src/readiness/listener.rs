@@ -39,7 +39,7 @@ const TRY_ANYWAY: u64 = 100;
 const TRY_SHARE: u64 = 5;
 
 /// How long a connection that is refused may take. A request that is refused takes longer.
-#[cfg(feature = "http")]
+#[cfg(any(feature = "http", feature = "services"))]
 const REFUSAL: Duration = Duration::from_millis(5);
 /// A socket listens, and passes by in a moment most often.
 const UNSEEN: &str = "it answers, but no process can be seen to listen there: where another has the socket for it, say so with `any_listener()`";
@@ -100,7 +100,7 @@ impl Listener {
     }
 
     /// Fails as [`look`](Self::look) does if the kernel knows of no listener, and a connection that is due is refused.
-    #[cfg(feature = "http")]
+    #[cfg(any(feature = "http", feature = "services"))]
     pub(super) fn glance(&self, addresses: &[SocketAddr], cx: &Context) -> Result<(), NotReady> {
         let is_absent = {
             let kernel = self.kernel();
@@ -211,6 +211,14 @@ pub(super) fn connect(
     addresses: &[SocketAddr],
     patience: Duration,
 ) -> Result<SocketAddr, NotReady> {
+    connection(addresses, patience).map(|(_, address)| address)
+}
+
+/// Connects to one of these addresses, and returns the connection and which one accepted.
+pub(super) fn connection(
+    addresses: &[SocketAddr],
+    patience: Duration,
+) -> Result<(TcpStream, SocketAddr), NotReady> {
     let end = Instant::now() + patience;
     let mut last = NotReady::new("no time was left to connect");
     for (address, left) in addresses.iter().zip((1..=addresses.len()).rev()) {
@@ -224,7 +232,7 @@ pub(super) fn connect(
             Ok(stream) if is_self_connected(&stream) => {
                 last = NotReady::new("the port was connected to itself: nobody listens there");
             }
-            Ok(_) => return Ok(*address),
+            Ok(stream) => return Ok((stream, *address)),
             Err(error) => {
                 last = match error.kind() {
                     ErrorKind::TimedOut => NotReady::new(format!("{address} did not answer")),

@@ -4,6 +4,7 @@
 mod client;
 mod combine;
 mod context;
+mod endpoint;
 mod exec;
 mod final_match;
 #[cfg(feature = "http")]
@@ -19,6 +20,8 @@ mod output;
 mod pid_file;
 mod pointer;
 pub(crate) mod probe;
+#[cfg(feature = "services")]
+pub(crate) mod protocols;
 mod spawned;
 mod tcp;
 #[cfg(feature = "https")]
@@ -42,6 +45,8 @@ pub use notify::Notify;
 pub use origin::Origin;
 pub use output::{Output, Stream};
 pub use pid_file::PidFile;
+#[cfg(feature = "services")]
+pub use protocols::{Amqp, Etcd, Memcached, Mqtt, Mysql, Nats, Postgres, Redis, WebDriver};
 pub use spawned::Spawned;
 pub use tcp::Tcp;
 pub(crate) use tcp::join as tcp_address;

@@ -1,0 +1,69 @@
+//! Ready when a server answers as a WebDriver.
+
+use super::http_answer;
+use super::{
+    Context, Endpoint, Exchange, Manner, NotReady, Origin, Readiness, Target, Verdict, is_a_check,
+};
+
+const SERVER: &str = "a WebDriver";
+
+/// Ready when chromedriver, geckodriver or another WebDriver can create a session.
+///
+/// The check asks `GET /status` ([WebDriver](https://www.w3.org/TR/webdriver2/#status)). An answer with status 200 and
+/// `"ready": true` in its value is readiness. For any other answer, the last check shows its status and its text.
+///
+/// ```no_run
+/// use mirakuru::{Executor, readiness::WebDriver};
+///
+/// # fn main() -> mirakuru::Result<()> {
+/// let check = WebDriver::new("127.0.0.1", 0);
+/// let driver = Executor::with_readiness("chromedriver --port={port}", check).started()?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct WebDriver {
+    at: Endpoint,
+}
+
+is_a_check!(WebDriver, |_, exchange| http_answer::get(
+    exchange, "/status", judge
+));
+
+pub(super) fn judge(bytes: &[u8]) -> Verdict {
+    http_answer::judge(bytes, SERVER, &["value", "ready"], &[b"true"])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(body: &str) -> Verdict {
+        judge(format!("HTTP/1.1 200 OK\r\n\r\n{body}").as_bytes())
+    }
+
+    #[test]
+    fn a_driver_that_can_create_a_session_is_ready() {
+        let chromedriver =
+            r#"{"value":{"build":{"version":"1"},"message":"ChromeDriver ready","ready":true}}"#;
+        let geckodriver = "{ \"value\" : {\n \"ready\" : true , \"message\" : \"\" } }";
+        for body in [chromedriver, geckodriver] {
+            assert_eq!(verdict(body), Verdict::Ready);
+        }
+    }
+
+    #[test]
+    fn a_driver_that_cannot_is_quoted() {
+        let body = r#"{"value":{"message":"Session already started","ready":false}}"#;
+        let why = format!("it answered with status 200: {body}");
+        assert_eq!(verdict(body), Verdict::NotYet(why));
+        for body in [
+            r#"{"ready":true}"#,
+            r#"{"value":{"a":{"ready":true}}}"#,
+            r#"{"value":{"ready":"true"}}"#,
+        ] {
+            assert!(matches!(verdict(body), Verdict::NotYet(_)), "{body}");
+        }
+        assert_eq!(verdict(r#"{"value":{"ready":tru"#), Verdict::More);
+    }
+}
