@@ -13,6 +13,8 @@ use crate::paths;
 use crate::port::OnConflict;
 use crate::run;
 use crate::signal::Signal;
+#[cfg(feature = "services")]
+use crate::sys;
 
 /// The command and the options, without the check.
 pub(super) struct Config {
@@ -78,6 +80,12 @@ impl Config {
             Some(parent) => paths::absolute(parent),
             // What the variable keeps has one place in a run.
             None if self.keep.is_none() && self.keep() != Keep::Nobodys => run::kept(),
+            #[cfg(feature = "services")]
+            None if self.provision.is_some() => {
+                // Its files are many and short-lived, and a disk that is busy would delay each of them.
+                let memory = std::env::var_os("TMPDIR").is_none().then(sys::memory);
+                memory.flatten().unwrap_or_else(paths::temporary)
+            }
             None => paths::temporary(),
         }
     }

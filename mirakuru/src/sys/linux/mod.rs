@@ -19,6 +19,8 @@ pub(crate) use descendants::{
 pub(crate) use directories::hand_over;
 pub(in crate::sys) use directories::{open_below, open_up};
 pub(crate) use listened_addresses::listening;
+#[cfg(feature = "services")]
+pub(crate) use mounts::memory;
 pub(crate) use mounts::unmount_below;
 pub(crate) use notices::Notices;
 pub(crate) use open_files::waits_for_input;

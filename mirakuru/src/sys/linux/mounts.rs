@@ -95,6 +95,18 @@ fn user_of(line: &[u8]) -> Option<u32> {
         .ok()
 }
 
+/// Returns a directory whose files lie in memory, if it has room for a server's (`shm_overview(7)`). A container often
+/// has 64 MiB there.
+#[cfg(feature = "services")]
+pub(crate) fn memory() -> Option<PathBuf> {
+    const ROOM: u64 = 1 << 30;
+    let directory = Path::new("/dev/shm");
+    let found = nix::sys::statvfs::statvfs(directory).ok()?;
+    let free = found.blocks_available().saturating_mul(found.fragment_size());
+    let is_writable = nix::unistd::access(directory, nix::unistd::AccessFlags::W_OK).is_ok();
+    (free >= ROOM && is_writable).then(|| directory.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -56,6 +56,12 @@ pub(in crate::sys) fn unix_socket_that_never_waits() -> nix::Result<OwnedFd> {
     Ok(socket)
 }
 
+/// No directory is known to lie in memory.
+#[cfg(feature = "services")]
+pub(crate) fn memory() -> Option<PathBuf> {
+    None
+}
+
 /// A pipe, both ends close-on-exec: its reading end, then its writing end.
 pub(crate) fn pipe() -> nix::Result<(OwnedFd, OwnedFd)> {
     let (reader, writer) = nix::unistd::pipe()?;
