@@ -23,7 +23,7 @@ pub(super) const SLOW: Duration = Duration::from_secs(5);
 
 /// How long a start goes on after another one failed that began together with it. One that fails in this time too
 /// may have its own fault, which the error shows.
-const AFTERMATH: Duration = Duration::from_millis(500);
+pub(super) const AFTERMATH: Duration = Duration::from_millis(500);
 
 impl<R: Readiness> Executor<R> {
     /// Waits until `ready` returns `true`. It is called at the same pace as a readiness check. The wait

@@ -1,7 +1,8 @@
 //! What a shared fixture has besides its executor: its scope, the files of its run, and the locks by which
 //! one test has the fixture alone.
 
-use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use crate::environment;
@@ -218,10 +219,10 @@ fn place_of<'a>(
 /// Prints one line in each process, for any number of fixtures. It goes past the harness, which hides the
 /// output of a passing test: these tests pass, slowly, with a service for each process.
 fn warn_once(name: &str, why: &str) {
-    static WARNED: Once = Once::new();
-    WARNED.call_once(|| {
+    static WARNED: AtomicBool = AtomicBool::new(false);
+    if !WARNED.swap(true, Ordering::Relaxed) {
         events::say_past_the_harness(&format!(
             "mirakuru: {name:?} is shared by this process alone, not by the run: {why}"
         ));
-    });
+    }
 }
