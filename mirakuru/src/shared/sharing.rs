@@ -8,7 +8,9 @@ use std::time::Duration;
 use crate::environment;
 use crate::error::Result;
 use crate::events;
-use crate::executor::{Core, ensure_only_one_of_its_name, introduce, start_together};
+use crate::executor::{
+    Core, count_failures, ensure_only_one_of_its_name, introduce, start_together,
+};
 use crate::locks::{FileLock, ThreadLock, TurnGuard};
 use crate::run::{self, Failures, RunPlace, Scope};
 use crate::wait::Deadline;
@@ -114,8 +116,7 @@ impl Sharing {
         })
     }
 
-    /// Calls `start`, which starts several executors, unless that has failed too often. The caller has the right to
-    /// start them.
+    /// Counts the failures of `start`, which starts several executors, for the run or for this process.
     fn count_failures(
         &self,
         cores: &[&Core],
@@ -123,26 +124,12 @@ impl Sharing {
         start: impl FnOnce() -> Result<()>,
     ) -> Result<()> {
         let lock = || self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        let failures = place.map_or_else(|| lock().clone(), RunPlace::failures);
-        if failures.are_enough() {
-            return Err(cores[0].not_tried_again(&failures));
-        }
-        let counts = || cores.iter().map(|core| core.failures().count);
-        let before: Vec<_> = counts().collect();
-        let started = start();
-        let counted = match &started {
-            Ok(()) => Failures::default(),
-            // A mistake of the caller's does not count.
-            Err(error) if counts().zip(before).any(|(now, before)| now > before) => {
-                failures.and(format!("{}: {}", error.subject(), error.in_short()))
-            }
-            Err(_) => return started,
+        let before = place.map_or_else(|| lock().clone(), RunPlace::failures);
+        let note = |failures| match place {
+            Some(place) => place.note_failures(&failures),
+            None => *lock() = failures,
         };
-        match place {
-            Some(place) => place.note_failures(&counted),
-            None => *lock() = counted,
-        }
-        started
+        count_failures(cores, &before, note, start)
     }
 
     /// The lock on the fixture, whether it is up or not.
