@@ -31,7 +31,10 @@ pub(crate) fn emit(error: &Error, mut item: ItemFn) -> TokenStream {
     quote! {
         #told
         #(#attributes)*
-        #[allow(dead_code, unused, unreachable_code, clippy::all, clippy::pedantic)]
+        #[allow(
+            dead_code, unused, unreachable_code, clippy::all, clippy::pedantic,
+            reason = "the mistakes in the attribute count"
+        )]
         #visibility #signature {
             #(#inner)*
             #(#variables)*

@@ -1,6 +1,6 @@
 //! Forked children of the test process: they have copies of its values and of its locks.
 
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 
 /// The process that made a value. A forked child has a copy of the value, and must not act on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +15,15 @@ impl Owner {
     pub(crate) fn is_this_process(self) -> bool {
         self == Self::this_process()
     }
+}
+
+/// Returns the value of a static. The first call makes it, and holds no lock meanwhile: a forked child would wait for
+/// ever for a thread that is not there.
+pub(crate) fn get_or_make<T>(place: &OnceLock<T>, make: impl FnOnce() -> T) -> &T {
+    place.get().unwrap_or_else(|| {
+        let value = make();
+        place.get_or_init(|| value)
+    })
 }
 
 /// Takes the lock. Returns `None` if a thread that may never give it back has it: in a forked child, one that

@@ -5,7 +5,7 @@
 
 use std::fs::{self, File};
 use std::path::Path;
-use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::place;
 use crate::locks::{FileLock, existing_lock_directory};
@@ -13,15 +13,17 @@ use crate::sys::{self, Pid};
 
 /// Removes what runs that are gone have left beside the locks, once in each process, and calls `also` for the rest.
 pub(crate) fn sweep_once(also: impl FnOnce(&Path)) {
-    static SWEPT: Once = Once::new();
-    SWEPT.call_once(|| {
-        if let Some(locks) = existing_lock_directory() {
-            sweep(&locks);
-            also(&locks);
-            // If nothing else is left in it. A process that needs it makes it again.
-            let _ = fs::remove_dir(locks);
-        }
-    });
+    static BEGUN: AtomicBool = AtomicBool::new(false);
+    // No lock: a child that is forked meanwhile would wait for ever.
+    if BEGUN.swap(true, Ordering::Relaxed) {
+        return;
+    }
+    if let Some(locks) = existing_lock_directory() {
+        sweep(&locks);
+        also(&locks);
+        // If nothing else is left in it. A process that needs it makes it again.
+        let _ = fs::remove_dir(locks);
+    }
 }
 
 /// What the names of files begin with that go with the lock on them, unless their process is killed.
@@ -42,7 +44,7 @@ pub(super) fn sweep(locks: &Path) {
         };
         // The lock keeps a process out that begins to use it now.
         let unused = || File::open(&path).and_then(sys::try_lock).ok().flatten();
-        let (is_over, _unused) = if place::namespaces().starts_with(&of_run) {
+        let (is_over, _unused) = if place::namespaces() == of_run {
             (is_another(pid, started), None)
         } else {
             let unused = unused();
@@ -61,18 +63,14 @@ fn is_another(pid: Pid, started: u64) -> bool {
 }
 
 /// The namespaces, the pid and the start of the runner that a directory is named after.
-fn run_of(name: &str) -> Option<(Vec<u64>, Pid, u64)> {
+fn run_of(name: &str) -> Option<([u64; 2], Pid, u64)> {
     let numbers = name.strip_prefix("run-")?.split('-').map(str::parse);
-    let mut namespaces: Vec<u64> = numbers.collect::<Result<_, _>>().ok()?;
-    let (started, pid) = (namespaces.pop()?, namespaces.pop()?);
-    let is_known = match namespaces.len() {
-        2 => true,
-        // One of an earlier version, which holds no lock on it.
-        1 => namespaces[0] == place::namespaces()[0],
-        _ => false,
+    let numbers: Vec<u64> = numbers.collect::<Result<_, _>>().ok()?;
+    let [pids, times, pid, started] = numbers[..] else {
+        return None;
     };
     let pid = sys::process_of(pid.try_into().ok()?)?;
-    is_known.then_some((namespaces, pid, started))
+    Some(([pids, times], pid, started))
 }
 
 #[cfg(test)]
