@@ -57,6 +57,9 @@ pub fn redis() -> RedisExecutor {
         "{tmpdir}",
         "--databases",
         "1024",
+        // It looks for a signal that stops it this many times a second.
+        "--hz",
+        "100",
     ];
     let check = readiness::Redis::new("127.0.0.1", 0);
     Service::executor("RedisExecutor", Redis { check }, words)
