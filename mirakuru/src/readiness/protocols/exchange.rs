@@ -135,12 +135,16 @@ mod tests {
     use super::*;
     use crate::wait::pause;
 
-    const PATIENCE: Duration = Duration::from_millis(200);
+    /// For a server that must be left in time.
+    const SHORT: Duration = Duration::from_millis(200);
+    /// For a server whose answer decides.
+    const LONG: Duration = Duration::from_secs(20);
     /// How much longer an exchange may take on a machine with much to do.
     const SLACK: Duration = Duration::from_secs(10);
 
     /// Asks a server, and returns the outcome. `serve` has the connection until it returns.
     fn ask(
+        patience: Duration,
         serve: impl FnOnce(&mut TcpStream) + Send,
         judge: impl Fn(&[u8]) -> Verdict,
     ) -> Result<(), NotReady> {
@@ -149,10 +153,10 @@ mod tests {
         thread::scope(|scope| {
             scope.spawn(move || serve(&mut listener.accept().expect("a client").0));
             let begin = Instant::now();
-            let mut exchange = Exchange::open(&[address], PATIENCE)?;
+            let mut exchange = Exchange::open(&[address], patience)?;
             let outcome = exchange.ask(b"question", judge);
             assert!(exchange.received().len() <= LONGEST + 4096);
-            assert!(begin.elapsed() < PATIENCE + SLACK);
+            assert!(begin.elapsed() < patience + SLACK);
             outcome
         })
     }
@@ -189,30 +193,30 @@ mod tests {
                 pause(Duration::from_millis(1));
             }
         };
-        assert!(ask(serve, judge).is_ok());
+        assert!(ask(LONG, serve, judge).is_ok());
     }
 
     #[test]
     fn a_server_that_drips_is_left() {
         let serve = |client: &mut TcpStream| write_on(client, b"x", Duration::from_millis(5));
-        assert_fails(ask(serve, undecided), "did not answer in time");
+        assert_fails(ask(SHORT, serve, undecided), "did not answer in time");
     }
 
     #[test]
     fn a_server_that_never_answers_is_left() {
         let serve = |client: &mut TcpStream| drop(client.read_to_end(&mut Vec::new()));
-        assert_fails(ask(serve, undecided), "did not answer in time");
+        assert_fails(ask(SHORT, serve, undecided), "did not answer in time");
     }
 
     #[test]
     fn a_server_that_floods_is_left() {
-        let serve = |client: &mut TcpStream| write_on(client, &[b'x'; 30_000], Duration::ZERO);
-        assert_fails(ask(serve, undecided), "KiB that are no answer");
+        let serve = |client: &mut TcpStream| write_on(client, &[b'x'; 8_000], Duration::ZERO);
+        assert_fails(ask(LONG, serve, undecided), "KiB that are no answer");
     }
 
     #[test]
     fn a_server_that_closes_the_connection_is_named_so() {
-        assert_fails(ask(|_| {}, undecided), CLOSED);
+        assert_fails(ask(LONG, |_| {}, undecided), CLOSED);
     }
 
     #[test]
@@ -225,6 +229,6 @@ mod tests {
             client.write_all(b"full").expect("the client reads");
             client.shutdown(Shutdown::Both).expect("it is open");
         };
-        assert_fails(ask(serve, judge), "full");
+        assert_fails(ask(LONG, serve, judge), "full");
     }
 }
