@@ -52,10 +52,10 @@ impl Exchange {
         judge: impl Fn(&[u8]) -> Verdict,
     ) -> Result<(), NotReady> {
         // A server that refuses a client sends the reason and closes: the reason is read even if nothing can be sent.
-        let sent = self.send(request);
+        let _ = self.send(request);
         loop {
             match judge(&self.received) {
-                Verdict::Ready => return sent,
+                Verdict::Ready => return Ok(()),
                 Verdict::NotYet(why) => return Err(NotReady::new(why)),
                 Verdict::More => self.read()?,
             }
