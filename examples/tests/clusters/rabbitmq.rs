@@ -5,7 +5,7 @@ use std::error::Error;
 use std::process::Command;
 use std::time::Duration;
 
-use mirakuru::{OutputExecutor, start_all};
+use mirakuru::{OutputExecutor, readiness::Amqp, start_all};
 
 const SERVER: &str = concat!(env!("RABBITMQ_BIN"), "/rabbitmq-server");
 const CONTROL: &str = concat!(env!("RABBITMQ_BIN"), "/rabbitmqctl");
@@ -20,6 +20,7 @@ fn broker() -> OutputExecutor {
         ("RABBITMQ_GENERATED_CONFIG_DIR", "/config"),
     ];
     OutputExecutor::new([SERVER], "Server startup complete")
+        .also(Amqp::new("127.0.0.1", 0))
         .env("RABBITMQ_NODENAME", "broker@localhost")
         .env("RABBITMQ_NODE_IP_ADDRESS", "{host}")
         .env("RABBITMQ_NODE_PORT", "{port}")

@@ -60,7 +60,7 @@ impl Recipe {
         let cached = match Entries::open() {
             Ok(None) => None,
             Ok(Some(entries)) => {
-                let make = |new: File| -> Result<(), Uncached> {
+                let fill = |new: File| -> Result<(), Uncached> {
                     let made = made.insert(self.make(site).map_err(Uncached::Failed)?);
                     Ok(sys::copy_tree(made.open()?, new, None)?)
                 };
@@ -69,7 +69,7 @@ impl Recipe {
                     &self.name_of_entry(server),
                     server,
                     site.deadline,
-                    make,
+                    fill,
                     copy,
                 ))
             }

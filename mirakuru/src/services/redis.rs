@@ -112,6 +112,7 @@ impl Kind for Redis {
             "/usr/local/opt/redis/bin",
         ],
         beside: None,
+        versioned_by: None,
         version: &["--version"],
         packages: ["redis-server", "valkey", "redis"],
         container: "docker run --rm -p 127.0.0.1:{port}:6379 redis",

@@ -45,6 +45,7 @@ impl Kind for Webdriver {
             "/snap/bin",
         ],
         beside: None,
+        versioned_by: None,
         version: &["--version"],
         packages: ["chromium-driver", "chromedriver", "chromedriver"],
         container: "docker run --rm -p 127.0.0.1:{port}:4444 selenium/standalone-chromium",
