@@ -31,7 +31,7 @@ fn assert_waits<R: Readiness + Clone>(check: R, not_yet: &[u8], shown: &str, rea
     let server = server.expect("the third answer is readiness");
     assert_eq!(server.output().text(), "client\nclient\nclient\n");
 
-    let server = saying(&[not_yet], check).timeout(Duration::from_secs(1));
+    let server = saying(&[not_yet], check).timeout(Duration::from_secs(2));
     let error = error_of(server.start());
     assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
     let last_check = format!("last check:  {shown}");
@@ -118,7 +118,7 @@ fn a_web_driver_that_is_busy_is_not_ready() {
 #[test]
 fn another_protocol_is_never_ready() {
     let server = saying(&[b"220 mail\r\n"], Redis::new(HOST, 0));
-    let error = error_of(server.timeout(Duration::from_secs(1)).start());
+    let error = error_of(server.timeout(Duration::from_secs(2)).start());
     let text = error.to_string();
     assert!(text.contains(&format!("waited for:  {HOST}:")), "{text}");
     assert!(text.contains(" to answer as Redis\n"), "{text}");
@@ -129,7 +129,7 @@ fn another_protocol_is_never_ready() {
 #[test]
 fn a_server_that_never_answers_is_named_so() {
     let server = saying(&[b""], Memcached::new(HOST, 0));
-    let error = error_of(server.timeout(Duration::from_secs(1)).start());
+    let error = error_of(server.timeout(Duration::from_secs(2)).start());
     assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
     assert!(
         error.to_string().contains(" did not answer in time\n"),
