@@ -41,3 +41,34 @@ pub(crate) fn lock_unless_lost<T>(
         Err(TryLockError::WouldBlock) => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_of_another_process_is_not_this_ones() {
+        assert!(Owner::this_process().is_this_process());
+        assert!(!Owner(std::process::id() + 1).is_this_process());
+    }
+
+    #[test]
+    fn a_lock_that_may_be_lost_is_not_waited_for() {
+        let mutex = Mutex::new(());
+        let held = lock_unless_lost(&mutex, true).expect("no thread has it");
+        assert!(lock_unless_lost(&mutex, true).is_none());
+        std::thread::scope(|scope| {
+            let waits = scope.spawn(|| lock_unless_lost(&mutex, false).is_some());
+            drop(held);
+            assert!(waits.join().expect("no panic"));
+        });
+        std::thread::scope(|scope| {
+            let panics = scope.spawn(|| {
+                let _held = lock_unless_lost(&mutex, false);
+                std::panic::resume_unwind(Box::new(()));
+            });
+            panics.join().expect_err("a panic");
+        });
+        assert!(mutex.is_poisoned() && lock_unless_lost(&mutex, true).is_some());
+    }
+}

@@ -75,6 +75,8 @@ fn run_of(name: &str) -> Option<([u64; 2], Pid, u64)> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::place::{in_use, namespaces};
     use super::*;
 
@@ -91,21 +93,40 @@ mod tests {
         let (elsewhere, at_another_time) = (of([pids + 1, times], 1), of([pids, times + 1], 1));
         let unused = [of([pids + 1, times], 2), of([pids, times + 1], 2)];
         let other = locks.path().join("port-1");
-        for path in [&alive, &dead, &elsewhere, &at_another_time, &other]
-            .into_iter()
-            .chain(&unused)
-        {
+        // Of an earlier version.
+        let of_earlier = |pids, started| {
+            let name = format!("run-{pids}-{}-{started}", Pid::this());
+            locks.path().join(name)
+        };
+        let (earlier_alive, earlier_dead) = (of_earlier(pids, own), of_earlier(pids, own + 1));
+        let earlier_elsewhere = of_earlier(pids + 1, own + 1);
+        // Of a runner that has ended.
+        let mut ended = std::process::Command::new("true")
+            .spawn()
+            .expect("coreutils");
+        ended.wait().expect("a child");
+        let ended = format!("run-{pids}-{times}-{}-1", ended.id());
+        let ended = locks.path().join(ended);
+        let stay = [
+            &alive,
+            &elsewhere,
+            &at_another_time,
+            &other,
+            &earlier_alive,
+            &earlier_elsewhere,
+        ];
+        let go = [&dead, &ended, &earlier_dead, &unused[0], &unused[1]];
+        for path in stay.iter().chain(&go) {
             fs::create_dir(path).expect("own directory");
         }
         let used = [&elsewhere, &at_another_time].map(|path| in_use(path).expect("own directory"));
         assert!(used.iter().all(Option::is_some));
         sweep(locks.path());
-        assert!(alive.exists() && other.exists(), "what lives is left alone");
+        let left = |path: &&PathBuf| path.exists();
         assert!(
-            elsewhere.exists() && at_another_time.exists(),
-            "what is used is left alone"
+            stay.iter().all(left),
+            "what lives, or is used, is left alone"
         );
-        assert!(!dead.exists());
-        assert!(!unused.iter().any(|path| path.exists()));
+        assert!(!go.iter().any(left));
     }
 }
