@@ -11,7 +11,7 @@
 
 /// Tests.
 pub mod tests {
-    use mirakuru::services::{self, Database, PostgresExecutor};
+    use mirakuru::services::{self, Database, PostgresExecutor, WebdriverExecutor};
     use mirakuru::{Shared, with_process};
 
     /// Waits.
@@ -30,7 +30,12 @@ pub mod tests {
     #[with_process(postgres, version = "16", database = true, args = [], bind = pg)]
     #[with_process(shared = CACHE, lock = true, database = true)]
     #[tokio::main]
-    pub async fn starts(db: &Database, _pg: &PostgresExecutor, cache: &services::Database) {
+    pub async fn starts(
+        db: &Database,
+        _driver: &WebdriverExecutor,
+        _pg: &PostgresExecutor,
+        cache: &services::Database,
+    ) {
         std::future::ready((db.url(), cache.url())).await;
     }
 
