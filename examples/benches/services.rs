@@ -87,17 +87,17 @@ fn main() -> Outcome {
     if cfg!(has_redis) {
         let by_hand = "redis-server --port {port} --save '' --dir {tmpdir}";
         let check = readiness::Redis::new("127.0.0.1", 0);
-        by_hand_or_in_a_word("Redis", by_hand, check, services::redis)?;
+        by_hand_or_in_a_word("Redis", by_hand, &check, services::redis)?;
     }
     if cfg!(has_memcached) {
         let by_hand = "memcached -l {host} -p {port} -u nobody";
         let check = readiness::Memcached::new("127.0.0.1", 0);
-        by_hand_or_in_a_word("memcached", by_hand, check, services::memcached)?;
+        by_hand_or_in_a_word("memcached", by_hand, &check, services::memcached)?;
     }
     if cfg!(has_nats) {
         let by_hand = "nats-server -a {host} -p {port} -js -sd {tmpdir}";
         let check = readiness::Nats::new("127.0.0.1", 0).jet_stream();
-        by_hand_or_in_a_word("NATS", by_hand, check, services::nats)?;
+        by_hand_or_in_a_word("NATS", by_hand, &check, services::nats)?;
     }
     Ok(())
 }
@@ -180,7 +180,7 @@ fn starts<R: Readiness>(name: &str, service: fn() -> Executor<R>, bare: &Bare) -
 fn by_hand_or_in_a_word<R: Readiness, S: Readiness + Clone>(
     name: &str,
     by_hand: &str,
-    check: S,
+    check: &S,
     service: fn() -> Executor<R>,
 ) -> Outcome {
     let (mut own, mut other) = (Vec::new(), Vec::new());
@@ -235,12 +235,12 @@ fn databases() -> Outcome {
     for _ in 0..ROUNDS / 3 {
         let begun = Instant::now();
         thread::scope(|scope| {
-            let make = || {
+            let five = || {
                 (0..5)
                     .map(|_| server.database())
                     .collect::<Result<Vec<_>, _>>()
             };
-            let threads: Vec<_> = (0..4).map(|_| scope.spawn(make)).collect();
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(five)).collect();
             let made = threads
                 .into_iter()
                 .map(|thread| thread.join().expect("no panic"));

@@ -5,7 +5,6 @@ use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Child;
-use std::time::Duration;
 
 use super::{Outcome, in_another_process};
 
@@ -29,6 +28,16 @@ fn finished(child: Child) -> Outcome<String> {
     Ok(printed)
 }
 
+/// Counts the files of the cache, and of directories in it.
+fn files(directory: &Path) -> usize {
+    let listed = fs::read_dir(directory).into_iter().flatten().flatten();
+    let counts = listed.map(|entry| match entry.file_type() {
+        Ok(kind) if kind.is_dir() => files(&entry.path()),
+        _ => 1,
+    });
+    counts.sum()
+}
+
 fn entries(cache: &Path) -> Vec<String> {
     let listed = fs::read_dir(cache).into_iter().flatten().flatten();
     let directories = listed.filter(|entry| entry.path().is_dir());
@@ -45,15 +54,18 @@ fn entries(cache: &Path) -> Vec<String> {
 fn killed_makers_leave_no_part_of_an_entry() -> Outcome {
     let home = tempfile::tempdir()?;
     let cache = home.path().join("cache");
-    for round in 0..10_u64 {
+    for round in 0..10 {
         let mut child = started(&cache)?;
-        // The kill comes at some moment of the start, which takes about a second.
-        std::thread::sleep(Duration::from_millis(60 * round));
+        // The kill comes at some moment of the start: once there are so many files.
+        let is_due = || files(&cache) >= 120 * round;
+        while !is_due() && child.try_wait()?.is_none() {
+            std::thread::yield_now();
+        }
         child.kill()?;
         child.wait()?;
         let parts: Vec<_> = entries(&cache)
             .into_iter()
-            .filter(|name| !name.ends_with(".new"))
+            .filter(|name| !name.contains(".new"))
             .collect();
         for part in parts {
             let version = cache.join(part).join("PG_VERSION");

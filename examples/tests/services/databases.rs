@@ -227,7 +227,8 @@ fn numbers_of_redis_are_reserved_and_emptied() -> Outcome {
             .map(|thread| thread.join().expect("no panic"));
         databases.collect::<Result<_, _>>()
     })?;
-    let names: std::collections::BTreeSet<_> = databases.iter().map(|one| one.name()).collect();
+    let names: std::collections::BTreeSet<_> =
+        databases.iter().map(services::Database::name).collect();
     assert_eq!(names.len(), 8);
     assert!(!names.contains("0"));
     let url = databases[0].url();
