@@ -201,7 +201,10 @@ fn read(from: &mut impl BufRead) -> io::Result<String> {
         match kind {
             '+' | ':' => answer += text,
             '-' => return Err(reported(text.to_owned())),
-            '*' => left += length().unwrap_or(0).min(LONGEST),
+            '*' => {
+                left += length().unwrap_or(0).min(LONGEST);
+                continue;
+            }
             '$' => {
                 let Some(length) = length() else { continue };
                 let mut bytes = Vec::new();
