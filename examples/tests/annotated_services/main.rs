@@ -8,7 +8,7 @@ use std::net::TcpStream;
 
 use mirakuru::services::{
     EtcdExecutor, MariadbExecutor, MemcachedExecutor, MosquittoExecutor, NatsExecutor,
-    PostgresExecutor, RabbitmqExecutor, RedisExecutor,
+    PostgresExecutor, RabbitmqExecutor, RedisExecutor, WebdriverExecutor,
 };
 use mirakuru::{OutputExecutor, with_process};
 use postgres::{Client, NoTls};
@@ -43,6 +43,7 @@ mod a_word_starts {
         etcd has_etcd "etcd is not in PATH: apt-get install etcd-server" EtcdExecutor, "http://";
         mosquitto has_mosquitto "mosquitto is not in PATH: apt-get install mosquitto" MosquittoExecutor, "mqtt://";
         rabbitmq has_rabbitmq "rabbitmq-server is not installed: apt-get install rabbitmq-server" RabbitmqExecutor, "amqp://";
+        webdriver has_webdriver "chromedriver is not in PATH: apt-get install chromium-driver" WebdriverExecutor, "http://";
     }
 }
 

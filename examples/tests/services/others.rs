@@ -120,12 +120,34 @@ fn a_rabbitmq_stops_and_the_other_goes_on() -> Outcome {
 }
 
 #[test]
-fn a_web_driver_is_ready_or_named_as_missing() {
-    let driver = services::webdriver();
-    match driver.start() {
-        Ok(driver) => assert!(driver.url().starts_with("http://127.0.0.1:")),
-        Err(error) => assert!(error.to_string().contains("chromium-driver"), "{error}"),
-    }
+#[cfg(target_os = "linux")]
+#[cfg_attr(
+    not(has_webdriver),
+    ignore = "chromedriver is not in PATH: apt-get install chromium-driver"
+)]
+fn a_browser_ends_with_its_driver() -> Outcome {
+    let driver = services::webdriver().started()?;
+    let browser = r#"{"capabilities":{"alwaysMatch":{"goog:chromeOptions":
+        {"args":["--headless=new","--no-sandbox","--disable-gpu","--disable-dev-shm-usage"]}}}}"#;
+    let request = format!(
+        "POST /session HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{browser}",
+        driver.addr(),
+        browser.len()
+    );
+    let answer = asked(&driver.addr(), &request)?;
+    assert!(answer.contains("sessionId"), "{answer}");
+    let tasks = format!("/proc/{}/task", driver.pid().ok_or("it runs")?);
+    let children = std::fs::read_dir(tasks)?.flatten().map(|task| {
+        let children = std::fs::read_to_string(task.path().join("children"));
+        children.unwrap_or_default()
+    });
+    let children: String = children.collect();
+    let browsers: Vec<_> = children.split_whitespace().collect();
+    assert!(!browsers.is_empty());
+    driver.stop()?;
+    let lives = |browser: &&&str| std::path::Path::new("/proc").join(browser).exists();
+    assert_eq!(browsers.iter().find(lives), None);
+    Ok(())
 }
 
 #[test]
