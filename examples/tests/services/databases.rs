@@ -139,6 +139,9 @@ const MARIADB_TABLES: &str = "CREATE TABLE guests (id int AUTO_INCREMENT PRIMARY
         length int AS (char_length(name)) STORED, UNIQUE (name)) CHARACTER SET utf8mb4;
     CREATE TABLE `a visit` (guest int, note text, FOREIGN KEY (guest) REFERENCES guests (id) ON DELETE CASCADE);
     CREATE SEQUENCE tickets START WITH 100;
+    CREATE TABLE numbered (id bigint DEFAULT nextval(tickets), name text);
+    CREATE TABLE versioned (name text) WITH SYSTEM VERSIONING;
+    INSERT INTO versioned VALUES ('kept');
     CREATE FUNCTION greeting(name text) RETURNS text RETURN concat('Hello, ', name);
     CREATE VIEW b_view AS SELECT name FROM a_view;
     CREATE TRIGGER visits AFTER INSERT ON guests FOR EACH ROW INSERT INTO `a visit` VALUES (NEW.id, greeting(NEW.name));
@@ -181,6 +184,10 @@ fn a_copy_in_mariadb_has_all_that_was_prepared() -> Outcome {
         "0\n"
     );
     assert_eq!(mariadb(&two.url(), "SELECT max(id) FROM guests")?, "2\n");
+    // Each copy has a sequence of its own.
+    let number = "INSERT INTO numbered (name) VALUES ('x'); SELECT max(id) FROM numbered";
+    assert_eq!(mariadb(&url, number)?, mariadb(&two.url(), number)?);
+    assert_eq!(mariadb(&url, "SELECT name FROM versioned")?, "kept\n");
     drop(one);
     let left = mariadb(&server.url(), "SHOW DATABASES LIKE 'test_%'")?;
     assert_eq!(left, format!("{}\n", two.name()));
@@ -193,7 +200,9 @@ fn a_copy_in_mariadb_has_all_that_was_prepared() -> Outcome {
     ignore = "mariadbd is not in PATH: apt-get install mariadb-server"
 )]
 fn mariadb_takes_options_and_outlives_a_restart() -> Outcome {
-    let server = services::mariadb().config("max_connections", 33);
+    let server = services::mariadb()
+        .config("max_connections", 33)
+        .config("sql-mode", "ANSI");
     let server = server.prepared(|url| {
         let made = mariadb(url, "CREATE TABLE guests (name text)");
         made.map(drop).map_err(|error| error.to_string().into())

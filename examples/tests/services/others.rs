@@ -173,6 +173,28 @@ fn a_script_in_place_of_the_program_is_what_runs() -> Outcome {
 }
 
 #[test]
+fn a_shell_for_a_ready_made_service_is_a_mistake() {
+    let error = services::redis()
+        .shell(true)
+        .start()
+        .expect_err("it has no script");
+    assert_eq!(error.kind(), mirakuru::ErrorKind::InvalidConfig);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+#[cfg_attr(
+    not(all(root, has_nats)),
+    ignore = "root is needed, and nats-server: apt-get install nats-server"
+)]
+fn another_user_reads_the_configuration() -> Outcome {
+    let nats = services::nats().user("nobody").umask(0o077).started()?;
+    nats.restart()?;
+    nats.stop()?;
+    Ok(())
+}
+
+#[test]
 #[cfg_attr(
     not(has_redis),
     ignore = "redis-server is not in PATH: apt-get install redis-server"

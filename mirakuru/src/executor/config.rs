@@ -81,7 +81,7 @@ impl Config {
             // What the variable keeps has one place in a run.
             None if self.keep.is_none() && self.keep() != Keep::Nobodys => run::kept(),
             #[cfg(feature = "services")]
-            None if self.provision.is_some() => {
+            None if self.provision.is_some() && self.keep() == Keep::Nobodys => {
                 // Its files are many and short-lived, and a disk that is busy would delay each of them.
                 let memory = std::env::var_os("TMPDIR").is_none().then(sys::memory);
                 memory.flatten().unwrap_or_else(paths::temporary)

@@ -1,6 +1,8 @@
 //! What a ready-made service adds to a start: it finds its program, and puts files into the private directory.
 
+use std::fs::File;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::core::Core;
@@ -8,6 +10,7 @@ use crate::command::{Place, Prepared};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::Identity;
 use crate::readiness::Context;
+use crate::sys;
 use crate::wait::Deadline;
 
 /// What a ready-made service knows that an executor does not.
@@ -38,6 +41,16 @@ pub struct Site<'a> {
     pub(crate) deadline: Deadline,
 }
 
+impl Site<'_> {
+    /// Opens the private directory; `None` once it belongs to the service's user, who may have put anything in its
+    /// place.
+    pub(crate) fn own_directory(&self) -> Option<File> {
+        let opened = sys::open_directory(self.tmpdir).ok()?;
+        let owner = opened.metadata().ok()?.uid();
+        (owner == sys::user()).then_some(opened)
+    }
+}
+
 /// Why the private directory could not be filled.
 #[expect(missing_debug_implementations, reason = "no other crate can name it")]
 pub enum Unfurnished {
@@ -60,6 +73,10 @@ impl Core {
         let Some(provision) = &self.config.provision else {
             return Ok(prepared);
         };
+        if self.config.shape.shell {
+            let mistake = "a ready-made service is a program, which is run without a shell";
+            return Err(self.invalid(mistake.to_owned()));
+        }
         let found = provision.program(deadline);
         let program = found.map_err(|missing| {
             let mut scene = self.scene().reason(missing.reason);

@@ -102,6 +102,12 @@ impl FileLock {
         Self::try_take(sys::try_lock, path, true)
     }
 
+    /// Notes that the file was used now. Nothing depends on it.
+    #[cfg(feature = "services")]
+    pub(crate) fn touch(&self) {
+        let _ = self.file.as_deref().map(sys::touch);
+    }
+
     /// Replaces what is in the file.
     pub(crate) fn write(&self, text: &str) -> io::Result<()> {
         let Some(mut file) = self.file.as_deref() else {

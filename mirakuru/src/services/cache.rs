@@ -38,6 +38,12 @@ impl Entries {
             }
         };
         let refused = |why: &dyn std::fmt::Display| format!("{}: {why}", path.display());
+        // Another user could put another directory in the place of one in a directory of that user.
+        let mut ancestors = path.ancestors().filter_map(|path| fs::metadata(path).ok());
+        let owner = ancestors.next().map(|found| found.uid());
+        if let Some(owner) = owner.filter(|owner| ![0, sys::user()].contains(owner)) {
+            return Err(refused(&sys::of_another_user(owner)));
+        }
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&path);
         made.map_err(|error| refused(&error))?;
         let found = sys::open_directory(&path).and_then(|opened| opened.metadata());
@@ -70,7 +76,7 @@ impl Entries {
             let shared = FileLock::take_with_others(&lock, deadline)?;
             if let Some(opened) = self.open_entry(name)? {
                 // When an entry was used last decides which one goes.
-                shared.write(&fs::read_to_string(&lock)?)?;
+                shared.touch();
                 return copy(opened);
             }
             drop(shared);

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::cache::Entries;
-use super::program::run_to_end;
+use super::program::{run_to_end, unscaled};
 use crate::events;
 use crate::executor::{SimpleExecutor, Site, Unfurnished};
 use crate::sys;
@@ -36,6 +36,10 @@ impl Recipe {
             return Ok(());
         }
         // The private directory belongs to the test's user until the first launch: no other user can come between.
+        if site.own_directory().is_none() {
+            let gone = io::Error::other("its user has removed it");
+            return Err(Unfurnished::Refused("find its data directory", gone));
+        }
         let new = site.tmpdir.join("data.new");
         let refused = |error| Unfurnished::Refused("make its data directory", error);
         let _ = fs::remove_dir_all(&new);
@@ -91,9 +95,11 @@ impl Recipe {
         let words: Vec<_> = words.chain(self.arguments.iter().cloned()).collect();
         let mut program = SimpleExecutor::new(words)
             .cwd("{tmpdir}")
+            // What is made is the same for all tests.
+            .env("TZ", "UTC")
             .tmpdir_in(&site.parent)
             .keep_tmpdir(false)
-            .timeout(site.deadline.remaining());
+            .timeout(unscaled(site.deadline));
         if let Some((name, _)) = &site.user {
             program = program.user(*name);
         }

@@ -3,7 +3,9 @@
 use std::error::Error as StdError;
 use std::fmt;
 use std::io;
+use std::net::{TcpStream, ToSocketAddrs};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::database::{Database, unique_name};
 use super::kind::{Kind, Service};
@@ -101,7 +103,7 @@ impl<K: HasDatabases> Executor<Service<K>> {
     ///
     /// `Io`: the server does not run, or it refused a statement.
     pub fn database(&self) -> Result<Database> {
-        let Some(service) = self.check().filter(|_| self.running()) else {
+        let Some(service) = self.check().filter(|_| self.core().is_up()) else {
             return Err(self.core().not_running("asked for a database"));
         };
         let address = self.addr();
@@ -117,8 +119,7 @@ impl<S: Session> Databases<S> {
             return Ok(());
         };
         let address = tcp_address(cx.host(), cx.port());
-        let prepared = make_template::<S>(&address, &**prepare);
-        prepared.map_err(|error| NotReady::hopeless(format!("`prepared` failed: {error}")))
+        make_template::<S>(&address, &**prepare)
     }
 
     fn create(&self, address: String) -> io::Result<Database> {
@@ -137,12 +138,17 @@ impl<S: Session> Databases<S> {
     }
 }
 
-fn make_template<S: Session>(address: &str, prepare: &dyn Fn(&str) -> Prepared) -> Prepared {
+/// Makes the template, unless a former process of this server has completed it.
+fn make_template<S: Session>(
+    address: &str,
+    prepare: &dyn Fn(&str) -> Prepared,
+) -> Result<(), NotReady> {
     let mut session = S::open(address)?;
     if !session.has_template()? {
         session.remove(TEMPLATE)?;
         session.create(TEMPLATE, false)?;
-        prepare(&S::url_of(address, TEMPLATE))?;
+        let prepared = prepare(&S::url_of(address, TEMPLATE));
+        prepared.map_err(|error| NotReady::hopeless(format!("`prepared` failed: {error}")))?;
         session.complete_template()?;
     }
     Ok(())
@@ -178,7 +184,7 @@ struct Sessions<S>(Mutex<Vec<S>>);
 
 impl<S> Sessions<S> {
     /// Calls `act` with a session. A kept session may be one with a server that has stopped since: then `act` is called
-    /// again with a new one.
+    /// again with a new one. A session that was used without success is not kept.
     fn with<T>(
         &self,
         open: impl FnOnce() -> io::Result<S>,
@@ -187,19 +193,18 @@ impl<S> Sessions<S> {
         let kept = self.idle().pop();
         if let Some(mut session) = kept {
             match act(&mut session) {
-                Err(error) if !is_reported(&error) => {}
-                done => {
+                Ok(done) => {
                     self.idle().push(session);
-                    return done;
+                    return Ok(done);
                 }
+                Err(error) if is_end(&error) => {}
+                failed => return failed,
             }
         }
         let mut session = open()?;
-        let done = act(&mut session);
-        if done.as_ref().err().is_none_or(is_reported) {
-            self.idle().push(session);
-        }
-        done
+        let done = act(&mut session)?;
+        self.idle().push(session);
+        Ok(done)
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<S>> {
@@ -207,13 +212,27 @@ impl<S> Sessions<S> {
     }
 }
 
-/// Returns the error that stands for one which the server reports: the session can be used further.
-pub(super) fn reported(text: String) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidInput, text)
+/// Returns whether the other end has closed the connection.
+fn is_end(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    matches!(
+        error.kind(),
+        BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof
+    )
 }
 
-fn is_reported(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::InvalidInput
+/// How long a server may take to accept a connection, or for a statement.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// Connects to a server. No read or write takes longer than the limit.
+pub(super) fn connect(address: &str) -> io::Result<TcpStream> {
+    let mut addresses = address.to_socket_addrs()?;
+    let address = addresses.next().ok_or(io::ErrorKind::AddrNotAvailable)?;
+    let stream = TcpStream::connect_timeout(&address, LIMIT)?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(LIMIT))?;
+    stream.set_write_timeout(Some(LIMIT))?;
+    Ok(stream)
 }
 
 #[cfg(test)]
@@ -230,8 +249,8 @@ mod tests {
         assert!(sessions.with(|| Ok(0), dead).is_err());
         assert_eq!(sessions.with(|| Ok(1), dead).expect("it is new"), 1);
         assert_eq!(sessions.with(|| Ok(2), dead).expect("it was kept"), 1);
-        let fails = |_: &mut u32| Err::<(), _>(reported("no".to_owned()));
+        let fails = |_: &mut u32| Err::<(), _>(io::Error::other("no"));
         assert!(sessions.with(|| Ok(3), fails).is_err());
-        assert_eq!(sessions.with(|| Ok(4), dead).expect("it was kept"), 1);
+        assert_eq!(sessions.with(|| Ok(4), dead).expect("it is new"), 4);
     }
 }

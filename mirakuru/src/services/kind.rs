@@ -2,12 +2,15 @@
 //! server's protocol.
 
 use std::fmt::Display;
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::unix::fs::fchown;
 use std::path::{Path, PathBuf};
 
 use super::program::{Choice, Server};
 use crate::executor::{Executor, Missing, Provision, Site, Unfurnished};
 use crate::readiness::{Context, Manner, NotReady, Origin, Readiness, Target};
+use crate::sys;
 use crate::wait::Deadline;
 
 /// One of the services of this module: what the check of its executor is.
@@ -213,13 +216,25 @@ impl<K: Kind> Provision for Service<K> {
                 .collect::<Result<_, _>>()
                 .map_err(Unfurnished::Mistake)?;
             let text = filled.join("\n") + "\n";
-            // The directory belongs to the service's user once the service was started: the file stays as it is.
-            let file = site.tmpdir.join(CONFIG);
-            if file.symlink_metadata().is_err() {
-                let written = fs::write(file, text);
-                written.map_err(|error| Unfurnished::Refused("write its configuration", error))?;
+            let refused = |error| Unfurnished::Refused("write its configuration", error);
+            // Each attempt may have another port.
+            if let Some(directory) = site.own_directory() {
+                write(&directory, site, &text).map_err(refused)?;
             }
         }
         self.kind.furnish(program, site)
     }
+}
+
+/// Writes the configuration file anew, for the service's user.
+fn write(directory: &File, site: &Site<'_>, text: &str) -> io::Result<()> {
+    match fs::remove_file(site.tmpdir.join(CONFIG)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = sys::append_in(directory, CONFIG, Some(0o600))?;
+    if let Some((_, user)) = &site.user {
+        fchown(&file, Some(user.uid), Some(user.gid))?;
+    }
+    file.write_all(text.as_bytes())
 }

@@ -5,7 +5,9 @@ use std::env;
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use crate::environment;
 use crate::error::Result;
 use crate::executor::{Missing, SimpleExecutor};
 use crate::sys;
@@ -124,12 +126,16 @@ impl Server {
             Some(name) => tool(program, name)?,
             None => program.to_owned(),
         };
-        let words = [program.into_os_string()].into_iter();
+        let words = [program.clone().into_os_string()].into_iter();
         let words = words.chain(self.version.iter().map(OsString::from));
-        let asked = SimpleExecutor::new(words.collect::<Vec<_>>()).timeout(deadline.remaining());
+        let asked = SimpleExecutor::new(words.collect::<Vec<_>>())
+            .timeout(unscaled(deadline))
+            .keep_tmpdir(false);
         // Some programs that print their version exit with an error.
         let _ = run_to_end(&asked);
         let printed = format!("{}\n{}", asked.output().text(), asked.err_output().text());
+        // Some print their own path first.
+        let printed = printed.replace(&*program.to_string_lossy(), "");
         let mut words =
             printed.split(|found: char| !(found.is_ascii_alphanumeric() || found == '.'));
         words.find_map(|word| {
@@ -166,19 +172,31 @@ impl Server {
 
 /// Returns the path of a program that belongs to another one: in the same directory, in the `bin` beside it, or in `PATH`.
 pub(super) fn tool(program: &Path, name: &str) -> Option<PathBuf> {
+    let in_path = || {
+        let path = env::var_os("PATH").unwrap_or_default();
+        let mut all = env::split_paths(&path).map(|directory| directory.join(name));
+        all.find(|path| sys::is_executable(path))
+    };
+    tool_beside(program, name).or_else(in_path)
+}
+
+/// Does the same without a look into `PATH`.
+pub(super) fn tool_beside(program: &Path, name: &str) -> Option<PathBuf> {
     let real = fs::canonicalize(program).ok();
     let parents = [Some(program), real.as_deref()].into_iter().flatten();
     let parents = parents.filter_map(Path::parent).flat_map(|directory| {
         let beside = |name| directory.parent().map(|parent| parent.join(name));
         [Some(directory.to_owned()), beside("bin"), beside("scripts")]
     });
-    let path = env::var_os("PATH").unwrap_or_default();
-    let path: Vec<_> = env::split_paths(&path).collect();
-    let mut all = parents
-        .flatten()
-        .chain(path)
-        .map(|directory| directory.join(name));
+    let mut all = parents.flatten().map(|directory| directory.join(name));
     all.find(|path| sys::is_executable(path))
+}
+
+/// Returns what is left until a deadline, for an executor, which scales its timeout itself.
+pub(super) fn unscaled(deadline: Deadline) -> Duration {
+    let scale = environment::timeout_scale().unwrap_or(1.0);
+    let left = deadline.remaining().as_secs_f64() / scale;
+    Duration::try_from_secs_f64(left).unwrap_or(Duration::MAX)
 }
 
 /// Runs a program to its end.

@@ -2,10 +2,9 @@
 
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
-use std::time::Duration;
 
 use super::database::Database;
-use super::databases::reported;
+use super::databases::connect;
 use super::kind::{Kind, Service, Setting};
 use super::program::Server;
 use crate::error::Result;
@@ -18,8 +17,6 @@ pub type RedisExecutor = Executor<Service<Redis>>;
 
 /// The number of databases, all of which a test may reserve but the first.
 const DATABASES: u32 = 1024;
-/// How long the server may take for a command.
-const LIMIT: Duration = Duration::from_secs(30);
 /// The longest answer.
 const LONGEST: usize = 16 << 20;
 
@@ -67,7 +64,8 @@ pub fn redis() -> RedisExecutor {
 
 impl RedisExecutor {
     /// Reserves a numbered database for one test, and empties it. No other test of any process gets the number before the
-    /// drop of the guard, which empties the database again. Number 0 is never reserved.
+    /// drop of the guard, which empties the database again. Number 0 is never reserved. A restart of the server ends all
+    /// reservations.
     ///
     /// ```no_run
     /// use mirakuru::services;
@@ -84,7 +82,7 @@ impl RedisExecutor {
     ///
     /// `Io`: the server does not run, it refused a command, or all numbers are reserved.
     pub fn database(&self) -> Result<Database> {
-        if !self.running() {
+        if !self.core().is_up() {
             return Err(self.core().not_running("asked for a database"));
         }
         let address = self.addr();
@@ -124,12 +122,14 @@ impl Kind for Redis {
     }
 
     fn setting(key: &str, value: &str) -> Setting {
-        let values = value.split_whitespace().map(str::to_owned);
-        let mut words: Vec<_> = [format!("--{key}")].into_iter().chain(values).collect();
-        if value.is_empty() {
-            words.push(String::new());
-        }
-        Setting::Words(words)
+        // Quotes keep a value with spaces together.
+        let values = shell_words::split(value).unwrap_or_else(|_| vec![value.to_owned()]);
+        let values = if value.is_empty() {
+            vec![String::new()]
+        } else {
+            values
+        };
+        Setting::Words([vec![format!("--{key}")], values].concat())
     }
 }
 
@@ -170,11 +170,7 @@ struct Session(BufReader<TcpStream>);
 
 impl Session {
     fn open(address: &str) -> io::Result<Self> {
-        let stream = TcpStream::connect(address)?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(LIMIT))?;
-        stream.set_write_timeout(Some(LIMIT))?;
-        Ok(Self(BufReader::new(stream)))
+        Ok(Self(BufReader::new(connect(address)?)))
     }
 
     /// Sends a command, and returns its answer as a text.
@@ -200,7 +196,7 @@ fn read(from: &mut impl BufRead) -> io::Result<String> {
         let length = || usize::try_from(text.parse::<i64>().unwrap_or(-1)).ok();
         match kind {
             '+' | ':' => answer += text,
-            '-' => return Err(reported(text.to_owned())),
+            '-' => return Err(io::Error::other(text.to_owned())),
             '*' => {
                 left += length().unwrap_or(0).min(LONGEST);
                 continue;

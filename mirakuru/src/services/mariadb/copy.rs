@@ -3,16 +3,25 @@
 
 use std::io;
 
+use super::super::databases::TEMPLATE;
 use super::session::{Row, Session};
+
+/// The mode in which statements are shown and executed.
+const MODE: &str = "NO_AUTO_VALUE_ON_ZERO";
 
 /// Copies a database into a new one.
 pub(super) fn copy(session: &mut Session, from: &str, to: &str) -> io::Result<()> {
+    // Whatever the server's own modes are. A table may refer to one that is made later, and a column may contain 0 on
+    // purpose.
+    let modes = format!(
+        "SET autocommit = 1, foreign_key_checks = 0, unique_checks = 0, sql_mode = '{MODE}'"
+    );
+    session.query(&modes)?;
     let parts = Parts::of(session, from)?;
     session.query(&format!("USE {to}"))?;
-    // A table may refer to one that is made later, and a column may contain 0 on purpose.
-    session.query(
-        "SET foreign_key_checks = 0, unique_checks = 0, sql_mode = 'NO_AUTO_VALUE_ON_ZERO'",
-    )?;
+    for make in &parts.sequence_statements {
+        session.query(make)?;
+    }
     for make in &parts.tables {
         session.query(make)?;
     }
@@ -29,6 +38,7 @@ pub(super) fn copy(session: &mut Session, from: &str, to: &str) -> io::Result<()
         session.query(&format!("SET sql_mode = '{mode}'"))?;
         session.query(make)?;
     }
+    session.query(&format!("SET sql_mode = '{MODE}'"))?;
     make_views(session, parts.views)?;
     // The rows above caused none of them.
     for (mode, make) in &parts.triggers {
@@ -43,8 +53,9 @@ pub(super) fn copy(session: &mut Session, from: &str, to: &str) -> io::Result<()
 /// What a database consists of.
 #[derive(Default)]
 struct Parts {
-    /// Statements that make tables and sequences.
+    /// Statements that make tables.
     tables: Vec<String>,
+    sequence_statements: Vec<String>,
     /// The columns of each table that are not computed.
     columns: Vec<(String, String)>,
     /// The next value of each sequence.
@@ -66,7 +77,7 @@ impl Parts {
             match kind {
                 "VIEW" => parts.views.push(shown(session, "VIEW")?),
                 "SEQUENCE" => {
-                    parts.tables.push(shown(session, "SEQUENCE")?);
+                    parts.sequence_statements.push(shown(session, "SEQUENCE")?);
                     let next = format!("SELECT next_not_cached_value FROM {}", quoted(name));
                     let next = first(session.query(&next)?);
                     parts.sequences.push((name.to_owned(), next));
@@ -77,7 +88,7 @@ impl Parts {
         let columns = format!(
             "SELECT c.table_name, c.column_name FROM information_schema.columns c
              JOIN information_schema.tables t USING (table_schema, table_name)
-             WHERE c.table_schema = '{database}' AND t.table_type = 'BASE TABLE'
+             WHERE c.table_schema = '{database}' AND t.table_type IN ('BASE TABLE', 'SYSTEM VERSIONED')
              AND c.extra NOT LIKE '%VIRTUAL GENERATED%' AND c.extra NOT LIKE '%STORED GENERATED%'
              ORDER BY c.table_name, c.ordinal_position"
         );
@@ -125,7 +136,9 @@ fn make_views(session: &mut Session, mut views: Vec<String>) -> io::Result<()> {
 /// Returns the statement that makes something.
 fn show(session: &mut Session, kind: &str, name: &str, at: usize) -> io::Result<String> {
     let rows = session.query(&format!("SHOW CREATE {kind} {}", quoted(name)))?;
-    Ok(rows.first().map_or("", |row| column(row, at)).to_owned())
+    let shown = rows.first().map_or("", |row| column(row, at));
+    // A default value that comes from a sequence names the database.
+    Ok(shown.replace(&format!("`{TEMPLATE}`."), ""))
 }
 
 fn show_with_mode(session: &mut Session, kind: &str, name: &str) -> io::Result<(String, String)> {

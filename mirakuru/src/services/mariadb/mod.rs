@@ -9,7 +9,7 @@ use std::path::Path;
 use super::data_directory::Recipe;
 use super::databases::{Databases, HasDatabases};
 use super::kind::{Kind, Service, Setting};
-use super::program::{Server, tool};
+use super::program::{Server, tool, tool_beside};
 use crate::executor::{Executor, Site, Unfurnished};
 use crate::readiness::{self, Context, NotReady, Readiness};
 use session::Session;
@@ -124,12 +124,14 @@ impl Kind for Mariadb {
 
 /// Returns how this server makes its data directory: MariaDB by a program, MySQL itself.
 fn recipe(server: &Path) -> Recipe {
-    let install = ["mariadb-install-db", "mysql_install_db"];
     let real = fs::canonicalize(server).unwrap_or_else(|_| server.to_owned());
-    let is_mysql = real.file_name().is_some_and(|name| name == "mysqld");
-    let install = install.iter().find_map(|name| tool(server, name));
+    // A MySQL server has this name, and old versions of MariaDB have it too, with their program beside.
+    let is_mysqld = real.file_name().is_some_and(|name| name == "mysqld");
+    let find = if is_mysqld { tool_beside } else { tool };
+    let install = ["mariadb-install-db", "mysql_install_db"];
+    let install = install.iter().find_map(|name| find(server, name));
     match install {
-        Some(program) if !is_mysql || program.with_file_name("mariadb").exists() => Recipe {
+        Some(program) => Recipe {
             name: "mariadb",
             program,
             arguments: [
@@ -143,7 +145,7 @@ fn recipe(server: &Path) -> Recipe {
             .map(Into::into)
             .into(),
         },
-        _ => Recipe {
+        None => Recipe {
             name: "mysql",
             program: server.to_owned(),
             arguments: [

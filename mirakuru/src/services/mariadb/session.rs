@@ -3,14 +3,11 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
-use std::time::Duration;
 
-use super::super::databases::{self, TEMPLATE, reported};
+use super::super::databases::{self, TEMPLATE, connect};
 use super::{USER, copy};
 use crate::readiness::protocols::mysql::{error, packet};
 
-/// How long the server may take for a statement.
-const LIMIT: Duration = Duration::from_secs(60);
 /// The longest answer.
 const LONGEST: usize = 64 << 20;
 
@@ -31,12 +28,8 @@ pub struct Session {
 impl Session {
     /// Connects as the user who needs no password.
     fn connect(address: &str) -> io::Result<Self> {
-        let stream = TcpStream::connect(address)?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(LIMIT))?;
-        stream.set_write_timeout(Some(LIMIT))?;
         let mut session = Self {
-            stream,
+            stream: connect(address)?,
             received: Vec::new(),
         };
         session.read_packet()?;
@@ -136,6 +129,7 @@ impl databases::Session for Session {
 
     /// A transaction of a session would keep the tables, so the sessions are ended first.
     fn remove(&mut self, name: &str) -> io::Result<()> {
+        self.query("SET lock_wait_timeout = 10")?;
         let sessions = "SELECT id FROM information_schema.processlist WHERE db =";
         for row in self.query(&format!("{sessions} '{name}'"))? {
             // One that has ended meanwhile is an error.
@@ -163,7 +157,7 @@ impl databases::Session for Session {
 fn refusal(body: &[u8]) -> io::Error {
     error(body).map_or_else(
         || io::Error::other("the answer is in another protocol"),
-        reported,
+        io::Error::other,
     )
 }
 

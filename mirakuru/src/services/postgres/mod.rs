@@ -157,8 +157,11 @@ impl Kind for Postgres {
         let read = file.and_then(|file| file.take(4096).read_to_string(&mut text));
         match (read, text.lines().nth(7).map(str::trim)) {
             (Ok(_), Some("ready")) => Ok(()),
-            (Ok(_), Some(state)) => Err(NotReady::new(format!("its state is {state:?}"))),
-            _ => Err(NotReady::new("it has not noted its state yet")),
+            (Ok(_), Some(state)) if !state.is_empty() => {
+                Err(NotReady::new(format!("its state is {state:?}")))
+            }
+            // It listens after it has made the file.
+            _ => Ok(()),
         }
     }
 

@@ -3,14 +3,11 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
-use std::time::Duration;
 
-use super::super::databases::{self, TEMPLATE, reported};
+use super::super::databases::{self, TEMPLATE, connect};
 use super::USER;
 use crate::readiness::protocols::postgres::{Message, error, message, startup};
 
-/// How long the server may take for a statement.
-const LIMIT: Duration = Duration::from_secs(60);
 /// The longest answer.
 const LONGEST: usize = 16 << 20;
 
@@ -27,12 +24,8 @@ pub struct Session {
 
 impl Session {
     fn connect(address: &str) -> io::Result<Self> {
-        let stream = TcpStream::connect(address)?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(LIMIT))?;
-        stream.set_write_timeout(Some(LIMIT))?;
         let mut session = Self {
-            stream,
+            stream: connect(address)?,
             received: Vec::new(),
             version: 0,
         };
@@ -53,7 +46,9 @@ impl Session {
         let (mut rows, mut failure) = (Vec::new(), None);
         loop {
             let Some(Message { kind, body, rest }) = message(&self.received) else {
-                self.read()?;
+                // A server that refuses a session says why, and closes the connection.
+                self.read()
+                    .map_err(|error| failure.take().map_or(error, io::Error::other))?;
                 continue;
             };
             match kind {
@@ -71,7 +66,7 @@ impl Session {
             let left = rest.len();
             self.received.drain(..self.received.len() - left);
             if kind == b'Z' {
-                return failure.map_or(Ok(rows), |failure| Err(reported(failure)));
+                return failure.map_or(Ok(rows), |failure| Err(io::Error::other(failure)));
             }
         }
     }

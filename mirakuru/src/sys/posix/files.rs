@@ -33,6 +33,13 @@ pub(crate) fn is_executable(path: &Path) -> bool {
     found.is_ok_and(|found| found.is_file() && found.mode() & 0o111 != 0)
 }
 
+/// Sets the time at which a file was changed to now.
+#[cfg(feature = "services")]
+pub(crate) fn touch(file: &File) -> io::Result<()> {
+    let now = nix::sys::time::TimeSpec::UTIME_NOW;
+    Ok(nix::sys::stat::futimens(file, &now, &now)?)
+}
+
 /// Returns the directory in which this user has caches, by the variables of the environment, else by the database of
 /// users.
 #[cfg(feature = "services")]
