@@ -102,7 +102,9 @@ pub(crate) fn memory() -> Option<PathBuf> {
     const ROOM: u64 = 1 << 30;
     let directory = Path::new("/dev/shm");
     let found = nix::sys::statvfs::statvfs(directory).ok()?;
-    let free = found.blocks_available().saturating_mul(found.fragment_size());
+    let free = found
+        .blocks_available()
+        .saturating_mul(found.fragment_size());
     let is_writable = nix::unistd::access(directory, nix::unistd::AccessFlags::W_OK).is_ok();
     (free >= ROOM && is_writable).then(|| directory.to_owned())
 }
