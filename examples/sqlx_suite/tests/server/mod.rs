@@ -5,4 +5,4 @@ use mirakuru::services::{self, PostgresExecutor};
 
 static POSTGRES: Shared<PostgresExecutor> = Shared::per_run("sqlx-postgres", services::postgres);
 
-mirakuru::export! { DATABASE_URL = POSTGRES, |db| db.url() }
+mirakuru::export! { DATABASE_URL = POSTGRES, PostgresExecutor::url }
