@@ -5,26 +5,20 @@
 
 #[path = "../tests/postgres/database.rs"]
 mod database;
-#[path = "../tests/postgres/server.rs"]
-mod server;
 
 use std::error::Error;
 use std::time::{Duration, Instant};
 
-use mirakuru::{Shared, TcpExecutor};
+use mirakuru::Shared;
+use mirakuru::services::{self, RedisExecutor};
 use postgres::{Client, NoTls};
-use redis::{Commands, Connection};
+use redis::{Client as RedisClient, Commands};
 
 const TESTS: u32 = 20;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
-static REDIS: Shared<TcpExecutor> = Shared::new(redis_server);
-
-fn redis_server() -> TcpExecutor {
-    let command = "redis-server --port {port} --save '' --dir {tmpdir}";
-    TcpExecutor::new(command, "127.0.0.1", 0)
-}
+static REDIS: Shared<RedisExecutor> = Shared::new(services::redis);
 
 fn main() -> Outcome<()> {
     println!("| {TESTS} tests | a server each | one shared, a database each | times |");
@@ -55,40 +49,39 @@ fn time(test: fn() -> Outcome<()>) -> Outcome<Duration> {
     Ok(begun.elapsed())
 }
 
-fn counts(mut database: Connection) -> Outcome<()> {
-    let _: () = redis::cmd("FLUSHDB").query(&mut database)?;
+fn counts(url: &str) -> Outcome<()> {
+    let mut database = RedisClient::open(url)?.get_connection()?;
     assert_eq!(database.incr::<_, _, i32>("visits", 1)?, 1);
     Ok(())
 }
 
 fn redis_each() -> Outcome<()> {
-    let redis = redis_server().started()?;
-    counts(redis::Client::open(format!("redis://{}/", redis.addr()))?.get_connection()?)?;
+    let redis = services::redis().started()?;
+    counts(&redis.url())?;
     redis.stop()?;
     Ok(())
 }
 
 fn redis_shared() -> Outcome<()> {
-    counts(redis::Client::open(format!("redis://{}/", REDIS.get()?.addr()))?.get_connection()?)
+    counts(&REDIS.get()?.database()?.url())
 }
 
-fn has_guests(mut client: Client) -> Outcome<()> {
+fn has_guests(client: &mut Client) -> Outcome<()> {
     let row = client.query_one("SELECT count(*) FROM guests", &[])?;
     assert_eq!(row.get::<_, i64>(0), 1);
     Ok(())
 }
 
 fn postgres_each() -> Outcome<()> {
-    let postgres = server::server().started()?;
-    let (host, port) = (postgres.host(), postgres.port());
-    let place = format!("host={host} port={port} user=postgres");
-    let mut client = Client::connect(&place, NoTls)?;
+    let postgres = services::postgres().started()?;
+    let mut client = Client::connect(&postgres.url(), NoTls)?;
     client.batch_execute(database::SCHEMA)?;
-    has_guests(client)?;
+    has_guests(&mut client)?;
     postgres.stop()?;
     Ok(())
 }
 
 fn postgres_shared() -> Outcome<()> {
-    has_guests(database::own_database()?)
+    let database = database::POSTGRES.get()?.database()?;
+    has_guests(&mut Client::connect(&database.url(), NoTls)?)
 }

@@ -2,22 +2,17 @@
 
 use std::error::Error;
 
-use mirakuru::{HttpExecutor, with_process};
+use mirakuru::services;
 use reqwest::blocking::Client;
 
-/// It insists on a port for other members of its cluster, of which there are none: any will do.
-#[with_process(
-    http = "etcd --data-dir {tmpdir}/data --listen-peer-urls http://{host}:0
-        --listen-client-urls http://{host}:{port} --advertise-client-urls http://{host}:{port}",
-    url = "http://127.0.0.1:{port}/health"
-)]
 #[test]
 #[cfg_attr(
     not(has_etcd),
     ignore = "etcd is not in PATH: apt-get install etcd-server"
 )]
-fn keeps_a_value(etcd: &HttpExecutor) -> Result<(), Box<dyn Error>> {
-    let gateway = format!("http://{}/v3/kv", etcd.addr());
+fn keeps_a_value() -> Result<(), Box<dyn Error>> {
+    let etcd = services::etcd().started()?;
+    let gateway = format!("{}/v3/kv", etcd.url());
     let client = Client::new();
     let ask = |what: &str, body: &'static str| {
         let request = client.post(format!("{gateway}/{what}")).body(body);

@@ -1,40 +1,59 @@
-//! MariaDB, made afresh for the test: `mariadb-install-db` into the private directory, then `mariadbd`.
+//! MariaDB, with a database for each test.
 
 use std::error::Error;
 use std::process::Command;
 
-use mirakuru::{OutputExecutor, with_process};
+use mirakuru::Shared;
+use mirakuru::services::{self, Database, MariadbExecutor};
 
-/// Its privileges are not looked at: whoever comes is root. A restart finds the database made.
-const COMMAND: &str = "test -d {tmpdir}/data || \
-    mariadb-install-db --no-defaults --datadir={tmpdir}/data --skip-test-db >/dev/null && \
-    exec mariadbd --no-defaults --datadir={tmpdir}/data --skip-grant-tables --skip-networking=0 \
-        --bind-address={host} --port={port} --socket={tmpdir}/socket";
+static MARIADB: Shared<MariadbExecutor> = Shared::per_run("mariadb", || {
+    services::mariadb().prepared(|url| {
+        let (_, database) = url.rsplit_once('/').ok_or("no database")?;
+        let made = query(url, database, "CREATE TABLE guests (name TEXT)");
+        made.map(drop).map_err(|error| error.to_string().into())
+    })
+});
 
-/// MariaDB refuses to run as root. The private directory becomes its user's.
-fn mariadb() -> OutputExecutor {
-    let mariadb = OutputExecutor::new(COMMAND, "ready for connections").shell(true);
-    if cfg!(root) {
-        mariadb.user("mysql").env("HOME", "{tmpdir}")
-    } else {
-        mariadb
-    }
-}
-
-#[with_process(executor = mariadb())]
-#[test]
-#[cfg_attr(
-    not(has_mariadb),
-    ignore = "mariadbd is not in PATH: apt-get install mariadb-server"
-)]
-fn answers_a_query(mariadb: &OutputExecutor) -> Result<(), Box<dyn Error>> {
-    let port = mariadb.port().to_string();
+/// Sends statements by the client program, and returns what it prints.
+fn query(url: &str, database: &str, statements: &str) -> Result<String, Box<dyn Error>> {
+    let port = url
+        .rsplit(':')
+        .next()
+        .and_then(|rest| rest.split('/').next());
     let client = Command::new("mariadb")
-        .args(["--no-defaults", "--batch", "--skip-column-names"])
-        .args(["--host", "127.0.0.1", "--port", &port])
-        .args(["--execute", "SELECT 6 * 7"])
+        .args([
+            "--no-defaults",
+            "--batch",
+            "--skip-column-names",
+            "--user=root",
+        ])
+        .args(["--host=127.0.0.1", "--port", port.ok_or("no port")?])
+        .args(["--execute", statements, database])
         .output()?;
-    let told = String::from_utf8_lossy(&client.stderr);
-    assert_eq!(String::from_utf8_lossy(&client.stdout), "42\n", "{told}");
-    Ok(())
+    if client.status.success() {
+        return Ok(String::from_utf8(client.stdout)?);
+    }
+    Err(String::from_utf8(client.stderr)?.into())
 }
+
+fn in_own(database: &Database, statements: &str) -> Result<String, Box<dyn Error>> {
+    query(&database.url(), database.name(), statements)
+}
+
+macro_rules! tests {
+    ($($name:ident)*) => {$(
+        #[test]
+        #[cfg_attr(
+            not(has_mariadb),
+            ignore = "MariaDB is not installed: apt-get install mariadb-server"
+        )]
+        fn $name() -> Result<(), Box<dyn Error>> {
+            let database = MARIADB.get()?.database()?;
+            in_own(&database, "INSERT INTO guests VALUES ('Aoi')")?;
+            assert_eq!(in_own(&database, "SELECT count(*) FROM guests")?, "1\n");
+            Ok(())
+        }
+    )*};
+}
+
+tests! { has_its_own_0 has_its_own_1 has_its_own_2 }

@@ -1,11 +1,8 @@
-//! memcached over TCP.
+//! memcached as a ready-made service.
 
 use std::error::Error;
 
-use mirakuru::TcpExecutor;
-
-/// memcached does not run as root unless it is told as whom: for everybody else `-u` means nothing.
-const COMMAND: &str = "memcached -l {host} -p {port} -u nobody";
+use mirakuru::services;
 
 #[test]
 #[cfg_attr(
@@ -13,9 +10,9 @@ const COMMAND: &str = "memcached -l {host} -p {port} -u nobody";
     ignore = "memcached is not in PATH: apt-get install memcached"
 )]
 fn keeps_a_value() -> Result<(), Box<dyn Error>> {
-    let memcached = TcpExecutor::new(COMMAND, "127.0.0.1", 0).started()?;
+    let memcached = services::memcached().started()?;
 
-    let client = memcache::connect(format!("memcache://{}", memcached.addr()))?;
+    let client = memcache::connect(memcached.url())?;
     client.set("answer", 42, 0)?;
     assert_eq!(client.get::<i32>("answer")?, Some(42));
     Ok(())

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use mirakuru::{TcpExecutor, with_process};
+use mirakuru::services;
 
 /// Packets of MQTT 3.1.1, by hand: a clean session, a subscription, a message.
 const CONNECT: &[u8] = b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01a";
@@ -16,13 +16,13 @@ fn read<const N: usize>(stream: &mut TcpStream) -> std::io::Result<[u8; N]> {
     stream.read_exact(&mut packet).map(|()| packet)
 }
 
-#[with_process(tcp = "mosquitto -p {port}")]
 #[test]
 #[cfg_attr(
     not(has_mosquitto),
     ignore = "mosquitto is not in PATH: apt-get install mosquitto"
 )]
-fn delivers_a_message(mosquitto: &TcpExecutor) -> Result<(), Box<dyn Error>> {
+fn delivers_a_message() -> Result<(), Box<dyn Error>> {
+    let mosquitto = services::mosquitto().started()?;
     let mut stream = TcpStream::connect(mosquitto.addr())?;
     stream.write_all(CONNECT)?;
     assert_eq!(read(&mut stream)?, *b"\x20\x02\x00\x00", "accepted");

@@ -5,21 +5,15 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use mirakuru::{ErrorKind, HttpExecutor, OutputExecutor, with_process};
+use mirakuru::{ErrorKind, HttpExecutor, services, with_process};
 
-/// The port accepts before the server is ready, so it is its own word that counts. After a SIGTERM it
-/// ends with 1, which a test would fail for; after a SIGINT with 0.
-#[with_process(
-    output = "nats-server --addr {host} --port {port}",
-    banner = "Server is ready",
-    stop_signal = SIGINT
-)]
 #[test]
 #[cfg_attr(
     not(has_nats),
     ignore = "nats-server is not in PATH: apt-get install nats-server"
 )]
-fn delivers_a_message(nats: &OutputExecutor) -> Result<(), Box<dyn Error>> {
+fn delivers_a_message() -> Result<(), Box<dyn Error>> {
+    let nats = services::nats().started()?;
     let mut stream = TcpStream::connect(nats.addr())?;
     let mut lines = BufReader::new(stream.try_clone()?).lines();
     let mut next = || {

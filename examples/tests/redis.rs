@@ -1,21 +1,20 @@
-//! Redis over TCP, over a Unix socket, and as a daemon that writes a pid file.
+//! Redis as a ready-made service, over a Unix socket, and as a daemon that writes a pid file.
 
 use std::error::Error;
 
-use mirakuru::{PidExecutor, TcpExecutor, UnixSocketExecutor};
+use mirakuru::{PidExecutor, UnixSocketExecutor, services};
 use redis::{Client, Commands};
 
-/// `{port}` is a free port, `{tmpdir}` a private directory: any number of these run side by side.
+/// Each server has a free port and a private directory, so any number of them run side by side.
 #[test]
 #[cfg_attr(
     not(has_redis),
     ignore = "redis-server is not in PATH: apt-get install redis-server"
 )]
 fn keeps_a_value_over_tcp() -> Result<(), Box<dyn Error>> {
-    let command = "redis-server --port {port} --save '' --dir {tmpdir}";
-    let redis = TcpExecutor::new(command, "127.0.0.1", 0).started()?;
+    let redis = services::redis().started()?;
 
-    let mut client = Client::open(format!("redis://{}/", redis.addr()))?;
+    let mut client = Client::open(redis.url())?;
     let _: () = client.set("answer", 42)?;
     assert_eq!(client.get::<_, i32>("answer")?, 42);
     Ok(())
@@ -68,10 +67,9 @@ fn stops_a_daemon() -> Result<(), Box<dyn Error>> {
     ignore = "redis-server is not in PATH: apt-get install redis-server"
 )]
 fn forgets_at_a_restart() -> Result<(), Box<dyn Error>> {
-    let command = "redis-server --port {port} --save '' --dir {tmpdir}";
-    let redis = TcpExecutor::new(command, "127.0.0.1", 0).started()?;
+    let redis = services::redis().started()?;
 
-    let mut client = Client::open(format!("redis://{}/", redis.addr()))?;
+    let mut client = Client::open(redis.url())?;
     let _: () = client.set("answer", 42)?;
     redis.restart()?;
     assert_eq!(client.get::<_, Option<i32>>("answer")?, None);

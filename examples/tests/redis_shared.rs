@@ -2,22 +2,11 @@
 
 use std::error::Error;
 
-use mirakuru::{Shared, TcpExecutor, with_process};
-use redis::{Client, Commands, Connection};
+use mirakuru::services::{self, RedisExecutor};
+use mirakuru::{Shared, with_process};
+use redis::{Client, Commands};
 
-static REDIS: Shared<TcpExecutor> = Shared::per_run("redis", || {
-    let command = "redis-server --port {port} --save '' --dir {tmpdir} --databases 256";
-    TcpExecutor::new(command, "127.0.0.1", 0)
-});
-
-/// An empty database for this test alone: no other one that runs now has its slot.
-fn own_database() -> Result<Connection, Box<dyn Error>> {
-    let number = mirakuru::slot();
-    let mut database =
-        Client::open(format!("redis://{}/{number}", REDIS.addr()))?.get_connection()?;
-    let _: () = redis::cmd("FLUSHDB").query(&mut database)?;
-    Ok(database)
-}
+static REDIS: Shared<RedisExecutor> = Shared::per_run("redis", services::redis);
 
 macro_rules! tests {
     ($($name:ident)*) => {$(
@@ -27,8 +16,10 @@ macro_rules! tests {
             not(has_redis),
             ignore = "redis-server is not in PATH: apt-get install redis-server"
         )]
-        fn $name() -> Result<(), Box<dyn Error>> {
-            let mut database = own_database()?;
+        fn $name(redis: &RedisExecutor) -> Result<(), Box<dyn Error>> {
+            // An empty database that no other running test has.
+            let own = redis.database()?;
+            let mut database = Client::open(own.url())?.get_connection()?;
             for visits in 1..=100 {
                 assert_eq!(database.incr::<_, _, i32>("visits", 1)?, visits);
             }

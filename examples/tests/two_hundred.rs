@@ -4,10 +4,12 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use mirakuru::{TcpExecutor, with_process};
+use mirakuru::readiness::Readiness;
+use mirakuru::services::{self, RedisExecutor};
+use mirakuru::{Executor, TcpExecutor, with_process};
 
 /// Whether it is the server that was meant: a key is set and read, and the pid is this test's server's.
-fn stores_a_key(redis: &TcpExecutor, value: &str) {
+fn stores_a_key<R: Readiness>(redis: &Executor<R>, value: &str) {
     let mut connection = TcpStream::connect(redis.addr()).expect("it is ready");
     let request = format!("SET key {value}\r\nGET key\r\nINFO server\r\nQUIT\r\n");
     connection.write_all(request.as_bytes()).expect("it reads");
@@ -24,10 +26,10 @@ fn stores_a_key(redis: &TcpExecutor, value: &str) {
 
 macro_rules! tests_with_a_port_of_their_own {
     ($($name:ident)*) => {$(
-        #[with_process(tcp = "redis-server --port {port} --save '' --dir {tmpdir}")]
+        #[with_process(executor = services::redis())]
         #[test]
         #[cfg_attr(not(has_redis), ignore = "redis-server is not in PATH: apt-get install redis-server")]
-        fn $name(redis: &TcpExecutor) {
+        fn $name(redis: &RedisExecutor) {
             stores_a_key(redis, stringify!($name));
         }
     )*};

@@ -30,6 +30,7 @@
 //!
 //! | the program | attribute | by hand |
 //! |---|---|---|
+//! | is PostgreSQL, Redis or one of seven other known servers | `postgres`, `redis`, … | [`services`] |
 //! | prints a line once it can answer | `output`, `banner` | [`OutputExecutor`] |
 //! | answers HTTP requests | `http`, `url` | [`HttpExecutor`] |
 //! | listens on a TCP port | `tcp` | [`TcpExecutor`] |
@@ -68,6 +69,7 @@
 //! | `MIRAKURU_KEEP=1` | keeps the output and the private directory of each service |
 //! | `MIRAKURU_TRACE=FILE` | writes a timeline of all services |
 //! | `MIRAKURU_TIMEOUT_SCALE=3` | multiplies all timeouts by 3 |
+//! | `MIRAKURU_CACHE=off` | makes the files of [`services`] afresh at each start |
 //! | `MIRAKURU_QUEUE_TIMEOUT=600` | limits the wait for a port or a lock, in seconds |
 //!
 //! [`guide::environment`] describes them in full.
@@ -98,7 +100,8 @@
 //!
 //! - [Which check](guide::readiness), [a check of your own](guide::own_readiness)
 //! - [Stopping](guide::stopping): what happens after a panic, an exit, Ctrl-C or a kill
-//! - [Ports](guide::ports), [sharing one server](guide::sharing), [a web backend from A to Z](guide::web_backend)
+//! - [Ready-made servers](guide::services), [a web backend from A to Z](guide::web_backend)
+//! - [Ports](guide::ports), [sharing one server](guide::sharing)
 //! - [cargo-nextest](guide::nextest), [async tests](guide::async_tests), [containers and
 //!   CI](guide::containers)
 //! - [Troubleshooting](guide::troubleshooting), [environment variables](guide::environment)

@@ -2,10 +2,10 @@
 
 use std::error::Error;
 
-use mirakuru::UnixSocketExecutor;
+use mirakuru::{UnixSocketExecutor, services};
 use postgres::{Client, NoTls};
 
-use crate::server::{COMMAND, configured, server};
+use crate::server::{COMMAND, configured};
 
 #[test]
 #[cfg_attr(
@@ -13,10 +13,9 @@ use crate::server::{COMMAND, configured, server};
     ignore = "PostgreSQL is not installed: apt-get install postgresql"
 )]
 fn answers_a_query_over_tcp() -> Result<(), Box<dyn Error>> {
-    let postgres = server().started()?;
+    let postgres = services::postgres().started()?;
 
-    let (host, port) = (postgres.host(), postgres.port());
-    let mut client = Client::connect(&format!("host={host} port={port} user=postgres"), NoTls)?;
+    let mut client = Client::connect(&postgres.url(), NoTls)?;
     client.batch_execute("CREATE TABLE guests (name text); INSERT INTO guests VALUES ('Aoi')")?;
     let row = client.query_one("SELECT name FROM guests", &[])?;
     assert_eq!(row.get::<_, String>("name"), "Aoi");

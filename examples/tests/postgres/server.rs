@@ -1,4 +1,4 @@
-//! How a server is made: `initdb` into the private directory, then `postgres`.
+//! A server by hand, for what the ready-made service leaves out: a Unix socket, and shared memory in files.
 
 use mirakuru::readiness::Readiness;
 use mirakuru::{Executor, OutputExecutor, Signal};

@@ -2,13 +2,16 @@
 
 use std::error::Error;
 
+use mirakuru::services::PostgresExecutor;
 use mirakuru::with_process;
+use postgres::{Client, NoTls};
 
-use crate::database::{POSTGRES, own_database};
+use crate::database::POSTGRES;
 
 /// Each of them inserts the same key, and counts its own guests alone.
-fn has_two_guests() -> Result<(), Box<dyn Error>> {
-    let mut client = own_database()?;
+fn has_two_guests(server: &PostgresExecutor) -> Result<(), Box<dyn Error>> {
+    let database = server.database()?;
+    let mut client = Client::connect(&database.url(), NoTls)?;
     client.batch_execute("INSERT INTO guests VALUES ('Ren')")?;
     let row = client.query_one("SELECT count(*) FROM guests", &[])?;
     assert_eq!(row.get::<_, i64>(0), 2);
@@ -23,8 +26,8 @@ macro_rules! tests {
             not(has_postgres),
             ignore = "PostgreSQL is not installed: apt-get install postgresql"
         )]
-        fn $name() -> Result<(), Box<dyn Error>> {
-            has_two_guests()
+        fn $name(server: &PostgresExecutor) -> Result<(), Box<dyn Error>> {
+            has_two_guests(server)
         }
     )*};
 }

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::thread;
 
-use mirakuru::{services, start_all};
+use mirakuru::services;
 
 use super::Outcome;
 
@@ -97,25 +97,6 @@ fn mosquitto_accepts_clients_and_shows_a_complaint() -> Outcome {
     let wrong = services::mosquitto().config("no_such_option", 1);
     let text = wrong.start().expect_err("it is unknown").to_string();
     assert!(text.contains("no_such_option"), "{text}");
-    Ok(())
-}
-
-#[test]
-#[cfg_attr(
-    not(has_rabbitmq),
-    ignore = "RabbitMQ is not installed: apt-get install rabbitmq-server"
-)]
-fn a_rabbitmq_stops_and_the_other_goes_on() -> Outcome {
-    let (one, two) = (services::rabbitmq(), services::rabbitmq());
-    start_all([&one, &two])?;
-    one.stop()?;
-    let status = two.rabbitmqctl()?.arg("status").output()?;
-    let printed = String::from_utf8_lossy(&status.stdout);
-    assert!(
-        printed.contains(&format!("port: {},", two.port())),
-        "{status:?}"
-    );
-    two.stop()?;
     Ok(())
 }
 

@@ -5,6 +5,7 @@
 //! | How does a start know that my service is ready? | [`readiness`] |
 //! | What happens when it is stopped, and when the test is killed? | [`stopping`] |
 //! | How do parallel tests share ports? | [`ports`] |
+//! | How do I start PostgreSQL, Redis or another known server? | [`services`] |
 //! | How do tests share one server? | [`sharing`] |
 //! | How do I test a backend with a database? | [`web_backend`] |
 //! | What happens under `cargo nextest`: timeouts, Ctrl-C, retries, partitions? | [`nextest`] |
@@ -25,6 +26,10 @@ pub mod stopping {}
 
 #[doc = include_str!("ports.md")]
 pub mod ports {}
+
+#[cfg(feature = "services")]
+#[doc = include_str!("services.md")]
+pub mod services {}
 
 #[doc = include_str!("sharing.md")]
 pub mod sharing {}

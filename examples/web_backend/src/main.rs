@@ -1,0 +1,21 @@
+//! Serves the backend on the port that is its argument. `DATABASE_URL` and `REDIS_URL` name the servers.
+
+use std::env;
+use std::error::Error;
+
+use tokio::net::TcpListener;
+use web_backend::{Backend, MIGRATIONS};
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let port = env::args()
+        .nth(1)
+        .ok_or("the argument is a port")?
+        .parse()?;
+    let backend = Backend::connect(&env::var("DATABASE_URL")?, &env::var("REDIS_URL")?).await?;
+    MIGRATIONS.run(backend.pool()).await?;
+    let listener = TcpListener::bind(("127.0.0.1", port)).await?;
+    println!("the backend listens on port {port}");
+    axum::serve(listener, backend.router()).await?;
+    Ok(())
+}
