@@ -47,8 +47,13 @@ impl Session {
         loop {
             let Some(Message { kind, body, rest }) = message(&self.received) else {
                 // A server that refuses a session says why, and closes the connection.
-                self.read()
-                    .map_err(|error| failure.take().map_or(error, io::Error::other))?;
+                self.read().map_err(|error| {
+                    let why = failure.take();
+                    why.map_or_else(
+                        || error.kind().into(),
+                        |why| io::Error::new(error.kind(), why),
+                    )
+                })?;
                 continue;
             };
             match kind {
