@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What the tests start by name.
-const IN_PATH: [(&str, &str); 8] = [
+const IN_PATH: [(&str, &str); 9] = [
     ("has_redis", "redis-server"),
     ("has_memcached", "memcached"),
     ("has_mariadb", "mariadbd"),
@@ -18,6 +18,7 @@ const IN_PATH: [(&str, &str); 8] = [
     ("has_etcd", "etcd"),
     ("has_python3", "python3"),
     ("has_gunicorn", "gunicorn"),
+    ("has_webdriver", "chromedriver"),
 ];
 /// Where systems put servers without putting the place into everybody's PATH.
 const SERVER_PLACES: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/opt/homebrew/bin"];

@@ -7,6 +7,8 @@ use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
 use syn::{Error, Expr, Ident, LitStr, Result, Token, token};
 
+use crate::check;
+use crate::model::Kind;
 use crate::options::{self, Shape};
 
 /// Every mistake of one expansion: all are told at once.
@@ -43,7 +45,7 @@ pub(crate) struct Args {
     pub(crate) incomplete: bool,
 }
 
-/// `key = value`.
+/// `key = value`, or a word alone.
 pub(crate) struct Written {
     pub(crate) key: Ident,
     pub(crate) value: Value,
@@ -51,6 +53,8 @@ pub(crate) struct Written {
 
 pub(crate) enum Value {
     Expr(Expr),
+    /// None: the key is a word that stands alone.
+    Alone,
     /// `{ name = value, … }`
     Map(Vec<Pair>),
 }
@@ -102,20 +106,24 @@ fn option(input: ParseStream<'_>) -> Result<Written> {
             "write options as `key = value`, with commas between them",
         )
     })?;
-    if !input.peek(Token![=]) {
-        return Err(Error::new(
-            key.span(),
-            format!("`{key}` needs a value: write `{key} = …`"),
-        ));
+    let name = key.to_string();
+    let is_word = Kind::named(&name).is_some_and(Kind::is_word);
+    if is_word && !input.peek(Token![=]) {
+        let value = Value::Alone;
+        return Ok(Written { key, value });
     }
-    input.parse::<Token![=]>()?;
-    if input.is_empty() || input.peek(Token![,]) {
-        return Err(Error::new(
-            key.span(),
-            format!("`{key}` needs a value: write `{key} = …`"),
-        ));
+    let has_sign = input.parse::<Option<Token![=]>>()?.is_some();
+    if !has_sign || input.is_empty() || input.peek(Token![,]) {
+        let nearest =
+            check::nearest(&name, Kind::words()).filter(|_| !has_sign && !is_known(&name));
+        let mistake = match nearest {
+            _ if is_word => no_value(&name),
+            Some(word) => format!("there is no `{name}`: did you mean `{word}`?"),
+            None => format!("`{name}` needs a value: write `{name} = …`"),
+        };
+        return Err(Error::new(key.span(), mistake));
     }
-    let row = options::find(&key.to_string());
+    let row = options::find(&name);
     let value = if row.is_some_and(|row| matches!(row.shape, Shape::Map(_))) {
         Value::Map(map(input, &key)?)
     } else {
@@ -125,6 +133,17 @@ fn option(input: ParseStream<'_>) -> Result<Written> {
         Value::Expr(ungrouped(expr))
     };
     Ok(Written { key, value })
+}
+
+/// Returns whether this is the name of an option or of a kind.
+pub(crate) fn is_known(name: &str) -> bool {
+    options::find(name).is_some() || Kind::named(name).is_some()
+}
+
+pub(crate) fn no_value(word: &str) -> String {
+    format!(
+        "`{word}` has no value: write `#[with_process({word})]`, and options such as `version = \"…\"` after it"
+    )
 }
 
 /// As it was written, where a `macro_rules!` hands it on as a fragment: the compiler puts that in a group.

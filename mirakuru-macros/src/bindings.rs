@@ -30,7 +30,7 @@ struct Outline {
 impl Bindings {
     pub(crate) fn of(all: &[Args]) -> Self {
         let starts: Vec<_> = (0..all.len())
-            .filter(|index| *index == 0 || !is_together(&all[*index]))
+            .filter(|index| *index == 0 || !is_true(&all[*index], "together"))
             .chain([all.len()])
             .collect();
         let groups = starts.windows(2).map(|ends| ends[0]..ends[1]);
@@ -71,8 +71,9 @@ impl Bindings {
     }
 }
 
-fn is_together(args: &Args) -> bool {
-    matches!(value(args, "together"), Some(Expr::Lit(ExprLit { lit: Lit::Bool(lit), .. })) if lit.value)
+/// Returns whether this option is literally `true`.
+pub(crate) fn is_true(args: &Args, key: &str) -> bool {
+    matches!(value(args, key), Some(Expr::Lit(ExprLit { lit: Lit::Bool(lit), .. })) if lit.value)
 }
 
 fn binding(args: &Args) -> Option<Binding> {
@@ -122,6 +123,7 @@ fn ports<'a>(options: impl IntoIterator<Item = &'a Written>) -> Option<Vec<Strin
     for Written { key, value } in options {
         let is_kind = Kind::named(&key.to_string()).is_some();
         let texts: Vec<&Expr> = match value {
+            Value::Alone => return None,
             Value::Map(pairs) => pairs.iter().map(|pair| &pair.value).collect(),
             Value::Expr(Expr::Array(array)) => array.elems.iter().collect(),
             Value::Expr(expr) => vec![expr],
@@ -147,6 +149,6 @@ fn value<'a>(args: &'a Args, key: &str) -> Option<&'a Expr> {
     let written = args.options.iter().find(|written| written.key == key)?;
     match &written.value {
         Value::Expr(expr) => Some(expr),
-        Value::Map(_) => None,
+        Value::Map(_) | Value::Alone => None,
     }
 }

@@ -3,12 +3,19 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::{Error, FnArg, ItemFn};
+use syn::{Error, FnArg, ItemFn, parse_quote};
 
 use crate::function;
 
 /// Attributes that mean something to the compiler alone.
 const KEPT: [&str; 7] = ["allow", "warn", "deny", "doc", "cfg", "inline", "must_use"];
+
+/// Emits the function without its parameters and its body.
+pub(crate) fn emit_signature(error: &Error, mut item: ItemFn) -> TokenStream {
+    item.sig.inputs.clear();
+    item.block = parse_quote!({ ::core::unreachable!() });
+    emit(error, item)
+}
 
 pub(crate) fn emit(error: &Error, mut item: ItemFn) -> TokenStream {
     let told = error.to_compile_error();
@@ -31,7 +38,10 @@ pub(crate) fn emit(error: &Error, mut item: ItemFn) -> TokenStream {
     quote! {
         #told
         #(#attributes)*
-        #[allow(dead_code, unused, unreachable_code, clippy::all, clippy::pedantic)]
+        #[allow(
+            dead_code, unused, unreachable_code, clippy::all, clippy::pedantic,
+            reason = "the mistakes in the attribute count"
+        )]
         #visibility #signature {
             #(#inner)*
             #(#variables)*

@@ -4,17 +4,20 @@
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::punctuated::Punctuated;
-use syn::{AttrStyle, Attribute, FnArg, ItemFn, Meta, Pat, ReturnType, Token, Type};
+use syn::{AttrStyle, Attribute, FnArg, ItemFn, Meta, Pat, PatType, ReturnType, Token, Type};
 
 use crate::args::{self, Args, Mistakes};
+use crate::databases::Databases;
 use crate::harness::{Harness, name_of};
 use crate::panics::{self, Panics};
 
 /// What is to become of the function.
 pub(crate) struct Function {
     pub(crate) item: ItemFn,
-    /// The leading parameters, each for one process.
+    /// The leading parameters that are for processes, one each.
     pub(crate) processes: Vec<(Pat, Type)>,
+    /// Those that are for databases.
+    pub(crate) databases: Vec<(Pat, Type)>,
     pub(crate) panics: Panics,
     /// Its harness compares what it returns: an `Err` may be right.
     pub(crate) judged: bool,
@@ -68,10 +71,16 @@ fn names(pattern: TokenStream) -> Vec<String> {
 }
 
 /// Splits the parameters; `count` is how many processes there are.
-pub(crate) fn read(mut item: ItemFn, count: usize, mistakes: &mut Mistakes) -> Function {
+pub(crate) fn read(
+    mut item: ItemFn,
+    count: usize,
+    asked: &Databases,
+    mistakes: &mut Mistakes,
+) -> Function {
     let panics = panics::of(&item.attrs, mistakes);
     let harness = Harness::of(&item.attrs);
-    let mut processes = Vec::new();
+    let (mut processes, mut databases) = (Vec::new(), Vec::new());
+    let before = mistakes.count();
     let inputs: Vec<_> = std::mem::take(&mut item.sig.inputs).into_iter().collect();
     let own_tail = harness.arguments.unwrap_or(0).min(inputs.len());
     let leading = inputs.len() - own_tail;
@@ -80,29 +89,41 @@ pub(crate) fn read(mut item: ItemFn, count: usize, mistakes: &mut Mistakes) -> F
         let is_next = index < leading && rest.is_empty();
         match input {
             FnArg::Typed(typed) if is_next && is_process(&typed.attrs, &typed.ty) => {
-                if processes.len() < count {
-                    processes.push((*typed.pat, *typed.ty));
-                } else if harness.takes_parameters {
+                let is_database = asked.include(&typed.ty);
+                let is_full = processes.len() == count || is_database && !asked.all.is_empty();
+                let (places, taken) = if is_database {
+                    (asked.all.len(), &mut databases)
+                } else {
+                    (count, &mut processes)
+                };
+                if taken.len() < places {
+                    taken.push((*typed.pat, *typed.ty));
+                } else if harness.takes_parameters && is_full {
                     rest.push(FnArg::Typed(typed));
                 } else {
-                    let message = format!(
-                        "there is no process for this parameter: the attributes start {count}"
-                    );
-                    mistakes.on(typed, message);
+                    no_place(&typed, is_database.then_some(asked), count, mistakes);
                 }
             }
             FnArg::Receiver(receiver) => {
                 mistakes.on(receiver, "a method can be no test: use a function");
             }
-            FnArg::Typed(typed) if !harness.takes_parameters => mistakes.on(
-                &typed,
-                "a process is given by reference, as in `redis: &TcpExecutor`; this function can have no other parameters",
-            ),
+            FnArg::Typed(typed) if !harness.takes_parameters => {
+                let message = if asked.include(&typed.ty) {
+                    "a database is given by reference: write `db: &Database`"
+                } else {
+                    "a process is given by reference, as in `redis: &TcpExecutor`; this function can have no other parameters"
+                };
+                mistakes.on(typed, message);
+            }
             FnArg::Typed(typed) => rest.push(FnArg::Typed(typed)),
         }
     }
     item.sig.inputs = rest;
-    if let Some((pattern, _)) = processes.first().filter(|_| !harness.is_test) {
+    if mistakes.count() == before {
+        asked.all_taken(databases.len(), mistakes);
+    }
+    let first = processes.first().or(databases.first());
+    if let Some((pattern, _)) = first.filter(|_| !harness.is_test) {
         mistakes.on(
             pattern,
             "no test attribute stands below: put `#[with_process(…)]` first, above `#[test]` and its like; a helper that is no test takes no parameters",
@@ -118,8 +139,20 @@ pub(crate) fn read(mut item: ItemFn, count: usize, mistakes: &mut Mistakes) -> F
     Function {
         item,
         processes,
+        databases,
         panics,
         judged,
+    }
+}
+
+/// Reports a parameter for which the attributes have nothing.
+fn no_place(typed: &PatType, asked: Option<&Databases>, count: usize, mistakes: &mut Mistakes) {
+    match asked {
+        Some(asked) => asked.refuse(typed, mistakes),
+        None => mistakes.on(
+            typed,
+            format!("there is no process for this parameter: the attributes start {count}"),
+        ),
     }
 }
 
@@ -129,7 +162,7 @@ fn is_process(attributes: &[Attribute], ty: &Type) -> bool {
 }
 
 /// What a fragment of a `macro_rules!` stands for.
-fn ungrouped(ty: &Type) -> &Type {
+pub(crate) fn ungrouped(ty: &Type) -> &Type {
     match ty {
         Type::Group(group) => ungrouped(&group.elem),
         ty => ty,

@@ -7,6 +7,7 @@ mod args;
 mod bindings;
 mod check;
 mod command;
+mod databases;
 mod expand;
 mod fallback;
 mod function;
@@ -29,6 +30,7 @@ use syn::{Error, ItemFn};
 
 use args::Mistakes;
 use bindings::Bindings;
+use databases::Databases;
 use validate::Scene;
 
 // The package of the tests runs the examples: here they would need the library, which depends on this
@@ -43,10 +45,10 @@ pub fn with_process(
     args: proc_macro::TokenStream,
     item: proc_macro::TokenStream,
 ) -> proc_macro::TokenStream {
-    attribute(args.into(), &item.into()).into()
+    attribute(args.into(), &item.into(), cfg!(feature = "services")).into()
 }
 
-fn attribute(args: TokenStream, item: &TokenStream) -> TokenStream {
+fn attribute(args: TokenStream, item: &TokenStream, has_services: bool) -> TokenStream {
     let mut mistakes = Mistakes::default();
     let own = args::parse(args, Span::call_site(), &mut mistakes);
     let Ok(mut item) = syn::parse2::<ItemFn>(item.clone()) else {
@@ -58,6 +60,8 @@ fn attribute(args: TokenStream, item: &TokenStream) -> TokenStream {
     let parameters = function::parameters(&item);
     let door = validate::door(&all);
     let bindings = Bindings::of(&all);
+    let databases = Databases::of(&all);
+    let are_left_out = !has_services && validate::have_words(&all);
     let processes: Vec<_> = all
         .into_iter()
         .enumerate()
@@ -66,16 +70,19 @@ fn attribute(args: TokenStream, item: &TokenStream) -> TokenStream {
                 door: &door,
                 parameters: &parameters,
                 bindings: &bindings,
+                has_services,
                 index,
             };
             validate::process(args, scene, &mut mistakes)
         })
         .collect();
     let original = item.clone();
-    let function = function::read(item, count, &mut mistakes);
+    let function = function::read(item, count, &databases, &mut mistakes);
     match mistakes.into_error() {
+        // The types of its parameters are not there either.
+        Some(error) if are_left_out => fallback::emit_signature(&error, original),
         Some(error) => fallback::emit(&error, original),
-        None => expand::expand(function, &processes, &bindings, door),
+        None => expand::expand(function, &processes, &bindings, databases, door),
     }
 }
 
@@ -89,6 +96,8 @@ fn no_function(item: &TokenStream) -> TokenStream {
 
 #[cfg(test)]
 mod tests {
+    use syn::Ident;
+
     use super::*;
 
     #[test]
@@ -99,12 +108,13 @@ mod tests {
         };
         let item = quote! {
             #[with_process(shared = SHARED)]
+            #[with_process(redis, database = true)]
             #[with_process(http = "{db.port}", url = "http://x/", payload = { a = "b" })]
             #[test]
             #[should_panic]
-            fn test(redis: &TcpExecutor) {}
+            fn test(redis: &TcpExecutor, db: &Database) {}
         };
-        let expansion = attribute(args, &item).to_string();
+        let expansion = attribute(args, &item, true).to_string();
         assert!(!expansion.contains("compile_error"), "{expansion}");
         assert!(!expansion.contains("mirakuru"), "{expansion}");
         assert!(!expansion.contains(":: std"), "{expansion}");
@@ -115,6 +125,43 @@ mod tests {
     }
 
     #[test]
+    fn without_the_feature_a_word_is_one_mistake() {
+        let args = quote!(postgres, version = "16", database = true, bind = db);
+        let item = quote! {
+            #[test]
+            fn test(pg: &PostgresExecutor, db: &Database) { pg.url(); }
+        };
+        let expansion = attribute(args.clone(), &item, false).to_string();
+        assert_eq!(expansion.matches("compile_error").count(), 1, "{expansion}");
+        let mistake = "`postgres` needs the feature `services` of mirakuru";
+        assert!(expansion.contains(mistake), "{expansion}");
+        assert!(!expansion.contains("Database"), "{expansion}");
+        let expansion = attribute(args, &item, true).to_string();
+        assert!(!expansion.contains("compile_error"), "{expansion}");
+
+        let expansion = attribute(quote!(shared = A, database = true), &item, false).to_string();
+        let mistake = "`database` needs the feature `services` of mirakuru";
+        assert!(expansion.contains(mistake), "{expansion}");
+    }
+
+    #[test]
+    fn a_word_calls_the_function_of_its_server() {
+        for word in model::Kind::words() {
+            let word = Ident::new(word, Span::call_site());
+            let args = quote!(#word, version = "1", program = "x", args = ["a"], config = { a = 1 }, crate = other);
+            let item = quote!(
+                #[test]
+                fn test(server: &Server) {}
+            );
+            let expansion = attribute(args, &item, true).to_string();
+            let made = quote! {
+                other::__private::api::services::#word().version("1").program("x").args(["a"]).config("a", 1)
+            };
+            assert!(expansion.contains(&made.to_string()), "{expansion}");
+        }
+    }
+
+    #[test]
     fn a_mistake_leaves_the_function() {
         let args = quote!(simple =);
         let item = quote! {
@@ -122,7 +169,7 @@ mod tests {
             #[tokio::test]
             pub(crate) async fn test<T>(sleep: &SimpleExecutor) -> u8 { 1 }
         };
-        let expansion = attribute(args, &item).to_string();
+        let expansion = attribute(args, &item, true).to_string();
         assert!(expansion.contains("compile_error"), "{expansion}");
         assert!(expansion.contains("Documented"), "{expansion}");
         assert!(

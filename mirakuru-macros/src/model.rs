@@ -17,10 +17,12 @@ pub(crate) enum Kind {
     Notify,
     Executor,
     Shared,
+    /// A ready-made server, by the function of `mirakuru::services` that makes it.
+    Service(&'static str),
 }
 
 impl Kind {
-    pub(crate) const ALL: [(&'static str, Self); 9] = [
+    pub(crate) const ALL: [(&'static str, Self); 18] = [
         ("simple", Self::Simple),
         ("output", Self::Output),
         ("tcp", Self::Tcp),
@@ -30,6 +32,15 @@ impl Kind {
         ("notify", Self::Notify),
         ("executor", Self::Executor),
         ("shared", Self::Shared),
+        ("postgres", Self::Service("postgres")),
+        ("mariadb", Self::Service("mariadb")),
+        ("redis", Self::Service("redis")),
+        ("memcached", Self::Service("memcached")),
+        ("nats", Self::Service("nats")),
+        ("etcd", Self::Service("etcd")),
+        ("mosquitto", Self::Service("mosquitto")),
+        ("rabbitmq", Self::Service("rabbitmq")),
+        ("webdriver", Self::Service("webdriver")),
     ];
 
     pub(crate) fn named(name: &str) -> Option<Self> {
@@ -38,16 +49,41 @@ impl Kind {
             .find_map(|(known, kind)| (known == name).then_some(kind))
     }
 
+    /// Returns the kinds whose name stands alone.
+    pub(crate) fn words() -> impl Iterator<Item = &'static str> {
+        let words = Self::ALL.into_iter().filter(|(_, kind)| kind.is_word());
+        words.map(|(name, _)| name)
+    }
+
+    /// Returns how an attribute begins with it.
+    pub(crate) fn shown(self) -> String {
+        let value = if self.is_word() { "" } else { " = …" };
+        format!("{}{value}", self.name())
+    }
+
     pub(crate) fn name(self) -> &'static str {
         let found = Self::ALL.iter().find(|(_, kind)| *kind == self);
         found.map_or("", |(name, _)| name)
+    }
+
+    /// Returns whether its name stands alone, without a value.
+    pub(crate) fn is_word(self) -> bool {
+        matches!(self, Self::Service(_))
+    }
+
+    /// Returns whether a test can have a database of its own in it, as far as the kind says.
+    pub(crate) fn has_databases(self) -> bool {
+        matches!(
+            self,
+            Self::Executor | Self::Shared | Self::Service("postgres" | "mariadb" | "redis")
+        )
     }
 }
 
 /// One process of a test.
 pub(crate) struct Process {
     pub(crate) kind: Kind,
-    /// The command, the executor, or the path of the fixture.
+    /// The command, the executor, the path of the fixture, or the word.
     pub(crate) source: Expr,
     pub(crate) span: Span,
     pub(crate) options: Options,

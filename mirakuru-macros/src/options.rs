@@ -1,7 +1,7 @@
 //! The table of the attribute's options. An option is one row here and one line in the documentation
 //! of `with_process.md`: parsing, checking and expansion follow from the row.
 
-use Scope::{Every, EveryNew, One};
+use Scope::{Databases, Every, EveryNew, One, Services};
 
 use crate::check;
 use crate::model::Kind;
@@ -23,6 +23,11 @@ pub(crate) const OPTIONS: &[Row] = &[
     own("socket", One(Kind::Unix), Shape::Filled(any)),
     own("filename", One(Kind::Pid), Shape::Filled(any)),
     own("lock", One(Kind::Shared), Shape::Truth),
+    call("version", Services, Shape::Text(not_empty)),
+    call("program", Services, Shape::Text(not_empty)),
+    call("args", Services, Shape::Words),
+    call("config", Services, Shape::Map(Map::Settings)),
+    own("database", Databases, Shape::Literally),
     call("exec", EveryNew, Shape::Command),
     call("log_file", EveryNew, Shape::Filled(any)),
     call("cwd", EveryNew, Shape::Filled(any)),
@@ -119,6 +124,10 @@ pub(crate) enum Scope {
     Every,
     /// All but a shared fixture, which is configured at its definition.
     EveryNew,
+    /// The ready-made servers.
+    Services,
+    /// Those in which a test can have a database of its own.
+    Databases,
     One(Kind),
 }
 
@@ -127,6 +136,8 @@ impl Scope {
         match self {
             Self::Every => true,
             Self::EveryNew => kind != Kind::Shared,
+            Self::Services => kind.is_word(),
+            Self::Databases => kind.has_databases(),
             Self::One(only) => kind == only,
         }
     }
@@ -140,10 +151,14 @@ pub(crate) enum Shape {
     /// Such a string, in which the runtime fills in placeholders.
     Filled(Check),
     Truth,
+    /// Literally `true` or `false`.
+    Literally,
     /// Literally `true` or `false`, but not `true` for the first process.
     Together,
     /// A number from 1 upwards.
     Count,
+    /// An array of strings, in which the runtime fills in placeholders.
+    Words,
     /// A command, which becomes a check.
     Command,
     /// The source of standard input.
@@ -173,6 +188,14 @@ fn any(_: &str) -> Result<(), String> {
     Ok(())
 }
 
+fn not_empty(text: &str) -> Result<(), String> {
+    if text.trim().is_empty() {
+        Err("this is empty".to_owned())
+    } else {
+        Ok(())
+    }
+}
+
 /// What the pairs of `{ name = "value" }` are.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Map {
@@ -182,6 +205,8 @@ pub(crate) enum Map {
     Form,
     /// Headers of a request.
     Headers,
+    /// Options of a server.
+    Settings,
 }
 
 /// The variants of one of the runtime's enums.
@@ -209,6 +234,12 @@ mod tests {
             .collect()
     }
 
+    fn kinds(are_meant: impl Fn(Kind) -> bool) -> String {
+        let kinds = Kind::ALL.iter().filter(|(_, kind)| are_meant(*kind));
+        let names: Vec<_> = kinds.map(|(name, _)| format!("`{name}`")).collect();
+        names.join(", ")
+    }
+
     #[test]
     fn documentation_lists_each_option_with_its_kinds() {
         let documented: Vec<_> = table("# Options\n")
@@ -221,7 +252,9 @@ mod tests {
                 let kinds = match row.scope {
                     Scope::Every => "all and `shared`".to_owned(),
                     Scope::EveryNew => "all".to_owned(),
-                    Scope::One(kind) => format!("`{}`", kind.name()),
+                    Scope::Services => "ready-made".to_owned(),
+                    Scope::Databases => kinds(Kind::has_databases),
+                    Scope::One(only) => kinds(|kind| kind == only),
                 };
                 (format!("`{}`", row.name), kinds)
             })
@@ -231,8 +264,9 @@ mod tests {
 
     #[test]
     fn documentation_lists_each_kind() {
-        let documented: Vec<_> = table("# The process\n")
+        let documented: Vec<_> = [table("# The process\n"), table("# Ready-made servers\n")]
             .iter()
+            .flatten()
             .filter_map(|cells| cells[0].trim_matches('`').split(' ').next())
             .collect();
         let coded: Vec<_> = Kind::ALL.iter().map(|(name, _)| *name).collect();

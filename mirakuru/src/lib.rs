@@ -81,7 +81,7 @@
 //! | `macros` | yes | the attribute [`with_process`] |
 //! | `http` | yes | [`HttpExecutor`] and [`readiness::Http`], without TLS |
 //! | `https` | no | TLS for the HTTP check |
-//! | `services` | yes | ready-made servers ([`services`]), and checks in their protocols, such as [`readiness::Postgres`] |
+//! | `services` | yes | [`services`], the attribute's words for them, and checks in their protocols, such as [`readiness::Postgres`] |
 //!
 //! # Platforms
 //!

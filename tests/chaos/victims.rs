@@ -95,7 +95,7 @@ macro_rules! of_all_kinds {
         mod $module {
             use super::*;
 
-            #[with_process(simple = daemon())]
+            #[with_process(simple = daemon(), stop_timeout = "1s")]
             #[test]
             fn simple(service: &SimpleExecutor) {
                 lives(service);
@@ -109,7 +109,7 @@ macro_rules! of_all_kinds {
                 answers(service, || over_tcp(service.port()));
             }
 
-            #[with_process(output = daemon(), banner = "daemon")]
+            #[with_process(output = daemon(), banner = "daemon", stop_timeout = "1s")]
             #[test]
             fn output(service: &OutputExecutor) {
                 lives(service);
@@ -164,7 +164,7 @@ macro_rules! of_all_kinds {
             }
 
             #[with_process(tcp = [PROGRAM, "answers", "{port}", "50"], bind = first)]
-            #[with_process(http = [PROGRAM, "answers", "{port}", "{first.port}"], url = "http://127.0.0.1:{port}/", together = true)]
+            #[with_process(http = [PROGRAM, "answers", "{port}", "0", "{first.port}"], url = "http://127.0.0.1:{port}/", together = true)]
             #[test]
             fn together(first: &TcpExecutor, second: &HttpExecutor) {
                 answers(first, || over_tcp(first.port()));
@@ -246,7 +246,7 @@ mod must_fail {
         Err("as it must")
     }
 
-    #[with_process(simple = daemon())]
+    #[with_process(simple = daemon(), stop_timeout = "1s")]
     #[test]
     fn a_body_that_aborts() {
         // What a killed supervisor leaves, its test process ends.

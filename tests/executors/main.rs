@@ -38,6 +38,7 @@ mod pid_files;
 mod placeholders;
 mod ports_in_banners;
 mod private_directory;
+mod protocols;
 mod ready;
 mod reopened_output;
 mod restarts;

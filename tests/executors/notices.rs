@@ -97,6 +97,8 @@ fn a_message_of_a_stranger_does_not_count() {
 fn each_start_waits_for_a_report_of_its_own() -> Result<()> {
     let service = reports(&["wait 50", "READY=1"]).started()?;
     service.restart()?;
+    // It prints after it has sent.
+    service.output().wait_for("^sent READY=1$")?;
     assert_eq!(service.output().text(), "sent READY=1\n");
     Ok(())
 }

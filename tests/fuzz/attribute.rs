@@ -7,7 +7,7 @@ use url::Url;
 
 use crate::rounds::{Rng, one, rounds, text};
 
-const ARGS: [&str; 14] = [
+const ARGS: [&str; 18] = [
     r#"tcp = "redis-server --port {port}""#,
     r#"tcp = ["a", "b", WORD], port = 6379, host = "localhost", bind = db"#,
     r#"http = "x", url = "http://127.0.0.1:{port}/", status = 204, headers = { A = "b", "c-d" = e() }, body = "x""#,
@@ -21,10 +21,14 @@ const ARGS: [&str; 14] = [
     r"shared = path::DATABASE, lock = true",
     r#"simple = "x", exec = "pg_isready -p {port}", on_conflict = wait, name = "x", stdin = null"#,
     r#"simple = "a # b", crate = other::name"#,
+    r#"postgres, version = "16", program = "postgres", args = ["-c", "a={port}"], config = { a = 20, "b" = "c" }, bind = db, database = true"#,
+    r"redis, database = true, together = true, timeout = 2",
+    r"shared = path::DATABASE, lock = true, database = true",
+    r#"webdriver, program = "chromedriver""#,
     "",
 ];
 
-const TOKENS: [&str; 48] = [
+const TOKENS: [&str; 56] = [
     "=",
     ",",
     ",",
@@ -58,6 +62,14 @@ const TOKENS: [&str; 48] = [
     "true",
     "tcp",
     "http",
+    "postgres",
+    "mariadb",
+    "redis",
+    "memcached",
+    "nats",
+    "database",
+    "config",
+    "Database",
     "url",
     "shared",
     "env",
@@ -75,9 +87,10 @@ const TOKENS: [&str; 48] = [
     "..",
 ];
 
-const ITEMS: [&str; 16] = [
+const ITEMS: [&str; 17] = [
     "#[test] fn test() {}",
     "#[test] fn test(redis: &TcpExecutor) -> io::Result<()> { Ok(()) }",
+    "#[with_process(mosquitto)] #[with_process(mariadb, database = true)] #[test] fn test(db: &Database, m: &M, n: &a::Database) {}",
     "#[tokio::test] async fn test(a: &A, mut b: &mut B) -> Result<(), Box<dyn Error>> { a.b().await?; Ok(()) }",
     "#[rstest] #[case(1)] #[case::two(2)] fn test(#[case] n: u8, a: &A) {}",
     "#[test_case(1; \"one\")] #[test_case(2)] pub(crate) fn test(n: u8) -> impl Sized { n }",
@@ -188,7 +201,7 @@ fn every_attribute_gives_items_and_at_most_mistakes() {
             } else {
                 item.into_iter().collect()
             };
-            let expansion = super::attribute(args.clone(), &item);
+            let expansion = super::attribute(args.clone(), &item, rng.bool());
             let shown = || format!("{args}\n{item}\n{expansion}");
             let file = syn::parse2::<syn::File>(expansion.clone());
             let file = file.unwrap_or_else(|error| panic!("{error}: {}", shown()));

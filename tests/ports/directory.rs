@@ -96,14 +96,12 @@ fn directories_that_interrupted_runs_left_go_with_the_next_start() {
     let (_, facts) = stat.rsplit_once(')').expect("its name is in parentheses");
     let started = facts.split_whitespace().nth(19).expect("its start time");
     let left = own.join(format!("run-{pids}-{times}-{}-17", ended()));
-    // Of a version that did not name the time namespace.
-    let left_long_ago = own.join(format!("run-{pids}-{}-17", ended()));
     let alive = own.join(format!("run-{pids}-{times}-{}-{started}", process::id()));
     fs::DirBuilder::new()
         .mode(0o700)
         .create(&own)
         .expect("own directory");
-    for run in [&left, &left_long_ago, &alive] {
+    for run in [&left, &alive] {
         fs::create_dir(run).expect("own directory");
     }
     let port = fixed_port();
@@ -112,7 +110,7 @@ fn directories_that_interrupted_runs_left_go_with_the_next_start() {
         holder.env("TMPDIR", temporary.path());
     });
     assert_eq!(first.outcome(), "held");
-    assert!(!left.exists() && !left_long_ago.exists());
+    assert!(!left.exists());
     assert!(alive.exists(), "that of a run that goes on stays");
     first.end();
     fs::remove_dir(&alive).expect("own directory");

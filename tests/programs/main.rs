@@ -25,6 +25,7 @@ mod meets;
 mod prints;
 mod reopens_output;
 mod reports;
+mod says_in_turn;
 mod shows_environment;
 mod single_threaded;
 mod stops_itself;
@@ -43,7 +44,7 @@ type Outcome = Result<(), Box<dyn Error>>;
 /// A name, and the function that it stands for, which takes the words that are left.
 type Behaviour = (&'static str, fn(&mut Args) -> Outcome);
 
-const BEHAVIOURS: [Behaviour; 25] = [
+const BEHAVIOURS: [Behaviour; 26] = [
     ("answers", answers::run),
     ("binds_unix", binds_unix::run),
     ("blackhole", blackhole::run),
@@ -65,6 +66,7 @@ const BEHAVIOURS: [Behaviour; 25] = [
     ("prints", prints::run),
     ("reopens_output", reopens_output::run),
     ("reports", reports::run),
+    ("says_in_turn", says_in_turn::run),
     ("shows_environment", shows_environment::run),
     ("stops_itself", stops_itself::run),
     ("swaps", swaps::run),

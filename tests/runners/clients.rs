@@ -25,6 +25,11 @@ fn a_supervisor_that_does_not_answer_is_waited_for_once() {
 }
 
 #[test]
+fn a_supervisor_without_room_for_a_client_waits_at_rest() {
+    passes_in_a_run("one_without_room_for_a_client_waits_at_rest");
+}
+
+#[test]
 fn the_directory_of_a_supervisor_that_does_not_answer_is_known() {
     passes_in_a_run("frozen_one_keeps_its_directory");
 }

@@ -3,6 +3,7 @@
 #![cfg(target_os = "linux")]
 
 mod attached_in_a_run;
+mod without_room_in_a_run;
 
 use std::{
     env, fs,
@@ -73,8 +74,7 @@ struct Frozen(Pid);
 
 impl Frozen {
     fn supervisor_of(service: &OutputExecutor) -> Self {
-        let pid = service.pid().expect("it runs");
-        let (_, supervisor) = standing(&pid.to_string());
+        let supervisor = supervisor_of(service);
         let frozen = Self(Pid::from_raw(supervisor.parse().expect("a pid")));
         kill(frozen.0, signal::SIGSTOP).expect("it lives");
         wait_until(|| standing(&supervisor).0 == "T");
@@ -86,6 +86,12 @@ impl Drop for Frozen {
     fn drop(&mut self) {
         let _ = kill(self.0, signal::SIGCONT);
     }
+}
+
+/// The pid of the supervisor of a service.
+fn supervisor_of(service: &OutputExecutor) -> String {
+    let pid = service.pid().expect("it runs");
+    standing(&pid.to_string()).1
 }
 
 /// The state of a process, and its parent.

@@ -3,16 +3,21 @@
 //! Its service is `holds 2`, which has `PIPE` open. DEED is `reads` (the fork waits for output until the
 //! service has ended, which the parent does not look at before), `while-starting` (another thread is in a
 //! start when the process forks; the fork then makes every call), `while-looking` (other threads look at
-//! the service all the time while the process forks again and again; each fork looks at it once) or
+//! the service all the time while the process forks again and again; each fork looks at it once), `while-sweeping` (another
+//! thread removes what dead runs left when the process forks; the fork then starts a service of its own) or
 //! `has-a-slot` (the fork ends, and with it its copies of what is the thread's). It prints facts, and
 //! returns from `main`.
 
 use std::{
     env,
-    fs::{File, OpenOptions},
+    fs::{self, File, OpenOptions},
     io::{self, PipeWriter, Read, Write},
-    os::{fd::AsFd, unix::fs::OpenOptionsExt},
+    os::{
+        fd::AsFd,
+        unix::fs::{DirBuilderExt, OpenOptionsExt},
+    },
     panic::{self, AssertUnwindSafe},
+    path::PathBuf,
     process,
     sync::{
         Arc, Mutex,
@@ -29,9 +34,10 @@ use nix::{
     poll::{PollFd, PollFlags, PollTimeout, poll},
     sys::{
         signal::{self, kill},
+        stat::Mode,
         wait::waitpid,
     },
-    unistd::ForkResult,
+    unistd::{ForkResult, getuid, mkfifo},
 };
 
 use crate::{Args, Outcome, fork, holds};
@@ -46,6 +52,7 @@ pub(crate) fn run(args: &mut Args) -> Outcome {
         "reads" => reads(&pipe),
         "while-starting" => while_starting(&pipe),
         "while-looking" => while_looking(&pipe),
+        "while-sweeping" => while_sweeping(&pipe),
         "has-a-slot" => has_a_slot(),
         _ => Err(format!("unknown deed {deed}").into()),
     }
@@ -150,6 +157,45 @@ fn while_looking(pipe: &str) -> Outcome {
     })?;
     println!("running {}", service.running());
     Ok(())
+}
+
+/// The thread that sweeps opens two named pipes, in the places of directories of runs, and waits for a writer of each.
+fn while_sweeping(pipe: &str) -> Outcome {
+    let locks = env::temp_dir().join(format!("mirakuru-{}", getuid()));
+    fs::DirBuilder::new().mode(0o700).create(&locks)?;
+    let mut pipes = vec![locks.join("run-1-1-1-1"), locks.join("run-1-1-1-2")];
+    for path in &pipes {
+        mkfifo(path, Mode::S_IRWXU)?;
+    }
+    let service = || OutputExecutor::new(holds(pipe, "2"), "holding").timeout(SOON);
+    thread::scope(|scope| -> Outcome {
+        let sweeping = scope.spawn(|| service().started().map(drop));
+        // The first one that has a reader shows that the thread has come so far. It waits at the other one then.
+        let has_reader = |path: &PathBuf| {
+            let mut options = OpenOptions::new();
+            let options = options.write(true).custom_flags(OFlag::O_NONBLOCK.bits());
+            options.open(path).is_ok()
+        };
+        let first = loop {
+            match pipes.iter().position(has_reader) {
+                Some(first) => break first,
+                None => thread::yield_now(),
+            }
+        };
+        pipes.swap_remove(first);
+        let told = told_by_a_fork(|mut told| {
+            let started = service().started().map(drop);
+            drop(writeln!(told, "started {}", started.is_ok()));
+        });
+        // Both ends, so that this does not wait.
+        let last = OpenOptions::new().read(true).write(true).open(&pipes[0])?;
+        let started = sweeping.join().map_err(|_| "the start panicked")?;
+        drop(last);
+        print!("{}", told?);
+        println!("running {}", started.is_ok());
+        Ok(())
+    })?;
+    Ok(fs::remove_dir_all(&locks)?)
 }
 
 /// What a fork says that does this; it is no fork any more then.

@@ -74,6 +74,12 @@ fn no_look_hangs_in_a_fork_whose_parent_looks_too() {
 }
 
 #[test]
+fn a_fork_starts_services_although_its_parent_sweeps() {
+    let told = told("while-sweeping", &Hold::new());
+    assert_eq!(told, ["started true", "running true"]);
+}
+
+#[test]
 fn a_fork_does_not_give_back_the_slot_of_its_parent() {
     assert_eq!(told("has-a-slot", &Hold::new()), ["another slot true"]);
 }

@@ -26,8 +26,10 @@ impl Expansion {
             })
         };
         let ended = self.let_some(&ended, &judged);
+        let databases = self.dropped_databases();
         quote! {
             let #caught #outcome = #run;
+            #databases
             #ended
             #last
         }

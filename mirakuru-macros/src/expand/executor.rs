@@ -43,6 +43,10 @@ fn constructor(process: &Process, door: &TokenStream) -> TokenStream {
             quote_spanned!(span=> #krate::PidExecutor::new(#source, #filename))
         }
         Kind::Notify => quote_spanned!(span=> #krate::NotifyExecutor::new(#source)),
+        Kind::Service(word) => {
+            let function = Ident::new(word, Span::call_site());
+            quote_spanned!(span=> #krate::services::#function())
+        }
         Kind::Executor | Kind::Shared => quote!(#source),
     }
 }

@@ -1,6 +1,7 @@
 //! Expand: the function with its body between the start and the end of its processes. Thin: all that
 //! happens stands in the runtime's door. Nothing here can fail.
 
+mod databases;
 mod end;
 mod executor;
 mod set_up;
@@ -10,19 +11,23 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::{Block, Ident, Pat, ReturnType, Stmt, StmtMacro, Type};
 
 use crate::bindings::Bindings;
+use crate::databases::Databases;
 use crate::function::{self, Function};
 use crate::model::Process;
 use crate::panics::Panics;
+use databases::database;
 
 pub(crate) fn expand(
     function: Function,
     processes: &[Process],
     bindings: &Bindings,
+    databases: Databases,
     door: TokenStream,
 ) -> TokenStream {
     let Function {
         mut item,
         processes: parameters,
+        databases: of_databases,
         panics,
         judged,
     } = function;
@@ -33,6 +38,7 @@ pub(crate) fn expand(
         names: (0..processes.len())
             .map(|index| hidden(&format!("process_{index}")))
             .collect(),
+        databases,
         panics,
         never,
         is_async: item.sig.asyncness.is_some(),
@@ -42,12 +48,17 @@ pub(crate) fn expand(
         item.sig.output = ReturnType::Default;
     }
     let set_up = expansion.set_up(&item.sig.ident, processes, bindings, judged);
-    let bindings = parameters
-        .iter()
-        .zip(&expansion.names)
-        .map(|((pattern, ty), name)| expansion.binding(pattern, ty, name));
+    let made_databases = expansion.made_databases();
+    let door = &expansion.door;
+    let given = quote!(#door::Given::given);
+    let processes = parameters.iter().zip(&expansion.names);
+    let processes = processes.map(|(parameter, name)| binding(parameter, name, &given));
+    let given = quote!(#door::core::convert::identity);
+    let databases = of_databases.iter().enumerate();
+    let databases =
+        databases.map(|(index, parameter)| binding(parameter, &database(index), &given));
     let written = written(&item.block);
-    let body = quote!(#(#bindings)* #written);
+    let body = quote!(#(#processes)* #(#databases)* #written);
     let end = expansion.end(&item.sig.output, &body);
     let (visibility, signature) = (&item.vis, &item.sig);
     let (attributes, inner) = function::by_place(&item.attrs);
@@ -56,6 +67,7 @@ pub(crate) fn expand(
         #visibility #signature {
             #(#inner)*
             #set_up
+            #made_databases
             #end
         }
     }
@@ -94,6 +106,7 @@ struct Expansion {
     test: Ident,
     /// A variable for each process.
     names: Vec<Ident>,
+    databases: Databases,
     panics: Panics,
     /// It was written with `-> !`.
     never: bool,
@@ -134,24 +147,24 @@ impl Expansion {
             quote!(#door::catch(|| #returns { #code }))
         }
     }
+}
 
-    /// All of the right side has the parameter's place, so that a wrong type is told there.
-    fn binding(&self, pattern: &Pat, ty: &Type, name: &Ident) -> TokenStream {
-        let door = &self.door;
-        let spans: Vec<_> = ty
-            .to_token_stream()
-            .into_iter()
-            .map(|token| token.span())
-            .collect();
-        let first = spans.first().copied().unwrap_or_else(Span::call_site);
-        let last = spans.last().copied().unwrap_or(first);
-        let name = Ident::new(&name.to_string(), Span::mixed_site().located_at(last));
-        let given = quote!(#door::Given::given).into_iter().map(|mut token| {
-            token.set_span(first);
-            token
-        });
-        let given: TokenStream = given.collect();
-        let argument = quote_spanned!(last=> (&#name));
-        quote_spanned!(first=> let #pattern: #ty = #given #argument;)
-    }
+/// Binds a parameter to `given(&name)`. All of the right side has the parameter's place, so that a wrong type is
+/// reported there.
+fn binding((pattern, ty): &(Pat, Type), name: &Ident, given: &TokenStream) -> TokenStream {
+    let spans: Vec<_> = ty
+        .to_token_stream()
+        .into_iter()
+        .map(|token| token.span())
+        .collect();
+    let first = spans.first().copied().unwrap_or_else(Span::call_site);
+    let last = spans.last().copied().unwrap_or(first);
+    let name = Ident::new(&name.to_string(), Span::mixed_site().located_at(last));
+    let given = given.clone().into_iter().map(|mut token| {
+        token.set_span(first);
+        token
+    });
+    let given: TokenStream = given.collect();
+    let argument = quote_spanned!(last=> (&#name));
+    quote_spanned!(first=> let #pattern: #ty = #given #argument;)
 }

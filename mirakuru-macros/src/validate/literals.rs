@@ -215,6 +215,27 @@ pub(super) fn is_no_text(expr: &Expr) -> bool {
     matches!(without_minus(expr), Expr::Lit(_)) && literal(expr).is_none()
 }
 
+/// Whether it is a literal that `Display` does not show.
+pub(super) fn is_not_shown(expr: &Expr) -> bool {
+    matches!(
+        expr,
+        Expr::Lit(ExprLit {
+            lit: Lit::ByteStr(_) | Lit::CStr(_),
+            ..
+        })
+    )
+}
+
+pub(super) fn literally(expr: &Expr) -> Result<bool, String> {
+    match expr {
+        Expr::Lit(ExprLit {
+            lit: Lit::Bool(lit),
+            ..
+        }) => Ok(lit.value),
+        _ => Err("this must be `true` or `false`".to_owned()),
+    }
+}
+
 pub(super) fn literal(expr: &Expr) -> Option<&LitStr> {
     match expr {
         Expr::Lit(ExprLit {

@@ -6,9 +6,9 @@ mod values;
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote;
-use syn::{Expr, ExprLit, Ident, Lit, LitStr};
+use syn::{Expr, ExprLit, Ident, Lit, LitStr, parse_quote};
 
-use crate::args::{Args, Mistakes, Value, Written};
+use crate::args::{Args, Mistakes, Value, Written, no_value};
 use crate::bindings::{Bindings, untold_port};
 use crate::check;
 use crate::model::{Kind, Options, Process};
@@ -35,6 +35,8 @@ pub(crate) struct Scene<'a> {
     /// The names of the function's parameters.
     pub(crate) parameters: &'a [String],
     pub(crate) bindings: &'a Bindings,
+    /// Whether mirakuru has the module `services`.
+    pub(crate) has_services: bool,
     /// The place of this attribute among those of the function.
     pub(crate) index: usize,
 }
@@ -101,21 +103,34 @@ struct Started {
 
 impl Reader<'_> {
     fn kind(&mut self, Written { key, value }: Written) {
-        let (Some(kind), Value::Expr(source)) = (Kind::named(&key.to_string()), value) else {
+        let Some(kind) = Kind::named(&key.to_string()) else {
             return;
         };
         if let Some(first) = &self.started {
             let message = format!(
-                "an attribute starts one process: it is `{}` already, so write another `#[with_process({} = …)]`",
+                "an attribute starts one process: it is `{}` already, so write another `#[with_process({})]`",
                 first.kind.name(),
-                kind.name()
+                kind.shown()
             );
             self.mistakes.at(key.span(), message);
             return;
         }
+        let source = match value {
+            Value::Expr(value) if kind.is_word() => {
+                self.mistakes.on(&value, no_value(kind.name()));
+                value
+            }
+            Value::Expr(source) => source,
+            Value::Alone | Value::Map(_) => parse_quote!(#key),
+        };
         match kind {
             Kind::Shared => self.path(&source),
             Kind::Executor => self.no_literal(&source),
+            Kind::Service(word) if !self.scene.has_services => {
+                let message = format!("`{word}` needs the feature `services` of mirakuru");
+                self.mistakes.at(key.span(), message);
+            }
+            Kind::Service(_) => {}
             _ => self.command(&source, Some(self.shell)),
         }
         self.started = Some(Started { kind, key, source });
@@ -129,18 +144,48 @@ impl Reader<'_> {
             self.written.push(name.clone());
             match options::find(&name) {
                 None => unknown(&name),
-                Some(row) if self.includes(row.scope) && is_left_out(row) => {
-                    format!("`{name}` needs the feature `https` of mirakuru")
-                }
-                Some(row) if self.includes(row.scope) => return self.take(row, written.value),
-                Some(row) => match row.scope {
-                    Scope::One(only) => format!("`{name}` is an option of `{}`", only.name()),
-                    _ => format!("`{name}` belongs where the shared fixture is made"),
+                Some(row) if !self.includes(row.scope) => self.stranger(row),
+                Some(row) => match self.missing_feature(row) {
+                    Some(feature) => format!("`{name}` needs the feature `{feature}` of mirakuru"),
+                    None => return self.take(row, written.value),
                 },
             }
         };
         self.mistakes.at(written.key.span(), refusal);
         self.incomplete = true;
+    }
+
+    /// Says where this option belongs, which is not an option of this kind.
+    fn stranger(&self, row: &Row) -> String {
+        let name = row.name;
+        let is_shared = self
+            .started
+            .as_ref()
+            .is_some_and(|started| started.kind == Kind::Shared);
+        match row.scope {
+            Scope::One(only) => format!("`{name}` is an option of `{}`", only.name()),
+            Scope::Databases => format!(
+                "`{name}` is an option of `postgres`, `mariadb` and `redis`, and of `shared` and `executor` with one of these"
+            ),
+            Scope::Services if !is_shared => {
+                format!("`{name}` is an option of the ready-made servers, such as `postgres`")
+            }
+            _ => format!("`{name}` belongs where the shared fixture is made"),
+        }
+    }
+
+    /// Returns the feature of mirakuru without which this option does not work.
+    fn missing_feature(&self, row: &Row) -> Option<&'static str> {
+        // The word of a ready-made server has been reported already.
+        let is_word = self
+            .started
+            .as_ref()
+            .is_some_and(|started| started.kind.is_word());
+        match row.name {
+            "certificate" if !cfg!(feature = "https") => Some("https"),
+            "database" if !self.scene.has_services && !is_word => Some("services"),
+            _ => None,
+        }
     }
 
     fn includes(&self, scope: Scope) -> bool {
@@ -159,8 +204,8 @@ impl Reader<'_> {
                 Ok(value) => self.options.add(row, value),
                 Err(mistake) => self.mistakes.on(expr, mistake),
             },
-            // The parser reads braces for a map alone.
-            (_, Value::Map(_)) => {}
+            // The parser reads braces for a map alone, and only a kind has no value.
+            (_, Value::Map(_) | Value::Alone) => {}
         }
     }
 
@@ -215,16 +260,22 @@ impl Reader<'_> {
                 "port",
                 "`tcp` needs `port = …`, or `{port}` in the command for a free one",
             ),
-            Kind::Simple | Kind::Tcp | Kind::Notify | Kind::Executor | Kind::Shared => return None,
+            Kind::Simple
+            | Kind::Tcp
+            | Kind::Notify
+            | Kind::Executor
+            | Kind::Shared
+            | Kind::Service(_) => return None,
         };
         let is_written = self.written.iter().any(|written| written == option);
         (!is_written).then_some(message)
     }
 }
 
-/// Whether the executor's method is not there.
-fn is_left_out(row: &Row) -> bool {
-    row.name == "certificate" && !cfg!(feature = "https")
+/// Returns whether one of these attributes starts a ready-made server.
+pub(crate) fn have_words(attributes: &[Args]) -> bool {
+    let mut options = attributes.iter().flat_map(|args| &args.options);
+    options.any(|written| Kind::named(&written.key.to_string()).is_some_and(Kind::is_word))
 }
 
 fn unknown(key: &str) -> String {

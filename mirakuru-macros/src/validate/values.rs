@@ -7,8 +7,8 @@ use syn::spanned::Spanned;
 use syn::{Expr, ExprLit, ExprPath, Lit};
 
 use super::literals::{
-    choice, count, exit_code, is_constant, is_no_text, literal, literals, name_of,
-    path_of_the_crate, port, signal, status, stdin, string, time, unless, user,
+    choice, count, exit_code, is_constant, is_no_text, is_not_shown, literal, literally, literals,
+    name_of, path_of_the_crate, port, signal, status, stdin, string, time, unless, user,
 };
 use super::{Reader, may_name_port};
 use crate::args::Pair;
@@ -76,7 +76,9 @@ impl Reader<'_> {
                 string(expr, check)?;
             }
             Shape::Truth => self.truth(expr)?,
+            Shape::Literally => drop(literally(expr)?),
             Shape::Together => self.together(expr)?,
+            Shape::Words => return self.words(expr),
             Shape::Count => count(expr)?,
             Shape::Command => {
                 self.command(expr, None);
@@ -99,6 +101,25 @@ impl Reader<'_> {
         Ok(quote!(#expr))
     }
 
+    /// Checks the words that are appended to a command.
+    fn words(&mut self, expr: &Expr) -> Result<TokenStream, String> {
+        let shape =
+            "write an array of strings, a string for each word: `args = [\"--flag\", \"value\"]`";
+        self.placeholders(expr);
+        match expr {
+            Expr::Lit(_) => return Err(shape.to_owned()),
+            // An empty array has no type of its own.
+            Expr::Array(array) if array.elems.is_empty() => return Ok(quote!([""; 0])),
+            Expr::Array(array) => {
+                for word in array.elems.iter().filter(|word| is_no_text(word)) {
+                    self.mistakes.on(word, shape);
+                }
+            }
+            _ => {}
+        }
+        Ok(quote!(#expr))
+    }
+
     fn truth(&self, expr: &Expr) -> Result<(), String> {
         let wrong = match (expr, name_of(expr)) {
             (Expr::Lit(ExprLit { lit, .. }), _) => !matches!(lit, Lit::Bool(_)),
@@ -111,20 +132,14 @@ impl Reader<'_> {
 
     /// Checks that another process starts first.
     fn together(&self, expr: &Expr) -> Result<(), String> {
-        let Expr::Lit(ExprLit {
-            lit: Lit::Bool(lit),
-            ..
-        }) = expr
-        else {
-            return Err("this must be `true` or `false`".to_owned());
-        };
+        let is_true = literally(expr)?;
         let index = self.scene.index;
         unless(
-            lit.value && index == 0,
+            is_true && index == 0,
             "this is the first process: write `together = true` at those that start with it",
         )?;
         unless(
-            lit.value && self.scene.bindings.follows_shared(index),
+            is_true && self.scene.bindings.follows_shared(index),
             "the process before this one is a shared fixture, which starts alone",
         )
     }
@@ -150,12 +165,18 @@ impl Reader<'_> {
     pub(super) fn pairs(&mut self, map: Map, pairs: &[Pair]) -> Vec<TokenStream> {
         let mut seen = Vec::new();
         for Pair { name, value } in pairs {
-            if map == Map::Variables {
+            if matches!(map, Map::Variables | Map::Settings) {
                 // The runtime fills in placeholders in no other map.
                 self.placeholders(value);
                 self.env_names_port |= may_name_port(value);
             }
-            if is_no_text(value) || matches!(value, Expr::Block(_) | Expr::Tuple(_)) {
+            let is_of_no_type = matches!(value, Expr::Block(_) | Expr::Tuple(_));
+            if map == Map::Settings && (is_not_shown(value) || is_of_no_type) {
+                self.mistakes.on(
+                    value,
+                    "this must be a string, a number, or `true` or `false`",
+                );
+            } else if map != Map::Settings && (is_no_text(value) || is_of_no_type) {
                 self.mistakes.on(value, "this is to be a string");
             }
             let written = name.value();
@@ -167,7 +188,10 @@ impl Reader<'_> {
                     Err(format!("`{written}` is given twice: keep one of them"))
                 }
                 Map::Headers => check::token("name of a header", &written),
-                Map::Variables | Map::Form => Ok(()),
+                Map::Settings if written.trim().is_empty() || written.contains(['\0', '\n']) => {
+                    Err(format!("{written:?} cannot be the name of an option"))
+                }
+                Map::Variables | Map::Form | Map::Settings => Ok(()),
             };
             if let Err(mistake) = wrong {
                 self.mistakes.on(name, mistake);
@@ -183,7 +207,7 @@ impl Reader<'_> {
                 });
                 vec![quote!([#(#fields),*])]
             }
-            Map::Variables | Map::Headers => pairs
+            Map::Variables | Map::Headers | Map::Settings => pairs
                 .iter()
                 .map(|Pair { name, value }| quote!(#name, #value))
                 .collect(),

@@ -121,6 +121,17 @@ impl Test {
         self.settle(before, catch(|| shared().get().map(Lent::of)))
     }
 
+    /// Makes the databases of the test, once all of its processes run.
+    #[must_use]
+    #[track_caller]
+    pub fn databases<D>(
+        &self,
+        processes: &[&dyn Process],
+        databases: impl FnOnce() -> Result<D>,
+    ) -> Option<D> {
+        self.settle(processes, catch(databases))
+    }
+
     /// Returns the value of a step of the set-up. If the step failed, the processes before it stop first, as at
     /// every end, and then the test fails. A test that should panic fails by a return: a mistake before its
     /// body is not the expected panic.

@@ -47,6 +47,7 @@ impl Core {
 
     /// Makes the fixed port this executor's, by the policy. Without a fixed port it is a success.
     pub(super) fn claim(&self, deadline: Deadline) -> Result<Claim> {
+        self.ensure_not_called_off()?;
         let mut warming = Warming::default();
         if self.reuses(deadline, &mut warming)? {
             return Ok(Claim::Reused);

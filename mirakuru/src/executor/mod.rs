@@ -11,7 +11,8 @@ mod start;
 
 mod accessors;
 mod input;
-mod wait;
+
+mod condition;
 
 mod stop;
 
@@ -21,6 +22,8 @@ mod claim;
 mod config;
 mod core;
 mod elsewhere;
+mod failures;
+mod known_ports;
 mod namesake;
 mod port;
 mod port_release;
@@ -35,6 +38,7 @@ mod spawn;
 mod state;
 mod together;
 mod verdict;
+mod wait;
 
 use std::fmt;
 use std::sync::Arc;
@@ -44,6 +48,7 @@ use crate::error::Result;
 use crate::readiness::Readiness;
 
 pub(crate) use self::core::Core;
+pub(crate) use failures::count_failures;
 #[cfg(feature = "http")]
 pub use kinds::HttpExecutor;
 pub use kinds::{

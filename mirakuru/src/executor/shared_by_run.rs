@@ -7,6 +7,7 @@ use std::io::{
 use std::sync::{Arc, Mutex};
 
 use super::core::Core;
+use super::failures::count_failures;
 #[cfg(feature = "macros")]
 use super::run::Moment;
 use super::run::Run;
@@ -16,7 +17,7 @@ use crate::link::Link;
 use crate::output::Capture;
 use crate::protocol::{Service, Stream};
 use crate::readiness::{Context, Start};
-use crate::run::{Failures, RunPlace};
+use crate::run::RunPlace;
 use crate::sys::Handle;
 use crate::wait::Deadline;
 
@@ -28,11 +29,6 @@ impl Core {
             return Ok(());
         }
         self.outside_outages(|| self.join_in_turn(place, at_once))
-    }
-
-    /// How often in a row the start failed, for tests of this process.
-    pub(crate) fn failures(&self) -> Failures {
-        self.state(|state| state.failures.clone())
     }
 
     /// Returns whether a supervisor of the run holds what the executor has leased.
@@ -124,28 +120,17 @@ impl Core {
 
     /// Starts the service and hands it over to the run. Counts failures for all tests of the run.
     fn start_for_the_run(&self, place: &RunPlace, at_once: bool) -> Result<()> {
-        let failures = place.failures();
-        if failures.are_enough() {
-            return Err(self.not_tried_again(&failures));
-        }
-        self.emit_death();
-        let before = self.failures().count;
-        let shared = self.start_in_turn().and_then(|()| {
+        let note = |failures| place.note_failures(&failures);
+        count_failures(&[self], &place.failures(), note, || {
+            self.emit_death();
+            self.start_in_turn()?;
             let handed_over = if at_once {
                 self.hand_over(place)
             } else {
                 Ok(())
             };
             handed_over.inspect_err(|_| self.state(|state| state.failures.count += 1))
-        });
-        match &shared {
-            Ok(()) => place.note_failures(&Failures::default()),
-            Err(error) if self.failures().count > before => {
-                place.note_failures(&failures.and(error.in_short()));
-            }
-            Err(_) => {}
-        }
-        shared
+        })
     }
 
     fn hand_over(&self, place: &RunPlace) -> Result<()> {

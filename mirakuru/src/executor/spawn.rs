@@ -3,7 +3,8 @@
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Once};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -218,7 +219,8 @@ impl Core {
 /// The file of the timeline. The first start of a process reports one that cannot be written: the supervisor writes
 /// it, after the last test.
 fn timeline() -> Option<PathBuf> {
-    static REPORTED: Once = Once::new();
+    // No `Once`: a child that is forked during the report would wait for its end.
+    static REPORTED: AtomicBool = AtomicBool::new(false);
     let file = environment::trace()?;
     let mut options = File::options();
     options.read(true).write(true).create(true).truncate(false);
@@ -227,12 +229,12 @@ fn timeline() -> Option<PathBuf> {
         Ok(_) => "no regular file".to_owned(),
         Err(error) => error.to_string(),
     };
-    REPORTED.call_once(|| {
+    if !REPORTED.swap(true, Ordering::Relaxed) {
         let mistake = environment::not_a_trace(&file);
         events::say_past_the_harness(&format!(
             "mirakuru: {mistake} ({why}): no timeline is written"
         ));
-    });
+    }
     None
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::port::Port;
+use super::known_ports::Port;
 use super::run::Run;
 use crate::command::Shown;
 use crate::link::Link;

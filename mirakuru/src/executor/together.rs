@@ -3,18 +3,18 @@
 use std::cell::{Cell, OnceCell};
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 
 use super::core::Core;
+use super::wait::AFTERMATH;
 use crate::error::{Error, Result};
 use crate::wait::Deadline;
 
 thread_local! {
-    /// Set by a failure among the executors that start together, one of which this thread starts. Not a part of the
-    /// executor: other threads may start the same one, alone or with others.
-    static CALLED_OFF: OnceCell<Arc<AtomicBool>> = const { OnceCell::new() };
+    /// Set by a failure among the executors that start together, one of which this thread starts: until when the others
+    /// may begin. Not a part of the executor: other threads may start the same one, alone or with others.
+    static CALLED_OFF: OnceCell<Arc<OnceLock<Deadline>>> = const { OnceCell::new() };
     /// Whether this thread has spawned a service, and not found one that another thread or process started.
     static HAS_SPAWNED: Cell<bool> = const { Cell::new(false) };
 }
@@ -93,12 +93,12 @@ fn fail_with(errors: Vec<Error>) -> Result<()> {
 }
 
 fn start_in_threads(cores: &[&Core], start: &(dyn Fn(&Core) -> Result<()> + Sync)) -> Result<()> {
-    let called_off = Arc::new(AtomicBool::new(false));
+    let called_off = Arc::new(OnceLock::new());
     let spawned = Mutex::new(Vec::new());
     // In the order in which they came.
     let failures = Mutex::new(Vec::new());
     let fail = |core, error| {
-        called_off.store(true, Ordering::Relaxed);
+        let _ = called_off.set(Deadline::after(AFTERMATH));
         let mut failures = failures.lock().unwrap_or_else(PoisonError::into_inner);
         failures.push((core, error));
     };
@@ -171,10 +171,25 @@ fn joined(cores: &[&Core], failures: Vec<(&Core, thread::Result<Error>)>) -> Res
 
 /// Returns whether another executor failed that starts together with the one that this thread starts.
 pub(super) fn is_called_off() -> bool {
-    CALLED_OFF.with(|own| own.get().is_some_and(|own| own.load(Ordering::Relaxed)))
+    called_off().is_some()
+}
+
+fn called_off() -> Option<Deadline> {
+    CALLED_OFF.with(|own| own.get()?.get().copied())
 }
 
 impl Core {
+    /// Fails if this executor waited for its turn, and another one that starts together with it failed meanwhile. One that
+    /// is only a little late starts, and may show a failure of its own.
+    pub(super) fn ensure_not_called_off(&self) -> Result<()> {
+        let is_late = called_off().is_some_and(|end| end.has_passed());
+        if is_late {
+            Err(self.called_off())
+        } else {
+            Ok(())
+        }
+    }
+
     /// Returns the mistake if a placeholder with a dot names none of the other executors, which have these names.
     fn names_no_peer(&self, names: &BTreeSet<&str>) -> Option<Error> {
         let bound = |name: &String| self.state(|state| state.bindings.contains_key(name));
@@ -199,5 +214,27 @@ impl Core {
                 "{{{placeholder}}}: no executor that starts with this one has the name {name:?}: there are {listed}; write {{{{{placeholder}}}}} for the text itself"
             )
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::readiness::Spawned;
+
+    #[test]
+    fn one_whose_turn_comes_long_after_a_failure_starts_nothing() {
+        let core = Core::new("Executor", "sleep 60".into(), Arc::new(Spawned));
+        let end = Arc::new(OnceLock::from(Deadline::after(Duration::ZERO)));
+        let start = || {
+            CALLED_OFF.with(|own| own.set(end)).expect("a new thread");
+            core.start()
+        };
+        let started = thread::scope(|scope| scope.spawn(start).join());
+        let error = started.expect("no panic").expect_err("it is called off");
+        assert!(error.is_aftermath(), "{error}");
+        assert!(core.state(|state| state.link.is_none()), "no supervisor");
     }
 }

@@ -36,7 +36,7 @@ impl fmt::Display for Expected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.code {
             Some(0) => f.write_str("exit code 0"),
-            Some(code) if code < 0 => {
+            Some(code) if code.is_negative() => {
                 write!(
                     f,
                     "exit code 0, or {}",

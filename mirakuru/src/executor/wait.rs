@@ -1,9 +1,8 @@
-//! The one loop that waits: for readiness after a spawn, and for a condition of the user's.
+//! The one loop that waits: for readiness after a spawn, and for a condition of the user's (`condition.rs`).
 
 use std::cell::OnceCell;
 use std::time::Duration;
 
-use super::Executor;
 use super::core::Core;
 use super::elsewhere::Elsewhere;
 use super::run::{Printed, Run};
@@ -12,7 +11,7 @@ use crate::error::{Result, seconds};
 use crate::events::Step;
 use crate::link::State;
 use crate::output::Output;
-use crate::protocol::{Gone, Stream};
+use crate::protocol::Stream;
 use crate::readiness::probe::{Answer, Probe, Question};
 use crate::readiness::{NotReady, Origin, Readiness};
 use crate::sys;
@@ -23,20 +22,7 @@ pub(super) const SLOW: Duration = Duration::from_secs(5);
 
 /// How long a start goes on after another one failed that began together with it. One that fails in this time too
 /// may have its own fault, which the error shows.
-const AFTERMATH: Duration = Duration::from_millis(500);
-
-impl<R: Readiness> Executor<R> {
-    /// Waits until `ready` returns `true`. It is called at the same pace as a readiness check. The wait
-    /// may take as long as the executor's timeout.
-    ///
-    /// # Errors
-    ///
-    /// - `TimeoutExpired`: `ready` did not return `true` in time. The process tree is stopped.
-    /// - `ProcessExitedWithError`: the process ended, and a last call of `ready` returned `false`.
-    pub fn wait_for(&self, mut ready: impl FnMut() -> bool) -> Result<&Self> {
-        self.act(|core| core.wait_for(&mut ready))
-    }
-}
+pub(super) const AFTERMATH: Duration = Duration::from_millis(500);
 
 impl Core {
     /// Waits for readiness. The caller brings the tree down if the wait fails.
@@ -119,44 +105,6 @@ impl Core {
         })
     }
 
-    fn wait_for(&self, ready: &mut dyn FnMut() -> bool) -> Result<()> {
-        let Some(run) = self.up() else {
-            return ready()
-                .then_some(())
-                .ok_or_else(|| self.not_running("waited for"));
-        };
-        let deadline = Deadline::after(self.config.start_bound());
-        let mut ask = || {
-            let not_yet = || NotReady::new("the closure returned false");
-            Some(ready().then_some(()).ok_or_else(not_yet))
-        };
-        // While anything of the tree is left, an end with 0 may be that of a daemon's parent.
-        let ended = Ended {
-            origin: &|| Origin::Outside,
-            code: &|state, _| state.exit.filter(|code| *code != 0 || state.empty),
-        };
-        let waited = self.wait_until(&run, &|| deadline, true, &ended, &mut ask);
-        waited.map_err(|failed| {
-            let gone = match &failed.why {
-                Why::Overdue { .. } => self.stop_overdue(&run),
-                Why::Ended | Why::Taken { .. } | Why::Hopeless | Why::Lost | Why::CalledOff => None,
-            };
-            run.link.drain();
-            self.wait_failed(&run, *failed, Some("the closure to return true"), gone)
-        })
-    }
-
-    /// Stops the service that was waited for, but no newer one that a test which shares it has started, and
-    /// does not give that one's port back.
-    fn stop_overdue(&self, run: &Run) -> Option<Gone> {
-        let _turn = self.turn();
-        let _run_lock = self.run_lock().ok()?;
-        let run = self.up().filter(|latest| latest.is(run))?;
-        let gone = self.bring_down(&run, run.plan.hasty(), None);
-        self.give_port_back();
-        gone
-    }
-
     /// Returns whether a process waits for its standard input, which is open by default, or has begun a line, as
     /// a prompt does.
     fn prompts(&self, run: &Run) -> bool {
@@ -195,7 +143,7 @@ impl Core {
 
     /// Looks whether the service ended, asks, and waits for news or the next look. An end is noticed before
     /// the asking, so that the asking after it is the last.
-    fn wait_until(
+    pub(super) fn wait_until(
         &self,
         run: &Run,
         bound: &dyn Fn() -> Deadline,
@@ -321,11 +269,11 @@ pub(super) enum Why {
 }
 
 /// When a wait is over because the process has ended.
-struct Ended<'a> {
+pub(super) struct Ended<'a> {
     /// Which processes can still end the wait well.
-    origin: &'a dyn Fn() -> Origin,
+    pub(super) origin: &'a dyn Fn() -> Origin,
     /// The exit code, if with it the wait is over.
-    code: &'a dyn Fn(&State, Origin) -> Option<i32>,
+    pub(super) code: &'a dyn Fn(&State, Origin) -> Option<i32>,
 }
 
 /// Counts the news that may make a check pass, or show that it cannot.

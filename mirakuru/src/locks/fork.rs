@@ -1,6 +1,6 @@
 //! Forked children of the test process: they have copies of its values and of its locks.
 
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 
 /// The process that made a value. A forked child has a copy of the value, and must not act on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +17,15 @@ impl Owner {
     }
 }
 
+/// Returns the value of a static. The first call makes it, and holds no lock meanwhile: a forked child would wait for
+/// ever for a thread that is not there.
+pub(crate) fn get_or_make<T>(place: &OnceLock<T>, make: impl FnOnce() -> T) -> &T {
+    place.get().unwrap_or_else(|| {
+        let value = make();
+        place.get_or_init(|| value)
+    })
+}
+
 /// Takes the lock. Returns `None` if a thread that may never give it back has it: in a forked child, one that
 /// held it at the fork and is not there; at an exit, one that was stopped.
 pub(crate) fn lock_unless_lost<T>(
@@ -30,5 +39,36 @@ pub(crate) fn lock_unless_lost<T>(
         Ok(locked) => Some(locked),
         Err(TryLockError::Poisoned(locked)) => Some(locked.into_inner()),
         Err(TryLockError::WouldBlock) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_of_another_process_is_not_this_ones() {
+        assert!(Owner::this_process().is_this_process());
+        assert!(!Owner(std::process::id() + 1).is_this_process());
+    }
+
+    #[test]
+    fn a_lock_that_may_be_lost_is_not_waited_for() {
+        let mutex = Mutex::new(());
+        let held = lock_unless_lost(&mutex, true).expect("no thread has it");
+        assert!(lock_unless_lost(&mutex, true).is_none());
+        std::thread::scope(|scope| {
+            let waits = scope.spawn(|| lock_unless_lost(&mutex, false).is_some());
+            drop(held);
+            assert!(waits.join().expect("no panic"));
+        });
+        std::thread::scope(|scope| {
+            let panics = scope.spawn(|| {
+                let _held = lock_unless_lost(&mutex, false);
+                std::panic::resume_unwind(Box::new(()));
+            });
+            panics.join().expect_err("a panic");
+        });
+        assert!(mutex.is_poisoned() && lock_unless_lost(&mutex, true).is_some());
     }
 }

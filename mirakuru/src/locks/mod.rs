@@ -19,6 +19,7 @@
 //! | `outage` (`executor/core.rs`) | [`ThreadLock`] | for an outage, or a start for tests that share it | the thread that has the service stopped |
 //! | `turn` (`executor/core.rs`) | mutex | for a whole start or stop | the thread that starts or stops the service |
 //! | `NAME.lock` (`run/place.rs`) | [`FileLock`] | for a start or a stop, and in `kept_lock` (`executor/state.rs`) for an outage | the process that starts or stops a service of the run |
+//! | `NAME.lock` of the cache (`services/cache.rs`) | [`FileLock`] | for a copy, together with others; alone while an entry is made | the process that starts a ready-made service; a program that makes an entry runs under it, as an executor of its own |
 //! | lease `port-N` (`port/lease.rs`) | file (`fcntl`) | from the claim to the end of the tree | the supervisor of the executor; a wait for it is a queue |
 //! | `queue-PID-N` (`port/queue.rs`) | [`FileLock`] | in that queue | a process that queues while it has other ports |
 //! | `state` (`executor/core.rs`) | mutex | for a moment | any thread; no call of a link, a check or an event happens under it |
@@ -38,5 +39,5 @@ mod thread;
 
 pub(crate) use directory::{existing_lock_directory, lock_directory};
 pub(crate) use file::{FileLock, is_at};
-pub(crate) use fork::{Owner, lock_unless_lost};
+pub(crate) use fork::{Owner, get_or_make, lock_unless_lost};
 pub(crate) use thread::{Refusal, ThreadLock, TurnGuard};

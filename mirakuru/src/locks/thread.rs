@@ -88,3 +88,36 @@ impl Drop for TurnGuard<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_thread_has_it_alone_until_the_guard_is_dropped() {
+        let lock = ThreadLock::new();
+        assert!(!lock.is_taken() && !lock.is_own());
+        let Ok(guard) = lock.take(Deadline::after(Duration::ZERO)) else {
+            panic!("no thread has it");
+        };
+        assert!(lock.is_taken() && lock.is_own());
+        let again = lock.take(Deadline::after(Duration::ZERO)).err();
+        let why = again.expect("this thread has it").why();
+        assert!(why.contains("would wait for itself"), "{why}");
+        thread::scope(|scope| {
+            let other = scope.spawn(|| {
+                assert!(!lock.is_own());
+                let late = lock.take(Deadline::after(Duration::from_millis(1))).err();
+                late.expect("another thread has it").why()
+            });
+            let why = other.join().expect("no panic");
+            assert!(why.contains("another thread has had the lock"), "{why}");
+            let waits = scope.spawn(|| lock.take(Deadline::after(Duration::from_secs(20))).is_ok());
+            drop(guard);
+            assert!(waits.join().expect("no panic"));
+        });
+        assert!(!lock.is_taken());
+    }
+}

@@ -1,11 +1,12 @@
 //! Lines out of a captured stream: they end at `\n`, `\r` or `\r\n`, and the last one counts without an end
 //! once the process ended.
 
-use std::sync::LazyLock;
+use std::sync::OnceLock;
 
 use regex::bytes;
 
 use super::capture::Capture;
+use crate::locks::get_or_make;
 
 /// The most that is read at once while looking for a line.
 const CHUNK: usize = 64 * 1024;
@@ -107,11 +108,12 @@ pub(crate) fn unfinished_line(
 
 /// The length without a character or an escape sequence at the end whose rest is missing.
 fn whole_characters(line: &[u8]) -> usize {
-    static BEGUN: LazyLock<bytes::Regex> = LazyLock::new(|| {
+    static BEGUN: OnceLock<bytes::Regex> = OnceLock::new();
+    let begun = get_or_make(&BEGUN, || {
         bytes::Regex::new(r"(?-u)\x1b(?:\[[0-?]*[ -/]*|\][^\x07\x1b]*\x1b?)?\z")
             .expect("a valid expression")
     });
-    if let Some(begun) = BEGUN.find(line) {
+    if let Some(begun) = begun.find(line) {
         return begun.start();
     }
     let last = line

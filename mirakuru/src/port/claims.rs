@@ -96,4 +96,29 @@ mod tests {
         drop(latter);
         assert_eq!(PortClaim::in_the_way(1), None);
     }
+
+    #[test]
+    fn a_thread_keeps_its_own_ports_and_those_of_fixtures() {
+        let of_another = thread::spawn(|| {
+            let local = PortClaim::note(2, "the local one", false);
+            (local, PortClaim::note(3, "the fixture", true))
+        });
+        let of_another = of_another.join().expect("no panic");
+        let own = PortClaim::note(4, "the own one", false);
+        assert_eq!(PortClaim::in_the_way(2), None);
+        for (port, expected) in [
+            (
+                3,
+                "the executor the fixture, a shared fixture of this process",
+            ),
+            (4, "the executor the own one, of this very thread"),
+        ] {
+            assert_eq!(PortClaim::in_the_way(port).as_deref(), Some(expected));
+        }
+        let mut ports = PortClaim::own();
+        // Another test of this process has none of these.
+        ports.retain(|port| (2..=4).contains(port));
+        assert_eq!(ports, [3, 4]);
+        drop((of_another, own));
+    }
 }

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::locks::{directory, is_at};
-use crate::{sys, wait};
+use crate::sys;
+use crate::wait::{self, Deadline};
 
 /// A port that no other test process gets until this is dropped.
 ///
@@ -34,7 +35,7 @@ impl Lease {
     /// Takes the lease on this port, unless somebody else holds it. `holder` is what others are told.
     pub(crate) fn take(directory: &Path, port: u16, holder: &str) -> io::Result<Taken> {
         let path = file_of(directory, port);
-        let mut tries = 0;
+        let patience = Deadline::after(REMOVAL);
         loop {
             let file = match sys::open_private_file(&path) {
                 Ok(file) => file,
@@ -46,13 +47,18 @@ impl Lease {
                 Err(error) => return Err(error),
             };
             if !sys::try_lock_for_process(&file)? {
-                // A process that removes what a killed holder left is done in a moment.
-                tries += 1;
-                if tries < MOST_TRIES && sys::process_that_locks(&file).is_none() {
-                    wait::pause(BETWEEN_TRIES);
-                    continue;
-                }
-                let told = fs::read_to_string(&path).unwrap_or_default();
+                let told = match sys::process_that_locks(&file) {
+                    Some(_) => fs::read_to_string(&path).unwrap_or_default(),
+                    // It has no holder: another process removes what a killed one left, or is just giving it back.
+                    None if !patience.has_passed() => {
+                        wait::pause(BETWEEN_TRIES);
+                        continue;
+                    }
+                    None => format!(
+                        "a process that removes {}, and does not end",
+                        path.display()
+                    ),
+                };
                 return Ok(Taken::Elsewhere(told));
             }
             // A lease first: where there is no room to say whose it is, its drop removes the file.
@@ -94,8 +100,8 @@ impl Drop for Lease {
 }
 
 const PREFIX: &str = "port-";
-/// How often a file is tried that another process removes.
-const MOST_TRIES: usize = 1000;
+/// How long another process may take to remove a file. It needs a moment, but a busy machine may not give it that.
+const REMOVAL: Duration = Duration::from_secs(10);
 const BETWEEN_TRIES: Duration = Duration::from_micros(100);
 
 fn file_of(directory: &Path, port: u16) -> PathBuf {
@@ -156,6 +162,24 @@ mod tests {
         assert!(file_of(&locks, 4242).exists());
         drop(second);
         assert!(!locks.exists());
+    }
+
+    #[test]
+    fn a_lease_waits_for_the_end_of_a_removal() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = file_of(directory.path(), 4242);
+        fs::write(&path, "a holder that was killed").expect("own directory");
+        let remover = File::options().write(true).open(&path).expect("own file");
+        assert!(sys::try_lock_to_remove(&remover).expect("own file"));
+        let taken = std::thread::scope(|scope| {
+            let taken = scope.spawn(|| Lease::take(directory.path(), 4242, "a test"));
+            // As on a machine that is too busy for the remover.
+            wait::pause(Duration::from_millis(500));
+            fs::remove_file(&path).expect("own directory");
+            drop(remover);
+            taken.join().expect("no panic")
+        });
+        assert!(matches!(taken, Ok(Taken::Here(_))), "{taken:?}");
     }
 
     #[test]

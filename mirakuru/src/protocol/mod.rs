@@ -1,7 +1,7 @@
 //! Defines what the test process and its supervisor send to each other. Both ends use this module, and it
 //! uses neither.
 //!
-//! [`messages`] defines every message, [`codec`] derives its bytes, and [`frames`] carries the bytes and
+//! [`messages`] defines every message and [`order`] the order for a service, [`codec`] derives its bytes, and [`frames`] carries the bytes and
 //! descriptors over a socket. [`capture`] defines the layout of a file of captured output.
 
 pub(crate) mod capture;
@@ -11,7 +11,9 @@ pub(crate) mod frames;
 #[path = "../../../tests/fuzz/frames.rs"]
 mod fuzz_frames;
 mod messages;
+mod order;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use messages::*;
+pub(crate) use order::*;

@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 
 use super::runner::{self, Kind, Runner};
 use crate::events;
+use crate::locks::get_or_make;
 use crate::sys::{self, Pid};
 use crate::tmpdir;
 
@@ -20,7 +21,7 @@ pub(crate) fn kept() -> PathBuf {
         let (pid, started) = runner.unwrap_or_else(|_| (Pid::this(), sys::started_at(Pid::this())));
         tmpdir::kept(&format!("{pid}-{}", started.unwrap_or_default()))
     };
-    PLACE.get_or_init(place).clone()
+    get_or_make(&PLACE, place).clone()
 }
 
 /// Lists a service whose files stay in this private directory. The first one of the run reports the place of all.

@@ -5,7 +5,7 @@
 
 use std::fs::{self, File};
 use std::path::Path;
-use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::place;
 use crate::locks::{FileLock, existing_lock_directory};
@@ -13,15 +13,17 @@ use crate::sys::{self, Pid};
 
 /// Removes what runs that are gone have left beside the locks, once in each process, and calls `also` for the rest.
 pub(crate) fn sweep_once(also: impl FnOnce(&Path)) {
-    static SWEPT: Once = Once::new();
-    SWEPT.call_once(|| {
-        if let Some(locks) = existing_lock_directory() {
-            sweep(&locks);
-            also(&locks);
-            // If nothing else is left in it. A process that needs it makes it again.
-            let _ = fs::remove_dir(locks);
-        }
-    });
+    static BEGUN: AtomicBool = AtomicBool::new(false);
+    // No lock: a child that is forked meanwhile would wait for ever.
+    if BEGUN.swap(true, Ordering::Relaxed) {
+        return;
+    }
+    if let Some(locks) = existing_lock_directory() {
+        sweep(&locks);
+        also(&locks);
+        // If nothing else is left in it. A process that needs it makes it again.
+        let _ = fs::remove_dir(locks);
+    }
 }
 
 /// What the names of files begin with that go with the lock on them, unless their process is killed.
@@ -42,7 +44,7 @@ pub(super) fn sweep(locks: &Path) {
         };
         // The lock keeps a process out that begins to use it now.
         let unused = || File::open(&path).and_then(sys::try_lock).ok().flatten();
-        let (is_over, _unused) = if place::namespaces().starts_with(&of_run) {
+        let (is_over, _unused) = if place::namespaces() == of_run {
             (is_another(pid, started), None)
         } else {
             let unused = unused();
@@ -61,22 +63,20 @@ fn is_another(pid: Pid, started: u64) -> bool {
 }
 
 /// The namespaces, the pid and the start of the runner that a directory is named after.
-fn run_of(name: &str) -> Option<(Vec<u64>, Pid, u64)> {
+fn run_of(name: &str) -> Option<([u64; 2], Pid, u64)> {
     let numbers = name.strip_prefix("run-")?.split('-').map(str::parse);
-    let mut namespaces: Vec<u64> = numbers.collect::<Result<_, _>>().ok()?;
-    let (started, pid) = (namespaces.pop()?, namespaces.pop()?);
-    let is_known = match namespaces.len() {
-        2 => true,
-        // One of an earlier version, which holds no lock on it.
-        1 => namespaces[0] == place::namespaces()[0],
-        _ => false,
+    let numbers: Vec<u64> = numbers.collect::<Result<_, _>>().ok()?;
+    let [pids, times, pid, started] = numbers[..] else {
+        return None;
     };
     let pid = sys::process_of(pid.try_into().ok()?)?;
-    is_known.then_some((namespaces, pid, started))
+    Some(([pids, times], pid, started))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::place::{in_use, namespaces};
     use super::*;
 
@@ -93,21 +93,40 @@ mod tests {
         let (elsewhere, at_another_time) = (of([pids + 1, times], 1), of([pids, times + 1], 1));
         let unused = [of([pids + 1, times], 2), of([pids, times + 1], 2)];
         let other = locks.path().join("port-1");
-        for path in [&alive, &dead, &elsewhere, &at_another_time, &other]
-            .into_iter()
-            .chain(&unused)
-        {
+        // Of an earlier version.
+        let of_earlier = |pids, started| {
+            let name = format!("run-{pids}-{}-{started}", Pid::this());
+            locks.path().join(name)
+        };
+        let (earlier_alive, earlier_dead) = (of_earlier(pids, own), of_earlier(pids, own + 1));
+        let earlier_elsewhere = of_earlier(pids + 1, own + 1);
+        // Of a runner that has ended.
+        let mut ended = std::process::Command::new("true")
+            .spawn()
+            .expect("coreutils");
+        ended.wait().expect("a child");
+        let ended = format!("run-{pids}-{times}-{}-1", ended.id());
+        let ended = locks.path().join(ended);
+        let stay = [
+            &alive,
+            &elsewhere,
+            &at_another_time,
+            &other,
+            &earlier_alive,
+            &earlier_elsewhere,
+        ];
+        let go = [&dead, &ended, &earlier_dead, &unused[0], &unused[1]];
+        for path in stay.iter().chain(&go) {
             fs::create_dir(path).expect("own directory");
         }
         let used = [&elsewhere, &at_another_time].map(|path| in_use(path).expect("own directory"));
         assert!(used.iter().all(Option::is_some));
         sweep(locks.path());
-        assert!(alive.exists() && other.exists(), "what lives is left alone");
+        let left = |path: &&PathBuf| path.exists();
         assert!(
-            elsewhere.exists() && at_another_time.exists(),
-            "what is used is left alone"
+            stay.iter().all(left),
+            "what lives, or is used, is left alone"
         );
-        assert!(!dead.exists());
-        assert!(!unused.iter().any(|path| path.exists()));
+        assert!(!go.iter().any(left));
     }
 }

@@ -217,5 +217,17 @@ mod tests {
         let long = |last: &str| file_name(&format!("{}{last}", "é/".repeat(99)));
         assert_ne!(long("a"), long("b"));
         assert!(long("a").len() <= 49);
+        // Up to half of the longest name in hex, and the rest as a hash: the same in every binary, of any version.
+        assert_eq!(file_name(&"/".repeat(24)), format!("={}", "2f".repeat(24)));
+        assert_eq!(
+            file_name(&"/".repeat(25)),
+            "=c82ad633ca1559e1569dcc3f2606207e="
+        );
+        assert_eq!(file_name(&"b".repeat(48)), "b".repeat(48));
+        assert_eq!(
+            file_name(&"b".repeat(49)),
+            "=5b38baf69d3a7e3eb354fdbd383d6c15="
+        );
+        assert_eq!(file_name(""), "=");
     }
 }

@@ -51,17 +51,17 @@ impl Entries {
         Ok(Some(Self(path)))
     }
 
-    /// Calls `copy` with the entry. If there is none, `make` fills one first.
+    /// Calls `copy` with the entry. If there is none, `fill` fills a new one first.
     ///
     /// # Errors
     ///
-    /// The system refused a file, `make` failed, or the deadline passed.
+    /// The system refused a file, `fill` failed, or the deadline passed.
     pub(super) fn with<E: From<io::Error>>(
         &self,
         name: &str,
         program: &Path,
         deadline: Deadline,
-        mut make: impl FnMut(File) -> Result<(), E>,
+        mut fill: impl FnMut(File) -> Result<(), E>,
         copy: impl FnOnce(File) -> Result<(), E>,
     ) -> Result<(), E> {
         let entry = self.0.join(name);
@@ -77,7 +77,7 @@ impl Entries {
             let alone = FileLock::take(&lock, deadline)?;
             if self.open_entry(name)?.is_none() {
                 remove(&entry)?;
-                let size = self.make(name, &mut make)?;
+                let size = self.make(name, &mut fill)?;
                 alone.write(&format!("{size} {}", program.display()))?;
             }
         }
@@ -97,7 +97,7 @@ impl Entries {
     fn make<E: From<io::Error>>(
         &self,
         name: &str,
-        make: &mut impl FnMut(File) -> Result<(), E>,
+        fill: &mut impl FnMut(File) -> Result<(), E>,
     ) -> Result<u64, E> {
         self.sweep(name);
         let new = self.0.join(format!("{name}.new"));
@@ -106,7 +106,7 @@ impl Entries {
         DirBuilder::new().mode(0o700).create(&new)?;
         let made = sys::open_directory(&new)
             .map_err(E::from)
-            .and_then(&mut *make);
+            .and_then(&mut *fill);
         if let Err(error) = made {
             let _ = remove(&new);
             return Err(error);
@@ -182,7 +182,7 @@ mod tests {
 
     fn fill(entries: &Entries, name: &str, program: &str, made: &Cell<u32>) -> io::Result<()> {
         let deadline = Deadline::after(Duration::from_secs(20));
-        let make = |new: File| {
+        let fill = |new: File| {
             made.set(made.get() + 1);
             sys::append_in(&new, "file", Some(0o600)).map(drop)
         };
@@ -190,7 +190,7 @@ mod tests {
             assert!(!sys::is_empty(&opened)?);
             Ok(())
         };
-        entries.with(name, program.as_ref(), deadline, make, copy)
+        entries.with(name, program.as_ref(), deadline, fill, copy)
     }
 
     #[test]

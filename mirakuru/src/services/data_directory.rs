@@ -7,7 +7,7 @@ use std::hash::{Hash, Hasher};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::cache::Entries;
 use super::program::run_to_end;
@@ -60,7 +60,7 @@ impl Recipe {
         let cached = match Entries::open() {
             Ok(None) => None,
             Ok(Some(entries)) => {
-                let make = |new: File| -> Result<(), Uncached> {
+                let fill = |new: File| -> Result<(), Uncached> {
                     let made = made.insert(self.make(site).map_err(Uncached::Failed)?);
                     Ok(sys::copy_tree(made.open()?, new, None)?)
                 };
@@ -69,7 +69,7 @@ impl Recipe {
                     &self.name_of_entry(server),
                     server,
                     site.deadline,
-                    make,
+                    fill,
                     copy,
                 ))
             }
@@ -143,10 +143,10 @@ impl From<io::Error> for Uncached {
 
 /// Prints why there is no cache, once per process.
 fn warn(why: &str) {
-    static WARNED: Once = Once::new();
-    WARNED.call_once(|| {
+    static WARNED: AtomicBool = AtomicBool::new(false);
+    if !WARNED.swap(true, Ordering::Relaxed) {
         events::say_past_the_harness(&format!(
             "mirakuru: data directories of services are not cached, and each start makes its own ({why}); set MIRAKURU_CACHE to a directory, or to off"
         ));
-    });
+    }
 }

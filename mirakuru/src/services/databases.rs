@@ -17,6 +17,8 @@ pub(super) const TEMPLATE: &str = "mirakuru_prepared";
 /// What a closure of the user returns.
 type Prepared = Result<(), Box<dyn StdError + Send + Sync>>;
 
+type Prepare = Arc<dyn Fn(&str) -> Prepared + Send + Sync>;
+
 /// A session with an SQL server, as the user who may do everything.
 pub trait Session: Sized + Send + 'static {
     fn open(address: &str) -> io::Result<Self>;
@@ -46,7 +48,7 @@ pub trait HasDatabases: Kind {
 
 /// What makes the databases of one server.
 pub struct Databases<S> {
-    prepare: Option<Arc<dyn Fn(&str) -> Prepared + Send + Sync>>,
+    prepare: Option<Prepare>,
     sessions: Arc<Sessions<S>>,
 }
 

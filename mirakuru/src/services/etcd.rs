@@ -47,6 +47,7 @@ impl Kind for Etcd {
         programs: &["etcd"],
         directories: &[],
         beside: None,
+        versioned_by: None,
         version: &["--version"],
         packages: ["etcd-server", "etcd", "etcd"],
         container: "docker run --rm -p 127.0.0.1:{port}:2379 quay.io/coreos/etcd etcd --listen-client-urls=http://0.0.0.0:2379 --advertise-client-urls=http://127.0.0.1:{port}",

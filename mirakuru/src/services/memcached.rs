@@ -45,6 +45,7 @@ impl Kind for Memcached {
         programs: &["memcached"],
         directories: &[],
         beside: None,
+        versioned_by: None,
         version: &["--version"],
         packages: ["memcached"; 3],
         container: "docker run --rm -p 127.0.0.1:{port}:11211 memcached",

@@ -43,6 +43,7 @@ impl Kind for Mosquitto {
         directories: &[],
         beside: None,
         // It prints its version at the beginning of its help.
+        versioned_by: None,
         version: &["-h"],
         packages: ["mosquitto"; 3],
         container: "docker run --rm -p 127.0.0.1:{port}:1883 eclipse-mosquitto mosquitto -c /mosquitto-no-auth.conf",

@@ -44,6 +44,7 @@ impl Kind for Nats {
         programs: &["nats-server"],
         directories: &[],
         beside: None,
+        versioned_by: None,
         version: &["--version"],
         packages: ["nats-server"; 3],
         container: "docker run --rm -p 127.0.0.1:{port}:4222 nats -js",

@@ -21,7 +21,9 @@ pub struct Server {
     pub(super) directories: &'static [&'static str],
     /// A program that must be in the same directory.
     pub(super) beside: Option<&'static str>,
-    /// The arguments with which the program prints its version.
+    /// Another program of the package, which prints the version.
+    pub(super) versioned_by: Option<&'static str>,
+    /// The arguments with which a program prints the version.
     pub(super) version: &'static [&'static str],
     /// The packages of apt, dnf and brew.
     pub(super) packages: [&'static str; 3],
@@ -116,9 +118,13 @@ impl Server {
         all.chain(others).collect()
     }
 
-    /// Returns the version: the number in the directory's name, or the first number that the program prints.
+    /// Returns the version: the first number that the program prints.
     fn version_of(&self, program: &Path, deadline: Deadline) -> Option<String> {
-        let words = [program.as_os_str().to_owned()].into_iter();
+        let program = match self.versioned_by {
+            Some(name) => tool(program, name)?,
+            None => program.to_owned(),
+        };
+        let words = [program.into_os_string()].into_iter();
         let words = words.chain(self.version.iter().map(OsString::from));
         let asked = SimpleExecutor::new(words.collect::<Vec<_>>()).timeout(deadline.remaining());
         // Some programs that print their version exit with an error.
@@ -126,13 +132,12 @@ impl Server {
         let printed = format!("{}\n{}", asked.output().text(), asked.err_output().text());
         let mut words =
             printed.split(|found: char| !(found.is_ascii_alphanumeric() || found == '.'));
-        let numbers = words.find_map(|word| {
+        words.find_map(|word| {
             let word = word.trim_start_matches(|found: char| !found.is_ascii_digit());
             let is_number =
                 |word: &&str| word.contains('.') && word.starts_with(|c: char| c.is_ascii_digit());
             Some(word).filter(is_number).map(str::to_owned)
-        });
-        numbers
+        })
     }
 
     fn missing(&self, choice: &Choice, seen: &[String]) -> Missing {

@@ -111,7 +111,8 @@ impl Kind for Rabbitmq {
         programs: &["rabbitmq-server"],
         directories: &["/usr/lib/rabbitmq/bin"],
         beside: None,
-        version: &["--version"],
+        versioned_by: Some("rabbitmqctl"),
+        version: &["version"],
         packages: ["rabbitmq-server", "rabbitmq-server", "rabbitmq"],
         container: "docker run --rm -p 127.0.0.1:{port}:5672 rabbitmq",
     };

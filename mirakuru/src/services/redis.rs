@@ -57,6 +57,9 @@ pub fn redis() -> RedisExecutor {
         "{tmpdir}",
         "--databases",
         "1024",
+        // It looks for a signal that stops it this many times a second.
+        "--hz",
+        "100",
     ];
     let check = readiness::Redis::new("127.0.0.1", 0);
     Service::executor("RedisExecutor", Redis { check }, words)
@@ -109,6 +112,7 @@ impl Kind for Redis {
             "/usr/local/opt/redis/bin",
         ],
         beside: None,
+        versioned_by: None,
         version: &["--version"],
         packages: ["redis-server", "valkey", "redis"],
         container: "docker run --rm -p 127.0.0.1:{port}:6379 redis",
@@ -197,7 +201,10 @@ fn read(from: &mut impl BufRead) -> io::Result<String> {
         match kind {
             '+' | ':' => answer += text,
             '-' => return Err(reported(text.to_owned())),
-            '*' => left += length().unwrap_or(0).min(LONGEST),
+            '*' => {
+                left += length().unwrap_or(0).min(LONGEST);
+                continue;
+            }
             '$' => {
                 let Some(length) = length() else { continue };
                 let mut bytes = Vec::new();

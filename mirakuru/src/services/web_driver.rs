@@ -31,7 +31,9 @@ pub struct Webdriver {
 /// ```
 pub fn webdriver() -> WebdriverExecutor {
     let check = readiness::WebDriver::new("127.0.0.1", 0);
-    Service::executor("WebdriverExecutor", Webdriver { check }, ["--port={port}"])
+    let executor = Service::executor("WebdriverExecutor", Webdriver { check }, ["--port={port}"]);
+    // Drivers and browsers leave their profiles there.
+    executor.env("TMPDIR", "{tmpdir}")
 }
 
 impl Kind for Webdriver {
@@ -45,6 +47,7 @@ impl Kind for Webdriver {
             "/snap/bin",
         ],
         beside: None,
+        versioned_by: None,
         version: &["--version"],
         packages: ["chromium-driver", "chromedriver", "chromedriver"],
         container: "docker run --rm -p 127.0.0.1:{port}:4444 selenium/standalone-chromium",

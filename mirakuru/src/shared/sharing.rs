@@ -1,13 +1,16 @@
 //! What a shared fixture has besides its executor: its scope, the files of its run, and the locks by which
 //! one test has the fixture alone.
 
-use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use crate::environment;
 use crate::error::Result;
 use crate::events;
-use crate::executor::{Core, ensure_only_one_of_its_name, introduce, start_together};
+use crate::executor::{
+    Core, count_failures, ensure_only_one_of_its_name, introduce, start_together,
+};
 use crate::locks::{FileLock, ThreadLock, TurnGuard};
 use crate::run::{self, Failures, RunPlace, Scope};
 use crate::wait::Deadline;
@@ -113,8 +116,7 @@ impl Sharing {
         })
     }
 
-    /// Calls `start`, which starts several executors, unless that has failed too often. The caller has the right to
-    /// start them.
+    /// Counts the failures of `start`, which starts several executors, for the run or for this process.
     fn count_failures(
         &self,
         cores: &[&Core],
@@ -122,26 +124,12 @@ impl Sharing {
         start: impl FnOnce() -> Result<()>,
     ) -> Result<()> {
         let lock = || self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        let failures = place.map_or_else(|| lock().clone(), RunPlace::failures);
-        if failures.are_enough() {
-            return Err(cores[0].not_tried_again(&failures));
-        }
-        let counts = || cores.iter().map(|core| core.failures().count);
-        let before: Vec<_> = counts().collect();
-        let started = start();
-        let counted = match &started {
-            Ok(()) => Failures::default(),
-            // A mistake of the caller's does not count.
-            Err(error) if counts().zip(before).any(|(now, before)| now > before) => {
-                failures.and(format!("{}: {}", error.subject(), error.in_short()))
-            }
-            Err(_) => return started,
+        let before = place.map_or_else(|| lock().clone(), RunPlace::failures);
+        let note = |failures| match place {
+            Some(place) => place.note_failures(&failures),
+            None => *lock() = failures,
         };
-        match place {
-            Some(place) => place.note_failures(&counted),
-            None => *lock() = counted,
-        }
-        started
+        count_failures(cores, &before, note, start)
     }
 
     /// The lock on the fixture, whether it is up or not.
@@ -218,10 +206,10 @@ fn place_of<'a>(
 /// Prints one line in each process, for any number of fixtures. It goes past the harness, which hides the
 /// output of a passing test: these tests pass, slowly, with a service for each process.
 fn warn_once(name: &str, why: &str) {
-    static WARNED: Once = Once::new();
-    WARNED.call_once(|| {
+    static WARNED: AtomicBool = AtomicBool::new(false);
+    if !WARNED.swap(true, Ordering::Relaxed) {
         events::say_past_the_harness(&format!(
             "mirakuru: {name:?} is shared by this process alone, not by the run: {why}"
         ));
-    });
+    }
 }

@@ -1,7 +1,7 @@
 //! The clients of a supervisor: the test process that started it, and if a run shares its service, every test
 //! process of the run.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,6 +13,9 @@ use crate::wait::Deadline;
 
 /// How much of a client is received at once, in parts of 16 KiB: a flood must not starve the rest.
 const PARTS: usize = 256;
+
+/// How often a full supervisor looks for room for a client.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// One test process.
 pub(super) struct Client {
@@ -29,6 +32,8 @@ pub(super) struct Clients {
     last_id: u64,
     /// Where others come, and the file of it.
     door: Option<(UnixListener, PathBuf)>,
+    /// Another client has come, and this process had no descriptor left for it.
+    is_full: bool,
 }
 
 impl Clients {
@@ -37,6 +42,7 @@ impl Clients {
             list: Vec::new(),
             last_id: 0,
             door: None,
+            is_full: false,
         };
         clients.add(first);
         clients
@@ -68,17 +74,32 @@ impl Clients {
     }
 
     pub(super) fn wakeups(&self) -> impl Iterator<Item = Wakeup<'_>> {
-        let door = self.door.iter().map(|(door, _)| sys::wakeup_of(door));
+        // If there is no room, the door stays readable, and the loop would never rest.
+        let door = self.door.iter().filter(|_| !self.is_full);
+        let door = door.map(|(door, _)| sys::wakeup_of(door));
         let streams = self.list.iter().map(|client| &client.stream);
         door.chain(streams.map(sys::wakeup_of))
     }
 
     /// Takes in the clients that have come, and sends them the supervisor's name.
     pub(super) fn accept(&mut self, name: &str) {
-        while let Some(Ok((stream, _))) = self.door.as_ref().map(|(door, _)| door.accept()) {
-            let id = self.add(stream);
-            self.tell(id, Event::Named(name.to_owned()), &[]);
+        while let Some(came) = self.door.as_ref().map(|(door, _)| door.accept()) {
+            match came {
+                Ok((stream, _)) => {
+                    let id = self.add(stream);
+                    self.tell(id, Event::Named(name.to_owned()), &[]);
+                }
+                Err(error) => {
+                    self.is_full = error.kind() != ErrorKind::WouldBlock;
+                    return;
+                }
+            }
         }
+    }
+
+    /// Returns how long the loop may wait before it comes by again.
+    pub(super) fn next_look(&self) -> Duration {
+        if self.is_full { LOOK } else { Duration::MAX }
     }
 
     pub(super) fn ids(&self) -> Vec<u64> {

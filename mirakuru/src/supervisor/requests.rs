@@ -116,10 +116,12 @@ impl Server {
         if sys::started_at(pid) != Some(started) {
             return Err(io::Error::from_raw_os_error(sys::NO_SUCH_PROCESS));
         }
+        // What the run keeps is in use as long as its service. Before the socket is there: the end of a supervisor
+        // that has one ends the whole directory.
+        let directory = socket.parent().ok_or(io::ErrorKind::InvalidInput)?;
+        let run = in_use(directory)?.ok_or_else(|| io::Error::from_raw_os_error(sys::BUSY))?;
         self.clients.open_door(socket)?;
-        // What the run keeps is in use as long as its service.
-        self.run = socket.parent().and_then(|run| in_use(run).ok()?);
-        (self.owner, self.owner_pid) = (runner, None);
+        (self.owner, self.owner_pid, self.run) = (runner, None, Some(run));
         Ok(())
     }
 

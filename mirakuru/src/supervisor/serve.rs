@@ -136,7 +136,8 @@ impl Server {
             .map_or(longest, |stopping| stopping.next_look(Instant::now()));
         let next = next
             .min(self.limit_execs())
-            .min(self.service.tree.next_look());
+            .min(self.service.tree.next_look())
+            .min(self.clients.next_look());
         // A socket at its end is always readable, and has nothing to say.
         let links = self.clients.wakeups().filter(|_| !self.leaving);
         let owner = self.owner.wakeup().filter(|_| !self.owner_ended);

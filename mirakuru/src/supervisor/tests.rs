@@ -219,6 +219,27 @@ fn a_runner_that_started_at_another_time_is_refused() {
     assert!(supervisor.has_ended());
 }
 
+/// As if the supervisor had no descriptor left for the directory of the run, or another process removed that.
+#[test]
+fn a_run_whose_directory_cannot_be_used_is_refused() {
+    let place = tempfile::tempdir().expect("a directory");
+    let door = place.path().join("door");
+    let opened = std::fs::File::open(place.path()).expect("own directory");
+    let removing = sys::try_lock(opened).expect("own directory");
+    assert!(removing.is_some());
+    let mut supervisor = Supervisor::start();
+    let started = sys::started_at(Pid::this()).expect("it lives");
+    let reply = supervisor.share_with_this_process(started, &door);
+    let Reply::Shared(Err(failure)) = reply else {
+        panic!("{reply:?}");
+    };
+    assert_eq!(failure.errno, sys::BUSY);
+    assert!(!door.exists());
+    drop(supervisor.socket);
+    assert!(supervisor.thread.join().is_ok(), "it ends with its test");
+    assert!(place.path().exists(), "what the run keeps stays");
+}
+
 #[test]
 fn a_stop_replies_to_its_caller_and_reports_to_the_others() {
     let (_place, door, mut supervisor) = shared();

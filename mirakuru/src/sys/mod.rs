@@ -16,6 +16,7 @@
 //! | [`hand_over`], [`open_up`] | `O_PATH` descriptors | a look before the call |
 //! | [`open_below`] | `openat2`: crosses no mount | `openat` |
 //! | [`memory`] | `/dev/shm`, if it has room | nothing |
+//! | [`try_lock_to_remove`] | a lock of the open file (`F_OFD_SETLK`) | one of the process, which ends when any of its threads closes the file |
 //! | [`forget_range`] | a hole punched into the file | nothing |
 //! | [`close_inherited`] | `close_range` | nothing: std marks all of its own |
 //!

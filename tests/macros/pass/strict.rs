@@ -11,7 +11,8 @@
 
 /// Tests.
 pub mod tests {
-    use mirakuru::with_process;
+    use mirakuru::services::{self, Database, PostgresExecutor, WebdriverExecutor};
+    use mirakuru::{Shared, with_process};
 
     /// Waits.
     ///
@@ -23,6 +24,22 @@ pub mod tests {
         std::future::ready(()).await;
         Ok(())
     }
+
+    /// Starts a server that is not installed everywhere.
+    #[with_process(webdriver, program = "geckodriver", config = { log = "debug" })]
+    #[with_process(postgres, version = "16", database = true, args = [], bind = pg)]
+    #[with_process(shared = CACHE, lock = true, database = true)]
+    #[tokio::main]
+    pub async fn starts(
+        db: &Database,
+        _driver: &WebdriverExecutor,
+        _pg: &PostgresExecutor,
+        cache: &services::Database,
+    ) {
+        std::future::ready((db.url(), cache.url())).await;
+    }
+
+    static CACHE: Shared<services::RedisExecutor> = Shared::new(services::redis);
 
     /// Helps.
     #[with_process(simple = "sleep 60", timeout = "10s")]

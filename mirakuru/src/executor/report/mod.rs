@@ -2,5 +2,6 @@
 
 mod advice;
 mod conflict;
+mod ending;
 mod failure;
 mod program;

@@ -10,7 +10,8 @@ const SERVER: &str = "an AMQP 0-9-1 broker";
 ///
 /// The check sends the header of the protocol
 /// ([AMQP 0-9-1](https://www.rabbitmq.com/resources/specs/amqp0-9-1.pdf), 4.2.2). The method `Connection.Start` is
-/// readiness. A broker that speaks another version answers with a header of its own: the last check names that version.
+/// readiness. The check then closes the connection, which RabbitMQ reports as a warning in its log. A broker that speaks
+/// another version answers with a header of its own: the last check names that version.
 ///
 /// ```no_run
 /// use mirakuru::{Executor, readiness::Amqp};

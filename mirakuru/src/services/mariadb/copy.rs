@@ -84,7 +84,7 @@ impl Parts {
         for row in session.query(&columns)? {
             let (table, name) = (column(&row, 0), quoted(column(&row, 1)));
             match parts.columns.last_mut().filter(|(known, _)| known == table) {
-                Some((_, columns)) => *columns += &format!(", {name}"),
+                Some((_, columns)) => columns.extend([", ", &name]),
                 None => parts.columns.push((table.to_owned(), name)),
             }
         }

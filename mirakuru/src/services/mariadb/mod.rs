@@ -98,6 +98,7 @@ impl Kind for Mariadb {
             "/usr/local/mysql/bin",
         ],
         beside: None,
+        versioned_by: None,
         version: &["--version"],
         packages: ["mariadb-server", "mariadb-server", "mariadb"],
         container: "docker run --rm -e MARIADB_ALLOW_EMPTY_ROOT_PASSWORD=1 -p 127.0.0.1:{port}:3306 mariadb",

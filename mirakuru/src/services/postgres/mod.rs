@@ -104,6 +104,7 @@ impl Kind for Postgres {
             "/Applications/Postgres.app/Contents/Versions/*/bin",
         ],
         beside: Some("initdb"),
+        versioned_by: None,
         version: &["--version"],
         packages: ["postgresql", "postgresql-server", "postgresql@17"],
         container: "docker run --rm -e POSTGRES_HOST_AUTH_METHOD=trust -p 127.0.0.1:{port}:5432 postgres",

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::fcntl::{FallocateFlags, OFlag, fallocate, open};
+use nix::fcntl::{FallocateFlags, FcntlArg, OFlag, fallocate, open};
 use nix::libc;
 use nix::poll::PollFd;
 use nix::sys::signal::Signal;
@@ -55,6 +55,11 @@ pub(in crate::sys) fn unix_socket_that_never_waits() -> nix::Result<OwnedFd> {
 /// A pipe, both ends close-on-exec from the first moment: its reading end, then its writing end.
 pub(crate) fn pipe() -> nix::Result<(OwnedFd, OwnedFd)> {
     pipe2(OFlag::O_CLOEXEC)
+}
+
+/// A record lock that belongs to an open file, and not to a process.
+pub(in crate::sys) fn lock_of_open_file(lock: &libc::flock) -> FcntlArg<'_> {
+    FcntlArg::F_OFD_SETLK(lock)
 }
 
 /// The ports that the kernel gives to outgoing connections; see `ip(7)`. Its default where it does
@@ -157,4 +162,24 @@ pub(crate) fn forget_range(file: &File, range: Range<u64>) -> io::Result<()> {
     };
     let mode = FallocateFlags::FALLOC_FL_PUNCH_HOLE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
     fallocate(file, mode, offset, length).map_err(|_| too_large())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::sys::{try_lock_for_process, try_lock_to_remove};
+
+    /// Another thread looks who has the lock, for which it opens the file and closes it.
+    #[test]
+    fn a_lock_to_remove_lasts_when_the_file_is_closed_elsewhere() {
+        let file = tempfile::NamedTempFile::new().expect("a temporary file");
+        let open = || file.reopen().expect("own file");
+        let remover = open();
+        assert!(try_lock_to_remove(&remover).expect("own file"));
+        drop(open());
+        let other = open();
+        assert!(!try_lock_to_remove(&other).expect("own file"));
+        assert!(!try_lock_for_process(&other).expect("own file"));
+        drop(remover);
+        assert!(try_lock_for_process(&other).expect("own file"));
+    }
 }

@@ -71,6 +71,11 @@ pub(crate) fn pipe() -> nix::Result<(OwnedFd, OwnedFd)> {
     Ok((reader, writer))
 }
 
+/// A record lock. Only some systems have those of open files.
+pub(in crate::sys) fn lock_of_open_file(lock: &libc::flock) -> FcntlArg<'_> {
+    FcntlArg::F_SETLK(lock)
+}
+
 /// The system does not show the threads of a process without a library.
 pub(crate) fn threads() -> Option<usize> {
     None

@@ -43,8 +43,8 @@ pub(crate) fn copy_tree(from: File, to: File, owner: Owner) -> io::Result<()> {
         });
         let copies: Vec<_> = copies.collect();
         copies.into_iter().try_for_each(|copy| {
-            let copied = copy?.join();
-            copied.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            let ended = copy?.join();
+            ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         })
     })
 }

@@ -11,6 +11,8 @@ use nix::fcntl::{FcntlArg, Flock, FlockArg, OFlag, fcntl, openat};
 use nix::libc;
 use nix::sys::stat::{Mode, fchmod};
 
+use crate::sys::lock_of_open_file;
+
 /// Opens a file that only this user may read and write, and makes it where it is missing. A symbolic
 /// link is not followed.
 pub(crate) fn open_private_file(path: &Path) -> io::Result<File> {
@@ -120,25 +122,28 @@ pub(crate) fn close_copy(file: LockedFile) {
 }
 
 /// Takes the lock of this process on a whole file (`fcntl(2)`); false if another process has it. A fork
-/// inherits no such lock. The lock ends as soon as this process closes any descriptor of the file.
+/// inherits no such lock, and others can ask which process has it. The lock ends as soon as this process closes any
+/// descriptor of the file.
 pub(crate) fn try_lock_for_process(file: &File) -> io::Result<bool> {
-    try_lock_from(file, 0)
+    try_record_lock(file, FcntlArg::F_SETLK(&bytes_of_lock(0, 0)))
 }
 
-/// The same for a process that removes the file, which is no holder: [`process_that_locks`] does not see it.
+/// The same for a process that removes the file, which is no holder: [`process_that_locks`] does not see it. Linux
+/// gives this lock to the open file, so that no other thread can end it by closing another descriptor.
 pub(crate) fn try_lock_to_remove(file: &File) -> io::Result<bool> {
-    try_lock_from(file, 1)
+    try_record_lock(file, lock_of_open_file(&bytes_of_lock(1, 0)))
 }
 
-fn try_lock_from(file: &File, start: libc::off_t) -> io::Result<bool> {
-    match fcntl(file, FcntlArg::F_SETLK(&bytes_of_lock(start, 0))) {
+fn try_record_lock(file: &File, lock: FcntlArg<'_>) -> io::Result<bool> {
+    match fcntl(file, lock) {
         Ok(_) => Ok(true),
         Err(nix::Error::EAGAIN | nix::Error::EACCES) => Ok(false),
         Err(errno) => Err(errno.into()),
     }
 }
 
-/// Returns the process that has the lock of [`try_lock_for_process`]. This process does not see its own.
+/// Returns the process that has the lock of [`try_lock_for_process`]; 0 if it has no number here. This process does not
+/// see its own.
 pub(crate) fn process_that_locks(file: &File) -> Option<u32> {
     let mut lock = libc::flock {
         l_type: libc::F_RDLCK.try_into().unwrap_or_default(),
@@ -146,7 +151,7 @@ pub(crate) fn process_that_locks(file: &File) -> Option<u32> {
     };
     fcntl(file, FcntlArg::F_GETLK(&mut lock)).ok()?;
     let held = i32::from(lock.l_type) != libc::F_UNLCK;
-    u32::try_from(lock.l_pid).ok().filter(|_| held)
+    held.then(|| u32::try_from(lock.l_pid).unwrap_or_default())
 }
 
 /// A lock on this many bytes from `start` on; 0 are all that follow.

@@ -1,0 +1,241 @@
+//! A database for each test: copies of what was prepared, which go with their guards.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::Command;
+
+use mirakuru::{ErrorKind, services};
+use postgres::{Client, NoTls};
+use redis::Commands;
+
+use super::Outcome;
+
+const TABLES: &str = "CREATE TABLE guests (id serial PRIMARY KEY, name text NOT NULL);
+    INSERT INTO guests (name) VALUES ('Aoi');
+    CREATE VIEW names AS SELECT name FROM guests;";
+
+fn prepared() -> services::PostgresExecutor {
+    services::postgres().prepared(|url| Ok(Client::connect(url, NoTls)?.batch_execute(TABLES)?))
+}
+
+fn databases_of(postgres: &services::PostgresExecutor) -> Outcome<Vec<String>> {
+    let mut client = Client::connect(&postgres.url(), NoTls)?;
+    let found = client.query(
+        "SELECT datname FROM pg_database WHERE datname LIKE 'test_%'",
+        &[],
+    )?;
+    Ok(found.iter().map(|row| row.get(0)).collect())
+}
+
+#[test]
+#[cfg_attr(
+    not(has_postgres),
+    ignore = "PostgreSQL is not installed: apt-get install postgresql"
+)]
+fn each_database_is_a_copy_of_what_was_prepared() -> Outcome {
+    let postgres = prepared().started()?;
+    let (one, two) = (postgres.database()?, postgres.database()?);
+    assert_ne!(one.name(), two.name());
+    let mut first = Client::connect(&one.url(), NoTls)?;
+    first.batch_execute("INSERT INTO guests (name) VALUES ('Bo')")?;
+    let mut second = Client::connect(&two.url(), NoTls)?;
+    let names = second.query("SELECT name FROM names", &[])?;
+    assert_eq!(names.len(), 1);
+    assert_eq!(first.query("SELECT name FROM names", &[])?.len(), 2);
+    Ok(())
+}
+
+#[test]
+#[cfg_attr(
+    not(has_postgres),
+    ignore = "PostgreSQL is not installed: apt-get install postgresql"
+)]
+fn a_database_goes_with_its_guard_and_its_clients() -> Outcome {
+    let postgres = prepared().started()?;
+    let database = postgres.database()?;
+    let mut client = Client::connect(&database.url(), NoTls)?;
+    client.batch_execute("BEGIN; INSERT INTO guests (name) VALUES ('Bo')")?;
+    drop(database);
+    assert_eq!(databases_of(&postgres)?, [""; 0]);
+    let panicking = AssertUnwindSafe(|| {
+        let _database = postgres.database().expect("it runs");
+        std::panic::resume_unwind(Box::new("no message"));
+    });
+    catch_unwind(panicking).expect_err("it panics");
+    assert_eq!(databases_of(&postgres)?, [""; 0]);
+    // The guard of a server that has stopped has nothing to do.
+    let late = postgres.database()?;
+    postgres.stop()?;
+    drop(late);
+    Ok(())
+}
+
+#[test]
+#[cfg_attr(
+    not(has_postgres),
+    ignore = "PostgreSQL is not installed: apt-get install postgresql"
+)]
+fn what_was_prepared_outlives_a_restart() -> Outcome {
+    let postgres = prepared().started()?;
+    drop(postgres.database()?);
+    postgres.restart()?;
+    let database = postgres.database()?;
+    let names = Client::connect(&database.url(), NoTls)?.query("SELECT name FROM names", &[])?;
+    assert_eq!(names.len(), 1);
+    Ok(())
+}
+
+#[test]
+#[cfg_attr(
+    not(has_postgres),
+    ignore = "PostgreSQL is not installed: apt-get install postgresql"
+)]
+fn a_preparation_that_fails_is_the_error_of_the_start() {
+    let postgres = services::postgres().prepared(|_| Err("no migrations here".into()));
+    let error = postgres.start().expect_err("the preparation fails");
+    assert_eq!(error.kind(), ErrorKind::Io);
+    let text = error.to_string();
+    assert!(
+        text.contains("`prepared` failed: no migrations here"),
+        "{text}"
+    );
+    assert!(!postgres.running());
+}
+
+#[test]
+#[cfg_attr(
+    not(has_postgres),
+    ignore = "PostgreSQL is not installed: apt-get install postgresql"
+)]
+fn a_stopped_server_has_no_database_to_give() -> Outcome {
+    let postgres = services::postgres().started()?;
+    postgres.stop()?;
+    let error = postgres.database().expect_err("it has stopped");
+    assert_eq!(error.kind(), ErrorKind::Io);
+    Ok(())
+}
+
+/// Sends statements by the server's own client program.
+fn mariadb(url: &str, statements: &str) -> Outcome<String> {
+    let place = url
+        .strip_prefix("mysql://root@127.0.0.1:")
+        .ok_or("another URL")?;
+    let (port, database) = place.split_once('/').ok_or("no database")?;
+    let output = Command::new("mariadb")
+        .args([
+            "--no-defaults",
+            "--batch",
+            "--skip-column-names",
+            "--user=root",
+        ])
+        .args(["--host=127.0.0.1", &format!("--port={port}"), database])
+        .args(["--execute", statements])
+        .output()?;
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{told}");
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+const MARIADB_TABLES: &str = "CREATE TABLE guests (id int AUTO_INCREMENT PRIMARY KEY, name varchar(40) NOT NULL,
+        length int AS (char_length(name)) STORED, UNIQUE (name)) CHARACTER SET utf8mb4;
+    CREATE TABLE `a visit` (guest int, note text, FOREIGN KEY (guest) REFERENCES guests (id) ON DELETE CASCADE);
+    CREATE SEQUENCE tickets START WITH 100;
+    CREATE FUNCTION greeting(name text) RETURNS text RETURN concat('Hello, ', name);
+    CREATE VIEW b_view AS SELECT name FROM a_view;
+    CREATE TRIGGER visits AFTER INSERT ON guests FOR EACH ROW INSERT INTO `a visit` VALUES (NEW.id, greeting(NEW.name));
+    INSERT INTO guests (name) VALUES ('Aoi'), ('Bo');
+    SELECT nextval(tickets);";
+
+#[test]
+#[cfg_attr(
+    not(has_mariadb),
+    ignore = "mariadbd is not in PATH: apt-get install mariadb-server"
+)]
+fn a_copy_in_mariadb_has_all_that_was_prepared() -> Outcome {
+    let server = services::mariadb().prepared(|url| {
+        let tables = MARIADB_TABLES.replace(
+            "CREATE VIEW b_view",
+            "CREATE VIEW a_view AS SELECT * FROM guests; CREATE VIEW b_view",
+        );
+        mariadb(url, &tables)
+            .map(drop)
+            .map_err(|error| error.to_string().into())
+    });
+    let server = server.started()?;
+    let (one, two) = (server.database()?, server.database()?);
+    assert_ne!(one.name(), two.name());
+    let url = one.url();
+    assert_eq!(
+        mariadb(&url, "SELECT name, length FROM guests")?,
+        "Aoi\t3\nBo\t2\n"
+    );
+    assert_eq!(
+        mariadb(&url, "SELECT note FROM `a visit`")?,
+        "Hello, Aoi\nHello, Bo\n"
+    );
+    assert_eq!(mariadb(&url, "SELECT * FROM b_view")?, "Aoi\nBo\n");
+    // The copy goes on where the prepared database was, and changes nothing there.
+    mariadb(&url, "INSERT INTO guests (name) VALUES ('Chi')")?;
+    assert_eq!(mariadb(&url, "SELECT count(*) FROM `a visit`")?, "3\n");
+    assert_eq!(
+        mariadb(&url, "DELETE FROM guests; SELECT count(*) FROM `a visit`")?,
+        "0\n"
+    );
+    assert_eq!(mariadb(&two.url(), "SELECT max(id) FROM guests")?, "2\n");
+    drop(one);
+    let left = mariadb(&server.url(), "SHOW DATABASES LIKE 'test_%'")?;
+    assert_eq!(left, format!("{}\n", two.name()));
+    Ok(())
+}
+
+#[test]
+#[cfg_attr(
+    not(has_mariadb),
+    ignore = "mariadbd is not in PATH: apt-get install mariadb-server"
+)]
+fn mariadb_takes_options_and_outlives_a_restart() -> Outcome {
+    let server = services::mariadb().config("max_connections", 33);
+    let server = server.prepared(|url| {
+        let made = mariadb(url, "CREATE TABLE guests (name text)");
+        made.map(drop).map_err(|error| error.to_string().into())
+    });
+    let server = server.started()?;
+    assert_eq!(mariadb(&server.url(), "SELECT @@max_connections")?, "33\n");
+    server.restart()?;
+    let database = server.database()?;
+    assert_eq!(mariadb(&database.url(), "SHOW TABLES")?, "guests\n");
+    server.stop()?;
+    let wrong = services::mariadb().config("innodb-page-size", "13k");
+    let text = wrong.start().expect_err("it is no size").to_string();
+    assert!(
+        text.contains("innodb-page-size") || text.contains("innodb_page_size"),
+        "{text}"
+    );
+    Ok(())
+}
+
+#[test]
+#[cfg_attr(
+    not(has_redis),
+    ignore = "redis-server is not in PATH: apt-get install redis-server"
+)]
+fn numbers_of_redis_are_reserved_and_emptied() -> Outcome {
+    let server = services::redis().started()?;
+    let databases: Vec<_> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| server.database())).collect();
+        let databases = threads
+            .into_iter()
+            .map(|thread| thread.join().expect("no panic"));
+        databases.collect::<Result<_, _>>()
+    })?;
+    let names: std::collections::BTreeSet<_> =
+        databases.iter().map(services::Database::name).collect();
+    assert_eq!(names.len(), 8);
+    assert!(!names.contains("0"));
+    let url = databases[0].url();
+    let mut client = redis::Client::open(url.as_str())?.get_connection()?;
+    let _: () = client.set("answer", 42)?;
+    drop(databases);
+    let found: Option<i32> = client.get("answer")?;
+    assert_eq!(found, None);
+    Ok(())
+}

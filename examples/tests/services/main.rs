@@ -1,0 +1,30 @@
+//! The ready-made services, with the real servers.
+
+mod cache;
+mod databases;
+mod others;
+mod postgres_server;
+mod users;
+
+use std::env;
+use std::error::Error;
+use std::process::{Command, Stdio};
+
+type Outcome<T = ()> = Result<T, Box<dyn Error>>;
+
+/// Returns a command that runs one test of this file in another process.
+fn in_another_process(test: &str) -> Command {
+    let mut command = Command::new(env::current_exe().expect("it runs"));
+    command
+        .args(["--exact", test])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+/// Returns the names of what the drop of a server has to remove.
+fn left(directory: &str, name: &str) -> Vec<String> {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    names.filter(|found| found.contains(name)).collect()
+}

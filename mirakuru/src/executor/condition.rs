@@ -1,0 +1,63 @@
+//! Waits for a condition of the user's, which a service fulfils.
+
+use super::Executor;
+use super::core::Core;
+use super::run::Run;
+use super::wait::{Ended, Why};
+use crate::error::Result;
+use crate::protocol::Gone;
+use crate::readiness::{NotReady, Origin, Readiness};
+use crate::wait::Deadline;
+
+impl<R: Readiness> Executor<R> {
+    /// Waits until `ready` returns `true`. It is called at the same pace as a readiness check. The wait
+    /// may take as long as the executor's timeout.
+    ///
+    /// # Errors
+    ///
+    /// - `TimeoutExpired`: `ready` did not return `true` in time. The process tree is stopped.
+    /// - `ProcessExitedWithError`: the process ended, and a last call of `ready` returned `false`.
+    pub fn wait_for(&self, mut ready: impl FnMut() -> bool) -> Result<&Self> {
+        self.act(|core| core.wait_for(&mut ready))
+    }
+}
+
+impl Core {
+    fn wait_for(&self, ready: &mut dyn FnMut() -> bool) -> Result<()> {
+        let Some(run) = self.up() else {
+            return ready()
+                .then_some(())
+                .ok_or_else(|| self.not_running("waited for"));
+        };
+        let deadline = Deadline::after(self.config.start_bound());
+        let mut ask = || {
+            let not_yet = || NotReady::new("the closure returned false");
+            Some(ready().then_some(()).ok_or_else(not_yet))
+        };
+        // While anything of the tree is left, an end with 0 may be that of a daemon's parent.
+        let ended = Ended {
+            origin: &|| Origin::Outside,
+            code: &|state, _| state.exit.filter(|code| *code != 0 || state.empty),
+        };
+        let waited = self.wait_until(&run, &|| deadline, true, &ended, &mut ask);
+        waited.map_err(|failed| {
+            let gone = match &failed.why {
+                Why::Overdue { .. } => self.stop_overdue(&run),
+                Why::Ended | Why::Taken { .. } | Why::Hopeless | Why::Lost | Why::CalledOff => None,
+            };
+            run.link.drain();
+            self.wait_failed(&run, *failed, Some("the closure to return true"), gone)
+        })
+    }
+
+    /// Stops the service that was waited for, but no newer one that a test which shares it has started, and
+    /// does not give that one's port back.
+    fn stop_overdue(&self, run: &Run) -> Option<Gone> {
+        let _turn = self.turn();
+        let _run_lock = self.run_lock().ok()?;
+        let run = self.up().filter(|latest| latest.is(run))?;
+        let gone = self.bring_down(&run, run.plan.hasty(), None);
+        self.give_port_back();
+        gone
+    }
+}

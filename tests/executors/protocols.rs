@@ -1,0 +1,144 @@
+//! The checks in the protocols of servers: what counts as ready, and what does not. The real servers are among the
+//! examples.
+
+use std::time::Duration;
+
+use mirakuru::{
+    ErrorKind, Executor, Readiness,
+    readiness::{Amqp, Etcd, Memcached, Mqtt, Mysql, Nats, Postgres, Redis, WebDriver},
+};
+use mirakuru_tests::told::error_of;
+
+use crate::PROGRAM;
+
+const HOST: &str = "127.0.0.1";
+
+/// A server that says these answers, each to one client.
+fn saying<R: Readiness>(answers: &[&[u8]], check: R) -> Executor<R> {
+    let encoded = |answer: &&[u8]| -> String {
+        let byte = |byte: &u8| format!("%{byte:02x}");
+        answer.iter().map(byte).collect()
+    };
+    let command = [PROGRAM, "says_in_turn", "{port}"].map(str::to_owned);
+    let command = command.into_iter().chain(answers.iter().map(encoded));
+    Executor::with_readiness(command.collect::<Vec<_>>(), check)
+}
+
+/// The first answer shows that the server is not ready, and is shown; the second one is readiness.
+#[track_caller]
+fn assert_waits<R: Readiness + Clone>(check: R, not_yet: &[u8], shown: &str, ready: &[u8]) {
+    let server = saying(&[not_yet, not_yet, ready], check.clone()).started();
+    let server = server.expect("the third answer is readiness");
+    assert_eq!(server.output().text(), "client\nclient\nclient\n");
+
+    let server = saying(&[not_yet], check).timeout(Duration::from_secs(2));
+    let error = error_of(server.start());
+    assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
+    let last_check = format!("last check:  {shown}");
+    assert!(error.to_string().contains(&last_check), "{error}");
+}
+
+#[test]
+fn a_postgres_that_starts_up_is_not_ready() {
+    let starting = b"E\0\0\0\x2eSFATAL\0C57P03\0Mthe database is starting\0\0\0\0";
+    let shown = "it answered: the database is starting (SQLSTATE 57P03)";
+    let ready = b"R\0\0\0\x08\0\0\0\0";
+    assert_waits(Postgres::new(HOST, 0), starting, shown, ready);
+}
+
+#[test]
+fn a_mysql_with_too_many_clients_is_not_ready() {
+    let full = b"\x17\0\0\0\xff\x10\x04Too many connections";
+    let shown = "it answered: Too many connections (error 1040)";
+    let ready = b"\x11\0\0\0\x0a8.4.3-xy\0\x05\0\0\0abc";
+    assert_waits(Mysql::new(HOST, 0), full, shown, ready);
+}
+
+#[test]
+fn a_redis_that_loads_its_data_is_not_ready() {
+    let loading = b"-LOADING Redis is loading the dataset in memory\r\n";
+    let shown = "it answered: LOADING Redis is loading the dataset in memory";
+    assert_waits(Redis::new(HOST, 0), loading, shown, b"+PONG\r\n");
+}
+
+#[test]
+fn a_memcached_with_too_many_clients_is_not_ready() {
+    let full = b"ERROR Too many open connections\r\n";
+    let shown = "it answered: ERROR Too many open connections";
+    assert_waits(Memcached::new(HOST, 0), full, shown, b"VERSION 1.6.38\r\n");
+}
+
+#[test]
+fn a_nats_without_jetstream_is_not_ready_for_it() {
+    let without = b"INFO {\"headers\":true}\r\nPONG\r\n";
+    let shown = "it answered, but JetStream is not enabled";
+    let ready = b"INFO {\"jetstream\":true}\r\nPONG\r\n";
+    let check = Nats::new(HOST, 0).jet_stream();
+    assert_waits(check, without, shown, ready);
+}
+
+#[test]
+fn a_nats_that_refuses_clients_is_not_ready() {
+    let full = b"INFO {}\r\n-ERR 'maximum connections exceeded'\r\n";
+    let shown = "it answered: 'maximum connections exceeded'";
+    let ready = b"INFO {\"tls_required\":true}\r\n";
+    assert_waits(Nats::new(HOST, 0), full, shown, ready);
+}
+
+#[test]
+fn an_etcd_without_a_leader_is_not_ready() {
+    let without = b"HTTP/1.1 503 x\r\nContent-Length: 18\r\n\r\n{\"health\":\"false\"}";
+    let shown = "it answered with status 503: {\"health\":\"false\"}";
+    let ready = b"HTTP/1.1 200 OK\r\n\r\n{\"health\":\"true\"}";
+    assert_waits(Etcd::new(HOST, 0), without, shown, ready);
+}
+
+#[test]
+fn a_broker_of_mqtt_that_is_unavailable_is_not_ready() {
+    let shown = "it answered: the server is unavailable (code 3)";
+    let ready = b"\x20\x02\0\x05";
+    assert_waits(Mqtt::new(HOST, 0), b"\x20\x02\0\x03", shown, ready);
+}
+
+#[test]
+fn a_broker_of_another_amqp_is_not_ready() {
+    let shown = "it speaks AMQP 1.0.0, and not 0-9-1";
+    let ready = b"\x01\0\0\0\0\0\x10\0\x0a\0\x0a\0\x09";
+    assert_waits(Amqp::new(HOST, 0), b"AMQP\0\x01\0\0", shown, ready);
+}
+
+#[test]
+fn a_web_driver_that_is_busy_is_not_ready() {
+    let busy = b"HTTP/1.1 200 OK\r\n\r\n{\"value\":{\"ready\":false}}";
+    let shown = "it answered with status 200: {\"value\":{\"ready\":false";
+    let ready = b"HTTP/1.1 200 OK\r\n\r\n{\"value\":{\"ready\": true}}";
+    assert_waits(WebDriver::new(HOST, 0), busy, shown, ready);
+}
+
+#[test]
+fn another_protocol_is_never_ready() {
+    let server = saying(&[b"220 mail\r\n"], Redis::new(HOST, 0));
+    let error = error_of(server.timeout(Duration::from_secs(2)).start());
+    let text = error.to_string();
+    assert!(text.contains(&format!("waited for:  {HOST}:")), "{text}");
+    assert!(text.contains(" to answer as Redis\n"), "{text}");
+    let last_check = "last check:  it answered, but not as Redis: \"220 mail\"\n";
+    assert!(text.contains(last_check), "{text}");
+}
+
+#[test]
+fn a_server_that_never_answers_is_named_so() {
+    let server = saying(&[b""], Memcached::new(HOST, 0));
+    let error = error_of(server.timeout(Duration::from_secs(2)).start());
+    assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
+    assert!(
+        error.to_string().contains(" did not answer in time\n"),
+        "{error}"
+    );
+}
+
+#[test]
+fn an_empty_host_is_a_mistake() {
+    let server = saying(&[b""], Redis::new("", 0));
+    assert_eq!(error_of(server.start()).kind(), ErrorKind::InvalidConfig);
+}

@@ -1,0 +1,42 @@
+//! Says the first ANSWER to its first client, and so on, and the last one to all that follow: `says_in_turn PORT ANSWER...`.
+//!
+//! `%HH` in an answer is a byte. Prints `client` for each client before it answers, keeps the connection open until the
+//! client has closed it, and then closes it.
+
+use std::{
+    io::{self, Read, Write},
+    net::{TcpListener, TcpStream},
+    thread,
+};
+
+use crate::{Args, Outcome};
+
+pub(crate) fn run(args: &mut Args) -> Outcome {
+    let port: u16 = args.next().ok_or("PORT is missing")?.parse()?;
+    let answers: Vec<_> = args.map(|answer| decoded(&answer)).collect();
+    let last = answers.last().ok_or("ANSWER is missing")?;
+    let listener = TcpListener::bind(("127.0.0.1", port))?;
+    for answer in answers.iter().chain(std::iter::repeat(last)) {
+        let (client, _) = listener.accept()?;
+        println!("client");
+        let answer = answer.clone();
+        thread::spawn(move || drop(serve(client, &answer)));
+    }
+    Ok(())
+}
+
+fn serve(mut client: TcpStream, answer: &[u8]) -> io::Result<()> {
+    client.write_all(answer)?;
+    client.read_to_end(&mut Vec::new()).map(drop)
+}
+
+fn decoded(text: &str) -> Vec<u8> {
+    let mut parts = text.split('%');
+    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        let (code, rest) = part.split_at(2);
+        bytes.push(u8::from_str_radix(code, 16).expect("two digits"));
+        bytes.extend_from_slice(rest.as_bytes());
+    }
+    bytes
+}

@@ -1,0 +1,51 @@
+//! A test that `clients.rs` runs under a runner: the supervisor of the run reaches its limit on open files.
+
+use std::{
+    fs,
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
+
+use crate::{FIRST, SECOND, THIRD, connections, starts, supervisor_of, wait_until};
+
+/// Lowers the limit of a process on open files, or raises it again.
+fn limit_open_files(pid: &str, to: &str) {
+    let mut prlimit = Command::new("prlimit");
+    prlimit.args(["--pid", pid, &format!("--nofile={to}:")]);
+    assert!(prlimit.status().expect("util-linux").success());
+}
+
+/// Returns the processor time that a process has used, in ticks, of which a second has a hundred.
+fn ticks(pid: &str) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("it lives");
+    let (_, after_name) = stat.rsplit_once(") ").expect("a name in parentheses");
+    let ticks = after_name.split(' ').skip(11).take(2);
+    ticks
+        .map(|ticks| ticks.parse::<u64>().expect("a number"))
+        .sum()
+}
+
+#[test]
+fn one_without_room_for_a_client_waits_at_rest() {
+    let first = FIRST.get().expect("it starts");
+    let (pid, supervisor) = (first.pid(), supervisor_of(first));
+    // It takes a low number that the supervisor has free.
+    SECOND.get().expect("it is there");
+    let open =
+        |number: &u32| fs::exists(format!("/proc/{supervisor}/fd/{number}")).expect("procfs");
+    let free = (0..).find(|number| !open(number)).expect("some are free");
+    limit_open_files(&supervisor, &free.to_string());
+    thread::scope(|scope| {
+        let third = scope.spawn(|| THIRD.get().expect("it is there").pid());
+        wait_until(|| connections().len() == 2);
+        let (before, begun) = (ticks(&supervisor), Instant::now());
+        wait_until(|| begun.elapsed() > Duration::from_secs(1));
+        let used = ticks(&supervisor) - before;
+        assert!(!third.is_finished(), "it waits for room");
+        limit_open_files(&supervisor, "256");
+        assert_eq!(third.join().expect("no panic"), pid);
+        assert!(used < 20, "{used} ticks of a second");
+    });
+    assert_eq!(starts(), 1);
+}
