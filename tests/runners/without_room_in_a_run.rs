@@ -34,7 +34,9 @@ fn one_without_room_for_a_client_waits_at_rest() {
     SECOND.get().expect("it is there");
     let open =
         |number: &u32| fs::exists(format!("/proc/{supervisor}/fd/{number}")).expect("procfs");
-    let free = (0..).find(|number| !open(number)).expect("some are free");
+    let free = (0..1 << 20)
+        .find(|number| !open(number))
+        .expect("some are free");
     limit_open_files(&supervisor, &free.to_string());
     thread::scope(|scope| {
         let third = scope.spawn(|| THIRD.get().expect("it is there").pid());

@@ -81,13 +81,21 @@ impl Config {
             // What the variable keeps has one place in a run.
             None if self.keep.is_none() && self.keep() != Keep::Nobodys => run::kept(),
             #[cfg(feature = "services")]
-            None if self.provision.is_some() && self.keep() == Keep::Nobodys => {
+            None if self.may_lie_in_memory() => {
                 // Its files are many and short-lived, and a disk that is busy would delay each of them.
                 let memory = std::env::var_os("TMPDIR").is_none().then(sys::memory);
                 memory.flatten().unwrap_or_else(paths::temporary)
             }
             None => paths::temporary(),
         }
+    }
+
+    /// Returns whether the private directory is that of a ready-made service, and nothing of it stays.
+    #[cfg(feature = "services")]
+    fn may_lie_in_memory(&self) -> bool {
+        let provision = self.provision.as_ref();
+        let may = provision.is_some_and(|provision| provision.may_lie_in_memory());
+        may && self.keep() == Keep::Nobodys
     }
 
     /// How long a start may take, on this machine.

@@ -18,6 +18,9 @@ pub(crate) trait Provision: Send + Sync {
     /// Finds the program that the first word of the command names.
     fn program(&self, deadline: Deadline) -> Result<PathBuf, Missing>;
 
+    /// Returns whether the private directory may lie in memory.
+    fn may_lie_in_memory(&self) -> bool;
+
     /// Puts files into the private directory. Leaves those of an earlier start alone.
     fn furnish(&self, program: &Path, site: &Site<'_>) -> Result<(), Unfurnished>;
 }

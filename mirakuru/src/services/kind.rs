@@ -6,6 +6,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::fchown;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::program::{Choice, Server};
 use crate::executor::{Executor, Missing, Provision, Site, Unfurnished};
@@ -42,6 +43,12 @@ pub trait Kind: Clone + Send + Sync + 'static {
 
     /// The check in the server's protocol.
     fn check(&self) -> &dyn Readiness;
+
+    /// Returns whether the private directory may lie in memory, by the program.
+    fn may_lie_in_memory(find: impl FnOnce() -> Option<PathBuf>) -> bool {
+        let _ = find;
+        true
+    }
 
     /// How an option reaches the server.
     fn setting(key: &str, value: &str) -> Setting;
@@ -205,6 +212,18 @@ impl<K: Kind> Readiness for Service<K> {
 impl<K: Kind> Provision for Service<K> {
     fn program(&self, deadline: Deadline) -> Result<PathBuf, Missing> {
         K::SERVER.find(&self.choice, deadline)
+    }
+
+    fn may_lie_in_memory(&self) -> bool {
+        K::may_lie_in_memory(|| {
+            // Without a version, no program is run.
+            let choice = Choice {
+                version: None,
+                ..self.choice.clone()
+            };
+            let found = K::SERVER.find(&choice, Deadline::after(Duration::ZERO));
+            found.ok()
+        })
     }
 
     fn furnish(&self, program: &Path, site: &Site<'_>) -> Result<(), Unfurnished> {

@@ -4,7 +4,7 @@ mod copy;
 mod session;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::data_directory::Recipe;
 use super::databases::{Databases, HasDatabases};
@@ -109,6 +109,11 @@ impl Kind for Mariadb {
         &self.check
     }
 
+    /// The security profile of Ubuntu (`apparmor(7)`) lets MySQL write to the temporary directory alone.
+    fn may_lie_in_memory(find: impl FnOnce() -> Option<PathBuf>) -> bool {
+        find().is_none_or(|program| !is_mysqld(&program))
+    }
+
     fn setting(key: &str, value: &str) -> Setting {
         Setting::Words(vec![format!("--{key}={value}")])
     }
@@ -124,10 +129,7 @@ impl Kind for Mariadb {
 
 /// Returns how this server makes its data directory: MariaDB by a program, MySQL itself.
 fn recipe(server: &Path) -> Recipe {
-    let real = fs::canonicalize(server).unwrap_or_else(|_| server.to_owned());
-    // A MySQL server has this name, and old versions of MariaDB have it too, with their program beside.
-    let is_mysqld = real.file_name().is_some_and(|name| name == "mysqld");
-    let find = if is_mysqld { tool_beside } else { tool };
+    let find = if is_mysqld(server) { tool_beside } else { tool };
     let install = ["mariadb-install-db", "mysql_install_db"];
     let install = install.iter().find_map(|name| find(server, name));
     match install {
@@ -158,4 +160,10 @@ fn recipe(server: &Path) -> Recipe {
             .into(),
         },
     }
+}
+
+/// Returns whether a server has the name of MySQL's, which old versions of MariaDB have too.
+fn is_mysqld(server: &Path) -> bool {
+    let real = fs::canonicalize(server).unwrap_or_else(|_| server.to_owned());
+    real.file_name().is_some_and(|name| name == "mysqld")
 }
