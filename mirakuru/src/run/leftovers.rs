@@ -93,13 +93,6 @@ mod tests {
         let (elsewhere, at_another_time) = (of([pids + 1, times], 1), of([pids, times + 1], 1));
         let unused = [of([pids + 1, times], 2), of([pids, times + 1], 2)];
         let other = locks.path().join("port-1");
-        // Of an earlier version.
-        let of_earlier = |pids, started| {
-            let name = format!("run-{pids}-{}-{started}", Pid::this());
-            locks.path().join(name)
-        };
-        let (earlier_alive, earlier_dead) = (of_earlier(pids, own), of_earlier(pids, own + 1));
-        let earlier_elsewhere = of_earlier(pids + 1, own + 1);
         // Of a runner that has ended.
         let mut ended = std::process::Command::new("true")
             .spawn()
@@ -107,15 +100,8 @@ mod tests {
         ended.wait().expect("a child");
         let ended = format!("run-{pids}-{times}-{}-1", ended.id());
         let ended = locks.path().join(ended);
-        let stay = [
-            &alive,
-            &elsewhere,
-            &at_another_time,
-            &other,
-            &earlier_alive,
-            &earlier_elsewhere,
-        ];
-        let go = [&dead, &ended, &earlier_dead, &unused[0], &unused[1]];
+        let stay = [&alive, &elsewhere, &at_another_time, &other];
+        let go = [&dead, &ended, &unused[0], &unused[1]];
         for path in stay.iter().chain(&go) {
             fs::create_dir(path).expect("own directory");
         }
