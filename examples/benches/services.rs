@@ -40,6 +40,8 @@ fn main() -> Outcome {
                     "-F",
                     "-clisten_addresses=127.0.0.1",
                     "-cunix_socket_directories=",
+                    // A kill leaves other kinds behind.
+                    "-cdynamic_shared_memory_type=mmap",
                 ];
                 let words = words.map(str::to_owned).into_iter();
                 words
