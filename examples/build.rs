@@ -58,16 +58,14 @@ fn main() {
         initdb.as_deref().and_then(Path::parent),
     );
 
-    // The programs in PATH on Debian keep their output to themselves.
+    // The programs in PATH on Debian are wrappers for root.
     let mut places = vec![PathBuf::from("/usr/lib/rabbitmq/bin")];
     places.extend(env::split_paths(&env::var_os("PATH").unwrap_or_default()));
     places.push("/opt/homebrew/sbin".into());
     let rabbitmq = find("rabbitmq-server", &places);
-    tell(
-        "has_rabbitmq",
-        "RABBITMQ_BIN",
-        rabbitmq.as_deref().and_then(Path::parent),
-    );
+    if rabbitmq.is_some() {
+        println!("cargo::rustc-cfg=has_rabbitmq");
+    }
 
     // The program alone says nothing: the engine may be out of reach.
     let engine = Command::new("docker").arg("info").output();

@@ -36,7 +36,8 @@ use crate::protocol::{HANDSHAKE, MARK};
 use crate::sys::{self, ProcessFd};
 use crate::tmpdir::Private;
 use crate::wait::Deadline;
-use open::{ended_early, run_again, unique_name};
+pub(crate) use open::unique_name;
+use open::{ended_early, run_again};
 use reader::SharedReader;
 use socket::Socket;
 

@@ -82,12 +82,22 @@ fn read_within(wait: Duration, socket: &UnixStream, inbox: &mut Inbox) -> Read {
     }
 }
 
-/// A name that no other supervisor has: the standard library's per-process random keys, the pid,
-/// and a count.
-pub(super) fn unique_name() -> String {
+/// Returns a name that no other process uses: the standard library's per-process random keys, the pid, and a count.
+pub(crate) fn unique_name() -> String {
     use std::hash::{BuildHasher, RandomState};
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let salt = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
     let half = || RandomState::new().hash_one(salt);
     format!("{:016x}{:016x}", half(), half())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique() {
+        let names: std::collections::BTreeSet<_> = (0..100).map(|_| unique_name()).collect();
+        assert_eq!(names.len(), 100);
+    }
 }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::cache::Entries;
-use super::program::{run_to_end, unscaled};
+use super::program::{real, run_to_end, unscaled};
 use crate::events;
 use crate::executor::{SimpleExecutor, Site, Unfurnished};
 use crate::sys;
@@ -20,7 +20,7 @@ const DATA: &str = "data";
 
 /// How a server's data directory is made.
 pub(super) struct Recipe {
-    /// What the name of the entry begins with.
+    /// The beginning of the name of the entry.
     pub(super) name: &'static str,
     /// The program that makes it.
     pub(super) program: PathBuf,
@@ -59,7 +59,7 @@ impl Recipe {
             let to = sys::open_directory(new).map_err(refused)?;
             sys::copy_tree(from, to, owner).map_err(refused)
         };
-        // What was made stays until the end of this call, also if the cache cannot take it.
+        // The new directory stays until the end of this call, also if the cache cannot take it.
         let mut made = None;
         let cached = match Entries::open() {
             Ok(None) => None,
@@ -95,7 +95,7 @@ impl Recipe {
         let words: Vec<_> = words.chain(self.arguments.iter().cloned()).collect();
         let mut program = SimpleExecutor::new(words)
             .cwd("{tmpdir}")
-            // What is made is the same for all tests.
+            // The directory is the same for all tests.
             .env("TZ", "UTC")
             .tmpdir_in(&site.parent)
             .keep_tmpdir(false)
@@ -111,11 +111,11 @@ impl Recipe {
     fn name_of_entry(&self, server: &Path) -> String {
         let mut hasher = DefaultHasher::new();
         for program in [&self.program, server] {
-            let real = fs::canonicalize(program).unwrap_or_else(|_| program.to_owned());
-            let found = fs::metadata(&real);
+            let program = real(program);
+            let found = fs::metadata(&program);
             // The same on machines with the same package, so that a run in CI can keep the cache of another.
             let found = found.map(|found| (found.len(), found.mtime(), found.mtime_nsec()));
-            (real, found.ok()).hash(&mut hasher);
+            (program, found.ok()).hash(&mut hasher);
         }
         self.arguments.hash(&mut hasher);
         format!("{}-{:016x}", self.name, hasher.finish())

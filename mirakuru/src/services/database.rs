@@ -1,9 +1,6 @@
 //! A database for one test: a guard with a unique name, which drops the database.
 
-use std::collections::hash_map::RandomState;
 use std::fmt;
-use std::hash::{BuildHasher, Hasher};
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::locks::Owner;
 
@@ -70,23 +67,3 @@ impl fmt::Debug for Database {
 
 impl std::panic::UnwindSafe for Database {}
 impl std::panic::RefUnwindSafe for Database {}
-
-/// Returns a name that no other process of any machine uses.
-pub(super) fn unique_name() -> String {
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    // Each state has random keys.
-    let random = RandomState::new().build_hasher().finish();
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    format!("test_{random:016x}_{count}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_unique() {
-        let names: std::collections::BTreeSet<_> = (0..100).map(|_| unique_name()).collect();
-        assert_eq!(names.len(), 100);
-    }
-}

@@ -3,20 +3,19 @@
 use std::error::Error as StdError;
 use std::fmt;
 use std::io;
-use std::net::{TcpStream, ToSocketAddrs};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use super::database::{Database, unique_name};
+use super::database::Database;
 use super::kind::{Kind, Service};
 use crate::error::Result;
 use crate::executor::Executor;
+use crate::link::unique_name;
 use crate::readiness::{Context, NotReady, tcp_address};
 
 /// The name of the template.
 pub(super) const TEMPLATE: &str = "mirakuru_prepared";
 
-/// What a closure of the user returns.
+/// The result of a closure of the user.
 type Prepared = Result<(), Box<dyn StdError + Send + Sync>>;
 
 type Prepare = Arc<dyn Fn(&str) -> Prepared + Send + Sync>;
@@ -48,7 +47,7 @@ pub trait HasDatabases: Kind {
     fn databases_mut(&mut self) -> &mut Databases<Self::Session>;
 }
 
-/// What makes the databases of one server.
+/// Makes the databases of one server.
 pub struct Databases<S> {
     prepare: Option<Prepare>,
     sessions: Arc<Sessions<S>>,
@@ -124,7 +123,7 @@ impl<S: Session> Databases<S> {
 
     fn create(&self, address: String) -> io::Result<Database> {
         let create = |session: &mut S| {
-            let name = unique_name();
+            let name = format!("test_{}", unique_name());
             session.create(&name, self.prepare.is_some())?;
             Ok(name)
         };
@@ -219,20 +218,6 @@ fn is_end(error: &io::Error) -> bool {
         error.kind(),
         BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof
     )
-}
-
-/// How long a server may take to accept a connection, or for a statement.
-const LIMIT: Duration = Duration::from_secs(30);
-
-/// Connects to a server. No read or write takes longer than the limit.
-pub(super) fn connect(address: &str) -> io::Result<TcpStream> {
-    let mut addresses = address.to_socket_addrs()?;
-    let address = addresses.next().ok_or(io::ErrorKind::AddrNotAvailable)?;
-    let stream = TcpStream::connect_timeout(&address, LIMIT)?;
-    stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(LIMIT))?;
-    stream.set_write_timeout(Some(LIMIT))?;
-    Ok(stream)
 }
 
 #[cfg(test)]

@@ -41,6 +41,7 @@
 //! why, and each start creates the files anew.
 
 mod cache;
+mod connection;
 mod data_directory;
 mod database;
 mod databases;

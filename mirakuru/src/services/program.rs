@@ -101,9 +101,7 @@ impl Server {
     }
 
     fn is_complete(&self, program: &Path) -> bool {
-        // A link in a directory of PATH may lead to the directory of the package.
-        let real = fs::canonicalize(program).unwrap_or_else(|_| program.to_owned());
-        let is_beside = |name| sys::is_executable(&real.with_file_name(name));
+        let is_beside = |name| sys::is_executable(&real(program).with_file_name(name));
         sys::is_executable(program) && self.beside.is_none_or(is_beside)
     }
 
@@ -170,6 +168,11 @@ impl Server {
     }
 }
 
+/// Returns the path of a program without links: a link in a directory of `PATH` may lead to the directory of a package.
+pub(super) fn real(program: &Path) -> PathBuf {
+    fs::canonicalize(program).unwrap_or_else(|_| program.to_owned())
+}
+
 /// Returns the path of a program that belongs to another one: in the same directory, in the `bin` beside it, or in `PATH`.
 pub(super) fn tool(program: &Path, name: &str) -> Option<PathBuf> {
     let in_path = || {
@@ -182,12 +185,14 @@ pub(super) fn tool(program: &Path, name: &str) -> Option<PathBuf> {
 
 /// Does the same without a look into `PATH`.
 pub(super) fn tool_beside(program: &Path, name: &str) -> Option<PathBuf> {
-    let real = fs::canonicalize(program).ok();
-    let parents = [Some(program), real.as_deref()].into_iter().flatten();
-    let parents = parents.filter_map(Path::parent).flat_map(|directory| {
-        let beside = |name| directory.parent().map(|parent| parent.join(name));
-        [Some(directory.to_owned()), beside("bin"), beside("scripts")]
-    });
+    let real = real(program);
+    let parents = [program, &real]
+        .into_iter()
+        .filter_map(Path::parent)
+        .flat_map(|directory| {
+            let beside = |name| directory.parent().map(|parent| parent.join(name));
+            [Some(directory.to_owned()), beside("bin"), beside("scripts")]
+        });
     let mut all = parents.flatten().map(|directory| directory.join(name));
     all.find(|path| sys::is_executable(path))
 }
@@ -211,8 +216,7 @@ pub(super) fn run_to_end(program: &SimpleExecutor) -> Result<()> {
 }
 
 fn same(one: &Path, other: &Path) -> bool {
-    let real = |path| fs::canonicalize(path).ok();
-    one == other || real(one).is_some_and(|one| real(other) == Some(one))
+    real(one) == real(other)
 }
 
 /// Returns whether a version is the wanted one, or one of its releases: `16.3` of `16`.

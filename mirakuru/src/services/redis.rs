@@ -3,8 +3,8 @@
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
 
+use super::connection::connect;
 use super::database::Database;
-use super::databases::connect;
 use super::kind::{Kind, Service, Setting};
 use super::program::Server;
 use crate::error::Result;

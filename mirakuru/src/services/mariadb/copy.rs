@@ -50,7 +50,7 @@ pub(super) fn copy(session: &mut Session, from: &str, to: &str) -> io::Result<()
     Ok(())
 }
 
-/// What a database consists of.
+/// The parts of a database.
 #[derive(Default)]
 struct Parts {
     /// Statements that make tables.

@@ -3,13 +3,12 @@
 mod copy;
 mod session;
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::data_directory::Recipe;
 use super::databases::{Databases, HasDatabases};
 use super::kind::{Kind, Service, Setting};
-use super::program::{Server, tool, tool_beside};
+use super::program::{Server, real, tool, tool_beside};
 use crate::executor::{Executor, Site, Unfurnished};
 use crate::readiness::{self, Context, NotReady, Readiness};
 use session::Session;
@@ -164,6 +163,7 @@ fn recipe(server: &Path) -> Recipe {
 
 /// Returns whether a server has the name of MySQL's, which old versions of MariaDB have too.
 fn is_mysqld(server: &Path) -> bool {
-    let real = fs::canonicalize(server).unwrap_or_else(|_| server.to_owned());
-    real.file_name().is_some_and(|name| name == "mysqld")
+    real(server)
+        .file_name()
+        .is_some_and(|name| name == "mysqld")
 }

@@ -1,10 +1,10 @@
 //! A session with MariaDB or MySQL, by the text protocol: a statement, and the rows of its answer as texts
 //! ([Client/Server Protocol](https://mariadb.com/kb/en/clientserver-protocol/)).
 
-use std::io::{self, ErrorKind, Read, Write};
-use std::net::TcpStream;
+use std::io;
 
-use super::super::databases::{self, TEMPLATE, connect};
+use super::super::connection::Connection;
+use super::super::databases::{self, TEMPLATE};
 use super::{USER, copy};
 use crate::readiness::protocols::mysql::{error, packet};
 
@@ -20,18 +20,12 @@ const QUERY: u8 = 3;
 pub(super) type Row = Vec<String>;
 
 #[derive(Debug)]
-pub struct Session {
-    stream: TcpStream,
-    received: Vec<u8>,
-}
+pub struct Session(Connection);
 
 impl Session {
     /// Connects as the user who needs no password.
     fn connect(address: &str) -> io::Result<Self> {
-        let mut session = Self {
-            stream: connect(address)?,
-            received: Vec::new(),
-        };
+        let mut session = Self(Connection::open(address, LONGEST)?);
         session.read_packet()?;
         let mut greeting = CAPABILITIES.to_le_bytes().to_vec();
         greeting.extend((1_u32 << 24).to_le_bytes());
@@ -85,25 +79,14 @@ impl Session {
             return Err(io::Error::other("the statement is too long"));
         };
         let head = [low, middle, high, sequence];
-        self.stream.write_all(&[&head[..], body].concat())
+        self.0.send(&[&head[..], body].concat())
     }
 
     fn read_packet(&mut self) -> io::Result<(u8, Vec<u8>)> {
-        loop {
-            if let Some((sequence, body, rest)) = packet(&self.received) {
-                let (body, left) = (body.to_vec(), rest.len());
-                self.received.drain(..self.received.len() - left);
-                return Ok((sequence, body));
-            }
-            if self.received.len() > LONGEST {
-                return Err(io::Error::other("the answer is too long"));
-            }
-            let mut part = [0; 8192];
-            match self.stream.read(&mut part)? {
-                0 => return Err(ErrorKind::UnexpectedEof.into()),
-                count => self.received.extend_from_slice(&part[..count]),
-            }
-        }
+        self.0.take(|bytes| {
+            let (sequence, body, rest) = packet(bytes)?;
+            Some(((sequence, body.to_vec()), rest.len()))
+        })
     }
 }
 

@@ -2,14 +2,13 @@
 
 mod session;
 
-use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::data_directory::Recipe;
 use super::databases::{Databases, HasDatabases};
 use super::kind::{Kind, Service, Setting};
-use super::program::Server;
+use super::program::{Server, real};
 use crate::executor::{Executor, Site, Unfurnished};
 use crate::readiness::{self, Context, NotReady, Readiness};
 use crate::signal::Signal;
@@ -129,10 +128,9 @@ impl Kind for Postgres {
             "--no-sync",
             "--wal-segsize=1",
         ];
-        let real = fs::canonicalize(program).unwrap_or_else(|_| program.to_owned());
         let recipe = Recipe {
             name: "postgres",
-            program: real.with_file_name("initdb"),
+            program: real(program).with_file_name("initdb"),
             arguments: arguments.map(Into::into).into(),
         };
         recipe.furnish(program, site)

@@ -1,10 +1,10 @@
 //! A session with PostgreSQL, by the simple query protocol: a statement, and the rows of its answer as texts
 //! ([Message Flow](https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-SIMPLE-QUERY)).
 
-use std::io::{self, ErrorKind, Read, Write};
-use std::net::TcpStream;
+use std::io;
 
-use super::super::databases::{self, TEMPLATE, connect};
+use super::super::connection::Connection;
+use super::super::databases::{self, TEMPLATE};
 use super::USER;
 use crate::readiness::protocols::postgres::{Message, error, message, startup};
 
@@ -16,8 +16,7 @@ const MOST_LOOKS: usize = 1000;
 
 #[derive(Debug)]
 pub struct Session {
-    stream: TcpStream,
-    received: Vec<u8>,
+    connection: Connection,
     /// The major version of the server.
     version: u32,
 }
@@ -25,8 +24,7 @@ pub struct Session {
 impl Session {
     fn connect(address: &str) -> io::Result<Self> {
         let mut session = Self {
-            stream: connect(address)?,
-            received: Vec::new(),
+            connection: Connection::open(address, LONGEST)?,
             version: 0,
         };
         session.exchange(&startup(USER, USER))?;
@@ -42,34 +40,33 @@ impl Session {
 
     /// Sends a message, and reads until the server is ready for the next one.
     fn exchange(&mut self, request: &[u8]) -> io::Result<Vec<Vec<String>>> {
-        self.stream.write_all(request)?;
-        let (mut rows, mut failure) = (Vec::new(), None);
+        self.connection.send(request)?;
+        let (mut rows, mut failure) = (Vec::new(), None::<String>);
+        let parse = |bytes: &[u8]| {
+            let Message { kind, body, rest } = message(bytes)?;
+            Some(((kind, body.to_vec()), rest.len()))
+        };
         loop {
-            let Some(Message { kind, body, rest }) = message(&self.received) else {
-                // A server that refuses a session says why, and closes the connection.
-                self.read().map_err(|error| {
-                    let why = failure.take();
-                    why.map_or_else(
-                        || error.kind().into(),
-                        |why| io::Error::new(error.kind(), why),
-                    )
-                })?;
-                continue;
-            };
+            // A server that refuses a session says why, and closes the connection.
+            let (kind, body) = self.connection.take(parse).map_err(|error| {
+                let why = failure.take();
+                match why {
+                    Some(why) => io::Error::new(error.kind(), why),
+                    None => error,
+                }
+            })?;
             match kind {
-                b'D' => rows.push(texts(body)),
-                b'S' => self.version = version(body).unwrap_or(self.version),
+                b'D' => rows.push(texts(&body)),
+                b'S' => self.version = version(&body).unwrap_or(self.version),
                 b'R' if body != [0; 4] => {
                     return Err(io::Error::other("the server asks for a password"));
                 }
                 b'E' => {
-                    let (code, text) = error(body);
+                    let (code, text) = error(&body);
                     failure = Some(format!("{text} (SQLSTATE {code})"));
                 }
                 _ => {}
             }
-            let left = rest.len();
-            self.received.drain(..self.received.len() - left);
             if kind == b'Z' {
                 return failure.map_or(Ok(rows), |failure| Err(io::Error::other(failure)));
             }
@@ -86,20 +83,6 @@ impl Session {
             }
         }
         Ok(())
-    }
-
-    fn read(&mut self) -> io::Result<()> {
-        if self.received.len() > LONGEST {
-            return Err(io::Error::other("the answer is too long"));
-        }
-        let mut part = [0; 8192];
-        match self.stream.read(&mut part)? {
-            0 => Err(ErrorKind::UnexpectedEof.into()),
-            count => {
-                self.received.extend_from_slice(&part[..count]);
-                Ok(())
-            }
-        }
     }
 }
 

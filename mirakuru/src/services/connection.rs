@@ -1,0 +1,60 @@
+//! A connection that a session with a server keeps: no read or write takes long, and no answer is endless.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::time::Duration;
+
+/// How long a server may take to accept a connection, or for a statement.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// Connects to a server. No read or write takes longer than the limit.
+pub(super) fn connect(address: &str) -> io::Result<TcpStream> {
+    let mut addresses = address.to_socket_addrs()?;
+    let address = addresses.next().ok_or(io::ErrorKind::AddrNotAvailable)?;
+    let stream = TcpStream::connect_timeout(&address, LIMIT)?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(LIMIT))?;
+    stream.set_write_timeout(Some(LIMIT))?;
+    Ok(stream)
+}
+
+/// A connection, and what the server has sent and no one has taken yet.
+#[derive(Debug)]
+pub(super) struct Connection {
+    stream: TcpStream,
+    received: Vec<u8>,
+    /// The most bytes of one part of an answer.
+    longest: usize,
+}
+
+impl Connection {
+    pub(super) fn open(address: &str, longest: usize) -> io::Result<Self> {
+        Ok(Self {
+            stream: connect(address)?,
+            received: Vec::new(),
+            longest,
+        })
+    }
+
+    pub(super) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.write_all(bytes)
+    }
+
+    /// Reads until `parse` finds a part of the answer, and takes that. `parse` also returns how many bytes follow it.
+    pub(super) fn take<T>(&mut self, parse: impl Fn(&[u8]) -> Option<(T, usize)>) -> io::Result<T> {
+        loop {
+            if let Some((part, left)) = parse(&self.received) {
+                self.received.drain(..self.received.len() - left);
+                return Ok(part);
+            }
+            if self.received.len() > self.longest {
+                return Err(io::Error::other("the answer is too long"));
+            }
+            let mut part = [0; 8192];
+            match self.stream.read(&mut part)? {
+                0 => return Err(ErrorKind::UnexpectedEof.into()),
+                count => self.received.extend_from_slice(&part[..count]),
+            }
+        }
+    }
+}
