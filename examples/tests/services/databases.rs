@@ -248,3 +248,26 @@ fn numbers_of_redis_are_reserved_and_emptied() -> Outcome {
     assert_eq!(found, None);
     Ok(())
 }
+
+#[test]
+#[cfg_attr(
+    not(has_redis),
+    ignore = "redis-server is not in PATH: apt-get install redis-server"
+)]
+fn a_server_that_ends_idle_clients_keeps_reservations() -> Outcome {
+    let redis = services::redis().config("timeout", 1).started()?;
+    let first = redis.database()?;
+    // The server ends this one.
+    let mut idle = std::net::TcpStream::connect(redis.addr())?;
+    assert_eq!(std::io::Read::read(&mut idle, &mut [0])?, 0);
+    let second = redis.database()?;
+    assert_ne!(first.url(), second.url());
+    let mut client = redis::Client::open(first.url())?.get_connection()?;
+    let _: () = client.set("key", 1)?;
+    let address = first.url();
+    drop(first);
+    let mut client = redis::Client::open(address)?.get_connection()?;
+    assert!(!client.exists::<_, bool>("key")?);
+    redis.stop()?;
+    Ok(())
+}

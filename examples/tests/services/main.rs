@@ -2,6 +2,7 @@
 
 mod cache;
 mod databases;
+mod endings;
 mod others;
 mod postgres_server;
 mod users;

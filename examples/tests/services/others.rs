@@ -154,6 +154,26 @@ fn a_script_in_place_of_the_program_is_what_runs() -> Outcome {
 }
 
 #[test]
+#[cfg_attr(
+    not(has_rabbitmq),
+    ignore = "rabbitmq-server is not in PATH: apt-get install rabbitmq-server"
+)]
+fn no_command_is_given_for_a_broker_that_does_not_run() -> Outcome {
+    let broker = services::rabbitmq();
+    let error = broker.rabbitmqctl().expect_err("it was not started");
+    assert_eq!(error.kind(), mirakuru::ErrorKind::Io);
+    // A broker that ends between the two leaves a command that starts nothing.
+    broker.start()?;
+    let mut command = broker.rabbitmqctl()?;
+    let mapper = (std::net::Ipv4Addr::LOCALHOST, broker.port_named("epmd"));
+    broker.stop()?;
+    let ended = command.current_dir("/").arg("status").output()?;
+    assert!(!ended.status.success());
+    assert!(TcpStream::connect(mapper).is_err());
+    Ok(())
+}
+
+#[test]
 fn a_shell_for_a_ready_made_service_is_a_mistake() {
     let error = services::redis()
         .shell(true)
@@ -170,6 +190,8 @@ fn a_shell_for_a_ready_made_service_is_a_mistake() {
 )]
 fn another_user_reads_the_configuration() -> Outcome {
     let nats = services::nats().user("nobody").umask(0o077).started()?;
+    // Each start writes it anew, as another port may be in it.
+    std::fs::write(nats.tmpdir().join("mirakuru.conf"), "")?;
     nats.restart()?;
     nats.stop()?;
     Ok(())

@@ -58,7 +58,7 @@ const TESTS: [&str; 5] = [
 fn an_ordinary_user_starts_all_servers() -> Outcome {
     // Another user may not enter the directory of the program, or that of the test.
     let home = tempfile::tempdir()?;
-    fs::set_permissions(home.path(), fs::Permissions::from_mode(0o777))?;
+    fs::set_permissions(home.path(), fs::Permissions::from_mode(0o1777))?;
     let program = home.path().join("services");
     fs::copy(env::current_exe()?, &program)?;
     let run = SimpleExecutor::new([program.as_path()])

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::attach::note_silence;
 use super::exit_hook;
-use super::sweep::sweep;
+use super::sweep::{sweep, sweep_shared_memory};
 use super::{Link, SUPERVISOR_BOUND, State};
 use crate::protocol::{Gone, Identity, KILL_BOUND, Leftover, Reply, Request, StopPlan};
 use crate::sys;
@@ -77,6 +77,10 @@ impl Link {
             let known = |state: &mut State| std::mem::take(&mut state.leftovers);
             for Leftover { path, user } in self.reader.try_known(known).unwrap_or_default() {
                 let _ = sys::remove_file(&path, user.as_ref().map(Identity::as_other));
+            }
+            let begun = self.reader.try_known(|state| state.begun).flatten();
+            if let Some((pid, begun)) = begun {
+                sweep_shared_memory(pid, begun);
             }
             // An error is that of the next attempt too, which is reported.
             let _ = self.remove_directory(true);

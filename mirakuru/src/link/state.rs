@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Deref, DerefMut};
+use std::time::Instant;
 
 use super::reader::Known;
 use super::socket::Read;
@@ -43,6 +44,8 @@ pub(crate) struct Latest {
     /// It is being stopped, by whatever test process, or was.
     pub(crate) ending: bool,
     pub(crate) exit: Option<i32>,
+    /// The number of the main process and when this process learned of it.
+    pub(super) begun: Option<(u32, Instant)>,
     /// No process of the tree is left.
     pub(crate) empty: bool,
     pub(crate) output_lost: Option<Failure>,
@@ -148,7 +151,10 @@ impl State {
     /// arrived before the reply to a launch belongs to the service before.
     fn note_reply(&mut self, reply: &Reply) {
         match reply {
-            Reply::Launched(Ok(_)) => self.begin_service(self.service + 1),
+            Reply::Launched(Ok(pid)) => {
+                self.begin_service(self.service + 1);
+                self.begun = Some((*pid, Instant::now()));
+            }
             Reply::Service(service) => self.note_service(service),
             Reply::Gone(gone) => {
                 self.leftovers.clear();

@@ -2,7 +2,7 @@
 //! the service with it; whatever else carries the tree's mark is found and killed here, by the test
 //! process.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::protocol::{KILL_BOUND, MARK};
 use crate::sys::{self, Pid, ProcessFd};
@@ -33,6 +33,15 @@ pub(super) fn sweep(name: &str) -> Vec<(u32, String)> {
     }
 }
 
+/// Removes the shared memory of a main process that was killed. Those that it started may use that until they miss it.
+pub(super) fn sweep_shared_memory(pid: u32, begun: Instant) {
+    let deadline = Deadline::after(Duration::from_secs(1));
+    let main = sys::process_of(pid);
+    while sys::remove_shared_memory(main.as_slice(), begun.elapsed()) && !deadline.has_passed() {
+        wait::pause(PAUSE);
+    }
+}
+
 /// Opened first, looked at again, killed then: the pid may have been given to another since.
 fn kill_marked(pid: Pid, mark: &str) -> Option<String> {
     let process = ProcessFd::open(pid).ok()?;
@@ -47,7 +56,6 @@ fn kill_marked(pid: Pid, mark: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use std::process::{Child, Command};
-    use std::time::Instant;
 
     use super::*;
 

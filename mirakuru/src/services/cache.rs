@@ -37,24 +37,25 @@ impl Entries {
                 caches.ok_or("this user has no home")?.join("mirakuru")
             }
         };
-        let refused = |why: &dyn std::fmt::Display| format!("{}: {why}", path.display());
-        // Another user could put another directory in the place of one in a directory of that user.
-        let mut ancestors = path.ancestors().filter_map(|path| fs::metadata(path).ok());
-        let owner = ancestors.next().map(|found| found.uid());
-        if let Some(owner) = owner.filter(|owner| ![0, sys::user()].contains(owner)) {
-            return Err(refused(&sys::of_another_user(owner)));
-        }
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(&path);
-        made.map_err(|error| refused(&error))?;
-        let found = sys::open_directory(&path).and_then(|opened| opened.metadata());
-        let found = found.map_err(|error| refused(&error))?;
+        Self::at(&path).map(Some)
+    }
+
+    fn at(path: &Path) -> Result<Self, String> {
+        refuse_replaceable(path)?;
+        let refused = |error: io::Error| in_words(path, &error);
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+        made.map_err(refused)?;
+        // No path with a link in it is used later.
+        let real = path.canonicalize().map_err(refused)?;
+        refuse_replaceable(&real)?;
+        let found = fs::metadata(&real).map_err(refused)?;
         if found.uid() != sys::user() {
-            return Err(refused(&sys::of_another_user(found.uid())));
+            return Err(refused(sys::of_another_user(found.uid())));
         }
         if found.mode() & 0o022 != 0 {
-            return Err(refused(&"other users may write to it"));
+            return Err(refused(open_to_others()));
         }
-        Ok(Some(Self(path)))
+        Ok(Self(real))
     }
 
     /// Calls `copy` with the entry. If there is none, `fill` fills a new one first.
@@ -82,6 +83,8 @@ impl Entries {
             drop(shared);
             let alone = FileLock::take(&lock, deadline)?;
             if self.open_entry(name)?.is_none() {
+                // What a removal leaves that is cut short is no entry.
+                alone.write("")?;
                 remove(&entry)?;
                 let size = self.make(name, &mut fill)?;
                 alone.write(&format!("{size} {}", program.display()))?;
@@ -127,7 +130,7 @@ impl Entries {
     fn sweep(&self, name: &str) {
         let listed = fs::read_dir(&self.0).into_iter().flatten().flatten();
         let locks = listed.map(|entry| entry.path());
-        let locks = locks.filter(|path| path.extension().is_some_and(|kind| kind == "lock"));
+        let locks = locks.filter(|path| is_lock_of_entry(path));
         let mut known: Vec<_> = locks
             .filter(|path| *path != self.lock(name))
             .filter_map(|path| Some((fs::metadata(&path).ok()?.mtime(), path)))
@@ -148,6 +151,45 @@ impl Entries {
     }
 }
 
+/// Fails if another user could put another directory into the place of this one, or of one above it.
+fn refuse_replaceable(path: &Path) -> Result<(), String> {
+    const STICKY: u32 = 0o1000;
+    for (path, found) in path
+        .ancestors()
+        .filter_map(|path| Some((path, fs::metadata(path).ok()?)))
+    {
+        let (owner, mode) = (found.uid(), found.mode());
+        if ![0, sys::user()].contains(&owner) {
+            return Err(in_words(path, &sys::of_another_user(owner)));
+        }
+        // Many systems give each user a group, and let that group write.
+        let is_own_group = [0, sys::group()].contains(&found.gid());
+        let others = if is_own_group { 0o002 } else { 0o022 };
+        if mode & STICKY == 0 && mode & others != 0 {
+            return Err(in_words(path, &open_to_others()));
+        }
+    }
+    Ok(())
+}
+
+fn open_to_others() -> io::Error {
+    io::Error::other("other users may write to it")
+}
+
+fn in_words(path: &Path, error: &io::Error) -> String {
+    format!("{}: {error}", path.display())
+}
+
+/// Returns whether a file is the lock of an entry, as the directory may have other files of the user.
+fn is_lock_of_entry(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str());
+    let name = name.and_then(|name| name.strip_suffix(".lock"));
+    let hash = name.and_then(|name| name.rsplit_once('-'));
+    hash.is_some_and(|(_, hash)| {
+        hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit())
+    })
+}
+
 /// Returns the size of an entry and its program. `None` if the entry was not completed.
 fn noted(lock: &Path) -> Option<(u64, PathBuf)> {
     let noted = fs::read_to_string(lock).ok()?;
@@ -156,9 +198,11 @@ fn noted(lock: &Path) -> Option<(u64, PathBuf)> {
 }
 
 fn remove_entry(lock: &Path) -> io::Result<()> {
-    let Some(_alone) = FileLock::try_take_alone(lock)? else {
+    let Some(alone) = FileLock::try_take_alone(lock)? else {
         return Ok(());
     };
+    // What a removal leaves that is cut short is no entry.
+    alone.write("")?;
     remove(&lock.with_extension(""))?;
     remove(&lock.with_extension("new"))?;
     // Before the lock's end, so that no process gets a lock on a file that is then removed.
@@ -243,14 +287,55 @@ mod tests {
     fn entries_of_lost_programs_and_surplus_entries_go() {
         let (home, entries) = cache();
         let made = Cell::new(0);
-        fill(&entries, "lost", "/no/such/program", &made).expect("own directory");
+        let lost = format!("lost-{:016x}", 1);
+        fill(&entries, &lost, "/no/such/program", &made).expect("own directory");
         for number in 0..MOST_ENTRIES + 3 {
-            fill(&entries, &format!("pg-{number}"), "/bin/sh", &made).expect("own directory");
+            let name = format!("pg-{number:016x}");
+            fill(&entries, &name, "/bin/sh", &made).expect("own directory");
         }
         let exists = |name: &str| home.path().join(name).exists();
-        assert!(!exists("lost") && !exists("lost.lock"));
+        assert!(!exists(&lost) && !exists(&format!("{lost}.lock")));
         let listed = fs::read_dir(home.path()).expect("own directory");
         let directories = listed.flatten().filter(|entry| entry.path().is_dir());
         assert_eq!(directories.count(), MOST_ENTRIES);
+    }
+
+    #[test]
+    fn files_of_other_programs_beside_the_entries_stay() {
+        let (home, entries) = cache();
+        for number in 0..=MOST_ENTRIES {
+            let name = home.path().join(format!("Cargo-{number}.lock"));
+            fs::write(&name, "its own text").expect("own directory");
+            fs::create_dir(name.with_extension("")).expect("own directory");
+        }
+        let made = Cell::new(0);
+        fill(&entries, "pg", "/bin/sh", &made).expect("own directory");
+        let listed = fs::read_dir(home.path()).expect("own directory");
+        // The entry and its lock are two more.
+        assert_eq!(listed.count(), 2 * (MOST_ENTRIES + 1) + 2);
+    }
+
+    #[test]
+    fn an_entry_without_an_empty_directory_is_made_anew() {
+        let (home, entries) = cache();
+        let made = Cell::new(0);
+        fill(&entries, "pg", "/bin/sh", &made).expect("own directory");
+        fs::remove_file(home.path().join("pg/file")).expect("it is empty, too");
+        fill(&entries, "pg", "/bin/sh", &made).expect("own directory");
+        assert_eq!(made.get(), 2);
+    }
+
+    #[test]
+    fn a_directory_that_others_can_replace_is_refused() {
+        use std::os::unix::fs::PermissionsExt;
+        let (home, _) = cache();
+        let shared = home.path().join("shared");
+        let path = shared.join("cache");
+        fs::create_dir_all(&path).expect("own directory");
+        assert!(Entries::at(&path).is_ok());
+        let mode = fs::Permissions::from_mode(0o777);
+        fs::set_permissions(&shared, mode).expect("own directory");
+        let refused = Entries::at(&path).err();
+        assert!(refused.is_some_and(|why| why.contains("shared: other users may write to it")));
     }
 }

@@ -4,18 +4,34 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
+use crate::environment;
+
 /// How long a server may take to accept a connection, or for a statement.
 const LIMIT: Duration = Duration::from_secs(30);
+
+fn limit() -> Duration {
+    LIMIT.mul_f64(environment::timeout_scale().unwrap_or(1.0))
+}
 
 /// Connects to a server. No read or write takes longer than the limit.
 pub(super) fn connect(address: &str) -> io::Result<TcpStream> {
     let mut addresses = address.to_socket_addrs()?;
     let address = addresses.next().ok_or(io::ErrorKind::AddrNotAvailable)?;
-    let stream = TcpStream::connect_timeout(&address, LIMIT)?;
+    let limit = limit();
+    let stream = TcpStream::connect_timeout(&address, limit)?;
     stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(LIMIT))?;
-    stream.set_write_timeout(Some(LIMIT))?;
+    stream.set_read_timeout(Some(limit))?;
+    stream.set_write_timeout(Some(limit))?;
     Ok(stream)
+}
+
+/// Names the limit in the error of a read or write that has reached it.
+pub(super) fn in_words(error: io::Error) -> io::Error {
+    if !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) {
+        return error;
+    }
+    let told = format!("the server has not answered within {} s", limit().as_secs());
+    io::Error::new(ErrorKind::TimedOut, told)
 }
 
 /// A connection, and what the server has sent and no one has taken yet.
@@ -37,7 +53,7 @@ impl Connection {
     }
 
     pub(super) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.stream.write_all(bytes)
+        self.stream.write_all(bytes).map_err(in_words)
     }
 
     /// Reads until `parse` finds a part of the answer, and takes that. `parse` also returns how many bytes follow it.
@@ -51,7 +67,7 @@ impl Connection {
                 return Err(io::Error::other("the answer is too long"));
             }
             let mut part = [0; 8192];
-            match self.stream.read(&mut part)? {
+            match self.stream.read(&mut part).map_err(in_words)? {
                 0 => return Err(ErrorKind::UnexpectedEof.into()),
                 count => self.received.extend_from_slice(&part[..count]),
             }

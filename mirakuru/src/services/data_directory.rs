@@ -55,9 +55,11 @@ impl Recipe {
     fn fill(&self, new: &Path, server: &Path, site: &Site<'_>) -> Result<(), Unfurnished> {
         let refused = |error| Unfurnished::Refused("copy its data directory", error);
         let owner = site.user.as_ref().map(|(_, user)| (user.uid, user.gid));
-        let copy = |from: File| {
+        let user = sys::user();
+        let maker = owner.map_or(user, |(maker, _)| maker);
+        let copy = |from: File, maker| {
             let to = sys::open_directory(new).map_err(refused)?;
-            sys::copy_tree(from, to, owner).map_err(refused)
+            sys::copy_tree(from, maker, to, owner).map_err(refused)
         };
         // The new directory stays until the end of this call, also if the cache cannot take it.
         let mut made = None;
@@ -66,11 +68,11 @@ impl Recipe {
             Ok(Some(entries)) => {
                 let fill = |new: File| -> Result<(), Uncached> {
                     let made = made.insert(self.make(site).map_err(Uncached::Failed)?);
-                    Ok(sys::copy_tree(made.open()?, new, None)?)
+                    Ok(sys::copy_tree(made.open(maker)?, maker, new, None)?)
                 };
-                let copy = |from: File| copy(from).map_err(Uncached::Failed);
+                let copy = |from: File| copy(from, user).map_err(Uncached::Failed);
                 Some(entries.with(
-                    &self.name_of_entry(server),
+                    &self.name_of_entry(server, site),
                     server,
                     site.deadline,
                     fill,
@@ -86,7 +88,7 @@ impl Recipe {
             None => {}
         }
         let made = made.map_or_else(|| self.make(site), Ok)?;
-        copy(made.open().map_err(refused)?)
+        copy(made.open(maker).map_err(refused)?, maker)
     }
 
     /// Runs the program, as the service's user, in a private directory of its own.
@@ -107,9 +109,11 @@ impl Recipe {
         Ok(Made(program))
     }
 
-    /// Returns a name that no other program and no other options have. A new release of a program is another file.
-    fn name_of_entry(&self, server: &Path) -> String {
+    /// Returns a name that no other program, options or user have. A new release of a program is another file. A user
+    /// can change what the program makes before it is copied, so no other user gets the copy.
+    fn name_of_entry(&self, server: &Path, site: &Site<'_>) -> String {
         let mut hasher = DefaultHasher::new();
+        site.user.as_ref().map(|(name, _)| name).hash(&mut hasher);
         for program in [&self.program, server] {
             let program = real(program);
             let found = fs::metadata(&program);
@@ -126,8 +130,14 @@ impl Recipe {
 struct Made(SimpleExecutor);
 
 impl Made {
-    fn open(&self) -> io::Result<File> {
-        sys::open_directory(&self.0.tmpdir().join(DATA))
+    /// Opens it. Its maker may have put something else into the place of the private directory.
+    fn open(&self, maker: u32) -> io::Result<File> {
+        let private = sys::open_directory(&self.0.tmpdir())?;
+        let owner = private.metadata()?.uid();
+        if owner != maker {
+            return Err(sys::of_another_user(owner));
+        }
+        sys::open_directory_in(&private, DATA)
     }
 }
 

@@ -122,12 +122,21 @@ impl<S: Session> Databases<S> {
     }
 
     fn create(&self, address: String) -> io::Result<Database> {
+        // Those that were begun and not completed.
+        let mut begun = Vec::new();
         let create = |session: &mut S| {
             let name = format!("test_{}", unique_name());
+            begun.push(name.clone());
             session.create(&name, self.prepare.is_some())?;
+            begun.pop();
             Ok(name)
         };
-        let name = self.sessions.with(|| S::open(&address), create)?;
+        let created = self.sessions.with(|| S::open(&address), create);
+        for name in begun {
+            let remove = |session: &mut S| session.remove(&name);
+            let _ = self.sessions.with(|| S::open(&address), remove);
+        }
+        let name = created?;
         let (sessions, url) = (Arc::clone(&self.sessions), S::url_of(&address, &name));
         let own_name = name.clone();
         Ok(Database::new(url, name, move || {

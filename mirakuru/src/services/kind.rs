@@ -2,7 +2,6 @@
 //! server's protocol.
 
 use std::fmt::Display;
-use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::fchown;
 use std::path::{Path, PathBuf};
@@ -10,6 +9,7 @@ use std::time::Duration;
 
 use super::program::{Choice, Server};
 use crate::executor::{Executor, Missing, Provision, Site, Unfurnished};
+use crate::protocol::Identity;
 use crate::readiness::{Context, Manner, NotReady, Origin, Readiness, Target};
 use crate::sys;
 use crate::wait::Deadline;
@@ -237,22 +237,28 @@ impl<K: Kind> Provision for Service<K> {
             let text = filled.join("\n") + "\n";
             let refused = |error| Unfurnished::Refused("write its configuration", error);
             // Each attempt may have another port.
-            if let Some(directory) = site.own_directory() {
-                write(&directory, site, &text).map_err(refused)?;
-            }
+            write(site, &text).map_err(refused)?;
         }
         self.kind.furnish(program, site)
     }
 }
 
 /// Writes the configuration file anew, for the service's user.
-fn write(directory: &File, site: &Site<'_>, text: &str) -> io::Result<()> {
-    match fs::remove_file(site.tmpdir.join(CONFIG)) {
+fn write(site: &Site<'_>, text: &str) -> io::Result<()> {
+    let path = site.tmpdir.join(CONFIG);
+    let own_directory = site.own_directory();
+    let user = site.user.as_ref().map(|(_, user)| user);
+    let other = user.map(Identity::as_other);
+    match sys::remove_file(&path, other.filter(|_| own_directory.is_none())) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let mut file = sys::append_in(directory, CONFIG, Some(0o600))?;
-    if let Some((_, user)) = &site.user {
+    let mut file = match &own_directory {
+        Some(directory) => sys::append_in(directory, CONFIG, Some(0o600))?,
+        // An earlier launch has given it to the service's user.
+        None => sys::open_stream(&path, other, false)?,
+    };
+    if let (Some(user), true) = (user, own_directory.is_some()) {
         fchown(&file, Some(user.uid), Some(user.gid))?;
     }
     file.write_all(text.as_bytes())

@@ -72,16 +72,20 @@ pub fn rabbitmq() -> RabbitmqExecutor {
 }
 
 impl RabbitmqExecutor {
-    /// Returns a command that runs `rabbitmqctl` for this broker.
+    /// Returns a command that runs `rabbitmqctl` for this broker, which must run: without it, `rabbitmqctl` would start a
+    /// port mapper that nothing stops.
     ///
     /// # Errors
     ///
-    /// `Spawn`: RabbitMQ, or its `rabbitmqctl`, is not installed.
+    /// `Io`: the broker does not run. `Spawn`: RabbitMQ, or its `rabbitmqctl`, is not installed.
     ///
     /// # Panics
     ///
     /// Panics as [`tmpdir`](Executor::tmpdir) and [`port_named`](Executor::port_named) do.
     pub fn rabbitmqctl(&self) -> Result<Command> {
+        if !self.core().is_up() {
+            return Err(self.core().not_running("asked for its rabbitmqctl"));
+        }
         let server = self.check().and_then(|service| {
             let deadline = Deadline::after(std::time::Duration::from_secs(60));
             service.program(deadline).ok()
@@ -100,6 +104,8 @@ impl RabbitmqExecutor {
             .env("HOME", self.tmpdir())
             .env("ERL_EPMD_PORT", self.port_named("epmd").to_string())
             .env("RABBITMQ_CONF_ENV_FILE", "/dev/null")
+            // Also if the broker ends before the command is run.
+            .env("ERL_FLAGS", "-start_epmd false")
             .current_dir(self.tmpdir());
         Ok(command)
     }

@@ -3,7 +3,7 @@
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
 
-use super::connection::connect;
+use super::connection::{connect, in_words};
 use super::database::Database;
 use super::kind::{Kind, Service, Setting};
 use super::program::Server;
@@ -91,7 +91,7 @@ impl RedisExecutor {
             reserved.map_err(|error| self.core().refused("reserve a database", error))?;
         let url = format!("redis://{address}/{number}");
         // The session is the reservation, which ends with it, also if this process is killed.
-        let session = std::sync::Mutex::new(move || drop(session.ask(&["FLUSHDB"])));
+        let session = std::sync::Mutex::new(move || drop(session.empty()));
         Ok(Database::new(url, number.to_string(), move || {
             if let Ok(mut empty) = session.into_inner() {
                 empty();
@@ -150,6 +150,8 @@ fn reserve(address: &str) -> io::Result<(Session, u32)> {
         if count(&taken, &name) == 1 {
             session.ask(&["SELECT", &number.to_string()])?;
             session.ask(&["FLUSHDB"])?;
+            // The server's `timeout` ends idle sessions, but for those that subscribe to something.
+            session.ask(&["SUBSCRIBE", &name])?;
             return Ok((session, number));
         }
         session.ask(&["CLIENT", "SETNAME", ""])?;
@@ -173,10 +175,17 @@ impl Session {
         Ok(Self(BufReader::new(connect(address)?)))
     }
 
+    /// Empties the database that the session has reserved.
+    fn empty(&mut self) -> io::Result<()> {
+        self.ask(&["UNSUBSCRIBE"])?;
+        self.ask(&["FLUSHDB"])?;
+        Ok(())
+    }
+
     /// Sends a command, and returns its answer as a text.
     fn ask(&mut self, words: &[&str]) -> io::Result<String> {
-        self.0.get_mut().write_all(&command(words))?;
-        read(&mut self.0)
+        let sent = self.0.get_mut().write_all(&command(words));
+        sent.and_then(|()| read(&mut self.0)).map_err(in_words)
     }
 }
 

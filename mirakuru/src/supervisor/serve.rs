@@ -150,7 +150,11 @@ impl Server {
     pub(super) fn stop(&mut self, plan: StopPlan) {
         self.path_watch.end(&mut self.wakeups);
         self.service.note_stop();
-        self.stopping = Some(Stopping::begin(plan, &self.service.tree, Instant::now()));
+        let (tree, now) = (&self.service.tree, Instant::now());
+        match &mut self.stopping {
+            Some(stopping) => stopping.join(plan, tree, now),
+            None => self.stopping = Some(Stopping::begin(plan, tree, now)),
+        }
     }
 
     /// Nobody listens any more: stop the tree in the way agreed, then end.

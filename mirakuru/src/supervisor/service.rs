@@ -113,7 +113,9 @@ impl Service {
 
     /// The tree is gone, or given up where something survived; `kept` is the directory that output stays in.
     pub(super) fn close(&mut self, kept: Option<&Private>) {
-        self.tree = Tree::default();
+        let age = sys::monotonic_time().saturating_sub(self.launched);
+        // What survived may still use it.
+        let _ = std::mem::take(&mut self.tree).remove_shared_memory(age);
         self.input = None;
         self.drains = [None, None];
         (self.notices, self.order) = (None, None);

@@ -68,6 +68,20 @@ impl Stopping {
         }
     }
 
+    /// Meets another request for a stop: many services take a second signal as an order to abort, so each signal goes
+    /// to a group once, and the earlier deadline counts.
+    pub(super) fn join(&mut self, plan: StopPlan, tree: &impl Stoppable, now: Instant) {
+        let Phase::Asking { signal, .. } = self.phase else {
+            return;
+        };
+        if plan.signal == self.plan.signal || plan.signal == signal {
+            self.deadline = self.deadline.min(now + plan.patience);
+        } else {
+            self.plan = plan;
+            self.send(plan.signal, plan.patience, tree, now);
+        }
+    }
+
     /// Takes the next step if it is due; the outcome once there is one.
     pub(super) fn advance(&mut self, tree: &impl Stoppable, now: Instant) -> Option<Gone> {
         if tree.is_empty() {

@@ -15,6 +15,7 @@
 //! | [`unmount_below`] | `/proc/self/mountinfo`, and `umount2` | nothing |
 //! | [`hand_over`], [`open_up`] | `O_PATH` descriptors | a look before the call |
 //! | [`open_below`] | `openat2`: crosses no mount | `openat` |
+//! | [`remove_shared_memory`] | `/proc/sysvipc/shm` | nothing |
 //! | [`memory`] | `/dev/shm`, if it has room | nothing |
 //! | [`try_lock_to_remove`] | a lock of the open file (`F_OFD_SETLK`) | one of the process, which ends when any of its threads closes the file |
 //! | [`forget_range`] | a hole punched into the file | nothing |

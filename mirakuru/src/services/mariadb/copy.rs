@@ -47,6 +47,8 @@ pub(super) fn copy(session: &mut Session, from: &str, to: &str) -> io::Result<()
     }
     session
         .query("SET foreign_key_checks = DEFAULT, unique_checks = DEFAULT, sql_mode = DEFAULT")?;
+    // The removal of a database ends the sessions that are in it.
+    session.query("USE information_schema")?;
     Ok(())
 }
 

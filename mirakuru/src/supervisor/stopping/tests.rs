@@ -178,6 +178,37 @@ fn the_kill_signal_follows_the_patience_then_sigkill() {
 }
 
 #[test]
+fn a_second_stop_sends_no_second_signal() {
+    let (tree, now) = (Fake::new(), Instant::now());
+    let mut stopping = Stopping::begin(plan(Signal::KILL), &tree, now);
+    let later = now + PATIENCE / 2;
+    stopping.join(plan(Signal::KILL), &tree, later);
+    assert_eq!(tree.done(), "main SIGTERM");
+    // Nor does it give the tree more time.
+    stopping.advance(&tree, now + PATIENCE);
+    stopping.advance(&tree, now + PATIENCE + LATE);
+    assert_eq!(tree.done(), "worker SIGTERM, kill");
+    stopping.join(plan(Signal::KILL), &tree, now + PATIENCE + LATE);
+    assert_eq!(tree.done(), "", "the killing goes on");
+}
+
+#[test]
+fn a_second_stop_with_another_signal_sends_it() {
+    let (tree, now) = (Fake::alone(), Instant::now());
+    let mut stopping = Stopping::begin(plan(Signal::KILL), &tree, now);
+    let signal = Signal::QUIT.as_raw();
+    let other = StopPlan {
+        signal,
+        ..plan(Signal::KILL)
+    };
+    stopping.join(other, &tree, now + PATIENCE / 2);
+    assert_eq!(tree.done(), "main SIGTERM, main SIGQUIT");
+    stopping.join(StopPlan::ABRUPT, &tree, now + PATIENCE / 2);
+    stopping.advance(&tree, now + PATIENCE / 2);
+    assert_eq!(tree.done(), "kill");
+}
+
+#[test]
 fn sigkill_as_the_kill_signal_is_sent_once_patience_ends() {
     let (tree, now) = (Fake::alone(), Instant::now());
     let mut stopping = Stopping::begin(plan(Signal::KILL), &tree, now);

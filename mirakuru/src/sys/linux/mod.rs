@@ -9,6 +9,7 @@ mod notices;
 mod open_files;
 mod pidfd;
 mod process;
+mod shared_memory;
 mod spawn;
 mod whose_listener;
 
@@ -26,6 +27,7 @@ pub(crate) use notices::Notices;
 pub(crate) use open_files::waits_for_input;
 pub(crate) use pidfd::ProcessFd;
 pub(crate) use process::*;
+pub(crate) use shared_memory::remove_shared_memory;
 pub(crate) use spawn::spawn;
 pub(crate) use whose_listener::{
     Listeners, has_ended, holder_of_port, is_passing, whose_listener, whose_peer,

@@ -62,6 +62,11 @@ pub(crate) fn memory() -> Option<PathBuf> {
     None
 }
 
+/// The system lists no segments without a library.
+pub(crate) fn remove_shared_memory(_makers: &[Pid], _age: Duration) -> bool {
+    false
+}
+
 /// A pipe, both ends close-on-exec: its reading end, then its writing end.
 pub(crate) fn pipe() -> nix::Result<(OwnedFd, OwnedFd)> {
     let (reader, writer) = nix::unistd::pipe()?;

@@ -1,5 +1,6 @@
 //! Copies a tree of directories and regular files. Everything starts from open directories and takes one name at a
-//! time, so that no link leads elsewhere, also if another user changes the tree meanwhile.
+//! time, so that no link leads elsewhere, also if another user changes the tree meanwhile. That user can put a hard link
+//! to, or move, a file of a third user into the tree, so each part must belong to the user who made the tree.
 
 use std::ffi::CString;
 use std::fs::File;
@@ -11,13 +12,20 @@ use std::thread;
 use nix::fcntl::{AtFlags, OFlag, openat};
 use nix::sys::stat::{Mode, fstatat, mkdirat};
 
-use super::directories::{OPEN, entries};
+use super::directories::{OPEN, entries, of_another_user};
 
 /// The user and the group to which a copy belongs.
 pub(crate) type Owner = Option<(u32, u32)>;
 
 /// The most threads that copy files.
 const MOST_THREADS: usize = 4;
+
+/// Whose a tree must be, and whose its copy becomes.
+#[derive(Clone, Copy)]
+struct Owners {
+    maker: u32,
+    owner: Owner,
+}
 
 /// A file to copy.
 struct Job {
@@ -26,19 +34,21 @@ struct Job {
     name: CString,
 }
 
-/// Copies what is in one directory into another one, with its modes. The copy belongs to `owner`.
+/// Copies what is in one directory, which `maker` has made, into another one, with its modes. The copy belongs to `owner`.
 ///
 /// # Errors
 ///
-/// The first file that could not be copied, or that is neither a directory nor a regular file.
-pub(crate) fn copy_tree(from: File, to: File, owner: Owner) -> io::Result<()> {
+/// The first file that could not be copied, that belongs to another user than `maker`, or that is neither a directory nor
+/// a regular file with one name.
+pub(crate) fn copy_tree(from: File, maker: u32, to: File, owner: Owner) -> io::Result<()> {
+    let owners = Owners { maker, owner };
     let mut jobs = Vec::new();
-    collect(&Arc::new(from), &Arc::new(to), owner, &mut jobs)?;
+    collect(&Arc::new(from), &Arc::new(to), owners, &mut jobs)?;
     let threads = thread::available_parallelism().map_or(1, usize::from);
     let share = jobs.len().div_ceil(threads.min(MOST_THREADS)).max(1);
     thread::scope(|scope| {
         let copies = jobs.chunks(share).map(|jobs| {
-            let copy = move || jobs.iter().try_for_each(|job| job.copy(owner));
+            let copy = move || jobs.iter().try_for_each(|job| job.copy(owners));
             thread::Builder::new().spawn_scoped(scope, copy)
         });
         let copies: Vec<_> = copies.collect();
@@ -49,10 +59,11 @@ pub(crate) fn copy_tree(from: File, to: File, owner: Owner) -> io::Result<()> {
     })
 }
 
-/// Returns the number of bytes in all files of a tree.
+/// Returns the number of bytes in all files of a tree, and one more for each file and directory.
 pub(crate) fn size_of_tree(directory: &File) -> io::Result<u64> {
     let mut size = 0;
     for entry in entries(directory)? {
+        size += 1;
         size += if entry.is_directory {
             let below = openat(directory, &*entry.name, OPEN, Mode::empty())?;
             size_of_tree(&below.into())?
@@ -65,7 +76,12 @@ pub(crate) fn size_of_tree(directory: &File) -> io::Result<u64> {
 }
 
 /// Makes the directories, and lists the files.
-fn collect(from: &Arc<File>, to: &Arc<File>, owner: Owner, jobs: &mut Vec<Job>) -> io::Result<()> {
+fn collect(
+    from: &Arc<File>,
+    to: &Arc<File>,
+    owners: Owners,
+    jobs: &mut Vec<Job>,
+) -> io::Result<()> {
     for entry in entries(from)? {
         if !entry.is_directory {
             let (from, to) = (Arc::clone(from), Arc::clone(to));
@@ -76,18 +92,20 @@ fn collect(from: &Arc<File>, to: &Arc<File>, owner: Owner, jobs: &mut Vec<Job>) 
         let below: File = openat(&**from, &*entry.name, OPEN, Mode::empty())?.into();
         mkdirat(&**to, &*entry.name, Mode::S_IRWXU)?;
         let made: File = openat(&**to, &*entry.name, OPEN, Mode::empty())?.into();
-        collect(&Arc::new(below), &Arc::new(made.try_clone()?), owner, jobs)?;
+        collect(&Arc::new(below), &Arc::new(made.try_clone()?), owners, jobs)?;
     }
-    finish(from, to, owner)
+    finish(from, to, owners)
 }
 
 impl Job {
-    fn copy(&self, owner: Owner) -> io::Result<()> {
+    fn copy(&self, owners: Owners) -> io::Result<()> {
         let flags = OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         let read = flags | OFlag::O_RDONLY | OFlag::O_NONBLOCK;
         let mut from = File::from(openat(&*self.from, &*self.name, read, Mode::empty())?);
-        if !from.metadata()?.is_file() {
-            let told = format!("{} is no regular file", self.name.to_string_lossy());
+        let found = from.metadata()?;
+        if !found.is_file() || found.nlink() != 1 {
+            let name = self.name.to_string_lossy();
+            let told = format!("{name} is no regular file with one name");
             return Err(io::Error::new(ErrorKind::InvalidData, told));
         }
         let write = flags | OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL;
@@ -95,16 +113,24 @@ impl Job {
         let mut to = File::from(openat(&*self.to, &*self.name, write, mode)?);
         // The kernel copies, and shares the blocks where the file system can.
         io::copy(&mut from, &mut to)?;
-        finish(&from, &to, owner)
+        finish(&from, &to, owners)
     }
 }
 
 /// Gives the copy its owner and its mode.
-fn finish(from: &File, to: &File, owner: Owner) -> io::Result<()> {
-    if let Some((user, group)) = owner {
+///
+/// # Errors
+///
+/// The original is not its maker's: what was copied stays this process's alone.
+fn finish(from: &File, to: &File, owners: Owners) -> io::Result<()> {
+    let found = from.metadata()?;
+    if found.uid() != owners.maker {
+        return Err(of_another_user(found.uid()));
+    }
+    if let Some((user, group)) = owners.owner {
         fchown(to, Some(user), Some(group))?;
     }
-    let mode = from.metadata()?.mode() & 0o777;
+    let mode = found.mode() & 0o777;
     if to.metadata()?.mode() & 0o777 != mode {
         to.set_permissions(std::fs::Permissions::from_mode(mode))?;
     }
@@ -121,7 +147,28 @@ mod tests {
 
     fn copy(from: &Path, to: &Path) -> io::Result<()> {
         let open = |path| File::open(path).expect("own directory");
-        copy_tree(open(from), open(to), None)
+        copy_tree(open(from), crate::sys::user(), open(to), None)
+    }
+
+    #[test]
+    fn a_file_with_another_name_elsewhere_is_not_copied() {
+        let [from, to] = [(); 2].map(|()| tempfile::tempdir().expect("a temporary directory"));
+        let elsewhere = tempfile::NamedTempFile::new().expect("a temporary file");
+        fs::hard_link(elsewhere.path(), from.path().join("file")).expect("own directory");
+        copy(from.path(), to.path()).expect_err("another directory has it too");
+        assert!(!to.path().join("file").exists());
+    }
+
+    #[test]
+    fn a_tree_of_another_user_is_not_copied() {
+        let [from, to] = [(); 2].map(|()| tempfile::tempdir().expect("a temporary directory"));
+        fs::create_dir(from.path().join("a")).expect("own directory");
+        fs::write(from.path().join("a/file"), "secret").expect("own directory");
+        let open = |path| File::open(path).expect("own directory");
+        let another = crate::sys::user() + 1;
+        let copied = copy_tree(open(from.path()), another, open(to.path()), None);
+        copied.expect_err("another user has made it");
+        assert!(!to.path().join("a/file").exists());
     }
 
     #[test]

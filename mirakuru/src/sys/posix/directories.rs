@@ -44,6 +44,12 @@ pub(crate) fn is_empty(directory: &File) -> io::Result<bool> {
     Ok(entries(directory)?.is_empty())
 }
 
+/// Opens a directory in this one. Follows no link.
+#[cfg(feature = "services")]
+pub(crate) fn open_directory_in(directory: &File, name: &str) -> io::Result<File> {
+    Ok(openat(directory, name, OPEN, Mode::empty())?.into())
+}
+
 /// Opens a file of this name in the directory, to append to it. Makes the file if it gets a `mode`: then nothing of
 /// the name may be there.
 pub(crate) fn append_in(directory: &File, name: &str, mode: Option<u16>) -> io::Result<File> {

@@ -15,6 +15,8 @@ mod tree;
 
 #[cfg(feature = "services")]
 pub(crate) use copy::{copy_tree, size_of_tree};
+#[cfg(feature = "services")]
+pub(crate) use directories::open_directory_in;
 pub(crate) use directories::{append_in, empty, is_empty, of_another_user, open_directory};
 pub(crate) use files::*;
 pub(crate) use paths_of_others::{OtherUser, open_regular_file, open_stream, remove_file};

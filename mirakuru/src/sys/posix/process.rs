@@ -109,6 +109,12 @@ pub(crate) fn user() -> u32 {
     geteuid().as_raw()
 }
 
+/// Returns the group whose rights this process has.
+#[cfg(feature = "services")]
+pub(crate) fn group() -> u32 {
+    nix::unistd::getegid().as_raw()
+}
+
 /// Writes a text at once, as far as that can be.
 pub(crate) fn write_to_standard_error(text: &str) {
     let mut left = text.as_bytes();

@@ -26,6 +26,8 @@ pub(crate) struct Tree {
     is_zombie: bool,
     /// Whether the kernel may still have children of ours.
     populated: bool,
+    /// The children that a signal has ended, before they could remove what outlives them.
+    killed: Vec<Pid>,
 }
 
 /// What a look at the children brought.
@@ -52,6 +54,7 @@ impl Tree {
             followed: None,
             is_zombie: false,
             populated: true,
+            killed: Vec::new(),
         })
     }
 
@@ -128,6 +131,12 @@ impl Tree {
         }
     }
 
+    /// Removes the shared memory that is left of the tree, which has ended and began this long ago. Returns whether
+    /// a process uses it.
+    pub(crate) fn remove_shared_memory(&self, age: Duration) -> bool {
+        sys::remove_shared_memory(&self.killed, age)
+    }
+
     /// Reaps every child that has ended. Everything orphaned below us becomes a child of ours
     /// first, so `ECHILD` is the kernel's word that nothing is left.
     pub(crate) fn reap(&mut self) -> Reaped {
@@ -136,7 +145,11 @@ impl Tree {
         let is_over = |main: &sys::ProcessFd| main.ended_within(Duration::ZERO);
         let main_is_over = self.followed.as_ref().is_some_and(is_over);
         while self.populated {
-            match reap_any_child() {
+            let child = reap_any_child();
+            if let Ok(Some((pid, ..=-1))) = child {
+                self.killed.push(pid);
+            }
+            match child {
                 Ok(Some((pid, code))) if Some(pid) == self.main => {
                     (self.main, self.followed) = (None, None);
                     reaped.exit = Some(code);

@@ -1,0 +1,82 @@
+//! Segments of shared memory of System V, which outlive their processes: `/proc/sysvipc/shm` (`proc_sysvipc(5)`).
+#![expect(unsafe_code, reason = "nix has no `shmctl`")]
+#![expect(
+    clippy::disallowed_types,
+    reason = "the kernel notes times of the clock that can be set"
+)]
+
+use std::fs;
+use std::time::{Duration, SystemTime};
+
+use nix::libc;
+
+use crate::sys::Pid;
+
+/// The precision of the times that the kernel notes, with room for a clock that was set.
+const MARGIN: Duration = Duration::from_secs(60);
+
+/// Removes the segments that these processes, which have ended, made within this time and that no process uses. Returns
+/// whether a process uses one.
+pub(crate) fn remove_shared_memory(makers: &[Pid], age: Duration) -> bool {
+    if makers.is_empty() {
+        return false;
+    }
+    let mut is_used = false;
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let since = now.unwrap_or_default().saturating_sub(age + MARGIN);
+    let table = fs::read_to_string("/proc/sysvipc/shm").unwrap_or_default();
+    for segment in table.lines().filter_map(Segment::read) {
+        let is_of_makers = makers.iter().any(|maker| maker.as_raw() == segment.maker);
+        if !is_of_makers || segment.changed < since.as_secs() {
+            continue;
+        }
+        is_used |= segment.users > 0;
+        if segment.users == 0 {
+            // SAFETY: `shmctl` with `IPC_RMID` reads its numbers alone.
+            unsafe { libc::shmctl(segment.id, libc::IPC_RMID, std::ptr::null_mut()) };
+        }
+    }
+    is_used
+}
+
+struct Segment {
+    id: i32,
+    maker: i32,
+    users: u64,
+    changed: u64,
+}
+
+impl Segment {
+    /// Reads a line of the table; `None` for its head.
+    fn read(line: &str) -> Option<Self> {
+        let mut fields = line.split_whitespace();
+        Some(Self {
+            id: fields.nth(1)?.parse().ok()?,
+            maker: fields.nth(2)?.parse().ok()?,
+            users: fields.nth(1)?.parse().ok()?,
+            changed: fields.nth(6)?.parse().ok()?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_segment_is_read_by_its_columns() {
+        let line = "677413 1146881 600 56 15985 15990 3 101 104 101 104 1 2 1795701664 4096 0";
+        let segment = Segment::read(line).expect("a line of the table");
+        let Segment {
+            id,
+            maker,
+            users,
+            changed,
+        } = segment;
+        assert_eq!(
+            (id, maker, users, changed),
+            (1_146_881, 15985, 3, 1_795_701_664)
+        );
+        assert!(Segment::read("key shmid perms size cpid lpid nattch").is_none());
+    }
+}
