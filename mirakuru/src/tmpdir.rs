@@ -8,6 +8,10 @@ use std::fs::{self, DirBuilder, File};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
+#[cfg(feature = "services")]
+use std::sync::atomic::{AtomicBool, Ordering};
+#[cfg(feature = "services")]
+use std::time::Duration;
 
 use crate::sys::Handle;
 use crate::{paths, sys};
@@ -134,6 +138,8 @@ impl Made {
         let opened = sys::open_directory(&path).and_then(|opened| {
             // A user who may write to the parent may have put another one in its place.
             let is_new = opened.metadata()?.uid() == sys::user() && sys::is_empty(&opened)?;
+            // As long as a process has it open, it is in use.
+            let _ = sys::try_lock(opened.try_clone()?).map(|locked| locked.map(sys::close_copy));
             is_new
                 .then_some(opened)
                 .ok_or_else(|| ErrorKind::AlreadyExists.into())
@@ -176,6 +182,44 @@ impl Made {
         let (found, is_same) = self.open()?;
         sys::empty(&found, is_same)?;
         fs::remove_dir(&self.path)
+    }
+}
+
+/// Removes the private directories in memory whose test and supervisor were killed together, once in each process. No
+/// other program would remove them before the system ends.
+#[cfg(feature = "services")]
+pub(crate) fn sweep_once(memory: &Path) {
+    static BEGUN: AtomicBool = AtomicBool::new(false);
+    if !BEGUN.swap(true, Ordering::Relaxed) {
+        sweep(memory, Duration::from_secs(60));
+    }
+}
+
+/// Removes those that are older than this: the lock on a new one comes a moment after the directory.
+#[cfg(feature = "services")]
+fn sweep(parent: &Path, age: Duration) {
+    let entries = fs::read_dir(parent).into_iter().flatten().flatten();
+    for path in entries.map(|entry| entry.path()) {
+        let name = path.file_name().and_then(OsStr::to_str);
+        let number = name.and_then(|name| name.strip_prefix(PREFIX));
+        let is_private = number.is_some_and(|number| u64::from_str_radix(number, 16).is_ok());
+        let Some(opened) = is_private
+            .then(|| sys::open_directory(&path).ok())
+            .flatten()
+        else {
+            continue;
+        };
+        let Ok(found) = opened.metadata() else {
+            continue;
+        };
+        let is_old = found
+            .modified()
+            .is_ok_and(|made| made.elapsed().is_ok_and(|past| past >= age));
+        let is_own = [0, found.uid()].contains(&sys::user());
+        let copy = opened.try_clone().and_then(sys::try_lock);
+        if let (true, true, Ok(Some(_unused))) = (is_old, is_own, copy) {
+            let _ = Made { path, opened }.remove();
+        }
     }
 }
 
@@ -223,4 +267,27 @@ fn short(directory: &Path) -> Option<PathBuf> {
     let name = directory.file_name().filter(is_private)?;
     let is_long = directory.join(SOCKET).as_os_str().len() > sys::LONGEST_SOCKET_PATH;
     is_long.then(|| Path::new("/tmp").join(name))
+}
+
+#[cfg(all(test, feature = "services"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_without_a_process_is_swept_and_others_stay() {
+        let parent = tempfile::tempdir().expect("a temporary directory");
+        let make = |name: &str| Private::make(parent.path(), name).expect("own directory");
+        let used = make("00000000000000a1");
+        let killed = make("00000000000000a2").path().to_owned();
+        fs::write(killed.join("file"), "").expect("own directory");
+        let foreign = parent.path().join("mirakuru-notes");
+        fs::create_dir(&foreign).expect("own directory");
+        sweep(parent.path(), Duration::from_secs(3600));
+        assert!(killed.exists(), "it may be new");
+        // A process that another thread is starting has a copy of the lock for a moment.
+        while killed.exists() {
+            sweep(parent.path(), Duration::ZERO);
+        }
+        assert!(used.path().exists() && foreign.exists());
+    }
 }

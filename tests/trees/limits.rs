@@ -4,9 +4,10 @@ use std::{
     fs::{self, Permissions},
     os::unix::fs::PermissionsExt,
     process::{Command, Stdio},
+    time::{Duration, Instant},
 };
 
-use mirakuru::{ErrorKind, OutputExecutor, Resource};
+use mirakuru::{ErrorKind, OutputExecutor, Resource, SimpleExecutor};
 use mirakuru_tests::hold::Hold;
 
 use crate::{PROGRAM, TEST_PROCESS, processes::unused_user};
@@ -50,6 +51,41 @@ fn at_every_number_of_free_descriptors_a_start_says_so_or_succeeds() {
         assert!(line.ends_with(help), "{line}");
     }
     assert_eq!(hold.left_in_scratch(), [""; 0]);
+}
+
+#[test]
+fn a_supervisor_that_may_open_no_file_stops_its_service() {
+    let service = SimpleExecutor::new("sleep 60")
+        .started()
+        .expect("it starts");
+    let status = format!("/proc/{}/status", service.pid().expect("it runs"));
+    let status = fs::read_to_string(status).expect("it runs");
+    let parent = |line: &str| line.strip_prefix("PPid:").map(|pid| pid.trim().to_owned());
+    let supervisor = status.lines().find_map(parent).expect("a parent");
+    let limited = Command::new("prlimit")
+        .args(["--pid", &supervisor, "--nofile=1"])
+        .status();
+    assert!(limited.expect("util-linux").success());
+    let begun = ticks(&supervisor);
+    let until = Instant::now() + Duration::from_secs(1);
+    service
+        .wait_for(|| Instant::now() > until)
+        .expect("a second passes");
+    let used = ticks(&supervisor) - begun;
+    assert!(used < 20, "{used} ticks of a second");
+    service.stop().expect("it is asked");
+    drop(service);
+    assert!(!fs::exists(format!("/proc/{supervisor}")).expect("procfs"));
+}
+
+/// Returns the processor time that a process has used, in ticks, of which a second has a hundred.
+fn ticks(pid: &str) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("it lives");
+    let (_, after_name) = stat.rsplit_once(") ").expect("a name in parentheses");
+    let ticks = after_name.split(' ').skip(11).take(2);
+    ticks
+        .map(|ticks| ticks.parse::<u64>().expect("a number"))
+        .sum()
 }
 
 #[test]

@@ -15,6 +15,8 @@ use crate::run;
 use crate::signal::Signal;
 #[cfg(feature = "services")]
 use crate::sys;
+#[cfg(feature = "services")]
+use crate::tmpdir;
 
 /// The command and the options, without the check.
 pub(super) struct Config {
@@ -84,7 +86,11 @@ impl Config {
             None if self.may_lie_in_memory() => {
                 // Its files are many and short-lived, and a disk that is busy would delay each of them.
                 let memory = std::env::var_os("TMPDIR").is_none().then(sys::memory);
-                memory.flatten().unwrap_or_else(paths::temporary)
+                let memory = memory.flatten();
+                if let Some(memory) = &memory {
+                    tmpdir::sweep_once(memory);
+                }
+                memory.unwrap_or_else(paths::temporary)
             }
             None => paths::temporary(),
         }

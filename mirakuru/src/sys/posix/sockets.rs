@@ -122,10 +122,25 @@ pub(crate) fn await_readable<'a>(
         match sys::poll_for(&mut fds, wait) {
             // A signal is no news to who only looks; who waits looks at the deadline in between.
             Err(nix::Error::EINTR) if wait.is_zero() => {}
+            Err(nix::Error::EINVAL) => break poll_one_by_one(&mut fds, wait),
             polled => break polled,
         }
     };
     (polled != Ok(0)).then(|| fds.iter().map(|fd| fd.any() == Some(true)).collect())
+}
+
+/// Polls more descriptors than this process may have open, since another process has lowered the limit: `poll(2)`
+/// refuses them together. Ends early, as a signal ends a wait.
+fn poll_one_by_one(fds: &mut [PollFd<'_>], wait: Duration) -> nix::Result<i32> {
+    const REST: Duration = Duration::from_millis(10);
+    let found = fds
+        .chunks_mut(1)
+        .map(|fd| sys::poll_for(fd, Duration::ZERO).unwrap_or(0));
+    match found.sum() {
+        0 if wait.is_zero() => Ok(0),
+        0 => sys::poll_for(&mut [], wait.min(REST)).and(Err(nix::Error::EINTR)),
+        found => Ok(found),
+    }
 }
 
 /// Returns whether the other end of the socket is closed in both directions.
