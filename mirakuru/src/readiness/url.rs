@@ -26,8 +26,10 @@ fn read(filled: &str) -> Result<Url, String> {
         return Err(format!("{filled:?} is neither an http nor an https URL"));
     }
     // The parser skips extra slashes (`http:///path` is host `path` to it): a URL without a
-    // host is a mistake here.
-    let authority = written.split_once("://").map_or("", |(_, rest)| rest);
+    // host is a mistake here. It takes what follows `http:` for the host (`http:8080://host`): that is one, too.
+    let after_scheme = written.get(url.scheme().len()..);
+    let authority = after_scheme.and_then(|rest| rest.strip_prefix("://"));
+    let authority = authority.unwrap_or_default();
     if url.host_str().is_none_or(str::is_empty)
         || authority.is_empty()
         || authority.starts_with(['/', '\\', ':', '?', '#'])
@@ -162,6 +164,18 @@ mod fuzz_urls;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_url_whose_host_does_not_follow_its_scheme_is_refused() {
+        for url in [
+            "http:8080://[::1]:80/",
+            "http:host",
+            "http:/host",
+            "http:///host",
+        ] {
+            assert_eq!(parse(url), Err(format!("{url:?} has no host")));
+        }
+    }
 
     #[test]
     fn host_and_port_are_found_in_urls_with_placeholders() {
