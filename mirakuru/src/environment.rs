@@ -43,7 +43,11 @@ pub(crate) fn cache() -> Result<Cache, String> {
         _ if is(OFF) => Ok(Cache::Off),
         _ if is(ON) => Ok(Cache::OfUser),
         path if path.is_absolute() => Ok(Cache::At(path)),
-        path => Err(mistake("MIRAKURU_CACHE", "an absolute path, 1 or 0", &path)),
+        path => Err(mistake(
+            "MIRAKURU_CACHE",
+            "an absolute path, on or off",
+            &path,
+        )),
     }
 }
 

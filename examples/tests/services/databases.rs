@@ -99,6 +99,11 @@ fn a_preparation_that_fails_is_the_error_of_the_start() {
         "{text}"
     );
     assert!(!postgres.running());
+    // The client's own text is "db error" alone.
+    let wrong = services::postgres()
+        .prepared(|url| Ok(Client::connect(url, NoTls)?.batch_execute("CREATE TABEL guests ()")?));
+    let text = wrong.start().expect_err("the SQL is wrong").to_string();
+    assert!(text.contains("syntax error at or near \"TABEL\""), "{text}");
 }
 
 #[test]

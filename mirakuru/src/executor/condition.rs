@@ -18,12 +18,21 @@ impl<R: Readiness> Executor<R> {
     /// - `TimeoutExpired`: `ready` did not return `true` in time. The process tree is stopped.
     /// - `ProcessExitedWithError`: the process ended, and a last call of `ready` returned `false`.
     pub fn wait_for(&self, mut ready: impl FnMut() -> bool) -> Result<&Self> {
-        self.act(|core| core.wait_for(&mut ready))
+        let what = ("the closure to return true", "the closure returned false");
+        self.act(|core| core.wait_for(&mut ready, what))
     }
 }
 
 impl Core {
-    fn wait_for(&self, ready: &mut dyn FnMut() -> bool) -> Result<()> {
+    /// Waits until the process has ended with 0.
+    #[cfg(feature = "services")]
+    pub(crate) fn wait_for_end(&self) -> Result<()> {
+        let what = ("its end without an error", "it has not ended");
+        self.wait_for(&mut || self.exit_code() == Some(0), what)
+    }
+
+    /// `what` is what is waited for, and what is the case until then.
+    fn wait_for(&self, ready: &mut dyn FnMut() -> bool, what: (&str, &str)) -> Result<()> {
         let Some(run) = self.up() else {
             return ready()
                 .then_some(())
@@ -31,7 +40,7 @@ impl Core {
         };
         let deadline = Deadline::after(self.config.start_bound());
         let mut ask = || {
-            let not_yet = || NotReady::new("the closure returned false");
+            let not_yet = || NotReady::new(what.1);
             Some(ready().then_some(()).ok_or_else(not_yet))
         };
         // While anything of the tree is left, an end with 0 may be that of a daemon's parent.
@@ -46,7 +55,7 @@ impl Core {
                 Why::Ended | Why::Taken { .. } | Why::Hopeless | Why::Lost | Why::CalledOff => None,
             };
             run.link.drain();
-            self.wait_failed(&run, *failed, Some("the closure to return true"), gone)
+            self.wait_failed(&run, *failed, Some(what.0), gone)
         })
     }
 

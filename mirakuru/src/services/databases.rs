@@ -156,10 +156,26 @@ fn make_template<S: Session>(
         session.remove(TEMPLATE)?;
         session.create(TEMPLATE, false)?;
         let prepared = prepare(&S::url_of(address, TEMPLATE));
-        prepared.map_err(|error| NotReady::hopeless(format!("`prepared` failed: {error}")))?;
+        prepared.map_err(|error| {
+            NotReady::hopeless(format!("`prepared` failed: {}", with_sources(&*error)))
+        })?;
         session.complete_template()?;
     }
     Ok(())
+}
+
+/// Returns the text of an error and those of its sources, unless a text contains the next one.
+fn with_sources(error: &(dyn StdError + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        let told = inner.to_string();
+        if !text.contains(&told) {
+            text = format!("{text}: {told}");
+        }
+        source = inner.source();
+    }
+    text
 }
 
 impl<S> Default for Databases<S> {

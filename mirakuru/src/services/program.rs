@@ -150,7 +150,7 @@ impl Server {
         let wanted = wanted.map_or_else(String::new, |version| format!(" {version}"));
         let reason = match &choice.program {
             Some(program) if seen.is_empty() => format!(
-                "{title} is not installed: there is no program {}",
+                "there is no program {}, which `program` names as {title}",
                 program.display()
             ),
             _ if seen.is_empty() => format!(
@@ -211,8 +211,7 @@ pub(super) fn unscaled(deadline: Deadline) -> Duration {
 /// The program could not be started, exited with an error, or did not end in time.
 pub(super) fn run_to_end(program: &SimpleExecutor) -> Result<()> {
     program.start()?;
-    program.wait_for(|| program.exit_code() == Some(0))?;
-    Ok(())
+    program.core().wait_for_end()
 }
 
 fn same(one: &Path, other: &Path) -> bool {
