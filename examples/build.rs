@@ -28,7 +28,9 @@ const POSTGRES_PLACES: [&str; 3] = ["/usr/lib/postgresql", "/opt/homebrew/opt", 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed=PATH");
-    println!("cargo::rustc-check-cfg=cfg(root, has_nginx, has_postgres, has_rabbitmq, has_docker)");
+    println!(
+        "cargo::rustc-check-cfg=cfg(root, namespaces, has_nginx, has_postgres, has_rabbitmq, has_docker)"
+    );
 
     let path: Vec<_> = env::split_paths(&env::var_os("PATH").unwrap_or_default()).collect();
     for (cfg, program) in IN_PATH {
@@ -76,6 +78,10 @@ fn main() {
     let id = Command::new("id").arg("-u").output();
     if id.is_ok_and(|id| id.stdout == b"0\n") {
         println!("cargo::rustc-cfg=root");
+        let apart = Command::new("unshare").args(["--mount", "true"]).status();
+        if apart.is_ok_and(|status| status.success()) {
+            println!("cargo::rustc-cfg=namespaces");
+        }
     }
 }
 

@@ -140,3 +140,41 @@ fn the_cache_can_be_off() -> Outcome {
     );
     Ok(())
 }
+
+/// Starts a server with a cache on a file system of its own, mounted with these options.
+#[cfg(target_os = "linux")]
+fn on_its_own_file_system(options: &str) -> Outcome<String> {
+    let cache = tempfile::tempdir()?;
+    let script = format!(
+        "mount -t tmpfs -o mode=700,{options} none \"$MIRAKURU_CACHE\" && \"$0\" --exact {TEST} 2>&1 && \
+         echo left: $(ls \"$MIRAKURU_CACHE\" | grep -v lock)"
+    );
+    let mut command = std::process::Command::new("unshare");
+    command.args(["--mount", "sh", "-c", &script]);
+    command.arg(std::env::current_exe()?);
+    let output = command.env("MIRAKURU_CACHE", cache.path()).output()?;
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{printed}");
+    Ok(printed)
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+#[cfg_attr(
+    not(all(namespaces, has_postgres)),
+    ignore = "the right to make namespaces is needed, and PostgreSQL: apt-get install postgresql"
+)]
+fn a_full_or_read_only_disk_costs_only_the_cache() -> Outcome {
+    for (options, why) in [
+        ("size=1m", "No space left on device"),
+        ("ro", "Read-only file system"),
+    ] {
+        let printed = on_its_own_file_system(options)?;
+        let warning = printed.lines().find(|line| line.contains("not cached"));
+        let warning = warning.ok_or("it is silent")?;
+        assert!(warning.contains(why), "{warning}");
+        assert!(printed.contains("1 passed"), "{printed}");
+        assert!(printed.trim_end().ends_with("left:"), "{printed}");
+    }
+    Ok(())
+}
