@@ -186,6 +186,11 @@ pub(crate) fn whose_listener(_addr: SocketAddr, _main: Pid, _supervisor: Pid) ->
     super::Whose::Unknown
 }
 
+/// Returns whether a group has members, of which none is a child of this process.
+pub(in crate::sys) fn has_orphans(group: Pid) -> bool {
+    nix::sys::signal::killpg(group, None) != Err(nix::Error::ESRCH)
+}
+
 /// Whether no process has this number any more.
 pub(crate) fn has_ended(pid: Pid) -> bool {
     nix::sys::signal::kill(pid, None) == Err(nix::Error::ESRCH)

@@ -24,6 +24,8 @@ pub(crate) struct Tree {
     followed: Option<sys::ProcessFd>,
     /// It has ended, and its parent, another process of the tree, has not reaped it yet.
     is_zombie: bool,
+    /// The group of the main process that was reaped: where orphans go to init, it may have members.
+    left: Option<Pid>,
     /// Whether the kernel may still have children of ours.
     populated: bool,
 }
@@ -49,9 +51,8 @@ impl Tree {
         let main = sys::spawn(spawn)?;
         Ok(Self {
             main: Some(main),
-            followed: None,
-            is_zombie: false,
             populated: true,
+            ..Self::default()
         })
     }
 
@@ -110,6 +111,9 @@ impl Tree {
             let _ = main.signal(signal);
             return;
         }
+        if let Some(group) = self.orphans() {
+            let _ = send_signal_to_group(group, signal);
+        }
         let main = self.main.map(|main| vec![main]);
         let service = main.unwrap_or_else(sys::children);
         if to_group {
@@ -128,8 +132,20 @@ impl Tree {
         }
     }
 
-    /// Reaps every child that has ended. Everything orphaned below us becomes a child of ours
-    /// first, so `ECHILD` is the kernel's word that nothing is left.
+    /// The group of the main process that was reaped, if it has members that are no children of ours. As long as it
+    /// has, its number is no other group's.
+    fn orphans(&self) -> Option<Pid> {
+        self.left.filter(|group| sys::has_orphans(*group))
+    }
+
+    /// The group of the process that was started, which is listed nowhere on some systems.
+    fn own_group(&self) -> Option<Pid> {
+        let started = self.main.filter(|_| self.followed.is_none());
+        started.or_else(|| self.orphans())
+    }
+
+    /// Reaps every child that has ended. If orphans become children of ours first, `ECHILD` is the kernel's word that
+    /// nothing is left; on other systems the group of the main process must be empty too.
     pub(crate) fn reap(&mut self) -> Reaped {
         let mut reaped = Reaped::default();
         // Looked at before the children are reaped: a child that ends after that look is reaped next time.
@@ -139,11 +155,14 @@ impl Tree {
             match reap_any_child() {
                 Ok(Some((pid, code))) if Some(pid) == self.main => {
                     (self.main, self.followed) = (None, None);
+                    self.left = Some(pid);
                     reaped.exit = Some(code);
                 }
                 Ok(Some(other)) => reaped.others.push(other),
                 Ok(None) => break,
+                Err(_) if self.orphans().is_some() => break,
                 Err(_) => {
+                    self.left = None;
                     self.populated = false;
                     reaped.emptied = true;
                 }
@@ -221,9 +240,8 @@ impl Stoppable for Tree {
 
     fn ask(&self, signal: i32, asked: &mut BTreeSet<Pid>, all: bool) -> bool {
         let before = asked.len();
-        let started = self.main.filter(|_| self.followed.is_none());
-        if let Some(main) = started.filter(|main| asked.insert(*main)) {
-            let _ = [signal, signals::CONT].map(|signal| send_signal_to_group(main, signal));
+        if let Some(group) = self.own_group().filter(|group| asked.insert(*group)) {
+            let _ = [signal, signals::CONT].map(|signal| send_signal_to_group(group, signal));
         }
         let members: BTreeMap<_, _> = living().collect();
         let of_main = self
@@ -255,8 +273,8 @@ impl Stoppable for Tree {
     /// The nearest first and one by one: a process that forks and ends in a tenth of a millisecond must be
     /// met while it lives. Its group next, which the kernel kills as one, children being forked included.
     fn kill_pass(&self) {
-        if let Some(main) = self.main.filter(|_| self.followed.is_none()) {
-            let _ = send_signal_to_group(main, signals::KILL);
+        if let Some(group) = self.own_group() {
+            let _ = send_signal_to_group(group, signals::KILL);
         }
         for child in sys::children() {
             let _ = send_signal(child, signals::KILL);
