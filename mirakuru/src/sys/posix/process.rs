@@ -89,6 +89,29 @@ pub(crate) fn parent() -> Pid {
     nix::unistd::getppid()
 }
 
+/// Returns whether a process is below this one; `None` if it has ended.
+pub(crate) fn is_below_this(process: Pid) -> Option<bool> {
+    // Each look may come between the end of a parent and its children's move to this process.
+    for _ in 0..10 {
+        let (mut below, mut known) = (process, true);
+        while below != Pid::this() {
+            match sys::standing(below) {
+                Some(standing) if standing.parent.as_raw() > 1 => below = standing.parent,
+                Some(_) => return Some(false),
+                None if below == process => return None,
+                None => {
+                    known = false;
+                    break;
+                }
+            }
+        }
+        if known {
+            return Some(true);
+        }
+    }
+    Some(false)
+}
+
 /// Returns the arguments of this process, also before `main`: some C libraries pass none to constructors.
 pub(crate) fn arguments() -> impl Iterator<Item = OsString> {
     let mut words: Vec<_> = std::env::args_os().collect();

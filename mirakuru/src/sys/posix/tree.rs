@@ -11,6 +11,7 @@ use std::time::Duration;
 use nix::libc;
 use nix::unistd::getpgrp;
 
+use super::process::is_below_this;
 use super::signals::{self, send_signal, send_signal_to_group};
 use super::spawn::{Spawn, Stuck};
 use crate::sys::{self, Descendant, Pid, Standing};
@@ -100,7 +101,7 @@ impl Tree {
         let _ = send_signal_to_group(process, signals::KILL);
     }
 
-    /// The main process's number, for people and messages; 0 once it was reaped.
+    /// The main process's number, for messages; 0 once it was reaped.
     pub(crate) fn pid(&self) -> u32 {
         self.main.map_or(0, sys::number_of)
     }
@@ -111,8 +112,10 @@ impl Tree {
             let _ = main.signal(signal);
             return;
         }
-        if let Some(group) = self.orphans() {
+        let own_group = self.own_group();
+        if let Some(group) = own_group.filter(|_| to_group || self.main.is_none()) {
             let _ = send_signal_to_group(group, signal);
+            return;
         }
         let main = self.main.map(|main| vec![main]);
         let service = main.unwrap_or_else(sys::children);
@@ -182,29 +185,6 @@ impl Tree {
     }
 }
 
-/// Returns whether a process is below this one; `None` if it has ended.
-pub(crate) fn is_below_this(process: Pid) -> Option<bool> {
-    // Each look may come between the end of a parent and its children's move to this process.
-    for _ in 0..10 {
-        let (mut below, mut known) = (process, true);
-        while below != Pid::this() {
-            match sys::standing(below) {
-                Some(standing) if standing.parent.as_raw() > 1 => below = standing.parent,
-                Some(_) => return Some(false),
-                None if below == process => return None,
-                None => {
-                    known = false;
-                    break;
-                }
-            }
-        }
-        if known {
-            return Some(true);
-        }
-    }
-    Some(false)
-}
-
 /// What a stop asks a tree and does to it: its unit tests use one that has no processes.
 pub(crate) trait Stoppable {
     fn is_empty(&self) -> bool;
@@ -233,8 +213,8 @@ impl Stoppable for Tree {
     }
 
     fn living(&self) -> Vec<(u32, String)> {
-        living()
-            .map(|(pid, _)| (sys::number_of(pid), sys::command_line(pid)))
+        let all = living().map(|(pid, _)| pid).chain(self.orphans());
+        all.map(|pid| (sys::number_of(pid), sys::command_line(pid)))
             .collect()
     }
 
