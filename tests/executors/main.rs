@@ -1,5 +1,9 @@
 //! The executors against real programs: when each is ready, how each fails and what its error
 //! tells, every option and every call. A file per behaviour; the last one serves the others.
+#![cfg_attr(
+    not(target_os = "linux"),
+    allow(unused_imports, dead_code, reason = "some tests are for Linux alone")
+)]
 
 mod already_running;
 mod asking;

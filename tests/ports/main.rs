@@ -1,5 +1,9 @@
 //! Ports: leases on free ones, conflicts over fixed ones, and strangers. A file per behaviour; the
 //! last three serve the others.
+#![cfg_attr(
+    not(target_os = "linux"),
+    allow(unused_imports, dead_code, reason = "some tests are for Linux alone")
+)]
 
 mod annotated;
 mod directory;

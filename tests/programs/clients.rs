@@ -29,7 +29,7 @@ pub(crate) fn run(args: &mut Args) -> Outcome {
     } else {
         AddressFamily::Inet6
     };
-    let listener = socket(family, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
+    let listener = socket(family, SockType::Stream, SockFlag::empty(), None)?;
     setsockopt(&listener, ReuseAddr, &true)?;
     bind(listener.as_raw_fd(), &SockaddrStorage::from(address))?;
     listen(&listener, Backlog::new(backlog.unwrap_or(128))?)?;

@@ -39,8 +39,11 @@ pub(crate) fn run(args: &mut Args) -> Outcome {
     end_of_thread()
 }
 
-/// Whether this thread has ended.
+/// Whether this thread has ended, where the system tells.
 fn is_gone(thread: u32) -> bool {
+    if cfg!(not(target_os = "linux")) {
+        return true;
+    }
     let stat = fs::read_to_string(format!("/proc/self/task/{thread}/stat"));
     stat.is_ok_and(|stat| stat.contains(") Z "))
 }
@@ -48,6 +51,15 @@ fn is_gone(thread: u32) -> bool {
 #[expect(unsafe_code, reason = "no safe call ends the first thread alone")]
 fn end_of_thread() -> ! {
     // SAFETY: `exit(2)` ends this thread; nothing that it has on its stack is used by others.
-    unsafe { libc::syscall(libc::SYS_exit, 0) };
+    #[cfg(target_os = "linux")]
+    unsafe {
+        libc::syscall(libc::SYS_exit, 0)
+    };
+    // SAFETY: this ends the thread too. Only the C library of Linux would unwind it.
+    #[cfg(not(target_os = "linux"))]
+    unsafe {
+        libc::pthread_exit(std::ptr::null_mut())
+    };
+    #[cfg(target_os = "linux")]
     unreachable!("the thread has ended")
 }

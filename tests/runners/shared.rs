@@ -113,7 +113,12 @@ fn a_target_runner_stands_in_between() {
 /// The variable by which cargo and nextest know what runs the tests of this machine's target.
 pub(crate) fn target_runner() -> String {
     let arch = std::env::consts::ARCH.to_uppercase();
-    format!("CARGO_TARGET_{arch}_UNKNOWN_LINUX_GNU_RUNNER")
+    let library = if cfg!(target_env = "musl") {
+        "MUSL"
+    } else {
+        "GNU"
+    };
+    format!("CARGO_TARGET_{arch}_UNKNOWN_LINUX_{library}_RUNNER")
 }
 
 #[test]

@@ -44,7 +44,10 @@ pub fn package() -> &'static Path {
 /// The target folder that this program of a test was built in, so that little is built again.
 #[must_use]
 pub fn target_directory(program: &str) -> &Path {
-    // It lies in TARGET/PROFILE.
-    let target = Path::new(program).ancestors().nth(2);
+    // It lies in TARGET/PROFILE, or below a folder for the target of the build, which the inner cargo reads too.
+    let is_of_a_target = std::env::var_os("CARGO_BUILD_TARGET").is_some();
+    let target = Path::new(program)
+        .ancestors()
+        .nth(2 + usize::from(is_of_a_target));
     target.expect("an absolute path")
 }

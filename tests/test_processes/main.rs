@@ -6,6 +6,7 @@
 mod disturbs;
 mod forks;
 mod holds_port;
+#[cfg(target_os = "linux")]
 mod reaches_limits;
 mod reuses_a_pid;
 mod starts_and_stops;
@@ -25,10 +26,11 @@ type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 /// A name, and the function that it stands for, which takes the words that are left.
 type Behaviour = (&'static str, fn(&mut Args) -> Outcome);
 
-const BEHAVIOURS: [Behaviour; 7] = [
+const BEHAVIOURS: &[Behaviour] = &[
     ("disturbs", disturbs::run),
     ("forks", forks::run),
     ("holds_port", holds_port::run),
+    #[cfg(target_os = "linux")]
     ("reaches_limits", reaches_limits::run),
     ("reuses_a_pid", reuses_a_pid::run),
     ("starts_and_stops", starts_and_stops::run),

@@ -45,7 +45,8 @@ fn at_every_number_of_free_descriptors_a_start_says_so_or_succeeds() {
     );
     for line in &starts[..failed] {
         assert!(line.starts_with("Io: reason:"), "{line}");
-        assert!(line.contains("Too many open files (os error 24)"), "{line}");
+        // Each C library has its own words before the number.
+        assert!(line.contains("(os error 24)"), "{line}");
         let help =
             "help:        the limit on open files is reached: see `ulimit -n` (RLIMIT_NOFILE)";
         assert!(line.ends_with(help), "{line}");

@@ -10,7 +10,7 @@ use std::{
 use mirakuru::OutputExecutor;
 use mirakuru_tests::hold::Hold;
 use nix::sys::{
-    pthread::{pthread_kill, pthread_self},
+    pthread::{Pthread, pthread_kill, pthread_self},
     signal::Signal,
 };
 use nix::unistd::gettid;
@@ -116,6 +116,10 @@ fn a_tree_is_gone_when_the_thread_that_panicked_with_it_has_ended() {
 /// Who looks asks the kernel whether something has arrived. A signal that comes meanwhile is none of that:
 /// it would wait for a reader that has nothing to say.
 #[test]
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "a number or a pointer, as long as a usize on each"
+)]
 fn a_signal_does_not_hold_up_who_looks() {
     const LOOKS: u32 = 2000;
     /// Each look that waits for the reader takes a second.
@@ -142,14 +146,16 @@ fn a_signal_does_not_hold_up_who_looks() {
             thread::yield_now();
         }
         let looks = scope.spawn(move || {
-            tell.send(pthread_self()).expect("somebody hears it");
+            // A number on one C library, a pointer on another.
+            tell.send(pthread_self() as usize)
+                .expect("somebody hears it");
             let begun = Instant::now();
             let all = (0..LOOKS).all(|_| service.running() && begun.elapsed() < BOUND);
             (all, begun.elapsed())
         });
         let looker = told.recv().expect("it says so");
         while !looks.is_finished() {
-            pthread_kill(looker, Signal::SIGUSR1).expect("it is not joined yet");
+            pthread_kill(looker as Pthread, Signal::SIGUSR1).expect("it is not joined yet");
             thread::yield_now();
         }
         let (all, took) = looks.join().expect("no panic");

@@ -40,7 +40,8 @@ impl<R: Readiness> Executor<R> {
     ///
     /// # Platform-specific behaviour
     ///
-    /// On Unixes other than Linux, only the service's process group is confirmed to be gone.
+    /// On Unixes other than Linux, a stop proves that the service's process group is empty, and not that the tree is
+    /// gone. A process that has left the group, such as a daemon, stays, and the stop returns `Ok`.
     pub fn stop(&self) -> Result<&Self> {
         self.act(Core::stop)
     }

@@ -1,6 +1,6 @@
 //! A small number that no other test running now has.
 
-use std::cell::OnceCell;
+use std::cell::RefCell;
 use std::io;
 
 use crate::locks::{FileLock, lock_directory};
@@ -8,7 +8,14 @@ use crate::run::{self, Kind};
 
 thread_local! {
     /// The number, with the lock on it where it is our own.
-    static SLOT: OnceCell<(u32, Option<FileLock>)> = const { OnceCell::new() };
+    static SLOT: RefCell<Option<(u32, Option<FileLock>)>> = const { RefCell::new(None) };
+}
+
+/// Gives the slot of the thread back that ends the process. Not every C library drops its variables then (musl).
+#[dtor::dtor(unsafe)]
+fn at_exit() {
+    let slot = SLOT.try_with(|slot| slot.try_borrow_mut().ok()?.take());
+    drop(slot);
 }
 
 /// A small number, from 0 on, that no other test has that runs now: for a Redis database, a schema, a
@@ -28,8 +35,8 @@ thread_local! {
 /// If no lock can be made in the temporary directory.
 #[must_use]
 pub fn slot() -> u32 {
-    let number = || take().unwrap_or_else(|why| panic!("no slot: {why}"));
-    SLOT.with(|slot| slot.get_or_init(number).0)
+    let take = || take().unwrap_or_else(|why| panic!("no slot: {why}"));
+    SLOT.with_borrow_mut(|slot| slot.get_or_insert_with(take).0)
 }
 
 /// Only where it is nextest that says so, and no leftover of its environment.

@@ -5,6 +5,7 @@
 //! | [`ProcessFd`] | a pidfd: names one process for ever | its pid, asked by signal 0 |
 //! | [`spawn`] | `clone(CLONE_VM \| CLONE_VFORK)`: no page table is copied | a fork, and a pipe for the step that failed |
 //! | [`become_subreaper`] | orphans of the tree come to the supervisor | nothing: they go to init |
+//! | [`has_orphans`] | no: they are children of the supervisor | whether the group of the main process that ended has members |
 //! | [`die_with_parent`] | `PR_SET_PDEATHSIG` | nothing |
 //! | [`descendants`] | `/proc/PID/task/*/children`, or `/proc/*/stat` | nothing |
 //! | [`Wakeups`] | a signalfd for `SIGCHLD`, and dnotify for paths | a short poll interval |

@@ -89,6 +89,11 @@ pub(crate) fn become_subreaper() {
     let _ = nix::sys::prctl::set_child_subreaper(true);
 }
 
+/// Never: orphans come to the supervisor, whose children they are then.
+pub(in crate::sys) fn has_orphans(_group: Pid) -> bool {
+    false
+}
+
 /// Has the kernel kill this process when its parent's thread ends. Lost whenever the user id
 /// changes, so this comes after that; the caller checks the parent once more.
 pub(crate) fn die_with_parent() -> nix::Result<()> {

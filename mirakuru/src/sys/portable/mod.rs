@@ -1,9 +1,10 @@
 //! Unixes other than Linux: the same names with what every one of them has.
 //!
-//! Limits: orphans that left the service's process group are not found; a supervisor learns of the
-//! end of the test process by the end of its socket, or at latest within [`TICK`] by its parent's
-//! pid; a supervisor killed from outside leaves the service running. Nobody is told who holds a
-//! port.
+//! Limits. Orphans go to init, so a stop proves that no child of the supervisor and no member of the main process's
+//! group is left, and not that the tree is gone: a process that left the group, such as a daemon, is neither found nor
+//! stopped, and the stop reports success. A supervisor learns of the end of the test process by the end of its socket,
+//! or at latest within [`TICK`] by its parent's pid. A supervisor killed from outside leaves the service running. No
+//! call tells which process holds a port, or has sent a message. Output beyond what is kept is lost.
 
 mod directories;
 mod notices;
@@ -189,6 +190,11 @@ pub(crate) fn whose_peer(_stream: &impl AsFd, _supervisor: Pid) -> super::Whose 
 
 pub(crate) fn whose_listener(_addr: SocketAddr, _main: Pid, _supervisor: Pid) -> super::Whose {
     super::Whose::Unknown
+}
+
+/// Returns whether a group has members, of which none is a child of this process.
+pub(in crate::sys) fn has_orphans(group: Pid) -> bool {
+    nix::sys::signal::killpg(group, None) != Err(nix::Error::ESRCH)
 }
 
 /// Whether no process has this number any more.

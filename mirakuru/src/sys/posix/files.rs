@@ -157,8 +157,8 @@ pub(crate) fn process_that_locks(file: &File) -> Option<u32> {
         ..bytes_of_lock(0, 1)
     };
     fcntl(file, FcntlArg::F_GETLK(&mut lock)).ok()?;
-    let held = i32::from(lock.l_type) != libc::F_UNLCK;
-    held.then(|| u32::try_from(lock.l_pid).unwrap_or_default())
+    let unlocked: libc::c_short = libc::F_UNLCK.try_into().unwrap_or_default();
+    (lock.l_type != unlocked).then(|| u32::try_from(lock.l_pid).unwrap_or_default())
 }
 
 /// A lock on this many bytes from `start` on; 0 are all that follow.

@@ -26,7 +26,7 @@ pub(crate) use signals::reset_signals;
 pub(in crate::sys) use sockets::bind_for_everyone;
 pub(crate) use sockets::*;
 pub(crate) use spawn::{Spawn, Stuck};
-pub(crate) use tree::{Stoppable, Tree, is_below_this};
+pub(crate) use tree::{Stoppable, Tree};
 
 /// The number of the error that stands for one without a number.
 pub(crate) const INVALID: i32 = nix::libc::EINVAL;

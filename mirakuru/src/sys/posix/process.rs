@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::libc;
-use nix::sys::resource::{RLIM_INFINITY, Resource as Limit, setrlimit};
 use nix::sys::socket::{MsgFlags, recv};
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd::{Uid, User, getegid, geteuid, getgid, getuid};
@@ -46,25 +45,30 @@ pub(super) fn set_nice(by: i32) -> nix::Result<()> {
     }
 }
 
-/// Bounds a resource of this process.
+/// Bounds a resource of this process. Not nix's `setrlimit`: that lacks two of them on macOS.
 pub(super) fn limit(resource: Resource, soft: u64, hard: u64) -> nix::Result<()> {
     let resource = match resource {
-        Resource::AddressSpace => Limit::RLIMIT_AS,
-        Resource::Core => Limit::RLIMIT_CORE,
-        Resource::Cpu => Limit::RLIMIT_CPU,
-        Resource::Data => Limit::RLIMIT_DATA,
-        Resource::FileSize => Limit::RLIMIT_FSIZE,
-        Resource::LockedMemory => Limit::RLIMIT_MEMLOCK,
-        Resource::OpenFiles => Limit::RLIMIT_NOFILE,
-        Resource::Processes => Limit::RLIMIT_NPROC,
-        Resource::Stack => Limit::RLIMIT_STACK,
+        Resource::AddressSpace => libc::RLIMIT_AS,
+        Resource::Core => libc::RLIMIT_CORE,
+        Resource::Cpu => libc::RLIMIT_CPU,
+        Resource::Data => libc::RLIMIT_DATA,
+        Resource::FileSize => libc::RLIMIT_FSIZE,
+        Resource::LockedMemory => libc::RLIMIT_MEMLOCK,
+        Resource::OpenFiles => libc::RLIMIT_NOFILE,
+        Resource::Processes => libc::RLIMIT_NPROC,
+        Resource::Stack => libc::RLIMIT_STACK,
     };
     #[allow(
         clippy::useless_conversion,
         reason = "the type of a limit differs between systems"
     )]
-    let bound = |limit: u64| limit.try_into().unwrap_or(RLIM_INFINITY);
-    setrlimit(resource, bound(soft), bound(hard))
+    let bound = |limit: u64| limit.try_into().unwrap_or(libc::RLIM_INFINITY);
+    let limit = libc::rlimit {
+        rlim_cur: bound(soft),
+        rlim_max: bound(hard),
+    };
+    // SAFETY: `setrlimit` reads the structure, which lives through the call.
+    Errno::result(unsafe { libc::setrlimit(resource, &raw const limit) }).map(drop)
 }
 
 /// Takes over descriptor 0, which is the socket of a supervisor.
@@ -83,6 +87,29 @@ pub(crate) fn peek_standard_input(bytes: &mut [u8]) -> io::Result<usize> {
 /// Returns the parent of this process. It changes when the parent ends.
 pub(crate) fn parent() -> Pid {
     nix::unistd::getppid()
+}
+
+/// Returns whether a process is below this one; `None` if it has ended.
+pub(crate) fn is_below_this(process: Pid) -> Option<bool> {
+    // Each look may come between the end of a parent and its children's move to this process.
+    for _ in 0..10 {
+        let (mut below, mut known) = (process, true);
+        while below != Pid::this() {
+            match sys::standing(below) {
+                Some(standing) if standing.parent.as_raw() > 1 => below = standing.parent,
+                Some(_) => return Some(false),
+                None if below == process => return None,
+                None => {
+                    known = false;
+                    break;
+                }
+            }
+        }
+        if known {
+            return Some(true);
+        }
+    }
+    Some(false)
 }
 
 /// Returns the arguments of this process, also before `main`: some C libraries pass none to constructors.

@@ -11,6 +11,7 @@ use std::time::Duration;
 use nix::libc;
 use nix::unistd::getpgrp;
 
+use super::process::is_below_this;
 use super::signals::{self, send_signal, send_signal_to_group};
 use super::spawn::{Spawn, Stuck};
 use crate::sys::{self, Descendant, Pid, Standing};
@@ -24,6 +25,8 @@ pub(crate) struct Tree {
     followed: Option<sys::ProcessFd>,
     /// It has ended, and its parent, another process of the tree, has not reaped it yet.
     is_zombie: bool,
+    /// The group of the main process that was reaped: where orphans go to init, it may have members.
+    left: Option<Pid>,
     /// Whether the kernel may still have children of ours.
     populated: bool,
     /// The children that a signal has ended, before they could remove what outlives them.
@@ -51,10 +54,8 @@ impl Tree {
         let main = sys::spawn(spawn)?;
         Ok(Self {
             main: Some(main),
-            followed: None,
-            is_zombie: false,
             populated: true,
-            killed: Vec::new(),
+            ..Self::default()
         })
     }
 
@@ -102,7 +103,7 @@ impl Tree {
         let _ = send_signal_to_group(process, signals::KILL);
     }
 
-    /// The main process's number, for people and messages; 0 once it was reaped.
+    /// The main process's number, for messages; 0 once it was reaped.
     pub(crate) fn pid(&self) -> u32 {
         self.main.map_or(0, sys::number_of)
     }
@@ -111,6 +112,11 @@ impl Tree {
     pub(crate) fn signal_service(&self, signal: i32, to_group: bool) {
         if let (Some(main), false) = (&self.followed, to_group) {
             let _ = main.signal(signal);
+            return;
+        }
+        let own_group = self.own_group();
+        if let Some(group) = own_group.filter(|_| to_group || self.main.is_none()) {
+            let _ = send_signal_to_group(group, signal);
             return;
         }
         let main = self.main.map(|main| vec![main]);
@@ -137,8 +143,20 @@ impl Tree {
         sys::remove_shared_memory(&self.killed, age)
     }
 
-    /// Reaps every child that has ended. Everything orphaned below us becomes a child of ours
-    /// first, so `ECHILD` is the kernel's word that nothing is left.
+    /// The group of the main process that was reaped, if it has members that are no children of ours. As long as it
+    /// has, its number is no other group's.
+    fn orphans(&self) -> Option<Pid> {
+        self.left.filter(|group| sys::has_orphans(*group))
+    }
+
+    /// The group of the process that was started, which is listed nowhere on some systems.
+    fn own_group(&self) -> Option<Pid> {
+        let started = self.main.filter(|_| self.followed.is_none());
+        started.or_else(|| self.orphans())
+    }
+
+    /// Reaps every child that has ended. If orphans become children of ours first, `ECHILD` is the kernel's word that
+    /// nothing is left; on other systems the group of the main process must be empty too.
     pub(crate) fn reap(&mut self) -> Reaped {
         let mut reaped = Reaped::default();
         // Looked at before the children are reaped: a child that ends after that look is reaped next time.
@@ -152,11 +170,14 @@ impl Tree {
             match child {
                 Ok(Some((pid, code))) if Some(pid) == self.main => {
                     (self.main, self.followed) = (None, None);
+                    self.left = Some(pid);
                     reaped.exit = Some(code);
                 }
                 Ok(Some(other)) => reaped.others.push(other),
                 Ok(None) => break,
+                Err(_) if self.orphans().is_some() => break,
                 Err(_) => {
+                    self.left = None;
                     self.populated = false;
                     reaped.emptied = true;
                 }
@@ -174,29 +195,6 @@ impl Tree {
         }
         reaped
     }
-}
-
-/// Returns whether a process is below this one; `None` if it has ended.
-pub(crate) fn is_below_this(process: Pid) -> Option<bool> {
-    // Each look may come between the end of a parent and its children's move to this process.
-    for _ in 0..10 {
-        let (mut below, mut known) = (process, true);
-        while below != Pid::this() {
-            match sys::standing(below) {
-                Some(standing) if standing.parent.as_raw() > 1 => below = standing.parent,
-                Some(_) => return Some(false),
-                None if below == process => return None,
-                None => {
-                    known = false;
-                    break;
-                }
-            }
-        }
-        if known {
-            return Some(true);
-        }
-    }
-    Some(false)
 }
 
 /// What a stop asks a tree and does to it: its unit tests use one that has no processes.
@@ -227,16 +225,15 @@ impl Stoppable for Tree {
     }
 
     fn living(&self) -> Vec<(u32, String)> {
-        living()
-            .map(|(pid, _)| (sys::number_of(pid), sys::command_line(pid)))
+        let all = living().map(|(pid, _)| pid).chain(self.orphans());
+        all.map(|pid| (sys::number_of(pid), sys::command_line(pid)))
             .collect()
     }
 
     fn ask(&self, signal: i32, asked: &mut BTreeSet<Pid>, all: bool) -> bool {
         let before = asked.len();
-        let started = self.main.filter(|_| self.followed.is_none());
-        if let Some(main) = started.filter(|main| asked.insert(*main)) {
-            let _ = [signal, signals::CONT].map(|signal| send_signal_to_group(main, signal));
+        if let Some(group) = self.own_group().filter(|group| asked.insert(*group)) {
+            let _ = [signal, signals::CONT].map(|signal| send_signal_to_group(group, signal));
         }
         let members: BTreeMap<_, _> = living().collect();
         let of_main = self
@@ -268,8 +265,8 @@ impl Stoppable for Tree {
     /// The nearest first and one by one: a process that forks and ends in a tenth of a millisecond must be
     /// met while it lives. Its group next, which the kernel kills as one, children being forked included.
     fn kill_pass(&self) {
-        if let Some(main) = self.main.filter(|_| self.followed.is_none()) {
-            let _ = send_signal_to_group(main, signals::KILL);
+        if let Some(group) = self.own_group() {
+            let _ = send_signal_to_group(group, signals::KILL);
         }
         for child in sys::children() {
             let _ = send_signal(child, signals::KILL);
