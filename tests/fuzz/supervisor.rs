@@ -16,7 +16,7 @@ use crate::protocol::{
     Call, Directory, Exec, HANDSHAKE, Launch, Lead, MARK, Message, Ready, Request, StopPlan, Stream,
 };
 use crate::rounds::{Rng, one, rounds};
-use crate::sys::{self, Handle, ProcessFd};
+use crate::sys::{self, Handle, Process};
 use crate::wait::Deadline;
 
 /// Far longer than any stop here takes.
@@ -252,7 +252,7 @@ fn round(rng: &mut Rng) {
     (&socket)
         .write_all(&[HANDSHAKE, name.as_bytes()].concat())
         .expect("room");
-    let (_, supervisor): (u32, ProcessFd) = run_again(&name, theirs).expect("it starts");
+    let (_, supervisor): (u32, Process) = run_again(&name, theirs).expect("it starts");
     let (released, held) = io::pipe().expect("a pipe");
     let held = Handle::from(held);
 

@@ -13,7 +13,7 @@ use super::socket::Socket;
 use super::{Home, Link, SUPERVISOR_BOUND};
 use crate::protocol::{Failure, Reply, Request, Service};
 use crate::run::RunPlace;
-use crate::sys::{self, Handle, ProcessFd};
+use crate::sys::{self, Handle, Process};
 use crate::tmpdir::Private;
 use crate::wait::{self, Deadline};
 
@@ -44,7 +44,7 @@ impl Link {
     fn connect_within(path: &Path, deadline: Deadline, home: Home) -> io::Result<Self> {
         let socket = sys::with_short_path(path, |path| connect(path, deadline))?;
         let peer = sys::peer(&socket).ok_or(io::ErrorKind::Unsupported)?;
-        let supervisor = ProcessFd::open(peer)?;
+        let supervisor = Process::open(peer)?;
         let (inbox, name) = await_name(&socket, deadline)?;
         let socket = Socket::new(socket, supervisor, inbox);
         Ok(Self::new(home, sys::number_of(peer), name, socket))

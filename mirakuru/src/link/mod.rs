@@ -33,7 +33,7 @@ use crate::locks::{Owner, ThreadLock};
 use crate::paths::{beginning_of, temporary};
 use crate::protocol::frames::Inbox;
 use crate::protocol::{HANDSHAKE, MARK};
-use crate::sys::{self, ProcessFd};
+use crate::sys::{self, Process};
 use crate::tmpdir::Private;
 use crate::wait::Deadline;
 pub(crate) use open::unique_name;
@@ -183,7 +183,7 @@ impl Link {
     }
 
     /// The supervisor's process.
-    fn process(&self) -> &ProcessFd {
+    fn process(&self) -> &Process {
         &self.reader.source().supervisor
     }
 }

@@ -12,12 +12,12 @@ use nix::errno::Errno;
 use super::socket::{Read, await_news, take_in};
 use crate::protocol::frames::Inbox;
 use crate::protocol::{ENTRY, Event, Message, SUPERVISOR, is_name};
-use crate::sys::{self, Handle, ProcessFd};
+use crate::sys::{self, Handle, Process};
 use crate::wait::Deadline;
 
 /// Runs this program again as a supervisor. Nothing here keeps std from the fast way to spawn:
 /// everything else is close-on-exec, and the supervisor sees to its own session and directory.
-pub(super) fn run_again(name: &str, socket: UnixStream) -> io::Result<(u32, ProcessFd)> {
+pub(super) fn run_again(name: &str, socket: UnixStream) -> io::Result<(u32, Process)> {
     let mut child = Command::new(sys::own_program()?)
         .arg0(SUPERVISOR)
         .env(ENTRY, name)
@@ -26,7 +26,7 @@ pub(super) fn run_again(name: &str, socket: UnixStream) -> io::Result<(u32, Proc
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()?;
-    let opened = ProcessFd::open_child(child.id());
+    let opened = Process::open_child(child.id());
     if opened.is_err() {
         let _ = child.kill();
         let _ = child.wait();

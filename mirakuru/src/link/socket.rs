@@ -8,18 +8,18 @@ use super::reader::Source;
 use super::sync::lock;
 use crate::protocol::Message;
 use crate::protocol::frames::{Inbox, Received};
-use crate::sys::{self, ProcessFd, Wakeup};
+use crate::sys::{self, Process, Wakeup};
 
 /// The test's end of the socket, and the supervisor at the other end.
 pub(super) struct Socket {
     pub(super) stream: UnixStream,
-    pub(super) supervisor: ProcessFd,
+    pub(super) supervisor: Process,
     /// Held by the thread that reads.
     inbox: Mutex<Inbox>,
 }
 
 impl Socket {
-    pub(super) fn new(stream: UnixStream, supervisor: ProcessFd, inbox: Inbox) -> Self {
+    pub(super) fn new(stream: UnixStream, supervisor: Process, inbox: Inbox) -> Self {
         Self {
             stream,
             supervisor,

@@ -12,14 +12,14 @@ use super::socket::Socket;
 use super::{Home, Link, State};
 use crate::protocol::frames::{self, Inbox};
 use crate::protocol::{Call, Event, Leased, Message, Reply, Request, Service, StopPlan};
-use crate::sys::{Pid, ProcessFd};
+use crate::sys::{Pid, Process};
 use crate::wait::Deadline;
 
 /// A link and its other end. Its supervisor is this process, which lives; a run shares it, so that no test
 /// has the link kill it.
 fn link() -> (Link, UnixStream) {
     let (socket, other_end) = UnixStream::pair().expect("a socket");
-    let supervisor = ProcessFd::open(Pid::this()).expect("it lives");
+    let supervisor = Process::open(Pid::this()).expect("it lives");
     let link = Link::new(
         Home {
             parent: "/".into(),
@@ -130,7 +130,7 @@ fn a_reply_whose_caller_gave_up_is_dropped() {
         let leased = caller.join().expect("no panic");
         assert_eq!(leased, Some(Leased::Granted(1)));
     });
-    let all = io::read_to_string(kept).expect("the descriptor is closed");
+    let all = io::read_to_string(kept).expect("the handle is closed");
     assert_eq!(all, "");
 }
 
@@ -174,12 +174,12 @@ fn a_silent_supervisor_is_waited_for_once() {
 fn what_is_no_message_ends_the_link_cleanly() {
     let unknown = [1, 0, 0, 0, 0, 99];
     let too_long = [255, 255, 255, 255, 0, 1];
-    let too_many_descriptors = [1, 0, 0, 0, 9, 1];
+    let too_many_handles = [1, 0, 0, 0, 9, 1];
     let truncated = [2, 0, 0, 0, 0, 1];
     for (bytes, ends) in [
         (unknown, false),
         (too_long, false),
-        (too_many_descriptors, false),
+        (too_many_handles, false),
         (truncated, true),
     ] {
         let (link, mut other_end) = link();

@@ -93,7 +93,7 @@ impl RunPlace {
         self.file("silent")
     }
 
-    /// Whether the supervisor is frozen, as by `SIGSTOP`.
+    /// Whether the supervisor is frozen.
     pub(crate) fn supervisor_is_stopped(&self) -> bool {
         let pid = fs::read_to_string(self.file(SUPERVISOR)).ok();
         let pid = pid.and_then(|pid| sys::process_of(noted(&pid)?));

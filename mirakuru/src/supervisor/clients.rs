@@ -32,7 +32,7 @@ pub(super) struct Clients {
     last_id: u64,
     /// Where others come, and the file of it.
     door: Option<(UnixListener, PathBuf)>,
-    /// Another client has come, and this process had no descriptor left for it.
+    /// Another client has come, and this process had no handle left for it.
     is_full: bool,
 }
 

@@ -72,7 +72,7 @@ fn take_up(owner: Pid, name: String) -> Option<Role> {
     let _ = sys::start_session();
     sys::become_subreaper();
     // The pid is looked at after it was opened: it may have been given to another in between.
-    let process = sys::ProcessFd::open(owner).ok()?;
+    let process = sys::Process::open(owner).ok()?;
     if sys::parent() != owner {
         return None;
     }

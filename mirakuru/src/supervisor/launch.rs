@@ -63,7 +63,7 @@ pub(super) fn prepare<T>(
     }
     let started = start(&spawn).map_err(|stuck| Failure {
         step: named(&stuck.step, &order.cwd),
-        errno: stuck.errno,
+        code: stuck.code,
     })?;
     Ok(Launched {
         started,

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::serve::{Role, Server};
 use crate::protocol::frames::{self, Inbox};
 use crate::protocol::{Call, Directory, Event, Launch, Lead, Message, Reply, Request, StopPlan};
-use crate::sys::{self, Pid, ProcessFd};
+use crate::sys::{self, Pid, Process};
 use crate::wait::Deadline;
 
 const SOON: Duration = Duration::from_secs(20);
@@ -26,7 +26,7 @@ impl Supervisor {
         let (socket, link) = UnixStream::pair().expect("a socket");
         let role = Role {
             link,
-            owner: ProcessFd::open(sys::parent()).expect("it lives"),
+            owner: Process::open(sys::parent()).expect("it lives"),
             owner_pid: Some(sys::parent()),
             name: "test".to_owned(),
         };
@@ -131,7 +131,7 @@ fn a_launch_during_a_stop_is_refused() {
     let Some(Message::Reply(6, Reply::Launched(Err(failure)))) = launched else {
         panic!("{launched:?}");
     };
-    assert_eq!(failure.errno, sys::BUSY);
+    assert_eq!(failure.code, sys::BUSY);
     let stopped = next(&supervisor.socket, &mut supervisor.arrived);
     assert!(matches!(stopped, Some(Message::Reply(5, Reply::Gone(_)))));
     send(&supervisor.socket, None, Request::Bye);
@@ -142,7 +142,7 @@ fn a_launch_during_a_stop_is_refused() {
 fn garbage() -> Vec<(Vec<u8>, bool)> {
     let random = (1..=255_u8).map(|byte| byte.wrapping_mul(151)).collect();
     vec![
-        // A kind that there is not, a frame that is too long, and too many descriptors.
+        // A kind that there is not, a frame that is too long, and too many handles.
         (vec![2, 0, 0, 0, 0, 0, 99], false),
         (vec![255, 255, 255, 255, 0], false),
         (vec![1, 0, 0, 0, 200, 0], false),
@@ -213,13 +213,13 @@ fn a_runner_that_started_at_another_time_is_refused() {
     let Reply::Shared(Err(failure)) = reply else {
         panic!("{reply:?}");
     };
-    assert_eq!(failure.errno, sys::NO_SUCH_PROCESS);
+    assert_eq!(failure.code, sys::NO_SUCH_PROCESS);
     assert!(!door.exists());
     send(&supervisor.socket, None, Request::Bye);
     assert!(supervisor.has_ended());
 }
 
-/// As if the supervisor had no descriptor left for the directory of the run, or another process removed that.
+/// As if the supervisor had no handle left for the directory of the run, or another process removed that.
 #[test]
 fn a_run_whose_directory_cannot_be_used_is_refused() {
     let place = tempfile::tempdir().expect("a directory");
@@ -233,7 +233,7 @@ fn a_run_whose_directory_cannot_be_used_is_refused() {
     let Reply::Shared(Err(failure)) = reply else {
         panic!("{reply:?}");
     };
-    assert_eq!(failure.errno, sys::BUSY);
+    assert_eq!(failure.code, sys::BUSY);
     assert!(!door.exists());
     drop(supervisor.socket);
     assert!(supervisor.thread.join().is_ok(), "it ends with its test");

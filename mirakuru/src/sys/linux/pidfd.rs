@@ -16,9 +16,9 @@ use crate::wait::Deadline;
 
 /// One process, named for ever.
 #[derive(Debug)]
-pub(crate) struct ProcessFd(OwnedFd);
+pub(crate) struct Process(OwnedFd);
 
-impl ProcessFd {
+impl Process {
     /// The process that has this pid now. The caller checks afterwards that it is the one meant.
     pub(crate) fn open(pid: Pid) -> io::Result<Self> {
         // SAFETY: `pidfd_open(2)` takes any number.

@@ -241,9 +241,9 @@ pub(crate) fn carries(_pid: Pid, _mark: &str) -> bool {
 
 /// A process by its pid.
 #[derive(Debug)]
-pub(crate) struct ProcessFd(Pid);
+pub(crate) struct Process(Pid);
 
-impl ProcessFd {
+impl Process {
     pub(crate) fn open(pid: Pid) -> io::Result<Self> {
         Ok(Self(pid))
     }

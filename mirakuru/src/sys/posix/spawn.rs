@@ -41,14 +41,14 @@ pub(crate) struct Spawn<'a> {
 pub(crate) struct Stuck {
     /// Fits after "failed to".
     pub(crate) step: Cow<'static, str>,
-    pub(crate) errno: i32,
+    pub(crate) code: i32,
 }
 
 impl Stuck {
     pub(in crate::sys) fn at(step: &'static str, error: Errno) -> Self {
         Self {
             step: Cow::Borrowed(step),
-            errno: error as i32,
+            code: error as i32,
         }
     }
 }
