@@ -40,7 +40,7 @@ pub(crate) struct Shape {
 impl Shape {
     /// Returns the user that the service runs as, if that is not the test's.
     pub(crate) fn user(&self) -> Option<&str> {
-        let applies = !self.only_as_root || sys::user() == 0;
+        let applies = !self.only_as_root || sys::is_root();
         self.user.as_deref().filter(|_| applies)
     }
 

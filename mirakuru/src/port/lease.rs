@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::locks::{directory, is_at};
+use crate::locks::directory;
 use crate::sys;
 use crate::wait::{self, Deadline};
 
@@ -73,7 +73,7 @@ impl Lease {
     /// Returns `None` if the path does not lead to the locked file any more: the former holder may have removed it
     /// between the opening and the lock.
     fn of_locked(file: File, path: &Path, port: u16) -> Option<Self> {
-        let path = is_at(&file, path).then(|| path.to_owned())?;
+        let path = sys::is_at(&file, path).then(|| path.to_owned())?;
         Some(Self {
             port,
             path: Some(path),
@@ -129,7 +129,7 @@ pub(crate) fn remove_leftovers(directory: &Path) {
         let Ok(file) = File::options().read(true).write(true).open(&path) else {
             continue;
         };
-        if sys::try_lock_to_remove(&file).is_ok_and(|locked| locked) && is_at(&file, &path) {
+        if sys::try_lock_to_remove(&file).is_ok_and(|locked| locked) && sys::is_at(&file, &path) {
             let _ = fs::remove_file(&path);
         }
     }

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use super::runner::{self, Kind, Runner};
 use crate::events;
 use crate::locks::get_or_make;
-use crate::sys::{self, Pid};
+use crate::sys::{self, Access, Pid};
 use crate::tmpdir;
 
 /// The directory in which the private directories of this run are made. The first of them makes it.
@@ -33,8 +33,8 @@ pub(crate) fn list_kept(directory: &Path, service: &str) {
     let Ok(place_of_all) = tmpdir::open_kept(&place) else {
         return;
     };
-    let open = |mode| sys::append_in(&place_of_all, "services.txt", mode);
-    let is_first = open(Some(0o600)).is_ok();
+    let open = |new| sys::append_in(&place_of_all, "services.txt", new);
+    let is_first = open(Some(Access::Private)).is_ok();
     let name = directory.file_name().unwrap_or_default().to_string_lossy();
     let line = format!("{name} {service}\n");
     // Nothing depends on the list.

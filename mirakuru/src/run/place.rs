@@ -4,7 +4,7 @@
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
 use std::mem::ManuallyDrop;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use tempfile::NamedTempFile;
 use super::Failures;
 use super::leftovers::sweep;
 use super::runner::Runner;
-use crate::locks::{is_at, lock_directory};
+use crate::locks::lock_directory;
 use crate::sys::{self, LockedFile};
 use crate::wait::{self, Deadline};
 
@@ -34,7 +34,7 @@ pub(crate) type InUse = ManuallyDrop<LockedFile>;
 /// Takes that lock; `None` if the directory is being removed.
 pub(crate) fn in_use(directory: &Path) -> io::Result<Option<InUse>> {
     let locked = sys::try_lock_with_others(File::open(directory)?)?;
-    let locked = locked.filter(|locked| is_at(locked, directory));
+    let locked = locked.filter(|locked| sys::is_at(locked, directory));
     Ok(locked.map(ManuallyDrop::new))
 }
 
@@ -53,7 +53,7 @@ impl RunPlace {
             let locks = lock_directory()?;
             sweep(&locks);
             let directory = directory_of(&locks, &runner);
-            let made = match fs::DirBuilder::new().mode(0o700).create(&directory) {
+            let made = match sys::make_private_directory(&directory) {
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
                 made => made,
             };

@@ -2,10 +2,9 @@
 
 use std::collections::hash_map::DefaultHasher;
 use std::ffi::OsString;
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, File};
 use std::hash::{Hash, Hasher};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -43,10 +42,7 @@ impl Recipe {
         let new = site.tmpdir.join("data.new");
         let refused = |error| Unfurnished::Refused("make its data directory", error);
         let _ = fs::remove_dir_all(&new);
-        DirBuilder::new()
-            .mode(0o700)
-            .create(&new)
-            .map_err(refused)?;
+        sys::make_private_directory(&new).map_err(refused)?;
         self.fill(&new, server, site)?;
         fs::rename(new, data).map_err(refused)
     }
@@ -118,7 +114,7 @@ impl Recipe {
             let program = real(program);
             let found = fs::metadata(&program);
             // The same on machines with the same package, so that a run in CI can keep the cache of another.
-            let found = found.map(|found| (found.len(), found.mtime(), found.mtime_nsec()));
+            let found = found.map(|found| (found.len(), sys::changed_at(&found)));
             (program, found.ok()).hash(&mut hasher);
         }
         self.arguments.hash(&mut hasher);
@@ -133,7 +129,7 @@ impl Made {
     /// Opens it. Its maker may have put something else into the place of the private directory.
     fn open(&self, maker: u32) -> io::Result<File> {
         let private = sys::open_directory(&self.0.tmpdir())?;
-        let owner = private.metadata()?.uid();
+        let owner = sys::owner_of(&private.metadata()?);
         if owner != maker {
             return Err(sys::of_another_user(owner));
         }

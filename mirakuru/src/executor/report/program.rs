@@ -4,11 +4,11 @@ use std::env;
 use std::ffi::OsStr;
 use std::fs::{self, File, Metadata};
 use std::io::{BufRead, BufReader, Read};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::command::Prepared;
 use crate::protocol::Directory;
+use crate::sys;
 
 /// Where `execvp` looks if the service has no PATH.
 const DEFAULT_PATH: &str = "/bin:/usr/bin";
@@ -100,7 +100,7 @@ impl Found {
         let file = file.display();
         match self.interpreter() {
             _ if metadata.is_dir() => format!("{file} is a directory"),
-            Some(interpreter) if metadata.permissions().mode() & 0o111 != 0 => format!(
+            Some(interpreter) if sys::may_be_executed(metadata) => format!(
                 "is {file} executable for this user, and the interpreter in its first line too: {interpreter}?"
             ),
             _ => format!("is {file} executable, for this user too?"),

@@ -1,9 +1,9 @@
 //! Opens files that belong to the user alone, locks files, and makes the pipes of a service.
 
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use nix::errno::Errno;
@@ -26,13 +26,6 @@ pub(crate) fn open_private_file(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-/// Returns whether a user may execute the file.
-#[cfg(feature = "services")]
-pub(crate) fn is_executable(path: &Path) -> bool {
-    let found = std::fs::metadata(path);
-    found.is_ok_and(|found| found.is_file() && found.mode() & 0o111 != 0)
-}
-
 /// Sets the time at which a file was changed to now.
 #[cfg(feature = "services")]
 pub(crate) fn touch(file: &File) -> io::Result<()> {
@@ -46,16 +39,18 @@ pub(crate) fn touch(file: &File) -> io::Result<()> {
 pub(crate) fn cache_directory() -> Option<std::path::PathBuf> {
     let of_variable = |name| std::env::var_os(name).map(std::path::PathBuf::from);
     let absolute = |name| of_variable(name).filter(|path| path.is_absolute());
-    let uid = nix::unistd::geteuid();
     // The variables of `sudo` may be those of another user.
-    let is_own = |home: &std::path::PathBuf| {
-        std::fs::metadata(home).is_ok_and(|found| found.uid() == uid.as_raw())
-    };
+    let is_own =
+        |home: &std::path::PathBuf| home.metadata().is_ok_and(|found| super::is_own(&found));
     let home = absolute("HOME").filter(is_own);
     if let (Some(caches), Some(_)) = (absolute("XDG_CACHE_HOME"), &home) {
         return Some(caches);
     }
-    let of_database = || nix::unistd::User::from_uid(uid).ok().flatten();
+    let of_database = || {
+        nix::unistd::User::from_uid(nix::unistd::geteuid())
+            .ok()
+            .flatten()
+    };
     let home = home.or_else(|| of_database().map(|user| user.dir))?;
     Some(home.join(CACHES))
 }
@@ -68,11 +63,6 @@ const CACHES: &str = if cfg!(target_os = "macos") {
 } else {
     ".cache"
 };
-
-/// Returns the device and the number of a file, by which it is the same whatever its name is.
-pub(crate) fn identity_of(found: &Metadata) -> (u64, u64) {
-    (found.dev(), found.ino())
-}
 
 /// Opens a file with these flags. A named pipe is not waited for: one without a reader is kept open by the service
 /// itself.

@@ -1,5 +1,6 @@
 //! Implements what every Unix gives, a file for each subject.
 
+mod access;
 pub(in crate::sys) mod before_exec;
 #[cfg(feature = "services")]
 mod copy;
@@ -13,11 +14,12 @@ mod sockets;
 pub(in crate::sys) mod spawn;
 mod tree;
 
+pub(crate) use access::*;
 #[cfg(feature = "services")]
 pub(crate) use copy::{copy_tree, size_of_tree};
 #[cfg(feature = "services")]
 pub(crate) use directories::open_directory_in;
-pub(crate) use directories::{append_in, empty, is_empty, of_another_user, open_directory};
+pub(crate) use directories::{Access, append_in, empty, is_empty, open_directory};
 pub(crate) use files::*;
 pub(crate) use paths_of_others::{OtherUser, open_regular_file, open_stream, remove_file};
 pub(crate) use ports::{is_free, loopback_is_up};

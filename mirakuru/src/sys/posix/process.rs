@@ -104,17 +104,6 @@ pub(crate) fn set_variable(name: &str, value: &OsStr) {
     unsafe { std::env::set_var(name, value) };
 }
 
-/// Returns the user whose rights this process has.
-pub(crate) fn user() -> u32 {
-    geteuid().as_raw()
-}
-
-/// Returns the group whose rights this process has.
-#[cfg(feature = "services")]
-pub(crate) fn group() -> u32 {
-    nix::unistd::getegid().as_raw()
-}
-
 /// Writes a text at once, as far as that can be.
 pub(crate) fn write_to_standard_error(text: &str) {
     let mut left = text.as_bytes();
@@ -136,7 +125,7 @@ pub(crate) fn has_peer_of_same_rights(socket: &impl AsFd) -> bool {
     #[cfg(not(target_os = "linux"))]
     let peer = nix::unistd::getpeereid(socket).map(|(user, group)| (user.as_raw(), group.as_raw()));
     // Here the effective ones are the real ones (`runs_privileged`).
-    peer == Ok((user(), getegid().as_raw()))
+    peer == Ok((sys::user(), getegid().as_raw()))
 }
 
 /// Looks the user with this name or number up: their number, their group's, and those of all their groups.
