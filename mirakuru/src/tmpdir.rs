@@ -226,7 +226,7 @@ const KEPT: &str = "mirakuru-kept-";
 
 /// Returns the directory for all private directories of a run that may stay.
 pub(crate) fn kept(run: &str) -> PathBuf {
-    paths::temporary().join(format!("{KEPT}{run}"))
+    sys::temporary().join(format!("{KEPT}{run}"))
 }
 
 fn is_of_a_run(directory: &Path) -> bool {
@@ -265,7 +265,7 @@ fn short(directory: &Path) -> Option<PathBuf> {
     let is_private = |name: &&OsStr| name.as_encoded_bytes().starts_with(PREFIX.as_bytes());
     let name = directory.file_name().filter(is_private)?;
     let is_long = directory.join(SOCKET).as_os_str().len() > sys::LONGEST_SOCKET_PATH;
-    is_long.then(|| Path::new("/tmp").join(name))
+    is_long.then(|| Path::new(sys::SHORT_DIRECTORY).join(name))
 }
 
 #[cfg(all(test, feature = "services"))]

@@ -30,7 +30,7 @@ use std::time::Duration;
 pub(crate) use state::State;
 
 use crate::locks::{Owner, ThreadLock};
-use crate::paths::{beginning_of, temporary};
+use crate::paths::beginning_of;
 use crate::protocol::frames::Inbox;
 use crate::protocol::{HANDSHAKE, MARK};
 use crate::sys::{self, Process};
@@ -137,11 +137,11 @@ impl Link {
     /// which drops its rights reaches it.
     pub(crate) fn path_of_notices(&self) -> PathBuf {
         let name = format!("mirakuru-{}.notify", beginning_of(&self.name));
-        let path = temporary().join(&name);
+        let path = sys::temporary().join(&name);
         if path.as_os_str().len() <= sys::LONGEST_SOCKET_PATH {
             path
         } else {
-            PathBuf::from("/tmp").join(name)
+            PathBuf::from(sys::SHORT_DIRECTORY).join(name)
         }
     }
 

@@ -4,7 +4,6 @@ use std::fs::{self, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::paths::temporary;
 use crate::sys;
 
 /// The directory of this user's locks, made where it is missing.
@@ -25,7 +24,7 @@ pub(crate) fn existing_lock_directory() -> Option<PathBuf> {
 }
 
 fn lock_path() -> PathBuf {
-    temporary().join(format!("mirakuru-{}", sys::user()))
+    sys::temporary().join(format!("mirakuru-{}", sys::user()))
 }
 
 /// Makes it where it is missing, and looks at what is there.

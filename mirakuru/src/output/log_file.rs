@@ -2,8 +2,7 @@
 //! read like a captured stream: rotation and truncation concern this file alone.
 
 use std::fs::{File, Metadata};
-use std::io::{self, Write};
-use std::os::unix::fs::FileExt;
+use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -113,8 +112,9 @@ impl Reading {
         self.place = self.place.max(size.saturating_sub(MOST));
         let mut buffer = vec![0; 64 * 1024];
         while let Some(file) = self.file.as_ref().filter(|_| self.place < size) {
-            let read = file.read_at(&mut buffer, self.place).unwrap_or(0);
-            if read == 0 || added.file().write_all(&buffer[..read]).is_err() {
+            let read = sys::read_at(file, &mut buffer, self.place).unwrap_or(0);
+            let added = sys::write_all_at(added.file(), &buffer[..read], added.len());
+            if read == 0 || added.is_err() {
                 break;
             }
             self.place += read as u64;
@@ -141,7 +141,7 @@ impl Reading {
         let length = self.place.min(COMPARED);
         let mut before = vec![0; usize::try_from(length).ok()?];
         let file = self.file.as_ref()?;
-        file.read_exact_at(&mut before, self.place - length).ok()?;
+        sys::read_exact_at(file, &mut before, self.place - length).ok()?;
         Some(before)
     }
 
@@ -177,9 +177,8 @@ impl Reading {
 
 #[cfg(test)]
 mod tests {
-    use std::fs::OpenOptions;
-
-    use std::fs;
+    use std::fs::{self, OpenOptions};
+    use std::io::Write;
 
     use super::*;
 

@@ -4,7 +4,6 @@
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
 use std::mem::ManuallyDrop;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -173,15 +172,8 @@ fn noted(supervisor: &str) -> Option<u32> {
 }
 
 fn directory_of(locks: &Path, runner: &Runner) -> PathBuf {
-    let ([pids, times], pid, started) = (namespaces(), runner.pid, runner.started);
+    let ([pids, times], pid, started) = (sys::namespaces(), runner.pid, runner.started);
     locks.join(format!("run-{pids}-{times}-{pid}-{started}"))
-}
-
-/// A pid means another process in another namespace, as a container has it (`pid_namespaces(7)`), and a process has
-/// another start time (`time_namespaces(7)`); 0 where there are none.
-pub(super) fn namespaces() -> [u64; 2] {
-    let number = |namespace: fs::Metadata| namespace.ino();
-    ["pid", "time"].map(|kind| fs::metadata(format!("/proc/self/ns/{kind}")).map_or(0, number))
 }
 
 /// Names that differ stay different, and fit into the path of a socket.

@@ -10,9 +10,6 @@ use crate::command::Prepared;
 use crate::protocol::Directory;
 use crate::sys;
 
-/// Where `execvp` looks if the service has no PATH.
-const DEFAULT_PATH: &str = "/bin:/usr/bin";
-
 /// What the service finds by the first word of its command.
 pub(super) struct Found {
     /// The service's working directory.
@@ -32,7 +29,7 @@ impl Found {
         let has_directory = program.as_os_str().as_encoded_bytes().contains(&b'/');
         let path = || prepared.env.iter().find(|(name, _)| name == "PATH");
         let searched = (!has_directory)
-            .then(|| path().map_or(DEFAULT_PATH.as_ref(), |(_, value)| value.as_os_str()));
+            .then(|| path().map_or(sys::DEFAULT_PATH.as_ref(), |(_, value)| value.as_os_str()));
         let candidates: Vec<_> = match searched {
             // An empty part of PATH is the working directory.
             Some(path) => env::split_paths(path)

@@ -24,7 +24,7 @@ pub(crate) use listened_addresses::listening;
 pub(crate) use mounts::memory;
 pub(crate) use mounts::unmount_below;
 pub(crate) use notices::Notices;
-pub(crate) use open_files::waits_for_input;
+pub(crate) use open_files::{standard_error_of, waits_for_input};
 pub(crate) use pidfd::Process;
 pub(crate) use process::*;
 pub(crate) use shared_memory::remove_shared_memory;

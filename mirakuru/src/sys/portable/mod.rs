@@ -91,6 +91,19 @@ pub(crate) fn ephemeral_ports() -> std::ops::RangeInclusive<u16> {
     49_152..=u16::MAX
 }
 
+/// No system but Linux has them.
+pub(crate) fn namespaces() -> [u64; 2] {
+    [0; 2]
+}
+
+/// Why nothing is known of a process.
+pub(crate) const UNSEEN: &str = "cannot be looked at on this system";
+
+/// Not known: a line for the runner is printed by the test.
+pub(crate) fn standard_error_of(_pid: Pid) -> Option<File> {
+    None
+}
+
 /// Not known: nothing is shared by a run.
 pub(crate) fn started_at(_pid: Pid) -> Option<u64> {
     None

@@ -1,15 +1,15 @@
-//! Opens files that belong to the user alone, locks files, and makes the pipes of a service.
+//! Opens files that belong to the user alone, and locks files.
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, Flock, FlockArg, OFlag, fcntl, openat};
 use nix::libc;
-use nix::sys::stat::{Mode, fchmod};
+use nix::sys::stat::Mode;
 
 use crate::sys::lock_of_open_file;
 
@@ -81,11 +81,6 @@ pub(super) fn open_at_once(at: impl AsFd, path: &Path, flags: OFlag) -> io::Resu
     let flags = OFlag::from_bits_retain(fcntl(&file, FcntlArg::F_GETFL)?);
     fcntl(&file, FcntlArg::F_SETFL(flags - OFlag::O_NONBLOCK))?;
     Ok(file)
-}
-
-/// Returns whether a file that was opened with these flags is appended to.
-pub(crate) fn appends(flags: i32) -> bool {
-    OFlag::from_bits_retain(flags).contains(OFlag::O_APPEND)
 }
 
 /// An open file and the lock on it (`flock(2)`). A drop gives the lock back; the kernel does it for a
@@ -160,20 +155,6 @@ fn bytes_of_lock(start: libc::off_t, len: libc::off_t) -> libc::flock {
         l_len: len,
         l_pid: 0,
     }
-}
-
-/// Makes a pipe for the input or an output of a service: an end of ours that never waits, and one that the
-/// service may open again by name (`/dev/stderr`), whatever user it runs as.
-pub(crate) fn service_pipe(is_input: bool) -> io::Result<(File, OwnedFd)> {
-    let (reader, writer) = crate::sys::pipe()?;
-    let (ours, theirs) = if is_input {
-        (writer, reader)
-    } else {
-        (reader, writer)
-    };
-    fcntl(&ours, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-    let _ = fchmod(&theirs, Mode::from_bits_truncate(0o666));
-    Ok((ours.into(), theirs))
 }
 
 #[cfg(test)]
