@@ -6,11 +6,10 @@
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
-use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use super::codec::Wire;
-use crate::sys::{self, Handle};
+use crate::sys::{self, Handle, Socket};
 use crate::wait::Deadline;
 
 /// The most handles of one frame: two captured files, and the private directory with that of its socket.
@@ -23,7 +22,7 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// Sends one message whole, or fails at the deadline. Two threads must not do so at once.
 pub(crate) fn send(
-    socket: &UnixStream,
+    socket: &Socket,
     message: &impl Wire,
     handles: &[Handle],
     deadline: Deadline,
@@ -81,7 +80,7 @@ impl<M> Default for Received<M> {
 
 impl Inbox {
     /// Takes in what has arrived, in at most this many parts of 16 KiB; never waits.
-    pub(crate) fn receive<M: Wire>(&mut self, socket: &UnixStream, parts: usize) -> Received<M> {
+    pub(crate) fn receive<M: Wire>(&mut self, socket: &Socket, parts: usize) -> Received<M> {
         let mut received = Received::default();
         for _ in 0..parts {
             match self.receive_part(socket, &mut received.messages) {
@@ -99,7 +98,7 @@ impl Inbox {
     /// Whether there was something. Fails at the end, and where what arrived is no message.
     fn receive_part<M: Wire>(
         &mut self,
-        socket: &UnixStream,
+        socket: &Socket,
         messages: &mut Vec<(M, Vec<Handle>)>,
     ) -> io::Result<bool> {
         let mut buffer = [0_u8; 16 * 1024];

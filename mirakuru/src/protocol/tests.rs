@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::io::{self, Write};
-use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use super::codec::Wire;
 use super::frames::{Inbox, MAX_FRAME, send};
 use super::*;
 use crate::limits::Resource;
+use crate::sys::{self, Socket};
 use crate::wait::Deadline;
 
 fn soon() -> Deadline {
@@ -283,7 +283,7 @@ fn random_bytes_are_decoded_without_a_panic() {
 
 #[test]
 fn a_frame_that_is_too_long_is_refused_by_its_header() {
-    let (mut sender, receiver) = UnixStream::pair().expect("a socket");
+    let (mut sender, receiver) = Socket::pair().expect("a socket");
     let len = u32::try_from(MAX_FRAME + 1).expect("below 4 GiB");
     sender.write_all(&len.to_le_bytes()).expect("room");
     sender.write_all(&[0]).expect("room");
@@ -297,7 +297,7 @@ fn a_frame_that_is_too_long_is_refused_by_its_header() {
 
 #[test]
 fn handles_arrive_with_their_frame() {
-    let (sender, receiver) = UnixStream::pair().expect("a socket");
+    let (sender, receiver) = Socket::pair().expect("a socket");
     let handles = [&sender, &receiver].map(|end| end.try_clone().expect("a handle").into());
     for count in [0_u8, 2, 1] {
         send(&sender, &count, &handles[..usize::from(count)], soon()).expect("room");
@@ -313,19 +313,14 @@ fn handles_arrive_with_their_frame() {
 
 #[test]
 fn handles_that_no_frame_declares_are_closed() {
-    use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
-    use std::os::fd::AsRawFd;
-
-    let (sender, receiver) = UnixStream::pair().expect("a socket");
+    let (sender, receiver) = Socket::pair().expect("a socket");
     let (kept, watched) = io::pipe().expect("a pipe");
-    let raw = [watched.as_raw_fd(); 100];
-    let rights = [ControlMessage::ScmRights(&raw)];
+    let copy = |_| sys::copy_of(&watched).expect("room");
+    let handles: Vec<_> = (0..100).map(copy).collect();
     // A whole frame without handles, and the begin of another.
     let frame = [1, 0, 0, 0, 0, 7, 9, 0, 0, 0, 1];
-    let bytes = [io::IoSlice::new(&frame)];
-    let flags = MsgFlags::empty();
-    sendmsg::<()>(sender.as_raw_fd(), &bytes, &rights, flags, None).expect("room");
-    drop(watched);
+    sys::send(&sender, &frame, &handles).expect("room");
+    drop((watched, handles));
     let mut inbox = Inbox::default();
     let (_, handles) = inbox.receive::<u8>(&receiver, 9).messages.remove(0);
     assert!(handles.is_empty());

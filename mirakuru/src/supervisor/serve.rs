@@ -1,6 +1,5 @@
 //! The supervisor's loop: wait, take requests, drain, reap, stop, answer.
 
-use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Instant;
 
@@ -12,12 +11,12 @@ use super::watches::{PathWatch, answer_output_watches};
 use crate::port::Lease;
 use crate::protocol::{Event, GRACE, Gone, Reply, StopPlan};
 use crate::run::InUse;
-use crate::sys::{self, Pid, Process, Stoppable, Wakeups};
+use crate::sys::{self, Pid, Process, Socket, Stoppable, Wakeups};
 use crate::tmpdir::Private;
 
 /// What a supervisor is given at its start.
 pub(super) struct Role {
-    pub(super) link: UnixStream,
+    pub(super) link: Socket,
     pub(super) owner: Process,
     /// Our parent, where it is the owner.
     pub(super) owner_pid: Option<Pid>,

@@ -5,6 +5,7 @@ pub(in crate::sys) mod before_exec;
 #[cfg(feature = "services")]
 mod copy;
 pub(in crate::sys) mod directories;
+mod door;
 mod files;
 mod names;
 mod paths_of_others;
@@ -14,6 +15,7 @@ pub(crate) mod signals;
 mod sockets;
 pub(in crate::sys) mod spawn;
 mod streams;
+mod supervisor;
 mod tree;
 
 pub(crate) use access::*;
@@ -22,14 +24,15 @@ pub(crate) use copy::{copy_tree, size_of_tree};
 #[cfg(feature = "services")]
 pub(crate) use directories::open_directory_in;
 pub(crate) use directories::{Access, append_in, empty, is_empty, open_directory};
+pub(crate) use door::*;
 pub(crate) use files::*;
 pub(crate) use names::*;
 pub(crate) use paths_of_others::{OtherUser, open_regular_file, open_stream, remove_file};
 pub(crate) use ports::{is_free, loopback_is_up};
 pub(crate) use process::*;
-pub(crate) use signals::reset_signals;
 pub(in crate::sys) use sockets::bind_for_everyone;
 pub(crate) use sockets::*;
 pub(crate) use spawn::{Spawn, Stuck};
 pub(crate) use streams::*;
+pub(crate) use supervisor::*;
 pub(crate) use tree::{Stoppable, Tree, is_below_this};
