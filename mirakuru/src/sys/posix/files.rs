@@ -116,7 +116,7 @@ pub(crate) fn close_copy(file: LockedFile) {
 /// Takes the lock of this process on a whole file (`fcntl(2)`); false if another process has it. A fork
 /// inherits no such lock, and others can ask which process has it. The lock ends as soon as this process closes any
 /// descriptor of the file.
-pub(crate) fn try_lock_for_process(file: &File) -> io::Result<bool> {
+pub(in crate::sys) fn try_lock_for_process(file: &File) -> io::Result<bool> {
     try_record_lock(file, FcntlArg::F_SETLK(&bytes_of_lock(0, 0)))
 }
 
@@ -136,7 +136,7 @@ fn try_record_lock(file: &File, lock: FcntlArg<'_>) -> io::Result<bool> {
 
 /// Returns the process that has the lock of [`try_lock_for_process`]; 0 if it has no number here. This process does not
 /// see its own.
-pub(crate) fn process_that_locks(file: &File) -> Option<u32> {
+pub(in crate::sys) fn process_that_locks(file: &File) -> Option<u32> {
     let mut lock = libc::flock {
         l_type: libc::F_RDLCK.try_into().unwrap_or_default(),
         ..bytes_of_lock(0, 1)

@@ -2,6 +2,7 @@
 
 mod access;
 pub(in crate::sys) mod before_exec;
+mod claims;
 #[cfg(feature = "services")]
 mod copy;
 pub(in crate::sys) mod directories;
@@ -19,6 +20,7 @@ mod supervisor;
 mod tree;
 
 pub(crate) use access::*;
+pub(crate) use claims::*;
 #[cfg(feature = "services")]
 pub(crate) use copy::{copy_tree, size_of_tree};
 #[cfg(feature = "services")]
