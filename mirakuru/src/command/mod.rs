@@ -47,7 +47,7 @@ impl Shape {
     /// Returns the user that the service runs as, if the test has another one. That user may change what the test opens.
     pub(crate) fn other_user(&self) -> Option<Identity> {
         let found = user::find(self.user()?).ok();
-        found.filter(|identity| identity.uid != sys::user())
+        found.filter(|identity| identity.user != sys::user())
     }
 
     /// Returns the placeholders in the command and in the options.

@@ -25,8 +25,8 @@ wire! {
 /// Who a service runs as.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Identity {
-    pub(crate) uid: u32,
-    pub(crate) gid: u32,
+    pub(crate) user: u32,
+    pub(crate) group: u32,
     pub(crate) groups: Vec<u32>,
 }
 
@@ -130,7 +130,7 @@ pub(crate) struct StopPlan {
 impl Identity {
     /// As a user who may change what this process opens.
     pub(crate) fn as_other(&self) -> sys::OtherUser<'_> {
-        (self.uid, &self.groups)
+        (self.user, &self.groups)
     }
 }
 

@@ -49,8 +49,8 @@ fn launch(cwd: Directory) -> Launch {
         env: vec![("A".into(), "".into())],
         cwd,
         identity: Some(Identity {
-            uid: 1,
-            gid: 2,
+            user: 1,
+            group: 2,
             groups: vec![3, 4],
         }),
         umask: Some(0o22),
@@ -64,8 +64,8 @@ fn launch(cwd: Directory) -> Launch {
         leftovers: vec![Leftover {
             path: "/pid".into(),
             user: Some(Identity {
-                uid: 1,
-                gid: 2,
+                user: 1,
+                group: 2,
                 groups: vec![2],
             }),
         }],

@@ -50,7 +50,7 @@ impl Recipe {
     /// Fills a new directory: from the cache, or by the program if there can be no cache.
     fn fill(&self, new: &Path, server: &Path, site: &Site<'_>) -> Result<(), Unfurnished> {
         let refused = |error| Unfurnished::Refused("copy its data directory", error);
-        let owner = site.user.as_ref().map(|(_, user)| (user.uid, user.gid));
+        let owner = site.user.as_ref().map(|(_, user)| (user.user, user.group));
         let user = sys::user();
         let maker = owner.map_or(user, |(maker, _)| maker);
         let copy = |from: File, maker| {

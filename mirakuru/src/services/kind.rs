@@ -258,7 +258,7 @@ fn write(site: &Site<'_>, text: &str) -> io::Result<()> {
         None => sys::open_stream(&path, other, false)?,
     };
     if let (Some(user), true) = (user, own_directory.is_some()) {
-        sys::give(&file, user.uid, user.gid)?;
+        sys::give(&file, user.user, user.group)?;
     }
     file.write_all(text.as_bytes())
 }

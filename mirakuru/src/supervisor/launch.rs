@@ -53,7 +53,7 @@ pub(super) fn prepare<T>(
     };
     described.map_err(|error| Failure::at("enter the working directory", &error))?;
     if let Some(identity) = &order.identity {
-        spawn.run_as(identity.uid, identity.gid, &identity.groups);
+        spawn.run_as(identity.user, identity.group, &identity.groups);
     }
     let started = start(&spawn).map_err(|stuck| Failure {
         step: named(&stuck.step, &order.cwd),

@@ -208,7 +208,7 @@ impl Server {
         self.path_watch.end(&mut self.wakeups);
         // The private directory is the service's user's own.
         if let (Some(directory), Some(identity)) = (&self.directory, &order.identity) {
-            directory.hand_over(identity.uid, identity.gid);
+            directory.hand_over(identity.user, identity.group);
         }
         // Before the start, so that no message comes too early.
         let notices = match order.notify.as_deref().map(Notices::bind).transpose() {

@@ -56,7 +56,7 @@ impl Found {
         let file = file.display();
         match self.interpreter() {
             Some(interpreter) if interpreter.ends_with('\r') => format!(
-                "the first line of {file} ends with a carriage return, which is a part of the interpreter's name: save the file with Unix line ends"
+                "the first line of {file} ends with a carriage return, which is a part of the interpreter's name: save the file with lines that end in a line feed alone"
             ),
             Some(interpreter) => format!(
                 "{file} exists, so the interpreter in its first line does not: {interpreter}"
