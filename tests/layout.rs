@@ -1,9 +1,10 @@
-//! The modules of `mirakuru/src` form floors: a module uses modules of lower floors only.
+//! The modules of `mirakuru/src` form floors: a module uses modules of lower floors only. Of these modules, `sys` alone
+//! knows the operating system.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use proc_macro2::{TokenStream, TokenTree};
+use proc_macro2::{Group, TokenStream, TokenTree};
 
 /// From top to bottom. The modules of one floor do not use each other.
 const FLOORS: &[&[&str]] = &[
@@ -24,7 +25,11 @@ const FLOORS: &[&[&str]] = &[
 #[test]
 fn no_module_uses_one_of_its_own_floor_or_above() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../mirakuru/src");
-    let mistakes = mistakes_below(&root, Path::new(""));
+    let mut files = Vec::new();
+    files_below(&root, Path::new(""), &mut files);
+    let read = |file: &PathBuf| fs::read_to_string(root.join(file)).expect("a source file");
+    let mistakes = files.iter().flat_map(|file| mistakes_in(file, &read(file)));
+    let mistakes: Vec<_> = mistakes.collect();
     assert!(mistakes.is_empty(), "\n{}", mistakes.join("\n"));
 }
 
@@ -44,15 +49,102 @@ fn upward_uses_of_every_form_are_reported() {
     assert_eq!(mistakes_in(Path::new("attic.rs"), ""), unlisted);
 }
 
-fn mistakes_below(root: &Path, directory: &Path) -> Vec<String> {
-    let entries = fs::read_dir(root.join(directory)).expect("a source directory");
-    let files = entries.map(|entry| directory.join(entry.expect("an entry").file_name()));
-    let mistakes = files.map(|file| match root.join(&file) {
-        path if path.is_dir() => mistakes_below(root, &file),
-        path if path.extension().is_none_or(|found| found != "rs") => Vec::new(),
-        path => mistakes_in(&file, &fs::read_to_string(path).expect("a source file")),
+/// Names that belong to operating systems.
+const SYSTEM_NAMES: &str = "nix libc unix linux windows macos apple target_os target_vendor mirakuru_portable errno Errno \
+    fd fds OwnedFd BorrowedFd RawFd AsFd AsRawFd pidfd UnixStream UnixListener UnixDatagram \
+    uid gid ino mtime atime fchown fcntl flock";
+
+/// Parts of texts that belong to operating systems.
+const SYSTEM_TEXTS: &str =
+    "/proc|/dev/|/bin/sh|\"/tmp|Linux|Unix |macOS|Windows|ulimit|RLIMIT_|pidfd|errno";
+
+#[test]
+fn no_module_but_sys_knows_the_operating_system() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../mirakuru/src");
+    let mut files = Vec::new();
+    files_below(&root, Path::new(""), &mut files);
+    // `lib.rs` says what is there on which system. Unit tests may know the one that they run on.
+    let is_bound = |file: &PathBuf| !file.starts_with("sys") && !file.ends_with("tests.rs");
+    files.retain(|file| is_bound(file) && *file != Path::new("lib.rs"));
+    assert!(files.len() > 100, "{files:?}");
+    let mistakes = files.iter().flat_map(|file| {
+        let text = fs::read_to_string(root.join(file)).expect("a source file");
+        let found = system_words(text.parse().expect("Rust")).into_iter();
+        found.map(|word| format!("{}:{word}", file.display()))
     });
-    mistakes.flatten().collect()
+    let mistakes: Vec<_> = mistakes.collect();
+    assert!(mistakes.is_empty(), "\n{}", mistakes.join("\n"));
+}
+
+#[test]
+fn system_words_of_every_form_are_reported() {
+    let text = "//! Linux\nuse std::os::unix::net::UnixStream; // nix\n/// `SIGKILL` on Linux\n\
+        #[cfg(target_os = \"linux\")]\nfn a() { libc::kill(1, SIGKILL); }\n\
+        const B: &str = \"see /proc\"; const C: u32 = 0o600;\n\
+        fn d(signal: Signal) { umask(0); \"SIG{other}\" }\nfn e() { f(\"SIGHUP\") }\n\
+        #[cfg(all(test, feature = \"g\"))]\nmod tests { use nix::E; }";
+    let found = system_words(text.parse().expect("Rust")).join(", ");
+    let expected = "2: unix, 2: UnixStream, 4: target_os, 5: libc, 5: SIGKILL, \
+        6: \"see /proc\", 6: 0o600, 8: \"SIGHUP\"";
+    assert_eq!(found, expected);
+}
+
+/// The line and the text of each token that an operating system gives its meaning. Comments do not count, nor do modules
+/// of unit tests.
+fn system_words(tokens: TokenStream) -> Vec<String> {
+    let tokens: Vec<_> = tokens.into_iter().collect();
+    let mut found = Vec::new();
+    for (at, token) in tokens.iter().enumerate() {
+        let is_before = |text: &str, back: usize| {
+            let token = at.checked_sub(back).map(|at| &tokens[at]);
+            token.is_some_and(|token| {
+                !matches!(token, TokenTree::Group(_)) && token.to_string() == text
+            })
+        };
+        match token {
+            TokenTree::Group(_) if is_before("tests", 1) && is_before("mod", 2) => {}
+            TokenTree::Group(group) if is_comment(group) => {}
+            TokenTree::Group(group) => found.extend(system_words(group.stream())),
+            // The method of slices.
+            _ if is_before(".", 1) && token.to_string() == "windows" => {}
+            _ if is_of_a_system(&token.to_string()) => {
+                found.push(format!("{}: {token}", token.span().start().line));
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+/// Returns whether these are the tokens of a documenting comment.
+fn is_comment(group: &Group) -> bool {
+    let first = group.stream().into_iter().next();
+    first.is_some_and(|first| first.to_string() == "doc")
+}
+
+fn is_of_a_system(token: &str) -> bool {
+    let is_signal = |word: &str| {
+        let is_capital = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
+        word.starts_with("SIG") && word.len() > 5 && word.bytes().all(is_capital)
+    };
+    let mut words = token.split(|char: char| !char.is_ascii_alphanumeric() && char != '_');
+    let has_text = |part| token.contains('"') && token.contains(part);
+    words.any(is_signal)
+        || SYSTEM_NAMES.split_whitespace().any(|name| name == token)
+        || SYSTEM_TEXTS.split('|').any(has_text)
+        // The mode of a file.
+        || (token.starts_with("0o") && token.len() > 3)
+}
+
+fn files_below(root: &Path, directory: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(root.join(directory)).expect("a source directory") {
+        let file = directory.join(entry.expect("an entry").file_name());
+        match root.join(&file) {
+            path if path.is_dir() => files_below(root, &file, files),
+            path if path.extension().is_some_and(|found| found == "rs") => files.push(file),
+            _ => {}
+        }
+    }
 }
 
 /// One line for each use that the floors forbid. The crate's root, `lib.rs`, lies above all floors.

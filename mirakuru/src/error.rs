@@ -30,7 +30,7 @@ pub enum ErrorKind {
     InvalidConfig,
     /// The program could not be started: not found, not executable, not permitted.
     Spawn,
-    /// The system refused something else: a descriptor, a file, a socket.
+    /// The system refused something else: a file, a socket, a process.
     Io,
     /// Processes of the tree could not be killed in time; the error lists them.
     Survivors,

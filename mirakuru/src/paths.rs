@@ -7,11 +7,6 @@ pub(crate) fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
-/// Where this process has its temporary files; an empty `TMPDIR` counts as none.
-pub(crate) fn temporary() -> PathBuf {
-    std::path::absolute(std::env::temp_dir()).unwrap_or_else(|_| "/tmp".into())
-}
-
 /// The part of a supervisor's name that is in the names of its files.
 pub(crate) fn beginning_of(name: &str) -> &str {
     name.get(..16).unwrap_or(name)

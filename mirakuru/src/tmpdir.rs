@@ -4,16 +4,15 @@
 //! is at its path, follows no link, and looks at whose it is.
 
 use std::ffi::OsStr;
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, File};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 #[cfg(feature = "services")]
 use std::sync::atomic::{AtomicBool, Ordering};
 #[cfg(feature = "services")]
 use std::time::Duration;
 
-use crate::sys::Handle;
+use crate::sys::{Access, Handle};
 use crate::{paths, sys};
 
 const PREFIX: &str = "mirakuru-";
@@ -118,7 +117,7 @@ impl Private {
             };
             // The service may have made something of this name: it is not written over.
             let name = format!("captured-{stream}-{number}.log");
-            let kept = sys::append_in(&directory, &name, Some(0o666));
+            let kept = sys::append_in(&directory, &name, Some(Access::Common));
             let _ = kept.and_then(|kept| copy(&File::from(capture), &kept));
         }
     }
@@ -134,10 +133,10 @@ struct Made {
 impl Made {
     fn make(path: PathBuf) -> io::Result<Self> {
         // Nothing of this name may be there: another user cannot have prepared it.
-        DirBuilder::new().mode(0o700).create(&path)?;
+        sys::make_private_directory(&path)?;
         let opened = sys::open_directory(&path).and_then(|opened| {
             // A user who may write to the parent may have put another one in its place.
-            let is_new = opened.metadata()?.uid() == sys::user() && sys::is_empty(&opened)?;
+            let is_new = sys::is_own(&opened.metadata()?) && sys::is_empty(&opened)?;
             // As long as a process has it open, it is in use.
             let _ = sys::try_lock(opened.try_clone()?).map(|locked| locked.map(sys::close_copy));
             is_new
@@ -152,12 +151,12 @@ impl Made {
     /// anew.
     fn open(&self) -> io::Result<(File, bool)> {
         let found = sys::open_directory(&self.path)?;
-        let (own, now) = (self.opened.metadata()?, found.metadata()?);
-        let is_same = sys::identity_of(&own) == sys::identity_of(&now);
-        if is_same || own.uid() == now.uid() {
+        let is_same = sys::is_same(&self.opened, &found)?;
+        let owner = sys::owner_of(&found.metadata()?);
+        if is_same || owner == sys::owner_of(&self.opened.metadata()?) {
             Ok((found, is_same))
         } else {
-            Err(sys::of_another_user(now.uid()))
+            Err(sys::of_another_user(owner))
         }
     }
 
@@ -215,7 +214,7 @@ fn sweep(parent: &Path, age: Duration) {
         let is_old = found
             .modified()
             .is_ok_and(|made| made.elapsed().is_ok_and(|past| past >= age));
-        let is_own = [0, found.uid()].contains(&sys::user());
+        let is_own = sys::is_root() || sys::is_own(&found);
         let copy = opened.try_clone().and_then(sys::try_lock);
         if let (true, true, Ok(Some(_unused))) = (is_old, is_own, copy) {
             let _ = Made { path, opened }.remove();
@@ -227,7 +226,7 @@ const KEPT: &str = "mirakuru-kept-";
 
 /// Returns the directory for all private directories of a run that may stay.
 pub(crate) fn kept(run: &str) -> PathBuf {
-    paths::temporary().join(format!("{KEPT}{run}"))
+    sys::temporary().join(format!("{KEPT}{run}"))
 }
 
 fn is_of_a_run(directory: &Path) -> bool {
@@ -237,7 +236,7 @@ fn is_of_a_run(directory: &Path) -> bool {
 
 /// Services of other users have their directories in it too, so these may enter it.
 fn make_for_a_run(directory: &Path) -> io::Result<()> {
-    match DirBuilder::new().mode(0o755).create(directory) {
+    match sys::make_readable_directory(directory) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => open_kept(directory).map(drop),
         made => made,
     }
@@ -247,7 +246,7 @@ fn make_for_a_run(directory: &Path) -> io::Result<()> {
 pub(crate) fn open_kept(directory: &Path) -> io::Result<File> {
     let opened = sys::open_directory(directory)?;
     let found = opened.metadata()?;
-    let is_own = found.uid() == sys::user() && found.mode() & 0o022 == 0;
+    let is_own = sys::is_own(&found) && !sys::others_may_write(&found);
     let refused = || io::Error::from(ErrorKind::PermissionDenied);
     is_own.then_some(opened).ok_or_else(refused)
 }
@@ -266,7 +265,7 @@ fn short(directory: &Path) -> Option<PathBuf> {
     let is_private = |name: &&OsStr| name.as_encoded_bytes().starts_with(PREFIX.as_bytes());
     let name = directory.file_name().filter(is_private)?;
     let is_long = directory.join(SOCKET).as_os_str().len() > sys::LONGEST_SOCKET_PATH;
-    is_long.then(|| Path::new("/tmp").join(name))
+    is_long.then(|| Path::new(sys::SHORT_DIRECTORY).join(name))
 }
 
 #[cfg(all(test, feature = "services"))]

@@ -3,7 +3,6 @@
 use std::fmt::Debug;
 use std::io::Write;
 use std::net::Shutdown;
-use std::os::unix::net::UnixStream;
 
 use super::codec::Wire;
 use super::frames::Inbox;
@@ -11,6 +10,7 @@ use super::tests::{messages, requests};
 use super::{Call, Message};
 use crate::mutate::mutate;
 use crate::rounds::{Rng, rounds};
+use crate::sys::Socket;
 
 /// The bytes of every call and message that there is.
 fn samples() -> Vec<Vec<u8>> {
@@ -91,7 +91,7 @@ fn frames_arrive_whole_however_their_bytes_arrive() {
     let samples = calls();
     rounds("frames", |rng| {
         let stream = stream(rng, &samples);
-        let (sender, receiver) = UnixStream::pair().expect("a socket");
+        let (sender, receiver) = Socket::pair().expect("a socket");
         let (mut inbox, mut calls) = (Inbox::default(), Vec::new());
         let mut rest = &stream[..];
         let ended = loop {

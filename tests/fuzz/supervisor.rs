@@ -4,7 +4,6 @@
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::Duration;
@@ -13,10 +12,10 @@ use super::open::{run_again, unique_name};
 use crate::mutate::mutate;
 use crate::protocol::frames::{self, Inbox};
 use crate::protocol::{
-    Call, Directory, Exec, HANDSHAKE, Launch, Lead, MARK, Message, Ready, Request, StopPlan, Stream,
+    Call, Directory, Exec, Launch, Lead, MARK, Message, Ready, Request, StopPlan, Stream,
 };
 use crate::rounds::{Rng, one, rounds};
-use crate::sys::{self, Handle, ProcessFd};
+use crate::sys::{self, Handle, Socket};
 use crate::wait::Deadline;
 
 /// Far longer than any stop here takes.
@@ -140,7 +139,7 @@ fn stream(rng: &mut Rng, place: &Path, runner: Option<&Child>) -> Vec<u8> {
 }
 
 fn bytes_of(call: &Call, handles: &[Handle]) -> Vec<u8> {
-    let (sender, mut receiver) = UnixStream::pair().expect("a socket");
+    let (sender, mut receiver) = Socket::pair().expect("a socket");
     frames::send(&sender, call, handles, Deadline::after(SOON)).expect("room");
     drop(sender);
     let mut bytes = Vec::new();
@@ -150,7 +149,7 @@ fn bytes_of(call: &Call, handles: &[Handle]) -> Vec<u8> {
 
 /// The calls at the begin of these bytes, and what follows them.
 fn calls_in(bytes: &[u8]) -> (Vec<Call>, &[u8]) {
-    let (mut sender, receiver) = UnixStream::pair().expect("a socket");
+    let (mut sender, receiver) = Socket::pair().expect("a socket");
     sender.write_all(bytes).expect("room");
     let whole = Inbox::default().receive::<Call>(&receiver, usize::MAX);
     let calls: Vec<_> = whole.messages.into_iter().map(|(call, _)| call).collect();
@@ -205,7 +204,7 @@ fn tame(request: &mut Request, place: &Path) {
 
 /// Sends the calls with descriptors that may be too many or too few, then the bytes after them. Returns whether all
 /// of it were calls. The supervisor may have gone.
-fn send(rng: &mut Rng, socket: &UnixStream, stream: &[u8], place: &Path, held: &Handle) -> bool {
+fn send(rng: &mut Rng, socket: &Socket, stream: &[u8], place: &Path, held: &Handle) -> bool {
     let handles = |rng: &mut Rng| -> Vec<Handle> {
         let count = [2, 2, 2, 2, 0, 1, 3][rng.usize(..7)];
         (0..count)
@@ -225,7 +224,7 @@ fn send(rng: &mut Rng, socket: &UnixStream, stream: &[u8], place: &Path, held: &
 }
 
 /// Takes in what the supervisor says, which are messages and nothing else.
-fn receive(socket: &UnixStream, wait: Duration) {
+fn receive(socket: &Socket, wait: Duration) {
     let _ = sys::await_readable([sys::wakeup_of(socket)], wait);
     Inbox::default().receive::<Message>(socket, 1);
 }
@@ -248,11 +247,7 @@ fn round(rng: &mut Rng) {
     let mut runner =
         (rng.u8(..4) == 0).then(|| Command::new("sleep").arg("60").spawn().expect("it starts"));
     let name = unique_name();
-    let (socket, theirs) = UnixStream::pair().expect("a socket");
-    (&socket)
-        .write_all(&[HANDSHAKE, name.as_bytes()].concat())
-        .expect("room");
-    let (_, supervisor): (u32, ProcessFd) = run_again(&name, theirs).expect("it starts");
+    let (socket, supervisor, _) = run_again(&name).expect("it starts");
     let (released, held) = io::pipe().expect("a pipe");
     let held = Handle::from(held);
 

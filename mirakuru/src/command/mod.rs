@@ -40,14 +40,14 @@ pub(crate) struct Shape {
 impl Shape {
     /// Returns the user that the service runs as, if that is not the test's.
     pub(crate) fn user(&self) -> Option<&str> {
-        let applies = !self.only_as_root || sys::user() == 0;
+        let applies = !self.only_as_root || sys::is_root();
         self.user.as_deref().filter(|_| applies)
     }
 
     /// Returns the user that the service runs as, if the test has another one. That user may change what the test opens.
     pub(crate) fn other_user(&self) -> Option<Identity> {
         let found = user::find(self.user()?).ok();
-        found.filter(|identity| identity.uid != sys::user())
+        found.filter(|identity| identity.user != sys::user())
     }
 
     /// Returns the placeholders in the command and in the options.

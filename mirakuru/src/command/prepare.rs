@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::line::{Command, Shown};
 use super::{EnvChange, Place, Shape, user};
 use crate::protocol::{Directory, Identity};
+use crate::sys;
 
 pub(crate) struct Prepared {
     pub(crate) words: Vec<OsString>,
@@ -38,7 +39,7 @@ pub(crate) fn prepare(
 
 fn words(command: &Command, shell: bool, place: &Place) -> Result<Vec<OsString>, String> {
     let words: Vec<OsString> = if shell {
-        vec!["/bin/sh".into(), "-c".into(), place.fill(&command.text)?]
+        sys::shell(place.fill(&command.text)?)
     } else {
         let words = command.words.as_ref().map_err(String::clone)?;
         words
@@ -46,7 +47,8 @@ fn words(command: &Command, shell: bool, place: &Place) -> Result<Vec<OsString>,
             .map(|word| place.fill(word))
             .collect::<Result<_, _>>()?
     };
-    let script = shell.then(|| words[2].to_string_lossy());
+    let script = words.last().filter(|_| shell);
+    let script = script.map(|script| script.to_string_lossy());
     let is_empty = script.map_or_else(
         || words.first().is_none_or(|program| program.is_empty()),
         |script| script.trim().is_empty(),

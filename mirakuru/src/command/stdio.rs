@@ -78,7 +78,7 @@ impl Stdio {
         matches!(self.0, Leads::Captured)
     }
 
-    /// Opens what leads somewhere for the stream with this descriptor (0, 1 or 2) of a service, which may run as another
+    /// Opens what leads somewhere for the stream with this number (0, 1 or 2) of a service, which may run as another
     /// user.
     pub(crate) fn open(&self, stream: usize, user: Option<OtherUser<'_>>) -> io::Result<Opened> {
         Ok(match &self.0 {
@@ -112,8 +112,8 @@ impl From<File> for Stdio {
 }
 
 impl From<Handle> for Stdio {
-    fn from(descriptor: Handle) -> Self {
-        Self(Leads::Open(descriptor.into()))
+    fn from(handle: Handle) -> Self {
+        Self(Leads::Open(handle.into()))
     }
 }
 

@@ -8,7 +8,11 @@ pub(crate) fn find(name: &str) -> Result<Identity, String> {
     // A number needs no entry in the user database: containers run that way.
     let number = || name.parse().ok().map(|id| (id, id, vec![id]));
     let found = sys::user_of(name).or_else(number);
-    let (uid, gid, groups) =
+    let (user, group, groups) =
         found.ok_or_else(|| format!("there is no user {name:?} on this system"))?;
-    Ok(Identity { uid, gid, groups })
+    Ok(Identity {
+        user,
+        group,
+        groups,
+    })
 }

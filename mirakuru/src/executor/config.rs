@@ -90,9 +90,9 @@ impl Config {
                 if let Some(memory) = &memory {
                     tmpdir::sweep_once(memory);
                 }
-                memory.unwrap_or_else(paths::temporary)
+                memory.unwrap_or_else(sys::temporary)
             }
-            None => paths::temporary(),
+            None => sys::temporary(),
         }
     }
 

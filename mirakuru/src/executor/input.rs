@@ -1,7 +1,6 @@
 //! Writes to the standard input of a service. The supervisor holds the pipe, so a test process has it for the
 //! time of one write: no program that the test starts, and no other service, inherits it.
 
-use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::sync::Arc;
 use std::time::Duration;
@@ -90,7 +89,7 @@ impl Write for Input {
             }
             let pipe = match &mut pipe {
                 Some(pipe) => pipe,
-                none => none.insert(File::from(
+                none => none.insert(sys::InputPipe::from(
                     link.input(*number, deadline).ok_or_else(closed)?,
                 )),
             };

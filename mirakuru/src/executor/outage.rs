@@ -75,7 +75,7 @@ impl Core {
             self.stay_stopped();
             return Err(error);
         }
-        // This stop has sent no SIGKILL: another process did so, just before.
+        // This stop has killed nothing: another process did so, just before.
         if error.exit_code() == Some(-Signal::KILL.as_raw()) {
             self.emit(Step::warn(format!("was killed: {}", first_line(&error))));
             return Ok(outage);

@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::core::Core;
@@ -49,8 +48,7 @@ impl Site<'_> {
     /// place.
     pub(crate) fn own_directory(&self) -> Option<File> {
         let opened = sys::open_directory(self.tmpdir).ok()?;
-        let owner = opened.metadata().ok()?.uid();
-        (owner == sys::user()).then_some(opened)
+        sys::is_own(&opened.metadata().ok()?).then_some(opened)
     }
 }
 

@@ -30,7 +30,7 @@ const BUSY: Duration = Duration::from_millis(500);
 struct Order {
     launch: Launch,
     /// The streams that travel with the message.
-    fds: Vec<Handle>,
+    handles: Vec<Handle>,
     /// This side of what is captured.
     captures: Captures,
 }
@@ -47,7 +47,7 @@ impl Core {
         let order = self.order(&link, prepared, &context.start, deadline);
         let Order {
             launch,
-            fds,
+            handles,
             captures,
         } = order.map_err(|error| self.refused("prepare its streams", error))?;
         for capture in captures.iter().flatten() {
@@ -55,7 +55,7 @@ impl Core {
         }
         let log = self.log_file(place, context.start.user.clone())?;
         let plan = launch.farewell;
-        let pid = self.launch(&link, (launch, &fds), place, deadline)?;
+        let pid = self.launch(&link, (launch, &handles), place, deadline)?;
         let [stdout, stderr] = captures;
         let start = self.start_before_spawn(place.clone(), Some(Arc::clone(&link)), deadline);
         let mut run = Run {
@@ -90,12 +90,12 @@ impl Core {
     fn launch(
         &self,
         link: &Link,
-        (launch, fds): (Launch, &[Handle]),
+        (launch, handles): (Launch, &[Handle]),
         place: &Place,
         deadline: Deadline,
     ) -> Result<u32> {
         let plan = launch.farewell;
-        match link.launch(launch, fds, deadline) {
+        match link.launch(launch, handles, deadline) {
             Some(Ok(pid)) => Ok(pid),
             Some(Err(failure)) => Err(self.not_spawned(&failure, place)),
             // A supervisor that was killed is seen before the deadline.
@@ -119,7 +119,7 @@ impl Core {
     ) -> io::Result<Order> {
         let shape = &self.config.shape;
         let other = user.as_ref().map(Identity::as_other);
-        let (streams, fds, captures) = self.streams(other)?;
+        let (streams, handles, captures) = self.streams(other)?;
         let (name, value) = link.mark();
         let mut env = prepared.env;
         // The last value of a name counts, whatever the user has set or a test within a service inherits.
@@ -154,7 +154,7 @@ impl Core {
         };
         Ok(Order {
             launch,
-            fds,
+            handles,
             captures,
         })
     }
@@ -177,7 +177,7 @@ impl Core {
         user: Option<OtherUser<'_>>,
     ) -> io::Result<([Lead; 3], Vec<Handle>, Captures)> {
         let written = &self.config.shape.streams;
-        let (mut streams, mut fds, mut captures) = ([Lead::Null; 3], Vec::new(), [None, None]);
+        let (mut streams, mut handles, mut captures) = ([Lead::Null; 3], Vec::new(), [None, None]);
         let given = [
             (&written.stdin, None),
             (&written.stdout, Some(Stream::Stdout)),
@@ -185,21 +185,21 @@ impl Core {
         ];
         for (index, (lead, stream)) in given.into_iter().enumerate() {
             match (lead.open(index, user)?, stream) {
-                (Opened::Given(fd), _) => {
+                (Opened::Given(handle), _) => {
                     streams[index] = Lead::Given;
-                    fds.push(fd);
+                    handles.push(handle);
                 }
                 (Opened::Captured, Some(stream)) => {
                     let capture = Capture::new(stream, self.config.start_bound())?;
                     streams[index] = Lead::Captured;
-                    fds.push(capture.file().try_clone()?.into());
+                    handles.push(capture.file().try_clone()?.into());
                     captures[stream as usize] = Some(Arc::new(capture));
                 }
                 (Opened::Held, _) => streams[index] = Lead::Held,
                 (Opened::Null | Opened::Captured, _) => {}
             }
         }
-        Ok((streams, fds, captures))
+        Ok((streams, handles, captures))
     }
 
     fn row(&self, file: PathBuf) -> Row {

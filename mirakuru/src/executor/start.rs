@@ -37,7 +37,7 @@ impl<R: Readiness> Executor<R> {
     /// - `Spawn`: the program cannot be run.
     /// - `ProcessExitedWithError`: the process ended with an error before it was ready.
     /// - `TimeoutExpired`: the process was not ready within the timeout.
-    /// - `Io`: the system refused a descriptor, a file or a process.
+    /// - `Io`: the system refused a file or a process.
     ///
     /// After an error, no process of the tree is left.
     ///

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +12,7 @@ use super::socket::Socket;
 use super::{Home, Link, SUPERVISOR_BOUND};
 use crate::protocol::{Failure, Reply, Request, Service};
 use crate::run::RunPlace;
-use crate::sys::{self, Handle, ProcessFd};
+use crate::sys::{self, Handle, Process};
 use crate::tmpdir::Private;
 use crate::wait::{self, Deadline};
 
@@ -42,9 +41,9 @@ impl Link {
     }
 
     fn connect_within(path: &Path, deadline: Deadline, home: Home) -> io::Result<Self> {
-        let socket = sys::with_short_path(path, |path| connect(path, deadline))?;
+        let socket = connect(path, deadline)?;
         let peer = sys::peer(&socket).ok_or(io::ErrorKind::Unsupported)?;
-        let supervisor = ProcessFd::open(peer)?;
+        let supervisor = Process::open(peer)?;
         let (inbox, name) = await_name(&socket, deadline)?;
         let socket = Socket::new(socket, supervisor, inbox);
         Ok(Self::new(home, sys::number_of(peer), name, socket))
@@ -103,10 +102,9 @@ impl Link {
 
 /// Connects to the supervisor. One that accepts none has a full backlog after many: a socket that waits would do so
 /// for ever.
-fn connect(path: &Path, deadline: Deadline) -> io::Result<UnixStream> {
+fn connect(path: &Path, deadline: Deadline) -> io::Result<sys::Socket> {
     loop {
-        let socket = sys::connect_within(path, deadline.remaining())?;
-        if socket.peer_addr().is_ok() {
+        if let Some(socket) = sys::come_to(path, deadline.remaining())? {
             return Ok(socket);
         }
         if deadline.has_passed() {

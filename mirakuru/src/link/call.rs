@@ -23,7 +23,7 @@ fn no_room() -> io::Error {
 }
 
 impl Link {
-    /// Sends a request, and returns its reply with the descriptors that travel with it; `None` if none arrives
+    /// Sends a request, and returns its reply with the handles that travel with it; `None` if none arrives
     /// until the deadline, or the supervisor is gone. A supervisor that does not even take the request in, as it
     /// was frozen, is given up.
     pub(super) fn call(

@@ -21,7 +21,6 @@ mod sync;
 mod tests;
 
 use std::io;
-use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, OnceLock};
@@ -30,10 +29,10 @@ use std::time::Duration;
 pub(crate) use state::State;
 
 use crate::locks::{Owner, ThreadLock};
-use crate::paths::{beginning_of, temporary};
+use crate::paths::beginning_of;
+use crate::protocol::MARK;
 use crate::protocol::frames::Inbox;
-use crate::protocol::{HANDSHAKE, MARK};
-use crate::sys::{self, ProcessFd};
+use crate::sys::{self, Process};
 use crate::tmpdir::Private;
 use crate::wait::Deadline;
 pub(crate) use open::unique_name;
@@ -82,16 +81,9 @@ impl Link {
     pub(crate) fn open(home: Home) -> io::Result<Arc<Self>> {
         let permit =
             exit_hook::ask().ok_or_else(|| io::Error::other("the test process is exiting"))?;
-        if sys::runs_privileged() {
-            return Err(io::Error::other(
-                "a program with set-user-id, set-group-id or file capabilities cannot supervise, nor can a process whose effective user is not its real one (`seteuid`)",
-            ));
-        }
+        sys::may_supervise()?;
         let name = unique_name();
-        let (socket, theirs) = UnixStream::pair()?;
-        // Sent ahead, so that it waits there when the supervisor looks.
-        io::Write::write_all(&mut &socket, &[HANDSHAKE, name.as_bytes()].concat())?;
-        let (pid, supervisor) = run_again(&name, theirs)?;
+        let (socket, supervisor, pid) = run_again(&name)?;
         let link = Arc::new(Self::new(
             home,
             pid,
@@ -137,11 +129,11 @@ impl Link {
     /// which drops its rights reaches it.
     pub(crate) fn path_of_notices(&self) -> PathBuf {
         let name = format!("mirakuru-{}.notify", beginning_of(&self.name));
-        let path = temporary().join(&name);
+        let path = sys::temporary().join(&name);
         if path.as_os_str().len() <= sys::LONGEST_SOCKET_PATH {
             path
         } else {
-            PathBuf::from("/tmp").join(name)
+            PathBuf::from(sys::SHORT_DIRECTORY).join(name)
         }
     }
 
@@ -183,7 +175,7 @@ impl Link {
     }
 
     /// The supervisor's process.
-    fn process(&self) -> &ProcessFd {
+    fn process(&self) -> &Process {
         &self.reader.source().supervisor
     }
 }

@@ -1,47 +1,19 @@
 //! How a supervisor comes up, seen from the test process: this program is run again, and reads.
 
 use std::io;
-use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use nix::errno::Errno;
-
 use super::socket::{Read, await_news, take_in};
 use crate::protocol::frames::Inbox;
-use crate::protocol::{ENTRY, Event, Message, SUPERVISOR, is_name};
-use crate::sys::{self, Handle, ProcessFd};
+use crate::protocol::{ENTRY, Event, HANDSHAKE, Message, SUPERVISOR, is_name};
+use crate::sys::{self, Process};
 use crate::wait::Deadline;
 
-/// Runs this program again as a supervisor. Nothing here keeps std from the fast way to spawn:
-/// everything else is close-on-exec, and the supervisor sees to its own session and directory.
-pub(super) fn run_again(name: &str, socket: UnixStream) -> io::Result<(u32, ProcessFd)> {
-    let mut child = Command::new(sys::own_program()?)
-        .arg0(SUPERVISOR)
-        .env(ENTRY, name)
-        .env("LLVM_PROFILE_FILE", "/dev/null")
-        .stdin(Handle::from(socket))
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()?;
-    let opened = ProcessFd::open_child(child.id());
-    if opened.is_err() {
-        let _ = child.kill();
-        let _ = child.wait();
-    }
-    Ok((child.id(), opened.map_err(not_opened)?))
-}
-
-fn not_opened(error: io::Error) -> io::Error {
-    let errno = error.raw_os_error().map(Errno::from_raw);
-    if matches!(errno, Some(Errno::ENOSYS | Errno::EPERM)) {
-        return io::Error::other(format!(
-            "`pidfd_open` is refused here ({error}): Linux 5.9 or later is needed, and a sandbox that allows it"
-        ));
-    }
-    error
+/// Runs this program again as the supervisor of this name.
+pub(super) fn run_again(name: &str) -> io::Result<(sys::Socket, Process, u32)> {
+    let greeting = [HANDSHAKE, name.as_bytes()].concat();
+    sys::run_again(SUPERVISOR, (ENTRY, name), &greeting)
 }
 
 /// Describes a supervisor that ended without a word: this program is not one that can be run again, or may not
@@ -55,7 +27,7 @@ pub(super) fn ended_early() -> io::Error {
 }
 
 /// The name of the supervisor that a run shares: the first that it says.
-pub(super) fn await_name(socket: &UnixStream, deadline: Deadline) -> io::Result<(Inbox, String)> {
+pub(super) fn await_name(socket: &sys::Socket, deadline: Deadline) -> io::Result<(Inbox, String)> {
     let mut inbox = Inbox::default();
     loop {
         let read = read_within(deadline.remaining(), socket, &mut inbox);
@@ -75,7 +47,7 @@ pub(super) fn await_name(socket: &UnixStream, deadline: Deadline) -> io::Result<
 }
 
 /// What arrives within this time, where only one thread knows the socket yet.
-fn read_within(wait: Duration, socket: &UnixStream, inbox: &mut Inbox) -> Read {
+fn read_within(wait: Duration, socket: &sys::Socket, inbox: &mut Inbox) -> Read {
     match await_news(socket, None, wait) {
         None => Read::default(),
         Some(_) => take_in(socket, inbox),

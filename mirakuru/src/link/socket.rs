@@ -1,6 +1,5 @@
 //! The socket of a supervisor, as a source of news: its messages, and its end.
 
-use std::os::unix::net::UnixStream;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -8,18 +7,18 @@ use super::reader::Source;
 use super::sync::lock;
 use crate::protocol::Message;
 use crate::protocol::frames::{Inbox, Received};
-use crate::sys::{self, ProcessFd, Wakeup};
+use crate::sys::{self, Process, Wakeup};
 
 /// The test's end of the socket, and the supervisor at the other end.
 pub(super) struct Socket {
-    pub(super) stream: UnixStream,
-    pub(super) supervisor: ProcessFd,
+    pub(super) stream: sys::Socket,
+    pub(super) supervisor: Process,
     /// Held by the thread that reads.
     inbox: Mutex<Inbox>,
 }
 
 impl Socket {
-    pub(super) fn new(stream: UnixStream, supervisor: ProcessFd, inbox: Inbox) -> Self {
+    pub(super) fn new(stream: sys::Socket, supervisor: Process, inbox: Inbox) -> Self {
         Self {
             stream,
             supervisor,
@@ -49,7 +48,7 @@ impl Source for Socket {
 
 /// Waits this long at most, and takes nothing; whether the supervisor ended.
 pub(super) fn await_news(
-    socket: &UnixStream,
+    socket: &sys::Socket,
     supervisor: Option<Wakeup<'_>>,
     wait: Duration,
 ) -> Option<bool> {
@@ -62,6 +61,6 @@ pub(super) fn await_news(
 pub(super) type Read = Received<Message>;
 
 /// All that has arrived; never waits.
-pub(super) fn take_in(socket: &UnixStream, inbox: &mut Inbox) -> Read {
+pub(super) fn take_in(socket: &sys::Socket, inbox: &mut Inbox) -> Read {
     inbox.receive(socket, usize::MAX)
 }

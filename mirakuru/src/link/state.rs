@@ -11,7 +11,7 @@ use crate::protocol::{Event, Failure, Leftover, Message, Notice, Reply, Service,
 use crate::sys::Handle;
 use crate::wait::Deadline;
 
-/// A reply and its descriptors.
+/// A reply and its handles.
 pub(super) type Answer = (Reply, Vec<Handle>);
 
 /// What a supervisor has sent. Dereferences to the facts about its latest service.
@@ -214,14 +214,14 @@ impl Known<Read> for State {
     fn apply(&mut self, read: Read) {
         self.silent &= read.messages.is_empty();
         self.is_up |= !read.messages.is_empty();
-        for (message, fds) in read.messages {
+        for (message, handles) in read.messages {
             match message {
                 Message::Event(event) => self.note_event(event),
                 Message::Reply(number, reply) => {
                     self.note_reply(&reply);
                     // A reply whose caller has given up has no place here, and is dropped.
                     if let Some(place) = self.replies.get_mut(&number) {
-                        *place = Some((reply, fds));
+                        *place = Some((reply, handles));
                     }
                 }
             }

@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use crate::protocol::{KILL_BOUND, MARK};
-use crate::sys::{self, Pid, ProcessFd};
+use crate::sys::{self, Pid, Process};
 use crate::wait::{self, Deadline};
 
 const PAUSE: Duration = Duration::from_millis(10);
@@ -44,7 +44,7 @@ pub(super) fn sweep_shared_memory(pid: u32, begun: Instant) {
 
 /// Opened first, looked at again, killed then: the pid may have been given to another since.
 fn kill_marked(pid: Pid, mark: &str) -> Option<String> {
-    let process = ProcessFd::open(pid).ok()?;
+    let process = Process::open(pid).ok()?;
     let command = sys::command_line(pid);
     if !sys::carries(pid, mark) || process.kill().is_err() {
         return None;

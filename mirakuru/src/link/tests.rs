@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
-use std::os::unix::net::UnixStream;
 use std::sync::Barrier;
 use std::thread;
 use std::time::Duration;
@@ -12,14 +11,14 @@ use super::socket::Socket;
 use super::{Home, Link, State};
 use crate::protocol::frames::{self, Inbox};
 use crate::protocol::{Call, Event, Leased, Message, Reply, Request, Service, StopPlan};
-use crate::sys::{Pid, ProcessFd};
+use crate::sys::{self, Pid, Process};
 use crate::wait::Deadline;
 
 /// A link and its other end. Its supervisor is this process, which lives; a run shares it, so that no test
 /// has the link kill it.
-fn link() -> (Link, UnixStream) {
-    let (socket, other_end) = UnixStream::pair().expect("a socket");
-    let supervisor = ProcessFd::open(Pid::this()).expect("it lives");
+fn link() -> (Link, sys::Socket) {
+    let (socket, other_end) = sys::Socket::pair().expect("a socket");
+    let supervisor = Process::open(Pid::this()).expect("it lives");
     let link = Link::new(
         Home {
             parent: "/".into(),
@@ -36,7 +35,7 @@ fn link() -> (Link, UnixStream) {
 #[test]
 fn a_name_that_no_supervisor_can_have_is_refused() {
     for name in ["", "short", "../../../../../../tmp/0123456789"] {
-        let (socket, other_end) = UnixStream::pair().expect("a socket");
+        let (socket, other_end) = sys::Socket::pair().expect("a socket");
         tell(&other_end, &Message::Event(Event::Named(name.to_owned())));
         let refused = await_name(&socket, soon()).map(drop);
         let error = refused.expect_err("it is no name").kind();
@@ -48,11 +47,11 @@ fn soon() -> Deadline {
     Deadline::after(Duration::from_secs(30))
 }
 
-fn tell(other_end: &UnixStream, message: &Message) {
+fn tell(other_end: &sys::Socket, message: &Message) {
     frames::send(other_end, message, &[], soon()).expect("there is room");
 }
 
-fn reply(other_end: &UnixStream, number: Option<u64>, reply: Reply) {
+fn reply(other_end: &sys::Socket, number: Option<u64>, reply: Reply) {
     tell(other_end, &Message::Reply(number.expect("a number"), reply));
 }
 
@@ -64,7 +63,7 @@ struct Arrived {
 }
 
 impl Arrived {
-    fn take_in(&mut self, other_end: &UnixStream) {
+    fn take_in(&mut self, other_end: &sys::Socket) {
         let received = self.inbox.receive(other_end, usize::MAX);
         assert!(!received.ended);
         let calls = received.messages.into_iter().map(|(call, _)| call);
@@ -72,7 +71,7 @@ impl Arrived {
     }
 
     /// Waits for the next call.
-    fn next_call(&mut self, other_end: &UnixStream) -> Call {
+    fn next_call(&mut self, other_end: &sys::Socket) -> Call {
         loop {
             if let Some(call) = self.calls.pop_front() {
                 return call;
@@ -130,7 +129,7 @@ fn a_reply_whose_caller_gave_up_is_dropped() {
         let leased = caller.join().expect("no panic");
         assert_eq!(leased, Some(Leased::Granted(1)));
     });
-    let all = io::read_to_string(kept).expect("the descriptor is closed");
+    let all = io::read_to_string(kept).expect("the handle is closed");
     assert_eq!(all, "");
 }
 
@@ -174,12 +173,12 @@ fn a_silent_supervisor_is_waited_for_once() {
 fn what_is_no_message_ends_the_link_cleanly() {
     let unknown = [1, 0, 0, 0, 0, 99];
     let too_long = [255, 255, 255, 255, 0, 1];
-    let too_many_descriptors = [1, 0, 0, 0, 9, 1];
+    let too_many_handles = [1, 0, 0, 0, 9, 1];
     let truncated = [2, 0, 0, 0, 0, 1];
     for (bytes, ends) in [
         (unknown, false),
         (too_long, false),
-        (too_many_descriptors, false),
+        (too_many_handles, false),
         (truncated, true),
     ] {
         let (link, mut other_end) = link();

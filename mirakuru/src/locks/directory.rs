@@ -1,11 +1,9 @@
 //! The directory of the locks: the user's own, on a machine that is shared.
 
-use std::fs::{self, DirBuilder, Metadata};
+use std::fs::{self, Metadata};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use crate::paths::temporary;
 use crate::sys;
 
 /// The directory of this user's locks, made where it is missing.
@@ -26,13 +24,13 @@ pub(crate) fn existing_lock_directory() -> Option<PathBuf> {
 }
 
 fn lock_path() -> PathBuf {
-    temporary().join(format!("mirakuru-{}", sys::user()))
+    sys::temporary().join(format!("mirakuru-{}", sys::user()))
 }
 
 /// Makes it where it is missing, and looks at what is there.
 pub(crate) fn make(path: &Path) -> Result<(), String> {
     loop {
-        match DirBuilder::new().mode(0o700).create(path) {
+        match sys::make_private_directory(path) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
                 return Err(format!(
                     "failed to make the directory of port locks {}: {error}",
@@ -54,10 +52,10 @@ fn look_through(path: &Path, found: io::Result<Metadata>) -> Result<(), String> 
     let why = match found {
         Err(error) => format!("cannot be looked at ({error})"),
         Ok(found) if !found.is_dir() => "is no directory".to_owned(),
-        Ok(found) if found.uid() != sys::user() => {
-            format!("belongs to another user (uid {})", found.uid())
+        Ok(found) if !sys::is_own(&found) => {
+            format!("belongs to another user (uid {})", sys::owner_of(&found))
         }
-        Ok(found) if found.mode() & 0o077 != 0 => "is open to other users".to_owned(),
+        Ok(found) if sys::is_open_to_others(&found) => "is open to other users".to_owned(),
         Ok(_) => return Ok(()),
     };
     Err(format!(
@@ -83,7 +81,7 @@ mod tests {
         assert!(told.contains("is no directory"), "{told}");
 
         let open = home.path().join("open");
-        DirBuilder::new().create(&open).expect("own directory");
+        fs::create_dir(&open).expect("own directory");
         fs::set_permissions(&open, fs::Permissions::from_mode(0o755)).expect("own directory");
         let told = look_through(&open).expect_err("open to others");
         assert!(told.contains("is open to other users"), "{told}");
@@ -96,7 +94,7 @@ mod tests {
     fn a_directory_of_another_user_is_refused() {
         let home = tempfile::tempdir().expect("a temporary directory");
         let given = home.path().join("given");
-        DirBuilder::new().mode(0o700).create(&given).expect("room");
+        sys::make_private_directory(&given).expect("room");
         // Only root can give a directory away, and each other user finds one of root.
         let is_given = std::os::unix::fs::chown(&given, Some(65_534), None).is_ok();
         let path = if is_given { &given } else { Path::new("/") };

@@ -2,7 +2,6 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::fork::Owner;
@@ -18,12 +17,6 @@ pub(crate) struct FileLock {
     /// The file, where it goes with the lock.
     passing: Option<PathBuf>,
     owner: Owner,
-}
-
-/// Whether this is the file that is found by the path now.
-pub(crate) fn is_at(file: &File, path: &Path) -> bool {
-    fs::symlink_metadata(path)
-        .is_ok_and(|found| file.metadata().is_ok_and(|own| own.ino() == found.ino()))
 }
 
 impl Drop for FileLock {
@@ -90,7 +83,7 @@ impl FileLock {
     /// Returns `None` if the path does not lead to the locked file any more: another process may have removed it
     /// between the opening and the lock.
     fn of_locked(file: LockedFile, path: &Path, passes: bool) -> Option<Self> {
-        is_at(&file, path).then(|| Self {
+        sys::is_at(&file, path).then(|| Self {
             file: Some(file),
             passing: passes.then(|| path.to_owned()),
             owner: Owner::this_process(),

@@ -38,6 +38,6 @@ mod fork;
 mod thread;
 
 pub(crate) use directory::{existing_lock_directory, lock_directory};
-pub(crate) use file::{FileLock, is_at};
+pub(crate) use file::FileLock;
 pub(crate) use fork::{Owner, get_or_make, lock_unless_lost};
 pub(crate) use thread::{Refusal, ThreadLock, TurnGuard};

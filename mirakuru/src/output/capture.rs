@@ -3,7 +3,6 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
@@ -11,7 +10,7 @@ use std::time::Duration;
 use crate::link::{Link, State};
 use crate::protocol::Stream;
 use crate::protocol::capture::{HEAD, Layout};
-use crate::sys::Handle;
+use crate::sys::{self, Handle};
 
 /// Captured output of one stream of one start.
 #[derive(Debug)]
@@ -106,7 +105,7 @@ impl Capture {
         let mut from = from;
         loop {
             let mut bytes = vec![0; most];
-            let len = self.file.read_at(&mut bytes, from).unwrap_or(0);
+            let len = sys::read_at(&self.file, &mut bytes, from).unwrap_or(0);
             let read = from..from + len as u64;
             // Looked at after the read: what was given up meanwhile reads as zeros.
             let kept = self.layout().clip(read.clone());

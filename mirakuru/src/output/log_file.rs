@@ -1,9 +1,8 @@
 //! The log file of a service. What is added to it since the start is copied into a file of our own, which is
 //! read like a captured stream: rotation and truncation concern this file alone.
 
-use std::fs::{self, File, Metadata};
-use std::io::{self, Write};
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::fs::{File, Metadata};
+use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::capture::Capture;
 use crate::error::Scene;
 use crate::protocol::{Identity, Stream};
-use crate::sys;
+use crate::sys::{self, FileTime};
 
 /// The log file of one start.
 #[derive(Debug)]
@@ -31,13 +30,10 @@ struct Reading {
     place: u64,
     /// The bytes before that place: a file that was truncated and has grown since has others there.
     before: Vec<u8>,
-    modified: Time,
+    modified: FileTime,
     /// The time of a change that added nothing, and when it was seen.
-    odd: Option<(Time, Instant)>,
+    odd: Option<(FileTime, Instant)>,
 }
-
-/// Seconds and nanoseconds.
-type Time = (i64, i64);
 
 /// How many bytes before the place are compared.
 const COMPARED: u64 = 1024;
@@ -83,13 +79,11 @@ impl LogFile {
         loop {
             // The former file to its end, before the one that has its name now.
             reading.take_in(&self.added);
-            let known = reading.file.as_ref().and_then(|file| file.metadata().ok());
-            let found = match fs::metadata(&self.path) {
-                Ok(found) => found,
+            let is_known = |file| sys::leads_to(&self.path, file);
+            match reading.file.as_ref().map_or(Ok(false), is_known) {
+                Ok(true) => return None,
+                Ok(false) => {}
                 Err(error) => return Some(error.to_string()),
-            };
-            if known.is_some_and(|known| sys::identity_of(&known) == sys::identity_of(&found)) {
-                return None;
             }
             // Anything but a regular file may have no end, or be emptied by a reader.
             let other = self.user.as_ref().map(Identity::as_other);
@@ -118,8 +112,9 @@ impl Reading {
         self.place = self.place.max(size.saturating_sub(MOST));
         let mut buffer = vec![0; 64 * 1024];
         while let Some(file) = self.file.as_ref().filter(|_| self.place < size) {
-            let read = file.read_at(&mut buffer, self.place).unwrap_or(0);
-            if read == 0 || added.file().write_all(&buffer[..read]).is_err() {
+            let read = sys::read_at(file, &mut buffer, self.place).unwrap_or(0);
+            let added = sys::write_all_at(added.file(), &buffer[..read], added.len());
+            if read == 0 || added.is_err() {
                 break;
             }
             self.place += read as u64;
@@ -137,7 +132,7 @@ impl Reading {
     fn note(&mut self, found: &Metadata) {
         let is_odd = found.len() == self.place && self.odd.is_some();
         if !is_odd {
-            self.modified = modified(found);
+            self.modified = sys::changed_at(found);
         }
         self.before = self.before_place().unwrap_or_default();
     }
@@ -146,7 +141,7 @@ impl Reading {
         let length = self.place.min(COMPARED);
         let mut before = vec![0; usize::try_from(length).ok()?];
         let file = self.file.as_ref()?;
-        file.read_exact_at(&mut before, self.place - length).ok()?;
+        sys::read_exact_at(file, &mut before, self.place - length).ok()?;
         Some(before)
     }
 
@@ -158,12 +153,12 @@ impl Reading {
         }
         // The same text as before may have been written anew. A write changes the time before the size, so the
         // change has to rest. Of a mere `touch`, the time of the access is the same.
-        let time = modified(found);
+        let time = sys::changed_at(found);
         // Our own reads change the time of the access, so it counts only when the change is seen first.
         let is_known = self.odd.is_some_and(|(seen, _)| seen == time);
         let is_odd = found.len() == self.place
             && time != self.modified
-            && (is_known || accessed(found) != time);
+            && (is_known || sys::accessed_at(found) != time);
         if !is_odd {
             self.odd = None;
             return false;
@@ -180,17 +175,10 @@ impl Reading {
     }
 }
 
-fn modified(found: &Metadata) -> Time {
-    (found.mtime(), found.mtime_nsec())
-}
-
-fn accessed(found: &Metadata) -> Time {
-    (found.atime(), found.atime_nsec())
-}
-
 #[cfg(test)]
 mod tests {
-    use std::fs::OpenOptions;
+    use std::fs::{self, OpenOptions};
+    use std::io::Write;
 
     use super::*;
 

@@ -1,26 +1,19 @@
-//! One lease: the lock on a port's file. Taken and held by a supervisor.
+//! One lease: the claim on a port's file. Taken and held by a supervisor.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::locks::{directory, is_at};
-use crate::sys;
+use crate::locks::directory;
+use crate::sys::{self, Claim, Claimed};
 use crate::wait::{self, Deadline};
 
 /// A port that no other test process gets until this is dropped.
-///
-/// Dropping removes the file and with it the lock, and the directory with the last one. A holder that
-/// is killed leaves the file, without the lock: the next one takes it over, or another process removes it.
 #[derive(Debug)]
 pub(crate) struct Lease {
     pub(crate) port: u16,
-    /// Until the lease is given back.
-    path: Option<PathBuf>,
-    /// Open for the lock alone. A process must open the file of a port it holds never again: closing
-    /// that would give the lock back.
-    file: File,
+    claim: Claim,
 }
 
 /// What came of asking for a lease.
@@ -37,65 +30,28 @@ impl Lease {
         let path = file_of(directory, port);
         let patience = Deadline::after(REMOVAL);
         loop {
-            let file = match sys::open_private_file(&path) {
-                Ok(file) => file,
+            match Claim::make(&path, holder) {
+                Ok(Claimed::Here(claim)) => return Ok(Taken::Here(Self { port, claim })),
+                Ok(Claimed::Elsewhere(told)) => return Ok(Taken::Elsewhere(told)),
+                Ok(Claimed::Removed) => {}
+                Ok(Claimed::Removing) if patience.has_passed() => {
+                    let path = path.display();
+                    let told = format!("a process that removes {path}, and does not end");
+                    return Ok(Taken::Elsewhere(told));
+                }
+                Ok(Claimed::Removing) => wait::pause(BETWEEN_TRIES),
                 // Somebody has just given the last lease back.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
                     directory::make(directory).map_err(io::Error::other)?;
-                    continue;
                 }
                 Err(error) => return Err(error),
-            };
-            if !sys::try_lock_for_process(&file)? {
-                let told = match sys::process_that_locks(&file) {
-                    Some(_) => fs::read_to_string(&path).unwrap_or_default(),
-                    // It has no holder: another process removes what a killed one left, or is just giving it back.
-                    None if !patience.has_passed() => {
-                        wait::pause(BETWEEN_TRIES);
-                        continue;
-                    }
-                    None => format!(
-                        "a process that removes {}, and does not end",
-                        path.display()
-                    ),
-                };
-                return Ok(Taken::Elsewhere(told));
-            }
-            // A lease first: where there is no room to say whose it is, its drop removes the file.
-            if let Some(mut lease) = Self::of_locked(file, &path, port) {
-                lease.file.set_len(0)?;
-                lease.file.write_all(holder.as_bytes())?;
-                return Ok(Taken::Here(lease));
             }
         }
     }
 
-    /// Returns `None` if the path does not lead to the locked file any more: the former holder may have removed it
-    /// between the opening and the lock.
-    fn of_locked(file: File, path: &Path, port: u16) -> Option<Self> {
-        let path = is_at(&file, path).then(|| path.to_owned())?;
-        Some(Self {
-            port,
-            path: Some(path),
-            file,
-        })
-    }
-
-    /// Removes the file: from now on another process gets the port. The drop only closes the removed file,
-    /// which can take the file system longer than all else of a stop.
+    /// Gives the port to others. What is left to the drop is slow, and concerns no process.
     pub(crate) fn give_back(&mut self) {
-        let Some(path) = self.path.take() else { return };
-        // Before the lock ends, so that no other process locks a file that is then removed.
-        let _ = fs::remove_file(&path);
-        if let Some(directory) = path.parent() {
-            let _ = fs::remove_dir(directory);
-        }
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        self.give_back();
+        self.claim.give_back();
     }
 }
 
@@ -111,8 +67,7 @@ fn file_of(directory: &Path, port: u16) -> PathBuf {
 /// The process that holds the lease on this port: a supervisor. Not for one, whose own leases do not
 /// count, and would be given back.
 pub(crate) fn holder(directory: &Path, port: u16) -> Option<u32> {
-    let file = File::open(file_of(directory, port)).ok()?;
-    sys::process_that_locks(&file)
+    sys::claimant(&file_of(directory, port))
 }
 
 /// The ports that these supervisors have leases on.
@@ -125,13 +80,7 @@ pub(crate) fn leased(directory: &Path, supervisors: &[u32]) -> Vec<u16> {
 /// Removes the files of holders that were killed. Not for a supervisor, as [`holder`].
 pub(crate) fn remove_leftovers(directory: &Path) {
     for port in ports(directory) {
-        let path = file_of(directory, port);
-        let Ok(file) = File::options().read(true).write(true).open(&path) else {
-            continue;
-        };
-        if sys::try_lock_to_remove(&file).is_ok_and(|locked| locked) && is_at(&file, &path) {
-            let _ = fs::remove_file(&path);
-        }
+        sys::remove_unclaimed(&file_of(directory, port));
     }
 }
 
@@ -144,6 +93,8 @@ fn ports(directory: &Path) -> impl Iterator<Item = u16> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+
     use super::*;
 
     #[test]
@@ -190,23 +141,5 @@ mod tests {
         std::os::unix::fs::symlink("elsewhere", file_of(&locks, 4242)).expect("own directory");
         Lease::take(&locks, 4242, "a test").expect_err("a link");
         assert!(!locks.join("elsewhere").exists());
-    }
-
-    #[test]
-    fn a_file_that_was_removed_before_the_lock_is_no_lease() {
-        let directory = tempfile::tempdir().expect("a directory");
-        let path = file_of(directory.path(), 4242);
-        let open = || sys::open_private_file(&path).expect("own directory");
-        let removed = open();
-        fs::remove_file(&path).expect("it is there");
-        assert!(sys::try_lock_for_process(&removed).expect("own file"));
-        assert!(Lease::of_locked(removed, &path, 4242).is_none());
-        // Another process has made one of this name since.
-        let replaced = open();
-        fs::remove_file(&path).expect("it is there");
-        let current = open();
-        assert!(Lease::of_locked(replaced, &path, 4242).is_none());
-        assert!(path.exists(), "it belongs to the other process");
-        assert!(Lease::of_locked(current, &path, 4242).is_some());
     }
 }

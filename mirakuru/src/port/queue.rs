@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::locks::{FileLock, is_at};
+use crate::locks::FileLock;
 use crate::sys;
 use crate::wait::Deadline;
 
@@ -131,7 +131,7 @@ fn note(path: &Path) -> Option<Note> {
     // The writer holds the lock as long as it lives, and removes the file before it gives the lock back. Another
     // reader may have removed the file, and a new note may have its name: that one stays.
     if let Ok(Some(unheld)) = sys::try_lock(file) {
-        if is_at(&unheld, path) {
+        if sys::is_at(&unheld, path) {
             let _ = fs::remove_file(path);
         }
         return None;

@@ -4,11 +4,11 @@
 //! in the definition. Both ends are the same binary, so there are no versions.
 
 use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::limits::Resource;
+use crate::sys;
 
 /// A type that travels between the test process and a supervisor.
 pub(crate) trait Wire: Sized {
@@ -164,14 +164,15 @@ macro_rules! texts {
     ($($type:ty: $from:expr;)*) => {
         $(impl Wire for $type {
             fn encode(&self, to: &mut Vec<u8>) {
-                let bytes = AsRef::<OsStr>::as_ref(self).as_bytes();
+                let bytes = AsRef::<OsStr>::as_ref(self).as_encoded_bytes();
                 encode_len(bytes.len(), to);
                 to.extend_from_slice(bytes);
             }
 
             fn decode(from: &mut &[u8]) -> Option<Self> {
                 let len = u32::decode(from)? as usize;
-                $from(OsString::from_vec(take(from, len)?.to_vec()))
+                let text = sys::text_of(take(from, len)?.to_vec())?;
+                $from(text)
             }
         })*
     };

@@ -1,20 +1,19 @@
-//! Frames and descriptors over a stream socket.
+//! Frames and handles over a stream socket.
 //!
-//! A frame is its length, the number of descriptors that belong to it, and its bytes; the
-//! descriptors travel with the first of them. The kernel never joins two messages that carry
-//! descriptors, so they arrive in the order of their frames.
+//! A frame is its length, the number of handles that belong to it, and its bytes; the
+//! handles travel with the first of them. The kernel never joins two messages that carry
+//! handles, so they arrive in the order of their frames.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
-use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use super::codec::Wire;
-use crate::sys::{self, Handle};
+use crate::sys::{self, Handle, Socket};
 use crate::wait::Deadline;
 
-/// The most descriptors of one frame: two captured files, and the private directory with that of its socket.
-const MAX_DESCRIPTORS: usize = 4;
+/// The most handles of one frame: two captured files, and the private directory with that of its socket.
+const MAX_HANDLES: usize = 4;
 /// The longest frame. A launch is the longest message, and no system runs a command of this length.
 pub(crate) const MAX_FRAME: usize = 64 << 20;
 const HEADER: usize = 5;
@@ -23,7 +22,7 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// Sends one message whole, or fails at the deadline. Two threads must not do so at once.
 pub(crate) fn send(
-    socket: &UnixStream,
+    socket: &Socket,
     message: &impl Wire,
     handles: &[Handle],
     deadline: Deadline,
@@ -37,7 +36,7 @@ pub(crate) fn send(
 
     let mut sent = 0;
     while sent < frame.len() {
-        // The descriptors go with the first bytes.
+        // The handles go with the first bytes.
         let handles = if sent > 0 { &[] } else { handles };
         match sys::send(socket, &frame[sent..], handles) {
             Ok(len) => sent += len,
@@ -63,7 +62,7 @@ pub(crate) struct Inbox {
     handles: VecDeque<Handle>,
 }
 
-/// The messages that a look at a socket brought, each with its descriptors.
+/// The messages that a look at a socket brought, each with its handles.
 pub(crate) struct Received<M> {
     pub(crate) messages: Vec<(M, Vec<Handle>)>,
     /// The socket came to its end after them, or what follows is no message: nothing after that can be trusted.
@@ -81,7 +80,7 @@ impl<M> Default for Received<M> {
 
 impl Inbox {
     /// Takes in what has arrived, in at most this many parts of 16 KiB; never waits.
-    pub(crate) fn receive<M: Wire>(&mut self, socket: &UnixStream, parts: usize) -> Received<M> {
+    pub(crate) fn receive<M: Wire>(&mut self, socket: &Socket, parts: usize) -> Received<M> {
         let mut received = Received::default();
         for _ in 0..parts {
             match self.receive_part(socket, &mut received.messages) {
@@ -99,7 +98,7 @@ impl Inbox {
     /// Whether there was something. Fails at the end, and where what arrived is no message.
     fn receive_part<M: Wire>(
         &mut self,
-        socket: &UnixStream,
+        socket: &Socket,
         messages: &mut Vec<(M, Vec<Handle>)>,
     ) -> io::Result<bool> {
         let mut buffer = [0_u8; 16 * 1024];
@@ -118,7 +117,7 @@ impl Inbox {
             let [len @ .., count] = *header;
             let len = u32::from_le_bytes(len) as usize;
             declared = usize::from(count);
-            if len > MAX_FRAME || declared > MAX_DESCRIPTORS {
+            if len > MAX_FRAME || declared > MAX_HANDLES {
                 return Err(ErrorKind::InvalidData.into());
             }
             let Some(bytes) = rest.get(..len) else { break };
@@ -129,9 +128,9 @@ impl Inbox {
             declared = 0;
         }
         if (1..HEADER).contains(&self.bytes.len()) {
-            declared = MAX_DESCRIPTORS;
+            declared = MAX_HANDLES;
         }
-        // The kernel ends a message that carries descriptors, so none of a later frame is among them.
+        // The kernel ends a message that carries handles, so none of a later frame is among them.
         self.handles.truncate(declared);
         Ok(true)
     }

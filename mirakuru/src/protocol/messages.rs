@@ -1,7 +1,7 @@
 //! Defines every message between a test process and a supervisor; [`order`](super::order) defines what is ordered.
 //!
 //! A test process sends a [`Call`], and a supervisor sends a [`Message`]. [`codec`](super::codec) derives their
-//! bytes from these definitions, and [`frames`](super::frames) carries the bytes and descriptors.
+//! bytes from these definitions, and [`frames`](super::frames) carries the bytes and handles.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -61,7 +61,7 @@ pub(crate) enum Request {
     MakeDirectory(parent: PathBuf),
     /// Starts a service. Replied to with `Launched`.
     Launch(launch: Box<Launch>),
-    /// Runs a command beside the service; its output goes to the descriptors that travel with the request. Replied to
+    /// Runs a command beside the service; its output goes to the handles that travel with the request. Replied to
     /// with `Ran`, after the end of the command.
     Exec(exec: Box<Exec>),
     /// Makes this process, the runner, the owner, and lets other test processes connect to this socket.
@@ -219,7 +219,7 @@ pub(crate) enum Leased {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Failure {
     pub(crate) step: String,
-    pub(crate) errno: i32,
+    pub(crate) code: i32,
 }
 }
 
@@ -234,11 +234,11 @@ impl Failure {
         Self {
             step: step.to_owned(),
             // Never 0, which would read as success.
-            errno: error.raw_os_error().unwrap_or(sys::INVALID),
+            code: error.raw_os_error().unwrap_or(sys::INVALID),
         }
     }
 
     pub(crate) fn error(&self) -> std::io::Error {
-        std::io::Error::from_raw_os_error(self.errno)
+        std::io::Error::from_raw_os_error(self.code)
     }
 }

@@ -2,7 +2,7 @@
 //! uses neither.
 //!
 //! [`messages`] defines every message and [`order`] the order for a service, [`codec`] derives its bytes, and [`frames`] carries the bytes and
-//! descriptors over a socket. [`capture`] defines the layout of a file of captured output.
+//! handles over a socket. [`capture`] defines the layout of a file of captured output.
 
 pub(crate) mod capture;
 mod codec;

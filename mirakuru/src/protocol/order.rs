@@ -25,8 +25,8 @@ wire! {
 /// Who a service runs as.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Identity {
-    pub(crate) uid: u32,
-    pub(crate) gid: u32,
+    pub(crate) user: u32,
+    pub(crate) group: u32,
     pub(crate) groups: Vec<u32>,
 }
 
@@ -41,7 +41,7 @@ pub(crate) enum Directory {
     Given(path: PathBuf),
 }
 
-/// One standard stream of a service. What is `Given` or `Captured` travels as a descriptor with
+/// One standard stream of a service. What is `Given` or `Captured` travels as a handle with
 /// the message: the file to use, or the file to capture into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lead {
@@ -122,7 +122,7 @@ pub(crate) struct StopPlan {
     /// Sent next, once `patience` is over.
     pub(crate) kill_signal: i32,
     pub(crate) patience: Duration,
-    /// How long the tree has after the kill signal. Then SIGKILL follows.
+    /// How long the tree has after the kill signal. Then the kernel kills it.
     pub(crate) kill_patience: Duration,
 }
 }
@@ -130,7 +130,7 @@ pub(crate) struct StopPlan {
 impl Identity {
     /// As a user who may change what this process opens.
     pub(crate) fn as_other(&self) -> sys::OtherUser<'_> {
-        (self.uid, &self.groups)
+        (self.user, &self.groups)
     }
 }
 
@@ -169,7 +169,7 @@ impl StopPlan {
         self.patience.min(LATE)
     }
 
-    /// The longest that this stop takes before SIGKILL.
+    /// The longest that this stop takes before the kernel kills the tree.
     pub(crate) fn longest(&self) -> Duration {
         let patience = self.patience.saturating_add(self.kill_patience);
         patience.saturating_add(LATE * 2)

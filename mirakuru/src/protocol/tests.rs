@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::io::{self, Write};
-use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use super::codec::Wire;
 use super::frames::{Inbox, MAX_FRAME, send};
 use super::*;
 use crate::limits::Resource;
+use crate::sys::{self, Socket};
 use crate::wait::Deadline;
 
 fn soon() -> Deadline {
@@ -19,7 +19,7 @@ fn soon() -> Deadline {
 fn failure() -> Failure {
     Failure {
         step: "fork".into(),
-        errno: 11,
+        code: 11,
     }
 }
 
@@ -49,8 +49,8 @@ fn launch(cwd: Directory) -> Launch {
         env: vec![("A".into(), "".into())],
         cwd,
         identity: Some(Identity {
-            uid: 1,
-            gid: 2,
+            user: 1,
+            group: 2,
             groups: vec![3, 4],
         }),
         umask: Some(0o22),
@@ -64,8 +64,8 @@ fn launch(cwd: Directory) -> Launch {
         leftovers: vec![Leftover {
             path: "/pid".into(),
             user: Some(Identity {
-                uid: 1,
-                gid: 2,
+                user: 1,
+                group: 2,
                 groups: vec![2],
             }),
         }],
@@ -283,7 +283,7 @@ fn random_bytes_are_decoded_without_a_panic() {
 
 #[test]
 fn a_frame_that_is_too_long_is_refused_by_its_header() {
-    let (mut sender, receiver) = UnixStream::pair().expect("a socket");
+    let (mut sender, receiver) = Socket::pair().expect("a socket");
     let len = u32::try_from(MAX_FRAME + 1).expect("below 4 GiB");
     sender.write_all(&len.to_le_bytes()).expect("room");
     sender.write_all(&[0]).expect("room");
@@ -296,42 +296,39 @@ fn a_frame_that_is_too_long_is_refused_by_its_header() {
 }
 
 #[test]
-fn descriptors_arrive_with_their_frame() {
-    let (sender, receiver) = UnixStream::pair().expect("a socket");
-    let handles = [&sender, &receiver].map(|end| end.try_clone().expect("a descriptor").into());
+fn handles_arrive_with_their_frame() {
+    let (sender, receiver) = Socket::pair().expect("a socket");
+    let handles = [&sender, &receiver].map(|end| end.try_clone().expect("a handle").into());
     for count in [0_u8, 2, 1] {
         send(&sender, &count, &handles[..usize::from(count)], soon()).expect("room");
     }
     let arrived = Inbox::default().receive::<u8>(&receiver, 9);
     let counts = arrived.messages.iter();
-    let counts: Vec<_> = counts.map(|(count, fds)| (*count, fds.len())).collect();
+    let counts: Vec<_> = counts
+        .map(|(count, handles)| (*count, handles.len()))
+        .collect();
     assert_eq!(counts, [(0, 0), (2, 2), (1, 1)]);
     assert!(!arrived.ended);
 }
 
 #[test]
-fn descriptors_that_no_frame_declares_are_closed() {
-    use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
-    use std::os::fd::AsRawFd;
-
-    let (sender, receiver) = UnixStream::pair().expect("a socket");
+fn handles_that_no_frame_declares_are_closed() {
+    let (sender, receiver) = Socket::pair().expect("a socket");
     let (kept, watched) = io::pipe().expect("a pipe");
-    let raw = [watched.as_raw_fd(); 100];
-    let rights = [ControlMessage::ScmRights(&raw)];
-    // A whole frame without descriptors, and the begin of another.
+    let copy = |_| sys::copy_of(&watched).expect("room");
+    let handles: Vec<_> = (0..100).map(copy).collect();
+    // A whole frame without handles, and the begin of another.
     let frame = [1, 0, 0, 0, 0, 7, 9, 0, 0, 0, 1];
-    let bytes = [io::IoSlice::new(&frame)];
-    let flags = MsgFlags::empty();
-    sendmsg::<()>(sender.as_raw_fd(), &bytes, &rights, flags, None).expect("room");
-    drop(watched);
+    sys::send(&sender, &frame, &handles).expect("room");
+    drop((watched, handles));
     let mut inbox = Inbox::default();
-    let (_, fds) = inbox.receive::<u8>(&receiver, 9).messages.remove(0);
-    assert!(fds.is_empty());
+    let (_, handles) = inbox.receive::<u8>(&receiver, 9).messages.remove(0);
+    assert!(handles.is_empty());
     // The second one has declared one, which is all that is left.
     (&sender).write_all(&[0; 9]).expect("room");
-    let (_, fds) = inbox.receive::<(u8, u64)>(&receiver, 9).messages.remove(0);
-    assert_eq!(fds.len(), 1);
-    drop(fds);
+    let (_, handles) = inbox.receive::<(u8, u64)>(&receiver, 9).messages.remove(0);
+    assert_eq!(handles.len(), 1);
+    drop(handles);
     let all = io::read_to_string(kept).expect("every other end is closed");
     assert_eq!(all, "");
 }

@@ -246,7 +246,7 @@ impl Context {
                 Whose::Unknown => false,
                 Whose::Passing | Whose::Stranger(_) => true,
             },
-            Place::Unix(path) => sys::connect_within(path, self.patience()).is_err(),
+            Place::Path(path) => sys::connect_within(path, self.patience()).is_err(),
         })
     }
 

@@ -177,7 +177,7 @@ fn now(cx: &Context) -> u64 {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Place {
     Tcp(SocketAddr),
-    Unix(std::path::PathBuf),
+    Path(std::path::PathBuf),
 }
 
 /// Whether a process listens before the start, and not only until a fork on another thread has become its

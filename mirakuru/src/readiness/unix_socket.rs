@@ -1,6 +1,5 @@
 //! Ready when a Unix socket accepts a connection.
 
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use super::listener::Place;
@@ -44,7 +43,7 @@ impl UnixSocket {
         cx.fill_path(&self.path)
     }
 
-    fn connect(&self, cx: &Context) -> Result<UnixStream, NotReady> {
+    fn connect(&self, cx: &Context) -> Result<sys::Socket, NotReady> {
         let path = self.path(cx).map_err(NotReady::new)?;
         Ok(sys::connect_within(&path, cx.patience())?)
     }
@@ -64,7 +63,7 @@ impl Readiness for UnixSocket {
             Whose::Stranger(holder) => Err(NotReady::taken_by(holder)),
             Whose::Ours(holder) => {
                 let path = self.path(cx).map_err(NotReady::new)?;
-                cx.note_listener(Place::Unix(path), holder);
+                cx.note_listener(Place::Path(path), holder);
                 Ok(())
             }
             // Only what another process has open accepts again.

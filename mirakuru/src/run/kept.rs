@@ -1,15 +1,13 @@
 //! The place of the files that `MIRAKURU_KEEP` keeps: one directory for all services of a run, reported once.
 
-use std::fs::{self, File};
 use std::io::Write;
-use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use super::runner::{self, Kind, Runner};
+use super::runner::{self, Kind};
 use crate::events;
 use crate::locks::get_or_make;
-use crate::sys::{self, Pid};
+use crate::sys::{self, Access, Pid};
 use crate::tmpdir;
 
 /// The directory in which the private directories of this run are made. The first of them makes it.
@@ -33,8 +31,8 @@ pub(crate) fn list_kept(directory: &Path, service: &str) {
     let Ok(place_of_all) = tmpdir::open_kept(&place) else {
         return;
     };
-    let open = |mode| sys::append_in(&place_of_all, "services.txt", mode);
-    let is_first = open(Some(0o600)).is_ok();
+    let open = |new| sys::append_in(&place_of_all, "services.txt", new);
+    let is_first = open(Some(Access::Private)).is_ok();
     let name = directory.file_name().unwrap_or_default().to_string_lossy();
     let line = format!("{name} {service}\n");
     // Nothing depends on the list.
@@ -53,29 +51,10 @@ fn report(line: &str) {
         .ok()
         .filter(|runner| runner.kind == Kind::Nextest);
     let written = runner.and_then(|runner| {
-        let mut output = output_of(&runner)?;
+        let mut output = sys::standard_error_of(runner.pid)?;
         output.write_all(format!("{line}\n").as_bytes()).ok()
     });
     if written.is_none() {
         events::say_past_the_harness(line);
-    }
-}
-
-/// The standard error of the runner. `None` if it is a file that the runner does not append to: its next line would
-/// overwrite ours.
-fn output_of(runner: &Runner) -> Option<File> {
-    let process = PathBuf::from(format!("/proc/{}", runner.pid));
-    let path = process.join("fd/2");
-    let kind = fs::metadata(&path).ok()?.file_type();
-    let appends = || {
-        let facts = fs::read_to_string(process.join("fdinfo/2")).ok()?;
-        let flags = facts.lines().find_map(|line| line.strip_prefix("flags:"))?;
-        Some(sys::appends(i32::from_str_radix(flags.trim(), 8).ok()?))
-    };
-    let is_stream = kind.is_char_device() || kind.is_fifo();
-    if is_stream || appends() == Some(true) {
-        sys::open_stream(&path, None, false).ok()
-    } else {
-        None
     }
 }

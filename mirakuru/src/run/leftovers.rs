@@ -7,7 +7,6 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::place;
 use crate::locks::{FileLock, existing_lock_directory};
 use crate::sys::{self, Pid};
 
@@ -44,7 +43,7 @@ pub(super) fn sweep(locks: &Path) {
         };
         // The lock keeps a process out that begins to use it now.
         let unused = || File::open(&path).and_then(sys::try_lock).ok().flatten();
-        let (is_over, _unused) = if place::namespaces() == of_run {
+        let (is_over, _unused) = if sys::namespaces() == of_run {
             (is_another(pid, started), None)
         } else {
             let unused = unused();
@@ -58,8 +57,7 @@ pub(super) fn sweep(locks: &Path) {
 
 /// Whether the runner is gone, or its pid is another process's by now. If the system cannot say, it lives.
 fn is_another(pid: Pid, started: u64) -> bool {
-    let is_gone = || !Path::new(&format!("/proc/{pid}")).exists();
-    sys::started_at(pid).map_or_else(is_gone, |now| now != started)
+    sys::started_at(pid).map_or_else(|| sys::has_ended(pid), |now| now != started)
 }
 
 /// The namespaces, the pid and the start of the runner that a directory is named after.
@@ -77,7 +75,7 @@ fn run_of(name: &str) -> Option<([u64; 2], Pid, u64)> {
 mod tests {
     use std::path::PathBuf;
 
-    use super::place::{in_use, namespaces};
+    use super::super::place::in_use;
     use super::*;
 
     #[test]
@@ -88,7 +86,7 @@ mod tests {
             let name = format!("run-{pids}-{times}-{}-{started}", Pid::this());
             locks.path().join(name)
         };
-        let [pids, times] = namespaces();
+        let [pids, times] = sys::namespaces();
         let (alive, dead) = (of([pids, times], own), of([pids, times], own + 1));
         let (elsewhere, at_another_time) = (of([pids + 1, times], 1), of([pids, times + 1], 1));
         let unused = [of([pids + 1, times], 2), of([pids, times + 1], 2)];

@@ -4,7 +4,6 @@
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
 use std::mem::ManuallyDrop;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,7 +12,7 @@ use tempfile::NamedTempFile;
 use super::Failures;
 use super::leftovers::sweep;
 use super::runner::Runner;
-use crate::locks::{is_at, lock_directory};
+use crate::locks::lock_directory;
 use crate::sys::{self, LockedFile};
 use crate::wait::{self, Deadline};
 
@@ -34,7 +33,7 @@ pub(crate) type InUse = ManuallyDrop<LockedFile>;
 /// Takes that lock; `None` if the directory is being removed.
 pub(crate) fn in_use(directory: &Path) -> io::Result<Option<InUse>> {
     let locked = sys::try_lock_with_others(File::open(directory)?)?;
-    let locked = locked.filter(|locked| is_at(locked, directory));
+    let locked = locked.filter(|locked| sys::is_at(locked, directory));
     Ok(locked.map(ManuallyDrop::new))
 }
 
@@ -53,7 +52,7 @@ impl RunPlace {
             let locks = lock_directory()?;
             sweep(&locks);
             let directory = directory_of(&locks, &runner);
-            let made = match fs::DirBuilder::new().mode(0o700).create(&directory) {
+            let made = match sys::make_private_directory(&directory) {
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
                 made => made,
             };
@@ -93,7 +92,7 @@ impl RunPlace {
         self.file("silent")
     }
 
-    /// Whether the supervisor is frozen, as by `SIGSTOP`.
+    /// Whether the supervisor is frozen.
     pub(crate) fn supervisor_is_stopped(&self) -> bool {
         let pid = fs::read_to_string(self.file(SUPERVISOR)).ok();
         let pid = pid.and_then(|pid| sys::process_of(noted(&pid)?));
@@ -173,15 +172,8 @@ fn noted(supervisor: &str) -> Option<u32> {
 }
 
 fn directory_of(locks: &Path, runner: &Runner) -> PathBuf {
-    let ([pids, times], pid, started) = (namespaces(), runner.pid, runner.started);
+    let ([pids, times], pid, started) = (sys::namespaces(), runner.pid, runner.started);
     locks.join(format!("run-{pids}-{times}-{pid}-{started}"))
-}
-
-/// A pid means another process in another namespace, as a container has it (`pid_namespaces(7)`), and a process has
-/// another start time (`time_namespaces(7)`); 0 where there are none.
-pub(super) fn namespaces() -> [u64; 2] {
-    let number = |namespace: fs::Metadata| namespace.ino();
-    ["pid", "time"].map(|kind| fs::metadata(format!("/proc/self/ns/{kind}")).map_or(0, number))
 }
 
 /// Names that differ stay different, and fit into the path of a socket.

@@ -64,15 +64,15 @@ fn above(mark: &str) -> Result<Runner, String> {
         }
         let standing = sys::standing(ancestor);
         ancestor = standing
-            .ok_or("its ancestors cannot be looked at in /proc")?
+            .ok_or_else(|| format!("its ancestors {}", sys::UNSEEN))?
             .parent;
     }
     Err("it has too many ancestors".to_owned())
 }
 
 fn of_this_kind(pid: Pid, kind: Kind) -> Result<Runner, String> {
-    let name = sys::program_name(pid)
-        .ok_or_else(|| format!("its ancestor {pid} cannot be looked at in /proc"))?;
+    let name =
+        sys::program_name(pid).ok_or_else(|| format!("its ancestor {pid} {}", sys::UNSEEN))?;
     if !kind.is(&name) {
         let wanted = kind.name();
         return Err(format!("its ancestor {pid} is {name}, and no {wanted}"));

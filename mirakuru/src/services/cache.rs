@@ -6,9 +6,8 @@
 //! `NAME.new` is an entry that is being made: a rename makes it `NAME`, so no process sees a part of an entry. The size
 //! shows an entry that a crash of the system has cut.
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use crate::environment::{self, Cache};
@@ -43,16 +42,15 @@ impl Entries {
     fn at(path: &Path) -> Result<Self, String> {
         refuse_replaceable(path)?;
         let refused = |error: io::Error| in_words(path, &error);
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
-        made.map_err(refused)?;
+        sys::make_private_directories(path).map_err(refused)?;
         // No path with a link in it is used later.
         let real = path.canonicalize().map_err(refused)?;
         refuse_replaceable(&real)?;
         let found = fs::metadata(&real).map_err(refused)?;
-        if found.uid() != sys::user() {
-            return Err(refused(sys::of_another_user(found.uid())));
+        if !sys::is_own(&found) {
+            return Err(refused(sys::of_another_user(sys::owner_of(&found))));
         }
-        if found.mode() & 0o022 != 0 {
+        if sys::others_may_write(&found) {
             return Err(refused(open_to_others()));
         }
         Ok(Self(real))
@@ -112,7 +110,7 @@ impl Entries {
         let new = self.0.join(format!("{name}.new"));
         // One that its maker could not complete.
         remove(&new)?;
-        DirBuilder::new().mode(0o700).create(&new)?;
+        sys::make_private_directory(&new)?;
         let made = sys::open_directory(&new)
             .map_err(E::from)
             .and_then(&mut *fill);
@@ -133,7 +131,7 @@ impl Entries {
         let locks = locks.filter(|path| is_lock_of_entry(path));
         let mut known: Vec<_> = locks
             .filter(|path| *path != self.lock(name))
-            .filter_map(|path| Some((fs::metadata(&path).ok()?.mtime(), path)))
+            .filter_map(|path| Some((sys::changed_at(&fs::metadata(&path).ok()?).0, path)))
             .collect();
         known.sort();
         let surplus = (known.len() + 1).saturating_sub(MOST_ENTRIES);
@@ -153,19 +151,14 @@ impl Entries {
 
 /// Fails if another user could put another directory into the place of this one, or of one above it.
 fn refuse_replaceable(path: &Path) -> Result<(), String> {
-    const STICKY: u32 = 0o1000;
     for (path, found) in path
         .ancestors()
         .filter_map(|path| Some((path, fs::metadata(path).ok()?)))
     {
-        let (owner, mode) = (found.uid(), found.mode());
-        if ![0, sys::user()].contains(&owner) {
-            return Err(in_words(path, &sys::of_another_user(owner)));
+        if !sys::is_own_or_roots(&found) {
+            return Err(in_words(path, &sys::of_another_user(sys::owner_of(&found))));
         }
-        // Many systems give each user a group, and let that group write.
-        let is_own_group = [0, sys::group()].contains(&found.gid());
-        let others = if is_own_group { 0o002 } else { 0o022 };
-        if mode & STICKY == 0 && mode & others != 0 {
+        if sys::others_may_replace_in(&found) {
             return Err(in_words(path, &open_to_others()));
         }
     }
@@ -234,7 +227,7 @@ mod tests {
         let deadline = Deadline::after(Duration::from_secs(20));
         let fill = |new: File| {
             made.set(made.get() + 1);
-            sys::append_in(&new, "file", Some(0o600)).map(drop)
+            sys::append_in(&new, "file", Some(sys::Access::Private)).map(drop)
         };
         let copy = |opened: File| {
             assert!(!sys::is_empty(&opened)?);

@@ -2,10 +2,9 @@
 
 use std::collections::hash_map::DefaultHasher;
 use std::ffi::OsString;
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, File};
 use std::hash::{Hash, Hasher};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -43,10 +42,7 @@ impl Recipe {
         let new = site.tmpdir.join("data.new");
         let refused = |error| Unfurnished::Refused("make its data directory", error);
         let _ = fs::remove_dir_all(&new);
-        DirBuilder::new()
-            .mode(0o700)
-            .create(&new)
-            .map_err(refused)?;
+        sys::make_private_directory(&new).map_err(refused)?;
         self.fill(&new, server, site)?;
         fs::rename(new, data).map_err(refused)
     }
@@ -54,7 +50,7 @@ impl Recipe {
     /// Fills a new directory: from the cache, or by the program if there can be no cache.
     fn fill(&self, new: &Path, server: &Path, site: &Site<'_>) -> Result<(), Unfurnished> {
         let refused = |error| Unfurnished::Refused("copy its data directory", error);
-        let owner = site.user.as_ref().map(|(_, user)| (user.uid, user.gid));
+        let owner = site.user.as_ref().map(|(_, user)| (user.user, user.group));
         let user = sys::user();
         let maker = owner.map_or(user, |(maker, _)| maker);
         let copy = |from: File, maker| {
@@ -118,7 +114,7 @@ impl Recipe {
             let program = real(program);
             let found = fs::metadata(&program);
             // The same on machines with the same package, so that a run in CI can keep the cache of another.
-            let found = found.map(|found| (found.len(), found.mtime(), found.mtime_nsec()));
+            let found = found.map(|found| (found.len(), sys::changed_at(&found)));
             (program, found.ok()).hash(&mut hasher);
         }
         self.arguments.hash(&mut hasher);
@@ -133,7 +129,7 @@ impl Made {
     /// Opens it. Its maker may have put something else into the place of the private directory.
     fn open(&self, maker: u32) -> io::Result<File> {
         let private = sys::open_directory(&self.0.tmpdir())?;
-        let owner = private.metadata()?.uid();
+        let owner = sys::owner_of(&private.metadata()?);
         if owner != maker {
             return Err(sys::of_another_user(owner));
         }

@@ -3,7 +3,6 @@
 
 use std::fmt::Display;
 use std::io::{self, Write};
-use std::os::unix::fs::fchown;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use super::program::{Choice, Server};
 use crate::executor::{Executor, Missing, Provision, Site, Unfurnished};
 use crate::protocol::Identity;
 use crate::readiness::{Context, Manner, NotReady, Origin, Readiness, Target};
-use crate::sys;
+use crate::sys::{self, Access};
 use crate::wait::Deadline;
 
 /// One of the services of this module: what the check of its executor is.
@@ -254,12 +253,12 @@ fn write(site: &Site<'_>, text: &str) -> io::Result<()> {
         _ => {}
     }
     let mut file = match &own_directory {
-        Some(directory) => sys::append_in(directory, CONFIG, Some(0o600))?,
+        Some(directory) => sys::append_in(directory, CONFIG, Some(Access::Private))?,
         // An earlier launch has given it to the service's user.
         None => sys::open_stream(&path, other, false)?,
     };
     if let (Some(user), true) = (user, own_directory.is_some()) {
-        fchown(&file, Some(user.uid), Some(user.gid))?;
+        sys::give(&file, user.user, user.group)?;
     }
     file.write_all(text.as_bytes())
 }

@@ -74,7 +74,7 @@ use crate::sys;
 /// Returns the first of these users who exists, else one that exists on most systems.
 fn user_of(names: &[&'static str]) -> &'static str {
     // Only root changes the user.
-    let mut names = names.iter().filter(|_| sys::user() == 0);
+    let mut names = names.iter().filter(|_| sys::is_root());
     let found = names.find(|name| sys::user_of(name).is_some());
     found.copied().unwrap_or("nobody")
 }

@@ -66,7 +66,7 @@ impl Kind for Mosquitto {
             "log_dest stderr",
         ];
         let mut lines: Vec<_> = lines.map(str::to_owned).into();
-        if sys::user() == 0 {
+        if sys::is_root() {
             // Another user could not read the private directory again.
             lines.push("user root".to_owned());
         }

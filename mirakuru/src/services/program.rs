@@ -77,10 +77,7 @@ impl Server {
         let given = choice.program.as_deref();
         if let Some(path) = given.filter(|path| path.components().count() > 1) {
             let path = crate::paths::absolute(path);
-            return sys::is_executable(&path)
-                .then_some(path)
-                .into_iter()
-                .collect();
+            return is_executable(&path).then_some(path).into_iter().collect();
         }
         let names: Vec<&Path> = match given {
             Some(name) => vec![name],
@@ -101,8 +98,8 @@ impl Server {
     }
 
     fn is_complete(&self, program: &Path) -> bool {
-        let is_beside = |name| sys::is_executable(&real(program).with_file_name(name));
-        sys::is_executable(program) && self.beside.is_none_or(is_beside)
+        let is_beside = |name| is_executable(&real(program).with_file_name(name));
+        is_executable(program) && self.beside.is_none_or(is_beside)
     }
 
     /// Returns the directories of `PATH`, and those of packages, the newest version first.
@@ -168,6 +165,11 @@ impl Server {
     }
 }
 
+fn is_executable(path: &Path) -> bool {
+    path.metadata()
+        .is_ok_and(|found| sys::may_be_executed(&found))
+}
+
 /// Returns the path of a program without links: a link in a directory of `PATH` may lead to the directory of a package.
 pub(super) fn real(program: &Path) -> PathBuf {
     fs::canonicalize(program).unwrap_or_else(|_| program.to_owned())
@@ -178,7 +180,7 @@ pub(super) fn tool(program: &Path, name: &str) -> Option<PathBuf> {
     let in_path = || {
         let path = env::var_os("PATH").unwrap_or_default();
         let mut all = env::split_paths(&path).map(|directory| directory.join(name));
-        all.find(|path| sys::is_executable(path))
+        all.find(|path| is_executable(path))
     };
     tool_beside(program, name).or_else(in_path)
 }
@@ -194,7 +196,7 @@ pub(super) fn tool_beside(program: &Path, name: &str) -> Option<PathBuf> {
             [Some(directory.to_owned()), beside("bin"), beside("scripts")]
         });
     let mut all = parents.flatten().map(|directory| directory.join(name));
-    all.find(|path| sys::is_executable(path))
+    all.find(|path| is_executable(path))
 }
 
 /// Returns what is left until a deadline, for an executor, which scales its timeout itself.

@@ -7,6 +7,7 @@ use super::program::{Server, tool};
 use crate::error::{Error, ErrorKind, Result};
 use crate::executor::{Executor, Provision};
 use crate::readiness::{self, Readiness};
+use crate::sys;
 use crate::wait::Deadline;
 
 /// A RabbitMQ broker. See [`rabbitmq`].
@@ -49,7 +50,7 @@ pub fn rabbitmq() -> RabbitmqExecutor {
         ("ERL_EPMD_PORT", "{port:epmd}"),
         ("ERL_EPMD_ADDRESS", "127.0.0.1"),
         // The machine's own configuration is for the machine's own broker.
-        ("RABBITMQ_CONF_ENV_FILE", "/dev/null"),
+        ("RABBITMQ_CONF_ENV_FILE", sys::NULL_DEVICE),
         ("RABBITMQ_ADVANCED_CONFIG_FILE", "{tmpdir}/advanced.config"),
         ("RABBITMQ_ENABLED_PLUGINS_FILE", "{tmpdir}/plugins"),
         ("RABBITMQ_GENERATED_CONFIG_DIR", "{tmpdir}/config"),
@@ -103,7 +104,7 @@ impl RabbitmqExecutor {
             .args(["--node", NODE])
             .env("HOME", self.tmpdir())
             .env("ERL_EPMD_PORT", self.port_named("epmd").to_string())
-            .env("RABBITMQ_CONF_ENV_FILE", "/dev/null")
+            .env("RABBITMQ_CONF_ENV_FILE", sys::NULL_DEVICE)
             // Also if the broker ends before the command is run.
             .env("ERL_FLAGS", "-start_epmd false")
             .current_dir(self.tmpdir());

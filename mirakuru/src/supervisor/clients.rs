@@ -2,13 +2,12 @@
 //! process of the run.
 
 use std::io::{self, ErrorKind};
-use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use crate::protocol::frames::{self, Inbox, Received};
 use crate::protocol::{Call, Event, KILL_BOUND, Message, Reply};
-use crate::sys::{self, Handle, Wakeup};
+use crate::sys::{self, Door, Handle, Socket, Wakeup};
 use crate::wait::Deadline;
 
 /// How much of a client is received at once, in parts of 16 KiB: a flood must not starve the rest.
@@ -21,7 +20,7 @@ const LOOK: Duration = Duration::from_millis(100);
 pub(super) struct Client {
     /// Unique among all clients, and never 0.
     pub(super) id: u64,
-    stream: UnixStream,
+    stream: Socket,
     inbox: Inbox,
     /// How far the captured streams were read, where their reader waits for more.
     pub(super) watched_output: [Option<u64>; 2],
@@ -30,14 +29,13 @@ pub(super) struct Client {
 pub(super) struct Clients {
     list: Vec<Client>,
     last_id: u64,
-    /// Where others come, and the file of it.
-    door: Option<(UnixListener, PathBuf)>,
-    /// Another client has come, and this process had no descriptor left for it.
+    door: Option<Door>,
+    /// Another client has come, and this process had no handle left for it.
     is_full: bool,
 }
 
 impl Clients {
-    pub(super) fn new(first: UnixStream) -> Self {
+    pub(super) fn new(first: Socket) -> Self {
         let mut clients = Self {
             list: Vec::new(),
             last_id: 0,
@@ -48,7 +46,7 @@ impl Clients {
         clients
     }
 
-    fn add(&mut self, stream: UnixStream) -> u64 {
+    fn add(&mut self, stream: Socket) -> u64 {
         self.last_id += 1;
         self.list.push(Client {
             id: self.last_id,
@@ -63,29 +61,27 @@ impl Clients {
     pub(super) fn open_door(&mut self, path: &Path) -> io::Result<()> {
         // A socket there is that of a supervisor that was killed: the process that shares has the lock.
         let _ = std::fs::remove_file(path);
-        let listener = sys::with_short_path(path, |path| UnixListener::bind(path))?;
-        listener.set_nonblocking(true)?;
-        self.door = Some((listener, path.to_owned()));
+        self.door = Some(Door::open(path)?);
         Ok(())
     }
 
     pub(super) fn door(&self) -> Option<&Path> {
-        self.door.as_ref().map(|(_, path)| path.as_path())
+        self.door.as_ref().map(Door::path)
     }
 
     pub(super) fn wakeups(&self) -> impl Iterator<Item = Wakeup<'_>> {
         // If there is no room, the door stays readable, and the loop would never rest.
         let door = self.door.iter().filter(|_| !self.is_full);
-        let door = door.map(|(door, _)| sys::wakeup_of(door));
+        let door = door.map(sys::wakeup_of);
         let streams = self.list.iter().map(|client| &client.stream);
         door.chain(streams.map(sys::wakeup_of))
     }
 
     /// Takes in the clients that have come, and sends them the supervisor's name.
     pub(super) fn accept(&mut self, name: &str) {
-        while let Some(came) = self.door.as_ref().map(|(door, _)| door.accept()) {
+        while let Some(came) = self.door.as_ref().map(Door::accept) {
             match came {
-                Ok((stream, _)) => {
+                Ok(stream) => {
                     let id = self.add(stream);
                     self.tell(id, Event::Named(name.to_owned()), &[]);
                 }

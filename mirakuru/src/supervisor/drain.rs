@@ -5,31 +5,26 @@
 //! waits for a reader.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::FileExt;
+use std::io::{self, Read, Write};
 
 use crate::protocol::Failure;
 use crate::protocol::capture::{HEAD, Layout};
-use crate::sys::{self, Handle, Wakeup};
+use crate::sys::{self, Handle, OutputPipe, Wakeup};
 
 /// Copies what is kept of a captured file, for people. A line stands for the rest, which would be written out as
 /// zeros. The kernel copies: no reply waits for long.
-pub(super) fn copy_kept(mut from: &File, mut to: &File) -> io::Result<()> {
-    let gap = Layout {
-        size: from.metadata()?.len(),
-    }
-    .gap();
-    from.seek(SeekFrom::Start(0))?;
-    io::copy(&mut from.take(gap.start), &mut to)?;
+pub(super) fn copy_kept(from: &File, mut to: &File) -> io::Result<()> {
+    let size = from.metadata()?.len();
+    let gap = Layout { size }.gap();
+    sys::append_range(from, 0..gap.start, to)?;
     to.write_all(Layout::note_of(gap.end - gap.start).as_bytes())?;
-    from.seek(SeekFrom::Start(gap.end))?;
-    io::copy(&mut from, &mut to).map(drop)
+    sys::append_range(from, gap.end..size, to)
 }
 
 /// One captured stream.
 pub(super) struct Drain {
     /// `None` once every writer has closed it.
-    pipe: Option<File>,
+    pipe: Option<OutputPipe>,
     file: File,
     written: u64,
     /// Everything between [`HEAD`] and here was given back to the disk.
@@ -41,7 +36,7 @@ pub(super) struct Drain {
 }
 
 impl Drain {
-    pub(super) fn new(pipe: File, file: Handle) -> Self {
+    pub(super) fn new(pipe: OutputPipe, file: Handle) -> Self {
         Self {
             pipe: Some(pipe),
             file: file.into(),
@@ -95,7 +90,7 @@ impl Drain {
 
     fn keep(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() && self.lost.is_none() {
-            match self.file.write_at(bytes, self.written) {
+            match sys::write_at(&self.file, bytes, self.written) {
                 Ok(len) => {
                     self.written += len as u64;
                     bytes = &bytes[len..];

@@ -4,11 +4,8 @@
 //! runner only lists its tests: without the marker in the environment it does one look-up and
 //! nothing else. It starts no process and no thread, prints nothing, and takes nothing away from a
 //! program that merely inherited the marker: what it reads from the socket, it only peeks at.
-//! Runtime services of std that `main` would set up (the SIGPIPE disposition, the main thread's
+//! Runtime services of std that `main` would set up (dispositions of signals, the main thread's
 //! name, the arguments on some systems) are not there yet.
-
-use std::os::fd::AsFd;
-use std::os::unix::net::UnixStream;
 
 use super::serve::{Role, serve};
 use crate::protocol::{ENTRY, HANDSHAKE, is_name};
@@ -31,7 +28,7 @@ pub(crate) fn enter_if_called() {
     };
     // From here on this is a supervisor, or nothing: it never returns to a program that would run tests,
     // each of which would start it again.
-    let Some(owner) = caller() else {
+    let Some(owner) = sys::caller() else {
         sys::exit_now(1);
     };
     let outcome = std::panic::catch_unwind(|| {
@@ -42,44 +39,20 @@ pub(crate) fn enter_if_called() {
     sys::exit_now(i32::from(outcome.is_err()));
 }
 
-/// Whether somebody started us as a supervisor of this name: descriptor 0 is a socket on which our
-/// handshake waits.
+/// Whether somebody started us as a supervisor of this name.
 fn is_called(name: &str) -> bool {
-    let mut greeting = [0_u8; 64];
-    let expected = [HANDSHAKE, name.as_bytes()].concat();
-    is_name(name)
-        && sys::peek_standard_input(&mut greeting)
-            .is_ok_and(|len| greeting[..len].starts_with(&expected))
+    is_name(name) && sys::is_greeted(&greeting(name))
 }
 
-/// The process that did. A program that has other rights than its caller serves nobody: neither one that is
-/// set-user-id itself, nor one that such a launcher runs in its own place.
-fn caller() -> Option<Pid> {
-    if sys::runs_privileged() {
-        return None;
-    }
-    let socket = std::io::stdin();
-    sys::peer(&socket.as_fd()).filter(|_| sys::has_peer_of_same_rights(&socket))
+fn greeting(name: &str) -> Vec<u8> {
+    [HANDSHAKE, name.as_bytes()].concat()
 }
 
 /// Leaves behind what was inherited from the test process, and takes hold of what is ours.
 /// `None` where the test process is gone already: then there is nobody to serve.
 fn take_up(owner: Pid, name: String) -> Option<Role> {
-    sys::reset_signals();
-    sys::close_inherited();
-    sys::set_process_name();
-    let _ = std::env::set_current_dir("/");
-    let _ = sys::start_session();
-    sys::become_subreaper();
-    // The pid is looked at after it was opened: it may have been given to another in between.
-    let process = sys::ProcessFd::open(owner).ok()?;
-    if sys::parent() != owner {
-        return None;
-    }
-    let socket = sys::adopt_standard_input();
-    let link = UnixStream::from(socket);
-    let mut greeting = vec![0_u8; HANDSHAKE.len() + name.len()];
-    std::io::Read::read_exact(&mut &link, &mut greeting).ok()?;
+    sys::leave_the_caller();
+    let (link, process) = sys::take_hold(owner, greeting(&name).len())?;
     Some(Role {
         link,
         owner: process,

@@ -48,7 +48,7 @@ impl Server {
             .filter(|_| self.stopping.is_none());
         let order = order.cloned().ok_or_else(|| Failure {
             step: "run a command beside a service that does not run".to_owned(),
-            errno: sys::NO_SUCH_PROCESS,
+            code: sys::NO_SUCH_PROCESS,
         })?;
         let mut env = order.env;
         // The mark stays that of the tree.

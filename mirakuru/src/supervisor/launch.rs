@@ -1,10 +1,7 @@
 //! From the order to the service: its streams, and what the system needs to know of it.
 
-use std::ffi::CString;
 use std::fs::File;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 
 use super::drain::Drain;
 use crate::protocol::{Directory, Failure, Launch, Lead};
@@ -49,21 +46,18 @@ pub(super) fn prepare<T>(
     spawn.nice = order.nice;
     spawn.umask = order.umask;
     spawn.busy = order.busy;
-    let path = |path: &Path| {
-        let path = CString::new(path.as_os_str().as_bytes());
-        path.map_err(|error| Failure::at("enter the working directory", &error.into()))
+    let described = match &order.cwd {
+        Directory::Root => Ok(()),
+        Directory::Inherited(here) => spawn.inherit(here),
+        Directory::Given(given) => spawn.enter(given),
     };
-    match &order.cwd {
-        Directory::Root => {}
-        Directory::Inherited(here) => spawn.inherited = Some(path(here)?),
-        Directory::Given(given) => spawn.directory = Some(path(given)?),
-    }
+    described.map_err(|error| Failure::at("enter the working directory", &error))?;
     if let Some(identity) = &order.identity {
-        spawn.run_as(identity.uid, identity.gid, &identity.groups);
+        spawn.run_as(identity.user, identity.group, &identity.groups);
     }
     let started = start(&spawn).map_err(|stuck| Failure {
         step: named(&stuck.step, &order.cwd),
-        errno: stuck.errno,
+        code: stuck.code,
     })?;
     Ok(Launched {
         started,
@@ -99,18 +93,18 @@ fn open_stream(
             let null = File::options()
                 .read(is_input)
                 .write(!is_input)
-                .open("/dev/null")
-                .map_err(|error| Failure::at("open /dev/null", &error))?;
+                .open(sys::NULL_DEVICE)
+                .map_err(|error| Failure::at(&format!("open {}", sys::NULL_DEVICE), &error))?;
             Ok((null.into(), None))
         }
         Lead::Given => Ok((given()?, None)),
         Lead::Captured => {
-            let (reader, writer) = sys::service_pipe(false)
+            let (reader, writer) = sys::output_pipe()
                 .map_err(|error| Failure::at("make a pipe for its output", &error))?;
             Ok((writer, Some(Drain::new(reader, given()?))))
         }
         Lead::Held => {
-            let (writer, reader) = sys::service_pipe(true)
+            let (writer, reader) = sys::input_pipe()
                 .map_err(|error| Failure::at("make a pipe for its input", &error))?;
             *held = Some(writer.into());
             Ok((reader, None))

@@ -43,7 +43,7 @@ impl Server {
     fn is_of_service(&self, sender: Pid, user: u32) -> bool {
         let order = self.service.order.as_ref();
         let own = order.and_then(|order| order.identity.as_ref());
-        let own = own.map_or_else(sys::user, |identity| identity.uid);
+        let own = own.map_or_else(sys::user, |identity| identity.user);
         sys::is_below_this(sender).unwrap_or(user == own)
     }
 }

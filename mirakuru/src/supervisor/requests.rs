@@ -9,10 +9,10 @@ use super::service::Service;
 use crate::port::{self, Lease, Taken};
 use crate::protocol::{self, Call, Event, Failure, Launch, Leased, Reply, Request};
 use crate::run::in_use;
-use crate::sys::{self, Handle, Notices, ProcessFd, Stoppable};
+use crate::sys::{self, Handle, Notices, Process, Stoppable};
 use crate::tmpdir::Private;
 
-/// A reply and its descriptors.
+/// A reply and its handles.
 pub(super) type Answer = (Reply, Vec<Handle>);
 
 impl Server {
@@ -111,7 +111,7 @@ impl Server {
     /// From now on the runner's life counts, not that of the test that came first.
     fn share(&mut self, runner: u32, started: u64, socket: &Path) -> io::Result<()> {
         let pid = sys::process_of(runner).ok_or(io::ErrorKind::InvalidInput)?;
-        let runner = ProcessFd::open(pid)?;
+        let runner = Process::open(pid)?;
         // Looked at after it was opened: the pid may have been given to another in between.
         if sys::started_at(pid) != Some(started) {
             return Err(io::Error::from_raw_os_error(sys::NO_SUCH_PROCESS));
@@ -194,7 +194,7 @@ impl Server {
         if self.stopping.is_some() || !self.service.tree.is_empty() {
             return Reply::Launched(Err(Failure {
                 step: "start it beside a service that runs".to_owned(),
-                errno: sys::BUSY,
+                code: sys::BUSY,
             }));
         }
         self.farewell = order.farewell;
@@ -208,7 +208,7 @@ impl Server {
         self.path_watch.end(&mut self.wakeups);
         // The private directory is the service's user's own.
         if let (Some(directory), Some(identity)) = (&self.directory, &order.identity) {
-            directory.hand_over(identity.uid, identity.gid);
+            directory.hand_over(identity.user, identity.group);
         }
         // Before the start, so that no message comes too early.
         let notices = match order.notify.as_deref().map(Notices::bind).transpose() {

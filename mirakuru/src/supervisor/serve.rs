@@ -1,6 +1,5 @@
 //! The supervisor's loop: wait, take requests, drain, reap, stop, answer.
 
-use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Instant;
 
@@ -12,13 +11,13 @@ use super::watches::{PathWatch, answer_output_watches};
 use crate::port::Lease;
 use crate::protocol::{Event, GRACE, Gone, Reply, StopPlan};
 use crate::run::InUse;
-use crate::sys::{self, Pid, ProcessFd, Stoppable, Wakeups};
+use crate::sys::{self, Pid, Process, Socket, Stoppable, Wakeups};
 use crate::tmpdir::Private;
 
 /// What a supervisor is given at its start.
 pub(super) struct Role {
-    pub(super) link: UnixStream,
-    pub(super) owner: ProcessFd,
+    pub(super) link: Socket,
+    pub(super) owner: Process,
     /// Our parent, where it is the owner.
     pub(super) owner_pid: Option<Pid>,
     pub(super) name: String,
@@ -36,7 +35,7 @@ pub(super) struct Server {
     pub(super) name: String,
     /// The process that this one serves, and does not outlive: the test process, or the runner if a run shares
     /// the service.
-    pub(super) owner: ProcessFd,
+    pub(super) owner: Process,
     /// Our parent, where it is the owner.
     pub(super) owner_pid: Option<Pid>,
     owner_ended: bool,

@@ -58,7 +58,7 @@ impl Stopping {
         stopping
     }
 
-    /// Gives the tree no longer than this before SIGKILL, as no process waits for the end.
+    /// Gives the tree no longer than this before it is killed, as no process waits for the end.
     pub(super) fn hurry(&mut self, patience: Duration, now: Instant) {
         self.plan.patience = self.plan.patience.min(patience);
         self.plan.kill_signal = KILL;

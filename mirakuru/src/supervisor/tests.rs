@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::io::{Read, Write};
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -10,23 +9,23 @@ use std::time::Duration;
 use super::serve::{Role, Server};
 use crate::protocol::frames::{self, Inbox};
 use crate::protocol::{Call, Directory, Event, Launch, Lead, Message, Reply, Request, StopPlan};
-use crate::sys::{self, Pid, ProcessFd};
+use crate::sys::{self, Pid, Process, Socket};
 use crate::wait::Deadline;
 
 const SOON: Duration = Duration::from_secs(20);
 
 struct Supervisor {
-    socket: UnixStream,
+    socket: Socket,
     arrived: Arrived,
     thread: JoinHandle<()>,
 }
 
 impl Supervisor {
     fn start() -> Self {
-        let (socket, link) = UnixStream::pair().expect("a socket");
+        let (socket, link) = Socket::pair().expect("a socket");
         let role = Role {
             link,
-            owner: ProcessFd::open(sys::parent()).expect("it lives"),
+            owner: Process::open(sys::parent()).expect("it lives"),
             owner_pid: Some(sys::parent()),
             name: "test".to_owned(),
         };
@@ -60,6 +59,13 @@ impl Supervisor {
     }
 }
 
+fn come_to(door: &Path) -> Socket {
+    let come = sys::come_to(door, SOON).expect("it listens");
+    let socket = come.expect("few have come");
+    socket.set_nonblocking(false).expect("own socket");
+    socket
+}
+
 /// What has arrived at a client.
 #[derive(Default)]
 struct Arrived {
@@ -69,7 +75,7 @@ struct Arrived {
 }
 
 /// The next message; `None` at the end of the socket.
-fn next(socket: &UnixStream, arrived: &mut Arrived) -> Option<Message> {
+fn next(socket: &Socket, arrived: &mut Arrived) -> Option<Message> {
     while arrived.messages.is_empty() && !arrived.ended {
         let woken = sys::await_readable([sys::wakeup_of(socket)], SOON);
         assert_eq!(woken, Some(vec![true]), "it hangs");
@@ -81,12 +87,12 @@ fn next(socket: &UnixStream, arrived: &mut Arrived) -> Option<Message> {
     arrived.messages.pop_front()
 }
 
-fn send(socket: &UnixStream, number: Option<u64>, request: Request) {
+fn send(socket: &Socket, number: Option<u64>, request: Request) {
     let call = Call { number, request };
     frames::send(socket, &call, &[], Deadline::after(SOON)).expect("room");
 }
 
-fn call(socket: &UnixStream, arrived: &mut Arrived, request: Request) -> Reply {
+fn call(socket: &Socket, arrived: &mut Arrived, request: Request) -> Reply {
     send(socket, Some(5), request);
     match next(socket, arrived) {
         Some(Message::Reply(5, reply)) => reply,
@@ -120,7 +126,7 @@ fn launch() -> Launch {
 fn a_launch_during_a_stop_is_refused() {
     let mut supervisor = Supervisor::start();
     let (plan, release) = (StopPlan::ABRUPT, None);
-    let (both, mut begins) = UnixStream::pair().expect("a socket");
+    let (both, mut begins) = Socket::pair().expect("a socket");
     send(&both, Some(5), Request::Stop { plan, release });
     send(&both, Some(6), Request::Launch(Box::new(launch())));
     drop(both);
@@ -131,7 +137,7 @@ fn a_launch_during_a_stop_is_refused() {
     let Some(Message::Reply(6, Reply::Launched(Err(failure)))) = launched else {
         panic!("{launched:?}");
     };
-    assert_eq!(failure.errno, sys::BUSY);
+    assert_eq!(failure.code, sys::BUSY);
     let stopped = next(&supervisor.socket, &mut supervisor.arrived);
     assert!(matches!(stopped, Some(Message::Reply(5, Reply::Gone(_)))));
     send(&supervisor.socket, None, Request::Bye);
@@ -142,7 +148,7 @@ fn a_launch_during_a_stop_is_refused() {
 fn garbage() -> Vec<(Vec<u8>, bool)> {
     let random = (1..=255_u8).map(|byte| byte.wrapping_mul(151)).collect();
     vec![
-        // A kind that there is not, a frame that is too long, and too many descriptors.
+        // A kind that there is not, a frame that is too long, and too many handles.
         (vec![2, 0, 0, 0, 0, 0, 99], false),
         (vec![255, 255, 255, 255, 0], false),
         (vec![1, 0, 0, 0, 200, 0], false),
@@ -153,7 +159,7 @@ fn garbage() -> Vec<(Vec<u8>, bool)> {
     ]
 }
 
-fn write(socket: &UnixStream, (bytes, ends): &(Vec<u8>, bool)) {
+fn write(socket: &Socket, (bytes, ends): &(Vec<u8>, bool)) {
     let mut socket = socket;
     socket.write_all(bytes).expect("room");
     if *ends {
@@ -185,7 +191,7 @@ fn shared() -> (tempfile::TempDir, PathBuf, Supervisor) {
 fn what_is_no_request_ends_one_client_of_a_run() {
     let (place, door, mut supervisor) = shared();
     for garbage in garbage() {
-        let client = UnixStream::connect(&door).expect("it listens");
+        let client = come_to(&door);
         write(&client, &garbage);
         client.set_read_timeout(Some(SOON)).expect("a timeout");
         let mut rest = Vec::new();
@@ -213,13 +219,13 @@ fn a_runner_that_started_at_another_time_is_refused() {
     let Reply::Shared(Err(failure)) = reply else {
         panic!("{reply:?}");
     };
-    assert_eq!(failure.errno, sys::NO_SUCH_PROCESS);
+    assert_eq!(failure.code, sys::NO_SUCH_PROCESS);
     assert!(!door.exists());
     send(&supervisor.socket, None, Request::Bye);
     assert!(supervisor.has_ended());
 }
 
-/// As if the supervisor had no descriptor left for the directory of the run, or another process removed that.
+/// As if the supervisor had no handle left for the directory of the run, or another process removed that.
 #[test]
 fn a_run_whose_directory_cannot_be_used_is_refused() {
     let place = tempfile::tempdir().expect("a directory");
@@ -233,7 +239,7 @@ fn a_run_whose_directory_cannot_be_used_is_refused() {
     let Reply::Shared(Err(failure)) = reply else {
         panic!("{reply:?}");
     };
-    assert_eq!(failure.errno, sys::BUSY);
+    assert_eq!(failure.code, sys::BUSY);
     assert!(!door.exists());
     drop(supervisor.socket);
     assert!(supervisor.thread.join().is_ok(), "it ends with its test");
@@ -243,7 +249,7 @@ fn a_run_whose_directory_cannot_be_used_is_refused() {
 #[test]
 fn a_stop_replies_to_its_caller_and_reports_to_the_others() {
     let (_place, door, mut supervisor) = shared();
-    let client = UnixStream::connect(&door).expect("it listens");
+    let client = come_to(&door);
     let mut arrived = Arrived::default();
     let named = next(&client, &mut arrived);
     assert_eq!(named, Some(Message::Event(Event::Named("test".to_owned()))));

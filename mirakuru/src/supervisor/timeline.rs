@@ -7,7 +7,6 @@
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -73,14 +72,15 @@ fn write(path: &Path, events: &str) -> io::Result<()> {
     let size = file.metadata()?.len();
     let end = END.len() as u64;
     let mut last = [0; END.len()];
-    let continues =
-        size >= end && file.read_exact_at(&mut last, size - end).is_ok() && last == *END.as_bytes();
+    let continues = size >= end
+        && sys::read_exact_at(&file, &mut last, size - end).is_ok()
+        && last == *END.as_bytes();
     let (from, lead) = if continues {
         (size - end, BETWEEN)
     } else {
         (size, BEGIN)
     };
-    file.write_all_at(format!("{lead}{events}{END}").as_bytes(), from)
+    sys::write_all_at(&file, format!("{lead}{events}{END}").as_bytes(), from)
 }
 
 /// A JSON string (RFC 8259, section 7).

@@ -2,7 +2,7 @@
 //!
 //! | name | Linux | other Unixes |
 //! |---|---|---|
-//! | [`ProcessFd`] | a pidfd: names one process for ever | its pid, asked by signal 0 |
+//! | [`Process`] | a pidfd: names one process for ever | its pid, asked by signal 0 |
 //! | [`spawn`] | `clone(CLONE_VM \| CLONE_VFORK)`: no page table is copied | a fork, and a pipe for the step that failed |
 //! | [`become_subreaper`] | orphans of the tree come to the supervisor | nothing: they go to init |
 //! | [`has_orphans`] | no: they are children of the supervisor | whether the group of the main process that ended has members |
@@ -45,7 +45,7 @@ pub(crate) use portable::*;
 pub(crate) use posix::*;
 
 /// The number of a process. Outside this folder it is compared, shown and handed back, never signalled:
-/// the right to signal is [`Tree`]'s and [`ProcessFd`]'s.
+/// the right to signal is [`Tree`]'s and [`Process`]'s.
 pub(crate) use nix::unistd::Pid;
 
 /// Returns the process with this number, where a process can have it.

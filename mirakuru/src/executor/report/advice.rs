@@ -1,6 +1,6 @@
 //! Writes the advice: the last line of an error.
 
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 use std::path::Path;
 
 use super::program::Found;
@@ -43,7 +43,7 @@ impl Core {
                 "a variable is set by `env`, or by a shell (`shell(true)`, or `shell = true` in the attribute)".to_owned()
             }
             ("run the program", ErrorKind::NotFound | ErrorKind::NotADirectory) => found.missing(program),
-            ("run the program", ErrorKind::PermissionDenied) if failure.errno == sys::NO_ACCESS => {
+            ("run the program", ErrorKind::PermissionDenied) if failure.code == sys::NO_ACCESS => {
                 found.refused(program)
             }
             ("run the program", ErrorKind::ExecutableFileBusy) => {
@@ -55,7 +55,7 @@ impl Core {
             (step, ErrorKind::PermissionDenied) if step.starts_with("take on") => {
                 "only root may start a service as another user".to_owned()
             }
-            _ => return advice_for(Some(failure.errno)),
+            _ => return sys::advice_for(failure.code),
         })
     }
 }
@@ -114,28 +114,6 @@ pub(super) fn what_is_there(context: &Context) -> String {
         None if context.port() != 0 => "stop what runs there, use it as it is (`OnConflict::Reuse`), or write `{port}` for a free port".to_owned(),
         None => "stop what runs there, or use another place: `{tmpdir}` is a private directory".to_owned(),
     }
-}
-
-/// The most frequent meaning of a system error.
-pub(super) fn advice_for(errno: Option<i32>) -> Option<String> {
-    let errno = errno?;
-    Some(match io::Error::from_raw_os_error(errno).kind() {
-        ErrorKind::WouldBlock => {
-            "the limit on processes may be reached: see `ulimit -u` (RLIMIT_NPROC)".to_owned()
-        }
-        _ if errno == sys::TOO_MANY_FILES => {
-            "the limit on open files is reached: see `ulimit -n` (RLIMIT_NOFILE)".to_owned()
-        }
-        _ if errno == sys::TOO_MANY_FILES_OF_ALL => {
-            "the system's limit on open files is reached".to_owned()
-        }
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-            let directory = std::env::temp_dir();
-            format!("there is no room left in {}", directory.display())
-        }
-        ErrorKind::OutOfMemory => "the system is out of memory".to_owned(),
-        _ => return None,
-    })
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 
 use std::io;
 
-use super::advice::{self, advice_for};
+use super::advice;
 use super::ending::{is_captured, nothing_said, with_parts};
 use crate::command::Place;
 use crate::error::{Error, ErrorKind, Scene};
@@ -61,7 +61,8 @@ impl Core {
         } else {
             ErrorKind::Io
         };
-        scene.advice = advice_for(error.raw_os_error()).unwrap_or_default();
+        let advice = error.raw_os_error().and_then(sys::advice_for);
+        scene.advice = advice.unwrap_or_default();
         scene.source = Some(error);
         scene.into_error(kind)
     }

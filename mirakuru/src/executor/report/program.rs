@@ -4,14 +4,11 @@ use std::env;
 use std::ffi::OsStr;
 use std::fs::{self, File, Metadata};
 use std::io::{BufRead, BufReader, Read};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::command::Prepared;
 use crate::protocol::Directory;
-
-/// Where `execvp` looks if the service has no PATH.
-const DEFAULT_PATH: &str = "/bin:/usr/bin";
+use crate::sys;
 
 /// What the service finds by the first word of its command.
 pub(super) struct Found {
@@ -32,7 +29,7 @@ impl Found {
         let has_directory = program.as_os_str().as_encoded_bytes().contains(&b'/');
         let path = || prepared.env.iter().find(|(name, _)| name == "PATH");
         let searched = (!has_directory)
-            .then(|| path().map_or(DEFAULT_PATH.as_ref(), |(_, value)| value.as_os_str()));
+            .then(|| path().map_or(sys::DEFAULT_PATH.as_ref(), |(_, value)| value.as_os_str()));
         let candidates: Vec<_> = match searched {
             // An empty part of PATH is the working directory.
             Some(path) => env::split_paths(path)
@@ -59,7 +56,7 @@ impl Found {
         let file = file.display();
         match self.interpreter() {
             Some(interpreter) if interpreter.ends_with('\r') => format!(
-                "the first line of {file} ends with a carriage return, which is a part of the interpreter's name: save the file with Unix line ends"
+                "the first line of {file} ends with a carriage return, which is a part of the interpreter's name: save the file with lines that end in a line feed alone"
             ),
             Some(interpreter) => format!(
                 "{file} exists, so the interpreter in its first line does not: {interpreter}"
@@ -100,7 +97,7 @@ impl Found {
         let file = file.display();
         match self.interpreter() {
             _ if metadata.is_dir() => format!("{file} is a directory"),
-            Some(interpreter) if metadata.permissions().mode() & 0o111 != 0 => format!(
+            Some(interpreter) if sys::may_be_executed(metadata) => format!(
                 "is {file} executable for this user, and the interpreter in its first line too: {interpreter}?"
             ),
             _ => format!("is {file} executable, for this user too?"),

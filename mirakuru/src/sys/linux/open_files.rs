@@ -1,13 +1,16 @@
 //! What a process has open: `/proc/PID/fd` (`proc_pid_fd(5)`).
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
+use nix::fcntl::OFlag;
 use nix::libc;
 use nix::unistd::Pid;
 
 use super::descendants::descendants_of;
+use crate::sys::open_stream;
 
 /// Where its descriptors lead; a socket's is `socket:[INODE]`. A process whose first thread has ended
 /// has nothing open by its own entry: then its other threads are asked.
@@ -49,4 +52,21 @@ pub(crate) fn waits_for_input(supervisor: Pid) -> bool {
         reads && fs::read_link(format!("/proc/{pid}/fd/0")).is_ok_and(|to| held.contains(&to))
     };
     descendants_of(supervisor).iter().any(|one| waits(one.pid))
+}
+
+/// Opens the standard error of a process. `None` if it is a file that the process does not append to: its next line
+/// would overwrite ours.
+pub(crate) fn standard_error_of(pid: Pid) -> Option<File> {
+    let process = PathBuf::from(format!("/proc/{pid}"));
+    let path = process.join("fd/2");
+    let kind = fs::metadata(&path).ok()?.file_type();
+    let appends = || {
+        let facts = fs::read_to_string(process.join("fdinfo/2")).ok()?;
+        let flags = facts.lines().find_map(|line| line.strip_prefix("flags:"))?;
+        let flags = i32::from_str_radix(flags.trim(), 8).ok()?;
+        Some(OFlag::from_bits_retain(flags).contains(OFlag::O_APPEND))
+    };
+    let is_stream = kind.is_char_device() || kind.is_fifo();
+    let is_safe = is_stream || appends() == Some(true);
+    is_safe.then(|| open_stream(&path, None, false).ok())?
 }

@@ -16,9 +16,9 @@ use crate::wait::Deadline;
 
 /// One process, named for ever.
 #[derive(Debug)]
-pub(crate) struct ProcessFd(OwnedFd);
+pub(crate) struct Process(OwnedFd);
 
-impl ProcessFd {
+impl Process {
     /// The process that has this pid now. The caller checks afterwards that it is the one meant.
     pub(crate) fn open(pid: Pid) -> io::Result<Self> {
         // SAFETY: `pidfd_open(2)` takes any number.
@@ -32,10 +32,13 @@ impl ProcessFd {
     /// Opens a child of this process. Fails if another thread has reaped the child, whose pid may belong to
     /// another process then.
     pub(crate) fn open_child(child: u32) -> io::Result<Self> {
-        let process = Self::open(process_of(child).ok_or(Errno::ESRCH)?)?;
-        let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
-        waitid(Id::PIDFd(process.0.as_fd()), flags)?;
-        Ok(process)
+        let open = || -> io::Result<Self> {
+            let process = Self::open(process_of(child).ok_or(Errno::ESRCH)?)?;
+            let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+            waitid(Id::PIDFd(process.0.as_fd()), flags)?;
+            Ok(process)
+        };
+        open().map_err(explained)
     }
 
     /// What becomes readable when the process has ended.
@@ -76,4 +79,14 @@ impl ProcessFd {
             Ok(WaitStatus::Exited(_, 0))
         )
     }
+}
+
+fn explained(error: io::Error) -> io::Error {
+    let errno = error.raw_os_error().map(Errno::from_raw);
+    if matches!(errno, Some(Errno::ENOSYS | Errno::EPERM)) {
+        return io::Error::other(format!(
+            "`pidfd_open` is refused here ({error}): Linux 5.9 or later is needed, and a sandbox that allows it"
+        ));
+    }
+    error
 }

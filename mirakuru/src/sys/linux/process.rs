@@ -6,6 +6,7 @@ use std::fs::{self, File};
 use std::io;
 use std::ops::Range;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -32,6 +33,16 @@ pub(crate) const WAIT_FLAGS: i32 = libc::__WALL | libc::WNOHANG;
 pub(crate) fn threads() -> Option<usize> {
     fs::read_dir("/proc/self/task").ok().map(Iterator::count)
 }
+
+/// Returns the namespaces of this process. A number means another process in another namespace, as a container has it
+/// (`pid_namespaces(7)`), and a process has another start time (`time_namespaces(7)`); 0 where there are none.
+pub(crate) fn namespaces() -> [u64; 2] {
+    let number = |namespace: fs::Metadata| namespace.ino();
+    ["pid", "time"].map(|kind| fs::metadata(format!("/proc/self/ns/{kind}")).map_or(0, number))
+}
+
+/// Why nothing is known of a process.
+pub(crate) const UNSEEN: &str = "cannot be looked at in /proc";
 
 /// The running program's file, even if it was replaced or deleted since.
 pub(crate) fn own_program() -> io::Result<PathBuf> {

@@ -92,6 +92,19 @@ pub(crate) fn ephemeral_ports() -> std::ops::RangeInclusive<u16> {
     49_152..=u16::MAX
 }
 
+/// No system but Linux has them.
+pub(crate) fn namespaces() -> [u64; 2] {
+    [0; 2]
+}
+
+/// Why nothing is known of a process.
+pub(crate) const UNSEEN: &str = "cannot be looked at on this system";
+
+/// Not known: a line for the runner is printed by the test.
+pub(crate) fn standard_error_of(_pid: Pid) -> Option<File> {
+    None
+}
+
 /// Not known: nothing is shared by a run.
 pub(crate) fn started_at(_pid: Pid) -> Option<u64> {
     None
@@ -247,9 +260,9 @@ pub(crate) fn carries(_pid: Pid, _mark: &str) -> bool {
 
 /// A process by its pid.
 #[derive(Debug)]
-pub(crate) struct ProcessFd(Pid);
+pub(crate) struct Process(Pid);
 
-impl ProcessFd {
+impl Process {
     pub(crate) fn open(pid: Pid) -> io::Result<Self> {
         Ok(Self(pid))
     }

@@ -25,7 +25,7 @@ pub(crate) fn spawn(spawn: &Spawn<'_>) -> Result<Pid, Stuck> {
         let child = fork_single_threaded()?;
         child.ok_or_else(|| {
             let stuck = become_service(spawn, supervisor);
-            let _ = reporter.write_all(&stuck.errno.to_le_bytes());
+            let _ = reporter.write_all(&stuck.code.to_le_bytes());
             let _ = reporter.write_all(stuck.step.as_bytes());
             sys::exit_now(127);
         })
@@ -35,14 +35,14 @@ pub(crate) fn spawn(spawn: &Spawn<'_>) -> Result<Pid, Stuck> {
     drop(reporter);
     let mut told = Vec::new();
     let _ = report.read_to_end(&mut told);
-    let Some((errno, step)) = told.split_first_chunk() else {
+    let Some((code, step)) = told.split_first_chunk() else {
         return Ok(main);
     };
     // It is about to end, and nobody else may take its status for the service's.
     let _ = waitpid(main, None);
     Err(Stuck {
         step: Cow::Owned(String::from_utf8_lossy(step).into_owned()),
-        errno: i32::from_le_bytes(*errno),
+        code: i32::from_le_bytes(*code),
     })
 }
 

@@ -12,7 +12,8 @@ use std::thread;
 use nix::fcntl::{AtFlags, OFlag, openat};
 use nix::sys::stat::{Mode, fstatat, mkdirat};
 
-use super::directories::{OPEN, entries, of_another_user};
+use super::access::of_another_user;
+use super::directories::{OPEN, entries};
 
 /// The user and the group to which a copy belongs.
 pub(crate) type Owner = Option<(u32, u32)>;

@@ -50,12 +50,23 @@ pub(crate) fn open_directory_in(directory: &File, name: &str) -> io::Result<File
     Ok(openat(directory, name, OPEN, Mode::empty())?.into())
 }
 
-/// Opens a file of this name in the directory, to append to it. Makes the file if it gets a `mode`: then nothing of
-/// the name may be there.
-pub(crate) fn append_in(directory: &File, name: &str, mode: Option<u16>) -> io::Result<File> {
+/// Which users may read and write a new file.
+#[derive(Clone, Copy)]
+#[repr(u16)]
+pub(crate) enum Access {
+    /// The user of this process.
+    Private = 0o600,
+    /// All whom the mask of this process leaves.
+    Common = 0o666,
+}
+
+/// Opens a file of this name in the directory, to append to it. Makes the file if it gets a `new` access: then nothing
+/// of the name may be there.
+pub(crate) fn append_in(directory: &File, name: &str, new: Option<Access>) -> io::Result<File> {
     let append = OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    let new = mode.map_or(OFlag::empty(), |_| OFlag::O_CREAT | OFlag::O_EXCL);
-    let mode = Mode::from_bits_truncate(mode.unwrap_or_default().into());
+    let mode = new.map_or(0, |access| access as u16);
+    let new = new.map_or(OFlag::empty(), |_| OFlag::O_CREAT | OFlag::O_EXCL);
+    let mode = Mode::from_bits_truncate(mode.into());
     Ok(openat(directory, name, append | new, mode)?.into())
 }
 
@@ -191,7 +202,7 @@ impl Walk {
         let opened = File::from(opened?);
         let found = opened.metadata()?;
         if !self.may_enter(found.uid(), found.mode()) {
-            return Err(of_another_user(found.uid()));
+            return Err(sys::of_another_user(found.uid()));
         }
         give_rights(&opened)?;
         Ok(opened)
@@ -216,11 +227,6 @@ fn give_rights(directory: &File) -> io::Result<()> {
 }
 
 /// Returns the error for what belongs to another user.
-pub(crate) fn of_another_user(user: u32) -> io::Error {
-    let told = format!("it belongs to another user (uid {user})");
-    io::Error::new(io::ErrorKind::PermissionDenied, told)
-}
-
 /// Gives the owner all rights to a directory that could not be opened for this reason, if the directory may have this
 /// owner and this mode.
 fn open_up(
@@ -286,7 +292,7 @@ mod tests {
         // The longest path has 4096 bytes, and most limits on open files are lower.
         for _ in 0..2100 {
             mkdirat(&here, "d", Mode::S_IRWXU).expect("own directory");
-            append_in(&here, "file", Some(0o600)).expect("own directory");
+            append_in(&here, "file", Some(Access::Private)).expect("own directory");
             here = openat(&here, "d", OPEN, Mode::empty()).expect("own").into();
         }
         empty(&opened(&home), true).expect("all of it can be removed");

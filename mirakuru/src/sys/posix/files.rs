@@ -1,15 +1,15 @@
-//! Opens files that belong to the user alone, locks files, and makes the pipes of a service.
+//! Opens files that belong to the user alone, and locks files.
 
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, Flock, FlockArg, OFlag, fcntl, openat};
 use nix::libc;
-use nix::sys::stat::{Mode, fchmod};
+use nix::sys::stat::Mode;
 
 use crate::sys::lock_of_open_file;
 
@@ -26,13 +26,6 @@ pub(crate) fn open_private_file(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-/// Returns whether a user may execute the file.
-#[cfg(feature = "services")]
-pub(crate) fn is_executable(path: &Path) -> bool {
-    let found = std::fs::metadata(path);
-    found.is_ok_and(|found| found.is_file() && found.mode() & 0o111 != 0)
-}
-
 /// Sets the time at which a file was changed to now.
 #[cfg(feature = "services")]
 pub(crate) fn touch(file: &File) -> io::Result<()> {
@@ -46,16 +39,18 @@ pub(crate) fn touch(file: &File) -> io::Result<()> {
 pub(crate) fn cache_directory() -> Option<std::path::PathBuf> {
     let of_variable = |name| std::env::var_os(name).map(std::path::PathBuf::from);
     let absolute = |name| of_variable(name).filter(|path| path.is_absolute());
-    let uid = nix::unistd::geteuid();
     // The variables of `sudo` may be those of another user.
-    let is_own = |home: &std::path::PathBuf| {
-        std::fs::metadata(home).is_ok_and(|found| found.uid() == uid.as_raw())
-    };
+    let is_own =
+        |home: &std::path::PathBuf| home.metadata().is_ok_and(|found| super::is_own(&found));
     let home = absolute("HOME").filter(is_own);
     if let (Some(caches), Some(_)) = (absolute("XDG_CACHE_HOME"), &home) {
         return Some(caches);
     }
-    let of_database = || nix::unistd::User::from_uid(uid).ok().flatten();
+    let of_database = || {
+        nix::unistd::User::from_uid(nix::unistd::geteuid())
+            .ok()
+            .flatten()
+    };
     let home = home.or_else(|| of_database().map(|user| user.dir))?;
     Some(home.join(CACHES))
 }
@@ -68,11 +63,6 @@ const CACHES: &str = if cfg!(target_os = "macos") {
 } else {
     ".cache"
 };
-
-/// Returns the device and the number of a file, by which it is the same whatever its name is.
-pub(crate) fn identity_of(found: &Metadata) -> (u64, u64) {
-    (found.dev(), found.ino())
-}
 
 /// Opens a file with these flags. A named pipe is not waited for: one without a reader is kept open by the service
 /// itself.
@@ -91,11 +81,6 @@ pub(super) fn open_at_once(at: impl AsFd, path: &Path, flags: OFlag) -> io::Resu
     let flags = OFlag::from_bits_retain(fcntl(&file, FcntlArg::F_GETFL)?);
     fcntl(&file, FcntlArg::F_SETFL(flags - OFlag::O_NONBLOCK))?;
     Ok(file)
-}
-
-/// Returns whether a file that was opened with these flags is appended to.
-pub(crate) fn appends(flags: i32) -> bool {
-    OFlag::from_bits_retain(flags).contains(OFlag::O_APPEND)
 }
 
 /// An open file and the lock on it (`flock(2)`). A drop gives the lock back; the kernel does it for a
@@ -131,7 +116,7 @@ pub(crate) fn close_copy(file: LockedFile) {
 /// Takes the lock of this process on a whole file (`fcntl(2)`); false if another process has it. A fork
 /// inherits no such lock, and others can ask which process has it. The lock ends as soon as this process closes any
 /// descriptor of the file.
-pub(crate) fn try_lock_for_process(file: &File) -> io::Result<bool> {
+pub(in crate::sys) fn try_lock_for_process(file: &File) -> io::Result<bool> {
     try_record_lock(file, FcntlArg::F_SETLK(&bytes_of_lock(0, 0)))
 }
 
@@ -151,7 +136,7 @@ fn try_record_lock(file: &File, lock: FcntlArg<'_>) -> io::Result<bool> {
 
 /// Returns the process that has the lock of [`try_lock_for_process`]; 0 if it has no number here. This process does not
 /// see its own.
-pub(crate) fn process_that_locks(file: &File) -> Option<u32> {
+pub(in crate::sys) fn process_that_locks(file: &File) -> Option<u32> {
     let mut lock = libc::flock {
         l_type: libc::F_RDLCK.try_into().unwrap_or_default(),
         ..bytes_of_lock(0, 1)
@@ -170,20 +155,6 @@ fn bytes_of_lock(start: libc::off_t, len: libc::off_t) -> libc::flock {
         l_len: len,
         l_pid: 0,
     }
-}
-
-/// Makes a pipe for the input or an output of a service: an end of ours that never waits, and one that the
-/// service may open again by name (`/dev/stderr`), whatever user it runs as.
-pub(crate) fn service_pipe(is_input: bool) -> io::Result<(File, OwnedFd)> {
-    let (reader, writer) = crate::sys::pipe()?;
-    let (ours, theirs) = if is_input {
-        (writer, reader)
-    } else {
-        (reader, writer)
-    };
-    fcntl(&ours, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-    let _ = fchmod(&theirs, Mode::from_bits_truncate(0o666));
-    Ok((ours.into(), theirs))
 }
 
 #[cfg(test)]

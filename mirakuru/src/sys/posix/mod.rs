@@ -1,38 +1,40 @@
 //! Implements what every Unix gives, a file for each subject.
 
+mod access;
 pub(in crate::sys) mod before_exec;
+mod claims;
 #[cfg(feature = "services")]
 mod copy;
 pub(in crate::sys) mod directories;
+mod door;
 mod files;
+mod names;
 mod paths_of_others;
 mod ports;
 mod process;
 pub(crate) mod signals;
 mod sockets;
 pub(in crate::sys) mod spawn;
+mod streams;
+mod supervisor;
 mod tree;
 
+pub(crate) use access::*;
+pub(crate) use claims::*;
 #[cfg(feature = "services")]
 pub(crate) use copy::{copy_tree, size_of_tree};
 #[cfg(feature = "services")]
 pub(crate) use directories::open_directory_in;
-pub(crate) use directories::{append_in, empty, is_empty, of_another_user, open_directory};
+pub(crate) use directories::{Access, append_in, empty, is_empty, open_directory};
+pub(crate) use door::*;
 pub(crate) use files::*;
+pub(crate) use names::*;
 pub(crate) use paths_of_others::{OtherUser, open_regular_file, open_stream, remove_file};
 pub(crate) use ports::{is_free, loopback_is_up};
 pub(crate) use process::*;
-pub(crate) use signals::reset_signals;
 pub(in crate::sys) use sockets::bind_for_everyone;
 pub(crate) use sockets::*;
 pub(crate) use spawn::{Spawn, Stuck};
+pub(crate) use streams::*;
+pub(crate) use supervisor::*;
 pub(crate) use tree::{Stoppable, Tree};
-
-/// The number of the error that stands for one without a number.
-pub(crate) const INVALID: i32 = nix::libc::EINVAL;
-pub(crate) const BUSY: i32 = nix::libc::EBUSY;
-pub(crate) const NO_ACCESS: i32 = nix::libc::EACCES;
-pub(crate) const NO_SUCH_PROCESS: i32 = nix::libc::ESRCH;
-pub(crate) const TOO_LONG: i32 = nix::libc::E2BIG;
-pub(crate) const TOO_MANY_FILES: i32 = nix::libc::EMFILE;
-pub(crate) const TOO_MANY_FILES_OF_ALL: i32 = nix::libc::ENFILE;

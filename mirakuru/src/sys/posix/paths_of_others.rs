@@ -13,7 +13,8 @@ use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, openat, readlinkat};
 use nix::sys::stat::{Mode, SFlag, fstatat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
-use super::directories::{OPEN, of_another_user};
+use super::access::of_another_user;
+use super::directories::OPEN;
 use super::files::open_at_once;
 
 /// A user, and the groups of that user.

@@ -3,13 +3,11 @@
 
 use std::ffi::{CString, OsStr, OsString};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::libc;
-use nix::sys::socket::{MsgFlags, recv};
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd::{Uid, User, getegid, geteuid, getgid, getuid};
 
@@ -71,19 +69,6 @@ pub(super) fn limit(resource: Resource, soft: u64, hard: u64) -> nix::Result<()>
     Errno::result(unsafe { libc::setrlimit(resource, &raw const limit) }).map(drop)
 }
 
-/// Takes over descriptor 0, which is the socket of a supervisor.
-pub(crate) fn adopt_standard_input() -> OwnedFd {
-    // SAFETY: called once, by a supervisor, before anything else uses descriptor 0; it never
-    // returns to a program that would.
-    unsafe { OwnedFd::from_raw_fd(0) }
-}
-
-/// Reads from the socket at descriptor 0, and leaves there what was read. Nothing waits.
-pub(crate) fn peek_standard_input(bytes: &mut [u8]) -> io::Result<usize> {
-    let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
-    Ok(recv(io::stdin().as_fd().as_raw_fd(), bytes, flags)?)
-}
-
 /// Returns the parent of this process. It changes when the parent ends.
 pub(crate) fn parent() -> Pid {
     nix::unistd::getppid()
@@ -131,17 +116,6 @@ pub(crate) fn set_variable(name: &str, value: &OsStr) {
     unsafe { std::env::set_var(name, value) };
 }
 
-/// Returns the user whose rights this process has.
-pub(crate) fn user() -> u32 {
-    geteuid().as_raw()
-}
-
-/// Returns the group whose rights this process has.
-#[cfg(feature = "services")]
-pub(crate) fn group() -> u32 {
-    nix::unistd::getegid().as_raw()
-}
-
 /// Writes a text at once, as far as that can be.
 pub(crate) fn write_to_standard_error(text: &str) {
     let mut left = text.as_bytes();
@@ -153,19 +127,6 @@ pub(crate) fn write_to_standard_error(text: &str) {
     }
 }
 
-/// Returns whether the process that made the other end of this socket pair had the user and the group of this process.
-pub(crate) fn has_peer_of_same_rights(socket: &impl AsFd) -> bool {
-    #[cfg(target_os = "linux")]
-    let peer = {
-        use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
-        getsockopt(socket, PeerCredentials).map(|peer| (peer.uid(), peer.gid()))
-    };
-    #[cfg(not(target_os = "linux"))]
-    let peer = nix::unistd::getpeereid(socket).map(|(user, group)| (user.as_raw(), group.as_raw()));
-    // Here the effective ones are the real ones (`runs_privileged`).
-    peer == Ok((user(), getegid().as_raw()))
-}
-
 /// Looks the user with this name or number up: their number, their group's, and those of all their groups.
 pub(crate) fn user_of(name: &str) -> Option<(u32, u32, Vec<u32>)> {
     let found = match name.parse() {
@@ -175,9 +136,4 @@ pub(crate) fn user_of(name: &str) -> Option<(u32, u32, Vec<u32>)> {
     let User { name, uid, gid, .. } = found.ok()??;
     let groups = sys::groups_of(&CString::new(name).ok()?, gid);
     Some((uid.as_raw(), gid.as_raw(), groups))
-}
-
-/// Leaves the caller's session, terminal and process group for new ones.
-pub(crate) fn start_session() -> io::Result<()> {
-    Ok(nix::unistd::setsid().map(drop)?)
 }

@@ -1,7 +1,6 @@
 //! Sends and receives on Unix sockets, descriptors included, and waits for what can be read or written.
 #![expect(unsafe_code, reason = "nix gives received descriptors as numbers")]
 
-use std::fs::File;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::offset_of;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -20,6 +19,9 @@ use nix::sys::stat::{Mode, umask};
 
 use crate::sys;
 
+/// One end of the connection between a test process and its supervisor, or of one to a service.
+pub(crate) type Socket = UnixStream;
+
 /// What travels with a message: an open file, or another process.
 pub(crate) type Handle = OwnedFd;
 
@@ -29,22 +31,6 @@ pub(crate) type Wakeup<'a> = BorrowedFd<'a>;
 /// The longest path of a Unix socket: `sun_path` without its end.
 pub(crate) const LONGEST_SOCKET_PATH: usize =
     size_of::<libc::sockaddr_un>() - offset_of!(libc::sockaddr_un, sun_path) - 1;
-
-/// Calls `act` with a path to this socket that is short enough: a long one begins at its open directory.
-pub(crate) fn with_short_path<T>(
-    path: &Path,
-    act: impl FnOnce(&Path) -> io::Result<T>,
-) -> io::Result<T> {
-    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
-        return act(path);
-    };
-    if path.as_os_str().len() <= LONGEST_SOCKET_PATH {
-        return act(path);
-    }
-    let directory = File::open(parent)?;
-    let opened = format!("/proc/self/fd/{}", directory.as_raw_fd());
-    act(&Path::new(&opened).join(name))
-}
 
 /// Binds a socket to which any user may send: the sender of each message is checked. It has its mode from the beginning,
 /// as its path may lead elsewhere later. For a process of one thread: the mask is the whole process's for a moment.
@@ -68,7 +54,7 @@ pub(crate) fn wakeup_of(source: &impl AsFd) -> Wakeup<'_> {
 }
 
 /// Sends as many bytes as there is room for, the handles with the first of them. Never waits.
-pub(crate) fn send(socket: &UnixStream, bytes: &[u8], handles: &[Handle]) -> io::Result<usize> {
+pub(crate) fn send(socket: &Socket, bytes: &[u8], handles: &[Handle]) -> io::Result<usize> {
     let raw: Vec<_> = handles.iter().map(AsRawFd::as_raw_fd).collect();
     let rights = [ControlMessage::ScmRights(&raw)];
     let control = if raw.is_empty() { &[][..] } else { &rights };
@@ -85,7 +71,7 @@ pub(crate) fn send(socket: &UnixStream, bytes: &[u8], handles: &[Handle]) -> io:
 
 /// Receives what has arrived, and its handles. Never waits.
 pub(crate) fn receive(
-    socket: &UnixStream,
+    socket: &Socket,
     buffer: &mut [u8],
     handles: &mut impl Extend<Handle>,
 ) -> io::Result<usize> {
@@ -144,7 +130,7 @@ fn poll_one_by_one(fds: &mut [PollFd<'_>], wait: Duration) -> nix::Result<i32> {
 }
 
 /// Returns whether the other end of the socket is closed in both directions.
-pub(crate) fn is_hung_up(socket: &UnixStream) -> bool {
+pub(crate) fn is_hung_up(socket: &Socket) -> bool {
     let mut fds = [PollFd::new(socket.as_fd(), PollFlags::empty())];
     let polled = sys::poll_for(&mut fds, Duration::ZERO);
     let events = fds[0].revents().unwrap_or(PollFlags::empty());
@@ -159,8 +145,8 @@ pub(crate) fn await_writable(sink: &impl AsFd, wait: Duration) -> io::Result<()>
 
 /// Connects to the Unix socket at this path, or finds its backlog full: then somebody listens there, and is
 /// busy. A socket that waits would do so until that one accepts, for ever if it does not.
-pub(crate) fn connect_within(path: &Path, wait: Duration) -> io::Result<UnixStream> {
-    let socket = UnixStream::from(sys::unix_socket_that_never_waits()?);
+pub(crate) fn connect_within(path: &Path, wait: Duration) -> io::Result<Socket> {
+    let socket = Socket::from(sys::unix_socket_that_never_waits()?);
     match connect(socket.as_raw_fd(), &UnixAddr::new(path)?) {
         Ok(()) | Err(nix::Error::EAGAIN) => Ok(socket),
         Err(nix::Error::EINPROGRESS) => {

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::ffi::{CString, NulError, OsString, c_char};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -23,9 +24,9 @@ pub(crate) struct Spawn<'a> {
     environment: Strings,
     pub(super) streams: [Handle; 3],
     /// Entered with the supervisor's rights.
-    pub(crate) inherited: Option<CString>,
+    pub(super) inherited: Option<CString>,
     /// Entered with the service's rights.
-    pub(crate) directory: Option<CString>,
+    pub(super) directory: Option<CString>,
     pub(super) user: Option<(Uid, Gid, Vec<Gid>)>,
     pub(crate) oom_score: Option<&'a str>,
     /// Resource, soft and hard limit.
@@ -41,14 +42,14 @@ pub(crate) struct Spawn<'a> {
 pub(crate) struct Stuck {
     /// Fits after "failed to".
     pub(crate) step: Cow<'static, str>,
-    pub(crate) errno: i32,
+    pub(crate) code: i32,
 }
 
 impl Stuck {
     pub(in crate::sys) fn at(step: &'static str, error: Errno) -> Self {
         Self {
             step: Cow::Borrowed(step),
-            errno: error as i32,
+            code: error as i32,
         }
     }
 }
@@ -89,6 +90,18 @@ impl Spawn<'_> {
             umask: None,
             busy: Duration::ZERO,
         })
+    }
+
+    /// Has the process begin in the test's directory, which the service's user may have no right to enter.
+    pub(crate) fn inherit(&mut self, directory: &Path) -> io::Result<()> {
+        self.inherited = Some(CString::new(directory.as_os_str().as_bytes())?);
+        Ok(())
+    }
+
+    /// Has the process enter a directory, with the rights of the service's user.
+    pub(crate) fn enter(&mut self, directory: &Path) -> io::Result<()> {
+        self.directory = Some(CString::new(directory.as_os_str().as_bytes())?);
+        Ok(())
     }
 
     /// Has the process run as this user.

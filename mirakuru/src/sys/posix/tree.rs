@@ -22,7 +22,7 @@ pub(crate) struct Tree {
     /// The main process, until it is reaped. It begins with a session of its own, whose group has its number.
     main: Option<Pid>,
     /// The main process, if the service has named another one than the process that was started.
-    followed: Option<sys::ProcessFd>,
+    followed: Option<sys::Process>,
     /// It has ended, and its parent, another process of the tree, has not reaped it yet.
     is_zombie: bool,
     /// The group of the main process that was reaped: where orphans go to init, it may have members.
@@ -73,7 +73,7 @@ impl Tree {
     /// Takes a process of the tree for the main process from now on. Returns whether it is in the tree.
     pub(crate) fn follow(&mut self, process: Pid) -> bool {
         // The pid is looked at after it was opened: it may have been given to another in between.
-        let opened = sys::ProcessFd::open(process).ok();
+        let opened = sys::Process::open(process).ok();
         let is_below = process != Pid::this() && is_below_this(process) == Some(true);
         let Some(opened) = opened.filter(|_| is_below) else {
             return false;
@@ -85,7 +85,7 @@ impl Tree {
     /// Becomes readable when a main process has ended that is no child of ours.
     pub(crate) fn wakeup(&self) -> Option<sys::Wakeup<'_>> {
         let followed = self.followed.as_ref().filter(|_| !self.is_zombie);
-        followed.and_then(sys::ProcessFd::wakeup)
+        followed.and_then(sys::Process::wakeup)
     }
 
     /// Returns the time until the next look at a main process whose end wakes nothing.
@@ -160,7 +160,7 @@ impl Tree {
     pub(crate) fn reap(&mut self) -> Reaped {
         let mut reaped = Reaped::default();
         // Looked at before the children are reaped: a child that ends after that look is reaped next time.
-        let is_over = |main: &sys::ProcessFd| main.ended_within(Duration::ZERO);
+        let is_over = |main: &sys::Process| main.ended_within(Duration::ZERO);
         let main_is_over = self.followed.as_ref().is_some_and(is_over);
         while self.populated {
             let child = reap_any_child();
@@ -315,7 +315,7 @@ fn group_below_us(child: Pid) -> Option<Pid> {
 /// Signals what is not ours to reap. Between the listing and the opening its pid may have been
 /// given to another: then that one's parent is another too.
 fn signal_deeper(deeper: Descendant, signal: i32) {
-    let Ok(process) = sys::ProcessFd::open(deeper.pid) else {
+    let Ok(process) = sys::Process::open(deeper.pid) else {
         return;
     };
     let parent = sys::standing(deeper.pid).map(|standing| standing.parent);

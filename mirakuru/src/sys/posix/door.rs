@@ -1,0 +1,62 @@
+//! The door of a supervisor that a run shares: a socket that other processes find by its path.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::sockets::{LONGEST_SOCKET_PATH, Socket, connect_within};
+
+/// Where others come.
+pub(crate) struct Door {
+    listener: UnixListener,
+    path: PathBuf,
+}
+
+impl Door {
+    /// Opens a door at this path, where nothing may be.
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        let listener = with_short_path(path, |path| UnixListener::bind(path))?;
+        listener.set_nonblocking(true)?;
+        Ok(Self {
+            listener,
+            path: path.to_owned(),
+        })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Lets in the process that came first. Never waits.
+    pub(crate) fn accept(&self) -> io::Result<Socket> {
+        self.listener.accept().map(|(socket, _)| socket)
+    }
+}
+
+impl AsFd for Door {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.listener.as_fd()
+    }
+}
+
+/// Comes to the door at this path. `None` if as many have come before as can wait there.
+pub(crate) fn come_to(door: &Path, wait: Duration) -> io::Result<Option<Socket>> {
+    let socket = with_short_path(door, |path| connect_within(path, wait))?;
+    Ok(socket.peer_addr().is_ok().then_some(socket))
+}
+
+/// Calls `act` with a path to this socket that is short enough: a long one begins at its open directory.
+fn with_short_path<T>(path: &Path, act: impl FnOnce(&Path) -> io::Result<T>) -> io::Result<T> {
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+        return act(path);
+    };
+    if path.as_os_str().len() <= LONGEST_SOCKET_PATH {
+        return act(path);
+    }
+    let directory = File::open(parent)?;
+    let opened = format!("/proc/self/fd/{}", directory.as_raw_fd());
+    act(&Path::new(&opened).join(name))
+}

@@ -1,0 +1,59 @@
+//! The paths, programs and numbers that the system gives a meaning.
+
+use std::ffi::OsString;
+use std::io::{Error, ErrorKind};
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
+
+use nix::libc;
+
+/// What has nothing to read, and keeps nothing that is written.
+pub(crate) const NULL_DEVICE: &str = "/dev/null";
+
+/// A directory for temporary files whose path is short enough for any socket in it.
+pub(crate) const SHORT_DIRECTORY: &str = "/tmp";
+
+/// The directories in which a program is looked up that is started without `PATH` (`execvp(3)`).
+pub(crate) const DEFAULT_PATH: &str = "/bin:/usr/bin";
+
+/// Returns where this process has its temporary files; an empty `TMPDIR` counts as none.
+pub(crate) fn temporary() -> PathBuf {
+    std::path::absolute(std::env::temp_dir()).unwrap_or_else(|_| SHORT_DIRECTORY.into())
+}
+
+/// Returns the words of a command by which a shell runs this script, the last word.
+pub(crate) fn shell(script: OsString) -> Vec<OsString> {
+    vec!["/bin/sh".into(), "-c".into(), script]
+}
+
+/// Returns the text that has these encoded bytes; `None` if no text has them.
+pub(crate) fn text_of(bytes: Vec<u8>) -> Option<OsString> {
+    Some(OsString::from_vec(bytes))
+}
+
+/// The number of the error that stands for one without a number.
+pub(crate) const INVALID: i32 = libc::EINVAL;
+pub(crate) const BUSY: i32 = libc::EBUSY;
+pub(crate) const NO_ACCESS: i32 = libc::EACCES;
+pub(crate) const NO_SUCH_PROCESS: i32 = libc::ESRCH;
+pub(crate) const TOO_LONG: i32 = libc::E2BIG;
+pub(crate) const TOO_MANY_FILES: i32 = libc::EMFILE;
+
+/// Returns advice on the most frequent cause of the error with this number.
+pub(crate) fn advice_for(code: i32) -> Option<String> {
+    Some(match Error::from_raw_os_error(code).kind() {
+        ErrorKind::WouldBlock => {
+            "the limit on processes may be reached: see `ulimit -u` (RLIMIT_NPROC)".to_owned()
+        }
+        _ if code == TOO_MANY_FILES => {
+            "the limit on open files is reached: see `ulimit -n` (RLIMIT_NOFILE)".to_owned()
+        }
+        _ if code == libc::ENFILE => "the system's limit on open files is reached".to_owned(),
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            let directory = std::env::temp_dir();
+            format!("there is no room left in {}", directory.display())
+        }
+        ErrorKind::OutOfMemory => "the system is out of memory".to_owned(),
+        _ => return None,
+    })
+}
