@@ -10,19 +10,30 @@
 //! | [`descendants`] | `/proc/PID/task/*/children`, or `/proc/*/stat` | nothing |
 //! | [`Wakeups`] | a signalfd for `SIGCHLD`, and dnotify for paths | a short poll interval |
 //! | [`marked`] | `/proc/*/environ` | nothing |
+//! | [`standing`], [`started_at`], [`program_name`], [`command_line`], [`carries`] | `/proc/PID/stat`, `cmdline`, `environ` | the group alone |
+//! | [`has_ended`] | `/proc/PID/stat`, or signal 0 | signal 0 |
+//! | [`peer`] | `SO_PEERCRED` | the parent |
+//! | [`namespaces`], [`standard_error_of`], [`threads`] | `/proc/PID/ns`, `fd` and `task` | nothing |
+//! | [`own_program`] | `/proc/self/exe`: the file itself | the path that it was started from |
 //! | [`waits_for_input`] | `/proc/*/syscall` | nothing |
 //! | [`listening`] | `/proc/*/fd` and `/proc/net/tcp` | nothing |
-//! | [`holder_of_port`], [`Listeners`], [`whose_listener`], [`whose_peer`], [`is_passing`], [`has_ended`] | `NETLINK_SOCK_DIAG`, `SO_PEERCRED`, and `/proc/*/fd` | nothing |
+//! | [`holder_of_port`], [`Listeners`], [`whose_listener`], [`whose_peer`], [`is_passing`] | `NETLINK_SOCK_DIAG`, `SO_PEERCRED`, and `/proc/*/fd` | nothing |
 //! | [`unmount_below`] | `/proc/self/mountinfo`, and `umount2` | nothing |
 //! | [`hand_over`], [`open_up`] | `O_PATH` descriptors | a look before the call |
 //! | [`open_below`] | `openat2`: crosses no mount | `openat` |
 //! | [`remove_shared_memory`] | `/proc/sysvipc/shm` | nothing |
 //! | [`memory`] | `/dev/shm`, if it has room | nothing |
+//! | [`Notices`] | with the sender of each, by `SO_PASSCRED` | without |
+//! | [`ephemeral_ports`] | `/proc/sys/net/ipv4/ip_local_port_range` | the range of RFC 6335 |
+//! | [`groups_of`] | all groups of a user | the user's own one |
+//! | [`lower_oom_score`], [`set_process_name`] | `/proc/self/oom_score_adj`, and `prctl` | nothing |
 //! | [`try_lock_to_remove`] | a lock of the open file (`F_OFD_SETLK`) | one of the process, which ends when any of its threads closes the file |
 //! | [`forget_range`] | a hole punched into the file | nothing |
 //! | [`close_inherited`] | `close_range` | nothing: std marks all of its own |
 //!
-//! `posix/` holds what both share, the process tree included. Every `unsafe` of the crate stands below this folder.
+//! `posix/` holds what both share, the process tree included. Every `unsafe` of the crate stands below this folder, and
+//! `tests/layout.rs` keeps the words of operating systems in it: callers know sockets, handles and processes by the names
+//! that are exported here.
 
 #![allow(
     clippy::unnecessary_wraps,

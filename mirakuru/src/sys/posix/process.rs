@@ -1,4 +1,4 @@
-//! Asks and changes what a process is: its parent, user, session, limits and descriptors.
+//! Asks and changes what a process is: its parent, user, limits, environment and niceness.
 #![expect(unsafe_code, reason = "system calls that nix leaves unsafe")]
 
 use std::ffi::{CString, OsStr, OsString};
