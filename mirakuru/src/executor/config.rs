@@ -13,7 +13,6 @@ use crate::paths;
 use crate::port::OnConflict;
 use crate::run;
 use crate::signal::Signal;
-#[cfg(feature = "services")]
 use crate::sys;
 #[cfg(feature = "services")]
 use crate::tmpdir;

@@ -33,7 +33,7 @@ pub struct Nats {
 pub fn nats() -> NatsExecutor {
     let check = readiness::Nats::new("127.0.0.1", 0).jet_stream();
     let executor = Service::executor("NatsExecutor", Nats { check }, ["-c"]);
-    // After a stop, some versions exit with 1.
+    // After `Signal::TERM`, some versions exit with 1.
     let executor = executor.stop_signal(Signal::INT);
     executor.arg(format!("{{tmpdir}}/{CONFIG}"))
 }

@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::Path;
 
-use nix::unistd::{getegid, geteuid};
+use nix::unistd::geteuid;
 
 /// Returns the user whose rights this process has.
 pub(crate) fn user() -> u32 {
@@ -54,7 +54,7 @@ pub(crate) fn others_may_write(found: &Metadata) -> bool {
 pub(crate) fn others_may_replace_in(directory: &Metadata) -> bool {
     const STICKY: u32 = 0o1000;
     // Many systems give each user a group, and let that group write.
-    let is_own_group = [0, getegid().as_raw()].contains(&directory.gid());
+    let is_own_group = [0, nix::unistd::getegid().as_raw()].contains(&directory.gid());
     let others = if is_own_group { 0o002 } else { 0o022 };
     directory.mode() & STICKY == 0 && directory.mode() & others != 0
 }
