@@ -28,12 +28,12 @@ impl Private {
     pub(crate) fn make(parent: &Path, name: &str) -> io::Result<Self> {
         let path = parent.join(format!("{PREFIX}{}", paths::beginning_of(name)));
         let main = loop {
-            if is_of_a_run(parent) {
-                make_for_a_run(parent)?;
+            if is_shared_parent(parent) {
+                make_shared_parent(parent)?;
             }
             match Made::make(path.clone()) {
                 // Another process of the run has removed it with its last directory since.
-                Err(error) if error.kind() == ErrorKind::NotFound && is_of_a_run(parent) => {}
+                Err(error) if error.kind() == ErrorKind::NotFound && is_shared_parent(parent) => {}
                 result => break result?,
             }
         };
@@ -88,7 +88,7 @@ impl Private {
         let removed = self.main.remove();
         // If nothing of the run stays.
         let parent = self.main.path.parent();
-        if let Some(parent) = parent.filter(|parent| is_of_a_run(parent)) {
+        if let Some(parent) = parent.filter(|parent| is_shared_parent(parent)) {
             let _ = fs::remove_dir(parent);
         }
         removed.and(short)
@@ -137,8 +137,11 @@ impl Made {
         let opened = sys::open_directory(&path).and_then(|opened| {
             // A user who may write to the parent may have put another one in its place.
             let is_new = sys::is_own(&opened.metadata()?) && sys::is_empty(&opened)?;
-            // As long as a process has it open, it is in use.
-            let _ = sys::try_lock(opened.try_clone()?).map(|locked| locked.map(sys::close_copy));
+            if is_in_memory(&path) {
+                // As long as a process has it open, it is in use.
+                let locked = sys::try_lock(opened.try_clone()?)?;
+                sys::close_copy(locked.ok_or(ErrorKind::ResourceBusy)?);
+            }
             is_new
                 .then_some(opened)
                 .ok_or_else(|| ErrorKind::AlreadyExists.into())
@@ -184,6 +187,18 @@ impl Made {
     }
 }
 
+/// Returns the directory for all private directories in memory. It is this user's alone, so that no other user can put
+/// a directory there that the sweep would take for one of them. `None` if another user has made it.
+#[cfg(feature = "services")]
+pub(crate) fn in_memory(memory: &Path) -> Option<PathBuf> {
+    let path = memory.join(format!("{MEMORY}{}", sys::user()));
+    let is_usable = match open_shared_parent(&path) {
+        Err(error) => error.kind() == ErrorKind::NotFound,
+        Ok(_) => true,
+    };
+    is_usable.then_some(path)
+}
+
 /// Removes the private directories in memory whose test and supervisor were killed together, once in each process. No
 /// other program would remove them before the system ends.
 #[cfg(feature = "services")]
@@ -191,36 +206,31 @@ pub(crate) fn sweep_once(memory: &Path) {
     static BEGUN: AtomicBool = AtomicBool::new(false);
     if !BEGUN.swap(true, Ordering::Relaxed) {
         sweep(memory, Duration::from_secs(60));
+        // If nothing of another process is in it.
+        let _ = fs::remove_dir(memory);
     }
 }
 
-/// Removes those that are older than this: the lock on a new one comes a moment after the directory.
+/// Removes those that are older than this. A younger one is not looked at: its maker takes the lock a moment after it
+/// has made the directory, and must find the lock free.
 #[cfg(feature = "services")]
-fn sweep(parent: &Path, age: Duration) {
-    let entries = fs::read_dir(parent).into_iter().flatten().flatten();
+fn sweep(memory: &Path, age: Duration) {
+    let entries = fs::read_dir(memory).into_iter().flatten().flatten();
     for path in entries.map(|entry| entry.path()) {
-        let name = path.file_name().and_then(OsStr::to_str);
-        let number = name.and_then(|name| name.strip_prefix(PREFIX));
-        let is_private = number.is_some_and(|number| u64::from_str_radix(number, 16).is_ok());
-        let Some(opened) = is_private
-            .then(|| sys::open_directory(&path).ok())
-            .flatten()
-        else {
+        let changed = path.symlink_metadata().and_then(|found| found.modified());
+        let is_old = changed.is_ok_and(|changed| changed.elapsed().is_ok_and(|past| past >= age));
+        // One that its service has closed stays closed as long as it may be in use.
+        let Some(opened) = is_old.then(|| File::open(&path).ok()).flatten() else {
             continue;
         };
-        let Ok(found) = opened.metadata() else {
-            continue;
-        };
-        let is_old = found
-            .modified()
-            .is_ok_and(|made| made.elapsed().is_ok_and(|past| past >= age));
-        let is_own = sys::is_root() || sys::is_own(&found);
-        let copy = opened.try_clone().and_then(sys::try_lock);
-        if let (true, true, Ok(Some(_unused))) = (is_old, is_own, copy) {
+        if let Ok(Some(_unused)) = opened.try_clone().and_then(sys::try_lock) {
             let _ = Made { path, opened }.remove();
         }
     }
 }
+
+/// The beginning of the name of the directory for all private directories in memory.
+const MEMORY: &str = "mirakuru-memory-";
 
 const KEPT: &str = "mirakuru-kept-";
 
@@ -229,21 +239,29 @@ pub(crate) fn kept(run: &str) -> PathBuf {
     sys::temporary().join(format!("{KEPT}{run}"))
 }
 
-fn is_of_a_run(directory: &Path) -> bool {
+fn is_shared_parent(directory: &Path) -> bool {
     let name = directory.file_name().unwrap_or_default();
-    name.as_encoded_bytes().starts_with(KEPT.as_bytes())
+    let begins = |with: &str| name.as_encoded_bytes().starts_with(with.as_bytes());
+    begins(KEPT) || begins(MEMORY)
+}
+
+fn is_in_memory(path: &Path) -> bool {
+    let name = path.parent().and_then(Path::file_name).unwrap_or_default();
+    name.as_encoded_bytes().starts_with(MEMORY.as_bytes())
 }
 
 /// Services of other users have their directories in it too, so these may enter it.
-fn make_for_a_run(directory: &Path) -> io::Result<()> {
+fn make_shared_parent(directory: &Path) -> io::Result<()> {
     match sys::make_readable_directory(directory) {
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => open_kept(directory).map(drop),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            open_shared_parent(directory).map(drop)
+        }
         made => made,
     }
 }
 
 /// Opens the directory for all private directories of a run, if only this user may write to it.
-pub(crate) fn open_kept(directory: &Path) -> io::Result<File> {
+pub(crate) fn open_shared_parent(directory: &Path) -> io::Result<File> {
     let opened = sys::open_directory(directory)?;
     let found = opened.metadata()?;
     let is_own = sys::is_own(&found) && !sys::others_may_write(&found);
@@ -273,20 +291,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_directory_without_a_process_is_swept_and_others_stay() {
-        let parent = tempfile::tempdir().expect("a temporary directory");
-        let make = |name: &str| Private::make(parent.path(), name).expect("own directory");
+    fn a_directory_without_a_process_is_swept_and_another_stays() {
+        let home = tempfile::tempdir().expect("a temporary directory");
+        let memory = in_memory(home.path()).expect("own directory");
+        let make = |name: &str| Private::make(&memory, name).expect("own directory");
         let used = make("00000000000000a1");
         let killed = make("00000000000000a2").path().to_owned();
         fs::write(killed.join("file"), "").expect("own directory");
-        let foreign = parent.path().join("mirakuru-notes");
-        fs::create_dir(&foreign).expect("own directory");
-        sweep(parent.path(), Duration::from_secs(3600));
+        sweep(&memory, Duration::from_secs(3600));
         assert!(killed.exists(), "it may be new");
         // A process that another thread is starting has a copy of the lock for a moment.
         while killed.exists() {
-            sweep(parent.path(), Duration::ZERO);
+            sweep(&memory, Duration::ZERO);
         }
-        assert!(used.path().exists() && foreign.exists());
+        assert!(used.path().exists());
+        used.remove().expect("own directory");
+        assert!(!memory.exists());
     }
 }

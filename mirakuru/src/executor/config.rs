@@ -86,6 +86,7 @@ impl Config {
                 // Its files are many and short-lived, and a disk that is busy would delay each of them.
                 let memory = std::env::var_os("TMPDIR").is_none().then(sys::memory);
                 let memory = memory.flatten();
+                let memory = memory.and_then(|memory| tmpdir::in_memory(&memory));
                 if let Some(memory) = &memory {
                     tmpdir::sweep_once(memory);
                 }

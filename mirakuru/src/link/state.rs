@@ -3,12 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Deref, DerefMut};
-use std::time::Instant;
+use std::time::Duration;
 
 use super::reader::Known;
 use super::socket::Read;
 use crate::protocol::{Event, Failure, Leftover, Message, Notice, Reply, Service, Stream};
-use crate::sys::Handle;
+use crate::sys::{self, Handle};
 use crate::wait::Deadline;
 
 /// A reply and its handles.
@@ -44,8 +44,8 @@ pub(crate) struct Latest {
     /// It is being stopped, by whatever test process, or was.
     pub(crate) ending: bool,
     pub(crate) exit: Option<i32>,
-    /// The number of the main process and when this process learned of it.
-    pub(super) begun: Option<(u32, Instant)>,
+    /// The number of the main process, and when this process learned of it, by the clock that can be set.
+    pub(super) begun: Option<(u32, Duration)>,
     /// No process of the tree is left.
     pub(crate) empty: bool,
     pub(crate) output_lost: Option<Failure>,
@@ -153,11 +153,12 @@ impl State {
         match reply {
             Reply::Launched(Ok(pid)) => {
                 self.begin_service(self.service + 1);
-                self.begun = Some((*pid, Instant::now()));
+                self.begun = Some((*pid, sys::wall_clock()));
             }
             Reply::Service(service) => self.note_service(service),
             Reply::Gone(gone) => {
                 self.leftovers.clear();
+                self.begun = None;
                 self.empty |= gone.survivors.is_empty();
             }
             _ => {}

@@ -2,7 +2,7 @@
 //! the service with it; whatever else carries the tree's mark is found and killed here, by the test
 //! process.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::protocol::{KILL_BOUND, MARK};
 use crate::sys::{self, Pid, Process};
@@ -34,10 +34,10 @@ pub(super) fn sweep(name: &str) -> Vec<(u32, String)> {
 }
 
 /// Removes the shared memory of a main process that was killed. Those that it started may use that until they miss it.
-pub(super) fn sweep_shared_memory(pid: u32, begun: Instant) {
+pub(super) fn sweep_shared_memory(pid: u32, begun: Duration) {
     let deadline = Deadline::after(Duration::from_secs(1));
-    let main = sys::process_of(pid);
-    while sys::remove_shared_memory(main.as_slice(), begun.elapsed()) && !deadline.has_passed() {
+    let main = sys::process_of(pid).map(|main| (main, sys::wall_clock()));
+    while sys::remove_shared_memory(main.as_slice(), begun) && !deadline.has_passed() {
         wait::pause(PAUSE);
     }
 }
@@ -56,6 +56,7 @@ fn kill_marked(pid: Pid, mark: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use std::process::{Child, Command};
+    use std::time::Instant;
 
     use super::*;
 

@@ -28,7 +28,7 @@ pub(crate) fn list_kept(directory: &Path, service: &str) {
     if directory.parent() != Some(&place) {
         return;
     }
-    let Ok(place_of_all) = tmpdir::open_kept(&place) else {
+    let Ok(place_of_all) = tmpdir::open_shared_parent(&place) else {
         return;
     };
     let open = |new| sys::append_in(&place_of_all, "services.txt", new);

@@ -132,6 +132,11 @@ impl<S: Session> Databases<S> {
             Ok(name)
         };
         let created = self.sessions.with(|| S::open(&address), create);
+        // A server that does not answer would not answer that either.
+        let is_deaf = |error: &io::Error| error.kind() == io::ErrorKind::TimedOut;
+        if created.as_ref().is_err_and(is_deaf) {
+            begun.clear();
+        }
         for name in begun {
             let remove = |session: &mut S| session.remove(&name);
             let _ = self.sessions.with(|| S::open(&address), remove);

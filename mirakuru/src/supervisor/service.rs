@@ -25,6 +25,8 @@ pub(super) struct Service {
     /// The order that started the service.
     pub(super) order: Option<Launch>,
     launched: Duration,
+    /// When it was launched, by the clock that can be set.
+    begun: Duration,
     stopped: Option<Duration>,
     /// The description that a test process gets when it attaches.
     pub(super) description: protocol::Service,
@@ -45,6 +47,7 @@ impl Service {
             notices: None,
             row: order.row.clone(),
             launched: sys::monotonic_time(),
+            begun: sys::wall_clock(),
             stopped: None,
             description: protocol::Service {
                 number,
@@ -113,9 +116,8 @@ impl Service {
 
     /// The tree is gone, or given up where something survived; `kept` is the directory that output stays in.
     pub(super) fn close(&mut self, kept: Option<&Private>) {
-        let age = sys::monotonic_time().saturating_sub(self.launched);
         // What survived may still use it.
-        let _ = std::mem::take(&mut self.tree).remove_shared_memory(age);
+        let _ = std::mem::take(&mut self.tree).remove_shared_memory(self.begun);
         self.input = None;
         self.drains = [None, None];
         (self.notices, self.order) = (None, None);

@@ -27,7 +27,7 @@ pub(crate) use notices::Notices;
 pub(crate) use open_files::{standard_error_of, waits_for_input};
 pub(crate) use pidfd::Process;
 pub(crate) use process::*;
-pub(crate) use shared_memory::remove_shared_memory;
+pub(crate) use shared_memory::{remove_shared_memory, wall_clock};
 pub(crate) use spawn::spawn;
 pub(crate) use whose_listener::{
     Listeners, has_ended, holder_of_port, is_passing, whose_listener, whose_peer,

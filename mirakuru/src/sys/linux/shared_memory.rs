@@ -15,19 +15,28 @@ use crate::sys::Pid;
 /// The precision of the times that the kernel notes, with room for a clock that was set.
 const MARGIN: Duration = Duration::from_secs(60);
 
-/// Removes the segments that these processes, which have ended, made within this time and that no process uses. Returns
-/// whether a process uses one.
-pub(crate) fn remove_shared_memory(makers: &[Pid], age: Duration) -> bool {
+/// Returns the time of the clock that the kernel notes with a segment.
+pub(crate) fn wall_clock() -> Duration {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    now.unwrap_or_default()
+}
+
+/// Removes the segments that processes made and that no process uses. Of each process, it is given when it has ended;
+/// none began before `since`. Returns whether a process uses one.
+pub(crate) fn remove_shared_memory(makers: &[(Pid, Duration)], since: Duration) -> bool {
     if makers.is_empty() {
         return false;
     }
     let mut is_used = false;
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    let since = now.unwrap_or_default().saturating_sub(age + MARGIN);
+    let since = since.saturating_sub(MARGIN).as_secs();
     let table = fs::read_to_string("/proc/sysvipc/shm").unwrap_or_default();
     for segment in table.lines().filter_map(Segment::read) {
-        let is_of_makers = makers.iter().any(|maker| maker.as_raw() == segment.maker);
-        if !is_of_makers || segment.changed < since.as_secs() {
+        // Later, the number may be another process's.
+        let is_of = |(maker, ended): &(Pid, Duration)| {
+            let until = (*ended + MARGIN).as_secs();
+            maker.as_raw() == segment.maker && (since..=until).contains(&segment.changed)
+        };
+        if !makers.iter().any(is_of) {
             continue;
         }
         is_used |= segment.users > 0;

@@ -64,8 +64,13 @@ pub(crate) fn memory() -> Option<PathBuf> {
 }
 
 /// The system lists no segments without a library.
-pub(crate) fn remove_shared_memory(_makers: &[Pid], _age: Duration) -> bool {
+pub(crate) fn remove_shared_memory(_makers: &[(Pid, Duration)], _since: Duration) -> bool {
     false
+}
+
+/// Nothing is compared with it.
+pub(crate) fn wall_clock() -> Duration {
+    Duration::ZERO
 }
 
 /// A pipe, both ends close-on-exec: its reading end, then its writing end.

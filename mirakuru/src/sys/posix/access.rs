@@ -1,9 +1,9 @@
 //! Says whose a file is, which users may do what with it, and which file it is; makes files and directories of the
 //! user's own.
 
-use std::fs::{DirBuilder, File, Metadata};
+use std::fs::{self, DirBuilder, File, Metadata, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use nix::unistd::geteuid;
@@ -112,9 +112,10 @@ pub(crate) fn make_private_directories(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-/// Makes a directory that others may enter, and only this user may change.
+/// Makes a directory that others may enter, whatever the umask is, and only this user may change.
 pub(crate) fn make_readable_directory(path: &Path) -> io::Result<()> {
-    DirBuilder::new().mode(0o755).create(path)
+    DirBuilder::new().mode(0o755).create(path)?;
+    fs::set_permissions(path, Permissions::from_mode(0o755))
 }
 
 /// Gives a file to another user.

@@ -30,7 +30,7 @@ pub(crate) struct Tree {
     /// Whether the kernel may still have children of ours.
     populated: bool,
     /// The children that a signal has ended, before they could remove what outlives them.
-    killed: Vec<Pid>,
+    killed: Vec<(Pid, Duration)>,
 }
 
 /// What a look at the children brought.
@@ -137,10 +137,10 @@ impl Tree {
         }
     }
 
-    /// Removes the shared memory that is left of the tree, which has ended and began this long ago. Returns whether
-    /// a process uses it.
-    pub(crate) fn remove_shared_memory(&self, age: Duration) -> bool {
-        sys::remove_shared_memory(&self.killed, age)
+    /// Removes the shared memory that is left of the tree, which has ended and began at this time. Returns whether a
+    /// process uses it.
+    pub(crate) fn remove_shared_memory(&self, since: Duration) -> bool {
+        sys::remove_shared_memory(&self.killed, since)
     }
 
     /// The group of the main process that was reaped, if it has members that are no children of ours. As long as it
@@ -165,7 +165,7 @@ impl Tree {
         while self.populated {
             let child = reap_any_child();
             if let Ok(Some((pid, ..=-1))) = child {
-                self.killed.push(pid);
+                self.killed.push((pid, sys::wall_clock()));
             }
             match child {
                 Ok(Some((pid, code))) if Some(pid) == self.main => {
