@@ -45,12 +45,21 @@ mod posix;
 
 #[cfg(all(target_os = "linux", not(mirakuru_portable)))]
 mod linux;
+#[cfg(all(target_os = "macos", not(mirakuru_portable)))]
+mod macos;
 #[cfg(all(unix, any(not(target_os = "linux"), mirakuru_portable)))]
 mod portable;
+#[cfg(any(test, all(target_os = "macos", not(mirakuru_portable))))]
+mod xnu;
 
 #[cfg(all(target_os = "linux", not(mirakuru_portable)))]
 pub(crate) use linux::*;
-#[cfg(all(unix, any(not(target_os = "linux"), mirakuru_portable)))]
+#[cfg(all(target_os = "macos", not(mirakuru_portable)))]
+pub(crate) use macos::*;
+#[cfg(all(
+    unix,
+    any(not(any(target_os = "linux", target_os = "macos")), mirakuru_portable)
+))]
 pub(crate) use portable::*;
 
 pub(crate) use posix::*;

@@ -9,6 +9,8 @@
 mod directories;
 mod notices;
 mod spawn;
+#[cfg(not(all(target_os = "macos", not(mirakuru_portable))))]
+mod unseen;
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -30,8 +32,8 @@ pub(crate) use directories::hand_over;
 pub(in crate::sys) use directories::{open_below, open_up};
 pub(crate) use notices::Notices;
 pub(crate) use spawn::spawn;
-
-use super::{Descendant, Standing};
+#[cfg(not(all(target_os = "macos", not(mirakuru_portable))))]
+pub(crate) use unseen::*;
 
 /// How often what cannot wake us is asked for.
 const TICK: Duration = Duration::from_millis(5);
@@ -97,20 +99,8 @@ pub(crate) fn namespaces() -> [u64; 2] {
     [0; 2]
 }
 
-/// Why nothing is known of a process.
-pub(crate) const UNSEEN: &str = "cannot be looked at on this system";
-
 /// Not known: a line for the runner is printed by the test.
 pub(crate) fn standard_error_of(_pid: Pid) -> Option<File> {
-    None
-}
-
-/// Not known: nothing is shared by a run.
-pub(crate) fn started_at(_pid: Pid) -> Option<u64> {
-    None
-}
-
-pub(crate) fn program_name(_pid: Pid) -> Option<String> {
     None
 }
 
@@ -138,11 +128,6 @@ pub(crate) fn die_with_parent() -> nix::Result<()> {
 /// Whether the user differs from the one who called the program.
 pub(crate) fn runs_privileged() -> bool {
     super::posix::has_other_rights()
-}
-
-/// Not asked: the handshake's name decides.
-pub(crate) fn peer(_socket: &impl AsFd) -> Option<Pid> {
-    Some(nix::unistd::getppid())
 }
 
 /// std marks all of its own close-on-exec.
@@ -210,11 +195,6 @@ pub(in crate::sys) fn has_orphans(group: Pid) -> bool {
     nix::sys::signal::killpg(group, None) != Err(nix::Error::ESRCH)
 }
 
-/// Whether no process has this number any more.
-pub(crate) fn has_ended(pid: Pid) -> bool {
-    nix::sys::signal::kill(pid, None) == Err(nix::Error::ESRCH)
-}
-
 pub(crate) fn listening(_supervisor: Pid) -> BTreeSet<SocketAddr> {
     BTreeSet::new()
 }
@@ -225,37 +205,6 @@ pub(crate) fn waits_for_input(_supervisor: Pid) -> bool {
 
 pub(crate) fn holder_of_port(_port: u16) -> Option<String> {
     None
-}
-
-pub(crate) fn children() -> Vec<Pid> {
-    Vec::new()
-}
-
-pub(crate) fn descendants() -> Vec<Descendant> {
-    Vec::new()
-}
-
-/// The group by `getpgid(2)`; the rest is not known.
-pub(crate) fn standing(pid: Pid) -> Option<Standing> {
-    let group = nix::unistd::getpgid(Some(pid)).ok()?;
-    Some(Standing {
-        zombie: false,
-        stopped: false,
-        parent: Pid::from_raw(0),
-        group,
-    })
-}
-
-pub(crate) fn command_line(_pid: Pid) -> String {
-    String::new()
-}
-
-pub(crate) fn marked(_mark: &str) -> Vec<Pid> {
-    Vec::new()
-}
-
-pub(crate) fn carries(_pid: Pid, _mark: &str) -> bool {
-    false
 }
 
 /// A process by its pid.

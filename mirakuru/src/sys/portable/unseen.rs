@@ -1,0 +1,60 @@
+//! What no call shows that every Unix has: other processes.
+
+use std::os::fd::AsFd;
+
+use nix::unistd::Pid;
+
+use crate::sys::{Descendant, Standing};
+
+/// Why nothing is known of a process.
+pub(crate) const UNSEEN: &str = "cannot be looked at on this system";
+
+/// Not known: nothing is shared by a run.
+pub(crate) fn started_at(_pid: Pid) -> Option<u64> {
+    None
+}
+
+pub(crate) fn program_name(_pid: Pid) -> Option<String> {
+    None
+}
+
+/// Not asked: the handshake's name decides.
+pub(crate) fn peer(_socket: &impl AsFd) -> Option<Pid> {
+    Some(nix::unistd::getppid())
+}
+
+/// Whether no process has this number any more.
+pub(crate) fn has_ended(pid: Pid) -> bool {
+    nix::sys::signal::kill(pid, None) == Err(nix::Error::ESRCH)
+}
+
+pub(crate) fn children() -> Vec<Pid> {
+    Vec::new()
+}
+
+pub(crate) fn descendants() -> Vec<Descendant> {
+    Vec::new()
+}
+
+/// The group by `getpgid(2)`; the rest is not known.
+pub(crate) fn standing(pid: Pid) -> Option<Standing> {
+    let group = nix::unistd::getpgid(Some(pid)).ok()?;
+    Some(Standing {
+        zombie: false,
+        stopped: false,
+        parent: Pid::from_raw(0),
+        group,
+    })
+}
+
+pub(crate) fn command_line(_pid: Pid) -> String {
+    String::new()
+}
+
+pub(crate) fn marked(_mark: &str) -> Vec<Pid> {
+    Vec::new()
+}
+
+pub(crate) fn carries(_pid: Pid, _mark: &str) -> bool {
+    false
+}
