@@ -1,10 +1,12 @@
-//! macOS: what every Unix has, and what the kernel tells of other processes.
+//! macOS: what every Unix has, what the kernel tells of other processes, and holes in files.
 
 mod descendants;
+mod holes;
 mod processes;
 
 pub(crate) use super::portable::*;
 pub(crate) use descendants::{children, descendants};
+pub(crate) use holes::forget_range;
 pub(crate) use processes::{
     UNSEEN, carries, command_line, has_ended, marked, peer, program_name, standing, started_at,
 };

@@ -16,7 +16,6 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
 use std::net::SocketAddr;
-use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -155,11 +154,6 @@ pub(crate) fn set_groups(_groups: &[Gid]) -> nix::Result<()> {
 /// Not looked for: what a service mounts in its directory is met there.
 pub(crate) fn unmount_below(_directory: &Path) -> bool {
     true
-}
-
-/// Not available: output beyond what is kept is not written.
-pub(crate) fn forget_range(_file: &File, _range: Range<u64>) -> io::Result<()> {
-    Err(nix::Error::EFBIG.into())
 }
 
 /// The kernel cannot be asked: connect instead.
