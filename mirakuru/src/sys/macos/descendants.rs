@@ -28,7 +28,7 @@ pub(crate) fn descendants() -> Vec<Descendant> {
 }
 
 /// Looks who is below this process now.
-fn look() -> Vec<Kin> {
+pub(super) fn look() -> Vec<Kin> {
     let mut seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
     seen.extend(kin(Pid::this()).map(|this| this.own));
     below(processes().into_iter().filter_map(kin).collect(), &mut seen)

@@ -1,12 +1,17 @@
-//! macOS: what every Unix has, what the kernel tells of other processes, and holes in files.
+//! macOS: what every Unix has, what the kernel tells of other processes, what wakes a waiting one, and holes in files.
 
 mod descendants;
 mod holes;
+mod process;
 mod processes;
+mod queue;
+mod wakeups;
 
 pub(crate) use super::portable::*;
 pub(crate) use descendants::{children, descendants};
 pub(crate) use holes::forget_range;
+pub(crate) use process::Process;
 pub(crate) use processes::{
     UNSEEN, carries, command_line, has_ended, marked, peer, program_name, standing, started_at,
 };
+pub(crate) use wakeups::Wakeups;

@@ -3,9 +3,11 @@
 //! Limits. Orphans go to init, so a stop proves that no child of the supervisor and no member of the main process's
 //! group is left, and not that the tree is gone: a process that left the group, such as a daemon, is neither found nor
 //! stopped, and the stop reports success. A supervisor learns of the end of the test process by the end of its socket,
-//! or at latest within [`TICK`] by its parent's pid. A supervisor killed from outside leaves the service running. No
+//! or at latest within 5 ms by its parent's pid. A supervisor killed from outside leaves the service running. No
 //! call tells which process holds a port, or has sent a message. Output beyond what is kept is lost.
 
+#[cfg(not(all(target_os = "macos", not(mirakuru_portable))))]
+mod by_tick;
 mod directories;
 mod notices;
 mod spawn;
@@ -16,26 +18,24 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use nix::libc;
 use nix::poll::{PollFd, PollTimeout};
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, socket};
-use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::{Gid, Pid};
 
+#[cfg(not(all(target_os = "macos", not(mirakuru_portable))))]
+pub(crate) use by_tick::{Process, Wakeups};
 pub(crate) use directories::hand_over;
 pub(in crate::sys) use directories::{open_below, open_up};
 pub(crate) use notices::Notices;
 pub(crate) use spawn::spawn;
 #[cfg(not(all(target_os = "macos", not(mirakuru_portable))))]
 pub(crate) use unseen::*;
-
-/// How often what cannot wake us is asked for.
-const TICK: Duration = Duration::from_millis(5);
 
 /// Nothing more than the default: both ends ignore `SIGPIPE`.
 pub(in crate::sys) const SEND_FLAGS: MsgFlags = MsgFlags::empty();
@@ -199,76 +199,4 @@ pub(crate) fn waits_for_input(_supervisor: Pid) -> bool {
 
 pub(crate) fn holder_of_port(_port: u16) -> Option<String> {
     None
-}
-
-/// A process by its pid.
-#[derive(Debug)]
-pub(crate) struct Process(Pid);
-
-impl Process {
-    pub(crate) fn open(pid: Pid) -> io::Result<Self> {
-        Ok(Self(pid))
-    }
-
-    pub(crate) fn open_child(child: u32) -> io::Result<Self> {
-        let child = super::process_of(child);
-        Ok(Self(child.ok_or(io::ErrorKind::NotFound)?))
-    }
-
-    pub(crate) fn wakeup(&self) -> Option<BorrowedFd<'_>> {
-        None
-    }
-
-    /// A child of ours is asked for its status, and so reaped; of another process, whether its
-    /// pid still answers.
-    pub(crate) fn ended_within(&self, wait: Duration) -> bool {
-        let deadline = Instant::now() + wait;
-        loop {
-            let alive = match waitpid(self.0, Some(WaitPidFlag::WNOHANG)) {
-                Ok(status) => status.pid().is_none(),
-                Err(_) => nix::sys::signal::kill(self.0, None).is_ok(),
-            };
-            if !alive || Instant::now() >= deadline {
-                return !alive;
-            }
-            crate::wait::pause(TICK);
-        }
-    }
-
-    pub(crate) fn kill(&self) -> io::Result<()> {
-        self.signal(libc::SIGKILL)
-    }
-
-    pub(in crate::sys) fn signal(&self, signal: i32) -> io::Result<()> {
-        Ok(super::signals::send_signal(self.0, signal)?)
-    }
-
-    /// `ended_within` took the status already; a supervisor that was killed leaves nothing that
-    /// could be found here.
-    pub(crate) fn reap(&self) -> bool {
-        true
-    }
-}
-
-/// Nothing wakes us: the supervisor looks again after a tick.
-pub(crate) struct Wakeups;
-
-impl Wakeups {
-    pub(crate) fn new() -> Self {
-        Self
-    }
-
-    pub(crate) fn wakeup(&self) -> (Option<BorrowedFd<'_>>, Duration) {
-        (None, TICK)
-    }
-
-    pub(crate) fn take(&mut self) -> bool {
-        false
-    }
-
-    pub(crate) fn watch(&mut self, _path: &Path) -> bool {
-        false
-    }
-
-    pub(crate) fn forget(&mut self) {}
 }
