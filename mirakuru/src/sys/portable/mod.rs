@@ -14,11 +14,9 @@ mod spawn;
 #[cfg(not(all(target_os = "macos", not(mirakuru_portable))))]
 mod unseen;
 
-use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
-use std::net::SocketAddr;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -156,47 +154,11 @@ pub(crate) fn unmount_below(_directory: &Path) -> bool {
     true
 }
 
-/// The kernel cannot be asked: connect instead.
-#[derive(Debug)]
-pub(crate) enum Listeners {}
-
-impl Listeners {
-    pub(crate) fn open() -> Option<Self> {
-        None
-    }
-
-    pub(crate) fn any_at(&self, _addr: SocketAddr) -> Option<bool> {
-        match *self {}
-    }
-}
-
-// What no call tells here is not known: the service alone is.
-
-pub(crate) fn is_passing(_addr: SocketAddr) -> bool {
-    false
-}
-
-pub(crate) fn whose_peer(_stream: &impl AsFd, _supervisor: Pid) -> super::Whose {
-    super::Whose::Unknown
-}
-
-pub(crate) fn whose_listener(_addr: SocketAddr, _main: Pid, _supervisor: Pid) -> super::Whose {
-    super::Whose::Unknown
-}
-
 /// Returns whether a group has members, of which none is a child of this process.
 pub(in crate::sys) fn has_orphans(group: Pid) -> bool {
     nix::sys::signal::killpg(group, None) != Err(nix::Error::ESRCH)
 }
 
-pub(crate) fn listening(_supervisor: Pid) -> BTreeSet<SocketAddr> {
-    BTreeSet::new()
-}
-
 pub(crate) fn waits_for_input(_supervisor: Pid) -> bool {
     false
-}
-
-pub(crate) fn holder_of_port(_port: u16) -> Option<String> {
-    None
 }

@@ -1,13 +1,15 @@
 //! What no call does or shows that every Unix has.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
+use std::net::SocketAddr;
 use std::ops::Range;
 use std::os::fd::AsFd;
 
 use nix::unistd::Pid;
 
-use crate::sys::{Descendant, Standing};
+use crate::sys::{Descendant, Standing, Whose};
 
 /// Why nothing is known of a process.
 pub(crate) const UNSEEN: &str = "cannot be looked at on this system";
@@ -65,4 +67,40 @@ pub(crate) fn carries(_pid: Pid, _mark: &str) -> bool {
 /// Not available: output beyond what is kept is not written.
 pub(crate) fn forget_range(_file: &File, _range: Range<u64>) -> io::Result<()> {
     Err(nix::Error::EFBIG.into())
+}
+
+/// The kernel cannot be asked: connect instead.
+#[derive(Debug)]
+pub(crate) enum Listeners {}
+
+impl Listeners {
+    pub(crate) fn open() -> Option<Self> {
+        None
+    }
+
+    pub(crate) fn any_at(&self, _addr: SocketAddr) -> Option<bool> {
+        match *self {}
+    }
+}
+
+// What no call tells here is not known: the service alone is.
+
+pub(crate) fn is_passing(_addr: SocketAddr) -> bool {
+    false
+}
+
+pub(crate) fn whose_peer(_stream: &impl AsFd, _supervisor: Pid) -> Whose {
+    Whose::Unknown
+}
+
+pub(crate) fn whose_listener(_addr: SocketAddr, _main: Pid, _supervisor: Pid) -> Whose {
+    Whose::Unknown
+}
+
+pub(crate) fn listening(_supervisor: Pid) -> BTreeSet<SocketAddr> {
+    BTreeSet::new()
+}
+
+pub(crate) fn holder_of_port(_port: u16) -> Option<String> {
+    None
 }

@@ -3,3 +3,4 @@
 pub(in crate::sys) mod arguments;
 pub(in crate::sys) mod holes;
 pub(in crate::sys) mod lineage;
+pub(in crate::sys) mod sockets;
