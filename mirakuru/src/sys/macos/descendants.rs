@@ -33,3 +33,20 @@ pub(super) fn look() -> Vec<Kin> {
     seen.extend(kin(Pid::this()).map(|this| this.own));
     below(processes().into_iter().filter_map(kin).collect(), &mut seen)
 }
+
+/// Returns whether the process that has this pid now is of the tree, as the one was that was listed.
+pub(in crate::sys) fn is_still(listed: Descendant) -> bool {
+    let seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
+    kin(listed.pid).is_some_and(|kin| seen.contains(&kin.parent))
+}
+
+/// Returns whether any process of the tree lives, this process having no child. One that is forked while the processes
+/// are listed may be missed, so they are listed twice. What was seen is forgotten with the tree.
+pub(in crate::sys) fn has_strays() -> bool {
+    let lives = |kin: Kin| standing(kin.pid).is_some_and(|standing| !standing.zombie);
+    let has_any = (0..2).any(|_| look().into_iter().any(lives));
+    if !has_any {
+        SEEN.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+    has_any
+}

@@ -11,6 +11,7 @@ mod wakeups;
 
 pub(crate) use super::portable::*;
 pub(crate) use descendants::{children, descendants};
+pub(in crate::sys) use descendants::{has_strays, is_still};
 pub(crate) use holes::forget_range;
 pub(crate) use listeners::{
     Listeners, holder_of_port, is_passing, listening, whose_listener, whose_peer,

@@ -1,4 +1,4 @@
-//! What wakes a supervisor: the ends of children, forks in its tree, and changes of a path.
+//! What wakes a supervisor: forks and ends in its tree, and changes of a path.
 
 use std::fs::File;
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -36,7 +36,7 @@ impl Wakeups {
         let queue = Queue::new().ok();
         if let Some((queue, child)) = queue.as_ref().zip(usize::try_from(libc::SIGCHLD).ok()) {
             let _ = queue.add(child, EventFilter::EVFILT_SIGNAL, FilterFlag::empty());
-            await_forks(queue, Pid::this());
+            await_events(queue, Pid::this(), FilterFlag::NOTE_FORK);
         }
         Self {
             queue,
@@ -70,7 +70,8 @@ impl Wakeups {
                 break;
             }
             for found in look() {
-                await_forks(queue, found.pid);
+                let events = FilterFlag::NOTE_FORK | FilterFlag::NOTE_EXIT;
+                await_events(queue, found.pid, events);
             }
         }
         if let Some(watched) = self.watched.as_mut().filter(|_| changed) {
@@ -95,10 +96,10 @@ impl Wakeups {
     }
 }
 
-/// Has the forks of a process be events. An error is that of a process that has ended.
-fn await_forks(queue: &Queue, process: Pid) {
+/// Has these changes of a process be events. An error is that of a process that has ended.
+fn await_events(queue: &Queue, process: Pid, events: FilterFlag) {
     if let Ok(id) = usize::try_from(process.as_raw()) {
-        let _ = queue.add(id, EventFilter::EVFILT_PROC, FilterFlag::NOTE_FORK);
+        let _ = queue.add(id, EventFilter::EVFILT_PROC, events);
     }
 }
 

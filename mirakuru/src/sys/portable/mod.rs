@@ -5,9 +5,9 @@
 //! stopped, and the stop reports success. A supervisor learns of the end of the test process by the end of its socket,
 //! or at latest within 5 ms by its parent's pid. A supervisor killed from outside leaves the service running. No
 //! call tells which process holds a port, or has sent a message. Output beyond what is kept is lost.
+//!
+//! macOS has its own of what stands in `unseen/`, and takes the rest from here.
 
-#[cfg(not(all(target_os = "macos", not(mirakuru_portable))))]
-mod by_tick;
 mod directories;
 mod notices;
 mod spawn;
@@ -26,8 +26,6 @@ use nix::poll::{PollFd, PollTimeout};
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, socket};
 use nix::unistd::{Gid, Pid};
 
-#[cfg(not(all(target_os = "macos", not(mirakuru_portable))))]
-pub(crate) use by_tick::{Process, Wakeups};
 pub(crate) use directories::hand_over;
 pub(in crate::sys) use directories::{open_below, open_up};
 pub(crate) use notices::Notices;

@@ -1,5 +1,7 @@
 //! What no call does or shows that every Unix has.
 
+mod by_tick;
+
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
@@ -8,6 +10,8 @@ use std::ops::Range;
 use std::os::fd::AsFd;
 
 use nix::unistd::Pid;
+
+pub(crate) use by_tick::{Process, Wakeups};
 
 use crate::sys::{Descendant, Standing, Whose};
 
@@ -39,6 +43,16 @@ pub(crate) fn children() -> Vec<Pid> {
 
 pub(crate) fn descendants() -> Vec<Descendant> {
     Vec::new()
+}
+
+/// Nothing is listed.
+pub(in crate::sys) fn is_still(_listed: Descendant) -> bool {
+    false
+}
+
+/// Not known: none is found.
+pub(in crate::sys) fn has_strays() -> bool {
+    false
 }
 
 /// The group by `getpgid(2)`; the rest is not known.
