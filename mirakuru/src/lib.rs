@@ -87,8 +87,8 @@
 //!
 //! - Linux 5.9 or later is fully supported. `/proc` must be mounted: each executor starts a helper
 //!   process, the supervisor, from `/proc/self/exe`.
-//! - Other Unixes have no subreaper (`PR_SET_CHILD_SUBREAPER`, `prctl(2)`). A stop cannot prove there that the
-//!   tree is gone: a process that has left the service's process group is neither found nor stopped.
+//! - macOS and other Unixes have no subreaper (`PR_SET_CHILD_SUBREAPER`, `prctl(2)`). A stop cannot prove there that
+//!   the tree is gone. [One table](guide::platforms) says what holds on which system.
 //! - Windows is not supported. Guard the dependency with
 //!   `[target.'cfg(unix)'.dev-dependencies]`.
 //! - A test binary that is set-user-id, set-group-id or has file capabilities cannot start services. A

@@ -13,6 +13,7 @@
 //! | It timed out: what does the error mean? | [`troubleshooting`] |
 //! | How do I see logs and keep files? | [`environment`] |
 //! | Does it work in containers and in CI, and with containers? | [`containers`] |
+//! | What works on macOS and on other Unixes? | [`platforms`] |
 //! | How do I write a check of my own? | [`own_readiness`] |
 //! | How do I move from testcontainers? | [`from_testcontainers`] |
 //! | How do I move from the Python library? | [`from_python`] |
@@ -53,6 +54,9 @@ pub mod environment {}
 
 #[doc = include_str!("containers.md")]
 pub mod containers {}
+
+#[doc = include_str!("platforms.md")]
+pub mod platforms {}
 
 #[doc = include_str!("own_readiness.md")]
 pub mod own_readiness {}

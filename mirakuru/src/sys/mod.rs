@@ -1,39 +1,42 @@
 //! The one platform seam: every file here gives the same names, so that no caller holds a `cfg`.
 //!
-//! | name | Linux | other Unixes |
-//! |---|---|---|
-//! | [`Process`] | a pidfd: names one process for ever | its pid, asked by signal 0 |
-//! | [`spawn`] | `clone(CLONE_VM \| CLONE_VFORK)`: no page table is copied | a fork, and a pipe for the step that failed |
-//! | [`become_subreaper`] | orphans of the tree come to the supervisor | nothing: they go to init |
-//! | [`has_orphans`] | no: they are children of the supervisor | whether the group of the main process that ended has members |
-//! | [`die_with_parent`] | `PR_SET_PDEATHSIG` | nothing |
-//! | [`descendants`] | `/proc/PID/task/*/children`, or `/proc/*/stat` | nothing |
-//! | [`Wakeups`] | a signalfd for `SIGCHLD`, and dnotify for paths | a short poll interval |
-//! | [`marked`] | `/proc/*/environ` | nothing |
-//! | [`standing`], [`started_at`], [`program_name`], [`command_line`], [`carries`] | `/proc/PID/stat`, `cmdline`, `environ` | the group alone |
-//! | [`has_ended`] | `/proc/PID/stat`, or signal 0 | signal 0 |
-//! | [`peer`] | `SO_PEERCRED` | the parent |
-//! | [`namespaces`], [`standard_error_of`], [`threads`] | `/proc/PID/ns`, `fd` and `task` | nothing |
-//! | [`own_program`] | `/proc/self/exe`: the file itself | the path that it was started from |
-//! | [`waits_for_input`] | `/proc/*/syscall` | nothing |
-//! | [`listening`] | `/proc/*/fd` and `/proc/net/tcp` | nothing |
-//! | [`holder_of_port`], [`Listeners`], [`whose_listener`], [`whose_peer`], [`is_passing`] | `NETLINK_SOCK_DIAG`, `SO_PEERCRED`, and `/proc/*/fd` | nothing |
-//! | [`unmount_below`] | `/proc/self/mountinfo`, and `umount2` | nothing |
-//! | [`hand_over`], [`open_up`] | `O_PATH` descriptors | a look before the call |
-//! | [`open_below`] | `openat2`: crosses no mount | `openat` |
-//! | [`remove_shared_memory`] | `/proc/sysvipc/shm` | nothing |
-//! | [`memory`] | `/dev/shm`, if it has room | nothing |
-//! | [`Notices`] | with the sender of each, by `SO_PASSCRED` | without |
-//! | [`ephemeral_ports`] | `/proc/sys/net/ipv4/ip_local_port_range` | the range of RFC 6335 |
-//! | [`groups_of`] | all groups of a user | the user's own one |
-//! | [`lower_oom_score`], [`set_process_name`] | `/proc/self/oom_score_adj`, and `prctl` | nothing |
-//! | [`try_lock_to_remove`] | a lock of the open file (`F_OFD_SETLK`) | one of the process, which ends when any of its threads closes the file |
-//! | [`forget_range`] | a hole punched into the file | nothing |
-//! | [`close_inherited`] | `close_range` | nothing: std marks all of its own |
+//! | name | Linux | macOS | other Unixes |
+//! |---|---|---|---|
+//! | [`Process`] | a pidfd: names one process for ever | its pid and its unique id, and a kqueue with `NOTE_EXIT` | its pid, asked by signal 0 |
+//! | [`spawn`] | `clone(CLONE_VM \| CLONE_VFORK)`: no page table is copied | → | a fork, and a pipe for the step that failed |
+//! | [`become_subreaper`] | orphans of the tree come to the supervisor | → | nothing: they go to init |
+//! | [`has_orphans`] | no: they are children of the supervisor | → | whether the group of the main process that ended has members |
+//! | [`has_strays`] | no: nothing is out of the tree | whether a process lives whose line of unique ids leads to the supervisor | no: none is found |
+//! | [`die_with_parent`] | `PR_SET_PDEATHSIG` | → | nothing |
+//! | [`children`], [`descendants`] | `/proc/PID/task/*/children`, or `/proc/*/stat` | `proc_listpids`, and unique ids (`PROC_PIDUNIQIDENTIFIERINFO`) | nothing |
+//! | [`is_still`] | a look at the parent | a look at the unique ids | nothing |
+//! | [`Wakeups`] | a signalfd for `SIGCHLD`, and dnotify for paths | a kqueue: `SIGCHLD`, forks and ends in the tree, and paths | a short poll interval |
+//! | [`marked`] | `/proc/*/environ` | `KERN_PROCARGS2`, but for programs that the system protects | nothing |
+//! | [`standing`], [`started_at`], [`program_name`], [`command_line`], [`carries`] | `/proc/PID/stat`, `cmdline`, `environ` | `proc_pidinfo`, `KERN_PROCARGS2` | the group alone |
+//! | [`has_ended`] | `/proc/PID/stat`, or signal 0 | `proc_pidinfo`, or signal 0 | signal 0 |
+//! | [`peer`] | `SO_PEERCRED` | `LOCAL_PEERPID` | the parent |
+//! | [`namespaces`], [`standard_error_of`], [`threads`] | `/proc/PID/ns`, `fd` and `task` | → | nothing |
+//! | [`own_program`] | `/proc/self/exe`: the file itself | → | the path that it was started from |
+//! | [`waits_for_input`] | `/proc/*/syscall` | → | nothing |
+//! | [`listening`] | `/proc/*/fd` and `/proc/net/tcp` | `PROC_PIDFDSOCKETINFO` | nothing |
+//! | [`holder_of_port`], [`Listeners`], [`whose_listener`], [`whose_peer`], [`is_passing`] | `NETLINK_SOCK_DIAG`, `SO_PEERCRED`, and `/proc/*/fd` | `PROC_PIDFDSOCKETINFO` of this user's processes, `LOCAL_PEERPID`, and unique ids | nothing |
+//! | [`unmount_below`] | `/proc/self/mountinfo`, and `umount2` | → | nothing |
+//! | [`hand_over`], [`open_up`] | `O_PATH` descriptors | → | a look before the call |
+//! | [`open_below`] | `openat2`: crosses no mount | → | `openat` |
+//! | [`remove_shared_memory`] | `/proc/sysvipc/shm` | → | nothing |
+//! | [`memory`] | `/dev/shm`, if it has room | → | nothing |
+//! | [`Notices`] | with the sender of each, by `SO_PASSCRED` | → | without |
+//! | [`ephemeral_ports`] | `/proc/sys/net/ipv4/ip_local_port_range` | → | the range of RFC 6335 |
+//! | [`groups_of`] | all groups of a user | → | the user's own one |
+//! | [`lower_oom_score`], [`set_process_name`] | `/proc/self/oom_score_adj`, and `prctl` | → | nothing |
+//! | [`try_lock_to_remove`] | a lock of the open file (`F_OFD_SETLK`) | → | one of the process, which ends when any of its threads closes the file |
+//! | [`forget_range`] | a hole punched into the file | a hole of whole blocks (`F_PUNCHHOLE`) | nothing |
+//! | [`close_inherited`] | `close_range` | → | nothing: std marks all of its own |
 //!
-//! `posix/` holds what both share, the process tree included. Every `unsafe` of the crate stands below this folder, and
-//! `tests/layout.rs` keeps the words of operating systems in it: callers know sockets, handles and processes by the names
-//! that are exported here.
+//! An arrow (→) stands where `macos/` takes what `portable/` has. `xnu/` reads what the kernel of macOS answers, and its unit
+//! tests run on every Unix. `posix/` holds what all share, the process tree included. Every `unsafe` of the crate stands
+//! below this folder, and `tests/layout.rs` keeps the words of operating systems in it: callers know sockets, handles and
+//! processes by the names that are exported here.
 
 #![allow(
     clippy::unnecessary_wraps,
@@ -45,12 +48,21 @@ mod posix;
 
 #[cfg(all(target_os = "linux", not(mirakuru_portable)))]
 mod linux;
+#[cfg(all(target_os = "macos", not(mirakuru_portable)))]
+mod macos;
 #[cfg(all(unix, any(not(target_os = "linux"), mirakuru_portable)))]
 mod portable;
+#[cfg(any(test, all(target_os = "macos", not(mirakuru_portable))))]
+mod xnu;
 
 #[cfg(all(target_os = "linux", not(mirakuru_portable)))]
 pub(crate) use linux::*;
-#[cfg(all(unix, any(not(target_os = "linux"), mirakuru_portable)))]
+#[cfg(all(target_os = "macos", not(mirakuru_portable)))]
+pub(crate) use macos::*;
+#[cfg(all(
+    unix,
+    any(not(any(target_os = "linux", target_os = "macos")), mirakuru_portable)
+))]
 pub(crate) use portable::*;
 
 pub(crate) use posix::*;

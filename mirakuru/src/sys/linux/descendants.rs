@@ -46,6 +46,13 @@ fn children_among(all: &[(Pid, Pid)], own: Pid) -> Vec<Pid> {
     children.map(|(pid, _)| *pid).collect()
 }
 
+/// Returns whether the process that has this pid now is the one that was listed: another one has another parent.
+pub(in crate::sys) fn is_still(listed: Descendant) -> bool {
+    let parent = standing(listed.pid).map(|standing| standing.parent);
+    // Orphaned since, it is a child of ours, and its pid reserved.
+    parent == Some(listed.parent) || parent == Some(Pid::this())
+}
+
 /// Whether a process is below another, by its parents. They change where one of them ends: a walk that
 /// leads nowhere is made again.
 pub(super) fn is_below(pid: Pid, ancestor: Pid) -> bool {

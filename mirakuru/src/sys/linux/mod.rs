@@ -14,6 +14,7 @@ mod spawn;
 mod whose_listener;
 
 pub(crate) use child_signals::Wakeups;
+pub(in crate::sys) use descendants::is_still;
 pub(crate) use descendants::{
     carries, children, command_line, descendants, marked, program_name, standing, started_at,
 };

@@ -105,6 +105,11 @@ pub(in crate::sys) fn has_orphans(_group: Pid) -> bool {
     false
 }
 
+/// Never: nothing of the tree is out of it.
+pub(in crate::sys) fn has_strays() -> bool {
+    false
+}
+
 /// Has the kernel kill this process when its parent's thread ends. Lost whenever the user id
 /// changes, so this comes after that; the caller checks the parent once more.
 pub(crate) fn die_with_parent() -> nix::Result<()> {

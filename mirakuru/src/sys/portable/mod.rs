@@ -3,38 +3,35 @@
 //! Limits. Orphans go to init, so a stop proves that no child of the supervisor and no member of the main process's
 //! group is left, and not that the tree is gone: a process that left the group, such as a daemon, is neither found nor
 //! stopped, and the stop reports success. A supervisor learns of the end of the test process by the end of its socket,
-//! or at latest within [`TICK`] by its parent's pid. A supervisor killed from outside leaves the service running. No
+//! or at latest within 5 ms by its parent's pid. A supervisor killed from outside leaves the service running. No
 //! call tells which process holds a port, or has sent a message. Output beyond what is kept is lost.
+//!
+//! macOS has its own of what stands in `unseen/`, and takes the rest from here.
 
 mod directories;
 mod notices;
 mod spawn;
+#[cfg(not(all(target_os = "macos", not(mirakuru_portable))))]
+mod unseen;
 
-use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
-use std::net::SocketAddr;
-use std::ops::Range;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use nix::libc;
 use nix::poll::{PollFd, PollTimeout};
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, socket};
-use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::{Gid, Pid};
 
 pub(crate) use directories::hand_over;
 pub(in crate::sys) use directories::{open_below, open_up};
 pub(crate) use notices::Notices;
 pub(crate) use spawn::spawn;
-
-use super::{Descendant, Standing};
-
-/// How often what cannot wake us is asked for.
-const TICK: Duration = Duration::from_millis(5);
+#[cfg(not(all(target_os = "macos", not(mirakuru_portable))))]
+pub(crate) use unseen::*;
 
 /// Nothing more than the default: both ends ignore `SIGPIPE`.
 pub(in crate::sys) const SEND_FLAGS: MsgFlags = MsgFlags::empty();
@@ -102,20 +99,8 @@ pub(crate) fn namespaces() -> [u64; 2] {
     [0; 2]
 }
 
-/// Why nothing is known of a process.
-pub(crate) const UNSEEN: &str = "cannot be looked at on this system";
-
 /// Not known: a line for the runner is printed by the test.
 pub(crate) fn standard_error_of(_pid: Pid) -> Option<File> {
-    None
-}
-
-/// Not known: nothing is shared by a run.
-pub(crate) fn started_at(_pid: Pid) -> Option<u64> {
-    None
-}
-
-pub(crate) fn program_name(_pid: Pid) -> Option<String> {
     None
 }
 
@@ -145,11 +130,6 @@ pub(crate) fn runs_privileged() -> bool {
     super::posix::has_other_rights()
 }
 
-/// Not asked: the handshake's name decides.
-pub(crate) fn peer(_socket: &impl AsFd) -> Option<Pid> {
-    Some(nix::unistd::getppid())
-}
-
 /// std marks all of its own close-on-exec.
 pub(crate) fn close_inherited() {}
 
@@ -177,160 +157,11 @@ pub(crate) fn unmount_below(_directory: &Path) -> bool {
     true
 }
 
-/// Not available: output beyond what is kept is not written.
-pub(crate) fn forget_range(_file: &File, _range: Range<u64>) -> io::Result<()> {
-    Err(nix::Error::EFBIG.into())
-}
-
-/// The kernel cannot be asked: connect instead.
-#[derive(Debug)]
-pub(crate) enum Listeners {}
-
-impl Listeners {
-    pub(crate) fn open() -> Option<Self> {
-        None
-    }
-
-    pub(crate) fn any_at(&self, _addr: SocketAddr) -> Option<bool> {
-        match *self {}
-    }
-}
-
-// What no call tells here is not known: the service alone is.
-
-pub(crate) fn is_passing(_addr: SocketAddr) -> bool {
-    false
-}
-
-pub(crate) fn whose_peer(_stream: &impl AsFd, _supervisor: Pid) -> super::Whose {
-    super::Whose::Unknown
-}
-
-pub(crate) fn whose_listener(_addr: SocketAddr, _main: Pid, _supervisor: Pid) -> super::Whose {
-    super::Whose::Unknown
-}
-
 /// Returns whether a group has members, of which none is a child of this process.
 pub(in crate::sys) fn has_orphans(group: Pid) -> bool {
     nix::sys::signal::killpg(group, None) != Err(nix::Error::ESRCH)
 }
 
-/// Whether no process has this number any more.
-pub(crate) fn has_ended(pid: Pid) -> bool {
-    nix::sys::signal::kill(pid, None) == Err(nix::Error::ESRCH)
-}
-
-pub(crate) fn listening(_supervisor: Pid) -> BTreeSet<SocketAddr> {
-    BTreeSet::new()
-}
-
 pub(crate) fn waits_for_input(_supervisor: Pid) -> bool {
     false
-}
-
-pub(crate) fn holder_of_port(_port: u16) -> Option<String> {
-    None
-}
-
-pub(crate) fn children() -> Vec<Pid> {
-    Vec::new()
-}
-
-pub(crate) fn descendants() -> Vec<Descendant> {
-    Vec::new()
-}
-
-/// The group by `getpgid(2)`; the rest is not known.
-pub(crate) fn standing(pid: Pid) -> Option<Standing> {
-    let group = nix::unistd::getpgid(Some(pid)).ok()?;
-    Some(Standing {
-        zombie: false,
-        stopped: false,
-        parent: Pid::from_raw(0),
-        group,
-    })
-}
-
-pub(crate) fn command_line(_pid: Pid) -> String {
-    String::new()
-}
-
-pub(crate) fn marked(_mark: &str) -> Vec<Pid> {
-    Vec::new()
-}
-
-pub(crate) fn carries(_pid: Pid, _mark: &str) -> bool {
-    false
-}
-
-/// A process by its pid.
-#[derive(Debug)]
-pub(crate) struct Process(Pid);
-
-impl Process {
-    pub(crate) fn open(pid: Pid) -> io::Result<Self> {
-        Ok(Self(pid))
-    }
-
-    pub(crate) fn open_child(child: u32) -> io::Result<Self> {
-        let child = super::process_of(child);
-        Ok(Self(child.ok_or(io::ErrorKind::NotFound)?))
-    }
-
-    pub(crate) fn wakeup(&self) -> Option<BorrowedFd<'_>> {
-        None
-    }
-
-    /// A child of ours is asked for its status, and so reaped; of another process, whether its
-    /// pid still answers.
-    pub(crate) fn ended_within(&self, wait: Duration) -> bool {
-        let deadline = Instant::now() + wait;
-        loop {
-            let alive = match waitpid(self.0, Some(WaitPidFlag::WNOHANG)) {
-                Ok(status) => status.pid().is_none(),
-                Err(_) => nix::sys::signal::kill(self.0, None).is_ok(),
-            };
-            if !alive || Instant::now() >= deadline {
-                return !alive;
-            }
-            crate::wait::pause(TICK);
-        }
-    }
-
-    pub(crate) fn kill(&self) -> io::Result<()> {
-        self.signal(libc::SIGKILL)
-    }
-
-    pub(in crate::sys) fn signal(&self, signal: i32) -> io::Result<()> {
-        Ok(super::signals::send_signal(self.0, signal)?)
-    }
-
-    /// `ended_within` took the status already; a supervisor that was killed leaves nothing that
-    /// could be found here.
-    pub(crate) fn reap(&self) -> bool {
-        true
-    }
-}
-
-/// Nothing wakes us: the supervisor looks again after a tick.
-pub(crate) struct Wakeups;
-
-impl Wakeups {
-    pub(crate) fn new() -> Self {
-        Self
-    }
-
-    pub(crate) fn wakeup(&self) -> (Option<BorrowedFd<'_>>, Duration) {
-        (None, TICK)
-    }
-
-    pub(crate) fn take(&mut self) -> bool {
-        false
-    }
-
-    pub(crate) fn watch(&mut self, _path: &Path) -> bool {
-        false
-    }
-
-    pub(crate) fn forget(&mut self) {}
 }

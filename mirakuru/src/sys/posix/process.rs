@@ -82,7 +82,8 @@ pub(crate) fn is_below_this(process: Pid) -> Option<bool> {
         while below != Pid::this() {
             match sys::standing(below) {
                 Some(standing) if standing.parent.as_raw() > 1 => below = standing.parent,
-                Some(_) => return Some(false),
+                // An orphan, which on some systems is no child of this process.
+                Some(_) => return Some(sys::descendants().iter().any(|one| one.pid == process)),
                 None if below == process => return None,
                 None => {
                     known = false;
@@ -95,6 +96,25 @@ pub(crate) fn is_below_this(process: Pid) -> Option<bool> {
         }
     }
     Some(false)
+}
+
+/// Reaps one child that has ended: gives its code, negative for a signal's number. `None` if all live; fails
+/// if none is left. Not nix's `waitpid`: that knows no death by a realtime signal.
+pub(super) fn reap_any_child() -> nix::Result<Option<(Pid, i32)>> {
+    let mut status = 0;
+    loop {
+        // SAFETY: `waitpid` writes one int where it is told to.
+        let result = unsafe { libc::waitpid(-1, &raw mut status, sys::WAIT_FLAGS) };
+        let pid = match Errno::result(result) {
+            Ok(0) => return Ok(None),
+            Err(nix::Error::EINTR) => continue,
+            pid => Pid::from_raw(pid?),
+        };
+        if libc::WIFSIGNALED(status) {
+            return Ok(Some((pid, -libc::WTERMSIG(status))));
+        }
+        return Ok(Some((pid, libc::WEXITSTATUS(status))));
+    }
 }
 
 /// Returns the arguments of this process, also before `main`: some C libraries pass none to constructors.

@@ -3,15 +3,13 @@
 //! No pid is signalled after it was reaped. Direct children are ours to reap, so theirs and their
 //! groups' numbers cannot have been given to anybody else; whatever is deeper is named by a process
 //! descriptor, and its parent looked at again, before it is signalled.
-#![expect(unsafe_code, reason = "nix knows no death by a realtime signal")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use nix::libc;
 use nix::unistd::getpgrp;
 
-use super::process::is_below_this;
+use super::process::{is_below_this, reap_any_child};
 use super::signals::{self, send_signal, send_signal_to_group};
 use super::spawn::{Spawn, Stuck};
 use crate::sys::{self, Descendant, Pid, Standing};
@@ -25,6 +23,8 @@ pub(crate) struct Tree {
     followed: Option<sys::Process>,
     /// It has ended, and its parent, another process of the tree, has not reaped it yet.
     is_zombie: bool,
+    /// No child of ours is left, and other processes of the tree are.
+    has_strays: bool,
     /// The group of the main process that was reaped: where orphans go to init, it may have members.
     left: Option<Pid>,
     /// Whether the kernel may still have children of ours.
@@ -88,12 +88,12 @@ impl Tree {
         followed.and_then(sys::Process::wakeup)
     }
 
-    /// Returns the time until the next look at a main process whose end wakes nothing.
+    /// Returns the time until the next look at a process whose end wakes nothing.
     pub(crate) fn next_look(&self) -> Duration {
-        if self.is_zombie {
-            Duration::from_millis(20)
-        } else {
-            Duration::MAX
+        match (self.is_zombie, self.has_strays) {
+            (true, _) => Duration::from_millis(20),
+            (false, true) => Duration::from_millis(100),
+            (false, false) => Duration::MAX,
         }
     }
 
@@ -156,12 +156,15 @@ impl Tree {
     }
 
     /// Reaps every child that has ended. If orphans become children of ours first, `ECHILD` is the kernel's word that
-    /// nothing is left; on other systems the group of the main process must be empty too.
+    /// nothing is left; on other systems the group of the main process must be empty too, and no stray be found.
     pub(crate) fn reap(&mut self) -> Reaped {
         let mut reaped = Reaped::default();
         // Looked at before the children are reaped: a child that ends after that look is reaped next time.
         let is_over = |main: &sys::Process| main.ended_within(Duration::ZERO);
         let main_is_over = self.followed.as_ref().is_some_and(is_over);
+        self.has_strays = false;
+        // Once it is empty, its number may be another group's.
+        self.left = self.orphans();
         while self.populated {
             let child = reap_any_child();
             if let Ok(Some((pid, ..=-1))) = child {
@@ -175,8 +178,11 @@ impl Tree {
                 }
                 Ok(Some(other)) => reaped.others.push(other),
                 Ok(None) => break,
-                Err(_) if self.orphans().is_some() => break,
                 Err(_) => {
+                    self.has_strays = self.orphans().is_some() || sys::has_strays();
+                    if self.has_strays {
+                        break;
+                    }
                     self.left = None;
                     self.populated = false;
                     reaped.emptied = true;
@@ -225,7 +231,11 @@ impl Stoppable for Tree {
     }
 
     fn living(&self) -> Vec<(u32, String)> {
-        let all = living().map(|(pid, _)| pid).chain(self.orphans());
+        let mut all: Vec<_> = living().map(|(pid, _)| pid).collect();
+        if all.is_empty() {
+            all.extend(self.orphans());
+        }
+        let all = all.into_iter();
         all.map(|pid| (sys::number_of(pid), sys::command_line(pid)))
             .collect()
     }
@@ -312,34 +322,10 @@ fn group_below_us(child: Pid) -> Option<Pid> {
         .filter(|group| *group != getpgrp())
 }
 
-/// Signals what is not ours to reap. Between the listing and the opening its pid may have been
-/// given to another: then that one's parent is another too.
+/// Signals what is not ours to reap. Between the listing and the opening its pid may have been given to another.
 fn signal_deeper(deeper: Descendant, signal: i32) {
-    let Ok(process) = sys::Process::open(deeper.pid) else {
-        return;
-    };
-    let parent = sys::standing(deeper.pid).map(|standing| standing.parent);
-    // Orphaned since, it is a child of ours, and its pid reserved.
-    if parent == Some(deeper.parent) || parent == Some(Pid::this()) {
+    let process = sys::Process::open(deeper.pid).ok();
+    if let Some(process) = process.filter(|_| sys::is_still(deeper)) {
         let _ = process.signal(signal);
-    }
-}
-
-/// Reaps one child that has ended: gives its code, negative for a signal's number. `None` if all live; fails
-/// if none is left. Not nix's `waitpid`: that knows no death by a realtime signal.
-fn reap_any_child() -> nix::Result<Option<(Pid, i32)>> {
-    let mut status = 0;
-    loop {
-        // SAFETY: `waitpid` writes one int where it is told to.
-        let result = unsafe { libc::waitpid(-1, &raw mut status, sys::WAIT_FLAGS) };
-        let pid = match nix::errno::Errno::result(result) {
-            Ok(0) => return Ok(None),
-            Err(nix::Error::EINTR) => continue,
-            pid => Pid::from_raw(pid?),
-        };
-        if libc::WIFSIGNALED(status) {
-            return Ok(Some((pid, -libc::WTERMSIG(status))));
-        }
-        return Ok(Some((pid, libc::WEXITSTATUS(status))));
     }
 }

@@ -1,0 +1,52 @@
+//! Who belongs to the tree below this process, also after a parent has ended and init has adopted its children. A process
+//! is missed only if its parent was born and ended between two looks.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
+use super::processes::{children_of, kin, processes, standing};
+use crate::sys::xnu::lineage::{Kin, below};
+use crate::sys::{Descendant, Pid};
+
+/// The unique ids of this process, and of all that were seen below it.
+static SEEN: Mutex<BTreeSet<u64>> = Mutex::new(BTreeSet::new());
+
+/// The unreaped children of this process.
+pub(crate) fn children() -> Vec<Pid> {
+    children_of(Pid::this())
+}
+
+/// Everything below this process, parents first.
+pub(crate) fn descendants() -> Vec<Descendant> {
+    let found = look().into_iter();
+    found
+        .filter_map(|Kin { pid, .. }| {
+            let parent = standing(pid)?.parent;
+            Some(Descendant { pid, parent })
+        })
+        .collect()
+}
+
+/// Looks who is below this process now.
+pub(super) fn look() -> Vec<Kin> {
+    let mut seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
+    seen.extend(kin(Pid::this()).map(|this| this.own));
+    below(processes().into_iter().filter_map(kin).collect(), &mut seen)
+}
+
+/// Returns whether the process that has this pid now is of the tree, as the one was that was listed.
+pub(in crate::sys) fn is_still(listed: Descendant) -> bool {
+    let seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
+    kin(listed.pid).is_some_and(|kin| seen.contains(&kin.parent))
+}
+
+/// Returns whether any process of the tree lives, this process having no child. One that is forked while the processes
+/// are listed may be missed, so they are listed twice. What was seen is forgotten with the tree.
+pub(in crate::sys) fn has_strays() -> bool {
+    let lives = |kin: Kin| standing(kin.pid).is_some_and(|standing| !standing.zombie);
+    let has_any = (0..2).any(|_| look().into_iter().any(lives));
+    if !has_any {
+        SEEN.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+    has_any
+}

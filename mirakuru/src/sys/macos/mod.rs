@@ -1,0 +1,23 @@
+//! macOS: what every Unix has, what the kernel tells of other processes and their sockets, what wakes a waiting one, and holes in files.
+
+mod descendants;
+mod holes;
+mod listeners;
+mod process;
+mod processes;
+mod queue;
+mod sockets;
+mod wakeups;
+
+pub(crate) use super::portable::*;
+pub(crate) use descendants::{children, descendants};
+pub(in crate::sys) use descendants::{has_strays, is_still};
+pub(crate) use holes::forget_range;
+pub(crate) use listeners::{
+    Listeners, holder_of_port, is_passing, listening, whose_listener, whose_peer,
+};
+pub(crate) use process::Process;
+pub(crate) use processes::{
+    UNSEEN, carries, command_line, has_ended, marked, peer, program_name, standing, started_at,
+};
+pub(crate) use wakeups::Wakeups;

@@ -1,0 +1,202 @@
+//! Looks at other processes: `proc_pidinfo` and `proc_listpids` of `<libproc.h>`, and `sysctl(3)`.
+//!
+//! Of a process of another user, the kernel tells where it stands and its unique ids, and nothing else (`proc_pidinfo` in
+//! XNU's `bsd/kern/proc_info.c`).
+#![expect(unsafe_code, reason = "system calls that nix lacks")]
+
+use std::ffi::c_char;
+use std::mem::MaybeUninit;
+use std::os::fd::AsFd;
+use std::ptr;
+
+use nix::errno::Errno;
+use nix::libc;
+use nix::sys::signal::kill;
+use nix::sys::socket::{getsockopt, sockopt::LocalPeerPid};
+use nix::unistd::getppid;
+
+use crate::sys::xnu::arguments::Arguments;
+use crate::sys::xnu::lineage::Kin;
+use crate::sys::{Pid, Standing};
+
+/// Why nothing is known of a process.
+pub(crate) const UNSEEN: &str = "cannot be looked at";
+
+/// What `proc_pidinfo` fills.
+///
+/// # Safety
+///
+/// The kernel fills this structure for this flavor, and it holds numbers alone.
+unsafe trait Told {
+    const FLAVOR: i32;
+}
+
+// SAFETY: `bsd/sys/proc_info.h` names them together.
+unsafe impl Told for libc::proc_bsdinfo {
+    const FLAVOR: i32 = libc::PROC_PIDTBSDINFO;
+}
+
+// SAFETY: `bsd/sys/proc_info.h` names them together.
+unsafe impl Told for libc::proc_bsdshortinfo {
+    const FLAVOR: i32 = libc::PROC_PIDT_SHORTBSDINFO;
+}
+
+/// `struct proc_uniqidentifierinfo` of XNU's `bsd/sys/proc_info_private.h`.
+#[repr(C)]
+struct UniqueIds {
+    program: [u8; 16],
+    own: u64,
+    parent: u64,
+    versions: [i32; 2],
+    reserved: [u64; 2],
+}
+
+// SAFETY: `PROC_PIDUNIQIDENTIFIERINFO` stands beside the structure.
+unsafe impl Told for UniqueIds {
+    const FLAVOR: i32 = 17;
+}
+
+/// Asks for a structure; also of a zombie. `None` if there is no such process, or if it is another user's.
+fn told<T: Told>(pid: Pid) -> Option<T> {
+    /// The argument that has the kernel look among zombies too.
+    const WITH_ZOMBIES: u64 = 1;
+    let mut room = MaybeUninit::<T>::zeroed();
+    let size = i32::try_from(size_of::<T>()).ok()?;
+    let into = room.as_mut_ptr().cast();
+    // SAFETY: the call writes no more than this many bytes.
+    let written = unsafe { libc::proc_pidinfo(pid.as_raw(), T::FLAVOR, WITH_ZOMBIES, into, size) };
+    // SAFETY: it was filled, and any bytes are numbers.
+    (written == size).then(|| unsafe { room.assume_init() })
+}
+
+/// Where a process stands now; also a zombie.
+pub(crate) fn standing(pid: Pid) -> Option<Standing> {
+    let told: libc::proc_bsdshortinfo = told(pid)?;
+    Some(Standing {
+        parent: crate::sys::process_of(told.pbsi_ppid)?,
+        group: crate::sys::process_of(told.pbsi_pgid)?,
+        zombie: told.pbsi_status == libc::SZOMB,
+        stopped: told.pbsi_status == libc::SSTOP,
+    })
+}
+
+/// Returns whether a process has ended. One that cannot be looked at still takes a signal or refuses it.
+pub(crate) fn has_ended(pid: Pid) -> bool {
+    standing(pid).map_or_else(
+        || kill(pid, None) == Err(Errno::ESRCH),
+        |standing| standing.zombie,
+    )
+}
+
+/// Returns when a process started, in microseconds of the clock: with its pid a name for ever.
+pub(crate) fn started_at(pid: Pid) -> Option<u64> {
+    let told: libc::proc_bsdinfo = told(pid)?;
+    Some(told.pbi_start_tvsec * 1_000_000 + told.pbi_start_tvusec)
+}
+
+/// Returns the file name by which the program of a process was started, or its first 31 bytes.
+pub(crate) fn program_name(pid: Pid) -> Option<String> {
+    let told: libc::proc_bsdinfo = told(pid)?;
+    Some(text(&told.pbi_name)).filter(|name| !name.is_empty())
+}
+
+fn text(chars: &[c_char]) -> String {
+    let chars = chars.iter().take_while(|char| **char != 0);
+    let bytes: Vec<_> = chars.flat_map(|char| char.to_ne_bytes()).collect();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// A process with its unique ids.
+pub(super) fn kin(pid: Pid) -> Option<Kin> {
+    let UniqueIds { own, parent, .. } = told(pid)?;
+    Some(Kin { pid, own, parent })
+}
+
+/// Every process, zombies included.
+pub(super) fn processes() -> Vec<Pid> {
+    const PROC_ALL_PIDS: u32 = 1;
+    listed(PROC_ALL_PIDS, 0)
+}
+
+/// The children of a process, zombies included.
+pub(super) fn children_of(parent: Pid) -> Vec<Pid> {
+    const PROC_PPID_ONLY: u32 = 6;
+    listed(PROC_PPID_ONLY, crate::sys::number_of(parent))
+}
+
+/// The processes of a kind that `bsd/sys/proc_info.h` numbers. The kernel writes as many as there is room for, and
+/// returns their bytes.
+fn listed(kind: u32, of: u32) -> Vec<Pid> {
+    let mut room = vec![0_i32; 1024];
+    loop {
+        let bytes = i32::try_from(size_of_val(&*room)).unwrap_or(i32::MAX);
+        // SAFETY: the call writes no more than this many bytes.
+        let written = unsafe { libc::proc_listpids(kind, of, room.as_mut_ptr().cast(), bytes) };
+        let found = usize::try_from(written).unwrap_or(0) / size_of::<i32>();
+        if found < room.len() {
+            // The kernel itself is the process 0.
+            let found = room[..found].iter().filter(|pid| **pid > 0);
+            return found.map(|pid| Pid::from_raw(*pid)).collect();
+        }
+        room.resize(room.len() * 2, 0);
+    }
+}
+
+/// Asks for the arguments and the environment of a process of this user.
+fn arguments(pid: Pid) -> Option<Vec<u8>> {
+    /// The longest that all arguments may be together: `ARG_MAX`.
+    const LONGEST: usize = 1 << 20;
+    let mut name = [libc::CTL_KERN, libc::KERN_PROCARGS2, pid.as_raw()];
+    let (mut answer, mut length) = (vec![0; LONGEST], LONGEST);
+    let into = answer.as_mut_ptr().cast();
+    // SAFETY: the name has three numbers, and the call writes no more than this many bytes.
+    let result = unsafe {
+        libc::sysctl(
+            name.as_mut_ptr(),
+            3,
+            into,
+            &raw mut length,
+            ptr::null_mut(),
+            0,
+        )
+    };
+    answer.truncate(length);
+    (result == 0).then_some(answer)
+}
+
+/// The command line for people; the name in brackets where there is none.
+pub(crate) fn command_line(pid: Pid) -> String {
+    let answer = arguments(pid).unwrap_or_default();
+    let words = Arguments::read(&answer).unwrap_or_default().words;
+    let words = words.into_iter().filter(|word| !word.is_empty());
+    let words: Vec<_> = words.map(String::from_utf8_lossy).collect();
+    if !words.is_empty() {
+        return words.join(" ");
+    }
+    let told: Option<libc::proc_bsdshortinfo> = told(pid);
+    format!(
+        "[{}]",
+        told.map_or_else(String::new, |told| text(&told.pbsi_comm))
+    )
+}
+
+/// The processes whose environment holds `mark` (`NAME=value`), as far as the kernel shows it.
+pub(crate) fn marked(mark: &str) -> Vec<Pid> {
+    let own = Pid::this();
+    let others = processes().into_iter().filter(|pid| *pid != own);
+    others.filter(|pid| carries(*pid, mark)).collect()
+}
+
+/// Returns whether the environment of this process holds `mark`. That of a program that the system protects, such as
+/// `/bin/sh`, is not shown.
+pub(crate) fn carries(pid: Pid, mark: &str) -> bool {
+    let answer = arguments(pid).unwrap_or_default();
+    let environment = Arguments::read(&answer).unwrap_or_default().environment;
+    environment.contains(&mark.as_bytes())
+}
+
+/// Returns the process that has the other end of this socket (`unix(4)`); the parent if the kernel does not tell.
+pub(crate) fn peer(socket: &impl AsFd) -> Option<Pid> {
+    getsockopt(socket, LocalPeerPid)
+        .map_or_else(|_| Some(getppid()), |pid| Some(Pid::from_raw(pid)))
+}

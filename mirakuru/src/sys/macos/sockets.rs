@@ -1,0 +1,52 @@
+//! The sockets of other processes: `PROC_PIDLISTFDS` and `PROC_PIDFDSOCKETINFO` of `<sys/proc_info.h>`. Those of another
+//! user are shown to root alone.
+#![expect(unsafe_code, reason = "system calls that nix lacks")]
+
+use nix::libc::{self, proc_fdinfo};
+
+use crate::sys::Pid;
+use crate::sys::xnu::sockets::{Listening, SIZE};
+
+/// Where a process listens for TCP.
+pub(super) fn listening_of(pid: Pid) -> Vec<Listening> {
+    let open = open_files(pid).into_iter();
+    let sockets =
+        open.filter(|file| i32::try_from(file.proc_fdtype) == Ok(libc::PROX_FDTYPE_SOCKET));
+    sockets
+        .filter_map(|socket| Listening::read(&told(pid, socket.proc_fd)?))
+        .collect()
+}
+
+/// What a process has open. The kernel writes as much as there is room for, and returns its bytes.
+fn open_files(pid: Pid) -> Vec<proc_fdinfo> {
+    let none = proc_fdinfo {
+        proc_fd: 0,
+        proc_fdtype: 0,
+    };
+    let mut room = vec![none; 256];
+    loop {
+        let bytes = i32::try_from(size_of_val(&*room)).unwrap_or(i32::MAX);
+        let into = room.as_mut_ptr().cast();
+        // SAFETY: the call writes no more than this many bytes.
+        let written =
+            unsafe { libc::proc_pidinfo(pid.as_raw(), libc::PROC_PIDLISTFDS, 0, into, bytes) };
+        let found = usize::try_from(written).unwrap_or(0) / size_of::<proc_fdinfo>();
+        if found < room.len() {
+            room.truncate(found);
+            return room;
+        }
+        room.resize(room.len() * 2, none);
+    }
+}
+
+/// What the kernel tells of a socket. `None` if it was closed.
+fn told(pid: Pid, number: i32) -> Option<[u8; SIZE]> {
+    const PROC_PIDFDSOCKETINFO: i32 = 3;
+    let mut told = [0; SIZE];
+    let size = i32::try_from(SIZE).ok()?;
+    let into = told.as_mut_ptr().cast();
+    // SAFETY: the call writes no more than this many bytes.
+    let written =
+        unsafe { libc::proc_pidfdinfo(pid.as_raw(), number, PROC_PIDFDSOCKETINFO, into, size) };
+    (written == size).then_some(told)
+}
