@@ -1,4 +1,5 @@
-//! macOS: what every Unix has, what the kernel tells of other processes and their sockets, what wakes a waiting one, and holes in files.
+//! macOS: what every Unix has, what the kernel shows of other processes and their sockets, what wakes a waiting one, and
+//! holes in files.
 
 mod descendants;
 mod holes;

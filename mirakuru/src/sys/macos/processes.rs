@@ -1,6 +1,6 @@
 //! Looks at other processes: `proc_pidinfo` and `proc_listpids` of `<libproc.h>`, and `sysctl(3)`.
 //!
-//! Of a process of another user, the kernel tells where it stands and its unique ids, and nothing else (`proc_pidinfo` in
+//! Of a process of another user, the kernel shows where it stands and its unique ids, and nothing else (`proc_pidinfo` in
 //! XNU's `bsd/kern/proc_info.c`).
 #![expect(unsafe_code, reason = "system calls that nix lacks")]
 
@@ -195,7 +195,7 @@ pub(crate) fn carries(pid: Pid, mark: &str) -> bool {
     environment.contains(&mark.as_bytes())
 }
 
-/// Returns the process that has the other end of this socket (`unix(4)`); the parent if the kernel does not tell.
+/// Returns the process that has the other end of this socket (`unix(4)`); the parent if the kernel does not say.
 pub(crate) fn peer(socket: &impl AsFd) -> Option<Pid> {
     getsockopt(socket, LocalPeerPid)
         .map_or_else(|_| Some(getppid()), |pid| Some(Pid::from_raw(pid)))

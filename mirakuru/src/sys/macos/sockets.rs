@@ -39,7 +39,7 @@ fn open_files(pid: Pid) -> Vec<proc_fdinfo> {
     }
 }
 
-/// What the kernel tells of a socket. `None` if it was closed.
+/// What the kernel says of a socket. `None` if it was closed.
 fn told(pid: Pid, number: i32) -> Option<[u8; SIZE]> {
     const PROC_PIDFDSOCKETINFO: i32 = 3;
     let mut told = [0; SIZE];

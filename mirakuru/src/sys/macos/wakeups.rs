@@ -28,7 +28,7 @@ const LOOKS: usize = 3;
 const AT_LEAST_EVERY: Duration = Duration::from_secs(1);
 
 impl Wakeups {
-    /// Blocks every signal: what ends all processes of a user must not end the one that cleans up. An event tells of
+    /// Blocks every signal: what ends all processes of a user must not end the one that cleans up. An event reports
     /// `SIGCHLD` all the same, as the kernel notes it before it looks whether the signal is blocked or ignored
     /// (`kqueue(2)`).
     pub(crate) fn new() -> Self {
@@ -106,9 +106,9 @@ fn await_events(queue: &Queue, process: Pid, events: FilterFlag) {
 /// A path that is watched. Closing a file ends its events.
 struct Watched {
     path: PathBuf,
-    /// Tells that the file comes, and that another takes its place.
+    /// Its events: the file comes, or another takes its place.
     _directory: File,
-    /// Tells that the file grows.
+    /// Its events: the file grows.
     file: Option<File>,
 }
 

@@ -1,4 +1,4 @@
-//! Processes and changes of which nothing tells: they are looked at again after a tick.
+//! Processes and changes that wake nothing: they are looked at again after a tick.
 
 use std::io;
 use std::os::fd::BorrowedFd;
