@@ -7,6 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use mirakuru_tests::processor::ticks;
+
 use crate::{FIRST, SECOND, THIRD, connections, starts, supervisor_of, wait_until};
 
 /// Lowers the limit of a process on open files, or raises it again.
@@ -14,16 +16,6 @@ fn limit_open_files(pid: &str, to: &str) {
     let mut prlimit = Command::new("prlimit");
     prlimit.args(["--pid", pid, &format!("--nofile={to}:")]);
     assert!(prlimit.status().expect("util-linux").success());
-}
-
-/// Returns the processor time that a process has used, in ticks, of which a second has a hundred.
-fn ticks(pid: &str) -> u64 {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("it lives");
-    let (_, after_name) = stat.rsplit_once(") ").expect("a name in parentheses");
-    let ticks = after_name.split(' ').skip(11).take(2);
-    ticks
-        .map(|ticks| ticks.parse::<u64>().expect("a number"))
-        .sum()
 }
 
 #[test]

@@ -9,6 +9,8 @@ pub mod cargo;
 pub mod descendants;
 pub mod golden;
 pub mod hold;
+#[cfg(target_os = "linux")]
+pub mod processor;
 pub mod told;
 
 /// Compiles and runs the examples in the documentation of the attribute.

@@ -8,7 +8,7 @@ use std::{
 };
 
 use mirakuru::{ErrorKind, OutputExecutor, Resource, SimpleExecutor};
-use mirakuru_tests::hold::Hold;
+use mirakuru_tests::{hold::Hold, processor::ticks};
 
 use crate::{PROGRAM, TEST_PROCESS, processes::unused_user};
 
@@ -77,16 +77,6 @@ fn a_supervisor_that_may_open_no_file_stops_its_service() {
     service.stop().expect("it is asked");
     drop(service);
     assert!(!fs::exists(format!("/proc/{supervisor}")).expect("procfs"));
-}
-
-/// Returns the processor time that a process has used, in ticks, of which a second has a hundred.
-fn ticks(pid: &str) -> u64 {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("it lives");
-    let (_, after_name) = stat.rsplit_once(") ").expect("a name in parentheses");
-    let ticks = after_name.split(' ').skip(11).take(2);
-    ticks
-        .map(|ticks| ticks.parse::<u64>().expect("a number"))
-        .sum()
 }
 
 #[test]

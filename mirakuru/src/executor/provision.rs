@@ -35,8 +35,6 @@ pub(crate) struct Missing {
 #[expect(missing_debug_implementations, reason = "no other crate can name it")]
 pub struct Site<'a> {
     pub(crate) tmpdir: &'a Path,
-    /// The parent of the private directory.
-    pub(crate) parent: PathBuf,
     pub(crate) place: &'a Place,
     /// The user of the service, if that is not the test's: the name, and the identity.
     pub(crate) user: Option<(&'a str, Identity)>,
@@ -95,7 +93,6 @@ impl Core {
         let shape = &self.config.shape;
         let site = Site {
             tmpdir,
-            parent: self.config.parent_of_tmpdir(),
             place,
             user: shape.user().zip(shape.other_user()),
             deadline,

@@ -81,7 +81,7 @@ impl Entries {
             drop(shared);
             let alone = FileLock::take(&lock, deadline)?;
             if self.open_entry(name)?.is_none() {
-                // What a removal leaves that is cut short is no entry.
+                // A removal that is cut short leaves no entry.
                 alone.write("")?;
                 remove(&entry)?;
                 let size = self.make(name, &mut fill)?;
@@ -194,7 +194,7 @@ fn remove_entry(lock: &Path) -> io::Result<()> {
     let Some(alone) = FileLock::try_take_alone(lock)? else {
         return Ok(());
     };
-    // What a removal leaves that is cut short is no entry.
+    // A removal that is cut short leaves no entry.
     alone.write("")?;
     remove(&lock.with_extension(""))?;
     remove(&lock.with_extension("new"))?;

@@ -95,7 +95,8 @@ impl Recipe {
             .cwd("{tmpdir}")
             // The directory is the same for all tests.
             .env("TZ", "UTC")
-            .tmpdir_in(&site.parent)
+            // Beside the private directory, so that it lies in memory too if that does.
+            .tmpdir_in(site.tmpdir.parent().unwrap_or(site.tmpdir))
             .keep_tmpdir(false)
             .timeout(unscaled(site.deadline));
         if let Some((name, _)) = &site.user {

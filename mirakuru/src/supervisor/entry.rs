@@ -39,7 +39,7 @@ pub(crate) fn enter_if_called() {
     sys::exit_now(i32::from(outcome.is_err()));
 }
 
-/// Whether somebody started us as a supervisor of this name.
+/// Returns whether another process started this one as a supervisor of this name.
 fn is_called(name: &str) -> bool {
     is_name(name) && sys::is_greeted(&greeting(name))
 }

@@ -116,7 +116,7 @@ impl Service {
 
     /// The tree is gone, or given up where something survived; `kept` is the directory that output stays in.
     pub(super) fn close(&mut self, kept: Option<&Private>) {
-        // What survived may still use it.
+        // A survivor may still use it.
         let _ = std::mem::take(&mut self.tree).remove_shared_memory(self.begun);
         self.input = None;
         self.drains = [None, None];

@@ -6,7 +6,7 @@
 //! or at latest within 5 ms by its parent's pid. A supervisor killed from outside leaves the service running. No
 //! call tells which process holds a port, or has sent a message. Output beyond what is kept is lost.
 //!
-//! macOS has its own of what stands in `unseen/`, and takes the rest from here.
+//! macOS replaces `unseen/`, and takes the rest from here.
 
 mod directories;
 mod notices;

@@ -33,7 +33,7 @@ pub(crate) enum Claimed {
 }
 
 impl Claim {
-    /// Makes a claim by the file at this path, unless another process has it. Others are told this text.
+    /// Makes a claim by the file at this path, unless another process has it. Other processes can read this text.
     pub(crate) fn make(path: &Path, told: &str) -> io::Result<Claimed> {
         let file = open_private_file(path)?;
         if !try_lock_for_process(&file)? {
