@@ -1,5 +1,6 @@
 //! A live supervisor is sent calls that are right, mutated or random: it ends in time, in good order, and nothing
 //! of its tree is left.
+#![cfg(unix)]
 
 use std::ffi::OsString;
 use std::io::{self, Read, Write};

@@ -160,7 +160,7 @@ impl Link {
         let (reply, _) = match self.or_give_up(answer) {
             Ok(answer) => answer?,
             // Longer than a frame may be.
-            Err(error) if error.kind() == io::ErrorKind::ArgumentListTooLong => {
+            Err(error) if error.raw_os_error() == Some(sys::TOO_LONG) => {
                 return Some(Err(Failure::at("run the program", &error)));
             }
             Err(_) => return None,

@@ -66,13 +66,15 @@ fn look_through(path: &Path, found: io::Result<Metadata>) -> Result<(), String> 
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
     use std::sync::atomic::{AtomicBool, Ordering};
 
     use super::*;
 
+    #[cfg(unix)]
     #[test]
     fn a_link_a_file_and_an_open_directory_are_refused() {
+        use std::os::unix::fs::PermissionsExt;
+
         let look_through = |path: &Path| look_through(path, fs::symlink_metadata(path));
         let home = tempfile::tempdir().expect("a temporary directory");
         let link = home.path().join("link");
@@ -90,6 +92,7 @@ mod tests {
         assert_eq!(look_through(&open), Ok(()));
     }
 
+    #[cfg(unix)]
     #[test]
     fn a_directory_of_another_user_is_refused() {
         let home = tempfile::tempdir().expect("a temporary directory");

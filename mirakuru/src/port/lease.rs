@@ -93,8 +93,6 @@ fn ports(directory: &Path) -> impl Iterator<Item = u16> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs::File;
-
     use super::*;
 
     #[test]
@@ -115,12 +113,13 @@ mod tests {
         assert!(!locks.exists());
     }
 
+    #[cfg(unix)]
     #[test]
     fn a_lease_waits_for_the_end_of_a_removal() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = file_of(directory.path(), 4242);
         fs::write(&path, "a holder that was killed").expect("own directory");
-        let remover = File::options().write(true).open(&path).expect("own file");
+        let remover = fs::File::options().write(true).open(&path).expect("own file");
         assert!(sys::try_lock_to_remove(&remover).expect("own file"));
         let taken = std::thread::scope(|scope| {
             let taken = scope.spawn(|| Lease::take(directory.path(), 4242, "a test"));
@@ -133,6 +132,7 @@ mod tests {
         assert!(matches!(taken, Ok(Taken::Here(_))), "{taken:?}");
     }
 
+    #[cfg(unix)]
     #[test]
     fn a_link_in_the_place_of_a_lease_is_refused() {
         let directory = tempfile::tempdir().expect("a directory");

@@ -291,14 +291,14 @@ fn a_frame_that_is_too_long_is_refused_by_its_header() {
     assert!(refused.ended, "it is too long");
     let too_long = vec![0_u8; MAX_FRAME + 1];
     let sent = send(&sender, &too_long, &[], soon());
-    let error = sent.expect_err("it is too long").kind();
-    assert_eq!(error, io::ErrorKind::ArgumentListTooLong);
+    let error = sent.expect_err("it is too long").raw_os_error();
+    assert_eq!(error, Some(sys::TOO_LONG));
 }
 
 #[test]
 fn handles_arrive_with_their_frame() {
     let (sender, receiver) = Socket::pair().expect("a socket");
-    let handles = [&sender, &receiver].map(|end| end.try_clone().expect("a handle").into());
+    let handles = [(); 2].map(|()| tempfile::tempfile().expect("room").into());
     for count in [0_u8, 2, 1] {
         send(&sender, &count, &handles[..usize::from(count)], soon()).expect("room");
     }
@@ -311,6 +311,7 @@ fn handles_arrive_with_their_frame() {
     assert!(!arrived.ended);
 }
 
+#[cfg(unix)]
 #[test]
 fn handles_that_no_frame_declares_are_closed() {
     let (sender, receiver) = Socket::pair().expect("a socket");

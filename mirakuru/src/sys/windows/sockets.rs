@@ -48,8 +48,43 @@ impl Socket {
         Ok((end(one)?, end(other)?))
     }
 
+    #[cfg(test)]
+    pub(crate) fn try_clone(&self) -> io::Result<Self> {
+        let peer = Process::of(self.peer.1.handle().try_clone()?);
+        Self::new(self.stream.try_clone()?, Pid::this(), peer)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
+        self.stream.set_nonblocking(nonblocking)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        self.stream.set_nonblocking(false)?;
+        self.stream.set_read_timeout(timeout)
+    }
+
     pub(crate) fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         self.stream.shutdown(how)
+    }
+}
+
+#[cfg(test)]
+impl Read for Socket {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.stream.read(buffer)
+    }
+}
+
+#[cfg(test)]
+impl Write for Socket {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.stream.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
