@@ -1,7 +1,10 @@
 //! Every way in which a test process ends: nothing of its service is left, nor is its directory, and the next test gets
 //! the port. On some systems that is so a moment after the end.
 
-use std::{fs, time::Duration};
+use std::{
+    fs, thread,
+    time::{Duration, Instant},
+};
 
 use mirakuru::{ErrorKind, OnConflict, TcpExecutor};
 use mirakuru_everywhere::{life::Life, processes::kill, service};
@@ -19,13 +22,18 @@ fn leaves_nothing(life: &Life, process: &TestProcess, port: u16) {
     let next = TcpExecutor::new(service(&["listen={port}", "wait"]), "127.0.0.1", port);
     let next = next.on_conflict(OnConflict::Wait).started();
     let next = next.expect("the port is free");
-    // A supervisor removes the directory, then gives the port back.
-    assert!(
-        !process.tmpdir.exists(),
-        "{} is left",
-        process.tmpdir.display()
-    );
+    eventually("its directory is removed", || !process.tmpdir.exists());
     drop(next);
+}
+
+/// Waits for what no event announces.
+#[track_caller]
+fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < GRACE, "{what}: never");
+        thread::park_timeout(Duration::from_millis(5));
+    }
 }
 
 #[track_caller]
@@ -99,7 +107,9 @@ fn a_timeline_has_a_row_for_each_service() {
     });
     process.ends();
     life.all_gone_within(GRACE);
-    let text = fs::read_to_string(&path).expect("it was written");
+    let text = || fs::read_to_string(&path).unwrap_or_default();
+    eventually("the timeline is written", || text().contains("\"ready\""));
+    let text = text();
     let events: Vec<Value> = serde_json::from_str(&text).expect("JSON");
     let named = |name: &str| events.iter().filter(|event| event["name"] == name).count();
     assert_eq!((named("waiting"), named("ready")), (1, 1), "{text}");

@@ -80,12 +80,14 @@ fn printed(command: &mut Command) -> (String, String) {
 #[test]
 fn the_test_processes_of_a_run_share_one_service() {
     let life = Life::new();
+    let service = program("everywhere-service");
     // Beside the program, as a name for it can be made in the same file system alone.
-    let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory");
+    let beside = service.parent().expect("a directory");
+    let directory = tempfile::tempdir_in(beside).expect("a temporary directory");
     let runner = directory
         .path()
         .join(format!("cargo-nextest{}", env::consts::EXE_SUFFIX));
-    fs::hard_link(program("everywhere-service"), &runner).expect("a second name");
+    fs::hard_link(&service, &runner).expect("a second name");
     let mut runner = Command::new(runner);
     let twice = format!("twice={}", program("everywhere-test-process").display());
     let (stdout, stderr) = printed(runner.arg(life.step()).arg(twice));
