@@ -113,75 +113,47 @@
 #![cfg_attr(docsrs, doc(auto_cfg(hide(unix))))]
 #![expect(clippy::test_attr_in_doctest, reason = "the examples are tests")]
 
-#[cfg(windows)]
-#[path = "sys/windows.rs"]
-mod windows;
-
-#[cfg(all(unix, feature = "macros"))]
+#[cfg(feature = "macros")]
 #[doc(hidden)]
 pub mod __private;
-#[cfg(unix)]
 mod command;
-#[cfg(unix)]
 mod environment;
-#[cfg(unix)]
 mod error;
-#[cfg(unix)]
 mod events;
-#[cfg(unix)]
 mod executor;
-#[cfg(unix)]
 pub mod guide;
-#[cfg(unix)]
 mod limits;
-#[cfg(unix)]
 mod link;
-#[cfg(unix)]
 mod locks;
-#[cfg(all(unix, test))]
+#[cfg(test)]
 mod loopback;
-#[cfg(all(unix, test))]
+#[cfg(test)]
 #[path = "../../tests/fuzz/mutate.rs"]
 mod mutate;
-#[cfg(unix)]
 mod output;
-#[cfg(unix)]
 mod paths;
-#[cfg(unix)]
 mod port;
-#[cfg(unix)]
 mod protocol;
-#[cfg(unix)]
 pub mod readiness;
-#[cfg(all(unix, test))]
+#[cfg(test)]
 #[path = "../../tests/fuzz/rounds.rs"]
 mod rounds;
-#[cfg(unix)]
 mod run;
 #[cfg(all(unix, feature = "services"))]
 pub mod services;
-#[cfg(unix)]
 mod shared;
-#[cfg(unix)]
 mod signal;
-#[cfg(unix)]
 mod supervisor;
-#[cfg(unix)]
 mod sys;
-#[cfg(unix)]
 mod tmpdir;
-#[cfg(unix)]
 mod wait;
 
-#[cfg(unix)]
 pub use {
     command::{CommandLine, Stdio},
     error::{Error, ErrorKind, Result},
     executor::{
-        AnyExecutor, Executor, NotifyExecutor, OutputExecutor, PidExecutor, SimpleExecutor,
-        Stopped, TcpExecutor, UnixSocketExecutor,
+        AnyExecutor, Executor, OutputExecutor, PidExecutor, SimpleExecutor, Stopped, TcpExecutor,
     },
-    limits::Resource,
     output::{Lines, Output},
     port::OnConflict,
     readiness::{Context, NotReady, Readiness, Stream},
@@ -190,13 +162,18 @@ pub use {
 };
 
 #[cfg(unix)]
+pub use {
+    executor::{NotifyExecutor, UnixSocketExecutor},
+    limits::Resource,
+};
+
 #[doc(hidden)]
 pub use shared::export as __export;
 
-#[cfg(all(unix, feature = "http"))]
+#[cfg(feature = "http")]
 pub use executor::HttpExecutor;
 
-#[cfg(all(unix, feature = "macros"))]
+#[cfg(feature = "macros")]
 pub use mirakuru_macros::with_process;
 
 /// The README's examples are compiled with the documentation's.

@@ -50,11 +50,7 @@ impl Signal {
 
     /// Whether the system knows it, or what is wrong.
     pub(crate) fn check(self) -> Result<(), String> {
-        if (1..=sys::last_signal()).contains(&self.0) {
-            Ok(())
-        } else {
-            Err(format!("there is no signal with the number {}", self.0))
-        }
+        sys::check_signal(self.0)
     }
 
     /// The signal's number.
@@ -82,9 +78,7 @@ impl fmt::Debug for Signal {
 /// How a process ended, in words. `code` is negative for a signal's number.
 pub(crate) fn describe_exit(code: i32) -> String {
     if code < 0 {
-        let number = code.unsigned_abs();
-        let signal = Signal(i32::try_from(number).unwrap_or(i32::MAX));
-        format!("killed by {signal} (signal {number})")
+        sys::describe_death(code)
     } else {
         format!("exited with code {code}")
     }

@@ -142,9 +142,8 @@ impl Made {
                 let locked = sys::try_lock(opened.try_clone()?)?;
                 sys::close_copy(locked.ok_or(ErrorKind::ResourceBusy)?);
             }
-            is_new
-                .then_some(opened)
-                .ok_or_else(|| ErrorKind::AlreadyExists.into())
+            let opened = is_new.then_some(opened).ok_or(ErrorKind::AlreadyExists)?;
+            sys::keep_open(opened)
         });
         let opened = opened.inspect_err(|_| _ = fs::remove_dir(&path))?;
         Ok(Self { path, opened })

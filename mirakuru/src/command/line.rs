@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::placeholder::{Place, Template};
 use crate::paths::absolute;
 use crate::protocol::{Directory, Exec};
+use crate::sys;
 
 /// A command: a string, split into words as a POSIX shell would (quotes and backslashes, no
 /// expansion), or a list of words that are taken as they are.
@@ -62,7 +63,7 @@ impl CommandLine {
 
     /// Returns the words, or the mistake in the quoting.
     fn words(&self) -> Result<Vec<OsString>, String> {
-        let split = shell_words::split(self.text.as_deref().unwrap_or_default())
+        let split = sys::words_of(self.text.as_deref().unwrap_or_default())
             .map_err(|_| "a quote is opened and never closed".to_owned())?;
         let split = split.into_iter().map(OsString::from);
         Ok(split.chain(self.words.iter().cloned()).collect())
@@ -198,7 +199,7 @@ fn text_of(word: &OsString) -> String {
 
 /// Joins words to one line that a shell would split into the same words.
 fn quote(words: &[OsString]) -> String {
-    shell_words::join(words.iter().map(|word| word.to_string_lossy()))
+    sys::line_of(words.iter().map(|word| word.to_string_lossy()))
 }
 
 impl From<&str> for CommandLine {

@@ -4,9 +4,7 @@ use std::path::Path;
 
 use super::Executor;
 use crate::command::CommandLine;
-use crate::readiness::{
-    Context, Notify, Output, PidFile, Readiness, Spawned, Stream, Tcp, UnixSocket, When,
-};
+use crate::readiness::{Context, Output, PidFile, Readiness, Spawned, Stream, Tcp, When};
 #[cfg(feature = "http")]
 use crate::readiness::{Http, StatusPattern};
 
@@ -22,9 +20,6 @@ pub type OutputExecutor = Executor<Output>;
 /// protocol that listens only once it can answer.
 pub type TcpExecutor = Executor<Tcp>;
 
-/// An executor that is ready when a Unix socket accepts a connection.
-pub type UnixSocketExecutor = Executor<UnixSocket>;
-
 /// An executor that is ready when a URL answers with an accepted status. Use it for a web service
 /// that listens before it can answer.
 #[cfg(feature = "http")]
@@ -33,10 +28,6 @@ pub type HttpExecutor = Executor<Http>;
 /// An executor that is ready when a file exists, usually a pid file. Use it for a service that
 /// daemonizes.
 pub type PidExecutor = Executor<PidFile>;
-
-/// An executor that is ready when the service reports so itself, by `sd_notify(3)`. Use it for a service that has a unit
-/// of `Type=notify`. See [`Notify`].
-pub type NotifyExecutor = Executor<Notify>;
 
 /// An executor of any kind. [`Executor::boxed`] returns one.
 pub type AnyExecutor = Executor<Box<dyn Readiness>>;
@@ -114,20 +105,6 @@ impl TcpExecutor {
     }
 }
 
-impl UnixSocketExecutor {
-    /// Creates an executor that runs this command and waits until the socket accepts a connection.
-    /// Placeholders in the path are filled in. The path `{socket}` lies in the private directory.
-    pub fn new(command: impl Into<CommandLine>, socket: impl AsRef<Path>) -> Self {
-        Self::of_kind("UnixSocketExecutor", command, UnixSocket::new(socket))
-    }
-
-    /// Accepts any listener, even one outside the service's process tree. See
-    /// [`UnixSocket::any_listener`].
-    pub fn any_listener(self) -> Self {
-        self.with_check(UnixSocket::any_listener)
-    }
-}
-
 #[cfg(feature = "http")]
 impl HttpExecutor {
     /// Creates an executor that runs this command and waits until the URL answers with a status of
@@ -194,13 +171,6 @@ impl HttpExecutor {
     /// container engine. See [`Tcp::any_listener`].
     pub fn any_listener(self) -> Self {
         self.with_check(Http::any_listener)
-    }
-}
-
-impl NotifyExecutor {
-    /// Creates an executor that runs this command and waits until the service sends `READY=1`.
-    pub fn new(command: impl Into<CommandLine>) -> Self {
-        Self::of_kind("NotifyExecutor", command, Notify)
     }
 }
 

@@ -7,6 +7,9 @@ mod kinds;
 
 mod options;
 
+#[cfg(unix)]
+mod of_unix;
+
 mod start;
 
 mod accessors;
@@ -51,11 +54,10 @@ pub(crate) use self::core::Core;
 pub(crate) use failures::count_failures;
 #[cfg(feature = "http")]
 pub use kinds::HttpExecutor;
-pub use kinds::{
-    AnyExecutor, NotifyExecutor, OutputExecutor, PidExecutor, SimpleExecutor, TcpExecutor,
-    UnixSocketExecutor,
-};
+pub use kinds::{AnyExecutor, OutputExecutor, PidExecutor, SimpleExecutor, TcpExecutor};
 pub(crate) use namesake::ensure_only_one_of_its_name;
+#[cfg(unix)]
+pub use of_unix::{NotifyExecutor, UnixSocketExecutor};
 pub use outage::Stopped;
 #[cfg(feature = "services")]
 pub(crate) use provision::{Missing, Provision, Site, Unfurnished};

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use super::{AnyExecutor, Executor, followed_by};
 use crate::command::{EnvChange, Stdio, Template};
-use crate::limits::Resource;
 use crate::port::OnConflict;
 use crate::readiness::Readiness;
 use crate::signal::Signal;
@@ -171,28 +170,6 @@ impl<R: Readiness> Executor<R> {
         self
     }
 
-    /// Runs the service as this user, given by name or number, with all groups of that user. The
-    /// user owns the private directory. The test process must have the right to change users. If that user can change
-    /// the path of a log file, an output file, a pid file or a certificate, the test process uses the file only if the
-    /// user could do the same.
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "a name or a number is given, not borrowed"
-    )]
-    pub fn user(mut self, user: impl ToString) -> Self {
-        self.core.config.shape.user = Some(user.to_string());
-        self.core.config.shape.only_as_root = false;
-        self
-    }
-
-    /// Runs the service as this user if the test process runs as root, and as the test's user otherwise. Use it
-    /// for a server that refuses to run as root. See [`user`](Self::user).
-    pub fn user_if_root(mut self, user: impl ToString) -> Self {
-        self = self.user(user);
-        self.core.config.shape.only_as_root = true;
-        self
-    }
-
     /// Names the file into which the service logs. Errors, and the reports of annotated tests, show what it has
     /// added last. [`Stream::File`](crate::readiness::Stream::File) searches this text for a banner. Only text counts that was added
     /// since the start: the file may hold text of earlier starts, may appear later, and may be rotated or
@@ -225,24 +202,6 @@ impl<R: Readiness> Executor<R> {
     /// says. With `false` they are removed.
     pub fn keep_tmpdir(mut self, keep: bool) -> Self {
         self.core.config.keep = Some(keep);
-        self
-    }
-
-    /// Sets the file mode creation mask of the service. See `umask(2)`.
-    pub fn umask(mut self, mask: u32) -> Self {
-        self.core.config.shape.umask = Some(mask);
-        self
-    }
-
-    /// Adds `by` to the niceness of the service. See `nice(2)`.
-    pub fn nice(mut self, by: i32) -> Self {
-        self.core.config.shape.nice = Some(by);
-        self
-    }
-
-    /// Limits a resource of the service. `u64::MAX` means no limit. See `setrlimit(2)`.
-    pub fn rlimit(mut self, resource: Resource, soft: u64, hard: u64) -> Self {
-        self.core.config.shape.rlimits.push((resource, soft, hard));
         self
     }
 

@@ -29,6 +29,8 @@ impl Drop for FileLock {
         // Ahead of the lock's end, so that nobody can lock what is then removed.
         if let Some(path) = &self.passing {
             let _ = fs::remove_file(path);
+            // Some systems keep the name as long as the file is open.
+            drop(file);
             let _ = path.parent().map(fs::remove_dir);
         }
     }

@@ -1,8 +1,8 @@
 //! Frames and handles over a stream socket.
 //!
-//! A frame is its length, the number of handles that belong to it, and its bytes; the
-//! handles travel with the first of them. The kernel never joins two messages that carry
-//! handles, so they arrive in the order of their frames.
+//! A frame is its length, the number of handles that belong to it, and its bytes. The handles travel with the first of
+//! them: the kernel never joins two messages that carry handles, so they arrive in the order of their frames. If the
+//! kernel carries none, the bytes that stand for them (`HANDLE_BYTES` each) come before those of the message.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
@@ -32,7 +32,8 @@ pub(crate) fn send(
     let len = len.filter(|_| bytes.len() <= MAX_FRAME);
     let len = len.ok_or_else(|| io::Error::from_raw_os_error(sys::TOO_LONG))?;
     let count = u8::try_from(handles.len()).map_err(|_| ErrorKind::InvalidInput)?;
-    let frame = [&len.to_le_bytes()[..], &[count], &bytes].concat();
+    let copies = sys::bytes_for(socket, handles)?;
+    let frame = [&len.to_le_bytes()[..], &[count], &copies, &bytes].concat();
 
     let mut sent = 0;
     while sent < frame.len() {
@@ -120,11 +121,17 @@ impl Inbox {
             if len > MAX_FRAME || declared > MAX_HANDLES {
                 return Err(ErrorKind::InvalidData.into());
             }
-            let Some(bytes) = rest.get(..len) else { break };
+            let copies = declared * sys::HANDLE_BYTES;
+            let Some(bytes) = rest.get(..copies + len) else {
+                break;
+            };
+            let (copies, bytes) = bytes.split_at(copies);
             let message = M::from_bytes(bytes).ok_or(ErrorKind::InvalidData)?;
+            self.handles.extend(sys::adopt(copies));
             let handles = self.handles.drain(..declared.min(self.handles.len()));
             messages.push((message, handles.collect()));
-            self.bytes.drain(..HEADER + len);
+            self.bytes
+                .drain(..HEADER + declared * sys::HANDLE_BYTES + len);
             declared = 0;
         }
         if (1..HEADER).contains(&self.bytes.len()) {

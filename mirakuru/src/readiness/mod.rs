@@ -14,6 +14,7 @@ mod http_status;
 mod listener;
 mod manner;
 mod not_ready;
+#[cfg(unix)]
 mod notify;
 mod origin;
 mod output;
@@ -26,6 +27,7 @@ mod spawned;
 mod tcp;
 #[cfg(feature = "https")]
 mod tls;
+#[cfg(unix)]
 mod unix_socket;
 #[cfg(feature = "http")]
 mod url;
@@ -41,6 +43,7 @@ pub use http::Http;
 pub use http_status::StatusPattern;
 pub use manner::{Manner, Target};
 pub use not_ready::NotReady;
+#[cfg(unix)]
 pub use notify::Notify;
 pub use origin::Origin;
 pub use output::{Output, Stream};
@@ -50,6 +53,7 @@ pub use protocols::{Amqp, Etcd, Memcached, Mqtt, Mysql, Nats, Postgres, Redis, W
 pub use spawned::Spawned;
 pub use tcp::Tcp;
 pub(crate) use tcp::join as tcp_address;
+#[cfg(unix)]
 pub use unix_socket::UnixSocket;
 pub use when::When;
 

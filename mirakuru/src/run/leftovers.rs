@@ -3,7 +3,7 @@
 //! A run is over if its runner is. Of a runner in another namespace nothing is known here: then the lock decides that each
 //! process has on the directory which uses it.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -42,7 +42,7 @@ pub(super) fn sweep(locks: &Path) {
             continue;
         };
         // The lock keeps a process out that begins to use it now.
-        let unused = || File::open(&path).and_then(sys::try_lock).ok().flatten();
+        let unused = || sys::lock_directory(&path, sys::try_lock).ok().flatten();
         let (is_over, _unused) = if sys::namespaces() == of_run {
             (is_another(pid, started), None)
         } else {

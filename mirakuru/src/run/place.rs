@@ -1,7 +1,7 @@
 //! Where a run keeps what its test processes share: a directory of the runner's, by its pid and when it
 //! started, beside the locks of ports. Each process that uses the directory has a lock on it.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, ErrorKind, Write};
 use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
@@ -32,8 +32,7 @@ pub(crate) type InUse = ManuallyDrop<LockedFile>;
 
 /// Takes that lock; `None` if the directory is being removed.
 pub(crate) fn in_use(directory: &Path) -> io::Result<Option<InUse>> {
-    let locked = sys::try_lock_with_others(File::open(directory)?)?;
-    let locked = locked.filter(|locked| sys::is_at(locked, directory));
+    let locked = sys::lock_directory(directory, sys::try_lock_with_others)?;
     Ok(locked.map(ManuallyDrop::new))
 }
 

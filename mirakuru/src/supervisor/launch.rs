@@ -40,7 +40,8 @@ pub(super) fn prepare<T>(
         [open(0)?, open(1)?, open(2)?]
     };
     let unfit = |error: io::Error| Failure::at("run the program", &error);
-    let mut spawn = Spawn::new(&order.words, &order.env, &[input, output, error]).map_err(unfit)?;
+    let streams = [input, output, error];
+    let mut spawn = Spawn::new(&order.words, &order.env, &streams).map_err(unfit)?;
     spawn.oom_score = oom_score;
     spawn.limits = &order.rlimits;
     spawn.nice = order.nice;

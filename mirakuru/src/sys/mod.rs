@@ -44,6 +44,7 @@
     reason = "the contract: what cannot fail or needs no state on one platform does on another"
 )]
 
+#[cfg(unix)]
 mod posix;
 
 #[cfg(all(target_os = "linux", not(mirakuru_portable)))]
@@ -52,7 +53,9 @@ mod linux;
 mod macos;
 #[cfg(all(unix, any(not(target_os = "linux"), mirakuru_portable)))]
 mod portable;
-#[cfg(any(test, all(target_os = "macos", not(mirakuru_portable))))]
+#[cfg(windows)]
+mod windows;
+#[cfg(any(all(unix, test), all(target_os = "macos", not(mirakuru_portable))))]
 mod xnu;
 
 #[cfg(all(target_os = "linux", not(mirakuru_portable)))]
@@ -65,20 +68,49 @@ pub(crate) use macos::*;
 ))]
 pub(crate) use portable::*;
 
+#[cfg(unix)]
 pub(crate) use posix::*;
+#[cfg(windows)]
+pub(crate) use windows::*;
 
-/// The number of a process. Outside this folder it is compared, shown and handed back, never signalled:
-/// the right to signal is [`Tree`]'s and [`Process`]'s.
-pub(crate) use nix::unistd::Pid;
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 
-/// Returns the process with this number, where a process can have it.
-pub(crate) fn process_of(number: u32) -> Option<Pid> {
-    number.try_into().ok().map(Pid::from_raw)
+/// The step that a new process failed at.
+#[derive(Debug)]
+pub(crate) struct Stuck {
+    /// Fits after "failed to".
+    pub(crate) step: Cow<'static, str>,
+    pub(crate) code: i32,
 }
 
-/// Returns the number of a process, for people and messages.
-pub(crate) fn number_of(pid: Pid) -> u32 {
-    pid.as_raw().unsigned_abs()
+/// What a look at the children brought.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Reaped {
+    /// The main process ended, with this code; negative for a signal's number.
+    pub(crate) exit: Option<i32>,
+    /// Other children that ended, with their codes.
+    pub(crate) others: Vec<(Pid, i32)>,
+    /// The last process of the tree went.
+    pub(crate) emptied: bool,
+}
+
+/// What a stop asks a tree and does to it: its unit tests use one that has no processes.
+pub(crate) trait Stoppable {
+    fn is_empty(&self) -> bool;
+
+    fn main_is_alive(&self) -> bool;
+
+    /// What lives below us, for people: pid and command.
+    fn living(&self) -> Vec<(u32, String)>;
+
+    /// Signals each process group once that is not among those `asked`, and thaws it: a frozen process takes no
+    /// signal but SIGKILL. The main process's group comes first. A group whose parent in the tree is alive is
+    /// left to that parent, unless `all` are asked. Returns whether any was signalled.
+    fn ask(&self, signal: i32, asked: &mut BTreeSet<Pid>, all: bool) -> bool;
+
+    /// One pass of SIGKILL over everything that can be found.
+    fn kill_pass(&self);
 }
 
 /// A process of the tree, and whose child it was when it was seen.

@@ -26,7 +26,7 @@ impl Found {
             Directory::Inherited(path) | Directory::Given(path) => path.clone(),
         };
         let program = Path::new(prepared.words.first().map_or(OsStr::new(""), |word| word));
-        let has_directory = program.as_os_str().as_encoded_bytes().contains(&b'/');
+        let has_directory = program.components().nth(1).is_some();
         let path = || prepared.env.iter().find(|(name, _)| name == "PATH");
         let searched = (!has_directory)
             .then(|| path().map_or(sys::DEFAULT_PATH.as_ref(), |(_, value)| value.as_os_str()));

@@ -17,8 +17,9 @@ use nix::sys::prctl::{get_dumpable, set_dumpable};
 use nix::sys::wait::waitpid;
 
 use crate::sys::Pid;
+use crate::sys::Stuck;
 use crate::sys::posix::before_exec::become_service;
-use crate::sys::posix::spawn::{Spawn, Stuck};
+use crate::sys::posix::spawn::Spawn;
 
 /// The pages that nothing touches cost nothing. `execvp` copies the words of a script without `#!` to the stack,
 /// so those come on top.

@@ -8,8 +8,9 @@ use std::io::{Read, Write};
 use nix::sys::wait::waitpid;
 use nix::unistd::ForkResult;
 
+use crate::sys::Stuck;
 use crate::sys::posix::before_exec::become_service;
-use crate::sys::posix::spawn::{Spawn, Stuck};
+use crate::sys::posix::spawn::Spawn;
 use crate::sys::{self, Pid};
 
 /// Starts the process; returns once it runs its program, or has failed.

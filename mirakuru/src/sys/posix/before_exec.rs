@@ -15,9 +15,9 @@ use nix::libc;
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{chdir, dup2_stderr, dup2_stdin, dup2_stdout, setgid, setsid, setuid};
 
-use super::spawn::{Spawn, Stuck};
+use super::spawn::Spawn;
 use super::{process, signals};
-use crate::sys::{self, Pid};
+use crate::sys::{self, Pid, Stuck};
 use crate::wait::{self, Deadline};
 
 /// Becomes the service; returns only if a step failed. The parent is looked at, as it may have died.

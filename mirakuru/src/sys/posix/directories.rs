@@ -39,6 +39,12 @@ pub(crate) fn open_directory(path: &Path) -> io::Result<File> {
     Ok(opened?.into())
 }
 
+/// Returns what stands for a directory as long as it may have to be removed: the open directory.
+#[inline]
+pub(crate) fn keep_open(directory: File) -> io::Result<File> {
+    Ok(directory)
+}
+
 /// Returns whether nothing is in the directory.
 pub(crate) fn is_empty(directory: &File) -> io::Result<bool> {
     Ok(entries(directory)?.is_empty())

@@ -11,7 +11,7 @@ use nix::fcntl::{FcntlArg, Flock, FlockArg, OFlag, fcntl, openat};
 use nix::libc;
 use nix::sys::stat::Mode;
 
-use crate::sys::lock_of_open_file;
+use crate::sys::{self, lock_of_open_file};
 
 /// Opens a file that only this user may read and write, and makes it where it is missing. A symbolic
 /// link is not followed.
@@ -103,6 +103,15 @@ fn lock(file: File, how: FlockArg) -> io::Result<Option<LockedFile>> {
         Err((_, nix::Error::EAGAIN | nix::Error::EINTR)) => Ok(None),
         Err((_, errno)) => Err(errno.into()),
     }
+}
+
+/// Takes a lock on a directory; `None` if another process has it, or is removing the directory.
+pub(crate) fn lock_directory(
+    path: &Path,
+    by: impl Fn(File) -> io::Result<Option<LockedFile>>,
+) -> io::Result<Option<LockedFile>> {
+    let locked = by(File::open(path)?)?;
+    Ok(locked.filter(|locked| sys::is_at(locked, path)))
 }
 
 /// Closes a copy that a fork inherited. The lock stays with the process that took it: an unlock by

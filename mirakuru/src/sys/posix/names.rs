@@ -1,5 +1,6 @@
 //! The paths, programs and numbers that the system gives a meaning.
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::io::{Error, ErrorKind};
 use std::os::unix::ffi::OsStringExt;
@@ -56,4 +57,14 @@ pub(crate) fn advice_for(code: i32) -> Option<String> {
         ErrorKind::OutOfMemory => "the system is out of memory".to_owned(),
         _ => return None,
     })
+}
+
+/// Splits a command into words as a POSIX shell would.
+pub(crate) fn words_of(line: &str) -> Result<Vec<String>, shell_words::ParseError> {
+    shell_words::split(line)
+}
+
+/// Joins words to one line that a shell would split into the same words.
+pub(crate) fn line_of<'a>(words: impl Iterator<Item = Cow<'a, str>>) -> String {
+    shell_words::join(words)
 }

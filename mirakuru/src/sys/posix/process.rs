@@ -12,7 +12,21 @@ use nix::time::{ClockId, clock_gettime};
 use nix::unistd::{Uid, User, getegid, geteuid, getgid, getuid};
 
 use crate::limits::Resource;
-use crate::sys::{self, Pid};
+use crate::sys;
+
+/// The number of a process. Outside this folder it is compared, shown and handed back, never signalled:
+/// the right to signal is [`Tree`](sys::Tree)'s and [`Process`](sys::Process)'s.
+pub(crate) use nix::unistd::Pid;
+
+/// Returns the process with this number, where a process can have it.
+pub(crate) fn process_of(number: u32) -> Option<Pid> {
+    number.try_into().ok().map(Pid::from_raw)
+}
+
+/// Returns the number of a process, for people and messages.
+pub(crate) fn number_of(pid: Pid) -> u32 {
+    pid.as_raw().unsigned_abs()
+}
 
 /// Ends the process without destructors, exit hooks or flushing.
 pub(crate) fn exit_now(code: i32) -> ! {

@@ -4,7 +4,7 @@
 use nix::libc;
 use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
 
-use crate::sys::Pid;
+use crate::sys::{self, Pid};
 
 pub(crate) const CONT: i32 = libc::SIGCONT;
 pub(crate) const HUP: i32 = libc::SIGHUP;
@@ -25,6 +25,24 @@ pub(crate) fn name_of(number: i32) -> Option<&'static str> {
 #[cfg(feature = "macros")]
 pub(crate) fn named(name: &str) -> Option<i32> {
     name.parse().ok().map(|known: Signal| known as i32)
+}
+
+/// Returns what is wrong with the number of a signal that the system does not know.
+pub(crate) fn check_signal(number: i32) -> Result<(), String> {
+    if (1..=sys::last_signal()).contains(&number) {
+        Ok(())
+    } else {
+        Err(format!("there is no signal with the number {number}"))
+    }
+}
+
+/// Returns how a process ended that a signal ended, in words. The code is the negative number of the signal.
+pub(crate) fn describe_death(code: i32) -> String {
+    let number = code.unsigned_abs();
+    match name_of(code.saturating_neg()) {
+        Some(name) => format!("killed by {name} (signal {number})"),
+        None => format!("killed by signal {number} (signal {number})"),
+    }
 }
 
 /// Gives every signal its default disposition but `SIGPIPE`, which stays ignored, and unblocks

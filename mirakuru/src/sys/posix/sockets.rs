@@ -53,6 +53,21 @@ pub(crate) fn wakeup_of(source: &impl AsFd) -> Wakeup<'_> {
     source.as_fd()
 }
 
+/// The bytes that stand for a handle in a message: handles travel beside it.
+pub(crate) const HANDLE_BYTES: usize = 0;
+
+/// Returns no bytes: [`send`] takes the handles.
+#[inline]
+pub(crate) fn bytes_for(_socket: &Socket, _handles: &[Handle]) -> io::Result<[u8; 0]> {
+    Ok([])
+}
+
+/// Returns no handle: [`receive`] gives them.
+#[inline]
+pub(crate) fn adopt(_bytes: &[u8]) -> [Handle; 0] {
+    []
+}
+
 /// Sends as many bytes as there is room for, the handles with the first of them. Never waits.
 pub(crate) fn send(socket: &Socket, bytes: &[u8], handles: &[Handle]) -> io::Result<usize> {
     let raw: Vec<_> = handles.iter().map(AsRawFd::as_raw_fd).collect();
@@ -81,13 +96,13 @@ pub(crate) fn receive(
     let message = recvmsg::<()>(socket.as_raw_fd(), &mut slices, Some(&mut space), flags)?;
     for control in message.cmsgs()? {
         if let ControlMessageOwned::ScmRights(received) = control {
-            handles.extend(received.into_iter().map(adopt));
+            handles.extend(received.into_iter().map(adopt_received));
         }
     }
     Ok(message.bytes)
 }
 
-fn adopt(received: RawFd) -> Handle {
+fn adopt_received(received: RawFd) -> Handle {
     // SAFETY: the kernel made this descriptor for us when the message was received, and the
     // message is looked at once.
     let fd = unsafe { OwnedFd::from_raw_fd(received) };

@@ -17,6 +17,7 @@ use nix::unistd::{Gid, Uid};
 
 use super::sockets::Handle;
 use crate::limits::Resource;
+use crate::sys::Stuck;
 
 /// Describes the process that becomes the service.
 pub(crate) struct Spawn<'a> {
@@ -35,14 +36,6 @@ pub(crate) struct Spawn<'a> {
     pub(crate) umask: Option<u32>,
     /// How long a program that another process has open for writing is tried.
     pub(crate) busy: Duration,
-}
-
-/// The step that a new process failed at.
-#[derive(Debug)]
-pub(crate) struct Stuck {
-    /// Fits after "failed to".
-    pub(crate) step: Cow<'static, str>,
-    pub(crate) code: i32,
 }
 
 impl Stuck {

@@ -11,8 +11,8 @@ use nix::unistd::getpgrp;
 
 use super::process::{is_below_this, reap_any_child};
 use super::signals::{self, send_signal, send_signal_to_group};
-use super::spawn::{Spawn, Stuck};
-use crate::sys::{self, Descendant, Pid, Standing};
+use super::spawn::Spawn;
+use crate::sys::{self, Descendant, Pid, Reaped, Standing, Stoppable, Stuck};
 
 /// The service and everything that it started.
 #[derive(Debug, Default)]
@@ -31,17 +31,6 @@ pub(crate) struct Tree {
     populated: bool,
     /// The children that a signal has ended, before they could remove what outlives them.
     killed: Vec<(Pid, Duration)>,
-}
-
-/// What a look at the children brought.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Reaped {
-    /// The main process ended, with this code; negative for a signal's number.
-    pub(crate) exit: Option<i32>,
-    /// Other children that ended, with their codes.
-    pub(crate) others: Vec<(Pid, i32)>,
-    /// The last process of the tree went.
-    pub(crate) emptied: bool,
 }
 
 impl Tree {
@@ -201,24 +190,6 @@ impl Tree {
         }
         reaped
     }
-}
-
-/// What a stop asks a tree and does to it: its unit tests use one that has no processes.
-pub(crate) trait Stoppable {
-    fn is_empty(&self) -> bool;
-
-    fn main_is_alive(&self) -> bool;
-
-    /// What lives below us, for people: pid and command.
-    fn living(&self) -> Vec<(u32, String)>;
-
-    /// Signals each process group once that is not among those `asked`, and thaws it: a frozen process takes no
-    /// signal but SIGKILL. The main process's group comes first. A group whose parent in the tree is alive is
-    /// left to that parent, unless `all` are asked. Returns whether any was signalled.
-    fn ask(&self, signal: i32, asked: &mut BTreeSet<Pid>, all: bool) -> bool;
-
-    /// One pass of SIGKILL over everything that can be found.
-    fn kill_pass(&self);
 }
 
 impl Stoppable for Tree {

@@ -1,0 +1,93 @@
+//! Claims of processes: a claim is a file that one process has open alone, and that goes with its handle. What is in the
+//! file says for others who has it.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::windows::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use windows_sys::Win32::Foundation::{ERROR_ACCESS_DENIED, ERROR_SHARING_VIOLATION};
+use windows_sys::Win32::Storage::FileSystem::{
+    DELETE, FILE_FLAG_DELETE_ON_CLOSE, FILE_GENERIC_WRITE, FILE_SHARE_READ,
+};
+
+/// A claim of this process. Dropping it removes the file, and the directory with the last one. The system removes that
+/// of a holder which is killed.
+#[derive(Debug)]
+pub(crate) struct Claim {
+    /// Until the claim is given back.
+    held: Option<(File, PathBuf)>,
+}
+
+/// What came of making a claim.
+#[derive(Debug)]
+pub(crate) enum Claimed {
+    Here(Claim),
+    /// Another process has it: what is in its file.
+    Elsewhere(String),
+    /// The former holder has removed the file between two looks.
+    Removed,
+    /// The file is about to go: a process still reads it.
+    Removing,
+}
+
+impl Claim {
+    /// Makes a claim by the file at this path, unless another process has it. Other processes can read this text.
+    pub(crate) fn make(path: &Path, told: &str) -> io::Result<Claimed> {
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true);
+        options.access_mode(FILE_GENERIC_WRITE | DELETE);
+        options
+            .share_mode(FILE_SHARE_READ)
+            .custom_flags(FILE_FLAG_DELETE_ON_CLOSE);
+        let mut file = match options.open(path) {
+            Ok(file) => file,
+            Err(error) => return elsewhere(path, error),
+        };
+        let own = std::process::id();
+        file.write_all(format!("{own}\n{told}").as_bytes())?;
+        let held = Some((file, path.to_owned()));
+        Ok(Claimed::Here(Self { held }))
+    }
+
+    /// Closes the file, which removes it: from now on another process gets the claim.
+    pub(crate) fn give_back(&mut self) {
+        let Some((file, path)) = self.held.take() else {
+            return;
+        };
+        drop(file);
+        if let Some(directory) = path.parent() {
+            let _ = fs::remove_dir(directory);
+        }
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.give_back();
+    }
+}
+
+fn elsewhere(path: &Path, error: io::Error) -> io::Result<Claimed> {
+    match error.raw_os_error().map(i32::cast_unsigned) {
+        Some(ERROR_SHARING_VIOLATION) => match fs::read_to_string(path) {
+            Ok(text) => {
+                let told = text.split_once('\n').map_or("", |(_, told)| told);
+                Ok(Claimed::Elsewhere(told.to_owned()))
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Claimed::Removed),
+            Err(_) => Ok(Claimed::Removing),
+        },
+        Some(ERROR_ACCESS_DENIED) => Ok(Claimed::Removing),
+        _ => Err(error),
+    }
+}
+
+/// Returns the process that has the claim by this file: its number is the first line.
+pub(crate) fn claimant(path: &Path) -> Option<u32> {
+    let text = fs::read_to_string(path).ok()?;
+    text.lines().next()?.parse().ok()
+}
+
+/// The system has removed the file of a holder that was killed.
+pub(crate) fn remove_unclaimed(_path: &Path) {}

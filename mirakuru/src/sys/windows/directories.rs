@@ -1,0 +1,145 @@
+//! Makes, opens and empties directories.
+#![expect(unsafe_code, reason = "calls of the system")]
+
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::windows::ffi::OsStringExt;
+use std::os::windows::fs::OpenOptionsExt;
+use std::os::windows::io::AsRawHandle;
+use std::path::{Path, PathBuf};
+
+use windows_sys::Win32::Storage::FileSystem::{
+    FILE_FLAG_BACKUP_SEMANTICS, FILE_FLAG_OPEN_REPARSE_POINT, FILE_GENERIC_READ,
+    GetFinalPathNameByHandleW,
+};
+
+use super::files::unless_in_removal;
+use super::names::NULL_DEVICE;
+
+/// Makes a directory. What lies below the directory for temporary files is this user's own.
+pub(crate) fn make_private_directory(path: &Path) -> io::Result<()> {
+    unless_in_removal(|| fs::create_dir(path))
+}
+
+/// Makes a directory.
+pub(crate) fn make_readable_directory(path: &Path) -> io::Result<()> {
+    make_private_directory(path)
+}
+
+/// Opens the directory at this path. Follows no link in its place.
+pub(crate) fn open_directory(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.access_mode(FILE_GENERIC_READ);
+    options.custom_flags(FILE_FLAG_BACKUP_SEMANTICS | FILE_FLAG_OPEN_REPARSE_POINT);
+    let opened = options.open(path)?;
+    let is_directory = opened.metadata()?.is_dir();
+    is_directory
+        .then_some(opened)
+        .ok_or_else(|| io::ErrorKind::NotADirectory.into())
+}
+
+/// Returns what stands for a directory as long as it may have to be removed: no handle of it, as a directory keeps its
+/// name here until the last handle is closed. No other user can put another one in its place.
+pub(crate) fn keep_open(_directory: File) -> io::Result<File> {
+    File::open(NULL_DEVICE)
+}
+
+/// Returns true: no other directory is in the place of one that was made.
+pub(crate) fn is_same(_one: &File, _other: &File) -> io::Result<bool> {
+    Ok(true)
+}
+
+/// Returns whether nothing is in the directory.
+pub(crate) fn is_empty(directory: &File) -> io::Result<bool> {
+    Ok(fs::read_dir(path_of(directory)?)?.next().is_none())
+}
+
+/// Removes all that is in a directory, as far as that can be. Follows no link.
+///
+/// # Errors
+///
+/// What stays: the first of it, and why.
+pub(crate) fn empty(directory: &File, _is_own_make: bool) -> io::Result<()> {
+    let mut stays = None;
+    for entry in fs::read_dir(path_of(directory)?)? {
+        let entry = entry?;
+        let path = entry.path();
+        let is_directory = entry.file_type()?.is_dir();
+        let removed = unless_in_removal(|| {
+            if is_directory {
+                fs::remove_dir_all(&path)
+            } else {
+                remove_what_is_read_only(&path)
+            }
+        });
+        if let Err(error) = removed {
+            let name = entry.file_name();
+            let told = format!("{}: {error}", Path::new(&name).display());
+            stays.get_or_insert_with(|| io::Error::new(error.kind(), told));
+        }
+    }
+    stays.map_or(Ok(()), Err)
+}
+
+/// Removes a file, also one that its maker has protected against writing.
+fn remove_what_is_read_only(path: &Path) -> io::Result<()> {
+    let mut rights = fs::symlink_metadata(path)?.permissions();
+    if rights.readonly() {
+        #[expect(
+            clippy::permissions_set_readonly_false,
+            reason = "the system has no modes"
+        )]
+        rights.set_readonly(false);
+        let _ = fs::set_permissions(path, rights);
+    }
+    fs::remove_file(path)
+}
+
+fn path_of(directory: &File) -> io::Result<PathBuf> {
+    let mut path = vec![0; 32 * 1024];
+    let room = u32::try_from(path.len()).unwrap_or_default();
+    // SAFETY: the handle is open, and the call writes as many characters as there is room for.
+    let length =
+        unsafe { GetFinalPathNameByHandleW(directory.as_raw_handle(), path.as_mut_ptr(), room, 0) };
+    match path.get(..length as usize) {
+        Some(path) if length > 0 => Ok(OsString::from_wide(path).into()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Which users may read and write a new file: the directory decides.
+#[derive(Clone, Copy)]
+pub(crate) enum Access {
+    Private,
+    Common,
+}
+
+/// Opens a file of this name in the directory, to append to it. Makes the file if it gets a `new` access: then nothing
+/// of the name may be there.
+pub(crate) fn append_in(directory: &File, name: &str, new: Option<Access>) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.append(true).create_new(new.is_some());
+    options.open(path_of(directory)?.join(name))
+}
+
+/// Nothing is mounted in a directory.
+pub(crate) fn unmount_below(_directory: &Path) -> bool {
+    true
+}
+
+/// No directory is another user's.
+pub(crate) fn hand_over(
+    _directory: &File,
+    _path: &Path,
+    _user: u32,
+    _group: u32,
+) -> io::Result<()> {
+    Ok(())
+}
+
+/// No directory lies in memory.
+#[cfg(feature = "services")]
+pub(crate) fn memory() -> Option<PathBuf> {
+    None
+}

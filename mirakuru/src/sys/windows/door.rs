@@ -1,0 +1,98 @@
+//! The door of a supervisor that a run shares: a port, which other processes find by a file, and a secret in that file,
+//! by which they show that they may read it.
+
+use std::fs;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::windows::io::AsSocket;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::process::{Pid, Process, number_of, process_of};
+use super::sockets::{Socket, Source, Wakeup, keep_sockets_at_exit};
+
+/// How long a process that has come may take to say who it is.
+const INTRODUCTION: Duration = Duration::from_secs(1);
+
+/// Where others come.
+pub(crate) struct Door {
+    listener: TcpListener,
+    secret: String,
+    path: PathBuf,
+}
+
+impl Door {
+    /// Opens a door, which the file of this path leads to.
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        keep_sockets_at_exit();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        listener.set_nonblocking(true)?;
+        let secret = crate::link::unique_name();
+        let (port, own) = (listener.local_addr()?.port(), std::process::id());
+        // Whole from the moment on at which it has its name.
+        let unfinished = path.with_extension("unfinished");
+        fs::write(&unfinished, format!("{port} {own} {secret}"))?;
+        fs::rename(&unfinished, path)?;
+        Ok(Self {
+            listener,
+            secret,
+            path: path.to_owned(),
+        })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Lets in the process that came first, if it knows the secret. Waits a moment for it to say so.
+    pub(crate) fn accept(&self) -> io::Result<Socket> {
+        loop {
+            let (stream, _) = self.listener.accept()?;
+            // A stranger is sent away.
+            if let Ok(socket) = self.introduced(stream) {
+                return Ok(socket);
+            }
+        }
+    }
+
+    fn introduced(&self, mut stream: TcpStream) -> io::Result<Socket> {
+        stream.set_nonblocking(false)?;
+        stream.set_read_timeout(Some(INTRODUCTION))?;
+        let mut said = vec![0; self.secret.len() + size_of::<u32>()];
+        stream.read_exact(&mut said)?;
+        let (secret, number) = said.split_at(self.secret.len());
+        if secret != self.secret.as_bytes() {
+            return Err(ErrorKind::PermissionDenied.into());
+        }
+        let number = number.try_into().map_err(io::Error::other)?;
+        connected(stream, u32::from_le_bytes(number))
+    }
+}
+
+impl Source for Door {
+    fn wakeup(&self) -> Wakeup<'_> {
+        Wakeup::Socket(self.listener.as_socket())
+    }
+}
+
+/// Comes to the door at this path.
+pub(crate) fn come_to(door: &Path, wait: Duration) -> io::Result<Option<Socket>> {
+    keep_sockets_at_exit();
+    let told = fs::read_to_string(door)?;
+    let mut parts = told.split(' ');
+    let mut next = || parts.next().ok_or(ErrorKind::InvalidData);
+    let (port, supervisor, secret) = (next()?, next()?, next()?);
+    let port = port.parse().map_err(io::Error::other)?;
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    // The system refuses no wait of 0.
+    let wait = wait.max(Duration::from_millis(1));
+    let mut stream = TcpStream::connect_timeout(&address, wait)?;
+    let own = number_of(Pid::this()).to_le_bytes();
+    stream.write_all(&[secret.as_bytes(), &own].concat())?;
+    connected(stream, supervisor.parse().map_err(io::Error::other)?).map(Some)
+}
+
+fn connected(stream: TcpStream, number: u32) -> io::Result<Socket> {
+    let pid = process_of(number).ok_or(ErrorKind::InvalidData)?;
+    Socket::new(stream, pid, Process::open(pid)?)
+}

@@ -1,0 +1,148 @@
+//! The paths, programs and numbers that the system gives a meaning.
+
+use std::ffi::OsString;
+use std::io::{Error, ErrorKind};
+use std::os::windows::ffi::OsStringExt;
+use std::path::PathBuf;
+
+use windows_sys::Win32::Foundation as numbers;
+
+/// What has nothing to read, and keeps nothing that is written.
+pub(crate) const NULL_DEVICE: &str = "NUL";
+
+/// The directory for temporary files if no variable names one.
+pub(crate) const SHORT_DIRECTORY: &str = r"C:\Windows\Temp";
+
+/// The directories in which a program is looked up that is started without `PATH`.
+pub(crate) const DEFAULT_PATH: &str = r"C:\Windows\System32;C:\Windows";
+
+/// Returns where this process has its temporary files: `TMPDIR` as on other systems, else that of the system (`TMP`,
+/// `TEMP`).
+pub(crate) fn temporary() -> PathBuf {
+    let given = std::env::var_os("TMPDIR").filter(|given| !given.is_empty());
+    let directory = given.map_or_else(std::env::temp_dir, PathBuf::from);
+    std::path::absolute(directory).unwrap_or_else(|_| SHORT_DIRECTORY.into())
+}
+
+/// What a shell gets before its script: no command from the registry, and only the outer quotes are taken off.
+pub(super) const SHELL_OPTIONS: [&str; 3] = ["/d", "/s", "/c"];
+
+/// Returns the words of a command by which a shell runs this script, the last word.
+pub(crate) fn shell(script: OsString) -> Vec<OsString> {
+    let shell = std::env::var_os("ComSpec").unwrap_or_else(|| "cmd.exe".into());
+    let options = SHELL_OPTIONS.map(OsString::from);
+    [shell].into_iter().chain(options).chain([script]).collect()
+}
+
+/// Splits a command into words as the C runtime of the system splits a command line: double quotes join words, and a
+/// backslash has a meaning before a double quote alone.
+/// (<https://learn.microsoft.com/cpp/c-language/parsing-c-command-line-arguments>)
+pub(crate) fn words_of(line: &str) -> Result<Vec<String>, String> {
+    let mut words = Vec::new();
+    let mut chars = line.chars().peekable();
+    loop {
+        while chars.next_if(|char| char.is_whitespace()).is_some() {}
+        if chars.peek().is_none() {
+            return Ok(words);
+        }
+        let (mut word, mut is_quoted) = (String::new(), false);
+        while let Some(char) = chars.next_if(|char| is_quoted || !char.is_whitespace()) {
+            match char {
+                '"' if is_quoted && chars.next_if_eq(&'"').is_some() => word.push('"'),
+                '"' => is_quoted = !is_quoted,
+                '\\' => {
+                    let mut count = 1;
+                    while chars.next_if_eq(&'\\').is_some() {
+                        count += 1;
+                    }
+                    let is_before_quote = chars.peek() == Some(&'"');
+                    let kept = if is_before_quote { count / 2 } else { count };
+                    word.extend(std::iter::repeat_n('\\', kept));
+                    if is_before_quote && count % 2 == 1 {
+                        word.extend(chars.next());
+                    }
+                }
+                char => word.push(char),
+            }
+        }
+        if is_quoted {
+            return Err("a double quote is not closed".to_owned());
+        }
+        words.push(word);
+    }
+}
+
+/// Joins words to one line that [`words_of`] splits into the same words.
+pub(crate) fn line_of<'a>(words: impl Iterator<Item = std::borrow::Cow<'a, str>>) -> String {
+    let quoted = words.map(|word| {
+        if !word.is_empty() && !word.contains([' ', '\t', '\n', '"']) {
+            return word.into_owned();
+        }
+        let mut quoted = String::from('"');
+        let mut backslashes = 0;
+        for char in word.chars() {
+            match char {
+                '\\' => backslashes += 1,
+                '"' => {
+                    quoted.extend(std::iter::repeat_n('\\', backslashes + 1));
+                    backslashes = 0;
+                }
+                _ => backslashes = 0,
+            }
+            quoted.push(char);
+        }
+        quoted.extend(std::iter::repeat_n('\\', backslashes));
+        quoted.push('"');
+        quoted
+    });
+    quoted.collect::<Vec<_>>().join(" ")
+}
+
+/// Returns the text that has these encoded bytes; `None` if no text has them. They are UTF-8, but for halves of
+/// surrogate pairs, which names of files may have here (WTF-8).
+pub(crate) fn text_of(bytes: Vec<u8>) -> Option<OsString> {
+    let bytes = match String::from_utf8(bytes) {
+        Ok(text) => return Some(text.into()),
+        Err(error) => error.into_bytes(),
+    };
+    let (mut wide, mut left) = (Vec::new(), &bytes[..]);
+    while !left.is_empty() {
+        let valid = match std::str::from_utf8(left) {
+            Ok(text) => text.len(),
+            Err(error) => error.valid_up_to(),
+        };
+        let (text, rest) = left.split_at(valid);
+        wide.extend(String::from_utf8_lossy(text).encode_utf16());
+        left = rest;
+        if let [0xED, second @ 0xA0..=0xBF, third @ 0x80..=0xBF, rest @ ..] = rest {
+            wide.push(0xD000 | u16::from(*second & 0x3F) << 6 | u16::from(*third & 0x3F));
+            left = rest;
+        } else if !rest.is_empty() {
+            return None;
+        }
+    }
+    Some(OsString::from_wide(&wide))
+}
+
+/// The number of the error that stands for one without a number.
+pub(crate) const INVALID: i32 = numbers::ERROR_INVALID_PARAMETER.cast_signed();
+pub(crate) const BUSY: i32 = numbers::ERROR_BUSY.cast_signed();
+pub(crate) const NO_ACCESS: i32 = numbers::ERROR_ACCESS_DENIED.cast_signed();
+pub(crate) const NO_SUCH_PROCESS: i32 = numbers::ERROR_NOT_FOUND.cast_signed();
+pub(crate) const TOO_LONG: i32 = numbers::ERROR_FILENAME_EXCED_RANGE.cast_signed();
+pub(crate) const TOO_MANY_FILES: i32 = numbers::ERROR_TOO_MANY_OPEN_FILES.cast_signed();
+
+/// Returns advice on the most frequent cause of the error with this number.
+pub(crate) fn advice_for(code: i32) -> Option<String> {
+    Some(match Error::from_raw_os_error(code).kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            let directory = std::env::temp_dir();
+            format!("there is no room left in {}", directory.display())
+        }
+        ErrorKind::OutOfMemory => "the system is out of memory".to_owned(),
+        _ if code == numbers::ERROR_BAD_EXE_FORMAT.cast_signed() => {
+            "the program is none for this system".to_owned()
+        }
+        _ => return None,
+    })
+}

@@ -1,0 +1,275 @@
+//! Finds out whether a port is free, and which process listens.
+#![expect(unsafe_code, reason = "calls of the system")]
+
+use std::collections::BTreeSet;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::os::windows::io::{AsRawSocket, FromRawSocket, OwnedSocket};
+
+use windows_sys::Win32::Foundation::{ERROR_INSUFFICIENT_BUFFER, NO_ERROR};
+use windows_sys::Win32::NetworkManagement::IpHelper::{
+    GetExtendedTcpTable, MIB_TCP6ROW_OWNER_PID, MIB_TCPROW_OWNER_PID, TCP_TABLE_OWNER_PID_LISTENER,
+};
+use windows_sys::Win32::Networking::WinSock::{
+    AF_INET, AF_INET6, INVALID_SOCKET, IPPROTO_IPV6, IPV6_V6ONLY, SO_EXCLUSIVEADDRUSE, SOCK_STREAM,
+    SOCKADDR_IN, SOCKADDR_IN6, SOCKET, SOL_SOCKET, WSA_FLAG_NO_HANDLE_INHERIT, WSAEADDRNOTAVAIL,
+    WSAEAFNOSUPPORT, WSASocketW, bind, setsockopt,
+};
+
+use super::process::{Pid, command_line, number_of, process_of, standing, started_at};
+use super::sockets::keep_sockets_at_exit;
+use crate::sys::Whose;
+
+/// Returns true: the loopback interface is a part of the system.
+pub(crate) fn loopback_is_up() -> bool {
+    true
+}
+
+/// Returns the ports that are given to outgoing connections: the range that the system begins with
+/// (<https://learn.microsoft.com/troubleshoot/windows-server/networking/default-dynamic-port-range-tcpip-chang>).
+pub(crate) fn ephemeral_ports() -> RangeInclusive<u16> {
+    49_152..=u16::MAX
+}
+
+/// Returns whether no socket is bound to this TCP port, on either address family. The port is bound for a moment on a
+/// socket that never listens. One socket may have all addresses here, and another one a single address, so all are
+/// tried.
+pub(crate) fn is_free(port: u16) -> bool {
+    keep_sockets_at_exit();
+    let addresses: [IpAddr; 4] = [
+        Ipv4Addr::UNSPECIFIED.into(),
+        Ipv4Addr::LOCALHOST.into(),
+        Ipv6Addr::UNSPECIFIED.into(),
+        Ipv6Addr::LOCALHOST.into(),
+    ];
+    addresses
+        .into_iter()
+        .all(|address| match bind_at(address, port) {
+            Ok(()) => true,
+            // A machine may lack one of the families.
+            Err(error) => matches!(
+                error.raw_os_error(),
+                Some(WSAEAFNOSUPPORT | WSAEADDRNOTAVAIL)
+            ),
+        })
+}
+
+fn bind_at(address: IpAddr, port: u16) -> io::Result<()> {
+    let family = if address.is_ipv4() { AF_INET } else { AF_INET6 };
+    let flags = WSA_FLAG_NO_HANDLE_INHERIT;
+    // SAFETY: the call takes any numbers.
+    let raw = unsafe { WSASocketW(family.into(), SOCK_STREAM, 0, std::ptr::null(), 0, flags) };
+    if raw == INVALID_SOCKET {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the system has just made this socket for us alone.
+    let socket = unsafe { OwnedSocket::from_raw_socket(raw as u64) };
+    set(&socket, SOL_SOCKET, SO_EXCLUSIVEADDRUSE)?;
+    match address {
+        IpAddr::V4(address) => {
+            let mut to = SOCKADDR_IN {
+                sin_family: family,
+                sin_port: port.to_be(),
+                ..SOCKADDR_IN::default()
+            };
+            to.sin_addr.S_un.S_addr = u32::from_ne_bytes(address.octets());
+            bind_to(&socket, &to)
+        }
+        IpAddr::V6(address) => {
+            set(&socket, IPPROTO_IPV6, IPV6_V6ONLY)?;
+            let mut to = SOCKADDR_IN6 {
+                sin6_family: family,
+                sin6_port: port.to_be(),
+                ..SOCKADDR_IN6::default()
+            };
+            to.sin6_addr.u.Byte = address.octets();
+            bind_to(&socket, &to)
+        }
+    }
+}
+
+fn set(socket: &OwnedSocket, level: i32, option: i32) -> io::Result<()> {
+    let on = 1_u32.to_ne_bytes();
+    let length = i32::try_from(on.len()).unwrap_or_default();
+    let raw = socket.as_raw_socket() as SOCKET;
+    // SAFETY: the call reads as many bytes as there are.
+    match unsafe { setsockopt(raw, level, option, on.as_ptr(), length) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+fn bind_to<T>(socket: &OwnedSocket, address: &T) -> io::Result<()> {
+    let length = i32::try_from(size_of::<T>()).unwrap_or_default();
+    let (raw, address) = (
+        socket.as_raw_socket() as SOCKET,
+        (&raw const *address).cast(),
+    );
+    // SAFETY: the call reads as many bytes as the structure has.
+    match unsafe { bind(raw, address, length) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// A row of a table of listeners.
+trait Row: Copy {
+    const FAMILY: u16;
+
+    /// The address, and the number of the process; 0 if the system does not say which it is.
+    fn read(self) -> (SocketAddr, u32);
+}
+
+impl Row for MIB_TCPROW_OWNER_PID {
+    const FAMILY: u16 = AF_INET;
+
+    fn read(self) -> (SocketAddr, u32) {
+        let address = Ipv4Addr::from(self.dwLocalAddr.to_ne_bytes());
+        (
+            (address, port_of(self.dwLocalPort)).into(),
+            self.dwOwningPid,
+        )
+    }
+}
+
+impl Row for MIB_TCP6ROW_OWNER_PID {
+    const FAMILY: u16 = AF_INET6;
+
+    fn read(self) -> (SocketAddr, u32) {
+        let address = Ipv6Addr::from(self.ucLocalAddr);
+        (
+            (address, port_of(self.dwLocalPort)).into(),
+            self.dwOwningPid,
+        )
+    }
+}
+
+/// The port is in the first two bytes, the higher one first.
+fn port_of(bytes: u32) -> u16 {
+    let [high, low, ..] = bytes.to_ne_bytes();
+    u16::from_be_bytes([high, low])
+}
+
+/// Returns the listeners of one address family; `None` if the system does not list them.
+fn table<R: Row>() -> Option<Vec<(SocketAddr, u32)>> {
+    let (family, class) = (R::FAMILY.into(), TCP_TABLE_OWNER_PID_LISTENER);
+    // Of numbers, as that is how the rows are aligned. The table may grow between two calls.
+    let mut buffer = vec![0_u32; 1024];
+    loop {
+        let mut length = u32::try_from(buffer.len() * size_of::<u32>()).ok()?;
+        let to = buffer.as_mut_ptr().cast();
+        // SAFETY: the call writes at most as many bytes as the buffer has.
+        let result = unsafe { GetExtendedTcpTable(to, &raw mut length, 0, family, class, 0) };
+        match result {
+            NO_ERROR => break,
+            ERROR_INSUFFICIENT_BUFFER => buffer.resize(length as usize / 4 + 1024, 0),
+            _ => return None,
+        }
+    }
+    let (count, rows) = buffer.split_first()?;
+    let words = size_of::<R>() / size_of::<u32>();
+    let rows = rows.chunks_exact(words).take(*count as usize);
+    let read = rows.map(|row| {
+        // SAFETY: a row consists of numbers, for which any bytes are valid, and the chunk has its size.
+        unsafe { row.as_ptr().cast::<R>().read_unaligned() }.read()
+    });
+    Some(read.collect())
+}
+
+fn all_listeners() -> Option<Vec<(SocketAddr, u32)>> {
+    let mut all = table::<MIB_TCPROW_OWNER_PID>()?;
+    all.extend(table::<MIB_TCP6ROW_OWNER_PID>().unwrap_or_default());
+    Some(all)
+}
+
+/// Returns whether a listener at one address takes connections to another one. `None` for one at all addresses of IPv6,
+/// which may take those of IPv4 too.
+fn takes(listener: SocketAddr, address: SocketAddr) -> Option<bool> {
+    if listener.port() != address.port() {
+        return Some(false);
+    }
+    match (listener.ip(), address.ip()) {
+        (IpAddr::V6(at), IpAddr::V4(_)) if at.is_unspecified() => None,
+        (at, to) => Some(at == to || (at.is_unspecified() && at.is_ipv4() == to.is_ipv4())),
+    }
+}
+
+/// The system's lists of listeners.
+#[derive(Debug)]
+pub(crate) struct Listeners;
+
+impl Listeners {
+    #[allow(clippy::unnecessary_wraps, reason = "the contract")]
+    pub(crate) fn open() -> Option<Self> {
+        Some(Self)
+    }
+
+    /// Returns whether any process listens at this address; `None` if the system does not say.
+    pub(crate) fn any_at(&self, address: SocketAddr) -> Option<bool> {
+        let answers: Vec<_> = all_listeners()?
+            .into_iter()
+            .map(|(at, _)| takes(at, address))
+            .collect();
+        if answers.contains(&Some(true)) {
+            return Some(true);
+        }
+        (!answers.contains(&None)).then_some(false)
+    }
+}
+
+/// Returns which process listens at this address, seen from the tree of a main process.
+pub(crate) fn whose_listener(address: SocketAddr, main: Pid, supervisor: Pid) -> Whose {
+    let listeners = all_listeners().unwrap_or_default();
+    let mut holders = listeners
+        .into_iter()
+        .filter(|(at, _)| takes(*at, address) != Some(false));
+    let Some(holder) = holders.find_map(|(_, number)| process_of(number)) else {
+        return Whose::Unknown;
+    };
+    if holder == Pid::this() || is_below(holder, supervisor) {
+        return Whose::Ours(holder);
+    }
+    // Of a younger process the parents may have ended, which the list of the job alone would tell.
+    match (started_at(holder), started_at(main)) {
+        (Some(holder_started), Some(main_started)) if holder_started < main_started => {
+            Whose::Stranger(shown(holder))
+        }
+        _ => Whose::Unknown,
+    }
+}
+
+fn is_below(process: Pid, supervisor: Pid) -> bool {
+    const MOST_ANCESTORS: usize = 64;
+    let mut line = std::iter::successors(Some(process), |below| Some(standing(*below)?.parent));
+    line.by_ref()
+        .take(MOST_ANCESTORS)
+        .any(|one| one == supervisor)
+}
+
+fn shown(process: Pid) -> String {
+    format!("{} (pid {process})", command_line(process))
+}
+
+/// Returns false: a listening socket is not handed on here.
+pub(crate) fn is_passing(_address: SocketAddr) -> bool {
+    false
+}
+
+/// Returns the addresses at which processes below a supervisor listen.
+pub(crate) fn listening(supervisor: Pid) -> BTreeSet<SocketAddr> {
+    let is_ours = |number| process_of(number).is_some_and(|pid| is_below(pid, supervisor));
+    let all = all_listeners().unwrap_or_default().into_iter();
+    all.filter(|(_, number)| is_ours(*number))
+        .map(|(at, _)| at)
+        .collect()
+}
+
+/// Returns which process listens on this port, for people.
+pub(crate) fn holder_of_port(port: u16) -> Option<String> {
+    let mut all = all_listeners()?
+        .into_iter()
+        .filter(|(at, _)| at.port() == port);
+    let holder = all.find_map(|(_, number)| process_of(number))?;
+    (number_of(holder) != std::process::id()).then(|| shown(holder))
+}

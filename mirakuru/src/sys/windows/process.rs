@@ -1,0 +1,346 @@
+//! Names processes, says what they are, and waits for their end.
+#![expect(unsafe_code, reason = "calls of the system")]
+
+use std::ffi::{OsStr, OsString, c_void};
+use std::fmt;
+use std::io::{self, Write};
+use std::mem::zeroed;
+use std::os::windows::ffi::OsStringExt;
+use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use windows_sys::Wdk::System::Threading::{NtQueryInformationProcess, ProcessBasicInformation};
+use windows_sys::Win32::Foundation::{FILETIME, HANDLE, WAIT_OBJECT_0};
+use windows_sys::Win32::System::Performance::{QueryPerformanceCounter, QueryPerformanceFrequency};
+use windows_sys::Win32::System::Threading::{
+    GetCurrentProcess, GetExitCodeProcess, GetProcessTimes, INFINITE, OpenProcess,
+    PROCESS_BASIC_INFORMATION, PROCESS_DUP_HANDLE, PROCESS_QUERY_LIMITED_INFORMATION,
+    PROCESS_SYNCHRONIZE, PROCESS_TERMINATE, QueryFullProcessImageNameW, TerminateProcess,
+    WaitForSingleObject,
+};
+
+use super::bell::ring_at_the_end_of;
+use super::sockets::Wakeup;
+use crate::sys::{Standing, signals};
+
+/// The number of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Pid(u32);
+
+impl Pid {
+    /// Returns the number of this process.
+    pub(crate) fn this() -> Self {
+        Self(std::process::id())
+    }
+}
+
+impl fmt::Display for Pid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Returns the process with this number. The system's idle process has 0, and no other.
+pub(crate) fn process_of(number: u32) -> Option<Pid> {
+    (number != 0).then_some(Pid(number))
+}
+
+/// Returns the number of a process, for people and messages.
+pub(crate) fn number_of(pid: Pid) -> u32 {
+    pid.0
+}
+
+/// Turns a call that returns 0 into the error of a failure.
+pub(super) fn succeeded(result: i32) -> io::Result<()> {
+    if result == 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+/// One process by a handle: its number is no other process's as long as the handle is open.
+#[derive(Debug)]
+pub(crate) struct Process(OwnedHandle);
+
+impl Process {
+    /// Opens the process that has this number now. The caller checks afterwards that it is the one meant.
+    pub(crate) fn open(pid: Pid) -> io::Result<Self> {
+        Self::open_to(
+            pid,
+            PROCESS_SYNCHRONIZE | PROCESS_DUP_HANDLE | PROCESS_TERMINATE,
+        )
+    }
+
+    fn open_to(pid: Pid, rights: u32) -> io::Result<Self> {
+        // SAFETY: the call takes any numbers.
+        let raw = unsafe { OpenProcess(rights | PROCESS_QUERY_LIMITED_INFORMATION, 0, pid.0) };
+        if raw.is_null() {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: the system has just made this handle for us alone.
+        Ok(Self(unsafe { OwnedHandle::from_raw_handle(raw) }))
+    }
+
+    pub(super) fn of(handle: OwnedHandle) -> Self {
+        Self(handle)
+    }
+
+    pub(super) fn handle(&self) -> &OwnedHandle {
+        &self.0
+    }
+
+    fn raw(&self) -> HANDLE {
+        self.0.as_raw_handle()
+    }
+
+    /// Counts as readable when the process has ended.
+    #[allow(clippy::unnecessary_wraps, reason = "the contract")]
+    pub(crate) fn wakeup(&self) -> Option<Wakeup<'_>> {
+        Some(Wakeup::Process(self))
+    }
+
+    /// Has a supervisor look around when the process ends.
+    pub(super) fn ring_at_its_end(&self) {
+        ring_at_the_end_of(&self.0);
+    }
+
+    /// Returns whether the process ended, after waiting for it this long.
+    pub(crate) fn ended_within(&self, wait: Duration) -> bool {
+        // Rounded up; the largest number is for ever.
+        let millis = u32::try_from(wait.as_micros().div_ceil(1000)).unwrap_or(INFINITE);
+        // SAFETY: the handle is open.
+        (unsafe { WaitForSingleObject(self.raw(), millis) }) == WAIT_OBJECT_0
+    }
+
+    pub(crate) fn kill(&self) -> io::Result<()> {
+        terminate(&self.0, signals::KILL)
+    }
+
+    /// Returns whether a process that has ended did so with 0. Nothing has to be reaped.
+    pub(crate) fn reap(&self) -> bool {
+        self.exit_code() == Some(0)
+    }
+
+    pub(super) fn exit_code(&self) -> Option<u32> {
+        let mut code = 0;
+        // SAFETY: the call writes one number where it is told to.
+        let got = unsafe { GetExitCodeProcess(self.raw(), &raw mut code) };
+        (got != 0).then_some(code)
+    }
+
+    /// Returns when the process started, in units of 100 ns.
+    fn started_at(&self) -> Option<u64> {
+        const NONE: FILETIME = FILETIME {
+            dwLowDateTime: 0,
+            dwHighDateTime: 0,
+        };
+        let (mut started, mut others) = (NONE, [NONE; 3]);
+        let [ended, in_kernel, in_program] = &mut others;
+        // SAFETY: the call writes four times where it is told to.
+        let got =
+            unsafe { GetProcessTimes(self.raw(), &raw mut started, ended, in_kernel, in_program) };
+        let (high, low) = (started.dwHighDateTime, started.dwLowDateTime);
+        (got != 0).then(|| u64::from(high) << 32 | u64::from(low))
+    }
+
+    /// Returns the number of the process that started this one, which may have ended.
+    fn parent(&self) -> Option<u32> {
+        // SAFETY: the structure consists of numbers, for which 0 is valid.
+        let mut found: PROCESS_BASIC_INFORMATION = unsafe { zeroed() };
+        let length = u32::try_from(size_of_val(&found)).ok()?;
+        let to = (&raw mut found).cast::<c_void>();
+        let mut written = 0;
+        // SAFETY: the call writes as many bytes as the structure has.
+        let status = unsafe {
+            NtQueryInformationProcess(
+                self.raw(),
+                ProcessBasicInformation,
+                to,
+                length,
+                &raw mut written,
+            )
+        };
+        (status >= 0).then_some(found.InheritedFromUniqueProcessId as u32)
+    }
+
+    /// Returns the path of the program that the process runs.
+    fn program(&self) -> Option<PathBuf> {
+        let mut name = vec![0; 32 * 1024];
+        let mut length = u32::try_from(name.len()).ok()?;
+        // SAFETY: the call writes as many characters as there is room for.
+        let got = unsafe {
+            QueryFullProcessImageNameW(self.raw(), 0, name.as_mut_ptr(), &raw mut length)
+        };
+        let name = name.get(..length as usize).filter(|_| got != 0)?;
+        Some(OsString::from_wide(name).into())
+    }
+}
+
+/// Ends a process, as if by this signal.
+pub(super) fn terminate(process: &impl AsRawHandle, signal: i32) -> io::Result<()> {
+    let code = signals::exit_code_of(signal);
+    // SAFETY: the handle is open.
+    succeeded(unsafe { TerminateProcess(process.as_raw_handle(), code) })
+}
+
+/// Opens a process to ask what it is.
+fn look_at(pid: Pid) -> Option<Process> {
+    Process::open_to(pid, PROCESS_SYNCHRONIZE).ok()
+}
+
+/// Why nothing is known of a process.
+pub(crate) const UNSEEN: &str = "cannot be looked at";
+
+/// Returns the process that started this one. It stays so when that process has ended.
+pub(crate) fn parent() -> Pid {
+    static PARENT: OnceLock<Pid> = OnceLock::new();
+    *PARENT.get_or_init(|| {
+        // SAFETY: the call returns a constant.
+        let own = unsafe { GetCurrentProcess() };
+        // SAFETY: the handle stands for this process, and is never closed.
+        let own =
+            std::mem::ManuallyDrop::new(Process(unsafe { OwnedHandle::from_raw_handle(own) }));
+        Pid(own.parent().unwrap_or_default())
+    })
+}
+
+/// Returns when a process started, in units of 100 ns.
+pub(crate) fn started_at(pid: Pid) -> Option<u64> {
+    look_at(pid)?.started_at()
+}
+
+/// Returns whether no process has this number any more.
+pub(crate) fn has_ended(pid: Pid) -> bool {
+    // A process that may not be opened lives.
+    let is_unknown = |error: &io::Error| error.kind() != io::ErrorKind::PermissionDenied;
+    match Process::open_to(pid, PROCESS_SYNCHRONIZE) {
+        Ok(process) => process.ended_within(Duration::ZERO),
+        Err(error) => is_unknown(&error),
+    }
+}
+
+/// Returns the parent of a process, and whether it has ended. A number of a parent that started later is another
+/// process's by now.
+pub(crate) fn standing(pid: Pid) -> Option<Standing> {
+    let process = look_at(pid)?;
+    let started = process.started_at()?;
+    let parent = process.parent().map(Pid);
+    let is_older = |parent: &Pid| started_at(*parent).is_some_and(|at| at <= started);
+    Some(Standing {
+        parent: parent.filter(is_older).unwrap_or(Pid(0)),
+        group: pid,
+        zombie: process.ended_within(Duration::ZERO),
+        stopped: false,
+    })
+}
+
+/// Returns the name of the program that a process runs, without its extension.
+pub(crate) fn program_name(pid: Pid) -> Option<String> {
+    let program = look_at(pid)?.program()?;
+    Some(program.file_stem()?.to_string_lossy().into_owned())
+}
+
+/// Returns the program of a process: its arguments are not shown to others.
+pub(crate) fn command_line(pid: Pid) -> String {
+    let program = look_at(pid).and_then(|process| process.program());
+    let name = program.as_deref().and_then(Path::file_name);
+    name.unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// Returns no process: the job of a killed supervisor ends with it, so nothing is left.
+pub(crate) fn marked(_mark: &str) -> Vec<Pid> {
+    Vec::new()
+}
+
+/// Returns false: the environment of another process is not shown.
+pub(crate) fn carries(_pid: Pid, _mark: &str) -> bool {
+    false
+}
+
+/// Returns false: no message tells who has sent it.
+pub(crate) fn is_below_this(_process: Pid) -> Option<bool> {
+    Some(false)
+}
+
+/// Ends the process without destructors or exit hooks.
+pub(crate) fn exit_now(code: i32) -> ! {
+    // SAFETY: the call returns a constant.
+    let own = unsafe { GetCurrentProcess() };
+    // SAFETY: the call takes any number, and ends this process. `ExitProcess` would wait for locks of threads that it
+    // has stopped.
+    unsafe { TerminateProcess(own, code.cast_unsigned()) };
+    std::process::abort()
+}
+
+/// Returns the time of the one clock that all processes share and nobody sets.
+pub(crate) fn monotonic_time() -> Duration {
+    static FREQUENCY: OnceLock<i64> = OnceLock::new();
+    let frequency = FREQUENCY.get_or_init(|| {
+        let mut frequency = 0;
+        // SAFETY: the call writes one number where it is told to.
+        unsafe { QueryPerformanceFrequency(&raw mut frequency) };
+        frequency.max(1)
+    });
+    let mut counter = 0;
+    // SAFETY: the call writes one number where it is told to.
+    unsafe { QueryPerformanceCounter(&raw mut counter) };
+    let nanos = i128::from(counter) * 1_000_000_000 / i128::from(*frequency);
+    Duration::from_nanos(nanos.try_into().unwrap_or_default())
+}
+
+/// Nothing is compared with it.
+pub(crate) fn wall_clock() -> Duration {
+    Duration::ZERO
+}
+
+/// Returns the arguments of this process, also before `main`.
+pub(crate) fn arguments() -> impl Iterator<Item = OsString> {
+    std::env::args_os()
+}
+
+/// Sets an environment variable of this process.
+pub(crate) fn set_variable(name: &str, value: &OsStr) {
+    // SAFETY: the system guards the environment of a process by a lock.
+    unsafe { std::env::set_var(name, value) };
+}
+
+/// Returns `None`: the system's own threads exist in every process.
+pub(crate) fn threads() -> Option<usize> {
+    None
+}
+
+/// Writes a text at once, as far as that can be.
+pub(crate) fn write_to_standard_error(text: &str) {
+    let _ = io::stderr().write_all(text.as_bytes());
+}
+
+/// Returns `None`: a user has no number.
+pub(crate) fn user_of(_name: &str) -> Option<(u32, u32, Vec<u32>)> {
+    None
+}
+
+pub(crate) fn lower_oom_score() -> Option<String> {
+    None
+}
+
+/// Returns nothing: the system has no namespaces.
+pub(crate) fn namespaces() -> [u64; 2] {
+    [0; 2]
+}
+
+/// Returns `None`: a line for the runner is printed by the test.
+pub(crate) fn standard_error_of(_pid: Pid) -> Option<std::fs::File> {
+    None
+}
+
+/// Returns false: no call tells that a process waits for its input.
+pub(crate) fn waits_for_input(_supervisor: Pid) -> bool {
+    false
+}
+
+/// Returns false: shared memory ends with the last process that has it open.
+pub(crate) fn remove_shared_memory(_makers: &[(Pid, Duration)], _since: Duration) -> bool {
+    false
+}

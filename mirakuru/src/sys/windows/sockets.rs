@@ -1,0 +1,273 @@
+//! The connection between a test process and its supervisor: a TCP connection over the loopback interface. Handles do
+//! not travel on it: the sender makes a copy of each in the other process, and sends the number that the copy has there.
+#![expect(unsafe_code, reason = "calls of the system")]
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::os::windows::io::{
+    AsHandle, AsRawHandle, AsRawSocket, AsSocket, BorrowedSocket, FromRawHandle, OwnedHandle,
+};
+use std::ptr::null_mut;
+use std::time::Duration;
+
+use windows_sys::Win32::Foundation::{
+    DUPLICATE_SAME_ACCESS, DuplicateHandle, GetHandleInformation, HANDLE,
+};
+use windows_sys::Win32::Networking::WinSock::{
+    POLLRDNORM, POLLWRNORM, SOCKET, WSADATA, WSAPOLLFD, WSAPoll, WSAStartup,
+};
+use windows_sys::Win32::System::Threading::GetCurrentProcess;
+
+use super::process::{Pid, Process, number_of, process_of, succeeded};
+use super::streams::{InputPipe, OutputPipe};
+use crate::wait;
+
+/// What travels with a message: an open file.
+pub(crate) type Handle = OwnedHandle;
+
+/// One end of the connection between a test process and its supervisor, and the process at the other end.
+#[derive(Debug)]
+pub(crate) struct Socket {
+    stream: TcpStream,
+    peer: (u32, Process),
+}
+
+impl Socket {
+    pub(super) fn new(stream: TcpStream, pid: Pid, peer: Process) -> io::Result<Self> {
+        stream.set_nodelay(true)?;
+        stream.set_nonblocking(true)?;
+        let peer = (number_of(pid), peer);
+        Ok(Self { stream, peer })
+    }
+
+    /// Returns two ends of a connection within this process.
+    #[cfg(test)]
+    pub(crate) fn pair() -> io::Result<(Self, Self)> {
+        let (one, other) = connection()?;
+        let end = |stream| Self::new(stream, Pid::this(), Process::open(Pid::this())?);
+        Ok((end(one)?, end(other)?))
+    }
+
+    pub(crate) fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        self.stream.shutdown(how)
+    }
+}
+
+impl Read for &Socket {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        (&self.stream).read(buffer)
+    }
+}
+
+impl Write for &Socket {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        (&self.stream).write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Returns a new connection within this process. A program that comes to its port meanwhile is sent away.
+pub(super) fn connection() -> io::Result<(TcpStream, TcpStream)> {
+    keep_sockets_at_exit();
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let ours = TcpStream::connect(listener.local_addr()?)?;
+    let own = ours.local_addr()?;
+    loop {
+        let (theirs, from) = listener.accept()?;
+        if from == own {
+            return Ok((ours, theirs));
+        }
+    }
+}
+
+/// Keeps the sockets of this process open until its end: std closes them after `main`, and the exit hook, which comes
+/// later, would find them closed. The system counts the calls.
+pub(super) fn keep_sockets_at_exit() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        let mut data = WSADATA::default();
+        // SAFETY: the call writes one structure where it is told to.
+        unsafe { WSAStartup(0x202, &raw mut data) };
+    });
+}
+
+/// The bytes that stand for a handle in a message.
+pub(crate) const HANDLE_BYTES: usize = size_of::<u64>();
+
+/// Copies handles to the process at the other end, and returns the bytes that stand for them there.
+pub(crate) fn bytes_for(socket: &Socket, handles: &[Handle]) -> io::Result<Vec<u8>> {
+    let copies = handles.iter().map(|handle| {
+        let mut there: HANDLE = null_mut();
+        // SAFETY: the call returns a constant.
+        let here = unsafe { GetCurrentProcess() };
+        let (ours, peer) = (
+            handle.as_raw_handle(),
+            socket.peer.1.handle().as_raw_handle(),
+        );
+        // SAFETY: the handles are open, and the call writes one number where it is told to.
+        succeeded(unsafe {
+            DuplicateHandle(
+                here,
+                ours,
+                peer,
+                &raw mut there,
+                0,
+                0,
+                DUPLICATE_SAME_ACCESS,
+            )
+        })?;
+        Ok((there as u64).to_le_bytes())
+    });
+    Ok(copies.collect::<io::Result<Vec<_>>>()?.concat())
+}
+
+/// Takes over the handles that the process at the other end has made here, from the bytes of a message.
+pub(crate) fn adopt(bytes: &[u8]) -> Vec<Handle> {
+    let (numbers, _) = bytes.as_chunks::<HANDLE_BYTES>();
+    let adopted = numbers.iter().filter_map(|number| {
+        let raw = u64::from_le_bytes(*number) as HANDLE;
+        let mut flags = 0;
+        // SAFETY: the call takes any number, and writes one where it is told to.
+        let is_open = unsafe { GetHandleInformation(raw, &raw mut flags) } != 0;
+        // SAFETY: the sender, which is a process of the same program and user, has made it for this one alone.
+        is_open.then(|| unsafe { OwnedHandle::from_raw_handle(raw) })
+    });
+    adopted.collect()
+}
+
+/// Sends as many bytes as there is room for. Never waits.
+pub(crate) fn send(socket: &Socket, bytes: &[u8], _handles: &[Handle]) -> io::Result<usize> {
+    (&socket.stream).write(bytes)
+}
+
+/// Receives what has arrived. Never waits.
+pub(crate) fn receive(
+    socket: &Socket,
+    buffer: &mut [u8],
+    _handles: &mut impl Extend<Handle>,
+) -> io::Result<usize> {
+    (&socket.stream).read(buffer)
+}
+
+/// Returns the process at the other end.
+#[allow(clippy::unnecessary_wraps, reason = "the contract")]
+pub(crate) fn peer(socket: &Socket) -> Option<Pid> {
+    process_of(socket.peer.0)
+}
+
+/// Returns whether the process at the other end has ended. A process does not become another program here, so the other
+/// end hears as long as its process lives.
+pub(crate) fn is_hung_up(socket: &Socket) -> bool {
+    socket.peer.1.ended_within(Duration::ZERO)
+}
+
+pub(crate) fn copy_of(open: &impl AsHandle) -> io::Result<Handle> {
+    open.as_handle().try_clone_to_owned()
+}
+
+/// What becomes readable when there is news.
+#[derive(Clone, Copy)]
+pub(crate) enum Wakeup<'a> {
+    Socket(BorrowedSocket<'a>),
+    Process(&'a Process),
+    /// It rings the bell.
+    Ringing,
+}
+
+/// What may have news.
+pub(crate) trait Source {
+    fn wakeup(&self) -> Wakeup<'_>;
+}
+
+impl Source for Socket {
+    fn wakeup(&self) -> Wakeup<'_> {
+        Wakeup::Socket(self.stream.as_socket())
+    }
+}
+
+impl Source for OutputPipe {
+    fn wakeup(&self) -> Wakeup<'_> {
+        Wakeup::Ringing
+    }
+}
+
+impl Source for InputPipe {
+    fn wakeup(&self) -> Wakeup<'_> {
+        Wakeup::Ringing
+    }
+}
+
+pub(crate) fn wakeup_of(source: &impl Source) -> Wakeup<'_> {
+    source.wakeup()
+}
+
+/// How long what rings no bell here is waited for at once.
+const TICK: Duration = Duration::from_millis(1);
+
+/// Waits until one of these can be read or is at its end, and returns that of each; `None` if none is after this time.
+/// `Duration::MAX` is for ever. What rings counts as not readable: the bell does.
+pub(crate) fn await_readable<'a>(
+    sources: impl IntoIterator<Item = Wakeup<'a>>,
+    wait: Duration,
+) -> Option<Vec<bool>> {
+    let sources: Vec<_> = sources.into_iter().collect();
+    let sockets = sources.iter().filter_map(|source| match source {
+        Wakeup::Socket(socket) => Some(socket.as_raw_socket()),
+        Wakeup::Process(_) | Wakeup::Ringing => None,
+    });
+    let mut polled: Vec<_> = sockets.map(|socket| polled(socket, POLLRDNORM)).collect();
+    let has_ended = |source: &Wakeup<'_>| matches!(source, Wakeup::Process(process) if process.ended_within(Duration::ZERO));
+    let wait = if sources.iter().any(has_ended) {
+        Duration::ZERO
+    } else {
+        wait
+    };
+    poll(&mut polled, wait);
+    let mut polled = polled.iter();
+    let readable = sources.iter().map(|source| match source {
+        Wakeup::Socket(_) => polled.next().is_some_and(|socket| socket.revents != 0),
+        source => has_ended(source),
+    });
+    let readable: Vec<_> = readable.collect();
+    readable.contains(&true).then_some(readable)
+}
+
+/// Waits this long at most until the socket or the pipe may have room.
+pub(crate) fn await_writable(sink: &impl Source, wait: Duration) -> io::Result<()> {
+    match sink.wakeup() {
+        Wakeup::Socket(socket) => poll(&mut [polled(socket.as_raw_socket(), POLLWRNORM)], wait),
+        Wakeup::Process(_) | Wakeup::Ringing => wait::pause(wait.min(TICK)),
+    }
+    Ok(())
+}
+
+fn polled(socket: u64, events: i16) -> WSAPOLLFD {
+    WSAPOLLFD {
+        fd: socket as SOCKET,
+        events,
+        revents: 0,
+    }
+}
+
+fn poll(sockets: &mut [WSAPOLLFD], wait: Duration) {
+    if sockets.is_empty() {
+        // The call would fail at once.
+        return wait::pause(wait.min(TICK));
+    }
+    // Rounded up; what the call cannot count is for ever.
+    let millis = i32::try_from(wait.as_micros().div_ceil(1000)).unwrap_or(-1);
+    let count = u32::try_from(sockets.len()).unwrap_or(u32::MAX);
+    // SAFETY: the call reads and writes as many structures as it is told.
+    unsafe { WSAPoll(sockets.as_mut_ptr(), count, millis) };
+}
+
+/// The longest path of a Unix socket: these do not exist here.
+pub(crate) const LONGEST_SOCKET_PATH: usize = usize::MAX;
+
+#[allow(dead_code, reason = "an error of a test's own")]
+pub(super) fn no_such_sockets() -> io::Error {
+    io::Error::new(ErrorKind::Unsupported, "this system has no such sockets")
+}

@@ -1,0 +1,205 @@
+//! Starts a process inside a job: at no moment it is outside of it.
+#![expect(unsafe_code, reason = "calls of the system")]
+
+use std::borrow::Cow;
+use std::ffi::OsString;
+use std::io;
+use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
+use std::os::windows::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::time::Duration;
+
+use windows_sys::Win32::Foundation::{
+    ERROR_DIRECTORY, ERROR_FILE_NOT_FOUND, ERROR_SHARING_VIOLATION, INVALID_HANDLE_VALUE,
+};
+use windows_sys::Win32::System::Diagnostics::ToolHelp::{
+    CreateToolhelp32Snapshot, TH32CS_SNAPTHREAD, THREADENTRY32, Thread32First, Thread32Next,
+};
+use windows_sys::Win32::System::Threading::{
+    CREATE_NEW_PROCESS_GROUP, CREATE_SUSPENDED, OpenThread, ResumeThread, THREAD_SUSPEND_RESUME,
+};
+
+use super::job::Job;
+use super::names::SHELL_OPTIONS;
+use super::sockets::Handle;
+use crate::limits::Resource;
+use crate::sys::Stuck;
+use crate::wait::{self, Deadline};
+
+/// Describes the process that becomes the service.
+pub(crate) struct Spawn<'a> {
+    words: &'a [OsString],
+    environment: &'a [(OsString, OsString)],
+    streams: &'a [Handle; 3],
+    directory: Option<PathBuf>,
+    pub(crate) oom_score: Option<&'a str>,
+    pub(crate) limits: &'a [(Resource, u64, u64)],
+    pub(crate) nice: Option<i32>,
+    pub(crate) umask: Option<u32>,
+    /// How long a program that another process has open for writing is tried.
+    pub(crate) busy: Duration,
+}
+
+impl<'a> Spawn<'a> {
+    /// Describes a process that runs the program `words[0]`, in this environment alone. The program is looked up in the
+    /// PATH of that environment, and where the system looks besides.
+    pub(crate) fn new(
+        words: &'a [OsString],
+        environment: &'a [(OsString, OsString)],
+        streams: &'a [Handle; 3],
+    ) -> io::Result<Self> {
+        if words.is_empty() {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        Ok(Self {
+            words,
+            environment,
+            streams,
+            directory: None,
+            oom_score: None,
+            limits: &[],
+            nice: None,
+            umask: None,
+            busy: Duration::ZERO,
+        })
+    }
+
+    /// Has the process begin in the test's directory.
+    #[allow(clippy::unnecessary_wraps, reason = "the contract")]
+    pub(crate) fn inherit(&mut self, directory: &Path) -> io::Result<()> {
+        self.directory = Some(directory.to_owned());
+        Ok(())
+    }
+
+    /// Has the process enter a directory.
+    pub(crate) fn enter(&mut self, directory: &Path) -> io::Result<()> {
+        self.inherit(directory)
+    }
+
+    /// Does nothing: no other user can be named here.
+    pub(crate) fn run_as(&mut self, _user: u32, _group: u32, _groups: &[u32]) {}
+
+    fn command(&self) -> io::Result<Command> {
+        let [program, arguments @ ..] = self.words else {
+            return Err(io::ErrorKind::InvalidInput.into());
+        };
+        let mut command = Command::new(program);
+        match arguments {
+            // A shell takes its script as it is.
+            [options @ .., script] if options == SHELL_OPTIONS => {
+                let mut quoted = OsString::from("\"");
+                quoted.push(script);
+                quoted.push("\"");
+                command.args(options).raw_arg(quoted)
+            }
+            arguments => command.args(arguments),
+        };
+        let [input, output, error] = self.streams;
+        command
+            .env_clear()
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .stdin(input.try_clone()?)
+            .stdout(output.try_clone()?)
+            .stderr(error.try_clone()?)
+            .creation_flags(CREATE_SUSPENDED | CREATE_NEW_PROCESS_GROUP);
+        if let Some(directory) = &self.directory {
+            command.current_dir(directory);
+        }
+        Ok(command)
+    }
+
+    /// Starts the process in this job.
+    ///
+    /// # Errors
+    ///
+    /// The step that failed. No process is left then.
+    pub(super) fn start_in(&self, jobs: &[&Job]) -> Result<Child, Stuck> {
+        let run = |error: &io::Error| stuck("run the program", error);
+        let mut command = self.command().map_err(|error| run(&error))?;
+        let deadline = Deadline::after(self.busy);
+        let mut child = loop {
+            match command.spawn() {
+                Ok(child) => break child,
+                Err(error) => match error.raw_os_error().map(i32::cast_unsigned) {
+                    Some(ERROR_SHARING_VIOLATION) if !deadline.has_passed() => {
+                        wait::pause(wait::next_try(deadline.elapsed()));
+                    }
+                    Some(ERROR_DIRECTORY) => {
+                        return Err(stuck("enter the working directory", &error));
+                    }
+                    _ if self
+                        .directory
+                        .as_ref()
+                        .is_some_and(|directory| !directory.is_dir()) =>
+                    {
+                        return Err(stuck("enter the working directory", &error));
+                    }
+                    _ => return Err(run(&error)),
+                },
+            }
+        };
+        let begun = jobs
+            .iter()
+            .try_for_each(|job| job.take_in(&child))
+            .and_then(|()| resume(child.id()));
+        begun.map_err(|error| {
+            let _ = child.kill();
+            let _ = child.wait();
+            stuck("take it into a job", &error)
+        })?;
+        Ok(child)
+    }
+}
+
+pub(super) fn stuck(step: &'static str, error: &io::Error) -> Stuck {
+    // std looks the program up itself, and gives an error without a number.
+    let of_kind = match error.kind() {
+        io::ErrorKind::NotFound => ERROR_FILE_NOT_FOUND.cast_signed(),
+        _ => super::names::INVALID,
+    };
+    Stuck {
+        step: Cow::Borrowed(step),
+        code: error.raw_os_error().unwrap_or(of_kind),
+    }
+}
+
+/// Lets a process run that was started suspended. It has one thread.
+fn resume(process: u32) -> io::Result<()> {
+    // SAFETY: the call takes any numbers.
+    let raw = unsafe { CreateToolhelp32Snapshot(TH32CS_SNAPTHREAD, 0) };
+    if raw == INVALID_HANDLE_VALUE {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the system has just made this handle for us alone.
+    let threads = unsafe { OwnedHandle::from_raw_handle(raw) };
+    let mut thread = THREADENTRY32 {
+        dwSize: u32::try_from(size_of::<THREADENTRY32>()).unwrap_or_default(),
+        ..THREADENTRY32::default()
+    };
+    // SAFETY: the structure says how long it is.
+    let mut found = unsafe { Thread32First(threads.as_raw_handle(), &raw mut thread) };
+    while found != 0 {
+        if thread.th32OwnerProcessID == process {
+            return resume_thread(thread.th32ThreadID);
+        }
+        // SAFETY: the structure says how long it is.
+        found = unsafe { Thread32Next(threads.as_raw_handle(), &raw mut thread) };
+    }
+    Err(io::ErrorKind::NotFound.into())
+}
+
+fn resume_thread(number: u32) -> io::Result<()> {
+    // SAFETY: the call takes any number.
+    let raw = unsafe { OpenThread(THREAD_SUSPEND_RESUME, 0, number) };
+    if raw.is_null() {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the system has just made this handle for us alone.
+    let thread = unsafe { OwnedHandle::from_raw_handle(raw) };
+    // SAFETY: the handle is open.
+    if unsafe { ResumeThread(thread.as_raw_handle()) } == u32::MAX {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}

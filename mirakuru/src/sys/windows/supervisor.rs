@@ -1,0 +1,174 @@
+//! How a supervisor begins: the test process runs its own program again, with a pipe as standard input, and that process
+//! takes up its work.
+//!
+//! What runs before [`is_greeted`] says yes takes nothing away from a program that merely inherited the marker of a
+//! supervisor: what it reads from the pipe, it only peeks at.
+#![expect(unsafe_code, reason = "calls of the system")]
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::mem::zeroed;
+use std::net::TcpStream;
+use std::os::windows::io::{AsRawHandle, AsRawSocket, FromRawHandle, FromRawSocket, OwnedHandle};
+use std::os::windows::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::ptr::null_mut;
+
+use windows_sys::Win32::Foundation::ERROR_ACCESS_DENIED;
+use windows_sys::Win32::Networking::WinSock::{
+    FROM_PROTOCOL_INFO, INVALID_SOCKET, SOCKET, WSA_FLAG_NO_HANDLE_INHERIT, WSA_FLAG_OVERLAPPED,
+    WSADuplicateSocketW, WSAPROTOCOL_INFOW, WSASocketW,
+};
+use windows_sys::Win32::Storage::FileSystem::PIPE_ACCESS_OUTBOUND;
+use windows_sys::Win32::System::Console::SetConsoleCtrlHandler;
+use windows_sys::Win32::System::Pipes::{PIPE_WAIT, PeekNamedPipe};
+use windows_sys::Win32::System::Threading::{CREATE_BREAKAWAY_FROM_JOB, CREATE_NO_WINDOW};
+
+use super::names::NULL_DEVICE;
+use super::process::{Pid, Process, parent, process_of, started_at};
+use super::sockets::{Socket, connection, keep_sockets_at_exit};
+use super::streams::pipe;
+
+/// The structure by which a process takes over a socket.
+const INFO: usize = size_of::<WSAPROTOCOL_INFOW>();
+
+/// Any process can supervise.
+#[allow(clippy::unnecessary_wraps, reason = "the contract")]
+pub(crate) fn may_supervise() -> io::Result<()> {
+    Ok(())
+}
+
+/// Runs this program again, with one more variable. Returns the socket to the new process, which finds the greeting at
+/// its standard input, and the process. The system gives a process the name of its program.
+pub(crate) fn run_again(
+    _name: &str,
+    (variable, value): (&str, &str),
+    greeting: &[u8],
+) -> io::Result<(Socket, Process, u32)> {
+    let (ours, theirs) = connection()?;
+    let (pipe, standard_input) = pipe(PIPE_ACCESS_OUTBOUND, PIPE_WAIT)?;
+    let mut pipe = File::from(pipe);
+    // Written ahead, so that it waits there when the new process looks.
+    pipe.write_all(greeting)?;
+    let mut command = Command::new(std::env::current_exe()?);
+    command
+        .env(variable, value)
+        .env("LLVM_PROFILE_FILE", NULL_DEVICE)
+        .stdin(standard_input)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    let mut child = spawn_beside(&mut command)?;
+    let sent = info_for(&theirs, child.id()).and_then(|info| pipe.write_all(&info));
+    if let Err(error) = sent {
+        let _ = child.kill();
+        return Err(error);
+    }
+    let number = child.id();
+    let process = Process::of(child.into());
+    let pid = process_of(number).ok_or(io::ErrorKind::NotFound)?;
+    let peer = Process::of(process.handle().try_clone()?);
+    Ok((Socket::new(ours, pid, peer)?, process, number))
+}
+
+/// Starts a supervisor, outside the job of the test if that allows it: what ends the job must not end the one that
+/// cleans up. It has a console of its own, without a window, so that Ctrl-C in the terminal does not reach it.
+fn spawn_beside(command: &mut Command) -> io::Result<Child> {
+    let denied = ERROR_ACCESS_DENIED.cast_signed();
+    match command
+        .creation_flags(CREATE_NO_WINDOW | CREATE_BREAKAWAY_FROM_JOB)
+        .spawn()
+    {
+        Err(error) if error.raw_os_error() == Some(denied) => {
+            command.creation_flags(CREATE_NO_WINDOW).spawn()
+        }
+        spawned => spawned,
+    }
+}
+
+/// Returns the bytes by which a process takes over this socket.
+fn info_for(socket: &TcpStream, process: u32) -> io::Result<[u8; INFO]> {
+    // SAFETY: the structure consists of numbers, for which 0 is valid.
+    let mut info: WSAPROTOCOL_INFOW = unsafe { zeroed() };
+    // SAFETY: the socket is open, and the call writes one structure where it is told to.
+    let failed =
+        unsafe { WSADuplicateSocketW(socket.as_raw_socket() as SOCKET, process, &raw mut info) };
+    if failed != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the structure has this size, and any bytes are valid numbers.
+    Ok(unsafe { std::mem::transmute::<WSAPROTOCOL_INFOW, [u8; INFO]>(info) })
+}
+
+/// Takes over the socket of these bytes.
+fn socket_of(bytes: [u8; INFO]) -> io::Result<TcpStream> {
+    keep_sockets_at_exit();
+    // SAFETY: any bytes are valid numbers.
+    let info = unsafe { std::mem::transmute::<[u8; INFO], WSAPROTOCOL_INFOW>(bytes) };
+    let of_info = FROM_PROTOCOL_INFO;
+    let flags = WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT;
+    // SAFETY: the call reads the structure, which lives through it.
+    let raw = unsafe { WSASocketW(of_info, of_info, of_info, &raw const info, 0, flags) };
+    if raw == INVALID_SOCKET {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the system has just given this socket to us alone.
+    Ok(unsafe { TcpStream::from_raw_socket(raw as u64) })
+}
+
+/// Returns whether standard input is a pipe in which this greeting waits.
+pub(crate) fn is_greeted(expected: &[u8]) -> bool {
+    let mut greeting = [0_u8; 64];
+    let (input, mut length) = (io::stdin().as_raw_handle(), 0);
+    let room = u32::try_from(greeting.len()).unwrap_or_default();
+    // SAFETY: the call writes as many bytes as there is room for, and one number.
+    let peeked = unsafe {
+        PeekNamedPipe(
+            input,
+            greeting.as_mut_ptr().cast(),
+            room,
+            &raw mut length,
+            null_mut(),
+            null_mut(),
+        )
+    };
+    peeked != 0 && greeting[..length as usize].starts_with(expected)
+}
+
+/// Returns the process that started this one.
+#[allow(clippy::unnecessary_wraps, reason = "the contract")]
+pub(crate) fn caller() -> Option<Pid> {
+    Some(parent())
+}
+
+/// Leaves behind what was inherited from the caller.
+pub(crate) fn leave_the_caller() {
+    // A directory in which a process stands cannot be removed.
+    if let Some(system) = std::env::var_os("SystemRoot") {
+        let _ = std::env::set_current_dir(system);
+    }
+    // The CTRL_BREAK of a stop is for the service's group alone, and a Ctrl-C for nothing here.
+    // SAFETY: no handler is given.
+    let _ = unsafe { SetConsoleCtrlHandler(None, 1) };
+}
+
+/// Takes over the socket that the caller sends after a greeting of this length, and opens the caller. `None` if that
+/// has ended: then there is nobody to serve.
+pub(crate) fn take_hold(caller: Pid, greeting: usize) -> Option<(Socket, Process)> {
+    let process = Process::open(caller).ok()?;
+    // The number may have been given to another process since; that one is younger.
+    if started_at(caller)? > started_at(Pid::this())? {
+        return None;
+    }
+    // SAFETY: called once, by a supervisor, before anything else uses standard input; it never returns to a program
+    // that would.
+    let mut input =
+        File::from(unsafe { OwnedHandle::from_raw_handle(io::stdin().as_raw_handle()) });
+    let mut greeting = vec![0_u8; greeting];
+    input.read_exact(&mut greeting).ok()?;
+    let mut info = [0_u8; INFO];
+    input.read_exact(&mut info).ok()?;
+    let stream = socket_of(info).ok()?;
+    let peer = Process::of(process.handle().try_clone().ok()?);
+    process.ring_at_its_end();
+    Some((Socket::new(stream, caller, peer).ok()?, process))
+}

@@ -1,0 +1,208 @@
+//! The tree below a supervisor: starts it, waits for it, and ends it. The system keeps the list of its processes.
+#![expect(unsafe_code, reason = "a call of the system")]
+
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::{Child, ExitStatus};
+use std::time::Duration;
+
+use windows_sys::Win32::System::Console::{CTRL_BREAK_EVENT, GenerateConsoleCtrlEvent};
+
+use super::job::Job;
+use super::process::{Pid, command_line, process_of, terminate};
+use super::signals;
+use super::sockets::Wakeup;
+use super::spawn::Spawn;
+use crate::sys::{Reaped, Stoppable, Stuck};
+
+/// The service and everything that it started.
+#[derive(Debug, Default)]
+pub(crate) struct Tree {
+    job: Option<Job>,
+    /// The main process, until its end was seen.
+    main: Option<Child>,
+    /// The processes that were started beside the service, each with what it starts.
+    beside: BTreeMap<Pid, (Child, Job)>,
+    populated: bool,
+    /// The signal that ended processes last.
+    signal: Cell<i32>,
+}
+
+impl Tree {
+    /// Starts the service.
+    ///
+    /// # Errors
+    ///
+    /// The step that failed. No process is left then.
+    pub(crate) fn start(spawn: &Spawn<'_>) -> Result<Self, Stuck> {
+        let job = new_job()?;
+        let main = spawn.start_in(&[&job])?;
+        Ok(Self {
+            job: Some(job),
+            main: Some(main),
+            populated: true,
+            ..Self::default()
+        })
+    }
+
+    /// Starts a process beside the service.
+    ///
+    /// # Errors
+    ///
+    /// The step that failed. No process is left then.
+    pub(crate) fn start_beside(&mut self, spawn: &Spawn<'_>) -> Result<Pid, Stuck> {
+        let job = match self.job.take() {
+            Some(job) => job,
+            None => new_job()?,
+        };
+        let job = self.job.insert(job);
+        let own = new_job()?;
+        let child = spawn.start_in(&[job, &own])?;
+        let pid = pid_of(&child);
+        self.populated = true;
+        self.beside.insert(pid, (child, own));
+        Ok(pid)
+    }
+
+    /// Returns false: no process names another one as the main process.
+    pub(crate) fn follow(&mut self, _process: Pid) -> bool {
+        false
+    }
+
+    /// Returns `None`: the job rings.
+    pub(crate) fn wakeup(&self) -> Option<Wakeup<'_>> {
+        None
+    }
+
+    /// No look is due: the job rings.
+    pub(crate) fn next_look(&self) -> Duration {
+        Duration::MAX
+    }
+
+    /// Kills a process that was started beside the service, and what it started.
+    pub(crate) fn kill_beside(&self, process: Pid) {
+        if let Some((_, job)) = self.beside.get(&process) {
+            self.signal.set(signals::KILL);
+            job.terminate(signals::KILL);
+        }
+    }
+
+    /// The main process's number, for messages; 0 once its end was seen.
+    pub(crate) fn pid(&self) -> u32 {
+        self.main.as_ref().map_or(0, Child::id)
+    }
+
+    /// Ends the main process, or with its group the whole tree; an interrupt asks it first.
+    pub(crate) fn signal_service(&self, signal: i32, to_group: bool) {
+        if signal == signals::INT && self.interrupt() {
+            return;
+        }
+        match &self.main {
+            Some(main) if !to_group => {
+                self.signal.set(signal);
+                let _ = terminate(main, signal);
+            }
+            _ => drop(self.terminate(signal)),
+        }
+    }
+
+    /// Returns false: shared memory ends with the processes that have it open.
+    pub(crate) fn remove_shared_memory(&self, _since: Duration) -> bool {
+        false
+    }
+
+    /// Looks which processes have ended.
+    pub(crate) fn reap(&mut self) -> Reaped {
+        let mut reaped = Reaped::default();
+        // Asked first: a process is off the list only after its end can be seen.
+        let is_empty = self.populated && self.job.as_ref().is_none_or(Job::is_empty);
+        if let Some(status) = self.main.as_mut().and_then(|main| ended(main, is_empty)) {
+            self.main = None;
+            reaped.exit = Some(self.code_of(status));
+        }
+        let over = self
+            .beside
+            .iter_mut()
+            .filter_map(|(pid, (child, _))| Some((*pid, ended(child, is_empty)?)));
+        let over: Vec<_> = over.collect();
+        for (pid, status) in over {
+            self.beside.remove(&pid);
+            reaped.others.push((pid, self.code_of(status)));
+        }
+        if is_empty {
+            self.populated = false;
+            reaped.emptied = true;
+        }
+        reaped
+    }
+
+    /// Sends CTRL_BREAK to the main process and its console group. Returns false if the system refuses: then there is
+    /// no console, or the process has left it.
+    fn interrupt(&self) -> bool {
+        let Some(main) = &self.main else { return false };
+        // SAFETY: the call takes any numbers.
+        unsafe { GenerateConsoleCtrlEvent(CTRL_BREAK_EVENT, main.id()) != 0 }
+    }
+
+    /// Returns the code of an end. A termination gives the negative number of its signal. If a program chooses such a
+    /// number, as -1, the lowest eight bits count, as on other systems.
+    fn code_of(&self, status: ExitStatus) -> i32 {
+        let code = status.code().unwrap_or_default();
+        let is_like_a_signal = (-64..0).contains(&code);
+        if is_like_a_signal && code != -self.signal.get() {
+            return code & 0xFF;
+        }
+        code
+    }
+
+    fn terminate(&self, signal: i32) -> bool {
+        self.signal.set(signal);
+        self.job.as_ref().is_some_and(|job| job.terminate(signal))
+    }
+}
+
+fn new_job() -> Result<Job, Stuck> {
+    Job::new().map_err(|error| super::spawn::stuck("make a job", &error))
+}
+
+fn pid_of(child: &Child) -> Pid {
+    process_of(child.id()).unwrap_or_else(Pid::this)
+}
+
+/// Returns how a process has ended; waits for that if the job `is_over`, which says so a moment earlier or later.
+fn ended(child: &mut Child, is_over: bool) -> Option<ExitStatus> {
+    if is_over {
+        return child.wait().ok();
+    }
+    child.try_wait().ok().flatten()
+}
+
+impl Stoppable for Tree {
+    fn is_empty(&self) -> bool {
+        !self.populated
+    }
+
+    fn main_is_alive(&self) -> bool {
+        self.main.is_some()
+    }
+
+    fn living(&self) -> Vec<(u32, String)> {
+        let numbers = self.job.iter().flat_map(Job::processes);
+        numbers
+            .filter_map(|number| Some((number, command_line(process_of(number)?))))
+            .collect()
+    }
+
+    /// An interrupt asks the main process; any other signal terminates the tree.
+    fn ask(&self, signal: i32, asked: &mut BTreeSet<Pid>, _all: bool) -> bool {
+        let tree = self.main.as_ref().map_or_else(Pid::this, pid_of);
+        if !asked.insert(tree) {
+            return false;
+        }
+        (signal == signals::INT && self.interrupt()) || self.terminate(signal)
+    }
+
+    fn kill_pass(&self) {
+        self.terminate(signals::KILL);
+    }
+}
