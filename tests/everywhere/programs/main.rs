@@ -16,7 +16,6 @@
 //! | `http=PORT` | answers requests from now on: three with 503, all others with 200 |
 //! | `tree=DEPTH` | starts a child, which starts a child, … |
 //! | `daemon` | leaves a process that has nothing of this one: no stream, no group, no environment |
-//! | `twice=PROGRAM` | runs `PROGRAM in-a-run ADDRESS` twice, as nextest does |
 //! | `exit=CODE` | exits |
 //! | `wait` | waits for ever |
 
@@ -89,7 +88,6 @@ impl Service {
             }
             "tree" => self.starts_child(number(value))?,
             "daemon" => self.leaves_daemon()?,
-            "twice" => self.runs_twice(value)?,
             "exit" => process::exit(value.parse().expect("a number")),
             "wait" => loop {
                 thread::park();
@@ -135,18 +133,6 @@ impl Service {
         daemon.envs(env::var_os("SystemRoot").map(|root| ("SystemRoot", root)));
         leave(&mut daemon);
         daemon.spawn().map(drop)
-    }
-
-    /// Runs two tests in turn, with the variable that nextest gives to the tests of a run.
-    fn runs_twice(&self, program: &str) -> io::Result<()> {
-        for _ in 0..2 {
-            let mut test = Command::new(program);
-            test.arg("in-a-run").args(&self.life);
-            test.env("NEXTEST_RUN_ID", format!("run-of-{}", process::id()));
-            let status = test.stdin(Stdio::null()).status()?;
-            assert!(status.success(), "{status}");
-        }
-        Ok(())
     }
 }
 

@@ -1,7 +1,6 @@
 //! Fixtures that threads share, and those that the processes of a run share.
 
 use std::{
-    env, fs,
     process::{Command, Output, Stdio},
     sync::{
         LazyLock,
@@ -76,27 +75,17 @@ fn printed(command: &mut Command) -> (String, String) {
     (stdout, stderr)
 }
 
-/// The runner is known by its name, so a program of ours has the name of nextest.
 #[test]
 fn the_test_processes_of_a_run_share_one_service() {
     let life = Life::new();
-    let service = program("everywhere-service");
-    // Beside the program, as a name for it can be made in the same file system alone.
-    let beside = service.parent().expect("a directory");
-    let directory = tempfile::tempdir_in(beside).expect("a temporary directory");
-    let runner = directory
-        .path()
-        .join(format!("cargo-nextest{}", env::consts::EXE_SUFFIX));
-    fs::hard_link(&service, &runner).expect("a second name");
-    let mut runner = Command::new(runner);
-    let twice = format!("twice={}", program("everywhere-test-process").display());
-    let (stdout, stderr) = printed(runner.arg(life.step()).arg(twice));
+    let mut runner = Command::new(program("everywhere-nextest"));
+    runner.arg(program("everywhere-test-process"));
+    let (stdout, stderr) = printed(runner.args(["in-a-run", &life.address()]));
     let mut pids = stdout.lines();
     let (first, second) = (pids.next(), pids.next());
     assert!(first.is_some() && first == second, "{stdout}{stderr}");
-    assert_eq!(life.wait_for(2).len(), 2, "the runner and one service");
     life.all_gone_within(NOW);
-    assert_eq!(life.counts().0, 2);
+    assert_eq!(life.counts().0, 1, "one start");
 }
 
 #[test]
