@@ -63,7 +63,8 @@ fn no_module_but_sys_knows_the_operating_system() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../mirakuru/src");
     let mut files = Vec::new();
     files_below(&root, Path::new(""), &mut files);
-    // `lib.rs` says what is there on which system. Unit tests may know the one that they run on.
+    // `lib.rs` says what is there on which system, and so do the two that list kinds of executors and checks. Unit tests
+    // may know the one that they run on.
     let is_bound = |file: &PathBuf| !file.starts_with("sys") && !file.ends_with("tests.rs");
     files.retain(|file| is_bound(file) && *file != Path::new("lib.rs"));
     assert!(files.len() > 100, "{files:?}");
@@ -72,7 +73,11 @@ fn no_module_but_sys_knows_the_operating_system() {
         let found = system_words(text.parse().expect("Rust")).into_iter();
         found.map(|word| format!("{}:{word}", file.display()))
     });
-    let mistakes: Vec<_> = mistakes.collect();
+    let is_listed = |mistake: &String| {
+        let mut lists = ["executor/mod.rs", "readiness/mod.rs"].into_iter();
+        lists.any(|list| mistake.starts_with(list)) && mistake.ends_with(": unix")
+    };
+    let mistakes: Vec<_> = mistakes.filter(|mistake| !is_listed(mistake)).collect();
     assert!(mistakes.is_empty(), "\n{}", mistakes.join("\n"));
 }
 

@@ -11,14 +11,26 @@ use crate::function;
 const KEPT: [&str; 7] = ["allow", "warn", "deny", "doc", "cfg", "inline", "must_use"];
 
 /// Emits the function without its parameters and its body.
-pub(crate) fn emit_signature(error: &Error, mut item: ItemFn) -> TokenStream {
-    item.sig.inputs.clear();
-    item.block = parse_quote!({ ::core::unreachable!() });
-    emit(error, item)
+pub(crate) fn emit_signature(error: &Error, item: ItemFn) -> TokenStream {
+    let told = error.to_compile_error();
+    let function = signature(item);
+    quote!(#told #function)
 }
 
-pub(crate) fn emit(error: &Error, mut item: ItemFn) -> TokenStream {
+pub(crate) fn emit(error: &Error, item: ItemFn) -> TokenStream {
     let told = error.to_compile_error();
+    let function = function_alone(item);
+    quote!(#told #function)
+}
+
+/// Returns the function without its parameters and its body.
+pub(crate) fn signature(mut item: ItemFn) -> TokenStream {
+    item.sig.inputs.clear();
+    item.block = parse_quote!({ ::core::unreachable!() });
+    function_alone(item)
+}
+
+fn function_alone(mut item: ItemFn) -> TokenStream {
     item.attrs
         .retain(|attribute| KEPT.iter().any(|kept| attribute.path().is_ident(kept)));
     let inputs = std::mem::take(&mut item.sig.inputs);
@@ -36,7 +48,6 @@ pub(crate) fn emit(error: &Error, mut item: ItemFn) -> TokenStream {
     let (visibility, signature, block) = (&item.vis, &item.sig, &item.block);
     let (attributes, inner) = function::by_place(&item.attrs);
     quote! {
-        #told
         #(#attributes)*
         #[allow(
             dead_code, unused, unreachable_code, clippy::all, clippy::pedantic,

@@ -3,6 +3,7 @@
 //!
 //! Use it through `mirakuru`, which exports it.
 
+mod absent;
 mod args;
 mod bindings;
 mod check;
@@ -82,7 +83,9 @@ fn attribute(args: TokenStream, item: &TokenStream, has_services: bool) -> Token
         // The types of its parameters are not there either.
         Some(error) if are_left_out => fallback::emit_signature(&error, original),
         Some(error) => fallback::emit(&error, original),
-        None => expand::expand(function, &processes, &bindings, databases, door),
+        None => absent::unless_on_windows(&processes, original, || {
+            expand::expand(function, &processes, &bindings, databases, door)
+        }),
     }
 }
 
@@ -100,6 +103,13 @@ mod tests {
 
     use super::*;
 
+    /// The part of an expansion that systems other than Windows compile.
+    fn on_unix(expansion: &TokenStream) -> String {
+        let whole = expansion.to_string();
+        let part = whole.split_once("# [cfg (not (windows))]");
+        part.map_or(whole.clone(), |(_, part)| part.to_owned())
+    }
+
     #[test]
     fn where_the_crate_has_another_name_nothing_else_is_named() {
         let args = quote! {
@@ -114,7 +124,7 @@ mod tests {
             #[should_panic]
             fn test(redis: &TcpExecutor, db: &Database) {}
         };
-        let expansion = attribute(args, &item, true).to_string();
+        let expansion = on_unix(&attribute(args, &item, true));
         assert!(!expansion.contains("compile_error"), "{expansion}");
         assert!(!expansion.contains("mirakuru"), "{expansion}");
         assert!(!expansion.contains(":: std"), "{expansion}");
@@ -131,15 +141,19 @@ mod tests {
             #[test]
             fn test(pg: &PostgresExecutor, db: &Database) { pg.url(); }
         };
-        let expansion = attribute(args.clone(), &item, false).to_string();
+        let expansion = on_unix(&attribute(args.clone(), &item, false));
         assert_eq!(expansion.matches("compile_error").count(), 1, "{expansion}");
         let mistake = "`postgres` needs the feature `services` of mirakuru";
         assert!(expansion.contains(mistake), "{expansion}");
         assert!(!expansion.contains("Database"), "{expansion}");
-        let expansion = attribute(args, &item, true).to_string();
+        let expansion = on_unix(&attribute(args, &item, true));
         assert!(!expansion.contains("compile_error"), "{expansion}");
 
-        let expansion = attribute(quote!(shared = A, database = true), &item, false).to_string();
+        let expansion = on_unix(&attribute(
+            quote!(shared = A, database = true),
+            &item,
+            false,
+        ));
         let mistake = "`database` needs the feature `services` of mirakuru";
         assert!(expansion.contains(mistake), "{expansion}");
     }
@@ -153,12 +167,41 @@ mod tests {
                 #[test]
                 fn test(server: &Server) {}
             );
-            let expansion = attribute(args, &item, true).to_string();
+            let expansion = on_unix(&attribute(args, &item, true));
             let made = quote! {
                 other::__private::api::services::#word().version("1").program("x").args(["a"]).config("a", 1)
             };
             assert!(expansion.contains(&made.to_string()), "{expansion}");
         }
+    }
+
+    #[test]
+    fn what_windows_lacks_is_a_mistake_there_alone() {
+        let args = quote!(redis, user = "nobody");
+        let item = quote! {
+            #[with_process(unix = "a", socket = "b")]
+            #[with_process(notify = "a", user_if_root = 1)]
+            #[with_process(tcp = "a", port = 1)]
+            #[test]
+            fn test(server: &RedisExecutor) {}
+        };
+        let expansion = attribute(args, &item, true);
+        let whole = expansion.to_string();
+        for name in ["redis", "user", "unix", "notify", "user_if_root"] {
+            let mistake = format!("\"`{name}` does not exist on Windows");
+            assert_eq!(whole.matches(&mistake).count(), 1, "{name}: {whole}");
+        }
+        let of_windows = "# [cfg (windows)] :: core :: compile_error";
+        assert_eq!(whole.matches(of_windows).count(), 5, "{whole}");
+        assert!(!on_unix(&expansion).contains("compile_error"), "{whole}");
+        let everywhere = attribute(
+            quote!(tcp = "a", port = 1),
+            &quote!(
+                fn test() {}
+            ),
+            true,
+        );
+        assert!(!everywhere.to_string().contains("windows"), "{everywhere}");
     }
 
     #[test]
@@ -169,7 +212,7 @@ mod tests {
             #[tokio::test]
             pub(crate) async fn test<T>(sleep: &SimpleExecutor) -> u8 { 1 }
         };
-        let expansion = attribute(args, &item, true).to_string();
+        let expansion = on_unix(&attribute(args, &item, true));
         assert!(expansion.contains("compile_error"), "{expansion}");
         assert!(expansion.contains("Documented"), "{expansion}");
         assert!(

@@ -111,6 +111,15 @@
 // Labels show the crate's features. That the crate needs a Unix is said above once.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(docsrs, doc(auto_cfg(hide(unix))))]
+#![cfg_attr(
+    all(windows, feature = "services"),
+    allow(
+        dead_code,
+        unreachable_pub,
+        unused_imports,
+        reason = "the ready-made services are for Unixes"
+    )
+)]
 #![expect(clippy::test_attr_in_doctest, reason = "the examples are tests")]
 
 #[cfg(feature = "macros")]

@@ -3,6 +3,7 @@
 /// A resource that [`rlimit`](crate::Executor::rlimit) bounds; see `getrlimit(2)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
+#[allow(unreachable_pub, reason = "only Unixes have it in public")]
 pub enum Resource {
     /// The size of the address space, in bytes.
     AddressSpace,

@@ -281,7 +281,7 @@ const SOCKET: &str = "socket";
 fn short(directory: &Path) -> Option<PathBuf> {
     let is_private = |name: &&OsStr| name.as_encoded_bytes().starts_with(PREFIX.as_bytes());
     let name = directory.file_name().filter(is_private)?;
-    let is_long = directory.join(SOCKET).as_os_str().len() > sys::LONGEST_SOCKET_PATH;
+    let is_long = !sys::is_short_enough(&directory.join(SOCKET));
     is_long.then(|| Path::new(sys::SHORT_DIRECTORY).join(name))
 }
 

@@ -32,7 +32,7 @@ pub(crate) struct Missing {
 }
 
 /// Where a service is about to start.
-#[expect(missing_debug_implementations, reason = "no other crate can name it")]
+#[allow(missing_debug_implementations, reason = "no other crate can name it")]
 pub struct Site<'a> {
     pub(crate) tmpdir: &'a Path,
     pub(crate) place: &'a Place,
@@ -51,7 +51,7 @@ impl Site<'_> {
 }
 
 /// Why the private directory could not be filled.
-#[expect(missing_debug_implementations, reason = "no other crate can name it")]
+#[allow(missing_debug_implementations, reason = "no other crate can name it")]
 pub enum Unfurnished {
     /// The system refused something: what, and why.
     Refused(&'static str, io::Error),

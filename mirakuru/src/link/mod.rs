@@ -130,7 +130,7 @@ impl Link {
     pub(crate) fn path_of_notices(&self) -> PathBuf {
         let name = format!("mirakuru-{}.notify", beginning_of(&self.name));
         let path = sys::temporary().join(&name);
-        if path.as_os_str().len() <= sys::LONGEST_SOCKET_PATH {
+        if sys::is_short_enough(&path) {
             path
         } else {
             PathBuf::from(sys::SHORT_DIRECTORY).join(name)

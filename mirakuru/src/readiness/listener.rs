@@ -177,6 +177,7 @@ fn now(cx: &Context) -> u64 {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Place {
     Tcp(SocketAddr),
+    #[allow(dead_code, reason = "not every system has sockets with paths")]
     Path(std::path::PathBuf),
 }
 

@@ -113,13 +113,6 @@ pub(crate) trait Stoppable {
     fn kill_pass(&self);
 }
 
-/// A process of the tree, and whose child it was when it was seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Descendant {
-    pub(crate) pid: Pid,
-    pub(crate) parent: Pid,
-}
-
 /// Whose listener answers at an address, seen from one tree.
 #[allow(dead_code, reason = "a platform that cannot tell gives Unknown alone")]
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::sockets::{LONGEST_SOCKET_PATH, Socket, connect_within};
+use super::sockets::{Socket, connect_within, is_short_enough};
 
 /// Where others come.
 pub(crate) struct Door {
@@ -53,7 +53,7 @@ fn with_short_path<T>(path: &Path, act: impl FnOnce(&Path) -> io::Result<T>) -> 
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
         return act(path);
     };
-    if path.as_os_str().len() <= LONGEST_SOCKET_PATH {
+    if is_short_enough(path) {
         return act(path);
     }
     let directory = File::open(parent)?;

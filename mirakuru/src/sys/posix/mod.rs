@@ -38,4 +38,5 @@ pub(crate) use sockets::*;
 pub(crate) use spawn::Spawn;
 pub(crate) use streams::*;
 pub(crate) use supervisor::*;
+pub(in crate::sys) use tree::Descendant;
 pub(crate) use tree::Tree;

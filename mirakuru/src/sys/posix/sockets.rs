@@ -32,6 +32,11 @@ pub(crate) type Wakeup<'a> = BorrowedFd<'a>;
 pub(crate) const LONGEST_SOCKET_PATH: usize =
     size_of::<libc::sockaddr_un>() - offset_of!(libc::sockaddr_un, sun_path) - 1;
 
+/// Returns whether a Unix socket can have this path.
+pub(crate) fn is_short_enough(path: &Path) -> bool {
+    path.as_os_str().len() <= LONGEST_SOCKET_PATH
+}
+
 /// Binds a socket to which any user may send: the sender of each message is checked. It has its mode from the beginning,
 /// as its path may lead elsewhere later. For a process of one thread: the mask is the whole process's for a moment.
 pub(in crate::sys) fn bind_for_everyone(path: &Path) -> io::Result<UnixDatagram> {

@@ -12,7 +12,14 @@ use nix::unistd::getpgrp;
 use super::process::{is_below_this, reap_any_child};
 use super::signals::{self, send_signal, send_signal_to_group};
 use super::spawn::Spawn;
-use crate::sys::{self, Descendant, Pid, Reaped, Standing, Stoppable, Stuck};
+use crate::sys::{self, Pid, Reaped, Standing, Stoppable, Stuck};
+
+/// A process of the tree, and whose child it was when it was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Descendant {
+    pub(crate) pid: Pid,
+    pub(crate) parent: Pid,
+}
 
 /// The service and everything that it started.
 #[derive(Debug, Default)]

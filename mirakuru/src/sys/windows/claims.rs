@@ -11,6 +11,8 @@ use windows_sys::Win32::Storage::FileSystem::{
     DELETE, FILE_FLAG_DELETE_ON_CLOSE, FILE_GENERIC_WRITE, FILE_SHARE_READ,
 };
 
+use super::process::code_of;
+
 /// A claim of this process. Dropping it removes the file, and the directory with the last one. The system removes that
 /// of a holder which is killed.
 #[derive(Debug)]
@@ -69,7 +71,7 @@ impl Drop for Claim {
 }
 
 fn elsewhere(path: &Path, error: io::Error) -> io::Result<Claimed> {
-    match error.raw_os_error().map(i32::cast_unsigned) {
+    match code_of(&error) {
         Some(ERROR_SHARING_VIOLATION) => match fs::read_to_string(path) {
             Ok(text) => {
                 let told = text.split_once('\n').map_or("", |(_, told)| told);

@@ -27,7 +27,7 @@ impl Door {
         keep_sockets_at_exit();
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         listener.set_nonblocking(true)?;
-        let secret = crate::link::unique_name();
+        let secret = new_secret();
         let (port, own) = (listener.local_addr()?.port(), std::process::id());
         // Whole from the moment on at which it has its name.
         let unfinished = path.with_extension("unfinished");
@@ -73,6 +73,13 @@ impl Source for Door {
     fn wakeup(&self) -> Wakeup<'_> {
         Wakeup::Socket(self.listener.as_socket())
     }
+}
+
+/// Returns a text that no other process can guess.
+fn new_secret() -> String {
+    use std::hash::{BuildHasher, RandomState};
+    let half = || RandomState::new().hash_one(std::process::id());
+    format!("{:016x}{:016x}", half(), half())
 }
 
 /// Comes to the door at this path.

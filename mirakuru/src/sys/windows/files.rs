@@ -20,7 +20,7 @@ use windows_sys::Win32::Storage::FileSystem::{
 };
 use windows_sys::Win32::System::IO::OVERLAPPED;
 
-use super::process::succeeded;
+use super::process::{code_of, succeeded};
 use crate::wait::{self, Deadline};
 
 /// Another user, of which none is known here.
@@ -42,8 +42,8 @@ pub(super) fn unless_in_removal<T>(mut act: impl FnMut() -> io::Result<T>) -> io
     }
 }
 
-pub(super) fn is_in_removal(error: &io::Error) -> bool {
-    let code = error.raw_os_error().map(i32::cast_unsigned);
+fn is_in_removal(error: &io::Error) -> bool {
+    let code = code_of(error);
     matches!(code, Some(ERROR_ACCESS_DENIED | ERROR_SHARING_VIOLATION))
 }
 
@@ -106,7 +106,7 @@ fn try_lock_by(file: File, how: u32) -> io::Result<Option<LockedFile>> {
     let locked = succeeded(unsafe { LockFileEx(file.as_raw_handle(), how, 0, 1, 0, &raw mut at) });
     match locked {
         Ok(()) => Ok(Some(LockedFile(file))),
-        Err(error) => match error.raw_os_error().map(i32::cast_unsigned) {
+        Err(error) => match code_of(&error) {
             Some(ERROR_LOCK_VIOLATION | ERROR_IO_PENDING) => Ok(None),
             _ => Err(error),
         },
@@ -119,7 +119,9 @@ pub(crate) fn lock_directory(
     path: &Path,
     by: impl Fn(File) -> io::Result<Option<LockedFile>>,
 ) -> io::Result<Option<LockedFile>> {
-    let Some(locked) = by(open_private_file(&path.with_added_extension("lock"))?)? else {
+    // Its name has no dot: those of directories of runs have none.
+    let beside = path.with_extension("lock");
+    let Some(locked) = by(open_private_file(&beside)?)? else {
         return Ok(None);
     };
     Ok(path.is_dir().then_some(locked))
@@ -239,16 +241,23 @@ pub(crate) type FileTime = (i64, i64);
 
 /// Returns when a file was changed.
 pub(crate) fn changed_at(found: &Metadata) -> FileTime {
-    (found.last_write_time().cast_signed(), 0)
+    (
+        i64::try_from(found.last_write_time()).unwrap_or(i64::MAX),
+        0,
+    )
 }
 
 /// Returns when a file was read.
 pub(crate) fn accessed_at(found: &Metadata) -> FileTime {
-    (found.last_access_time().cast_signed(), 0)
+    (
+        i64::try_from(found.last_access_time()).unwrap_or(i64::MAX),
+        0,
+    )
 }
 
-/// Sets the time at which a file was changed to now.
+/// Does nothing: the ready-made services, whose cache has such files, are for Unixes.
 #[cfg(feature = "services")]
-pub(crate) fn touch(file: &File) -> io::Result<()> {
-    file.set_modified(std::time::SystemTime::now())
+#[allow(clippy::unnecessary_wraps, reason = "the contract")]
+pub(crate) fn touch(_file: &File) -> io::Result<()> {
+    Ok(())
 }

@@ -2,7 +2,7 @@
 //! supervisor.
 //!
 //! Limits. A supervisor learns of `process::exit` by the end of the test process, as no exit hook runs then: what is
-//! gone before the exit on other systems is gone a moment later. A signal terminates; `SIGINT` asks by CTRL_BREAK. No
+//! gone before the exit on other systems is gone a moment later. A signal terminates; `SIGINT` asks by `CTRL_BREAK`. No
 //! call shows the environment of another process.
 
 mod bell;

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 
 use windows_sys::Win32::Foundation as numbers;
 
+use super::process::number;
+
 /// What has nothing to read, and keeps nothing that is written.
 pub(crate) const NULL_DEVICE: &str = "NUL";
 
@@ -125,12 +127,12 @@ pub(crate) fn text_of(bytes: Vec<u8>) -> Option<OsString> {
 }
 
 /// The number of the error that stands for one without a number.
-pub(crate) const INVALID: i32 = numbers::ERROR_INVALID_PARAMETER.cast_signed();
-pub(crate) const BUSY: i32 = numbers::ERROR_BUSY.cast_signed();
-pub(crate) const NO_ACCESS: i32 = numbers::ERROR_ACCESS_DENIED.cast_signed();
-pub(crate) const NO_SUCH_PROCESS: i32 = numbers::ERROR_NOT_FOUND.cast_signed();
-pub(crate) const TOO_LONG: i32 = numbers::ERROR_FILENAME_EXCED_RANGE.cast_signed();
-pub(crate) const TOO_MANY_FILES: i32 = numbers::ERROR_TOO_MANY_OPEN_FILES.cast_signed();
+pub(crate) const INVALID: i32 = number(numbers::ERROR_INVALID_PARAMETER);
+pub(crate) const BUSY: i32 = number(numbers::ERROR_BUSY);
+pub(crate) const NO_ACCESS: i32 = number(numbers::ERROR_ACCESS_DENIED);
+pub(crate) const NO_SUCH_PROCESS: i32 = number(numbers::ERROR_NOT_FOUND);
+pub(crate) const TOO_LONG: i32 = number(numbers::ERROR_FILENAME_EXCED_RANGE);
+pub(crate) const TOO_MANY_FILES: i32 = number(numbers::ERROR_TOO_MANY_OPEN_FILES);
 
 /// Returns advice on the most frequent cause of the error with this number.
 pub(crate) fn advice_for(code: i32) -> Option<String> {
@@ -140,7 +142,7 @@ pub(crate) fn advice_for(code: i32) -> Option<String> {
             format!("there is no room left in {}", directory.display())
         }
         ErrorKind::OutOfMemory => "the system is out of memory".to_owned(),
-        _ if code == numbers::ERROR_BAD_EXE_FORMAT.cast_signed() => {
+        _ if code == number(numbers::ERROR_BAD_EXE_FORMAT) => {
             "the program is none for this system".to_owned()
         }
         _ => return None,

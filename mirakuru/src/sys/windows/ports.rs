@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
-use std::os::windows::io::{AsRawSocket, FromRawSocket, OwnedSocket};
+use std::os::windows::io::{FromRawSocket, OwnedSocket};
 
 use windows_sys::Win32::Foundation::{ERROR_INSUFFICIENT_BUFFER, NO_ERROR};
 use windows_sys::Win32::NetworkManagement::IpHelper::{
@@ -13,12 +13,12 @@ use windows_sys::Win32::NetworkManagement::IpHelper::{
 };
 use windows_sys::Win32::Networking::WinSock::{
     AF_INET, AF_INET6, INVALID_SOCKET, IPPROTO_IPV6, IPV6_V6ONLY, SO_EXCLUSIVEADDRUSE, SOCK_STREAM,
-    SOCKADDR_IN, SOCKADDR_IN6, SOCKET, SOL_SOCKET, WSA_FLAG_NO_HANDLE_INHERIT, WSAEADDRNOTAVAIL,
+    SOCKADDR_IN, SOCKADDR_IN6, SOL_SOCKET, WSA_FLAG_NO_HANDLE_INHERIT, WSAEADDRNOTAVAIL,
     WSAEAFNOSUPPORT, WSASocketW, bind, setsockopt,
 };
 
 use super::process::{Pid, command_line, number_of, process_of, standing, started_at};
-use super::sockets::keep_sockets_at_exit;
+use super::sockets::{keep_sockets_at_exit, raw_of};
 use crate::sys::Whose;
 
 /// Returns true: the loopback interface is a part of the system.
@@ -92,7 +92,7 @@ fn bind_at(address: IpAddr, port: u16) -> io::Result<()> {
 fn set(socket: &OwnedSocket, level: i32, option: i32) -> io::Result<()> {
     let on = 1_u32.to_ne_bytes();
     let length = i32::try_from(on.len()).unwrap_or_default();
-    let raw = socket.as_raw_socket() as SOCKET;
+    let raw = raw_of(socket);
     // SAFETY: the call reads as many bytes as there are.
     match unsafe { setsockopt(raw, level, option, on.as_ptr(), length) } {
         0 => Ok(()),
@@ -102,10 +102,7 @@ fn set(socket: &OwnedSocket, level: i32, option: i32) -> io::Result<()> {
 
 fn bind_to<T>(socket: &OwnedSocket, address: &T) -> io::Result<()> {
     let length = i32::try_from(size_of::<T>()).unwrap_or_default();
-    let (raw, address) = (
-        socket.as_raw_socket() as SOCKET,
-        (&raw const *address).cast(),
-    );
+    let (raw, address) = (raw_of(socket), (&raw const *address).cast());
     // SAFETY: the call reads as many bytes as the structure has.
     match unsafe { bind(raw, address, length) } {
         0 => Ok(()),

@@ -52,6 +52,17 @@ pub(crate) fn number_of(pid: Pid) -> u32 {
     pid.0
 }
 
+/// Returns the number of an error of the system as std has it.
+pub(super) const fn number(code: u32) -> i32 {
+    i32::from_ne_bytes(code.to_ne_bytes())
+}
+
+/// Returns the system's number of an error.
+pub(super) fn code_of(error: &io::Error) -> Option<u32> {
+    let code = error.raw_os_error()?;
+    Some(u32::from_ne_bytes(code.to_ne_bytes()))
+}
+
 /// Turns a call that returns 0 into the error of a failure.
 pub(super) fn succeeded(result: i32) -> io::Result<()> {
     if result == 0 {
@@ -162,7 +173,8 @@ impl Process {
                 &raw mut written,
             )
         };
-        (status >= 0).then_some(found.InheritedFromUniqueProcessId as u32)
+        let parent = u32::try_from(found.InheritedFromUniqueProcessId).ok()?;
+        (status >= 0).then_some(parent)
     }
 
     /// Returns the path of the program that the process runs.
@@ -270,7 +282,7 @@ pub(crate) fn exit_now(code: i32) -> ! {
     let own = unsafe { GetCurrentProcess() };
     // SAFETY: the call takes any number, and ends this process. `ExitProcess` would wait for locks of threads that it
     // has stopped.
-    unsafe { TerminateProcess(own, code.cast_unsigned()) };
+    unsafe { TerminateProcess(own, u32::from_ne_bytes(code.to_ne_bytes())) };
     std::process::abort()
 }
 

@@ -49,7 +49,7 @@ pub(crate) fn check_signal(number: i32) -> Result<(), String> {
 
 /// Returns the exit code of a process that is terminated as if by this signal.
 pub(super) fn exit_code_of(signal: i32) -> u32 {
-    (-signal).cast_unsigned()
+    u32::from_ne_bytes((-signal).to_ne_bytes())
 }
 
 /// Returns how a process ended, in words. The code is negative: it stands for a signal, or for an exception.

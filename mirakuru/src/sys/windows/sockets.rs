@@ -2,7 +2,7 @@
 //! not travel on it: the sender makes a copy of each in the other process, and sends the number that the copy has there.
 #![expect(unsafe_code, reason = "calls of the system")]
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::os::windows::io::{
     AsHandle, AsRawHandle, AsRawSocket, AsSocket, BorrowedSocket, FromRawHandle, OwnedHandle,
@@ -14,7 +14,7 @@ use windows_sys::Win32::Foundation::{
     DUPLICATE_SAME_ACCESS, DuplicateHandle, GetHandleInformation, HANDLE,
 };
 use windows_sys::Win32::Networking::WinSock::{
-    POLLRDNORM, POLLWRNORM, SOCKET, WSADATA, WSAPOLLFD, WSAPoll, WSAStartup,
+    INVALID_SOCKET, POLLRDNORM, POLLWRNORM, SOCKET, WSADATA, WSAPOLLFD, WSAPoll, WSAStartup,
 };
 use windows_sys::Win32::System::Threading::GetCurrentProcess;
 
@@ -95,7 +95,7 @@ pub(super) fn keep_sockets_at_exit() {
 }
 
 /// The bytes that stand for a handle in a message.
-pub(crate) const HANDLE_BYTES: usize = size_of::<u64>();
+pub(crate) const HANDLE_BYTES: usize = size_of::<usize>();
 
 /// Copies handles to the process at the other end, and returns the bytes that stand for them there.
 pub(crate) fn bytes_for(socket: &Socket, handles: &[Handle]) -> io::Result<Vec<u8>> {
@@ -119,16 +119,18 @@ pub(crate) fn bytes_for(socket: &Socket, handles: &[Handle]) -> io::Result<Vec<u
                 DUPLICATE_SAME_ACCESS,
             )
         })?;
-        Ok((there as u64).to_le_bytes())
+        Ok((there as usize).to_le_bytes())
     });
     Ok(copies.collect::<io::Result<Vec<_>>>()?.concat())
 }
 
 /// Takes over the handles that the process at the other end has made here, from the bytes of a message.
 pub(crate) fn adopt(bytes: &[u8]) -> Vec<Handle> {
-    let (numbers, _) = bytes.as_chunks::<HANDLE_BYTES>();
-    let adopted = numbers.iter().filter_map(|number| {
-        let raw = u64::from_le_bytes(*number) as HANDLE;
+    let numbers = bytes
+        .chunks_exact(HANDLE_BYTES)
+        .filter_map(|number| number.try_into().ok());
+    let adopted = numbers.filter_map(|number| {
+        let raw = usize::from_le_bytes(number) as HANDLE;
         let mut flags = 0;
         // SAFETY: the call takes any number, and writes one where it is told to.
         let is_open = unsafe { GetHandleInformation(raw, &raw mut flags) } != 0;
@@ -215,7 +217,7 @@ pub(crate) fn await_readable<'a>(
 ) -> Option<Vec<bool>> {
     let sources: Vec<_> = sources.into_iter().collect();
     let sockets = sources.iter().filter_map(|source| match source {
-        Wakeup::Socket(socket) => Some(socket.as_raw_socket()),
+        Wakeup::Socket(socket) => Some(socket),
         Wakeup::Process(_) | Wakeup::Ringing => None,
     });
     let mut polled: Vec<_> = sockets.map(|socket| polled(socket, POLLRDNORM)).collect();
@@ -238,15 +240,20 @@ pub(crate) fn await_readable<'a>(
 /// Waits this long at most until the socket or the pipe may have room.
 pub(crate) fn await_writable(sink: &impl Source, wait: Duration) -> io::Result<()> {
     match sink.wakeup() {
-        Wakeup::Socket(socket) => poll(&mut [polled(socket.as_raw_socket(), POLLWRNORM)], wait),
+        Wakeup::Socket(socket) => poll(&mut [polled(&socket, POLLWRNORM)], wait),
         Wakeup::Process(_) | Wakeup::Ringing => wait::pause(wait.min(TICK)),
     }
     Ok(())
 }
 
-fn polled(socket: u64, events: i16) -> WSAPOLLFD {
+/// The number of a socket, for the system.
+pub(super) fn raw_of(socket: &impl AsRawSocket) -> SOCKET {
+    SOCKET::try_from(socket.as_raw_socket()).unwrap_or(INVALID_SOCKET)
+}
+
+fn polled(socket: &impl AsRawSocket, events: i16) -> WSAPOLLFD {
     WSAPOLLFD {
-        fd: socket as SOCKET,
+        fd: raw_of(socket),
         events,
         revents: 0,
     }
@@ -262,12 +269,4 @@ fn poll(sockets: &mut [WSAPOLLFD], wait: Duration) {
     let count = u32::try_from(sockets.len()).unwrap_or(u32::MAX);
     // SAFETY: the call reads and writes as many structures as it is told.
     unsafe { WSAPoll(sockets.as_mut_ptr(), count, millis) };
-}
-
-/// The longest path of a Unix socket: these do not exist here.
-pub(crate) const LONGEST_SOCKET_PATH: usize = usize::MAX;
-
-#[allow(dead_code, reason = "an error of a test's own")]
-pub(super) fn no_such_sockets() -> io::Error {
-    io::Error::new(ErrorKind::Unsupported, "this system has no such sockets")
 }

@@ -22,6 +22,7 @@ use windows_sys::Win32::System::Threading::{
 
 use super::job::Job;
 use super::names::SHELL_OPTIONS;
+use super::process::{code_of, number};
 use super::sockets::Handle;
 use crate::limits::Resource;
 use crate::sys::Stuck;
@@ -121,7 +122,7 @@ impl<'a> Spawn<'a> {
         let mut child = loop {
             match command.spawn() {
                 Ok(child) => break child,
-                Err(error) => match error.raw_os_error().map(i32::cast_unsigned) {
+                Err(error) => match code_of(&error) {
                     Some(ERROR_SHARING_VIOLATION) if !deadline.has_passed() => {
                         wait::pause(wait::next_try(deadline.elapsed()));
                     }
@@ -155,7 +156,7 @@ impl<'a> Spawn<'a> {
 pub(super) fn stuck(step: &'static str, error: &io::Error) -> Stuck {
     // std looks the program up itself, and gives an error without a number.
     let of_kind = match error.kind() {
-        io::ErrorKind::NotFound => ERROR_FILE_NOT_FOUND.cast_signed(),
+        io::ErrorKind::NotFound => number(ERROR_FILE_NOT_FOUND),
         _ => super::names::INVALID,
     };
     Stuck {

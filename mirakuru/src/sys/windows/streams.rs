@@ -29,7 +29,7 @@ use windows_sys::Win32::System::Pipes::{
 };
 
 use super::bell::ring_at_reads_of;
-use super::process::succeeded;
+use super::process::{code_of, number, succeeded};
 use super::sockets::Handle;
 
 /// Reads what is there from an offset on, into this buffer.
@@ -124,13 +124,13 @@ const ROOM: u32 = 64 * 1024;
 /// rings the bell.
 pub(crate) struct OutputPipe {
     pipe: OwnedHandle,
-    /// At a place of its own: the system writes to it.
-    reading: Box<Reading>,
+    reading: Reading,
 }
 
 struct Reading {
-    overlapped: OVERLAPPED,
-    buffer: [u8; ROOM as usize],
+    /// The system writes to these two while a read is under way, so they stay at their place.
+    overlapped: Box<OVERLAPPED>,
+    buffer: Vec<u8>,
     is_under_way: bool,
     /// What has arrived and was not taken.
     arrived: Range<usize>,
@@ -142,11 +142,11 @@ impl Reading {
         if self.is_under_way {
             return Ok(());
         }
-        self.overlapped = OVERLAPPED::default();
-        let (buffer, overlapped) = (self.buffer.as_mut_ptr(), &raw mut self.overlapped);
+        *self.overlapped = OVERLAPPED::default();
+        let (buffer, overlapped) = (self.buffer.as_mut_ptr(), &raw mut *self.overlapped);
         // SAFETY: the buffer and the structure stay where they are until the read has ended.
         let read = unsafe { ReadFile(pipe.as_raw_handle(), buffer, ROOM, null_mut(), overlapped) };
-        let pending = ERROR_IO_PENDING.cast_signed();
+        let pending = number(ERROR_IO_PENDING);
         match succeeded(read) {
             Err(error) if error.raw_os_error() != Some(pending) => return Err(error),
             _ => self.is_under_way = true,
@@ -161,13 +161,13 @@ impl Reading {
         let ended = succeeded(unsafe {
             GetOverlappedResult(
                 pipe.as_raw_handle(),
-                &raw const self.overlapped,
+                &raw const *self.overlapped,
                 &raw mut length,
                 waits.into(),
             )
         });
         let is_pending =
-            |error: &io::Error| error.raw_os_error() == Some(ERROR_IO_INCOMPLETE.cast_signed());
+            |error: &io::Error| error.raw_os_error() == Some(number(ERROR_IO_INCOMPLETE));
         if ended.as_ref().is_err_and(is_pending) {
             return Err(ErrorKind::WouldBlock.into());
         }
@@ -194,10 +194,9 @@ impl Reading {
 impl Read for OutputPipe {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let taken = self.reading.take(&self.pipe, buffer);
-        let code = |error: &io::Error| error.raw_os_error().map(i32::cast_unsigned);
         let has_ended = |error: &io::Error| {
             matches!(
-                code(error),
+                code_of(error),
                 Some(ERROR_BROKEN_PIPE | ERROR_HANDLE_EOF | ERROR_PIPE_NOT_CONNECTED)
             )
         };
@@ -215,7 +214,7 @@ impl Drop for OutputPipe {
             unsafe {
                 CancelIoEx(
                     self.pipe.as_raw_handle(),
-                    &raw const self.reading.overlapped,
+                    &raw const *self.reading.overlapped,
                 )
             };
             // The system writes to the buffer until then.
@@ -269,12 +268,12 @@ impl From<InputPipe> for Handle {
 pub(crate) fn output_pipe() -> io::Result<(OutputPipe, Handle)> {
     let (pipe, theirs) = pipe(PIPE_ACCESS_INBOUND | FILE_FLAG_OVERLAPPED, PIPE_WAIT)?;
     ring_at_reads_of(&pipe)?;
-    let mut reading = Box::new(Reading {
-        overlapped: OVERLAPPED::default(),
-        buffer: [0; ROOM as usize],
+    let mut reading = Reading {
+        overlapped: Box::default(),
+        buffer: vec![0; ROOM as usize],
         is_under_way: false,
         arrived: 0..0,
-    });
+    };
     // From the beginning on, or nothing would ring.
     reading.begin(&pipe)?;
     Ok((OutputPipe { pipe, reading }, theirs))

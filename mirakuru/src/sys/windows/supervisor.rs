@@ -9,14 +9,14 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::mem::zeroed;
 use std::net::TcpStream;
-use std::os::windows::io::{AsRawHandle, AsRawSocket, FromRawHandle, FromRawSocket, OwnedHandle};
+use std::os::windows::io::{AsRawHandle, FromRawHandle, FromRawSocket, OwnedHandle};
 use std::os::windows::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::ptr::null_mut;
 
 use windows_sys::Win32::Foundation::ERROR_ACCESS_DENIED;
 use windows_sys::Win32::Networking::WinSock::{
-    FROM_PROTOCOL_INFO, INVALID_SOCKET, SOCKET, WSA_FLAG_NO_HANDLE_INHERIT, WSA_FLAG_OVERLAPPED,
+    FROM_PROTOCOL_INFO, INVALID_SOCKET, WSA_FLAG_NO_HANDLE_INHERIT, WSA_FLAG_OVERLAPPED,
     WSADuplicateSocketW, WSAPROTOCOL_INFOW, WSASocketW,
 };
 use windows_sys::Win32::Storage::FileSystem::PIPE_ACCESS_OUTBOUND;
@@ -25,8 +25,8 @@ use windows_sys::Win32::System::Pipes::{PIPE_WAIT, PeekNamedPipe};
 use windows_sys::Win32::System::Threading::{CREATE_BREAKAWAY_FROM_JOB, CREATE_NO_WINDOW};
 
 use super::names::NULL_DEVICE;
-use super::process::{Pid, Process, parent, process_of, started_at};
-use super::sockets::{Socket, connection, keep_sockets_at_exit};
+use super::process::{Pid, Process, number, parent, process_of, started_at};
+use super::sockets::{Socket, connection, keep_sockets_at_exit, raw_of};
 use super::streams::pipe;
 
 /// The structure by which a process takes over a socket.
@@ -73,7 +73,7 @@ pub(crate) fn run_again(
 /// Starts a supervisor, outside the job of the test if that allows it: what ends the job must not end the one that
 /// cleans up. It has a console of its own, without a window, so that Ctrl-C in the terminal does not reach it.
 fn spawn_beside(command: &mut Command) -> io::Result<Child> {
-    let denied = ERROR_ACCESS_DENIED.cast_signed();
+    let denied = number(ERROR_ACCESS_DENIED);
     match command
         .creation_flags(CREATE_NO_WINDOW | CREATE_BREAKAWAY_FROM_JOB)
         .spawn()
@@ -90,8 +90,7 @@ fn info_for(socket: &TcpStream, process: u32) -> io::Result<[u8; INFO]> {
     // SAFETY: the structure consists of numbers, for which 0 is valid.
     let mut info: WSAPROTOCOL_INFOW = unsafe { zeroed() };
     // SAFETY: the socket is open, and the call writes one structure where it is told to.
-    let failed =
-        unsafe { WSADuplicateSocketW(socket.as_raw_socket() as SOCKET, process, &raw mut info) };
+    let failed = unsafe { WSADuplicateSocketW(raw_of(socket), process, &raw mut info) };
     if failed != 0 {
         return Err(io::Error::last_os_error());
     }
@@ -100,10 +99,10 @@ fn info_for(socket: &TcpStream, process: u32) -> io::Result<[u8; INFO]> {
 }
 
 /// Takes over the socket of these bytes.
-fn socket_of(bytes: [u8; INFO]) -> io::Result<TcpStream> {
+fn socket_of(bytes: &[u8; INFO]) -> io::Result<TcpStream> {
     keep_sockets_at_exit();
     // SAFETY: any bytes are valid numbers.
-    let info = unsafe { std::mem::transmute::<[u8; INFO], WSAPROTOCOL_INFOW>(bytes) };
+    let info = unsafe { std::mem::transmute::<[u8; INFO], WSAPROTOCOL_INFOW>(*bytes) };
     let of_info = FROM_PROTOCOL_INFO;
     let flags = WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT;
     // SAFETY: the call reads the structure, which lives through it.
@@ -167,7 +166,7 @@ pub(crate) fn take_hold(caller: Pid, greeting: usize) -> Option<(Socket, Process
     input.read_exact(&mut greeting).ok()?;
     let mut info = [0_u8; INFO];
     input.read_exact(&mut info).ok()?;
-    let stream = socket_of(info).ok()?;
+    let stream = socket_of(&info).ok()?;
     let peer = Process::of(process.handle().try_clone().ok()?);
     process.ring_at_its_end();
     Some((Socket::new(stream, caller, peer).ok()?, process))

@@ -136,7 +136,7 @@ impl Tree {
         reaped
     }
 
-    /// Sends CTRL_BREAK to the main process and its console group. Returns false if the system refuses: then there is
+    /// Sends `CTRL_BREAK` to the main process and its console group. Returns false if the system refuses: then there is
     /// no console, or the process has left it.
     fn interrupt(&self) -> bool {
         let Some(main) = &self.main else { return false };

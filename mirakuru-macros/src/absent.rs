@@ -1,0 +1,75 @@
+//! What the library does not have on Windows. The attribute is expanded on the machine that compiles, so the compiler of
+//! the target decides: it gets the mistake or the expansion.
+
+use proc_macro2::{Span, TokenStream};
+use quote::quote;
+use syn::{Error, ItemFn};
+
+use crate::fallback;
+use crate::model::{Kind, Process};
+
+/// Returns the expansion, and in its place on Windows the mistakes of what is absent there.
+pub(crate) fn unless_on_windows(
+    processes: &[Process],
+    item: ItemFn,
+    expansion: impl FnOnce() -> TokenStream,
+) -> TokenStream {
+    let mistakes: Vec<_> = processes.iter().flat_map(mistakes).collect();
+    let expanded = expansion();
+    if mistakes.is_empty() {
+        return expanded;
+    }
+    let told = mistakes.iter().map(Error::to_compile_error);
+    let function = fallback::signature(item);
+    quote! {
+        #(#[cfg(windows)] #told)*
+        #[cfg(windows)]
+        #function
+        #[cfg(not(windows))]
+        #expanded
+    }
+}
+
+fn mistakes(process: &Process) -> Vec<Error> {
+    let kind = process.kind;
+    let why = match kind {
+        Kind::Unix => Some("Unix sockets are not supported there".to_owned()),
+        Kind::Notify => Some("no service there reports by `sd_notify`".to_owned()),
+        Kind::Service(name) => Some(format!(
+            "start the server by its command there, with the check `mirakuru::readiness::{}`",
+            check_of(name)
+        )),
+        _ => None,
+    };
+    let of_kind = why.map(|why| {
+        let told = format!("`{}` does not exist on Windows: {why}", kind.name());
+        Error::new(process.span, told)
+    });
+    let of_options = ["user", "user_if_root"].into_iter().filter_map(|name| {
+        let value = process.options.value(name)?.clone();
+        let span = value
+            .into_iter()
+            .next()
+            .map_or_else(Span::call_site, |token| token.span());
+        let told = format!(
+            "`{name}` does not exist on Windows: a service runs as the user of the test there"
+        );
+        Some(Error::new(span, told))
+    });
+    of_kind.into_iter().chain(of_options).collect()
+}
+
+/// The check of a ready-made server.
+fn check_of(server: &str) -> &'static str {
+    match server {
+        "postgres" => "Postgres",
+        "mariadb" => "Mysql",
+        "redis" => "Redis",
+        "memcached" => "Memcached",
+        "nats" => "Nats",
+        "etcd" => "Etcd",
+        "mosquitto" => "Mqtt",
+        "rabbitmq" => "Amqp",
+        _ => "WebDriver",
+    }
+}
