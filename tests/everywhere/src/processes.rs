@@ -1,0 +1,82 @@
+//! The two things that the standard library cannot do with a process on every system.
+
+pub use system::{kill, parent};
+
+#[cfg(unix)]
+mod system {
+    use std::os::unix::process::parent_id;
+
+    /// Returns the pid of the process that started this one.
+    #[must_use]
+    pub fn parent() -> u32 {
+        parent_id()
+    }
+
+    /// Kills a process, which must be one that the test knows to live.
+    #[expect(unsafe_code, reason = "the standard library kills children alone")]
+    pub fn kill(pid: u32) {
+        // SAFETY: the call takes any number.
+        let outcome = unsafe { libc::kill(pid.cast_signed(), libc::SIGKILL) };
+        assert_eq!(outcome, 0, "{}", std::io::Error::last_os_error());
+    }
+}
+
+#[cfg(windows)]
+#[expect(
+    unsafe_code,
+    reason = "the standard library sees and ends children alone"
+)]
+mod system {
+    use std::{
+        io::Error,
+        os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle},
+        process, ptr,
+    };
+
+    use windows_sys::Win32::{
+        Foundation::INVALID_HANDLE_VALUE,
+        System::{
+            Diagnostics::ToolHelp::{
+                CreateToolhelp32Snapshot, PROCESSENTRY32W, Process32FirstW, Process32NextW,
+                TH32CS_SNAPPROCESS,
+            },
+            Threading::{OpenProcess, PROCESS_TERMINATE, TerminateProcess},
+        },
+    };
+
+    /// Returns the pid of the process that started this one.
+    #[must_use]
+    pub fn parent() -> u32 {
+        // SAFETY: the call takes any flags.
+        let snapshot = unsafe { CreateToolhelp32Snapshot(TH32CS_SNAPPROCESS, 0) };
+        assert_ne!(snapshot, INVALID_HANDLE_VALUE, "{}", Error::last_os_error());
+        // SAFETY: the system just made it for us alone.
+        let snapshot = unsafe { OwnedHandle::from_raw_handle(snapshot) };
+        let mut entry = PROCESSENTRY32W {
+            dwSize: u32::try_from(size_of::<PROCESSENTRY32W>()).expect("a small structure"),
+            ..Default::default()
+        };
+        // SAFETY: both live until the call returns, and the entry has its size.
+        let mut more = unsafe { Process32FirstW(snapshot.as_raw_handle(), &raw mut entry) };
+        while more != 0 {
+            if entry.th32ProcessID == process::id() {
+                return entry.th32ParentProcessID;
+            }
+            // SAFETY: as above.
+            more = unsafe { Process32NextW(snapshot.as_raw_handle(), &raw mut entry) };
+        }
+        panic!("this process is missing in the list of all")
+    }
+
+    /// Kills a process, which must be one that the test knows to live.
+    pub fn kill(pid: u32) {
+        // SAFETY: the call takes any number.
+        let process = unsafe { OpenProcess(PROCESS_TERMINATE, 0, pid) };
+        assert_ne!(process, ptr::null_mut(), "{}", Error::last_os_error());
+        // SAFETY: the system just made it for us alone.
+        let process = unsafe { OwnedHandle::from_raw_handle(process) };
+        // SAFETY: the handle lives until the call returns.
+        let outcome = unsafe { TerminateProcess(process.as_raw_handle(), 9) };
+        assert_ne!(outcome, 0, "{}", Error::last_os_error());
+    }
+}

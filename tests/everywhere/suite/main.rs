@@ -1,0 +1,51 @@
+//! What the library promises, on every system: nothing here needs more of one than the library itself does.
+
+use std::time::Duration;
+
+use mirakuru::{Error, OutputExecutor};
+use mirakuru_everywhere::{life::Life, service};
+
+mod attribute;
+mod endings;
+mod errors;
+mod kinds;
+mod options;
+mod ports;
+mod sharing;
+mod stopping;
+mod test_process;
+
+/// Sooner than any deadline of the library, and later than anything that happens at once, also under an emulator.
+const NOW: Duration = Duration::from_secs(8);
+
+/// A service that is ready when it prints `ready`, and then waits.
+fn waits(steps: &[&str]) -> OutputExecutor {
+    OutputExecutor::new(
+        service(&[steps, &["say=ready", "wait"]].concat()),
+        "^ready$",
+    )
+}
+
+/// A service with a child, a grandchild and a daemon.
+fn tree(life: &Life) -> OutputExecutor {
+    waits(&[&life.step(), "tree=2", "daemon"])
+}
+
+/// The processes of a [`tree`].
+const WHOLE: usize = 4;
+
+#[track_caller]
+fn error_of<T>(outcome: mirakuru::Result<T>) -> Error {
+    match outcome {
+        Ok(_) => panic!("no error"),
+        Err(error) => error,
+    }
+}
+
+/// Fails unless the text has each of these parts.
+#[track_caller]
+fn assert_parts(text: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(text.contains(part), "{part:?} is missing in\n{text}");
+    }
+}

@@ -1,0 +1,102 @@
+//! Free ports, ports of several services, and ports that are taken.
+
+use std::{
+    net::{TcpListener, TcpStream},
+    thread,
+};
+
+use mirakuru::{ErrorKind, OnConflict, Result, SimpleExecutor, TcpExecutor, start_all};
+use mirakuru_everywhere::service;
+
+use crate::{assert_parts, error_of, waits};
+
+fn listens(port: u16) -> TcpExecutor {
+    TcpExecutor::new(service(&["listen={port}", "wait"]), "127.0.0.1", port)
+}
+
+/// A port that no other test gets for now.
+pub(crate) fn fixed_port() -> u16 {
+    SimpleExecutor::new("x {port}").port()
+}
+
+#[test]
+fn a_service_has_the_free_port_that_it_was_given() -> Result<()> {
+    let executor = listens(0);
+    let port = executor.port();
+    executor.start()?;
+    let line = format!("listens on port {port}\n");
+    assert_eq!(executor.output().text(), line);
+    executor.restart()?;
+    assert_eq!(executor.output().text(), line, "it keeps its port");
+    Ok(())
+}
+
+#[test]
+fn a_service_has_ports_of_several_names() -> Result<()> {
+    let executor = waits(&["say={port} {port:metrics} {port:admin} {host}"]).started()?;
+    let [metrics, admin] = ["metrics", "admin"].map(|name| executor.port_named(name));
+    let own = executor.port();
+    assert!(own != metrics && own != admin && metrics != admin);
+    let line = format!("{own} {metrics} {admin} 127.0.0.1\n");
+    assert!(executor.output().text().starts_with(&line));
+    Ok(())
+}
+
+#[test]
+fn services_side_by_side_have_ports_of_their_own() {
+    let started = || listens(0).started().expect("it starts");
+    let mut ports = thread::scope(|scope| {
+        let threads = [(); 4].map(|()| scope.spawn(started));
+        let services = threads.map(|thread| thread.join().expect("no panic"));
+        services.each_ref().map(|service| {
+            TcpStream::connect(service.addr()).expect("it listens");
+            service.port()
+        })
+    });
+    ports.sort_unstable();
+    assert!(ports.is_sorted_by(|one, other| one < other), "{ports:?}");
+}
+
+#[test]
+fn several_services_start_together() -> Result<()> {
+    let (first, second) = (listens(0), waits(&["say=hello"]));
+    start_all([&first, &second])?;
+    assert!(first.running() && second.running());
+    Ok(())
+}
+
+#[test]
+fn a_port_on_which_another_process_listens_is_an_error() {
+    let port = fixed_port();
+    let _listener = TcpListener::bind(("127.0.0.1", port)).expect("it was free");
+    let executor = listens(port);
+    let error = error_of(executor.start());
+    assert_eq!(error.kind(), ErrorKind::AlreadyRunning);
+    assert_parts(&error.to_string(), &[&format!("127.0.0.1:{port}")]);
+    assert!(!executor.running());
+}
+
+#[test]
+fn a_port_that_another_executor_holds_is_an_error() -> Result<()> {
+    let first = listens(fixed_port()).started()?;
+    let error = error_of(listens(first.port()).start());
+    assert_eq!(error.kind(), ErrorKind::AlreadyRunning);
+    assert_parts(
+        &error.to_string(),
+        &["has the lease on its port", &first.port().to_string()],
+    );
+    Ok(())
+}
+
+#[test]
+fn a_start_can_wait_until_the_port_is_given_back() -> Result<()> {
+    let first = listens(fixed_port()).started()?;
+    let second = listens(first.port()).on_conflict(OnConflict::Wait);
+    thread::scope(|scope| {
+        let waits = scope.spawn(|| second.start().map(drop));
+        first.stop()?;
+        waits.join().expect("no panic")
+    })?;
+    assert!(second.running() && !first.running());
+    Ok(())
+}
