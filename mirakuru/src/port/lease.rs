@@ -119,7 +119,10 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let path = file_of(directory.path(), 4242);
         fs::write(&path, "a holder that was killed").expect("own directory");
-        let remover = fs::File::options().write(true).open(&path).expect("own file");
+        let remover = fs::File::options()
+            .write(true)
+            .open(&path)
+            .expect("own file");
         assert!(sys::try_lock_to_remove(&remover).expect("own file"));
         let taken = std::thread::scope(|scope| {
             let taken = scope.spawn(|| Lease::take(directory.path(), 4242, "a test"));

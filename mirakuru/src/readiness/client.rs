@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::error::Error;
 use std::io;
+use std::mem::ManuallyDrop;
 use std::net::SocketAddr;
 
 use reqwest::blocking::{Client, ClientBuilder, Response};
@@ -13,20 +14,26 @@ use super::NotReady;
 use super::listener::resolve;
 
 thread_local! {
-    /// The client of a thread that probes, which trusts as the system does: made while the service starts, gone
-    /// with the thread.
-    static CLIENT: RefCell<Option<Client>> = const { RefCell::new(None) };
+    /// The client of a thread that probes, which trusts as the system does: made while the service starts. The thread
+    /// drops it at its end, and no destructor does: the drop waits for a thread of the client's own, and on Windows no
+    /// thread ends while another one runs its destructors.
+    static CLIENT: RefCell<ManuallyDrop<Option<Client>>> = const { RefCell::new(ManuallyDrop::new(None)) };
 }
 
 /// Calls `ask` with the client of this thread.
 pub(super) fn with_own<T>(ask: impl FnOnce(&Client) -> Result<T, NotReady>) -> Result<T, NotReady> {
     CLIENT.with_borrow_mut(|slot| {
-        let client = match slot {
+        let client = match &mut **slot {
             Some(client) => client,
-            None => slot.insert(client_of(builder()?)?),
+            none => none.insert(client_of(builder()?)?),
         };
         ask(client)
     })
+}
+
+/// Drops the client of this thread.
+pub(super) fn drop_own() {
+    CLIENT.with_borrow_mut(|slot| drop(slot.take()));
 }
 
 /// Returns a client with these settings of TLS.

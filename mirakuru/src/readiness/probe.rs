@@ -50,6 +50,8 @@ impl Probe {
                 // The caller may have left.
                 let _ = answer.send(answered);
             }
+            #[cfg(feature = "http")]
+            super::client::drop_own();
         };
         std::thread::Builder::new()
             .name("mirakuru-probe".to_owned())
