@@ -287,6 +287,8 @@ fn short(directory: &Path) -> Option<PathBuf> {
 
 #[cfg(all(test, feature = "services"))]
 mod tests {
+    #![cfg(unix)]
+
     use super::*;
 
     #[test]

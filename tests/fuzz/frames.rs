@@ -86,6 +86,7 @@ fn expected(mut stream: &[u8]) -> Vec<Call> {
     calls
 }
 
+#[cfg(unix)]
 #[test]
 fn frames_arrive_whole_however_their_bytes_arrive() {
     let samples = calls();

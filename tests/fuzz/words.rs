@@ -1,4 +1,5 @@
 //! Command lines without expansions are split as a real shell splits them.
+#![cfg(unix)]
 
 use std::process::Command;
 

@@ -304,6 +304,7 @@ mod tests {
             .collect()
     }
 
+    #[cfg(unix)]
     #[test]
     fn a_string_is_split_as_a_shell_would_without_expansion() {
         assert_eq!(
@@ -312,6 +313,7 @@ mod tests {
         );
     }
 
+    #[cfg(unix)]
     #[test]
     fn a_comment_is_no_part_of_the_command() {
         for (text, expected, _) in include!("../../../tests/rules/comments.rs") {
@@ -331,6 +333,7 @@ mod tests {
         assert_eq!(words(&text), ["a", "b"]);
     }
 
+    #[cfg(unix)]
     #[test]
     fn an_open_quote_is_told_and_still_shown() {
         let broken = CommandLine::from("echo 'open");

@@ -55,6 +55,8 @@ fn kill_marked(pid: Pid, mark: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    #![cfg(unix)]
+
     use std::process::{Child, Command};
     use std::time::Instant;
 

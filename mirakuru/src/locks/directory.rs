@@ -117,7 +117,8 @@ mod tests {
                     let _ = fs::remove_dir(&path);
                 }
             });
-            let made: Vec<_> = (0..20_000).map(|_| make(&path)).collect();
+            let rounds = if cfg!(windows) { 500 } else { 20_000 };
+            let made: Vec<_> = (0..rounds).map(|_| make(&path)).collect();
             ended.store(true, Ordering::Relaxed);
             assert!(made.iter().all(Result::is_ok), "{made:?}");
         });

@@ -50,7 +50,7 @@ pub(super) fn sweep(locks: &Path) {
             (unused.is_some(), unused)
         };
         if is_over {
-            let _ = fs::remove_dir_all(path);
+            let _ = sys::remove_lockable(&path);
         }
     }
 }
@@ -77,6 +77,7 @@ mod tests {
 
     use super::super::place::in_use;
     use super::*;
+    use crate::loopback::program_that_ends;
 
     #[test]
     fn what_dead_runs_left_is_removed_and_the_rest_stays() {
@@ -92,9 +93,7 @@ mod tests {
         let unused = [of([pids + 1, times], 2), of([pids, times + 1], 2)];
         let other = locks.path().join("port-1");
         // Of a runner that has ended.
-        let mut ended = std::process::Command::new("true")
-            .spawn()
-            .expect("coreutils");
+        let mut ended = program_that_ends().spawn().expect("this program");
         ended.wait().expect("a child");
         let ended = format!("run-{pids}-{times}-{}-1", ended.id());
         let ended = locks.path().join(ended);

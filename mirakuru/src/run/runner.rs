@@ -91,9 +91,9 @@ fn started_before(pid: Pid, test: Pid) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use std::process::Command;
 
     use super::*;
+    use crate::loopback::program_that_ends;
 
     #[test]
     fn a_process_that_is_younger_than_the_test_is_no_runner() {
@@ -101,7 +101,7 @@ mod tests {
         assert_eq!(started_before(Pid::this(), Pid::this()), Some(own));
         // The kernel's clock may not have ticked since the test started.
         let is_younger = || {
-            let mut child = Command::new("true").spawn().expect("coreutils");
+            let mut child = program_that_ends().spawn().expect("this program");
             let pid = sys::process_of(child.id()).expect("a pid");
             let is_younger = sys::started_at(pid) > Some(own);
             if is_younger {

@@ -113,7 +113,7 @@ impl Server {
             };
         }
         if let Some(of_the_run) = self.clients.door().and_then(Path::parent) {
-            let _ = std::fs::remove_dir_all(of_the_run);
+            let _ = sys::remove_lockable(of_the_run);
             // That of the locks, if these were the last.
             let _ = of_the_run.parent().map(std::fs::remove_dir);
         }

@@ -25,7 +25,7 @@ impl Supervisor {
         let (socket, link) = Socket::pair().expect("a socket");
         let role = Role {
             link,
-            owner: Process::open(sys::parent()).expect("it lives"),
+            owner: Process::open(Pid::this()).expect("it lives"),
             owner_pid: Some(sys::parent()),
             name: "test".to_owned(),
         };

@@ -114,6 +114,11 @@ pub(crate) fn lock_directory(
     Ok(locked.filter(|locked| sys::is_at(locked, path)))
 }
 
+/// Removes a directory, and all that is in it, on which [`lock_directory`] takes locks.
+pub(crate) fn remove_lockable(path: &Path) -> io::Result<()> {
+    std::fs::remove_dir_all(path)
+}
+
 /// Closes a copy that a fork inherited. The lock stays with the process that took it: an unlock by
 /// any copy would take it away from all.
 pub(crate) fn close_copy(file: LockedFile) {

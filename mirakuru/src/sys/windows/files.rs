@@ -7,7 +7,7 @@ use std::io::{self, ErrorKind};
 use std::ops::Deref;
 use std::os::windows::fs::{MetadataExt, OpenOptionsExt};
 use std::os::windows::io::AsRawHandle;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use windows_sys::Win32::Foundation::{
@@ -119,12 +119,25 @@ pub(crate) fn lock_directory(
     path: &Path,
     by: impl Fn(File) -> io::Result<Option<LockedFile>>,
 ) -> io::Result<Option<LockedFile>> {
-    // Its name has no dot: those of directories of runs have none.
-    let beside = path.with_extension("lock");
-    let Some(locked) = by(open_private_file(&beside)?)? else {
-        return Ok(None);
+    let locked = match open_private_file(&file_beside(path)).and_then(by) {
+        // Another process has removed it, and has it open.
+        Err(error) if is_in_removal(&error) => None,
+        locked => locked?,
     };
-    Ok(path.is_dir().then_some(locked))
+    Ok(locked.filter(|_| path.is_dir()))
+}
+
+/// The file that stands for a directory, whose name has no dot.
+fn file_beside(directory: &Path) -> PathBuf {
+    directory.with_extension("lock")
+}
+
+/// Removes a directory, and all that is in it, on which [`lock_directory`] takes locks.
+pub(crate) fn remove_lockable(path: &Path) -> io::Result<()> {
+    let removed = unless_in_removal(|| fs::remove_dir_all(path));
+    // After the directory: a process that takes the lock finds that there is none.
+    let _ = fs::remove_file(file_beside(path));
+    removed
 }
 
 /// Closes a locked file. No process forks here, so it is no copy.

@@ -11,16 +11,37 @@ pub(crate) const TERM: i32 = 15;
 pub(crate) const CONT: i32 = 18;
 pub(crate) const STOP: i32 = 19;
 
-const NAMES: [(i32, &str); 9] = [
-    (HUP, "SIGHUP"),
-    (INT, "SIGINT"),
-    (QUIT, "SIGQUIT"),
-    (KILL, "SIGKILL"),
-    (USR1, "SIGUSR1"),
-    (USR2, "SIGUSR2"),
-    (TERM, "SIGTERM"),
-    (CONT, "SIGCONT"),
-    (STOP, "SIGSTOP"),
+/// Those that every Unix has: the attribute takes their names, and the start reports that they cannot be sent.
+const NAMES: [(i32, &str); 29] = [
+    (1, "SIGHUP"),
+    (2, "SIGINT"),
+    (3, "SIGQUIT"),
+    (4, "SIGILL"),
+    (5, "SIGTRAP"),
+    (6, "SIGABRT"),
+    (7, "SIGBUS"),
+    (8, "SIGFPE"),
+    (9, "SIGKILL"),
+    (10, "SIGUSR1"),
+    (11, "SIGSEGV"),
+    (12, "SIGUSR2"),
+    (13, "SIGPIPE"),
+    (14, "SIGALRM"),
+    (15, "SIGTERM"),
+    (17, "SIGCHLD"),
+    (18, "SIGCONT"),
+    (19, "SIGSTOP"),
+    (20, "SIGTSTP"),
+    (21, "SIGTTIN"),
+    (22, "SIGTTOU"),
+    (23, "SIGURG"),
+    (24, "SIGXCPU"),
+    (25, "SIGXFSZ"),
+    (26, "SIGVTALRM"),
+    (27, "SIGPROF"),
+    (28, "SIGWINCH"),
+    (29, "SIGIO"),
+    (31, "SIGSYS"),
 ];
 
 /// Returns the name of a signal, as `SIGINT`.
