@@ -61,9 +61,7 @@ impl Supervisor {
 
 fn come_to(door: &Path) -> Socket {
     let come = sys::come_to(door, SOON).expect("it listens");
-    let socket = come.expect("few have come");
-    socket.set_nonblocking(false).expect("own socket");
-    socket
+    come.expect("few have come")
 }
 
 /// What has arrived at a client.
@@ -131,6 +129,7 @@ fn a_launch_during_a_stop_is_refused() {
     send(&both, Some(6), Request::Launch(Box::new(launch())));
     drop(both);
     let mut frames = Vec::new();
+    begins.set_nonblocking(false).expect("own socket");
     begins.read_to_end(&mut frames).expect("own socket");
     (&supervisor.socket).write_all(&frames).expect("room");
     let launched = next(&supervisor.socket, &mut supervisor.arrived);
@@ -193,6 +192,7 @@ fn what_is_no_request_ends_one_client_of_a_run() {
     for garbage in garbage() {
         let client = come_to(&door);
         write(&client, &garbage);
+        client.set_nonblocking(false).expect("own socket");
         client.set_read_timeout(Some(SOON)).expect("a timeout");
         let mut rest = Vec::new();
         // A reset is an end too: not all was read there.
@@ -230,8 +230,7 @@ fn a_runner_that_started_at_another_time_is_refused() {
 fn a_run_whose_directory_cannot_be_used_is_refused() {
     let place = tempfile::tempdir().expect("a directory");
     let door = place.path().join("door");
-    let opened = std::fs::File::open(place.path()).expect("own directory");
-    let removing = sys::try_lock(opened).expect("own directory");
+    let removing = sys::lock_directory(place.path(), sys::try_lock).expect("own directory");
     assert!(removing.is_some());
     let mut supervisor = Supervisor::start();
     let started = sys::started_at(Pid::this()).expect("it lives");
