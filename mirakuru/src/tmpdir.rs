@@ -182,7 +182,8 @@ impl Made {
         }
         let (found, is_same) = self.open()?;
         sys::empty(&found, is_same)?;
-        fs::remove_dir(&self.path)
+        drop(found);
+        sys::remove_directory(&self.path)
     }
 }
 

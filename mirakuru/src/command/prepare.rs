@@ -77,7 +77,7 @@ fn environment(
     for change in changes {
         match change {
             EnvChange::Clear => env.clear(),
-            EnvChange::Remove(name) => drop(env.remove(name)),
+            EnvChange::Remove(name) => env.retain(|known, _| !sys::is_same_variable(known, name)),
             EnvChange::Set(name, value) => {
                 let bytes = name.as_encoded_bytes();
                 if bytes.is_empty() || bytes.contains(&b'=') || bytes.contains(&0) {
@@ -93,6 +93,7 @@ fn environment(
                         Path::new(name).display()
                     ));
                 }
+                env.retain(|known, _| !sys::is_same_variable(known, name));
                 env.insert(name.clone(), value);
             }
         }

@@ -126,8 +126,8 @@ impl Inbox {
                 break;
             };
             let (copies, bytes) = bytes.split_at(copies);
-            let message = M::from_bytes(bytes).ok_or(ErrorKind::InvalidData)?;
             self.handles.extend(sys::adopt(copies));
+            let message = M::from_bytes(bytes).ok_or(ErrorKind::InvalidData)?;
             let handles = self.handles.drain(..declared.min(self.handles.len()));
             messages.push((message, handles.collect()));
             self.bytes

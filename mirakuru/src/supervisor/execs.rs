@@ -53,7 +53,7 @@ impl Server {
         let mut env = order.env;
         // The mark stays that of the tree.
         for (name, value) in exec.env.into_iter().filter(|(name, _)| name != MARK) {
-            env.retain(|(known, _)| *known != name);
+            env.retain(|(known, _)| !sys::is_same_variable(known, &name));
             env.extend(value.map(|value| (name, value)));
         }
         let order = Launch {

@@ -93,6 +93,8 @@ impl Server {
     pub(super) fn run(mut self) {
         while !self.has_nothing_left_to_do() {
             let owner_ended = self.wait();
+            // First: what comes after this, and is not seen by the steps below, wakes the next wait.
+            self.path_watch.note(self.wakeups.take());
             self.take_requests();
             if owner_ended && !self.owner_ended {
                 self.lose_owner();
@@ -188,7 +190,6 @@ impl Server {
     }
 
     fn reap(&mut self) {
-        self.path_watch.note(self.wakeups.take());
         let reaped = self.service.tree.reap();
         self.end_execs(&reaped.others);
         if let Some(code) = reaped.exit {

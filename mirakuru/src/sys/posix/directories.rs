@@ -56,6 +56,12 @@ pub(crate) fn open_directory_in(directory: &File, name: &str) -> io::Result<File
     Ok(openat(directory, name, OPEN, Mode::empty())?.into())
 }
 
+/// Removes a directory that is empty.
+#[inline]
+pub(crate) fn remove_directory(path: &Path) -> io::Result<()> {
+    std::fs::remove_dir(path)
+}
+
 /// Which users may read and write a new file.
 #[derive(Clone, Copy)]
 #[repr(u16)]

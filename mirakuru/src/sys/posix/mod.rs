@@ -25,7 +25,9 @@ pub(crate) use claims::*;
 pub(crate) use copy::{copy_tree, size_of_tree};
 #[cfg(feature = "services")]
 pub(crate) use directories::open_directory_in;
-pub(crate) use directories::{Access, append_in, empty, is_empty, keep_open, open_directory};
+pub(crate) use directories::{
+    Access, append_in, empty, is_empty, keep_open, open_directory, remove_directory,
+};
 pub(crate) use door::*;
 pub(crate) use files::*;
 pub(crate) use names::*;

@@ -1,7 +1,7 @@
 //! The paths, programs and numbers that the system gives a meaning.
 
 use std::borrow::Cow;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::{Error, ErrorKind};
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
@@ -57,6 +57,11 @@ pub(crate) fn advice_for(code: i32) -> Option<String> {
         ErrorKind::OutOfMemory => "the system is out of memory".to_owned(),
         _ => return None,
     })
+}
+
+/// Returns whether two names are those of one variable of the environment.
+pub(crate) fn is_same_variable(one: &OsStr, other: &OsStr) -> bool {
+    one == other
 }
 
 /// Splits a command into words as a POSIX shell would.

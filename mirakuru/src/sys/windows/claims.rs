@@ -11,7 +11,7 @@ use windows_sys::Win32::Storage::FileSystem::{
     DELETE, FILE_FLAG_DELETE_ON_CLOSE, FILE_GENERIC_WRITE, FILE_SHARE_READ,
 };
 
-use super::process::code_of;
+use super::process::{code_of, has_ended, process_of};
 
 /// A claim of this process. Dropping it removes the file, and the directory with the last one. The system removes that
 /// of a holder which is killed.
@@ -74,8 +74,13 @@ fn elsewhere(path: &Path, error: io::Error) -> io::Result<Claimed> {
     match code_of(&error) {
         Some(ERROR_SHARING_VIOLATION) => match fs::read_to_string(path) {
             Ok(text) => {
-                let told = text.split_once('\n').map_or("", |(_, told)| told);
-                Ok(Claimed::Elsewhere(told.to_owned()))
+                // A virus scanner may have it open, and no holder.
+                let (number, told) = text.split_once('\n').unwrap_or_default();
+                let holder = number.parse().ok().and_then(process_of);
+                Ok(match holder.filter(|holder| !has_ended(*holder)) {
+                    Some(_) => Claimed::Elsewhere(told.to_owned()),
+                    None => Claimed::Removing,
+                })
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Claimed::Removed),
             Err(_) => Ok(Claimed::Removing),

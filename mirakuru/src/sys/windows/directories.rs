@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::windows::ffi::OsStringExt;
-use std::os::windows::fs::OpenOptionsExt;
+use std::os::windows::fs::{FileTypeExt, OpenOptionsExt};
 use std::os::windows::io::AsRawHandle;
 use std::path::{Path, PathBuf};
 
@@ -14,8 +14,9 @@ use windows_sys::Win32::Storage::FileSystem::{
     GetFinalPathNameByHandleW,
 };
 
-use super::files::unless_in_removal;
+use super::files::{REMOVAL, unless_in_removal, unless_in_removal_until};
 use super::names::NULL_DEVICE;
+use crate::wait::Deadline;
 
 /// Makes a directory. What lies below the directory for temporary files is this user's own.
 pub(crate) fn make_private_directory(path: &Path) -> io::Result<()> {
@@ -61,14 +62,18 @@ pub(crate) fn is_empty(directory: &File) -> io::Result<bool> {
 ///
 /// What stays: the first of it, and why.
 pub(crate) fn empty(directory: &File, _is_own_make: bool) -> io::Result<()> {
+    // One for all: a caller waits for the end of it.
+    let deadline = Deadline::after(REMOVAL);
     let mut stays = None;
     for entry in fs::read_dir(path_of(directory)?)? {
         let entry = entry?;
         let path = entry.path();
-        let is_directory = entry.file_type()?.is_dir();
-        let removed = unless_in_removal(|| {
-            if is_directory {
+        let kind = entry.file_type()?;
+        let removed = unless_in_removal_until(deadline, || {
+            if kind.is_dir() {
                 fs::remove_dir_all(&path)
+            } else if kind.is_symlink_dir() {
+                fs::remove_dir(&path)
             } else {
                 remove_what_is_read_only(&path)
             }
@@ -80,6 +85,11 @@ pub(crate) fn empty(directory: &File, _is_own_make: bool) -> io::Result<()> {
         }
     }
     stays.map_or(Ok(()), Err)
+}
+
+/// Removes a directory that is empty, or is about to be.
+pub(crate) fn remove_directory(path: &Path) -> io::Result<()> {
+    unless_in_removal(|| fs::remove_dir(path))
 }
 
 /// Removes a file, also one that its maker has protected against writing.

@@ -8,7 +8,8 @@ use std::os::windows::io::AsSocket;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::process::{Pid, Process, number_of, process_of};
+use super::names::secret;
+use super::process::{Pid, Process, number_of, process_of, started_at};
 use super::sockets::{Socket, Source, Wakeup, keep_sockets_at_exit};
 
 /// How long a process that has come may take to say who it is.
@@ -27,11 +28,12 @@ impl Door {
         keep_sockets_at_exit();
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         listener.set_nonblocking(true)?;
-        let secret = new_secret();
-        let (port, own) = (listener.local_addr()?.port(), std::process::id());
+        let secret = secret();
+        let (port, own) = (listener.local_addr()?.port(), Pid::this());
+        let started = started_at(own).ok_or(ErrorKind::NotFound)?;
         // Whole from the moment on at which it has its name.
         let unfinished = path.with_extension("unfinished");
-        fs::write(&unfinished, format!("{port} {own} {secret}"))?;
+        fs::write(&unfinished, format!("{port} {own} {started} {secret}"))?;
         fs::rename(&unfinished, path)?;
         Ok(Self {
             listener,
@@ -47,7 +49,11 @@ impl Door {
     /// Lets in the process that came first, if it knows the secret. Waits a moment for it to say so.
     pub(crate) fn accept(&self) -> io::Result<Socket> {
         loop {
-            let (stream, _) = self.listener.accept()?;
+            let (stream, _) = match self.listener.accept() {
+                // It has left before it was let in.
+                Err(error) if error.kind() == ErrorKind::ConnectionReset => continue,
+                accepted => accepted?,
+            };
             // A stranger is sent away.
             if let Ok(socket) = self.introduced(stream) {
                 return Ok(socket);
@@ -75,28 +81,27 @@ impl Source for Door {
     }
 }
 
-/// Returns a text that no other process can guess.
-fn new_secret() -> String {
-    use std::hash::{BuildHasher, RandomState};
-    let half = || RandomState::new().hash_one(std::process::id());
-    format!("{:016x}{:016x}", half(), half())
-}
-
 /// Comes to the door at this path.
 pub(crate) fn come_to(door: &Path, wait: Duration) -> io::Result<Option<Socket>> {
     keep_sockets_at_exit();
     let told = fs::read_to_string(door)?;
     let mut parts = told.split(' ');
     let mut next = || parts.next().ok_or(ErrorKind::InvalidData);
-    let (port, supervisor, secret) = (next()?, next()?, next()?);
+    let (port, supervisor, started, secret) = (next()?, next()?, next()?, next()?);
     let port = port.parse().map_err(io::Error::other)?;
+    let supervisor = supervisor.parse().map_err(io::Error::other)?;
+    let pid = process_of(supervisor).ok_or(ErrorKind::InvalidData)?;
+    // The port of a supervisor that has ended may be another process's.
+    if started_at(pid).map(|at| at.to_string()).as_deref() != Some(started) {
+        return Err(ErrorKind::ConnectionRefused.into());
+    }
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     // The system refuses no wait of 0.
     let wait = wait.max(Duration::from_millis(1));
     let mut stream = TcpStream::connect_timeout(&address, wait)?;
     let own = number_of(Pid::this()).to_le_bytes();
     stream.write_all(&[secret.as_bytes(), &own].concat())?;
-    connected(stream, supervisor.parse().map_err(io::Error::other)?).map(Some)
+    connected(stream, supervisor).map(Some)
 }
 
 fn connected(stream: TcpStream, number: u32) -> io::Result<Socket> {

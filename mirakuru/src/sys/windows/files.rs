@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use windows_sys::Win32::Foundation::{
-    ERROR_ACCESS_DENIED, ERROR_IO_PENDING, ERROR_LOCK_VIOLATION, ERROR_SHARING_VIOLATION,
+    ERROR_ACCESS_DENIED, ERROR_DIR_NOT_EMPTY, ERROR_IO_PENDING, ERROR_LOCK_VIOLATION,
+    ERROR_SHARING_VIOLATION,
 };
 use windows_sys::Win32::Storage::FileSystem::{
     BY_HANDLE_FILE_INFORMATION, FILE_ATTRIBUTE_REPARSE_POINT, FILE_FLAG_BACKUP_SEMANTICS,
@@ -27,11 +28,17 @@ use crate::wait::{self, Deadline};
 pub(crate) type OtherUser<'a> = (u32, &'a [u32]);
 
 /// How long a file of this name may take to go that another process has removed and still has open.
-const REMOVAL: Duration = Duration::from_secs(2);
+pub(super) const REMOVAL: Duration = Duration::from_secs(2);
 
 /// Tries again as long as another process is removing a file of this name, or has it open alone for a moment.
-pub(super) fn unless_in_removal<T>(mut act: impl FnMut() -> io::Result<T>) -> io::Result<T> {
-    let deadline = Deadline::after(REMOVAL);
+pub(super) fn unless_in_removal<T>(act: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    unless_in_removal_until(Deadline::after(REMOVAL), act)
+}
+
+pub(super) fn unless_in_removal_until<T>(
+    deadline: Deadline,
+    mut act: impl FnMut() -> io::Result<T>,
+) -> io::Result<T> {
     loop {
         match act() {
             Err(error) if is_in_removal(&error) && !deadline.has_passed() => {
@@ -44,7 +51,11 @@ pub(super) fn unless_in_removal<T>(mut act: impl FnMut() -> io::Result<T>) -> io
 
 fn is_in_removal(error: &io::Error) -> bool {
     let code = code_of(error);
-    matches!(code, Some(ERROR_ACCESS_DENIED | ERROR_SHARING_VIOLATION))
+    // A directory is not empty as long as what was removed from it is open.
+    matches!(
+        code,
+        Some(ERROR_ACCESS_DENIED | ERROR_SHARING_VIOLATION | ERROR_DIR_NOT_EMPTY)
+    )
 }
 
 /// Opens a file of this user's own, and makes it where it is missing. A link is not followed.

@@ -1,6 +1,6 @@
 //! The paths, programs and numbers that the system gives a meaning.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::{Error, ErrorKind};
 use std::os::windows::ffi::OsStringExt;
 use std::path::PathBuf;
@@ -34,6 +34,18 @@ pub(crate) fn shell(script: OsString) -> Vec<OsString> {
     let shell = std::env::var_os("ComSpec").unwrap_or_else(|| "cmd.exe".into());
     let options = SHELL_OPTIONS.map(OsString::from);
     [shell].into_iter().chain(options).chain([script]).collect()
+}
+
+/// Returns a text that no other process can guess.
+pub(super) fn secret() -> String {
+    use std::hash::{BuildHasher, RandomState};
+    let half = || RandomState::new().hash_one(std::process::id());
+    format!("{:016x}{:016x}", half(), half())
+}
+
+/// Returns whether two names are those of one variable of the environment: their case does not count.
+pub(crate) fn is_same_variable(one: &OsStr, other: &OsStr) -> bool {
+    one.eq_ignore_ascii_case(other)
 }
 
 /// Splits a command into words as the C runtime of the system splits a command line: double quotes join words, and a

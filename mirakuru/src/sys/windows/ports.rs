@@ -218,30 +218,57 @@ impl Listeners {
 /// Returns which process listens at this address, seen from the tree of a main process.
 pub(crate) fn whose_listener(address: SocketAddr, main: Pid, supervisor: Pid) -> Whose {
     let listeners = all_listeners().unwrap_or_default();
-    let mut holders = listeners
+    let takes_it = |(at, _): &(SocketAddr, u32)| takes(*at, address) != Some(false);
+    // Of several, the one at just this address gets the connection.
+    let (exact, others): (Vec<_>, Vec<_>) = listeners
         .into_iter()
-        .filter(|(at, _)| takes(*at, address) != Some(false));
-    let Some(holder) = holders.find_map(|(_, number)| process_of(number)) else {
+        .filter(takes_it)
+        .partition(|(at, _)| *at == address);
+    let mut holders = exact.into_iter().chain(others);
+    let holder = holders.find_map(|(_, number)| process_of(number));
+    // The kernel listens for several programs.
+    let Some(holder) = holder.filter(|holder| number_of(*holder) != KERNEL) else {
         return Whose::Unknown;
     };
     if holder == Pid::this() || is_below(holder, supervisor) {
         return Whose::Ours(holder);
     }
-    // Of a younger process the parents may have ended, which the list of the job alone would tell.
-    match (started_at(holder), started_at(main)) {
-        (Some(holder_started), Some(main_started)) if holder_started < main_started => {
-            Whose::Stranger(shown(holder))
+    if is_stranger(holder, main, supervisor) {
+        return Whose::Stranger(shown(holder));
+    }
+    Whose::Unknown
+}
+
+/// The number of the process of the kernel.
+const KERNEL: u32 = 4;
+
+/// Returns whether a process is certainly not of the tree. Of one whose parents have ended, the list of the job alone
+/// would tell.
+fn is_stranger(process: Pid, main: Pid, supervisor: Pid) -> bool {
+    let (Some(main), Some(supervisor)) = (started_at(main), started_at(supervisor)) else {
+        return false;
+    };
+    match started_at(process) {
+        // It is another user's.
+        None => true,
+        Some(started) if started < main => true,
+        // Its line leads past the supervisor.
+        Some(_) => {
+            let is_older = |one: Pid| started_at(one).is_some_and(|at| at < supervisor);
+            line_of_parents(process).any(is_older)
         }
-        _ => Whose::Unknown,
     }
 }
 
-fn is_below(process: Pid, supervisor: Pid) -> bool {
+/// Returns a process, its parent, and so on, as far as they live.
+fn line_of_parents(process: Pid) -> impl Iterator<Item = Pid> {
     const MOST_ANCESTORS: usize = 64;
-    let mut line = std::iter::successors(Some(process), |below| Some(standing(*below)?.parent));
-    line.by_ref()
-        .take(MOST_ANCESTORS)
-        .any(|one| one == supervisor)
+    let parent = |below: &Pid| Some(standing(*below)?.parent);
+    std::iter::successors(Some(process), parent).take(MOST_ANCESTORS)
+}
+
+fn is_below(process: Pid, supervisor: Pid) -> bool {
+    line_of_parents(process).any(|one| one == supervisor)
 }
 
 fn shown(process: Pid) -> String {

@@ -4,9 +4,9 @@
 use std::ffi::{OsStr, OsString, c_void};
 use std::fmt;
 use std::io::{self, Write};
-use std::mem::zeroed;
+use std::mem::{ManuallyDrop, zeroed};
 use std::os::windows::ffi::OsStringExt;
-use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
+use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle, RawHandle};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -121,8 +121,7 @@ impl Process {
     pub(crate) fn ended_within(&self, wait: Duration) -> bool {
         // Rounded up; the largest number is for ever.
         let millis = u32::try_from(wait.as_micros().div_ceil(1000)).unwrap_or(INFINITE);
-        // SAFETY: the handle is open.
-        (unsafe { WaitForSingleObject(self.raw(), millis) }) == WAIT_OBJECT_0
+        ended_by(&self.0, millis)
     }
 
     pub(crate) fn kill(&self) -> io::Result<()> {
@@ -190,6 +189,16 @@ impl Process {
     }
 }
 
+fn ended_by(process: &impl AsRawHandle, millis: u32) -> bool {
+    // SAFETY: the handle is open.
+    (unsafe { WaitForSingleObject(process.as_raw_handle(), millis) }) == WAIT_OBJECT_0
+}
+
+/// Returns whether the process of this handle has ended.
+pub(super) fn has_ended_by(process: &impl AsRawHandle) -> bool {
+    ended_by(process, 0)
+}
+
 /// Ends a process, as if by this signal.
 pub(super) fn terminate(process: &impl AsRawHandle, signal: i32) -> io::Result<()> {
     let code = signals::exit_code_of(signal);
@@ -208,14 +217,24 @@ pub(crate) const UNSEEN: &str = "cannot be looked at";
 /// Returns the process that started this one. It stays so when that process has ended.
 pub(crate) fn parent() -> Pid {
     static PARENT: OnceLock<Pid> = OnceLock::new();
-    *PARENT.get_or_init(|| {
-        // SAFETY: the call returns a constant.
-        let own = unsafe { GetCurrentProcess() };
-        // SAFETY: the handle stands for this process, and is never closed.
-        let own =
-            std::mem::ManuallyDrop::new(Process(unsafe { OwnedHandle::from_raw_handle(own) }));
-        Pid(own.parent().unwrap_or_default())
-    })
+    *PARENT.get_or_init(|| Pid(this_process().0.parent().unwrap_or_default()))
+}
+
+/// This process, by a handle that stands for it and is never closed.
+pub(super) struct ThisProcess(ManuallyDrop<Process>);
+
+impl AsRawHandle for ThisProcess {
+    fn as_raw_handle(&self) -> RawHandle {
+        self.0.raw()
+    }
+}
+
+pub(super) fn this_process() -> ThisProcess {
+    // SAFETY: the call returns a constant.
+    let own = unsafe { GetCurrentProcess() };
+    // SAFETY: the handle is never closed.
+    let own = Process(unsafe { OwnedHandle::from_raw_handle(own) });
+    ThisProcess(ManuallyDrop::new(own))
 }
 
 /// Returns when a process started, in units of 100 ns.

@@ -303,5 +303,8 @@ fn poll(sockets: &mut [WSAPOLLFD], wait: Duration) {
     let millis = i32::try_from(wait.as_micros().div_ceil(1000)).unwrap_or(-1);
     let count = u32::try_from(sockets.len()).unwrap_or(u32::MAX);
     // SAFETY: the call reads and writes as many structures as it is told.
-    unsafe { WSAPoll(sockets.as_mut_ptr(), count, millis) };
+    let polled = unsafe { WSAPoll(sockets.as_mut_ptr(), count, millis) };
+    if polled < 0 {
+        wait::pause(wait.min(TICK));
+    }
 }

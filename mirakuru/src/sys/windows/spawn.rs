@@ -42,6 +42,9 @@ pub(crate) struct Spawn<'a> {
     pub(crate) busy: Duration,
 }
 
+/// The variable that leads to the system.
+pub(super) const SYSTEM_ROOT: &str = "SystemRoot";
+
 impl<'a> Spawn<'a> {
     /// Describes a process that runs the program `words[0]`, in this environment alone. The program is looked up in the
     /// PATH of that environment, and where the system looks besides.
@@ -85,7 +88,7 @@ impl<'a> Spawn<'a> {
         let [program, arguments @ ..] = self.words else {
             return Err(io::ErrorKind::InvalidInput.into());
         };
-        let mut command = Command::new(program);
+        let mut command = Command::new(self.reached(program));
         match arguments {
             // A shell takes its script as it is.
             [options @ .., script] if options == SHELL_OPTIONS => {
@@ -99,6 +102,8 @@ impl<'a> Spawn<'a> {
         let [input, output, error] = self.streams;
         command
             .env_clear()
+            // Without it no program can use a socket.
+            .envs(std::env::var_os(SYSTEM_ROOT).map(|root| (SYSTEM_ROOT, root)))
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(input.try_clone()?)
             .stdout(output.try_clone()?)
@@ -110,7 +115,15 @@ impl<'a> Spawn<'a> {
         Ok(command)
     }
 
-    /// Starts the process in this job.
+    /// Returns the path of the program from here: one with a directory begins at the directory of the new process.
+    fn reached(&self, program: &OsString) -> PathBuf {
+        let program = Path::new(program);
+        let has_directory = program.components().nth(1).is_some();
+        let directory = self.directory.as_ref().filter(|_| has_directory);
+        directory.map_or_else(|| program.to_owned(), |directory| directory.join(program))
+    }
+
+    /// Starts the process in these jobs.
     ///
     /// # Errors
     ///

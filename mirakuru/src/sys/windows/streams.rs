@@ -1,6 +1,7 @@
 //! Reads and writes files at offsets, and makes the pipes of a service.
 #![expect(unsafe_code, reason = "calls of the system")]
 
+use std::cell::UnsafeCell;
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::ops::Range;
@@ -29,6 +30,7 @@ use windows_sys::Win32::System::Pipes::{
 };
 
 use super::bell::ring_at_reads_of;
+use super::names::secret;
 use super::process::{code_of, number, succeeded};
 use super::sockets::Handle;
 
@@ -129,7 +131,7 @@ pub(crate) struct OutputPipe {
 
 struct Reading {
     /// The system writes to these two while a read is under way, so they stay at their place.
-    overlapped: Box<OVERLAPPED>,
+    overlapped: Box<UnsafeCell<OVERLAPPED>>,
     buffer: Vec<u8>,
     is_under_way: bool,
     /// What has arrived and was not taken.
@@ -142,8 +144,8 @@ impl Reading {
         if self.is_under_way {
             return Ok(());
         }
-        *self.overlapped = OVERLAPPED::default();
-        let (buffer, overlapped) = (self.buffer.as_mut_ptr(), &raw mut *self.overlapped);
+        *self.overlapped.get_mut() = OVERLAPPED::default();
+        let (buffer, overlapped) = (self.buffer.as_mut_ptr(), self.overlapped.get());
         // SAFETY: the buffer and the structure stay where they are until the read has ended.
         let read = unsafe { ReadFile(pipe.as_raw_handle(), buffer, ROOM, null_mut(), overlapped) };
         let pending = number(ERROR_IO_PENDING);
@@ -161,7 +163,7 @@ impl Reading {
         let ended = succeeded(unsafe {
             GetOverlappedResult(
                 pipe.as_raw_handle(),
-                &raw const *self.overlapped,
+                self.overlapped.get(),
                 &raw mut length,
                 waits.into(),
             )
@@ -187,6 +189,10 @@ impl Reading {
         let from = self.arrived.start;
         to[..length].copy_from_slice(&self.buffer[from..from + length]);
         self.arrived.start += length;
+        if self.arrived.is_empty() {
+            // Only a read that is under way rings. The next one tells of an error.
+            let _ = self.begin(pipe);
+        }
         Ok(length)
     }
 }
@@ -211,12 +217,7 @@ impl Drop for OutputPipe {
     fn drop(&mut self) {
         if self.reading.is_under_way {
             // SAFETY: the structure is that of the read that is under way.
-            unsafe {
-                CancelIoEx(
-                    self.pipe.as_raw_handle(),
-                    &raw const *self.reading.overlapped,
-                )
-            };
+            unsafe { CancelIoEx(self.pipe.as_raw_handle(), self.reading.overlapped.get()) };
             // The system writes to the buffer until then.
             let _ = self.reading.end(&self.pipe, true);
         }
@@ -227,9 +228,10 @@ impl Drop for OutputPipe {
 #[derive(Debug)]
 pub(crate) struct InputPipe(OwnedHandle);
 
-impl Write for InputPipe {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX).min(ROOM);
+impl InputPipe {
+    /// Writes as many bytes as there is room for, or none.
+    fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        let length = u32::try_from(bytes.len()).unwrap_or(ROOM);
         let mut written = 0;
         // SAFETY: the call reads as many bytes as there are, and writes one number.
         succeeded(unsafe {
@@ -241,10 +243,24 @@ impl Write for InputPipe {
                 null_mut(),
             )
         })?;
-        match written {
-            0 if length > 0 => Err(ErrorKind::WouldBlock.into()),
-            written => Ok(written as usize),
+        Ok(written as usize)
+    }
+}
+
+impl Write for InputPipe {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // A system may write nothing if there is no room for all of it.
+        let mut length = bytes.len().min(ROOM as usize);
+        while length > 0 {
+            match self.try_write(&bytes[..length])? {
+                0 => length /= 2,
+                written => return Ok(written),
+            }
         }
+        if bytes.is_empty() {
+            return Ok(0);
+        }
+        Err(ErrorKind::WouldBlock.into())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -289,8 +305,9 @@ pub(crate) fn input_pipe() -> io::Result<(InputPipe, Handle)> {
 /// reads that go on while their process does something else.
 pub(super) fn pipe(access: u32, mode: u32) -> io::Result<(OwnedHandle, OwnedHandle)> {
     static COUNT: AtomicU64 = AtomicU64::new(0);
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    let name = format!(r"\\.\pipe\mirakuru-{}-{count}", std::process::id());
+    // A process that has ended may have left one of a name without a random part.
+    let (count, random) = (COUNT.fetch_add(1, Ordering::Relaxed), secret());
+    let name = format!(r"\\.\pipe\mirakuru-{random}-{count}");
     let wide: Vec<u16> = name.encode_utf16().chain([0]).collect();
     let mode = mode | PIPE_TYPE_BYTE | PIPE_READMODE_BYTE | PIPE_REJECT_REMOTE_CLIENTS;
     let access_and_flags = access | FILE_FLAG_FIRST_PIPE_INSTANCE;

@@ -14,19 +14,26 @@ use std::os::windows::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::ptr::null_mut;
 
-use windows_sys::Win32::Foundation::ERROR_ACCESS_DENIED;
+use windows_sys::Win32::Foundation::{
+    ERROR_ACCESS_DENIED, HANDLE, HANDLE_FLAG_INHERIT, SetHandleInformation,
+};
 use windows_sys::Win32::Networking::WinSock::{
     FROM_PROTOCOL_INFO, INVALID_SOCKET, WSA_FLAG_NO_HANDLE_INHERIT, WSA_FLAG_OVERLAPPED,
     WSADuplicateSocketW, WSAPROTOCOL_INFOW, WSASocketW,
 };
 use windows_sys::Win32::Storage::FileSystem::PIPE_ACCESS_OUTBOUND;
 use windows_sys::Win32::System::Console::SetConsoleCtrlHandler;
+use windows_sys::Win32::System::Diagnostics::Debug::{
+    SEM_FAILCRITICALERRORS, SEM_NOGPFAULTERRORBOX, SetErrorMode,
+};
 use windows_sys::Win32::System::Pipes::{PIPE_WAIT, PeekNamedPipe};
 use windows_sys::Win32::System::Threading::{CREATE_BREAKAWAY_FROM_JOB, CREATE_NO_WINDOW};
 
+use super::job::Job;
 use super::names::NULL_DEVICE;
-use super::process::{Pid, Process, number, parent, process_of, started_at};
+use super::process::{Pid, Process, number, parent, process_of, started_at, this_process};
 use super::sockets::{Socket, connection, keep_sockets_at_exit, raw_of};
+use super::spawn::SYSTEM_ROOT;
 use super::streams::pipe;
 
 /// The structure by which a process takes over a socket.
@@ -57,6 +64,7 @@ pub(crate) fn run_again(
         .stdin(standard_input)
         .stdout(Stdio::null())
         .stderr(Stdio::null());
+    keep_streams_to_this_process();
     let mut child = spawn_beside(&mut command)?;
     let sent = info_for(&theirs, child.id()).and_then(|info| pipe.write_all(&info));
     if let Err(error) = sent {
@@ -85,6 +93,24 @@ fn spawn_beside(command: &mut Command) -> io::Result<Child> {
     }
 }
 
+/// Keeps the standard streams of this process, which its caller may have marked as inherited, out of the supervisor and
+/// the services: a runner waits until no process has the output of a test. std makes a copy if it passes one on.
+fn keep_streams_to_this_process() {
+    let streams = [
+        io::stdin().as_raw_handle(),
+        io::stdout().as_raw_handle(),
+        io::stderr().as_raw_handle(),
+    ];
+    for stream in streams {
+        keep_to_this_process(stream);
+    }
+}
+
+fn keep_to_this_process(handle: HANDLE) {
+    // SAFETY: the call takes any number.
+    unsafe { SetHandleInformation(handle, HANDLE_FLAG_INHERIT, 0) };
+}
+
 /// Returns the bytes by which a process takes over this socket.
 fn info_for(socket: &TcpStream, process: u32) -> io::Result<[u8; INFO]> {
     // SAFETY: the structure consists of numbers, for which 0 is valid.
@@ -110,6 +136,7 @@ fn socket_of(bytes: &[u8; INFO]) -> io::Result<TcpStream> {
     if raw == INVALID_SOCKET {
         return Err(io::Error::last_os_error());
     }
+    keep_to_this_process(raw as HANDLE);
     // SAFETY: the system has just given this socket to us alone.
     Ok(unsafe { TcpStream::from_raw_socket(raw as u64) })
 }
@@ -142,12 +169,28 @@ pub(crate) fn caller() -> Option<Pid> {
 /// Leaves behind what was inherited from the caller.
 pub(crate) fn leave_the_caller() {
     // A directory in which a process stands cannot be removed.
-    if let Some(system) = std::env::var_os("SystemRoot") {
+    if let Some(system) = std::env::var_os(SYSTEM_ROOT) {
         let _ = std::env::set_current_dir(system);
     }
-    // The CTRL_BREAK of a stop is for the service's group alone, and a Ctrl-C for nothing here.
-    // SAFETY: no handler is given.
-    let _ = unsafe { SetConsoleCtrlHandler(None, 1) };
+    ignore_events_of_the_console();
+    // A service that crashes ends, and shows no window that nobody closes. What it starts has the mode too.
+    // SAFETY: the call takes any flags.
+    unsafe { SetErrorMode(SEM_FAILCRITICALERRORS | SEM_NOGPFAULTERRORBOX) };
+    // A job with this process itself, of which nothing closes the handle before its end: a process that was started and
+    // is in no job of a tree yet ends with it.
+    if let Ok(job) = Job::new() {
+        let _ = job.take_in(&this_process());
+        std::mem::forget(job);
+    }
+}
+
+/// The `CTRL_BREAK` of a stop is for the group of the service. No handler is inherited.
+fn ignore_events_of_the_console() {
+    unsafe extern "system" fn ignore(_event: u32) -> i32 {
+        1
+    }
+    // SAFETY: the function may be called by any thread.
+    unsafe { SetConsoleCtrlHandler(Some(ignore), 1) };
 }
 
 /// Takes over the socket that the caller sends after a greeting of this length, and opens the caller. `None` if that

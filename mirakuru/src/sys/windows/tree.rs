@@ -6,14 +6,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::{Child, ExitStatus};
 use std::time::Duration;
 
+use windows_sys::Win32::Foundation;
 use windows_sys::Win32::System::Console::{CTRL_BREAK_EVENT, GenerateConsoleCtrlEvent};
 
 use super::job::Job;
-use super::process::{Pid, command_line, process_of, terminate};
+use super::process::{Pid, command_line, has_ended_by, process_of, terminate};
 use super::signals;
 use super::sockets::Wakeup;
 use super::spawn::Spawn;
 use crate::sys::{Reaped, Stoppable, Stuck};
+
+const STATUS_CONTROL_C_EXIT: i32 = Foundation::STATUS_CONTROL_C_EXIT;
 
 /// The service and everything that it started.
 #[derive(Debug, Default)]
@@ -24,8 +27,8 @@ pub(crate) struct Tree {
     /// The processes that were started beside the service, each with what it starts.
     beside: BTreeMap<Pid, (Child, Job)>,
     populated: bool,
-    /// The signal that ended processes last.
-    signal: Cell<i32>,
+    /// The signals that were sent, a bit for each.
+    sent: Cell<u64>,
 }
 
 impl Tree {
@@ -82,7 +85,7 @@ impl Tree {
     /// Kills a process that was started beside the service, and what it started.
     pub(crate) fn kill_beside(&self, process: Pid) {
         if let Some((_, job)) = self.beside.get(&process) {
-            self.signal.set(signals::KILL);
+            self.note_sent(signals::KILL);
             job.terminate(signals::KILL);
         }
     }
@@ -99,7 +102,7 @@ impl Tree {
         }
         match &self.main {
             Some(main) if !to_group => {
-                self.signal.set(signal);
+                self.note_sent(signal);
                 let _ = terminate(main, signal);
             }
             _ => drop(self.terminate(signal)),
@@ -139,24 +142,32 @@ impl Tree {
     /// Sends `CTRL_BREAK` to the main process and its console group. Returns false if the system refuses: then there is
     /// no console, or the process has left it.
     fn interrupt(&self) -> bool {
-        let Some(main) = &self.main else { return false };
+        // The event of a group that has ended would go to all of the console.
+        let main = self.main.as_ref().filter(|main| !has_ended_by(*main));
+        let Some(main) = main else { return false };
+        self.note_sent(signals::INT);
         // SAFETY: the call takes any numbers.
         unsafe { GenerateConsoleCtrlEvent(CTRL_BREAK_EVENT, main.id()) != 0 }
     }
 
-    /// Returns the code of an end. A termination gives the negative number of its signal. If a program chooses such a
-    /// number, as -1, the lowest eight bits count, as on other systems.
+    /// Returns the code of an end. A termination gives the negative number of its signal, and an interrupt that the
+    /// process does not handle that of `SIGINT`. If a program chooses such a number, as -1, the lowest eight bits count,
+    /// as on other systems.
     fn code_of(&self, status: ExitStatus) -> i32 {
-        let code = status.code().unwrap_or_default();
-        let is_like_a_signal = (-64..0).contains(&code);
-        if is_like_a_signal && code != -self.signal.get() {
-            return code & 0xFF;
+        let was_sent = |signal: i32| self.sent.get() & 1 << signal != 0;
+        match status.code().unwrap_or_default() {
+            STATUS_CONTROL_C_EXIT if was_sent(signals::INT) => -signals::INT,
+            code @ -63..=-1 if !was_sent(-code) => code & 0xFF,
+            code => code,
         }
-        code
+    }
+
+    fn note_sent(&self, signal: i32) {
+        self.sent.set(self.sent.get() | 1 << signal);
     }
 
     fn terminate(&self, signal: i32) -> bool {
-        self.signal.set(signal);
+        self.note_sent(signal);
         self.job.as_ref().is_some_and(|job| job.terminate(signal))
     }
 }
