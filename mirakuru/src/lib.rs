@@ -109,7 +109,7 @@
 //! - [From testcontainers](guide::from_testcontainers), [from the Python
 //!   library](guide::from_python), [performance](guide::performance)
 
-// Labels show the crate's features. That the crate needs a Unix is said above once.
+// Labels show the crate's features. The items that Windows lacks say so themselves.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(docsrs, doc(auto_cfg(hide(unix))))]
 #![cfg_attr(
