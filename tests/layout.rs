@@ -141,6 +141,73 @@ fn is_of_a_system(token: &str) -> bool {
         || (token.starts_with("0o") && token.len() > 3)
 }
 
+const OF_UNIXES: &[&str] = &["executors", "ports", "attribute"];
+const OF_LINUX: &[&str] = &[
+    "executors",
+    "trees",
+    "ports",
+    "runners",
+    "attribute",
+    "examples",
+];
+
+/// The columns of the table of platforms: the section of `tests/left_out`, and the suites that run there.
+const PLATFORMS: [(&str, &[&str]); 4] = [
+    ("[linux]", OF_LINUX),
+    ("[macos]", OF_UNIXES),
+    ("[windows]", &["everywhere"]),
+    ("[portable]", OF_UNIXES),
+];
+
+#[test]
+fn the_table_of_platforms_names_tests_that_run_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let read = |path: &str| fs::read_to_string(root.join(path)).unwrap_or_default();
+    let (page, left_out) = ("mirakuru/src/guide/platforms.md", read("tests/left_out"));
+    let is_left_out = |section: &str, path: &str| {
+        let lines = left_out.lines().skip_while(|line| *line != section);
+        let mut lines = lines.skip(1).take_while(|line| !line.starts_with('['));
+        lines.any(|line| line == path || (line.ends_with("::") && path.starts_with(line)))
+    };
+    let mut count = 0;
+    for row in read(page)
+        .lines()
+        .filter(|line| line.starts_with("| "))
+        .skip(1)
+    {
+        let cells: Vec<_> = row.trim_matches(['|', ' ']).split(" | ").skip(1).collect();
+        assert_eq!(cells.len(), PLATFORMS.len(), "{row}");
+        for (cell, (section, suites)) in cells.iter().zip(PLATFORMS) {
+            let cell = if *cell == "the same" { cells[0] } else { cell };
+            assert!(cell.starts_with("no") || cell.starts_with('`'), "{cell}");
+            for name in cell.split('`').skip(1).step_by(2) {
+                let (suite, path) = name.split_once("::").expect("a suite");
+                let runs = suites.contains(&suite) && !is_left_out(section, path);
+                assert!(runs, "{section} has no test {name}");
+                let (file, test) = file_and_test(suite, path);
+                let exists = read(&file).contains(&format!("fn {test}()"));
+                assert!(exists, "{file} has no test {test}");
+                count += 1;
+            }
+        }
+    }
+    assert!(count > 30, "{count} names");
+}
+
+/// The file of a test, and its name.
+fn file_and_test<'a>(suite: &str, path: &'a str) -> (String, &'a str) {
+    let (module, test) = path.rsplit_once("::").expect("a module");
+    let directory = match suite {
+        "everywhere" => "tests/everywhere/suite".to_owned(),
+        "examples" => "examples/tests".to_owned(),
+        suite => format!("tests/{suite}"),
+    };
+    (
+        format!("{directory}/{}.rs", module.replace("::", "/")),
+        test,
+    )
+}
+
 fn files_below(root: &Path, directory: &Path, files: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(root.join(directory)).expect("a source directory") {
         let file = directory.join(entry.expect("an entry").file_name());

@@ -201,7 +201,8 @@ impl Error {
         self.kind
     }
 
-    /// The main process's exit code where it had ended; negative for a signal's number.
+    /// The main process's exit code where it had ended; negative for a signal's number. See
+    /// [`Executor::exit_code`](crate::Executor::exit_code) for Windows.
     #[must_use]
     pub fn exit_code(&self) -> Option<i32> {
         self.scene.exit_code

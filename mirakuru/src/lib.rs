@@ -34,9 +34,9 @@
 //! | prints a line once it can answer | `output`, `banner` | [`OutputExecutor`] |
 //! | answers HTTP requests | `http`, `url` | [`HttpExecutor`] |
 //! | listens on a TCP port | `tcp` | [`TcpExecutor`] |
-//! | listens on a Unix socket | `unix`, `socket` | [`UnixSocketExecutor`] |
+//! | listens on a Unix socket (not on Windows) | `unix`, `socket` | [`UnixSocketExecutor`] |
 //! | writes a pid file | `pid`, `filename` | [`PidExecutor`] |
-//! | reports readiness by `sd_notify(3)` | `notify` | [`NotifyExecutor`] |
+//! | reports readiness by `sd_notify(3)` (not on Windows) | `notify` | [`NotifyExecutor`] |
 //! | only has to run | `simple` | [`SimpleExecutor`] |
 //! | shows its readiness in another way | `executor` | [`Executor::when`], [`Executor::with_readiness`] |
 //!
@@ -81,16 +81,17 @@
 //! | `macros` | yes | the attribute [`with_process`] |
 //! | `http` | yes | [`HttpExecutor`] and [`readiness::Http`], without TLS |
 //! | `https` | no | TLS for the HTTP check |
-//! | `services` | yes | [`services`], the attribute's words for them, and checks in their protocols, such as [`readiness::Postgres`] |
+//! | `services` | yes | [`services`] and the attribute's words for them (not on Windows), and checks in their protocols, such as [`readiness::Postgres`] |
 //!
 //! # Platforms
 //!
 //! - Linux 5.9 or later is fully supported. `/proc` must be mounted: each executor starts a helper
 //!   process, the supervisor, from `/proc/self/exe`.
 //! - macOS and other Unixes have no subreaper (`PR_SET_CHILD_SUBREAPER`, `prctl(2)`). A stop cannot prove there that
-//!   the tree is gone. [One table](guide::platforms) says what holds on which system.
-//! - Windows is not supported. Guard the dependency with
-//!   `[target.'cfg(unix)'.dev-dependencies]`.
+//!   the tree is gone.
+//! - Windows ends the whole tree by a Job Object. A stop terminates it at once. Windows lacks [`services`], the executors
+//!   and checks for Unix sockets and `sd_notify(3)`, and the options `user`, `user_if_root`, `umask`, `nice` and `rlimit`.
+//! - [One table](guide::platforms) names the test that shows each promise on each system.
 //! - A test binary that is set-user-id, set-group-id or has file capabilities cannot start services. A
 //!   process whose effective user differs from its real user (`seteuid(2)`) cannot either.
 //!
@@ -108,7 +109,7 @@
 //! - [From testcontainers](guide::from_testcontainers), [from the Python
 //!   library](guide::from_python), [performance](guide::performance)
 
-// Labels show the crate's features. That the crate needs a Unix is said above once.
+// Labels show the crate's features. The items that Windows lacks say so themselves.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(docsrs, doc(auto_cfg(hide(unix))))]
 #![cfg_attr(

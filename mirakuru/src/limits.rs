@@ -1,6 +1,6 @@
 //! Names the resources that a limit can bound.
 
-/// A resource that [`rlimit`](crate::Executor::rlimit) bounds; see `getrlimit(2)`.
+/// A resource that [`rlimit`](crate::Executor::rlimit) bounds; see `getrlimit(2)`. Windows does not have it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 #[allow(unreachable_pub, reason = "only Unixes have it in public")]

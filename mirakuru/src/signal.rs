@@ -6,6 +6,11 @@ use crate::sys::{self, signals};
 
 /// A signal, by its number on this system.
 ///
+/// # Platform-specific behaviour
+///
+/// Windows has no signals. There, `TERM` and `KILL` terminate processes, and `INT` sends `CTRL_BREAK` to the console group of
+/// a service. Every other signal is `InvalidConfig` from the call that is to send it. The numbers are those of Linux.
+///
 /// ```
 /// use mirakuru::Signal;
 ///

@@ -17,6 +17,9 @@ use crate::sys;
 /// In a string, a `#` at the start of a word begins a comment, also in the middle of a line. The comment ends with
 /// the line, and no word of it is part of the command. Quotes or a backslash (`'#'`, `\#`) write the character itself.
 ///
+/// On Windows, a string is split by the rules of the C runtime: double quotes join words, backslashes stay, and a single
+/// quote or a `#` is a character like any other.
+///
 /// ```
 /// use mirakuru::SimpleExecutor;
 ///

@@ -56,7 +56,7 @@ impl Stdio {
         matches!(self.0, Leads::Held)
     }
 
-    /// `/dev/null`. As standard input, it ends at once: use it for a program that prompts.
+    /// `/dev/null`, on Windows `NUL`. As standard input, it ends at once: use it for a program that prompts.
     #[must_use]
     pub fn null() -> Self {
         Self(Leads::Null)

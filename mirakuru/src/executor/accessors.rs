@@ -12,7 +12,7 @@ use crate::readiness::{Readiness, tcp_address};
 /// # Use
 impl<R: Readiness> Executor<R> {
     /// Returns the command as one shell-quoted string: before the first start as it was written, after
-    /// that with its placeholders filled in.
+    /// that with its placeholders filled in. On Windows, the quotes are those of the C runtime.
     #[must_use]
     pub fn command(&self) -> String {
         self.core.command().as_ref().to_owned()
@@ -41,6 +41,11 @@ impl<R: Readiness> Executor<R> {
 
     /// Returns the exit code of the main process of the latest start, once it has ended. The code is
     /// negative for a process that a signal ended: `-9` for `SIGKILL`.
+    ///
+    /// # Platform-specific behaviour
+    ///
+    /// On Windows, a process that Mirakuru terminated has the negative number of the signal. If a program exits with a
+    /// code from -1 to -64, this returns the lowest eight bits of the code: 255 for -1.
     #[must_use]
     pub fn exit_code(&self) -> Option<i32> {
         self.core.exit_code()

@@ -23,7 +23,8 @@ impl<R: Readiness> Executor<R> {
     ///
     /// A write fails with [`BrokenPipe`](ErrorKind::BrokenPipe) after the process has ended, after
     /// `close_input`, and if [`stdin`](Self::stdin) was set. If the process does not read, a write waits as long
-    /// as the executor's timeout for room, and fails with [`TimedOut`](ErrorKind::TimedOut).
+    /// as the executor's timeout for room, and fails with [`TimedOut`](ErrorKind::TimedOut). On Windows, such a write
+    /// looks for room every millisecond, as no event reports it.
     ///
     /// ```
     /// use std::io::Write;

@@ -7,11 +7,11 @@ use crate::command::CommandLine;
 use crate::limits::Resource;
 use crate::readiness::{Notify, Readiness, UnixSocket};
 
-/// An executor that is ready when a Unix socket accepts a connection.
+/// An executor that is ready when a Unix socket accepts a connection. Windows does not have it.
 pub type UnixSocketExecutor = Executor<UnixSocket>;
 
 /// An executor that is ready when the service reports so itself, by `sd_notify(3)`. Use it for a service that has a unit
-/// of `Type=notify`. See [`Notify`].
+/// of `Type=notify`. See [`Notify`]. Windows does not have it.
 pub type NotifyExecutor = Executor<Notify>;
 
 impl UnixSocketExecutor {
@@ -36,6 +36,8 @@ impl NotifyExecutor {
 }
 
 /// # Configure, on Unix
+///
+/// Windows does not have these options.
 impl<R: Readiness> Executor<R> {
     /// Runs the service as this user, given by name or number, with all groups of that user. The
     /// user owns the private directory. The test process must have the right to change users. If that user can change

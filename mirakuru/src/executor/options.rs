@@ -62,7 +62,7 @@ impl<R: Readiness> Executor<R> {
     }
 
     /// Runs the command with `/bin/sh -c`, so the shell expands variables, pipes and redirections.
-    /// Placeholders are filled in without quotes.
+    /// Placeholders are filled in without quotes. On Windows, `cmd.exe /d /s /c` runs the command.
     pub fn shell(mut self, shell: bool) -> Self {
         self.core.config.shape.shell = shell;
         self
@@ -94,7 +94,8 @@ impl<R: Readiness> Executor<R> {
     }
 
     /// Removes all environment variables. Variables that are set after this call stay, and so does
-    /// the variable by which the supervisor recognises its process tree.
+    /// the variable by which the supervisor recognises its process tree. On Windows, a program that lacks `SystemRoot`
+    /// cannot open sockets: set it after this call.
     pub fn env_clear(mut self) -> Self {
         self.core.config.shape.env.push(EnvChange::Clear);
         self
@@ -121,7 +122,8 @@ impl<R: Readiness> Executor<R> {
         self
     }
 
-    /// Sets the signal that asks the process to stop. Defaults to [`Signal::TERM`].
+    /// Sets the signal that asks the process to stop. Defaults to [`Signal::TERM`]. On Windows, this terminates the process
+    /// tree at once, and [`Signal::INT`] sends `CTRL_BREAK` to the console group of the service first.
     pub fn stop_signal(mut self, signal: Signal) -> Self {
         self.core.config.stop_signal = signal;
         self
@@ -131,14 +133,16 @@ impl<R: Readiness> Executor<R> {
     /// once. Defaults to [`Signal::KILL`].
     ///
     /// Choose a signal that the process can catch for a program that must clean up, such as
-    /// `docker run`. `SIGKILL` follows after the stop timeout.
+    /// `docker run`. `SIGKILL` follows after the stop timeout. On Windows, every kill signal but [`Signal::INT`] terminates
+    /// the process tree.
     pub fn kill_signal(mut self, signal: Signal) -> Self {
         self.core.config.kill_signal = signal;
         self
     }
 
     /// Sets an exit code that counts as success at a stop, in addition to 0. A negative code means
-    /// death by that signal. Defaults to death by the stop signal `n`, or the code `128 + n`.
+    /// death by that signal, on Windows a termination in place of that signal. Defaults to death by the stop signal `n`, or
+    /// the code `128 + n`.
     pub fn expected_returncode(mut self, code: i32) -> Self {
         self.core.config.expected_returncode = Some(code);
         self

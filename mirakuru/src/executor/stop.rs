@@ -40,8 +40,12 @@ impl<R: Readiness> Executor<R> {
     ///
     /// # Platform-specific behaviour
     ///
-    /// On Unixes other than Linux, a stop proves that the service's process group is empty, and not that the tree is
-    /// gone. A process that has left the group, such as a daemon, stays, and the stop returns `Ok`.
+    /// On macOS, a stop misses a daemon whose parent was born and ended between two looks at the list of processes. On
+    /// other Unixes, a stop proves that the service's process group is empty, and not that the tree is gone. A process
+    /// that has left the group, such as a daemon, stays, and the stop returns `Ok`.
+    ///
+    /// On Windows, a stop terminates the whole tree at once, unless [`stop_signal`](Self::stop_signal) is
+    /// [`Signal::INT`].
     pub fn stop(&self) -> Result<&Self> {
         self.act(Core::stop)
     }
@@ -65,6 +69,11 @@ impl<R: Readiness> Executor<R> {
     /// - `Survivors`: a process could not be killed.
     /// - `Io`: another process killed the supervisor.
     /// - `InvalidConfig`: the kill signal has an invalid number.
+    ///
+    /// # Platform-specific behaviour
+    ///
+    /// On Windows, the system terminates all processes of the tree in one step. On other systems than Linux and Windows,
+    /// a kill misses the same processes as [`stop`](Self::stop).
     pub fn kill(&self) -> Result<&Self> {
         self.kill_with(self.core.config.kill_signal)
     }
@@ -89,12 +98,18 @@ impl<R: Readiness> Executor<R> {
     ///
     /// - `Io`: the process is not running.
     /// - `InvalidConfig`: the signal has an invalid number.
+    ///
+    /// # Platform-specific behaviour
+    ///
+    /// On Windows, [`Signal::INT`] sends `CTRL_BREAK` to the console group of the main process. [`Signal::TERM`] and
+    /// [`Signal::KILL`] terminate the main process, and every other signal is `InvalidConfig`.
     pub fn signal(&self, signal: Signal) -> Result<&Self> {
         self.act(|core| core.signal(signal, false))
     }
 
     /// Sends a signal to the process group of the main process, and returns at once. Use it to freeze and thaw a
-    /// service together with its workers. See [`signal`](Self::signal).
+    /// service together with its workers. See [`signal`](Self::signal). On Windows, [`Signal::TERM`] and
+    /// [`Signal::KILL`] terminate the whole tree.
     ///
     /// # Errors
     ///

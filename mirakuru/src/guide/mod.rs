@@ -13,7 +13,7 @@
 //! | It timed out: what does the error mean? | [`troubleshooting`] |
 //! | How do I see logs and keep files? | [`environment`] |
 //! | Does it work in containers and in CI, and with containers? | [`containers`] |
-//! | What works on macOS and on other Unixes? | [`platforms`] |
+//! | What works on macOS, on Windows and on other Unixes? | [`platforms`] |
 //! | How do I write a check of my own? | [`own_readiness`] |
 //! | How do I move from testcontainers? | [`from_testcontainers`] |
 //! | How do I move from the Python library? | [`from_python`] |

@@ -8,7 +8,7 @@ use super::{Context, Manner, NotReady, Origin, Readiness, Target};
 /// `STATUS=` is the last check in an error. `EXTEND_TIMEOUT_USEC=` gives the start that many microseconds from now, if
 /// the timeout would end it earlier. After `MAINPID=`, the executor's pid, signals, exit code and stop refer to that
 /// process. If another process reaps it, its code is unknown and counts as 0. A message counts if its sender is in the process tree, or has already ended and had the service's user. On
-/// systems that do not tell the sender (all but Linux), every message counts.
+/// systems that do not tell the sender (all but Linux), every message counts. Windows does not have this check.
 ///
 /// ```
 /// use mirakuru::NotifyExecutor;

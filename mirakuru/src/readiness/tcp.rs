@@ -10,7 +10,7 @@ use super::{Context, Manner, NotReady, Origin, Readiness, Target};
 /// asked for the listener (`sock_diag(7)`). If it shows one of the tree, no connection is made, so a server that
 /// accepts a single client still serves the test. If the kernel cannot tell, one connection confirms: for an
 /// address of another network namespace or machine, or if a process of the tree hides in `/proc` what it has
-/// open.
+/// open. On macOS and on Windows, the system's list of listeners takes the place of this look; other Unixes connect.
 ///
 /// The listener must be a process of the tree: where another program came first, the start fails
 /// with `AlreadyRunning` and says which. A service that has a process outside of its tree listen for

@@ -9,7 +9,7 @@ use crate::sys::{self, Whose};
 
 /// Ready when the socket at this path accepts a connection. A stale file that nobody listens on is
 /// neither ready nor in the way. A relative path begins at the test's working directory, also where the
-/// service has another.
+/// service has another. Windows does not have this check.
 ///
 /// On Linux who listens must be a process of the tree, or the test process itself, which may hand the
 /// socket on (`SO_PEERCRED`, `unix(7)`): where another program came first, the start fails with

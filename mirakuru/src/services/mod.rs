@@ -1,5 +1,6 @@
 //! Ready-made servers: each function returns an executor with all the usual options, which finds the installed program,
-//! uses free ports and the private directory, and waits for an answer in the server's protocol.
+//! uses free ports and the private directory, and waits for an answer in the server's protocol. Windows does not have this
+//! module: start a server by its command there, with a check such as [`readiness::Postgres`](crate::readiness::Postgres).
 //!
 //! | function | server | [`url()`](crate::Executor::url) | databases |
 //! |---|---|---|---|

@@ -62,7 +62,8 @@ impl<T: Fixture> Shared<T> {
     /// Tests of several packages also differ in their directory: set a [`cwd`](Executor::cwd) for them.
     ///
     /// If the runner is not known (a test binary started from a shell or an IDE, `sudo`, no `/proc`), each
-    /// process has a fixture of its own, and one line on standard error gives the reason.
+    /// process has a fixture of its own, and one line on standard error gives the reason. On Windows, the runner is known if
+    /// it is the parent process of the test: `cargo-nextest` or `cargo`. On Unixes other than Linux and macOS, it is never known.
     pub const fn per_run(name: &'static str, make: fn() -> T) -> Self {
         Self::of(Scope::Run(name), make)
     }
