@@ -18,12 +18,9 @@ pub(crate) const SHORT_DIRECTORY: &str = r"C:\Windows\Temp";
 /// The directories in which a program is looked up that is started without `PATH`.
 pub(crate) const DEFAULT_PATH: &str = r"C:\Windows\System32;C:\Windows";
 
-/// Returns where this process has its temporary files: `TMPDIR` as on other systems, else that of the system (`TMP`,
-/// `TEMP`).
+/// Returns where this process has its temporary files.
 pub(crate) fn temporary() -> PathBuf {
-    let given = std::env::var_os("TMPDIR").filter(|given| !given.is_empty());
-    let directory = given.map_or_else(std::env::temp_dir, PathBuf::from);
-    std::path::absolute(directory).unwrap_or_else(|_| SHORT_DIRECTORY.into())
+    std::path::absolute(std::env::temp_dir()).unwrap_or_else(|_| SHORT_DIRECTORY.into())
 }
 
 /// What a shell gets before its script: no command from the registry, and only the outer quotes are taken off.
