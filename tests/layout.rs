@@ -87,7 +87,7 @@ fn system_words_of_every_form_are_reported() {
         #[cfg(target_os = \"linux\")]\nfn a() { libc::kill(1, SIGKILL); }\n\
         const B: &str = \"see /proc\"; const C: u32 = 0o600;\n\
         fn d(signal: Signal) { umask(0); \"SIG{other}\" }\nfn e() { f(\"SIGHUP\") }\n\
-        #[cfg(all(test, feature = \"g\"))]\nmod tests { use nix::E; }";
+        #[cfg(all(test, unix, feature = \"g\"))]\nmod tests { use nix::E; }";
     let found = system_words(text.parse().expect("Rust")).join(", ");
     let expected = "2: unix, 2: UnixStream, 4: target_os, 5: libc, 5: SIGKILL, \
         6: \"see /proc\", 6: 0o600, 8: \"SIGHUP\"";
@@ -108,7 +108,7 @@ fn system_words(tokens: TokenStream) -> Vec<String> {
         };
         match token {
             TokenTree::Group(_) if is_before("tests", 1) && is_before("mod", 2) => {}
-            TokenTree::Group(group) if is_comment(group) => {}
+            TokenTree::Group(group) if is_comment(group) || is_for_tests(group) => {}
             TokenTree::Group(group) => found.extend(system_words(group.stream())),
             // The method of slices.
             _ if is_before(".", 1) && token.to_string() == "windows" => {}
@@ -125,6 +125,12 @@ fn system_words(tokens: TokenStream) -> Vec<String> {
 fn is_comment(group: &Group) -> bool {
     let first = group.stream().into_iter().next();
     first.is_some_and(|first| first.to_string() == "doc")
+}
+
+/// Returns whether these are the tokens of a condition that holds for unit tests alone.
+fn is_for_tests(group: &Group) -> bool {
+    let text = group.stream().to_string();
+    text.starts_with("cfg (test") || text.starts_with("cfg (all (test")
 }
 
 fn is_of_a_system(token: &str) -> bool {

@@ -286,10 +286,8 @@ fn short(directory: &Path) -> Option<PathBuf> {
     is_long.then(|| Path::new(sys::SHORT_DIRECTORY).join(name))
 }
 
-#[cfg(all(test, feature = "services"))]
+#[cfg(all(test, unix, feature = "services"))]
 mod tests {
-    #![cfg(unix)]
-
     use super::*;
 
     #[test]

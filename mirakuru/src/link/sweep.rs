@@ -53,10 +53,8 @@ fn kill_marked(pid: Pid, mark: &str) -> Option<String> {
     Some(command)
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
-    #![cfg(unix)]
-
     use std::process::{Child, Command};
     use std::time::Instant;
 
