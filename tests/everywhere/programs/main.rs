@@ -16,6 +16,8 @@
 //! | `http=PORT` | answers requests from now on: three with 503, all others with 200 |
 //! | `tree=DEPTH` | starts a child, which starts a child, … |
 //! | `daemon` | leaves a process that has nothing of this one: no stream, no group, no environment |
+//! | `flood=BYTES` | prints so many bytes in lines of 100 |
+//! | `interrupt=CODE` | from now on, `SIGINT` or `CTRL_BREAK` makes it exit with this code |
 //! | `exit=CODE` | exits |
 //! | `wait` | waits for ever |
 
@@ -28,7 +30,7 @@ use std::{
     time::Duration,
 };
 
-use mirakuru_everywhere::processes::parent;
+use mirakuru_everywhere::processes::{exit_at_interrupt, parent};
 
 fn main() {
     let mut service = Service {
@@ -88,6 +90,8 @@ impl Service {
             }
             "tree" => self.starts_child(number(value))?,
             "daemon" => self.leaves_daemon()?,
+            "flood" => floods(number(value))?,
+            "interrupt" => exit_at_interrupt(value.parse().expect("a number")),
             "exit" => process::exit(value.parse().expect("a number")),
             "wait" => loop {
                 thread::park();
@@ -157,6 +161,15 @@ fn chats() {
         println!("line {count}");
         thread::park_timeout(Duration::from_millis(1));
     }
+}
+
+fn floods(bytes: u64) -> io::Result<()> {
+    let mut output = io::BufWriter::new(io::stdout().lock());
+    let line = format!("{}\n", "x".repeat(99));
+    for _ in 0..bytes / 100 {
+        output.write_all(line.as_bytes())?;
+    }
+    output.flush()
 }
 
 fn echoes() -> io::Result<()> {

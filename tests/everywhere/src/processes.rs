@@ -1,10 +1,30 @@
-//! The two things that the standard library cannot do with a process on every system.
+//! The things that the standard library cannot do with a process on every system.
 
-pub use system::{kill, parent};
+pub use system::{exit_at_interrupt, kill, parent};
 
 #[cfg(unix)]
 mod system {
-    use std::os::unix::process::parent_id;
+    use std::{
+        os::unix::process::parent_id,
+        sync::atomic::{AtomicI32, Ordering},
+    };
+
+    static CODE: AtomicI32 = AtomicI32::new(0);
+
+    #[expect(unsafe_code, reason = "the standard library runs exit hooks first")]
+    extern "C" fn exit(_signal: i32) {
+        // SAFETY: the call takes any number, and a signal may interrupt anything for it.
+        unsafe { libc::_exit(CODE.load(Ordering::Relaxed)) };
+    }
+
+    /// Exits with this code at a `SIGINT`.
+    #[expect(unsafe_code, reason = "the standard library handles no signals")]
+    pub fn exit_at_interrupt(code: i32) {
+        CODE.store(code, Ordering::Relaxed);
+        let handler: extern "C" fn(i32) = exit;
+        // SAFETY: the handler does what a handler may.
+        unsafe { libc::signal(libc::SIGINT, handler as libc::sighandler_t) };
+    }
 
     /// Returns the pid of the process that started this one.
     #[must_use]
@@ -31,11 +51,13 @@ mod system {
         io::Error,
         os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle},
         process, ptr,
+        sync::atomic::{AtomicI32, Ordering},
     };
 
     use windows_sys::Win32::{
         Foundation::INVALID_HANDLE_VALUE,
         System::{
+            Console::{CTRL_BREAK_EVENT, SetConsoleCtrlHandler},
             Diagnostics::ToolHelp::{
                 CreateToolhelp32Snapshot, PROCESSENTRY32W, Process32FirstW, Process32NextW,
                 TH32CS_SNAPPROCESS,
@@ -43,6 +65,23 @@ mod system {
             Threading::{OpenProcess, PROCESS_TERMINATE, TerminateProcess},
         },
     };
+
+    static CODE: AtomicI32 = AtomicI32::new(0);
+
+    unsafe extern "system" fn exit(event: u32) -> i32 {
+        if event == CTRL_BREAK_EVENT {
+            process::exit(CODE.load(Ordering::Relaxed));
+        }
+        0
+    }
+
+    /// Exits with this code at a `CTRL_BREAK`.
+    pub fn exit_at_interrupt(code: i32) {
+        CODE.store(code, Ordering::Relaxed);
+        // SAFETY: any thread may call the handler.
+        let outcome = unsafe { SetConsoleCtrlHandler(Some(exit), 1) };
+        assert_ne!(outcome, 0, "{}", Error::last_os_error());
+    }
 
     /// Returns the pid of the process that started this one.
     #[must_use]

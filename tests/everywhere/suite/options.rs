@@ -136,3 +136,17 @@ fn a_command_string_is_split_as_the_system_splits_one() -> Result<()> {
     assert!(text.starts_with(&expected), "{text}");
     Ok(())
 }
+
+#[test]
+#[cfg_attr(windows, ignore = "Wine 8 makes no hole in a file")]
+fn output_beyond_what_is_kept_loses_its_middle() -> Result<()> {
+    const MIB: usize = 1 << 20;
+    let service = OutputExecutor::new(
+        service(&["say=first", "flood=72000000", "say=last", "wait"]),
+        "^last$",
+    );
+    let text = service.started()?.output().text();
+    assert!(text.starts_with("first\n") && text.ends_with("last\n"));
+    assert!(text.len() < 66 * MIB, "{} bytes", text.len());
+    Ok(())
+}

@@ -2,11 +2,12 @@
 
 use std::{
     net::{TcpListener, TcpStream},
+    process::Command,
     thread,
 };
 
 use mirakuru::{ErrorKind, OnConflict, Result, SimpleExecutor, TcpExecutor, start_all};
-use mirakuru_everywhere::service;
+use mirakuru_everywhere::{life::Life, service};
 
 use crate::{assert_parts, error_of, waits};
 
@@ -74,6 +75,30 @@ fn a_port_on_which_another_process_listens_is_an_error() {
     assert_eq!(error.kind(), ErrorKind::AlreadyRunning);
     assert_parts(&error.to_string(), &[&format!("127.0.0.1:{port}")]);
     assert!(!executor.running());
+}
+
+#[test]
+#[cfg_attr(windows, ignore = "Wine 8 does not tell which process listens")]
+fn a_process_that_answers_in_place_of_the_service_is_named() {
+    let port = fixed_port();
+    let life = Life::new();
+    let steps = [&*life.step(), &format!("listen={port}"), "wait"];
+    let [program, words @ ..] = &service(&steps)[..] else {
+        panic!("a program");
+    };
+    let mut stranger = Command::new(program).args(words).spawn().expect("it runs");
+    life.wait_for(1);
+    let is_up = || TcpStream::connect(("127.0.0.1", port)).is_ok();
+    while !is_up() {
+        thread::yield_now();
+    }
+    let error = error_of(listens(port).start());
+    stranger
+        .kill()
+        .and_then(|()| stranger.wait())
+        .expect("a child");
+    assert_eq!(error.kind(), ErrorKind::AlreadyRunning);
+    assert_parts(&error.to_string(), &["everywhere-service"]);
 }
 
 #[test]

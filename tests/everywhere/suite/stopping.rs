@@ -8,7 +8,7 @@ use std::{
 use mirakuru::{OutputExecutor, PidExecutor, Result, Signal};
 use mirakuru_everywhere::{life::Life, service};
 
-use crate::{NOW, WHOLE, tree};
+use crate::{NOW, WHOLE, tree, waits};
 
 /// A tree whose processes all run.
 fn started(life: &Life) -> OutputExecutor {
@@ -75,6 +75,18 @@ fn a_stop_by_the_signal_of_ctrl_c_ends_the_tree() -> Result<()> {
     life.wait_for(WHOLE);
     executor.stop()?;
     life.all_gone_within(NOW);
+    Ok(())
+}
+
+#[test]
+#[cfg_attr(windows, ignore = "Wine 8 sends no event to a console")]
+fn a_stop_by_the_signal_of_ctrl_c_asks_first() -> Result<()> {
+    let executor = waits(&["interrupt=7"])
+        .stop_signal(Signal::INT)
+        .expected_returncode(7)
+        .started()?;
+    executor.stop()?;
+    assert_eq!(executor.exit_code(), Some(7));
     Ok(())
 }
 

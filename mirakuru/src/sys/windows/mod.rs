@@ -5,6 +5,7 @@
 //! gone before the exit on other systems is gone a moment later. A signal terminates; `SIGINT` asks by `CTRL_BREAK`. No
 //! call shows the environment of another process.
 
+mod absent;
 mod bell;
 mod claims;
 mod directories;
@@ -20,8 +21,8 @@ mod spawn;
 mod streams;
 mod supervisor;
 mod tree;
-mod unix_sockets;
 
+pub(crate) use absent::*;
 pub(crate) use bell::Wakeups;
 pub(crate) use claims::*;
 pub(crate) use directories::*;
@@ -36,4 +37,3 @@ pub(crate) use spawn::Spawn;
 pub(crate) use streams::*;
 pub(crate) use supervisor::*;
 pub(crate) use tree::Tree;
-pub(crate) use unix_sockets::*;

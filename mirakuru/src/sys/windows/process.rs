@@ -280,21 +280,6 @@ pub(crate) fn command_line(pid: Pid) -> String {
     name.unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// Returns no process: the job of a killed supervisor ends with it, so nothing is left.
-pub(crate) fn marked(_mark: &str) -> Vec<Pid> {
-    Vec::new()
-}
-
-/// Returns false: the environment of another process is not shown.
-pub(crate) fn carries(_pid: Pid, _mark: &str) -> bool {
-    false
-}
-
-/// Returns false: no message tells who has sent it.
-pub(crate) fn is_below_this(_process: Pid) -> Option<bool> {
-    Some(false)
-}
-
 /// Ends the process without destructors or exit hooks.
 pub(crate) fn exit_now(code: i32) -> ! {
     // SAFETY: the call returns a constant.
@@ -321,11 +306,6 @@ pub(crate) fn monotonic_time() -> Duration {
     Duration::from_nanos(nanos.try_into().unwrap_or_default())
 }
 
-/// Nothing is compared with it.
-pub(crate) fn wall_clock() -> Duration {
-    Duration::ZERO
-}
-
 /// Returns the arguments of this process, also before `main`.
 pub(crate) fn arguments() -> impl Iterator<Item = OsString> {
     std::env::args_os()
@@ -337,41 +317,7 @@ pub(crate) fn set_variable(name: &str, value: &OsStr) {
     unsafe { std::env::set_var(name, value) };
 }
 
-/// Returns `None`: the system's own threads exist in every process.
-pub(crate) fn threads() -> Option<usize> {
-    None
-}
-
 /// Writes a text at once, as far as that can be.
 pub(crate) fn write_to_standard_error(text: &str) {
     let _ = io::stderr().write_all(text.as_bytes());
-}
-
-/// Returns `None`: a user has no number.
-pub(crate) fn user_of(_name: &str) -> Option<(u32, u32, Vec<u32>)> {
-    None
-}
-
-pub(crate) fn lower_oom_score() -> Option<String> {
-    None
-}
-
-/// Returns nothing: the system has no namespaces.
-pub(crate) fn namespaces() -> [u64; 2] {
-    [0; 2]
-}
-
-/// Returns `None`: a line for the runner is printed by the test.
-pub(crate) fn standard_error_of(_pid: Pid) -> Option<std::fs::File> {
-    None
-}
-
-/// Returns false: no call tells that a process waits for its input.
-pub(crate) fn waits_for_input(_supervisor: Pid) -> bool {
-    false
-}
-
-/// Returns false: shared memory ends with the last process that has it open.
-pub(crate) fn remove_shared_memory(_makers: &[(Pid, Duration)], _since: Duration) -> bool {
-    false
 }
