@@ -85,6 +85,18 @@ pub(crate) struct Stuck {
     pub(crate) code: i32,
 }
 
+/// What came of making a claim.
+#[derive(Debug)]
+pub(crate) enum Claimed {
+    Here(Claim),
+    /// Another process has it: what is in its file.
+    Elsewhere(String),
+    /// The former holder has removed the file between two looks.
+    Removed,
+    /// It has no holder: another process is removing the file, or still reads one that goes.
+    Removing,
+}
+
 /// What a look at the children brought.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Reaped {

@@ -8,6 +8,7 @@ use super::access::is_at;
 use super::files::{
     open_private_file, process_that_locks, try_lock_for_process, try_lock_to_remove,
 };
+use crate::sys::Claimed;
 
 /// A claim of this process. Dropping it removes the file, and the directory with the last one. A holder that is killed
 /// leaves the file, without the lock: the next one takes it over, or another process removes it.
@@ -18,18 +19,6 @@ pub(crate) struct Claim {
     /// Open for the lock alone. A process must never open the file of its own claim again: closing that would give the
     /// lock back.
     file: File,
-}
-
-/// What came of making a claim.
-#[derive(Debug)]
-pub(crate) enum Claimed {
-    Here(Claim),
-    /// Another process has it: what is in its file.
-    Elsewhere(String),
-    /// The former holder has removed the file between the opening and the lock.
-    Removed,
-    /// It has no holder: another process removes what a killed one left, or is just giving it back.
-    Removing,
 }
 
 impl Claim {

@@ -12,6 +12,7 @@ use windows_sys::Win32::Storage::FileSystem::{
 };
 
 use super::process::{code_of, has_ended, process_of};
+use crate::sys::Claimed;
 
 /// A claim of this process. Dropping it removes the file, and the directory with the last one. The system removes that
 /// of a holder which is killed.
@@ -19,18 +20,6 @@ use super::process::{code_of, has_ended, process_of};
 pub(crate) struct Claim {
     /// Until the claim is given back.
     held: Option<(File, PathBuf)>,
-}
-
-/// What came of making a claim.
-#[derive(Debug)]
-pub(crate) enum Claimed {
-    Here(Claim),
-    /// Another process has it: what is in its file.
-    Elsewhere(String),
-    /// The former holder has removed the file between two looks.
-    Removed,
-    /// The file is about to go: a process still reads it.
-    Removing,
 }
 
 impl Claim {

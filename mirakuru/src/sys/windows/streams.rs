@@ -8,7 +8,6 @@ use std::ops::Range;
 use std::os::windows::fs::FileExt;
 use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
 use std::ptr::null_mut;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use windows_sys::Win32::Foundation::{
     ERROR_BROKEN_PIPE, ERROR_HANDLE_EOF, ERROR_IO_INCOMPLETE, ERROR_IO_PENDING,
@@ -304,10 +303,8 @@ pub(crate) fn input_pipe() -> io::Result<(InputPipe, Handle)> {
 /// Makes a pipe: our end by these flags, and the other one, at which a process waits. Pipes without a name know no
 /// reads that go on while their process does something else.
 pub(super) fn pipe(access: u32, mode: u32) -> io::Result<(OwnedHandle, OwnedHandle)> {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    // A process that has ended may have left one of a name without a random part.
-    let (count, random) = (COUNT.fetch_add(1, Ordering::Relaxed), secret());
-    let name = format!(r"\\.\pipe\mirakuru-{random}-{count}");
+    // Not by the number of this process: one that has ended may have left a pipe of such a name.
+    let name = format!(r"\\.\pipe\mirakuru-{}", secret());
     let wide: Vec<u16> = name.encode_utf16().chain([0]).collect();
     let mode = mode | PIPE_TYPE_BYTE | PIPE_READMODE_BYTE | PIPE_REJECT_REMOTE_CLIENTS;
     let access_and_flags = access | FILE_FLAG_FIRST_PIPE_INSTANCE;
