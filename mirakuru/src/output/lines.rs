@@ -41,7 +41,7 @@ impl Reader {
             return Some(line);
         }
         // A flood of short lines is read in chunks, not line by line.
-        let (place, ahead) = capture.read(begin_of_line(capture, self.place), CHUNK);
+        let (place, ahead) = read_line_begin(capture, self.place, CHUNK);
         if end_of_line(&ahead).is_some() {
             *self = Self {
                 place,
@@ -74,13 +74,24 @@ fn end_of_line(bytes: &[u8]) -> Option<(usize, usize)> {
     Some((end, end + 1 + usize::from(is_pair)))
 }
 
-/// Where the line at `place` begins: after the `\n` of an end whose `\r` was read before the `\n` was there.
-fn begin_of_line(capture: &Capture, place: u64) -> u64 {
+/// Reads at most `most` bytes of the line that begins at `place`, and returns where they begin: after the `\n` of an
+/// end whose `\r` was read before the `\n` was there. One read shows both bytes, as the `\n` may arrive at any moment.
+fn read_line_begin(capture: &Capture, place: u64, most: usize) -> (u64, Vec<u8>) {
     let Some(before) = place.checked_sub(1) else {
-        return place;
+        return capture.read(place, most);
     };
-    let read = capture.read(before, 2);
-    place + u64::from(read == (before, b"\r\n".to_vec()))
+    let (from, mut bytes) = capture.read(before, most + 2);
+    let skipped = if from != before {
+        // The byte before the line was given up.
+        0
+    } else if bytes.starts_with(b"\r\n") {
+        2
+    } else {
+        bytes.len().min(1)
+    };
+    bytes.drain(..skipped);
+    bytes.truncate(most);
+    (place.max(from + skipped as u64), bytes)
 }
 
 /// The line at `place` without its end and without colours, and where the next begins. An
@@ -125,10 +136,9 @@ fn whole_characters(line: &[u8]) -> usize {
 }
 
 fn raw_line_at(capture: &Capture, place: u64, take_unfinished: bool) -> Option<(Vec<u8>, u64)> {
-    let place = begin_of_line(capture, place);
     let mut most = CHUNK;
     loop {
-        let (from, mut bytes) = capture.read(place, most);
+        let (from, mut bytes) = read_line_begin(capture, place, most);
         let read = bytes.len();
         let end = from + read as u64;
         if let Some((length, next)) = end_of_line(&bytes) {
@@ -253,6 +263,29 @@ mod tests {
             let lines: Vec<_> = lines.iter().map(|line| text_of(line)).collect();
             assert_eq!(lines, expected, "cut at {cut}");
         }
+    }
+
+    #[test]
+    fn a_newline_that_arrives_during_a_read_ends_no_second_line() {
+        const LINES: usize = 20_000;
+        let capture = capture(b"");
+        let mut reader = Reader::default();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for _ in 0..LINES {
+                    capture.file().write_all(b"x\r").expect("room");
+                    capture.file().write_all(b"\n").expect("room");
+                }
+            });
+            let mut seen = 0;
+            while seen < LINES {
+                if let Some(line) = reader.next(&capture, false) {
+                    assert_eq!(text_of(&line), "x", "line {seen}");
+                    seen += 1;
+                }
+            }
+        });
+        assert_eq!(reader.next(&capture, true), None);
     }
 
     #[test]

@@ -27,9 +27,10 @@ pub(crate) fn loopback_is_up() -> bool {
 }
 
 /// Returns the ports that are given to outgoing connections: the range that the system begins with
-/// (<https://learn.microsoft.com/troubleshoot/windows-server/networking/default-dynamic-port-range-tcpip-chang>).
+/// (<https://learn.microsoft.com/troubleshoot/windows-server/networking/default-dynamic-port-range-tcpip-chang>), and
+/// the ports below it that Linux adds, as Wine passes its sockets to the system that it runs on.
 pub(crate) fn ephemeral_ports() -> RangeInclusive<u16> {
-    49_152..=u16::MAX
+    32_768..=u16::MAX
 }
 
 /// Returns whether no socket is bound to this TCP port, on either address family. The port is bound for a moment on a
