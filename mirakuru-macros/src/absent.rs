@@ -19,10 +19,10 @@ pub(crate) fn unless_on_windows(
     if mistakes.is_empty() {
         return expanded;
     }
-    let told = mistakes.iter().map(Error::to_compile_error);
+    let reported = mistakes.iter().map(Error::to_compile_error);
     let function = fallback::signature(item);
     quote! {
-        #(#[cfg(windows)] #told)*
+        #(#[cfg(windows)] #reported)*
         #[cfg(windows)]
         #function
         #[cfg(not(windows))]
@@ -42,8 +42,8 @@ fn mistakes(process: &Process) -> Vec<Error> {
         _ => None,
     };
     let of_kind = why.map(|why| {
-        let told = format!("`{}` does not exist on Windows: {why}", kind.name());
-        Error::new(process.span, told)
+        let reported = format!("`{}` does not exist on Windows: {why}", kind.name());
+        Error::new(process.span, reported)
     });
     let of_options = ["user", "user_if_root"].into_iter().filter_map(|name| {
         let value = process.options.value(name)?.clone();
@@ -51,10 +51,10 @@ fn mistakes(process: &Process) -> Vec<Error> {
             .into_iter()
             .next()
             .map_or_else(Span::call_site, |token| token.span());
-        let told = format!(
+        let reported = format!(
             "`{name}` does not exist on Windows: a service runs as the user of the test there"
         );
-        Some(Error::new(span, told))
+        Some(Error::new(span, reported))
     });
     of_kind.into_iter().chain(of_options).collect()
 }

@@ -106,15 +106,15 @@ pub(crate) fn untold_port(options: &[Written]) -> Option<(LitStr, String)> {
         let key = written.key.to_string();
         Kind::named(&key).is_some() || matches!(&*key, "env" | "cwd")
     };
-    let mut told = ports(options.iter().filter(tells))?;
-    told.sort();
-    told.dedup();
-    let guess = guess(asked, told.iter().map(String::as_str), |name| {
+    let mut reported = ports(options.iter().filter(tells))?;
+    reported.sort();
+    reported.dedup();
+    let guess = guess(asked, reported.iter().map(String::as_str), |name| {
         format!("`{{{name}}}`")
     });
     let mistake =
         format!("this URL asks `{{{asked}}}`, which neither the command nor `env` contains{guess}");
-    (!told.iter().any(|name| name == asked)).then(|| (url.clone(), mistake))
+    (!reported.iter().any(|name| name == asked)).then(|| (url.clone(), mistake))
 }
 
 /// Returns the ports that every text of these options names, if every text is a literal.

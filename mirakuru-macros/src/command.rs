@@ -67,9 +67,10 @@ mod tests {
 
     #[test]
     fn variables_are_those_of_a_shell() {
-        let told = |text| line(text, Some(false)).is_err_and(|told| told.contains("`env = { "));
+        let reported =
+            |text| line(text, Some(false)).is_err_and(|reported| reported.contains("`env = { "));
         for wrong in ["A=b c", " _A1='b c' d", "A= b", "a=b"] {
-            assert!(told(wrong), "{wrong}");
+            assert!(reported(wrong), "{wrong}");
             assert_eq!(line(wrong, Some(true)), Ok(()), "{wrong}");
             let of_a_check = line(wrong, None).unwrap_err();
             assert!(!of_a_check.contains("shell = true"), "{of_a_check}");
@@ -83,7 +84,7 @@ mod tests {
             "=b",
             "env A=b c",
         ] {
-            assert!(!told(right), "{right}");
+            assert!(!reported(right), "{right}");
         }
     }
 

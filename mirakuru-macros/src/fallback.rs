@@ -12,15 +12,15 @@ const KEPT: [&str; 7] = ["allow", "warn", "deny", "doc", "cfg", "inline", "must_
 
 /// Emits the function without its parameters and its body.
 pub(crate) fn emit_signature(error: &Error, item: ItemFn) -> TokenStream {
-    let told = error.to_compile_error();
+    let reported = error.to_compile_error();
     let function = signature(item);
-    quote!(#told #function)
+    quote!(#reported #function)
 }
 
 pub(crate) fn emit(error: &Error, item: ItemFn) -> TokenStream {
-    let told = error.to_compile_error();
+    let reported = error.to_compile_error();
     let function = function_alone(item);
-    quote!(#told #function)
+    quote!(#reported #function)
 }
 
 /// Returns the function without its parameters and its body.

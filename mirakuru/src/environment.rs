@@ -122,7 +122,7 @@ pub(crate) fn not_a_trace(file: &Path) -> String {
 /// That it is no such number.
 pub(crate) fn timeout_scale() -> Result<f64, String> {
     let is_positive = |scale: &f64| scale.is_finite() && *scale > 0.0;
-    let parse = |told: &str| told.parse().ok().filter(is_positive);
+    let parse = |reported: &str| reported.parse().ok().filter(is_positive);
     value("MIRAKURU_TIMEOUT_SCALE", "a positive number", 1.0, parse)
 }
 
@@ -133,7 +133,7 @@ pub(crate) fn timeout_scale() -> Result<f64, String> {
 /// That it is no such number.
 pub(crate) fn queue_timeout() -> Result<Duration, String> {
     let (name, form) = ("MIRAKURU_QUEUE_TIMEOUT", "a whole number of seconds");
-    value(name, form, 600, |told| told.parse().ok()).map(Duration::from_secs)
+    value(name, form, 600, |reported| reported.parse().ok()).map(Duration::from_secs)
 }
 
 /// The same. Each start reports a value that is no number.
@@ -148,24 +148,24 @@ fn value<T>(
     default: T,
     parse: impl FnOnce(&str) -> Option<T>,
 ) -> Result<T, String> {
-    let Some(told) = std::env::var_os(name).filter(|told| !told.is_empty()) else {
+    let Some(reported) = std::env::var_os(name).filter(|reported| !reported.is_empty()) else {
         return Ok(default);
     };
-    let value = told.to_str().and_then(parse);
-    value.ok_or_else(|| mistake(name, form, Path::new(&told)))
+    let value = reported.to_str().and_then(parse);
+    value.ok_or_else(|| mistake(name, form, Path::new(&reported)))
 }
 
-fn mistake(name: &str, form: &str, told: &Path) -> String {
-    format!("{name} must be {form}, and is {}", told.display())
+fn mistake(name: &str, form: &str, reported: &Path) -> String {
+    format!("{name} must be {form}, and is {}", reported.display())
 }
 
 /// Parses a variable that is off, on, or one more word.
 fn choice<T: Copy>(name: &str, [off, on]: [T; 2], further: (&str, T)) -> Result<T, String> {
     let words = |words: [&'static str; 4], value| words.map(|word| (word, value));
     let (offs, ons) = (words(OFF, off), words(ON, on));
-    let parse = |told: &str| {
+    let parse = |reported: &str| {
         let mut all = offs.iter().chain(&ons).chain([&further]);
-        let found = all.find(|(word, _)| told.eq_ignore_ascii_case(word));
+        let found = all.find(|(word, _)| reported.eq_ignore_ascii_case(word));
         found.map(|(_, value)| *value)
     };
     value(name, &format!("1, {} or 0", further.0), off, parse)

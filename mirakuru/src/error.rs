@@ -350,9 +350,9 @@ mod tests {
     fn a_line_that_never_ends_is_told_by_both_its_ends() {
         assert_eq!(readable("short"), "short");
         let long = format!("begin{}end", "é".repeat(5000));
-        let told = readable(&long);
-        assert!(told.starts_with("beginé"), "{told}");
-        assert!(told.ends_with("éend"), "{told}");
-        assert!(told.len() < 520, "{told}");
+        let reported = readable(&long);
+        assert!(reported.starts_with("beginé"), "{reported}");
+        assert!(reported.ends_with("éend"), "{reported}");
+        assert!(reported.len() < 520, "{reported}");
     }
 }

@@ -20,7 +20,7 @@ pub(crate) struct Step {
     pub(crate) port: Option<u16>,
     pub(crate) elapsed: Option<Duration>,
     /// Whether everybody is to read it: whoever waits, and whoever looks for the files.
-    pub(crate) concerns_all: bool,
+    pub(crate) always_shown: bool,
 }
 
 impl Step {
@@ -31,7 +31,7 @@ impl Step {
             pid: None,
             port: None,
             elapsed: None,
-            concerns_all: false,
+            always_shown: false,
         }
     }
 
@@ -51,16 +51,16 @@ impl Step {
 }
 
 pub(crate) fn first_line(error: &Error) -> String {
-    let told = error.to_string();
-    told.lines().next().unwrap_or_default().to_owned()
+    let reported = error.to_string();
+    reported.lines().next().unwrap_or_default().to_owned()
 }
 
 /// Emits a step of this executor. The command is asked for only if a line or a subscriber needs it. A line
 /// shows the name alone; of an executor without a name, the beginning of its command and its kind.
-pub(crate) fn tell(step: Step, executor: &str, is_named: bool, command: impl Fn() -> String) {
+pub(crate) fn emit(step: Step, executor: &str, is_named: bool, command: impl Fn() -> String) {
     let elapsed = step.elapsed.map(|elapsed| elapsed.as_millis());
     let elapsed_ms = elapsed.and_then(|millis| u64::try_from(millis).ok());
-    let told = step.text;
+    let reported = step.text;
     macro_rules! event {
         ($level:expr) => {
             tracing::event!(
@@ -71,7 +71,7 @@ pub(crate) fn tell(step: Step, executor: &str, is_named: bool, command: impl Fn(
                 pid = step.pid,
                 port = step.port,
                 elapsed_ms,
-                "{told}"
+                "{reported}"
             )
         };
     }
@@ -81,11 +81,11 @@ pub(crate) fn tell(step: Step, executor: &str, is_named: bool, command: impl Fn(
         Level::INFO => event!(Level::INFO),
         _ => event!(Level::DEBUG),
     }));
-    if step.concerns_all || environment::log() {
+    if step.always_shown || environment::log() {
         let (time, thread) = (time_of_day(), thread::current());
         let test = thread.name().unwrap_or("a thread");
         say(&format!(
-            "mirakuru {time} {test}: {} {told}",
+            "mirakuru {time} {test}: {} {reported}",
             if is_named {
                 executor.to_owned()
             } else {
@@ -110,7 +110,7 @@ fn beginning(command: &str) -> String {
 /// as the test, so a line tells both.
 #[expect(
     clippy::disallowed_types,
-    reason = "told to a person, and no wait depends on it"
+    reason = "reported to a person, and no wait depends on it"
 )]
 fn time_of_day() -> String {
     use std::time::SystemTime;
@@ -129,6 +129,6 @@ pub(crate) fn say(line: &str) {
 
 /// A line on standard error that is seen where the tests pass too: past the harness. Takes no lock: the exit hook comes
 /// here.
-pub(crate) fn say_past_the_harness(line: &str) {
+pub(crate) fn print_uncaptured(line: &str) {
     sys::write_to_standard_error(&format!("{line}\n"));
 }

@@ -166,8 +166,8 @@ impl Made {
         match self.try_remove() {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
             removed => removed.map_err(|error| {
-                let told = format!("{}: {error}", self.path.display());
-                io::Error::new(error.kind(), told)
+                let reported = format!("{}: {error}", self.path.display());
+                io::Error::new(error.kind(), reported)
             }),
         }
     }

@@ -7,7 +7,7 @@ use mirakuru::{Signal, SimpleExecutor, with_process};
 
 use crate::{
     bodies::panic_of,
-    notes::{Notes, ends, note, notes},
+    recorded::{Notes, ends, note, notes},
 };
 
 #[with_process(executor = notes("first"))]
@@ -67,11 +67,14 @@ fn panics_before() {
 #[test]
 fn a_stop_that_fails_fails_what_passed() {
     let all = Notes::new();
-    let told = panic_of(passes_otherwise);
-    assert!(told.contains("ended otherwise than expected"), "{told}");
-    assert!(told.contains("exited with code 3"), "{told}");
+    let reported = panic_of(passes_otherwise);
+    assert!(
+        reported.contains("ended otherwise than expected"),
+        "{reported}"
+    );
+    assert!(reported.contains("exited with code 3"), "{reported}");
     let passed = "the body of the test passed, and a stop after it failed:\n";
-    assert!(told.starts_with(passed), "{told}");
+    assert!(reported.starts_with(passed), "{reported}");
     assert_eq!(all.text(), "first+, second+, second-, first-");
 }
 

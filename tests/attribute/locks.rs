@@ -47,10 +47,10 @@ fn down() {}
 #[test]
 fn those_who_lock_several_do_not_wait_for_each_other() {
     let first_of = |test: fn()| {
-        let told = panic_of(test);
-        assert!(told.contains("has the lock already"), "{told}");
-        let fixtures = ["`sleep 60`", "`sleep 61`"].map(|command| told.contains(command));
-        assert_ne!(fixtures[0], fixtures[1], "{told}");
+        let reported = panic_of(test);
+        assert!(reported.contains("has the lock already"), "{reported}");
+        let fixtures = ["`sleep 60`", "`sleep 61`"].map(|command| reported.contains(command));
+        assert_ne!(fixtures[0], fixtures[1], "{reported}");
         fixtures
     };
     // This thread has both, so the error is about the lock that a test asks for first.
@@ -67,8 +67,8 @@ fn twice() {}
 
 #[test]
 fn one_that_is_locked_twice_is_a_failure_at_once() {
-    let told = panic_of(twice);
-    assert!(told.contains("has the lock already"), "{told}");
+    let reported = panic_of(twice);
+    assert!(reported.contains("has the lock already"), "{reported}");
 }
 
 #[test]

@@ -19,8 +19,8 @@ mod strict;
 mod times;
 mod together;
 
-mod again;
-mod notes;
+mod recorded;
+mod rerun;
 
 /// The program of every service; its first word names a behaviour (see `programs/main.rs`).
 const PROGRAM: &str = env!("CARGO_BIN_EXE_programs");

@@ -5,7 +5,7 @@ use rstest::{fixture, rstest};
 
 use crate::{
     PROGRAM,
-    notes::{counted, made},
+    recorded::{counted, made},
 };
 
 #[fixture]

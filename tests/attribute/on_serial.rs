@@ -3,7 +3,7 @@
 use mirakuru::{SimpleExecutor, with_process};
 use serial_test::{is_locked_serially, serial};
 
-use crate::notes::{counted, made};
+use crate::recorded::{counted, made};
 
 /// Whether the body runs within its turn.
 fn alone(run: impl FnOnce()) {

@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use crate::{
     PROGRAM,
     bodies::panic_of,
-    notes::{Notes, counted, made, note, notes},
+    recorded::{Notes, counted, made, note, notes},
 };
 
 #[with_process(tcp = [PROGRAM, "listens_late", "{port}"])]
@@ -107,8 +107,8 @@ fn after_a_panic_in_the_body_they_stop_in_reverse() {
     let all = Notes::new();
     let runtime = tokio::runtime::Builder::new_current_thread().build();
     let runtime = runtime.expect("a runtime");
-    let told = panic_of(|| runtime.block_on(panics_after_a_while()));
-    assert_eq!(told, "as it has to");
+    let reported = panic_of(|| runtime.block_on(panics_after_a_while()));
+    assert_eq!(reported, "as it has to");
     assert_eq!(all.text(), "first+, second+, body, second-, first-");
 }
 

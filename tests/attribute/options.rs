@@ -175,8 +175,8 @@ const SIGNAL_OF_THE_SERVICE: Signal = Signal::INT;
 )]
 #[test]
 fn constants_and_braces(service: &HttpExecutor) -> Result<()> {
-    let told = service.output().wait_for("^POST")?;
-    assert!(told.ends_with("template=%7Bname%7D"), "{told}");
+    let reported = service.output().wait_for("^POST")?;
+    assert!(reported.ends_with("template=%7Bname%7D"), "{reported}");
     service.stop()?;
     assert_eq!(service.exit_code(), Some(-2));
     Ok(())
@@ -217,11 +217,14 @@ fn on_conflict() {
     // What ends at once would not be ready: it is not started.
     reuses();
     assert!(holder.running(), "what is reused is not stopped");
-    let told = crate::bodies::panic_of(fails);
-    assert!(told.contains("another executor has the lease"), "{told}");
+    let reported = crate::bodies::panic_of(fails);
+    assert!(
+        reported.contains("another executor has the lease"),
+        "{reported}"
+    );
     // To wait for oneself would never end.
-    let told = crate::bodies::panic_of(waits);
-    assert!(told.contains("of this very thread"), "{told}");
+    let reported = crate::bodies::panic_of(waits);
+    assert!(reported.contains("of this very thread"), "{reported}");
     assert_eq!(
         TcpExecutor::new("true", "127.0.0.1", port)
             .start()

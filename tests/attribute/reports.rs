@@ -8,7 +8,7 @@ use std::{fs, path::Path, process::Stdio};
 
 use regex::Regex;
 
-use crate::again::{Report, again, command};
+use crate::rerun::{Report, again, command};
 
 #[expect(
     clippy::should_panic_without_expect,

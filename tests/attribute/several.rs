@@ -6,7 +6,7 @@ use mirakuru::{HttpExecutor, OutputExecutor, SimpleExecutor, TcpExecutor, with_p
 use crate::{
     PROGRAM,
     bodies::panic_of,
-    notes::{Notes, note, notes},
+    recorded::{Notes, note, notes},
 };
 
 #[with_process(executor = notes("first"))]
@@ -53,9 +53,9 @@ fn cannot_start() {
 #[test]
 fn where_one_cannot_start_those_before_it_are_stopped() {
     let all = Notes::new();
-    let told = panic_of(cannot_start);
-    assert!(told.contains("ended before it was ready"), "{told}");
-    assert!(told.contains("| oh no"), "{told}");
+    let reported = panic_of(cannot_start);
+    assert!(reported.contains("ended before it was ready"), "{reported}");
+    assert!(reported.contains("| oh no"), "{reported}");
     assert_eq!(all.text(), "first+, first-");
 }
 

@@ -23,8 +23,8 @@ fn pid() -> Option<u32> {
 #[with_process(output = [PROGRAM, "prints", "{db.port}"], banner = ".")]
 #[test]
 fn lent(service: &TcpExecutor, prints: &OutputExecutor) {
-    let told = prints.output().text();
-    assert_eq!(told.trim_end(), service.port().to_string());
+    let reported = prints.output().text();
+    assert_eq!(reported.trim_end(), service.port().to_string());
 }
 
 #[with_process(shared = SERVICE)]
@@ -47,8 +47,8 @@ fn cannot_start() {}
 
 #[test]
 fn where_it_cannot_start_the_test_fails() {
-    let told = crate::bodies::panic_of(cannot_start);
-    assert!(told.contains("ended before it was ready"), "{told}");
+    let reported = crate::bodies::panic_of(cannot_start);
+    assert!(reported.contains("ended before it was ready"), "{reported}");
 }
 
 macro_rules! lent {

@@ -7,7 +7,7 @@ use std::{
 
 use mirakuru::{SimpleExecutor, with_process};
 
-use crate::notes::{counted, made};
+use crate::recorded::{counted, made};
 
 #[with_process(simple = "sleep 60")]
 #[test]

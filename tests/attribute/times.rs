@@ -32,9 +32,9 @@ fn a_start_is_given_up_at_its_timeout() {
         (expression, 100),
     ] {
         let begin = Instant::now();
-        let told = panic_of(helper);
+        let reported = panic_of(helper);
         let elapsed = begin.elapsed();
-        assert!(told.contains("did not get there in time"), "{told}");
+        assert!(reported.contains("did not get there in time"), "{reported}");
         assert!(elapsed >= Duration::from_millis(bound), "{elapsed:?}");
         assert!(elapsed < Duration::from_secs(20), "{elapsed:?}");
     }

@@ -7,7 +7,7 @@ use mirakuru::{
     UnixSocketExecutor,
     readiness::{Context, Tcp},
 };
-use mirakuru_tests::told::{assert_told, error_of};
+use mirakuru_tests::error_text::{assert_error_text, error_of};
 
 use crate::PROGRAM;
 
@@ -40,7 +40,7 @@ fn a_port_that_accepts_is_told_with_its_holder() {
     let (_listener, port) = taken_port();
     let executor = TcpExecutor::new([PROGRAM, "prints", "up"], "127.0.0.1", port);
     let error = refused(&executor);
-    assert_told(
+    assert_error_text(
         &error,
         &[
             "`programs prints up` was not started: something answers there already",
@@ -72,7 +72,7 @@ fn a_port_that_is_free_again_is_no_obstacle() -> mirakuru::Result<()> {
 fn a_url_whose_port_accepts_is_told() {
     let (_listener, port) = taken_port();
     let url = format!("http://127.0.0.1:{port}/health");
-    assert_told(
+    assert_error_text(
         &refused(&HttpExecutor::new([PROGRAM, "prints", "up"], &*url)),
         &[
             "`programs prints up` was not started: something answers there already",
@@ -88,7 +88,7 @@ fn a_socket_that_accepts_is_told() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let socket = directory.path().join("socket");
     let _listener = UnixListener::bind(&socket).expect("own directory");
-    assert_told(
+    assert_error_text(
         &refused(&UnixSocketExecutor::new([PROGRAM, "prints", "up"], &socket)),
         &[
             "`programs prints up` was not started: something answers there already",
@@ -105,7 +105,7 @@ fn a_socket_that_accepts_is_told() {
 fn a_file_that_is_there_is_told_and_left() {
     let file = tempfile::NamedTempFile::new().expect("a temporary file");
     let name = file.path().display();
-    assert_told(
+    assert_error_text(
         &refused(&PidExecutor::new([PROGRAM, "prints", "up"], file.path())),
         &[
             "`programs prints up` was not started: something answers there already",
@@ -131,7 +131,7 @@ fn a_check_of_ones_own_may_find_it_running() {
         }
     }
 
-    assert_told(
+    assert_error_text(
         &refused(&Executor::with_readiness(
             [PROGRAM, "prints", "up"],
             AlwaysThere,

@@ -6,7 +6,7 @@ use std::{
 };
 
 use mirakuru::{ErrorKind, OutputExecutor, Result, Signal, SimpleExecutor};
-use mirakuru_tests::{bounds::at_once, hold::Hold, told::error_of};
+use mirakuru_tests::{bounds::at_once, error_text::error_of, hold::Hold};
 
 use crate::PROGRAM;
 

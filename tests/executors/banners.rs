@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mirakuru::{ErrorKind, OutputExecutor, Result, Stream};
-use mirakuru_tests::{bounds::at_once, told::error_of};
+use mirakuru_tests::{bounds::at_once, error_text::error_of};
 
 use crate::PROGRAM;
 
@@ -169,9 +169,9 @@ fn named_groups_are_kept() -> Result<()> {
 
 #[test]
 fn a_banner_that_was_meant_as_a_text_is_told() {
-    let told = "last check:  no line matched; one holds the banner's very text, but the banner is a regular expression: ";
+    let reported = "last check:  no line matched; one holds the banner's very text, but the banner is a regular expression: ";
     let error = is_not_found(OutputExecutor::new([PROGRAM, "prints", "up (1)"], "up (1)"));
-    assert!(error.contains(told), "{error}");
+    assert!(error.contains(reported), "{error}");
     let error = is_not_found(OutputExecutor::new([PROGRAM, "prints", "up 2"], "up (1)"));
     assert!(error.contains("last check:  no line matched\n"), "{error}");
 }

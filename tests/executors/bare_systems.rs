@@ -4,9 +4,9 @@
 use std::process::Command;
 
 use mirakuru::{Error, ErrorKind, HttpExecutor, SimpleExecutor, TcpExecutor};
-use mirakuru_tests::{bounds::at_once, told::error_of};
+use mirakuru_tests::{bounds::at_once, error_text::error_of};
 
-use crate::again::{again, is_alone};
+use crate::rerun::{again, is_alone};
 
 /// Runs the test again in namespaces of its own, prepared by this script.
 fn apart(test: &str, namespace: &str, prepare: &str) {
@@ -24,11 +24,11 @@ fn apart(test: &str, namespace: &str, prepare: &str) {
         unshare.env(name, value.expect("it is set"));
     }
     let output = unshare.output().expect("util-linux");
-    let told = [output.stdout, output.stderr].concat();
+    let reported = [output.stdout, output.stderr].concat();
     assert!(
         output.status.success(),
         "{}",
-        String::from_utf8_lossy(&told)
+        String::from_utf8_lossy(&reported)
     );
 }
 

@@ -10,8 +10,8 @@ use std::{
 use mirakuru::{Context, ErrorKind, Executor, NotReady, Readiness, Result, readiness::Output};
 use mirakuru_tests::{
     bounds::at_once,
+    error_text::{assert_error_text, error_of},
     hold::Hold,
-    told::{assert_told, error_of},
 };
 
 use crate::PROGRAM;
@@ -75,7 +75,7 @@ fn a_check_before_the_start_that_blocks_is_told_and_nothing_is_spawned() {
     let executor = Executor::with_readiness([PROGRAM, "prints", "up"], BlocksBefore).timeout(SHORT);
     let error = at_once(|| error_of(executor.start()));
     assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
-    assert_told(
+    assert_error_text(
         &error,
         &[
             "`programs prints up` did not get there in time",

@@ -13,7 +13,7 @@ use mirakuru::{
     Context, Error, ErrorKind, Executor, NotReady, Readiness, Result,
     readiness::{Output, PidFile, Tcp, UnixSocket},
 };
-use mirakuru_tests::told::{assert_told, error_of};
+use mirakuru_tests::error_text::{assert_error_text, error_of};
 
 use crate::PROGRAM;
 
@@ -120,7 +120,7 @@ fn what_passed_once_is_asked_again_with_and() {
 fn an_error_tells_all_of_a_combined_check() {
     let file = PidFile::new("/no/such/file");
     let check = Output::new("one").then(file.or(Output::new("two")));
-    assert_told(
+    assert_error_text(
         &overdue(check),
         &[
             "`programs prints one` did not get there in time",
@@ -166,12 +166,12 @@ impl Readiness for PidTold {
     fn after_start_check(&self, cx: &Context) -> Result<(), NotReady> {
         assert_eq!(self.asked_before.load(Ordering::Relaxed), 1);
         assert!(cx.remaining() <= Duration::from_secs(60));
-        let told = fs::read_to_string(cx.tmpdir().join("told"))?;
+        let reported = fs::read_to_string(cx.tmpdir().join("reported"))?;
         let pid = cx.pid().ok_or_else(|| NotReady::new("no pid"))?;
-        if told == format!("{pid}\n") {
+        if reported == format!("{pid}\n") {
             Ok(())
         } else {
-            Err(NotReady::new(format!("it told {told:?}")))
+            Err(NotReady::new(format!("it reported {reported:?}")))
         }
     }
 
@@ -190,7 +190,8 @@ impl Readiness for PidTold {
 
 #[test]
 fn a_check_of_ones_own_is_like_any_other() -> Result<()> {
-    let command = "echo $$ >{tmpdir}/told.new; mv {tmpdir}/told.new {tmpdir}/told; exec sleep 60";
+    let command =
+        "echo $$ >{tmpdir}/reported.new; mv {tmpdir}/reported.new {tmpdir}/reported; exec sleep 60";
     let service = Executor::with_readiness(command, PidTold::default())
         .shell(true)
         .started()?;
@@ -217,12 +218,13 @@ fn a_check_of_ones_own_is_like_any_other() -> Result<()> {
 #[test]
 fn a_closure_is_told_everything() -> Result<()> {
     let command =
-        "echo out; echo err >&2; echo {host} {port} {tmpdir} >{tmpdir}/told; exec sleep 60";
+        "echo out; echo err >&2; echo {host} {port} {tmpdir} >{tmpdir}/reported; exec sleep 60";
     let ready = |cx: &Context| {
         let expected = format!("{} {} {}\n", cx.host(), cx.port(), cx.tmpdir().display());
-        let told = fs::read_to_string(cx.tmpdir().join("told")).is_ok_and(|told| told == expected);
+        let reported = fs::read_to_string(cx.tmpdir().join("reported"))
+            .is_ok_and(|reported| reported == expected);
         let said = cx.output().text() == "out\n" && cx.err_output().text() == "err\n";
-        told && said && cx.pid().is_some()
+        reported && said && cx.pid().is_some()
     };
     let service = Executor::when(command, ready).shell(true).started()?;
     assert_ne!(service.port(), 0);

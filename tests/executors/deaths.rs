@@ -6,8 +6,8 @@ use mirakuru::{
 };
 use mirakuru_tests::{
     bounds::at_once,
+    error_text::{assert_error_text, error_of},
     hold::Hold,
-    told::{assert_told, error_of},
 };
 
 use crate::PROGRAM;
@@ -40,7 +40,7 @@ fn story(waited_for: &str) -> Vec<String> {
 #[test]
 fn while_its_output_is_watched() {
     let error = dead(&OutputExecutor::new(UNLUCKY, "ready"));
-    assert_told(
+    assert_error_text(
         &error,
         &story("a line of its output that matches \"ready\""),
     );
@@ -52,7 +52,7 @@ fn while_its_output_is_watched() {
 fn while_its_port_is_asked() {
     let executor = TcpExecutor::new(UNLUCKY, "127.0.0.1", 0);
     let waited_for = format!("{} to accept a connection", executor.addr());
-    assert_told(&dead(&executor), &story(&waited_for));
+    assert_error_text(&dead(&executor), &story(&waited_for));
 }
 
 #[test]
@@ -62,34 +62,34 @@ fn while_its_socket_is_asked() {
         "the socket {} to accept a connection",
         executor.socket().display()
     );
-    assert_told(&dead(&executor), &story(&waited_for));
+    assert_error_text(&dead(&executor), &story(&waited_for));
 }
 
 #[test]
 fn while_its_url_is_asked() {
     let executor = HttpExecutor::new(UNLUCKY, "http://127.0.0.1:{port}/");
     let waited_for = format!(r"HEAD {} to answer with status 2\d\d", executor.url());
-    assert_told(&dead(&executor), &story(&waited_for));
+    assert_error_text(&dead(&executor), &story(&waited_for));
 }
 
 #[test]
 fn while_its_file_is_looked_for() {
     let executor = PidExecutor::new(UNLUCKY, "{pidfile}");
     let waited_for = format!("the file {} to exist", executor.filename().display());
-    assert_told(&dead(&executor), &story(&waited_for));
+    assert_error_text(&dead(&executor), &story(&waited_for));
 }
 
 #[test]
 fn while_a_closure_is_asked() {
     let executor = Executor::when(UNLUCKY, |_: &Context| false);
-    assert_told(&dead(&executor), &story("the closure to return true"));
+    assert_error_text(&dead(&executor), &story("the closure to return true"));
 }
 
 #[test]
 fn of_an_executor_in_a_box() {
     let executor = TcpExecutor::new(UNLUCKY, "127.0.0.1", 0).boxed();
     let waited_for = format!("{} to accept a connection", executor.addr());
-    assert_told(&dead(&executor), &story(&waited_for));
+    assert_error_text(&dead(&executor), &story(&waited_for));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use mirakuru::{
     ErrorKind, Executor, OutputExecutor, Result, SimpleExecutor, TcpExecutor,
     readiness::{Exec, Output, Readiness},
 };
-use mirakuru_tests::{bounds::at_once, hold::Hold, told::error_of};
+use mirakuru_tests::{bounds::at_once, error_text::error_of, hold::Hold};
 
 use crate::PROGRAM;
 

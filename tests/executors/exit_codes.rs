@@ -1,7 +1,7 @@
 //! How a stopped process may have ended, and that it is judged once.
 
 use mirakuru::{Error, ErrorKind, OutputExecutor, Result, Signal, SimpleExecutor};
-use mirakuru_tests::told::{assert_told, error_of};
+use mirakuru_tests::error_text::{assert_error_text, error_of};
 
 use crate::PROGRAM;
 
@@ -50,7 +50,7 @@ fn death_by_the_stop_signal_is_right_and_its_shell_code() {
 
 #[test]
 fn any_other_code_is_told() {
-    assert_told(
+    assert_error_text(
         &stops_badly(
             OutputExecutor::new([PROGRAM, "prints", "up"], "up").expected_returncode(3),
             -15,

@@ -9,8 +9,8 @@ use mirakuru::{
 };
 use mirakuru_tests::{
     bounds::at_once,
+    error_text::{assert_error_text, error_of},
     hold::Hold,
-    told::{assert_told, error_of},
 };
 
 use crate::PROGRAM;
@@ -66,7 +66,7 @@ fn a_check_that_only_the_tree_can_satisfy_fails_at_once() {
 #[test]
 fn the_error_tells_that_nothing_of_the_tree_was_left() {
     let error = fails_at_once("echo boot failed; exit 0", Output::new("ready"));
-    assert_told(
+    assert_error_text(
         &error,
         &[
             "`echo boot failed; exit 0` ended before it was ready",

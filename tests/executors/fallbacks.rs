@@ -12,7 +12,7 @@ use mirakuru_tests::hold::Hold;
 
 use crate::{
     PROGRAM,
-    again::{alone_by, is_alone},
+    rerun::{alone_by, is_alone},
 };
 
 /// The bounding set decides what root may do after the next program was run.

@@ -11,13 +11,13 @@ use std::{
 use mirakuru::{ErrorKind, OutputExecutor, PidExecutor, Result, SimpleExecutor};
 use mirakuru_tests::{
     bounds::{at_once, comes_to_an_end},
-    told::error_of,
+    error_text::error_of,
 };
 use nix::sys::resource::{Resource, setrlimit};
 
 use crate::{
     PROGRAM,
-    again::{alone, is_alone},
+    rerun::{alone, is_alone},
 };
 
 const GIGABYTE: &str = "1000000000";
@@ -53,7 +53,7 @@ fn assert_both_ends(service: &OutputExecutor, first: &str, last: &str) {
     );
     assert!(
         text.contains(" bytes are not kept …]\n"),
-        "what is missing is told"
+        "what is missing is reported"
     );
     assert!(!text.contains('\0'), "nothing is made up");
     assert_eq!(output.tail(1), last);
@@ -130,10 +130,10 @@ fn peak_memory() -> u64 {
 /// How much of its output is not kept.
 #[cfg(target_os = "linux")]
 fn missing(text: &str) -> u64 {
-    let told = text
+    let reported = text
         .split_once(" bytes are not kept …]\n")
         .and_then(|(before, _)| before.rsplit_once("[… "));
-    told.map_or(0, |(_, number)| number.parse().expect("a number"))
+    reported.map_or(0, |(_, number)| number.parse().expect("a number"))
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mirakuru::{ErrorKind, OutputExecutor, SimpleExecutor, TcpExecutor};
-use mirakuru_tests::{golden::assert_golden, told::error_of};
+use mirakuru_tests::{error_text::error_of, golden::assert_golden};
 
 use crate::PROGRAM;
 

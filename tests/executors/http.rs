@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use mirakuru::{ErrorKind, Executor, HttpExecutor, Result};
-use mirakuru_tests::told::error_of;
+use mirakuru_tests::error_text::error_of;
 
 use crate::{
     PROGRAM,
-    again::{alone, is_alone},
+    rerun::{alone, is_alone},
 };
 
 /// A service whose readiness is asked at this path.
@@ -45,11 +45,11 @@ fn last_check(service: HttpExecutor) -> String {
 #[test]
 fn an_answer_in_another_protocol_is_named_so() {
     for greeting in ["INFO%20{}", "220%20mail", "-ERR", "HTTP/1.1%20two"] {
-        let told = last_check(serving(&format!("/raw/{greeting}%20and%20more")));
-        assert_eq!(told, "it answered, but not by HTTP", "{greeting}");
+        let reported = last_check(serving(&format!("/raw/{greeting}%20and%20more")));
+        assert_eq!(reported, "it answered, but not by HTTP", "{greeting}");
     }
-    let told = last_check(serving("/raw/"));
-    assert_eq!(told, "it closed the connection before it had answered");
+    let reported = last_check(serving("/raw/"));
+    assert_eq!(reported, "it closed the connection before it had answered");
 }
 
 #[test]
@@ -58,8 +58,8 @@ fn a_refused_request_has_the_words_of_a_refused_connection() {
     let asks = mirakuru::readiness::Http::new(url).any_listener();
     let service = Executor::with_readiness([PROGRAM, "prints", "up"], asks);
     let error = error_of(service.timeout(Duration::from_secs(1)).start());
-    let told = "\n  last check:  connection refused: nobody listens there\n";
-    assert!(error.to_string().contains(told), "{error}");
+    let reported = "\n  last check:  connection refused: nobody listens there\n";
+    assert!(error.to_string().contains(reported), "{error}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::{path::Path, process::Command, time::Duration};
 
 use mirakuru::{ErrorKind, HttpExecutor, Result, with_process};
-use mirakuru_tests::told::error_of;
+use mirakuru_tests::error_text::error_of;
 use tempfile::TempDir;
 
 /// Serves with the certificate and the key in this directory, once they are there.

@@ -7,12 +7,12 @@ use std::{
 };
 
 use mirakuru::{ErrorKind, OutputExecutor, Resource, Result, SimpleExecutor, Stdio};
-use mirakuru_tests::told::error_of;
+use mirakuru_tests::error_text::error_of;
 use nix::unistd::{Uid, seteuid};
 
 use crate::{
     PROGRAM,
-    again::{alone, alone_by, is_alone},
+    rerun::{alone, alone_by, is_alone},
 };
 
 fn shown(shape: impl FnOnce(OutputExecutor) -> OutputExecutor) -> Result<String> {
@@ -90,10 +90,10 @@ fn few_open_files_are_enough_to_start() -> Result<()> {
 }
 
 /// A shell that tells its user, and that it may write where it should.
-const TELLS_USER: &str = "id -u; id -g; id -G; touch {tmpdir}/mine; echo told; exec sleep 60";
+const TELLS_USER: &str = "id -u; id -g; id -G; touch {tmpdir}/mine; echo reported; exec sleep 60";
 
 fn told_as(user: impl ToString) -> Result<Vec<String>> {
-    let service = OutputExecutor::new(TELLS_USER, "^told$")
+    let service = OutputExecutor::new(TELLS_USER, "^reported$")
         .shell(true)
         .cwd("/")
         .user(user)
@@ -107,12 +107,18 @@ fn told_as(user: impl ToString) -> Result<Vec<String>> {
 #[test]
 #[cfg_attr(not(root), ignore = "needs root, to start a service as another user")]
 fn its_user_is_found_by_name() -> Result<()> {
-    let told = told_as("nobody")?;
+    let reported = told_as("nobody")?;
     let nobody = nix::unistd::User::from_name("nobody")
         .expect("a user database")
         .expect("every system has it");
-    assert_eq!(told[..2], [nobody.uid.to_string(), nobody.gid.to_string()]);
-    assert!(!told[2].split(' ').any(|group| group == "0"), "{told:?}");
+    assert_eq!(
+        reported[..2],
+        [nobody.uid.to_string(), nobody.gid.to_string()]
+    );
+    assert!(
+        !reported[2].split(' ').any(|group| group == "0"),
+        "{reported:?}"
+    );
     Ok(())
 }
 
@@ -131,7 +137,7 @@ fn its_user_is_found_by_number() -> Result<()> {
 fn a_number_needs_no_entry_among_the_users() -> Result<()> {
     assert_eq!(
         told_as(23_456_789)?,
-        ["23456789", "23456789", "23456789", "told"]
+        ["23456789", "23456789", "23456789", "reported"]
     );
     Ok(())
 }

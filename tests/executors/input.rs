@@ -8,8 +8,8 @@ use std::{
 use mirakuru::{ErrorKind, OutputExecutor, Result, Signal, SimpleExecutor, Stdio};
 use mirakuru_tests::{
     bounds::{at_once, comes_to_an_end},
+    error_text::error_of,
     hold::Hold,
-    told::error_of,
 };
 
 /// Says each line that it reads, and its end.
@@ -173,13 +173,13 @@ fn a_program_that_prompts_gets_advice_to_have_no_input() {
             assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
             error.to_string()
         };
-        let told = overdue(OutputExecutor::new(script, "ready"));
-        assert!(told.contains(advice), "{told}");
+        let reported = overdue(OutputExecutor::new(script, "ready"));
+        assert!(reported.contains(advice), "{reported}");
         let other = OutputExecutor::new("echo up; exec sleep 60", "ready");
-        let told = overdue(other);
-        assert!(!told.contains(advice), "{told}");
+        let reported = overdue(other);
+        assert!(!reported.contains(advice), "{reported}");
         let script = script.replace("read -r answer; echo ready", "exec sleep 60");
-        let told = overdue(OutputExecutor::new(script, "ready").stdin(Stdio::null()));
-        assert!(!told.contains(advice), "{told}");
+        let reported = overdue(OutputExecutor::new(script, "ready").stdin(Stdio::null()));
+        assert!(!reported.contains(advice), "{reported}");
     }
 }

@@ -7,9 +7,9 @@ use mirakuru::{
     SimpleExecutor, TcpExecutor, UnixSocketExecutor,
     readiness::{Http, Output, PidFile, Readiness},
 };
-use mirakuru_tests::told::{assert_told, error_of};
+use mirakuru_tests::error_text::{assert_error_text, error_of};
 
-use crate::again::{alone, is_alone};
+use crate::rerun::{alone, is_alone};
 
 const URL: &str = "http://127.0.0.1:{port}/";
 const UNKNOWN: &str = "{prot} is no placeholder: there are {port}, {port:NAME}, {host}, {tmpdir}, {socket} and {pidfile}; write {{prot}} for the text itself";
@@ -31,12 +31,12 @@ fn assert_mistake(make: impl FnOnce(String) -> AnyExecutor, reason: &str) {
     let ran = directory.path().join("ran");
     let executor = make(format!("touch {}", ran.display()));
     let text = mistake(&executor).to_string();
-    let told = text
+    let reported = text
         .split_once("\n  reason:      ")
-        .map_or("", |(_, told)| told);
+        .map_or("", |(_, reported)| reported);
     let same = reason
         .strip_suffix('*')
-        .map_or(told == reason, |reason| told.starts_with(reason));
+        .map_or(reported == reason, |reason| reported.starts_with(reason));
     assert!(same, "{text}\n\nexpected was {reason}");
     drop(executor);
     assert!(!ran.exists(), "it was spawned");
@@ -49,7 +49,7 @@ fn assert_wrong_url(url: &str, reason: &str) {
 
 #[test]
 fn an_unbalanced_quote_is_told_in_full() {
-    assert_told(
+    assert_error_text(
         &mistake(&SimpleExecutor::new("echo 'open").boxed()),
         &[
             "`echo 'open` cannot be started as configured",
@@ -243,7 +243,7 @@ fn what_is_no_header_is_a_mistake() {
 #[test]
 fn an_unknown_placeholder_is_a_mistake_wherever_it_stands() {
     let error = mistake(&SimpleExecutor::new("serve --port {prot}").boxed());
-    assert_told(
+    assert_error_text(
         &error,
         &[
             "`serve --port {prot}` cannot be started as configured",

@@ -12,7 +12,7 @@ use mirakuru::{
     Context, Error, ErrorKind, Executor, HttpExecutor, NotReady, Readiness, Result, TcpExecutor,
     readiness::{Http, Output, Tcp, UnixSocket},
 };
-use mirakuru_tests::{bounds::at_once, told::error_of};
+use mirakuru_tests::{bounds::at_once, error_text::error_of};
 use nix::{sys::stat::Mode, unistd::mkfifo};
 
 use crate::PROGRAM;
@@ -224,12 +224,12 @@ fn after_the_end<R: Readiness>(listens: &str, check: R) -> Error {
 
 #[test]
 fn a_listener_whose_process_has_ended_is_not_ready() {
-    let told = [
+    let reported = [
         after_the_end("clients {port}", Tcp::new("127.0.0.1", 0)),
         after_the_end("http_service {port}", Http::new("http://127.0.0.1:{port}/")),
         after_the_end("binds_unix {socket}", UnixSocket::new("{socket}")),
     ];
-    for error in told {
+    for error in reported {
         assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
         let last_check = "last check:  the process that listened has ended\n";
         assert!(error.to_string().contains(last_check), "{error}");

@@ -14,22 +14,22 @@ fn printing() -> OutputExecutor {
 #[test]
 fn everything_is_told_over_its_life() -> Result<()> {
     let executor = printing();
-    let told = || {
+    let reported = || {
         (
             executor.running(),
             executor.pid().is_some(),
             executor.exit_code(),
         )
     };
-    assert_eq!(told(), (false, false, None));
+    assert_eq!(reported(), (false, false, None));
     executor.start()?;
-    assert_eq!(told(), (true, true, None));
+    assert_eq!(reported(), (true, true, None));
     executor.stop()?;
-    assert_eq!(told(), (false, false, Some(-15)));
+    assert_eq!(reported(), (false, false, Some(-15)));
     executor.start()?;
-    assert_eq!(told(), (true, true, None));
+    assert_eq!(reported(), (true, true, None));
     executor.kill()?;
-    assert_eq!(told(), (false, false, Some(-9)));
+    assert_eq!(reported(), (false, false, Some(-9)));
     Ok(())
 }
 

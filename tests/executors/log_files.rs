@@ -5,7 +5,7 @@ use std::{fs, path::Path, time::Duration};
 use mirakuru::{ErrorKind, OutputExecutor, Result, SimpleExecutor, TcpExecutor, readiness::Stream};
 use mirakuru_tests::{
     bounds::at_once,
-    told::{assert_told, error_of},
+    error_text::{assert_error_text, error_of},
 };
 use tempfile::TempDir;
 
@@ -54,7 +54,7 @@ fn text_of_earlier_starts_is_no_banner_and_in_no_error() {
     fs::write(&log, "ready\n").expect("own directory");
     let script = format!("touch {log}; echo starting >> {log}; exec sleep 60");
     let error = error_of(logs(&script, &log).timeout(Duration::from_secs(1)).start());
-    assert_told(
+    assert_error_text(
         &error,
         &[
             format!("`{script}` did not get there in time"),

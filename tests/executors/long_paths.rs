@@ -3,11 +3,11 @@
 use std::fs;
 
 use mirakuru::{Result, UnixSocketExecutor};
-use mirakuru_tests::told::error_of;
+use mirakuru_tests::error_text::error_of;
 
 use crate::{
     PROGRAM,
-    again::{alone, is_alone},
+    rerun::{alone, is_alone},
 };
 
 #[test]

@@ -61,7 +61,7 @@ mod unfinished;
 mod untold_ports;
 mod waits;
 
-mod again;
+mod rerun;
 
 /// The program of every service; its first word names a behaviour (see `programs/main.rs`).
 const PROGRAM: &str = env!("CARGO_BIN_EXE_programs");

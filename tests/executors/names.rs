@@ -4,7 +4,7 @@ use mirakuru::{
     AnyExecutor, Executor, HttpExecutor, OutputExecutor, PidExecutor, Result, SimpleExecutor,
     TcpExecutor, UnixSocketExecutor, readiness::Context,
 };
-use mirakuru_tests::told::{assert_told, error_of};
+use mirakuru_tests::error_text::{assert_error_text, error_of};
 
 use crate::PROGRAM;
 
@@ -61,7 +61,7 @@ fn its_debug_form_is_short() -> Result<()> {
 #[test]
 fn a_name_stands_in_errors() {
     let executor = OutputExecutor::new([PROGRAM, "exits", "1"], "ready").name("the server");
-    assert_told(
+    assert_error_text(
         &error_of(executor.start()),
         &[
             "`programs exits 1` ended before it was ready",

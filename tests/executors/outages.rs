@@ -8,7 +8,7 @@ use std::{
 };
 
 use mirakuru::{Context, ErrorKind, Executor, OutputExecutor, Result, TcpExecutor};
-use mirakuru_tests::{hold::Hold, told::error_of};
+use mirakuru_tests::{error_text::error_of, hold::Hold};
 
 use crate::PROGRAM;
 

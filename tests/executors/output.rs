@@ -5,7 +5,7 @@ use std::{thread, time::Duration};
 use mirakuru::{ErrorKind, OutputExecutor, Result, SimpleExecutor, Stdio};
 use mirakuru_tests::{
     bounds::at_once,
-    told::{assert_told, error_of},
+    error_text::{assert_error_text, error_of},
 };
 
 use crate::PROGRAM;
@@ -24,8 +24,8 @@ fn an_end_before_readiness_shows_the_first_lines_too() {
     let error = error_of(OutputExecutor::new(script, "ready").shell(true).start());
     let text = error.to_string();
     let between = "[… 21 lines between; MIRAKURU_KEEP=1 keeps all …]";
-    let told = format!("| no such flag\n    | 1\n    | 2\n    | {between}\n    | 24\n");
-    assert!(text.contains(&told) && text.ends_with("| 40"), "{text}");
+    let reported = format!("| no such flag\n    | 1\n    | 2\n    | {between}\n    | 24\n");
+    assert!(text.contains(&reported) && text.ends_with("| 40"), "{text}");
     let few = "echo no such flag; exit 2";
     let error = error_of(OutputExecutor::new(few, "ready").shell(true).start());
     assert!(!error.to_string().contains("MIRAKURU_KEEP"), "{error}");
@@ -96,7 +96,7 @@ fn a_line_that_does_not_come_is_told_in_full() -> Result<()> {
         .started()?;
     let error = error_of(service.output().wait_for("four"));
     assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
-    assert_told(
+    assert_error_text(
         &error,
         &[
             "`programs prints ready` did not print it in time",
@@ -142,7 +142,7 @@ fn a_line_that_cannot_come_any_more_is_told_at_once() -> Result<()> {
     let service = SimpleExecutor::new(command).started()?;
     let error = at_once(|| error_of(service.output().wait_for("hello")));
     assert_eq!(error.kind(), ErrorKind::ProcessExitedWithError);
-    assert_told(
+    assert_error_text(
         &error,
         &[
             "`programs prints --delay 200 --then-exit 3 bye` ended without printing it",

@@ -14,11 +14,11 @@ use mirakuru::{
     Context, ErrorKind, Executor, HttpExecutor, NotReady, Readiness, Result, TcpExecutor,
     readiness::{Http, Tcp},
 };
-use mirakuru_tests::{bounds::at_once, hold::Hold, told::error_of};
+use mirakuru_tests::{bounds::at_once, error_text::error_of, hold::Hold};
 
 use crate::{
     PROGRAM,
-    again::{alone_by, is_alone},
+    rerun::{alone_by, is_alone},
 };
 
 #[test]
@@ -67,7 +67,7 @@ fn an_address_that_drops_packets_is_named() {
     let command = [PROGRAM, "prints", "up"];
     let tcp = TcpExecutor::new(command, "10.9.9.2", 9).timeout(short);
     let http = HttpExecutor::new(command, "http://10.9.9.2:9/").timeout(short);
-    for (error, told) in [
+    for (error, reported) in [
         (error_of(tcp.start()), "10.9.9.2:9 did not answer"),
         (error_of(http.start()), "10.9.9.2:9 did not answer in time"),
     ] {
@@ -75,7 +75,7 @@ fn an_address_that_drops_packets_is_named() {
         let text = error.to_string();
         let parts = [
             "waited for:  ",
-            &*format!("last check:  {told}\n"),
+            &*format!("last check:  {reported}\n"),
             "process:     was running",
         ];
         assert!(parts.iter().all(|part| text.contains(part)), "{text}");

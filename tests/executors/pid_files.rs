@@ -3,7 +3,7 @@
 use std::{env, fs, os::unix::process::ExitStatusExt, process::Stdio, thread};
 
 use mirakuru::{ErrorKind, PidExecutor, Result};
-use mirakuru_tests::{bounds::comes_to_an_end, told::error_of};
+use mirakuru_tests::{bounds::comes_to_an_end, error_text::error_of};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -11,7 +11,7 @@ use nix::{
 
 use crate::{
     PROGRAM,
-    again::{again, alone, is_alone},
+    rerun::{again, alone, is_alone},
 };
 
 /// Not where the test stands by then, which may have a file of that name.

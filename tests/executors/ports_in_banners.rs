@@ -14,10 +14,10 @@ const BANNER: &str = r"listening on (?<port>\d+)";
 #[test]
 fn the_executor_knows_it() -> Result<()> {
     let service = OutputExecutor::new([PROGRAM, "http_service", "0"], BANNER).started()?;
-    let told = service.captured("port").expect("it is in the banner");
-    assert_eq!(service.port().to_string(), told);
-    assert_eq!(service.addr(), format!("127.0.0.1:{told}"));
-    assert_eq!(service.url(), format!("http://127.0.0.1:{told}"));
+    let reported = service.captured("port").expect("it is in the banner");
+    assert_eq!(service.port().to_string(), reported);
+    assert_eq!(service.addr(), format!("127.0.0.1:{reported}"));
+    assert_eq!(service.url(), format!("http://127.0.0.1:{reported}"));
     TcpStream::connect(service.addr()).expect("it listens there");
     Ok(())
 }

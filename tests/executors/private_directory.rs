@@ -15,7 +15,7 @@ use mirakuru::{Context, Executor, OutputExecutor, PidExecutor, Result, SimpleExe
 
 use crate::{
     PROGRAM,
-    again::{alone, is_alone},
+    rerun::{alone, is_alone},
 };
 
 const THREADS: usize = 8;
@@ -32,8 +32,10 @@ fn asked_at_once(ask: impl Fn() -> PathBuf + Sync) -> BTreeSet<PathBuf> {
                 })
             })
             .collect();
-        let told = asking.into_iter().map(thread::ScopedJoinHandle::join);
-        told.map(|told| told.expect("a directory")).collect()
+        let reported = asking.into_iter().map(thread::ScopedJoinHandle::join);
+        reported
+            .map(|reported| reported.expect("a directory"))
+            .collect()
     })
 }
 
@@ -42,17 +44,20 @@ fn the_threads_of_a_check_are_told_of_one_and_the_same() -> Result<()> {
     // Each start is one race.
     for _ in 0..20 {
         let same = Arc::new(AtomicBool::new(false));
-        let told = Arc::clone(&same);
+        let reported = Arc::clone(&same);
         let service = Executor::when("sleep 60", move |cx: &Context| {
             let directories = asked_at_once(|| cx.tmpdir());
-            told.store(
+            reported.store(
                 directories == BTreeSet::from([cx.tmpdir()]),
                 Ordering::Relaxed,
             );
             true
         });
         let service = service.started()?;
-        assert!(same.load(Ordering::Relaxed), "they were told of several");
+        assert!(
+            same.load(Ordering::Relaxed),
+            "they were reported of several"
+        );
         let directory = service.tmpdir();
         assert!(directory.is_dir());
         drop(service);
@@ -141,7 +146,7 @@ fn its_parent_can_be_chosen() -> Result<()> {
 #[test]
 fn a_parent_that_is_missing_is_named() {
     let service = service_in("/there/is/none".as_ref());
-    let text = mirakuru_tests::told::error_of(service.start()).to_string();
+    let text = mirakuru_tests::error_text::error_of(service.start()).to_string();
     assert!(
         text.contains("make a temporary directory in /there/is/none: No such file"),
         "{text}"

@@ -7,7 +7,7 @@ use mirakuru::{
     ErrorKind, Executor, Readiness,
     readiness::{Amqp, Etcd, Memcached, Mqtt, Mysql, Nats, Postgres, Redis, WebDriver},
 };
-use mirakuru_tests::told::error_of;
+use mirakuru_tests::error_text::error_of;
 
 use crate::PROGRAM;
 

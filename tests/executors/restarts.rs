@@ -3,7 +3,7 @@
 use std::{fs, net::TcpStream, process::Command, thread};
 
 use mirakuru::{ErrorKind, OutputExecutor, Result, Signal, SimpleExecutor, TcpExecutor};
-use mirakuru_tests::{bounds::at_once, told::error_of};
+use mirakuru_tests::{bounds::at_once, error_text::error_of};
 
 use crate::PROGRAM;
 

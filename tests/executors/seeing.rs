@@ -12,13 +12,13 @@ use std::{
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use mirakuru::{ErrorKind, OutputExecutor, Signal};
-use mirakuru_tests::{bounds::at_once, told::error_of};
+use mirakuru_tests::{bounds::at_once, error_text::error_of};
 use regex::Regex;
 use serde_json::Value;
 
 use crate::{
     PROGRAM,
-    again::{alone, is_alone},
+    rerun::{alone, is_alone},
 };
 
 fn prints(words: &[&str]) -> OutputExecutor {
@@ -52,7 +52,7 @@ fn a_line_for_each_step() {
         println!("pid {pid}");
         return;
     }
-    let told = said("a_line_for_each_step", "MIRAKURU_LOG", "1");
+    let reported = said("a_line_for_each_step", "MIRAKURU_LOG", "1");
     let steps = [
         "starts",
         "runs with pid ",
@@ -60,14 +60,14 @@ fn a_line_for_each_step() {
         "is stopped: SIGTERM to pid ",
         "is gone after ",
     ];
-    let lines: Vec<_> = told.lines().collect();
-    assert_eq!(lines.len(), steps.len(), "{told}");
+    let lines: Vec<_> = reported.lines().collect();
+    assert_eq!(lines.len(), steps.len(), "{reported}");
     for (line, step) in lines.iter().zip(steps) {
         let what = format!(
             r"^mirakuru \d\d:\d\d:\d\d\.\d{{3}}Z seeing::a_line_for_each_step: the service {step}"
         );
-        let told = Regex::new(&what).expect("a valid expression");
-        assert!(told.is_match(line), "{line}");
+        let reported = Regex::new(&what).expect("a valid expression");
+        assert!(reported.is_match(line), "{line}");
     }
     for off in ["", "0", "off", "False"] {
         let silent = said("a_line_for_each_step", "MIRAKURU_LOG", off);
@@ -101,13 +101,13 @@ fn each_line_of_each_service_as_it_arrives() {
         );
         return;
     }
-    let told = said(
+    let reported = said(
         "each_line_of_each_service_as_it_arrives",
         "MIRAKURU_LOG",
         "output",
     );
     let is_step = |line: &&str| line.starts_with("mirakuru ");
-    let mut lines: Vec<_> = told.lines().filter(|line| !is_step(line)).collect();
+    let mut lines: Vec<_> = reported.lines().filter(|line| !is_step(line)).collect();
     lines.sort_unstable();
     let expected = [
         "first: hello",
@@ -116,7 +116,7 @@ fn each_line_of_each_service_as_it_arrives() {
         "second: ready",
         "third: failed",
     ];
-    assert_eq!(lines, expected, "{told}");
+    assert_eq!(lines, expected, "{reported}");
 }
 
 #[test]
@@ -127,13 +127,15 @@ fn no_line_repeats_a_whole_script() {
         drop(service.expect("it starts"));
         return;
     }
-    let told = said("no_line_repeats_a_whole_script", "MIRAKURU_LOG", "1");
+    let reported = said("no_line_repeats_a_whole_script", "MIRAKURU_LOG", "1");
     assert_eq!(
-        told.matches("`echo starting …` (OutputExecutor) ").count(),
+        reported
+            .matches("`echo starting …` (OutputExecutor) ")
+            .count(),
         5,
-        "{told}"
+        "{reported}"
     );
-    assert!(!told.contains("exec sleep"), "{told}");
+    assert!(!reported.contains("exec sleep"), "{reported}");
 }
 
 /// The variables, what each accepts, and values that are invalid.
@@ -170,13 +172,13 @@ fn an_invalid_value_of_a_variable_is_a_mistake() {
     }
     for (variable, form, values) in INVALID {
         for value in *values {
-            let told = said(
+            let reported = said(
                 "an_invalid_value_of_a_variable_is_a_mistake",
                 variable,
                 value,
             );
             let reason = format!("{variable} must be {form}, and is {value}\n");
-            assert!(told.contains(&reason), "{told}");
+            assert!(reported.contains(&reason), "{reported}");
         }
     }
 }
@@ -216,21 +218,24 @@ fn a_timeline_that_cannot_be_written_is_reported_once() {
     let missing = directory.path().join("missing/new.json");
     for place in [directory.path(), &missing] {
         let place = place.to_str().expect("text");
-        let told = said(
+        let reported = said(
             "a_timeline_that_cannot_be_written_is_reported_once",
             "MIRAKURU_TRACE",
             place,
         );
-        let told: Vec<_> = told
+        let reported: Vec<_> = reported
             .lines()
             .filter(|line| line.contains("MIRAKURU_TRACE"))
             .collect();
         let mistake = format!(
             "mirakuru: MIRAKURU_TRACE must be a file that can be written, and is {place} ("
         );
-        assert_eq!(told.len(), 1, "{told:?}");
-        assert!(told[0].starts_with(&mistake), "{told:?}");
-        assert!(told[0].ends_with(": no timeline is written"), "{told:?}");
+        assert_eq!(reported.len(), 1, "{reported:?}");
+        assert!(reported[0].starts_with(&mistake), "{reported:?}");
+        assert!(
+            reported[0].ends_with(": no timeline is written"),
+            "{reported:?}"
+        );
     }
 }
 
@@ -243,12 +248,12 @@ fn what_is_kept_is_told_and_stays() {
         prints.restart().expect("it starts again");
         return;
     }
-    let told = said("what_is_kept_is_told_and_stays", "MIRAKURU_KEEP", "1");
-    let kept = told.lines().find_map(|line| {
+    let reported = said("what_is_kept_is_told_and_stays", "MIRAKURU_KEEP", "1");
+    let kept = reported.lines().find_map(|line| {
         line.split_once("keeps its files in ")
             .map(|(_, path)| PathBuf::from(path))
     });
-    let kept = kept.unwrap_or_else(|| panic!("nothing is kept:\n{told}"));
+    let kept = kept.unwrap_or_else(|| panic!("nothing is kept:\n{reported}"));
     let text = |name: &str| fs::read_to_string(kept.join(name)).expect("it is kept");
     assert_eq!(text("captured-stdout-1.log"), "hello\nfor\npeople\n");
     assert_eq!(text("captured-stdout-2.log"), "hello\nfor\npeople\n");
@@ -270,17 +275,17 @@ fn what_failed_is_kept_where_that_is_asked_for() {
         );
         return;
     }
-    let told = said(
+    let reported = said(
         "what_failed_is_kept_where_that_is_asked_for",
         "MIRAKURU_KEEP",
         "failed",
     );
-    let kept: Vec<_> = told
+    let kept: Vec<_> = reported
         .lines()
         .filter_map(|line| line.split_once("keeps its files in "))
         .map(|(_, path)| PathBuf::from(path))
         .collect();
-    assert_eq!(kept.len(), 1, "{told}");
+    assert_eq!(kept.len(), 1, "{reported}");
     let text = fs::read_to_string(kept[0].join("captured-stdout-1.log"));
     assert_eq!(text.expect("it is kept"), "why\n");
     fs::remove_dir_all(place_of(&kept[0])).expect("own directory");
@@ -375,17 +380,23 @@ fn a_start_that_takes_long_says_what_it_waits_for() {
         error_of(slow.timeout(Duration::from_secs(6)).start());
         return;
     }
-    let told = said(
+    let reported = said(
         "a_start_that_takes_long_says_what_it_waits_for",
         "MIRAKURU_LOG",
         "",
     );
-    assert_eq!(told.lines().count(), 1, "{told}");
+    assert_eq!(reported.lines().count(), 1, "{reported}");
     // Not before five seconds; a slow machine may be later.
     let late = Regex::new(r"\(OutputExecutor\) is not ready after [5-9]\.");
-    assert!(late.expect("a valid expression").is_match(&told), "{told}");
-    assert!(told.contains("matches \"never\""), "{told}");
-    assert!(told.trim_end().ends_with("printed last: loading"), "{told}");
+    assert!(
+        late.expect("a valid expression").is_match(&reported),
+        "{reported}"
+    );
+    assert!(reported.contains("matches \"never\""), "{reported}");
+    assert!(
+        reported.trim_end().ends_with("printed last: loading"),
+        "{reported}"
+    );
 }
 
 /// Takes in what is logged.

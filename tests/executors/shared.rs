@@ -13,7 +13,7 @@ use std::{
 };
 
 use mirakuru::{OutputExecutor, Result, Shared, Signal};
-use mirakuru_tests::{bounds::comes_to_an_end, told::error_of};
+use mirakuru_tests::{bounds::comes_to_an_end, error_text::error_of};
 use tempfile::TempDir;
 
 use crate::PROGRAM;
@@ -91,13 +91,13 @@ fn a_start_that_fails_is_tried_three_times_in_all() {
     static FIXTURE: Shared<OutputExecutor> =
         Shared::new(|| OutputExecutor::new([PROGRAM, "exits", "1"], "ready"));
     for _ in 0..3 {
-        let told = error_of(FIXTURE.get()).to_string();
-        assert!(told.contains("ended before it was ready"), "{told}");
+        let reported = error_of(FIXTURE.get()).to_string();
+        assert!(reported.contains("ended before it was ready"), "{reported}");
     }
-    let told = error_of(FIXTURE.get()).to_string();
+    let reported = error_of(FIXTURE.get()).to_string();
     assert!(
-        told.contains("is not started again: that failed 3 times"),
-        "{told}"
+        reported.contains("is not started again: that failed 3 times"),
+        "{reported}"
     );
 }
 

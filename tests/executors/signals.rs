@@ -10,8 +10,8 @@ use std::{
 use mirakuru::{ErrorKind, Output, OutputExecutor, Result, Signal, SimpleExecutor};
 use mirakuru_tests::{
     bounds::at_once,
+    error_text::{assert_error_text, error_of},
     hold::Hold,
-    told::{assert_told, error_of},
 };
 
 use crate::PROGRAM;
@@ -76,7 +76,7 @@ fn whatever_kills_sends_the_kill_signal_first() -> Result<()> {
     assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
     assert!(heard(&service.output()), "the wait's end");
 
-    let (tell, told) = mpsc::channel();
+    let (tell, reported) = mpsc::channel();
     let panicking = AssertUnwindSafe(|| {
         let service = cleans_up().started().expect("it starts");
         tell.send(service.output()).expect("somebody hears it");
@@ -84,7 +84,7 @@ fn whatever_kills_sends_the_kill_signal_first() -> Result<()> {
     });
     panic::catch_unwind(panicking).expect_err("it panics");
     assert!(
-        heard(&told.recv().expect("it was told")),
+        heard(&reported.recv().expect("it was reported")),
         "the drop in a panic"
     );
 
@@ -226,10 +226,10 @@ fn what_does_not_run_cannot_be_signalled() -> Result<()> {
     let expected = "`sleep 60` cannot be signalled: it is not running";
     let error = error_of(service.signal(Signal::HUP));
     assert_eq!(error.kind(), ErrorKind::Io);
-    assert_told(&error, &[expected]);
+    assert_error_text(&error, &[expected]);
     service.start()?.stop()?;
     let error = error_of(service.signal(Signal::HUP));
-    assert_told(
+    assert_error_text(
         &error,
         &[expected, "  process:     killed by SIGTERM (signal 15)"],
     );

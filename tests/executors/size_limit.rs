@@ -5,12 +5,12 @@
 use std::{fs, time::Duration};
 
 use mirakuru::{ErrorKind, OutputExecutor, Result, SimpleExecutor};
-use mirakuru_tests::{bounds::at_once, hold::Hold, told::error_of};
+use mirakuru_tests::{bounds::at_once, error_text::error_of, hold::Hold};
 use nix::sys::resource::{Resource, setrlimit};
 
 use crate::{
     PROGRAM,
-    again::{alone, is_alone},
+    rerun::{alone, is_alone},
 };
 
 const LIMIT: u64 = 100_000;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use mirakuru::{OutputExecutor, Result, Signal};
 
 use crate::PROGRAM;
-use crate::again::{alone, is_alone};
+use crate::rerun::{alone, is_alone};
 
 /// The lines about a stop that this test prints, run in a process of its own.
 fn lines_of(name: &str) -> Vec<String> {

@@ -3,7 +3,7 @@
 use std::os::unix::net::{UnixListener, UnixStream};
 
 use mirakuru::{ErrorKind, Result, SimpleExecutor, UnixSocketExecutor};
-use mirakuru_tests::told::error_of;
+use mirakuru_tests::error_text::error_of;
 
 use crate::PROGRAM;
 

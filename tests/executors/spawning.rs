@@ -11,7 +11,7 @@ use mirakuru::{
 };
 use mirakuru_tests::{
     bounds::at_once,
-    told::{assert_told, error_of},
+    error_text::{assert_error_text, error_of},
 };
 use tempfile::TempDir;
 
@@ -55,7 +55,7 @@ fn a_program_that_is_not_there_is_told_by_every_executor() {
         Executor::when(command(), |_: &Context| true).boxed(),
     ];
     for executor in &executors {
-        assert_told(
+        assert_error_text(
             &not_spawned(executor),
             &[
                 "`/no/such/program --flag` could not be started",
@@ -68,7 +68,7 @@ fn a_program_that_is_not_there_is_told_by_every_executor() {
 
 #[test]
 fn a_program_that_path_does_not_know_is_told() {
-    assert_told(
+    assert_error_text(
         &not_spawned(&SimpleExecutor::new("no-such-program-anywhere").boxed()),
         &[
             "`no-such-program-anywhere` could not be started",
@@ -95,7 +95,7 @@ fn a_file_that_is_not_executable_is_told() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let path = script(&directory, "#!/bin/sh", "644");
     let name = path.display();
-    assert_told(
+    assert_error_text(
         &not_spawned(&SimpleExecutor::new(path.as_path()).boxed()),
         &[
             &format!("`{name}` could not be started"),
@@ -110,7 +110,7 @@ fn an_interpreter_that_is_not_there_is_told() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let path = script(&directory, "#!/no/such/interpreter", "755");
     let name = path.display();
-    assert_told(
+    assert_error_text(
         &not_spawned(&OutputExecutor::new(path.as_path(), "ready").boxed()),
         &[
             &format!("`{name}` could not be started"),
@@ -124,7 +124,7 @@ fn an_interpreter_that_is_not_there_is_told() {
 
 #[test]
 fn a_working_directory_that_is_not_there_is_told() {
-    assert_told(
+    assert_error_text(
         &not_spawned(
             &SimpleExecutor::new([PROGRAM, "prints", "up"])
                 .cwd("/no/such/directory")
@@ -142,7 +142,7 @@ fn a_working_directory_that_is_not_there_is_told() {
 fn a_limit_that_contradicts_itself_is_told() {
     let executor =
         SimpleExecutor::new([PROGRAM, "prints", "up"]).rlimit(Resource::OpenFiles, 64, 32);
-    assert_told(
+    assert_error_text(
         &not_spawned(&executor.boxed()),
         &[
             "`programs prints up` could not be started",
@@ -196,7 +196,7 @@ fn a_program_that_is_still_being_written_is_waited_for() -> mirakuru::Result<()>
 
     let _writer = written_to().expect("own file");
     let name = program.display();
-    assert_told(
+    assert_error_text(
         &not_spawned(&SimpleExecutor::new(program.as_path()).boxed()),
         &[
             &format!("`{name}` could not be started"),
@@ -211,8 +211,8 @@ fn a_program_that_is_still_being_written_is_waited_for() -> mirakuru::Result<()>
 fn what_a_shell_would_have_replaced_is_told() {
     let help = |command: &str| {
         let error = not_spawned(&SimpleExecutor::new(command).boxed());
-        let told = error.to_string();
-        let help = told.lines().last().map(str::to_owned);
+        let reported = error.to_string();
+        let help = reported.lines().last().map(str::to_owned);
         help.expect("a line")
     };
     assert_eq!(
@@ -256,12 +256,12 @@ fn a_program_is_looked_up_in_the_path_of_the_service() {
         interpreter
     );
     let relative = SimpleExecutor::new("./serves-it --flag").cwd(own);
-    let told = advice(relative);
+    let reported = advice(relative);
     assert!(
-        told.ends_with(
+        reported.ends_with(
             "/./serves-it exists, so the interpreter in its first line does not: /no/such/interpreter"
         ),
-        "{told}"
+        "{reported}"
     );
     // The one in its directory is not the one that its name means.
     assert_eq!(
@@ -279,28 +279,31 @@ fn a_program_is_looked_up_in_the_path_of_the_service() {
 fn a_directory_of_the_programs_name_is_not_taken_for_it() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     std::fs::create_dir(directory.path().join("server")).expect("own directory");
-    let told = advice(SimpleExecutor::new("server").cwd(directory.path()));
-    assert_eq!(told, "is server installed, and its directory in PATH?");
-    let told = advice(SimpleExecutor::new("./server").cwd(directory.path()));
-    assert!(told.ends_with("/./server is a directory"), "{told}");
+    let reported = advice(SimpleExecutor::new("server").cwd(directory.path()));
+    assert_eq!(reported, "is server installed, and its directory in PATH?");
+    let reported = advice(SimpleExecutor::new("./server").cwd(directory.path()));
+    assert!(reported.ends_with("/./server is a directory"), "{reported}");
 }
 
 #[test]
 fn an_interpreter_with_a_carriage_return_is_told() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let path = script(&directory, "#!/bin/sh\r", "755");
-    let told = advice(SimpleExecutor::new(path.as_path()));
-    assert!(told.contains("ends with a carriage return"), "{told}");
+    let reported = advice(SimpleExecutor::new(path.as_path()));
+    assert!(
+        reported.contains("ends with a carriage return"),
+        "{reported}"
+    );
 }
 
 #[test]
 fn an_interpreter_that_may_not_be_run_is_told() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let path = script(&directory, "#! /etc/passwd", "755");
-    let told = advice(SimpleExecutor::new(path.as_path()));
+    let reported = advice(SimpleExecutor::new(path.as_path()));
     assert!(
-        told.contains("the interpreter in its first line too: /etc/passwd"),
-        "{told}"
+        reported.contains("the interpreter in its first line too: /etc/passwd"),
+        "{reported}"
     );
 }
 

@@ -8,11 +8,11 @@ use std::{
 };
 
 use mirakuru::{ErrorKind, OutputExecutor, Result, SimpleExecutor, Stdio};
-use mirakuru_tests::{bounds::comes_to_an_end, told::error_of};
+use mirakuru_tests::{bounds::comes_to_an_end, error_text::error_of};
 use nix::{sys::stat::Mode, unistd::mkfifo};
 use tempfile::TempDir;
 
-use crate::again::{alone, is_alone};
+use crate::rerun::{alone, is_alone};
 
 /// Copies its input, tells that it ended, and says something to both outputs.
 const COPIES: &str = "cat; echo end; echo failed >&2";
@@ -153,8 +153,8 @@ fn named_pipe(directory: &TempDir) -> PathBuf {
 fn input_from_a_named_pipe_without_a_writer_holds_nothing_up() -> Result<()> {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let executor = copying().stdin(named_pipe(&directory));
-    let told = comes_to_an_end(move || run(&executor));
-    assert_eq!(told?, ("end\n".into(), "failed\n".into()));
+    let reported = comes_to_an_end(move || run(&executor));
+    assert_eq!(reported?, ("end\n".into(), "failed\n".into()));
     Ok(())
 }
 

@@ -8,8 +8,8 @@ use mirakuru::{
 };
 use mirakuru_tests::{
     bounds::at_once,
+    error_text::{assert_error_text, error_of},
     hold::Hold,
-    told::{assert_told, error_of},
 };
 
 use crate::PROGRAM;
@@ -49,7 +49,7 @@ fn a_banner_that_never_comes_is_told() {
         "a line of its output that matches \"ready\"",
         "no line matched",
     );
-    assert_told(&error, &expected);
+    assert_error_text(&error, &expected);
     assert_eq!(error.output_tail(), "still starting");
     assert!(
         error
@@ -61,7 +61,7 @@ fn a_banner_that_never_comes_is_told() {
 #[test]
 fn a_service_that_prints_nothing_gets_advice_on_buffers() {
     let error = overdue(OutputExecutor::new([PROGRAM, "prints"], "ready"));
-    assert_told(
+    assert_error_text(
         &error,
         &[
             "`programs prints` did not get there in time",
@@ -79,7 +79,7 @@ fn a_service_that_prints_nothing_gets_advice_on_buffers() {
 fn a_port_that_never_accepts_is_told() {
     let executor = TcpExecutor::new(STARTING, "127.0.0.1", 0);
     let waited_for = format!("{} to accept a connection", executor.addr());
-    assert_told(
+    assert_error_text(
         &overdue(executor),
         &story(&waited_for, "connection refused: nobody listens there"),
     );
@@ -91,7 +91,7 @@ fn a_socket_that_never_accepts_is_told() {
     let socket = directory.path().join("socket");
     let waited_for = format!("the socket {} to accept a connection", socket.display());
     let error = overdue(UnixSocketExecutor::new(STARTING, &socket));
-    assert_told(
+    assert_error_text(
         &error,
         &story(&waited_for, "No such file or directory (os error 2)"),
     );
@@ -115,7 +115,7 @@ fn a_file_that_never_appears_is_told() {
     let file = directory.path().join("pid");
     let waited_for = format!("the file {} to exist", file.display());
     let error = overdue(PidExecutor::new(STARTING, &file));
-    assert_told(
+    assert_error_text(
         &error,
         &story(&waited_for, "No such file or directory (os error 2)"),
     );
@@ -125,7 +125,7 @@ fn a_file_that_never_appears_is_told() {
 fn a_url_that_nobody_serves_is_told() {
     let executor = HttpExecutor::new(STARTING, "http://127.0.0.1:{port}/health");
     let waited_for = format!(r"HEAD {} to answer with status 2\d\d", executor.url());
-    assert_told(&overdue(executor), &story(&waited_for, "*"));
+    assert_error_text(&overdue(executor), &story(&waited_for, "*"));
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn a_url_that_answers_otherwise_is_told_with_its_status() {
 fn a_closure_that_never_says_so_is_told() {
     let error = overdue(Executor::when(STARTING, |_: &Context| false));
     let expected = story("the closure to return true", "the closure returned false");
-    assert_told(&error, &expected);
+    assert_error_text(&error, &expected);
 }
 
 #[test]
@@ -190,7 +190,7 @@ fn a_service_on_another_port_is_told_with_it() {
     );
     let late = late.timeout(Duration::from_secs(1));
     let port = late.port();
-    assert_told(
+    assert_error_text(
         &error_of(late.start()),
         &[
             &*format!("`programs listens_late {other}` did not get there in time"),
@@ -209,13 +209,16 @@ fn a_service_on_another_port_is_told_with_it() {
 #[test]
 fn output_that_goes_elsewhere_is_not_taken_for_none() {
     let quiet = || TcpExecutor::new("sleep 60", "127.0.0.1", 0);
-    let told = overdue(quiet()).to_string();
-    assert!(told.contains("note:        it printed nothing"), "{told}");
-    let elsewhere = quiet().stdout(Stdio::null()).stderr(Stdio::null());
-    let told = overdue(elsewhere).to_string();
+    let reported = overdue(quiet()).to_string();
     assert!(
-        told.contains("note:        its output is not captured"),
-        "{told}"
+        reported.contains("note:        it printed nothing"),
+        "{reported}"
+    );
+    let elsewhere = quiet().stdout(Stdio::null()).stderr(Stdio::null());
+    let reported = overdue(elsewhere).to_string();
+    assert!(
+        reported.contains("note:        its output is not captured"),
+        "{reported}"
     );
 }
 

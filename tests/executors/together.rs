@@ -6,7 +6,7 @@ use mirakuru::{
     Context, ErrorKind, Executor, Fixture, OutputExecutor, Result, Shared, Signal, SimpleExecutor,
     TcpExecutor, start_all, start_all_of,
 };
-use mirakuru_tests::{bounds::at_once, hold::Hold, told::error_of};
+use mirakuru_tests::{bounds::at_once, error_text::error_of, hold::Hold};
 
 use crate::PROGRAM;
 
@@ -166,9 +166,9 @@ fn several_that_failed_three_times_do_not_start_again() {
     let starts = || fs::read_to_string(format!("{}/starts", HOLD.scratch())).expect("own file");
     assert_eq!(starts().lines().count(), 6);
     let error = error_of(PAIR.get()).to_string();
-    let told = r#"reason:      "fails": exited with code 3"#;
+    let reported = r#"reason:      "fails": exited with code 3"#;
     assert!(
-        error.contains("failed 3 times") && error.contains(told),
+        error.contains("failed 3 times") && error.contains(reported),
         "{error}"
     );
     assert_eq!(starts().lines().count(), 6);
@@ -195,11 +195,11 @@ fn an_unknown_member_is_shown_with_the_known_ones() {
     let of = |words: &str, name: &str| SimpleExecutor::new(words).name(name);
     let (own, typo) = (of("a {one.port:peer}", "one"), of("b {three.addr}", "two"));
     let error = error_of(start_all([&own, &typo])).to_string();
-    for told in [
+    for reported in [
         "{one.port:peer} names this executor itself: write {port:peer}",
         r#"has the name "three": there are "one""#,
     ] {
-        assert!(error.contains(told), "{error}");
+        assert!(error.contains(reported), "{error}");
     }
 }
 

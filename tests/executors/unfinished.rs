@@ -7,7 +7,7 @@ use mirakuru::{
     Stream,
     readiness::{Output, PidFile},
 };
-use mirakuru_tests::{bounds::at_once, told::error_of};
+use mirakuru_tests::{bounds::at_once, error_text::error_of};
 
 use crate::PROGRAM;
 
@@ -143,10 +143,10 @@ fn lines_of_both_streams_and_an_unfinished_one_are_counted() -> Result<()> {
 
 /// The executor's mistake, which is told before anything runs.
 #[track_caller]
-fn assert_mistake(executor: &AnyExecutor, told: &str) {
+fn assert_mistake(executor: &AnyExecutor, reported: &str) {
     let error = at_once(|| error_of(executor.start()));
     assert_eq!(error.kind(), ErrorKind::InvalidConfig, "{error}");
-    assert!(error.to_string().contains(told), "{error}");
+    assert!(error.to_string().contains(reported), "{error}");
     assert_eq!(executor.pid(), None);
 }
 
@@ -160,16 +160,16 @@ fn a_banner_that_contains_a_newline_is_a_mistake() {
 
 #[test]
 fn a_banner_in_streams_that_are_redirected_is_a_mistake() {
-    let told = "the streams that are searched for it are redirected";
+    let reported = "the streams that are searched for it are redirected";
     let make = || OutputExecutor::new([PROGRAM, "prints", "ready"], "ready");
     let both = make().stdout(Stdio::null()).stderr(Stdio::inherit());
-    assert_mistake(&both.boxed(), told);
+    assert_mistake(&both.boxed(), reported);
     let one = make().stream(Stream::Stderr).stderr(Stdio::null());
-    assert_mistake(&one.boxed(), told);
+    assert_mistake(&one.boxed(), reported);
     let check = PidFile::new("/no/such/file").or(Output::new("ready"));
     let combined = Executor::with_readiness("sleep 60", check);
     let combined = combined.stdout(Stdio::null()).stderr(Stdio::null());
-    assert_mistake(&combined.boxed(), told);
+    assert_mistake(&combined.boxed(), reported);
 }
 
 #[test]

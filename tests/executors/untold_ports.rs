@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use mirakuru::{Executor, HttpExecutor, Readiness, TcpExecutor, readiness::Exec};
-use mirakuru_tests::told::error_of;
+use mirakuru_tests::error_text::error_of;
 
 use crate::PROGRAM;
 
@@ -56,8 +56,8 @@ fn a_check_that_is_added_counts_too() {
 
 #[test]
 fn a_port_in_a_variable_or_in_use_is_not_doubted() {
-    let told = HttpExecutor::new("sleep 60", MONITOR).env("PORT", "{port:monitor}");
-    let text = overdue(told);
+    let reported = HttpExecutor::new("sleep 60", MONITOR).env("PORT", "{port:monitor}");
+    let text = overdue(reported);
     assert!(!text.contains("help:"), "{text}");
     // It knows the port by a file, and answers there.
     let learns = HttpExecutor::new(

@@ -9,8 +9,8 @@ use std::{
 use mirakuru::{ErrorKind, OutputExecutor, Result, SimpleExecutor, TcpExecutor};
 use mirakuru_tests::{
     bounds::at_once,
+    error_text::{assert_error_text, error_of},
     hold::Hold,
-    told::{assert_told, error_of},
 };
 
 use crate::PROGRAM;
@@ -44,7 +44,7 @@ fn its_timeout_tells_what_was_waited_for() -> Result<()> {
         .timeout(Duration::from_secs(1))
         .started()?;
     let port = service.port();
-    assert_told(
+    assert_error_text(
         &error_of(service.wait_for(|| false)),
         &[
             &*format!("`programs listens_late {port}` did not get there in time"),
@@ -76,7 +76,7 @@ fn the_end_of_the_process_is_told_at_once() -> Result<()> {
         (error.kind(), error.exit_code()),
         (ErrorKind::ProcessExitedWithError, Some(3))
     );
-    assert_told(
+    assert_error_text(
         &error,
         &[
             "`programs prints --delay 200 --then-exit 3 bye` ended*",

@@ -13,7 +13,7 @@ use super::open::{run_again, unique_name};
 use crate::mutate::mutate;
 use crate::protocol::frames::{self, Inbox};
 use crate::protocol::{
-    Call, Directory, Exec, Launch, Lead, MARK, Message, Ready, Request, StopPlan, Stream,
+    Call, Directory, Exec, Launch, MARK, Message, Ready, Request, StopPlan, Stream, StreamTarget,
 };
 use crate::rounds::{Rng, one, rounds};
 use crate::sys::{self, Handle, Socket};
@@ -48,8 +48,14 @@ fn words(rng: &mut Rng) -> Vec<OsString> {
 }
 
 fn launch(rng: &mut Rng) -> Launch {
-    let lead =
-        |rng: &mut Rng| [Lead::Null, Lead::Given, Lead::Captured, Lead::Held][rng.usize(..4)];
+    let lead = |rng: &mut Rng| {
+        [
+            StreamTarget::Null,
+            StreamTarget::Given,
+            StreamTarget::Captured,
+            StreamTarget::OpenPipe,
+        ][rng.usize(..4)]
+    };
     Launch {
         words: words(rng),
         command: "sh".to_owned(),
@@ -60,8 +66,8 @@ fn launch(rng: &mut Rng) -> Launch {
         umask: None,
         nice: None,
         rlimits: Vec::new(),
-        streams: [Lead::Held, lead(rng), lead(rng)],
-        farewell: plan(rng),
+        streams: [StreamTarget::OpenPipe, lead(rng), lead(rng)],
+        on_owner_exit: plan(rng),
         keep: false,
         busy: Duration::ZERO,
         notify: None,
@@ -177,7 +183,7 @@ fn tame(request: &mut Request, place: &Path) {
     match request {
         Request::Launch(order) => {
             harmless(&mut order.words);
-            let plan = &mut order.farewell;
+            let plan = &mut order.on_owner_exit;
             [&mut plan.patience, &mut plan.kill_patience, &mut order.busy]
                 .into_iter()
                 .for_each(short);

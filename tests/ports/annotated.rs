@@ -54,7 +54,7 @@ fn fixed_ports_are_leased_in_ascending_order() {
     first.end();
     // Each gets both in the end.
     for test in both {
-        let told = test.rest();
-        assert!(told.contains("1 passed"), "{told}");
+        let reported = test.rest();
+        assert!(reported.contains("1 passed"), "{reported}");
     }
 }

@@ -31,9 +31,9 @@ fn a_symbolic_link_in_its_place_is_refused() {
     let temporary = tempfile::tempdir().expect("a temporary directory");
     let elsewhere = tempfile::tempdir().expect("a temporary directory");
     std::os::unix::fs::symlink(elsewhere.path(), own_directory(temporary.path())).expect("own");
-    let told = told_in(temporary.path());
-    assert!(told.starts_with("Io\n"), "{told}");
-    assert!(told.contains("is no directory"), "{told}");
+    let reported = told_in(temporary.path());
+    assert!(reported.starts_with("Io\n"), "{reported}");
+    assert!(reported.contains("is no directory"), "{reported}");
     let left = fs::read_dir(elsewhere.path()).expect("own").count();
     assert_eq!(left, 0);
 }
@@ -44,19 +44,19 @@ fn one_that_others_may_enter_is_refused() {
     let open = own_directory(temporary.path());
     fs::create_dir(&open).expect("own directory");
     fs::set_permissions(&open, fs::Permissions::from_mode(0o777)).expect("own directory");
-    let told = told_in(temporary.path());
-    assert!(told.starts_with("Io\n"), "{told}");
-    assert!(told.contains("is open to other users"), "{told}");
+    let reported = told_in(temporary.path());
+    assert!(reported.starts_with("Io\n"), "{reported}");
+    assert!(reported.contains("is open to other users"), "{reported}");
 }
 
 #[test]
 fn no_room_for_it_is_told() {
     let temporary = tempfile::tempdir().expect("a temporary directory");
-    let told = told_in(&temporary.path().join("missing"));
-    assert!(told.starts_with("Io\n"), "{told}");
+    let reported = told_in(&temporary.path().join("missing"));
+    assert!(reported.starts_with("Io\n"), "{reported}");
     assert!(
-        told.contains("failed to make the directory of port locks"),
-        "{told}"
+        reported.contains("failed to make the directory of port locks"),
+        "{reported}"
     );
 }
 

@@ -3,7 +3,7 @@
 use std::{sync::Barrier, thread};
 
 use mirakuru::{ErrorKind, Executor, Result, TcpExecutor};
-use mirakuru_tests::{bounds::at_once, told::error_of};
+use mirakuru_tests::{bounds::at_once, error_text::error_of};
 
 use crate::{
     PROGRAM,

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fs, net::TcpStream, thread};
 
 use mirakuru::{ErrorKind, Result, SimpleExecutor, TcpExecutor, readiness::Tcp};
-use mirakuru_tests::told::error_of;
+use mirakuru_tests::error_text::error_of;
 
 use crate::{PROGRAM, silent::silent, stranger::TakenAfterTheStart};
 

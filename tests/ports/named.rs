@@ -6,7 +6,7 @@ use mirakuru::{
     ErrorKind, Executor, HttpExecutor, OutputExecutor, PidExecutor, Result, SimpleExecutor,
     TcpExecutor, UnixSocketExecutor, readiness::Context,
 };
-use mirakuru_tests::told::error_of;
+use mirakuru_tests::error_text::error_of;
 
 use crate::PROGRAM;
 

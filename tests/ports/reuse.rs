@@ -10,7 +10,7 @@ use mirakuru::{
     UnixSocketExecutor,
     readiness::{Output, Tcp},
 };
-use mirakuru_tests::{bounds::comes_to_an_end, told::error_of};
+use mirakuru_tests::{bounds::comes_to_an_end, error_text::error_of};
 
 use crate::{
     PROGRAM,
@@ -70,12 +70,12 @@ fn what_answers_and_is_never_ready_is_told() -> Result<()> {
     assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
     let text = error.to_string();
     let pid = other.pid().expect("it runs");
-    for told in [
+    for reported in [
         "is not ready\n",
         "last check:  it answered with status 503\n",
         &*format!("held by:     pid {pid}: "),
     ] {
-        assert!(text.contains(told), "{text}");
+        assert!(text.contains(reported), "{text}");
     }
     Ok(())
 }

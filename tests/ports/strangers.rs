@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use mirakuru::{
     Context, ErrorKind, Executor, NotReady, Readiness, Result, TcpExecutor, readiness::Tcp,
 };
-use mirakuru_tests::{bounds::at_once, told::error_of};
+use mirakuru_tests::{bounds::at_once, error_text::error_of};
 
 use crate::{PROGRAM, holder::fixed_port, stranger::TakenAfterTheStart};
 

@@ -9,8 +9,8 @@ use std::{
 use mirakuru::{ErrorKind, OnConflict, Result, Shared, SimpleExecutor, TcpExecutor};
 use mirakuru_tests::{
     bounds::{at_once, comes_to_an_end},
+    error_text::error_of,
     hold::Hold,
-    told::error_of,
 };
 use regex::Regex;
 
@@ -65,8 +65,8 @@ fn processes_that_ask_for_one_port_are_served_one_after_the_other() {
         })
     });
     for other in served {
-        let told = other.join().expect("it is served");
-        assert!(told.contains("is gone after"), "{told}");
+        let reported = other.join().expect("it is served");
+        assert!(reported.contains("is gone after"), "{reported}");
     }
 }
 
@@ -183,8 +183,8 @@ fn who_waits_in_a_circle_for_the_lower_port_gives_way_at_once() -> Result<()> {
     let text = error.to_string();
     let why = format!("here is port {high}, and who has port {low} waits for that");
     let holder = format!("held by:     pid {}", other.pid());
-    for told in [why.as_str(), &holder, "the lower one first"] {
-        assert!(text.contains(told), "{told}: {text}");
+    for reported in [why.as_str(), &holder, "the lower one first"] {
+        assert!(text.contains(reported), "{reported}: {text}");
     }
     drop(ours);
     assert_eq!(other.outcome(), "held");
@@ -203,8 +203,8 @@ fn who_waits_in_a_circle_for_the_higher_port_is_served_then() -> Result<()> {
     });
     let second = queued(high).started()?;
     assert!(ours.running() && second.running());
-    let told = gives_way.join().expect("no panic");
-    assert!(told.contains("waits for that"), "{told}");
+    let reported = gives_way.join().expect("no panic");
+    assert!(reported.contains("waits for that"), "{reported}");
     Ok(())
 }
 
@@ -245,8 +245,11 @@ fn an_overdue_wait_keeps_the_port_of_a_newer_service() -> Result<()> {
             let fails = queued(service.port()).on_conflict(OnConflict::Fail);
             error_of(fails.start()).to_string()
         });
-        let told = other.join().expect("no panic");
-        assert!(told.contains("another executor has the lease"), "{told}");
+        let reported = other.join().expect("no panic");
+        assert!(
+            reported.contains("another executor has the lease"),
+            "{reported}"
+        );
         service.stop().map(drop)
     })
 }
@@ -261,10 +264,16 @@ fn a_queue_has_a_bound_and_tells_who_was_in_the_way() {
         holder.env("MIRAKURU_QUEUE_TIMEOUT", "1");
     });
     assert_eq!(second.outcome(), "TimeoutExpired");
-    let told = second.rest();
-    assert!(told.contains("its port did not become free"), "{told}");
-    assert!(told.contains(&format!("pid {}", first.pid())), "{told}");
-    assert!(told.contains("for `"), "{told}");
+    let reported = second.rest();
+    assert!(
+        reported.contains("its port did not become free"),
+        "{reported}"
+    );
+    assert!(
+        reported.contains(&format!("pid {}", first.pid())),
+        "{reported}"
+    );
+    assert!(reported.contains("for `"), "{reported}");
 }
 
 #[test]

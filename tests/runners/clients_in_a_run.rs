@@ -333,7 +333,8 @@ fn runs_the_inner_one() {
     // Whatever it runs starts no further one.
     inner.args(words.split(' ')).env_remove("INNER");
     let inner = inner.output().expect("cargo");
-    let [said, errors] = [&inner.stdout, &inner.stderr].map(|told| String::from_utf8_lossy(told));
+    let [said, errors] =
+        [&inner.stdout, &inner.stderr].map(|reported| String::from_utf8_lossy(reported));
     assert!(inner.status.success(), "{said}{errors}");
     // Cargo says so on the one, nextest on the other.
     let ran = [&said, &errors]

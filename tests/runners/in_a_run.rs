@@ -52,8 +52,8 @@ fn uses_it() {
     assert!(service.running());
     assert_eq!(service.captured("word").as_deref(), Some("holding"));
     assert_eq!(service.output().text(), "holding\n");
-    let told = service.to_string();
-    assert!(told.starts_with("the service: "), "{told}");
+    let reported = service.to_string();
+    assert!(reported.starts_with("the service: "), "{reported}");
     note("pids", &service.pid().expect("it runs").to_string());
 }
 
@@ -331,8 +331,8 @@ fn cannot_have_it() {
         error.contains("this is the shared fixture \"broken\""),
         "{error}"
     );
-    let told = error.contains("| what is wrong");
-    note("told", if told { "in full" } else { "given up" });
+    let reported = error.contains("| what is wrong");
+    note("reported", if reported { "in full" } else { "given up" });
 }
 
 #[test]
@@ -377,7 +377,7 @@ fn has_no_pair() {
         "\"fails\": exited with code 1"
     };
     assert!(error.contains(expected), "{error}");
-    note("told", if in_full { "in full" } else { "given up" });
+    note("reported", if in_full { "in full" } else { "given up" });
 }
 
 #[test]
@@ -422,7 +422,7 @@ fn recovering_1() {
 
 fn recovering() {
     let Ok([first, second]) = RECOVERS.get() else {
-        note("told", "failed");
+        note("reported", "failed");
         return;
     };
     let tries = fs::read_to_string(path("tries")).expect("own file");
@@ -488,12 +488,13 @@ fn has_namesakes() {
     let first = FIRST.get().expect("it starts");
     SAME.get()
         .expect("neither its environment nor its timeout is compared");
-    let told = |outcome: mirakuru::Result<()>| {
+    let reported = |outcome: mirakuru::Result<()>| {
         let error = outcome.expect_err("it is another one");
         assert_eq!(error.kind(), ErrorKind::InvalidConfig);
         error.to_string()
     };
-    let [script, check] = [&OTHER_COMMAND, &OTHER_CHECK].map(|other| told(other.get().map(drop)));
+    let [script, check] =
+        [&OTHER_COMMAND, &OTHER_CHECK].map(|other| reported(other.get().map(drop)));
     let command = first.command();
     assert!(
         script.contains(&command) && script.contains("echo other;"),
@@ -506,18 +507,18 @@ fn has_namesakes() {
     ONE_MEMBER.get().expect("it is the same executor");
     let several = |count| format!("{count} executors: `{command}`, which waits for ");
     let one = format!("is `{command}`, which waits for ");
-    let text = told(TWO_MEMBERS.get().map(drop));
+    let text = reported(TWO_MEMBERS.get().map(drop));
     assert!(text.contains(&one) && text.contains(&several(2)), "{text}");
     PAIR.get().expect("it starts");
     SAME_PAIR.get().expect("it is the same fixture");
-    let text = told(OTHER_PAIR.get().map(drop));
+    let text = reported(OTHER_PAIR.get().map(drop));
     assert!(text.contains("\"hold\""), "{text}");
-    let text = told(THREE_MEMBERS.get().map(drop));
+    let text = reported(THREE_MEMBERS.get().map(drop));
     assert!(
         text.contains(&several(2)) && text.contains(&several(3)),
         "{text}"
     );
-    let text = told(ALONE.get().map(drop));
+    let text = reported(ALONE.get().map(drop));
     assert!(text.contains(&one) && text.contains(&several(2)), "{text}");
     note("pids", &first.pid().expect("it runs").to_string());
 }

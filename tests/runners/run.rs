@@ -51,10 +51,10 @@ impl Run {
     }
 
     /// How those were answered that could not have it.
-    pub(crate) fn told(&self) -> Vec<String> {
-        let mut told = self.lines("told");
-        told.sort();
-        told
+    pub(crate) fn reported(&self) -> Vec<String> {
+        let mut reported = self.lines("reported");
+        reported.sort();
+        reported
     }
 
     /// A path of this run's own.

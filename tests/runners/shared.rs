@@ -213,9 +213,9 @@ fn is_tried_three_times(filter: &str, services: usize) -> Run {
     let run = Run::new();
     passes(run.nextest(filter));
     assert_eq!(run.starts(), 3 * services);
-    let told = run.told();
-    assert_eq!(told[..3], ["given up"; 3]);
-    assert_eq!(told[3..], ["in full"; 3]);
+    let reported = run.reported();
+    assert_eq!(reported[..3], ["given up"; 3]);
+    assert_eq!(reported[3..], ["in full"; 3]);
     run
 }
 
@@ -235,7 +235,7 @@ fn the_start_after_a_failure_gives_all_members_new_places() {
     let run = Run::new();
     passes(run.nextest("recovering"));
     assert_eq!(
-        (run.told(), run.uses()),
+        (run.reported(), run.uses()),
         (vec!["failed".to_owned()], (6, 2))
     );
     assert!(run.is_gone());
@@ -246,9 +246,9 @@ fn a_test_that_is_killed_in_a_restart_leaves_no_second_one() {
     let run = Run::new();
     let mut nextest = run.nextest("dies_) & binary(=in_a_run");
     let output = nextest.arg("-j1").output().expect("nextest");
-    let told = said(&output);
-    assert!(told.contains("1 passed, 1 failed"), "{told}");
-    assert_eq!(run.uses(), (3, 3), "{told}");
+    let reported = said(&output);
+    assert!(reported.contains("1 passed, 1 failed"), "{reported}");
+    assert_eq!(run.uses(), (3, 3), "{reported}");
     assert!(run.is_gone());
 }
 
@@ -307,8 +307,8 @@ fn fixtures_of_one_name_that_differ_are_an_error() {
 #[test]
 fn a_run_starts_what_it_exports_once() {
     let run = Run::new();
-    let told = succeeds(run.nextest_of_exports());
-    assert!(told.contains("4 tests run: 4 passed"), "{told}");
+    let reported = succeeds(run.nextest_of_exports());
+    assert!(reported.contains("4 tests run: 4 passed"), "{reported}");
     assert_eq!(run.starts(), 1);
     assert!(run.is_gone());
 }
@@ -334,11 +334,11 @@ fn the_place_of_kept_files_is_reported_once_in_a_run() {
     let mut nextest = run.nextest("/has_its_own|uses_it/");
     nextest.env("TMPDIR", &temporary).env("MIRAKURU_KEEP", "1");
     let output = nextest.output().expect("nextest");
-    let told = said(&output);
-    assert!(output.status.success(), "{told}");
+    let reported = said(&output);
+    assert!(output.status.success(), "{reported}");
     let line = "the files of this run stay in ";
-    assert_eq!(told.matches(line).count(), 1, "{told}");
-    let (_, rest) = told.split_once(line).expect("it is there");
+    assert_eq!(reported.matches(line).count(), 1, "{reported}");
+    let (_, rest) = reported.split_once(line).expect("it is there");
     let place = Path::new(rest.lines().next().expect("a path"));
     assert!(run.is_gone());
     let list = fs::read_to_string(place.join("services.txt")).expect("it is listed");

@@ -10,10 +10,10 @@ fn is_of_the_process(faked: Option<&str>) {
     }
     // It passes, and the line is seen all the same.
     let output = binary.output().expect("the test binary");
-    let told = said(&output);
-    assert!(output.status.success(), "{told}");
-    let notes = told.matches("is shared by this process alone").count();
-    assert_eq!(notes, 1, "{told}");
+    let reported = said(&output);
+    assert!(output.status.success(), "{reported}");
+    let notes = reported.matches("is shared by this process alone").count();
+    assert_eq!(notes, 1, "{reported}");
     assert_eq!((run.starts(), run.uses().1), (1, 1));
     assert!(run.is_gone());
 }

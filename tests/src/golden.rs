@@ -5,13 +5,13 @@ use std::{env, fs, sync::LazyLock};
 use mirakuru::Error;
 use regex::Regex;
 
-use crate::{cargo::package, told::told};
+use crate::{cargo::package, error_text::error_text};
 
 /// Compares an error's text with the file of this name, without what differs from run to run.
 #[track_caller]
 pub fn assert_golden(name: &str, error: &Error) {
     let file = package().join(format!("executors/golden/{name}.txt"));
-    let text = masked(&told(error)) + "\n";
+    let text = masked(&error_text(error)) + "\n";
     if env::var_os("MIRAKURU_GOLDEN").is_some_and(|value| value == "write") {
         fs::write(&file, &text).expect("own file");
     }

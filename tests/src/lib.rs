@@ -7,11 +7,11 @@ pub mod bounds;
 pub mod cargo;
 #[cfg(target_os = "linux")]
 pub mod descendants;
+pub mod error_text;
 pub mod golden;
 pub mod hold;
 #[cfg(target_os = "linux")]
 pub mod processor;
-pub mod told;
 
 /// Compiles and runs the examples in the documentation of the attribute.
 ///

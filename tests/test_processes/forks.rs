@@ -112,8 +112,8 @@ fn while_starting(pipe: &str) -> Outcome {
     });
     is_asked.recv()?;
 
-    let told = told_by_a_fork(|told| calls(&service, told))?;
-    print!("{told}");
+    let reported = told_by_a_fork(|reported| calls(&service, reported))?;
+    print!("{reported}");
 
     drop(let_go);
     starting.join().map_err(|_| "the start panicked")??;
@@ -147,13 +147,13 @@ fn while_looking(pipe: &str) -> Outcome {
                 }
             });
         }
-        let told = (0..forks).try_for_each(|_| match told_by_a_fork(look) {
-            Ok(told) if told.is_empty() => Ok(()),
-            Ok(told) => Err(told.into()),
+        let reported = (0..forks).try_for_each(|_| match told_by_a_fork(look) {
+            Ok(reported) if reported.is_empty() => Ok(()),
+            Ok(reported) => Err(reported.into()),
             Err(error) => Err(error),
         });
         done.store(true, Ordering::Relaxed);
-        told
+        reported
     })?;
     println!("running {}", service.running());
     Ok(())
@@ -183,15 +183,15 @@ fn while_sweeping(pipe: &str) -> Outcome {
             }
         };
         pipes.swap_remove(first);
-        let told = told_by_a_fork(|mut told| {
+        let reported = told_by_a_fork(|mut reported| {
             let started = service().started().map(drop);
-            drop(writeln!(told, "started {}", started.is_ok()));
+            drop(writeln!(reported, "started {}", started.is_ok()));
         });
         // Both ends, so that this does not wait.
         let last = OpenOptions::new().read(true).write(true).open(&pipes[0])?;
         let started = sweeping.join().map_err(|_| "the start panicked")?;
         drop(last);
-        print!("{}", told?);
+        print!("{}", reported?);
         println!("running {}", started.is_ok());
         Ok(())
     })?;
@@ -207,23 +207,23 @@ fn told_by_a_fork(deed: impl FnOnce(PipeWriter)) -> Outcome<String> {
     };
     drop(to_parent);
     // The end of the file shows that it has done it all.
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     loop {
         let mut fds = [PollFd::new(from_fork.as_fd(), PollFlags::POLLIN)];
         if poll(&mut fds, PollTimeout::try_from(SOON)?)? == 0 {
-            told.extend_from_slice(b"the fork hangs\n");
+            reported.extend_from_slice(b"the fork hangs\n");
             kill(child, signal::Signal::SIGKILL)?;
         }
         let mut bytes = [0; 100];
         match from_fork.read(&mut bytes)? {
             0 => break,
-            len => told.extend_from_slice(&bytes[..len]),
+            len => reported.extend_from_slice(&bytes[..len]),
         }
     }
     if waitpid(child, None)?.pid() != Some(child) {
         return Err("somebody else was reaped".into());
     }
-    Ok(String::from_utf8(told)?)
+    Ok(String::from_utf8(reported)?)
 }
 
 fn has_a_slot() -> Outcome {
@@ -239,11 +239,11 @@ fn has_a_slot() -> Outcome {
 }
 
 /// Tells of each call whether it panicked.
-fn calls<R: Readiness>(service: &Executor<R>, mut told: PipeWriter) {
+fn calls<R: Readiness>(service: &Executor<R>, mut reported: PipeWriter) {
     panic::set_hook(Box::new(|_| {}));
     let mut tell = |name: &str, call: &dyn Fn()| {
         let panicked = panic::catch_unwind(AssertUnwindSafe(call)).is_err();
-        drop(writeln!(told, "{name} {panicked}"));
+        drop(writeln!(reported, "{name} {panicked}"));
     };
     tell("running", &|| assert!(!service.running()));
     tell("start", &|| drop(service.start().map(drop)));

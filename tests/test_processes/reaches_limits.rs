@@ -50,8 +50,8 @@ fn tell(service: OutputExecutor) {
     match service.start() {
         Ok(_) => println!("started"),
         Err(error) => {
-            let told = error.to_string();
-            let lines: Vec<_> = told.lines().skip(1).map(str::trim).collect();
+            let reported = error.to_string();
+            let lines: Vec<_> = reported.lines().skip(1).map(str::trim).collect();
             println!("{:?}: {}", error.kind(), lines.join("; "));
         }
     }

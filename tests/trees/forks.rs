@@ -14,7 +14,7 @@ use crate::{PROGRAM, TEST_PROCESS, processes::Process};
 const SOON: Duration = Duration::from_secs(15);
 
 /// What a test process tells that does this.
-fn told(deed: &str, hold: &Hold) -> Vec<String> {
+fn reported(deed: &str, hold: &Hold) -> Vec<String> {
     let output = Command::new(TEST_PROCESS)
         .arg("forks")
         .args([deed, hold.path()])
@@ -34,10 +34,10 @@ fn told(deed: &str, hold: &Hold) -> Vec<String> {
 
 #[test]
 fn a_fork_that_waits_for_output_takes_no_news_from_its_parent() {
-    let told = told("reads", &Hold::new());
+    let reported = reported("reads", &Hold::new());
     // That the service was killed is no surprise to who killed it, but it is to the stop.
     assert_eq!(
-        told,
+        reported,
         [
             "true",
             "exit code Some(-9)",
@@ -49,9 +49,9 @@ fn a_fork_that_waits_for_output_takes_no_news_from_its_parent() {
 
 #[test]
 fn no_call_hangs_in_a_fork_that_was_taken_during_a_start() {
-    let told = told("while-starting", &Hold::new());
+    let reported = reported("while-starting", &Hold::new());
     assert_eq!(
-        told,
+        reported,
         [
             "running false",
             "start false",
@@ -70,18 +70,18 @@ fn no_call_hangs_in_a_fork_that_was_taken_during_a_start() {
 
 #[test]
 fn no_look_hangs_in_a_fork_whose_parent_looks_too() {
-    assert_eq!(told("while-looking", &Hold::new()), ["running true"]);
+    assert_eq!(reported("while-looking", &Hold::new()), ["running true"]);
 }
 
 #[test]
 fn a_fork_starts_services_although_its_parent_sweeps() {
-    let told = told("while-sweeping", &Hold::new());
-    assert_eq!(told, ["started true", "running true"]);
+    let reported = reported("while-sweeping", &Hold::new());
+    assert_eq!(reported, ["started true", "running true"]);
 }
 
 #[test]
 fn a_fork_does_not_give_back_the_slot_of_its_parent() {
-    assert_eq!(told("has-a-slot", &Hold::new()), ["another slot true"]);
+    assert_eq!(reported("has-a-slot", &Hold::new()), ["another slot true"]);
 }
 
 /// A fork that is taken while a supervisor is started has the supervisor's end of the socket too, so

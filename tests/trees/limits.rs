@@ -183,13 +183,13 @@ fn a_temporary_directory_without_room_for_output_is_named() {
     // Room for names, but for no byte of output.
     let fill = "! cat /dev/zero > \"$TMPDIR/full\" 2>/dev/null";
     let (lines, _) = in_a_full_directory("space", "size=64k,nr_inodes=10", fill);
-    let [told, left, remains] = &lines[..] else {
+    let [reported, left, remains] = &lines[..] else {
         panic!("{lines:#?}");
     };
-    assert!(told.starts_with("TimeoutExpired: "), "{told}");
+    assert!(reported.starts_with("TimeoutExpired: "), "{reported}");
     let note = "output is missing: failed to write captured output: \
                 No space left on device (os error 28)";
-    assert!(told.contains(note), "{told}");
+    assert!(reported.contains(note), "{reported}");
     assert_eq!(left, "left: 0 children, 0 descriptors");
     assert_eq!(remains, "full", "only what the test put there");
 }
@@ -199,12 +199,16 @@ fn a_temporary_directory_without_room_for_output_is_named() {
 fn a_temporary_directory_without_room_for_a_lease_is_named() {
     let fill = "! cat /dev/zero > \"$TMPDIR/full\" 2>/dev/null";
     let (lines, directory) = in_a_full_directory("lease", "size=64k,nr_inodes=10", fill);
-    let told = format!(
+    let reported = format!(
         "Io: reason:      failed to lease a port: \
          No space left on device (os error 28); help:        there is no room left in {directory}"
     );
     let left = "left: 0 children, 0 descriptors";
-    assert_eq!(lines, [&told, left, "full"], "only what the test put there");
+    assert_eq!(
+        lines,
+        [&reported, left, "full"],
+        "only what the test put there"
+    );
 }
 
 /// A start that fails after the private directory was made and the supervisor is up.

@@ -157,8 +157,8 @@ fn reported(holding: &str) -> String {
     assert_eq!(victim.wait().code(), Some(0));
     assert!(hold.is_free(), "a process of the tree is left");
     assert!(stays.join("file").exists());
-    let told = fs::read_to_string(errors).expect("it is there");
-    told.replace(&victim.directory.display().to_string(), "DIRECTORY")
+    let reported = fs::read_to_string(errors).expect("it is there");
+    reported.replace(&victim.directory.display().to_string(), "DIRECTORY")
 }
 
 #[test]
@@ -167,10 +167,13 @@ fn reported(holding: &str) -> String {
     ignore = "needs root, to make what another user cannot remove"
 )]
 fn what_stays_of_a_private_directory_is_reported() {
-    let told = reported("local");
+    let reported = reported("local");
     let end = "(OutputExecutor) left DIRECTORY: stays: Operation not permitted (os error 1)\n";
-    assert!(told.starts_with("mirakuru: `sh "), "{told}");
-    assert!(told.ends_with(end) && told.lines().count() == 1, "{told}");
+    assert!(reported.starts_with("mirakuru: `sh "), "{reported}");
+    assert!(
+        reported.ends_with(end) && reported.lines().count() == 1,
+        "{reported}"
+    );
 }
 
 #[test]
@@ -179,7 +182,7 @@ fn what_stays_of_a_private_directory_is_reported() {
     ignore = "needs root, to make what another user cannot remove"
 )]
 fn what_stays_of_a_private_directory_is_reported_at_an_exit() {
-    let told = reported("static");
+    let reported = reported("static");
     let line = "mirakuru: left DIRECTORY: stays: Operation not permitted (os error 1)\n";
-    assert_eq!(told, line);
+    assert_eq!(reported, line);
 }

@@ -100,13 +100,13 @@ fn a_tree_is_gone_when_the_thread_that_panicked_with_it_has_ended() {
                 .started()
                 .expect("it starts");
             let supervisor = Process::supervisor_of(&service);
-            let told = send.send((service.tmpdir(), supervisor));
-            told.expect("it listens");
+            let reported = send.send((service.tmpdir(), supervisor));
+            reported.expect("it listens");
             // Silent, unlike `panic!`: the test's output stays readable.
             std::panic::resume_unwind(Box::new("as planned"));
         });
         panicked.join().expect_err("it panicked");
-        receive.recv().expect("it told")
+        receive.recv().expect("it reported")
     });
     assert!(hold.is_free(), "a process of the tree is left");
     assert!(!directory.exists(), "its directory is left");
@@ -129,7 +129,7 @@ fn a_signal_does_not_hold_up_who_looks() {
     signal_hook::flag::register(signal_hook::consts::SIGUSR1, noted).expect("a handler");
     let service = OutputExecutor::new("echo up; exec sleep 1000", "up").shell(true);
     service.start().expect("it starts");
-    let (tell, told) = mpsc::channel();
+    let (tell, reported) = mpsc::channel();
     thread::scope(|scope| {
         let service = &service;
         let (tell_reader, reader) = mpsc::channel();
@@ -153,7 +153,7 @@ fn a_signal_does_not_hold_up_who_looks() {
             let all = (0..LOOKS).all(|_| service.running() && begun.elapsed() < BOUND);
             (all, begun.elapsed())
         });
-        let looker = told.recv().expect("it says so");
+        let looker = reported.recv().expect("it says so");
         while !looks.is_finished() {
             pthread_kill(looker as Pthread, Signal::SIGUSR1).expect("it is not joined yet");
             thread::yield_now();

@@ -14,7 +14,7 @@ use std::{
 };
 
 use mirakuru::{OutputExecutor, PidExecutor, SimpleExecutor};
-use mirakuru_tests::{hold::Hold, told::error_of};
+use mirakuru_tests::{error_text::error_of, hold::Hold};
 
 use crate::{PROGRAM, TEST_PROCESS, processes::unused_user, victim::Victim};
 
@@ -160,7 +160,9 @@ impl Drop for Attacker {
 #[test]
 #[cfg_attr(not(root), ignore = "needs root, to start a service as another user")]
 fn a_link_that_comes_and_goes_in_it_leads_root_nowhere() {
-    let rounds = env::var("ROUNDS").ok().and_then(|told| told.parse().ok());
+    let rounds = env::var("ROUNDS")
+        .ok()
+        .and_then(|reported| reported.parse().ok());
     for _ in 0..rounds.unwrap_or(8) {
         let scene = Scene::new();
         let script = "mkdir -p a/closed \"$(printf 'd/%.0s' $(seq 150))\"";

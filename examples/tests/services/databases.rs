@@ -135,8 +135,8 @@ fn mariadb(url: &str, statements: &str) -> Outcome<String> {
         .args(["--host=127.0.0.1", &format!("--port={port}"), database])
         .args(["--execute", statements])
         .output()?;
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{told}");
+    let reported = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{reported}");
     Ok(String::from_utf8(output.stdout)?)
 }
 

@@ -13,7 +13,7 @@ pub use line::CommandLine;
 pub(crate) use line::{Command, Shown};
 pub(crate) use placeholder::{Place, Template, is_word};
 pub(crate) use prepare::{Prepared, prepare};
-pub(crate) use stdio::Opened;
+pub(crate) use stdio::OpenStream;
 pub use stdio::Stdio;
 
 use std::ffi::OsString;

@@ -17,12 +17,12 @@ use crate::sys::{self, Handle, OtherUser};
 /// # drop(service);
 /// ```
 #[derive(Debug)]
-pub struct Stdio(Leads);
+pub struct Stdio(StdioTarget);
 
 #[derive(Debug)]
-enum Leads {
+enum StdioTarget {
     Captured,
-    Held,
+    OpenPipe,
     Null,
     Inherit,
     Path(PathBuf),
@@ -30,10 +30,10 @@ enum Leads {
 }
 
 /// What is handed to the supervisor for one stream.
-pub(crate) enum Opened {
+pub(crate) enum OpenStream {
     Captured,
     /// A pipe whose writing end the supervisor holds.
-    Held,
+    OpenPipe,
     Null,
     Given(Handle),
 }
@@ -43,60 +43,64 @@ impl Stdio {
     /// [`err_output`](crate::Executor::err_output). As standard input, the same as [`null`](Self::null).
     #[must_use]
     pub fn captured() -> Self {
-        Self(Leads::Captured)
+        Self(StdioTarget::Captured)
     }
 
     /// The default of standard input: a pipe that stays open until the process tree is gone.
     pub(super) fn held() -> Self {
-        Self(Leads::Held)
+        Self(StdioTarget::OpenPipe)
     }
 
     /// Returns whether this is an input that a program waits for which prompts.
     pub(crate) fn is_held(&self) -> bool {
-        matches!(self.0, Leads::Held)
+        matches!(self.0, StdioTarget::OpenPipe)
     }
 
     /// `/dev/null`, on Windows `NUL`. As standard input, it ends at once: use it for a program that prompts.
     #[must_use]
     pub fn null() -> Self {
-        Self(Leads::Null)
+        Self(StdioTarget::Null)
     }
 
     /// The test process's own stream.
     #[must_use]
     pub fn inherit() -> Self {
-        Self(Leads::Inherit)
+        Self(StdioTarget::Inherit)
     }
 
     /// A file: read from as standard input; as output created where it is missing and appended to.
     #[must_use]
     pub fn file(path: impl AsRef<Path>) -> Self {
-        Self(Leads::Path(path.as_ref().to_owned()))
+        Self(StdioTarget::Path(path.as_ref().to_owned()))
     }
 
     pub(crate) fn is_captured(&self) -> bool {
-        matches!(self.0, Leads::Captured)
+        matches!(self.0, StdioTarget::Captured)
     }
 
     /// Opens what leads somewhere for the stream with this number (0, 1 or 2) of a service, which may run as another
     /// user.
-    pub(crate) fn open(&self, stream: usize, user: Option<OtherUser<'_>>) -> io::Result<Opened> {
+    pub(crate) fn open(
+        &self,
+        stream: usize,
+        user: Option<OtherUser<'_>>,
+    ) -> io::Result<OpenStream> {
         Ok(match &self.0 {
-            Leads::Captured if stream == 0 => Opened::Null,
-            Leads::Captured => Opened::Captured,
-            Leads::Held => Opened::Held,
-            Leads::Null => Opened::Null,
-            Leads::Inherit => Opened::Given(match stream {
+            StdioTarget::Captured if stream == 0 => OpenStream::Null,
+            StdioTarget::Captured => OpenStream::Captured,
+            StdioTarget::OpenPipe => OpenStream::OpenPipe,
+            StdioTarget::Null => OpenStream::Null,
+            StdioTarget::Inherit => OpenStream::Given(match stream {
                 0 => sys::copy_of(&io::stdin())?,
                 1 => sys::copy_of(&io::stdout())?,
                 _ => sys::copy_of(&io::stderr())?,
             }),
-            Leads::Path(path) => Opened::Given(
+            StdioTarget::Path(path) => OpenStream::Given(
                 sys::open_stream(path, user, stream == 0)
                     .map_err(|error| named(path, &error))?
                     .into(),
             ),
-            Leads::Open(file) => Opened::Given(file.try_clone()?.into()),
+            StdioTarget::Open(file) => OpenStream::Given(file.try_clone()?.into()),
         })
     }
 }
@@ -107,13 +111,13 @@ fn named(path: &Path, error: &io::Error) -> io::Error {
 
 impl From<File> for Stdio {
     fn from(file: File) -> Self {
-        Self(Leads::Open(file))
+        Self(StdioTarget::Open(file))
     }
 }
 
 impl From<Handle> for Stdio {
     fn from(handle: Handle) -> Self {
-        Self(Leads::Open(handle.into()))
+        Self(StdioTarget::Open(handle.into()))
     }
 }
 
@@ -125,6 +129,6 @@ impl From<&Path> for Stdio {
 
 impl From<PathBuf> for Stdio {
     fn from(path: PathBuf) -> Self {
-        Self(Leads::Path(path))
+        Self(StdioTarget::Path(path))
     }
 }

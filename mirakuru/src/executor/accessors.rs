@@ -198,15 +198,15 @@ impl<R: Readiness> Executor<R> {
 impl Core {
     pub(super) fn pid(&self) -> Option<u32> {
         let run = self.unless_forked()?.up()?;
-        // Another process of the run may have started a newer service, which `look` then reports on.
-        let has_left = run.link.look(|state| state.has_left(run.number));
-        let main = run.link.known(|state| state.notified.main);
+        // Another process of the run may have started a newer service, which `current` then reports on.
+        let has_left = run.link.current(|state| state.has_left(run.number));
+        let main = run.link.cached(|state| state.notified.main);
         (!has_left).then_some(main.unwrap_or(run.pid))
     }
 
     pub(super) fn exit_code(&self) -> Option<i32> {
         let run = self.unless_forked()?.run()?;
-        run.link.look(|state| state.exit_of(run.number))
+        run.link.current(|state| state.exit_of(run.number))
     }
 
     fn output(&self, stream: Stream) -> Output {

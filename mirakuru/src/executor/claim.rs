@@ -161,7 +161,7 @@ impl Queue<'_> {
             core.emit(Step {
                 port: Some(port),
                 elapsed: Some(elapsed),
-                concerns_all: true,
+                always_shown: true,
                 ..Step::info(format!(
                     "has queued {age} for port {port}, held by {holder}"
                 ))

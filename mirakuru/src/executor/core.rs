@@ -127,7 +127,7 @@ impl Core {
     pub(super) fn link(&self) -> Result<Arc<Link>> {
         let (known, place) = self.state(|state| (state.link.clone(), state.place.clone()));
         if let Some(link) = &known {
-            if !link.look(|state| state.lost) {
+            if !link.current(|state| state.lost) {
                 return Ok(Arc::clone(link));
             }
             // One of the run may live: it drops a client that does not read.
@@ -159,7 +159,7 @@ impl Core {
             self.emit(Step::warn(format!("left {left}")));
             let (title, command) = (self.title(), self.command());
             let command = command.lines().next().unwrap_or_default();
-            events::say_past_the_harness(&format!("mirakuru: `{command}` ({title}) left {left}"));
+            events::print_uncaptured(&format!("mirakuru: `{command}` ({title}) left {left}"));
         }
     }
 
@@ -188,7 +188,7 @@ impl Core {
             }
             Some(Err(failure)) => Err(self.no_directory(&failure)),
             // One that does not answer by then is given up: the next start would wait for it too.
-            None if !link.look(|state| state.lost) => {
+            None if !link.current(|state| state.lost) => {
                 link.give_up();
                 Err(self.not_spawned_in_time(deadline))
             }
@@ -230,7 +230,7 @@ impl Core {
 
     pub(super) fn emit(&self, step: Step) {
         let command = || self.command().as_ref().to_owned();
-        events::tell(step, self.title(), self.is_named(), command);
+        events::emit(step, self.title(), self.is_named(), command);
     }
 
     /// The name that the user gave.

@@ -44,7 +44,7 @@ impl Core {
 
     /// Returns the named ports that the check asks and that the service cannot learn from its command or environment.
     fn untold_ports(&self) -> Vec<String> {
-        let told: Vec<_> = self
+        let reported: Vec<_> = self
             .config
             .shape
             .placeholders(&self.config.command)
@@ -52,10 +52,10 @@ impl Core {
         // These may contain the name of a port themselves.
         let may_tell = ["host", "socket", "pidfile"]
             .iter()
-            .any(|name| told.contains(name));
+            .any(|name| reported.contains(name));
         let asked = self.check.target().port_name;
         let all = self.placeholders_of_the_check().into_iter();
-        all.filter(|name| !told.contains(&&**name))
+        all.filter(|name| !reported.contains(&&**name))
             .filter_map(|name| name.strip_prefix("port:").map(str::to_owned))
             .filter(|name| !may_tell || asked.as_ref() == Some(name))
             .collect()
@@ -68,21 +68,24 @@ impl Core {
         } else {
             format!("port:{name}")
         };
-        let told = self.config.shape.placeholders(&self.config.command);
-        let told: BTreeSet<_> = told
+        let reported = self.config.shape.placeholders(&self.config.command);
+        let reported: BTreeSet<_> = reported
             .filter(|name| *name == "port" || name.starts_with("port:"))
             .collect();
-        if told.contains(&*asked) {
+        if reported.contains(&*asked) {
             return format!(
                 "does the service take `{{{asked}}}`, which it is given, for this port?"
             );
         }
-        let told: Vec<_> = told.iter().map(|name| format!("`{{{name}}}`")).collect();
-        let others = if told.is_empty() {
+        let reported: Vec<_> = reported
+            .iter()
+            .map(|name| format!("`{{{name}}}`"))
+            .collect();
+        let others = if reported.is_empty() {
             String::new()
         } else {
-            let told = told.join(", ");
-            format!(" The command and its environment contain {told}")
+            let reported = reported.join(", ");
+            format!(" The command and its environment contain {reported}")
         };
         format!("does the command contain `{{{asked}}}`?{others}")
     }
@@ -150,18 +153,18 @@ mod tests {
                 .map(|text| text.parse().expect("an address"));
             elsewhere(listeners, host, 80, String::new).map(|elsewhere| elsewhere.found)
         };
-        let told = |text: &str| Some(text.to_owned());
+        let reported = |text: &str| Some(text.to_owned());
         assert_eq!(
             found(&["[::1]:80", "127.0.0.1:81"], "127.0.0.1"),
-            told("it listens on [::1]:80, and not on 127.0.0.1:80")
+            reported("it listens on [::1]:80, and not on 127.0.0.1:80")
         );
         assert_eq!(
             found(&["127.0.0.2:80"], "[::1]"),
-            told("it listens on 127.0.0.2:80, and not on [::1]:80")
+            reported("it listens on 127.0.0.2:80, and not on [::1]:80")
         );
         assert_eq!(
             found(&["127.0.0.1:81", "[::1]:81", "[::1]:82"], "127.0.0.1"),
-            told("it listens on port 81, 82, and not on 80")
+            reported("it listens on port 81, 82, and not on 80")
         );
         for (listener, host) in [
             ("127.0.0.1:80", "127.0.0.1"),

@@ -85,7 +85,7 @@ impl Write for Input {
         let mut pipe = None;
         loop {
             // A process that it left may hold the pipe.
-            if link.look(|state| state.has_left(*number)) {
+            if link.current(|state| state.has_left(*number)) {
                 return Err(closed());
             }
             let pipe = match &mut pipe {

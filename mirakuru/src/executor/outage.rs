@@ -103,8 +103,8 @@ impl Core {
             Ok(Err(error)) => error.to_string(),
             Err(_) => "a check panicked".to_owned(),
         };
-        let told = format!("did not start again after an outage: {error}");
-        self.emit(Step::warn(told));
+        let reported = format!("did not start again after an outage: {error}");
+        self.emit(Step::warn(reported));
     }
 }
 

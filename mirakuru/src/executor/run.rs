@@ -88,10 +88,10 @@ impl Run {
 
     /// Returns whether the main process has ended and the supervisor has not reported its code yet.
     pub(super) fn has_just_ended(&self) -> bool {
-        let main = self.link.known(|state| state.notified.main);
+        let main = self.link.cached(|state| state.notified.main);
         let main = sys::process_of(main.unwrap_or(self.pid));
         let ended = main.is_some_and(sys::has_ended);
-        ended && !self.link.look(|state| state.has_left(self.number))
+        ended && !self.link.current(|state| state.has_left(self.number))
     }
 
     pub(super) fn emit(&self, step: Step) {
@@ -100,7 +100,7 @@ impl Run {
             ..step
         };
         let command = || self.context.start.command.to_string();
-        events::tell(step, &self.title, self.is_named, command);
+        events::emit(step, &self.title, self.is_named, command);
     }
 
     /// What it printed to each stream, and added to its log file.
@@ -128,7 +128,7 @@ impl Run {
             let command = &self.context.start.command;
             run::list_kept(directory, &format!("{test}: {} {command:?}", self.title));
             self.emit(Step {
-                concerns_all: true,
+                always_shown: true,
                 ..Step::info(format!("keeps its files in {}", directory.display()))
             });
         }
@@ -186,7 +186,7 @@ impl Run {
                 "did not stop in time and was killed: pid {pid}"
             )));
         }
-        let exit_code = self.link.look(|state| state.exit_of(self.number));
+        let exit_code = self.link.current(|state| state.exit_of(self.number));
         let end = exit_code.map_or_else(String::new, |code| format!(" {}", describe_exit(code)));
         self.emit(Step {
             elapsed: Some(elapsed),
@@ -200,15 +200,15 @@ impl Run {
 
 /// Lists processes, each by pid and command.
 pub(super) fn listed(processes: &[(u32, String)]) -> String {
-    let told: Vec<_> = processes
+    let reported: Vec<_> = processes
         .iter()
         .take(10)
         .map(|(pid, command)| format!("pid {pid}: {command}"))
         .collect();
-    let more = processes.len().saturating_sub(told.len());
+    let more = processes.len().saturating_sub(reported.len());
     if more > 0 {
-        format!("{}; and {more} more", told.join("; "))
+        format!("{}; and {more} more", reported.join("; "))
     } else {
-        told.join("; ")
+        reported.join("; ")
     }
 }

@@ -34,7 +34,7 @@ impl Core {
     /// Returns whether a supervisor of the run holds what the executor has leased.
     pub(crate) fn is_known_to_run(&self) -> bool {
         let link = self.shared_link();
-        link.is_some_and(|link| !link.look(|state| state.lost))
+        link.is_some_and(|link| !link.current(|state| state.lost))
     }
 
     pub(crate) fn has_joined(&self) -> bool {
@@ -73,7 +73,7 @@ impl Core {
     fn attach_unless_known(&self, place: &Arc<RunPlace>) -> Result<()> {
         self.state(|state| state.place = Some(Arc::clone(place)));
         let known = self.shared_link();
-        if known.is_none_or(|link| link.look(|state| state.lost)) {
+        if known.is_none_or(|link| link.current(|state| state.lost)) {
             self.attach(place)?;
         }
         Ok(())
@@ -113,7 +113,7 @@ impl Core {
     /// caller holds the run's lock, so none starts it.
     pub(super) fn stop_orphaned_service(&self) {
         let link = self.shared_link();
-        if let Some(link) = link.filter(|link| !link.look(|state| state.lost)) {
+        if let Some(link) = link.filter(|link| !link.current(|state| state.lost)) {
             link.stop(self.stop_plan(self.config.stop_signal).hasty(), None);
         }
     }
@@ -190,7 +190,7 @@ impl Core {
         };
         // Read before the look: another thread of this process may start the service meanwhile.
         let known = self.state(|state| state.run.clone());
-        let (lost, number) = link.look(|state| (state.lost, state.current()));
+        let (lost, number) = link.current(|state| (state.lost, state.current()));
         let current = if lost {
             // The supervisor drops a client that did not read for long, and may live: connect again.
             let place = self.state(|state| state.place.clone());

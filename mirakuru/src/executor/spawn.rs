@@ -12,13 +12,13 @@ use super::core::Core;
 use super::run::Run;
 use super::settle::Settled;
 use super::together;
-use crate::command::{Opened, Place, Prepared};
+use crate::command::{OpenStream, Place, Prepared};
 use crate::environment::{self, Keep};
 use crate::error::Result;
 use crate::events::{self, Step};
 use crate::link::{Link, State};
 use crate::output::{Capture, LogFile};
-use crate::protocol::{GRACE, Identity, Launch, Lead, Leftover, Row, Stream};
+use crate::protocol::{GRACE, Identity, Launch, Leftover, Stream, StreamTarget, TraceRow};
 use crate::readiness::{Context, Start, Target};
 use crate::sys::{Handle, OtherUser};
 use crate::wait::Deadline;
@@ -54,13 +54,13 @@ impl Core {
             capture.attach(&link);
         }
         let log = self.log_file(place, context.start.user.clone())?;
-        let plan = launch.farewell;
+        let plan = launch.on_owner_exit;
         let pid = self.launch(&link, (launch, &handles), place, deadline)?;
         let [stdout, stderr] = captures;
         let start = self.start_before_spawn(place.clone(), Some(Arc::clone(&link)), deadline);
         let mut run = Run {
             pid,
-            number: link.known(State::current),
+            number: link.cached(State::current),
             context: Context::new(Start {
                 pid: Some(pid),
                 stdout,
@@ -94,12 +94,12 @@ impl Core {
         place: &Place,
         deadline: Deadline,
     ) -> Result<u32> {
-        let plan = launch.farewell;
+        let plan = launch.on_owner_exit;
         match link.launch(launch, handles, deadline) {
             Some(Ok(pid)) => Ok(pid),
             Some(Err(failure)) => Err(self.not_spawned(&failure, place)),
             // A supervisor that was killed is seen before the deadline.
-            None if !deadline.has_passed() && link.look(|state| state.lost) => {
+            None if !deadline.has_passed() && link.current(|state| state.lost) => {
                 Err(self.without_supervisor(link))
             }
             // One that does not answer by then is given up.
@@ -145,7 +145,7 @@ impl Core {
             nice: shape.nice,
             rlimits: shape.rlimits.clone(),
             streams,
-            farewell: self.stop_plan(self.config.stop_signal),
+            on_owner_exit: self.stop_plan(self.config.stop_signal),
             keep: self.config.keep() == Keep::All,
             busy: BUSY.min(deadline.remaining() / 2),
             notify,
@@ -175,9 +175,10 @@ impl Core {
     fn streams(
         &self,
         user: Option<OtherUser<'_>>,
-    ) -> io::Result<([Lead; 3], Vec<Handle>, Captures)> {
+    ) -> io::Result<([StreamTarget; 3], Vec<Handle>, Captures)> {
         let written = &self.config.shape.streams;
-        let (mut streams, mut handles, mut captures) = ([Lead::Null; 3], Vec::new(), [None, None]);
+        let (mut streams, mut handles, mut captures) =
+            ([StreamTarget::Null; 3], Vec::new(), [None, None]);
         let given = [
             (&written.stdin, None),
             (&written.stdout, Some(Stream::Stdout)),
@@ -185,28 +186,28 @@ impl Core {
         ];
         for (index, (lead, stream)) in given.into_iter().enumerate() {
             match (lead.open(index, user)?, stream) {
-                (Opened::Given(handle), _) => {
-                    streams[index] = Lead::Given;
+                (OpenStream::Given(handle), _) => {
+                    streams[index] = StreamTarget::Given;
                     handles.push(handle);
                 }
-                (Opened::Captured, Some(stream)) => {
+                (OpenStream::Captured, Some(stream)) => {
                     let capture = Capture::new(stream, self.config.start_bound())?;
-                    streams[index] = Lead::Captured;
+                    streams[index] = StreamTarget::Captured;
                     handles.push(capture.file().try_clone()?.into());
                     captures[stream as usize] = Some(Arc::new(capture));
                 }
-                (Opened::Held, _) => streams[index] = Lead::Held,
-                (Opened::Null | Opened::Captured, _) => {}
+                (OpenStream::OpenPipe, _) => streams[index] = StreamTarget::OpenPipe,
+                (OpenStream::Null | OpenStream::Captured, _) => {}
             }
         }
         Ok((streams, handles, captures))
     }
 
-    fn row(&self, file: PathBuf) -> Row {
+    fn row(&self, file: PathBuf) -> TraceRow {
         let program = std::env::args_os().next().map(PathBuf::from);
         let program = program.as_deref().and_then(Path::file_name);
         let test = thread::current();
-        Row {
+        TraceRow {
             file,
             process: std::process::id(),
             program: program.unwrap_or_default().to_string_lossy().into_owned(),
@@ -231,7 +232,7 @@ fn timeline() -> Option<PathBuf> {
     };
     if !REPORTED.swap(true, Ordering::Relaxed) {
         let mistake = environment::not_a_trace(&file);
-        events::say_past_the_harness(&format!(
+        events::print_uncaptured(&format!(
             "mirakuru: {mistake} ({why}): no timeline is written"
         ));
     }

@@ -202,7 +202,7 @@ impl Core {
             return;
         };
         let exit = |state: &State| (state.exit_of(run.number), state.ending);
-        if let (exit_code, false) = run.link.look(exit) {
+        if let (exit_code, false) = run.link.current(exit) {
             let code = exit_code.map(describe_exit).unwrap_or_default();
             run.emit(Step::warn(format!(
                 "is not running any more, and is started again: {code}"
@@ -221,7 +221,7 @@ impl Core {
         // Another process may start the next service between the two looks.
         let is_up = |run: Run| {
             let still = |state: &State| state.current() == run.number && lives(state);
-            run.link.look(still)
+            run.link.current(still)
         };
         ready.is_some_and(is_up) || self.still_answers()
     }

@@ -159,7 +159,7 @@ impl Core {
 
     fn signal(&self, signal: Signal, to_group: bool) -> Result<()> {
         self.check_signal(signal)?;
-        let ended = |run: &Run| run.link.look(|state| state.empty || state.lost);
+        let ended = |run: &Run| run.link.current(|state| state.empty || state.lost);
         let run = self
             .up()
             .filter(|run| !ended(run))
@@ -206,7 +206,7 @@ impl Core {
         // Another service may have been started since.
         let (exit, sent) = run
             .link
-            .look(|state| (state.exit_of(run.number), state.sent.clone()));
+            .current(|state| (state.exit_of(run.number), state.sent.clone()));
         if unless_sent {
             expected.sent = sent;
         }
@@ -237,7 +237,9 @@ impl Core {
             return Ok(None);
         };
         let release = self.port_to_release().filter(|_| !comes_back);
-        let asked = run.link.look(|state| state.exit_of(run.number).is_none());
+        let asked = run
+            .link
+            .current(|state| state.exit_of(run.number).is_none());
         let Some(gone) = self.bring_down(&run, plan, release) else {
             // The lease went with the supervisor.
             self.note_port_given_back();
@@ -289,7 +291,7 @@ impl Core {
         let (title, command, time) = (self.title(), self.command(), seconds(elapsed));
         let command = command.lines().next().unwrap_or_default();
         let end = if gone.forced { ", and was killed" } else { "" };
-        events::say_past_the_harness(&format!(
+        events::print_uncaptured(&format!(
             "mirakuru: `{command}` ({title}) took {time} to stop after {signal}{end}: \
              set `stop_signal` to a signal that it obeys at once, or a shorter `stop_timeout`"
         ));

@@ -45,13 +45,13 @@ impl Core {
             state.exit.filter(|code| *code != 0 || is_over)
         };
         let failed = |state: &State| died(state, Origin::Outside).is_some();
-        let cannot_come = || run.link.look(|state| state.lost || failed(state));
+        let cannot_come = || run.link.current(|state| state.lost || failed(state));
         // Nothing can have ended at the first look, which comes with the spawn. An answer of another thread
         // may come later.
         let mut at_spawn = matches!(probe, Probe::Here(_));
         let mut next_note = SLOW;
         // The service may ask for more time.
-        let extended = || run.link.known(|state| state.extended);
+        let extended = || run.link.cached(|state| state.extended);
         let own_bound = || extended().map_or(deadline, |extended| deadline.later(extended));
         let called_off = OnceCell::new();
         let bound = || {
@@ -134,7 +134,7 @@ impl Core {
         let (age, awaited) = (seconds(elapsed), self.check.describe(&run.context));
         run.emit(Step {
             elapsed: Some(elapsed),
-            concerns_all: true,
+            always_shown: true,
             ..Step::info(format!(
                 "is not ready after {age}: waits for {awaited}; last check: {why}; {printed}"
             ))
@@ -155,14 +155,14 @@ impl Core {
         let mut last_check = None;
         let mut pace = Pace::new(self.config.poll_interval);
         // Asked after the end alone: a check may have to look for the answer.
-        let origin = || match link.known(|state| state.exit) {
+        let origin = || match link.cached(|state| state.exit) {
             Some(_) => (ended.origin)(),
             None => Origin::Outside,
         };
         let why = loop {
             let possible = origin();
             // The wait has just taken in what had arrived.
-            let (end, news) = link.known(|state| ((ended.code)(state, possible), News::of(state)));
+            let (end, news) = link.cached(|state| ((ended.code)(state, possible), News::of(state)));
             if on_output {
                 watch_output(run);
             }
@@ -188,13 +188,13 @@ impl Core {
                 }
             }
             // No later look can pass.
-            if link.known(|state| state.lost) {
+            if link.cached(|state| state.lost) {
                 break Why::Lost;
             }
             // A part of the check may have passed at this look: then it is over if the other part cannot pass.
             let possible = origin();
             let is_over = |state: &State| (ended.code)(state, possible).is_some();
-            if end.is_some() && link.known(is_over) {
+            if end.is_some() && link.cached(is_over) {
                 break Why::Ended;
             }
             if bound().has_passed() {
@@ -223,7 +223,7 @@ impl Core {
             Why::Overdue { .. } => run.printed(),
             _ => [u64::MAX; 3],
         };
-        let (exit, empty) = link.look(|state| (state.exit_of(run.number), state.empty));
+        let (exit, empty) = link.current(|state| (state.exit_of(run.number), state.empty));
         Err(Box::new(FailedWait {
             why,
             deadline: bound(),

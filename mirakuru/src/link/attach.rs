@@ -81,7 +81,7 @@ impl Link {
     /// Whether the supervisor lives that is lost to this process: it did not answer, or did not wait for this
     /// process.
     pub(crate) fn is_out_of_reach(&self) -> bool {
-        self.look(|state| state.lost) && !self.process().ended_within(Duration::ZERO)
+        self.current(|state| state.lost) && !self.process().ended_within(Duration::ZERO)
     }
 
     /// What the latest service is, and its captured files.

@@ -39,7 +39,7 @@ impl Link {
     /// Makes a call with the bound on whatever a supervisor does by itself.
     pub(super) fn ask(&self, request: Request) -> Option<Answer> {
         let answer = self.call(request, &[], Deadline::after(SUPERVISOR_BOUND));
-        if answer.is_none() && !self.look(|state| state.lost) {
+        if answer.is_none() && !self.current(|state| state.lost) {
             self.give_up();
         }
         answer
@@ -65,11 +65,11 @@ impl Link {
             return Ok(None);
         }
         // Before the request is sent: another thread may read the reply at once.
-        let call = self.reader.known(State::begin_call);
+        let call = self.reader.cached(State::begin_call);
         let number = Some(call);
         let sent = self.send(&Call { number, request }, handles, deadline);
         let answer = sent.map(|()| self.reader.wait(deadline, |state| state.reply(call)));
-        self.reader.known(|state| {
+        self.reader.cached(|state| {
             // A reply that another thread took in since the wait gave up is a reply.
             let late = state.end_call(call);
             let answer = answer.map(|answer| answer.or(late));
@@ -144,13 +144,13 @@ impl Link {
         handles: &[Handle],
         deadline: Deadline,
     ) -> Option<Result<u32, Failure>> {
-        let patience = order.farewell.longest().as_millis();
+        let patience = order.on_owner_exit.longest().as_millis();
         let patience = u64::try_from(patience).unwrap_or(u64::MAX);
         self.patience.store(patience, Ordering::Relaxed);
         self.kept.store(order.keep, Ordering::Relaxed);
         let leftovers = order.leftovers.clone();
         // A supervisor that does not come up may have less time than the service.
-        let is_up = self.known(|state| state.is_up);
+        let is_up = self.cached(|state| state.is_up);
         let bound = if is_up {
             deadline
         } else {
@@ -169,7 +169,7 @@ impl Link {
             return None;
         };
         if launched.is_ok() {
-            self.reader.known(|state| state.leftovers = leftovers);
+            self.reader.cached(|state| state.leftovers = leftovers);
         }
         Some(launched)
     }
@@ -206,7 +206,7 @@ impl Link {
 
     /// Sends a signal to the main process, or to its process group. An end by it is then no surprise.
     pub(crate) fn signal(&self, signal: i32, to_group: bool) {
-        self.reader.known(|state| state.sent.insert(signal));
+        self.reader.cached(|state| state.sent.insert(signal));
         self.notify(Request::Signal { signal, to_group });
     }
 
@@ -225,7 +225,7 @@ impl Link {
     /// was written before is there.
     pub(crate) fn drain(&self) {
         // Before the look, which finds a lost supervisor in a forked child.
-        if self.is_foreign() || self.look(|state| state.lost || state.silent) {
+        if self.is_foreign() || self.current(|state| state.lost || state.silent) {
             return;
         }
         let _ = self.try_call(Request::Drain, &[], Deadline::after(DRAIN_BOUND));
@@ -235,7 +235,7 @@ impl Link {
     pub(crate) fn watch_output(&self, stream: Stream, seen: u64) {
         let begin =
             |state: &mut State| std::mem::replace(&mut state.output_watched[stream as usize], true);
-        if !self.reader.known(begin) {
+        if !self.reader.cached(begin) {
             self.notify(Request::WatchOutput(stream, seen));
         }
     }
@@ -244,7 +244,7 @@ impl Link {
     /// none is missed between two.
     pub(crate) fn watch_path(&self, path: &Path) {
         let begin = |state: &mut State| std::mem::replace(&mut state.path_watched, true);
-        if !self.reader.known(begin) {
+        if !self.reader.cached(begin) {
             // The supervisor stands elsewhere.
             self.notify(Request::WatchPath(absolute(path)));
         }
@@ -252,7 +252,7 @@ impl Link {
 
     /// Changes beside the path are no news any more.
     pub(crate) fn forget_path(&self) {
-        self.reader.known(|state| state.path_watched = false);
+        self.reader.cached(|state| state.path_watched = false);
         self.notify(Request::ForgetPath);
     }
 }

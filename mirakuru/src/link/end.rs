@@ -32,7 +32,7 @@ impl Link {
         if self.is_foreign() {
             return None;
         }
-        self.reader.known(|state| state.ending = true);
+        self.reader.cached(|state| state.ending = true);
         let request = Request::Stop { plan, release };
         let answer = self.call(request, &[], Deadline::after(bound));
         if let Some((Reply::Gone(gone), _)) = answer {
@@ -50,7 +50,7 @@ impl Link {
             Some(silence) if !self.process().ended_within(Duration::ZERO) => note_silence(silence),
             Some(_) => {}
         }
-        self.reader.known(|state| state.lost = true);
+        self.reader.cached(|state| state.lost = true);
         self.swept();
     }
 

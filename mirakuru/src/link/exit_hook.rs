@@ -65,7 +65,7 @@ fn at_exit() {
     for link in links {
         link.await_end(bound);
         if let Err(left) = link.clean_up() {
-            events::say_past_the_harness(&format!("mirakuru: left {left}"));
+            events::print_uncaptured(&format!("mirakuru: left {left}"));
         }
     }
 }

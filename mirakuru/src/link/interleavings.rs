@@ -109,7 +109,7 @@ fn take(reader: &Reader, number: u32) -> Option<u32> {
 }
 
 fn has_seen(reader: &Reader, number: u32) -> bool {
-    reader.look(|seen| seen.0.contains(&number))
+    reader.current(|seen| seen.0.contains(&number))
 }
 
 #[test]

@@ -142,7 +142,7 @@ impl Link {
         (MARK, &self.name)
     }
 
-    /// Waits until `look` is satisfied by what has arrived, also by what has arrived at the deadline.
+    /// Waits until `current` is satisfied by what has arrived, also by what has arrived at the deadline.
     pub(crate) fn wait<T>(
         &self,
         deadline: Deadline,
@@ -155,22 +155,22 @@ impl Link {
     }
 
     /// Looks at what is known, with what has arrived taken in.
-    pub(crate) fn look<T>(&self, look: impl Fn(&State) -> T) -> T {
+    pub(crate) fn current<T>(&self, look: impl Fn(&State) -> T) -> T {
         if self.is_foreign() {
             // Not even the lock: a thread that is not in this process may hold it.
             return look(&State::lost());
         }
-        self.reader.look(|state| look(state))
+        self.reader.current(|state| look(state))
     }
 
     /// Looks at what is known, without another look at the socket.
-    pub(crate) fn known<T>(&self, look: impl Fn(&State) -> T) -> T {
-        self.reader.known(|state| look(state))
+    pub(crate) fn cached<T>(&self, look: impl Fn(&State) -> T) -> T {
+        self.reader.cached(|state| look(state))
     }
 
     /// Fails if the supervisor ended before it said a word.
     pub(crate) fn came_up(&self) -> io::Result<()> {
-        let is_up = self.known(|state| state.is_up || !state.lost);
+        let is_up = self.cached(|state| state.is_up || !state.lost);
         if is_up { Ok(()) } else { Err(ended_early()) }
     }
 

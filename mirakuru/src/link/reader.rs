@@ -88,7 +88,7 @@ impl<S: Source, K: Known<S::News> + Default> SharedReader<S, K> {
     }
 
     /// Uses what is known, without a look at the source.
-    pub(super) fn known<T>(&self, look: impl FnOnce(&mut K) -> T) -> T {
+    pub(super) fn cached<T>(&self, look: impl FnOnce(&mut K) -> T) -> T {
         look(&mut lock(&self.shared).known)
     }
 
@@ -99,12 +99,12 @@ impl<S: Source, K: Known<S::News> + Default> SharedReader<S, K> {
     }
 
     /// Uses what is known once all news that has arrived is part of it.
-    pub(super) fn look<T>(&self, look: impl FnOnce(&mut K) -> T) -> T {
+    pub(super) fn current<T>(&self, look: impl FnOnce(&mut K) -> T) -> T {
         self.wait(Deadline::after(Duration::ZERO), |_| None::<()>);
-        self.known(look)
+        self.cached(look)
     }
 
-    /// Waits until `look` finds something in what is known, or does not find it in what has arrived at the
+    /// Waits until `current` finds something in what is known, or does not find it in what has arrived at the
     /// deadline.
     pub(super) fn wait<T>(
         &self,

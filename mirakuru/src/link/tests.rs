@@ -36,7 +36,7 @@ fn link() -> (Link, sys::Socket) {
 fn a_name_that_no_supervisor_can_have_is_refused() {
     for name in ["", "short", "../../../../../../tmp/0123456789"] {
         let (socket, other_end) = sys::Socket::pair().expect("a socket");
-        tell(&other_end, &Message::Event(Event::Named(name.to_owned())));
+        send(&other_end, &Message::Event(Event::Named(name.to_owned())));
         let refused = await_name(&socket, soon()).map(drop);
         let error = refused.expect_err("it is no name").kind();
         assert_eq!(error, io::ErrorKind::InvalidData);
@@ -47,12 +47,12 @@ fn soon() -> Deadline {
     Deadline::after(Duration::from_secs(30))
 }
 
-fn tell(other_end: &sys::Socket, message: &Message) {
+fn send(other_end: &sys::Socket, message: &Message) {
     frames::send(other_end, message, &[], soon()).expect("there is room");
 }
 
 fn reply(other_end: &sys::Socket, number: Option<u64>, reply: Reply) {
-    tell(other_end, &Message::Reply(number.expect("a number"), reply));
+    send(other_end, &Message::Reply(number.expect("a number"), reply));
 }
 
 /// What has arrived at the other end.
@@ -142,31 +142,31 @@ fn a_call_ends_with_the_link() {
         drop(other_end);
         assert_eq!(caller.join().expect("no panic"), None);
     });
-    assert!(link.look(|state| state.lost));
+    assert!(link.current(|state| state.lost));
 }
 
 #[test]
 fn what_arrives_before_a_launch_belongs_to_the_service_before() {
     let (link, other_end) = link();
-    tell(&other_end, &Message::Event(Event::Exited(3)));
-    tell(&other_end, &Message::Reply(1, Reply::Launched(Ok(7))));
+    send(&other_end, &Message::Event(Event::Exited(3)));
+    send(&other_end, &Message::Reply(1, Reply::Launched(Ok(7))));
     let known = |state: &State| (state.current(), state.exit, state.exit_of(0));
-    assert_eq!(link.look(known), (1, None, Some(3)));
+    assert_eq!(link.current(known), (1, None, Some(3)));
 }
 
 #[test]
 fn a_silent_supervisor_is_waited_for_once() {
     let (link, other_end) = link();
     link.drain();
-    assert!(link.look(|state| state.silent));
+    assert!(link.current(|state| state.silent));
     // Waits for nothing, and asks for nothing.
     link.drain();
     let mut arrived = Arrived::default();
     arrived.next_call(&other_end);
     arrived.take_in(&other_end);
     assert_eq!(arrived.calls, []);
-    tell(&other_end, &Message::Event(Event::Path));
-    assert!(!link.look(|state| state.silent));
+    send(&other_end, &Message::Event(Event::Path));
+    assert!(!link.current(|state| state.silent));
 }
 
 #[test]
@@ -195,6 +195,6 @@ fn what_is_no_message_ends_the_link_cleanly() {
             written.wait();
             assert_eq!(stop.join().expect("no panic"), None);
         });
-        assert!(link.look(|state| state.lost), "{bytes:?}");
+        assert!(link.current(|state| state.lost), "{bytes:?}");
     }
 }

@@ -19,7 +19,7 @@ pub(crate) fn lock_directory() -> Result<PathBuf, String> {
 /// This directory, if it is there and the user's own.
 pub(crate) fn existing_lock_directory() -> Option<PathBuf> {
     let path = lock_path();
-    look_through(&path, fs::symlink_metadata(&path)).ok()?;
+    validate_directory(&path, fs::symlink_metadata(&path)).ok()?;
     Some(path)
 }
 
@@ -40,7 +40,7 @@ pub(crate) fn make(path: &Path) -> Result<(), String> {
             _ => match fs::symlink_metadata(path) {
                 // Another process has removed it with its last lock since: it is made again.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                found => return look_through(path, found),
+                found => return validate_directory(path, found),
             },
         }
     }
@@ -48,7 +48,7 @@ pub(crate) fn make(path: &Path) -> Result<(), String> {
 
 /// Judges what one look has found. A link is not followed: another user may have put it there. Only its
 /// owner can replace what was found, as the parent is a directory of everybody's with the sticky bit.
-fn look_through(path: &Path, found: io::Result<Metadata>) -> Result<(), String> {
+fn validate_directory(path: &Path, found: io::Result<Metadata>) -> Result<(), String> {
     let why = match found {
         Err(error) => format!("cannot be looked at ({error})"),
         Ok(found) if !found.is_dir() => "is no directory".to_owned(),
@@ -75,21 +75,21 @@ mod tests {
     fn a_link_a_file_and_an_open_directory_are_refused() {
         use std::os::unix::fs::PermissionsExt;
 
-        let look_through = |path: &Path| look_through(path, fs::symlink_metadata(path));
+        let validate_directory = |path: &Path| validate_directory(path, fs::symlink_metadata(path));
         let home = tempfile::tempdir().expect("a temporary directory");
         let link = home.path().join("link");
         std::os::unix::fs::symlink(home.path(), &link).expect("own directory");
-        let told = look_through(&link).expect_err("a link");
-        assert!(told.contains("is no directory"), "{told}");
+        let reported = validate_directory(&link).expect_err("a link");
+        assert!(reported.contains("is no directory"), "{reported}");
 
         let open = home.path().join("open");
         fs::create_dir(&open).expect("own directory");
         fs::set_permissions(&open, fs::Permissions::from_mode(0o755)).expect("own directory");
-        let told = look_through(&open).expect_err("open to others");
-        assert!(told.contains("is open to other users"), "{told}");
+        let reported = validate_directory(&open).expect_err("open to others");
+        assert!(reported.contains("is open to other users"), "{reported}");
 
         fs::set_permissions(&open, fs::Permissions::from_mode(0o700)).expect("own directory");
-        assert_eq!(look_through(&open), Ok(()));
+        assert_eq!(validate_directory(&open), Ok(()));
     }
 
     #[cfg(unix)]
@@ -101,8 +101,11 @@ mod tests {
         // Only root can give a directory away, and each other user finds one of root.
         let is_given = std::os::unix::fs::chown(&given, Some(65_534), None).is_ok();
         let path = if is_given { &given } else { Path::new("/") };
-        let told = look_through(path, fs::symlink_metadata(path)).expect_err("not ours");
-        assert!(told.contains("belongs to another user (uid "), "{told}");
+        let reported = validate_directory(path, fs::symlink_metadata(path)).expect_err("not ours");
+        assert!(
+            reported.contains("belongs to another user (uid "),
+            "{reported}"
+        );
     }
 
     /// The directory goes with the last lock of another process, at any moment of the look.

@@ -78,7 +78,7 @@ impl Capture {
     /// Before the service is started.
     pub(crate) fn attach(&self, link: &Arc<Link>) {
         self.service
-            .store(link.look(State::next_service), Ordering::Relaxed);
+            .store(link.current(State::next_service), Ordering::Relaxed);
         let _ = self.link.set(Arc::downgrade(link));
     }
 

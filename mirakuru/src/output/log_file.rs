@@ -226,8 +226,8 @@ mod tests {
     #[test]
     fn a_file_may_appear_later() {
         let log = Log::with(None);
-        let told = log.log.update().expect("it is missing");
-        assert!(told.contains("os error"), "{told}");
+        let reported = log.log.update().expect("it is missing");
+        assert!(reported.contains("os error"), "{reported}");
         log.append("one\n");
         assert_eq!(log.added(), "one\n");
     }

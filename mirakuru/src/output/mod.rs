@@ -170,7 +170,7 @@ impl Output {
             // then the wait for news since.
             let link = capture.link();
             let (ended, news) = link.as_ref().map_or((true, 0), |link| {
-                link.look(|state| (has_ended(state, service), state.output_news(capture.stream)))
+                link.current(|state| (has_ended(state, service), state.output_news(capture.stream)))
             });
             let seen = capture.len();
             if let Some(line) = reader.next(capture, ended) {
@@ -213,7 +213,7 @@ impl Output {
         scene.waited(deadline);
         scene.exit_code = self.capture.as_ref().and_then(|capture| {
             let service = capture.service.load(Ordering::Relaxed);
-            capture.link()?.look(|state| state.exit_of(service))
+            capture.link()?.current(|state| state.exit_of(service))
         });
         scene.into_error(ErrorKind::ProcessExitedWithError)
     }

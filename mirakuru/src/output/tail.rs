@@ -128,7 +128,7 @@ mod tests {
     use super::super::tests::capture;
     use super::*;
 
-    fn told(lines: &str) -> String {
+    fn reported(lines: &str) -> String {
         last_lines(&capture(lines.as_bytes()), 0)
     }
 
@@ -149,28 +149,28 @@ loading model 7
 127.0.0.1 - [26/Nov/2026 04:20:59] \"HEAD /health HTTP/1.1\" 503 -
 [… 49 lines like the next …]
 127.0.0.1 - [26/Nov/2026 04:20:59] \"GET /health HTTP/1.1\" 503 -";
-        assert_eq!(told(&text), expected);
+        assert_eq!(reported(&text), expected);
     }
 
     #[test]
     fn where_all_lines_are_alike_the_last_ones_are_shown() {
         let lines: Vec<_> = (1..=50).map(|i| format!("out {i}")).collect();
-        assert_eq!(told(&lines.join("\n")), lines[30..].join("\n"));
+        assert_eq!(reported(&lines.join("\n")), lines[30..].join("\n"));
     }
 
     #[test]
     fn the_first_lines_are_shown_too_if_lines_are_left_out() {
         let lines: Vec<_> = (1..=50).map(|i| format!("out {i}")).collect();
-        let told = |count: usize| {
+        let reported = |count: usize| {
             let (from, until, first) = (0, u64::MAX, 3);
             let capture = capture(lines[..count].join("\n").as_bytes());
             excerpt(&capture, Excerpt { from, until, first })
         };
         let between = "[… 30 lines between; MIRAKURU_KEEP=1 keeps all …]";
         let expected = [&lines[..3], &[between.to_owned()], &lines[33..]].concat();
-        assert_eq!(told(50), expected.join("\n"));
-        assert_eq!(told(21), lines[..21].join("\n"));
-        assert_eq!(told(4), lines[..4].join("\n"));
+        assert_eq!(reported(50), expected.join("\n"));
+        assert_eq!(reported(21), lines[..21].join("\n"));
+        assert_eq!(reported(4), lines[..4].join("\n"));
     }
 
     #[test]
@@ -180,8 +180,8 @@ loading model 7
             .collect();
         let text = format!("the mistake\n{}the end", flood.concat());
         let (from, until, first) = (0, u64::MAX, 1);
-        let told = excerpt(&capture(text.as_bytes()), Excerpt { from, until, first });
-        let lines: Vec<_> = told.lines().collect();
+        let reported = excerpt(&capture(text.as_bytes()), Excerpt { from, until, first });
+        let lines: Vec<_> = reported.lines().collect();
         assert_eq!(lines[0], "the mistake");
         assert_eq!(
             lines[1],
@@ -190,27 +190,27 @@ loading model 7
         assert_eq!(
             lines[3..],
             ["waits for the database 59999", "the end"],
-            "{told}"
+            "{reported}"
         );
     }
 
     #[test]
     fn what_follows_an_end_is_shown_if_there_is_room() {
-        let told = |count: usize| {
+        let reported = |count: usize| {
             let after: Vec<_> = (0..count).map(|i| format!("{i}\n")).collect();
             let capture = capture(format!("before\n{}", after.concat()).as_bytes());
             let (from, until, first) = (0, 7, 0);
             excerpt(&capture, Excerpt { from, until, first })
         };
-        assert_eq!(told(1), "before\n0");
-        assert_eq!(told(30), "before");
+        assert_eq!(reported(1), "before\n0");
+        assert_eq!(reported(30), "before");
     }
 
     #[test]
     fn braces_and_empty_lines_stay_where_they_are() {
         let text =
             "{\n  \"a\": {\n    \"b\": 1\n  }\n}\n\n{\n  \"c\": {\n  }\n}\n\n{\n  \"d\": {\n  }\n}";
-        assert_eq!(told(text), text);
+        assert_eq!(reported(text), text);
     }
 
     #[test]

@@ -19,9 +19,9 @@ pub(crate) struct Lease {
 /// What came of asking for a lease.
 #[derive(Debug)]
 pub(crate) enum Taken {
-    Here(Lease),
+    Acquired(Lease),
     /// Somebody else has it: who, for people.
-    Elsewhere(String),
+    HeldBy(String),
 }
 
 impl Lease {
@@ -31,13 +31,13 @@ impl Lease {
         let patience = Deadline::after(REMOVAL);
         loop {
             match Claim::make(&path, holder) {
-                Ok(Claimed::Here(claim)) => return Ok(Taken::Here(Self { port, claim })),
-                Ok(Claimed::Elsewhere(told)) => return Ok(Taken::Elsewhere(told)),
+                Ok(Claimed::Acquired(claim)) => return Ok(Taken::Acquired(Self { port, claim })),
+                Ok(Claimed::HeldBy(reported)) => return Ok(Taken::HeldBy(reported)),
                 Ok(Claimed::Removed) => {}
                 Ok(Claimed::Removing) if patience.has_passed() => {
                     let path = path.display();
-                    let told = format!("a process that removes {path}, and does not end");
-                    return Ok(Taken::Elsewhere(told));
+                    let reported = format!("a process that removes {path}, and does not end");
+                    return Ok(Taken::HeldBy(reported));
                 }
                 Ok(Claimed::Removing) => wait::pause(BETWEEN_TRIES),
                 // Somebody has just given the last lease back.
@@ -100,7 +100,7 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let locks = directory.path().join("locks");
         let take = || match Lease::take(&locks, 4242, "a test") {
-            Ok(Taken::Here(lease)) => lease,
+            Ok(Taken::Acquired(lease)) => lease,
             other => panic!("{other:?}"),
         };
         let mut first = take();
@@ -132,7 +132,7 @@ mod tests {
             drop(remover);
             taken.join().expect("no panic")
         });
-        assert!(matches!(taken, Ok(Taken::Here(_))), "{taken:?}");
+        assert!(matches!(taken, Ok(Taken::Acquired(_))), "{taken:?}");
     }
 
     #[cfg(unix)]

@@ -52,7 +52,7 @@ fn one_of(
         }
         // Leased first, so that two who pick at once do not see each other's bind.
         match Lease::take(directory, port, holder)? {
-            Taken::Here(lease) if sys::is_free(port) => return Ok(Some(lease)),
+            Taken::Acquired(lease) if sys::is_free(port) => return Ok(Some(lease)),
             _ => {}
         }
     }

@@ -44,12 +44,12 @@ pub(crate) enum Directory {
 /// One standard stream of a service. What is `Given` or `Captured` travels as a handle with
 /// the message: the file to use, or the file to capture into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Lead {
+pub(crate) enum StreamTarget {
     Null,
     Given,
     Captured,
     /// Input from a pipe that the supervisor holds open until the tree is gone.
-    Held,
+    OpenPipe,
 }
 
 /// A service to be started.
@@ -66,9 +66,9 @@ pub(crate) struct Launch {
     pub(crate) nice: Option<i32>,
     /// Resource, soft and hard limit.
     pub(crate) rlimits: Vec<(Resource, u64, u64)>,
-    pub(crate) streams: [Lead; 3],
+    pub(crate) streams: [StreamTarget; 3],
     /// How to stop it should the test process end without a word.
-    pub(crate) farewell: StopPlan,
+    pub(crate) on_owner_exit: StopPlan,
     /// Its output and its private directory stay, for people.
     pub(crate) keep: bool,
     /// How long a program that somebody has open for writing is tried.
@@ -77,7 +77,7 @@ pub(crate) struct Launch {
     pub(crate) notify: Option<PathBuf>,
     /// Files to remove after the tree is gone: a pid file would be taken for that of a service that runs.
     pub(crate) leftovers: Vec<Leftover>,
-    pub(crate) row: Option<Row>,
+    pub(crate) row: Option<TraceRow>,
 }
 
 /// A file that is removed.
@@ -90,7 +90,7 @@ pub(crate) struct Leftover {
 
 /// Where a service has a row in a timeline, and what stands there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Row {
+pub(crate) struct TraceRow {
     pub(crate) file: PathBuf,
     /// The test process: its pid and its program.
     pub(crate) process: u32,

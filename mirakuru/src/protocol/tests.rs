@@ -56,8 +56,12 @@ fn launch(cwd: Directory) -> Launch {
         umask: Some(0o22),
         nice: Some(-5),
         rlimits: vec![(Resource::Stack, 1, u64::MAX)],
-        streams: [Lead::Held, Lead::Given, Lead::Captured],
-        farewell: plan(),
+        streams: [
+            StreamTarget::OpenPipe,
+            StreamTarget::Given,
+            StreamTarget::Captured,
+        ],
+        on_owner_exit: plan(),
         keep: true,
         busy: Duration::from_nanos(u64::MAX),
         notify: Some("/notify".into()),
@@ -69,7 +73,7 @@ fn launch(cwd: Directory) -> Launch {
                 groups: vec![2],
             }),
         }],
-        row: Some(Row {
+        row: Some(TraceRow {
             file: "/row".into(),
             process: 1,
             program: "test".into(),
@@ -228,8 +232,13 @@ fn every_variant_has_a_sample() {
         Directory::Given("/b".into()),
     ];
     assert_complete(&cwds, Directory::VARIANTS);
-    let leads = [Lead::Null, Lead::Given, Lead::Captured, Lead::Held];
-    assert_complete(&leads, Lead::VARIANTS);
+    let leads = [
+        StreamTarget::Null,
+        StreamTarget::Given,
+        StreamTarget::Captured,
+        StreamTarget::OpenPipe,
+    ];
+    assert_complete(&leads, StreamTarget::VARIANTS);
     assert_complete(&[Stream::Stdout, Stream::Stderr], Stream::VARIANTS);
     assert_complete(&leases(), Leased::VARIANTS);
     assert_complete(&requests(), Request::VARIANTS);

@@ -59,13 +59,13 @@ impl Answer {
             url.join(&target).map_or(target, Into::into)
         });
         let code = status.as_u16();
-        let told = |target| {
+        let reported = |target| {
             format!(", a redirect to {target}: ask that URL, or accept it by `status({code})`")
         };
         Self {
             code,
             from: answer.remote_addr().unwrap_or_else(|| ([0; 4], 0).into()),
-            redirect: target.map(told).unwrap_or_default(),
+            redirect: target.map(reported).unwrap_or_default(),
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::link::{Link, State};
 use crate::locks::lock_unless_lost;
 use crate::output::{Capture, LogFile, Output};
 use crate::protocol::{Identity, Stream};
-use crate::sys::{self, Pid, Whose};
+use crate::sys::{self, ListenerOwner, Pid};
 use crate::wait::Deadline;
 
 use super::Target;
@@ -157,7 +157,7 @@ impl Context {
     pub fn remaining(&self) -> Duration {
         let link = self.start.link.as_ref();
         // The service may have asked for more time.
-        let extended = link.and_then(|link| link.look(|state| state.extended));
+        let extended = link.and_then(|link| link.current(|state| state.extended));
         let remaining = self.start.deadline.remaining();
         extended.map_or(remaining, |extended| remaining.max(extended.remaining()))
     }
@@ -238,13 +238,13 @@ impl Context {
             .into_iter()
             .filter(|(_, holder)| sys::has_ended(*holder));
         ended.any(|(place, _)| match &place {
-            Place::Tcp(address) => match sys::whose_listener(*address, main, supervisor) {
-                Whose::Ours(holder) => {
+            Place::Tcp(address) => match sys::owner_of_listener(*address, main, supervisor) {
+                ListenerOwner::Ours(holder) => {
                     self.note_listener(place, holder);
                     false
                 }
-                Whose::Unknown => false,
-                Whose::Passing | Whose::Stranger(_) => true,
+                ListenerOwner::Unknown => false,
+                ListenerOwner::Unclaimed | ListenerOwner::Stranger(_) => true,
             },
             Place::Path(path) => sys::connect_within(path, self.patience()).is_err(),
         })
@@ -254,7 +254,7 @@ impl Context {
     pub(super) fn is_open(&self, stream: Stream) -> bool {
         let link = self.start.link.as_ref();
         let is_open = |state: &State| !state.output_closed[stream as usize];
-        self.captured_stream(stream).is_some() && link.is_some_and(|link| link.look(is_open))
+        self.captured_stream(stream).is_some() && link.is_some_and(|link| link.current(is_open))
     }
 
     pub(crate) fn log_file(&self) -> Option<&LogFile> {
@@ -273,13 +273,13 @@ impl Context {
     /// Whether the main process exited with 0.
     pub(super) fn has_exited_well(&self) -> bool {
         let link = self.start.link.as_ref();
-        link.is_some_and(|link| link.look(|state| state.exit == Some(0)))
+        link.is_some_and(|link| link.current(|state| state.exit == Some(0)))
     }
 
     /// Whether the main process ended, so that nothing more will be printed by it.
     pub(crate) fn has_ended(&self) -> bool {
         let link = self.start.link.as_ref();
-        link.is_none_or(|link| link.look(State::has_ended))
+        link.is_none_or(|link| link.current(State::has_ended))
     }
 }
 

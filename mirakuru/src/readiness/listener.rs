@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::not_ready::REFUSED;
 use super::{Context, NotReady};
-use crate::sys::{self, Whose};
+use crate::sys::{self, ListenerOwner};
 use crate::wait;
 
 /// Looks for the listener of one check.
@@ -137,14 +137,14 @@ impl Listener {
         let Some((main, supervisor)) = cx.tree().filter(|_| !self.any) else {
             return Ok(true);
         };
-        match sys::whose_listener(address, main, supervisor) {
-            Whose::Ours(holder) => {
+        match sys::owner_of_listener(address, main, supervisor) {
+            ListenerOwner::Ours(holder) => {
                 cx.note_listener(Place::Tcp(address), holder);
                 Ok(true)
             }
-            Whose::Unknown => Ok(false),
-            Whose::Passing => Err(NotReady::new(UNSEEN)),
-            Whose::Stranger(holder) => Err(NotReady::taken_by(holder)),
+            ListenerOwner::Unknown => Ok(false),
+            ListenerOwner::Unclaimed => Err(NotReady::new(UNSEEN)),
+            ListenerOwner::Stranger(holder) => Err(NotReady::taken_by(holder)),
         }
     }
 
@@ -200,7 +200,7 @@ pub(super) fn is_served(addresses: &[SocketAddr], cx: &Context) -> bool {
                 Err(_) => return false,
             },
         };
-        if Instant::now() >= passing || !sys::is_passing(address) {
+        if Instant::now() >= passing || !sys::is_unclaimed(address) {
             return true;
         }
         wait::pause(Duration::from_millis(1));

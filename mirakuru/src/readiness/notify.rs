@@ -37,7 +37,7 @@ impl Readiness for Notify {
         let Some(link) = &cx.start.link else {
             return Err(NotReady::new("nothing runs yet"));
         };
-        link.look(|state| {
+        link.current(|state| {
             if state.notified.ready {
                 return Ok(());
             }

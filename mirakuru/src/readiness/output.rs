@@ -180,7 +180,7 @@ impl Output {
     fn is_found(&self, regex: &Regex, cx: &Context, scan: &mut Scan, ended: bool) -> bool {
         let captures = self.captures(cx);
         for (index, capture) in &captures {
-            match self.look_through(regex, cx, capture, scan, *index) {
+            match self.scan_lines(regex, cx, capture, scan, *index) {
                 Look::Found(end) => {
                     capture.begin_at(end);
                     return true;
@@ -205,7 +205,7 @@ impl Output {
         false
     }
 
-    fn look_through(
+    fn scan_lines(
         &self,
         regex: &Regex,
         cx: &Context,

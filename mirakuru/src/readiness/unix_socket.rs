@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::listener::Place;
 use super::{Context, Manner, NotReady, Origin, Readiness, Target};
 use crate::paths::absolute;
-use crate::sys::{self, Whose};
+use crate::sys::{self, ListenerOwner};
 
 /// Ready when the socket at this path accepts a connection. A stale file that nobody listens on is
 /// neither ready nor in the way. A relative path begins at the test's working directory, also where the
@@ -59,16 +59,16 @@ impl Readiness for UnixSocket {
         let Some((_, supervisor)) = cx.tree().filter(|_| !self.any_listener) else {
             return Ok(());
         };
-        match sys::whose_peer(&stream, supervisor) {
-            Whose::Stranger(holder) => Err(NotReady::taken_by(holder)),
-            Whose::Ours(holder) => {
+        match sys::owner_of_peer(&stream, supervisor) {
+            ListenerOwner::Stranger(holder) => Err(NotReady::taken_by(holder)),
+            ListenerOwner::Ours(holder) => {
                 let path = self.path(cx).map_err(NotReady::new)?;
                 cx.note_listener(Place::Path(path), holder);
                 Ok(())
             }
             // Only what another process has open accepts again.
-            Whose::Passing => self.connect(cx).map(drop),
-            Whose::Unknown => Ok(()),
+            ListenerOwner::Unclaimed => self.connect(cx).map(drop),
+            ListenerOwner::Unknown => Ok(()),
         }
     }
 

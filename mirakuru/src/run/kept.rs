@@ -55,6 +55,6 @@ fn report(line: &str) {
         output.write_all(format!("{line}\n").as_bytes()).ok()
     });
     if written.is_none() {
-        events::say_past_the_harness(line);
+        events::print_uncaptured(line);
     }
 }

@@ -95,8 +95,8 @@ impl RunPlace {
     pub(crate) fn supervisor_is_stopped(&self) -> bool {
         let pid = fs::read_to_string(self.file(SUPERVISOR)).ok();
         let pid = pid.and_then(|pid| sys::process_of(noted(&pid)?));
-        pid.and_then(sys::standing)
-            .is_some_and(|standing| standing.stopped)
+        pid.and_then(sys::proc_stat)
+            .is_some_and(|stat| stat.stopped)
     }
 
     /// Held by who has it for itself.

@@ -62,8 +62,8 @@ fn above(mark: &str) -> Result<Runner, String> {
         if let Ok(cargo) = of_this_kind(ancestor, Kind::Cargo) {
             return Ok(cargo);
         }
-        let standing = sys::standing(ancestor);
-        ancestor = standing
+        let stat = sys::proc_stat(ancestor);
+        ancestor = stat
             .ok_or_else(|| format!("its ancestors {}", sys::UNSEEN))?
             .parent;
     }

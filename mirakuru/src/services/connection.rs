@@ -30,8 +30,8 @@ pub(super) fn in_words(error: io::Error) -> io::Error {
     if !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) {
         return error;
     }
-    let told = format!("the server has not answered within {} s", limit().as_secs());
-    io::Error::new(ErrorKind::TimedOut, told)
+    let reported = format!("the server has not answered within {} s", limit().as_secs());
+    io::Error::new(ErrorKind::TimedOut, reported)
 }
 
 /// A connection, and what the server has sent and no one has taken yet.

@@ -156,7 +156,7 @@ impl From<io::Error> for Uncached {
 fn warn(why: &str) {
     static WARNED: AtomicBool = AtomicBool::new(false);
     if !WARNED.swap(true, Ordering::Relaxed) {
-        events::say_past_the_harness(&format!(
+        events::print_uncaptured(&format!(
             "mirakuru: data directories of services are not cached, and each start makes its own ({why}); set MIRAKURU_CACHE to a directory, or to off"
         ));
     }

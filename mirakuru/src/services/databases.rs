@@ -174,9 +174,9 @@ fn with_sources(error: &(dyn StdError + 'static)) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(inner) = source {
-        let told = inner.to_string();
-        if !text.contains(&told) {
-            text = format!("{text}: {told}");
+        let reported = inner.to_string();
+        if !text.contains(&reported) {
+            text = format!("{text}: {reported}");
         }
         source = inner.source();
     }

@@ -81,7 +81,7 @@ pub fn export<T: Fixture, V: Into<OsString>>(
             sys::set_variable(name, &value);
         }
         Ok(Err(error)) => {
-            events::say_past_the_harness(&format!("mirakuru: {name} cannot be set: {error}"));
+            events::print_uncaptured(&format!("mirakuru: {name} cannot be set: {error}"));
             std::process::exit(1);
         }
         // The hook has printed the panic.

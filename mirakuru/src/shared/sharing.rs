@@ -208,7 +208,7 @@ fn place_of<'a>(
 fn warn_once(name: &str, why: &str) {
     static WARNED: AtomicBool = AtomicBool::new(false);
     if !WARNED.swap(true, Ordering::Relaxed) {
-        events::say_past_the_harness(&format!(
+        events::print_uncaptured(&format!(
             "mirakuru: {name:?} is shared by this process alone, not by the run: {why}"
         ));
     }

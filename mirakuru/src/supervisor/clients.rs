@@ -83,7 +83,7 @@ impl Clients {
             match came {
                 Ok(stream) => {
                     let id = self.add(stream);
-                    self.tell(id, Event::Named(name.to_owned()), &[]);
+                    self.send_event(id, Event::Named(name.to_owned()), &[]);
                 }
                 Err(error) => {
                     self.is_full = error.kind() != ErrorKind::WouldBlock;
@@ -134,20 +134,20 @@ impl Clients {
 
     /// Sends an event. If a run shares the service, a client that does not listen to the others is left; it
     /// connects again when it wants to know more.
-    pub(super) fn tell(&mut self, id: u64, event: Event, handles: &[Handle]) {
+    pub(super) fn send_event(&mut self, id: u64, event: Event, handles: &[Handle]) {
         let bound = self.door.as_ref().map_or(KILL_BOUND, |_| Duration::ZERO);
         self.send(id, &Message::Event(event), handles, bound);
     }
 
     /// Sends an event to every client but one.
-    pub(super) fn tell_others(&mut self, id: u64, event: &Event) {
+    pub(super) fn send_to_others(&mut self, id: u64, event: &Event) {
         for other in self.ids().into_iter().filter(|other| *other != id) {
-            self.tell(other, event.clone(), &[]);
+            self.send_event(other, event.clone(), &[]);
         }
     }
 
-    pub(super) fn tell_all(&mut self, event: &Event) {
-        self.tell_others(0, event);
+    pub(super) fn send_to_all(&mut self, event: &Event) {
+        self.send_to_others(0, event);
     }
 
     /// The client may have gone: the next request, or its absence, shows that.

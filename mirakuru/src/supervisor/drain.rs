@@ -31,7 +31,7 @@ pub(super) struct Drain {
     forgotten: u64,
     /// Why nothing more is kept. The pipe is read all the same.
     lost: Option<Failure>,
-    told: bool,
+    reported: bool,
     end_told: bool,
 }
 
@@ -43,7 +43,7 @@ impl Drain {
             written: 0,
             forgotten: HEAD,
             lost: None,
-            told: false,
+            reported: false,
             end_told: false,
         }
     }
@@ -64,8 +64,8 @@ impl Drain {
 
     /// Why output is lost, once.
     pub(super) fn news_of_loss(&mut self) -> Option<Failure> {
-        let news = self.lost.clone().filter(|_| !self.told);
-        self.told |= news.is_some();
+        let news = self.lost.clone().filter(|_| !self.reported);
+        self.reported |= news.is_some();
         news
     }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::launch::prepare;
 use super::requests::Answer;
 use super::serve::Server;
-use crate::protocol::{Exec, Failure, Launch, Lead, MARK, Reply};
+use crate::protocol::{Exec, Failure, Launch, MARK, Reply, StreamTarget};
 use crate::sys::{self, Handle, Pid};
 
 /// A command that runs, and the client that waits for its end.
@@ -60,7 +60,7 @@ impl Server {
             words: exec.words,
             env,
             cwd: exec.cwd.unwrap_or(order.cwd),
-            streams: [Lead::Null, Lead::Given, Lead::Given],
+            streams: [StreamTarget::Null, StreamTarget::Given, StreamTarget::Given],
             ..order
         };
         let oom_score = self.oom_score.as_deref();

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 
 use super::drain::Drain;
-use crate::protocol::{Directory, Failure, Launch, Lead};
+use crate::protocol::{Directory, Failure, Launch, StreamTarget};
 use crate::sys::{self, Handle, Spawn, Stuck, Tree};
 
 /// A process that was started: the tree of a service, or a command beside it.
@@ -80,7 +80,7 @@ fn named(step: &str, cwd: &Directory) -> String {
 /// Opens one stream here: the new process may be at its limit of open files. Stores the writing end of an
 /// input that is `held`.
 fn open_stream(
-    lead: Lead,
+    lead: StreamTarget,
     is_input: bool,
     given: &mut impl Iterator<Item = Handle>,
     held: &mut Option<Handle>,
@@ -90,7 +90,7 @@ fn open_stream(
         given.next().ok_or_else(missing)
     };
     match lead {
-        Lead::Null => {
+        StreamTarget::Null => {
             let null = File::options()
                 .read(is_input)
                 .write(!is_input)
@@ -98,13 +98,13 @@ fn open_stream(
                 .map_err(|error| Failure::at(&format!("open {}", sys::NULL_DEVICE), &error))?;
             Ok((null.into(), None))
         }
-        Lead::Given => Ok((given()?, None)),
-        Lead::Captured => {
+        StreamTarget::Given => Ok((given()?, None)),
+        StreamTarget::Captured => {
             let (reader, writer) = sys::output_pipe()
                 .map_err(|error| Failure::at("make a pipe for its output", &error))?;
             Ok((writer, Some(Drain::new(reader, given()?))))
         }
-        Lead::Held => {
+        StreamTarget::OpenPipe => {
             let (writer, reader) = sys::input_pipe()
                 .map_err(|error| Failure::at("make a pipe for its input", &error))?;
             *held = Some(writer.into());

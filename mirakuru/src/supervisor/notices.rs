@@ -32,7 +32,7 @@ impl Server {
                 let is_awaited =
                     self.service.description.ready.is_none() && self.stopping.is_none();
                 if notice.main.is_some() || (is_awaited && notice != Notice::default()) {
-                    self.clients.tell_all(&Event::Notified(notice));
+                    self.clients.send_to_all(&Event::Notified(notice));
                 }
             }
         }

@@ -72,7 +72,7 @@ impl Server {
             }
             Request::CloseInput => self.service.close_input(),
             Request::Stop { plan, release } => {
-                self.clients.tell_others(client, &Event::Ending);
+                self.clients.send_to_others(client, &Event::Ending);
                 self.stoppers.push(Stopper {
                     client,
                     number,
@@ -147,15 +147,15 @@ impl Server {
         }
         let taken = match port {
             Some(port) => Lease::take(directory, port, holder),
-            None => port::pick(directory, &self.leases, holder).map(Taken::Here),
+            None => port::pick(directory, &self.leases, holder).map(Taken::Acquired),
         };
         match taken {
-            Ok(Taken::Here(lease)) => {
+            Ok(Taken::Acquired(lease)) => {
                 let port = lease.port;
                 self.leases.push(lease);
                 Leased::Granted(port)
             }
-            Ok(Taken::Elsewhere(holder)) => Leased::Elsewhere(holder),
+            Ok(Taken::HeldBy(holder)) => Leased::Elsewhere(holder),
             Err(error) => Leased::Refused(Failure::at("lease a port", &error)),
         }
     }
@@ -197,7 +197,7 @@ impl Server {
                 code: sys::BUSY,
             }));
         }
-        self.farewell = order.farewell;
+        self.on_owner_exit = order.on_owner_exit;
         self.keep = order.keep;
         // What was not started leaves nothing, and what comes to be there is somebody else's.
         self.service.leftovers.clear();
@@ -227,7 +227,7 @@ impl Server {
             self.service = Service::begin(order, launched, number);
             self.service.notices = notices;
             // What the others know is of a service before.
-            self.clients.tell_others(client, &Event::Began);
+            self.clients.send_to_others(client, &Event::Began);
             self.service.description.pid
         }))
     }

@@ -47,7 +47,7 @@ pub(super) struct Server {
     pub(super) oom_score: Option<String>,
     buffer: Vec<u8>,
     pub(super) service: Service,
-    pub(super) farewell: StopPlan,
+    pub(super) on_owner_exit: StopPlan,
     pub(super) stopping: Option<Stopping>,
     /// The commands of checks that run.
     pub(super) execs: Vec<Running>,
@@ -79,7 +79,7 @@ impl Server {
             oom_score,
             buffer: vec![0; 64 * 1024],
             service: Service::default(),
-            farewell: StopPlan::ABRUPT,
+            on_owner_exit: StopPlan::ABRUPT,
             stopping: None,
             execs: Vec::new(),
             stoppers: Vec::new(),
@@ -162,7 +162,7 @@ impl Server {
     pub(super) fn leave(&mut self) {
         self.leaving = true;
         if self.stopping.is_none() {
-            self.stop(self.farewell);
+            self.stop(self.on_owner_exit);
         }
     }
 
@@ -182,10 +182,10 @@ impl Server {
 
     pub(super) fn drain(&mut self) {
         if let Some(failure) = self.service.drain(&mut self.buffer) {
-            self.clients.tell_all(&Event::OutputLost(failure));
+            self.clients.send_to_all(&Event::OutputLost(failure));
         }
         for stream in self.service.news_of_ends() {
-            self.clients.tell_all(&Event::OutputClosed(stream));
+            self.clients.send_to_all(&Event::OutputClosed(stream));
         }
     }
 
@@ -196,11 +196,11 @@ impl Server {
             // What it printed last may have come in since: it must be in the file first.
             self.drain();
             self.service.description.exit = Some(code);
-            self.clients.tell_all(&Event::Exited(code));
+            self.clients.send_to_all(&Event::Exited(code));
         }
         if reaped.emptied && self.stopping.is_none() {
             self.service.description.empty = true;
-            self.clients.tell_all(&Event::Empty);
+            self.clients.send_to_all(&Event::Empty);
         }
     }
 
@@ -231,7 +231,7 @@ impl Server {
             self.service.description.empty = true;
             let is_stopper = |id: &u64| stoppers.iter().any(|stopper| stopper.client == *id);
             for id in self.clients.ids().into_iter().filter(|id| !is_stopper(id)) {
-                self.clients.tell(id, Event::Empty, &[]);
+                self.clients.send_event(id, Event::Empty, &[]);
             }
             for port in stoppers.iter().filter_map(|stopper| stopper.release) {
                 given_back.extend(self.release(port));

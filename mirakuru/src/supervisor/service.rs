@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::drain::{Drain, copy_kept};
 use super::launch::Launched;
 use super::timeline;
-use crate::protocol::{self, Failure, Identity, Launch, Leftover, Row, Stream};
+use crate::protocol::{self, Failure, Identity, Launch, Leftover, Stream, TraceRow};
 use crate::sys::{self, Handle, Notices, Tree, Wakeup};
 use crate::tmpdir::Private;
 
@@ -21,7 +21,7 @@ pub(super) struct Service {
     pub(super) leftovers: Vec<Leftover>,
     /// The socket that the service reports to.
     pub(super) notices: Option<Notices>,
-    row: Option<Row>,
+    row: Option<TraceRow>,
     /// The order that started the service.
     pub(super) order: Option<Launch>,
     launched: Duration,

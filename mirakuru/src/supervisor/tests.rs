@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use super::serve::{Role, Server};
 use crate::protocol::frames::{self, Inbox};
-use crate::protocol::{Call, Directory, Event, Launch, Lead, Message, Reply, Request, StopPlan};
+use crate::protocol::{
+    Call, Directory, Event, Launch, Message, Reply, Request, StopPlan, StreamTarget,
+};
 use crate::sys::{self, Pid, Process, Socket};
 use crate::wait::Deadline;
 
@@ -109,8 +111,8 @@ fn launch() -> Launch {
         umask: None,
         nice: None,
         rlimits: Vec::new(),
-        streams: [Lead::Null; 3],
-        farewell: StopPlan::ABRUPT,
+        streams: [StreamTarget::Null; 3],
+        on_owner_exit: StopPlan::ABRUPT,
         keep: false,
         busy: Duration::ZERO,
         notify: None,

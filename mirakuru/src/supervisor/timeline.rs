@@ -10,7 +10,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::protocol::{Row, Service};
+use crate::protocol::{Service, TraceRow};
 use crate::sys;
 use crate::wait::{self, Deadline};
 
@@ -21,7 +21,12 @@ const END: &str = "\n]\n";
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Writes the row of a service that is gone: its command, and when it went through each step.
-pub(super) fn append(row: &Row, service: &Service, launched: Duration, stop: Option<Duration>) {
+pub(super) fn append(
+    row: &TraceRow,
+    service: &Service,
+    launched: Duration,
+    stop: Option<Duration>,
+) {
     let gone = sys::monotonic_time();
     let (process, pid) = (row.process, service.pid);
     let ids = format!(r#""pid": {process}, "tid": {}"#, std::process::id());

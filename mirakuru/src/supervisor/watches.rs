@@ -36,7 +36,7 @@ impl PathWatch {
     pub(super) fn answer(&mut self, clients: &mut Clients) {
         if let Some(client) = self.asked.take_if(|_| self.changed) {
             self.changed = false;
-            clients.tell(client, Event::Path, &[]);
+            clients.send_event(client, Event::Path, &[]);
         }
     }
 }
@@ -51,7 +51,7 @@ pub(super) fn answer_output_watches(clients: &mut Clients, written: [u64; 2]) {
                 .map(|client| &mut client.watched_output[index]);
             let due = watch.and_then(|watch| watch.take_if(|seen| *seen < written[index]));
             if due.is_some() {
-                clients.tell(id, Event::Output(stream), &[]);
+                clients.send_event(id, Event::Output(stream), &[]);
             }
         }
     }

@@ -12,14 +12,14 @@
 //! | [`is_still`] | a look at the parent | a look at the unique ids | nothing | – |
 //! | [`Wakeups`] | a signalfd for `SIGCHLD`, and dnotify for paths | a kqueue: `SIGCHLD`, forks and ends in the tree, and paths | a short poll interval | a socket that rings: the messages of the job and the ends of reads (`windows/bell.rs`) |
 //! | [`marked`] | `/proc/*/environ` | `KERN_PROCARGS2`, but for programs that the system protects | nothing | nothing: the job leaves none |
-//! | [`standing`], [`started_at`], [`program_name`], [`command_line`], [`carries`] | `/proc/PID/stat`, `cmdline`, `environ` | `proc_pidinfo`, `KERN_PROCARGS2` | the group alone | `GetProcessTimes`, `NtQueryInformationProcess`, the name of the program; no environment |
+//! | [`proc_stat`], [`started_at`], [`program_name`], [`command_line`], [`carries`] | `/proc/PID/stat`, `cmdline`, `environ` | `proc_pidinfo`, `KERN_PROCARGS2` | the group alone | `GetProcessTimes`, `NtQueryInformationProcess`, the name of the program; no environment |
 //! | [`has_ended`] | `/proc/PID/stat`, or signal 0 | `proc_pidinfo`, or signal 0 | signal 0 | a wait of no time for the handle |
 //! | [`peer`] | `SO_PEERCRED` | `LOCAL_PEERPID` | the parent | the process that the socket was made for, or that knew the secret of the door |
 //! | [`namespaces`], [`standard_error_of`], [`threads`] | `/proc/PID/ns`, `fd` and `task` | → | nothing | nothing |
 //! | [`own_program`] | `/proc/self/exe`: the file itself | → | the path that it was started from | –: `current_exe` |
 //! | [`waits_for_input`] | `/proc/*/syscall` | → | nothing | nothing |
 //! | [`listening`] | `/proc/*/fd` and `/proc/net/tcp` | `PROC_PIDFDSOCKETINFO` | nothing | `GetExtendedTcpTable` |
-//! | [`holder_of_port`], [`Listeners`], [`whose_listener`], [`whose_peer`], [`is_passing`] | `NETLINK_SOCK_DIAG`, `SO_PEERCRED`, and `/proc/*/fd` | `PROC_PIDFDSOCKETINFO` of this user's processes, `LOCAL_PEERPID`, and unique ids | nothing | `GetExtendedTcpTable`, and the line of parents |
+//! | [`holder_of_port`], [`Listeners`], [`owner_of_listener`], [`owner_of_peer`], [`is_unclaimed`] | `NETLINK_SOCK_DIAG`, `SO_PEERCRED`, and `/proc/*/fd` | `PROC_PIDFDSOCKETINFO` of this user's processes, `LOCAL_PEERPID`, and unique ids | nothing | `GetExtendedTcpTable`, and the line of parents |
 //! | [`unmount_below`] | `/proc/self/mountinfo`, and `umount2` | → | nothing | nothing |
 //! | [`hand_over`], [`open_up`] | `O_PATH` descriptors | → | a look before the call | nothing: no other user has a part |
 //! | [`open_below`] | `openat2`: crosses no mount | → | `openat` | – |
@@ -88,9 +88,9 @@ pub(crate) struct Stuck {
 /// What came of making a claim.
 #[derive(Debug)]
 pub(crate) enum Claimed {
-    Here(Claim),
+    Acquired(Claim),
     /// Another process has it: what is in its file.
-    Elsewhere(String),
+    HeldBy(String),
     /// The former holder has removed the file between two looks.
     Removed,
     /// It has no holder: another process is removing the file, or still reads one that goes.
@@ -129,20 +129,20 @@ pub(crate) trait Stoppable {
 /// Whose listener answers at an address, seen from one tree.
 #[allow(dead_code, reason = "a platform that cannot tell gives Unknown alone")]
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Whose {
+pub(crate) enum ListenerOwner {
     /// This process of the tree has it open.
     Ours(Pid),
     /// The kernel does not say.
     Unknown,
     /// No process can be seen to have it: it is about to be closed, or was handed on this moment.
-    Passing,
+    Unclaimed,
     /// Somebody else: who, for people.
     Stranger(String),
 }
 
 /// Where a process stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Standing {
+pub(crate) struct ProcStat {
     pub(crate) parent: Pid,
     pub(crate) group: Pid,
     /// It has ended and was not reaped yet.

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use mirakuru::{OutputExecutor, Shared, Signal, SimpleExecutor, with_process};
 
-use crate::{PROGRAM, again::is_again};
+use crate::{PROGRAM, rerun::is_again};
 
 #[with_process(output = [PROGRAM, "prints", "hello", "from the first"], banner = "first")]
 #[with_process(output = [PROGRAM, "prints", "--stderr", "hello from the second"], banner = "second", name = "the other")]

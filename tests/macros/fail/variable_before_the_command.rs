@@ -6,6 +6,6 @@ use mirakuru::with_process;
 #[with_process(simple = " _LEVEL2='a b' OTHER= sleep 60", shell = false)]
 #[with_process(simple = ["PORT=1", "sleep", "60"])]
 #[test]
-fn told() {}
+fn reported() {}
 
 fn main() {}

@@ -23,7 +23,7 @@ fn banner() {}
 fn main() {
     for helper in [command, placeholder, url, banner] {
         let payload = catch_unwind(helper).expect_err("it cannot start");
-        let told = payload.downcast_ref::<String>().expect("a message");
-        assert!(told.contains("cannot be started as configured"), "{told}");
+        let reported = payload.downcast_ref::<String>().expect("a message");
+        assert!(reported.contains("cannot be started as configured"), "{reported}");
     }
 }

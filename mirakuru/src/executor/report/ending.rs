@@ -131,7 +131,7 @@ pub(super) fn with_parts(mut scene: Scene, run: &Run, parts: [Excerpt; 3]) -> Sc
     scene.err_output = shown(err, parts[1]);
     scene.log = shown(log, parts[2]);
     let facts = |state: &State| (state.exit_of(run.number), state.output_lost.clone());
-    let (exit, lost) = run.link.look(facts);
+    let (exit, lost) = run.link.current(facts);
     scene.exit_code = exit;
     let lost = lost.map(|failure| format!("output is missing: {failure}"));
     scene.notes.extend(lost);

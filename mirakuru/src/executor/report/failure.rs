@@ -231,7 +231,7 @@ impl Core {
     pub(crate) fn not_tried_again(&self, failures: &Failures) -> Error {
         let mut scene = self.scene().reason(&failures.why);
         scene.headline = format!("is not started again: that failed {} times", failures.count);
-        scene.advice = "the tests that came first were told why, each in full".into();
+        scene.advice = "the tests that came first were reported why, each in full".into();
         scene.into_error(ErrorKind::Io)
     }
 

@@ -4,7 +4,7 @@
 use std::io;
 
 use super::super::databases::TEMPLATE;
-use super::session::{Row, Session};
+use super::session::{Session, TraceRow};
 
 /// The mode in which statements are shown and executed.
 const MODE: &str = "NO_AUTO_VALUE_ON_ZERO";
@@ -149,11 +149,11 @@ fn show_with_mode(session: &mut Session, kind: &str, name: &str) -> io::Result<(
     Ok((column(&row, 1).to_owned(), column(&row, 2).to_owned()))
 }
 
-fn first(rows: Vec<Row>) -> String {
+fn first(rows: Vec<TraceRow>) -> String {
     rows.into_iter().flatten().next().unwrap_or_default()
 }
 
-fn column(row: &Row, at: usize) -> &str {
+fn column(row: &TraceRow, at: usize) -> &str {
     row.get(at).map_or("", String::as_str)
 }
 

@@ -17,7 +17,7 @@ const CAPABILITIES: u32 = 0x0008_a205;
 const UTF8MB4: u8 = 45;
 const QUERY: u8 = 3;
 
-pub(super) type Row = Vec<String>;
+pub(super) type TraceRow = Vec<String>;
 
 #[derive(Debug)]
 pub struct Session(Connection);
@@ -50,7 +50,7 @@ impl Session {
     }
 
     /// Sends a statement, and returns its rows.
-    pub(super) fn query(&mut self, statement: &str) -> io::Result<Vec<Row>> {
+    pub(super) fn query(&mut self, statement: &str) -> io::Result<Vec<TraceRow>> {
         self.send(0, &[&[QUERY], statement.as_bytes()].concat())?;
         let (_, first) = self.read_packet()?;
         match first.first() {
@@ -150,7 +150,7 @@ fn is_end(body: &[u8]) -> bool {
 }
 
 /// Returns the columns of a row. NULL is an empty text.
-fn texts(mut body: &[u8]) -> Row {
+fn texts(mut body: &[u8]) -> TraceRow {
     let mut texts = Vec::new();
     while let Some((first, rest)) = body.split_first() {
         let width = match first {

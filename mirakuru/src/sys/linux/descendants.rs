@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use nix::unistd::Pid;
 
-use crate::sys::{Descendant, Standing};
+use crate::sys::{Descendant, ProcStat};
 
 /// The unreaped children of this process, which has one thread.
 pub(crate) fn children() -> Vec<Pid> {
@@ -48,7 +48,7 @@ fn children_among(all: &[(Pid, Pid)], own: Pid) -> Vec<Pid> {
 
 /// Returns whether the process that has this pid now is the one that was listed: another one has another parent.
 pub(in crate::sys) fn is_still(listed: Descendant) -> bool {
-    let parent = standing(listed.pid).map(|standing| standing.parent);
+    let parent = proc_stat(listed.pid).map(|stat| stat.parent);
     // Orphaned since, it is a child of ours, and its pid reserved.
     parent == Some(listed.parent) || parent == Some(Pid::this())
 }
@@ -57,7 +57,7 @@ pub(in crate::sys) fn is_still(listed: Descendant) -> bool {
 /// leads nowhere is made again.
 pub(super) fn is_below(pid: Pid, ancestor: Pid) -> bool {
     (0..WALKS).any(|_| {
-        let parents = std::iter::successors(Some(pid), |pid| Some(standing(*pid)?.parent));
+        let parents = std::iter::successors(Some(pid), |pid| Some(proc_stat(*pid)?.parent));
         let mut known = parents.skip(1).take_while(|parent| parent.as_raw() > 0);
         known.any(|parent| parent == ancestor)
     })
@@ -82,7 +82,7 @@ fn listed_children(parent: Pid) -> Option<Vec<Pid>> {
 /// Every process that can be seen, with its parent.
 fn all_parents() -> Vec<(Pid, Pid)> {
     processes()
-        .filter_map(|pid| Some((pid, standing(pid)?.parent)))
+        .filter_map(|pid| Some((pid, proc_stat(pid)?.parent)))
         .collect()
 }
 
@@ -97,7 +97,7 @@ fn parse_pid(text: &str) -> Option<Pid> {
 
 /// Where a process stands now, by `/proc/PID/stat`; also for a zombie, whose numbers stay reserved
 /// until it is reaped.
-pub(crate) fn standing(pid: Pid) -> Option<Standing> {
+pub(crate) fn proc_stat(pid: Pid) -> Option<ProcStat> {
     let fields = stat(pid)?;
     let mut fields = fields.split_ascii_whitespace();
     let state = fields.next()?;
@@ -105,7 +105,7 @@ pub(crate) fn standing(pid: Pid) -> Option<Standing> {
     // The 20th of all, by `proc_pid_stat(5)`; the group is the fifth. A first thread that has ended reads
     // as a zombie while others of its process go on.
     let threads: usize = fields.nth(14)?.parse().ok()?;
-    Some(Standing {
+    Some(ProcStat {
         zombie: matches!(state, "Z" | "X") && threads < 2,
         stopped: matches!(state, "T" | "t"),
         parent,

@@ -76,8 +76,8 @@ pub(in crate::sys) fn lock_of_open_file(lock: &libc::flock) -> FcntlArg<'_> {
 /// The ports that the kernel gives to outgoing connections; see `ip(7)`. Its default where it does
 /// not say.
 pub(crate) fn ephemeral_ports() -> std::ops::RangeInclusive<u16> {
-    let told = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
-    let mut bounds = told.split_ascii_whitespace().map(str::parse);
+    let reported = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
+    let mut bounds = reported.split_ascii_whitespace().map(str::parse);
     match (bounds.next(), bounds.next()) {
         (Some(Ok(first)), Some(Ok(last))) => first..=last,
         _ => 32_768..=60_999,

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
-use super::processes::{children_of, kin, processes, standing};
+use super::processes::{children_of, kin, proc_stat, processes};
 use crate::sys::xnu::lineage::{Kin, below};
 use crate::sys::{Descendant, Pid};
 
@@ -21,7 +21,7 @@ pub(crate) fn descendants() -> Vec<Descendant> {
     let found = look().into_iter();
     found
         .filter_map(|Kin { pid, .. }| {
-            let parent = standing(pid)?.parent;
+            let parent = proc_stat(pid)?.parent;
             Some(Descendant { pid, parent })
         })
         .collect()
@@ -43,7 +43,7 @@ pub(in crate::sys) fn is_still(listed: Descendant) -> bool {
 /// Returns whether any process of the tree lives, this process having no child. One that is forked while the processes
 /// are listed may be missed, so they are listed twice. What was seen is forgotten with the tree.
 pub(in crate::sys) fn has_strays() -> bool {
-    let lives = |kin: Kin| standing(kin.pid).is_some_and(|standing| !standing.zombie);
+    let lives = |kin: Kin| proc_stat(kin.pid).is_some_and(|stat| !stat.zombie);
     let has_any = (0..2).any(|_| look().into_iter().any(lives));
     if !has_any {
         SEEN.lock().unwrap_or_else(PoisonError::into_inner).clear();

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use nix::sys::socket::{getsockopt, sockopt::LocalPeerPid};
 
-use super::processes::{command_line, has_ended, kin, processes, program_name, standing};
+use super::processes::{command_line, has_ended, kin, proc_stat, processes, program_name};
 use super::sockets::listening_of;
 use crate::sys::xnu::lineage::{Kin, Origin, below, origin};
 use crate::sys::xnu::sockets::reached;
-use crate::sys::{Pid, Whose};
+use crate::sys::{ListenerOwner, Pid};
 
 /// Asks who listens.
 #[derive(Debug)]
@@ -55,10 +55,10 @@ pub(crate) fn holder_of_port(port: u16) -> Option<String> {
 }
 
 /// Whose listener a connection to this address reaches, seen from the tree of a supervisor.
-pub(crate) fn whose_listener(addr: SocketAddr, main: Pid, supervisor: Pid) -> Whose {
+pub(crate) fn owner_of_listener(addr: SocketAddr, main: Pid, supervisor: Pid) -> ListenerOwner {
     let holders = holders_at(addr);
     if holders.contains(&main) {
-        return Whose::Ours(main);
+        return ListenerOwner::Ours(main);
     }
     if holders.is_empty() {
         return unseen(addr);
@@ -67,33 +67,35 @@ pub(crate) fn whose_listener(addr: SocketAddr, main: Pid, supervisor: Pid) -> Wh
     let whose = |holder| whose(holder, supervisor, &all);
     let mut found: Vec<_> = holders.into_iter().map(whose).collect();
     // Processes that share a listener: one of the tree may have passed it on.
-    let closest = |whose: &Whose| match whose {
-        Whose::Ours(_) => 0,
-        Whose::Unknown => 1,
-        Whose::Stranger(_) => 2,
-        Whose::Passing => 3,
+    let closest = |whose: &ListenerOwner| match whose {
+        ListenerOwner::Ours(_) => 0,
+        ListenerOwner::Unknown => 1,
+        ListenerOwner::Stranger(_) => 2,
+        ListenerOwner::Unclaimed => 3,
     };
     found.sort_by_key(closest);
     found.swap_remove(0)
 }
 
 /// Whose a listener is that no process is seen to have: another user's, or a closed one.
-fn unseen(addr: SocketAddr) -> Whose {
+fn unseen(addr: SocketAddr) -> ListenerOwner {
     /// How long a connection that is refused may take.
     const REFUSAL: Duration = Duration::from_millis(5);
     match TcpStream::connect_timeout(&addr, REFUSAL) {
-        Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => Whose::Passing,
-        _ => Whose::Unknown,
+        Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+            ListenerOwner::Unclaimed
+        }
+        _ => ListenerOwner::Unknown,
     }
 }
 
 /// Whose a process is. If one of those that it descends from has ended, that may have been one of the tree.
-fn whose(process: Pid, supervisor: Pid, all: &[Kin]) -> Whose {
+fn whose(process: Pid, supervisor: Pid, all: &[Kin]) -> ListenerOwner {
     match origin(all, process, supervisor, Pid::this()) {
-        Origin::Below => Whose::Ours(process),
-        Origin::Unknown => Whose::Unknown,
-        Origin::Elsewhere if is_fork_of_this(process) => Whose::Passing,
-        Origin::Elsewhere => Whose::Stranger(described(process)),
+        Origin::Below => ListenerOwner::Ours(process),
+        Origin::Unknown => ListenerOwner::Unknown,
+        Origin::Elsewhere if is_fork_of_this(process) => ListenerOwner::Unclaimed,
+        Origin::Elsewhere => ListenerOwner::Stranger(described(process)),
     }
 }
 
@@ -102,24 +104,24 @@ fn all_kin() -> Vec<Kin> {
 }
 
 /// Whether what listens at this address does so for a moment only.
-pub(crate) fn is_passing(addr: SocketAddr) -> bool {
+pub(crate) fn is_unclaimed(addr: SocketAddr) -> bool {
     let holders = holders_at(addr);
     !holders.is_empty() && holders.into_iter().all(is_fork_of_this)
 }
 
 /// A fork of this process that has not become its program yet keeps open for a moment what was closed here.
 fn is_fork_of_this(pid: Pid) -> bool {
-    let parent = standing(pid).map(|standing| standing.parent);
+    let parent = proc_stat(pid).map(|stat| stat.parent);
     parent == Some(Pid::this()) && program_name(pid) == program_name(Pid::this())
 }
 
 /// Whose listener a Unix socket is connected to: the kernel keeps which process used it last (`LOCAL_PEERPID` of
 /// `<sys/un.h>`). If that process has ended it is passing, as it may have left the listener to others of the tree.
-pub(crate) fn whose_peer(stream: &impl AsFd, supervisor: Pid) -> Whose {
+pub(crate) fn owner_of_peer(stream: &impl AsFd, supervisor: Pid) -> ListenerOwner {
     let listener = getsockopt(stream, LocalPeerPid).ok().map(Pid::from_raw);
     match listener.filter(|pid| pid.as_raw() > 0 && *pid != Pid::this()) {
-        None => Whose::Unknown,
-        Some(listener) if has_ended(listener) => Whose::Passing,
+        None => ListenerOwner::Unknown,
+        Some(listener) if has_ended(listener) => ListenerOwner::Unclaimed,
         Some(listener) => whose(listener, supervisor, &all_kin()),
     }
 }

@@ -15,10 +15,10 @@ pub(crate) use descendants::{children, descendants};
 pub(in crate::sys) use descendants::{has_strays, is_still};
 pub(crate) use holes::forget_range;
 pub(crate) use listeners::{
-    Listeners, holder_of_port, is_passing, listening, whose_listener, whose_peer,
+    Listeners, holder_of_port, is_unclaimed, listening, owner_of_listener, owner_of_peer,
 };
 pub(crate) use process::Process;
 pub(crate) use processes::{
-    UNSEEN, carries, command_line, has_ended, marked, peer, program_name, standing, started_at,
+    UNSEEN, carries, command_line, has_ended, marked, peer, proc_stat, program_name, started_at,
 };
 pub(crate) use wakeups::Wakeups;

@@ -10,7 +10,7 @@ use nix::poll::{PollFd, PollFlags};
 use nix::sys::event::{EventFilter, FilterFlag};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 
-use super::processes::{kin, standing};
+use super::processes::{kin, proc_stat};
 use super::queue::Queue;
 use crate::sys::{Pid, poll_for, process_of, signals};
 use crate::wait::{self, Deadline};
@@ -47,7 +47,7 @@ impl Process {
     /// Opens a child of this process. Fails if another thread has reaped the child.
     pub(crate) fn open_child(child: u32) -> io::Result<Self> {
         let process = Self::open(process_of(child).ok_or(Errno::ESRCH)?)?;
-        let parent = standing(process.pid).map(|standing| standing.parent);
+        let parent = proc_stat(process.pid).map(|stat| stat.parent);
         if parent != Some(Pid::this()) {
             return Err(Errno::ECHILD.into());
         }

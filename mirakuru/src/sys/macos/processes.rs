@@ -17,7 +17,7 @@ use nix::unistd::getppid;
 
 use crate::sys::xnu::arguments::Arguments;
 use crate::sys::xnu::lineage::Kin;
-use crate::sys::{Pid, Standing};
+use crate::sys::{Pid, ProcStat};
 
 /// Why nothing is known of a process.
 pub(crate) const UNSEEN: &str = "cannot be looked at";
@@ -57,7 +57,7 @@ unsafe impl Told for UniqueIds {
 }
 
 /// Asks for a structure; also of a zombie. `None` if there is no such process, or if it is another user's.
-fn told<T: Told>(pid: Pid) -> Option<T> {
+fn reported<T: Told>(pid: Pid) -> Option<T> {
     /// The argument that has the kernel look among zombies too.
     const WITH_ZOMBIES: u64 = 1;
     let mut room = MaybeUninit::<T>::zeroed();
@@ -70,34 +70,31 @@ fn told<T: Told>(pid: Pid) -> Option<T> {
 }
 
 /// Where a process stands now; also a zombie.
-pub(crate) fn standing(pid: Pid) -> Option<Standing> {
-    let told: libc::proc_bsdshortinfo = told(pid)?;
-    Some(Standing {
-        parent: crate::sys::process_of(told.pbsi_ppid)?,
-        group: crate::sys::process_of(told.pbsi_pgid)?,
-        zombie: told.pbsi_status == libc::SZOMB,
-        stopped: told.pbsi_status == libc::SSTOP,
+pub(crate) fn proc_stat(pid: Pid) -> Option<ProcStat> {
+    let reported: libc::proc_bsdshortinfo = reported(pid)?;
+    Some(ProcStat {
+        parent: crate::sys::process_of(reported.pbsi_ppid)?,
+        group: crate::sys::process_of(reported.pbsi_pgid)?,
+        zombie: reported.pbsi_status == libc::SZOMB,
+        stopped: reported.pbsi_status == libc::SSTOP,
     })
 }
 
 /// Returns whether a process has ended. One that cannot be looked at still takes a signal or refuses it.
 pub(crate) fn has_ended(pid: Pid) -> bool {
-    standing(pid).map_or_else(
-        || kill(pid, None) == Err(Errno::ESRCH),
-        |standing| standing.zombie,
-    )
+    proc_stat(pid).map_or_else(|| kill(pid, None) == Err(Errno::ESRCH), |stat| stat.zombie)
 }
 
 /// Returns when a process started, in microseconds of the clock: with its pid a name for ever.
 pub(crate) fn started_at(pid: Pid) -> Option<u64> {
-    let told: libc::proc_bsdinfo = told(pid)?;
-    Some(told.pbi_start_tvsec * 1_000_000 + told.pbi_start_tvusec)
+    let reported: libc::proc_bsdinfo = reported(pid)?;
+    Some(reported.pbi_start_tvsec * 1_000_000 + reported.pbi_start_tvusec)
 }
 
 /// Returns the file name by which the program of a process was started, or its first 31 bytes.
 pub(crate) fn program_name(pid: Pid) -> Option<String> {
-    let told: libc::proc_bsdinfo = told(pid)?;
-    Some(text(&told.pbi_name)).filter(|name| !name.is_empty())
+    let reported: libc::proc_bsdinfo = reported(pid)?;
+    Some(text(&reported.pbi_name)).filter(|name| !name.is_empty())
 }
 
 fn text(chars: &[c_char]) -> String {
@@ -108,7 +105,7 @@ fn text(chars: &[c_char]) -> String {
 
 /// A process with its unique ids.
 pub(super) fn kin(pid: Pid) -> Option<Kin> {
-    let UniqueIds { own, parent, .. } = told(pid)?;
+    let UniqueIds { own, parent, .. } = reported(pid)?;
     Some(Kin { pid, own, parent })
 }
 
@@ -173,10 +170,10 @@ pub(crate) fn command_line(pid: Pid) -> String {
     if !words.is_empty() {
         return words.join(" ");
     }
-    let told: Option<libc::proc_bsdshortinfo> = told(pid);
+    let reported: Option<libc::proc_bsdshortinfo> = reported(pid);
     format!(
         "[{}]",
-        told.map_or_else(String::new, |told| text(&told.pbsi_comm))
+        reported.map_or_else(String::new, |reported| text(&reported.pbsi_comm))
     )
 }
 

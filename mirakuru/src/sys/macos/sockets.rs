@@ -13,7 +13,7 @@ pub(super) fn listening_of(pid: Pid) -> Vec<Listening> {
     let sockets =
         open.filter(|file| i32::try_from(file.proc_fdtype) == Ok(libc::PROX_FDTYPE_SOCKET));
     sockets
-        .filter_map(|socket| Listening::read(&told(pid, socket.proc_fd)?))
+        .filter_map(|socket| Listening::read(&reported(pid, socket.proc_fd)?))
         .collect()
 }
 
@@ -40,13 +40,13 @@ fn open_files(pid: Pid) -> Vec<proc_fdinfo> {
 }
 
 /// What the kernel says of a socket. `None` if it was closed.
-fn told(pid: Pid, number: i32) -> Option<[u8; SIZE]> {
+fn reported(pid: Pid, number: i32) -> Option<[u8; SIZE]> {
     const PROC_PIDFDSOCKETINFO: i32 = 3;
-    let mut told = [0; SIZE];
+    let mut reported = [0; SIZE];
     let size = i32::try_from(SIZE).ok()?;
-    let into = told.as_mut_ptr().cast();
+    let into = reported.as_mut_ptr().cast();
     // SAFETY: the call writes no more than this many bytes.
     let written =
         unsafe { libc::proc_pidfdinfo(pid.as_raw(), number, PROC_PIDFDSOCKETINFO, into, size) };
-    (written == size).then_some(told)
+    (written == size).then_some(reported)
 }

@@ -34,9 +34,9 @@ pub(crate) fn spawn(spawn: &Spawn<'_>) -> Result<Pid, Stuck> {
     let main = forked.map_err(|errno| Stuck::at("fork", errno))?;
     // The child's copy is the only one left, so its exec or its end is the end of the file.
     drop(reporter);
-    let mut told = Vec::new();
-    let _ = report.read_to_end(&mut told);
-    let Some((code, step)) = told.split_first_chunk() else {
+    let mut reported = Vec::new();
+    let _ = report.read_to_end(&mut reported);
+    let Some((code, step)) = reported.split_first_chunk() else {
         return Ok(main);
     };
     // It is about to end, and nobody else may take its status for the service's.

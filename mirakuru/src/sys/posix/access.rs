@@ -35,8 +35,8 @@ pub(crate) fn is_own_or_roots(found: &Metadata) -> bool {
 }
 
 pub(crate) fn of_another_user(user: u32) -> io::Error {
-    let told = format!("it belongs to another user (uid {user})");
-    io::Error::new(io::ErrorKind::PermissionDenied, told)
+    let reported = format!("it belongs to another user (uid {user})");
+    io::Error::new(io::ErrorKind::PermissionDenied, reported)
 }
 
 /// Returns whether other users have any right to a file.

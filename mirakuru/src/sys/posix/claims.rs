@@ -23,11 +23,11 @@ pub(crate) struct Claim {
 
 impl Claim {
     /// Makes a claim by the file at this path, unless another process has it. Other processes can read this text.
-    pub(crate) fn make(path: &Path, told: &str) -> io::Result<Claimed> {
+    pub(crate) fn make(path: &Path, reported: &str) -> io::Result<Claimed> {
         let file = open_private_file(path)?;
         if !try_lock_for_process(&file)? {
             return Ok(match process_that_locks(&file) {
-                Some(_) => Claimed::Elsewhere(fs::read_to_string(path).unwrap_or_default()),
+                Some(_) => Claimed::HeldBy(fs::read_to_string(path).unwrap_or_default()),
                 None => Claimed::Removing,
             });
         }
@@ -36,8 +36,8 @@ impl Claim {
             return Ok(Claimed::Removed);
         };
         claim.file.set_len(0)?;
-        claim.file.write_all(told.as_bytes())?;
-        Ok(Claimed::Here(claim))
+        claim.file.write_all(reported.as_bytes())?;
+        Ok(Claimed::Acquired(claim))
     }
 
     /// Returns `None` if the path does not lead to the locked file any more.

@@ -108,8 +108,8 @@ impl Job {
         let is_strange = owners.maker != crate::sys::user() && found.nlink() != 1;
         if !found.is_file() || is_strange {
             let name = self.name.to_string_lossy();
-            let told = format!("{name} is no regular file with one name");
-            return Err(io::Error::new(ErrorKind::InvalidData, told));
+            let reported = format!("{name} is no regular file with one name");
+            return Err(io::Error::new(ErrorKind::InvalidData, reported));
         }
         let write = flags | OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL;
         let mode = Mode::S_IRUSR | Mode::S_IWUSR;

@@ -200,8 +200,8 @@ impl Walk {
             path.push("…");
         }
         let path = path.join(as_os_str(name));
-        let told = format!("{}: {error}", path.display());
-        self.stays = Some(io::Error::new(error.kind(), told));
+        let reported = format!("{}: {error}", path.display());
+        self.stays = Some(io::Error::new(error.kind(), reported));
     }
 
     /// Opens a directory in this one, and gives its owner all rights to it.

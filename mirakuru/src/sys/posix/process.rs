@@ -94,8 +94,8 @@ pub(crate) fn is_below_this(process: Pid) -> Option<bool> {
     for _ in 0..10 {
         let (mut below, mut known) = (process, true);
         while below != Pid::this() {
-            match sys::standing(below) {
-                Some(standing) if standing.parent.as_raw() > 1 => below = standing.parent,
+            match sys::proc_stat(below) {
+                Some(stat) if stat.parent.as_raw() > 1 => below = stat.parent,
                 // An orphan, which on some systems is no child of this process.
                 Some(_) => return Some(sys::descendants().iter().any(|one| one.pid == process)),
                 None if below == process => return None,

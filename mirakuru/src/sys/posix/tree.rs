@@ -12,7 +12,7 @@ use nix::unistd::getpgrp;
 use super::process::{is_below_this, reap_any_child};
 use super::signals::{self, send_signal, send_signal_to_group};
 use super::spawn::Spawn;
-use crate::sys::{self, Pid, Reaped, Standing, Stoppable, Stuck};
+use crate::sys::{self, Pid, ProcStat, Reaped, Stoppable, Stuck};
 
 /// A process of the tree, and whose child it was when it was seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -189,7 +189,7 @@ impl Tree {
             .main
             .filter(|_| main_is_over && self.followed.is_some());
         // It becomes a child of ours if its parent ends first.
-        self.is_zombie = main.is_some_and(|main| sys::standing(main).is_some());
+        self.is_zombie = main.is_some_and(|main| sys::proc_stat(main).is_some());
         // Its parent has taken the code, which stays unknown here.
         if main.is_some() && !self.is_zombie {
             (self.main, self.followed) = (None, None);
@@ -267,9 +267,9 @@ impl Stoppable for Tree {
 }
 
 /// What lives below us, and where it stands.
-fn living() -> impl Iterator<Item = (Pid, Standing)> {
+fn living() -> impl Iterator<Item = (Pid, ProcStat)> {
     let all = sys::descendants().into_iter();
-    all.filter_map(|one| Some((one.pid, sys::standing(one.pid).filter(|one| !one.zombie)?)))
+    all.filter_map(|one| Some((one.pid, sys::proc_stat(one.pid).filter(|one| !one.zombie)?)))
 }
 
 /// What is below us and no child of ours.
@@ -280,7 +280,7 @@ fn deeper() -> impl Iterator<Item = Descendant> {
 
 /// Signals a group as one if a direct child is among its members, whose number then is reserved; else each of
 /// them.
-fn signal_members(group: Pid, members: impl Iterator<Item = (Pid, Standing)>, signal: i32) {
+fn signal_members(group: Pid, members: impl Iterator<Item = (Pid, ProcStat)>, signal: i32) {
     let members: Vec<_> = members.collect();
     if members.iter().any(|(_, one)| one.parent == Pid::this()) {
         let _ = send_signal_to_group(group, signal);
@@ -295,8 +295,8 @@ fn signal_members(group: Pid, members: impl Iterator<Item = (Pid, Standing)>, si
 /// The group of a direct child. Every group in the tree is made by it, as the service begins with a
 /// session of its own; a child that is on the way there is still in ours, which is never signalled.
 fn group_below_us(child: Pid) -> Option<Pid> {
-    sys::standing(child)
-        .map(|standing| standing.group)
+    sys::proc_stat(child)
+        .map(|stat| stat.group)
         .filter(|group| *group != getpgrp())
 }
 

@@ -24,7 +24,7 @@ pub(crate) struct Claim {
 
 impl Claim {
     /// Makes a claim by the file at this path, unless another process has it. Other processes can read this text.
-    pub(crate) fn make(path: &Path, told: &str) -> io::Result<Claimed> {
+    pub(crate) fn make(path: &Path, reported: &str) -> io::Result<Claimed> {
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(true);
         options.access_mode(FILE_GENERIC_WRITE | DELETE);
@@ -36,9 +36,9 @@ impl Claim {
             Err(error) => return elsewhere(path, error),
         };
         let own = std::process::id();
-        file.write_all(format!("{own}\n{told}").as_bytes())?;
+        file.write_all(format!("{own}\n{reported}").as_bytes())?;
         let held = Some((file, path.to_owned()));
-        Ok(Claimed::Here(Self { held }))
+        Ok(Claimed::Acquired(Self { held }))
     }
 
     /// Closes the file, which removes it: from now on another process gets the claim.
@@ -64,10 +64,10 @@ fn elsewhere(path: &Path, error: io::Error) -> io::Result<Claimed> {
         Some(ERROR_SHARING_VIOLATION) => match fs::read_to_string(path) {
             Ok(text) => {
                 // A virus scanner may have it open, and no holder.
-                let (number, told) = text.split_once('\n').unwrap_or_default();
+                let (number, reported) = text.split_once('\n').unwrap_or_default();
                 let holder = number.parse().ok().and_then(process_of);
                 Ok(match holder.filter(|holder| !has_ended(*holder)) {
-                    Some(_) => Claimed::Elsewhere(told.to_owned()),
+                    Some(_) => Claimed::HeldBy(reported.to_owned()),
                     None => Claimed::Removing,
                 })
             }

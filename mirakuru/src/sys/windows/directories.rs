@@ -80,8 +80,8 @@ pub(crate) fn empty(directory: &File, _is_own_make: bool) -> io::Result<()> {
         });
         if let Err(error) = removed {
             let name = entry.file_name();
-            let told = format!("{}: {error}", Path::new(&name).display());
-            stays.get_or_insert_with(|| io::Error::new(error.kind(), told));
+            let reported = format!("{}: {error}", Path::new(&name).display());
+            stays.get_or_insert_with(|| io::Error::new(error.kind(), reported));
         }
     }
     stays.map_or(Ok(()), Err)

@@ -84,8 +84,8 @@ impl Source for Door {
 /// Comes to the door at this path.
 pub(crate) fn come_to(door: &Path, wait: Duration) -> io::Result<Option<Socket>> {
     keep_sockets_at_exit();
-    let told = fs::read_to_string(door)?;
-    let mut parts = told.split(' ');
+    let reported = fs::read_to_string(door)?;
+    let mut parts = reported.split(' ');
     let mut next = || parts.next().ok_or(ErrorKind::InvalidData);
     let (port, supervisor, started, secret) = (next()?, next()?, next()?, next()?);
     let port = port.parse().map_err(io::Error::other)?;

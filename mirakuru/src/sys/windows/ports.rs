@@ -17,9 +17,9 @@ use windows_sys::Win32::Networking::WinSock::{
     WSAEAFNOSUPPORT, WSASocketW, bind, setsockopt,
 };
 
-use super::process::{Pid, command_line, number_of, process_of, standing, started_at};
+use super::process::{Pid, command_line, number_of, proc_stat, process_of, started_at};
 use super::sockets::{keep_sockets_at_exit, raw_of};
-use crate::sys::Whose;
+use crate::sys::ListenerOwner;
 
 /// Returns true: the loopback interface is a part of the system.
 pub(crate) fn loopback_is_up() -> bool {
@@ -112,14 +112,14 @@ fn bind_to<T>(socket: &OwnedSocket, address: &T) -> io::Result<()> {
 }
 
 /// A row of a table of listeners.
-trait Row: Copy {
+trait TraceRow: Copy {
     const FAMILY: u16;
 
     /// The address, and the number of the process; 0 if the system does not say which it is.
     fn read(self) -> (SocketAddr, u32);
 }
 
-impl Row for MIB_TCPROW_OWNER_PID {
+impl TraceRow for MIB_TCPROW_OWNER_PID {
     const FAMILY: u16 = AF_INET;
 
     fn read(self) -> (SocketAddr, u32) {
@@ -131,7 +131,7 @@ impl Row for MIB_TCPROW_OWNER_PID {
     }
 }
 
-impl Row for MIB_TCP6ROW_OWNER_PID {
+impl TraceRow for MIB_TCP6ROW_OWNER_PID {
     const FAMILY: u16 = AF_INET6;
 
     fn read(self) -> (SocketAddr, u32) {
@@ -150,7 +150,7 @@ fn port_of(bytes: u32) -> u16 {
 }
 
 /// Returns the listeners of one address family; `None` if the system does not list them.
-fn table<R: Row>() -> Option<Vec<(SocketAddr, u32)>> {
+fn table<R: TraceRow>() -> Option<Vec<(SocketAddr, u32)>> {
     let (family, class) = (R::FAMILY.into(), TCP_TABLE_OWNER_PID_LISTENER);
     // Of numbers, as that is how the rows are aligned. The table may grow between two calls.
     let mut buffer = vec![0_u32; 1024];
@@ -217,7 +217,7 @@ impl Listeners {
 }
 
 /// Returns which process listens at this address, seen from the tree of a main process.
-pub(crate) fn whose_listener(address: SocketAddr, main: Pid, supervisor: Pid) -> Whose {
+pub(crate) fn owner_of_listener(address: SocketAddr, main: Pid, supervisor: Pid) -> ListenerOwner {
     let listeners = all_listeners().unwrap_or_default();
     let takes_it = |(at, _): &(SocketAddr, u32)| takes(*at, address) != Some(false);
     // Of several, the one at just this address gets the connection.
@@ -229,15 +229,15 @@ pub(crate) fn whose_listener(address: SocketAddr, main: Pid, supervisor: Pid) ->
     let holder = holders.find_map(|(_, number)| process_of(number));
     // The kernel listens for several programs.
     let Some(holder) = holder.filter(|holder| number_of(*holder) != KERNEL) else {
-        return Whose::Unknown;
+        return ListenerOwner::Unknown;
     };
     if holder == Pid::this() || is_below(holder, supervisor) {
-        return Whose::Ours(holder);
+        return ListenerOwner::Ours(holder);
     }
     if is_stranger(holder, main, supervisor) {
-        return Whose::Stranger(shown(holder));
+        return ListenerOwner::Stranger(shown(holder));
     }
-    Whose::Unknown
+    ListenerOwner::Unknown
 }
 
 /// The number of the process of the kernel.
@@ -264,7 +264,7 @@ fn is_stranger(process: Pid, main: Pid, supervisor: Pid) -> bool {
 /// Returns a process, its parent, and so on, as far as they live.
 fn line_of_parents(process: Pid) -> impl Iterator<Item = Pid> {
     const MOST_ANCESTORS: usize = 64;
-    let parent = |below: &Pid| Some(standing(*below)?.parent);
+    let parent = |below: &Pid| Some(proc_stat(*below)?.parent);
     std::iter::successors(Some(process), parent).take(MOST_ANCESTORS)
 }
 
@@ -277,7 +277,7 @@ fn shown(process: Pid) -> String {
 }
 
 /// Returns false: a listening socket is not handed on here.
-pub(crate) fn is_passing(_address: SocketAddr) -> bool {
+pub(crate) fn is_unclaimed(_address: SocketAddr) -> bool {
     false
 }
 

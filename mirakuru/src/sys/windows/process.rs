@@ -23,7 +23,7 @@ use windows_sys::Win32::System::Threading::{
 
 use super::bell::ring_at_the_end_of;
 use super::sockets::Wakeup;
-use crate::sys::{Standing, signals};
+use crate::sys::{ProcStat, signals};
 
 /// The number of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -254,12 +254,12 @@ pub(crate) fn has_ended(pid: Pid) -> bool {
 
 /// Returns the parent of a process, and whether it has ended. A number of a parent that started later is another
 /// process's by now.
-pub(crate) fn standing(pid: Pid) -> Option<Standing> {
+pub(crate) fn proc_stat(pid: Pid) -> Option<ProcStat> {
     let process = look_at(pid)?;
     let started = process.started_at()?;
     let parent = process.parent().map(Pid);
     let is_older = |parent: &Pid| started_at(*parent).is_some_and(|at| at <= started);
-    Some(Standing {
+    Some(ProcStat {
         parent: parent.filter(is_older).unwrap_or(Pid(0)),
         group: pid,
         zombie: process.ended_within(Duration::ZERO),

@@ -32,18 +32,18 @@ pub(in crate::sys) struct Listening {
 
 impl Listening {
     /// Reads where this socket listens. `None` if it does not, or is none of TCP.
-    pub(in crate::sys) fn read(told: &[u8; SIZE]) -> Option<Self> {
+    pub(in crate::sys) fn read(reported: &[u8; SIZE]) -> Option<Self> {
         let number = |at: usize| {
-            told[at..]
+            reported[at..]
                 .first_chunk()
                 .map(|bytes| i32::from_ne_bytes(*bytes))
         };
         if number(KIND) != Some(SOCKINFO_TCP) || number(STATE) != Some(TSI_S_LISTEN) {
             return None;
         }
-        let port = u16::from_be_bytes(*told[LOCAL_PORT..].first_chunk()?);
-        let bytes: &[u8; 16] = told[LOCAL_ADDRESS..].first_chunk()?;
-        let is_6 = told[VERSIONS] & INI_IPV6 != 0;
+        let port = u16::from_be_bytes(*reported[LOCAL_PORT..].first_chunk()?);
+        let bytes: &[u8; 16] = reported[LOCAL_ADDRESS..].first_chunk()?;
+        let is_6 = reported[VERSIONS] & INI_IPV6 != 0;
         let ip = if is_6 {
             IpAddr::from(*bytes)
         } else {
@@ -51,7 +51,7 @@ impl Listening {
         };
         Some(Self {
             address: SocketAddr::new(ip, port),
-            is_dual: is_6 && told[VERSIONS] & INI_IPV4 != 0,
+            is_dual: is_6 && reported[VERSIONS] & INI_IPV4 != 0,
         })
     }
 
@@ -89,15 +89,16 @@ pub(in crate::sys) fn reached<T>(
 mod tests {
     use super::*;
 
-    fn told(versions: u8, address: [u8; 16], port: u16) -> [u8; SIZE] {
-        let mut told = [0; SIZE];
-        let mut put = |at: usize, bytes: &[u8]| told[at..at + bytes.len()].copy_from_slice(bytes);
+    fn reported(versions: u8, address: [u8; 16], port: u16) -> [u8; SIZE] {
+        let mut reported = [0; SIZE];
+        let mut put =
+            |at: usize, bytes: &[u8]| reported[at..at + bytes.len()].copy_from_slice(bytes);
         put(256, &2_i32.to_ne_bytes());
         put(268, &port.to_be_bytes());
         put(288, &[versions]);
         put(312, &address);
         put(344, &1_i32.to_ne_bytes());
-        told
+        reported
     }
 
     fn socket(text: &str, is_dual: bool) -> Listening {
@@ -109,18 +110,18 @@ mod tests {
     fn a_socket_that_listens_is_read_with_its_versions() {
         let mut of_4 = [0; 16];
         of_4[12..].copy_from_slice(&[127, 0, 0, 1]);
-        let read = |told: [u8; SIZE]| Listening::read(&told);
+        let read = |reported: [u8; SIZE]| Listening::read(&reported);
         let expected = Some(socket("127.0.0.1:16411", false));
-        assert_eq!(read(told(INI_IPV4, of_4, 16411)), expected);
+        assert_eq!(read(reported(INI_IPV4, of_4, 16411)), expected);
         let of_6 = Ipv6Addr::LOCALHOST.octets();
         let expected = Some(socket("[::1]:80", false));
-        assert_eq!(read(told(INI_IPV6, of_6, 80)), expected);
+        assert_eq!(read(reported(INI_IPV6, of_6, 80)), expected);
         let expected = Some(socket("[::]:80", true));
-        assert_eq!(read(told(INI_IPV4 | INI_IPV6, [0; 16], 80)), expected);
+        assert_eq!(read(reported(INI_IPV4 | INI_IPV6, [0; 16], 80)), expected);
         for (at, other) in [(256, 1), (344, 4)] {
-            let mut told = told(INI_IPV4, of_4, 80);
-            told[at] = other;
-            assert_eq!(read(told), None);
+            let mut reported = reported(INI_IPV4, of_4, 80);
+            reported[at] = other;
+            assert_eq!(read(reported), None);
         }
     }
 

@@ -13,7 +13,7 @@ use nix::unistd::Pid;
 
 pub(crate) use by_tick::{Process, Wakeups};
 
-use crate::sys::{Descendant, Standing, Whose};
+use crate::sys::{Descendant, ListenerOwner, ProcStat};
 
 /// Why nothing is known of a process.
 pub(crate) const UNSEEN: &str = "cannot be looked at on this system";
@@ -56,9 +56,9 @@ pub(in crate::sys) fn has_strays() -> bool {
 }
 
 /// The group by `getpgid(2)`; the rest is not known.
-pub(crate) fn standing(pid: Pid) -> Option<Standing> {
+pub(crate) fn proc_stat(pid: Pid) -> Option<ProcStat> {
     let group = nix::unistd::getpgid(Some(pid)).ok()?;
-    Some(Standing {
+    Some(ProcStat {
         zombie: false,
         stopped: false,
         parent: Pid::from_raw(0),
@@ -99,16 +99,16 @@ impl Listeners {
 
 // What no call tells here is not known: the service alone is.
 
-pub(crate) fn is_passing(_addr: SocketAddr) -> bool {
+pub(crate) fn is_unclaimed(_addr: SocketAddr) -> bool {
     false
 }
 
-pub(crate) fn whose_peer(_stream: &impl AsFd, _supervisor: Pid) -> Whose {
-    Whose::Unknown
+pub(crate) fn owner_of_peer(_stream: &impl AsFd, _supervisor: Pid) -> ListenerOwner {
+    ListenerOwner::Unknown
 }
 
-pub(crate) fn whose_listener(_addr: SocketAddr, _main: Pid, _supervisor: Pid) -> Whose {
-    Whose::Unknown
+pub(crate) fn owner_of_listener(_addr: SocketAddr, _main: Pid, _supervisor: Pid) -> ListenerOwner {
+    ListenerOwner::Unknown
 }
 
 pub(crate) fn listening(_supervisor: Pid) -> BTreeSet<SocketAddr> {

@@ -14,10 +14,10 @@ use nix::sys::socket::{
 };
 use nix::unistd::{Pid, geteuid};
 
-use super::descendants::{command_line, descendants_of, is_below, processes, program, standing};
+use super::descendants::{command_line, descendants_of, is_below, proc_stat, processes, program};
 use super::open_files::open_files;
 use super::process::peer;
-use crate::sys::Whose;
+use crate::sys::ListenerOwner;
 
 /// Layout of `<linux/netlink.h>` and `<linux/inet_diag.h>`.
 const HEADER: usize = 16;
@@ -82,12 +82,12 @@ pub(crate) fn holder_of_port(port: u16) -> Option<String> {
 
 /// Whose listener a connection to this address reaches, seen from the tree of a supervisor: of its
 /// main process most often, which is looked at first.
-pub(crate) fn whose_listener(addr: SocketAddr, main: Pid, supervisor: Pid) -> Whose {
+pub(crate) fn owner_of_listener(addr: SocketAddr, main: Pid, supervisor: Pid) -> ListenerOwner {
     let asked = Listeners::open().map(|listeners| listeners.found_at(addr));
     let found = match asked {
         Some(Ok(Some(found))) => found,
-        Some(Ok(None)) => return Whose::Passing,
-        Some(Err(_)) | None => return Whose::Unknown,
+        Some(Ok(None)) => return ListenerOwner::Unclaimed,
+        Some(Err(_)) | None => return ListenerOwner::Unknown,
     };
     let mut is_hidden = false;
     for pid in [main]
@@ -95,7 +95,7 @@ pub(crate) fn whose_listener(addr: SocketAddr, main: Pid, supervisor: Pid) -> Wh
         .chain(descendants_of(supervisor).into_iter().map(|one| one.pid))
     {
         match holds(pid, found.inode) {
-            Some(true) => return Whose::Ours(pid),
+            Some(true) => return ListenerOwner::Ours(pid),
             Some(false) => {}
             None => is_hidden = true,
         }
@@ -103,56 +103,60 @@ pub(crate) fn whose_listener(addr: SocketAddr, main: Pid, supervisor: Pid) -> Wh
     // One that has just lost its parent may have been in neither list of children.
     let holder = holder_of_inode(found.inode);
     if let Some(pid) = holder.filter(|pid| is_below(*pid, supervisor)) {
-        return Whose::Ours(pid);
+        return ListenerOwner::Ours(pid);
     }
     match outside(found, holder) {
         // A process of the tree hides what it has open, as one of another user does. It may have the listener
         // too, also if another process is seen to have it, which may have passed it on.
-        _ if is_hidden => Whose::Unknown,
-        Whose::Unknown => Whose::Stranger(format!("a process of another user (uid {})", found.uid)),
+        _ if is_hidden => ListenerOwner::Unknown,
+        ListenerOwner::Unknown => {
+            ListenerOwner::Stranger(format!("a process of another user (uid {})", found.uid))
+        }
         whose => whose,
     }
 }
 
 /// Whether what listens at this address does so for a moment only.
-pub(crate) fn is_passing(addr: SocketAddr) -> bool {
+pub(crate) fn is_unclaimed(addr: SocketAddr) -> bool {
     let asked = Listeners::open().and_then(|listeners| listeners.found_at(addr).ok().flatten());
-    asked.is_some_and(|found| outside(found, holder_of_inode(found.inode)) == Whose::Passing)
+    asked.is_some_and(|found| {
+        outside(found, holder_of_inode(found.inode)) == ListenerOwner::Unclaimed
+    })
 }
 
 /// Whose listener a Unix socket is connected to: the kernel keeps who called `listen` (`unix(7)`). If that
 /// process has ended it is passing, as it may have left the listener to others of the tree.
-pub(crate) fn whose_peer(stream: &impl AsFd, supervisor: Pid) -> Whose {
+pub(crate) fn owner_of_peer(stream: &impl AsFd, supervisor: Pid) -> ListenerOwner {
     let Some(listener) = peer(stream).filter(|pid| pid.as_raw() > 0 && *pid != Pid::this()) else {
         // It is not connected, or that process is in another pid namespace; or this one hands it on.
-        return Whose::Unknown;
+        return ListenerOwner::Unknown;
     };
-    let standing = standing(listener);
-    let lives = standing.is_some_and(|standing| !standing.zombie);
+    let stat = proc_stat(listener);
+    let lives = stat.is_some_and(|stat| !stat.zombie);
     if lives && is_below(listener, supervisor) {
-        return Whose::Ours(listener);
+        return ListenerOwner::Ours(listener);
     }
     match lives {
-        true => Whose::Stranger(described(listener)),
-        false if has_ended(listener) => Whose::Passing,
-        false => Whose::Unknown,
+        true => ListenerOwner::Stranger(described(listener)),
+        false if has_ended(listener) => ListenerOwner::Unclaimed,
+        false => ListenerOwner::Unknown,
     }
 }
 
 /// Whose a listener is that no process of the tree is seen to have.
-fn outside(found: Listener, holder: Option<Pid>) -> Whose {
+fn outside(found: Listener, holder: Option<Pid>) -> ListenerOwner {
     match holder {
-        Some(pid) if is_fork_of_this(pid) => Whose::Passing,
-        Some(pid) => Whose::Stranger(described(pid)),
-        None if found.uid != geteuid().as_raw() => Whose::Unknown,
-        None => Whose::Passing,
+        Some(pid) if is_fork_of_this(pid) => ListenerOwner::Unclaimed,
+        Some(pid) => ListenerOwner::Stranger(described(pid)),
+        None if found.uid != geteuid().as_raw() => ListenerOwner::Unknown,
+        None => ListenerOwner::Unclaimed,
     }
 }
 
 /// A fork of this process that has not become its program yet keeps open for a moment what was
 /// closed here.
 fn is_fork_of_this(pid: Pid) -> bool {
-    let parent = standing(pid).map(|standing| standing.parent);
+    let parent = proc_stat(pid).map(|stat| stat.parent);
     parent == Some(Pid::this()) && program(pid) == program(Pid::this())
 }
 
@@ -222,10 +226,7 @@ fn holds(pid: Pid, inode: u32) -> Option<bool> {
 
 /// Whether a process has ended. It may be hidden in `/proc`, and then it still takes a signal or refuses it.
 pub(crate) fn has_ended(pid: Pid) -> bool {
-    standing(pid).map_or_else(
-        || kill(pid, None) == Err(Errno::ESRCH),
-        |standing| standing.zombie,
-    )
+    proc_stat(pid).map_or_else(|| kill(pid, None) == Err(Errno::ESRCH), |stat| stat.zombie)
 }
 
 /// The first process that has the socket open, as far as this user may look.

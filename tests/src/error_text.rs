@@ -8,7 +8,7 @@ use regex::{Captures, Regex};
 /// The whole text of an error, without the directory of the services' program: pids are `PID`, times
 /// are `TIME`.
 #[must_use]
-pub fn told(error: &Error) -> String {
+pub fn error_text(error: &Error) -> String {
     static PIDS: LazyLock<Regex> = LazyLock::new(|| regex(r"\bpid \d+"));
     static PROGRAMS: LazyLock<Regex> = LazyLock::new(|| regex(r"(/[^\s:`']*/)programs\b"));
     static TIMES: LazyLock<Regex> =
@@ -25,16 +25,16 @@ pub fn told(error: &Error) -> String {
 
 /// Compares an error's text line by line; a line that ends with `*` stands for any that begins so.
 #[track_caller]
-pub fn assert_told<S: AsRef<str>>(error: &Error, expected: &[S]) {
-    let told = told(error);
+pub fn assert_error_text<S: AsRef<str>>(error: &Error, expected: &[S]) {
+    let reported = error_text(error);
     let same = |(line, expected): (&str, &S)| match expected.as_ref().strip_suffix('*') {
         Some(beginning) => line.starts_with(beginning),
         None => line == expected.as_ref(),
     };
     let expected_text: Vec<_> = expected.iter().map(AsRef::as_ref).collect();
     assert!(
-        told.lines().count() == expected.len() && told.lines().zip(expected).all(same),
-        "the error tells\n{told}\n\nexpected was\n{}",
+        reported.lines().count() == expected.len() && reported.lines().zip(expected).all(same),
+        "the error tells\n{reported}\n\nexpected was\n{}",
         expected_text.join("\n")
     );
 }
