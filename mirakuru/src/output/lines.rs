@@ -91,7 +91,12 @@ fn read_line_begin(capture: &Capture, place: u64, most: usize) -> (u64, Vec<u8>)
     };
     bytes.drain(..skipped);
     bytes.truncate(most);
-    (place.max(from + skipped as u64), bytes)
+    let begin = place.max(from + skipped as u64);
+    if bytes.is_empty() && capture.layout().gap().contains(&begin) {
+        // The line begins after the bytes that were given up.
+        return capture.read(begin, most);
+    }
+    (begin, bytes)
 }
 
 /// The line at `place` without its end and without colours, and where the next begins. An
@@ -213,6 +218,8 @@ mod tests {
 
     use super::super::tests::capture;
     use super::*;
+    use crate::protocol::capture::HEAD;
+    use crate::sys;
 
     #[test]
     fn lines_end_at_newlines_and_the_last_one_counts_at_the_end() {
@@ -263,6 +270,19 @@ mod tests {
             let lines: Vec<_> = lines.iter().map(|line| text_of(line)).collect();
             assert_eq!(lines, expected, "cut at {cut}");
         }
+    }
+
+    #[test]
+    fn the_line_after_a_gap_follows_the_kept_beginning() {
+        let capture = capture(b"");
+        capture.file().set_len(200 * HEAD).expect("a hole");
+        let gap = capture.layout().gap();
+        assert_eq!(gap.start, HEAD);
+        sys::write_all_at(capture.file(), b"\n", HEAD - 1).expect("room");
+        sys::write_all_at(capture.file(), b"next\n", gap.end).expect("room");
+        let mut reader = Reader::at(HEAD);
+        assert_eq!(reader.next(&capture, false), Some(b"next".to_vec()));
+        assert_eq!(reader.place(), gap.end + 5);
     }
 
     #[test]
