@@ -42,7 +42,7 @@ pub(super) fn sweep_shared_memory(pid: u32, begun: Duration) {
     }
 }
 
-/// OpenStream first, looked at again, killed then: the pid may have been given to another since.
+/// Opens the process, looks at it again, and then kills it: another process may have been given the pid since.
 fn kill_marked(pid: Pid, mark: &str) -> Option<String> {
     let process = Process::open(pid).ok()?;
     let command = sys::command_line(pid);
