@@ -11,7 +11,7 @@ use std::{
 
 use mirakuru::{
     Context, Error, ErrorKind, Executor, NotReady, Readiness, Result,
-    readiness::{Output, PidFile, Tcp, UnixSocket},
+    readiness::{ConfigError, Output, PidFile, Tcp, UnixSocket},
 };
 use mirakuru_tests::error_text::{assert_error_text, error_of};
 
@@ -179,11 +179,11 @@ impl Readiness for PidTold {
         format!("its pid in {}", cx.tmpdir().display())
     }
 
-    fn validate(&self, cx: &Context) -> Result<(), String> {
+    fn validate(&self, cx: &Context) -> Result<(), ConfigError> {
         if cx.host() == "127.0.0.1" {
             Ok(())
         } else {
-            Err("another host".to_owned())
+            Err("another host".into())
         }
     }
 }
@@ -241,8 +241,8 @@ fn a_mistake_that_ones_own_check_finds_is_told() {
             Ok(())
         }
 
-        fn validate(&self, _cx: &Context) -> Result<(), String> {
-            Err("it is never right".to_owned())
+        fn validate(&self, _cx: &Context) -> Result<(), ConfigError> {
+            Err("it is never right".into())
         }
     }
 

@@ -1,21 +1,24 @@
-//! A command: one string that is split into words as a shell would, or the words.
+//! A command: one string, which is split into words as a shell would, or a list of words.
 
 use std::ffi::{OsStr, OsString};
-use std::path::{Path, PathBuf};
-use std::process;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+#[cfg(doc)]
+use std::{path::Path, process};
 
 use super::placeholder::{Place, Template};
 use crate::paths::absolute;
 use crate::protocol::{Directory, Exec};
 use crate::sys;
 
-/// A command: a string, split into words as a POSIX shell would (quotes and backslashes, no
-/// expansion), or a list of words that are taken as they are.
+/// A command: a string or a list of words.
 ///
-/// In a string, a `#` at the start of a word begins a comment, also in the middle of a line. The comment ends with
-/// the line, and no word of it is part of the command. Quotes or a backslash (`'#'`, `\#`) write the character itself.
+/// # From text
+///
+/// A string is split into words as a POSIX shell would, by quotes and backslashes. Nothing is expanded. A `#` at the start
+/// of a word begins a comment, also in the middle of a line. The comment ends with the line, and no word of it is part of
+/// the command. Quotes or a backslash (`'#'`, `\#`) write the character itself.
 ///
 /// On Windows, a string is split by the rules of the C runtime: double quotes join words, backslashes stay, and a single
 /// quote or a `#` is a character like any other.
@@ -31,11 +34,25 @@ use crate::sys;
 /// assert_eq!(colour.command_parts(), ["paint", "#ff0000"]);
 /// ```
 ///
+/// # From words and paths
+///
+/// The words of a list are taken as they are. A [`Path`] is one word, the program, so a space in it splits nothing. To
+/// split the text of a path, convert it to a `&str`.
+///
+/// ```
+/// use std::path::Path;
+///
+/// use mirakuru::SimpleExecutor;
+///
+/// let program = SimpleExecutor::new(Path::new("/opt/my server/bin/serve")).arg("--verbose");
+/// assert_eq!(program.command_parts(), ["/opt/my server/bin/serve", "--verbose"]);
+/// ```
+///
 /// # From a `std::process::Command`
 ///
 /// A [`Command`](process::Command), by value or by reference, gives its program, its arguments, its changes to the
 /// environment and its working directory. Placeholders in all of them are filled in. The standard library does not
-/// reveal `env_clear`, the streams, and what Unix adds (`uid`, `pre_exec` and their like): these are lost.
+/// reveal `env_clear`, the streams, and the extensions of Unix such as `uid` and `pre_exec`. These are lost.
 ///
 /// ```
 /// use std::process::Command;
@@ -49,10 +66,10 @@ use crate::sys;
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CommandLine {
-    /// The string, if there is one.
-    text: Option<String>,
-    /// The words, which follow those of the string.
-    words: Vec<OsString>,
+    /// The string, if the command began as one.
+    pub(super) text: Option<String>,
+    /// Further words, which follow those of the string.
+    pub(super) words: Vec<OsString>,
     /// The environment of a `std::process::Command`: `None` removes the variable.
     pub(crate) env: Vec<(OsString, Option<OsString>)>,
     pub(crate) cwd: Option<PathBuf>,
@@ -72,7 +89,7 @@ impl CommandLine {
         Ok(split.chain(self.words.iter().cloned()).collect())
     }
 
-    /// Returns the text that a shell is given: the string as it was written, and the words quoted.
+    /// Returns the text for a shell: the string as the user wrote it, and the words quoted.
     pub(crate) fn shell_text(&self) -> String {
         let quoted = quote(&self.words);
         match &self.text {
@@ -119,14 +136,14 @@ impl CommandLine {
         })
     }
 
-    fn of_text(text: &str) -> Self {
+    pub(super) fn of_text(text: &str) -> Self {
         Self {
             text: Some(text.to_owned()),
             ..Self::default()
         }
     }
 
-    fn of_words<S: AsRef<OsStr>>(words: impl IntoIterator<Item = S>) -> Self {
+    pub(super) fn of_words<S: AsRef<OsStr>>(words: impl IntoIterator<Item = S>) -> Self {
         Self {
             words: words
                 .into_iter()
@@ -137,19 +154,19 @@ impl CommandLine {
     }
 }
 
-/// A command cut into words, and these at their placeholders: once, when the executor is made.
+/// A command that was parsed when the user created the executor: words, and the placeholders in each word.
 #[derive(Debug)]
 pub(crate) struct Command {
     written: CommandLine,
-    /// As the user wrote it.
+    /// The command as the user wrote it.
     pub(crate) shown: Arc<Shown>,
-    /// The words, or what is wrong with the quoting.
+    /// The words, or the mistake in the quoting.
     pub(super) words: Result<Vec<Template>, String>,
-    /// The text that a shell is given.
+    /// The text for a shell.
     pub(super) text: Template,
 }
 
-/// A command for people: what `command()` and `command_parts()` return, and what errors show.
+/// The human-readable command, which `command()` and `command_parts()` return and errors show.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Shown {
     pub(crate) line: Arc<str>,
@@ -183,7 +200,8 @@ impl Command {
         *self = written.into();
     }
 
-    /// Returns the command for people with its placeholders filled in: a string as it was written, words quoted.
+    /// Returns the human-readable command with its placeholders filled in: a string as the user wrote it, and words
+    /// quoted.
     pub(super) fn filled(&self, words: &[OsString], place: &Place) -> Result<Shown, String> {
         let line = match &self.written.text {
             Some(_) => text_of(&place.fill(&self.text)?),
@@ -200,96 +218,9 @@ fn text_of(word: &OsString) -> String {
     word.to_string_lossy().into_owned()
 }
 
-/// Joins words to one line that a shell would split into the same words.
+/// Joins words to a line that a shell would split into the same words.
 fn quote(words: &[OsString]) -> String {
     sys::line_of(words.iter().map(|word| word.to_string_lossy()))
-}
-
-impl From<&str> for CommandLine {
-    fn from(text: &str) -> Self {
-        Self::of_text(text)
-    }
-}
-
-impl From<String> for CommandLine {
-    fn from(text: String) -> Self {
-        Self::of_text(&text)
-    }
-}
-
-impl From<&String> for CommandLine {
-    fn from(text: &String) -> Self {
-        Self::of_text(text)
-    }
-}
-
-/// A path is one word: the program, without arguments.
-impl From<&Path> for CommandLine {
-    fn from(program: &Path) -> Self {
-        Self::of_words([program])
-    }
-}
-
-impl From<PathBuf> for CommandLine {
-    fn from(program: PathBuf) -> Self {
-        Self::of_words([program])
-    }
-}
-
-impl<S: AsRef<OsStr>> From<&[S]> for CommandLine {
-    fn from(words: &[S]) -> Self {
-        Self::of_words(words)
-    }
-}
-
-impl<S: AsRef<OsStr>, const N: usize> From<[S; N]> for CommandLine {
-    fn from(words: [S; N]) -> Self {
-        Self::of_words(words)
-    }
-}
-
-impl<S: AsRef<OsStr>, const N: usize> From<&[S; N]> for CommandLine {
-    fn from(words: &[S; N]) -> Self {
-        Self::of_words(words)
-    }
-}
-
-impl<S: AsRef<OsStr>> From<Vec<S>> for CommandLine {
-    fn from(words: Vec<S>) -> Self {
-        Self::of_words(words)
-    }
-}
-
-impl<S: AsRef<OsStr>> From<&Vec<S>> for CommandLine {
-    fn from(words: &Vec<S>) -> Self {
-        Self::of_words(words)
-    }
-}
-
-impl From<&process::Command> for CommandLine {
-    fn from(command: &process::Command) -> Self {
-        let words = std::iter::once(command.get_program()).chain(command.get_args());
-        let env = command.get_envs();
-        Self {
-            env: env
-                .map(|(name, value)| (name.to_owned(), value.map(OsStr::to_owned)))
-                .collect(),
-            cwd: command.get_current_dir().map(Path::to_owned),
-            ..Self::of_words(words)
-        }
-    }
-}
-
-impl From<&mut process::Command> for CommandLine {
-    fn from(command: &mut process::Command) -> Self {
-        Self::from(&*command)
-    }
-}
-
-impl From<process::Command> for CommandLine {
-    fn from(command: process::Command) -> Self {
-        Self::from(&command)
-    }
 }
 
 #[cfg(test)]
@@ -318,14 +249,14 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_comment_is_no_part_of_the_command() {
+    fn a_comment_is_not_part_of_the_command() {
         for (text, expected, _) in include!("../../../tests/rules/comments.rs") {
             assert_eq!(words(text).join("|"), expected, "{text:?}");
         }
     }
 
     #[test]
-    fn every_list_of_strings_is_taken_as_it_is() {
+    fn the_words_of_every_kind_of_list_stay_as_they_are() {
         let list = vec!["a".to_owned(), "b c".to_owned()];
         assert_eq!(words(&list), ["a", "b c"]);
         assert_eq!(words(list.as_slice()), ["a", "b c"]);
@@ -338,7 +269,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn an_open_quote_is_told_and_still_shown() {
+    fn an_open_quote_is_a_mistake_and_the_text_stays() {
         let broken = CommandLine::from("echo 'open");
         assert_eq!(
             broken.words(),
@@ -350,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn words_are_quoted_so_that_they_split_the_same_again() {
+    fn quoted_words_split_into_the_same_words() {
         let command = Command::from(CommandLine::from(["echo", "it's", "a b", ""]));
         assert_eq!(words(&*command.shown.line), ["echo", "it's", "a b", ""]);
     }

@@ -3,6 +3,7 @@
 //! Nothing here spawns; [`prepare`] turns what the user wrote into the message that the supervisor
 //! acts on.
 
+mod conversions;
 mod line;
 mod placeholder;
 mod prepare;

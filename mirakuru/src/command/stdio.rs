@@ -1,4 +1,4 @@
-//! Where a service's standard streams lead.
+//! The targets of a service's standard streams.
 
 use std::fs::File;
 use std::io;
@@ -6,12 +6,16 @@ use std::path::{Path, PathBuf};
 
 use crate::sys::{self, Handle, OtherUser};
 
-/// Where a standard stream of the process leads.
+/// The target of a standard stream of the process. [`stdin`](crate::Executor::stdin), [`stdout`](crate::Executor::stdout)
+/// and [`stderr`](crate::Executor::stderr) take it.
+///
+/// A [`File`] or a descriptor (on Windows, a handle) converts into it. A path, as text or as [`Path`], means
+/// [`Stdio::file`].
 ///
 /// ```
 /// use mirakuru::{SimpleExecutor, Stdio};
 ///
-/// let service = SimpleExecutor::new("sh -c 'echo nobody reads this; exec sleep 60'")
+/// let service = SimpleExecutor::new("sh -c 'echo unread; exec sleep 60'")
 ///     .stdout(Stdio::null())
 ///     .stderr(Stdio::inherit());
 /// # drop(service);
@@ -29,7 +33,7 @@ enum StdioTarget {
     Open(File),
 }
 
-/// What is handed to the supervisor for one stream.
+/// The target that the supervisor receives for one stream.
 pub(crate) enum OpenStream {
     Captured,
     /// A pipe whose writing end the supervisor holds.
@@ -39,36 +43,80 @@ pub(crate) enum OpenStream {
 }
 
 impl Stdio {
-    /// Captured: read it with [`output`](crate::Executor::output) or
-    /// [`err_output`](crate::Executor::err_output). As standard input, the same as [`null`](Self::null).
+    /// Captures the stream. [`output`](crate::Executor::output) and [`err_output`](crate::Executor::err_output) return it.
+    /// Both output streams are captured by default. As standard input, this means [`null`](Self::null).
+    ///
+    /// ```
+    /// use mirakuru::{OutputExecutor, Stdio};
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let command = "sh -c 'echo ready; exec sleep 60'";
+    /// let service = OutputExecutor::new(command, "ready").stdout(Stdio::captured()).started()?;
+    /// assert_eq!(service.output().text(), "ready\n");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn captured() -> Self {
         Self(StdioTarget::Captured)
     }
 
-    /// The default of standard input: a pipe that stays open until the process tree is gone.
+    /// Returns the default of standard input: a pipe that stays open until the process tree is gone.
     pub(super) fn held() -> Self {
         Self(StdioTarget::OpenPipe)
     }
 
-    /// Returns whether this is an input that a program waits for which prompts.
+    /// Returns whether a program that prompts would wait for this input.
     pub(crate) fn is_held(&self) -> bool {
         matches!(self.0, StdioTarget::OpenPipe)
     }
 
-    /// `/dev/null`, on Windows `NUL`. As standard input, it ends at once: use it for a program that prompts.
+    /// Connects the stream to `/dev/null`, on Windows to `NUL`. As standard input, it ends at once. Use it for a program
+    /// that prompts.
+    ///
+    /// ```
+    /// use mirakuru::{OutputExecutor, Stdio};
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let command = "sh -c 'cat; echo input has ended; exec sleep 60'";
+    /// let service = OutputExecutor::new(command, "ended").stdin(Stdio::null()).started()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn null() -> Self {
         Self(StdioTarget::Null)
     }
 
-    /// The test process's own stream.
+    /// Connects the stream to that of the test process.
+    ///
+    /// ```
+    /// use mirakuru::{SimpleExecutor, Stdio};
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let service = SimpleExecutor::new("sleep 60").stderr(Stdio::inherit()).started()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn inherit() -> Self {
         Self(StdioTarget::Inherit)
     }
 
-    /// A file: read from as standard input; as output created where it is missing and appended to.
+    /// Connects the stream to a file. Standard input is read from the file. Output is appended to it, and the start
+    /// creates the file if it does not exist.
+    ///
+    /// ```
+    /// use mirakuru::{OutputExecutor, Stdio};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let input = tempfile::NamedTempFile::new()?;
+    /// std::fs::write(input.path(), "ready")?;
+    /// let cat = OutputExecutor::new("sh -c 'cat; exec sleep 60'", "ready");
+    /// let cat = cat.stdin(Stdio::file(input.path())).started()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn file(path: impl AsRef<Path>) -> Self {
         Self(StdioTarget::Path(path.as_ref().to_owned()))
@@ -78,8 +126,7 @@ impl Stdio {
         matches!(self.0, StdioTarget::Captured)
     }
 
-    /// Opens what leads somewhere for the stream with this number (0, 1 or 2) of a service, which may run as another
-    /// user.
+    /// Opens the target for the stream with this number (0, 1 or 2) of a service. The service may run as another user.
     pub(crate) fn open(
         &self,
         stream: usize,
@@ -118,6 +165,18 @@ impl From<File> for Stdio {
 impl From<Handle> for Stdio {
     fn from(handle: Handle) -> Self {
         Self(StdioTarget::Open(handle.into()))
+    }
+}
+
+impl From<&str> for Stdio {
+    fn from(path: &str) -> Self {
+        Self::file(path)
+    }
+}
+
+impl From<String> for Stdio {
+    fn from(path: String) -> Self {
+        Self::file(path)
     }
 }
 

@@ -1,6 +1,7 @@
-//! What an executor reports about itself.
+//! The methods by which an executor reports its command, its process, its output and its addresses.
 
 use std::path::PathBuf;
+use std::process::ExitStatus;
 
 use super::Executor;
 use super::core::Core;
@@ -8,11 +9,19 @@ use crate::error::Result;
 use crate::output::Output;
 use crate::protocol::Stream;
 use crate::readiness::{Readiness, tcp_address};
+use crate::sys::exit_status_of;
 
 /// # Use
 impl<R: Readiness> Executor<R> {
-    /// Returns the command as one shell-quoted string: before the first start as it was written, after
-    /// that with its placeholders filled in. On Windows, the quotes are those of the C runtime.
+    /// Returns the command as one shell-quoted string. Before the first start, the command is as you wrote it. After the
+    /// start, its placeholders are filled in. On Windows, the quotes are those of the C runtime.
+    ///
+    /// ```
+    /// use mirakuru::SimpleExecutor;
+    ///
+    /// let server = SimpleExecutor::new("serve --port {port} 'my data'");
+    /// assert_eq!(server.command(), "serve --port {port} 'my data'");
+    /// ```
     #[must_use]
     pub fn command(&self) -> String {
         self.core.command().as_ref().to_owned()
@@ -20,6 +29,13 @@ impl<R: Readiness> Executor<R> {
 
     /// Returns the command as words. See [`command`](Self::command). Before the first start, a command
     /// that cannot be split is returned as one word.
+    ///
+    /// ```
+    /// use mirakuru::SimpleExecutor;
+    ///
+    /// let server = SimpleExecutor::new("serve --port {port} 'my data'");
+    /// assert_eq!(server.command_parts(), ["serve", "--port", "{port}", "my data"]);
+    /// ```
     #[must_use]
     pub fn command_parts(&self) -> Vec<String> {
         self.core.shown().words.clone()
@@ -27,6 +43,18 @@ impl<R: Readiness> Executor<R> {
 
     /// Returns `true` while the main process is running. For a reused service
     /// ([`OnConflict::Reuse`](crate::OnConflict)), returns whether it still answers.
+    ///
+    /// ```
+    /// use mirakuru::SimpleExecutor;
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let service = SimpleExecutor::new("sleep 60");
+    /// assert!(!service.running());
+    /// service.start()?;
+    /// assert!(service.running());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn running(&self) -> bool {
         let core = self.core.unless_forked();
@@ -34,6 +62,18 @@ impl<R: Readiness> Executor<R> {
     }
 
     /// Returns the pid of the main process while it runs.
+    ///
+    /// ```
+    /// use mirakuru::SimpleExecutor;
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let service = SimpleExecutor::new("sleep 60").started()?;
+    /// assert!(service.pid().is_some());
+    /// service.stop()?;
+    /// assert_eq!(service.pid(), None);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
         self.core.pid()
@@ -41,6 +81,18 @@ impl<R: Readiness> Executor<R> {
 
     /// Returns the exit code of the main process of the latest start, once it has ended. The code is
     /// negative for a process that a signal ended: `-9` for `SIGKILL`.
+    ///
+    /// ```
+    /// use mirakuru::SimpleExecutor;
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let service = SimpleExecutor::new("sleep 60").started()?;
+    /// assert_eq!(service.exit_code(), None);
+    /// service.kill()?;
+    /// assert_eq!(service.exit_code(), Some(-9));
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Platform-specific behaviour
     ///
@@ -51,25 +103,82 @@ impl<R: Readiness> Executor<R> {
         self.core.exit_code()
     }
 
+    /// Returns the exit status of the main process of the latest start, once the process has ended: the status that
+    /// [`Child::wait`](std::process::Child::wait) would return, without the flag for a core dump.
+    ///
+    /// ```
+    /// use mirakuru::SimpleExecutor;
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let service = SimpleExecutor::new("sleep 60").started()?;
+    /// assert!(service.exit_status().is_none());
+    /// service.kill()?;
+    /// assert!(!service.exit_status().expect("the process was killed").success());
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn exit_status(&self) -> Option<ExitStatus> {
+        self.exit_code().map(exit_status_of)
+    }
+
     /// Returns the standard output of the latest start.
+    ///
+    /// ```
+    /// use mirakuru::OutputExecutor;
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let service = OutputExecutor::new("sh -c 'echo ready; exec sleep 60'", "ready").started()?;
+    /// assert_eq!(service.output().text(), "ready\n");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn output(&self) -> Output {
         self.core.output(Stream::Stdout)
     }
 
     /// Returns the standard error of the latest start.
+    ///
+    /// ```
+    /// use mirakuru::OutputExecutor;
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let service = OutputExecutor::new("sh -c 'echo ready >&2; exec sleep 60'", "ready").started()?;
+    /// assert_eq!(service.err_output().text(), "ready\n");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn err_output(&self) -> Output {
         self.core.output(Stream::Stderr)
     }
 
     /// Returns the text that a named group of the banner matched.
+    ///
+    /// ```
+    /// use mirakuru::OutputExecutor;
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let command = "sh -c 'echo version 4.2, ready; exec sleep 60'";
+    /// let service = OutputExecutor::new(command, r"version (?<version>\S+), ready").started()?;
+    /// assert_eq!(service.captured("version").as_deref(), Some("4.2"));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn captured(&self, group: &str) -> Option<String> {
         self.core.run()?.context.captured(group)
     }
 
-    /// Returns the host that is checked, by default `127.0.0.1`.
+    /// Returns the host that the check asks, by default `127.0.0.1`.
+    ///
+    /// ```
+    /// use mirakuru::TcpExecutor;
+    ///
+    /// let server = TcpExecutor::new("serve --bind {host}", "localhost", 0);
+    /// assert_eq!(server.host(), "localhost");
+    /// ```
     ///
     /// # Panics
     ///
@@ -79,15 +188,28 @@ impl<R: Readiness> Executor<R> {
         self.core.host().unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// Returns the port: the one that the banner captured in a group named `port`, else the one that is
-    /// checked, else the free one that stands for `{port}`. The first call leases the free port, so a
-    /// configuration file can be written before the start. If nothing contains `{port}` and the check asks a
-    /// named port, this is that port.
+    /// Returns the port of the service: the first of these that exists.
+    ///
+    /// 1. The port that the banner captured in a group named `port`.
+    /// 2. The port that the check asks.
+    /// 3. The free port that stands for `{port}`. The first call leases it, so a test can write a configuration file
+    ///    before the start.
+    ///
+    /// If no text of the executor contains `{port}` and the check asks a named port, this method returns the named port.
+    ///
+    /// ```
+    /// use mirakuru::TcpExecutor;
+    ///
+    /// let server = TcpExecutor::new("serve --port {port}", "127.0.0.1", 0);
+    /// let port = server.port();
+    /// assert!(port >= 10_000);
+    /// assert_eq!(server.port(), port);
+    /// ```
     ///
     /// # Panics
     ///
     /// Panics if no free port can be leased, and in a forked child of the test process if the parent
-    /// has not leased it. Panics if the banner has a group `port`, no line has matched it yet, and nothing
+    /// has not leased it. Panics if the banner has a group `port`, no line has matched it yet, and no text of the executor
     /// contains `{port}`. [`prepare`](Self::prepare) returns an error instead.
     #[must_use]
     pub fn port(&self) -> u16 {
@@ -114,9 +236,9 @@ impl<R: Readiness> Executor<R> {
         port.unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// Creates what a start needs before it spawns: the supervisor, the private directory, and the leases on the
-    /// free ports. After it, [`port`](Self::port), [`tmpdir`](Self::tmpdir) and their like do not panic for want
-    /// of them.
+    /// Creates what a start needs before it spawns the process: the supervisor, the private directory, and the leases on
+    /// the free ports. After this call, [`port`](Self::port), [`tmpdir`](Self::tmpdir) and the similar methods do not
+    /// panic for lack of them.
     ///
     /// ```
     /// use mirakuru::SimpleExecutor;
@@ -138,8 +260,15 @@ impl<R: Readiness> Executor<R> {
         self.act(Core::prepare)
     }
 
-    /// Returns `host:port`, as [`TcpStream::connect`](std::net::TcpStream::connect) takes it. For the host
-    /// `localhost`, this is the loopback address that answered the check, once the service is ready.
+    /// Returns `host:port`, as [`TcpStream::connect`](std::net::TcpStream::connect) takes it. If the host is `localhost`
+    /// and the service is ready, the host is the loopback address that answered the check.
+    ///
+    /// ```
+    /// use mirakuru::TcpExecutor;
+    ///
+    /// let server = TcpExecutor::new("serve --port {port}", "127.0.0.1", 0);
+    /// assert_eq!(server.addr(), format!("127.0.0.1:{}", server.port()));
+    /// ```
     ///
     /// # Panics
     ///
@@ -149,8 +278,15 @@ impl<R: Readiness> Executor<R> {
         self.core.addr().unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// Returns the URL that is checked, with its placeholders filled in. An executor without a URL
-    /// returns `http://host:port`.
+    /// Returns the URL that the check requests, with its placeholders filled in. An executor without a URL returns
+    /// `http://host:port`.
+    ///
+    /// ```
+    /// use mirakuru::TcpExecutor;
+    ///
+    /// let server = TcpExecutor::new("serve --port {port}", "127.0.0.1", 0);
+    /// assert_eq!(server.url(), format!("http://{}", server.addr()));
+    /// ```
     ///
     /// # Panics
     ///
@@ -161,7 +297,14 @@ impl<R: Readiness> Executor<R> {
         self.core.url().unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// Returns the path of the Unix socket that is checked, else the path that `{socket}` stands for.
+    /// Returns the path of the Unix socket that the check asks, or else the path that `{socket}` stands for.
+    ///
+    /// ```
+    /// use mirakuru::SimpleExecutor;
+    ///
+    /// let server = SimpleExecutor::new("serve --socket {socket}");
+    /// assert!(!server.socket().exists(), "the server has not created it yet");
+    /// ```
     ///
     /// # Panics
     ///
@@ -172,7 +315,14 @@ impl<R: Readiness> Executor<R> {
         self.core.filled("{socket}").into()
     }
 
-    /// Returns the path of the file that is checked, else the path that `{pidfile}` stands for.
+    /// Returns the path of the pid file that the check reads, or else the path that `{pidfile}` stands for.
+    ///
+    /// ```
+    /// use mirakuru::PidExecutor;
+    ///
+    /// let daemon = PidExecutor::new("daemon --pidfile {pidfile}", "{pidfile}");
+    /// assert!(daemon.filename().starts_with(daemon.tmpdir()));
+    /// ```
     ///
     /// # Panics
     ///
@@ -183,8 +333,18 @@ impl<R: Readiness> Executor<R> {
         self.core.filled("{pidfile}").into()
     }
 
-    /// Returns the private directory. The first call creates it, so a configuration file can be written
-    /// there before the start. It is removed with the executor.
+    /// Returns the private directory. The first call creates it, so a test can write a configuration file before the
+    /// start. The drop of the executor removes it.
+    ///
+    /// ```
+    /// use mirakuru::SimpleExecutor;
+    ///
+    /// let server = SimpleExecutor::new("serve --config {tmpdir}/server.conf");
+    /// let directory = server.tmpdir();
+    /// std::fs::write(directory.join("server.conf"), "verbose = true").expect("the directory exists");
+    /// drop(server);
+    /// assert!(!directory.exists());
+    /// ```
     ///
     /// # Panics
     ///

@@ -39,7 +39,9 @@ impl Core {
             self.ensure_reusable()?;
             self.prepared(&place)?;
             let context = Context::new(self.start_before_spawn(place, None, deadline));
-            self.check.validate(&context)
+            self.check
+                .validate(&context)
+                .map_err(|mistake| mistake.to_string())
         });
         validated.map_err(|mistake| self.invalid(mistake))
     }
@@ -85,7 +87,9 @@ impl Core {
                 ..start
             });
             // Once more: lengths depend on what was filled in.
-            self.check.validate(&context)?;
+            self.check
+                .validate(&context)
+                .map_err(|mistake| mistake.to_string())?;
             self.state(|state| state.shown = Some(shown));
             Ok((context, prepared))
         });

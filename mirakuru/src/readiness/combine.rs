@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{Context, Manner, NotReady, Origin, Readiness, Target};
+use super::{ConfigError, Context, Manner, NotReady, Origin, Readiness, Target};
 
 /// What is the same of any two checks.
 macro_rules! of_both {
@@ -11,7 +11,7 @@ macro_rules! of_both {
             self.0.pre_start_check(cx) || self.1.pre_start_check(cx)
         }
 
-        fn validate(&self, cx: &Context) -> Result<(), String> {
+        fn validate(&self, cx: &Context) -> Result<(), ConfigError> {
             self.0.validate(cx)?;
             self.1.validate(cx)
         }

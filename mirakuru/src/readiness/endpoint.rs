@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::listener::{Listener, Seen, is_of_this_machine, is_served, resolve};
 use super::tcp::join;
-use super::{Context, NotReady, Origin, Target};
+use super::{ConfigError, Context, NotReady, Origin, Target};
 
 /// A host and a port, as they were written, and the listener there.
 #[derive(Clone, Debug)]
@@ -77,10 +77,10 @@ impl Endpoint {
         }
     }
 
-    pub(super) fn validate(&self, cx: &Context) -> Result<(), String> {
+    pub(super) fn validate(&self, cx: &Context) -> Result<(), ConfigError> {
         let (host, _) = self.address(cx)?;
         if host.trim().is_empty() {
-            Err("the host is empty".to_owned())
+            Err("the host is empty".into())
         } else {
             Ok(())
         }

@@ -5,7 +5,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::{Context, Manner, NotReady, Readiness, Target};
+use super::{ConfigError, Context, Manner, NotReady, Readiness, Target};
 use crate::command::CommandLine;
 use crate::error::seconds;
 use crate::signal::describe_exit;
@@ -142,8 +142,9 @@ impl Readiness for Exec {
         format!("`{line}` to succeed")
     }
 
-    fn validate(&self, cx: &Context) -> Result<(), String> {
-        self.command.to_exec(&cx.place(), self.limit).map(drop)
+    fn validate(&self, cx: &Context) -> Result<(), ConfigError> {
+        self.command.to_exec(&cx.place(), self.limit)?;
+        Ok(())
     }
 
     fn target(&self) -> Target {
@@ -154,7 +155,7 @@ impl Readiness for Exec {
     }
 
     fn manner(&self, _cx: &Context) -> Manner {
-        Manner::punctual()
+        Manner::non_blocking()
     }
 
     fn needs_own_process(&self) -> bool {

@@ -12,7 +12,7 @@ use super::listener::{Listener, Seen, is_of_this_machine, is_served, resolve};
 use super::tcp::join;
 #[cfg(feature = "https")]
 use super::tls::{self, Trust};
-use super::{Context, Manner, NotReady, Origin, Readiness, Target, url};
+use super::{ConfigError, Context, Manner, NotReady, Origin, Readiness, Target, url};
 #[cfg(feature = "https")]
 use crate::protocol::Identity;
 
@@ -256,12 +256,12 @@ impl Readiness for Http {
         )
     }
 
-    fn validate(&self, cx: &Context) -> Result<(), String> {
+    fn validate(&self, cx: &Context) -> Result<(), ConfigError> {
         url::check(&self.url, &cx.fill(&self.url)?)?;
         self.method_of_request()?;
         self.status.regex()?;
         if self.body.is_some() && !self.payload.is_empty() {
-            return Err("a request has either a body or a payload".to_owned());
+            return Err("a request has either a body or a payload".into());
         }
         #[cfg(feature = "https")]
         if let Trust::File(path) = &self.trust {
@@ -291,7 +291,7 @@ impl Readiness for Http {
         // reqwest's blocking client may not be used on a thread of an async runtime.
         Manner {
             keeps_time: false,
-            ..Manner::punctual()
+            ..Manner::non_blocking()
         }
     }
 

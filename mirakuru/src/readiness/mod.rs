@@ -1,8 +1,9 @@
-//! Decides when a process is ready: checks as values, and how they combine.
+//! Readiness checks, which decide when a process is ready, and their combinations.
 
 #[cfg(feature = "http")]
 mod client;
 mod combine;
+mod config_error;
 mod context;
 mod endpoint;
 mod exec;
@@ -34,6 +35,7 @@ mod url;
 mod when;
 
 pub use combine::{And, Or, Then};
+pub use config_error::ConfigError;
 pub use context::Context;
 pub(crate) use context::Start;
 pub use exec::Exec;
@@ -57,11 +59,11 @@ pub(crate) use tcp::join as tcp_address;
 pub use unix_socket::UnixSocket;
 pub use when::When;
 
-/// A readiness check: what [`Executor::start`](crate::Executor::start) asks until it says yes.
+/// A readiness check. [`Executor::start`](crate::Executor::start) calls it until it returns `Ok`.
 ///
-/// The checks of this module are values of it; write your own where none of them fits and a closure
-/// ([`Executor::when`](crate::Executor::when)) is not enough. A check of your own is asked on a
-/// thread apart, so that it cannot outlive the start's deadline even if it blocks.
+/// This module has the checks that most services need. If none of them fits, and a closure
+/// ([`Executor::when`](crate::Executor::when)) is not enough, implement this trait. Mirakuru calls a check of your own on
+/// a thread of its own, so a check that blocks cannot outlive the deadline of the start.
 ///
 /// ```
 /// use mirakuru::readiness::{Context, NotReady, Readiness};
@@ -87,52 +89,53 @@ pub use when::When;
 /// # }
 /// ```
 pub trait Readiness: Send + Sync + 'static {
-    /// Whether what would show that it is ready is there before the start: then the process is not
-    /// started, and the error is `AlreadyRunning`.
+    /// Returns `true` if the condition holds before the process is spawned. The start then fails with `AlreadyRunning`
+    /// and spawns nothing. By default, returns `false`.
     fn pre_start_check(&self, cx: &Context) -> bool {
         let _ = cx;
         false
     }
 
-    /// Whether the process is ready, or how the check failed.
+    /// Returns `Ok` if the process is ready, or else the reason why it is not.
     ///
     /// # Errors
     ///
-    /// [`NotReady`] says why it is not; the last one stands in the error at the timeout.
+    /// Returns [`NotReady`] with the reason. If the start times out, its error shows the last one as `last check`.
     fn after_start_check(&self, cx: &Context) -> Result<(), NotReady>;
 
-    /// Fails, as [`after_start_check`](Self::after_start_check) would, where that is known at once and at little
-    /// cost. It is called on the caller's thread before a check that is asked on another thread: to ask there costs
-    /// more than most looks.
+    /// Fails as [`after_start_check`](Self::after_start_check) would, if a look that costs little shows it. The
+    /// caller's thread makes this look before another thread runs the check, as the other thread costs more than most
+    /// looks.
     #[doc(hidden)]
     fn glance(&self, cx: &Context) -> Result<(), NotReady> {
         let _ = cx;
         Ok(())
     }
 
-    /// What is waited for, for errors and logs: fits behind "waited for".
+    /// Returns what the check waits for, in words that follow "waited for": `127.0.0.1:80 to accept a connection`.
+    /// Errors and logs show it.
     fn describe(&self, cx: &Context) -> String {
         let _ = cx;
         "its own readiness check".to_owned()
     }
 
-    /// Looks for mistakes before anything is spawned.
+    /// Checks the configuration before anything is spawned.
     ///
     /// # Errors
     ///
-    /// What is wrong; [`start`](crate::Executor::start) then fails with `InvalidConfig`.
-    fn validate(&self, cx: &Context) -> Result<(), String> {
+    /// Returns the mistake. [`start`](crate::Executor::start) then fails with `InvalidConfig`.
+    fn validate(&self, cx: &Context) -> Result<(), ConfigError> {
         let _ = cx;
         Ok(())
     }
 
-    /// Where the check looks, so that the executor's [`port()`](crate::Executor::port) and its
-    /// like, and the placeholders, know it too.
+    /// Returns the place that the check looks at. The executor's [`port()`](crate::Executor::port) and the similar
+    /// methods, and the placeholders, use it.
     fn target(&self) -> Target {
         Target::default()
     }
 
-    /// How the check is best asked.
+    /// Returns hints on how a wait should poll the check.
     fn manner(&self, cx: &Context) -> Manner {
         let _ = cx;
         Manner::default()
@@ -151,7 +154,20 @@ pub trait Readiness: Send + Sync + 'static {
         false
     }
 
-    /// A check that is ready when both are, asked in this order every time.
+    /// Creates a check that passes if both pass. Each attempt runs this check first, and then the other.
+    ///
+    /// ```
+    /// use mirakuru::readiness::{Output, PidFile, Readiness};
+    /// use mirakuru::Executor;
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let command = "echo $$ > {pidfile}; echo ready; exec sleep 60";
+    /// let check = PidFile::new("{pidfile}").and(Output::new("^ready$"));
+    /// let service = Executor::with_readiness(command, check).shell(true).started()?;
+    /// assert!(service.filename().exists());
+    /// # Ok(())
+    /// # }
+    /// ```
     fn and<B: Readiness>(self, other: B) -> And<Self, B>
     where
         Self: Sized,
@@ -159,7 +175,18 @@ pub trait Readiness: Send + Sync + 'static {
         And(self, other)
     }
 
-    /// A check that is ready when one of them is.
+    /// Creates a check that passes if one of the two passes.
+    ///
+    /// ```
+    /// use mirakuru::readiness::{Output, Readiness};
+    /// use mirakuru::Executor;
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let check = Output::new("^listening$").or(Output::new("^ready$"));
+    /// let service = Executor::with_readiness("echo ready; exec sleep 60", check).shell(true).started()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     fn or<B: Readiness>(self, other: B) -> Or<Self, B>
     where
         Self: Sized,
@@ -167,7 +194,19 @@ pub trait Readiness: Send + Sync + 'static {
         Or(self, other)
     }
 
-    /// A check that is ready when this was ready once and then the other is.
+    /// Creates a check that passes once this check has passed and, after that, the other passes.
+    ///
+    /// ```
+    /// use mirakuru::readiness::{Output, Readiness};
+    /// use mirakuru::Executor;
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let check = Output::new("^loaded$").then(Output::new("^ready$"));
+    /// let command = "echo loaded; echo ready; exec sleep 60";
+    /// let service = Executor::with_readiness(command, check).shell(true).started()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     fn then<B: Readiness>(self, other: B) -> Then<Self, B>
     where
         Self: Sized,

@@ -58,7 +58,7 @@ impl Readiness for Notify {
     }
 
     fn manner(&self, _cx: &Context) -> Manner {
-        Manner::punctual()
+        Manner::non_blocking()
     }
 
     fn origin(&self, _cx: &Context) -> Origin {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use regex::Regex;
 
 use super::final_match::{self, Growth};
-use super::{Context, Manner, NotReady, Origin, Readiness, Target};
+use super::{ConfigError, Context, Manner, NotReady, Origin, Readiness, Target};
 use crate::output::{Capture, LogFile, Reader, text_of, unfinished_line};
 use crate::protocol;
 
@@ -310,21 +310,21 @@ impl Readiness for Output {
         }
     }
 
-    fn validate(&self, cx: &Context) -> Result<(), String> {
+    fn validate(&self, cx: &Context) -> Result<(), ConfigError> {
         self.regex.as_ref().map_err(Clone::clone)?;
         let mut streams = self.streams().iter();
         if self.stream == Stream::File && cx.start.place.log_file.is_none() {
             let mistake =
                 "the banner is searched for in the log file, and there is none: set `log_file`";
-            Err(mistake.to_owned())
+            Err(mistake.into())
         } else if self.times == 0 {
-            Err("the banner is waited for 0 times: the number must be 1 or more".to_owned())
+            Err("the banner is waited for 0 times: the number must be 1 or more".into())
         } else if self.stream != Stream::File
             && streams.all(|stream| !cx.start.captures[*stream as usize])
         {
             Err("the banner is never seen, as the streams that are searched for it are redirected: \
                  leave one of them captured"
-                .to_owned())
+                .into())
         } else {
             Ok(())
         }
@@ -345,7 +345,7 @@ impl Readiness for Output {
         Manner {
             on_output: !is_file,
             on_path: cx.start.place.log_file.clone().filter(|_| is_file),
-            ..Manner::punctual()
+            ..Manner::non_blocking()
         }
     }
 

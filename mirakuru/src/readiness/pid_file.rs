@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Context, Manner, NotReady, Readiness, Target};
+use super::{ConfigError, Context, Manner, NotReady, Readiness, Target};
 use crate::paths::absolute;
 
 /// Ready when the file exists: most often a pid file, which a service writes once it is up.
@@ -48,10 +48,10 @@ impl Readiness for PidFile {
         format!("the file {} to exist", absolute(&filename).display())
     }
 
-    fn validate(&self, cx: &Context) -> Result<(), String> {
+    fn validate(&self, cx: &Context) -> Result<(), ConfigError> {
         let filename = self.filename(cx)?;
         if filename.as_os_str().is_empty() {
-            Err("the file's name is empty".to_owned())
+            Err("the file's name is empty".into())
         } else {
             Ok(())
         }
@@ -67,7 +67,7 @@ impl Readiness for PidFile {
     fn manner(&self, cx: &Context) -> Manner {
         Manner {
             on_path: self.filename(cx).ok(),
-            ..Manner::punctual()
+            ..Manner::non_blocking()
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A pointer to a check is that check.
 
-use super::{Context, Manner, NotReady, Origin, Readiness, Target};
+use super::{ConfigError, Context, Manner, NotReady, Origin, Readiness, Target};
 
 macro_rules! forward {
     ($(#[$doc:meta])* impl $([$($generics:tt)*])? for $pointer:ty) => {
@@ -22,7 +22,7 @@ macro_rules! forward {
                 (**self).describe(cx)
             }
 
-            fn validate(&self, cx: &Context) -> Result<(), String> {
+            fn validate(&self, cx: &Context) -> Result<(), ConfigError> {
                 (**self).validate(cx)
             }
 

@@ -16,6 +16,6 @@ impl Readiness for Spawned {
     }
 
     fn manner(&self, _cx: &Context) -> Manner {
-        Manner::punctual()
+        Manner::non_blocking()
     }
 }

@@ -2,7 +2,7 @@
 
 use super::endpoint::Endpoint;
 use super::listener::{Seen, connect};
-use super::{Context, Manner, NotReady, Origin, Readiness, Target};
+use super::{ConfigError, Context, Manner, NotReady, Origin, Readiness, Target};
 
 /// Ready when `host:port` accepts a connection.
 ///
@@ -59,7 +59,7 @@ impl Readiness for Tcp {
         format!("{} to accept a connection", self.at.shown(cx))
     }
 
-    fn validate(&self, cx: &Context) -> Result<(), String> {
+    fn validate(&self, cx: &Context) -> Result<(), ConfigError> {
         self.at.validate(cx)
     }
 
@@ -70,7 +70,7 @@ impl Readiness for Tcp {
     fn manner(&self, _cx: &Context) -> Manner {
         Manner {
             keeps_time: self.at.is_numeric(),
-            ..Manner::punctual()
+            ..Manner::non_blocking()
         }
     }
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::listener::Place;
-use super::{Context, Manner, NotReady, Origin, Readiness, Target};
+use super::{ConfigError, Context, Manner, NotReady, Origin, Readiness, Target};
 use crate::paths::absolute;
 use crate::sys::{self, ListenerOwner};
 
@@ -80,15 +80,16 @@ impl Readiness for UnixSocket {
         )
     }
 
-    fn validate(&self, cx: &Context) -> Result<(), String> {
+    fn validate(&self, cx: &Context) -> Result<(), ConfigError> {
         let path = self.path(cx)?;
         match path.as_os_str().len() {
-            0 => Err("the socket's path is empty".to_owned()),
+            0 => Err("the socket's path is empty".into()),
             len if len > sys::LONGEST_SOCKET_PATH => Err(format!(
                 "the socket's path has {len} bytes, and the system takes {}: {}. `{{socket}}` is a path that is short enough",
                 sys::LONGEST_SOCKET_PATH,
                 path.display()
-            )),
+            )
+            .into()),
             _ => Ok(()),
         }
     }
@@ -103,7 +104,7 @@ impl Readiness for UnixSocket {
     fn manner(&self, cx: &Context) -> Manner {
         Manner {
             on_path: self.path(cx).ok(),
-            ..Manner::punctual()
+            ..Manner::non_blocking()
         }
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::program::{Choice, Server};
 use crate::executor::{Executor, Missing, Provision, Site, Unfurnished};
 use crate::protocol::Identity;
-use crate::readiness::{Context, Manner, NotReady, Origin, Readiness, Target};
+use crate::readiness::{ConfigError, Context, Manner, NotReady, Origin, Readiness, Target};
 use crate::sys::{self, Access};
 use crate::wait::Deadline;
 
@@ -180,7 +180,7 @@ impl<K: Kind> Readiness for Service<K> {
         self.kind.check().describe(cx)
     }
 
-    fn validate(&self, cx: &Context) -> Result<(), String> {
+    fn validate(&self, cx: &Context) -> Result<(), ConfigError> {
         self.kind.check().validate(cx)
     }
 

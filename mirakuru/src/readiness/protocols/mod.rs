@@ -137,7 +137,7 @@ macro_rules! is_a_check {
                 format!("{} to answer as {SERVER}", self.at.shown(cx))
             }
 
-            fn validate(&self, cx: &Context) -> Result<(), String> {
+            fn validate(&self, cx: &Context) -> Result<(), $crate::readiness::ConfigError> {
                 self.at.validate(cx)
             }
 
@@ -150,7 +150,7 @@ macro_rules! is_a_check {
                 // once: the exchange has a thread apart.
                 Manner {
                     keeps_time: false,
-                    ..Manner::punctual()
+                    ..Manner::non_blocking()
                 }
             }
 

@@ -1,6 +1,9 @@
 //! Names, resets and sends signals.
 #![expect(unsafe_code, reason = "system calls that nix leaves unsafe")]
 
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+
 use nix::libc;
 use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
 
@@ -43,6 +46,17 @@ pub(crate) fn describe_death(code: i32) -> String {
         Some(name) => format!("killed by {name} (signal {number})"),
         None => format!("killed by signal {number} (signal {number})"),
     }
+}
+
+/// Returns the status of a process with this exit code: the wait status of `wait(2)`. A negative code is the negative
+/// number of the signal that ended the process.
+pub(crate) fn exit_status_of(code: i32) -> ExitStatus {
+    let raw = if code < 0 {
+        code.saturating_neg()
+    } else {
+        code << 8
+    };
+    ExitStatus::from_raw(raw)
 }
 
 /// Gives every signal its default disposition but `SIGPIPE`, which stays ignored, and unblocks

@@ -31,7 +31,7 @@ pub(crate) use files::*;
 pub(crate) use names::*;
 pub(crate) use ports::*;
 pub(crate) use process::*;
-pub(crate) use signals::{check_signal, describe_death};
+pub(crate) use signals::{check_signal, describe_death, exit_status_of};
 pub(crate) use sockets::*;
 pub(crate) use spawn::Spawn;
 pub(crate) use streams::*;

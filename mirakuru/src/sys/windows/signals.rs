@@ -1,6 +1,9 @@
 //! Signals, of which the system has none: the numbers and names are those of Linux, and a signal that ends a process
 //! terminates it. A process that was terminated so has the negative number as its exit code.
 
+use std::os::windows::process::ExitStatusExt;
+use std::process::ExitStatus;
+
 pub(crate) const HUP: i32 = 1;
 pub(crate) const INT: i32 = 2;
 pub(crate) const QUIT: i32 = 3;
@@ -71,6 +74,11 @@ pub(crate) fn check_signal(number: i32) -> Result<(), String> {
 /// Returns the exit code of a process that is terminated as if by this signal.
 pub(super) fn exit_code_of(signal: i32) -> u32 {
     u32::from_ne_bytes((-signal).to_ne_bytes())
+}
+
+/// Returns the status of a process with this exit code.
+pub(crate) fn exit_status_of(code: i32) -> ExitStatus {
+    ExitStatus::from_raw(u32::from_ne_bytes(code.to_ne_bytes()))
 }
 
 /// Returns how a process ended, in words. The code is negative: it stands for a signal, or for an exception.

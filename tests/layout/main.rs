@@ -1,6 +1,8 @@
 //! The modules of `mirakuru/src` form floors: a module uses modules of lower floors only. Of these modules, `sys` alone
 //! knows the operating system.
 
+mod english;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
