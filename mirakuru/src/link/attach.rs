@@ -17,8 +17,8 @@ use crate::sys::{self, Handle, Process};
 use crate::tmpdir::Private;
 use crate::wait::{self, Deadline};
 
-/// The time that a supervisor has if it did not answer another test process, and is not frozen any more.
-const AGAIN: Duration = Duration::from_secs(2);
+/// The time that a supervisor has to answer, if it did not answer another test process and is no longer frozen.
+const SHORT_BOUND: Duration = Duration::from_secs(2);
 
 impl Link {
     /// Connects to a supervisor that a run shares. If the supervisor did not answer another test process, the wait is
@@ -30,7 +30,7 @@ impl Link {
         } else if place.supervisor_is_stopped() {
             Duration::ZERO
         } else {
-            AGAIN
+            SHORT_BOUND
         };
         let connected = Self::connect_within(&place.socket(), Deadline::after(bound), home);
         match &connected {
@@ -101,8 +101,8 @@ impl Link {
     }
 }
 
-/// Connects to the supervisor. A supervisor that accepts no connection has a full backlog after many of them, and a
-/// blocking socket would then wait for ever.
+/// Connects to the supervisor. If a supervisor accepts no connections, its backlog fills up. A blocking socket would
+/// then wait for ever, so this function retries instead.
 fn connect(path: &Path, deadline: Deadline) -> io::Result<sys::Socket> {
     loop {
         if let Some(socket) = sys::come_to(path, deadline.remaining())? {

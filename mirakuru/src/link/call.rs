@@ -1,4 +1,4 @@
-//! Implements the requests of a test process to its supervisor, all by one `call`.
+//! Sends the requests of a test process to its supervisor, with one method for each request.
 
 use std::fs::File;
 use std::io;
@@ -24,8 +24,8 @@ fn no_room() -> io::Error {
 
 impl Link {
     /// Sends a request, and returns its reply with the handles that travel with it. Returns `None` if no reply arrives
-    /// until the deadline, or if the supervisor is gone. A supervisor that does not even accept the request, because it
-    /// is frozen, is given up.
+    /// by the deadline, or if the supervisor is gone. A supervisor that does not even accept the request, because it is
+    /// frozen, is given up.
     pub(super) fn call(
         &self,
         request: Request,
@@ -64,7 +64,7 @@ impl Link {
         if self.is_foreign() {
             return Ok(None);
         }
-        // Before the request is sent: another thread may read the reply at once.
+        // The call is registered before the request is sent, as another thread may read the reply at once.
         let call = self.reader.cached(State::begin_call);
         let number = Some(call);
         let sent = self.send(&Call { number, request }, handles, deadline);
@@ -240,8 +240,8 @@ impl Link {
         }
     }
 
-    /// Requests that the next change next to this path counts as news. At most one watch is active, and no change
-    /// between two watches is missed.
+    /// Requests that the next change in the directory of this path counts as news. At most one watch is active, and no
+    /// change between two watches is missed.
     pub(crate) fn watch_path(&self, path: &Path) {
         let begin = |state: &mut State| std::mem::replace(&mut state.path_watched, true);
         if !self.reader.cached(begin) {

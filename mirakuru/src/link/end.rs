@@ -1,4 +1,4 @@
-//! Ends a tree and its supervisor: by request or by force, and cleans up afterwards.
+//! Ends a tree and its supervisor, by request or by force, and cleans up afterwards.
 
 use std::io;
 use std::net::Shutdown;
@@ -129,7 +129,7 @@ impl Link {
         let _ = self.reader.source().stream.shutdown(Shutdown::Write);
     }
 
-    /// Waits for the end of a supervisor that was requested to end. If it was killed instead, or must be killed now,
+    /// Waits for the end of a supervisor that was asked to end. If it was killed instead, or must be killed now,
     /// the tree is swept by its mark. Takes no lock, as the exit hook calls it.
     pub(crate) fn await_end(&self, deadline: Deadline) {
         let ended = self.process().ended_within(deadline.remaining());

@@ -1,7 +1,7 @@
 //! Ends the supervisors on a normal exit of the test process: `main` returned, or `process::exit` was called.
 //!
-//! Rust never drops statics, nor executors that were forgotten. This hook requests every remaining supervisor, all at
-//! once, to stop its tree, and waits for them within a bound. The next test binary then finds the ports free.
+//! Rust never drops statics, nor executors that were forgotten. This hook asks all remaining supervisors at once to
+//! stop their trees, and waits for them within a bound. The next test binary then finds the ports free.
 //!
 //! Rules for the hook: the exit may have stopped other threads at any point. The hook therefore takes no lock that one
 //! of them may hold (it tries the lock, and goes on without), and touches no half-made static of a user. It prints only
@@ -35,7 +35,7 @@ static LIVE: Live<Arc<Link>> = Live {
 /// The process that the list belongs to; 0 while the list is empty.
 static OWNER: AtomicU32 = AtomicU32::new(0);
 
-/// Returns a permit to start a supervisor, or `None` if the process exits.
+/// Returns a permit to start a supervisor, or `None` if this process is exiting.
 pub(crate) fn ask() -> Option<Permit<'static>> {
     LIVE.ask()
 }

@@ -10,7 +10,7 @@ use crate::wait::Deadline;
 /// A list of live links.
 pub(super) struct Live<T> {
     pub(super) links: Mutex<Vec<T>>,
-    /// Set for ever when the process exits.
+    /// Set when the process exits, and never reset.
     pub(super) exiting: AtomicBool,
     /// The number of starts that are permitted and not yet registered.
     pub(super) starting: AtomicUsize,
@@ -26,15 +26,15 @@ impl Drop for Permit<'_> {
 }
 
 impl<T> Live<T> {
-    /// Returns a permit to start, or `None` if the process exits.
+    /// Returns a permit to start, or `None` if this process is exiting.
     pub(super) fn ask(&self) -> Option<Permit<'_>> {
         self.starting.fetch_add(1, SeqCst);
         let permit = Permit(&self.starting);
         (!self.exiting.load(SeqCst)).then_some(permit)
     }
 
-    /// Adds a link to the list. `is_inherited` returns whether this process inherited the list by a fork. The links on
-    /// it are then the parent's, and must not even be closed.
+    /// Adds a link to the list. `is_inherited` returns whether this process inherited the list by a fork. If so, the
+    /// links on it are the parent's, and must not even be closed.
     pub(super) fn register(
         &self,
         permit: Permit<'_>,

@@ -104,8 +104,8 @@ impl<S: Source, K: Known<S::News> + Default> SharedReader<S, K> {
         self.cached(look)
     }
 
-    /// Waits until `look` finds something in the state. Returns `None` if it finds nothing in the news that has arrived
-    /// at the deadline.
+    /// Waits until `look` finds something in the state. Returns `None` if it finds nothing in all the news that had
+    /// arrived at the deadline.
     pub(super) fn wait<T>(
         &self,
         deadline: Deadline,

@@ -19,7 +19,7 @@ pub(super) type Answer = (Reply, Vec<Handle>);
 pub(crate) struct State {
     /// The number of the last call.
     calls: u64,
-    /// The calls that wait, each with its reply after that has arrived.
+    /// The waiting calls, each with its reply if that has arrived.
     replies: BTreeMap<u64, Option<Answer>>,
     /// A message has arrived.
     pub(super) is_up: bool,
@@ -220,7 +220,7 @@ impl Known<Read> for State {
                 Message::Event(event) => self.note_event(event),
                 Message::Reply(number, reply) => {
                     self.note_reply(&reply);
-                    // A reply has no place here if its caller has given up, and is dropped.
+                    // A reply is dropped if its caller has given up and removed the place for it.
                     if let Some(place) = self.replies.get_mut(&number) {
                         *place = Some((reply, handles));
                     }

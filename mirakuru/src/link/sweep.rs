@@ -11,7 +11,7 @@ use crate::wait::{self, Deadline};
 
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Kills the processes that carry the mark of this supervisor until none does. Returns the processes found.
+/// Kills processes until none carries the mark of this supervisor. Returns the processes found.
 pub(super) fn sweep(name: &str) -> Vec<(u32, String)> {
     let mark = format!("{MARK}={name}");
     let deadline = Deadline::after(KILL_BOUND);
@@ -35,7 +35,7 @@ pub(super) fn sweep(name: &str) -> Vec<(u32, String)> {
 }
 
 /// Removes the shared memory of a main process that was killed. Processes that it started may use that memory until
-/// they notice.
+/// they notice its end.
 pub(super) fn sweep_shared_memory(pid: u32, begun: Duration) {
     let deadline = Deadline::after(Duration::from_secs(1));
     let main = sys::process_of(pid).map(|main| (main, sys::wall_clock()));

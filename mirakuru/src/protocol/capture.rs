@@ -5,7 +5,7 @@ use std::ops::Range;
 const MIB: u64 = 1 << 20;
 /// The number of bytes kept from the start.
 pub(crate) const HEAD: u64 = MIB;
-/// The number of bytes kept from the end, at least; up to one mebibyte more is kept.
+/// The least number of bytes kept from the end. Up to one mebibyte more is kept.
 const TAIL: u64 = 64 * MIB;
 
 /// Computes which bytes of a capture file of this size are kept.

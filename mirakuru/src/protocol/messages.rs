@@ -65,8 +65,8 @@ pub(crate) enum Request {
     /// Runs a command in the tree of the service. Its output goes to the handles that travel with the request. Replied
     /// to with `Ran`, after the command has ended.
     Exec(exec: Box<Exec>),
-    /// Makes this process, the runner, the owner, and lets other test processes connect to this socket. Replied to with
-    /// `Shared`.
+    /// Makes the runner the owner of the supervisor, and lets other test processes connect to this socket. Replied to
+    /// with `Shared`.
     Share {
         runner: u32,
         /// The start time of the runner, in the kernel's ticks.
@@ -95,8 +95,8 @@ pub(crate) enum Request {
     },
     /// Requests one [`Event::Output`] as soon as the stream holds more bytes than this.
     WatchOutput(stream: Stream, seen: u64),
-    /// Requests one [`Event::Path`] as soon as a file next to this path changes, or at once if one has changed since
-    /// the last event.
+    /// Requests one [`Event::Path`] as soon as a file in the directory of this path changes, or at once if one has
+    /// changed since the last event.
     WatchPath(path: PathBuf),
     /// Ends the watch of a path.
     ForgetPath,

@@ -129,7 +129,7 @@ pub(crate) struct StopPlan {
 }
 
 impl Identity {
-    /// Returns this user as one that may change the paths that this process opens.
+    /// Returns this user in the form that the functions for paths of another user take.
     pub(crate) fn as_other(&self) -> sys::OtherUser<'_> {
         (self.user, &self.groups)
     }

@@ -232,13 +232,13 @@ fn every_variant_has_a_sample() {
         Directory::Given("/b".into()),
     ];
     assert_complete(&cwds, Directory::VARIANTS);
-    let leads = [
+    let targets = [
         StreamTarget::Null,
         StreamTarget::Given,
         StreamTarget::Captured,
         StreamTarget::OpenPipe,
     ];
-    assert_complete(&leads, StreamTarget::VARIANTS);
+    assert_complete(&targets, StreamTarget::VARIANTS);
     assert_complete(&[Stream::Stdout, Stream::Stderr], Stream::VARIANTS);
     assert_complete(&leases(), Leased::VARIANTS);
     assert_complete(&requests(), Request::VARIANTS);

@@ -10,7 +10,7 @@ use crate::protocol::{Call, Event, KILL_BOUND, Message, Reply};
 use crate::sys::{self, Door, Handle, Socket, Wakeup};
 use crate::wait::Deadline;
 
-/// The most that is received from one client at once, in parts of 16 KiB: a flood from one must not starve the others.
+/// The most parts of 16 KiB that are received from one client at once: a flood from one must not starve the others.
 const PARTS: usize = 256;
 
 /// The interval at which a supervisor with no free handle looks for a waiting client.

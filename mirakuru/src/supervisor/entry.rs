@@ -1,10 +1,10 @@
 //! Checks before `main` whether this run of the test binary is a supervisor, and serves if it is.
 //!
-//! Rules for this file: it runs at every start of every program that links this crate, even when a runner only lists
-//! its tests. Without the marker in the environment it does one look-up and nothing else. It starts no process and no
+//! This file runs at every start of every program that links this crate, even when a runner only lists its tests.
+//! Without the marker in the environment it therefore does one look-up and nothing else. It starts no process and no
 //! thread, and prints nothing. It only peeks at the data in the socket, and takes nothing away from a program that
-//! merely inherited the marker. The services that std's runtime sets up before `main` are missing here: dispositions of
-//! signals, the main thread's name, the arguments on some systems.
+//! merely inherited the marker. It cannot use what std's runtime sets up before `main`: dispositions of signals, the
+//! main thread's name, the arguments on some systems.
 
 use super::serve::{Role, serve};
 use crate::protocol::{ENTRY, HANDSHAKE, is_name};

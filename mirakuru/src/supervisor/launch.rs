@@ -80,7 +80,7 @@ fn named(step: &str, cwd: &Directory) -> String {
 /// Opens one stream in the supervisor, as the new process may be at its limit of open files. Stores the writing end of
 /// a piped input in `held`.
 fn open_stream(
-    lead: StreamTarget,
+    target: StreamTarget,
     is_input: bool,
     given: &mut impl Iterator<Item = Handle>,
     held: &mut Option<Handle>,
@@ -89,7 +89,7 @@ fn open_stream(
         let missing = || Failure::at("receive its streams", &io::ErrorKind::InvalidData.into());
         given.next().ok_or_else(missing)
     };
-    match lead {
+    match target {
         StreamTarget::Null => {
             let null = File::options()
                 .read(is_input)

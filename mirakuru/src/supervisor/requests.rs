@@ -1,4 +1,4 @@
-//! The requests of test processes, and how the supervisor answers each of them.
+//! Answers the requests of test processes.
 
 use std::io;
 use std::path::Path;
@@ -24,12 +24,12 @@ impl Server {
         for client in self.clients.ids() {
             let received = self.clients.receive(client);
             for (Call { number, request }, streams) in received.messages {
-                if let Some((reply, files)) = self.meet(client, number, request, streams) {
+                if let Some((reply, files)) = self.answer(client, number, request, streams) {
                     self.clients.reply(client, number, reply, &files);
                 }
             }
-            // The executor is gone, or the exit hook hung up and the process may still wait. A service that a run
-            // shares does not depend on one test process.
+            // The socket ended: the executor is gone, or the exit hook hung up and its process may still wait. A
+            // service that a run shares does not depend on one test process.
             if received.ended && self.owner_pid.is_some() {
                 // On exit, the test process's hook waits for our end. Another program that the process became by `exec`
                 // does not wait.
@@ -45,7 +45,7 @@ impl Server {
     }
 
     /// Answers a request. Returns `None` if the reply comes later.
-    fn meet(
+    fn answer(
         &mut self,
         client: u64,
         number: Option<u64>,

@@ -1,4 +1,4 @@
-//! The service that a supervisor started last, and all that exists as long as the service does.
+//! The service that a supervisor started last, and everything that lives as long as the service.
 
 use std::time::Duration;
 

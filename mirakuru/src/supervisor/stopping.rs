@@ -11,11 +11,11 @@ use crate::protocol::{GRACE, Gone, KILL_BOUND, SUPERVISOR, StopPlan};
 use crate::sys::signals::KILL;
 use crate::sys::{Pid, Stoppable};
 
-/// The first interval at which a tree is inspected. The end of a process that is not our child does not wake the loop, and
-/// its children must be asked then. Later inspections are rarer, down to one in twenty times as long.
+/// The first interval at which a tree is inspected. The end of a process that is not our child does not wake the loop,
+/// and its children must be asked then. Later intervals are longer, up to twenty times this one.
 const LOOK: Duration = Duration::from_millis(5);
 /// The interval between two kill passes. It is short, as the tree may fork faster than it dies.
-const CHASE: Duration = Duration::from_micros(500);
+const KILL_INTERVAL: Duration = Duration::from_micros(500);
 
 /// A stop that is under way.
 pub(super) struct Stopping {
@@ -26,7 +26,7 @@ pub(super) struct Stopping {
     /// The process groups that the signal of this phase was sent to.
     asked: BTreeSet<Pid>,
     /// The time at which even the service's own supervisors are killed.
-    settled_by: Option<Instant>,
+    supervisors_until: Option<Instant>,
     /// The kill signal has been sent.
     insisted: bool,
     gone: Gone,
@@ -52,7 +52,7 @@ impl Stopping {
             begun: now,
             deadline: now,
             asked: BTreeSet::new(),
-            settled_by: None,
+            supervisors_until: None,
             insisted: false,
             gone: Gone::default(),
         };
@@ -109,7 +109,7 @@ impl Stopping {
     /// Returns how long the loop may wait before it calls `advance` again.
     pub(super) fn next_look(&self, now: Instant) -> Duration {
         if self.phase == Phase::Killing {
-            return CHASE;
+            return KILL_INTERVAL;
         }
         let look = (now.saturating_duration_since(self.begun) / 16).clamp(LOOK, LOOK * 20);
         self.deadline.saturating_duration_since(now).min(look)
@@ -139,7 +139,9 @@ impl Stopping {
     /// own grace period.
     fn waits_for_supervisors(&mut self, tree: &impl Stoppable, now: Instant) -> bool {
         let has_any = || tree.living().iter().any(|(_, name)| name == SUPERVISOR);
-        !tree.main_is_alive() && now < *self.settled_by.get_or_insert(now + GRACE * 2) && has_any()
+        !tree.main_is_alive()
+            && now < *self.supervisors_until.get_or_insert(now + GRACE * 2)
+            && has_any()
     }
 
     /// Starts the phase that asks with this signal, or the kill phase.

@@ -45,7 +45,7 @@
 #![allow(
     clippy::unnecessary_wraps,
     clippy::unused_self,
-    reason = "the contract: a function that cannot fail or needs no state on one platform does on another"
+    reason = "the contract: a function that cannot fail or needs no state on one platform may fail or need it on another"
 )]
 
 #[cfg(unix)]

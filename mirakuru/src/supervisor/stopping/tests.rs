@@ -216,7 +216,7 @@ fn sigkill_as_the_kill_signal_is_sent_once_patience_ends() {
     assert_eq!(stopping.advance(&tree, now + PATIENCE), None);
     assert_eq!(stopping.advance(&tree, now + PATIENCE + MOMENT), None);
     assert_eq!(tree.done(), "kill, kill");
-    assert_eq!(stopping.next_look(now + PATIENCE), CHASE);
+    assert_eq!(stopping.next_look(now + PATIENCE), KILL_INTERVAL);
 }
 
 #[test]

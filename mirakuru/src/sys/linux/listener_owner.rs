@@ -106,7 +106,7 @@ pub(crate) fn owner_of_listener(addr: SocketAddr, main: Pid, supervisor: Pid) ->
     if let Some(pid) = holder.filter(|pid| is_below(*pid, supervisor)) {
         return ListenerOwner::Ours(pid);
     }
-    match outside(found, holder) {
+    match owner_outside_tree(found, holder) {
         // A process of the tree hides its open files, as one of another user does. It may have the listener too, even
         // if another process visibly has it, which may have passed it on.
         _ if is_hidden => ListenerOwner::Unknown,
@@ -121,7 +121,7 @@ pub(crate) fn owner_of_listener(addr: SocketAddr, main: Pid, supervisor: Pid) ->
 pub(crate) fn is_unclaimed(addr: SocketAddr) -> bool {
     let listener = Listeners::open().and_then(|listeners| listeners.found_at(addr).ok().flatten());
     listener.is_some_and(|found| {
-        outside(found, holder_of_inode(found.inode)) == ListenerOwner::Unclaimed
+        owner_outside_tree(found, holder_of_inode(found.inode)) == ListenerOwner::Unclaimed
     })
 }
 
@@ -146,7 +146,7 @@ pub(crate) fn owner_of_peer(stream: &impl AsFd, supervisor: Pid) -> ListenerOwne
 }
 
 /// Returns the owner of a listener that no process of the tree visibly has.
-fn outside(found: Listener, holder: Option<Pid>) -> ListenerOwner {
+fn owner_outside_tree(found: Listener, holder: Option<Pid>) -> ListenerOwner {
     match holder {
         Some(pid) if is_fork_of_this(pid) => ListenerOwner::Unclaimed,
         Some(pid) => ListenerOwner::Stranger(described(pid)),

@@ -12,8 +12,8 @@ use super::directories::{path_of, refer_below};
 use crate::sys;
 
 /// Unmounts all file systems below this directory, in this process's mount namespace. Returns `false` if a mount stays,
-/// so that a removal would reach the files on it. In a directory of another user, unmounts only the mounts that this
-/// user made: a directory with a mount in it can be moved.
+/// so that a removal would reach the files on it. In a directory of another user, unmounts only the mounts that the
+/// other user made, as a directory with a mount in it can be moved.
 pub(crate) fn unmount_below(directory: &Path) -> bool {
     let mounts = mounts_below(directory);
     let owner = fs::symlink_metadata(directory).map(|found| found.uid());

@@ -21,20 +21,20 @@ use crate::sys::open_stream;
 /// descriptors, and then refuses to show their targets.
 pub(super) fn open_files(pid: Pid) -> io::Result<Vec<PathBuf>> {
     let process = PathBuf::from(format!("/proc/{pid}"));
-    let found = leads(&process)?;
+    let found = targets(&process)?;
     if !found.is_empty() {
         return Ok(found);
     }
     let threads = fs::read_dir(process.join("task"))?.flatten();
-    let of_threads = threads.map(|thread| leads(&thread.path()));
+    let of_threads = threads.map(|thread| targets(&thread.path()));
     let of_threads: Vec<_> = of_threads.filter(is_there).collect::<io::Result<_>>()?;
     Ok(of_threads.concat())
 }
 
-fn leads(of: &Path) -> io::Result<Vec<PathBuf>> {
+fn targets(of: &Path) -> io::Result<Vec<PathBuf>> {
     let fds = fs::read_dir(of.join("fd"))?.flatten();
-    let leads = fds.map(|fd| fs::read_link(fd.path()));
-    leads.filter(is_there).collect()
+    let targets = fds.map(|fd| fs::read_link(fd.path()));
+    targets.filter(is_there).collect()
 }
 
 /// Returns whether a descriptor or thread still exists; one that was closed or has ended since the listing is left out.

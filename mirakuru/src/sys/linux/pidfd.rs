@@ -47,8 +47,8 @@ impl Process {
     }
 
     /// Returns whether the process ended, and waits for that at most this long. A signal that the test handles ends
-    /// such a wait whatever its handler's flags are (`signal(7)`). Therefore `EINTR` means neither the end of the
-    /// process nor of the time.
+    /// such a wait whatever its handler's flags are (`signal(7)`). Therefore `EINTR` means neither that the process
+    /// ended nor that the time is over.
     pub(crate) fn ended_within(&self, wait: Duration) -> bool {
         let deadline = Deadline::after(wait);
         loop {

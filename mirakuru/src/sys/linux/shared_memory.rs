@@ -2,7 +2,7 @@
 #![expect(unsafe_code, reason = "nix has no `shmctl`")]
 #![expect(
     clippy::disallowed_types,
-    reason = "the kernel notes times of the clock that can be set"
+    reason = "the kernel records wall-clock times"
 )]
 
 use std::fs;

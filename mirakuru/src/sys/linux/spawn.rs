@@ -22,7 +22,7 @@ use crate::sys::posix::before_exec::become_service;
 use crate::sys::posix::spawn::Spawn;
 
 /// The size of the stack. Pages that are never touched cost nothing. `execvp` copies the words of a script without `#!`
-/// to the stack, so their size is added.
+/// to the stack, so the size of their pointers is added.
 const STACK: usize = 256 * 1024;
 
 /// Starts the process. Returns after it runs its program, or has failed.

@@ -88,7 +88,7 @@ const RUN: &str = "run the program";
 fn run(spawn: &Spawn<'_>) -> Errno {
     // The supervisor ignores SIGPIPE. It also blocks its signals, and reads them from a descriptor. Both would outlive
     // `exec`.
-    signals::heed_closed_pipes();
+    signals::restore_sigpipe();
     signals::unblock_signals();
     let busy = Deadline::after(spawn.busy);
     loop {

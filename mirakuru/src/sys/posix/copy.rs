@@ -108,8 +108,8 @@ impl Job {
         let mut from = File::from(openat(&*self.from, &*self.name, read, Mode::empty())?);
         let found = from.metadata()?;
         // This user's own files may have other names, as tools that save room link them.
-        let is_strange = owners.maker != crate::sys::user() && found.nlink() != 1;
-        if !found.is_file() || is_strange {
+        let is_linked_elsewhere = owners.maker != crate::sys::user() && found.nlink() != 1;
+        if !found.is_file() || is_linked_elsewhere {
             let name = self.name.to_string_lossy();
             let reported = format!("{name} is not a regular file with one name");
             return Err(io::Error::new(ErrorKind::InvalidData, reported));

@@ -59,7 +59,7 @@ pub(crate) fn advice_for(code: i32) -> Option<String> {
     })
 }
 
-/// Returns whether two names name the same environment variable.
+/// Returns whether two names mean the same environment variable.
 pub(crate) fn is_same_variable(one: &OsStr, other: &OsStr) -> bool {
     one == other
 }

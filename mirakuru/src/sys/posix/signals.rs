@@ -62,7 +62,7 @@ pub(crate) fn reset_signals() {
 }
 
 /// Gives `SIGPIPE` its default disposition.
-pub(super) fn heed_closed_pipes() {
+pub(super) fn restore_sigpipe() {
     // SAFETY: the default disposition runs no code of ours.
     let _ = unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) };
 }

@@ -48,7 +48,7 @@ pub(in crate::sys) fn bind_for_everyone(path: &Path) -> io::Result<UnixDatagram>
 }
 
 /// The most descriptors of one kernel message (`SCM_MAX_FD`), which is more than a frame may have. With room for all of
-/// them, the kernel hands all over, and this end closes them.
+/// them, the kernel hands over every descriptor, and this end closes the surplus.
 pub(in crate::sys) const MOST_RECEIVED: usize = 253;
 
 pub(crate) fn copy_of(open: &impl AsFd) -> io::Result<Handle> {

@@ -251,8 +251,8 @@ impl Stoppable for Tree {
     }
 
     /// Kills the nearest processes first and one by one: a process that forks and ends within a tenth of a millisecond
-    /// must be hit while it lives. Then kills its group, which the kernel kills as one, including children that are
-    /// being forked.
+    /// must be hit while it lives. Then kills the group of each, which the kernel kills as one, including children that
+    /// are being forked.
     fn kill_pass(&self) {
         if let Some(group) = self.own_group() {
             let _ = send_signal_to_group(group, signals::KILL);

@@ -32,7 +32,7 @@ impl Process {
         None
     }
 
-    /// Returns whether the process ended within this time. A child of ours is asked for its status, and so reaped.
+    /// Returns whether the process ended within this time. The check of our own child takes its status, which reaps it.
     /// Another process is checked by a signal to its pid.
     pub(crate) fn ended_within(&self, wait: Duration) -> bool {
         let deadline = Instant::now() + wait;

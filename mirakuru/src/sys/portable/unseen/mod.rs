@@ -1,4 +1,4 @@
-//! Substitutes for the functions that need more than the calls that every Unix has.
+//! Stand-ins for the functions that need more than the calls that every Unix has.
 
 mod by_tick;
 
