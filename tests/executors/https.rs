@@ -103,7 +103,7 @@ fn https_with_another_certificate_is_not_ready() {
     );
     // It has no end.
     let check = last_check(serving(made.path()).certificate("/dev/zero"));
-    assert_eq!(check, "the certificate /dev/zero: it is no regular file");
+    assert_eq!(check, "the certificate /dev/zero: it is not a regular file");
     let check = last_check(serving(made.path()));
     assert!(
         check.contains("certificate"),

@@ -152,6 +152,6 @@ fn what_is_no_regular_file_is_not_read() {
     let pipe = Path::new("/dev/zero");
     let executor = logs("exec sleep 60", "/dev/zero").timeout(Duration::from_secs(1));
     let text = error_of(executor.start()).to_string();
-    let note = format!("its log file {}: it is no regular file", pipe.display());
+    let note = format!("its log file {}: it is not a regular file", pipe.display());
     assert!(text.contains(&note), "{text}");
 }

@@ -78,7 +78,10 @@ fn a_named_port_can_be_in_every_path() -> Result<()> {
     fs::create_dir(&of_log).expect("own directory");
     log.start()?;
     let error = error_of(log.output().wait_for("never"));
-    let note = format!("its log file {}: it is no regular file", of_log.display());
+    let note = format!(
+        "its log file {}: it is not a regular file",
+        of_log.display()
+    );
     assert!(error.to_string().contains(&note), "{error}");
 
     let place = OutputExecutor::new("sh -c 'pwd -P; exec sleep 60'", "^/").cwd(path("cwd"));

@@ -1,4 +1,5 @@
-//! The test's end of a supervisor that a run shares: handed over by who started it, come to by all.
+//! Connects test processes to a supervisor that a run shares. The process that started it hands it over; the others
+//! connect to its socket.
 
 use std::fs;
 use std::io;
@@ -16,12 +17,12 @@ use crate::sys::{self, Handle, Process};
 use crate::tmpdir::Private;
 use crate::wait::{self, Deadline};
 
-/// How long a supervisor may take that did not answer another test process, and is not frozen any more.
-const AGAIN: Duration = Duration::from_secs(2);
+/// The time that a supervisor has to answer, if it did not answer another test process and is no longer frozen.
+const SHORT_BOUND: Duration = Duration::from_secs(2);
 
 impl Link {
-    /// Comes to a supervisor that a run shares. One that did not answer another test process is not waited for as
-    /// long once more: each test of the run would.
+    /// Connects to a supervisor that a run shares. If the supervisor did not answer another test process, the wait is
+    /// shorter, as otherwise each test of the run would wait the full time.
     pub(crate) fn connect(place: &RunPlace, home: Home) -> io::Result<Arc<Self>> {
         let silence = place.silence();
         let bound = if !silence.exists() {
@@ -29,7 +30,7 @@ impl Link {
         } else if place.supervisor_is_stopped() {
             Duration::ZERO
         } else {
-            AGAIN
+            SHORT_BOUND
         };
         let connected = Self::connect_within(&place.socket(), Deadline::after(bound), home);
         match &connected {
@@ -49,8 +50,8 @@ impl Link {
         Ok(Self::new(home, sys::number_of(peer), name, socket))
     }
 
-    /// Hands the supervisor over to the run: from now on this process is one of those who use it.
-    /// `None` if it does not answer.
+    /// Hands the supervisor over to the run; from then on this process is one of its clients. Returns `None` if the
+    /// supervisor does not answer.
     pub(crate) fn share(self: &Arc<Self>, place: &RunPlace) -> Option<Result<(), Failure>> {
         let request = Request::Share {
             runner: sys::number_of(place.runner.pid),
@@ -67,31 +68,31 @@ impl Link {
         Some(shared)
     }
 
-    /// The supervisor is the run's, and has answered.
+    /// Marks the supervisor as the run's. It has answered, so this also removes the note of its silence.
     pub(super) fn begin_sharing(&self, silence: PathBuf) {
         let _ = fs::remove_file(&silence);
         self.silence.get_or_init(|| silence);
     }
 
-    /// Whether it belongs to the run.
+    /// Returns whether the supervisor belongs to the run.
     pub(crate) fn is_shared(&self) -> bool {
         self.silence.get().is_some()
     }
 
-    /// Whether the supervisor lives that is lost to this process: it did not answer, or did not wait for this
-    /// process.
+    /// Returns whether the supervisor lives but is lost to this process: it did not answer, or it disconnected this
+    /// process for not reading.
     pub(crate) fn is_out_of_reach(&self) -> bool {
         self.current(|state| state.lost) && !self.process().ended_within(Duration::ZERO)
     }
 
-    /// What the latest service is, and its captured files.
+    /// Returns the description of the latest service, and its captured files.
     pub(crate) fn attach(&self) -> Option<(Service, Vec<Handle>)> {
         let (Reply::Service(service), mut files) = self.ask(Request::Attach)? else {
             return None;
         };
         let captured = service.captured.iter().filter(|captured| **captured);
         let handles = files.split_off(captured.count().min(files.len()));
-        // Should the supervisor be killed, it is removed from here.
+        // If the supervisor is killed, this process removes the directory.
         let directory = service.directory.clone();
         if let Some(directory) = directory.and_then(|path| Private::of(path, handles)) {
             self.directory.get_or_init(|| directory);
@@ -100,8 +101,8 @@ impl Link {
     }
 }
 
-/// Connects to the supervisor. One that accepts none has a full backlog after many: a socket that waits would do so
-/// for ever.
+/// Connects to the supervisor. If a supervisor accepts no connections, its backlog fills up. A blocking socket would
+/// then wait for ever, so this function retries instead.
 fn connect(path: &Path, deadline: Deadline) -> io::Result<sys::Socket> {
     loop {
         if let Some(socket) = sys::come_to(path, deadline.remaining())? {
@@ -114,8 +115,8 @@ fn connect(path: &Path, deadline: Deadline) -> io::Result<sys::Socket> {
     }
 }
 
-/// Notes for the test processes that come later that the supervisor does not answer.
+/// Notes for later test processes that the supervisor does not answer.
 pub(super) fn note_silence(silence: &Path) {
-    // Without the note they wait longer.
+    // An error does no harm: without the note, later test processes wait longer.
     let _ = fs::write(silence, "");
 }

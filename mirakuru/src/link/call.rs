@@ -1,4 +1,4 @@
-//! What a test process asks of its supervisor: one call, and every request that is made by it.
+//! Sends the requests of a test process to its supervisor, with one method for each request.
 
 use std::fs::File;
 use std::io;
@@ -15,7 +15,7 @@ use crate::sys::{self, Handle};
 use crate::tmpdir::Private;
 use crate::wait::Deadline;
 
-/// How long a supervisor may take to bring the captured files up to date.
+/// The time that a supervisor has to bring the captured files up to date.
 const DRAIN_BOUND: Duration = Duration::from_secs(1);
 
 fn no_room() -> io::Error {
@@ -23,9 +23,9 @@ fn no_room() -> io::Error {
 }
 
 impl Link {
-    /// Sends a request, and returns its reply with the handles that travel with it; `None` if none arrives
-    /// until the deadline, or the supervisor is gone. A supervisor that does not even take the request in, as it
-    /// was frozen, is given up.
+    /// Sends a request, and returns its reply with the handles that travel with it. Returns `None` if no reply arrives
+    /// by the deadline, or if the supervisor is gone. A supervisor that does not even accept the request, because it is
+    /// frozen, is given up.
     pub(super) fn call(
         &self,
         request: Request,
@@ -36,7 +36,7 @@ impl Link {
         self.or_give_up(answer).ok().flatten()
     }
 
-    /// Makes a call with the bound on whatever a supervisor does by itself.
+    /// Makes a call with the bound on work that a supervisor does by itself.
     pub(super) fn ask(&self, request: Request) -> Option<Answer> {
         let answer = self.call(request, &[], Deadline::after(SUPERVISOR_BOUND));
         if answer.is_none() && !self.current(|state| state.lost) {
@@ -45,7 +45,7 @@ impl Link {
         answer
     }
 
-    /// Sends a request without waiting for its end.
+    /// Sends a request without waiting for a reply.
     pub(super) fn notify(&self, request: Request) {
         if !self.is_foreign() {
             let number = None;
@@ -64,13 +64,13 @@ impl Link {
         if self.is_foreign() {
             return Ok(None);
         }
-        // Before the request is sent: another thread may read the reply at once.
+        // The call is registered before the request is sent, as another thread may read the reply at once.
         let call = self.reader.cached(State::begin_call);
         let number = Some(call);
         let sent = self.send(&Call { number, request }, handles, deadline);
         let answer = sent.map(|()| self.reader.wait(deadline, |state| state.reply(call)));
         self.reader.cached(|state| {
-            // A reply that another thread took in since the wait gave up is a reply.
+            // Another thread may have received the reply after this wait gave up: it still counts.
             let late = state.end_call(call);
             let answer = answer.map(|answer| answer.or(late));
             state.silent |= match &answer {
@@ -95,7 +95,7 @@ impl Link {
         frames::send(&self.reader.source().stream, call, handles, deadline)
     }
 
-    /// Returns the private directory, which the first call makes. `None` if the supervisor does not answer.
+    /// Returns the private directory. The first call creates it. Returns `None` if the supervisor does not answer.
     pub(crate) fn directory(&self, deadline: Deadline) -> Option<Result<PathBuf, Failure>> {
         if let Some(made) = self.directory.get() {
             return Some(Ok(made.path().to_owned()));
@@ -106,14 +106,14 @@ impl Link {
             return None;
         };
         Some(made.and_then(|path| {
-            // The kernel drops what this process has no room for.
+            // The kernel drops the handles that this process has no room for.
             let missing = || Failure::at("receive the temporary directory", &no_room());
             let made = Private::of(path, handles).ok_or_else(missing)?;
             Ok(self.directory.get_or_init(|| made).path().to_owned())
         }))
     }
 
-    /// Asks for a lease on this port, or on a free one; `None` if the supervisor does not answer.
+    /// Requests a lease on this port, or on a free one. Returns `None` if the supervisor does not answer.
     pub(crate) fn lease(
         &self,
         port: Option<u16>,
@@ -131,13 +131,13 @@ impl Link {
         }
     }
 
-    /// Gives a lease back, and returns once others can have it.
+    /// Gives a lease back, and returns after other executors can take it.
     pub(crate) fn release(&self, port: u16) {
         self.ask(Request::Release(port));
     }
 
-    /// Starts a service; `handles` are the streams that travel with the order. `None` if there is no
-    /// answer in time.
+    /// Starts a service. `handles` are the streams that travel with the order. Returns `None` if there is no reply in
+    /// time.
     pub(crate) fn launch(
         &self,
         order: Launch,
@@ -149,7 +149,7 @@ impl Link {
         self.patience.store(patience, Ordering::Relaxed);
         self.kept.store(order.keep, Ordering::Relaxed);
         let leftovers = order.leftovers.clone();
-        // A supervisor that does not come up may have less time than the service.
+        // A supervisor that is still coming up may have less time than the service.
         let is_up = self.cached(|state| state.is_up);
         let bound = if is_up {
             deadline
@@ -159,7 +159,7 @@ impl Link {
         let answer = self.try_call(Request::Launch(Box::new(order)), handles, bound);
         let (reply, _) = match self.or_give_up(answer) {
             Ok(answer) => answer?,
-            // Longer than a frame may be.
+            // The order is longer than a frame may be.
             Err(error) if error.raw_os_error() == Some(sys::TOO_LONG) => {
                 return Some(Err(Failure::at("run the program", &error)));
             }
@@ -174,8 +174,8 @@ impl Link {
         Some(launched)
     }
 
-    /// Runs a command beside the service. Its output goes to the file. Returns how the command ended; `None` if the
-    /// supervisor does not answer.
+    /// Runs a command in the tree of the service, with its output in the file. Returns the command's exit code. Returns
+    /// `None` if the supervisor does not answer.
     pub(crate) fn exec(&self, exec: Exec, output: &File) -> Option<Result<i32, Failure>> {
         let output = sys::copy_of(output).ok()?;
         let handles = [output.try_clone().ok()?, output];
@@ -187,13 +187,13 @@ impl Link {
         }
     }
 
-    /// The files of the service stay.
+    /// Requests that the supervisor keeps the files of the service.
     pub(crate) fn keep(&self) {
         self.kept.store(true, Ordering::Relaxed);
         self.notify(Request::Keep);
     }
 
-    /// The service is ready. Returns once every other test process that uses it knows.
+    /// Reports that the service is ready. Returns after every other test process that uses it knows.
     pub(crate) fn report_ready(&self, groups: Vec<(String, String)>, begins: [u64; 2]) {
         let at = sys::monotonic_time();
         let request = Request::Ready(Ready { at, groups, begins });
@@ -204,7 +204,7 @@ impl Link {
         }
     }
 
-    /// Sends a signal to the main process, or to its process group. An end by it is then no surprise.
+    /// Sends a signal to the main process, or to its process group. An exit caused by this signal is then expected.
     pub(crate) fn signal(&self, signal: i32, to_group: bool) {
         self.reader.cached(|state| state.sent.insert(signal));
         self.notify(Request::Signal { signal, to_group });
@@ -215,23 +215,23 @@ impl Link {
         self.call(Request::Input(service), &[], deadline)?.1.pop()
     }
 
-    /// Closes the writing end of the standard input; `None` if the supervisor does not answer.
+    /// Closes the writing end of the standard input. Returns `None` if the supervisor does not answer.
     pub(crate) fn close_input(&self) -> Option<()> {
         self.ask(Request::CloseInput).map(drop)
     }
 
-    /// Makes the supervisor write all that was printed by now into the files: what is still in a pipe would be
-    /// missing there. A supervisor that is frozen is waited for once and not for long, and is not given up: what
-    /// was written before is there.
+    /// Makes the supervisor write all output printed so far into the files, where output that is still in a pipe would
+    /// be missing. A frozen supervisor is waited for once and briefly, and is not given up: the output that it wrote
+    /// earlier is in the files.
     pub(crate) fn drain(&self) {
-        // Before the look, which finds a lost supervisor in a forked child.
+        // Checked before the state: in a forked child, the state reports a lost supervisor.
         if self.is_foreign() || self.current(|state| state.lost || state.silent) {
             return;
         }
         let _ = self.try_call(Request::Drain, &[], Deadline::after(DRAIN_BOUND));
     }
 
-    /// Makes the next output beyond `seen` count as news. One watch is on its way at a time.
+    /// Requests that the next output beyond `seen` counts as news. At most one watch per stream is active.
     pub(crate) fn watch_output(&self, stream: Stream, seen: u64) {
         let begin =
             |state: &mut State| std::mem::replace(&mut state.output_watched[stream as usize], true);
@@ -240,17 +240,17 @@ impl Link {
         }
     }
 
-    /// Makes the next change beside this path count as news. One watch is on its way at a time, and
-    /// none is missed between two.
+    /// Requests that the next change in the directory of this path counts as news. At most one watch is active, and no
+    /// change between two watches is missed.
     pub(crate) fn watch_path(&self, path: &Path) {
         let begin = |state: &mut State| std::mem::replace(&mut state.path_watched, true);
         if !self.reader.cached(begin) {
-            // The supervisor stands elsewhere.
+            // The supervisor has another working directory.
             self.notify(Request::WatchPath(absolute(path)));
         }
     }
 
-    /// Changes beside the path are no news any more.
+    /// Ends the watch of the path.
     pub(crate) fn forget_path(&self) {
         self.reader.cached(|state| state.path_watched = false);
         self.notify(Request::ForgetPath);

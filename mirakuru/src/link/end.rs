@@ -1,4 +1,4 @@
-//! The end of a tree, and of its supervisor: asked for, forced, and cleaned up after.
+//! Ends a tree and its supervisor, by request or by force, and cleans up afterwards.
 
 use std::io;
 use std::net::Shutdown;
@@ -15,14 +15,14 @@ use crate::sys;
 use crate::wait::Deadline;
 
 impl Link {
-    /// Brings the tree down, gives the lease on the port `release` back, and waits for the kernel's word that the
-    /// tree is gone. `None` if the supervisor was killed, or hangs; then it is killed and the tree swept.
+    /// Stops the tree, gives back the lease on the port `release`, and waits until the kernel reports that the tree is
+    /// gone. Returns `None` if the supervisor was killed, or hangs; then the supervisor is killed and the tree swept.
     pub(crate) fn stop(&self, plan: StopPlan, release: Option<u16>) -> Option<Gone> {
         let bound = plan.longest().saturating_add(KILL_BOUND + SUPERVISOR_BOUND);
         self.stop_within(plan, release, bound)
     }
 
-    /// Stops with another bound on how long the supervisor may take to reply.
+    /// Stops the tree with another bound on the time that the supervisor has to reply.
     pub(crate) fn stop_within(
         &self,
         plan: StopPlan,
@@ -42,9 +42,9 @@ impl Link {
         None
     }
 
-    /// The supervisor is of no use any more: it goes, and the kernel kills the service with it.
+    /// Gives up a supervisor that does not answer: kills it, and the kernel kills the service with it.
     pub(crate) fn give_up(&self) {
-        // What a run shares is not this process's to kill.
+        // A supervisor that a run shares is not ours to kill.
         match self.silence.get() {
             None => drop(self.process().kill()),
             Some(silence) if !self.process().ended_within(Duration::ZERO) => note_silence(silence),
@@ -54,9 +54,10 @@ impl Link {
         self.swept();
     }
 
-    /// What a killed supervisor left behind, swept on the first call. One that lives cleans up by itself.
+    /// Returns the processes that a killed supervisor left, after sweeping them on the first call. A supervisor that
+    /// lives cleans up by itself.
     pub(crate) fn swept(&self) -> &[(u32, String)] {
-        // Of what a run shares, the end of the socket does not mean the end of the supervisor. Any other
+        // The end of the socket to a supervisor that a run shares does not mean the end of that supervisor. Any other
         // supervisor was killed if it is lost.
         let is_lost = || self.reader.try_known(|state| state.lost) != Some(false);
         let was_killed = !self.is_shared() && is_lost();
@@ -66,14 +67,14 @@ impl Link {
         self.sweep_once()
     }
 
-    /// Sweeps what a supervisor left that was killed.
+    /// Sweeps the processes and files that a killed supervisor left.
     fn sweep_once(&self) -> &[(u32, String)] {
         self.swept.get_or_init(|| {
-            // The service gets the kernel's signal when the supervisor's end is complete.
+            // The kernel signals the service when the supervisor has fully ended.
             self.process().ended_within(KILL_BOUND);
             self.process().reap();
             let swept = sweep(&self.name);
-            // No lock of a thread that an exit has stopped is waited for.
+            // Must not wait for the lock of a thread that an exit has stopped.
             let known = |state: &mut State| std::mem::take(&mut state.leftovers);
             for Leftover { path, user } in self.reader.try_known(known).unwrap_or_default() {
                 let _ = sys::remove_file(&path, user.as_ref().map(Identity::as_other));
@@ -82,22 +83,22 @@ impl Link {
             if let Some((pid, begun)) = begun {
                 sweep_shared_memory(pid, begun);
             }
-            // An error is that of the next attempt too, which is reported.
+            // The next attempt fails with the same error, and reports it.
             let _ = self.remove_directory(true);
             swept
         })
     }
 
-    /// Removes what a supervisor that has ended did not remove. Takes no lock: the exit hook comes here.
+    /// Removes the private directory if a supervisor that has ended did not. Takes no lock, as the exit hook calls it.
     ///
     /// # Errors
     ///
-    /// What stays of the private directory, and why.
+    /// Returns an error that names what stays of the private directory, and the reason.
     pub(super) fn clean_up(&self) -> io::Result<()> {
         self.remove_directory(self.swept.get().is_some())
     }
 
-    /// Removes the private directory, unless it is kept. The supervisor did so before, if it was not killed.
+    /// Removes the private directory, unless it is kept. A supervisor that was not killed has already removed it.
     fn remove_directory(&self, was_killed: bool) -> io::Result<()> {
         let is_kept = self.kept.load(Ordering::Relaxed) || (was_killed && self.home.stays);
         match self.directory.get() {
@@ -107,12 +108,12 @@ impl Link {
         }
     }
 
-    /// The end of a supervisor whose tree is gone: waits until it cleaned up and ended, and leaves
-    /// no zombie.
+    /// Closes the link to a supervisor whose tree is gone: waits until the supervisor has cleaned up and ended, and
+    /// leaves no zombie.
     ///
     /// # Errors
     ///
-    /// What stays of the private directory.
+    /// Returns an error that names what stays of the private directory.
     pub(crate) fn close(self: &Arc<Self>) -> io::Result<()> {
         if self.is_shared() {
             return Ok(());
@@ -123,13 +124,13 @@ impl Link {
         self.clean_up()
     }
 
-    /// Hangs up, also where a forked child holds the socket too: the tree is brought down.
+    /// Hangs up, even if a forked child holds the socket too. The supervisor then stops the tree.
     pub(crate) fn hang_up(&self) {
         let _ = self.reader.source().stream.shutdown(Shutdown::Write);
     }
 
-    /// Waits for the end of a supervisor that was told to. One that was killed instead, or has to
-    /// be now, leaves what the mark finds. Takes no lock: the exit hook comes here.
+    /// Waits for the end of a supervisor that was asked to end. If it was killed instead, or must be killed now,
+    /// the tree is swept by its mark. Takes no lock, as the exit hook calls it.
     pub(crate) fn await_end(&self, deadline: Deadline) {
         let ended = self.process().ended_within(deadline.remaining());
         if !ended {

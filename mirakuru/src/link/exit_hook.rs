@@ -1,12 +1,11 @@
-//! A normal exit of the test process: main returned, or `process::exit`.
+//! Ends the supervisors on a normal exit of the test process: `main` returned, or `process::exit` was called.
 //!
-//! Statics are never dropped and forgotten executors neither, so here every supervisor that is
-//! left is told to bring its tree down, all at once, and waited for within a bound: the next test
-//! binary finds the ports free.
+//! Rust never drops statics, nor executors that were forgotten. This hook asks all remaining supervisors at once to
+//! stop their trees, and waits for them within a bound. The next test binary then finds the ports free.
 //!
-//! Rules for the hook. Other threads still run, stopped at any point: it takes no lock that one of
-//! them may hold (it tries, and goes without), touches no half-made static of a user, prints
-//! nothing but what it could not remove, and cannot panic. In a forked child it does nothing.
+//! Rules for the hook: the exit may have stopped other threads at any point. The hook therefore takes no lock that one
+//! of them may hold (it tries the lock, and goes on without), and touches no half-made static of a user. It prints only
+//! what it could not remove, and cannot panic. In a forked child it does nothing.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -19,23 +18,24 @@ use crate::events;
 use crate::protocol::KILL_BOUND;
 use crate::wait::Deadline;
 
-/// How long an exit waits for starts that are under way: they take milliseconds, and only a machine in
-/// trouble gets there. A supervisor that comes up later finds its test process gone, and ends.
+/// The longest wait of an exit for starts that are under way. A start takes milliseconds; only a machine in trouble
+/// reaches the bound. A supervisor that comes up later finds its test process gone, and ends.
 const STARTING_BOUND: Duration = Duration::from_secs(1);
-/// What the hook told, which alone comes here. Never dropped: a thread that is dropping its executor right
-/// now uses them still. Nor lost: what looks for leaked memory at the exit, such as `LeakSanitizer`, finds them.
-static TOLD: OnceLock<Vec<Arc<Link>>> = OnceLock::new();
+/// The links that the hook hung up; only the hook uses them. They are never dropped, as another thread may be dropping
+/// its executor and still use them. A static keeps them reachable for checks for leaked memory at the exit, such as
+/// `LeakSanitizer`.
+static HUNG_UP: OnceLock<Vec<Arc<Link>>> = OnceLock::new();
 
-/// Every supervisor that was started by this process and has not ended.
+/// Every supervisor that this process started and that has not ended.
 static LIVE: Live<Arc<Link>> = Live {
     links: Mutex::new(Vec::new()),
     exiting: AtomicBool::new(false),
     starting: AtomicUsize::new(0),
 };
-/// The process that the list belongs to; 0 while it is empty.
+/// The process that the list belongs to; 0 while the list is empty.
 static OWNER: AtomicU32 = AtomicU32::new(0);
 
-/// Returns `None` once the process exits.
+/// Returns a permit to start a supervisor, or `None` if this process is exiting.
 pub(crate) fn ask() -> Option<Permit<'static>> {
     LIVE.ask()
 }
@@ -46,7 +46,7 @@ pub(crate) fn register(permit: Permit<'_>, link: &Arc<Link>) {
     LIVE.register(permit, Arc::clone(link), is_inherited);
 }
 
-/// Takes a supervisor off the list; only once it has ended.
+/// Removes a supervisor from the list. Must be called only after it has ended.
 pub(crate) fn unregister(link: &Arc<Link>) {
     LIVE.unregister(|one| Arc::ptr_eq(one, link));
 }
@@ -56,7 +56,7 @@ fn at_exit() {
     if OWNER.load(Ordering::SeqCst) != std::process::id() {
         return;
     }
-    let links = TOLD.get_or_init(|| {
+    let links = HUNG_UP.get_or_init(|| {
         let bound = Deadline::after(STARTING_BOUND);
         LIVE.take_all(bound, |link| link.hang_up())
     });

@@ -1,5 +1,5 @@
-//! Tries every interleaving of threads that share a reader, and of starts with the exit: `loom` runs each test once for each
-//! of them, and fails if a thread is never woken. Its waits have no timeout, so no result rests on one.
+//! Tests every interleaving of threads that share a reader, and of starts with the exit. `loom` runs each test once for
+//! each interleaving, and fails if a thread is never woken. The waits have no timeout, so no result depends on one.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ mod reader;
 #[allow(clippy::duplicate_mod, reason = "the same code, with other locks")]
 mod live;
 
-/// The locks of both, which `loom` schedules.
+/// The locks of both modules, which `loom` schedules.
 mod sync {
     use std::time::Duration;
 
@@ -119,7 +119,7 @@ fn each_of_two_callers_gets_its_reply() {
         let other = Arc::clone(&reader);
         let other = thread::spawn(move || {
             let reply = take(&other, 1);
-            // It may have read for both, and leaves the reading to the other.
+            // This thread may have read for both, and leaves the reading to the other thread.
             other.source().send(2);
             reply
         });
@@ -130,7 +130,7 @@ fn each_of_two_callers_gets_its_reply() {
 }
 
 #[test]
-fn a_look_waits_for_what_another_thread_has_in_hand() {
+fn a_look_waits_for_news_that_another_thread_takes() {
     loom::model(|| {
         let reader = reader();
         let waiter = Arc::clone(&reader);
@@ -143,7 +143,7 @@ fn a_look_waits_for_what_another_thread_has_in_hand() {
 }
 
 #[test]
-fn a_look_waits_for_what_had_arrived_after_that() {
+fn a_look_waits_for_all_earlier_news() {
     loom::model(|| {
         let reader = reader();
         let waiter = Arc::clone(&reader);
@@ -157,7 +157,7 @@ fn a_look_waits_for_what_had_arrived_after_that() {
 }
 
 #[test]
-fn two_looks_at_once_know_what_had_arrived() {
+fn two_concurrent_looks_see_all_earlier_news() {
     loom::model(|| {
         let reader = reader();
         let other = Arc::clone(&reader);
@@ -193,7 +193,7 @@ fn live() -> Arc<Live<u32>> {
     })
 }
 
-/// Starts what this number stands for, and returns whether it was permitted.
+/// Starts the supervisor with this number, and returns whether the start was permitted.
 fn starts(live: &Live<u32>, number: u32) -> bool {
     let Some(permit) = live.ask() else {
         return false;
@@ -220,7 +220,7 @@ fn an_exit_takes_every_start_that_was_permitted() {
 }
 
 #[test]
-fn an_exit_takes_what_does_not_end_meanwhile() {
+fn an_exit_takes_the_links_that_do_not_end_meanwhile() {
     loom::model(|| {
         let live = live();
         assert!(starts(&live, 1) && starts(&live, 2));

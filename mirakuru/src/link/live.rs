@@ -1,18 +1,18 @@
-//! The links of this process that live, and those that are about to. The exit takes them all, and from then on none
-//! comes.
+//! Lists the links of this process that live, and counts the starts that are under way. The exit takes all links; from
+//! then on no start is permitted.
 //!
-//! A start counts itself before it reads whether the process exits; the exit says so before it reads the count. So
-//! either the start is refused, or the exit waits for it.
+//! A start counts itself before it reads whether the process exits. The exit sets its flag before it reads the count.
+//! Therefore either the start is refused, or the exit waits for it.
 
 use super::sync::{AtomicBool, AtomicUsize, Mutex, SeqCst, lock, lock_at_exit, pause};
 use crate::wait::Deadline;
 
-/// A list of what lives.
+/// A list of live links.
 pub(super) struct Live<T> {
     pub(super) links: Mutex<Vec<T>>,
-    /// Set for ever once the process exits.
+    /// Set when the process exits, and never reset.
     pub(super) exiting: AtomicBool,
-    /// Starts between their permission and their registration.
+    /// The number of starts that are permitted and not yet registered.
     pub(super) starting: AtomicUsize,
 }
 
@@ -26,15 +26,15 @@ impl Drop for Permit<'_> {
 }
 
 impl<T> Live<T> {
-    /// Returns `None` once the process exits.
+    /// Returns a permit to start, or `None` if this process is exiting.
     pub(super) fn ask(&self) -> Option<Permit<'_>> {
         self.starting.fetch_add(1, SeqCst);
         let permit = Permit(&self.starting);
         (!self.exiting.load(SeqCst)).then_some(permit)
     }
 
-    /// Puts a link on the list. `is_inherited` says whether this process has the list from the one that forked it:
-    /// then the links on it are its parent's, and must not even be closed.
+    /// Adds a link to the list. `is_inherited` returns whether this process inherited the list by a fork. If so, the
+    /// links on it are the parent's, and must not even be closed.
     pub(super) fn register(
         &self,
         permit: Permit<'_>,
@@ -46,23 +46,25 @@ impl<T> Live<T> {
             std::mem::forget(std::mem::take(&mut *links));
         }
         links.push(link);
-        // Only now: what is counted no more is on the list already.
+        // Dropped last: when a start no longer counts, its link must be on the list.
         drop(permit);
     }
 
-    /// Takes a link off the list; only once it has ended, or an exit in between would not wait.
+    /// Removes a link from the list. Must be called only after it has ended, or an exit in between would not wait for
+    /// it.
     pub(super) fn unregister(&self, is_it: impl Fn(&T) -> bool) {
         lock(&self.links).retain(|link| !is_it(link));
     }
 
-    /// Refuses new starts, and takes every link off the list, those of starts that are under way included. Each is passed
-    /// to `hang_up` at once.
+    /// Refuses new starts, and takes every link off the list, including those of starts that are under way. Passes each
+    /// link to `hang_up` at once.
     pub(super) fn take_all(&self, bound: Deadline, hang_up: impl Fn(&T)) -> Vec<T> {
         self.exiting.store(true, SeqCst);
         let mut all = Vec::new();
         loop {
-            // Before the list is read: what is counted no more is on the list already. An addition, unlike a load, comes
-            // before or after that of a start: one before it makes the start see that the process exits.
+            // The count is read before the list: when a start no longer counts, its link is on the list. An addition,
+            // unlike a load, comes before or after that of a start. If it comes before, the start sees that the process
+            // exits.
             let starting = self.starting.fetch_add(0, SeqCst);
             let links = lock_at_exit(&self.links);
             let taken = links.map(|mut links| std::mem::take(&mut *links));

@@ -1,5 +1,5 @@
-//! The test's end of a supervisor: any number of threads make calls (`call.rs`), and wait for news
-//! (`reader.rs`).
+//! The test process's end of the connection to a supervisor. Any number of threads make calls (`call.rs`), and wait for
+//! news (`reader.rs`).
 
 mod attach;
 mod call;
@@ -40,34 +40,35 @@ use open::{ended_early, run_again};
 use reader::SharedReader;
 use socket::Socket;
 
-/// How long a supervisor may take to come up, and to end once nothing is left to do: generous, as
-/// only a machine in trouble gets there.
+/// The time that a supervisor has to come up, and to end when it has no more work. It is generous: only a machine in
+/// trouble reaches it.
 const SUPERVISOR_BOUND: Duration = Duration::from_secs(30);
 
-/// Where the private directory of a supervisor lies.
+/// The location of a supervisor's private directory.
 pub(crate) struct Home {
     pub(crate) parent: PathBuf,
     /// The directory stays if the supervisor is killed.
     pub(crate) stays: bool,
 }
 
-/// One supervisor, from the test process.
+/// The connection of a test process to one supervisor.
 pub(crate) struct Link {
-    /// The process that this is the end of. A forked child has the socket too: what it read would
-    /// be missing here.
+    /// The process that this link belongs to. A forked child has the socket too, and a message that it read would be
+    /// missing here.
     owner: Owner,
-    /// The supervisor's.
+    /// The pid of the supervisor.
     pid: u32,
-    /// In the environment of every process of its tree.
+    /// The supervisor's name, in the environment of every process of its tree.
     name: String,
     reader: SharedReader<Socket, State>,
-    /// The note that the supervisor does not answer, if the supervisor is the run's, and not this process's to end.
+    /// The path of the note that the supervisor does not answer. Set if the run owns the supervisor, which this process
+    /// must not end then.
     silence: OnceLock<PathBuf>,
-    /// Held for a whole frame.
+    /// The lock that a thread holds while it sends a whole frame.
     sending: ThreadLock,
-    /// Milliseconds that the tree may take to stop before it is killed; read by the exit hook, which takes no lock.
+    /// The milliseconds that the tree has to stop before it is killed. The exit hook reads them, and takes no lock.
     patience: AtomicU64,
-    /// The private directory; known without a lock, for the exit hook.
+    /// The private directory. The exit hook reads it without a lock.
     directory: OnceLock<Private>,
     home: Home,
     /// The supervisor keeps the directory.
@@ -76,8 +77,8 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    /// Starts a supervisor. The first call is sent while the supervisor comes up: [`came_up`](Self::came_up)
-    /// returns why there was no reply.
+    /// Starts a supervisor. The caller sends the first call while the supervisor comes up; if there was no reply,
+    /// [`came_up`](Self::came_up) returns the reason.
     pub(crate) fn open(home: Home) -> io::Result<Arc<Self>> {
         let permit =
             exit_hook::ask().ok_or_else(|| io::Error::other("the test process is exiting"))?;
@@ -110,23 +111,23 @@ impl Link {
         }
     }
 
-    /// Nobody else's.
+    /// Returns the name of the supervisor, which is unique.
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
-    /// The process that everything of the tree descends from.
+    /// Returns the pid of the supervisor, from which every process of the tree descends.
     pub(crate) fn supervisor(&self) -> u32 {
         self.pid
     }
 
-    /// Whether it is the parent's, seen from a forked child.
+    /// Returns whether this process is a forked child and the link belongs to its parent.
     pub(crate) fn is_foreign(&self) -> bool {
         !self.owner.is_this_process()
     }
 
-    /// The path of the socket that the service reports to. It lies outside the private directory, so that a service
-    /// which drops its rights reaches it.
+    /// Returns the path of the socket that the service reports to. The path is outside the private directory, so that a
+    /// service that drops its rights can still reach it.
     pub(crate) fn path_of_notices(&self) -> PathBuf {
         let name = format!("mirakuru-{}.notify", beginning_of(&self.name));
         let path = sys::temporary().join(&name);
@@ -137,12 +138,12 @@ impl Link {
         }
     }
 
-    /// The environment entry that marks the tree.
+    /// Returns the environment entry that marks the tree.
     pub(crate) fn mark(&self) -> (&'static str, &str) {
         (MARK, &self.name)
     }
 
-    /// Waits until `current` is satisfied by what has arrived, also by what has arrived at the deadline.
+    /// Waits until `look` returns a value. At the deadline, it looks once more at all that has arrived.
     pub(crate) fn wait<T>(
         &self,
         deadline: Deadline,
@@ -154,27 +155,27 @@ impl Link {
         self.reader.wait(deadline, |state| look(state))
     }
 
-    /// Looks at what is known, with what has arrived taken in.
+    /// Looks at the state, after everything that has arrived is part of it.
     pub(crate) fn current<T>(&self, look: impl Fn(&State) -> T) -> T {
         if self.is_foreign() {
-            // Not even the lock: a thread that is not in this process may hold it.
+            // Does not even take the lock: a thread that does not exist in this process may hold it.
             return look(&State::lost());
         }
         self.reader.current(|state| look(state))
     }
 
-    /// Looks at what is known, without another look at the socket.
+    /// Looks at the state, without reading the socket.
     pub(crate) fn cached<T>(&self, look: impl Fn(&State) -> T) -> T {
         self.reader.cached(|state| look(state))
     }
 
-    /// Fails if the supervisor ended before it said a word.
+    /// Fails if the supervisor ended before it sent a message.
     pub(crate) fn came_up(&self) -> io::Result<()> {
         let is_up = self.cached(|state| state.is_up || !state.lost);
         if is_up { Ok(()) } else { Err(ended_early()) }
     }
 
-    /// The supervisor's process.
+    /// Returns the supervisor's process.
     fn process(&self) -> &Process {
         &self.reader.source().supervisor
     }

@@ -1,4 +1,4 @@
-//! How a supervisor comes up, seen from the test process: this program is run again, and reads.
+//! Starts a supervisor from the test process: runs this program again, and reads the supervisor's first message.
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,17 +16,17 @@ pub(super) fn run_again(name: &str) -> io::Result<(sys::Socket, Process, u32)> {
     sys::run_again(SUPERVISOR, (ENTRY, name), &greeting)
 }
 
-/// Describes a supervisor that ended without a word: this program is not one that can be run again, or may not
-/// be.
+/// Returns the error for a supervisor that ended before it sent a message: this program cannot be run again, or the
+/// system does not permit it.
 pub(super) fn ended_early() -> io::Error {
     let program = std::env::current_exe().unwrap_or_default();
     io::Error::other(format!(
-        "the supervisor, which is {} run again, ended before it was up: run that program directly: not by a loader, not under valgrind, and not from another namespace",
+        "the supervisor, which is {} run again, ended before it was up: the test binary must be started directly, not through a loader, valgrind, or another namespace",
         program.display()
     ))
 }
 
-/// The name of the supervisor that a run shares: the first that it says.
+/// Returns the name of a supervisor that a run shares, which is the first message that it sends.
 pub(super) fn await_name(socket: &sys::Socket, deadline: Deadline) -> io::Result<(Inbox, String)> {
     let mut inbox = Inbox::default();
     loop {
@@ -46,7 +46,7 @@ pub(super) fn await_name(socket: &sys::Socket, deadline: Deadline) -> io::Result
     }
 }
 
-/// What arrives within this time, where only one thread knows the socket yet.
+/// Returns the messages that arrive within this time, while only one thread knows the socket.
 fn read_within(wait: Duration, socket: &sys::Socket, inbox: &mut Inbox) -> Read {
     match await_news(socket, None, wait) {
         None => Read::default(),
@@ -54,7 +54,7 @@ fn read_within(wait: Duration, socket: &sys::Socket, inbox: &mut Inbox) -> Read 
     }
 }
 
-/// Returns a name that no other process uses: the standard library's per-process random keys, the pid, and a count.
+/// Returns a unique name, made from the standard library's per-process random keys, the pid, and a count.
 pub(crate) fn unique_name() -> String {
     use std::hash::{BuildHasher, RandomState};
     static COUNT: AtomicU64 = AtomicU64::new(0);

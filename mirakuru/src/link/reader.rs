@@ -1,34 +1,34 @@
-//! A source that any number of threads wait for, and that one of them reads for all.
+//! Shares a source among any number of threads; one of them reads it for all.
 //!
-//! There is no reading thread. The first thread that waits reads the source for all; when it has what it wants,
-//! the next one takes over. A wait therefore costs one wait at the source, and an idle reader nothing. A look
-//! wants no more than what has arrived, but all of that: it waits for what the reader has in hand, or was woken
-//! for.
+//! There is no dedicated reading thread. The first thread that waits reads the source for all. When it has what it
+//! waits for, the next thread takes over. Therefore a wait costs one wait at the source, and an idle reader costs
+//! nothing. A look waits only for news that has arrived, but for all of it: also for the news that the reading thread
+//! is taking or was woken for.
 //!
-//! | phase | the thread that reads | a thread that wants something | a thread that looks |
+//! | phase | the thread that reads | a thread that waits | a thread that looks |
 //! |---|---|---|---|
 //! | `Idle` | does not exist | becomes it | becomes it, and does not wait at the source |
 //! | `Waiting` | waits at the source, without the lock | follows: waits until the state changes | follows if the source has news, else returns |
 //! | `Taking` | takes the news, without the lock | follows | follows |
 //!
-//! The phase goes from `Idle` to `Waiting`, on to `Taking` if there is news, and back to `Idle`. At the step to
-//! `Idle` all news is part of the state, `taken` has counted it, and every follower is woken: one of them becomes
-//! the reader. A look that has followed returns once news was taken that the source had after the look began:
-//! the first taking that begins after that, which is the second one if the look began in a taking.
+//! The phase goes from `Idle` to `Waiting`, on to `Taking` if there is news, and back to `Idle`. At the step to `Idle`,
+//! all news is part of the state, `taken` has counted it, and every follower is woken; one of them becomes the reader.
+//! A look that follows returns after a taking that began after the look did. That is the first taking, or the second
+//! one if the look began during a taking.
 
 use std::time::Duration;
 
 use super::sync::{Condvar, Mutex, MutexGuard, lock, wait_timeout};
 use crate::wait::Deadline;
 
-/// How long a thread that looks follows before it looks again: no wait rests on one wake-up alone.
+/// The time that a thread that looks follows before it checks again: no wait depends on one wake-up alone.
 const LOOK: Duration = Duration::from_secs(1);
-/// The same for a thread that waits.
+/// The time that a thread that waits follows before it checks again.
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// Where news comes from.
+/// A source of news.
 pub(super) trait Source {
-    /// Why a wait ended.
+    /// The reason why a wait ended.
     type Wakeup;
     type News;
 
@@ -39,15 +39,15 @@ pub(super) trait Source {
     fn take(&self, woken: Self::Wakeup) -> Self::News;
 }
 
-/// What the threads know.
+/// The state that the threads share.
 pub(super) trait Known<N> {
     fn apply(&mut self, news: N);
 
-    /// Nothing more will arrive.
+    /// Returns whether no more news will arrive.
     fn is_over(&self) -> bool;
 }
 
-/// What a thread that waits for a source does at this moment.
+/// The activity of the thread that currently reads the source.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Phase {
     #[default]
@@ -60,13 +60,13 @@ enum Phase {
 struct Shared<K> {
     known: K,
     phase: Phase,
-    /// How often news became known.
+    /// The number of times that news was added to `known`.
     taken: u64,
-    /// Threads that follow the reader.
+    /// The number of threads that follow the reader.
     followers: usize,
 }
 
-/// A source, and what is known from it.
+/// A source, and the state that is known from it.
 #[derive(Debug)]
 pub(super) struct SharedReader<S, K> {
     source: S,
@@ -87,25 +87,25 @@ impl<S: Source, K: Known<S::News> + Default> SharedReader<S, K> {
         &self.source
     }
 
-    /// Uses what is known, without a look at the source.
+    /// Uses the state, without reading the source.
     pub(super) fn cached<T>(&self, look: impl FnOnce(&mut K) -> T) -> T {
         look(&mut lock(&self.shared).known)
     }
 
-    /// Uses what is known, unless another thread has the lock.
+    /// Uses the state, unless another thread has the lock.
     pub(super) fn try_known<T>(&self, look: impl FnOnce(&mut K) -> T) -> Option<T> {
         let mut shared = self.shared.try_lock().ok()?;
         Some(look(&mut shared.known))
     }
 
-    /// Uses what is known once all news that has arrived is part of it.
+    /// Uses the state after all news that has arrived is part of it.
     pub(super) fn current<T>(&self, look: impl FnOnce(&mut K) -> T) -> T {
         self.wait(Deadline::after(Duration::ZERO), |_| None::<()>);
         self.cached(look)
     }
 
-    /// Waits until `current` finds something in what is known, or does not find it in what has arrived at the
-    /// deadline.
+    /// Waits until `look` finds something in the state. Returns `None` if it finds nothing in all the news that had
+    /// arrived at the deadline.
     pub(super) fn wait<T>(
         &self,
         deadline: Deadline,
@@ -113,7 +113,7 @@ impl<S: Source, K: Known<S::News> + Default> SharedReader<S, K> {
     ) -> Option<T> {
         let mut shared = lock(&self.shared);
         let mut last = false;
-        // The count at which all is known that had arrived at the deadline.
+        // The value of `taken` at which all news that had arrived at the deadline is known.
         let mut enough = None;
         loop {
             if let Some(found) = look(&mut shared.known) {
@@ -132,7 +132,7 @@ impl<S: Source, K: Known<S::News> + Default> SharedReader<S, K> {
             }
             let bound = if remaining.is_zero() {
                 let taking = shared.phase == Phase::Taking;
-                // The taking that runs may have begun before the rest arrived.
+                // The current taking may have begun before the rest arrived.
                 let enough = *enough.get_or_insert(shared.taken + 1 + u64::from(taking));
                 let has_news = || self.source.wait(Duration::ZERO).is_some();
                 if shared.taken >= enough || !(taking || has_news()) {
@@ -148,7 +148,7 @@ impl<S: Source, K: Known<S::News> + Default> SharedReader<S, K> {
         }
     }
 
-    /// Waits this long for news, and adds it to what all threads know. Whether there was any.
+    /// Waits this long for news, and adds it to the shared state. Returns whether there was news.
     fn read_for_all<'a>(
         &'a self,
         mut shared: MutexGuard<'a, Shared<K>>,
@@ -160,7 +160,7 @@ impl<S: Source, K: Known<S::News> + Default> SharedReader<S, K> {
         shared = lock(&self.shared);
         let has_news = woken.is_some();
         if let Some(woken) = woken {
-            // Before the taking: a thread that looks finds the news at the source, or in hand.
+            // Set before the taking: a thread that looks finds the news at the source, or the phase `Taking`.
             shared.phase = Phase::Taking;
             drop(shared);
             let news = self.source.take(woken);
@@ -169,7 +169,7 @@ impl<S: Source, K: Known<S::News> + Default> SharedReader<S, K> {
             shared.taken += 1;
         }
         shared.phase = Phase::Idle;
-        // Also wakes the thread that takes over the reading. The call costs even if no thread follows.
+        // This also wakes the thread that takes over the reading. The call has a cost even if no thread follows.
         if shared.followers > 0 {
             self.changed.notify_all();
         }

@@ -1,4 +1,4 @@
-//! The socket of a supervisor, as a source of news: its messages, and its end.
+//! The socket of a supervisor as a source of news: its messages, and its end.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -9,11 +9,11 @@ use crate::protocol::Message;
 use crate::protocol::frames::{Inbox, Received};
 use crate::sys::{self, Process, Wakeup};
 
-/// The test's end of the socket, and the supervisor at the other end.
+/// The test process's end of the socket, and the supervisor at the other end.
 pub(super) struct Socket {
     pub(super) stream: sys::Socket,
     pub(super) supervisor: Process,
-    /// Held by the thread that reads.
+    /// The messages that are incomplete. The thread that reads holds the lock.
     inbox: Mutex<Inbox>,
 }
 
@@ -28,7 +28,7 @@ impl Socket {
 }
 
 impl Source for Socket {
-    /// Whether the supervisor ended; what it said last may be there.
+    /// Whether the supervisor ended; its last messages may still be in the socket.
     type Wakeup = bool;
     type News = Read;
 
@@ -39,14 +39,14 @@ impl Source for Socket {
     fn take(&self, supervisor_ended: bool) -> Read {
         let mut inbox = lock(&self.inbox);
         let mut read = take_in(&self.stream, &mut inbox);
-        // What was sent last counts, and the end after it is known at once. That of the process, not
-        // only of the socket: a forked child may hold the other end of the socket.
+        // The last messages count, and the end is known right after them. The end of the process is what matters, not
+        // only that of the socket: a forked child may hold the other end of the socket.
         read.ended |= supervisor_ended;
         read
     }
 }
 
-/// Waits this long at most, and takes nothing; whether the supervisor ended.
+/// Waits at most this long, and takes nothing. Returns whether the supervisor ended, or `None` after the time.
 pub(super) fn await_news(
     socket: &sys::Socket,
     supervisor: Option<Wakeup<'_>>,
@@ -57,10 +57,10 @@ pub(super) fn await_news(
     Some(woken.get(1) == Some(&true))
 }
 
-/// What was taken from the socket.
+/// The messages taken from the socket.
 pub(super) type Read = Received<Message>;
 
-/// All that has arrived; never waits.
+/// Takes all messages that have arrived, without waiting.
 pub(super) fn take_in(socket: &sys::Socket, inbox: &mut Inbox) -> Read {
     inbox.receive(socket, usize::MAX)
 }

@@ -1,5 +1,5 @@
-//! What a supervisor has sent, as far as it was read: the replies that callers wait for, and the facts about
-//! its latest service.
+//! The state of a link: the replies that callers wait for, and the facts about the supervisor's latest service, from
+//! the messages that were read.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Deref, DerefMut};
@@ -14,26 +14,26 @@ use crate::wait::Deadline;
 /// A reply and its handles.
 pub(super) type Answer = (Reply, Vec<Handle>);
 
-/// What a supervisor has sent. Dereferences to the facts about its latest service.
+/// The state that a supervisor's messages describe. Dereferences to the facts about its latest service.
 #[derive(Debug, Default)]
 pub(crate) struct State {
     /// The number of the last call.
     calls: u64,
-    /// The calls that wait, each with its reply once that has arrived.
+    /// The waiting calls, each with its reply if that has arrived.
     replies: BTreeMap<u64, Option<Answer>>,
-    /// Something has arrived.
+    /// A message has arrived.
     pub(super) is_up: bool,
-    /// A call was not replied to in time, and nothing has arrived since.
+    /// A call got no reply in time, and no message has arrived since.
     pub(super) silent: bool,
-    /// Counted, so that each thread that waits sees whether there was news since its look.
+    /// Counters, so that each thread that waits sees whether there was news since its last look.
     output_news: [u64; 2],
     pub(crate) path_news: u64,
     pub(crate) notices: u64,
-    /// The socket came to its end without our asking: somebody killed the supervisor.
+    /// The socket ended without our request: the supervisor was killed.
     pub(crate) lost: bool,
     /// The number of the latest service; 0 if there was none.
     service: u64,
-    /// How earlier services ended.
+    /// The exit codes of earlier services.
     former_exits: BTreeMap<u64, i32>,
     latest: Latest,
 }
@@ -41,24 +41,24 @@ pub(crate) struct State {
 /// The facts about the latest service.
 #[derive(Debug, Default)]
 pub(crate) struct Latest {
-    /// It is being stopped, by whatever test process, or was.
+    /// A test process, not necessarily this one, stops the service, or has stopped it.
     pub(crate) ending: bool,
     pub(crate) exit: Option<i32>,
-    /// The number of the main process, and when this process learned of it, by the clock that can be set.
+    /// The pid of the main process, and the wall-clock time at which this process learned of it.
     pub(super) begun: Option<(u32, Duration)>,
     /// No process of the tree is left.
     pub(crate) empty: bool,
     pub(crate) output_lost: Option<Failure>,
-    /// The signals that this process sent to it apart from a stop.
+    /// The signals that this process sent to the service, other than to stop it.
     pub(crate) sent: BTreeSet<i32>,
-    /// Nothing more is printed to these streams.
+    /// No process can print to these streams any more.
     pub(crate) output_closed: [bool; 2],
-    /// What the supervisor removes with the tree; this side does if the supervisor was killed.
+    /// The files that the supervisor removes with the tree. This process removes them if the supervisor was killed.
     pub(super) leftovers: Vec<Leftover>,
     pub(crate) notified: Notice,
-    /// The service asked for more time for its start.
+    /// The deadline of the start, after the service requested more time.
     pub(crate) extended: Option<Deadline>,
-    /// The watches of the output streams and of the path that are on their way.
+    /// The active watches of the output streams and of the path.
     pub(super) output_watched: [bool; 2],
     pub(super) path_watched: bool,
 }
@@ -78,7 +78,7 @@ impl DerefMut for State {
 }
 
 impl State {
-    /// What is known where nothing can be asked.
+    /// Returns the state for a supervisor that cannot be asked.
     pub(super) fn lost() -> Self {
         Self {
             lost: true,
@@ -86,7 +86,7 @@ impl State {
         }
     }
 
-    /// Returns the number of a new call, whose reply is kept from now on.
+    /// Returns the number of a new call, and keeps its reply from now on.
     pub(super) fn begin_call(&mut self) -> u64 {
         self.calls += 1;
         self.replies.insert(self.calls, None);
@@ -97,22 +97,22 @@ impl State {
         self.replies.get_mut(&number)?.take()
     }
 
-    /// Drops the reply to this call if it arrives from now on; returns one that is there.
+    /// Stops waiting for the reply to this call. Returns the reply if it has already arrived.
     pub(super) fn end_call(&mut self, number: u64) -> Option<Answer> {
         self.replies.remove(&number).flatten()
     }
 
-    /// The number of the latest service; 0 where there was none.
+    /// Returns the number of the latest service, or 0 if there was none.
     pub(crate) fn current(&self) -> u64 {
         self.service
     }
 
-    /// The number of the service that is started next.
+    /// Returns the number of the service that is started next.
     pub(crate) fn next_service(&self) -> u64 {
         self.service + 1
     }
 
-    /// How this service ended.
+    /// Returns the exit code of this service.
     pub(crate) fn exit_of(&self, service: u64) -> Option<i32> {
         if service == self.service {
             return self.exit;
@@ -120,17 +120,17 @@ impl State {
         self.former_exits.get(&service).copied()
     }
 
-    /// This service ended, or another was started since.
+    /// Returns whether this service has ended, or another was started since.
     pub(crate) fn has_left(&self, service: u64) -> bool {
         self.service > service || (self.service == service && self.has_ended()) || self.lost
     }
 
-    /// Nothing of this service is left, or another was started since.
+    /// Returns whether no process of this service is left, or another was started since.
     pub(crate) fn is_over(&self, service: u64) -> bool {
         self.service > service || (self.service == service && self.empty) || self.lost
     }
 
-    /// The main process ended, or nobody can say.
+    /// Returns whether the main process has ended, or its state cannot be known.
     pub(crate) fn has_ended(&self) -> bool {
         self.exit.is_some() || self.empty || self.lost
     }
@@ -139,7 +139,7 @@ impl State {
         self.output_news[stream as usize]
     }
 
-    /// The facts about an earlier service are no longer true.
+    /// Starts the state of a new service, and drops the facts about the earlier one.
     fn begin_service(&mut self, number: u64) {
         let exit = self.latest.exit.map(|code| (self.service, code));
         self.former_exits.extend(exit);
@@ -147,8 +147,8 @@ impl State {
         self.latest = Latest::default();
     }
 
-    /// Replies change what is known too, in the order of the stream and not when their callers see them: what
-    /// arrived before the reply to a launch belongs to the service before.
+    /// Applies a reply to the state. This happens in the order of the stream and not when the callers see the replies:
+    /// messages that arrived before the reply to a launch belong to the earlier service.
     fn note_reply(&mut self, reply: &Reply) {
         match reply {
             Reply::Launched(Ok(pid)) => {
@@ -181,7 +181,7 @@ impl State {
             Event::Exited(code) => self.exit = Some(code),
             Event::Empty => {
                 self.empty = true;
-                // At the end of a stop by another test process, the supervisor has removed it.
+                // The supervisor removed them at the end of a stop by another test process.
                 if self.ending {
                     self.leftovers.clear();
                 }
@@ -220,7 +220,7 @@ impl Known<Read> for State {
                 Message::Event(event) => self.note_event(event),
                 Message::Reply(number, reply) => {
                     self.note_reply(&reply);
-                    // A reply whose caller has given up has no place here, and is dropped.
+                    // A reply is dropped if its caller has given up and removed the place for it.
                     if let Some(place) = self.replies.get_mut(&number) {
                         *place = Some((reply, handles));
                     }

@@ -1,6 +1,7 @@
-//! The second line of defence: a supervisor was killed, so its word is missing. The kernel killed
-//! the service with it; whatever else carries the tree's mark is found and killed here, by the test
-//! process.
+//! Sweeps the tree of a supervisor that was killed.
+//!
+//! This is the second line of defence: such a supervisor cannot report that its tree is gone. The kernel killed the
+//! service with it. The test process finds every other process that carries the tree's mark, and kills it.
 
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use crate::wait::{self, Deadline};
 
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Kills what carries the mark of this supervisor until nothing does; gives what was found.
+/// Kills processes until none carries the mark of this supervisor. Returns the processes found.
 pub(super) fn sweep(name: &str) -> Vec<(u32, String)> {
     let mark = format!("{MARK}={name}");
     let deadline = Deadline::after(KILL_BOUND);
@@ -21,7 +22,7 @@ pub(super) fn sweep(name: &str) -> Vec<(u32, String)> {
         if found.is_empty() || deadline.has_passed() {
             return swept;
         }
-        // Never twice without a pause: what may not be killed stays.
+        // A pause comes before each further pass, as a process that we may not kill stays in the list.
         if std::mem::replace(&mut tried, true) {
             wait::pause(PAUSE);
         }
@@ -33,7 +34,8 @@ pub(super) fn sweep(name: &str) -> Vec<(u32, String)> {
     }
 }
 
-/// Removes the shared memory of a main process that was killed. Those that it started may use that until they miss it.
+/// Removes the shared memory of a main process that was killed. Processes that it started may use that memory until
+/// they notice its end.
 pub(super) fn sweep_shared_memory(pid: u32, begun: Duration) {
     let deadline = Deadline::after(Duration::from_secs(1));
     let main = sys::process_of(pid).map(|main| (main, sys::wall_clock()));
@@ -42,7 +44,8 @@ pub(super) fn sweep_shared_memory(pid: u32, begun: Duration) {
     }
 }
 
-/// Opens the process, looks at it again, and then kills it: another process may have been given the pid since.
+/// Kills a process if it still carries the mark. The process is opened first and checked again: the pid may have been
+/// given to another process since.
 fn kill_marked(pid: Pid, mark: &str) -> Option<String> {
     let process = Process::open(pid).ok()?;
     let command = sys::command_line(pid);
@@ -73,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn what_carries_the_mark_is_killed_and_named_at_once() {
+    fn marked_processes_are_killed_and_reported_at_once() {
         let name = format!("a sweep of {}", std::process::id());
         let mut child = sleeper(&name);
         let begun = Instant::now();
@@ -84,7 +87,7 @@ mod tests {
         assert!(begun.elapsed() < KILL_BOUND, "nothing is left to wait for");
     }
 
-    /// The pid may have been given to it after the first look.
+    /// Simulates a pid that was given to this process after the first look.
     #[test]
     fn a_process_with_another_mark_is_not_killed() {
         let mut child = sleeper("another one");

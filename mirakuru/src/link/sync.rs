@@ -1,4 +1,5 @@
-//! The locks of [`reader`](super::reader) and [`live`](super::live). A unit test puts others in their place, which try every interleaving.
+//! The locks of [`reader`](super::reader) and [`live`](super::live). A unit test replaces them with locks that try
+//! every interleaving.
 
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -22,7 +23,7 @@ pub(super) fn wait_timeout<'a, T>(
     waited.unwrap_or_else(PoisonError::into_inner).0
 }
 
-/// Takes the lock, unless a thread has it, which may be stopped for ever.
+/// Takes the lock, unless another thread has it, which the exit may have stopped for ever.
 pub(super) fn lock_at_exit<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
     lock_unless_lost(mutex, true)
 }

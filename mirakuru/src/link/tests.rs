@@ -1,4 +1,4 @@
-//! A link whose other end the test has: replies find their callers, and what is no message ends it.
+//! Tests of a link whose other end the test holds: replies find their callers, and an invalid message ends the link.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -14,8 +14,8 @@ use crate::protocol::{Call, Event, Leased, Message, Reply, Request, Service, Sto
 use crate::sys::{self, Pid, Process};
 use crate::wait::Deadline;
 
-/// A link and its other end. Its supervisor is this process, which lives; a run shares it, so that no test
-/// has the link kill it.
+/// Returns a link and its other end. Its supervisor is this process, which lives. The link counts as shared by a run,
+/// so that it never kills its supervisor.
 fn link() -> (Link, sys::Socket) {
     let (socket, other_end) = sys::Socket::pair().expect("a socket");
     let supervisor = Process::open(Pid::this()).expect("it lives");
@@ -38,7 +38,7 @@ fn a_name_that_no_supervisor_can_have_is_refused() {
         let (socket, other_end) = sys::Socket::pair().expect("a socket");
         send(&other_end, &Message::Event(Event::Named(name.to_owned())));
         let refused = await_name(&socket, soon()).map(drop);
-        let error = refused.expect_err("it is no name").kind();
+        let error = refused.expect_err("the name is invalid").kind();
         assert_eq!(error, io::ErrorKind::InvalidData);
     }
 }
@@ -55,7 +55,7 @@ fn reply(other_end: &sys::Socket, number: Option<u64>, reply: Reply) {
     send(other_end, &Message::Reply(number.expect("a number"), reply));
 }
 
-/// What has arrived at the other end.
+/// The calls that have arrived at the other end.
 #[derive(Default)]
 struct Arrived {
     inbox: Inbox,
@@ -146,7 +146,7 @@ fn a_call_ends_with_the_link() {
 }
 
 #[test]
-fn what_arrives_before_a_launch_belongs_to_the_service_before() {
+fn messages_before_a_launch_belong_to_the_earlier_service() {
     let (link, other_end) = link();
     send(&other_end, &Message::Event(Event::Exited(3)));
     send(&other_end, &Message::Reply(1, Reply::Launched(Ok(7))));
@@ -159,7 +159,7 @@ fn a_silent_supervisor_is_waited_for_once() {
     let (link, other_end) = link();
     link.drain();
     assert!(link.current(|state| state.silent));
-    // Waits for nothing, and asks for nothing.
+    // This call waits for nothing and sends nothing.
     link.drain();
     let mut arrived = Arrived::default();
     arrived.next_call(&other_end);
@@ -170,7 +170,7 @@ fn a_silent_supervisor_is_waited_for_once() {
 }
 
 #[test]
-fn what_is_no_message_ends_the_link_cleanly() {
+fn an_invalid_message_ends_the_link_cleanly() {
     let unknown = [1, 0, 0, 0, 0, 99];
     let too_long = [255, 255, 255, 255, 0, 1];
     let too_many_handles = [1, 0, 0, 0, 9, 1];

@@ -3,20 +3,20 @@
 use std::ops::Range;
 
 const MIB: u64 = 1 << 20;
-/// Kept from the start.
+/// The number of bytes kept from the start.
 pub(crate) const HEAD: u64 = MIB;
-/// Kept from the end, and up to one mebibyte more.
+/// The least number of bytes kept from the end. Up to one mebibyte more is kept.
 const TAIL: u64 = 64 * MIB;
 
-/// Computes which bytes of a capture file of one size are kept.
+/// Computes which bytes of a capture file of this size are kept.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Layout {
-    /// How much the service has printed.
+    /// The number of bytes that the service has printed.
     pub(crate) size: u64,
 }
 
 impl Layout {
-    /// Returns the bytes that were given up. The range begins at [`HEAD`], and is empty until the file
+    /// Returns the range of bytes that were given up. The range begins at [`HEAD`], and is empty until the file
     /// outgrows both kept parts.
     pub(crate) fn gap(self) -> Range<u64> {
         if self.size <= HEAD + TAIL {
@@ -26,7 +26,7 @@ impl Layout {
         }
     }
 
-    /// Returns the line that stands for bytes which were given up; no text if there are none.
+    /// Returns the line that replaces bytes that were given up, or an empty text if there are none.
     pub(crate) fn note_of(missing: u64) -> String {
         match missing {
             0 => String::new(),
@@ -34,8 +34,8 @@ impl Layout {
         }
     }
 
-    /// Returns the first stretch of a range that is kept. A range that begins in the gap begins after it
-    /// instead, also if it ends in the gap: the result is empty then.
+    /// Returns the first part of a range that is kept. A range that begins in the gap begins after the gap instead. If
+    /// it also ends in the gap, the result is empty.
     pub(crate) fn clip(self, range: Range<u64>) -> Range<u64> {
         let gap = self.gap();
         let end = range.end.min(self.size);

@@ -1,7 +1,7 @@
 //! Defines the bytes of a message: one trait for every type, and one macro that derives it from a definition.
 //!
-//! Integers are little-endian, a text or a list follows its length, and the variant of an enum is its place
-//! in the definition. Both ends are the same binary, so there are no versions.
+//! Integers are little-endian. A text or a list follows its length. The variant of an enum is its index in the
+//! definition. Both ends are the same binary, so there are no versions.
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ pub(crate) trait Wire: Sized {
     /// Appends the bytes of this value.
     fn encode(&self, to: &mut Vec<u8>);
 
-    /// Takes a value from the front; `None` for bytes that no value has.
+    /// Takes a value from the front. Returns `None` if the bytes are not a valid value.
     fn decode(from: &mut &[u8]) -> Option<Self>;
 
     /// Returns the bytes of this value.
@@ -31,8 +31,8 @@ pub(crate) trait Wire: Sized {
     }
 }
 
-/// Defines structs and enums, and implements [`Wire`] for each of them: fields in the order of the
-/// definition, after the place of the variant. An item of a tuple variant has a name, for the implementation.
+/// Defines structs and enums, and implements [`Wire`] for each of them: first the index of the variant, then the fields
+/// in the order of the definition. An item of a tuple variant has a name, which the implementation uses.
 macro_rules! wire {
     ($($(#[$meta:meta])* pub(crate) $kind:tt $name:ident { $($body:tt)* })*) => {
         $(wire!(@$kind $name [$(#[$meta])*] $($body)*);)*
@@ -98,7 +98,7 @@ macro_rules! wire {
 
         #[cfg(test)]
         impl $name {
-            /// The name of every variant.
+            /// The names of all variants.
             pub(crate) const VARIANTS: &[&str] = &[$(stringify!($variant)),*];
         }
     };
@@ -112,7 +112,7 @@ fn take<'a>(from: &mut &'a [u8], len: usize) -> Option<&'a [u8]> {
 }
 
 fn encode_len(len: usize, to: &mut Vec<u8>) {
-    // The limit on frames is far below.
+    // No text is that long: the limit on frames is far lower.
     u32::try_from(len).unwrap_or(u32::MAX).encode(to);
 }
 
@@ -183,8 +183,8 @@ texts! {
     PathBuf: |path| Some(PathBuf::from(path));
 }
 
-/// In nanoseconds. A longer time than these can count, 584 years, arrives as that: the sum of `Duration::MAX` and
-/// a point in time would overflow.
+/// The time in nanoseconds. A time longer than 584 years, the most that these can count, arrives as the maximum: the
+/// sum of `Duration::MAX` and an `Instant` would overflow.
 impl Wire for Duration {
     fn encode(&self, to: &mut Vec<u8>) {
         let nanos = u64::try_from(self.as_nanos()).unwrap_or(u64::MAX);
@@ -260,7 +260,7 @@ impl<T: Wire> Wire for Vec<T> {
     }
 
     fn decode(from: &mut &[u8]) -> Option<Self> {
-        // Grows with the items that are really there, and not by a length that was made up.
+        // The list grows with the items that are really there, and not by a made-up length.
         (0..u32::decode(from)?).map(|_| T::decode(from)).collect()
     }
 }

@@ -1,8 +1,9 @@
-//! Frames and handles over a stream socket.
+//! Sends and receives frames and handles over a stream socket.
 //!
-//! A frame is its length, the number of handles that belong to it, and its bytes. The handles travel with the first of
-//! them: the kernel never joins two messages that carry handles, so they arrive in the order of their frames. If the
-//! kernel carries none, the bytes that stand for them (`HANDLE_BYTES` each) come before those of the message.
+//! A frame is its length, the number of its handles, and its bytes. The handles travel with the first of these bytes.
+//! The kernel never joins two messages that carry handles, so the handles arrive in the order of their frames. On a
+//! system whose kernel carries no handles, the bytes that represent them (`HANDLE_BYTES` each) come before those of the
+//! message.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
@@ -12,15 +13,16 @@ use super::codec::Wire;
 use crate::sys::{self, Handle, Socket};
 use crate::wait::Deadline;
 
-/// The most handles of one frame: two captured files, and the private directory with that of its socket.
+/// The most handles of one frame: two captured files, and the handles of the private directory and of the directory of
+/// its socket.
 const MAX_HANDLES: usize = 4;
-/// The longest frame. A launch is the longest message, and no system runs a command of this length.
+/// The length of the longest frame. A launch is the longest message, and no system runs a command of this length.
 pub(crate) const MAX_FRAME: usize = 64 << 20;
 const HEADER: usize = 5;
-/// No wait for room rests on one wake-up alone.
+/// The interval between two checks for room: no wait depends on one wake-up alone.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Sends one message whole, or fails at the deadline. Two threads must not do so at once.
+/// Sends one whole message, or fails at the deadline. Two threads must not call this at once.
 pub(crate) fn send(
     socket: &Socket,
     message: &impl Wire,
@@ -56,17 +58,17 @@ pub(crate) fn send(
     Ok(())
 }
 
-/// What has arrived and is less than a frame.
+/// The received bytes and handles that are not yet a whole frame.
 #[derive(Default)]
 pub(crate) struct Inbox {
     bytes: Vec<u8>,
     handles: VecDeque<Handle>,
 }
 
-/// The messages that a look at a socket brought, each with its handles.
+/// The messages that one read of a socket returned, each with its handles.
 pub(crate) struct Received<M> {
     pub(crate) messages: Vec<(M, Vec<Handle>)>,
-    /// The socket came to its end after them, or what follows is no message: nothing after that can be trusted.
+    /// The socket ended after these messages, or the next bytes are not a message. Nothing after that can be trusted.
     pub(crate) ended: bool,
 }
 
@@ -80,7 +82,7 @@ impl<M> Default for Received<M> {
 }
 
 impl Inbox {
-    /// Takes in what has arrived, in at most this many parts of 16 KiB; never waits.
+    /// Receives what has arrived, in at most this many parts of 16 KiB, without waiting.
     pub(crate) fn receive<M: Wire>(&mut self, socket: &Socket, parts: usize) -> Received<M> {
         let mut received = Received::default();
         for _ in 0..parts {
@@ -96,7 +98,8 @@ impl Inbox {
         received
     }
 
-    /// Whether there was something. Fails at the end, and where what arrived is no message.
+    /// Receives one part. Returns whether there was any data. Fails at the end of the socket, and if the bytes are not
+    /// a message.
     fn receive_part<M: Wire>(
         &mut self,
         socket: &Socket,
@@ -112,7 +115,7 @@ impl Inbox {
             },
         };
         self.bytes.extend_from_slice(&buffer[..count]);
-        // After each part, so that no more than one frame and what one message of the kernel brings is ever kept.
+        // Parsed after each part, so that the inbox never keeps more than one frame and the data of one kernel message.
         let mut declared = 0;
         while let Some((header, rest)) = self.bytes.split_first_chunk::<HEADER>() {
             let [len @ .., count] = *header;
@@ -137,7 +140,7 @@ impl Inbox {
         if (1..HEADER).contains(&self.bytes.len()) {
             declared = MAX_HANDLES;
         }
-        // The kernel ends a message that carries handles, so none of a later frame is among them.
+        // The kernel never adds data to a message that carries handles, so none of these belongs to a later frame.
         self.handles.truncate(declared);
         Ok(true)
     }

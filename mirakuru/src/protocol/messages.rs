@@ -1,7 +1,8 @@
-//! Defines every message between a test process and a supervisor; [`order`](super::order) defines what is ordered.
+//! Defines every message between a test process and a supervisor. [`order`](super::order) defines the order for a
+//! service.
 //!
-//! A test process sends a [`Call`], and a supervisor sends a [`Message`]. [`codec`](super::codec) derives their
-//! bytes from these definitions, and [`frames`](super::frames) carries the bytes and handles.
+//! A test process sends a [`Call`], and a supervisor sends a [`Message`]. [`codec`](super::codec) derives their bytes
+//! from these definitions, and [`frames`](super::frames) carries the bytes and handles.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -14,16 +15,16 @@ use crate::sys;
 /// The environment variable that marks every process of a tree with its supervisor's name.
 pub(crate) const MARK: &str = "MIRAKURU_UUID";
 
-/// The environment variable by which a supervisor knows that it is one; holds its name.
+/// The environment variable that makes a process a supervisor; its value is the supervisor's name.
 pub(crate) const ENTRY: &str = "MIRAKURU_SUPERVISOR";
 
-/// The name that a supervisor is run by, so that nobody takes it for the test.
+/// The program name of a supervisor, so that users do not mistake it for the test.
 pub(crate) const SUPERVISOR: &str = "mirakuru-supervisor";
 
-/// The first bytes on the socket, behind them the supervisor's name.
+/// The first bytes on the socket. The supervisor's name follows them.
 pub(crate) const HANDSHAKE: &[u8; 16] = b"mirakuru/handsh1";
 
-/// Returns whether a supervisor can have this name: the names of its files begin with a part of it.
+/// Returns whether a supervisor can have this name. The names of its files begin with a part of it.
 pub(crate) fn is_name(text: &str) -> bool {
     text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
@@ -36,15 +37,15 @@ pub(crate) enum Stream {
     Stderr,
 }
 
-/// What a test process sends.
+/// A message from a test process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Call {
-    /// Returned with the reply; `None` if the test process does not wait for a reply, which is then not sent.
+    /// The number that the reply repeats. `None` if the test process does not wait for a reply; none is sent then.
     pub(crate) number: Option<u64>,
     pub(crate) request: Request,
 }
 
-/// What a test process asks of its supervisor.
+/// A request of a test process to its supervisor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Request {
     /// Leases this port, or a free one, until a release or the end of the supervisor. Replied to with `Leased`.
@@ -61,51 +62,51 @@ pub(crate) enum Request {
     MakeDirectory(parent: PathBuf),
     /// Starts a service. Replied to with `Launched`.
     Launch(launch: Box<Launch>),
-    /// Runs a command beside the service; its output goes to the handles that travel with the request. Replied to
-    /// with `Ran`, after the end of the command.
+    /// Runs a command in the tree of the service. Its output goes to the handles that travel with the request. Replied
+    /// to with `Ran`, after the command has ended.
     Exec(exec: Box<Exec>),
-    /// Makes this process, the runner, the owner, and lets other test processes connect to this socket.
-    /// Replied to with `Shared`.
+    /// Makes the runner the owner of the supervisor, and lets other test processes connect to this socket. Replied to
+    /// with `Shared`.
     Share {
         runner: u32,
         /// The start time of the runner, in the kernel's ticks.
         started: u64,
         socket: PathBuf,
     },
-    /// The service is ready. Every other test process knows it from now on.
+    /// Reports that the service is ready, to every other test process.
     Ready(ready: Ready),
-    /// Replied to with `Service`.
+    /// Requests the description of the service. Replied to with `Service`.
     Attach,
-    /// Writes all that was printed by now into the captured files.
+    /// Writes all output printed so far into the captured files.
     Drain,
     /// Sends a signal to the main process, or to its process group.
     Signal {
         signal: i32,
         to_group: bool,
     },
-    /// Asks for the writing end of this service's input. It travels with the reply, if it is open.
+    /// Requests the writing end of this service's input. It travels with the reply, if it is open.
     Input(service: u64),
     /// Closes the writing end of the input.
     CloseInput,
-    /// Brings the tree down, and then ends the lease on this port. Replied to with `Gone`.
+    /// Stops the tree, and then ends the lease on this port. Replied to with `Gone`.
     Stop {
         plan: StopPlan,
         release: Option<u16>,
     },
-    /// Asks for one [`Event::Output`] as soon as the stream holds more bytes than this.
+    /// Requests one [`Event::Output`] as soon as the stream holds more bytes than this.
     WatchOutput(stream: Stream, seen: u64),
-    /// Asks for one [`Event::Path`] as soon as something changes beside this path, or if something has changed
-    /// since the last one.
+    /// Requests one [`Event::Path`] as soon as a file in the directory of this path changes, or at once if one has
+    /// changed since the last event.
     WatchPath(path: PathBuf),
     /// Ends the watch of a path.
     ForgetPath,
     /// Keeps the output of the service and its private directory.
     Keep,
-    /// The end: clean up and leave.
+    /// Ends the supervisor, after it has cleaned up.
     Bye,
 }
 
-/// What a supervisor sends.
+/// A message from a supervisor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Message {
     /// The reply to the call of this number.
@@ -113,24 +114,24 @@ pub(crate) enum Message {
     Event(event: Event),
 }
 
-/// What a supervisor replies to a request.
+/// A supervisor's reply to a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Reply {
-    /// The request was met, and there is nothing to report.
+    /// The request was carried out, and there is nothing to report.
     Done,
     Directory(made: Result<PathBuf, Failure>),
     Leased(leased: Leased),
     Shared(shared: Result<(), Failure>),
     /// The pid of the service.
     Launched(launched: Result<u32, Failure>),
-    /// How the command ended: its code, negative for a signal's number.
+    /// The exit code of the command; a signal's number is negative.
     Ran(ran: Result<i32, Failure>),
-    /// The captured files travel with it.
+    /// The description of the service. The captured files travel with it.
     Service(service: Box<Service>),
     Gone(gone: Gone),
 }
 
-/// What a supervisor reports without being asked.
+/// A report that a supervisor sends without a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
     /// The supervisor's name, for a test process that connected to the socket of a run.
@@ -139,8 +140,7 @@ pub(crate) enum Event {
     Began,
     /// Another test process stops the service.
     Ending,
-    /// The main process ended, with this code; negative for a signal's number. All that it had
-    /// printed is in the files.
+    /// The main process ended with this code; a signal's number is negative. All its output is in the files.
     Exited(code: i32),
     /// No process of the tree is left, though this test process did not stop it.
     Empty,
@@ -148,13 +148,13 @@ pub(crate) enum Event {
     /// No process has the writing end of this stream any more.
     OutputClosed(stream: Stream),
     Path,
-    /// The service reports about itself.
+    /// The service sent a notice about itself.
     Notified(notice: Notice),
     /// Captured output could not be written.
     OutputLost(failure: Failure),
 }
 
-/// What a service reports about itself by `sd_notify(3)`.
+/// A message that a service sends about itself by `sd_notify(3)`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Notice {
     pub(crate) ready: bool,
@@ -165,57 +165,57 @@ pub(crate) struct Notice {
     pub(crate) main: Option<u32>,
 }
 
-/// How a stop went.
+/// The outcome of a stop.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Gone {
     /// The stop signal was not enough.
     pub(crate) forced: bool,
-    /// What could not be killed: pid and command. Empty is the proof that all are gone.
+    /// The processes that could not be killed: pid and command. An empty list proves that all are gone.
     pub(crate) survivors: Vec<(u32, String)>,
 }
 
 /// The latest service of a supervisor.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Service {
-    /// 0 as long as there was none.
+    /// The number of the service; 0 if there was none.
     pub(crate) number: u64,
     pub(crate) pid: u32,
     pub(crate) directory: Option<PathBuf>,
     pub(crate) exit: Option<i32>,
     pub(crate) empty: bool,
-    /// A test process stops it.
+    /// A test process is stopping the service.
     pub(crate) ending: bool,
-    /// Which streams are captured.
+    /// For each stream, whether it is captured.
     pub(crate) captured: [bool; 2],
     /// The command as one text and as words, with its placeholders filled in.
     pub(crate) command: String,
     pub(crate) words: Vec<OsString>,
     pub(crate) ports: Vec<(String, u16)>,
-    /// `None` until it is ready.
+    /// The details of its readiness; `None` until the service is ready.
     pub(crate) ready: Option<Ready>,
 }
 
-/// What only the test process that started a service knows of its readiness.
+/// The facts about a service's readiness that only the test process that started it knows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Ready {
-    /// When it was ready, by the monotonic clock.
+    /// The time at which it was ready, by the monotonic clock.
     pub(crate) at: Duration,
     /// Named groups of the banner.
     pub(crate) groups: Vec<(String, String)>,
-    /// Where each stream goes on after the banner.
+    /// The position in each stream after the banner.
     pub(crate) begins: [u64; 2],
 }
 
-/// What came of asking for a lease.
+/// The outcome of a request for a lease.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Leased {
     Granted(port: u16),
-    /// Somebody else has the port: who, for people.
+    /// Another executor has the port; the human-readable name of its holder.
     Elsewhere(holder: String),
     Refused(failure: Failure),
 }
 
-/// A system call that failed, and at what.
+/// A system call that failed: the step, and the error's code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Failure {
     pub(crate) step: String,

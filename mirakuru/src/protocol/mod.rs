@@ -1,8 +1,8 @@
-//! Defines what the test process and its supervisor send to each other. Both ends use this module, and it
+//! Defines the messages that the test process and its supervisor send to each other. Both ends use this module, and it
 //! uses neither.
 //!
-//! [`messages`] defines every message and [`order`] the order for a service, [`codec`] derives its bytes, and [`frames`] carries the bytes and
-//! handles over a socket. [`capture`] defines the layout of a file of captured output.
+//! [`messages`] defines every message and [`order`] the order for a service. [`codec`] derives the bytes, and
+//! [`frames`] carries the bytes and handles over a socket. [`capture`] defines the layout of a file of captured output.
 
 pub(crate) mod capture;
 mod codec;

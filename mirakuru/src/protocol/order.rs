@@ -1,4 +1,5 @@
-//! Defines the order for a service: who and what runs, where its streams lead, how it is stopped and what goes with it.
+//! Defines the order for a service: its command, its user, its streams, how it is stopped, and the files that are
+//! removed with it.
 //!
 //! A test process sends it in a [`Request`](super::Request), and the supervisor carries it out.
 
@@ -11,18 +12,18 @@ use crate::limits::Resource;
 use crate::signal::Signal;
 use crate::sys;
 
-/// How long processes may take to vanish once they were killed. Only what the kernel cannot end
-/// (uninterruptible sleep), what it may not signal, or what forks faster than it dies gets there.
+/// The time that processes have to vanish after they were killed. Only a process that the kernel cannot end
+/// (uninterruptible sleep), one that we may not signal, or one that forks faster than it dies reaches this bound.
 pub(crate) const KILL_BOUND: Duration = Duration::from_secs(10);
 
-/// How long a tree may take to stop once its test process was killed, or its start or test failed.
+/// The time that a tree has to stop after its test process was killed, or its start or test failed.
 pub(crate) const GRACE: Duration = Duration::from_secs(2);
 
-/// How long a process group has that was not asked to stop before the time was over.
+/// The time that a process group has if it was asked to stop only after the patience was over.
 const LATE: Duration = Duration::from_secs(1);
 
 wire! {
-/// Who a service runs as.
+/// The user and groups that a service runs as.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Identity {
     pub(crate) user: u32,
@@ -30,19 +31,19 @@ pub(crate) struct Identity {
     pub(crate) groups: Vec<u32>,
 }
 
-/// Where a service stands when it starts.
+/// The working directory in which a service starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Directory {
-    /// Where the supervisor stands: the test process's own directory is gone.
+    /// The root directory, which is the supervisor's own: the test process's directory is gone.
     Root,
-    /// The test process's own: entered with its rights, as by any child of it.
+    /// The test process's directory, entered with that process's rights, as any child of it would do.
     Inherited(path: PathBuf),
-    /// The one asked for: entered with the service's rights.
+    /// The configured directory, entered with the service's rights.
     Given(path: PathBuf),
 }
 
-/// One standard stream of a service. What is `Given` or `Captured` travels as a handle with
-/// the message: the file to use, or the file to capture into.
+/// The target of a standard stream of a service. For `Given` and `Captured` a handle travels with the message: the file
+/// to use, or the file to capture into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StreamTarget {
     Null,
@@ -52,7 +53,7 @@ pub(crate) enum StreamTarget {
     OpenPipe,
 }
 
-/// A service to be started.
+/// An order to start a service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Launch {
     pub(crate) words: Vec<OsString>,
@@ -64,31 +65,31 @@ pub(crate) struct Launch {
     pub(crate) identity: Option<Identity>,
     pub(crate) umask: Option<u32>,
     pub(crate) nice: Option<i32>,
-    /// Resource, soft and hard limit.
+    /// Each resource with its soft and its hard limit.
     pub(crate) rlimits: Vec<(Resource, u64, u64)>,
     pub(crate) streams: [StreamTarget; 3],
-    /// How to stop it should the test process end without a word.
+    /// The plan for a stop if the test process ends without one.
     pub(crate) on_owner_exit: StopPlan,
-    /// Its output and its private directory stay, for people.
+    /// Keep the service's output and its private directory.
     pub(crate) keep: bool,
-    /// How long a program that somebody has open for writing is tried.
+    /// The time for which a program that another process has open for writing is tried.
     pub(crate) busy: Duration,
     /// The path of the socket that the service reports to by `sd_notify(3)`.
     pub(crate) notify: Option<PathBuf>,
-    /// Files to remove after the tree is gone: a pid file would be taken for that of a service that runs.
+    /// The files to remove after the tree is gone: a stale pid file would look like that of a running service.
     pub(crate) leftovers: Vec<Leftover>,
     pub(crate) row: Option<TraceRow>,
 }
 
-/// A file that is removed.
+/// A file that is removed when its service ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Leftover {
     pub(crate) path: PathBuf,
-    /// The user of the service, if the test has another one. That user may make the path lead elsewhere.
+    /// The user of the service, if it is not the test's. That user may make the path lead elsewhere.
     pub(crate) user: Option<Identity>,
 }
 
-/// Where a service has a row in a timeline, and what stands there.
+/// The row of a service in a timeline file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TraceRow {
     pub(crate) file: PathBuf,
@@ -96,7 +97,7 @@ pub(crate) struct TraceRow {
     pub(crate) process: u32,
     pub(crate) program: String,
     pub(crate) executor: String,
-    /// The thread that started it, which harnesses call as the test.
+    /// The name of the thread that started it, which harnesses set to the name of the test.
     pub(crate) test: String,
 }
 
@@ -106,36 +107,36 @@ pub(crate) struct Exec {
     pub(crate) words: Vec<OsString>,
     /// Changes to the service's environment: `None` removes the variable.
     pub(crate) env: Vec<(OsString, Option<OsString>)>,
-    /// `None` is the directory of the service.
+    /// The working directory; `None` is the directory of the service.
     pub(crate) cwd: Option<Directory>,
     /// The command is killed after this time.
     pub(crate) limit: Duration,
 }
 
-/// How a tree is brought down.
+/// The plan for a stop of a tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct StopPlan {
-    /// Sent first.
+    /// The signal that is sent first.
     pub(crate) signal: i32,
-    /// To every process group of the tree at once: no group is left to its parent.
+    /// The signal goes to every process group of the tree at once: no group is left to its parent.
     pub(crate) whole_tree: bool,
-    /// Sent next, once `patience` is over.
+    /// The signal that is sent next, after `patience`.
     pub(crate) kill_signal: i32,
     pub(crate) patience: Duration,
-    /// How long the tree has after the kill signal. Then the kernel kills it.
+    /// The time that the tree has after the kill signal. After it, the tree gets SIGKILL.
     pub(crate) kill_patience: Duration,
 }
 }
 
 impl Identity {
-    /// As a user who may change what this process opens.
+    /// Returns this user in the form that the functions for paths of another user take.
     pub(crate) fn as_other(&self) -> sys::OtherUser<'_> {
         (self.user, &self.groups)
     }
 }
 
 impl StopPlan {
-    /// The end of a tree that nobody owes anything, not even the kill signal that it asked for.
+    /// Kills the whole tree with SIGKILL at once, whatever kill signal was configured.
     pub(crate) const ABRUPT: Self = Self {
         signal: Signal::KILL.as_raw(),
         whole_tree: true,
@@ -144,7 +145,7 @@ impl StopPlan {
         kill_patience: Duration::ZERO,
     };
 
-    /// The kill of what this plan would stop.
+    /// Returns the plan that kills the tree that this plan would stop.
     pub(crate) const fn kill(self) -> Self {
         if self.kill_signal == Signal::KILL.as_raw() {
             return Self::ABRUPT;
@@ -156,7 +157,7 @@ impl StopPlan {
         }
     }
 
-    /// The same stop with less time, for the end of a start or of a test that failed.
+    /// Returns this plan with less time, for the end of a start or of a test that failed.
     pub(crate) fn hasty(self) -> Self {
         Self {
             patience: self.patience.min(GRACE),
@@ -164,12 +165,12 @@ impl StopPlan {
         }
     }
 
-    /// How long the tree has after this signal if a group was not asked in time.
+    /// Returns the time that the tree has after this signal if a group was not asked in time.
     pub(crate) fn late(&self) -> Duration {
         self.patience.min(LATE)
     }
 
-    /// The longest that this stop takes before the kernel kills the tree.
+    /// Returns the longest time that this stop takes before the kernel kills the tree.
     pub(crate) fn longest(&self) -> Duration {
         let patience = self.patience.saturating_add(self.kill_patience);
         patience.saturating_add(LATE * 2)

@@ -1,4 +1,4 @@
-//! Round trips of every message, and bytes that are none.
+//! Tests the round trip of every message, and bytes that are not a message.
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -200,7 +200,7 @@ pub(super) fn messages() -> Vec<Message> {
         .collect()
 }
 
-/// What the samples are named must be every variant that the definition has.
+/// Asserts that the samples cover every variant of the definition.
 fn assert_complete<T: Debug>(samples: &[T], variants: &[&str]) {
     let name = |sample: &T| {
         let text = format!("{sample:?}");
@@ -212,7 +212,7 @@ fn assert_complete<T: Debug>(samples: &[T], variants: &[&str]) {
     assert_eq!(named, defined);
 }
 
-/// Every sample comes back as it was, and no part of its bytes is a message.
+/// Asserts that every sample comes back unchanged, and that no part of its bytes is a message.
 fn assert_round_trip<T: Wire + Debug + PartialEq>(samples: &[T]) {
     for sample in samples {
         let bytes = sample.to_bytes();
@@ -232,13 +232,13 @@ fn every_variant_has_a_sample() {
         Directory::Given("/b".into()),
     ];
     assert_complete(&cwds, Directory::VARIANTS);
-    let leads = [
+    let targets = [
         StreamTarget::Null,
         StreamTarget::Given,
         StreamTarget::Captured,
         StreamTarget::OpenPipe,
     ];
-    assert_complete(&leads, StreamTarget::VARIANTS);
+    assert_complete(&targets, StreamTarget::VARIANTS);
     assert_complete(&[Stream::Stdout, Stream::Stderr], Stream::VARIANTS);
     assert_complete(&leases(), Leased::VARIANTS);
     assert_complete(&requests(), Request::VARIANTS);
@@ -248,7 +248,7 @@ fn every_variant_has_a_sample() {
 }
 
 #[test]
-fn messages_come_back_as_they_were() {
+fn messages_come_back_unchanged() {
     assert_round_trip(&messages());
     for number in [None, Some(1)] {
         let call = |request| Call { number, request };
@@ -264,7 +264,7 @@ fn a_time_without_end_can_be_added_to_the_clock() {
 }
 
 #[test]
-fn bytes_of_unknown_kinds_are_no_message() {
+fn bytes_of_unknown_kinds_are_not_a_message() {
     for kind in u8::try_from(Request::VARIANTS.len()).expect("few")..=u8::MAX {
         assert_eq!(Request::from_bytes(&[kind]), None);
         assert_eq!(Message::from_bytes(&[1, kind]), None);
@@ -284,7 +284,7 @@ fn random_bytes_are_decoded_without_a_panic() {
         let len = usize::from(next());
         let mut bytes: Vec<_> = (0..len).map(|_| next()).collect();
         let _ = Message::from_bytes(&bytes);
-        // No number, and a request that there is.
+        // A call without a number, and with a request of a known kind.
         bytes.splice(0..0, [0, next() % 15]);
         let _ = Call::from_bytes(&bytes);
     }
@@ -327,14 +327,14 @@ fn handles_that_no_frame_declares_are_closed() {
     let (kept, watched) = io::pipe().expect("a pipe");
     let copy = |_| sys::copy_of(&watched).expect("room");
     let handles: Vec<_> = (0..100).map(copy).collect();
-    // A whole frame without handles, and the begin of another.
+    // A whole frame without handles, and the beginning of another.
     let frame = [1, 0, 0, 0, 0, 7, 9, 0, 0, 0, 1];
     sys::send(&sender, &frame, &handles).expect("room");
     drop((watched, handles));
     let mut inbox = Inbox::default();
     let (_, handles) = inbox.receive::<u8>(&receiver, 9).messages.remove(0);
     assert!(handles.is_empty());
-    // The second one has declared one, which is all that is left.
+    // The second frame has declared one handle, which is all that is left.
     (&sender).write_all(&[0; 9]).expect("room");
     let (_, handles) = inbox.receive::<(u8, u64)>(&receiver, 9).messages.remove(0);
     assert_eq!(handles.len(), 1);

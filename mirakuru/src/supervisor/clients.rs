@@ -1,5 +1,5 @@
-//! The clients of a supervisor: the test process that started it, and if a run shares its service, every test
-//! process of the run.
+//! The clients of a supervisor: the test process that started it, and every test process of the run if a run shares its
+//! service.
 
 use std::io::{self, ErrorKind};
 use std::path::Path;
@@ -10,19 +10,19 @@ use crate::protocol::{Call, Event, KILL_BOUND, Message, Reply};
 use crate::sys::{self, Door, Handle, Socket, Wakeup};
 use crate::wait::Deadline;
 
-/// How much of a client is received at once, in parts of 16 KiB: a flood must not starve the rest.
+/// The most parts of 16 KiB that are received from one client at once: a flood from one must not starve the others.
 const PARTS: usize = 256;
 
-/// How often a full supervisor looks for room for a client.
+/// The interval at which a supervisor with no free handle looks for a waiting client.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// One test process.
+/// A test process that is connected.
 pub(super) struct Client {
     /// Unique among all clients, and never 0.
     pub(super) id: u64,
     stream: Socket,
     inbox: Inbox,
-    /// How far the captured streams were read, where their reader waits for more.
+    /// The number of bytes already read from each captured stream, if the reader waits for more.
     pub(super) watched_output: [Option<u64>; 2],
 }
 
@@ -30,7 +30,7 @@ pub(super) struct Clients {
     list: Vec<Client>,
     last_id: u64,
     door: Option<Door>,
-    /// Another client has come, and this process had no handle left for it.
+    /// Another client has connected, and this process had no handle left for it.
     is_full: bool,
 }
 
@@ -57,9 +57,10 @@ impl Clients {
         self.last_id
     }
 
-    /// Lets others come by this socket.
+    /// Lets other test processes connect to the socket at this path.
     pub(super) fn open_door(&mut self, path: &Path) -> io::Result<()> {
-        // A socket there is that of a supervisor that was killed: the process that shares has the lock.
+        // A socket at this path belongs to a supervisor that was killed: the process that shares the service holds the
+        // lock.
         let _ = std::fs::remove_file(path);
         self.door = Some(Door::open(path)?);
         Ok(())
@@ -70,14 +71,14 @@ impl Clients {
     }
 
     pub(super) fn wakeups(&self) -> impl Iterator<Item = Wakeup<'_>> {
-        // If there is no room, the door stays readable, and the loop would never rest.
+        // Without a free handle the door would stay readable, and the loop would never rest.
         let door = self.door.iter().filter(|_| !self.is_full);
         let door = door.map(sys::wakeup_of);
         let streams = self.list.iter().map(|client| &client.stream);
         door.chain(streams.map(sys::wakeup_of))
     }
 
-    /// Takes in the clients that have come, and sends them the supervisor's name.
+    /// Accepts the clients that have connected, and sends them the supervisor's name.
     pub(super) fn accept(&mut self, name: &str) {
         while let Some(came) = self.door.as_ref().map(Door::accept) {
             match came {
@@ -93,7 +94,7 @@ impl Clients {
         }
     }
 
-    /// Returns how long the loop may wait before it comes by again.
+    /// Returns how long the loop may wait before it accepts again.
     pub(super) fn next_look(&self) -> Duration {
         if self.is_full { LOOK } else { Duration::MAX }
     }
@@ -115,7 +116,7 @@ impl Clients {
         self.get(id).map(received).unwrap_or_default()
     }
 
-    /// Returns whether a client has closed its socket, so that it hears nothing either.
+    /// Returns whether a client has closed its socket and can no longer receive replies.
     pub(super) fn has_closed(&mut self, id: u64) -> bool {
         let client = self.get(id);
         client.is_none_or(|client| sys::is_hung_up(&client.stream))
@@ -132,8 +133,8 @@ impl Clients {
         }
     }
 
-    /// Sends an event. If a run shares the service, a client that does not listen to the others is left; it
-    /// connects again when it wants to know more.
+    /// Sends an event. If a run shares the service, a client that does not take the event at once is disconnected. It
+    /// connects again when it needs the service.
     pub(super) fn send_event(&mut self, id: u64, event: Event, handles: &[Handle]) {
         let bound = self.door.as_ref().map_or(KILL_BOUND, |_| Duration::ZERO);
         self.send(id, &Message::Event(event), handles, bound);
@@ -150,7 +151,7 @@ impl Clients {
         self.send_to_others(0, event);
     }
 
-    /// The client may have gone: the next request, or its absence, shows that.
+    /// Sends a message. The client may have gone: the next request, or its absence, shows that.
     fn send(&mut self, id: u64, message: &Message, handles: &[Handle], bound: Duration) {
         let shared = self.door.is_some();
         let Some(client) = self.get(id) else {

@@ -1,8 +1,7 @@
-//! From a service's pipe into the file that the test process reads.
+//! Copies a service's output from its pipe into the file that the test process reads.
 //!
-//! The file only grows, so its size is how much was printed. Of a flood the first mebibyte and the
-//! last 64 stay on disk: what lies between is given back, and reads as zeros. The service never
-//! waits for a reader.
+//! The file only grows, so its size is the number of bytes printed. Of a flood, the first mebibyte and the last 64 MiB
+//! stay on disk. The part between is given back to the disk, and reads as zeros. The service never waits for a reader.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -11,8 +10,8 @@ use crate::protocol::Failure;
 use crate::protocol::capture::{HEAD, Layout};
 use crate::sys::{self, Handle, OutputPipe, Wakeup};
 
-/// Copies what is kept of a captured file, for people. A line stands for the rest, which would be written out as
-/// zeros. The kernel copies: no reply waits for long.
+/// Copies the kept parts of a captured file into a human-readable file. One line replaces the gap, which would be
+/// written out as zeros. The kernel copies the data, so no reply waits for long.
 pub(super) fn copy_kept(from: &File, mut to: &File) -> io::Result<()> {
     let size = from.metadata()?.len();
     let gap = Layout { size }.gap();
@@ -23,16 +22,16 @@ pub(super) fn copy_kept(from: &File, mut to: &File) -> io::Result<()> {
 
 /// One captured stream.
 pub(super) struct Drain {
-    /// `None` once every writer has closed it.
+    /// The pipe; `None` after every writer has closed it.
     pipe: Option<OutputPipe>,
     file: File,
     written: u64,
-    /// Everything between [`HEAD`] and here was given back to the disk.
+    /// The end of the range, starting at [`HEAD`], that was given back to the disk.
     forgotten: u64,
-    /// Why nothing more is kept. The pipe is read all the same.
+    /// The reason why no more output is kept. The pipe is still read.
     lost: Option<Failure>,
     reported: bool,
-    end_told: bool,
+    end_reported: bool,
 }
 
 impl Drain {
@@ -44,16 +43,16 @@ impl Drain {
             forgotten: HEAD,
             lost: None,
             reported: false,
-            end_told: false,
+            end_reported: false,
         }
     }
 
-    /// The file once more, for who comes later.
+    /// Returns a duplicated handle of the file, for clients that attach later.
     pub(super) fn file(&self) -> Option<Handle> {
         sys::copy_of(&self.file).ok()
     }
 
-    /// What becomes readable when the service prints or closes its stream.
+    /// Returns a wake-up that becomes ready when the service prints or closes its stream.
     pub(super) fn wakeup(&self) -> Option<Wakeup<'_>> {
         self.pipe.as_ref().map(sys::wakeup_of)
     }
@@ -62,19 +61,19 @@ impl Drain {
         self.written
     }
 
-    /// Why output is lost, once.
+    /// Returns the reason why output is lost, once.
     pub(super) fn news_of_loss(&mut self) -> Option<Failure> {
         let news = self.lost.clone().filter(|_| !self.reported);
         self.reported |= news.is_some();
         news
     }
 
-    /// Whether no process can write any more, once.
+    /// Returns `true` once, when no process can write any more.
     pub(super) fn news_of_end(&mut self) -> bool {
-        self.pipe.is_none() && !std::mem::replace(&mut self.end_told, true)
+        self.pipe.is_none() && !std::mem::replace(&mut self.end_reported, true)
     }
 
-    /// Takes what is there, a bounded amount at once so that a flood starves nothing else.
+    /// Reads the available output, a bounded amount at once, so that a flood does not starve the other work.
     pub(super) fn take(&mut self, buffer: &mut [u8]) {
         for _ in 0..16 {
             let Some(pipe) = &mut self.pipe else { return };

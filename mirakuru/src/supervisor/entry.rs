@@ -1,24 +1,23 @@
-//! Before `main`: here a run of the test binary finds out that it is a supervisor.
+//! Checks before `main` whether this run of the test binary is a supervisor, and serves if it is.
 //!
-//! Rules for this file. It runs in every start of every program that links this crate, also when a
-//! runner only lists its tests: without the marker in the environment it does one look-up and
-//! nothing else. It starts no process and no thread, prints nothing, and takes nothing away from a
-//! program that merely inherited the marker: what it reads from the socket, it only peeks at.
-//! Runtime services of std that `main` would set up (dispositions of signals, the main thread's
-//! name, the arguments on some systems) are not there yet.
+//! This file runs at every start of every program that links this crate, even when a runner only lists its tests.
+//! Without the marker in the environment it therefore does one look-up and nothing else. It starts no process and no
+//! thread, and prints nothing. It only peeks at the data in the socket, and takes nothing away from a program that
+//! merely inherited the marker. It cannot use what std's runtime sets up before `main`: dispositions of signals, the
+//! main thread's name, the arguments on some systems.
 
 use super::serve::{Role, serve};
 use crate::protocol::{ENTRY, HANDSHAKE, is_name};
 use crate::sys::{self, Pid};
 
-/// As early as the C runtime allows, so ahead of the program's own constructors.
+/// Runs as early as the C runtime allows, and before the program's own constructors.
 #[ctor::ctor(unsafe, priority = 100)]
 fn enter() {
     enter_if_called();
 }
 
-/// Serves, if this process is called as a supervisor, and never returns then. Constructors of the library call it
-/// first: not every system runs them in an order.
+/// Serves if this process was started as a supervisor; it does not return then. Constructors of the library call this
+/// first, as not every system runs constructors in an order.
 pub(crate) fn enter_if_called() {
     let Some(name) = std::env::var_os(ENTRY) else {
         return;
@@ -26,8 +25,8 @@ pub(crate) fn enter_if_called() {
     let Some(name) = name.to_str().filter(|name| is_called(name)) else {
         return;
     };
-    // From here on this is a supervisor, or nothing: it never returns to a program that would run tests,
-    // each of which would start it again.
+    // From here on this process is a supervisor or exits. It must never return to a program that would run tests, each
+    // of which would start it again.
     let Some(owner) = sys::caller() else {
         sys::exit_now(1);
     };
@@ -48,8 +47,8 @@ fn greeting(name: &str) -> Vec<u8> {
     [HANDSHAKE, name.as_bytes()].concat()
 }
 
-/// Leaves behind what was inherited from the test process, and takes hold of what is ours.
-/// `None` where the test process is gone already: then there is nobody to serve.
+/// Drops what this process inherited from the test process, and takes the socket. Returns `None` if the test process is
+/// already gone and there is nothing to serve.
 fn take_up(owner: Pid, name: String) -> Option<Role> {
     sys::leave_the_caller();
     let (link, process) = sys::take_hold(owner, greeting(&name).len())?;

@@ -1,4 +1,4 @@
-//! Runs the commands of checks in the tree of the service, each within a limit.
+//! Runs the commands of checks in the tree of the service, each within a time limit.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use super::serve::Server;
 use crate::protocol::{Exec, Failure, Launch, MARK, Reply, StreamTarget};
 use crate::sys::{self, Handle, Pid};
 
-/// A command that runs, and the client that waits for its end.
+/// A running command, and the client that waits for its end.
 pub(super) struct Running {
     client: u64,
     number: Option<u64>,
@@ -17,7 +17,7 @@ pub(super) struct Running {
 }
 
 impl Server {
-    /// Starts a command beside the service. Returns `None` if it runs: the reply follows its end.
+    /// Starts a command in the tree of the service. Returns `None` if it was started: the reply follows when it ends.
     pub(super) fn exec(
         &mut self,
         client: u64,
@@ -26,7 +26,7 @@ impl Server {
         output: Vec<Handle>,
     ) -> Option<Answer> {
         let until = Instant::now() + exec.limit;
-        match self.spawn_beside(exec, output) {
+        match self.spawn_check(exec, output) {
             Ok(process) => {
                 self.execs.push(Running {
                     client,
@@ -40,18 +40,18 @@ impl Server {
         }
     }
 
-    fn spawn_beside(&mut self, exec: Exec, output: Vec<Handle>) -> Result<Pid, Failure> {
+    fn spawn_check(&mut self, exec: Exec, output: Vec<Handle>) -> Result<Pid, Failure> {
         let order = self
             .service
             .order
             .as_ref()
             .filter(|_| self.stopping.is_none());
         let order = order.cloned().ok_or_else(|| Failure {
-            step: "run a command beside a service that does not run".to_owned(),
+            step: "run a command for a service that does not run".to_owned(),
             code: sys::NO_SUCH_PROCESS,
         })?;
         let mut env = order.env;
-        // The mark stays that of the tree.
+        // The command keeps the mark of the tree.
         for (name, value) in exec.env.into_iter().filter(|(name, _)| name != MARK) {
             env.retain(|(known, _)| !sys::is_same_variable(known, &name));
             env.extend(value.map(|value| (name, value)));
@@ -80,8 +80,8 @@ impl Server {
         }
     }
 
-    /// Kills the commands whose time is over, or all if the service has failed. Returns the time until the next
-    /// look.
+    /// Kills the commands whose time is over, or all commands if the service has failed. Returns the time until the
+    /// next look.
     pub(super) fn limit_execs(&self) -> Duration {
         let now = Instant::now();
         let has_failed = self.service.description.exit.is_some_and(|code| code != 0);

@@ -1,4 +1,4 @@
-//! From the order to the service: its streams, and what the system needs to know of it.
+//! Starts a process from an order: opens its streams and describes it to the system.
 
 use std::fs::File;
 use std::io;
@@ -7,17 +7,17 @@ use super::drain::Drain;
 use crate::protocol::{Directory, Failure, Launch, StreamTarget};
 use crate::sys::{self, Handle, Spawn, Stuck, Tree};
 
-/// A process that was started: the tree of a service, or a command beside it.
+/// A started process: the tree of a service, or the command of a check.
 pub(super) struct Launched<T> {
     pub(super) started: T,
-    /// The writing end of its standard input, where that is held.
+    /// The writing end of its standard input, if the supervisor holds it.
     pub(super) input: Option<Handle>,
-    /// Its standard output and standard error, where they are captured.
+    /// The drains of its standard output and standard error, if they are captured.
     pub(super) drains: [Option<Drain>; 2],
 }
 
-/// Starts the service; `streams` came with the order, and `oom_score` is what a service should have where
-/// the supervisor has another.
+/// Starts the service. `streams` came with the order. `oom_score` is the score that a service should have, if the
+/// supervisor has another.
 pub(super) fn launch(
     order: &Launch,
     streams: Vec<Handle>,
@@ -67,7 +67,7 @@ pub(super) fn prepare<T>(
     })
 }
 
-/// The step, with the directory if one could not be entered.
+/// Returns the step, with the path of the directory if that could not be entered.
 fn named(step: &str, cwd: &Directory) -> String {
     match cwd {
         Directory::Inherited(path) | Directory::Given(path) if step.starts_with("enter ") => {
@@ -77,10 +77,10 @@ fn named(step: &str, cwd: &Directory) -> String {
     }
 }
 
-/// Opens one stream here: the new process may be at its limit of open files. Stores the writing end of an
-/// input that is `held`.
+/// Opens one stream in the supervisor, as the new process may be at its limit of open files. Stores the writing end of
+/// a piped input in `held`.
 fn open_stream(
-    lead: StreamTarget,
+    target: StreamTarget,
     is_input: bool,
     given: &mut impl Iterator<Item = Handle>,
     held: &mut Option<Handle>,
@@ -89,7 +89,7 @@ fn open_stream(
         let missing = || Failure::at("receive its streams", &io::ErrorKind::InvalidData.into());
         given.next().ok_or_else(missing)
     };
-    match lead {
+    match target {
         StreamTarget::Null => {
             let null = File::options()
                 .read(is_input)

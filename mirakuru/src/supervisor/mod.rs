@@ -1,9 +1,8 @@
-//! The supervisor: the test's own binary, run again, as parent of one service and all that it
-//! starts.
+//! The supervisor: the test binary, started again as the parent of one service and of all that the service starts.
 //!
-//! It is an ordinary single-threaded program. It lives until its executor is dropped or the test
-//! process is gone, and owns all that must go with it: the tree and the private directory. The
-//! test's end of it is [`link`](crate::link).
+//! The supervisor is an ordinary single-threaded program. It lives until its executor is dropped or the test process is
+//! gone. It owns all that must be removed with it: the process tree and the private directory. The test process's end
+//! of the connection is [`link`](crate::link).
 
 mod clients;
 mod drain;

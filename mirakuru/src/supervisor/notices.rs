@@ -1,4 +1,4 @@
-//! What a service reports about itself by `sd_notify(3)`.
+//! The messages that a service sends about itself by `sd_notify(3)`.
 
 use std::time::Duration;
 
@@ -6,13 +6,13 @@ use super::serve::Server;
 use crate::protocol::{Event, Notice};
 use crate::sys::{self, Notices, Pid};
 
-/// The most messages that are taken before other work.
+/// The most messages that are taken in one pass of the loop.
 const MOST: usize = 64;
 
 impl Server {
     /// Takes the messages that have arrived, and passes them to the test processes.
     pub(super) fn take_notices(&mut self) {
-        // A service that sends without end holds nothing up.
+        // The bound: a service that sends without end must not hold up the loop.
         for _ in 0..MOST {
             let notices = self.service.notices.as_ref();
             let Some((text, sender)) = notices.and_then(Notices::receive) else {
@@ -24,11 +24,11 @@ impl Server {
                 let follows = main.is_some_and(|main| self.service.tree.follow(main));
                 notice.main = notice.main.filter(|_| follows);
                 if let Some(main) = notice.main {
-                    // The process that was started may have ended, as the parent of a daemon does.
+                    // The process that was started may have ended, as a daemon's parent does.
                     self.service.description.pid = main;
                     self.service.description.exit = None;
                 }
-                // No test process reads while the service is idle: what it does not wait for would fill its socket.
+                // No test process reads while the service is idle, and unread events would fill its socket.
                 let is_awaited =
                     self.service.description.ready.is_none() && self.stopping.is_none();
                 if notice.main.is_some() || (is_awaited && notice != Notice::default()) {
@@ -38,8 +38,8 @@ impl Server {
         }
     }
 
-    /// Returns whether the sender is in the tree, or has ended and had the service's user: the helper of a shell
-    /// script is gone before its message is read.
+    /// Returns whether the sender is in the tree, or has ended and had the service's user. The helper of a shell script
+    /// has ended before its message is read.
     fn is_of_service(&self, sender: Pid, user: u32) -> bool {
         let order = self.service.order.as_ref();
         let own = order.and_then(|order| order.identity.as_ref());
@@ -48,7 +48,7 @@ impl Server {
     }
 }
 
-/// Reads the assignments of a message, one on each line. Others than these mean nothing here.
+/// Parses the assignments of a message, one on each line. Unknown assignments are ignored.
 fn parse(text: &str) -> Notice {
     let mut notice = Notice::default();
     for line in text.lines() {

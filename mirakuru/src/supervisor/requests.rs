@@ -1,4 +1,4 @@
-//! The requests of test processes, and how a supervisor meets each of them.
+//! Answers the requests of test processes.
 
 use std::io;
 use std::path::Path;
@@ -24,16 +24,17 @@ impl Server {
         for client in self.clients.ids() {
             let received = self.clients.receive(client);
             for (Call { number, request }, streams) in received.messages {
-                if let Some((reply, files)) = self.meet(client, number, request, streams) {
+                if let Some((reply, files)) = self.answer(client, number, request, streams) {
                     self.clients.reply(client, number, reply, &files);
                 }
             }
-            // The executor is gone, or the exit hook hung up: the process may still wait. What a run shares
-            // does not depend on one of its tests.
+            // The socket ended: the executor is gone, or the exit hook hung up and its process may still wait. A
+            // service that a run shares does not depend on one test process.
             if received.ended && self.owner_pid.is_some() {
-                // An exit hears the end, and waits for it; another program that the process became does not.
+                // On exit, the test process's hook waits for our end. Another program that the process became by `exec`
+                // does not wait.
                 if self.clients.has_closed(client) {
-                    self.leave_in_haste();
+                    self.leave_within_grace();
                 } else {
                     self.leave();
                 }
@@ -43,8 +44,8 @@ impl Server {
         }
     }
 
-    /// Meets a request; `None` if its reply comes later.
-    fn meet(
+    /// Answers a request. Returns `None` if the reply comes later.
+    fn answer(
         &mut self,
         client: u64,
         number: Option<u64>,
@@ -108,16 +109,16 @@ impl Server {
         Some((reply, Vec::new()))
     }
 
-    /// From now on the runner's life counts, not that of the test that came first.
+    /// Makes the supervisor depend on the runner's life instead of on the life of the first test process.
     fn share(&mut self, runner: u32, started: u64, socket: &Path) -> io::Result<()> {
         let pid = sys::process_of(runner).ok_or(io::ErrorKind::InvalidInput)?;
         let runner = Process::open(pid)?;
-        // Looked at after it was opened: the pid may have been given to another in between.
+        // Checked after the process was opened: the kernel may have given the pid to another process in between.
         if sys::started_at(pid) != Some(started) {
             return Err(io::Error::from_raw_os_error(sys::NO_SUCH_PROCESS));
         }
-        // What the run keeps is in use as long as its service. Before the socket is there: the end of a supervisor
-        // that has one ends the whole directory.
+        // Keeps the run's directory in use as long as the service lives. This comes before the socket exists: when a
+        // supervisor that has a socket ends, it removes the whole directory.
         let directory = socket.parent().ok_or(io::ErrorKind::InvalidInput)?;
         let run = in_use(directory)?.ok_or_else(|| io::Error::from_raw_os_error(sys::BUSY))?;
         self.clients.open_door(socket)?;
@@ -141,7 +142,7 @@ impl Server {
     }
 
     fn lease(&mut self, directory: &Path, port: Option<u16>, holder: &str) -> Leased {
-        // The file of a port that is ours must not be opened again.
+        // We must not open the file of a port again that we hold.
         if let Some(port) = port.filter(|port| self.leases.iter().any(|held| held.port == *port)) {
             return Leased::Granted(port);
         }
@@ -160,7 +161,7 @@ impl Server {
         }
     }
 
-    /// Gives the lease on this port back. Dropping the returned one closes its file.
+    /// Gives back the lease on this port. Dropping the returned lease closes its file.
     pub(super) fn release(&mut self, port: u16) -> Option<Lease> {
         let index = self.leases.iter().position(|lease| lease.port == port)?;
         let mut lease = self.leases.swap_remove(index);
@@ -169,7 +170,7 @@ impl Server {
     }
 
     fn make_directory(&mut self, parent: &Path) -> Answer {
-        // Two threads may have asked at once: there is one.
+        // Two threads may have requested it at once: both get the same directory.
         let known = self.directory.take().map(Ok);
         let made = known.unwrap_or_else(|| Private::make(parent, &self.name));
         let made = made.and_then(|made| {
@@ -189,28 +190,28 @@ impl Server {
     }
 
     fn launch(&mut self, client: u64, order: Launch, streams: Vec<Handle>) -> Reply {
-        // Two would share a directory, a port and a word of being gone.
-        // A stop that is under way would kill the new one.
+        // One service at a time: two would share the directory, the port and the `Gone` reply. A stop that is under way
+        // would kill the new service.
         if self.stopping.is_some() || !self.service.tree.is_empty() {
             return Reply::Launched(Err(Failure {
-                step: "start it beside a service that runs".to_owned(),
+                step: "start it while another service runs".to_owned(),
                 code: sys::BUSY,
             }));
         }
         self.on_owner_exit = order.on_owner_exit;
         self.keep = order.keep;
-        // What was not started leaves nothing, and what comes to be there is somebody else's.
+        // A service that did not start leaves no files, and the path may later belong to another process.
         self.service.leftovers.clear();
-        // What was awaited of an earlier service is not this one's.
+        // The watches were for an earlier service.
         for client in self.clients.iter_mut() {
             client.watched_output = [None, None];
         }
         self.path_watch.end(&mut self.wakeups);
-        // The private directory is the service's user's own.
+        // The user of the service owns the private directory.
         if let (Some(directory), Some(identity)) = (&self.directory, &order.identity) {
             directory.hand_over(identity.user, identity.group);
         }
-        // Before the start, so that no message comes too early.
+        // Bound before the start, so that no message arrives too early.
         let notices = match order.notify.as_deref().map(Notices::bind).transpose() {
             Ok(notices) => notices,
             Err(error) => {
@@ -226,7 +227,7 @@ impl Server {
             let number = self.service.description.number + 1;
             self.service = Service::begin(order, launched, number);
             self.service.notices = notices;
-            // What the others know is of a service before.
+            // The other clients know only an earlier service.
             self.clients.send_to_others(client, &Event::Began);
             self.service.description.pid
         }))

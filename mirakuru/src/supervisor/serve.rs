@@ -1,4 +1,4 @@
-//! The supervisor's loop: wait, take requests, drain, reap, stop, answer.
+//! Runs the supervisor's loop: wait, take requests, drain, reap, stop, answer.
 
 use std::path::Path;
 use std::time::Instant;
@@ -14,29 +14,29 @@ use crate::run::InUse;
 use crate::sys::{self, Pid, Process, Socket, Stoppable, Wakeups};
 use crate::tmpdir::Private;
 
-/// What a supervisor is given at its start.
+/// The parameters of a supervisor.
 pub(super) struct Role {
     pub(super) link: Socket,
     pub(super) owner: Process,
-    /// Our parent, where it is the owner.
+    /// The pid of our parent, if that is the owner.
     pub(super) owner_pid: Option<Pid>,
     pub(super) name: String,
 }
 
-/// A client that asked for a stop.
+/// A client that requested a stop.
 pub(super) struct Stopper {
     pub(super) client: u64,
     pub(super) number: Option<u64>,
-    /// The port whose lease it gives back.
+    /// The port whose lease this stop gives back.
     pub(super) release: Option<u16>,
 }
 
 pub(super) struct Server {
     pub(super) name: String,
-    /// The process that this one serves, and does not outlive: the test process, or the runner if a run shares
+    /// The process that this supervisor serves and does not outlive: the test process, or the runner if a run shares
     /// the service.
     pub(super) owner: Process,
-    /// Our parent, where it is the owner.
+    /// The pid of our parent, if that is the owner.
     pub(super) owner_pid: Option<Pid>,
     owner_ended: bool,
     pub(super) clients: Clients,
@@ -49,14 +49,14 @@ pub(super) struct Server {
     pub(super) service: Service,
     pub(super) on_owner_exit: StopPlan,
     pub(super) stopping: Option<Stopping>,
-    /// The commands of checks that run.
+    /// The running commands of checks.
     pub(super) execs: Vec<Running>,
     pub(super) stoppers: Vec<Stopper>,
     pub(super) directory: Option<Private>,
-    /// The directory stays, with the output in it.
+    /// Keep the directory, with the output in it, when the supervisor ends.
     pub(super) keep: bool,
     pub(super) leases: Vec<Lease>,
-    /// The test process hung up: nobody can ask for anything any more.
+    /// The test process hung up: no client can request anything any more.
     pub(super) leaving: bool,
 }
 
@@ -93,7 +93,7 @@ impl Server {
     pub(super) fn run(mut self) {
         while !self.has_nothing_left_to_do() {
             let owner_ended = self.wait();
-            // First: what comes after this, and is not seen by the steps below, wakes the next wait.
+            // First: a change that arrives after this line, and that the steps below miss, wakes the next wait.
             self.path_watch.note(self.wakeups.take());
             self.take_requests();
             if owner_ended && !self.owner_ended {
@@ -107,7 +107,7 @@ impl Server {
             answer_output_watches(&mut self.clients, self.service.written());
         }
         if let Some(private) = &self.directory {
-            // The test process looks at what stays.
+            // The test process removes the rest after it has looked at it.
             let _ = if self.keep {
                 private.remove_short()
             } else {
@@ -116,10 +116,11 @@ impl Server {
         }
         if let Some(of_the_run) = self.clients.door().and_then(Path::parent) {
             let _ = sys::remove_lockable(of_the_run);
-            // That of the locks, if these were the last.
+            // Removes the directory of the locks too, if these were the last.
             let _ = of_the_run.parent().map(std::fs::remove_dir);
         }
-        // Last: who queues for the port finds nothing of the tree. What follows ends without dropping.
+        // Last: a process that queues for the port must find nothing of the tree. The code after this exits without
+        // dropping.
         self.leases.clear();
     }
 
@@ -127,8 +128,8 @@ impl Server {
         self.leaving && self.service.tree.is_empty() && self.stopping.is_none()
     }
 
-    /// Waits until anything happens that one of the following steps would see, or is due. Whether the owner
-    /// has ended, which no other step sees.
+    /// Waits until an event arrives that one of the following steps handles, or until a step is due. Returns whether
+    /// the owner has ended, which no other step notices.
     fn wait(&self) -> bool {
         let (signals, longest) = self.wakeups.wakeup();
         let next = self
@@ -139,7 +140,7 @@ impl Server {
             .min(self.limit_execs())
             .min(self.service.tree.next_look())
             .min(self.clients.next_look());
-        // A socket at its end is always readable, and has nothing to say.
+        // A socket at its end is always readable, and has no more messages.
         let links = self.clients.wakeups().filter(|_| !self.leaving);
         let owner = self.owner.wakeup().filter(|_| !self.owner_ended);
         let others = links.chain(signals).chain(self.service.wakeups());
@@ -158,7 +159,7 @@ impl Server {
         }
     }
 
-    /// Nobody listens any more: stop the tree in the way agreed, then end.
+    /// Stops the tree as configured for the owner's exit, and then ends: no client listens any more.
     pub(super) fn leave(&mut self) {
         self.leaving = true;
         if self.stopping.is_none() {
@@ -166,14 +167,14 @@ impl Server {
         }
     }
 
-    /// The end of the test process is not told by the socket where a forked child holds it too.
+    /// Handles the end of the test process. The socket does not show it if a forked child still holds the socket.
     fn lose_owner(&mut self) {
         self.owner_ended = true;
-        self.leave_in_haste();
+        self.leave_within_grace();
     }
 
-    /// No process waits for the end: the tree has two seconds.
-    pub(super) fn leave_in_haste(&mut self) {
+    /// Leaves, and gives the tree two seconds: no process waits for the end.
+    pub(super) fn leave_within_grace(&mut self) {
         self.leave();
         if let Some(stopping) = &mut self.stopping {
             stopping.hurry(GRACE, Instant::now());
@@ -193,7 +194,7 @@ impl Server {
         let reaped = self.service.tree.reap();
         self.end_execs(&reaped.others);
         if let Some(code) = reaped.exit {
-            // What it printed last may have come in since: it must be in the file first.
+            // Output may have arrived just before the exit: it must be in the file first.
             self.drain();
             self.service.description.exit = Some(code);
             self.clients.send_to_all(&Event::Exited(code));
@@ -213,7 +214,7 @@ impl Server {
         };
         self.stopping = None;
         if self.leaving && !gone.survivors.is_empty() {
-            // Nobody hears of them, and nobody else will try again.
+            // No client hears of the survivors, and no other process will try again.
             self.stop(StopPlan::ABRUPT);
             return;
         }
@@ -223,7 +224,7 @@ impl Server {
         self.report_stop(&gone);
     }
 
-    /// Replies to the clients that asked for the stop, after their ports are free, and reports it to the others.
+    /// Replies to the clients that requested the stop, after their ports are free, and reports it to the other clients.
     fn report_stop(&mut self, gone: &Gone) {
         let stoppers = std::mem::take(&mut self.stoppers);
         let mut given_back = Vec::new();
@@ -241,7 +242,7 @@ impl Server {
             let reply = Reply::Gone(gone.clone());
             self.clients.reply(client, number, reply, &[]);
         }
-        // Closed after the replies.
+        // Closes the files of the leases after the replies.
         drop(given_back);
     }
 }

@@ -1,4 +1,4 @@
-//! The service that a supervisor started last, and all that lasts as long as it does.
+//! The service that a supervisor started last, and everything that lives as long as the service.
 
 use std::time::Duration;
 
@@ -15,9 +15,9 @@ pub(super) struct Service {
     /// The writing end of its standard input.
     input: Option<Handle>,
     drains: [Option<Drain>; 2],
-    /// The captured files, for test processes that attach.
+    /// The captured files, for the test processes that attach.
     captures: [Option<Handle>; 2],
-    /// Removed with the tree.
+    /// The files that are removed with the tree.
     pub(super) leftovers: Vec<Leftover>,
     /// The socket that the service reports to.
     pub(super) notices: Option<Notices>,
@@ -25,7 +25,7 @@ pub(super) struct Service {
     /// The order that started the service.
     pub(super) order: Option<Launch>,
     launched: Duration,
-    /// When it was launched, by the clock that can be set.
+    /// The wall-clock time of the launch.
     begun: Duration,
     stopped: Option<Duration>,
     /// The description that a test process gets when it attaches.
@@ -62,7 +62,7 @@ impl Service {
         }
     }
 
-    /// Becomes readable when the service prints, or closes its streams.
+    /// Returns the wake-ups that become ready when the service prints or closes its streams.
     pub(super) fn wakeups(&self) -> impl Iterator<Item = Wakeup<'_>> {
         let drains = self.drains.iter().flatten().filter_map(Drain::wakeup);
         drains
@@ -70,7 +70,7 @@ impl Service {
             .chain(self.tree.wakeup())
     }
 
-    /// Takes what the service has printed; returns why output is lost, once.
+    /// Takes the service's new output. Returns the reason why output is lost, once.
     pub(super) fn drain(&mut self, buffer: &mut [u8]) -> Option<Failure> {
         for drain in self.drains.iter_mut().flatten() {
             drain.take(buffer);
@@ -79,7 +79,7 @@ impl Service {
         drains.find_map(Drain::news_of_loss)
     }
 
-    /// The streams that no process can write to any more, each once.
+    /// Returns the streams that no process can write to any more, each once.
     pub(super) fn news_of_ends(&mut self) -> Vec<Stream> {
         let streams = [Stream::Stdout, Stream::Stderr]
             .into_iter()
@@ -91,17 +91,17 @@ impl Service {
         ended.collect()
     }
 
-    /// How much of each stream is in the files.
+    /// Returns how many bytes of each stream are in the files.
     pub(super) fn written(&self) -> [u64; 2] {
         [0, 1].map(|index| self.drains[index].as_ref().map_or(0, Drain::written))
     }
 
-    /// The captured files once more.
+    /// Returns duplicated handles of the captured files.
     pub(super) fn files(&self) -> [Option<Handle>; 2] {
         [0, 1].map(|index| self.captures[index].as_ref()?.try_clone().ok())
     }
 
-    /// The writing end of its standard input once more, if it is open.
+    /// Returns a duplicated handle of the writing end of the service's standard input, if it is open.
     pub(super) fn input(&self) -> Option<Handle> {
         self.input.as_ref()?.try_clone().ok()
     }
@@ -114,9 +114,9 @@ impl Service {
         self.stopped.get_or_insert_with(sys::monotonic_time);
     }
 
-    /// The tree is gone, or given up where something survived; `kept` is the directory that output stays in.
+    /// Cleans up after the tree is gone, or given up because a process survived. The output stays in `kept`, if given.
     pub(super) fn close(&mut self, kept: Option<&Private>) {
-        // A survivor may still use it.
+        // A survivor may still use the shared memory.
         let _ = std::mem::take(&mut self.tree).remove_shared_memory(self.begun);
         self.input = None;
         self.drains = [None, None];

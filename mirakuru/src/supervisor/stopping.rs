@@ -1,6 +1,8 @@
-//! Brings a tree down, step by step: asks each process group once, insists, and then kills all that is found, again
-//! and again, until the kernel says that nothing is left. Nothing here waits; the supervisor's loop comes by again
-//! when something happened or the next step is due.
+//! Stops a process tree step by step.
+//!
+//! A stop asks each process group once, insists with the kill signal, and then kills all that it finds, again and
+//! again, until the kernel lists no process of the tree. Nothing here waits: the supervisor's loop calls again when an
+//! event arrived or the next step is due.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -9,11 +11,11 @@ use crate::protocol::{GRACE, Gone, KILL_BOUND, SUPERVISOR, StopPlan};
 use crate::sys::signals::KILL;
 use crate::sys::{Pid, Stoppable};
 
-/// How often a tree is looked at first: the end of a process that is no child of ours does not wake the loop, and its
-/// children are to be asked then. Later looks are rarer, down to one in twenty times as long.
+/// The first interval at which a tree is inspected. The end of a process that is not our child does not wake the loop,
+/// and its children must be asked then. Later intervals are longer, up to twenty times this one.
 const LOOK: Duration = Duration::from_millis(5);
-/// How often what was killed is looked for again; short, as it may fork faster than it dies.
-const CHASE: Duration = Duration::from_micros(500);
+/// The interval between two kill passes. It is short, as the tree may fork faster than it dies.
+const KILL_INTERVAL: Duration = Duration::from_micros(500);
 
 /// A stop that is under way.
 pub(super) struct Stopping {
@@ -23,19 +25,19 @@ pub(super) struct Stopping {
     deadline: Instant,
     /// The process groups that the signal of this phase was sent to.
     asked: BTreeSet<Pid>,
-    /// When even supervisors of the service's own are killed.
-    settled_by: Option<Instant>,
-    /// The kill signal was sent.
+    /// The time at which even the service's own supervisors are killed.
+    supervisors_until: Option<Instant>,
+    /// The kill signal has been sent.
     insisted: bool,
     gone: Gone,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// A signal is sent to each group whose parent has ended.
+    /// A signal goes to each group whose parent has ended.
     Asking {
         signal: i32,
-        /// The time was over, and the groups that had not been asked were asked.
+        /// The time is over, and the groups that had not been asked have been asked.
         late: bool,
     },
     Killing,
@@ -50,7 +52,7 @@ impl Stopping {
             begun: now,
             deadline: now,
             asked: BTreeSet::new(),
-            settled_by: None,
+            supervisors_until: None,
             insisted: false,
             gone: Gone::default(),
         };
@@ -58,18 +60,18 @@ impl Stopping {
         stopping
     }
 
-    /// Gives the tree no longer than this before it is killed, as no process waits for the end.
+    /// Limits the time that the tree has before it is killed, as no process waits for the end.
     pub(super) fn hurry(&mut self, patience: Duration, now: Instant) {
         self.plan.patience = self.plan.patience.min(patience);
         self.plan.kill_signal = KILL;
-        // A killing that is under way keeps its time: no other process tries again.
+        // A kill phase that is under way keeps its time: no other process will try again.
         if self.phase != Phase::Killing {
             self.deadline = self.deadline.min(now + patience);
         }
     }
 
-    /// Meets another request for a stop: many services take a second signal as an order to abort, so each signal goes
-    /// to a group once, and the earlier deadline counts.
+    /// Merges another stop request into this one. Many services take a second signal as an order to abort. Therefore
+    /// each signal goes to a group once, and the earlier deadline counts.
     pub(super) fn join(&mut self, plan: StopPlan, tree: &impl Stoppable, now: Instant) {
         let Phase::Asking { signal, .. } = self.phase else {
             return;
@@ -82,13 +84,13 @@ impl Stopping {
         }
     }
 
-    /// Takes the next step if it is due; the outcome once there is one.
+    /// Takes the next step if it is due. Returns the outcome when the stop has ended.
     pub(super) fn advance(&mut self, tree: &impl Stoppable, now: Instant) -> Option<Gone> {
         if tree.is_empty() {
             return Some(std::mem::take(&mut self.gone));
         }
         if let Phase::Asking { signal, late } = self.phase {
-            // What a process left that has ended.
+            // Asks the groups that a process left when it ended.
             tree.ask(signal, &mut self.asked, self.plan.whole_tree);
             if now >= self.deadline {
                 self.end_phase(signal, late, tree, now);
@@ -104,10 +106,10 @@ impl Stopping {
         None
     }
 
-    /// How long the loop may wait before it comes by again.
+    /// Returns how long the loop may wait before it calls `advance` again.
     pub(super) fn next_look(&self, now: Instant) -> Duration {
         if self.phase == Phase::Killing {
-            return CHASE;
+            return KILL_INTERVAL;
         }
         let look = (now.saturating_duration_since(self.begun) / 16).clamp(LOOK, LOOK * 20);
         self.deadline.saturating_duration_since(now).min(look)
@@ -115,7 +117,7 @@ impl Stopping {
 
     fn end_phase(&mut self, signal: i32, late: bool, tree: &impl Stoppable, now: Instant) {
         if !late && tree.ask(signal, &mut self.asked, true) {
-            // Their parents, which live, did not ask them.
+            // These groups have a living parent that did not ask them.
             let late = true;
             self.phase = Phase::Asking { signal, late };
             self.deadline = now + self.plan.late();
@@ -133,13 +135,16 @@ impl Stopping {
         }
     }
 
-    /// Returns whether a supervisor of the service's own cleans up as this one does, within its own grace.
+    /// Returns whether to wait for a supervisor in the service's own tree, which cleans up as this one does, within its
+    /// own grace period.
     fn waits_for_supervisors(&mut self, tree: &impl Stoppable, now: Instant) -> bool {
         let has_any = || tree.living().iter().any(|(_, name)| name == SUPERVISOR);
-        !tree.main_is_alive() && now < *self.settled_by.get_or_insert(now + GRACE * 2) && has_any()
+        !tree.main_is_alive()
+            && now < *self.supervisors_until.get_or_insert(now + GRACE * 2)
+            && has_any()
     }
 
-    /// Begins to ask by this signal, or to kill.
+    /// Starts the phase that asks with this signal, or the kill phase.
     fn send(&mut self, signal: i32, patience: Duration, tree: &impl Stoppable, now: Instant) {
         if signal == KILL {
             self.phase = Phase::Killing;

@@ -1,4 +1,5 @@
-//! A supervisor that serves in a thread: what is no request ends its client, and never holds it up.
+//! Tests of a supervisor that serves in a thread: an invalid request ends its client, and never holds up the
+//! supervisor.
 
 use std::collections::VecDeque;
 use std::io::{Read, Write};
@@ -39,7 +40,7 @@ impl Supervisor {
         }
     }
 
-    /// Lets others connect to this socket, as if a run shared it.
+    /// Lets other clients connect to this socket, as if a run shared the supervisor.
     fn share(&mut self, socket: &Path) {
         let started = sys::started_at(Pid::this()).expect("it lives");
         let reply = self.share_with_this_process(started, socket);
@@ -66,7 +67,7 @@ fn come_to(door: &Path) -> Socket {
     come.expect("few have come")
 }
 
-/// What has arrived at a client.
+/// The messages that have arrived at a client.
 #[derive(Default)]
 struct Arrived {
     inbox: Inbox,
@@ -74,7 +75,7 @@ struct Arrived {
     ended: bool,
 }
 
-/// The next message; `None` at the end of the socket.
+/// Returns the next message, or `None` at the end of the socket.
 fn next(socket: &Socket, arrived: &mut Arrived) -> Option<Message> {
     while arrived.messages.is_empty() && !arrived.ended {
         let woken = sys::await_readable([sys::wakeup_of(socket)], SOON);
@@ -121,7 +122,7 @@ fn launch() -> Launch {
     }
 }
 
-/// Both requests arrive at once, so the supervisor meets the second one before the stop has ended.
+/// Both requests arrive at once, so the supervisor answers the second one before the stop has ended.
 #[test]
 fn a_launch_during_a_stop_is_refused() {
     let mut supervisor = Supervisor::start();
@@ -145,16 +146,16 @@ fn a_launch_during_a_stop_is_refused() {
     assert!(supervisor.has_ended());
 }
 
-/// Bytes that are no call, and whether the socket ends after them.
+/// Returns invalid bytes, each with whether the socket ends after them.
 fn garbage() -> Vec<(Vec<u8>, bool)> {
     let random = (1..=255_u8).map(|byte| byte.wrapping_mul(151)).collect();
     vec![
-        // A kind that there is not, a frame that is too long, and too many handles.
+        // An unknown kind, a frame that is too long, and too many handles.
         (vec![2, 0, 0, 0, 0, 0, 99], false),
         (vec![255, 255, 255, 255, 0], false),
         (vec![1, 0, 0, 0, 200, 0], false),
         (random, true),
-        // A frame that lacks its end.
+        // A truncated frame.
         (vec![9, 0, 0, 0, 0, 1, 2], true),
         (vec![1], true),
     ]
@@ -169,7 +170,7 @@ fn write(socket: &Socket, (bytes, ends): &(Vec<u8>, bool)) {
 }
 
 #[test]
-fn what_is_no_request_ends_a_supervisor_cleanly() {
+fn an_invalid_request_ends_a_supervisor_cleanly() {
     for garbage in garbage() {
         let supervisor = Supervisor::start();
         write(&supervisor.socket, &garbage);
@@ -177,7 +178,8 @@ fn what_is_no_request_ends_a_supervisor_cleanly() {
     }
 }
 
-/// A supervisor that a run shares, and its socket in the directory of the run, which goes with the first value.
+/// Returns a supervisor that a run shares, and its socket. The socket is in the run's directory, which the first value
+/// removes.
 fn shared() -> (tempfile::TempDir, PathBuf, Supervisor) {
     let place = tempfile::tempdir().expect("a directory");
     let run = place.path().join("run");
@@ -189,7 +191,7 @@ fn shared() -> (tempfile::TempDir, PathBuf, Supervisor) {
 }
 
 #[test]
-fn what_is_no_request_ends_one_client_of_a_run() {
+fn an_invalid_request_ends_one_client_of_a_run() {
     let (place, door, mut supervisor) = shared();
     for garbage in garbage() {
         let client = come_to(&door);
@@ -197,12 +199,12 @@ fn what_is_no_request_ends_one_client_of_a_run() {
         client.set_nonblocking(false).expect("own socket");
         client.set_read_timeout(Some(SOON)).expect("a timeout");
         let mut rest = Vec::new();
-        // A reset is an end too: not all was read there.
+        // A reset is an end too: the supervisor did not read all bytes.
         let _ = (&client).read_to_end(&mut rest).map_err(|error| {
             assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
         });
     }
-    // The others are served as before.
+    // The other clients are served as before.
     let reply = call(&supervisor.socket, &mut supervisor.arrived, Request::Drain);
     assert_eq!(reply, Reply::Done);
     send(&supervisor.socket, None, Request::Bye);
@@ -227,7 +229,7 @@ fn a_runner_that_started_at_another_time_is_refused() {
     assert!(supervisor.has_ended());
 }
 
-/// As if the supervisor had no handle left for the directory of the run, or another process removed that.
+/// Simulates a supervisor that has no handle left for the run's directory, or another process that removes it.
 #[test]
 fn a_run_whose_directory_cannot_be_used_is_refused() {
     let place = tempfile::tempdir().expect("a directory");
@@ -244,7 +246,7 @@ fn a_run_whose_directory_cannot_be_used_is_refused() {
     assert!(!door.exists());
     drop(supervisor.socket);
     assert!(supervisor.thread.join().is_ok(), "it ends with its test");
-    assert!(place.path().exists(), "what the run keeps stays");
+    assert!(place.path().exists(), "the files of the run stay");
 }
 
 #[test]

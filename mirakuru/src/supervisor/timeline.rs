@@ -1,8 +1,8 @@
-//! One row of a timeline: when a service was started, ready, stopped and gone, appended to a file that
-//! all supervisors of a run share.
+//! Appends a row to a timeline file that all supervisors of a run share. The row shows when a service was started,
+//! ready, stopped and gone.
 //!
-//! The format is the JSON array of Chrome's "Trace Event Format", which Perfetto opens. The file is a
-//! whole JSON text at any time: who appends takes the lock on it and writes over the last bracket.
+//! The format is the JSON array of Chrome's "Trace Event Format", which Perfetto opens. The file is a complete JSON
+//! text at any time: a supervisor that appends locks the file and overwrites the closing bracket.
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -17,10 +17,10 @@ use crate::wait::{self, Deadline};
 const BEGIN: &str = "[\n";
 const BETWEEN: &str = ",\n";
 const END: &str = "\n]\n";
-/// How long others may have the file; what cannot be written by then is left out.
+/// The longest wait for other writers of the file. A row that cannot be written within this time is left out.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Writes the row of a service that is gone: its command, and when it went through each step.
+/// Appends the row of a service that is gone: its command, and the time of each step.
 pub(super) fn append(
     row: &TraceRow,
     service: &Service,
@@ -43,7 +43,7 @@ pub(super) fn append(
     ];
     let (command, test) = (quoted(&service.command), quoted(&row.test));
     let args = format!(r#"{{"command": {command}, "test": {test}, "pid": {pid}}}"#);
-    // It may have been ready and stopped before any of that came to be read here.
+    // The stop may have arrived before the supervisor read that the service was ready.
     let ready = service.ready.as_ref().map(|ready| ready.at);
     let stopped = stop.unwrap_or(gone).max(ready.unwrap_or_default());
     for (name, from, to) in [
@@ -59,7 +59,7 @@ pub(super) fn append(
             r#"{{"ph": "X", "name": "{name}", "cat": "mirakuru", "ts": {begin}, "dur": {lasted}, {ids}, "args": {args}}}"#
         ));
     }
-    // For people who look on; nobody is left to be told that it failed.
+    // The timeline is an aid for readers, and no client is left to report a failure to.
     let _ = write(&row.file, &events.join(BETWEEN));
 }
 
@@ -88,7 +88,7 @@ fn write(path: &Path, events: &str) -> io::Result<()> {
     sys::write_all_at(&file, format!("{lead}{events}{END}").as_bytes(), from)
 }
 
-/// A JSON string (RFC 8259, section 7).
+/// Returns `text` as a JSON string (RFC 8259, section 7).
 fn quoted(text: &str) -> String {
     let mut quoted = String::from('"');
     for char in text.chars() {
@@ -109,12 +109,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn strings_are_quoted_as_json_has_them() {
+    fn strings_are_quoted_as_json_requires() {
         assert_eq!(quoted("a \"b\"\\\n\té"), r#""a \"b\"\\\u000a\u0009é""#);
     }
 
     #[test]
-    fn a_file_is_a_whole_text_after_each_row() {
+    fn the_file_is_valid_json_after_each_row() {
         let file = tempfile::NamedTempFile::new().expect("a temporary file");
         write(file.path(), "1").expect("room");
         write(file.path(), "2").expect("room");

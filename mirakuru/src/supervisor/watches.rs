@@ -1,5 +1,6 @@
-//! The watches that test processes ask for: of a path, and of captured output. A watch reports once and then
-//! waits until it is asked for again, so that a test process that does not listen is never flooded.
+//! The watches that test processes request: of a path, and of captured output.
+//!
+//! A watch reports once, and must then be requested again. A test process that does not listen is never flooded.
 
 use std::path::Path;
 
@@ -7,11 +8,11 @@ use super::clients::Clients;
 use crate::protocol::{Event, Stream};
 use crate::sys::Wakeups;
 
-/// The watch of a path. It remembers a change between two requests.
+/// The watch of a path. It remembers a change that happens between two requests.
 #[derive(Default)]
 pub(super) struct PathWatch {
     on: bool,
-    /// The client that asked.
+    /// The client that requested the watch.
     asked: Option<u64>,
     changed: bool,
 }
@@ -41,7 +42,7 @@ impl PathWatch {
     }
 }
 
-/// Reports output to every client that has read less than what is in the files.
+/// Reports output to every client that has read less than is in the files.
 pub(super) fn answer_output_watches(clients: &mut Clients, written: [u64; 2]) {
     for id in clients.ids() {
         for stream in [Stream::Stdout, Stream::Stderr] {

@@ -1,4 +1,4 @@
-//! Drives the steps of a stop through time, with a tree that has no processes.
+//! Tests of the steps of a stop, with a simulated clock and a tree that has no processes.
 
 use std::cell::{Cell, RefCell};
 
@@ -6,18 +6,18 @@ use super::*;
 use crate::signal::Signal;
 use crate::sys;
 
-/// A tree of which each test says what is left, and which notes what is done to it.
+/// A fake tree. Each test sets its state, and it notes the calls that it gets.
 struct Fake {
     empty: Cell<bool>,
     main: Cell<bool>,
     living: RefCell<Vec<(u32, String)>>,
-    /// The number of each group, its name, and whether a parent in the tree is left to ask it.
+    /// Each group: its number, its name, and whether it has a living parent in the tree that asks it.
     groups: RefCell<Vec<(u32, &'static str, bool)>>,
     done: RefCell<Vec<String>>,
 }
 
 impl Fake {
-    /// A main process and a worker of it in another group.
+    /// Returns a tree of a main process and its worker in another group.
     fn new() -> Self {
         Self {
             empty: Cell::new(false),
@@ -38,12 +38,12 @@ impl Fake {
         self.done.borrow_mut().push(what.into());
     }
 
-    /// What was done since the last call.
+    /// Returns the calls since the last `done`.
     fn done(&self) -> String {
         self.done.take().join(", ")
     }
 
-    /// The main process ends, and leaves the worker.
+    /// Ends the main process, and leaves the worker.
     fn leave_only(&self, command: &str) {
         self.main.set(false);
         self.groups.replace(vec![(8, "worker", false)]);
@@ -106,7 +106,7 @@ fn a_group_is_left_to_its_parent_while_that_lives() {
     assert_eq!(tree.done(), "main SIGTERM");
     assert_eq!(stopping.advance(&tree, just_before(now + PATIENCE)), None);
     assert_eq!(tree.done(), "");
-    // The main process has asked it, or not: it has the time that is left.
+    // The main process may have asked the worker, or not: the worker has the rest of the time.
     tree.leave_only("worker");
     assert_eq!(stopping.advance(&tree, just_before(now + PATIENCE)), None);
     assert_eq!(stopping.advance(&tree, just_before(now + PATIENCE)), None);
@@ -144,7 +144,7 @@ fn a_late_group_has_the_stop_timeout_at_most() {
 }
 
 #[test]
-fn the_whole_tree_is_asked_if_the_plan_says_so() {
+fn the_whole_tree_is_asked_if_the_plan_requests_it() {
     let (tree, now) = (Fake::new(), Instant::now());
     let plan = StopPlan {
         whole_tree: true,
@@ -159,7 +159,7 @@ fn the_whole_tree_is_asked_if_the_plan_says_so() {
 
 #[test]
 fn the_kill_signal_follows_the_patience_then_sigkill() {
-    // Also if both signals are the same.
+    // Holds if both signals are equal, too.
     for (kill_signal, name) in [(Signal::QUIT, "SIGQUIT"), (Signal::TERM, "SIGTERM")] {
         let (tree, now) = (Fake::alone(), Instant::now());
         let mut stopping = Stopping::begin(plan(kill_signal), &tree, now);
@@ -184,7 +184,7 @@ fn a_second_stop_sends_no_second_signal() {
     let later = now + PATIENCE / 2;
     stopping.join(plan(Signal::KILL), &tree, later);
     assert_eq!(tree.done(), "main SIGTERM");
-    // Nor does it give the tree more time.
+    // The second stop does not give the tree more time.
     stopping.advance(&tree, now + PATIENCE);
     stopping.advance(&tree, now + PATIENCE + LATE);
     assert_eq!(tree.done(), "worker SIGTERM, kill");
@@ -216,7 +216,7 @@ fn sigkill_as_the_kill_signal_is_sent_once_patience_ends() {
     assert_eq!(stopping.advance(&tree, now + PATIENCE), None);
     assert_eq!(stopping.advance(&tree, now + PATIENCE + MOMENT), None);
     assert_eq!(tree.done(), "kill, kill");
-    assert_eq!(stopping.next_look(now + PATIENCE), CHASE);
+    assert_eq!(stopping.next_look(now + PATIENCE), KILL_INTERVAL);
 }
 
 #[test]

@@ -1,7 +1,7 @@
-//! What wakes a supervisor: `SIGCHLD`, and changes in a directory, both read from a signalfd.
+//! The wake-ups of a supervisor: `SIGCHLD` and changes in a directory, both read from a signalfd.
 //!
-//! Directories are watched with dnotify (`F_NOTIFY` of `fcntl(2)`): unlike inotify's, its
-//! descriptor is closed in microseconds, where inotify's takes 8 to 20 ms.
+//! dnotify (`F_NOTIFY` of `fcntl(2)`) watches directories. Its descriptor is closed in microseconds, where inotify's
+//! takes 8 to 20 ms.
 #![expect(unsafe_code, reason = "nix has no F_NOTIFY")]
 
 use std::fs::File;
@@ -14,26 +14,26 @@ use nix::libc;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
-/// Signals turned into something to poll, and the directory that is watched.
+/// The signals as a descriptor to poll, and the watched directory.
 pub(crate) struct Wakeups {
     signals: Option<SignalFd>,
     directory: Option<File>,
 }
 
-/// No wait rests on one wake-up alone: a lost one costs this long.
+/// The longest wait: no wait depends on one wake-up alone, and a lost one costs this long.
 const AT_LEAST_EVERY: Duration = Duration::from_secs(1);
 
 impl Wakeups {
-    /// Blocks every signal, and reads `SIGCHLD` and dnotify's instead. What ends all processes of a
-    /// session or a user (`kill -TERM -1`, a CI runner that ends a job) must not end the one that
-    /// cleans up behind them: it sees for itself that its test process is gone. A limit on files
-    /// shows as an error of the write.
+    /// Blocks every signal, and reads `SIGCHLD` and dnotify's signal instead. A signal that ends all processes of a
+    /// session or a user (`kill -TERM -1`, a CI runner that ends a job) must not end the supervisor that cleans up
+    /// after them. The supervisor itself notices that its test process is gone. With its signal blocked, a limit on
+    /// file size shows as an error of the write.
     pub(crate) fn new() -> Self {
         let _ = SigSet::all().thread_block();
         let mut mask = SigSet::empty();
         mask.add(Signal::SIGCHLD);
-        // nix's `SigSet` knows no realtime signals; SIGIO is dnotify's default and is as good,
-        // as more than one pending event means the same as one.
+        // nix's `SigSet` does not know realtime signals. dnotify's default SIGIO is as good, as several pending events
+        // mean the same as one.
         mask.add(Signal::SIGIO);
         let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
         Self {
@@ -42,7 +42,7 @@ impl Wakeups {
         }
     }
 
-    /// What becomes readable, and the longest to wait for it.
+    /// Returns the descriptor that becomes readable, and the longest time to wait for it.
     pub(crate) fn wakeup(&self) -> (Option<BorrowedFd<'_>>, Duration) {
         let longest = if self.signals.is_some() {
             AT_LEAST_EVERY
@@ -52,7 +52,7 @@ impl Wakeups {
         (self.signals.as_ref().map(AsFd::as_fd), longest)
     }
 
-    /// Takes what woke us. True if the watched directory changed, or cannot be watched.
+    /// Takes the wake-ups. Returns `true` if the watched directory changed.
     pub(crate) fn take(&mut self) -> bool {
         let mut changed = false;
         while let Some(Ok(Some(info))) = self.signals.as_ref().map(SignalFd::read_signal) {
@@ -61,7 +61,8 @@ impl Wakeups {
         changed
     }
 
-    /// Watches the directory of this absolute path from now on, instead of another. False where it cannot.
+    /// Watches the directory of this absolute path, instead of an earlier one. Returns `false` if the directory cannot
+    /// be watched.
     pub(crate) fn watch(&mut self, path: &Path) -> bool {
         let mut options = File::options();
         options.read(true).custom_flags(libc::O_DIRECTORY);
@@ -70,7 +71,7 @@ impl Wakeups {
         self.directory.is_some()
     }
 
-    /// Watches nothing any more.
+    /// Ends the watch.
     pub(crate) fn forget(&mut self) {
         self.directory = None;
     }

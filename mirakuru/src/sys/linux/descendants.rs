@@ -1,8 +1,8 @@
-//! Who belongs to a tree, from `/proc`.
+//! Finds the processes of a tree in `/proc`.
 //!
-//! `/proc/PID/task/*/children` names the children of one process at once; kernels built without
-//! it are asked for every process's parent instead. Neither is a snapshot: callers ask again until
-//! the kernel itself says that nothing is left.
+//! `/proc/PID/task/*/children` lists the children of one process at once. On kernels built without that file, the
+//! parent of every process is read instead. Neither is a snapshot: callers ask again until the kernel reports that no
+//! process is left.
 
 use std::fs;
 use std::path::PathBuf;
@@ -11,18 +11,18 @@ use nix::unistd::Pid;
 
 use crate::sys::{Descendant, ProcStat};
 
-/// The unreaped children of this process, which has one thread.
+/// Returns the unreaped children of this process, which has one thread.
 pub(crate) fn children() -> Vec<Pid> {
     let own = Pid::this();
     listed_children(own).unwrap_or_else(|| children_among(&all_parents(), own))
 }
 
-/// Everything below this process, nearest first.
+/// Returns all descendants of this process, nearest first.
 pub(crate) fn descendants() -> Vec<Descendant> {
     descendants_of(Pid::this())
 }
 
-/// Everything below this process, nearest first.
+/// Returns all descendants of the process `root`, nearest first.
 pub(super) fn descendants_of(root: Pid) -> Vec<Descendant> {
     let all = listed_children(root).is_none().then(all_parents);
     let children_of = |parent| match &all {
@@ -31,7 +31,7 @@ pub(super) fn descendants_of(root: Pid) -> Vec<Descendant> {
     };
     let mut found: Vec<Descendant> = Vec::new();
     let mut parent = root;
-    // Without recursion: a chain may be a thousand deep.
+    // Without recursion, as a chain may be a thousand processes deep.
     for next in 0.. {
         let children = children_of(parent).into_iter();
         found.extend(children.map(|pid| Descendant { pid, parent }));
@@ -46,15 +46,15 @@ fn children_among(all: &[(Pid, Pid)], own: Pid) -> Vec<Pid> {
     children.map(|(pid, _)| *pid).collect()
 }
 
-/// Returns whether the process that has this pid now is the one that was listed: another one has another parent.
+/// Returns whether the process that has this pid now is the listed one. Another process would have another parent.
 pub(in crate::sys) fn is_still(listed: Descendant) -> bool {
     let parent = proc_stat(listed.pid).map(|stat| stat.parent);
-    // Orphaned since, it is a child of ours, and its pid reserved.
+    // If it has been orphaned since, it is our child, and its pid is reserved.
     parent == Some(listed.parent) || parent == Some(Pid::this())
 }
 
-/// Whether a process is below another, by its parents. They change where one of them ends: a walk that
-/// leads nowhere is made again.
+/// Returns whether a process is a descendant of another. Parents change when one of them ends, so a walk that does not
+/// find the ancestor is repeated.
 pub(super) fn is_below(pid: Pid, ancestor: Pid) -> bool {
     (0..WALKS).any(|_| {
         let parents = std::iter::successors(Some(pid), |pid| Some(proc_stat(*pid)?.parent));
@@ -63,10 +63,10 @@ pub(super) fn is_below(pid: Pid, ancestor: Pid) -> bool {
     })
 }
 
-/// More often than the parents of one process change in a moment.
+/// The number of walks: more than the parents of one process change in a moment.
 const WALKS: usize = 3;
 
-/// `None` where the kernel lacks the file, or the process is gone.
+/// Returns the children that the kernel lists. Returns `None` if the kernel lacks the file, or the process is gone.
 fn listed_children(parent: Pid) -> Option<Vec<Pid>> {
     let mut found = Vec::new();
     let mut any = false;
@@ -79,7 +79,7 @@ fn listed_children(parent: Pid) -> Option<Vec<Pid>> {
     any.then_some(found)
 }
 
-/// Every process that can be seen, with its parent.
+/// Returns every visible process with its parent.
 fn all_parents() -> Vec<(Pid, Pid)> {
     processes()
         .filter_map(|pid| Some((pid, proc_stat(pid)?.parent)))
@@ -95,15 +95,15 @@ fn parse_pid(text: &str) -> Option<Pid> {
     text.parse().ok().map(Pid::from_raw)
 }
 
-/// Where a process stands now, by `/proc/PID/stat`; also for a zombie, whose numbers stay reserved
-/// until it is reaped.
+/// Returns the state of a process, from `/proc/PID/stat`. Works for a zombie too, whose numbers stay reserved until it
+/// is reaped.
 pub(crate) fn proc_stat(pid: Pid) -> Option<ProcStat> {
     let fields = stat(pid)?;
     let mut fields = fields.split_ascii_whitespace();
     let state = fields.next()?;
     let (parent, group) = (parse_pid(fields.next()?)?, parse_pid(fields.next()?)?);
-    // The 20th of all, by `proc_pid_stat(5)`; the group is the fifth. A first thread that has ended reads
-    // as a zombie while others of its process go on.
+    // The number of threads is the 20th field, and the group the fifth, by `proc_pid_stat(5)`. A process whose first
+    // thread has ended reads as a zombie while its other threads go on.
     let threads: usize = fields.nth(14)?.parse().ok()?;
     Some(ProcStat {
         zombie: matches!(state, "Z" | "X") && threads < 2,
@@ -113,19 +113,20 @@ pub(crate) fn proc_stat(pid: Pid) -> Option<ProcStat> {
     })
 }
 
-/// When a process started, in the kernel's ticks since the system did: with its pid a name for ever.
+/// Returns the start time of a process, in the kernel's ticks since boot. With its pid it names a process for ever.
 pub(crate) fn started_at(pid: Pid) -> Option<u64> {
-    // The 22nd of all, by `proc_pid_stat(5)`.
+    // The 22nd field, by `proc_pid_stat(5)`.
     stat(pid)?.split_ascii_whitespace().nth(19)?.parse().ok()
 }
 
-/// The fields of `/proc/PID/stat` from the third on. The name before may itself hold spaces and parentheses.
+/// Returns the fields of `/proc/PID/stat` from the third on. The name before them may itself contain spaces and
+/// parentheses.
 fn stat(pid: Pid) -> Option<String> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     Some(stat.rsplit_once(')')?.1.to_owned())
 }
 
-/// The file name of the program that a process runs.
+/// Returns the file name of the program that a process runs.
 pub(crate) fn program_name(pid: Pid) -> Option<String> {
     Some(program(pid)?.file_name()?.to_string_lossy().into_owned())
 }
@@ -134,7 +135,7 @@ pub(super) fn program(pid: Pid) -> Option<PathBuf> {
     fs::read_link(format!("/proc/{pid}/exe")).ok()
 }
 
-/// The command line for people; the name in brackets where there is none.
+/// Returns the human-readable command line, or the name in brackets if there is none.
 pub(crate) fn command_line(pid: Pid) -> String {
     let raw = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let words = raw.split(|byte| *byte == 0).filter(|word| !word.is_empty());
@@ -146,7 +147,7 @@ pub(crate) fn command_line(pid: Pid) -> String {
     format!("[{}]", name.trim_end())
 }
 
-/// The processes whose environment holds `mark` (`NAME=value`), as far as this user may look.
+/// Returns the processes whose environment contains `mark` (`NAME=value`), as far as this user may look.
 pub(crate) fn marked(mark: &str) -> Vec<Pid> {
     let own = Pid::this();
     processes()
@@ -154,7 +155,7 @@ pub(crate) fn marked(mark: &str) -> Vec<Pid> {
         .collect()
 }
 
-/// Whether this process's environment holds `mark`.
+/// Returns whether this process's environment contains `mark`.
 pub(crate) fn carries(pid: Pid, mark: &str) -> bool {
     fs::read(format!("/proc/{pid}/environ")).is_ok_and(|all| {
         all.split(|byte| *byte == 0)

@@ -1,4 +1,5 @@
-//! Directories by `O_PATH` descriptors, which stand for what was found whatever has its name by now.
+//! Works with directories by `O_PATH` descriptors, which keep referring to the directory that was found, even if
+//! another file has its name by now.
 
 use std::ffi::CStr;
 use std::fs::{self, File, Permissions};
@@ -15,7 +16,7 @@ use nix::unistd::{Gid, Uid, fchownat};
 use crate::sys::identity_of;
 use crate::sys::posix::directories::OPEN;
 
-/// Opens a name only to refer to it.
+/// The flags to open a name only to refer to it.
 const REFER: OFlag = OFlag::O_PATH
     .union(OFlag::O_NOFOLLOW)
     .union(OFlag::O_CLOEXEC);
@@ -24,7 +25,7 @@ const REFER: OFlag = OFlag::O_PATH
 pub(in crate::sys) fn open_below(at: &File, name: &CStr) -> nix::Result<OwnedFd> {
     let how = OpenHow::new().flags(OPEN);
     match openat2(at, name, how.resolve(ResolveFlag::RESOLVE_NO_XDEV)) {
-        // A sandbox that does not know the call.
+        // A sandbox may not know the call.
         Err(Errno::ENOSYS | Errno::EPERM) => openat(at, name, OPEN, Mode::empty()),
         opened => opened,
     }
@@ -45,8 +46,8 @@ pub(in crate::sys) fn open_up(
     opened.map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or_default()))
 }
 
-/// Gives a directory that is at this path to another user, unless that was done before. Does the same with a link
-/// that this user has put there instead, if it has no other name.
+/// Gives the directory at this path to another user, if this user still owns it. If this user has put a link in its
+/// place, gives that link away instead, unless the link has another name too.
 pub(crate) fn hand_over(directory: &File, path: &Path, user: u32, group: u32) -> io::Result<()> {
     let found = File::from(open(path, REFER, Mode::empty())?);
     let (own, now) = (directory.metadata()?, found.metadata()?);
@@ -59,12 +60,12 @@ pub(crate) fn hand_over(directory: &File, path: &Path, user: u32, group: u32) ->
     Ok(())
 }
 
-/// Returns a path that leads to this open file, whatever its name is by now.
+/// Returns a path to this open file, which works even if the file has another name by now.
 pub(super) fn path_of(opened: &impl AsRawFd) -> PathBuf {
     format!("/proc/self/fd/{}", opened.as_raw_fd()).into()
 }
 
-/// Refers to a directory below this one by a path that contains no link.
+/// Opens a directory below this one only to refer to it. Follows no link on the path.
 pub(super) fn refer_below(directory: &Path, below: &Path) -> nix::Result<OwnedFd> {
     let flags = REFER | OFlag::O_DIRECTORY;
     let root = open(directory, flags, Mode::empty());

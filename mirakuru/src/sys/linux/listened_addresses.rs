@@ -1,5 +1,5 @@
-//! Which addresses the processes of a tree listen on: their sockets' inodes, joined with the
-//! kernel's table of connections (`/proc/net/tcp`, `proc_pid_net(5)`). For what an error tells.
+//! Lists the addresses that the processes of a tree listen on, for errors: the inodes of their sockets, joined with the
+//! kernel's table of connections (`/proc/net/tcp`, `proc_pid_net(5)`).
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,10 +11,10 @@ use nix::unistd::Pid;
 use super::descendants::descendants_of;
 use super::open_files::open_files;
 
-/// As the table writes the state of a socket that listens.
+/// The state of a listening socket, as the table writes it.
 const LISTENS: &str = "0A";
 
-/// The TCP addresses that a supervisor's tree listens on, in this network namespace.
+/// Returns the TCP addresses that a supervisor's tree listens on, in this network namespace.
 pub(crate) fn listening(supervisor: Pid) -> BTreeSet<SocketAddr> {
     let tree = descendants_of(supervisor);
     let sockets: BTreeSet<_> = tree.iter().flat_map(|one| sockets_of(one.pid)).collect();
@@ -27,7 +27,7 @@ pub(crate) fn listening(supervisor: Pid) -> BTreeSet<SocketAddr> {
         .collect()
 }
 
-/// The inodes of what it has open.
+/// Returns the inodes of the sockets that a process has open.
 fn sockets_of(pid: Pid) -> Vec<String> {
     let open = open_files(pid).unwrap_or_default();
     let inode = |to: &PathBuf| {
@@ -37,7 +37,7 @@ fn sockets_of(pid: Pid) -> Vec<String> {
     open.iter().filter_map(inode).collect()
 }
 
-/// The address and the inode of a line's socket, where that listens.
+/// Returns the address and the inode of the socket in a line, if it listens.
 fn listener_in(line: &str) -> Option<(SocketAddr, &str)> {
     let fields: Vec<_> = line.split_whitespace().collect();
     let (local, state, inode) = (fields.get(1)?, fields.get(3)?, fields.get(9)?);
@@ -47,7 +47,7 @@ fn listener_in(line: &str) -> Option<(SocketAddr, &str)> {
     (*state == LISTENS).then_some((address, *inode))
 }
 
-/// The table has an address as numbers of 32 bits, each in the byte order of this machine.
+/// Parses an address. The table writes it as numbers of 32 bits, each in the byte order of this machine.
 fn ip_in(text: &str) -> Option<IpAddr> {
     let numbers = text.as_bytes().chunks(8);
     let bytes = numbers.map(|number| {

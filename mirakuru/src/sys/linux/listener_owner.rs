@@ -1,8 +1,8 @@
-//! Who listens on a port: `NETLINK_SOCK_DIAG` (`sock_diag(7)`) asked for one listener, and its
-//! inode looked for in what processes have open.
+//! Finds the process that listens on a port. A `NETLINK_SOCK_DIAG` request (`sock_diag(7)`) finds one listener, and
+//! then its inode is searched in the open files of processes.
 //!
-//! The exact question costs a few microseconds, disturbs no server with an empty connection, and
-//! its answer carries the listener's inode.
+//! The exact request costs a few microseconds, and disturbs no server with an empty connection. Its answer contains the
+//! listener's inode.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -19,24 +19,24 @@ use super::open_files::open_files;
 use super::process::peer;
 use crate::sys::ListenerOwner;
 
-/// Layout of `<linux/netlink.h>` and `<linux/inet_diag.h>`.
+/// The layout of `<linux/netlink.h>` and `<linux/inet_diag.h>`.
 const HEADER: usize = 16;
 const REQUEST: usize = HEADER + 56;
 const SOCK_DIAG_BY_FAMILY: u16 = 20;
 const NLM_F_REQUEST: u16 = 1;
 const TCP: u8 = 6;
 const TCP_LISTEN: u8 = 10;
-/// `inet_diag_msg.idiag_inode`, from the start of the answer.
+/// The offset of `inet_diag_msg.idiag_inode` in the answer.
 const INODE: usize = HEADER + 68;
-/// `inet_diag_msg.idiag_uid`.
+/// The offset of `inet_diag_msg.idiag_uid` in the answer.
 const UID: usize = HEADER + 64;
 
-/// Asks this network namespace who listens, as often as one likes.
+/// A socket for any number of queries of the listeners in this network namespace.
 #[derive(Debug)]
 pub(crate) struct Listeners(OwnedFd);
 
 impl Listeners {
-    /// `None` where the kernel cannot be asked: connect instead.
+    /// Opens the socket. Returns `None` if the kernel cannot be queried; the caller connects instead.
     pub(crate) fn open() -> Option<Self> {
         let (family, kind) = (AddressFamily::Netlink, SockType::Datagram);
         let protocol = SockProtocol::NetlinkSockDiag;
@@ -45,33 +45,34 @@ impl Listeners {
             .map(Self)
     }
 
-    /// Whether a socket listens at this address; `None` if the kernel does not say, or if the address is not
-    /// one of this network namespace.
+    /// Returns whether a socket listens at this address. Returns `None` if the kernel does not report it, or if this
+    /// network namespace does not have the address.
     pub(crate) fn any_at(&self, addr: SocketAddr) -> Option<bool> {
         self.found_at(addr).ok().map(|found| found.is_some())
     }
 
-    /// The listener that a connection to this address would reach. An address that this namespace does not have
-    /// is an error: a listener on all addresses would be found for it too.
+    /// Returns the listener that a connection to this address would reach. Fails for an address that this namespace
+    /// does not have, as the kernel would find a listener on all addresses for it too.
     fn found_at(&self, addr: SocketAddr) -> nix::Result<Option<Listener>> {
         let addr = SocketAddr::new(addr.ip().to_canonical(), addr.port());
         if !is_own(addr.ip()) {
             return Err(Errno::EADDRNOTAVAIL);
         }
-        send(self.0.as_raw_fd(), &question(addr), MsgFlags::empty())?;
+        send(self.0.as_raw_fd(), &request_for(addr), MsgFlags::empty())?;
         let mut answer = [0_u8; 512];
-        // The answer is there when the question has been sent.
+        // The answer is available as soon as the request has been sent.
         let len = recv(self.0.as_raw_fd(), &mut answer, MsgFlags::MSG_DONTWAIT)?;
         Ok(listener_in(&answer[..len]))
     }
 }
 
-/// Whether this network namespace has the address: only then a socket can be bound to it.
+/// Returns whether this network namespace has the address: only then can a socket be bound to it.
 fn is_own(ip: IpAddr) -> bool {
     ip.is_loopback() || UdpSocket::bind((ip, 0)).is_ok()
 }
 
-/// Who listens on this port of the loopback interface, for people: pid and command.
+/// Returns a human-readable description of the process that listens on this port of the loopback interface: pid and
+/// command.
 pub(crate) fn holder_of_port(port: u16) -> Option<String> {
     let listeners = Listeners::open()?;
     let found_at = |ip| listeners.found_at(SocketAddr::new(ip, port)).ok()?;
@@ -80,11 +81,11 @@ pub(crate) fn holder_of_port(port: u16) -> Option<String> {
     holder_of_inode(found.inode).map(described)
 }
 
-/// Whose listener a connection to this address reaches, seen from the tree of a supervisor: of its
-/// main process most often, which is looked at first.
+/// Returns the owner of the listener that a connection to this address reaches, from the view of a supervisor's tree.
+/// The main process is checked first, as it is the owner most often.
 pub(crate) fn owner_of_listener(addr: SocketAddr, main: Pid, supervisor: Pid) -> ListenerOwner {
-    let asked = Listeners::open().map(|listeners| listeners.found_at(addr));
-    let found = match asked {
+    let answer = Listeners::open().map(|listeners| listeners.found_at(addr));
+    let found = match answer {
         Some(Ok(Some(found))) => found,
         Some(Ok(None)) => return ListenerOwner::Unclaimed,
         Some(Err(_)) | None => return ListenerOwner::Unknown,
@@ -100,35 +101,36 @@ pub(crate) fn owner_of_listener(addr: SocketAddr, main: Pid, supervisor: Pid) ->
             None => is_hidden = true,
         }
     }
-    // One that has just lost its parent may have been in neither list of children.
+    // A process that has just lost its parent may have been in neither list of children.
     let holder = holder_of_inode(found.inode);
     if let Some(pid) = holder.filter(|pid| is_below(*pid, supervisor)) {
         return ListenerOwner::Ours(pid);
     }
-    match outside(found, holder) {
-        // A process of the tree hides what it has open, as one of another user does. It may have the listener
-        // too, also if another process is seen to have it, which may have passed it on.
+    match owner_outside_tree(found, holder) {
+        // A process of the tree hides its open files, as one of another user does. It may have the listener too, even
+        // if another process visibly has it, which may have passed it on.
         _ if is_hidden => ListenerOwner::Unknown,
         ListenerOwner::Unknown => {
             ListenerOwner::Stranger(format!("a process of another user (uid {})", found.uid))
         }
-        whose => whose,
+        owner => owner,
     }
 }
 
-/// Whether what listens at this address does so for a moment only.
+/// Returns whether the listener at this address exists only for a moment.
 pub(crate) fn is_unclaimed(addr: SocketAddr) -> bool {
-    let asked = Listeners::open().and_then(|listeners| listeners.found_at(addr).ok().flatten());
-    asked.is_some_and(|found| {
-        outside(found, holder_of_inode(found.inode)) == ListenerOwner::Unclaimed
+    let listener = Listeners::open().and_then(|listeners| listeners.found_at(addr).ok().flatten());
+    listener.is_some_and(|found| {
+        owner_outside_tree(found, holder_of_inode(found.inode)) == ListenerOwner::Unclaimed
     })
 }
 
-/// Whose listener a Unix socket is connected to: the kernel keeps who called `listen` (`unix(7)`). If that
-/// process has ended it is passing, as it may have left the listener to others of the tree.
+/// Returns the owner of the listener that a Unix socket is connected to: the kernel keeps the process that called
+/// `listen` (`unix(7)`). If that process has ended, the listener is unclaimed, as the process may have left it to
+/// others of the tree.
 pub(crate) fn owner_of_peer(stream: &impl AsFd, supervisor: Pid) -> ListenerOwner {
     let Some(listener) = peer(stream).filter(|pid| pid.as_raw() > 0 && *pid != Pid::this()) else {
-        // It is not connected, or that process is in another pid namespace; or this one hands it on.
+        // The socket is not connected, the process is in another pid namespace, or this process hands the socket on.
         return ListenerOwner::Unknown;
     };
     let stat = proc_stat(listener);
@@ -143,8 +145,8 @@ pub(crate) fn owner_of_peer(stream: &impl AsFd, supervisor: Pid) -> ListenerOwne
     }
 }
 
-/// Whose a listener is that no process of the tree is seen to have.
-fn outside(found: Listener, holder: Option<Pid>) -> ListenerOwner {
+/// Returns the owner of a listener that no process of the tree visibly has.
+fn owner_outside_tree(found: Listener, holder: Option<Pid>) -> ListenerOwner {
     match holder {
         Some(pid) if is_fork_of_this(pid) => ListenerOwner::Unclaimed,
         Some(pid) => ListenerOwner::Stranger(described(pid)),
@@ -153,8 +155,8 @@ fn outside(found: Listener, holder: Option<Pid>) -> ListenerOwner {
     }
 }
 
-/// A fork of this process that has not become its program yet keeps open for a moment what was
-/// closed here.
+/// Returns whether a process is a fork of this one that has not become its program yet. Such a fork briefly keeps files
+/// open that were closed here.
 fn is_fork_of_this(pid: Pid) -> bool {
     let parent = proc_stat(pid).map(|stat| stat.parent);
     parent == Some(Pid::this()) && program(pid) == program(Pid::this())
@@ -164,9 +166,9 @@ fn described(pid: Pid) -> String {
     format!("pid {pid}: {}", command_line(pid))
 }
 
-/// An `inet_diag_req_v2` without `NLM_F_DUMP`: the kernel looks up one socket as it would for a
-/// packet from nowhere to this address, which finds listeners on it and on the wildcard.
-fn question(addr: SocketAddr) -> [u8; REQUEST] {
+/// Returns an `inet_diag_req_v2` without `NLM_F_DUMP`. The kernel looks up one socket, as it would for a packet from an
+/// unspecified source to this address. That finds listeners on the address and on the wildcard.
+fn request_for(addr: SocketAddr) -> [u8; REQUEST] {
     let mut request = [0_u8; REQUEST];
     let (family, address) = match addr.ip() {
         IpAddr::V4(ip) => (AddressFamily::Inet, ip.octets().to_vec()),
@@ -178,11 +180,11 @@ fn question(addr: SocketAddr) -> [u8; REQUEST] {
     put(&mut request, 4, &SOCK_DIAG_BY_FAMILY.to_ne_bytes());
     put(&mut request, 6, &NLM_F_REQUEST.to_ne_bytes());
     put(&mut request, HEADER, &[family, TCP]);
-    // Every state: the exact question ignores them.
+    // All states: the exact request ignores them.
     put(&mut request, HEADER + 4, &u32::MAX.to_ne_bytes());
     put(&mut request, HEADER + 8, &addr.port().to_be_bytes());
     put(&mut request, HEADER + 12, &address);
-    // INET_DIAG_NOCOOKIE: whatever socket is found.
+    // INET_DIAG_NOCOOKIE: any socket matches.
     put(&mut request, HEADER + 48, &[0xff; 8]);
     request
 }
@@ -191,11 +193,11 @@ fn put(request: &mut [u8], at: usize, bytes: &[u8]) {
     request[at..at + bytes.len()].copy_from_slice(bytes);
 }
 
-/// What the kernel tells of a listener.
+/// The facts that the kernel reports about a listener.
 #[derive(Clone, Copy)]
 struct Listener {
     inode: u32,
-    /// The user that made it.
+    /// The user who made it.
     uid: u32,
 }
 
@@ -215,7 +217,7 @@ fn listener_in(answer: &[u8]) -> Option<Listener> {
     })
 }
 
-/// Whether this process has the socket open; `None` where it may not be looked at.
+/// Returns whether this process has the socket open, or `None` if the process may not be inspected.
 fn holds(pid: Pid, inode: u32) -> Option<bool> {
     let wanted = format!("socket:[{inode}]");
     match open_files(pid) {
@@ -224,12 +226,12 @@ fn holds(pid: Pid, inode: u32) -> Option<bool> {
     }
 }
 
-/// Whether a process has ended. It may be hidden in `/proc`, and then it still takes a signal or refuses it.
+/// Returns whether a process has ended. If it is hidden in `/proc`, a signal still shows whether it exists.
 pub(crate) fn has_ended(pid: Pid) -> bool {
     proc_stat(pid).map_or_else(|| kill(pid, None) == Err(Errno::ESRCH), |stat| stat.zombie)
 }
 
-/// The first process that has the socket open, as far as this user may look.
+/// Returns the first process that has the socket open, as far as this user may look.
 fn holder_of_inode(inode: u32) -> Option<Pid> {
     let mut pids = processes();
     pids.find(|pid| holds(*pid, inode) == Some(true))
@@ -244,7 +246,7 @@ mod tests {
     use crate::wait::Deadline;
 
     #[test]
-    fn a_listener_is_seen_with_its_holder_and_its_end_too() {
+    fn a_listener_is_seen_with_its_holder_and_its_end() {
         let listeners = Listeners::open().expect("Linux can be asked");
         for address in ["127.0.0.1:0", "[::1]:0", "0.0.0.0:0"] {
             let Some(listener) = loopback::listener(address) else {

@@ -1,4 +1,4 @@
-//! Linux: the complete set.
+//! Implements all of the names of `sys` for Linux.
 
 mod child_signals;
 mod descendants;

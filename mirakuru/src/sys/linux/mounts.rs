@@ -1,4 +1,4 @@
-//! What a service has mounted: `/proc/self/mountinfo` (`proc_pid_mountinfo(5)`).
+//! Unmounts the file systems that a service has mounted: `/proc/self/mountinfo` (`proc_pid_mountinfo(5)`).
 
 use std::ffi::OsString;
 use std::fs;
@@ -11,25 +11,25 @@ use nix::mount::{MntFlags, umount2};
 use super::directories::{path_of, refer_below};
 use crate::sys;
 
-/// Takes off what is mounted below this directory, in this process's mount namespace; false where
-/// something stays, so that what lies behind it would be met in there. In a directory of another user, takes off what
-/// that user has mounted alone: a directory with a mount in it can be moved.
+/// Unmounts all file systems below this directory, in this process's mount namespace. Returns `false` if a mount stays,
+/// so that a removal would reach the files on it. In a directory of another user, unmounts only the mounts that the
+/// other user made, as a directory with a mount in it can be moved.
 pub(crate) fn unmount_below(directory: &Path) -> bool {
     let mounts = mounts_below(directory);
     let owner = fs::symlink_metadata(directory).map(|found| found.uid());
     let is_own = owner.as_ref().is_ok_and(|owner| *owner == sys::user());
-    // The last first: it may lie within another, or on top of it.
+    // The last mount comes first: it may be within another one, or on top of it.
     for mount in mounts.iter().rev() {
         if is_own || mount.user == owner.as_ref().ok().copied() {
-            // What still uses it keeps it until then.
+            // A process that still uses the mount keeps it until it ends.
             let _ = unmount(directory, &mount.path);
         }
     }
     mounts.is_empty() || mounts_below(directory).is_empty()
 }
 
-/// Takes off what is mounted on the directory itself (an empty path), or below it, where the service's user may have
-/// put a link into the path meanwhile.
+/// Unmounts the directory itself (an empty path), or a path below it. The service's user may meanwhile have put a link
+/// into the path.
 fn unmount(directory: &Path, below: &Path) -> nix::Result<()> {
     let flags = MntFlags::MNT_DETACH | MntFlags::UMOUNT_NOFOLLOW;
     match (below.parent(), below.file_name()) {
@@ -43,14 +43,14 @@ fn unmount(directory: &Path, below: &Path) -> nix::Result<()> {
 
 struct Mount {
     path: PathBuf,
-    /// The user who mounted it, if not root did (`fusermount(1)`).
+    /// The user who mounted it, if that was not root (`fusermount(1)`).
     user: Option<u32>,
 }
 
-/// What is mounted from this directory on, by paths that begin there.
+/// Returns the mounts at and below this directory, by their paths from it.
 fn mounts_below(directory: &Path) -> Vec<Mount> {
-    // The kernel names mounts without symbolic links. The directory itself is not followed: a service may
-    // have put a link in its place.
+    // The kernel lists mounts without symbolic links. The directory itself is not resolved: a service may have put a
+    // link in its place.
     let (Some(parent), Some(name)) = (directory.parent(), directory.file_name()) else {
         return Vec::new();
     };
@@ -68,7 +68,7 @@ fn mounts_below(directory: &Path) -> Vec<Mount> {
         .collect()
 }
 
-/// The fifth field of a line; spaces and their like stand in it as three octal digits.
+/// Returns the fifth field of a line. It contains spaces and similar bytes as three octal digits.
 fn mount_point(line: &[u8]) -> Option<PathBuf> {
     let written = line.split(|byte| *byte == b' ').nth(4)?;
     let mut path = Vec::with_capacity(written.len());
@@ -85,7 +85,7 @@ fn mount_point(line: &[u8]) -> Option<PathBuf> {
     Some(OsString::from_vec(path).into())
 }
 
-/// The option `user_id`, which no other kind of file systems has than FUSE.
+/// Returns the value of the option `user_id`, which only FUSE file systems have.
 fn user_of(line: &[u8]) -> Option<u32> {
     let options = std::str::from_utf8(line).ok()?.rsplit(' ').next()?;
     let mut options = options.split(',');
@@ -95,8 +95,8 @@ fn user_of(line: &[u8]) -> Option<u32> {
         .ok()
 }
 
-/// Returns a directory whose files lie in memory, if it has room for a server's (`shm_overview(7)`). A container often
-/// has 64 MiB there.
+/// Returns a directory whose files are in memory, if it has enough room for a server's files (`shm_overview(7)`). A
+/// container often has only 64 MiB there.
 #[cfg(feature = "services")]
 pub(crate) fn memory() -> Option<PathBuf> {
     const ROOM: u64 = 1 << 30;

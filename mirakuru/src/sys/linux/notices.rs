@@ -1,4 +1,4 @@
-//! Receives the messages of `sd_notify(3)`, each with its sender as the kernel knows it.
+//! Receives the messages of `sd_notify(3)`, each with its sender as the kernel reports it.
 
 use std::io::{self, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
@@ -13,14 +13,14 @@ use nix::unistd::{Pid, close};
 
 use crate::sys::posix::bind_for_everyone;
 
-/// The longest message that the service manager of systemd takes.
+/// The length of the longest message, as in the service manager of systemd.
 const LONGEST: usize = 4096;
 
-/// A socket that services report to.
+/// The socket that services send their messages to.
 #[derive(Debug)]
 pub(crate) struct Notices(UnixDatagram);
 
-/// A message, and the process and user that sent it, if the system tells them.
+/// A message, and the process and user that sent it, if the system reports them.
 pub(crate) type Notice = (Vec<u8>, Option<(Pid, u32)>);
 
 impl Notices {
@@ -34,7 +34,8 @@ impl Notices {
         self.0.as_fd()
     }
 
-    /// Receives a message that has arrived. Closes the descriptors that came with it: a sender may wait for that.
+    /// Receives a message that has arrived. Closes the descriptors that came with it, as a sender may wait until they
+    /// are closed.
     pub(crate) fn receive(&self) -> Option<Notice> {
         let mut buffer = [0; LONGEST];
         let mut space = cmsg_space!(ucred, [RawFd; super::super::posix::MOST_RECEIVED]);

@@ -1,4 +1,4 @@
-//! What a process has open: `/proc/PID/fd` (`proc_pid_fd(5)`).
+//! Lists the files that a process has open: `/proc/PID/fd` (`proc_pid_fd(5)`).
 
 use std::fs::{self, File};
 use std::io;
@@ -12,38 +12,38 @@ use nix::unistd::Pid;
 use super::descendants::descendants_of;
 use crate::sys::open_stream;
 
-/// Where its descriptors lead; a socket's is `socket:[INODE]`. A process whose first thread has ended
-/// has nothing open by its own entry: then its other threads are asked.
+/// Returns the targets of a process's descriptors; that of a socket is `socket:[INODE]`. If the first thread of a
+/// process has ended, the entry of the process lists no descriptors. Then those of its other threads are read.
 ///
 /// # Errors
 ///
-/// The process has ended, or may not be looked at: its descriptors may be listed all the same, and then the
-/// kernel refuses to say where each leads.
+/// Returns an error if the process has ended, or may not be inspected. The kernel may list such a process's
+/// descriptors, and then refuses to show their targets.
 pub(super) fn open_files(pid: Pid) -> io::Result<Vec<PathBuf>> {
     let process = PathBuf::from(format!("/proc/{pid}"));
-    let found = leads(&process)?;
+    let found = targets(&process)?;
     if !found.is_empty() {
         return Ok(found);
     }
     let threads = fs::read_dir(process.join("task"))?.flatten();
-    let of_threads = threads.map(|thread| leads(&thread.path()));
+    let of_threads = threads.map(|thread| targets(&thread.path()));
     let of_threads: Vec<_> = of_threads.filter(is_there).collect::<io::Result<_>>()?;
     Ok(of_threads.concat())
 }
 
-fn leads(of: &Path) -> io::Result<Vec<PathBuf>> {
+fn targets(of: &Path) -> io::Result<Vec<PathBuf>> {
     let fds = fs::read_dir(of.join("fd"))?.flatten();
-    let leads = fds.map(|fd| fs::read_link(fd.path()));
-    leads.filter(is_there).collect()
+    let targets = fds.map(|fd| fs::read_link(fd.path()));
+    targets.filter(is_there).collect()
 }
 
-/// What was closed or has ended since it was listed is left out.
+/// Returns whether a descriptor or thread still exists; one that was closed or has ended since the listing is left out.
 fn is_there<T>(found: &io::Result<T>) -> bool {
     !matches!(found, Err(error) if error.kind() == io::ErrorKind::NotFound)
 }
 
-/// Returns whether a process below a supervisor waits in `read(2)` for its standard input, whose other end the
-/// supervisor has (`/proc/PID/syscall`, as far as this user may look).
+/// Returns whether a process below a supervisor waits in `read(2)` for its standard input, and the supervisor has the
+/// other end. This is read from `/proc/PID/syscall`, as far as this user may look.
 pub(crate) fn waits_for_input(supervisor: Pid) -> bool {
     let held = open_files(supervisor).unwrap_or_default();
     let waits = |pid: Pid| {
@@ -54,8 +54,8 @@ pub(crate) fn waits_for_input(supervisor: Pid) -> bool {
     descendants_of(supervisor).iter().any(|one| waits(one.pid))
 }
 
-/// Opens the standard error of a process. `None` if it is a file that the process does not append to: its next line
-/// would overwrite ours.
+/// Opens the standard error of a process. Returns `None` if it is a file that the process does not append to, as its
+/// next line would overwrite ours.
 pub(crate) fn standard_error_of(pid: Pid) -> Option<File> {
     let process = PathBuf::from(format!("/proc/{pid}"));
     let path = process.join("fd/2");

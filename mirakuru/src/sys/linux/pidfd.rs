@@ -1,4 +1,4 @@
-//! Process descriptors: a name for one process that is never given to another. Linux 5.3.
+//! Process descriptors, each of which names one process for ever. They need Linux 5.3.
 #![expect(unsafe_code, reason = "nix has no pidfd calls")]
 
 use std::io;
@@ -14,12 +14,12 @@ use nix::unistd::Pid;
 use crate::sys::process_of;
 use crate::wait::Deadline;
 
-/// One process, named for ever.
+/// A process, named for ever.
 #[derive(Debug)]
 pub(crate) struct Process(OwnedFd);
 
 impl Process {
-    /// The process that has this pid now. The caller checks afterwards that it is the one meant.
+    /// Opens the process that has this pid now. The caller must check afterwards that it is the intended process.
     pub(crate) fn open(pid: Pid) -> io::Result<Self> {
         // SAFETY: `pidfd_open(2)` takes any number.
         let raw = unsafe { libc::syscall(libc::SYS_pidfd_open, pid.as_raw(), 0) };
@@ -29,8 +29,8 @@ impl Process {
         Ok(Self(unsafe { OwnedFd::from_raw_fd(raw) }))
     }
 
-    /// Opens a child of this process. Fails if another thread has reaped the child, whose pid may belong to
-    /// another process then.
+    /// Opens a child of this process. Fails if another thread has reaped the child: its pid may belong to another
+    /// process then.
     pub(crate) fn open_child(child: u32) -> io::Result<Self> {
         let open = || -> io::Result<Self> {
             let process = Self::open(process_of(child).ok_or(Errno::ESRCH)?)?;
@@ -41,13 +41,14 @@ impl Process {
         open().map_err(explained)
     }
 
-    /// What becomes readable when the process has ended.
+    /// Returns a descriptor that becomes readable when the process has ended.
     pub(crate) fn wakeup(&self) -> Option<BorrowedFd<'_>> {
         Some(self.0.as_fd())
     }
 
-    /// Whether the process ended, waiting for it this long. A signal that the test handles ends such a
-    /// wait whatever its handler's flags (`signal(7)`): that is neither the process's end nor the time's.
+    /// Returns whether the process ended, and waits for that at most this long. A signal that the test handles ends
+    /// such a wait whatever its handler's flags are (`signal(7)`). Therefore `EINTR` means neither that the process
+    /// ended nor that the time is over.
     pub(crate) fn ended_within(&self, wait: Duration) -> bool {
         let deadline = Deadline::after(wait);
         loop {
@@ -70,8 +71,8 @@ impl Process {
         Ok(Errno::result(result).map(drop)?)
     }
 
-    /// Takes the exit status of a child that has ended, so that it is no zombie; true if it ended
-    /// with 0. Somebody else's `waitpid(-1)` may have been quicker: then it is not known, and false.
+    /// Takes the exit status of a child that has ended, so that no zombie is left. Returns `true` if the child exited
+    /// with 0. Another `waitpid(-1)` may have taken the status first; then it is not known, and the result is `false`.
     pub(crate) fn reap(&self) -> bool {
         let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG;
         matches!(

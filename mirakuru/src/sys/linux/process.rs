@@ -1,4 +1,4 @@
-//! What a process does to itself, and small calls of Linux's own.
+//! Small calls that only Linux has, most of which a process makes on itself.
 #![expect(unsafe_code, reason = "system calls that nix lacks")]
 
 use std::ffi::CStr;
@@ -22,11 +22,11 @@ use nix::sys::stat::Mode;
 use nix::sys::time::TimeSpec;
 use nix::unistd::{Gid, Pid, pipe2, write};
 
-/// A closed peer is an error, never `SIGPIPE`.
+/// The flags of a send: a closed peer is an error, and never `SIGPIPE`.
 pub(in crate::sys) const SEND_FLAGS: MsgFlags = MsgFlags::MSG_NOSIGNAL;
-/// Received descriptors are close-on-exec from the first moment.
+/// The flags of a receive: received descriptors are close-on-exec from the first moment.
 pub(in crate::sys) const RECEIVE_FLAGS: MsgFlags = MsgFlags::MSG_CMSG_CLOEXEC;
-/// Children of every kind, also those that were cloned without `SIGCHLD`.
+/// The flags to reap children of every kind, including those that were cloned without `SIGCHLD`.
 pub(crate) const WAIT_FLAGS: i32 = libc::__WALL | libc::WNOHANG;
 
 /// Counts the threads of this process, if the system shows them.
@@ -34,17 +34,18 @@ pub(crate) fn threads() -> Option<usize> {
     fs::read_dir("/proc/self/task").ok().map(Iterator::count)
 }
 
-/// Returns the namespaces of this process. A number means another process in another namespace, as a container has it
-/// (`pid_namespaces(7)`), and a process has another start time (`time_namespaces(7)`); 0 where there are none.
+/// Returns the numbers of this process's namespaces, or 0 if there are none. In another pid namespace, such as a
+/// container's, a pid names another process (`pid_namespaces(7)`). In another time namespace, a process has another
+/// start time (`time_namespaces(7)`).
 pub(crate) fn namespaces() -> [u64; 2] {
     let number = |namespace: fs::Metadata| namespace.ino();
     ["pid", "time"].map(|kind| fs::metadata(format!("/proc/self/ns/{kind}")).map_or(0, number))
 }
 
-/// Why nothing is known of a process.
+/// The reason that an error shows if a process cannot be inspected.
 pub(crate) const UNSEEN: &str = "cannot be looked at in /proc";
 
-/// The running program's file, even if it was replaced or deleted since.
+/// Returns a path to the running program's file, which works even if the file was replaced or deleted since.
 pub(crate) fn own_program() -> io::Result<PathBuf> {
     let program = Path::new("/proc/self/exe");
     let linked = program.symlink_metadata();
@@ -57,24 +58,24 @@ pub(crate) fn own_program() -> io::Result<PathBuf> {
     Ok(program.into())
 }
 
-/// A socket that never waits.
+/// Returns a Unix socket that never waits.
 pub(in crate::sys) fn unix_socket_that_never_waits() -> nix::Result<OwnedFd> {
     let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
     socket(AddressFamily::Unix, SockType::Stream, flags, None)
 }
 
-/// A pipe, both ends close-on-exec from the first moment: its reading end, then its writing end.
+/// Makes a pipe whose ends are both close-on-exec from the first moment. Returns its reading end, then its writing end.
 pub(crate) fn pipe() -> nix::Result<(OwnedFd, OwnedFd)> {
     pipe2(OFlag::O_CLOEXEC)
 }
 
-/// A record lock that belongs to an open file, and not to a process.
+/// Returns a record lock that belongs to an open file, and not to a process.
 pub(in crate::sys) fn lock_of_open_file(lock: &libc::flock) -> FcntlArg<'_> {
     FcntlArg::F_OFD_SETLK(lock)
 }
 
-/// The ports that the kernel gives to outgoing connections; see `ip(7)`. Its default where it does
-/// not say.
+/// Returns the ports that the kernel uses for outgoing connections (see `ip(7)`), or the kernel's default range if that
+/// cannot be read.
 pub(crate) fn ephemeral_ports() -> std::ops::RangeInclusive<u16> {
     let reported = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
     let mut bounds = reported.split_ascii_whitespace().map(str::parse);
@@ -84,97 +85,97 @@ pub(crate) fn ephemeral_ports() -> std::ops::RangeInclusive<u16> {
     }
 }
 
-/// The highest number of a signal.
+/// Returns the highest signal number.
 pub(crate) fn last_signal() -> i32 {
     libc::SIGRTMAX()
 }
 
-/// Waits for descriptors; `Duration::MAX` is for ever.
+/// Waits for descriptors; `Duration::MAX` means for ever.
 pub(in crate::sys) fn poll_for(fds: &mut [PollFd<'_>], wait: Duration) -> nix::Result<i32> {
     let wait = (wait != Duration::MAX).then(|| TimeSpec::from_duration(wait));
     nix::poll::ppoll(fds, wait, None)
 }
 
-/// Orphans of the tree become children of this process.
+/// Makes orphans of the tree children of this process.
 pub(crate) fn become_subreaper() {
     let _ = nix::sys::prctl::set_child_subreaper(true);
 }
 
-/// Never: orphans come to the supervisor, whose children they are then.
+/// Always `false`: orphans become children of the supervisor.
 pub(in crate::sys) fn has_orphans(_group: Pid) -> bool {
     false
 }
 
-/// Never: nothing of the tree is out of it.
+/// Always `false`: no process leaves the tree.
 pub(in crate::sys) fn has_strays() -> bool {
     false
 }
 
-/// Has the kernel kill this process when its parent's thread ends. Lost whenever the user id
-/// changes, so this comes after that; the caller checks the parent once more.
+/// Makes the kernel kill this process when its parent's thread ends. A change of the user id clears this, so it must be
+/// called after that. The caller then checks the parent once more.
 pub(crate) fn die_with_parent() -> nix::Result<()> {
     nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)
 }
 
-/// Whether the kernel runs this program with more rights than its caller has (`getauxval(3)`), or would
-/// say so of what this process runs.
+/// Returns whether the kernel runs this program with more rights than its caller has (`getauxval(3)`), or would run
+/// programs that this process starts in that mode.
 pub(crate) fn runs_privileged() -> bool {
     // SAFETY: `getauxval` takes any number.
     let secure = unsafe { libc::getauxval(libc::AT_SECURE) };
     secure != 0 || crate::sys::posix::has_other_rights()
 }
 
-/// The process that made the other end of this socket pair.
+/// Returns the process that made the other end of this socket pair.
 pub(crate) fn peer(socket: &impl std::os::fd::AsFd) -> Option<Pid> {
     getsockopt(socket, PeerCredentials)
         .ok()
         .map(|peer| Pid::from_raw(peer.pid()))
 }
 
-/// Closes all descriptors but the standard ones.
+/// Closes all descriptors except the standard ones.
 pub(crate) fn close_inherited() {
     // SAFETY: called by a supervisor at its very start, which holds none of these.
     let _ = unsafe { libc::syscall(libc::SYS_close_range, 3_u32, u32::MAX, 0_u32) };
 }
 
-/// The name that `ps` and `pkill` see.
+/// Sets the process name that `ps` and `pkill` show.
 pub(crate) fn set_process_name() {
     let _ = nix::sys::prctl::set_name(c"mirakuru");
 }
 
 const OOM_SCORE: &str = "/proc/self/oom_score_adj";
-/// The same as a C text, so that nothing is allocated.
+/// The path as a C text, so that opening it allocates nothing.
 const OOM_SCORE_OF_A_CHILD: &CStr = c"/proc/self/oom_score_adj";
 
-/// Makes this process a late victim when memory runs out, where it may; gives what was set before.
+/// Makes this process a late victim when memory runs out, if it may. Returns the former score.
 pub(crate) fn lower_oom_score() -> Option<String> {
     let before = fs::read_to_string(OOM_SCORE).ok()?;
     fs::write(OOM_SCORE, "-900").ok().map(|()| before)
 }
 
-/// Sets what [`lower_oom_score`] gave, for a service, which is no late victim.
+/// Sets the score that [`lower_oom_score`] returned, for a service, which must not be a late victim.
 pub(crate) fn restore_oom_score(before: &str) {
     if let Ok(file) = open(OOM_SCORE_OF_A_CHILD, OFlag::O_WRONLY, Mode::empty()) {
         let _ = write(&file, before.as_bytes());
     }
 }
 
-/// All groups of a user.
+/// Returns all groups of a user.
 pub(crate) fn groups_of(user: &std::ffi::CStr, gid: Gid) -> Vec<u32> {
     let groups = nix::unistd::getgrouplist(user, gid).unwrap_or_else(|_| vec![gid]);
     groups.into_iter().map(Gid::as_raw).collect()
 }
 
-/// Takes on another user's groups.
+/// Sets the groups of this process to another user's.
 pub(crate) fn set_groups(groups: &[Gid]) -> nix::Result<()> {
     nix::unistd::setgroups(groups)
 }
 
-/// Gives a range of a file back to the disk; it reads as zeros.
+/// Gives a range of a file back to the disk; the range then reads as zeros.
 ///
 /// # Errors
 ///
-/// The file system cannot: to the caller the file is too large.
+/// Returns `EFBIG`, as if the file were too large, if the file system cannot do that.
 pub(crate) fn forget_range(file: &File, range: Range<u64>) -> io::Result<()> {
     let too_large = || io::Error::from(Errno::EFBIG);
     let length = range.end.saturating_sub(range.start);
@@ -189,9 +190,9 @@ pub(crate) fn forget_range(file: &File, range: Range<u64>) -> io::Result<()> {
 mod tests {
     use crate::sys::{try_lock_for_process, try_lock_to_remove};
 
-    /// Another thread looks who has the lock, for which it opens the file and closes it.
+    /// Simulates another thread that checks which process has the lock, for which it opens and closes the file.
     #[test]
-    fn a_lock_to_remove_lasts_when_the_file_is_closed_elsewhere() {
+    fn a_lock_to_remove_survives_a_close_by_another_thread() {
         let file = tempfile::NamedTempFile::new().expect("a temporary file");
         let open = || file.reopen().expect("own file");
         let remover = open();

@@ -1,8 +1,8 @@
-//! Segments of shared memory of System V, which outlive their processes: `/proc/sysvipc/shm` (`proc_sysvipc(5)`).
+//! Removes System V shared memory, whose segments outlive their processes: `/proc/sysvipc/shm` (`proc_sysvipc(5)`).
 #![expect(unsafe_code, reason = "nix has no `shmctl`")]
 #![expect(
     clippy::disallowed_types,
-    reason = "the kernel notes times of the clock that can be set"
+    reason = "the kernel records wall-clock times"
 )]
 
 use std::fs;
@@ -12,17 +12,17 @@ use nix::libc;
 
 use crate::sys::Pid;
 
-/// The precision of the times that the kernel notes, with room for a clock that was set.
+/// The precision of the times that the kernel records, with room for a clock that was set.
 const MARGIN: Duration = Duration::from_secs(60);
 
-/// Returns the time of the clock that the kernel notes with a segment.
+/// Returns the time of the clock that the kernel uses for segments.
 pub(crate) fn wall_clock() -> Duration {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     now.unwrap_or_default()
 }
 
-/// Removes the segments that processes made and that no process uses. Of each process, it is given when it has ended;
-/// none began before `since`. Returns whether a process uses one.
+/// Removes the segments that these processes made and that no process uses. Each process comes with the time of its
+/// end; none began before `since`. Returns whether a process still uses a segment.
 pub(crate) fn remove_shared_memory(makers: &[(Pid, Duration)], since: Duration) -> bool {
     if makers.is_empty() {
         return false;
@@ -31,7 +31,7 @@ pub(crate) fn remove_shared_memory(makers: &[(Pid, Duration)], since: Duration) 
     let since = since.saturating_sub(MARGIN).as_secs();
     let table = fs::read_to_string("/proc/sysvipc/shm").unwrap_or_default();
     for segment in table.lines().filter_map(Segment::read) {
-        // Later, the number may be another process's.
+        // After that time, another process may have the number.
         let is_of = |(maker, ended): &(Pid, Duration)| {
             let until = (*ended + MARGIN).as_secs();
             maker.as_raw() == segment.maker && (since..=until).contains(&segment.changed)
@@ -56,7 +56,7 @@ struct Segment {
 }
 
 impl Segment {
-    /// Reads a line of the table; `None` for its head.
+    /// Parses a line of the table. Returns `None` for the heading.
     fn read(line: &str) -> Option<Self> {
         let mut fields = line.split_whitespace();
         Some(Self {

@@ -1,14 +1,14 @@
-//! Starts the service by `clone(CLONE_VM | CLONE_VFORK)`: no page table is copied, and this process is
-//! paused until the new one has run its program or ended. `vfork(2)` gives both too, but no stack.
+//! Starts the service by `clone(CLONE_VM | CLONE_VFORK)`. No page table is copied, and this process is paused until the
+//! new one has run its program or ended. `vfork(2)` does both too, but gives the new process no stack.
 //!
-//! Rules for what runs in the new process, beside those of `posix/before_exec.rs`. It shares all memory of this
-//! one:
-//! - It runs on a stack of its own, which is far larger than its few calls need, and has no guard.
-//! - It writes nothing but its stack, `errno` and the failure that this process reads afterwards.
-//! - It handles no signal of ours: a supervisor blocks all (`Wakeups`), and they have no handler when they are
-//!   unblocked there.
-//! - Its user's change would leave this process's memory undumpable (`PR_SET_DUMPABLE`), which hides this
-//!   process from the tests in `/proc`: it is set as it was.
+//! The new process shares all memory of this one. Its code follows these rules, in addition to those of
+//! `posix/before_exec.rs`:
+//! - It runs on its own stack, which is far larger than its few calls need, and has no guard page.
+//! - It writes only to its stack, to `errno` and to the failure that this process reads afterwards.
+//! - It handles no signal of ours: a supervisor blocks all signals (`Wakeups`), and they have no handler when the new
+//!   process unblocks them.
+//! - Its change of the user would leave this process's memory undumpable (`PR_SET_DUMPABLE`), which hides this process
+//!   from the tests in `/proc`. This process therefore restores the setting.
 #![expect(unsafe_code, reason = "nix leaves clone unsafe")]
 
 use nix::libc;
@@ -21,15 +21,15 @@ use crate::sys::Stuck;
 use crate::sys::posix::before_exec::become_service;
 use crate::sys::posix::spawn::Spawn;
 
-/// The pages that nothing touches cost nothing. `execvp` copies the words of a script without `#!` to the stack,
-/// so those come on top.
+/// The size of the stack. Pages that are never touched cost nothing. `execvp` copies the words of a script without `#!`
+/// to the stack, so the size of their pointers is added.
 const STACK: usize = 256 * 1024;
 
-/// Starts the process; returns once it runs its program, or has failed.
+/// Starts the process. Returns after it runs its program, or has failed.
 ///
 /// # Errors
 ///
-/// The step that failed. The process was reaped.
+/// Returns the step that failed. The process was reaped then.
 pub(crate) fn spawn(spawn: &Spawn<'_>) -> Result<Pid, Stuck> {
     let words = (spawn.words.pointers.len() + 1) * size_of::<usize>();
     let mut stack = vec![0_u8; STACK + words];
@@ -53,7 +53,7 @@ pub(crate) fn spawn(spawn: &Spawn<'_>) -> Result<Pid, Stuck> {
     match failure {
         None => Ok(main),
         Some(failure) => {
-            // It has ended, and nobody else may take its status for the service's.
+            // The child has ended, and its status must not be mistaken for the service's.
             let _ = waitpid(main, None);
             Err(failure)
         }

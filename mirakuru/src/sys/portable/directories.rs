@@ -1,4 +1,5 @@
-//! Directories without descriptors that only refer to them: what has a name is looked at before the call.
+//! Works with directories without descriptors that only refer to them. A name is therefore checked before the call that
+//! uses it.
 
 use std::ffi::CStr;
 use std::fs::File;
@@ -13,7 +14,7 @@ use nix::sys::stat::{FchmodatFlags, Mode, fchmodat, fstatat};
 
 use crate::sys::posix::directories::OPEN;
 
-/// Opens a directory in this one. What is mounted there is opened too.
+/// Opens a directory in this one, even if another file system is mounted there.
 pub(in crate::sys) fn open_below(at: &File, name: &CStr) -> nix::Result<OwnedFd> {
     openat(at, name, OPEN, Mode::empty())
 }
@@ -33,7 +34,7 @@ pub(in crate::sys) fn open_up(
     fchmodat(&at, name, Mode::S_IRWXU, FchmodatFlags::NoFollowSymlink)
 }
 
-/// Gives a directory to another user, unless that was done before.
+/// Gives a directory to another user, if this user still owns it.
 pub(crate) fn hand_over(directory: &File, _path: &Path, user: u32, group: u32) -> io::Result<()> {
     if directory.metadata()?.uid() == crate::sys::user() {
         fchown(directory, Some(user), Some(group))?;

@@ -1,12 +1,15 @@
-//! Unixes other than Linux: the same names with what every one of them has.
+//! Implements the names of `sys` for Unixes other than Linux, with the calls that all of them have.
 //!
-//! Limits. Orphans go to init, so a stop proves that no child of the supervisor and no member of the main process's
-//! group is left, and not that the tree is gone: a process that left the group, such as a daemon, is neither found nor
-//! stopped, and the stop reports success. A supervisor learns of the end of the test process by the end of its socket,
-//! or at latest within 5 ms by its parent's pid. A supervisor killed from outside leaves the service running. No
-//! call tells which process holds a port, or has sent a message. Output beyond what is kept is lost.
+//! Limits:
+//! - Orphans go to init. A stop therefore proves only that no child of the supervisor and no member of the main
+//!   process's group is left. A process that left the group, such as a daemon, is neither found nor stopped, and the
+//!   stop reports success.
+//! - A supervisor notices the end of the test process by the end of its socket, or within 5 ms by its parent's pid.
+//! - A supervisor that is killed from outside leaves the service running.
+//! - No call reports which process holds a port, or has sent a message.
+//! - Output beyond the kept size is lost.
 //!
-//! macOS replaces `unseen/`, and takes the rest from here.
+//! macOS replaces `unseen/`, and uses the rest of this folder.
 
 mod directories;
 mod notices;
@@ -33,19 +36,19 @@ pub(crate) use spawn::spawn;
 #[cfg(not(all(target_os = "macos", not(mirakuru_portable))))]
 pub(crate) use unseen::*;
 
-/// Nothing more than the default: both ends ignore `SIGPIPE`.
+/// The flags of a send: none, as both ends ignore `SIGPIPE`.
 pub(in crate::sys) const SEND_FLAGS: MsgFlags = MsgFlags::empty();
-/// Nothing: descriptors are marked close-on-exec when they are adopted.
+/// The flags of a receive: none, as descriptors are marked close-on-exec when they are adopted.
 pub(in crate::sys) const RECEIVE_FLAGS: MsgFlags = MsgFlags::empty();
-/// Children that have ended, without waiting.
+/// The flags to reap children that have ended, without waiting.
 pub(crate) const WAIT_FLAGS: i32 = nix::libc::WNOHANG;
 
-/// The running program's file, by the path that it was started from.
+/// Returns the path of the running program's file: the path that it was started from.
 pub(crate) fn own_program() -> io::Result<PathBuf> {
     std::env::current_exe()
 }
 
-/// A socket that never waits.
+/// Returns a Unix socket that never waits.
 pub(in crate::sys) fn unix_socket_that_never_waits() -> nix::Result<OwnedFd> {
     let (family, kind) = (AddressFamily::Unix, SockType::Stream);
     let socket = socket(family, kind, SockFlag::empty(), None)?;
@@ -54,23 +57,23 @@ pub(in crate::sys) fn unix_socket_that_never_waits() -> nix::Result<OwnedFd> {
     Ok(socket)
 }
 
-/// No directory is known to lie in memory.
+/// Always `None`: no directory is known to be in memory.
 #[cfg(feature = "services")]
 pub(crate) fn memory() -> Option<PathBuf> {
     None
 }
 
-/// The system lists no segments without a library.
+/// Always `false`: the system lists shared memory only through a library.
 pub(crate) fn remove_shared_memory(_makers: &[(Pid, Duration)], _since: Duration) -> bool {
     false
 }
 
-/// Nothing is compared with it.
+/// Always 0, as no time is compared with it here.
 pub(crate) fn wall_clock() -> Duration {
     Duration::ZERO
 }
 
-/// A pipe, both ends close-on-exec: its reading end, then its writing end.
+/// Makes a pipe whose ends are both close-on-exec. Returns its reading end, then its writing end.
 pub(crate) fn pipe() -> nix::Result<(OwnedFd, OwnedFd)> {
     let (reader, writer) = nix::unistd::pipe()?;
     for end in [&reader, &writer] {
@@ -79,38 +82,39 @@ pub(crate) fn pipe() -> nix::Result<(OwnedFd, OwnedFd)> {
     Ok((reader, writer))
 }
 
-/// A record lock. Only some systems have those of open files.
+/// Returns a record lock of the process. Only some systems have record locks of open files.
 pub(in crate::sys) fn lock_of_open_file(lock: &libc::flock) -> FcntlArg<'_> {
     FcntlArg::F_SETLK(lock)
 }
 
-/// The system does not show the threads of a process without a library.
+/// Always `None`: the system shows the threads of a process only through a library.
 pub(crate) fn threads() -> Option<usize> {
     None
 }
 
-/// Returns the ports that are given to outgoing connections. No call of every Unix reports the range, so these are the
-/// ones that IANA keeps for that (49152 and above, RFC 6335) and the ones below that Linux and illumos add.
+/// Returns the ports that are used for outgoing connections. No call of every Unix reports the range. These are the
+/// ports that IANA reserves for that purpose (49152 and above, RFC 6335), and the ones below that Linux and illumos
+/// add.
 pub(crate) fn ephemeral_ports() -> std::ops::RangeInclusive<u16> {
     32_768..=u16::MAX
 }
 
-/// No system but Linux has them.
+/// Always 0: only Linux has namespaces.
 pub(crate) fn namespaces() -> [u64; 2] {
     [0; 2]
 }
 
-/// Not known: a line for the runner is printed by the test.
+/// Always `None`: it is not known. The test itself prints a line for the runner.
 pub(crate) fn standard_error_of(_pid: Pid) -> Option<File> {
     None
 }
 
-/// The highest number of a signal that every Unix has.
+/// Returns the highest signal number that every Unix has.
 pub(crate) fn last_signal() -> i32 {
     31
 }
 
-/// Waits for descriptors; rounded up to milliseconds, and what they cannot count is for ever.
+/// Waits for descriptors. The time is rounded up to milliseconds; a time too long for the call means for ever.
 pub(in crate::sys) fn poll_for(fds: &mut [PollFd<'_>], wait: Duration) -> nix::Result<i32> {
     let millis = wait.as_micros().div_ceil(1000);
     nix::poll::poll(
@@ -119,22 +123,22 @@ pub(in crate::sys) fn poll_for(fds: &mut [PollFd<'_>], wait: Duration) -> nix::R
     )
 }
 
-/// Orphans go to init.
+/// Does nothing: orphans go to init.
 pub(crate) fn become_subreaper() {}
 
 pub(crate) fn die_with_parent() -> nix::Result<()> {
     Ok(())
 }
 
-/// Whether the user differs from the one who called the program.
+/// Returns whether the user differs from the one who called the program.
 pub(crate) fn runs_privileged() -> bool {
     super::posix::has_other_rights()
 }
 
-/// std marks all of its own close-on-exec.
+/// Does nothing: std marks all its descriptors close-on-exec.
 pub(crate) fn close_inherited() {}
 
-/// The name stays that of the program.
+/// Does nothing: the process keeps the name of the program.
 pub(crate) fn set_process_name() {}
 
 pub(crate) fn lower_oom_score() -> Option<String> {
@@ -143,22 +147,22 @@ pub(crate) fn lower_oom_score() -> Option<String> {
 
 pub(crate) fn restore_oom_score(_before: &str) {}
 
-/// The user's own group alone.
+/// Returns only the user's own group.
 pub(crate) fn groups_of(_user: &std::ffi::CStr, gid: Gid) -> Vec<u32> {
     vec![gid.as_raw()]
 }
 
-/// The groups of the user database are taken on with the user's own group.
+/// Does nothing: setting the user's own group also sets the groups of the user database.
 pub(crate) fn set_groups(_groups: &[Gid]) -> nix::Result<()> {
     Ok(())
 }
 
-/// Not looked for: what a service mounts in its directory is met there.
+/// Always `true`: mounts are not looked for. The removal of the directory meets them.
 pub(crate) fn unmount_below(_directory: &Path) -> bool {
     true
 }
 
-/// Returns whether a group has members, of which none is a child of this process.
+/// Returns whether a group has members, none of which is a child of this process.
 pub(in crate::sys) fn has_orphans(group: Pid) -> bool {
     nix::sys::signal::killpg(group, None) != Err(nix::Error::ESRCH)
 }

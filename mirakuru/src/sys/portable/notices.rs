@@ -1,4 +1,4 @@
-//! Receives the messages of `sd_notify(3)`. The system does not tell who has sent one.
+//! Receives the messages of `sd_notify(3)`. The system does not report their senders.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};

@@ -13,11 +13,11 @@ use crate::sys::posix::before_exec::become_service;
 use crate::sys::posix::spawn::Spawn;
 use crate::sys::{self, Pid};
 
-/// Starts the process; returns once it runs its program, or has failed.
+/// Starts the process. Returns after it runs its program, or has failed.
 ///
 /// # Errors
 ///
-/// The step that failed. The process was reaped.
+/// Returns the step that failed. The process was reaped then.
 pub(crate) fn spawn(spawn: &Spawn<'_>) -> Result<Pid, Stuck> {
     let (report, reporter) = sys::pipe().map_err(|errno| Stuck::at("make a pipe", errno))?;
     let (mut report, mut reporter) = (File::from(report), File::from(reporter));
@@ -32,14 +32,14 @@ pub(crate) fn spawn(spawn: &Spawn<'_>) -> Result<Pid, Stuck> {
         })
     });
     let main = forked.map_err(|errno| Stuck::at("fork", errno))?;
-    // The child's copy is the only one left, so its exec or its end is the end of the file.
+    // Now only the child has a copy. Its `exec` or its end therefore ends the file.
     drop(reporter);
     let mut reported = Vec::new();
     let _ = report.read_to_end(&mut reported);
     let Some((code, step)) = reported.split_first_chunk() else {
         return Ok(main);
     };
-    // It is about to end, and nobody else may take its status for the service's.
+    // The child is about to end, and its status must not be mistaken for the service's.
     let _ = waitpid(main, None);
     Err(Stuck {
         step: Cow::Owned(String::from_utf8_lossy(step).into_owned()),
@@ -47,7 +47,7 @@ pub(crate) fn spawn(spawn: &Spawn<'_>) -> Result<Pid, Stuck> {
     })
 }
 
-/// Forks a process that has one thread; `None` in the child.
+/// Forks a process that has one thread. Returns `None` in the child.
 fn fork_single_threaded() -> nix::Result<Option<Pid>> {
     // SAFETY: the caller is a supervisor, which never starts a thread, so no lock can be held by
     // a thread that the child lacks.

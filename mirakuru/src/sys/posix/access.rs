@@ -1,5 +1,5 @@
-//! Says whose a file is, which users may do what with it, and which file it is; makes files and directories of the
-//! user's own.
+//! Checks the owner, the access rights and the identity of files, and makes files and directories that only the user
+//! may access.
 
 use std::fs::{self, DirBuilder, File, Metadata, Permissions};
 use std::io;
@@ -18,17 +18,17 @@ pub(crate) fn is_root() -> bool {
     geteuid().is_root()
 }
 
-/// Returns the user that a file belongs to.
+/// Returns the user who owns a file.
 pub(crate) fn owner_of(found: &Metadata) -> u32 {
     found.uid()
 }
 
-/// Returns whether a file belongs to the user of this process.
+/// Returns whether the user of this process owns a file.
 pub(crate) fn is_own(found: &Metadata) -> bool {
     found.uid() == user()
 }
 
-/// Returns whether a file belongs to the user of this process, or to root.
+/// Returns whether the user of this process, or root, owns a file.
 #[cfg(feature = "services")]
 pub(crate) fn is_own_or_roots(found: &Metadata) -> bool {
     [0, user()].contains(&found.uid())
@@ -49,7 +49,7 @@ pub(crate) fn others_may_write(found: &Metadata) -> bool {
     found.mode() & 0o022 != 0
 }
 
-/// Returns whether other users may put another file in the place of one in this directory.
+/// Returns whether other users may replace a file in this directory.
 #[cfg(feature = "services")]
 pub(crate) fn others_may_replace_in(directory: &Metadata) -> bool {
     const STICKY: u32 = 0o1000;
@@ -67,17 +67,17 @@ pub(crate) fn may_be_executed(found: &Metadata) -> bool {
 /// A time in seconds and nanoseconds.
 pub(crate) type FileTime = (i64, i64);
 
-/// Returns when a file was changed.
+/// Returns the time at which a file was last changed.
 pub(crate) fn changed_at(found: &Metadata) -> FileTime {
     (found.mtime(), found.mtime_nsec())
 }
 
-/// Returns when a file was read.
+/// Returns the time at which a file was last read.
 pub(crate) fn accessed_at(found: &Metadata) -> FileTime {
     (found.atime(), found.atime_nsec())
 }
 
-/// Returns the device and the number of a file, by which it is the same whatever its name is.
+/// Returns the device and the inode number of a file, which identify it under any name.
 pub(in crate::sys) fn identity_of(found: &Metadata) -> (u64, u64) {
     (found.dev(), found.ino())
 }
@@ -88,7 +88,7 @@ pub(crate) fn leads_to(path: &Path, file: &File) -> io::Result<bool> {
     Ok(identity_of(&found) == identity_of(&file.metadata()?))
 }
 
-/// Returns whether this is the file at the path, which is no link to it.
+/// Returns whether this file is at the path itself, and not the target of a link there.
 pub(crate) fn is_at(file: &File, path: &Path) -> bool {
     let is_same = |found| Ok(identity_of(&found) == identity_of(&file.metadata()?));
     path.symlink_metadata()
@@ -96,7 +96,7 @@ pub(crate) fn is_at(file: &File, path: &Path) -> bool {
         .is_ok_and(|is_same: bool| is_same)
 }
 
-/// Returns whether two open files are the same.
+/// Returns whether two open files are the same file.
 pub(crate) fn is_same(one: &File, other: &File) -> io::Result<bool> {
     Ok(identity_of(&one.metadata()?) == identity_of(&other.metadata()?))
 }
@@ -106,13 +106,13 @@ pub(crate) fn make_private_directory(path: &Path) -> io::Result<()> {
     DirBuilder::new().mode(0o700).create(path)
 }
 
-/// Makes a directory that only this user may enter, and those above it.
+/// Makes a directory that only this user may enter, and its missing parents.
 #[cfg(feature = "services")]
 pub(crate) fn make_private_directories(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-/// Makes a directory that others may enter, whatever the umask is, and only this user may change.
+/// Makes a directory that other users may enter, whatever the umask is, and that only this user may change.
 pub(crate) fn make_readable_directory(path: &Path) -> io::Result<()> {
     DirBuilder::new().mode(0o755).create(path)?;
     fs::set_permissions(path, Permissions::from_mode(0o755))

@@ -1,11 +1,11 @@
-//! Becomes the service: what a new process does between its birth and `exec`.
+//! Becomes the service: the steps of a new process between its birth and `exec`.
 //!
-//! Rules for [`become_service`] and everything that it calls. It runs in a process that may share the
-//! supervisor's memory, and is paused in the middle of a call:
-//! - It makes system calls only, and such as a signal handler may make. It allocates nothing, frees
-//!   nothing, takes no lock, prints nothing and cannot panic: [`Spawn`] holds everything ready.
+//! Rules for [`become_service`] and everything that it calls. It runs in a process that may share the supervisor's
+//! memory, while the supervisor is paused in the middle of a call:
+//! - It makes system calls only, and only those that a signal handler may make. It allocates nothing, frees nothing,
+//!   takes no lock, prints nothing and cannot panic: [`Spawn`] has everything prepared.
 //! - It ends in `exec`, or returns the failure to the caller, which ends the process.
-//! - It keeps its order, as each step needs what a later one takes away.
+//! - It keeps its order, as each step needs rights or state that a later step takes away.
 #![expect(unsafe_code, reason = "nix allocates for exec")]
 
 use std::time::Duration;
@@ -20,7 +20,7 @@ use super::{process, signals};
 use crate::sys::{self, Pid, Stuck};
 use crate::wait::{self, Deadline};
 
-/// Becomes the service; returns only if a step failed. The parent is looked at, as it may have died.
+/// Becomes the service; returns only if a step failed. Checks the parent, as it may have died.
 pub(in crate::sys) fn become_service(spawn: &Spawn<'_>, supervisor: Pid) -> Stuck {
     match set_up(spawn, supervisor) {
         Ok(()) => Stuck::at(RUN, run(spawn)),
@@ -29,9 +29,10 @@ pub(in crate::sys) fn become_service(spawn: &Spawn<'_>, supervisor: Pid) -> Stuc
 }
 
 fn set_up(spawn: &Spawn<'_>, supervisor: Pid) -> Result<(), Stuck> {
-    // So that nothing of what follows can hang beyond the supervisor's life; once more below.
+    // Binds the life of this process to the supervisor's early, so that no later step can hang beyond it. This is
+    // repeated below.
     let _ = sys::die_with_parent();
-    // A session of its own: a terminal's Ctrl-C does not reach it, and its group is its own.
+    // Starts a session of its own: a terminal's Ctrl-C does not reach it, and it leads its own group.
     step("start a session", setsid())?;
     if let Some(score) = spawn.oom_score {
         sys::restore_oom_score(score);
@@ -56,17 +57,17 @@ fn set_up(spawn: &Spawn<'_>, supervisor: Pid) -> Result<(), Stuck> {
         step("enter the test's directory", chdir(here.as_c_str()))?;
     }
     if let Some((user, group, groups)) = &spawn.user {
-        // The groups before the user: afterwards there is no right to change them.
+        // The groups are set before the user: afterwards the process has no right to change them.
         step("take on the user's groups", sys::set_groups(groups))?;
         step("take on the user's group", setgid(*group))?;
         step("take on the user", setuid(*user))?;
     }
-    // With the user's rights: where the service may not be, it is not started.
+    // Uses the user's rights: the service is not started in a directory that it may not enter.
     if let Some(directory) = &spawn.directory {
         step("enter the working directory", chdir(directory.as_c_str()))?;
     }
-    // After the user, as a change of user clears it; then the parent is looked at once more, as it
-    // may have died before the kernel was told.
+    // Set after the user, as a change of user clears it. Then the parent is checked again, as it may have died before
+    // this call.
     step("bind its life to the supervisor's", sys::die_with_parent())?;
     if sys::parent() != supervisor {
         sys::exit_now(127);
@@ -83,11 +84,11 @@ fn step<T>(step: &'static str, result: nix::Result<T>) -> Result<(), Stuck> {
 
 const RUN: &str = "run the program";
 
-/// Returns only if it failed.
+/// Runs the program; returns only if that failed.
 fn run(spawn: &Spawn<'_>) -> Errno {
-    // The supervisor ignores SIGPIPE, and reads its signals from a descriptor, so they are blocked. Both
-    // outlive `exec`.
-    signals::heed_closed_pipes();
+    // The supervisor ignores SIGPIPE. It also blocks its signals, and reads them from a descriptor. Both would outlive
+    // `exec`.
+    signals::restore_sigpipe();
     signals::unblock_signals();
     let busy = Deadline::after(spawn.busy);
     loop {
@@ -96,8 +97,8 @@ fn run(spawn: &Spawn<'_>) -> Errno {
         // `Spawn` has at least one word.
         unsafe { libc::execvp(words[0], words.as_ptr()) };
         let errno = Errno::last();
-        // A test that has just written the program may have forked on another thread meanwhile: until
-        // that fork has become its own program it has a copy of the descriptor that was written to.
+        // A test that has just written the program may have forked on another thread meanwhile. Until that fork has
+        // become its own program, it has a copy of the descriptor that was open for writing.
         if errno != Errno::ETXTBSY || busy.has_passed() {
             return errno;
         }

@@ -1,4 +1,4 @@
-//! Claims of processes: a claim is the lock on a file, and what is in the file says for others who has it.
+//! Claims of processes. A claim is the lock on a file, and the text in the file shows other processes its holder.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -10,19 +10,20 @@ use super::files::{
 };
 use crate::sys::Claimed;
 
-/// A claim of this process. Dropping it removes the file, and the directory with the last one. A holder that is killed
-/// leaves the file, without the lock: the next one takes it over, or another process removes it.
+/// A claim of this process. Dropping it removes the file, and the directory with the last file. If the holder is
+/// killed, it leaves the file without the lock; the next holder takes the file over, or another process removes it.
 #[derive(Debug)]
 pub(crate) struct Claim {
-    /// Until the claim is given back.
+    /// The path of the file, until the claim is given back.
     path: Option<PathBuf>,
-    /// Open for the lock alone. A process must never open the file of its own claim again: closing that would give the
-    /// lock back.
+    /// The file that is open only for the lock. A process must never open the file of its own claim again, as closing
+    /// that would give the lock back.
     file: File,
 }
 
 impl Claim {
-    /// Makes a claim by the file at this path, unless another process has it. Other processes can read this text.
+    /// Makes a claim with the file at this path, unless another process has the claim. Other processes can read the
+    /// text `reported`.
     pub(crate) fn make(path: &Path, reported: &str) -> io::Result<Claimed> {
         let file = open_private_file(path)?;
         if !try_lock_for_process(&file)? {
@@ -31,7 +32,7 @@ impl Claim {
                 None => Claimed::Removing,
             });
         }
-        // A claim first: where there is no room for the text, its drop removes the file.
+        // The claim is made first: if there is no room for the text, its drop removes the file.
         let Some(mut claim) = Self::of_locked(file, path) else {
             return Ok(Claimed::Removed);
         };
@@ -46,11 +47,11 @@ impl Claim {
         Some(Self { path, file })
     }
 
-    /// Removes the file: from now on another process gets the claim. The drop only closes the removed file,
-    /// which can take the file system longer than all else of a stop.
+    /// Removes the file, so that another process can get the claim. The drop then only closes the removed file, which
+    /// can take the file system longer than the rest of a stop.
     pub(crate) fn give_back(&mut self) {
         let Some(path) = self.path.take() else { return };
-        // Before the lock ends, so that no other process locks a file that is then removed.
+        // Removed before the lock ends, so that no other process locks a file that is then removed.
         let _ = fs::remove_file(&path);
         if let Some(directory) = path.parent() {
             let _ = fs::remove_dir(directory);
@@ -64,13 +65,13 @@ impl Drop for Claim {
     }
 }
 
-/// Returns the process that has the claim by this file. Not for a process with claims, whose own do not count, and
-/// would be given back.
+/// Returns the process that holds the claim with this file. A process with claims must not call this: its own claims
+/// are not reported, and would be given back.
 pub(crate) fn claimant(path: &Path) -> Option<u32> {
     process_that_locks(&File::open(path).ok()?)
 }
 
-/// Removes the file of a holder that was killed. Not for a process with claims, as [`claimant`].
+/// Removes the file of a holder that was killed. A process with claims must not call this, as for [`claimant`].
 pub(crate) fn remove_unclaimed(path: &Path) {
     let Ok(file) = File::options().read(true).write(true).open(path) else {
         return;
@@ -85,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_that_was_removed_before_the_lock_is_no_claim() {
+    fn a_file_that_was_removed_before_the_lock_is_not_a_claim() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("port-4242");
         let open = || open_private_file(&path).expect("own directory");
@@ -93,7 +94,7 @@ mod tests {
         fs::remove_file(&path).expect("it is there");
         assert!(try_lock_for_process(&removed).expect("own file"));
         assert!(Claim::of_locked(removed, &path).is_none());
-        // Another process has made one of this name since.
+        // Another process has made a file of this name since.
         let replaced = open();
         fs::remove_file(&path).expect("it is there");
         let current = open();

@@ -1,6 +1,8 @@
-//! Copies a tree of directories and regular files. Everything starts from open directories and takes one name at a
-//! time, so that no link leads elsewhere, also if another user changes the tree meanwhile. That user can put a hard link
-//! to, or move, a file of a third user into the tree, so each part must belong to the user who made the tree.
+//! Copies a tree of directories and regular files.
+//!
+//! Every step starts from open directories and takes one name at a time, so that no link leads elsewhere, even if
+//! another user changes the tree meanwhile. That user can link or move a third user's file into the tree. Therefore
+//! each part must belong to the user who made the tree.
 
 use std::ffi::CString;
 use std::fs::File;
@@ -21,7 +23,7 @@ pub(crate) type Owner = Option<(u32, u32)>;
 /// The most threads that copy files.
 const MOST_THREADS: usize = 4;
 
-/// Whose a tree must be, and whose its copy becomes.
+/// The user who must own a tree, and the owner of its copy.
 #[derive(Clone, Copy)]
 struct Owners {
     maker: u32,
@@ -35,12 +37,13 @@ struct Job {
     name: CString,
 }
 
-/// Copies what is in one directory, which `maker` has made, into another one, with its modes. The copy belongs to `owner`.
+/// Copies the content of one directory, which `maker` has made, into another directory, with its modes. The copy
+/// belongs to `owner`.
 ///
 /// # Errors
 ///
-/// The first file that could not be copied, that belongs to another user than `maker`, or that is neither a directory nor
-/// a regular file with one name.
+/// Returns an error for the first file that could not be copied, that belongs to another user than `maker`, or that is
+/// neither a directory nor a regular file with one name.
 pub(crate) fn copy_tree(from: File, maker: u32, to: File, owner: Owner) -> io::Result<()> {
     let owners = Owners { maker, owner };
     let mut jobs = Vec::new();
@@ -60,7 +63,7 @@ pub(crate) fn copy_tree(from: File, maker: u32, to: File, owner: Owner) -> io::R
     })
 }
 
-/// Returns the number of bytes in all files of a tree, and one more for each file and directory.
+/// Returns the number of bytes in all files of a tree, plus one for each file and directory.
 pub(crate) fn size_of_tree(directory: &File) -> io::Result<u64> {
     let mut size = 0;
     for entry in entries(directory)? {
@@ -104,17 +107,17 @@ impl Job {
         let read = flags | OFlag::O_RDONLY | OFlag::O_NONBLOCK;
         let mut from = File::from(openat(&*self.from, &*self.name, read, Mode::empty())?);
         let found = from.metadata()?;
-        // This user's own files may have other names, as tools that save room give them.
-        let is_strange = owners.maker != crate::sys::user() && found.nlink() != 1;
-        if !found.is_file() || is_strange {
+        // This user's own files may have other names, as tools that save room link them.
+        let is_linked_elsewhere = owners.maker != crate::sys::user() && found.nlink() != 1;
+        if !found.is_file() || is_linked_elsewhere {
             let name = self.name.to_string_lossy();
-            let reported = format!("{name} is no regular file with one name");
+            let reported = format!("{name} is not a regular file with one name");
             return Err(io::Error::new(ErrorKind::InvalidData, reported));
         }
         let write = flags | OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL;
         let mode = Mode::S_IRUSR | Mode::S_IWUSR;
         let mut to = File::from(openat(&*self.to, &*self.name, write, mode)?);
-        // The kernel copies, and shares the blocks where the file system can.
+        // The kernel copies the data, and shares the blocks if the file system can.
         io::copy(&mut from, &mut to)?;
         finish(&from, &to, owners)
     }
@@ -124,7 +127,7 @@ impl Job {
 ///
 /// # Errors
 ///
-/// The original is not its maker's: what was copied stays this process's alone.
+/// Returns an error if the maker does not own the original. The copied data then stays with this process's user alone.
 fn finish(from: &File, to: &File, owners: Owners) -> io::Result<()> {
     let found = from.metadata()?;
     if found.uid() != owners.maker {

@@ -1,5 +1,5 @@
-//! Works in directories that another user may own and change meanwhile. Everything here starts from an open
-//! directory and takes one name at a time, so that no link leads elsewhere.
+//! Works in directories that another user may own and change meanwhile. Every step starts from an open directory and
+//! takes one name at a time, so that no link leads elsewhere.
 
 use std::ffi::{CStr, CString, OsStr};
 use std::fs::{File, Permissions};
@@ -17,18 +17,19 @@ use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use crate::sys;
 
-/// How a directory is opened to be listed and changed.
+/// The flags to open a directory in order to list and change it.
 pub(in crate::sys) const OPEN: OFlag = OFlag::O_RDONLY
     .union(OFlag::O_DIRECTORY)
     .union(OFlag::O_NOFOLLOW)
     .union(OFlag::O_CLOEXEC);
 
-/// How often a tree is begun again that another process changes meanwhile.
+/// The number of attempts to remove a tree that another process changes meanwhile.
 const TRIES: usize = 3;
-/// The most names of a path in an error.
+/// The most names of a path that an error shows.
 const SHOWN: usize = 8;
 
-/// Opens the directory at this path. Follows no link in its place. Opens up one of this user that is closed.
+/// Opens the directory at this path, without following a link there. If the directory is closed and belongs to this
+/// user, gives its owner all rights first.
 pub(crate) fn open_directory(path: &Path) -> io::Result<File> {
     let open = || openat(AT_FDCWD, path, OPEN, Mode::empty());
     let opened = open().or_else(|error| {
@@ -39,41 +40,41 @@ pub(crate) fn open_directory(path: &Path) -> io::Result<File> {
     Ok(opened?.into())
 }
 
-/// Returns what stands for a directory as long as it may have to be removed: the open directory.
+/// Returns the value that keeps a directory removable: the open directory.
 #[inline]
 pub(crate) fn keep_open(directory: File) -> io::Result<File> {
     Ok(directory)
 }
 
-/// Returns whether nothing is in the directory.
+/// Returns whether the directory is empty.
 pub(crate) fn is_empty(directory: &File) -> io::Result<bool> {
     Ok(entries(directory)?.is_empty())
 }
 
-/// Opens a directory in this one. Follows no link.
+/// Opens a directory in this one, without following a link.
 #[cfg(feature = "services")]
 pub(crate) fn open_directory_in(directory: &File, name: &str) -> io::Result<File> {
     Ok(openat(directory, name, OPEN, Mode::empty())?.into())
 }
 
-/// Removes a directory that is empty.
+/// Removes an empty directory.
 #[inline]
 pub(crate) fn remove_directory(path: &Path) -> io::Result<()> {
     std::fs::remove_dir(path)
 }
 
-/// Which users may read and write a new file.
+/// The users who may read and write a new file.
 #[derive(Clone, Copy)]
 #[repr(u16)]
 pub(crate) enum Access {
-    /// The user of this process.
+    /// Only the user of this process.
     Private = 0o600,
-    /// All whom the mask of this process leaves.
+    /// All users whom the umask of this process leaves.
     Common = 0o666,
 }
 
-/// Opens a file of this name in the directory, to append to it. Makes the file if it gets a `new` access: then nothing
-/// of the name may be there.
+/// Opens a file of this name in the directory, to append to it. With a `new` access, makes the file, and fails if the
+/// name already exists.
 pub(crate) fn append_in(directory: &File, name: &str, new: Option<Access>) -> io::Result<File> {
     let append = OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     let mode = new.map_or(0, |access| access as u16);
@@ -82,13 +83,13 @@ pub(crate) fn append_in(directory: &File, name: &str, new: Option<Access>) -> io
     Ok(openat(directory, name, append | new, mode)?.into())
 }
 
-/// Removes all that is in a directory, as far as that can be, with few descriptors however deep it is. Crosses no
-/// mount. In a directory of another user, enters directories of that user alone; if the directory is one that this
-/// process has made, also those in it that this user has made and the other user could not have moved there.
+/// Removes everything in a directory that can be removed, with few descriptors however deep it is. Crosses no mount. In
+/// a directory of another user, enters only directories of that user. If this process has made the directory, it also
+/// enters those in it that this user has made and that the other user could not have moved there.
 ///
 /// # Errors
 ///
-/// What stays: the first of it, and why.
+/// Returns an error that names the first path that stays, and the reason.
 pub(crate) fn empty(directory: &File, is_own_make: bool) -> io::Result<()> {
     let mut tries = (0..TRIES).map(|_| {
         let mut walk = Walk {
@@ -112,24 +113,24 @@ pub(crate) fn empty(directory: &File, is_own_make: bool) -> io::Result<()> {
     tries.find(|ended| !is_moved(ended)).unwrap_or_else(moved)
 }
 
-/// The kind of the error that stands for a directory which was moved during the walk.
+/// The kind of the error for a directory that was moved during the walk.
 const MOVED: io::ErrorKind = io::ErrorKind::ResourceBusy;
 
-/// A walk through a tree, which it removes. It goes up by `..`, so it holds no descriptor for each level.
+/// A walk that removes a tree. It goes up by `..`, so it needs no descriptor for each level.
 struct Walk {
     is_own_make: bool,
     here: File,
-    /// From the root to `here`.
+    /// The levels from the root to `here`.
     levels: Vec<Level>,
     stays: Option<io::Error>,
 }
 
-/// A directory on the way.
+/// A directory on the path of the walk.
 struct Level {
     name: CString,
     identity: (u64, u64),
     owner: u32,
-    /// What is left to remove in it.
+    /// The entries that are still to be removed from it.
     entries: Vec<Entry>,
 }
 
@@ -167,14 +168,14 @@ impl Walk {
         Ok(())
     }
 
-    /// Removes the directory, which is empty by now, from the one above.
+    /// Removes the current directory, which is empty by now, from its parent.
     fn leave(&mut self) -> io::Result<()> {
         let emptied = self.levels.pop();
         let (Some(emptied), Some(above)) = (emptied, self.levels.last()) else {
             return Ok(());
         };
         let up = File::from(openat(&self.here, "..", OPEN, Mode::empty())?);
-        // It leads elsewhere if the directory was moved.
+        // The parent is another one if the directory was moved.
         if sys::identity_of(&up.metadata()?) != above.identity {
             return Err(MOVED.into());
         }
@@ -220,8 +221,8 @@ impl Walk {
         Ok(opened)
     }
 
-    /// Returns whether a directory in this one, which has this owner and this mode, is entered. To move a directory, a
-    /// user needs the right to write to it.
+    /// Returns whether to enter a directory in this one with this owner and this mode. A user can move a directory only
+    /// with the right to write to it.
     fn may_enter(&self, owner: u32, mode: u32) -> bool {
         let own = sys::user();
         let here = self.levels.last().map_or(own, |level| level.owner);
@@ -238,7 +239,6 @@ fn give_rights(directory: &File) -> io::Result<()> {
     directory.set_permissions(Permissions::from_mode(0o700))
 }
 
-/// Returns the error for what belongs to another user.
 /// Gives the owner all rights to a directory that could not be opened for this reason, if the directory may have this
 /// owner and this mode.
 fn open_up(
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn what_links_lead_to_stays_and_closed_directories_go() {
+    fn link_targets_stay_and_closed_directories_are_removed() {
         let [home, beside] = [(); 2].map(|()| tempfile::tempdir().expect("a temporary directory"));
         fs::create_dir(beside.path().join("closed")).expect("own directory");
         let close = |path: &Path, mode| {

@@ -1,4 +1,4 @@
-//! The door of a supervisor that a run shares: a socket that other processes find by its path.
+//! The door of a supervisor that a run shares: a listening socket that other processes find by its path.
 
 use std::fs::File;
 use std::io;
@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use super::sockets::{Socket, connect_within, is_short_enough};
 
-/// Where others come.
+/// The listening socket for the clients of a shared supervisor.
 pub(crate) struct Door {
     listener: UnixListener,
     path: PathBuf,
 }
 
 impl Door {
-    /// Opens a door at this path, where nothing may be.
+    /// Opens a door at this path, which must not exist.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let listener = with_short_path(path, |path| UnixListener::bind(path))?;
         listener.set_nonblocking(true)?;
@@ -30,7 +30,7 @@ impl Door {
         &self.path
     }
 
-    /// Lets in the process that came first. Never waits.
+    /// Accepts the first waiting connection, without waiting.
     pub(crate) fn accept(&self) -> io::Result<Socket> {
         self.listener.accept().map(|(socket, _)| socket)
     }
@@ -42,13 +42,14 @@ impl AsFd for Door {
     }
 }
 
-/// Comes to the door at this path. `None` if as many have come before as can wait there.
+/// Connects to the door at this path. Returns `None` if its backlog is full.
 pub(crate) fn come_to(door: &Path, wait: Duration) -> io::Result<Option<Socket>> {
     let socket = with_short_path(door, |path| connect_within(path, wait))?;
     Ok(socket.peer_addr().is_ok().then_some(socket))
 }
 
-/// Calls `act` with a path to this socket that is short enough: a long one begins at its open directory.
+/// Calls `act` with a path to this socket that is short enough. A path that is too long is replaced by one through its
+/// open directory.
 fn with_short_path<T>(path: &Path, act: impl FnOnce(&Path) -> io::Result<T>) -> io::Result<T> {
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
         return act(path);

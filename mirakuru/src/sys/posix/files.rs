@@ -1,4 +1,4 @@
-//! Opens files that belong to the user alone, and locks files.
+//! Opens files that only the user may access, and locks files.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -13,8 +13,7 @@ use nix::sys::stat::Mode;
 
 use crate::sys::{self, lock_of_open_file};
 
-/// Opens a file that only this user may read and write, and makes it where it is missing. A symbolic
-/// link is not followed.
+/// Opens a file that only this user may read and write, and makes it if it is missing. A symbolic link is not followed.
 pub(crate) fn open_private_file(path: &Path) -> io::Result<File> {
     OpenOptions::new()
         .read(true)
@@ -26,20 +25,19 @@ pub(crate) fn open_private_file(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-/// Sets the time at which a file was changed to now.
+/// Sets the change time of a file to now.
 #[cfg(feature = "services")]
 pub(crate) fn touch(file: &File) -> io::Result<()> {
     let now = nix::sys::time::TimeSpec::UTIME_NOW;
     Ok(nix::sys::stat::futimens(file, &now, &now)?)
 }
 
-/// Returns the directory in which this user has caches, by the variables of the environment, else by the database of
-/// users.
+/// Returns the cache directory of this user, from environment variables or else from the user database.
 #[cfg(feature = "services")]
 pub(crate) fn cache_directory() -> Option<std::path::PathBuf> {
     let of_variable = |name| std::env::var_os(name).map(std::path::PathBuf::from);
     let absolute = |name| of_variable(name).filter(|path| path.is_absolute());
-    // The variables of `sudo` may be those of another user.
+    // With `sudo`, the variables may be those of another user.
     let is_own =
         |home: &std::path::PathBuf| home.metadata().is_ok_and(|found| super::is_own(&found));
     let home = absolute("HOME").filter(is_own);
@@ -55,8 +53,8 @@ pub(crate) fn cache_directory() -> Option<std::path::PathBuf> {
     Some(home.join(CACHES))
 }
 
-/// Where caches lie in the home of a user: by the XDG Base Directory Specification, and by Apple's File System
-/// Programming Guide.
+/// The path of the caches below a user's home directory, from the XDG Base Directory Specification and Apple's File
+/// System Programming Guide.
 #[cfg(feature = "services")]
 const CACHES: &str = if cfg!(target_os = "macos") {
     "Library/Caches"
@@ -64,8 +62,8 @@ const CACHES: &str = if cfg!(target_os = "macos") {
     ".cache"
 };
 
-/// Opens a file with these flags. A named pipe is not waited for: one without a reader is kept open by the service
-/// itself.
+/// Opens a file with these flags, without waiting for a named pipe. If the pipe has no reader, the service itself keeps
+/// it open.
 pub(super) fn open_at_once(at: impl AsFd, path: &Path, flags: OFlag) -> io::Result<File> {
     let open = |flags| {
         let flags = flags | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
@@ -83,16 +81,16 @@ pub(super) fn open_at_once(at: impl AsFd, path: &Path, flags: OFlag) -> io::Resu
     Ok(file)
 }
 
-/// An open file and the lock on it (`flock(2)`). A drop gives the lock back; the kernel does it for a
+/// An open file and the lock on it (`flock(2)`). Dropping it gives the lock back; the kernel gives it back for a
 /// process that dies.
 pub(crate) type LockedFile = Flock<File>;
 
-/// Takes the lock; `None` if another open file has it.
+/// Takes the exclusive lock. Returns `None` if another open file has a lock.
 pub(crate) fn try_lock(file: File) -> io::Result<Option<LockedFile>> {
     lock(file, FlockArg::LockExclusiveNonblock)
 }
 
-/// Takes the lock that any number of open files have together; `None` if another one has it alone.
+/// Takes the lock that any number of open files can share. Returns `None` if another open file has the exclusive lock.
 pub(crate) fn try_lock_with_others(file: File) -> io::Result<Option<LockedFile>> {
     lock(file, FlockArg::LockSharedNonblock)
 }
@@ -105,7 +103,7 @@ fn lock(file: File, how: FlockArg) -> io::Result<Option<LockedFile>> {
     }
 }
 
-/// Takes a lock on a directory; `None` if another process has it, or is removing the directory.
+/// Takes a lock on a directory. Returns `None` if another process has it, or is removing the directory.
 pub(crate) fn lock_directory(
     path: &Path,
     by: impl Fn(File) -> io::Result<Option<LockedFile>>,
@@ -114,28 +112,29 @@ pub(crate) fn lock_directory(
     Ok(locked.filter(|locked| sys::is_at(locked, path)))
 }
 
-/// Removes a directory, and all that is in it, on which [`lock_directory`] takes locks.
+/// Removes a directory that [`lock_directory`] locks, with all its content.
 pub(crate) fn remove_lockable(path: &Path) -> io::Result<()> {
     std::fs::remove_dir_all(path)
 }
 
-/// Closes a copy that a fork inherited. The lock stays with the process that took it: an unlock by
-/// any copy would take it away from all.
+/// Closes a copy that a fork inherited. The lock stays with the process that took it: an unlock by any copy would end
+/// the lock for all.
 pub(crate) fn close_copy(file: LockedFile) {
-    // `nix` unlocks in the drop of `Flock`, so the file alone must be closed.
+    // `nix` unlocks when a `Flock` is dropped, so only the descriptor is closed.
     let copy = std::mem::ManuallyDrop::new(file);
     let _ = nix::unistd::close(copy.as_raw_fd());
 }
 
-/// Takes the lock of this process on a whole file (`fcntl(2)`); false if another process has it. A fork
-/// inherits no such lock, and others can ask which process has it. The lock ends as soon as this process closes any
-/// descriptor of the file.
+/// Takes the lock of this process on a whole file (`fcntl(2)`). Returns `false` if another process has it. A fork does
+/// not inherit such a lock, and other processes can query the process that has it. The lock ends as soon as this
+/// process closes any descriptor of the file.
 pub(in crate::sys) fn try_lock_for_process(file: &File) -> io::Result<bool> {
     try_record_lock(file, FcntlArg::F_SETLK(&bytes_of_lock(0, 0)))
 }
 
-/// The same for a process that removes the file, which is no holder: [`process_that_locks`] does not see it. Linux
-/// gives this lock to the open file, so that no other thread can end it by closing another descriptor.
+/// Takes this lock for a process that removes the file. Such a process does not hold the claim, and
+/// [`process_that_locks`] does not see its lock. Linux gives this lock to the open file, so that no other thread can
+/// end it by closing another descriptor.
 pub(crate) fn try_lock_to_remove(file: &File) -> io::Result<bool> {
     try_record_lock(file, lock_of_open_file(&bytes_of_lock(1, 0)))
 }
@@ -148,8 +147,8 @@ fn try_record_lock(file: &File, lock: FcntlArg<'_>) -> io::Result<bool> {
     }
 }
 
-/// Returns the process that has the lock of [`try_lock_for_process`]; 0 if it has no number here. This process does not
-/// see its own.
+/// Returns the process that has the lock of [`try_lock_for_process`], or 0 if that process has no number here. A
+/// process does not see its own lock.
 pub(in crate::sys) fn process_that_locks(file: &File) -> Option<u32> {
     let mut lock = libc::flock {
         l_type: libc::F_RDLCK.try_into().unwrap_or_default(),
@@ -160,7 +159,7 @@ pub(in crate::sys) fn process_that_locks(file: &File) -> Option<u32> {
     (lock.l_type != unlocked).then(|| u32::try_from(lock.l_pid).unwrap_or_default())
 }
 
-/// A lock on this many bytes from `start` on; 0 are all that follow.
+/// Returns a lock on `len` bytes from `start` on; a `len` of 0 means all that follow.
 fn bytes_of_lock(start: libc::off_t, len: libc::off_t) -> libc::flock {
     libc::flock {
         l_type: libc::F_WRLCK.try_into().unwrap_or_default(),
@@ -175,7 +174,7 @@ fn bytes_of_lock(start: libc::off_t, len: libc::off_t) -> libc::flock {
 mod tests {
     use super::*;
 
-    /// Another user may have put it there.
+    /// Another user may have put a link in its place.
     #[test]
     fn a_symbolic_link_in_the_place_of_a_private_file_is_refused() {
         let directory = tempfile::tempdir().expect("a temporary directory");

@@ -1,4 +1,4 @@
-//! Implements what every Unix gives, a file for each subject.
+//! Implements what all Unixes have in common, one file for each subject.
 
 mod access;
 pub(in crate::sys) mod before_exec;

@@ -1,4 +1,4 @@
-//! The paths, programs and numbers that the system gives a meaning.
+//! Defines the paths, programs and error numbers that have a meaning on the system.
 
 use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
@@ -8,31 +8,31 @@ use std::path::PathBuf;
 
 use nix::libc;
 
-/// What has nothing to read, and keeps nothing that is written.
+/// The file that is always empty, and that discards all that is written to it.
 pub(crate) const NULL_DEVICE: &str = "/dev/null";
 
 /// A directory for temporary files whose path is short enough for any socket in it.
 pub(crate) const SHORT_DIRECTORY: &str = "/tmp";
 
-/// The directories in which a program is looked up that is started without `PATH` (`execvp(3)`).
+/// The directories that are searched for a program that is started without `PATH` (`execvp(3)`).
 pub(crate) const DEFAULT_PATH: &str = "/bin:/usr/bin";
 
-/// Returns where this process has its temporary files; an empty `TMPDIR` counts as none.
+/// Returns the directory for temporary files of this process. An empty `TMPDIR` counts as unset.
 pub(crate) fn temporary() -> PathBuf {
     std::path::absolute(std::env::temp_dir()).unwrap_or_else(|_| SHORT_DIRECTORY.into())
 }
 
-/// Returns the words of a command by which a shell runs this script, the last word.
+/// Returns the words of a command that runs this script in a shell.
 pub(crate) fn shell(script: OsString) -> Vec<OsString> {
     vec!["/bin/sh".into(), "-c".into(), script]
 }
 
-/// Returns the text that has these encoded bytes; `None` if no text has them.
+/// Returns the text with these encoded bytes, or `None` if they are not a valid text.
 pub(crate) fn text_of(bytes: Vec<u8>) -> Option<OsString> {
     Some(OsString::from_vec(bytes))
 }
 
-/// The number of the error that stands for one without a number.
+/// The error number to use for an error that has none.
 pub(crate) const INVALID: i32 = libc::EINVAL;
 pub(crate) const BUSY: i32 = libc::EBUSY;
 pub(crate) const NO_ACCESS: i32 = libc::EACCES;
@@ -59,7 +59,7 @@ pub(crate) fn advice_for(code: i32) -> Option<String> {
     })
 }
 
-/// Returns whether two names are those of one variable of the environment.
+/// Returns whether two names mean the same environment variable.
 pub(crate) fn is_same_variable(one: &OsStr, other: &OsStr) -> bool {
     one == other
 }

@@ -1,6 +1,6 @@
-//! Comes to files by paths that another user may change, such as paths below the private directory of a service of
-//! that user. From the first directory or link on that the other user can change, this process does nothing that the
-//! other user could not do.
+//! Opens and removes files by paths that another user may change, such as paths below the private directory of a
+//! service that runs as that user. After the first directory or link that the other user can change, this process does
+//! nothing that the other user could not do.
 
 use std::ffi::OsString;
 use std::fs::{self, File, Metadata};
@@ -17,11 +17,11 @@ use super::access::of_another_user;
 use super::directories::OPEN;
 use super::files::open_at_once;
 
-/// A user, and the groups of that user.
+/// A user's number, and the groups of that user.
 pub(crate) type OtherUser<'a> = (u32, &'a [u32]);
 
-/// Opens a file to read from or append to (see [`open_at_once`]). A file that is missing is made by an append; it
-/// belongs to the other user if the directory is one that the other user can change.
+/// Opens a file to read from it, or else to append to it (see [`open_at_once`]). An append makes a missing file. The
+/// file then belongs to the other user if that user can change its directory.
 pub(crate) fn open_stream(
     path: &Path,
     other: Option<OtherUser<'_>>,
@@ -34,9 +34,9 @@ pub(crate) fn open_stream(
     }
 }
 
-/// Opens a regular file to read it. Nothing else is opened, as that may wait, or do something.
+/// Opens a regular file to read it. Opening any other kind of file might block or have side effects.
 pub(crate) fn open_regular_file(path: &Path, other: Option<OtherUser<'_>>) -> io::Result<File> {
-    let irregular = || io::Error::other("it is no regular file");
+    let irregular = || io::Error::other("it is not a regular file");
     let file = match other {
         Some(other) => {
             let reached = Reached::by(path, other, true)?;
@@ -60,10 +60,10 @@ pub(crate) fn remove_file(path: &Path, other: Option<OtherUser<'_>>) -> io::Resu
     }
 }
 
-/// The most links of a path.
+/// The most links that are followed in a path.
 const MOST_LINKS: usize = 40;
 
-/// How a file is opened to append to it.
+/// The flags to open a file in order to append to it.
 const APPEND: OFlag = OFlag::O_WRONLY.union(OFlag::O_APPEND);
 
 const READ: u32 = 4;
@@ -80,7 +80,7 @@ struct Reached<'a> {
 }
 
 impl<'a> Reached<'a> {
-    /// Goes along a path, and follows its links one by one: the last one too if it says `to_end`.
+    /// Walks along a path, and follows its links one by one. Follows a link at the end only with `to_end`.
     fn by(path: &Path, other: OtherUser<'a>, to_end: bool) -> io::Result<Self> {
         let path = std::path::absolute(path)?;
         let mut left = names(&path);
@@ -148,7 +148,7 @@ impl<'a> Reached<'a> {
         Ok(file)
     }
 
-    /// Makes the file; `None` if it is there, or if the other user could not make it.
+    /// Makes the file. Returns `None` if it already exists, or if the other user could not make it.
     fn make(&self) -> io::Result<Option<File>> {
         let directory = self.directory.metadata()?;
         if self.is_changeable && !allows(&directory, self.other, WRITE) {
@@ -185,7 +185,7 @@ fn open_directory(at: impl std::os::fd::AsFd, name: &std::ffi::OsStr) -> io::Res
     Ok(openat(at, name, OPEN, Mode::empty())?.into())
 }
 
-/// The names of a path, the last one first.
+/// Returns the names of a path, the last one first.
 fn names(path: &Path) -> Vec<OsString> {
     let names = path.components().rev();
     let is_name = |part: &Component<'_>| !matches!(part, Component::RootDir | Component::CurDir);
@@ -195,7 +195,7 @@ fn names(path: &Path) -> Vec<OsString> {
         .collect()
 }
 
-/// A path to an open file of this process, which has another meaning as a text.
+/// Returns whether a path names an open file of this process. Such a path has another meaning as a text.
 fn is_own_descriptor(path: &Path) -> bool {
     let mut all = [
         "/proc",
@@ -212,13 +212,13 @@ fn kind(mode: nix::libc::mode_t) -> SFlag {
     SFlag::from_bits_truncate(mode & SFlag::S_IFMT.bits())
 }
 
-/// Returns whether the modes give a user these rights. The owner can take any.
+/// Returns whether the modes give a user these rights. An owner can take any right.
 fn allows(found: &Metadata, (user, groups): OtherUser<'_>, rights: u32) -> bool {
     let class = if groups.contains(&found.gid()) { 3 } else { 0 };
     found.uid() == user || (found.mode() >> class) & rights == rights
 }
 
-/// Returns whether a user can put another file in the place of one in this directory.
+/// Returns whether a user can replace a file in this directory.
 fn can_replace_in(directory: &Metadata, other: OtherUser<'_>) -> bool {
     let is_sticky = directory.mode() & 0o1000 != 0;
     directory.uid() == other.0 || (!is_sticky && allows(directory, other, WRITE))

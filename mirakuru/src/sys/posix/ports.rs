@@ -1,4 +1,4 @@
-//! Finds out whether a port is free.
+//! Checks whether a port is free.
 
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
@@ -9,25 +9,26 @@ use nix::sys::socket::{
     sockopt::Ipv6V6Only,
 };
 
-/// Returns whether this machine reaches itself: its loopback interface is up, with an address. Sends nothing.
+/// Returns whether this machine can reach itself, which needs a loopback interface that is up and has an address. Sends
+/// nothing.
 pub(crate) fn loopback_is_up() -> bool {
     let routes = [
         (Ipv4Addr::UNSPECIFIED.into(), Ipv4Addr::LOCALHOST.into()),
         (Ipv6Addr::UNSPECIFIED.into(), Ipv6Addr::LOCALHOST.into()),
     ];
     let reaches = |(from, to): (IpAddr, IpAddr)| {
-        // To connect a datagram socket is to look up a route.
+        // Connecting a datagram socket only looks up a route.
         let socket = UdpSocket::bind((from, 0))?;
         socket.connect((to, 9))
     };
     let is_unreachable = |error: &std::io::Error| error.kind() == ErrorKind::NetworkUnreachable;
     let results = routes.map(|route| reaches(route).err());
-    // Any other error has nothing to do with the interface.
+    // Any other error has no relation to the interface.
     !results[0].as_ref().is_some_and(is_unreachable) || results[1].is_none()
 }
 
-/// Returns whether no socket is bound to this TCP port, on either address family. The port is bound for a
-/// moment on a socket that never listens, so no client meets an answer by accident.
+/// Returns whether no socket is bound to this TCP port, in either address family. The check binds the port briefly with
+/// a socket that never listens, so no client connects by accident.
 pub(crate) fn is_free(port: u16) -> bool {
     let wildcards = [
         (AddressFamily::Inet, (Ipv4Addr::UNSPECIFIED, port).into()),

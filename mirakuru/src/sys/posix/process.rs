@@ -1,4 +1,4 @@
-//! Asks and changes what a process is: its parent, user, limits, environment and niceness.
+//! Reads and changes properties of processes: the parent, user, limits, environment and niceness.
 #![expect(unsafe_code, reason = "system calls that nix leaves unsafe")]
 
 use std::ffi::{CString, OsStr, OsString};
@@ -14,16 +14,16 @@ use nix::unistd::{Uid, User, getegid, geteuid, getgid, getuid};
 use crate::limits::Resource;
 use crate::sys;
 
-/// The number of a process. Outside this folder it is compared, shown and handed back, never signalled:
-/// the right to signal is [`Tree`](sys::Tree)'s and [`Process`](sys::Process)'s.
+/// The number of a process. Code outside this folder compares it, shows it and passes it back, but never signals it:
+/// only [`Tree`](sys::Tree) and [`Process`](sys::Process) may signal.
 pub(crate) use nix::unistd::Pid;
 
-/// Returns the process with this number, where a process can have it.
+/// Returns the process with this number, if a process can have it.
 pub(crate) fn process_of(number: u32) -> Option<Pid> {
     number.try_into().ok().map(Pid::from_raw)
 }
 
-/// Returns the number of a process, for people and messages.
+/// Returns the number of a process, for output and messages.
 pub(crate) fn number_of(pid: Pid) -> u32 {
     pid.as_raw().unsigned_abs()
 }
@@ -34,13 +34,13 @@ pub(crate) fn exit_now(code: i32) -> ! {
     unsafe { libc::_exit(code) }
 }
 
-/// Whether this process has another effective user or group than its real one. The kernel takes what such
-/// a process runs for a set-user-id program (`AT_SECURE`, `getauxval(3)`).
+/// Returns whether this process's effective user or group differs from its real one. The kernel treats a program that
+/// such a process runs as a set-user-id program (`AT_SECURE`, `getauxval(3)`).
 pub(in crate::sys) fn has_other_rights() -> bool {
     getuid() != geteuid() || getgid() != getegid()
 }
 
-/// The time of the one clock that all processes share and nobody sets.
+/// Returns the time of the one clock that all processes share and that cannot be set.
 pub(crate) fn monotonic_time() -> Duration {
     let now = clock_gettime(ClockId::CLOCK_MONOTONIC);
     now.map(Duration::from).unwrap_or_default()
@@ -49,7 +49,7 @@ pub(crate) fn monotonic_time() -> Duration {
 /// Adds to this process's nice value.
 pub(super) fn set_nice(by: i32) -> nix::Result<()> {
     Errno::clear();
-    // SAFETY: `nice` takes any number. -1 is a valid answer, so errno tells.
+    // SAFETY: `nice` takes any number. -1 is a valid result, so errno decides.
     let result = unsafe { libc::nice(by) };
     match Errno::last() {
         errno if result == -1 && errno != Errno::UnknownErrno => Err(errno),
@@ -57,7 +57,7 @@ pub(super) fn set_nice(by: i32) -> nix::Result<()> {
     }
 }
 
-/// Bounds a resource of this process. Not nix's `setrlimit`: that lacks two of them on macOS.
+/// Limits a resource of this process. nix's `setrlimit` is not used, as it lacks two of the resources on macOS.
 pub(super) fn limit(resource: Resource, soft: u64, hard: u64) -> nix::Result<()> {
     let resource = match resource {
         Resource::AddressSpace => libc::RLIMIT_AS,
@@ -83,20 +83,20 @@ pub(super) fn limit(resource: Resource, soft: u64, hard: u64) -> nix::Result<()>
     Errno::result(unsafe { libc::setrlimit(resource, &raw const limit) }).map(drop)
 }
 
-/// Returns the parent of this process. It changes when the parent ends.
+/// Returns the parent of this process, which changes when the parent ends.
 pub(crate) fn parent() -> Pid {
     nix::unistd::getppid()
 }
 
-/// Returns whether a process is below this one; `None` if it has ended.
+/// Returns whether a process is a descendant of this one, or `None` if it has ended.
 pub(crate) fn is_below_this(process: Pid) -> Option<bool> {
-    // Each look may come between the end of a parent and its children's move to this process.
+    // Each check may fall between the end of a parent and the move of its children to this process.
     for _ in 0..10 {
         let (mut below, mut known) = (process, true);
         while below != Pid::this() {
             match sys::proc_stat(below) {
                 Some(stat) if stat.parent.as_raw() > 1 => below = stat.parent,
-                // An orphan, which on some systems is no child of this process.
+                // The process is an orphan, which on some systems is not a child of this process.
                 Some(_) => return Some(sys::descendants().iter().any(|one| one.pid == process)),
                 None if below == process => return None,
                 None => {
@@ -112,12 +112,12 @@ pub(crate) fn is_below_this(process: Pid) -> Option<bool> {
     Some(false)
 }
 
-/// Reaps one child that has ended: gives its code, negative for a signal's number. `None` if all live; fails
-/// if none is left. Not nix's `waitpid`: that knows no death by a realtime signal.
+/// Reaps one child that has ended. Returns its code; a signal's number is negative. Returns `None` if all children
+/// live, and fails if there are none. nix's `waitpid` is not used, as it does not know deaths by realtime signals.
 pub(super) fn reap_any_child() -> nix::Result<Option<(Pid, i32)>> {
     let mut status = 0;
     loop {
-        // SAFETY: `waitpid` writes one int where it is told to.
+        // SAFETY: `waitpid` writes one int at the given address.
         let result = unsafe { libc::waitpid(-1, &raw mut status, sys::WAIT_FLAGS) };
         let pid = match Errno::result(result) {
             Ok(0) => return Ok(None),
@@ -131,7 +131,7 @@ pub(super) fn reap_any_child() -> nix::Result<Option<(Pid, i32)>> {
     }
 }
 
-/// Returns the arguments of this process, also before `main`: some C libraries pass none to constructors.
+/// Returns the arguments of this process. Works before `main` too, where some C libraries pass none to constructors.
 pub(crate) fn arguments() -> impl Iterator<Item = OsString> {
     let mut words: Vec<_> = std::env::args_os().collect();
     if words.is_empty() {
@@ -144,13 +144,13 @@ pub(crate) fn arguments() -> impl Iterator<Item = OsString> {
     words.into_iter()
 }
 
-/// Sets an environment variable of this process. The caller knows that no other thread runs.
+/// Sets an environment variable of this process. The caller must know that no other thread runs.
 pub(crate) fn set_variable(name: &str, value: &OsStr) {
     // SAFETY: before `main`, the thread that runs constructors is the only one that reads or writes the environment.
     unsafe { std::env::set_var(name, value) };
 }
 
-/// Writes a text at once, as far as that can be.
+/// Writes a text to standard error without buffering, as far as that is possible.
 pub(crate) fn write_to_standard_error(text: &str) {
     let mut left = text.as_bytes();
     while let Ok(written @ 1..) = nix::unistd::write(io::stderr(), left) {
@@ -161,7 +161,8 @@ pub(crate) fn write_to_standard_error(text: &str) {
     }
 }
 
-/// Looks the user with this name or number up: their number, their group's, and those of all their groups.
+/// Looks up the user with this name or number. Returns the numbers of the user, of the user's group, and of all the
+/// user's groups.
 pub(crate) fn user_of(name: &str) -> Option<(u32, u32, Vec<u32>)> {
     let found = match name.parse() {
         Ok(id) => User::from_uid(Uid::from_raw(id)),

@@ -19,7 +19,7 @@ pub(crate) const TERM: i32 = libc::SIGTERM;
 pub(crate) const USR1: i32 = libc::SIGUSR1;
 pub(crate) const USR2: i32 = libc::SIGUSR2;
 
-/// Returns the name of a signal, as `SIGINT`. Realtime signals have none.
+/// Returns the name of a signal, such as `SIGINT`. Realtime signals have no name.
 pub(crate) fn name_of(number: i32) -> Option<&'static str> {
     Signal::try_from(number).ok().map(Signal::as_str)
 }
@@ -30,7 +30,7 @@ pub(crate) fn named(name: &str) -> Option<i32> {
     name.parse().ok().map(|known: Signal| known as i32)
 }
 
-/// Returns what is wrong with the number of a signal that the system does not know.
+/// Returns an error text if the system does not know a signal with this number.
 pub(crate) fn check_signal(number: i32) -> Result<(), String> {
     if (1..=sys::last_signal()).contains(&number) {
         Ok(())
@@ -39,7 +39,7 @@ pub(crate) fn check_signal(number: i32) -> Result<(), String> {
     }
 }
 
-/// Returns how a process ended that a signal ended, in words. The code is the negative number of the signal.
+/// Describes the death of a process that a signal ended. The code is the negative number of the signal.
 pub(crate) fn describe_death(code: i32) -> String {
     let number = code.unsigned_abs();
     match name_of(code.saturating_neg()) {
@@ -59,8 +59,8 @@ pub(crate) fn exit_status_of(code: i32) -> ExitStatus {
     ExitStatus::from_raw(raw)
 }
 
-/// Gives every signal its default disposition but `SIGPIPE`, which stays ignored, and unblocks
-/// all. An ignored `SIGCHLD` would be inherited by every service, and lose their exit codes.
+/// Gives every signal its default disposition, except `SIGPIPE`, which stays ignored, and unblocks all signals. Every
+/// service would inherit an ignored `SIGCHLD`, and lose the exit codes of its children.
 pub(crate) fn reset_signals() {
     for known in Signal::iterator() {
         let handler = if known == Signal::SIGPIPE {
@@ -75,8 +75,8 @@ pub(crate) fn reset_signals() {
     unblock_signals();
 }
 
-/// Gives `SIGPIPE` its default again.
-pub(super) fn heed_closed_pipes() {
+/// Gives `SIGPIPE` its default disposition.
+pub(super) fn restore_sigpipe() {
     // SAFETY: the default disposition runs no code of ours.
     let _ = unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) };
 }
@@ -92,8 +92,8 @@ fn reset_realtime_signals() {
         // SAFETY: the default disposition runs no code of ours.
         let _ = unsafe { libc::signal(number, libc::SIG_DFL) };
     }
-    // The C library keeps the ones before to itself, and `posix_spawn` leaves them ignored. An
-    // all-zero `kernel_sigaction`, which is no longer than this, is the default.
+    // The C library reserves the signals before `SIGRTMIN`, and `posix_spawn` leaves them ignored. An all-zero
+    // `kernel_sigaction`, which is not longer than this array, is the default disposition.
     let (default, mask_len) = ([0_usize; 8], 8_usize);
     for number in 32..libc::SIGRTMIN() {
         let none = std::ptr::null_mut::<usize>();
@@ -122,7 +122,7 @@ pub(in crate::sys) fn send_signal(pid: Pid, signal: i32) -> nix::Result<()> {
 
 /// Sends a signal by number to a process group that the caller knows to have a member.
 pub(in crate::sys) fn send_signal_to_group(group: Pid, signal: i32) -> nix::Result<()> {
-    // 0 and 1 would mean our own group and every process there is.
+    // 0 and 1 would mean our own group and every process on the system.
     if group.as_raw() <= 1 {
         return Err(nix::Error::ESRCH);
     }

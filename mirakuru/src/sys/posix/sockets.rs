@@ -1,4 +1,4 @@
-//! Sends and receives on Unix sockets, descriptors included, and waits for what can be read or written.
+//! Sends and receives on Unix sockets, including descriptors, and waits until sources can be read or written.
 #![expect(unsafe_code, reason = "nix gives received descriptors as numbers")]
 
 use std::io::{self, IoSlice, IoSliceMut};
@@ -19,16 +19,16 @@ use nix::sys::stat::{Mode, umask};
 
 use crate::sys;
 
-/// One end of the connection between a test process and its supervisor, or of one to a service.
+/// One end of a connection between a test process and its supervisor, or between a process and a service.
 pub(crate) type Socket = UnixStream;
 
-/// What travels with a message: an open file, or another process.
+/// An object that travels with a message: an open file, or another process.
 pub(crate) type Handle = OwnedFd;
 
-/// What becomes readable when there is news.
+/// A descriptor that becomes readable when there is news.
 pub(crate) type Wakeup<'a> = BorrowedFd<'a>;
 
-/// The longest path of a Unix socket: `sun_path` without its end.
+/// The longest path of a Unix socket: `sun_path` without its terminating null byte.
 pub(crate) const LONGEST_SOCKET_PATH: usize =
     size_of::<libc::sockaddr_un>() - offset_of!(libc::sockaddr_un, sun_path) - 1;
 
@@ -37,8 +37,9 @@ pub(crate) fn is_short_enough(path: &Path) -> bool {
     path.as_os_str().len() <= LONGEST_SOCKET_PATH
 }
 
-/// Binds a socket to which any user may send: the sender of each message is checked. It has its mode from the beginning,
-/// as its path may lead elsewhere later. For a process of one thread: the mask is the whole process's for a moment.
+/// Binds a socket to which any user may send, as the receiver checks the sender of each message. The socket has its
+/// mode from the beginning, as its path may lead elsewhere later. Only a process of one thread may call this: the umask
+/// of the whole process changes for a moment.
 pub(in crate::sys) fn bind_for_everyone(path: &Path) -> io::Result<UnixDatagram> {
     let former = umask(Mode::from_bits_truncate(0o111));
     let bound = UnixDatagram::bind(path);
@@ -46,8 +47,8 @@ pub(in crate::sys) fn bind_for_everyone(path: &Path) -> io::Result<UnixDatagram>
     bound
 }
 
-/// Room for more descriptors than a frame may have, so that the kernel hands over, and this end closes, all
-/// that come with one message: `SCM_MAX_FD`.
+/// The most descriptors of one kernel message (`SCM_MAX_FD`), which is more than a frame may have. With room for all of
+/// them, the kernel hands over every descriptor, and this end closes the surplus.
 pub(in crate::sys) const MOST_RECEIVED: usize = 253;
 
 pub(crate) fn copy_of(open: &impl AsFd) -> io::Result<Handle> {
@@ -58,7 +59,7 @@ pub(crate) fn wakeup_of(source: &impl AsFd) -> Wakeup<'_> {
     source.as_fd()
 }
 
-/// The bytes that stand for a handle in a message: handles travel beside it.
+/// The number of bytes that represent a handle in a message: none, as handles travel beside the bytes.
 pub(crate) const HANDLE_BYTES: usize = 0;
 
 /// Returns no bytes: [`send`] takes the handles.
@@ -67,13 +68,13 @@ pub(crate) fn bytes_for(_socket: &Socket, _handles: &[Handle]) -> io::Result<[u8
     Ok([])
 }
 
-/// Returns no handle: [`receive`] gives them.
+/// Returns no handle, as [`receive`] returns them.
 #[inline]
 pub(crate) fn adopt(_bytes: &[u8]) -> [Handle; 0] {
     []
 }
 
-/// Sends as many bytes as there is room for, the handles with the first of them. Never waits.
+/// Sends as many bytes as there is room for, with the handles on the first of them. Never waits.
 pub(crate) fn send(socket: &Socket, bytes: &[u8], handles: &[Handle]) -> io::Result<usize> {
     let raw: Vec<_> = handles.iter().map(AsRawFd::as_raw_fd).collect();
     let rights = [ControlMessage::ScmRights(&raw)];
@@ -89,7 +90,7 @@ pub(crate) fn send(socket: &Socket, bytes: &[u8], handles: &[Handle]) -> io::Res
     )?)
 }
 
-/// Receives what has arrived, and its handles. Never waits.
+/// Receives the bytes that have arrived, and their handles. Never waits.
 pub(crate) fn receive(
     socket: &Socket,
     buffer: &mut [u8],
@@ -108,16 +109,15 @@ pub(crate) fn receive(
 }
 
 fn adopt_received(received: RawFd) -> Handle {
-    // SAFETY: the kernel made this descriptor for us when the message was received, and the
-    // message is looked at once.
+    // SAFETY: the kernel made this descriptor for us when the message was received, and the message is looked at once.
     let fd = unsafe { OwnedFd::from_raw_fd(received) };
-    // Where the receiving call cannot do it, this is the first moment that can.
+    // If the receiving call cannot set this flag, this is the first moment that can.
     let _ = fcntl(&fd, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC));
     fd
 }
 
-/// Waits until one of these can be read or is at its end, which is told of each; `None` if none is after this
-/// time. `Duration::MAX` is for ever. A signal may end the wait too.
+/// Waits until one of these sources can be read or is at its end. Returns which of them are, or `None` if none is after
+/// this time. `Duration::MAX` means for ever. A signal may end the wait too.
 pub(crate) fn await_readable<'a>(
     sources: impl IntoIterator<Item = Wakeup<'a>>,
     wait: Duration,
@@ -126,7 +126,7 @@ pub(crate) fn await_readable<'a>(
     let mut fds: Vec<_> = sources.into_iter().map(readable).collect();
     let polled = loop {
         match sys::poll_for(&mut fds, wait) {
-            // A signal is no news to who only looks; who waits looks at the deadline in between.
+            // A look that does not wait ignores signals; a caller that waits checks its deadline in between.
             Err(nix::Error::EINTR) if wait.is_zero() => {}
             Err(nix::Error::EINVAL) => break poll_one_by_one(&mut fds, wait),
             polled => break polled,
@@ -135,8 +135,8 @@ pub(crate) fn await_readable<'a>(
     (polled != Ok(0)).then(|| fds.iter().map(|fd| fd.any() == Some(true)).collect())
 }
 
-/// Polls more descriptors than this process may have open, since another process has lowered the limit: `poll(2)`
-/// refuses them together. Ends early, as a signal ends a wait.
+/// Polls more descriptors than this process may have open, one by one, as `poll(2)` refuses them together. This happens
+/// if another process has lowered the limit. Ends early, as a wait does on a signal.
 fn poll_one_by_one(fds: &mut [PollFd<'_>], wait: Duration) -> nix::Result<i32> {
     const REST: Duration = Duration::from_millis(10);
     let found = fds
@@ -157,14 +157,14 @@ pub(crate) fn is_hung_up(socket: &Socket) -> bool {
     polled.is_ok() && events.contains(PollFlags::POLLHUP)
 }
 
-/// Waits this long at most until the socket or the pipe has room.
+/// Waits at most this long until the socket or the pipe has room.
 pub(crate) fn await_writable(sink: &impl AsFd, wait: Duration) -> io::Result<()> {
     let mut fds = [PollFd::new(sink.as_fd(), PollFlags::POLLOUT)];
     Ok(sys::poll_for(&mut fds, wait).map(drop)?)
 }
 
-/// Connects to the Unix socket at this path, or finds its backlog full: then somebody listens there, and is
-/// busy. A socket that waits would do so until that one accepts, for ever if it does not.
+/// Connects to the Unix socket at this path. Also succeeds if its backlog is full, which shows that a busy process
+/// listens there. A blocking socket would wait until that process accepts, for ever if it does not.
 pub(crate) fn connect_within(path: &Path, wait: Duration) -> io::Result<Socket> {
     let socket = Socket::from(sys::unix_socket_that_never_waits()?);
     match connect(socket.as_raw_fd(), &UnixAddr::new(path)?) {

@@ -1,4 +1,4 @@
-//! Describes a process in full before it exists, so that nothing has to be made in it.
+//! Describes a process in full before it exists, so that the new process need not allocate anything.
 #![expect(
     unsafe_code,
     reason = "std has no way to exchange the whole environment"
@@ -19,22 +19,22 @@ use super::sockets::Handle;
 use crate::limits::Resource;
 use crate::sys::Stuck;
 
-/// Describes the process that becomes the service.
+/// The description of the process that becomes the service.
 pub(crate) struct Spawn<'a> {
     pub(in crate::sys) words: Strings,
     environment: Strings,
     pub(super) streams: [Handle; 3],
-    /// Entered with the supervisor's rights.
+    /// The directory that is entered with the supervisor's rights.
     pub(super) inherited: Option<CString>,
-    /// Entered with the service's rights.
+    /// The directory that is entered with the service's rights.
     pub(super) directory: Option<CString>,
     pub(super) user: Option<(Uid, Gid, Vec<Gid>)>,
     pub(crate) oom_score: Option<&'a str>,
-    /// Resource, soft and hard limit.
+    /// Each resource with its soft and its hard limit.
     pub(crate) limits: &'a [(Resource, u64, u64)],
     pub(crate) nice: Option<i32>,
     pub(crate) umask: Option<u32>,
-    /// How long a program that another process has open for writing is tried.
+    /// The time for which a program that another process has open for writing is tried.
     pub(crate) busy: Duration,
 }
 
@@ -48,18 +48,18 @@ impl Stuck {
 }
 
 impl Spawn<'_> {
-    /// Describes a process that runs the program `words[0]`, in this environment alone. The program is
-    /// looked up in the PATH of that environment.
+    /// Describes a process that runs the program `words[0]`, with exactly this environment. The program is looked up in
+    /// the PATH of that environment.
     ///
     /// # Errors
     ///
-    /// A word or a variable contains a NUL byte, or no descriptor is free.
+    /// Returns an error if a word or a variable contains a NUL byte, or if no descriptor is free.
     pub(crate) fn new(
         words: &[OsString],
         environment: &[(OsString, OsString)],
         [input, output, error]: &[Handle; 3],
     ) -> io::Result<Self> {
-        // Sorted, and the last value of a name counts.
+        // The variables are sorted, and the last value of a name counts.
         let variables = environment.iter().map(|(name, value)| (name, value));
         let variables: BTreeMap<_, _> = variables.collect();
         let entry = |(name, value): (&OsString, &OsString)| {
@@ -69,7 +69,7 @@ impl Spawn<'_> {
             return Err(io::ErrorKind::InvalidInput.into());
         }
         let words = words.iter().map(|word| CString::new(word.as_bytes()));
-        // The copies by std have numbers that none of the three streams gets: those are set one after the other.
+        // std's copies get numbers above those of the three streams, which are set one after the other.
         Ok(Self {
             words: Strings::collect(words)?,
             environment: Strings::collect(variables.into_iter().map(entry))?,
@@ -85,26 +85,26 @@ impl Spawn<'_> {
         })
     }
 
-    /// Has the process begin in the test's directory, which the service's user may have no right to enter.
+    /// Makes the process start in the test's directory, which the service's user may have no right to enter.
     pub(crate) fn inherit(&mut self, directory: &Path) -> io::Result<()> {
         self.inherited = Some(CString::new(directory.as_os_str().as_bytes())?);
         Ok(())
     }
 
-    /// Has the process enter a directory, with the rights of the service's user.
+    /// Makes the process enter a directory, with the rights of the service's user.
     pub(crate) fn enter(&mut self, directory: &Path) -> io::Result<()> {
         self.directory = Some(CString::new(directory.as_os_str().as_bytes())?);
         Ok(())
     }
 
-    /// Has the process run as this user.
+    /// Makes the process run as this user.
     pub(crate) fn run_as(&mut self, uid: u32, gid: u32, groups: &[u32]) {
         let groups = groups.iter().copied().map(Gid::from_raw).collect();
         self.user = Some((Uid::from_raw(uid), Gid::from_raw(gid), groups));
     }
 
-    /// Makes the process, while this one has the environment of that: so `execvp` finds the program in
-    /// the service's PATH, and needs nothing that has to be made in the new process.
+    /// Calls `birth`, which makes the process, while this process has that process's environment. `execvp` then finds
+    /// the program in the service's PATH, and the new process need not allocate anything.
     pub(in crate::sys) fn with_its_environment<T>(&self, birth: impl FnOnce() -> T) -> T {
         let own = replace_environment(self.environment.pointers.as_ptr());
         let born = birth();
@@ -113,10 +113,10 @@ impl Spawn<'_> {
     }
 }
 
-/// Texts as C passes them: a list of pointers with a null pointer at its end.
+/// Texts in the form that C passes them: a list of pointers that ends with a null pointer.
 pub(in crate::sys) struct Strings {
     pub(in crate::sys) pointers: Vec<*const c_char>,
-    /// What they point at.
+    /// The texts that the pointers point to.
     _texts: Vec<CString>,
 }
 
@@ -131,7 +131,7 @@ impl Strings {
     }
 }
 
-/// Puts another environment in the place of this process's own, which it returns.
+/// Replaces this process's own environment, and returns the former one.
 fn replace_environment(by: *const *const c_char) -> *const *const c_char {
     #[cfg(not(target_vendor = "apple"))]
     let environment = {

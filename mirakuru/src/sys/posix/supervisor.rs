@@ -1,8 +1,8 @@
-//! How a supervisor begins: the test process runs its own program again, with a socket as standard input, and that
-//! process takes up its work.
+//! Starts a supervisor: the test process runs its own program again, with a socket as standard input, and the new
+//! process takes over the socket.
 //!
-//! What runs before [`is_greeted`] says yes takes nothing away from a program that merely inherited the marker of a
-//! supervisor: what it reads from the socket, it only peeks at.
+//! Until [`is_greeted`] returns `true`, this code takes nothing away from a program that merely inherited the marker of
+//! a supervisor: it only peeks at the data in the socket.
 #![expect(unsafe_code, reason = "a descriptor is adopted by its number")]
 
 use std::io::{self, Read, Write};
@@ -19,7 +19,7 @@ use super::signals::reset_signals;
 use super::sockets::Socket;
 use crate::sys::{self, Pid, Process};
 
-/// Fails if a supervisor of this process would refuse to serve: the kernel may run it with other rights.
+/// Fails if a supervisor of this process would refuse to serve, because the kernel may run it with other rights.
 pub(crate) fn may_supervise() -> io::Result<()> {
     if sys::runs_privileged() {
         return Err(io::Error::other(
@@ -29,16 +29,16 @@ pub(crate) fn may_supervise() -> io::Result<()> {
     Ok(())
 }
 
-/// Runs this program again under this name, with one more variable. Returns the socket to the new process, which finds
-/// the greeting on its own end, and the process. Nothing here keeps std from the fast way to spawn: everything else is
-/// close-on-exec, and the new process sees to its own session and directory.
+/// Runs this program again under this name, with one more variable. Returns the socket to the new process, and the
+/// process; the greeting waits on the process's own end. Nothing here prevents std's fast way to spawn: all other
+/// descriptors are close-on-exec, and the new process sets its own session and directory.
 pub(crate) fn run_again(
     name: &str,
     (variable, value): (&str, &str),
     greeting: &[u8],
 ) -> io::Result<(Socket, Process, u32)> {
     let (socket, theirs) = Socket::pair()?;
-    // Sent ahead, so that it waits there when the new process looks.
+    // Sent before the start, so that the new process finds the greeting at its first look.
     (&socket).write_all(greeting)?;
     let mut child = Command::new(sys::own_program()?)
         .arg0(name)
@@ -56,7 +56,7 @@ pub(crate) fn run_again(
     Ok((socket, opened?, child.id()))
 }
 
-/// Returns whether standard input is a socket on which this greeting waits.
+/// Returns whether standard input is a socket with this greeting in it.
 pub(crate) fn is_greeted(expected: &[u8]) -> bool {
     let mut greeting = [0_u8; 64];
     let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
@@ -64,8 +64,8 @@ pub(crate) fn is_greeted(expected: &[u8]) -> bool {
         .is_ok_and(|length| greeting[..length].starts_with(expected))
 }
 
-/// Returns the process at the other end of standard input. A program that has other rights than its caller serves
-/// nobody: neither one that is set-user-id itself, nor one that such a launcher runs in its own place.
+/// Returns the process at the other end of standard input. A program that has other rights than its caller serves no
+/// process: neither a set-user-id program, nor one that such a launcher runs in its own place.
 pub(crate) fn caller() -> Option<Pid> {
     let socket = io::stdin();
     let is_safe = !sys::runs_privileged() && has_peer_of_same_rights(&socket);
@@ -81,25 +81,25 @@ fn has_peer_of_same_rights(socket: &impl AsFd) -> bool {
     };
     #[cfg(not(target_os = "linux"))]
     let peer = nix::unistd::getpeereid(socket).map(|(user, group)| (user.as_raw(), group.as_raw()));
-    // Here the effective ones are the real ones (`runs_privileged`).
+    // The effective user and group are the real ones here (`runs_privileged`).
     peer == Ok((sys::user(), getegid().as_raw()))
 }
 
-/// Leaves behind what was inherited from the caller.
+/// Drops the state that this process inherited from its caller.
 pub(crate) fn leave_the_caller() {
     reset_signals();
     sys::close_inherited();
     sys::set_process_name();
     let _ = std::env::set_current_dir("/");
-    // A new session, terminal and process group.
+    // Starts a new session and process group, without a terminal.
     let _ = setsid();
     sys::become_subreaper();
 }
 
-/// Takes over the socket at standard input, with a greeting of this length, and opens the caller. `None` if that has
-/// ended: then there is nobody to serve.
+/// Takes over the socket at standard input, with a greeting of this length, and opens the caller. Returns `None` if the
+/// caller has ended, as there is no process to serve then.
 pub(crate) fn take_hold(caller: Pid, greeting: usize) -> Option<(Socket, Process)> {
-    // The pid is looked at after it was opened: it may have been given to another in between.
+    // The parent is checked after the pid was opened: the pid may have been given to another process in between.
     let process = Process::open(caller).ok()?;
     if parent() != caller {
         return None;

@@ -1,8 +1,8 @@
-//! The tree below a supervisor: starts it, reaps it, and signals it.
+//! Starts, reaps and signals the process tree of a supervisor.
 //!
-//! No pid is signalled after it was reaped. Direct children are ours to reap, so theirs and their
-//! groups' numbers cannot have been given to anybody else; whatever is deeper is named by a process
-//! descriptor, and its parent looked at again, before it is signalled.
+//! No pid is signalled after it was reaped. Only this process reaps its direct children, so the kernel cannot have
+//! given their numbers or those of their groups to another process. Deeper processes are opened by a process
+//! descriptor, and their parent is checked again, before they are signalled.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -14,29 +14,29 @@ use super::signals::{self, send_signal, send_signal_to_group};
 use super::spawn::Spawn;
 use crate::sys::{self, Pid, ProcStat, Reaped, Stoppable, Stuck};
 
-/// A process of the tree, and whose child it was when it was seen.
+/// A process of the tree, and its parent at the time of the listing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Descendant {
     pub(crate) pid: Pid,
     pub(crate) parent: Pid,
 }
 
-/// The service and everything that it started.
+/// The service and every process that it started.
 #[derive(Debug, Default)]
 pub(crate) struct Tree {
-    /// The main process, until it is reaped. It begins with a session of its own, whose group has its number.
+    /// The main process, until it is reaped. It starts in a session of its own, whose group has its number.
     main: Option<Pid>,
-    /// The main process, if the service has named another one than the process that was started.
+    /// The open main process, if the service has named another process than the one that was started.
     followed: Option<sys::Process>,
-    /// It has ended, and its parent, another process of the tree, has not reaped it yet.
+    /// The main process has ended, and its parent, another process of the tree, has not reaped it yet.
     is_zombie: bool,
-    /// No child of ours is left, and other processes of the tree are.
+    /// We have no children left, but the tree has other processes.
     has_strays: bool,
-    /// The group of the main process that was reaped: where orphans go to init, it may have members.
+    /// The group of the main process that was reaped. It may have members on systems where orphans go to init.
     left: Option<Pid>,
-    /// Whether the kernel may still have children of ours.
+    /// Whether we may still have children.
     populated: bool,
-    /// The children that a signal has ended, before they could remove what outlives them.
+    /// The children that a signal has ended before they could remove what outlives them.
     killed: Vec<(Pid, Duration)>,
 }
 
@@ -45,7 +45,7 @@ impl Tree {
     ///
     /// # Errors
     ///
-    /// The step that failed. No process is left then.
+    /// Returns the step that failed. No process is left then.
     pub(crate) fn start(spawn: &Spawn<'_>) -> Result<Self, Stuck> {
         let main = sys::spawn(spawn)?;
         Ok(Self {
@@ -55,20 +55,20 @@ impl Tree {
         })
     }
 
-    /// Starts a process beside the service, with a session of its own.
+    /// Starts a process next to the service, with a session of its own.
     ///
     /// # Errors
     ///
-    /// The step that failed. The process was reaped.
+    /// Returns the step that failed. The process was reaped then.
     pub(crate) fn start_beside(&mut self, spawn: &Spawn<'_>) -> Result<Pid, Stuck> {
         let process = sys::spawn(spawn)?;
         self.populated = true;
         Ok(process)
     }
 
-    /// Takes a process of the tree for the main process from now on. Returns whether it is in the tree.
+    /// Follows this process as the main process from now on. Returns whether it is in the tree.
     pub(crate) fn follow(&mut self, process: Pid) -> bool {
-        // The pid is looked at after it was opened: it may have been given to another in between.
+        // The process is checked after it was opened: the pid may have been given to another process in between.
         let opened = sys::Process::open(process).ok();
         let is_below = process != Pid::this() && is_below_this(process) == Some(true);
         let Some(opened) = opened.filter(|_| is_below) else {
@@ -78,13 +78,13 @@ impl Tree {
         true
     }
 
-    /// Becomes readable when a main process has ended that is no child of ours.
+    /// Returns a descriptor that becomes readable when a main process has ended that is not our child.
     pub(crate) fn wakeup(&self) -> Option<sys::Wakeup<'_>> {
         let followed = self.followed.as_ref().filter(|_| !self.is_zombie);
         followed.and_then(sys::Process::wakeup)
     }
 
-    /// Returns the time until the next look at a process whose end wakes nothing.
+    /// Returns the time until the next look at a process whose end causes no wake-up.
     pub(crate) fn next_look(&self) -> Duration {
         match (self.is_zombie, self.has_strays) {
             (true, _) => Duration::from_millis(20),
@@ -93,18 +93,18 @@ impl Tree {
         }
     }
 
-    /// Kills a process that was started beside the service, and its group. The caller has not seen it reaped.
+    /// Kills a process that was started next to the service, and its group. The process must not have been reaped.
     pub(crate) fn kill_beside(&self, process: Pid) {
         let _ = send_signal(process, signals::KILL);
         let _ = send_signal_to_group(process, signals::KILL);
     }
 
-    /// The main process's number, for messages; 0 once it was reaped.
+    /// Returns the main process's number, for messages, or 0 after it was reaped.
     pub(crate) fn pid(&self) -> u32 {
         self.main.map_or(0, sys::number_of)
     }
 
-    /// Signals the main process, or its group. Once it has ended, what it left is the service.
+    /// Signals the main process, or its group. After the main process has ended, signals the processes that it left.
     pub(crate) fn signal_service(&self, signal: i32, to_group: bool) {
         if let (Some(main), false) = (&self.followed, to_group) {
             let _ = main.signal(signal);
@@ -133,33 +133,33 @@ impl Tree {
         }
     }
 
-    /// Removes the shared memory that is left of the tree, which has ended and began at this time. Returns whether a
-    /// process uses it.
+    /// Removes the shared memory that an ended tree, which began at this time, has left. Returns whether a process
+    /// still uses it.
     pub(crate) fn remove_shared_memory(&self, since: Duration) -> bool {
         sys::remove_shared_memory(&self.killed, since)
     }
 
-    /// The group of the main process that was reaped, if it has members that are no children of ours. As long as it
-    /// has, its number is no other group's.
+    /// Returns the group of the reaped main process, if it has members that are not our children. As long as it has
+    /// members, no other group gets its number.
     fn orphans(&self) -> Option<Pid> {
         self.left.filter(|group| sys::has_orphans(*group))
     }
 
-    /// The group of the process that was started, which is listed nowhere on some systems.
+    /// Returns the group of the process that was started, which some systems list nowhere.
     fn own_group(&self) -> Option<Pid> {
         let started = self.main.filter(|_| self.followed.is_none());
         started.or_else(|| self.orphans())
     }
 
-    /// Reaps every child that has ended. If orphans become children of ours first, `ECHILD` is the kernel's word that
-    /// nothing is left; on other systems the group of the main process must be empty too, and no stray be found.
+    /// Reaps every child that has ended. On a system that makes orphans our children first, `ECHILD` proves that no
+    /// process is left. On other systems, the group of the main process must be empty too, and no stray be found.
     pub(crate) fn reap(&mut self) -> Reaped {
         let mut reaped = Reaped::default();
-        // Looked at before the children are reaped: a child that ends after that look is reaped next time.
+        // Checked before the children are reaped: a child that ends after this check is reaped next time.
         let is_over = |main: &sys::Process| main.ended_within(Duration::ZERO);
         let main_is_over = self.followed.as_ref().is_some_and(is_over);
         self.has_strays = false;
-        // Once it is empty, its number may be another group's.
+        // After the group is empty, another group may get its number.
         self.left = self.orphans();
         while self.populated {
             let child = reap_any_child();
@@ -188,9 +188,9 @@ impl Tree {
         let main = self
             .main
             .filter(|_| main_is_over && self.followed.is_some());
-        // It becomes a child of ours if its parent ends first.
+        // The process becomes our child if its parent ends first.
         self.is_zombie = main.is_some_and(|main| sys::proc_stat(main).is_some());
-        // Its parent has taken the code, which stays unknown here.
+        // The parent has taken the exit code, which stays unknown here.
         if main.is_some() && !self.is_zombie {
             (self.main, self.followed) = (None, None);
             reaped.exit = Some(0);
@@ -250,8 +250,9 @@ impl Stoppable for Tree {
         asked.len() > before
     }
 
-    /// The nearest first and one by one: a process that forks and ends in a tenth of a millisecond must be
-    /// met while it lives. Its group next, which the kernel kills as one, children being forked included.
+    /// Kills the nearest processes first and one by one: a process that forks and ends within a tenth of a millisecond
+    /// must be hit while it lives. Then kills the group of each, which the kernel kills as one, including children that
+    /// are being forked.
     fn kill_pass(&self) {
         if let Some(group) = self.own_group() {
             let _ = send_signal_to_group(group, signals::KILL);
@@ -266,20 +267,19 @@ impl Stoppable for Tree {
     }
 }
 
-/// What lives below us, and where it stands.
+/// Returns the living processes of the tree, and their state.
 fn living() -> impl Iterator<Item = (Pid, ProcStat)> {
     let all = sys::descendants().into_iter();
     all.filter_map(|one| Some((one.pid, sys::proc_stat(one.pid).filter(|one| !one.zombie)?)))
 }
 
-/// What is below us and no child of ours.
+/// Returns the descendants that are not our children.
 fn deeper() -> impl Iterator<Item = Descendant> {
     let all = sys::descendants().into_iter();
     all.filter(|one| one.parent != Pid::this())
 }
 
-/// Signals a group as one if a direct child is among its members, whose number then is reserved; else each of
-/// them.
+/// Signals a group as one if a direct child is a member, as its number is reserved then. Otherwise signals each member.
 fn signal_members(group: Pid, members: impl Iterator<Item = (Pid, ProcStat)>, signal: i32) {
     let members: Vec<_> = members.collect();
     if members.iter().any(|(_, one)| one.parent == Pid::this()) {
@@ -292,15 +292,16 @@ fn signal_members(group: Pid, members: impl Iterator<Item = (Pid, ProcStat)>, si
     }
 }
 
-/// The group of a direct child. Every group in the tree is made by it, as the service begins with a
-/// session of its own; a child that is on the way there is still in ours, which is never signalled.
+/// Returns the group of a direct child. Every such group was made in the tree, as the service begins with a session of
+/// its own. A child that has not yet started its session is still in our group, which is never signalled.
 fn group_below_us(child: Pid) -> Option<Pid> {
     sys::proc_stat(child)
         .map(|stat| stat.group)
         .filter(|group| *group != getpgrp())
 }
 
-/// Signals what is not ours to reap. Between the listing and the opening its pid may have been given to another.
+/// Signals a process that is not ours to reap. Its pid may have been given to another process between the listing and
+/// the opening.
 fn signal_deeper(deeper: Descendant, signal: i32) {
     let process = sys::Process::open(deeper.pid).ok();
     if let Some(process) = process.filter(|_| sys::is_still(deeper)) {

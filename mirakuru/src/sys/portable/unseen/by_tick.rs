@@ -1,4 +1,4 @@
-//! Processes and changes that wake nothing: they are looked at again after a tick.
+//! Polls processes and changes that cause no wake-up, once per tick.
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -11,10 +11,10 @@ use nix::unistd::Pid;
 
 use crate::sys;
 
-/// How often what cannot wake us is asked for.
+/// The polling interval.
 const TICK: Duration = Duration::from_millis(5);
 
-/// A process by its pid.
+/// A process, named by its pid.
 #[derive(Debug)]
 pub(crate) struct Process(Pid);
 
@@ -32,8 +32,8 @@ impl Process {
         None
     }
 
-    /// A child of ours is asked for its status, and so reaped; of another process, whether its
-    /// pid still answers.
+    /// Returns whether the process ended within this time. The check of our own child takes its status, which reaps it.
+    /// Another process is checked by a signal to its pid.
     pub(crate) fn ended_within(&self, wait: Duration) -> bool {
         let deadline = Instant::now() + wait;
         loop {
@@ -56,14 +56,14 @@ impl Process {
         Ok(sys::signals::send_signal(self.0, signal)?)
     }
 
-    /// `ended_within` took the status already; a supervisor that was killed leaves nothing that
-    /// could be found here.
+    /// Always `true`: `ended_within` has already taken the status. If a supervisor was killed, the processes that it
+    /// left cannot be found here.
     pub(crate) fn reap(&self) -> bool {
         true
     }
 }
 
-/// Nothing wakes us: the supervisor looks again after a tick.
+/// The wake-ups of a supervisor: none, so it looks again after each tick.
 pub(crate) struct Wakeups;
 
 impl Wakeups {

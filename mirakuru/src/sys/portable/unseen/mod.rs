@@ -1,4 +1,4 @@
-//! What no call does or shows that every Unix has.
+//! Stand-ins for the functions that need more than the calls that every Unix has.
 
 mod by_tick;
 
@@ -15,10 +15,10 @@ pub(crate) use by_tick::{Process, Wakeups};
 
 use crate::sys::{Descendant, ListenerOwner, ProcStat};
 
-/// Why nothing is known of a process.
+/// The reason that an error shows if a process cannot be inspected.
 pub(crate) const UNSEEN: &str = "cannot be looked at on this system";
 
-/// Not known: nothing is shared by a run.
+/// Always `None`: the start time is not known. Therefore a run cannot share a service.
 pub(crate) fn started_at(_pid: Pid) -> Option<u64> {
     None
 }
@@ -27,12 +27,12 @@ pub(crate) fn program_name(_pid: Pid) -> Option<String> {
     None
 }
 
-/// Not asked: the handshake's name decides.
+/// Returns the parent. The socket is not asked: the name in the handshake decides.
 pub(crate) fn peer(_socket: &impl AsFd) -> Option<Pid> {
     Some(nix::unistd::getppid())
 }
 
-/// Whether no process has this number any more.
+/// Returns whether no process has this number.
 pub(crate) fn has_ended(pid: Pid) -> bool {
     nix::sys::signal::kill(pid, None) == Err(nix::Error::ESRCH)
 }
@@ -45,17 +45,17 @@ pub(crate) fn descendants() -> Vec<Descendant> {
     Vec::new()
 }
 
-/// Nothing is listed.
+/// Always `false`, as no process is listed.
 pub(in crate::sys) fn is_still(_listed: Descendant) -> bool {
     false
 }
 
-/// Not known: none is found.
+/// Always `false`, as strays cannot be found.
 pub(in crate::sys) fn has_strays() -> bool {
     false
 }
 
-/// The group by `getpgid(2)`; the rest is not known.
+/// Returns the group, by `getpgid(2)`; the other facts are not known.
 pub(crate) fn proc_stat(pid: Pid) -> Option<ProcStat> {
     let group = nix::unistd::getpgid(Some(pid)).ok()?;
     Some(ProcStat {
@@ -78,12 +78,12 @@ pub(crate) fn carries(_pid: Pid, _mark: &str) -> bool {
     false
 }
 
-/// Not available: output beyond what is kept is not written.
+/// Always fails: the system has no such call. Output beyond the kept size is then not written.
 pub(crate) fn forget_range(_file: &File, _range: Range<u64>) -> io::Result<()> {
     Err(nix::Error::EFBIG.into())
 }
 
-/// The kernel cannot be asked: connect instead.
+/// A query of listeners, which cannot be opened here: callers connect instead.
 #[derive(Debug)]
 pub(crate) enum Listeners {}
 
@@ -97,7 +97,7 @@ impl Listeners {
     }
 }
 
-// What no call tells here is not known: the service alone is.
+// No call reports the facts below. Only the service itself is known.
 
 pub(crate) fn is_unclaimed(_addr: SocketAddr) -> bool {
     false
