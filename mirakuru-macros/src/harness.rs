@@ -73,8 +73,8 @@ fn is_of_a_tool(attribute: &Attribute) -> bool {
     first.is_some_and(|first| TOOLS.iter().any(|tool| first.ident == tool))
 }
 
-/// Returns whether this is `#[test]`, `#[tokio::test]` or a similar attribute. Other test attributes may pass parameters
-/// of their own (`#[sqlx::test]`).
+/// Returns whether this is `#[test]`, `#[tokio::test]` or a similar attribute. Other test attributes may pass
+/// parameters of their own (`#[sqlx::test]`).
 fn takes_none(attribute: &Attribute) -> bool {
     const RUNTIMES: [&str; 9] = [
         "actix",

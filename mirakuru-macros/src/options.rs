@@ -82,8 +82,8 @@ impl Row {
         }
     }
 
-    /// Returns the sort key of the option's call: plain values first, then maps, times, signals and choices, each in the
-    /// order of the table.
+    /// Returns the sort key of the option's call: plain values first, then maps, times, signals and choices, each in
+    /// the order of the table.
     pub(crate) fn order(&self) -> (u8, Option<usize>) {
         let group = match self.shape {
             Shape::Map(_) => 1,

@@ -82,8 +82,8 @@ pub(crate) fn is_judged(attributes: &[Attribute]) -> bool {
 
 const MIXED: &str = "either all cases or none may expect a panic: split them into two functions, or a case whose process cannot start may pass";
 
-/// Returns the panic that one `#[should_panic]` expects, merged with those of the other cases. If their messages differ,
-/// any message is accepted.
+/// Returns the panic that one `#[should_panic]` expects, merged with those of the other cases. If their messages
+/// differ, any message is accepted.
 fn expected(meta: &Meta, others: &Panics) -> Panics {
     let text = |expr: &Expr| match expr {
         Expr::Lit(ExprLit {

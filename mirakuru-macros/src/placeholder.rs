@@ -42,8 +42,8 @@ fn pieces(text: &str) -> Vec<Piece<'_>> {
     pieces
 }
 
-/// Returns the name before `end`: a lower-case word, or two that are joined by a dot. After `port`, a colon and the name of
-/// a port may follow.
+/// Returns the name before `end`: a lower-case word, or two that are joined by a dot. After `port`, a colon and the
+/// name of a port may follow.
 fn name_until<'a>(tail: &'a str, end: &str) -> Option<&'a str> {
     let name = &tail[..tail.find('}')?];
     let (words, port) = name.split_once(':').unwrap_or((name, "a"));

@@ -124,8 +124,8 @@ impl Expansion {
         !matches!(self.panics, Panics::Never)
     }
 
-    /// Binds the value of a step of the hidden module. If it is `None`, a test that expects a panic returns. Every other
-    /// test has panicked already.
+    /// Binds the value of a step of the hidden module. If it is `None`, a test that expects a panic returns. Every
+    /// other test has panicked already.
     fn let_some(&self, pattern: &impl ToTokens, step: &TokenStream) -> TokenStream {
         let (runtime, refused) = (&self.runtime, self.refused());
         quote!(let #runtime::core::option::Option::Some(#pattern) = #step else { #refused };)
@@ -155,8 +155,8 @@ impl Expansion {
     }
 }
 
-/// Binds a parameter to `given(&name)`. The right side has the span of the parameter, so the compiler reports a wrong type
-/// there.
+/// Binds a parameter to `given(&name)`. The right side has the span of the parameter, so the compiler reports a wrong
+/// type there.
 fn binding((pattern, ty): &(Pat, Type), name: &Ident, given: &TokenStream) -> TokenStream {
     let spans: Vec<_> = ty
         .to_token_stream()
