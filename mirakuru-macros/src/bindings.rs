@@ -44,7 +44,7 @@ impl Bindings {
     }
 
     /// Returns the processes that the one at `index` may name: those before it, and those that start with it.
-    pub(crate) fn in_sight(&self, index: usize) -> Vec<&Binding> {
+    pub(crate) fn visible_to(&self, index: usize) -> Vec<&Binding> {
         let visible = 0..self.0.get(index).map_or(index, |own| own.group.end);
         let others = visible.filter(|other| *other != index);
         others

@@ -46,7 +46,7 @@ const URL: &str = "write it as `http://127.0.0.1:{port}/path`";
 /// The runtime's parser finds more mistakes than this check. This check rejects no URL that the runtime accepts.
 pub(crate) fn url(text: &str) -> Result<(), String> {
     let (host, port) = host_and_port(text, "1")?;
-    // Two values for the port placeholders: a part that differs contains one of them.
+    // Fill the port placeholders with two different values. A part that differs contains a placeholder.
     let (other_host, other_port) = host_and_port(text, "2")?;
     if host != other_host || port != other_port && port.trim_start_matches('0') != "1" {
         return Err(format!(

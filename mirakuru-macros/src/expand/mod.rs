@@ -145,7 +145,7 @@ impl Expansion {
     fn caught(&self, code: &TokenStream, returned: Option<&TokenStream>) -> TokenStream {
         let runtime = &self.runtime;
         if self.is_async {
-            // An async block has no return type. The body may rely on it, so an earlier `return` fixes it.
+            // An async block has no return type, but the body may rely on one. An earlier `return` defines it.
             let known = returned.map(|ty| quote!(if false { return #runtime::never::<#ty>(); }));
             quote!(#runtime::catch_async(async { #known #code }).await)
         } else {

@@ -60,9 +60,9 @@ impl Reader<'_> {
 
     /// Checks the placeholders of every literal in an expression.
     fn placeholders(&mut self, expr: &Expr) {
-        let in_sight = self.context.bindings.in_sight(self.context.index);
+        let visible = self.context.bindings.visible_to(self.context.index);
         for text in literals(expr) {
-            for mistake in placeholder::text(&text.value(), &in_sight) {
+            for mistake in placeholder::text(&text.value(), &visible) {
                 self.mistakes.on(text, mistake);
             }
         }

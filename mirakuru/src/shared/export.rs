@@ -23,7 +23,7 @@ use crate::sys;
 use crate::wait::{Deadline, pause};
 
 /// The time that a thread may take to end after it has answered a check.
-const ENDING: Duration = Duration::from_secs(1);
+const THREAD_END_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Sets an environment variable of this process from a [`Shared`] fixture, before `main`.
 ///
@@ -99,9 +99,9 @@ fn only_lists() -> bool {
     sys::arguments().any(|word| quiet.iter().any(|quiet| word == *quiet))
 }
 
-/// Waits until the threads that ran checks have ended, or until [`ENDING`] has passed.
+/// Waits until the threads that ran checks have ended, or until [`THREAD_END_TIMEOUT`] has passed.
 fn await_own_threads() {
-    let bound = Deadline::after(ENDING);
+    let bound = Deadline::after(THREAD_END_TIMEOUT);
     while sys::threads().is_some_and(|threads| threads > 1) && !bound.has_passed() {
         pause(Duration::from_micros(100));
     }

@@ -25,7 +25,7 @@ use sharing::Sharing;
 /// An executor in a static, which all tests of a process or of a run share.
 ///
 /// A `Shared` dereferences to its executor, as a [`LazyLock`](std::sync::LazyLock) does to its value. But each
-/// dereference also checks that the service is running. It can block, start a process, and panic if the start fails.
+/// dereference also checks that the service is running. So it can block, start a process, and panic if the start fails.
 /// Use [`get`](Self::get) to handle the error instead.
 ///
 /// The first test that uses the fixture starts it. The service outlives the thread of that test, and stops when the
@@ -151,7 +151,7 @@ impl<T: Fixture> Shared<T> {
     ///
     /// # fn main() -> mirakuru::Result<()> {
     /// let db = DB.lock()?;
-    /// db.restart()?; // no other test that locks it runs meanwhile
+    /// db.restart()?; // other tests that lock it wait
     /// # Ok(())
     /// # }
     /// ```
@@ -305,7 +305,7 @@ tuples!(A B C D E F);
 tuples!(A B C D E F G);
 tuples!(A B C D E F G H);
 
-/// Starts executors at the same time, and returns once all are ready. It leaves those alone that run already.
+/// Starts executors at the same time, and returns once all are ready. An executor that runs already stays as it is.
 ///
 /// Use it for processes that wait for each other. Each may contain `{NAME.port}`, `{NAME.port:PORT}` and `{NAME.addr}`
 /// of another executor whose [`name`](Executor::name) is `NAME`.

@@ -20,8 +20,8 @@ use crate::wait::Deadline;
 /// The part of a `Shared` that does not depend on the fixture's type.
 pub(crate) struct Sharing {
     pub(super) scope: Scope,
-    /// The files of the run: those of the fixture, then those of each executor if there are several. Or the reason why
-    /// the runner is not known.
+    /// The files of the run, or the reason why the runner is not known. The files of the fixture come first, then those
+    /// of each executor if there are several.
     places: OnceLock<Result<Vec<Arc<RunPlace>>, String>>,
     // `locks/mod.rs` lists these locks and their order.
     making: ThreadLock,
