@@ -95,7 +95,7 @@ fn not_a_function(item: &TokenStream) -> TokenStream {
     let first = item.clone().into_iter().next();
     let span = first.map_or_else(Span::call_site, |token| token.span());
     let error =
-        Error::new(span, "`#[with_process(…)]` can only be used on a function").to_compile_error();
+        Error::new(span, "`#[with_process]` can only be used on a function").to_compile_error();
     quote!(#error #item)
 }
 
