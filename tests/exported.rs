@@ -1,4 +1,4 @@
-//! Variables that shared fixtures set before `main`: this binary has one, and runs itself again.
+//! Environment variables that shared fixtures set before `main`. This binary has one, and runs itself again.
 
 use std::{
     env, fs,
@@ -7,8 +7,9 @@ use std::{
 
 use mirakuru::{OutputExecutor, Shared};
 
-/// The file that each start leaves a line in.
+/// The variable with the path of a file, to which each start adds a line.
 const STARTS: &str = "EXPORTED_STARTS";
+/// The variable that makes the service fail.
 const FAILS: &str = "EXPORTED_FAILS";
 
 static SERVICE: Shared<OutputExecutor> = Shared::new(|| {
@@ -24,7 +25,7 @@ static SERVICE: Shared<OutputExecutor> = Shared::new(|| {
 
 mirakuru::export! { EXPORTED = SERVICE, |service| service.output().text() }
 
-/// Runs this binary again; returns its end, and how often the service was started.
+/// Runs this binary again. Returns its output, and the number of starts of the service.
 fn again(words: &[&str], variable: (&str, &str)) -> (Output, usize) {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let starts = directory.path().join("starts");
@@ -33,7 +34,7 @@ fn again(words: &[&str], variable: (&str, &str)) -> (Output, usize) {
         .args(words)
         .env(STARTS, &starts)
         .env(variable.0, variable.1);
-    let output = command.output().expect("it runs");
+    let output = command.output().expect("this binary runs");
     let starts = fs::read_to_string(starts).unwrap_or_default();
     (output, starts.lines().count())
 }

@@ -1,5 +1,7 @@
-//! What the library does not have on Windows. The attribute is expanded on the machine that compiles, so the compiler of
-//! the target decides: it gets the mistake or the expansion.
+//! Reports the kinds and options that do not exist on Windows.
+//!
+//! The attribute is expanded on the machine that compiles, which may have another system than the target. So the
+//! expansion contains the mistakes and the function, and `cfg` attributes choose between them.
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote;
@@ -8,7 +10,7 @@ use syn::{Error, ItemFn};
 use crate::fallback;
 use crate::model::{Kind, Process};
 
-/// Returns the expansion, and in its place on Windows the mistakes of what is absent there.
+/// Returns the expansion. On Windows, the mistakes replace it if a kind or an option does not exist there.
 pub(crate) fn unless_on_windows(
     processes: &[Process],
     item: ItemFn,
@@ -34,7 +36,7 @@ fn mistakes(process: &Process) -> Vec<Error> {
     let kind = process.kind;
     let why = match kind {
         Kind::Unix => Some("Unix sockets are not supported there".to_owned()),
-        Kind::Notify => Some("no service there reports by `sd_notify`".to_owned()),
+        Kind::Notify => Some("services do not report by `sd_notify` there".to_owned()),
         Kind::Service(name) => Some(format!(
             "start the server by its command there, with the check `mirakuru::readiness::{}`",
             check_of(name)
@@ -52,14 +54,14 @@ fn mistakes(process: &Process) -> Vec<Error> {
             .next()
             .map_or_else(Span::call_site, |token| token.span());
         let reported = format!(
-            "`{name}` does not exist on Windows: a service runs as the user of the test there"
+            "`{name}` does not exist on Windows: a service there runs as the user of the test"
         );
         Some(Error::new(span, reported))
     });
     of_kind.into_iter().chain(of_options).collect()
 }
 
-/// The check of a ready-made server.
+/// Returns the readiness check of a ready-made server.
 fn check_of(server: &str) -> &'static str {
     match server {
         "postgres" => "Postgres",

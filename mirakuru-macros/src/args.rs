@@ -1,5 +1,5 @@
-//! Parse: `key = value, …` as it was written, whatever it means. What cannot be read is a mistake,
-//! and the rest is read all the same.
+//! Parses `key = value, …` as it is written, without regard to its meaning. An option that cannot be read is a mistake,
+//! and the parser goes on with the next one.
 
 use proc_macro2::{Group, Span, TokenStream, TokenTree};
 use quote::ToTokens;
@@ -11,16 +11,17 @@ use crate::check;
 use crate::model::Kind;
 use crate::options::{self, Shape};
 
-/// Every mistake of one expansion: all are told at once.
+/// The mistakes of one expansion, which are reported together.
 #[derive(Default)]
 pub(crate) struct Mistakes(Vec<Error>);
 
 impl Mistakes {
+    /// Adds a mistake at one place.
     pub(crate) fn at(&mut self, span: Span, message: impl std::fmt::Display) {
         self.0.push(Error::new(span, message));
     }
 
-    /// At all of what is written.
+    /// Adds a mistake that covers all of `tokens`.
     pub(crate) fn on(&mut self, tokens: impl ToTokens, message: impl std::fmt::Display) {
         self.0.push(Error::new_spanned(tokens, message));
     }
@@ -37,15 +38,15 @@ impl Mistakes {
     }
 }
 
-/// One attribute's arguments.
+/// The arguments of one attribute.
 pub(crate) struct Args {
     pub(crate) span: Span,
     pub(crate) options: Vec<Written>,
-    /// Something could not be read: what is missing may be there.
+    /// A part could not be read, and may contain an option that seems to be missing.
     pub(crate) incomplete: bool,
 }
 
-/// `key = value`, or a word alone.
+/// An option, `key = value`, or a word without a value.
 pub(crate) struct Written {
     pub(crate) key: Ident,
     pub(crate) value: Value,
@@ -53,18 +54,19 @@ pub(crate) struct Written {
 
 pub(crate) enum Value {
     Expr(Expr),
-    /// None: the key is a word that stands alone.
+    /// The key is a word without a value.
     Alone,
     /// `{ name = value, … }`
     Map(Vec<Pair>),
 }
 
-/// `name = value` within braces.
+/// A pair `name = value` in braces.
 pub(crate) struct Pair {
     pub(crate) name: LitStr,
     pub(crate) value: Expr,
 }
 
+/// Parses the arguments of an attribute.
 pub(crate) fn parse(tokens: TokenStream, span: Span, mistakes: &mut Mistakes) -> Args {
     let mut args = Args {
         span,
@@ -118,7 +120,7 @@ fn option(input: ParseStream<'_>) -> Result<Written> {
             check::nearest(&name, Kind::words()).filter(|_| !has_sign && !is_known(&name));
         let mistake = match nearest {
             _ if is_word => no_value(&name),
-            Some(word) => format!("there is no `{name}`: did you mean `{word}`?"),
+            Some(word) => format!("unknown option `{name}`: did you mean `{word}`?"),
             None => format!("`{name}` needs a value: write `{name} = …`"),
         };
         return Err(Error::new(key.span(), mistake));
@@ -142,11 +144,11 @@ pub(crate) fn is_known(name: &str) -> bool {
 
 pub(crate) fn no_value(word: &str) -> String {
     format!(
-        "`{word}` has no value: write `#[with_process({word})]`, and options such as `version = \"…\"` after it"
+        "`{word}` takes no value: write `#[with_process({word})]`, and options such as `version = \"…\"` after it"
     )
 }
 
-/// As it was written, where a `macro_rules!` hands it on as a fragment: the compiler puts that in a group.
+/// Removes the groups in which the compiler puts the fragments of a `macro_rules!`.
 fn ungrouped(expr: Expr) -> Expr {
     match expr {
         Expr::Group(group) => ungrouped(*group.expr),
@@ -158,7 +160,8 @@ fn ungrouped(expr: Expr) -> Expr {
     }
 }
 
-/// The braces are taken as one: a mistake in them is told once, and what stands behind is read.
+/// Parses a map in braces. The braces are read as one token, so a mistake in them is reported once, and the parser goes
+/// on after them.
 fn map(input: ParseStream<'_>, key: &Ident) -> Result<Vec<Pair>> {
     let shape = format!("write `{key} = {{ NAME = \"value\", \"other-name\" = \"value\" }}`");
     if !input.peek(token::Brace) {
@@ -180,7 +183,7 @@ fn map(input: ParseStream<'_>, key: &Ident) -> Result<Vec<Pair>> {
     };
     read.parse2(braces.stream())
         .map_err(|error| match error.span().source_text() {
-            // At the end of the braces there is no token to be told at.
+            // At the end of the braces there is no token that could have the span.
             None => Error::new(braces.span_close(), &shape),
             Some(_) => error,
         })

@@ -1,5 +1,5 @@
-//! What `bind = name` and `together = true` mean for several attributes on one function: which of them may name
-//! which, before any of them is validated.
+//! Resolves `bind = name` and `together = true` among the attributes on one function: which process may name which.
+//! This happens before any attribute is validated.
 
 use std::ops::Range;
 
@@ -10,14 +10,14 @@ use crate::check::guess;
 use crate::model::Kind;
 use crate::placeholder::{self, is_word};
 
-/// A process with a name for the placeholders of others.
+/// A process that others may name in placeholders.
 pub(crate) struct Binding {
     pub(crate) name: String,
-    /// Its named ports. `None` if the attribute does not show all of them.
+    /// The named ports. `None` if they are not all visible in the attribute.
     pub(crate) ports: Option<Vec<String>>,
 }
 
-/// The processes of one function, in their order.
+/// The processes of one function, in the order of the attributes.
 pub(crate) struct Bindings(Vec<Outline>);
 
 struct Outline {
@@ -43,8 +43,8 @@ impl Bindings {
         Self(outlines.collect())
     }
 
-    /// Returns what the process with this index may name: the processes before it, and those that start with it.
-    pub(crate) fn in_sight(&self, index: usize) -> Vec<&Binding> {
+    /// Returns the processes that the one at `index` may name: those before it, and those that start with it.
+    pub(crate) fn visible_to(&self, index: usize) -> Vec<&Binding> {
         let visible = 0..self.0.get(index).map_or(index, |own| own.group.end);
         let others = visible.filter(|other| *other != index);
         others
@@ -88,9 +88,10 @@ fn binding(args: &Args) -> Option<Binding> {
     is_word(&name).then_some(Binding { name, ports })
 }
 
-/// Returns the URL and the mistake if the URL asks a named port that the service cannot know: every text from which it
-/// could learn the port is a literal, and none contains the name.
-pub(crate) fn untold_port(options: &[Written]) -> Option<(LitStr, String)> {
+/// Returns the URL and the mistake if the URL contains a named port that the service cannot know.
+///
+/// The service cannot know the port if every text that could pass it on is a literal, and none contains its name.
+pub(crate) fn undeclared_port(options: &[Written]) -> Option<(LitStr, String)> {
     let url = options.iter().find(|written| written.key == "url")?;
     let Value::Expr(Expr::Lit(ExprLit {
         lit: Lit::Str(url), ..
@@ -102,22 +103,22 @@ pub(crate) fn untold_port(options: &[Written]) -> Option<(LitStr, String)> {
     let (_, rest) = text.split_once("://")?;
     let host_and_port = rest.split(['/', '\\', '?', '#']).next()?;
     let asked = placeholder::ports(host_and_port).find(|name| *name != "port")?;
-    let tells = |written: &&Written| {
+    let may_pass_port = |written: &&Written| {
         let key = written.key.to_string();
         Kind::named(&key).is_some() || matches!(&*key, "env" | "cwd")
     };
-    let mut reported = ports(options.iter().filter(tells))?;
+    let mut reported = ports(options.iter().filter(may_pass_port))?;
     reported.sort();
     reported.dedup();
     let guess = guess(asked, reported.iter().map(String::as_str), |name| {
         format!("`{{{name}}}`")
     });
     let mistake =
-        format!("this URL asks `{{{asked}}}`, which neither the command nor `env` contains{guess}");
+        format!("this URL contains `{{{asked}}}`, but neither the command nor `env` does{guess}");
     (!reported.iter().any(|name| name == asked)).then(|| (url.clone(), mistake))
 }
 
-/// Returns the ports that every text of these options names, if every text is a literal.
+/// Returns all ports that the texts of these options name, or `None` if a text is not a literal.
 fn ports<'a>(options: impl IntoIterator<Item = &'a Written>) -> Option<Vec<String>> {
     let mut ports = Vec::new();
     for Written { key, value } in options {

@@ -1,11 +1,10 @@
-//! What can be said of a literal before anything runs. Each function tells what is wrong and what to
-//! write instead.
+//! Checks literals at compile time. Each error describes the mistake and what to write instead.
 
 use std::time::Duration;
 
 use crate::placeholder;
 
-/// `: did you mean …?` for the nearest name, if one is near; else all of them.
+/// Returns `: did you mean …?` with the nearest name, or all names if none is near.
 pub(crate) fn guess<'a>(
     name: &str,
     known: impl IntoIterator<Item = &'a str> + Clone,
@@ -18,11 +17,11 @@ pub(crate) fn guess<'a>(
     if all.is_empty() {
         String::new()
     } else {
-        format!("; there are {}", all.join(", "))
+        format!(": expected one of {}", all.join(", "))
     }
 }
 
-/// The name that is meant, if one is near.
+/// Returns the known name that the user probably meant, if one is near.
 pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let nearest = known
         .into_iter()
@@ -32,6 +31,7 @@ pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) 
     Some(nearest)
 }
 
+/// Checks a regular expression.
 pub(crate) fn regex(pattern: &str) -> Result<(), String> {
     regex_syntax::Parser::new()
         .parse(pattern)
@@ -41,30 +41,31 @@ pub(crate) fn regex(pattern: &str) -> Result<(), String> {
 
 const URL: &str = "write it as `http://127.0.0.1:{port}/path`";
 
-/// Checks a URL, with values in the place of its placeholders. The runtime's parser sees more mistakes
-/// than this check; it refuses nothing that the runtime takes.
+/// Checks a URL, with values in place of its placeholders.
+///
+/// The runtime's parser finds more mistakes than this check. This check rejects no URL that the runtime accepts.
 pub(crate) fn url(text: &str) -> Result<(), String> {
     let (host, port) = host_and_port(text, "1")?;
-    // What differs where the placeholders of ports do holds one of them.
+    // Fill the port placeholders with two different values. A part that differs contains a placeholder.
     let (other_host, other_port) = host_and_port(text, "2")?;
     if host != other_host || port != other_port && port.trim_start_matches('0') != "1" {
         return Err(format!(
-            "the placeholder of a port must be the whole port of this URL, and no part of the host: {URL}"
+            "a port placeholder must be the whole port of this URL, and the host must not contain one: {URL}"
         ));
     }
     match port.parse::<u16>() {
         Ok(0) => Err(format!(
-            "no service listens at port 0: {URL} for a free port"
+            "a service cannot listen on port 0: {URL} for a free port"
         )),
         Ok(_) if port.bytes().all(|byte| byte.is_ascii_digit()) => Ok(()),
         _ if port.is_empty() => Ok(()),
         _ => Err(format!(
-            "the port of this URL is no number up to 65535: {URL}"
+            "the port of this URL must be a number up to 65535: {URL}"
         )),
     }
 }
 
-/// The host and the port of a URL in which the placeholders of ports stand for this one.
+/// Returns the host and the port of a URL, with `port` in place of each port placeholder.
 fn host_and_port(text: &str, port: &'static str) -> Result<(String, String), String> {
     let filled = placeholder::fill(text, |name| match name.rsplit('.').next() {
         Some(field) if field == "port" || field.starts_with("port:") => port,
@@ -75,9 +76,7 @@ fn host_and_port(text: &str, port: &'static str) -> Result<(String, String), Str
     });
     let written = filled.trim_matches(|c| c <= ' ');
     if written.contains(['\t', '\n', '\r']) {
-        return Err(format!(
-            "this URL contains a tab or the end of a line: {URL}"
-        ));
+        return Err(format!("this URL contains a tab or a line break: {URL}"));
     }
     let Some((scheme, rest)) = written.split_once("://") else {
         return Err(format!("this URL has no scheme: {URL}"));
@@ -86,7 +85,9 @@ fn host_and_port(text: &str, port: &'static str) -> Result<(String, String), Str
         .iter()
         .any(|known| scheme.eq_ignore_ascii_case(known))
     {
-        return Err(format!("a URL begins with `http://` or `https://`: {URL}"));
+        return Err(format!(
+            "a URL must begin with `http://` or `https://`: {URL}"
+        ));
     }
     let end = rest.find(['/', '\\', '?', '#']).unwrap_or(rest.len());
     let host_and_port = rest[..end].rsplit('@').next().unwrap_or_default();
@@ -107,7 +108,7 @@ fn host_and_port(text: &str, port: &'static str) -> Result<(String, String), Str
     Ok((host.to_owned(), port.to_owned()))
 }
 
-/// `500ms`, `10s`, `2m`.
+/// Parses a duration such as `500ms`, `10s` or `2m`.
 pub(crate) fn time(text: &str) -> Result<Duration, String> {
     let wrong = || no_time(text);
     let unit = text
@@ -124,13 +125,14 @@ pub(crate) fn time(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(seconds).map_err(|_| wrong())
 }
 
+/// Returns the message for a text that is not a duration.
 pub(crate) fn no_time(written: &str) -> String {
     format!(
-        "`{written}` is no duration: write `\"500ms\"`, `\"10s\"`, `\"2m\"`, or seconds as a number"
+        "`{written}` is not a duration: write `\"500ms\"`, `\"10s\"`, `\"2m\"`, or seconds as a number"
     )
 }
 
-/// The signals that every Unix has.
+/// The signals that exist on every Unix.
 const SIGNALS: [&str; 29] = [
     "SIGHUP",
     "SIGINT",
@@ -163,7 +165,7 @@ const SIGNALS: [&str; 29] = [
     "SIGSYS",
 ];
 
-/// Whether it is none of them, mistyped: of so many letters more than three may differ.
+/// Returns whether this is not a misspelt signal: at least four letters differ from each.
 pub(crate) fn is_far_from_signals(name: &str) -> bool {
     let name = name.to_ascii_uppercase();
     SIGNALS
@@ -171,11 +173,12 @@ pub(crate) fn is_far_from_signals(name: &str) -> bool {
         .all(|known| strsim::damerau_levenshtein(&name, known) > 3)
 }
 
-/// Whether it is the name of a signal without its `SIG`.
+/// Returns whether this is the name of a signal without its `SIG`.
 pub(crate) fn is_short_signal(name: &str) -> bool {
     SIGNALS.iter().any(|known| known[3..] == *name)
 }
 
+/// Checks the name of a signal.
 pub(crate) fn signal(name: &str) -> Result<(), String> {
     if SIGNALS.contains(&name) {
         return Ok(());
@@ -187,29 +190,32 @@ pub(crate) fn signal(name: &str) -> Result<(), String> {
         let short = SIGNALS.map(|known| &known[3..]);
         guess(&upper, short, |name| format!("`SIG{name}`"))
     };
-    Err(format!("`{name}` is no signal{guess}"))
+    Err(format!("unknown signal `{name}`{guess}"))
 }
 
-/// A status is a code, or a regular expression that matches codes.
+/// Checks the code of an HTTP status.
 pub(crate) fn status(code: u64) -> Result<(), String> {
     if (100..=599).contains(&code) {
         Ok(())
     } else {
-        Err(format!("{code} is no HTTP status: they go from 100 to 599"))
+        Err(format!(
+            "{code} is not an HTTP status: expected a code from 100 to 599"
+        ))
     }
 }
 
+/// Checks an HTTP method.
 pub(crate) fn method(text: &str) -> Result<(), String> {
     token("HTTP method", text)
 }
 
-/// A token, by RFC 9110.
+/// Checks a token, as RFC 9110 defines it.
 pub(crate) fn token(what: &str, text: &str) -> Result<(), String> {
     let is_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
     if !text.is_empty() && text.chars().all(is_token) {
         Ok(())
     } else {
-        Err(format!("{text:?} is no {what}"))
+        Err(format!("{text:?} is not a valid {what}"))
     }
 }
 
@@ -224,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn urls_are_right_where_the_runtime_says_so() {
+    fn urls_are_accepted_as_the_runtime_accepts_them() {
         use Verdict::{Right, Wrong, WrongAtTheStart};
 
         for (text, verdict) in include!("../../tests/rules/urls.rs") {
@@ -234,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn signals_are_those_that_the_runtime_knows() {
+    fn signals_are_those_of_the_runtime() {
         let named: Vec<_> = include!("../../tests/rules/signals.rs").into();
         for (name, is_signal) in &named {
             assert_eq!(signal(name).is_ok(), *is_signal, "{name}");
@@ -248,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn times_have_units() {
+    fn durations_have_units() {
         assert_eq!(time("500ms"), Ok(Duration::from_millis(500)));
         assert_eq!(time("1.5s"), Ok(Duration::from_millis(1500)));
         assert_eq!(time("2m"), Ok(Duration::from_secs(120)));

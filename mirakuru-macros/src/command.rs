@@ -1,9 +1,12 @@
-//! What can be said of a command before anything runs: whether it has a program, and reads as it was
-//! meant.
+//! Checks a literal command at compile time.
+//!
+//! A command must have a program. A comment is a mistake, because the program does not get it. So is a `NAME=value`
+//! prefix, because only a shell reads it.
 
 pub(crate) const EMPTY: &str = "the command is empty";
 
-/// A command in one string; a shell's is not split into words. `shell` is `None` if no shell can run it.
+/// Checks a command in one string, which is split into words unless a shell runs it. `shell` is `None` if no shell can
+/// run it.
 pub(crate) fn line(text: &str, shell: Option<bool>) -> Result<(), String> {
     if text.trim().is_empty() {
         return Err(EMPTY.to_owned());
@@ -12,22 +15,24 @@ pub(crate) fn line(text: &str, shell: Option<bool>) -> Result<(), String> {
         return Ok(());
     }
     if has_comment(text) {
-        return Err("`#` at the start of a word begins a comment, which is no part of the command: write `'#'` for the character itself".to_owned());
+        return Err("`#` at the start of a word begins a comment, which the program does not get: write `'#'` for the character itself".to_owned());
     }
     match shell_words::split(text) {
         Err(_) => Err("the quotes of this command are not balanced".to_owned()),
         Ok(words) if words.first().is_none_or(String::is_empty) => Err(EMPTY.to_owned()),
         Ok(_) => match variable(text.trim_start()) {
             Some(name) => {
-                let way_out = shell.map_or("begin with `sh -c`", |_| "`shell = true`");
-                Err(format!("{}, or {way_out}", no_variable(name)))
+                let alternative = shell.map_or("begin with `sh -c`", |_| "`shell = true`");
+                Err(format!("{}, or {alternative}", no_variable(name)))
             }
             None => Ok(()),
         },
     }
 }
 
-/// Whether a comment begins in it: at a `#` in the place of which a letter would begin a word.
+/// Returns whether a comment begins in a text.
+///
+/// A `#` begins a comment if a letter in its place would begin a word.
 fn has_comment(text: &str) -> bool {
     text.match_indices('#').any(|(at, _)| {
         let before = &text[..at];
@@ -37,8 +42,9 @@ fn has_comment(text: &str) -> bool {
     })
 }
 
-/// The program of a command that is a list of words. A shell is given each of them in quotes, so that
-/// it is no way out here.
+/// Checks the program of a command that is a list of words.
+///
+/// A shell gets each word in quotes, so the message does not suggest a shell.
 pub(crate) fn program(word: &str, shell: bool) -> Result<(), String> {
     match variable(word) {
         _ if word.is_empty() => Err(EMPTY.to_owned()),
@@ -47,7 +53,7 @@ pub(crate) fn program(word: &str, shell: bool) -> Result<(), String> {
     }
 }
 
-/// The name, where a text begins with `NAME=` as a shell would read it: without quotes.
+/// Returns the name if a text begins with `NAME=`, unquoted, as a shell would read it.
 fn variable(text: &str) -> Option<&str> {
     let (name, _) = text.split_once('=')?;
     let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
@@ -57,7 +63,7 @@ fn variable(text: &str) -> Option<&str> {
 
 fn no_variable(name: &str) -> String {
     format!(
-        "a command begins with its program, and `{name}=…` is for a shell: write `env = {{ {name} = \"…\" }}`"
+        "a command must begin with its program, and only a shell reads `{name}=…`: write `env = {{ {name} = \"…\" }}`"
     )
 }
 
@@ -66,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn variables_are_those_of_a_shell() {
+    fn variables_are_found_as_a_shell_finds_them() {
         let reported =
             |text| line(text, Some(false)).is_err_and(|reported| reported.contains("`env = { "));
         for wrong in ["A=b c", " _A1='b c' d", "A= b", "a=b"] {
@@ -89,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn comments_are_where_the_runtime_drops_them() {
+    fn comments_are_found_as_the_runtime_finds_them() {
         for (text, _, is_dropped) in include!("../../tests/rules/comments.rs") {
             assert_eq!(has_comment(text), is_dropped, "{text:?}");
             assert_eq!(
@@ -100,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn words_are_variables_where_the_runtime_says_so() {
+    fn assignments_are_found_as_the_runtime_finds_them() {
         for (word, is_variable) in include!("../../tests/rules/assignments.rs") {
             assert_eq!(variable(word).is_some(), is_variable, "{word:?}");
         }

@@ -1,4 +1,4 @@
-//! Which parameters are databases: those whose type's last word is `Database`, in the order of the processes with
+//! Finds the parameters that are databases: those whose type ends in `Database`, in the order of the processes with
 //! `database = true`.
 
 use syn::{Ident, PatType, Type};
@@ -10,11 +10,11 @@ use crate::model::Kind;
 
 /// The databases that the attributes of one function ask for.
 pub(crate) struct Databases {
-    /// The index of each process that has one, and the option that says so.
+    /// The index of each process with a database, and the key of its option.
     pub(crate) all: Vec<(usize, Ident)>,
-    /// A process has one, or could have one.
+    /// A process has a database, or could have one.
     are_possible: bool,
-    /// An option could not be read. It may be the missing one.
+    /// An option could not be read. It may be a missing `database = true`.
     is_incomplete: bool,
 }
 
@@ -50,7 +50,7 @@ impl Databases {
         }
     }
 
-    /// Reports the databases after the first `count`, which parameters take.
+    /// Reports the databases that no parameter takes: all after the first `count`.
     pub(crate) fn all_taken(&self, count: usize, mistakes: &mut Mistakes) {
         for (_, key) in self.all.iter().skip(count) {
             let message = "no parameter takes this database: add a leading parameter, as in `db: &Database`, or remove `database = true`";
@@ -59,7 +59,7 @@ impl Databases {
     }
 }
 
-/// Returns whether the last word of this type is `Database`, without the reference.
+/// Returns whether this type, without its reference, ends in `Database`.
 fn is_database(ty: &Type) -> bool {
     match ungrouped(ty) {
         Type::Reference(reference) => is_database(&reference.elem),

@@ -1,5 +1,6 @@
-//! What is emitted beside the mistakes: the user's function, so that one of them does not become a
-//! page of others. Its parameters but `self` are variables, and no harness sees it.
+//! Emits the user's function together with the mistakes, so that one mistake does not cause others.
+//!
+//! The parameters except `self` become variables. The attributes of the test harness are removed.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -7,16 +8,17 @@ use syn::{Error, FnArg, ItemFn, parse_quote};
 
 use crate::function;
 
-/// Attributes that mean something to the compiler alone.
+/// The attributes that stay on the function, because only the compiler reads them.
 const KEPT: [&str; 7] = ["allow", "warn", "deny", "doc", "cfg", "inline", "must_use"];
 
-/// Emits the function without its parameters and its body.
+/// Emits the mistakes, and the function without its parameters and its body.
 pub(crate) fn emit_signature(error: &Error, item: ItemFn) -> TokenStream {
     let reported = error.to_compile_error();
     let function = signature(item);
     quote!(#reported #function)
 }
 
+/// Emits the mistakes, and the function with its parameters as variables.
 pub(crate) fn emit(error: &Error, item: ItemFn) -> TokenStream {
     let reported = error.to_compile_error();
     let function = function_alone(item);
@@ -51,7 +53,7 @@ fn function_alone(mut item: ItemFn) -> TokenStream {
         #(#attributes)*
         #[allow(
             dead_code, unused, unreachable_code, clippy::all, clippy::pedantic,
-            reason = "the mistakes in the attribute count"
+            reason = "only the mistakes in the attribute matter"
         )]
         #visibility #signature {
             #(#inner)*

@@ -1,5 +1,7 @@
-//! The function below the attributes: which of them are ours, what its harness does with it, and
-//! which of its parameters are processes.
+//! Reads the function below the attribute.
+//!
+//! It collects the other `#[with_process]` attributes, and sorts the parameters into processes, databases, and those of
+//! the test harness.
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::ToTokens;
@@ -11,19 +13,19 @@ use crate::databases::Databases;
 use crate::harness::{Harness, name_of};
 use crate::panics::{self, Panics};
 
-/// What is to become of the function.
+/// The function, with its parameters sorted.
 pub(crate) struct Function {
     pub(crate) item: ItemFn,
-    /// The leading parameters that are for processes, one each.
+    /// The leading parameters that are processes.
     pub(crate) processes: Vec<(Pat, Type)>,
-    /// Those that are for databases.
+    /// The leading parameters that are databases.
     pub(crate) databases: Vec<(Pat, Type)>,
     pub(crate) panics: Panics,
-    /// Its harness compares what it returns: an `Err` may be right.
+    /// The harness compares the value that the function returns. An `Err` may be the expected value.
     pub(crate) judged: bool,
 }
 
-/// Takes our further attributes off the function, wherever they stand: in the order written.
+/// Removes the other `#[with_process]` attributes from the function, and returns them in the order written.
 pub(crate) fn gather(item: &mut ItemFn, mistakes: &mut Mistakes) -> Vec<Args> {
     let (ours, others) = std::mem::take(&mut item.attrs)
         .into_iter()
@@ -39,7 +41,7 @@ pub(crate) fn gather(item: &mut ItemFn, mistakes: &mut Mistakes) -> Vec<Args> {
         .collect()
 }
 
-/// Those above the function, and those at the begin of its block (`#![allow(…)]`).
+/// Splits attributes into those above the function and those at the beginning of its block (`#![allow(…)]`).
 pub(crate) fn by_place(attributes: &[Attribute]) -> (Vec<&Attribute>, Vec<&Attribute>) {
     attributes
         .iter()
@@ -51,7 +53,7 @@ fn place(attribute: &Attribute) -> Span {
     last.map_or_else(Span::call_site, |segment| segment.ident.span())
 }
 
-/// The names of what a harness hands over: a case's arguments, the values of fixtures.
+/// Returns the names that the harness binds: the arguments of a case, the values of fixtures.
 pub(crate) fn parameters(item: &ItemFn) -> Vec<String> {
     let patterns = item.sig.inputs.iter().filter_map(|input| match input {
         FnArg::Typed(typed) => Some(typed.pat.to_token_stream()),
@@ -60,7 +62,7 @@ pub(crate) fn parameters(item: &ItemFn) -> Vec<String> {
     patterns.flat_map(names).collect()
 }
 
-/// Every word of it, in whatever brackets.
+/// Returns every word of a pattern, in brackets too.
 fn names(pattern: TokenStream) -> Vec<String> {
     let names = pattern.into_iter().flat_map(|token| match token {
         TokenTree::Ident(name) => vec![name.to_string()],
@@ -70,7 +72,7 @@ fn names(pattern: TokenStream) -> Vec<String> {
     names.collect()
 }
 
-/// Splits the parameters; `count` is how many processes there are.
+/// Sorts the parameters. `count` is the number of processes.
 pub(crate) fn read(
     mut item: ItemFn,
     count: usize,
@@ -105,13 +107,13 @@ pub(crate) fn read(
                 }
             }
             FnArg::Receiver(receiver) => {
-                mistakes.on(receiver, "a method can be no test: use a function");
+                mistakes.on(receiver, "`#[with_process]` cannot be used on a method");
             }
             FnArg::Typed(typed) if !harness.takes_parameters => {
                 let message = if asked.include(&typed.ty) {
-                    "a database is given by reference: write `db: &Database`"
+                    "a database is passed by reference: write `db: &Database`"
                 } else {
-                    "a process is given by reference, as in `redis: &TcpExecutor`; this function can have no other parameters"
+                    "a process is passed by reference, as in `redis: &TcpExecutor`; this function cannot have other parameters"
                 };
                 mistakes.on(typed, message);
             }
@@ -126,13 +128,13 @@ pub(crate) fn read(
     if let Some((pattern, _)) = first.filter(|_| !harness.is_test) {
         mistakes.on(
             pattern,
-            "no test attribute stands below: put `#[with_process(…)]` first, above `#[test]` and its like; a helper that is no test takes no parameters",
+            "there is no test attribute below: write `#[with_process(…)]` above `#[test]` and similar attributes; a helper that is not a test cannot take a process as a parameter",
         );
     }
     if !matches!(panics, Panics::Never) && !returns_nothing(&item.sig.output) {
         mistakes.on(
             &item.sig.output,
-            "a test that is to panic returns nothing: where a process cannot start it has to end without a panic",
+            "a test that expects a panic must return `()`: if a process cannot start, it has to return normally",
         );
     }
     let judged = panics::is_judged(&item.attrs);
@@ -145,13 +147,13 @@ pub(crate) fn read(
     }
 }
 
-/// Reports a parameter for which the attributes have nothing.
+/// Reports a parameter for which no attribute has a process or a database.
 fn no_place(typed: &PatType, asked: Option<&Databases>, count: usize, mistakes: &mut Mistakes) {
     match asked {
         Some(asked) => asked.refuse(typed, mistakes),
         None => mistakes.on(
             typed,
-            format!("there is no process for this parameter: the attributes start {count}"),
+            format!("no process for this parameter: the attributes start only {count}"),
         ),
     }
 }
@@ -161,7 +163,7 @@ fn is_process(attributes: &[Attribute], ty: &Type) -> bool {
         && matches!(ungrouped(ty), Type::Reference(reference) if reference.mutability.is_none())
 }
 
-/// What a fragment of a `macro_rules!` stands for.
+/// Removes the groups in which the compiler puts the fragments of a `macro_rules!`.
 pub(crate) fn ungrouped(ty: &Type) -> &Type {
     match ty {
         Type::Group(group) => ungrouped(&group.elem),
@@ -180,7 +182,7 @@ fn returns_nothing(output: &ReturnType) -> bool {
     }
 }
 
-/// Whether it was written with `-> !`.
+/// Returns whether the function is written with `-> !`.
 pub(crate) fn never_returns(output: &ReturnType) -> bool {
     matches!(output, ReturnType::Type(_, ty) if matches!(ungrouped(ty), Type::Never(_)))
 }

@@ -1,11 +1,12 @@
-//! What stands below the attribute, told by the names of its attributes: whether it is a test, which
-//! parameters it gives, and what its cases expect.
+//! Recognises the test harness of a function by the names of its attributes.
+//!
+//! The harness decides whether the function is a test, which parameters it has, and what its cases expect.
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use syn::parse::ParseStream;
 use syn::{Attribute, Expr, Meta, Token};
 
-/// Attributes of the language that make no test and take no parameters.
+/// Attributes that do not make a function a test, and that add no parameters.
 const INERT: [&str; 19] = [
     "allow",
     "warn",
@@ -28,16 +29,17 @@ const INERT: [&str; 19] = [
     "file_parallel",
 ];
 
-/// What those of the compiler's tools begin with, as in `#[rustfmt::skip]`.
+/// The first segments of the attributes of tools, as in `#[rustfmt::skip]`.
 const TOOLS: [&str; 3] = ["clippy", "diagnostic", "rustfmt"];
 
+/// Returns the last segment of the attribute's path.
 pub(crate) fn name_of(attribute: &Attribute) -> String {
     let last = attribute.path().segments.last();
     last.map(|segment| segment.ident.to_string())
         .unwrap_or_default()
 }
 
-/// What stands below: it decides which parameters there may be.
+/// The test harness of a function.
 pub(crate) struct Harness {
     pub(crate) is_test: bool,
     pub(crate) takes_parameters: bool,
@@ -71,8 +73,8 @@ fn is_of_a_tool(attribute: &Attribute) -> bool {
     first.is_some_and(|first| TOOLS.iter().any(|tool| first.ident == tool))
 }
 
-/// `#[test]`, `#[tokio::test]` and their like; others may give parameters of their own
-/// (`#[sqlx::test]`).
+/// Returns whether this is `#[test]`, `#[tokio::test]` or a similar attribute. Other test attributes may pass
+/// parameters of their own (`#[sqlx::test]`).
 fn takes_none(attribute: &Attribute) -> bool {
     const RUNTIMES: [&str; 9] = [
         "actix",
@@ -93,7 +95,7 @@ fn takes_none(attribute: &Attribute) -> bool {
     name_of(attribute) == "test" && (segments.len() == 1 || of_a_runtime())
 }
 
-/// The expressions in front of `=>` or `;`.
+/// Counts the expressions before `=>` or `;`.
 fn arguments(attribute: &Attribute) -> usize {
     let mut count = 0;
     let read = |input: ParseStream<'_>| {
@@ -106,13 +108,15 @@ fn arguments(attribute: &Attribute) -> usize {
         }
         input.parse::<TokenStream>().map(drop)
     };
-    // What cannot be read is the harness's to complain of.
+    // The harness reports arguments that cannot be read.
     let _ = attribute.parse_args_with(read);
     count
 }
 
-/// `#[test_case(…)]`, `#[test_matrix(…)]`, or `#[test_case::case(…)]`, as that crate calls the first too. Where
-/// that is imported, what it expects tells it from a case of rstest, which expects nothing.
+/// Returns whether this is a case of the crate `test_case`: `#[test_case(…)]`, `#[test_matrix(…)]` or
+/// `#[test_case::case(…)]`.
+///
+/// An imported `#[case(…)]` belongs to that crate if it expects an outcome. A case of rstest expects none.
 pub(crate) fn is_test_case(attribute: &Attribute) -> bool {
     let segments = &attribute.path().segments;
     let by_crate = segments.len() > 1 && segments.first().is_some_and(|of| of.ident == "test_case");
@@ -123,19 +127,20 @@ pub(crate) fn is_test_case(attribute: &Attribute) -> bool {
     }
 }
 
-/// `#[case(…)]`, or with a name of its own `#[case::name(…)]`.
+/// Returns whether this is a case of rstest: `#[case(…)]`, or `#[case::name(…)]` for a case with a name.
 pub(crate) fn is_case_of_rstest(attribute: &Attribute) -> bool {
     let mut segments = attribute.path().segments.iter();
     segments.any(|segment| segment.ident == "case")
 }
 
-/// What a case of `test_case` expects.
+/// The outcome that a case of `test_case` expects.
 pub(crate) enum Outcome {
     Any,
     Panic,
     Value,
 }
 
+/// Returns the outcome that a case expects.
 pub(crate) fn outcome(meta: &Meta) -> Outcome {
     let Meta::List(list) = meta else {
         return Outcome::Any;
@@ -145,7 +150,7 @@ pub(crate) fn outcome(meta: &Meta) -> Outcome {
     let arrow = tokens
         .windows(2)
         .position(|pair| is(&pair[0], '=') && is(&pair[1], '>'));
-    // `ignore` and `inconclusive` stand ahead of what is expected, with a reason perhaps.
+    // `ignore` and `inconclusive` may precede the expected outcome, with or without a reason.
     let expected = arrow.and_then(|at| {
         tokens[at + 2..].iter().find(|token| match token {
             TokenTree::Ident(ident) => ident != "ignore" && ident != "inconclusive",
@@ -167,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tests_of_other_crates_may_give_parameters() {
+    fn test_attributes_of_other_crates_may_pass_parameters() {
         assert!(takes_none(&parse_quote!(#[test])));
         assert!(takes_none(
             &parse_quote!(#[tokio::test(flavor = "multi_thread")])
@@ -177,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_case_of_either_crate_is_known() {
+    fn cases_of_both_crates_are_recognised() {
         assert!(is_test_case(&parse_quote!(#[test_case::case(1)])));
         assert!(is_test_case(&parse_quote!(#[case(1 => panics)])));
         assert!(!is_test_case(&parse_quote!(#[case(1)])));
@@ -187,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_case_expects_may_stand_behind_that_it_is_ignored() {
+    fn an_ignored_case_may_expect_an_outcome() {
         let panics = |attribute: &Attribute| matches!(outcome(&attribute.meta), Outcome::Panic);
         assert!(panics(&parse_quote!(#[test_case(1 => panics "no")])));
         assert!(panics(&parse_quote!(#[test_case(1 => ignore panics "no")])));

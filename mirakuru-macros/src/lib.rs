@@ -1,7 +1,9 @@
-//! The attribute of [`mirakuru`](https://docs.rs/mirakuru): processes around a test, checked at compile
-//! time.
+//! The `#[with_process]` attribute of [`mirakuru`](https://docs.rs/mirakuru), which starts processes around a test.
 //!
-//! Use it through `mirakuru`, which exports it.
+//! Use it through `mirakuru`, which re-exports it.
+//!
+//! An expansion has three steps: parse (`args`), validate (`validate`) and expand (`expand`). Every mistake that a
+//! literal shows is a compile error.
 
 mod absent;
 mod args;
@@ -32,14 +34,13 @@ use syn::{Error, ItemFn};
 use args::Mistakes;
 use bindings::Bindings;
 use databases::Databases;
-use validate::Scene;
+use validate::Context;
 
-// The package of the tests runs the examples: here they would need the library, which depends on this
-// package.
+// The package `tests` runs the examples. Here they would need the library, which depends on this package.
 #[cfg_attr(not(doctest), doc = include_str!("with_process.md"))]
 #[expect(
     clippy::test_attr_in_doctest,
-    reason = "tests are what the attribute stands on"
+    reason = "the attribute is written on tests"
 )]
 #[proc_macro_attribute]
 pub fn with_process(
@@ -53,13 +54,13 @@ fn attribute(args: TokenStream, item: &TokenStream, has_services: bool) -> Token
     let mut mistakes = Mistakes::default();
     let own = args::parse(args, Span::call_site(), &mut mistakes);
     let Ok(mut item) = syn::parse2::<ItemFn>(item.clone()) else {
-        return no_function(item);
+        return not_a_function(item);
     };
     let mut all = vec![own];
     all.extend(function::gather(&mut item, &mut mistakes));
     let count = all.len();
     let parameters = function::parameters(&item);
-    let door = validate::door(&all);
+    let runtime = validate::runtime(&all);
     let bindings = Bindings::of(&all);
     let databases = Databases::of(&all);
     let are_left_out = !has_services && validate::have_words(&all);
@@ -67,33 +68,34 @@ fn attribute(args: TokenStream, item: &TokenStream, has_services: bool) -> Token
         .into_iter()
         .enumerate()
         .filter_map(|(index, args)| {
-            let scene = Scene {
-                door: &door,
+            let context = Context {
+                runtime: &runtime,
                 parameters: &parameters,
                 bindings: &bindings,
                 has_services,
                 index,
             };
-            validate::process(args, scene, &mut mistakes)
+            validate::process(args, context, &mut mistakes)
         })
         .collect();
     let original = item.clone();
     let function = function::read(item, count, &databases, &mut mistakes);
     match mistakes.into_error() {
-        // The types of its parameters are not there either.
+        // Without the feature, the types of the parameters do not exist either.
         Some(error) if are_left_out => fallback::emit_signature(&error, original),
         Some(error) => fallback::emit(&error, original),
         None => absent::unless_on_windows(&processes, original, || {
-            expand::expand(function, &processes, &bindings, databases, door)
+            expand::expand(function, &processes, &bindings, databases, runtime)
         }),
     }
 }
 
-/// It is left as it is, beside the mistake.
-fn no_function(item: &TokenStream) -> TokenStream {
+/// Reports an item that is not a function, and leaves it unchanged.
+fn not_a_function(item: &TokenStream) -> TokenStream {
     let first = item.clone().into_iter().next();
     let span = first.map_or_else(Span::call_site, |token| token.span());
-    let error = Error::new(span, "`#[with_process(…)]` stands on a function").to_compile_error();
+    let error =
+        Error::new(span, "`#[with_process]` can only be used on a function").to_compile_error();
     quote!(#error #item)
 }
 
@@ -103,7 +105,7 @@ mod tests {
 
     use super::*;
 
-    /// The part of an expansion that systems other than Windows compile.
+    /// Returns the part of an expansion that systems other than Windows compile.
     fn on_unix(expansion: &TokenStream) -> String {
         let whole = expansion.to_string();
         let part = whole.split_once("# [cfg (not (windows))]");
@@ -111,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn where_the_crate_has_another_name_nothing_else_is_named() {
+    fn a_renamed_crate_is_the_only_crate_named() {
         let args = quote! {
             tcp = "redis-server --port {port}", env = { A = "b" }, timeout = "10s",
             stop_signal = SIGINT, on_conflict = fail, bind = db, crate = other::name
@@ -135,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn without_the_feature_a_word_is_one_mistake() {
+    fn a_server_without_its_feature_is_one_mistake() {
         let args = quote!(postgres, version = "16", database = true, bind = db);
         let item = quote! {
             #[test]
@@ -159,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_calls_the_function_of_its_server() {
+    fn a_server_name_calls_the_function_of_that_name() {
         for word in model::Kind::words() {
             let word = Ident::new(word, Span::call_site());
             let args = quote!(#word, version = "1", program = "x", args = ["a"], config = { a = 1 }, crate = other);
@@ -176,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn what_windows_lacks_is_a_mistake_there_alone() {
+    fn options_missing_on_windows_fail_only_there() {
         let args = quote!(redis, user = "nobody");
         let item = quote! {
             #[with_process(unix = "a", socket = "b")]
@@ -205,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mistake_leaves_the_function() {
+    fn a_mistake_keeps_the_function() {
         let args = quote!(simple =);
         let item = quote! {
             /// Documented.

@@ -1,11 +1,11 @@
-//! Model: what an attribute says, with every value in the form that the expansion needs.
+//! The model of an attribute: its process and its options, with every value in the form that the expansion needs.
 
 use proc_macro2::{Span, TokenStream};
 use syn::Expr;
 
 use crate::options::Row;
 
-/// What is to be run, and what makes it ready.
+/// The kind of a process: its executor, and with it the check that it is ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Simple,
@@ -17,7 +17,7 @@ pub(crate) enum Kind {
     Notify,
     Executor,
     Shared,
-    /// A ready-made server, by the function of `mirakuru::services` that makes it.
+    /// A ready-made server, with the name of its function in `mirakuru::services`.
     Service(&'static str),
 }
 
@@ -49,13 +49,13 @@ impl Kind {
             .find_map(|(known, kind)| (known == name).then_some(kind))
     }
 
-    /// Returns the kinds whose name stands alone.
+    /// Returns the names of the kinds that take no value.
     pub(crate) fn words() -> impl Iterator<Item = &'static str> {
         let words = Self::ALL.into_iter().filter(|(_, kind)| kind.is_word());
         words.map(|(name, _)| name)
     }
 
-    /// Returns how an attribute begins with it.
+    /// Returns the beginning of an attribute of this kind, such as `tcp = …`.
     pub(crate) fn shown(self) -> String {
         let value = if self.is_word() { "" } else { " = …" };
         format!("{}{value}", self.name())
@@ -66,12 +66,12 @@ impl Kind {
         found.map_or("", |(name, _)| name)
     }
 
-    /// Returns whether its name stands alone, without a value.
+    /// Returns whether the kind takes no value.
     pub(crate) fn is_word(self) -> bool {
         matches!(self, Self::Service(_))
     }
 
-    /// Returns whether a test can have a database of its own in it, as far as the kind says.
+    /// Returns whether the server may have databases for tests. An `executor` or a `shared` fixture may or may not.
     pub(crate) fn has_databases(self) -> bool {
         matches!(
             self,
@@ -83,7 +83,7 @@ impl Kind {
 /// One process of a test.
 pub(crate) struct Process {
     pub(crate) kind: Kind,
-    /// The command, the executor, the path of the fixture, or the word.
+    /// The command, the executor, the path of the fixture, or the name of the server.
     pub(crate) source: Expr,
     pub(crate) span: Span,
     pub(crate) options: Options,
@@ -93,7 +93,7 @@ pub(crate) struct Process {
 #[derive(Default)]
 pub(crate) struct Options(Vec<Given>);
 
-/// An option with its checked value, as the generated code has it.
+/// An option with its checked value, as the generated code contains it.
 pub(crate) struct Given {
     pub(crate) row: &'static Row,
     pub(crate) value: TokenStream,
@@ -109,11 +109,11 @@ impl Options {
         Some(&given.value)
     }
 
-    /// Returns the options that are calls of the executor's methods. Their order does not depend on the
-    /// order in which the user wrote them.
+    /// Returns the options that become method calls on the executor. Their order does not depend on the order in which
+    /// the user wrote them.
     pub(crate) fn calls(&self) -> Vec<&Given> {
         let mut calls: Vec<_> = self.0.iter().filter(|given| given.row.is_call).collect();
-        calls.sort_by_key(|given| given.row.turn());
+        calls.sort_by_key(|given| given.row.order());
         calls
     }
 }

@@ -1,5 +1,7 @@
-//! The table of the attribute's options. An option is one row here and one line in the documentation
-//! of `with_process.md`: parsing, checking and expansion follow from the row.
+//! The table of the attribute's options.
+//!
+//! An option is one row here and one line in the table of `with_process.md`. The row defines how the option is parsed,
+//! checked and expanded.
 
 use Scope::{Databases, Every, EveryNew, One, Services};
 
@@ -64,12 +66,14 @@ pub(crate) struct Row {
     pub(crate) name: &'static str,
     pub(crate) scope: Scope,
     pub(crate) shape: Shape,
-    /// The expansion calls the executor's method with this name. It reads every other option by its
-    /// name: an argument of a constructor, or something that concerns more than one executor.
+    /// The expansion calls the executor's method with this name.
+    ///
+    /// Every other option is read by its name. It is an argument of a constructor, or concerns more than one executor.
     pub(crate) is_call: bool,
 }
 
 impl Row {
+    /// Returns the method that the expansion calls.
     pub(crate) fn method(&self) -> &'static str {
         match self.shape {
             Shape::Map(Map::Headers) => "header",
@@ -78,9 +82,9 @@ impl Row {
         }
     }
 
-    /// Orders the calls that the expansion makes: plain values first, then maps, times, signals and
-    /// choices, and each of these as the table has them.
-    pub(crate) fn turn(&self) -> (u8, Option<usize>) {
+    /// Returns the sort key of the option's call: plain values first, then maps, times, signals and choices, each in
+    /// the order of the table.
+    pub(crate) fn order(&self) -> (u8, Option<usize>) {
         let group = match self.shape {
             Shape::Map(_) => 1,
             Shape::Time => 2,
@@ -93,7 +97,7 @@ impl Row {
     }
 }
 
-/// A row whose option is a method of the executor.
+/// Returns the row of an option that is a method of the executor.
 const fn call(name: &'static str, scope: Scope, shape: Shape) -> Row {
     Row {
         name,
@@ -103,7 +107,7 @@ const fn call(name: &'static str, scope: Scope, shape: Shape) -> Row {
     }
 }
 
-/// A row whose option has a place of its own in the expansion.
+/// Returns the row of an option that the expansion reads by its name.
 const fn own(name: &'static str, scope: Scope, shape: Shape) -> Row {
     Row {
         name,
@@ -118,7 +122,7 @@ pub(crate) fn find(name: &str) -> Option<&'static Row> {
     OPTIONS.iter().find(|row| row.name == name)
 }
 
-/// Which kinds take an option.
+/// The kinds that take an option.
 #[derive(Clone, Copy)]
 pub(crate) enum Scope {
     Every,
@@ -126,7 +130,7 @@ pub(crate) enum Scope {
     EveryNew,
     /// The ready-made servers.
     Services,
-    /// Those in which a test can have a database of its own.
+    /// The kinds in which a test can have a database.
     Databases,
     One(Kind),
 }
@@ -143,13 +147,14 @@ impl Scope {
     }
 }
 
-/// What the value of an option has to be.
+/// The form that the value of an option must have.
 #[derive(Clone, Copy)]
 pub(crate) enum Shape {
     /// A string that passes the check.
     Text(Check),
-    /// Such a string, in which the runtime fills in placeholders.
+    /// A string that passes the check, in which the runtime fills in placeholders.
     Filled(Check),
+    /// A `bool`: a literal, a constant or a parameter of the function.
     Truth,
     /// Literally `true` or `false`.
     Literally,
@@ -177,7 +182,7 @@ pub(crate) enum Shape {
     Crate,
 }
 
-/// Checks a literal string, and says what is wrong with it.
+/// Checks a literal string. The error describes the mistake.
 pub(crate) type Check = fn(&str) -> Result<(), String>;
 
 #[expect(
@@ -190,22 +195,22 @@ fn any(_: &str) -> Result<(), String> {
 
 fn not_empty(text: &str) -> Result<(), String> {
     if text.trim().is_empty() {
-        Err("this is empty".to_owned())
+        Err("expected a string that is not empty".to_owned())
     } else {
         Ok(())
     }
 }
 
-/// What the pairs of `{ name = "value" }` are.
+/// The meaning of the pairs in `{ name = "value" }`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Map {
-    /// Variables of the environment.
+    /// Environment variables.
     Variables,
     /// The fields of a form.
     Form,
     /// Headers of a request.
     Headers,
-    /// Options of a server.
+    /// Settings of a server.
     Settings,
 }
 
@@ -213,7 +218,7 @@ pub(crate) enum Map {
 #[derive(Clone, Copy)]
 pub(crate) struct Choices {
     pub(crate) of: &'static str,
-    /// The variants in lower case, as the attribute takes them.
+    /// The variants in lower case, as the user writes them in the attribute.
     pub(crate) names: &'static [&'static str],
 }
 
@@ -221,7 +226,7 @@ pub(crate) struct Choices {
 mod tests {
     use super::*;
 
-    /// Reads a table of the documentation: the cells of each row.
+    /// Returns the cells of each row of a table of the documentation.
     fn table(heading: &str) -> Vec<Vec<&'static str>> {
         let documentation = include_str!("with_process.md");
         let after = documentation.split(heading).nth(1).unwrap();

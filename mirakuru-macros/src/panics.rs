@@ -1,16 +1,17 @@
-//! Whether the harness below waits for a panic, and of which cases: `#[should_panic]`, and what
-//! `test_case` and rstest say of each of theirs.
+//! Finds out whether the test harness expects a panic, and in which cases: by `#[should_panic]`, and by the cases of
+//! `test_case` and rstest.
 
 use syn::{Attribute, Expr, ExprLit, Lit, LitStr, Meta};
 
 use crate::args::Mistakes;
 use crate::harness::{Outcome, is_case_of_rstest, is_test_case, name_of, outcome};
 
-/// Whether its harness expects a panic.
+/// The panic that the test harness expects.
 #[derive(Clone)]
 pub(crate) enum Panics {
     Never,
     Always,
+    /// A panic whose message contains this text.
     Saying(LitStr),
 }
 
@@ -35,8 +36,10 @@ impl<'a> Cases<'a> {
     }
 }
 
-/// All of its tests have to agree: where a process cannot start, a test that is to panic must not,
-/// and every other one must.
+/// Returns the panic that the harness expects, and reports cases that disagree.
+///
+/// All cases must agree: if a process cannot start, a test that expects a panic must not panic, and every other test
+/// must.
 pub(crate) fn of(attributes: &[Attribute], mistakes: &mut Mistakes) -> Panics {
     let mut panics = Panics::Never;
     let mut of_test_case = Cases::default();
@@ -70,16 +73,17 @@ pub(crate) fn of(attributes: &[Attribute], mistakes: &mut Mistakes) -> Panics {
     panics
 }
 
-/// Whether the harness compares what the function returns: an `Err` may be right.
+/// Returns whether the harness compares the value that the function returns. An `Err` may then be the expected value.
 pub(crate) fn is_judged(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| {
         is_test_case(attribute) && !matches!(outcome(&attribute.meta), Outcome::Any)
     })
 }
 
-const MIXED: &str = "some cases are to panic and others are not: write two functions, or one that cannot start its process would pass as one that is to panic";
+const MIXED: &str = "either all cases or none may expect a panic: split them into two functions, or a case whose process cannot start may pass";
 
-/// What this one waits for, beside those of other cases: with different messages, any will do.
+/// Returns the panic that one `#[should_panic]` expects, merged with those of the other cases. If their messages
+/// differ, any message is accepted.
 fn expected(meta: &Meta, others: &Panics) -> Panics {
     let text = |expr: &Expr| match expr {
         Expr::Lit(ExprLit {

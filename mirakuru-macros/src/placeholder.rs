@@ -1,14 +1,14 @@
-//! Placeholders: the names in braces for which the runtime fills something in.
+//! Finds and checks placeholders: names in braces that the runtime replaces by values.
 //!
-//! A placeholder is a lower-case name in braces, not after `$`. `{{name}}` writes `{name}`; every other
-//! brace is text. The runtime has the same rules, and `tests/rules/placeholders.rs` holds for both.
+//! A placeholder is a lower-case name in braces, not after `$`. `{{name}}` is the text `{name}`. Every other brace is
+//! text. The runtime has the same rules, and both are tested with `tests/rules/placeholders.rs`.
 
 use crate::bindings::Binding;
 use crate::check::guess;
 
-/// The names that stand for something in every text.
+/// The placeholders that every text may contain.
 const PLACEHOLDERS: [&str; 5] = ["port", "host", "tmpdir", "socket", "pidfile"];
-/// What a bound process has for later ones.
+/// The parts of a bound process that the placeholders of others may name.
 const BOUND: [&str; 7] = ["host", "port", "addr", "url", "socket", "pidfile", "tmpdir"];
 
 enum Piece<'a> {
@@ -16,7 +16,7 @@ enum Piece<'a> {
     Name(&'a str),
 }
 
-/// Cuts a text at its placeholders.
+/// Splits a text at its placeholders.
 fn pieces(text: &str) -> Vec<Piece<'_>> {
     let mut pieces = Vec::new();
     let (mut rest, mut after_dollar) = (text, false);
@@ -42,19 +42,19 @@ fn pieces(text: &str) -> Vec<Piece<'_>> {
     pieces
 }
 
-/// The name before `end`: a lower-case word, or two that a dot joins. After `port`, a colon and the name of a
-/// port may follow.
+/// Returns the name before `end`: a lower-case word, or two that are joined by a dot. After `port`, a colon and the
+/// name of a port may follow.
 fn name_until<'a>(tail: &'a str, end: &str) -> Option<&'a str> {
     let name = &tail[..tail.find('}')?];
     let (words, port) = name.split_once(':').unwrap_or((name, "a"));
     let well_formed = words.split('.').count() <= 2 && words.split('.').all(is_word);
-    // `{port:3000}` and the like are text. A word that is no name of a port is a mistake.
+    // `{port:3000}` is text, as `3000` is not a word. A word that is not the name of a port is a mistake.
     let may_have_port = words.len() == name.len() || words.rsplit('.').next() == Some("port");
     let is_name = well_formed && may_have_port && is_label(port);
     (is_name && tail[name.len()..].starts_with(end)).then_some(name)
 }
 
-/// Returns whether this reads as the name of a port, perhaps a mistaken one.
+/// Returns whether this looks like the name of a port, even if it is an invalid name.
 fn is_label(word: &str) -> bool {
     word.starts_with(|c: char| c.is_ascii_alphabetic())
         && word
@@ -62,7 +62,7 @@ fn is_label(word: &str) -> bool {
             .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
 }
 
-/// Whether it can be a placeholder's name.
+/// Returns whether this can be the name of a placeholder.
 pub(crate) fn is_word(word: &str) -> bool {
     word.starts_with(|c: char| c.is_ascii_lowercase())
         && word
@@ -70,6 +70,7 @@ pub(crate) fn is_word(word: &str) -> bool {
             .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
 }
 
+/// Returns the names of the placeholders in a text.
 fn placeholders(text: &str) -> impl Iterator<Item = &str> {
     pieces(text).into_iter().filter_map(|piece| match piece {
         Piece::Name(name) => Some(name),
@@ -77,7 +78,7 @@ fn placeholders(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Fills in the placeholders of a text.
+/// Replaces the placeholders of a text.
 pub(crate) fn fill(text: &str, value: impl Fn(&str) -> &'static str) -> String {
     let pieces = pieces(text).into_iter().map(|piece| match piece {
         Piece::Text(text) => text,
@@ -91,7 +92,7 @@ pub(crate) fn ports(text: &str) -> impl Iterator<Item = &str> {
     placeholders(text).filter(|name| *name == "port" || name.starts_with("port:"))
 }
 
-/// Returns the mistakes in the placeholders of a text. `bindings` are those that it may name.
+/// Returns the mistakes in the placeholders of a text. `bindings` are the processes that it may name.
 pub(crate) fn text(text: &str, bindings: &[&Binding]) -> Vec<String> {
     placeholders(text)
         .filter_map(|name| placeholder(name, bindings).err())
@@ -99,7 +100,7 @@ pub(crate) fn text(text: &str, bindings: &[&Binding]) -> Vec<String> {
 }
 
 fn placeholder(name: &str, bindings: &[&Binding]) -> Result<(), String> {
-    let instead = format!(" (`{{{{{name}}}}}` is the text itself)");
+    let instead = format!(" (write `{{{{{name}}}}}` for the text itself)");
     let (words, label) = match name.split_once(':') {
         Some((words, label)) => (words, Some(label)),
         None => (name, None),
@@ -116,7 +117,7 @@ fn placeholder(name: &str, bindings: &[&Binding]) -> Result<(), String> {
         let [port, others @ ..] = PLACEHOLDERS;
         let known = [port, "port:NAME"].into_iter().chain(others);
         let guess = guess(words, known, |name| format!("`{{{name}}}`"));
-        return Err(format!("`{{{words}}}` is no placeholder{guess}{instead}"));
+        return Err(format!("unknown placeholder `{{{words}}}`{guess}{instead}"));
     };
     let Some(bound) = bindings.iter().find(|known| known.name == binding) else {
         let known = bindings.iter().map(|known| known.name.as_str());
@@ -141,13 +142,13 @@ fn placeholder(name: &str, bindings: &[&Binding]) -> Result<(), String> {
     }
 }
 
-/// Returns whether `{port}` stands in a text, or a name that is no placeholder, which is reported.
+/// Returns whether a text contains `{port}`, or an unknown placeholder, which may be a misspelt `{port}`.
 pub(crate) fn may_name_port(text: &str) -> bool {
     let is_another = |name: &str| name.contains(['.', ':']) || PLACEHOLDERS.contains(&name);
     placeholders(text).any(|name| name == "port" || !is_another(name))
 }
 
-/// The names of all placeholders in a text.
+/// Returns the names of all placeholders in a text.
 #[cfg(test)]
 fn names_of(text: &str) -> Vec<String> {
     placeholders(text).map(str::to_owned).collect()
@@ -161,14 +162,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn placeholders_are_those_that_the_runtime_finds() {
+    fn placeholders_are_found_as_the_runtime_finds_them() {
         for (text, names) in include!("../../tests/rules/placeholders.rs") {
             assert_eq!(names_of(text).join(" "), names, "{text}");
         }
     }
 
     #[test]
-    fn known_names_are_those_that_the_runtime_knows() {
+    fn known_names_are_those_of_the_runtime() {
         for (name, is_known) in include!("../../tests/rules/names.rs") {
             let mistakes = super::text(&format!("{{{name}}}"), &[]);
             assert_eq!(mistakes.is_empty(), is_known, "{name}");

@@ -1,4 +1,4 @@
-//! What a body returns or panics with comes out as it is.
+//! The value or the panic of a body reaches the caller unchanged.
 
 use std::{
     any::Any,
@@ -8,7 +8,7 @@ use std::{
 
 use mirakuru::with_process;
 
-/// What it panics with, as text.
+/// Returns the message of the panic of `run`.
 #[track_caller]
 pub(crate) fn panic_of<T>(run: impl FnOnce() -> T) -> String {
     let payload = payload_of(run);
@@ -16,9 +16,10 @@ pub(crate) fn panic_of<T>(run: impl FnOnce() -> T) -> String {
         .downcast_ref::<&str>()
         .map(|text| (*text).to_owned());
     text.or_else(|| payload.downcast_ref::<String>().cloned())
-        .expect("a message")
+        .expect("the payload is text")
 }
 
+/// Returns the payload of the panic of `run`.
 #[track_caller]
 fn payload_of<T>(run: impl FnOnce() -> T) -> Box<dyn Any + Send> {
     match catch_unwind(AssertUnwindSafe(run)) {
@@ -61,11 +62,11 @@ fn panics_with_a_number() {
 
 #[with_process(simple = "sleep 60")]
 fn never_returns() -> ! {
-    panic!("as it has to");
+    panic!("the expected panic");
 }
 
 #[test]
-fn values_come_out() {
+fn values_are_returned_unchanged() {
     assert_eq!(gives_a_value(), [1, 2, 3]);
     assert_eq!(returns_early(), "early");
     assert_eq!(succeeds().expect("a number"), 42);
@@ -74,8 +75,8 @@ fn values_come_out() {
 }
 
 #[test]
-fn panics_go_on_as_they_were() {
+fn panics_are_resumed_unchanged() {
     let payload = payload_of(panics_with_a_number);
     assert_eq!(payload.downcast_ref::<u8>(), Some(&42));
-    assert_eq!(panic_of(|| never_returns()), "as it has to");
+    assert_eq!(panic_of(|| never_returns()), "the expected panic");
 }

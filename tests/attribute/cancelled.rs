@@ -1,4 +1,4 @@
-//! An async body whose future is dropped before it is complete: its processes go with it.
+//! If the future of an async body is dropped before it is complete, its processes are stopped.
 
 use std::{
     future::{Future, pending},
@@ -25,12 +25,12 @@ async fn never_ends() {
 }
 
 #[test]
-fn its_processes_are_gone_when_the_drop_returns() {
+fn processes_are_gone_when_the_drop_returns() {
     {
         let mut future = pin!(never_ends());
         let mut context = Context::from_waker(Waker::noop());
         assert_eq!(future.as_mut().poll(&mut context), Poll::Pending);
-        assert!(!HOLD.is_free(), "it runs");
+        assert!(!HOLD.is_free(), "the process runs");
     }
     assert!(HOLD.is_free());
 }

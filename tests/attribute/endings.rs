@@ -1,5 +1,6 @@
-//! However a body ends, its processes are stopped, the last one first; a stop that fails, fails what
-//! passed otherwise, and a second failure never takes the place of the first.
+//! However a body ends, its processes are stopped, the last one first.
+//!
+//! A failed stop fails a test that passed otherwise. A second failure never replaces the first.
 
 use std::error::Error;
 
@@ -32,11 +33,11 @@ fn fails() -> Result<u8, Box<dyn Error>> {
 #[with_process(executor = notes("second"))]
 fn panics() {
     note("body");
-    panic!("as it has to");
+    panic!("the expected panic");
 }
 
 #[test]
-fn they_stop_in_reverse() {
+fn processes_stop_in_reverse_order() {
     let order = "first+, second+, body, second-, first-";
     let all = Notes::new();
     assert_eq!(returns_early(), 1);
@@ -47,7 +48,7 @@ fn they_stop_in_reverse() {
     assert_eq!(all.text(), order);
 
     let all = Notes::new();
-    assert_eq!(panic_of(panics), "as it has to");
+    assert_eq!(panic_of(panics), "the expected panic");
     assert_eq!(all.text(), order);
 }
 
@@ -61,11 +62,11 @@ fn passes_otherwise() -> Result<(), Box<dyn Error>> {
 #[with_process(executor = ends("second", 3))]
 #[with_process(executor = ends("third", 4))]
 fn panics_before() {
-    panic!("as it has to");
+    panic!("the expected panic");
 }
 
 #[test]
-fn a_stop_that_fails_fails_what_passed() {
+fn a_failed_stop_fails_a_passing_test() {
     let all = Notes::new();
     let reported = panic_of(passes_otherwise);
     assert!(
@@ -79,9 +80,9 @@ fn a_stop_that_fails_fails_what_passed() {
 }
 
 #[test]
-fn a_stop_that_fails_does_not_hide_a_panic() {
+fn a_failed_stop_does_not_hide_a_panic() {
     let all = Notes::new();
-    assert_eq!(panic_of(panics_before), "as it has to");
+    assert_eq!(panic_of(panics_before), "the expected panic");
     assert_eq!(
         all.text(),
         "first+, second+, third+, third-, second-, first-"
@@ -90,6 +91,6 @@ fn a_stop_that_fails_does_not_hide_a_panic() {
 
 #[with_process(simple = "sleep 60")]
 #[test]
-fn a_service_that_its_test_ended_by_a_signal_is_no_failure(service: &SimpleExecutor) {
-    service.signal(Signal::KILL).expect("it runs");
+fn a_service_ended_by_its_test_with_a_signal_is_not_a_failure(service: &SimpleExecutor) {
+    service.signal(Signal::KILL).expect("the process runs");
 }

@@ -1,4 +1,4 @@
-//! Every kind of process, from a command that is a string, a list, or any expression.
+//! Every kind of process, with a command that is a string, a list, or another expression.
 
 use std::net::TcpStream;
 
@@ -39,7 +39,7 @@ fn tcp_with_a_host(service: &TcpExecutor) {
 #[test]
 fn http(service: &HttpExecutor) {
     let request = service.output().wait_for("HEAD /status/204");
-    request.expect("it was asked");
+    request.expect("the check sent a request");
 }
 
 #[with_process(unix = [PROGRAM, "binds_unix", "{socket}"], socket = "{socket}")]
@@ -82,7 +82,7 @@ fn a_command_that_is_an_expression(sleep: &SimpleExecutor) {
 
 #[with_process(simple = "echo '{{port}}' ${HOME} {1..9} '{{.ID}}'")]
 #[test]
-fn braces_that_are_no_placeholders(echo: &SimpleExecutor) {
+fn other_braces_are_text(echo: &SimpleExecutor) {
     assert_eq!(
         echo.command_parts()[1..],
         ["{port}", "${HOME}", "{1..9}", "{{.ID}}"]

@@ -1,4 +1,4 @@
-//! Shared fixtures that a test has for itself.
+//! Locks on shared fixtures: `lock = true`.
 
 use mirakuru::{ErrorKind, Shared, SimpleExecutor, with_process};
 
@@ -9,7 +9,7 @@ static SECOND: Shared<SimpleExecutor> = Shared::new(|| SimpleExecutor::new("slee
 
 #[with_process(shared = FIRST, lock = true)]
 #[test]
-fn it_is_had_until_the_test_ends(first: &SimpleExecutor) {
+fn a_lock_is_held_until_the_test_ends(first: &SimpleExecutor) {
     assert!(first.running());
     let error = FIRST.lock().expect_err("this thread has it");
     assert_eq!(error.kind(), ErrorKind::Io);
@@ -23,14 +23,14 @@ const LOCKED: bool = true;
 
 #[with_process(shared = SECOND, lock = LOCKED)]
 #[test]
-fn it_may_be_told_by_a_constant() {
+fn lock_accepts_a_constant() {
     let error = SECOND.lock().expect_err("this thread has it");
     assert_eq!(error.kind(), ErrorKind::Io);
 }
 
 #[with_process(shared = SECOND, lock = false)]
 #[test]
-fn who_does_not_lock_has_no_lock(second: &SimpleExecutor) {
+fn without_lock_the_fixture_is_not_locked(second: &SimpleExecutor) {
     assert!(second.running());
     assert!(SECOND.lock().is_ok());
 }
@@ -43,9 +43,9 @@ fn up() {}
 #[with_process(shared = FIRST, lock = true)]
 fn down() {}
 
-/// Each takes first the lock that both take first, in whatever order they are written.
+/// Both tests take the locks in one order, although they are written in different orders.
 #[test]
-fn those_who_lock_several_do_not_wait_for_each_other() {
+fn tests_that_lock_several_fixtures_do_not_deadlock() {
     let first_of = |test: fn()| {
         let reported = panic_of(test);
         assert!(reported.contains("has the lock already"), "{reported}");
@@ -53,8 +53,8 @@ fn those_who_lock_several_do_not_wait_for_each_other() {
         assert_ne!(fixtures[0], fixtures[1], "{reported}");
         fixtures
     };
-    // This thread has both, so the error is about the lock that a test asks for first.
-    let both = [FIRST.lock(), SECOND.lock()].map(|lock| lock.expect("it is free soon"));
+    // This thread has both locks, so the error names the lock that a test takes first.
+    let both = [FIRST.lock(), SECOND.lock()].map(|lock| lock.expect("other tests release it soon"));
     assert_eq!(first_of(up), first_of(down));
     drop(both);
     up();
@@ -66,18 +66,18 @@ fn those_who_lock_several_do_not_wait_for_each_other() {
 fn twice() {}
 
 #[test]
-fn one_that_is_locked_twice_is_a_failure_at_once() {
+fn locking_a_fixture_twice_fails_at_once() {
     let reported = panic_of(twice);
     assert!(reported.contains("has the lock already"), "{reported}");
 }
 
 #[test]
-fn it_is_given_back_by_a_test_that_fails() {
-    assert!(panic_of(panics).contains("as it has to"));
+fn a_failing_test_releases_its_lock() {
+    assert!(panic_of(panics).contains("the expected panic"));
     assert!(FIRST.lock().is_ok());
 }
 
 #[with_process(shared = FIRST, lock = true)]
 fn panics() {
-    panic!("as it has to");
+    panic!("the expected panic");
 }

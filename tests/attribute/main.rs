@@ -1,5 +1,6 @@
-//! The attribute: every kind and option, every harness that it stands beside, and every way in which
-//! a test ends. A file per matter; the last two serve the others.
+//! Tests of the attribute: every kind and option, every test harness, and every way in which a test ends.
+//!
+//! Each file covers one subject. The last two modules are helpers of the others.
 
 mod bodies;
 mod cancelled;

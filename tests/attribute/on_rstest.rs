@@ -1,4 +1,4 @@
-//! Beside `#[rstest]`: with cases, values and fixtures.
+//! The attribute with `#[rstest]`: cases, values and fixtures.
 
 use mirakuru::{SimpleExecutor, TcpExecutor, with_process};
 use rstest::{fixture, rstest};
@@ -75,9 +75,9 @@ fn panics(sleep: &SimpleExecutor, #[values(3)] number: u8) {
 #[rstest]
 #[case(1)]
 #[case::two(2)]
-#[should_panic(expected = "as it has to")]
+#[should_panic(expected = "the expected panic")]
 fn all_cases_panic(sleep: &SimpleExecutor, #[case] number: u8) {
-    assert!(!sleep.running(), "as it has to: {number}");
+    assert!(!sleep.running(), "the expected panic: {number}");
 }
 
 #[with_process(simple = "sleep 60")]

@@ -1,11 +1,11 @@
-//! Beside `#[serial]`.
+//! The attribute with `#[serial]`.
 
 use mirakuru::{SimpleExecutor, with_process};
 use serial_test::{is_locked_serially, serial};
 
 use crate::recorded::{counted, made};
 
-/// Whether the body runs within its turn.
+/// Checks that the body runs within its turn, and calls `run`.
 fn alone(run: impl FnOnce()) {
     assert!(is_locked_serially(Some("attribute")));
     run();

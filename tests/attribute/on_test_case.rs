@@ -1,4 +1,4 @@
-//! Beside `#[test_case]`: the last parameters are its own.
+//! The attribute with `#[test_case]`, which fills the last parameters.
 
 use mirakuru::{OutputExecutor, SimpleExecutor, with_process};
 use test_case::test_case;
@@ -33,7 +33,7 @@ fn references(sleep: &SimpleExecutor, numbers: &[u8]) {
     assert_eq!(numbers.len(), 2);
 }
 
-/// Commas within an argument are no arguments.
+/// A comma within an argument does not begin another argument.
 #[with_process(simple = "sleep 60")]
 #[test_case(Vec::<(u8, u8)>::new(), |a: u8, b: u8| a >= b; "commas")]
 #[test_case(std::collections::HashMap::<u8, u8>::new().into_iter().collect(), |a: u8, b: u8| a == b; "more commas")]
@@ -57,7 +57,7 @@ async fn asynchronous(sleep: &SimpleExecutor, number: u8) {
     assert!(sleep.running(), "{number}");
 }
 
-/// An `Err` that the harness waits for is right; it is the harness's to judge.
+/// The harness may expect an `Err`, so the harness decides whether the test fails.
 #[with_process(simple = "sleep 60")]
 #[test_case("1" => Ok(1); "a number")]
 #[test_case("a" => Err("no number"); "a letter that is none")]

@@ -1,4 +1,4 @@
-//! Beside `#[tokio::test]`, in both flavours.
+//! The attribute with `#[tokio::test]`, in both flavours.
 
 use std::{
     error::Error,
@@ -74,10 +74,10 @@ async fn made_later() -> SimpleExecutor {
 
 #[tokio::test]
 #[with_process(executor = counted())]
-#[should_panic(expected = "as it has to")]
+#[should_panic(expected = "the expected panic")]
 async fn panics_below() {
     tokio::task::yield_now().await;
-    assert_ne!(made(), 1, "as it has to");
+    assert_ne!(made(), 1, "the expected panic");
 }
 
 #[with_process(executor = made_later().await)]
@@ -88,10 +88,10 @@ async fn made_by_an_async_expression(sleep: &SimpleExecutor) {
 
 #[with_process(executor = made_later().await)]
 #[tokio::test]
-#[should_panic(expected = "as it has to")]
+#[should_panic(expected = "the expected panic")]
 async fn panics(sleep: &SimpleExecutor) {
     tokio::task::yield_now().await;
-    assert!(!sleep.running(), "as it has to");
+    assert!(!sleep.running(), "the expected panic");
 }
 
 #[with_process(executor = notes("first"))]
@@ -99,16 +99,16 @@ async fn panics(sleep: &SimpleExecutor) {
 async fn panics_after_a_while() {
     tokio::task::yield_now().await;
     note("body");
-    panic!("as it has to");
+    panic!("the expected panic");
 }
 
 #[test]
-fn after_a_panic_in_the_body_they_stop_in_reverse() {
+fn processes_stop_in_reverse_after_a_panic() {
     let all = Notes::new();
     let runtime = tokio::runtime::Builder::new_current_thread().build();
     let runtime = runtime.expect("a runtime");
     let reported = panic_of(|| runtime.block_on(panics_after_a_while()));
-    assert_eq!(reported, "as it has to");
+    assert_eq!(reported, "the expected panic");
     assert_eq!(all.text(), "first+, second+, body, second-, first-");
 }
 
@@ -120,7 +120,7 @@ async fn never_ends() {
 }
 
 #[test]
-fn where_the_future_is_dropped_they_stop_in_reverse() {
+fn processes_stop_in_reverse_if_the_future_is_dropped() {
     let all = Notes::new();
     {
         let mut test = pin!(never_ends());
@@ -137,9 +137,9 @@ async fn gives_a_value() -> Result<u8, Box<dyn Error + Send + Sync>> {
     Ok("1".parse()?)
 }
 
-/// It can be sent to another thread.
+/// The expanded future is `Send`.
 #[tokio::test(flavor = "multi_thread")]
-async fn is_a_task() -> Result<(), Box<dyn Error + Send + Sync>> {
+async fn the_future_can_run_as_a_task() -> Result<(), Box<dyn Error + Send + Sync>> {
     assert_eq!(tokio::spawn(gives_a_value()).await??, 1);
     Ok(())
 }

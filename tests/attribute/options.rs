@@ -23,7 +23,10 @@ fn status(_code: &HttpExecutor, _pattern: &HttpExecutor) {}
 )]
 #[test]
 fn requests(service: &HttpExecutor) {
-    let request = service.output().wait_for("POST").expect("it was asked");
+    let request = service
+        .output()
+        .wait_for("POST")
+        .expect("the check sent a request");
     assert_eq!(
         request,
         "POST /needs/X-Token/abc?a=b first=1+2&second-one=3"
@@ -58,7 +61,7 @@ fn log_file(service: &OutputExecutor) {
 )]
 #[test]
 fn times(service: &OutputExecutor) {
-    // What was printed up to the second banner does not count as new.
+    // `wait_for` does not search the lines up to the second banner.
     assert_eq!(service.output().text(), "ready\nready\n");
 }
 
@@ -84,7 +87,10 @@ fn stdin(service: &OutputExecutor) {
 #[with_process(http = [PROGRAM, "http_service", "{port}"], url = "http://127.0.0.1:{port}/", method = "POST".to_owned(), body = "some text")]
 #[test]
 fn body(service: &HttpExecutor) {
-    let request = service.output().wait_for("POST").expect("it was asked");
+    let request = service
+        .output()
+        .wait_for("POST")
+        .expect("the check sent a request");
     assert!(request.contains("some text"), "{request}");
 }
 
@@ -101,7 +107,10 @@ fn user_if_root(service: &OutputExecutor) {
 #[test]
 fn cwd(root: &OutputExecutor, private: &OutputExecutor) {
     assert_eq!(root.output().text(), "/\n");
-    let own = private.tmpdir().canonicalize().expect("it is there");
+    let own = private
+        .tmpdir()
+        .canonicalize()
+        .expect("the private directory exists");
     assert_eq!(
         private.output().text().trim_end(),
         own.to_str().expect("UTF-8")
@@ -124,7 +133,9 @@ fn shell_and_env(shell: &OutputExecutor) {
 #[with_process(output = [PROGRAM, "prints", "ready"], banner = "ready", stop_signal = SIGINT)]
 #[test]
 fn stop_signal(prints: &OutputExecutor) {
-    prints.stop().expect("death by that signal is right");
+    prints
+        .stop()
+        .expect("death by the stop signal counts as success");
     assert_eq!(prints.exit_code(), Some(-Signal::INT.as_raw()));
 }
 
@@ -137,7 +148,7 @@ fn stop_signal(prints: &OutputExecutor) {
 )]
 #[test]
 fn stop_timeout_and_kill_signal(stubborn: &OutputExecutor) {
-    stubborn.stop().expect("a kill is right");
+    stubborn.stop().expect("a kill counts as success");
     assert_eq!(stubborn.exit_code(), Some(-14));
 }
 
@@ -145,7 +156,7 @@ fn stop_timeout_and_kill_signal(stubborn: &OutputExecutor) {
 #[with_process(simple = "sleep 60", expected_returncode = -15)]
 #[test]
 fn expected_returncode(exits: &SimpleExecutor) {
-    exits.wait_for(|| false).expect_err("it ends");
+    exits.wait_for(|| false).expect_err("the process ends");
 }
 
 #[cfg(root)]
@@ -188,7 +199,7 @@ fn name(sleep: &SimpleExecutor) {
     assert!(sleep.to_string().contains("the sleeper"), "{sleep}");
 }
 
-/// A port that nobody else has: leased by an executor that does not start.
+/// Returns a free port, and an executor that leases it without starting.
 fn reserved() -> (TcpExecutor, u16) {
     let executor = TcpExecutor::new("true", "127.0.0.1", 0);
     let port = executor.port();
@@ -214,15 +225,15 @@ fn on_conflict() {
     #[with_process(tcp = "true", port = PORT.get())]
     fn waits() {}
 
-    // What ends at once would not be ready: it is not started.
+    // `true` would end before it is ready, so it must not be started.
     reuses();
-    assert!(holder.running(), "what is reused is not stopped");
+    assert!(holder.running(), "a reused service is not stopped");
     let reported = crate::bodies::panic_of(fails);
     assert!(
         reported.contains("another executor has the lease"),
         "{reported}"
     );
-    // To wait for oneself would never end.
+    // A wait for a port of this thread would never end.
     let reported = crate::bodies::panic_of(waits);
     assert!(reported.contains("of this very thread"), "{reported}");
     assert_eq!(
@@ -240,7 +251,7 @@ fn path_of_the_crate(sleep: &SimpleExecutor) {
     assert!(sleep.running());
 }
 
-/// What a `macro_rules!` hands on is checked as if it was written here.
+/// The attribute checks the fragments of a `macro_rules!` like other literals.
 macro_rules! given {
     ($name:ident, $command:expr, $text:expr, $signal:path, $time:expr, $policy:expr, $key:literal) => {
         #[with_process(
@@ -254,7 +265,7 @@ macro_rules! given {
         #[test]
         fn $name(service: &OutputExecutor) {
             assert_eq!(service.output().text(), "ready\n");
-            service.stop().expect("it is stopped by its signal");
+            service.stop().expect("the stop signal ends it");
             assert_eq!(service.exit_code(), Some(-2));
         }
     };

@@ -1,5 +1,6 @@
-//! Processes that note when they start and when they are stopped, in a file that belongs to the
-//! test's thread: so what has an attribute and no parameters can be told of it.
+//! Processes that record their start and their stop in a file of the test's thread.
+//!
+//! With it, a test can observe the processes of a function that has the attribute and no parameters.
 
 use std::{
     cell::{Cell, RefCell},
@@ -14,7 +15,7 @@ thread_local! {
     static FILE: RefCell<PathBuf> = RefCell::default();
 }
 
-/// The file of this thread. Removed when dropped.
+/// The file of this thread, which is removed when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Notes(TempDir);
 
@@ -30,28 +31,28 @@ impl Notes {
         self.0.path().join("notes")
     }
 
-    /// What was noted so far, with commas.
+    /// Returns the notes so far, separated by commas.
     pub(crate) fn text(&self) -> String {
         let text = fs::read_to_string(self.path()).expect("own file");
         text.trim_end().replace('\n', ", ")
     }
 }
 
-/// Adds a note of the test's own.
+/// Adds a note.
 pub(crate) fn note(text: &str) {
     let file = FILE.with_borrow(Clone::clone);
     let noted = fs::read_to_string(&file).expect("own file");
     fs::write(file, format!("{noted}{text}\n")).expect("own file");
 }
 
-/// A process that notes its start, and its stop where it is asked to: a kill is not noted.
+/// Returns a process that records its start, and its stop by the stop signal. It does not record a kill.
 pub(crate) fn notes(name: &str) -> OutputExecutor {
     ends(name, 0)
 }
 
-/// The same with another exit code.
+/// Returns a process as `notes` does, with another exit code.
 pub(crate) fn ends(name: &str, code: i32) -> OutputExecutor {
-    // Short sleeps: a signal between two of them is heard after the next.
+    // Short sleeps, because the shell handles a signal only after the current one.
     let script = "trap 'echo $NAME- >>$NOTES; exit $CODE' TERM
          echo $NAME+ >>$NOTES; echo ready; while :; do sleep 0.05; done";
     OutputExecutor::new(["sh", "-c", script], "ready")
@@ -62,13 +63,13 @@ pub(crate) fn ends(name: &str, code: i32) -> OutputExecutor {
 
 thread_local!(static MADE: Cell<u32> = const { Cell::new(0) });
 
-/// Counts on its thread that it was made: for tests whose attribute gives them nothing.
+/// Returns an executor, and counts it on this thread. For tests without parameters.
 pub(crate) fn counted() -> SimpleExecutor {
     MADE.set(MADE.get() + 1);
     SimpleExecutor::new("sleep 60")
 }
 
-/// How often that was in this test.
+/// Returns how often `counted` was called in this test, and resets the count.
 pub(crate) fn made() -> u32 {
     MADE.take()
 }

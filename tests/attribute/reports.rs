@@ -1,8 +1,7 @@
-//! What the harness of a failing test shows: the tail of every process once, in the test's own
-//! output; of a passing test nothing. And that no `#[should_panic]` passes as a process cannot start.
+//! The output of a failing test shows the last output of each process once. A passing test prints nothing. A test with
+//! `#[should_panic]` does not pass if a process cannot start.
 //!
-//! The tests of `cases` pass as all others do; each does what it is about where one of those below
-//! runs it again.
+//! The tests of `cases` pass in a normal run. Each one fails only if a test below runs it again.
 
 use std::{fs, path::Path, process::Stdio};
 
@@ -12,11 +11,11 @@ use crate::rerun::{Report, again, command};
 
 #[expect(
     clippy::should_panic_without_expect,
-    reason = "any panic would do, and a start that fails must not be one"
+    reason = "the harness accepts any panic, and a failed start must not be one"
 )]
 mod cases;
 
-/// Runs a case that has to fail; what stands under its name, with pids and paths replaced.
+/// Runs a case that must fail, and returns the output under its name, without paths.
 #[track_caller]
 fn failure(case: &str) -> String {
     let name = format!("reports::cases::{case}");
@@ -25,12 +24,13 @@ fn failure(case: &str) -> String {
     let own = text.split_once(&format!("---- {name}"));
     let own = own.and_then(|(_, rest)| rest.split_once(" stdout ----\n"));
     let own = own.and_then(|(_, rest)| rest.split_once("\nfailures:\n"));
-    let (own, _) = own.unwrap_or_else(|| panic!("nothing under its name:\n{text}"));
+    let (own, _) = own.unwrap_or_else(|| panic!("no output under its name:\n{text}"));
     let paths = Regex::new(r"/\S*/").expect("a valid expression");
     paths.replace_all(own.trim_end(), "").into_owned()
 }
 
-const STORY: &str = "\
+/// The report of one process.
+const REPORT: &str = "\
 `programs prints hello` (OutputExecutor)
   process:     stopped with the test: killed by SIGTERM (signal 15)
   output, last lines:
@@ -77,7 +77,7 @@ fn the_report_shows_the_log_file() {
 }
 
 #[test]
-fn a_process_that_ended_first_is_told_from_one_that_was_stopped() {
+fn the_report_distinguishes_ended_from_stopped() {
     let text = failure("outlives_its_process");
     once(
         &text,
@@ -86,7 +86,7 @@ fn a_process_that_ended_first_is_told_from_one_that_was_stopped() {
 }
 
 #[test]
-fn a_fixture_that_was_started_again_meanwhile_is_told_of() {
+fn the_report_notes_a_restarted_fixture() {
     let text = failure("is_left_by_its_fixture");
     once(
         &text,
@@ -95,7 +95,7 @@ fn a_fixture_that_was_started_again_meanwhile_is_told_of() {
 }
 
 #[test]
-fn of_a_fixture_only_the_output_since_the_test_began_is_shown() {
+fn a_fixture_shows_only_output_since_the_test_began() {
     let text = failure("hears_a_fixture");
     once(&text, "  output, last lines:\n    | a signal");
     assert!(!text.contains("| initdb"), "{text}");
@@ -118,13 +118,13 @@ fn a_process_that_died_during_the_test_is_reported_once() {
 }
 
 #[test]
-fn a_code_that_is_a_failure_shows_them_too() {
-    once(&failure("fails_by_its_code"), STORY);
-    once(&failure("fails_by_the_code_of_its_result"), STORY);
+fn a_failing_exit_code_shows_the_processes() {
+    once(&failure("fails_by_its_code"), REPORT);
+    once(&failure("fails_by_the_code_of_its_result"), REPORT);
 }
 
 #[test]
-fn the_files_of_its_processes_are_kept_where_that_is_asked_for() {
+fn files_of_the_processes_are_kept_on_request() {
     let mut again = command("reports::cases::panics", &[]);
     let output = again
         .env("MIRAKURU_KEEP", "failed")
@@ -138,13 +138,16 @@ fn the_files_of_its_processes_are_kept_where_that_is_asked_for() {
         .collect();
     assert_eq!(kept.len(), 3, "{text}");
     let printed = fs::read_to_string(kept[0].join("captured-stdout-1.log"));
-    assert_eq!(printed.expect("it is kept"), "hello\nfrom the first\n");
-    let place = kept[0].parent().expect("it has one");
+    assert_eq!(
+        printed.expect("the output is kept"),
+        "hello\nfrom the first\n"
+    );
+    let place = kept[0].parent().expect("the directory has a parent");
     assert!(
         kept.iter()
             .all(|directory| directory.parent() == Some(place))
     );
-    let list = fs::read_to_string(place.join("services.txt")).expect("it is there");
+    let list = fs::read_to_string(place.join("services.txt")).expect("the list exists");
     assert_eq!(
         list.matches(" reports::cases::panics: ").count(),
         3,
@@ -154,22 +157,22 @@ fn the_files_of_its_processes_are_kept_where_that_is_asked_for() {
 }
 
 #[test]
-fn a_panic_of_an_async_body_shows_them_too() {
+fn a_panic_of_an_async_body_shows_the_processes() {
     let text = failure("panics_async");
     once(&text, "the body's own panic");
-    once(&text, STORY);
+    once(&text, REPORT);
 }
 
 #[test]
-fn an_error_shows_them_too() {
+fn an_error_shows_the_processes() {
     let text = failure("fails");
     once(&text, "the body's own error");
-    once(&text, STORY);
+    once(&text, REPORT);
 }
 
 #[test]
 fn a_passing_test_is_silent() {
-    // The second gives an `Err`, which is right there.
+    // The second returns an `Err`, which its case expects.
     for test in [
         "reports::cases::passes",
         "on_test_case::results::test_case_2_a_letter_that_is_none",
@@ -183,7 +186,7 @@ fn a_passing_test_is_silent() {
 }
 
 #[test]
-fn a_stop_that_fails_says_why() {
+fn a_failed_stop_shows_the_reason() {
     once(&failure("stop_fails"), "ended otherwise than expected");
     let text = failure("stop_fails_after_a_panic");
     once(&text, "the body's own panic");
@@ -194,15 +197,15 @@ fn a_stop_that_fails_says_why() {
 }
 
 #[test]
-fn a_start_that_fails_says_why() {
+fn a_failed_start_shows_the_reason() {
     let text = failure("start_fails");
     once(&text, "`programs exits 1` ended before it was ready");
-    // The other may be the reason.
-    once(&text, STORY);
+    // The output of the other process may show the reason.
+    once(&text, REPORT);
 }
 
 #[test]
-fn no_test_passes_as_its_process_cannot_start() {
+fn no_test_passes_if_its_process_cannot_start() {
     for case in [
         "start_fails_above",
         "start_fails_below",
@@ -219,35 +222,35 @@ fn no_test_passes_as_its_process_cannot_start() {
 }
 
 #[test]
-fn no_test_passes_as_its_set_up_panics() {
+fn no_test_passes_if_its_set_up_panics() {
     for case in ["set_up_panics", "lock_panics"] {
         let text = failure(case);
-        once(&text, "it is not there");
+        once(&text, "the user's expression panics");
         once(&text, "it panicked ahead of the test's body");
         once(&text, "test did not panic as expected");
     }
 }
 
 #[test]
-fn no_test_passes_as_it_cannot_lock() {
+fn no_test_passes_if_it_cannot_lock() {
     let text = failure("lock_fails");
     once(&text, "has the lock already");
     once(&text, "test did not panic as expected");
 }
 
 #[test]
-fn a_panic_other_than_the_expected_one_shows_them() {
+fn an_unexpected_panic_shows_the_processes() {
     let text = failure("wrong_panic");
     once(&text, "panic did not contain expected string");
-    once(&text, STORY);
+    once(&text, REPORT);
     let text = failure("no_panic");
     once(&text, "test did not panic as expected");
-    once(&text, STORY);
+    once(&text, REPORT);
 }
 
-/// Printing to nobody panics, which is not to end the process, nor to decide the test.
+/// Printing to a closed pipe panics. The panic must not end the process, and must not decide the test.
 #[test]
-fn a_test_whose_errors_nobody_reads_just_fails() {
+fn a_test_whose_errors_are_not_read_just_fails() {
     for case in [
         "panics",
         "fails",

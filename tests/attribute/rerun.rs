@@ -1,5 +1,5 @@
-//! A test that is to fail: it passes as one of all, and does what it is about where it is run again
-//! alone, by the test that looks at what its harness says.
+//! Tests that must fail. In a normal run, such a test passes. It fails only if another test runs it again alone, in a
+//! process of its own, to check the output of the harness.
 
 use std::{
     env,
@@ -8,20 +8,20 @@ use std::{
 
 const MARK: &str = "MIRAKURU_TESTS_AGAIN";
 
-/// Whether this is the run that somebody looks at.
+/// Returns whether another test runs this one again.
 pub(crate) fn is_again() -> bool {
     env::var_os(MARK).is_some()
 }
 
-/// What came of a test that was run again.
+/// The result of a test that was run again.
 #[derive(Debug)]
 pub(crate) struct Report {
     pub(crate) passed: bool,
-    /// What the harness printed.
+    /// The output of the harness.
     pub(crate) text: String,
 }
 
-/// Runs this test of this binary again; how it went, and what was printed.
+/// Runs a test of this binary again, and returns its result.
 #[track_caller]
 pub(crate) fn again(name: &str, options: &[&str]) -> Report {
     let output = command(name, options).output().expect("this binary runs");
@@ -34,16 +34,17 @@ pub(crate) fn again(name: &str, options: &[&str]) -> Report {
     }
 }
 
+/// Returns the command that runs a test of this binary again.
 pub(crate) fn command(name: &str, options: &[&str]) -> Command {
     let mut command = Command::new(env::current_exe().expect("this binary"));
-    // A harness with cases has names of its own for them.
+    // A harness with cases adds the name of the case.
     let exact = (!name.ends_with("::")).then_some("--exact");
     command
         .args(exact)
         .args([name, "--test-threads=1"])
         .args(options)
         .env(MARK, "1")
-        // What it says is read.
+        // The log and backtraces would be in the output that the test reads.
         .env_remove("MIRAKURU_LOG")
         .env("RUST_BACKTRACE", "0")
         .stdin(Stdio::null());

@@ -1,5 +1,7 @@
-//! Several processes of one test: started in the order written, stopped in reverse, each bound to
-//! its parameter, a later one with what an earlier one has.
+//! Several processes of one test.
+//!
+//! They start in the order written and stop in reverse. Each is bound to its parameter. A later process can use the
+//! values of an earlier one.
 
 use mirakuru::{HttpExecutor, OutputExecutor, SimpleExecutor, TcpExecutor, with_process};
 
@@ -17,16 +19,16 @@ fn three() {
 }
 
 #[test]
-fn they_start_in_order_and_stop_in_reverse() {
+fn processes_start_in_order_and_stop_in_reverse() {
     let all = Notes::new();
     three();
     let order = "first+, second+, third+, body, third-, second-, first-";
     assert_eq!(all.text(), order);
 }
 
-/// The outermost gathers the others, wherever they stand.
+/// The outermost attribute collects the others, wherever they are on the function.
 #[with_process(executor = notes("first"))]
-#[allow(clippy::let_and_return, reason = "something between them")]
+#[allow(clippy::let_and_return, reason = "an attribute between the others")]
 #[with_process(executor = notes("second"))]
 #[must_use]
 #[mirakuru::with_process(executor = notes("third"))]
@@ -36,7 +38,7 @@ fn scattered() -> u8 {
 }
 
 #[test]
-fn they_are_gathered() {
+fn scattered_attributes_are_collected() {
     let all = Notes::new();
     assert_eq!(scattered(), 1);
     let order = "first+, second+, third+, body, third-, second-, first-";
@@ -51,7 +53,7 @@ fn cannot_start() {
 }
 
 #[test]
-fn where_one_cannot_start_those_before_it_are_stopped() {
+fn a_failed_start_stops_the_processes_before_it() {
     let all = Notes::new();
     let reported = panic_of(cannot_start);
     assert!(reported.contains("ended before it was ready"), "{reported}");
@@ -63,7 +65,7 @@ fn where_one_cannot_start_those_before_it_are_stopped() {
 #[with_process(http = [PROGRAM, "http_service", "{port}"], url = "http://127.0.0.1:{port}/")]
 #[with_process(simple = "sleep 60")]
 #[test]
-fn each_has_its_parameter(tcp: &TcpExecutor, http: &HttpExecutor, _sleep: &SimpleExecutor) {
+fn each_process_has_its_parameter(tcp: &TcpExecutor, http: &HttpExecutor, _sleep: &SimpleExecutor) {
     assert_ne!(tcp.port(), http.port());
 }
 
@@ -71,7 +73,11 @@ fn each_has_its_parameter(tcp: &TcpExecutor, http: &HttpExecutor, _sleep: &Simpl
 #[with_process(tcp = [PROGRAM, "listens_late", "{port}"], host = "{db.host}")]
 #[with_process(http = [PROGRAM, "http_service", "{port}"], url = "http://{db.host}:{port}/")]
 #[test]
-fn a_host_may_be_that_of_another(db: &TcpExecutor, second: &TcpExecutor, third: &HttpExecutor) {
+fn a_host_may_come_from_another_process(
+    db: &TcpExecutor,
+    second: &TcpExecutor,
+    third: &HttpExecutor,
+) {
     assert_eq!((db.host(), db.host()), (second.host(), third.host()));
     assert_ne!(db.port(), second.port());
 }
@@ -90,7 +96,7 @@ fn a_host_may_be_that_of_another(db: &TcpExecutor, second: &TcpExecutor, third: 
     env = { URL = "postgres://{db.addr}/" },
 )]
 #[test]
-fn a_later_one_uses_what_an_earlier_one_has(
+fn a_later_process_uses_values_of_an_earlier_one(
     db: &TcpExecutor,
     second: &OutputExecutor,
     third: &OutputExecutor,
@@ -105,7 +111,7 @@ fn a_later_one_uses_what_an_earlier_one_has(
 #[with_process(simple = "sleep 60", bind = first)]
 #[with_process(output = [PROGRAM, "prints", "{first.socket} {first.pidfile}"], banner = "^/")]
 #[test]
-fn a_later_one_uses_the_paths_of_an_earlier_one(first: &SimpleExecutor, second: &OutputExecutor) {
+fn a_later_process_uses_paths_of_an_earlier_one(first: &SimpleExecutor, second: &OutputExecutor) {
     let (socket, pidfile) = (first.socket(), first.filename());
     let expected = format!("{} {}\n", socket.display(), pidfile.display());
     assert_eq!(second.output().text(), expected);

@@ -1,4 +1,4 @@
-//! A shared fixture: started once, lent to every test, and not theirs to stop.
+//! A shared fixture is started once and lent to every test, and no test stops it.
 
 use mirakuru::{OutputExecutor, Shared, TcpExecutor, with_process};
 
@@ -35,7 +35,7 @@ async fn lent_to_an_async_test(service: &TcpExecutor) {
 }
 
 #[test]
-fn it_stays_up() {
+fn a_shared_fixture_stays_up() {
     let first = pid();
     assert!(first.is_some());
     assert_eq!(pid(), first);
@@ -46,7 +46,7 @@ fn it_stays_up() {
 fn cannot_start() {}
 
 #[test]
-fn where_it_cannot_start_the_test_fails() {
+fn a_fixture_that_cannot_start_fails_the_test() {
     let reported = crate::bodies::panic_of(cannot_start);
     assert!(reported.contains("ended before it was ready"), "{reported}");
 }

@@ -45,9 +45,9 @@ fn some_termination(sleep: &SimpleExecutor) -> impl Termination {
 
 #[with_process(simple = "sleep 60")]
 #[test]
-#[should_panic = "as it has to"]
+#[should_panic = "the expected panic"]
 fn never(_sleep: &SimpleExecutor) -> ! {
-    panic!("as it has to");
+    panic!("the expected panic");
 }
 
 #[with_process(simple = "sleep 60")]
@@ -66,11 +66,11 @@ fn generics_are_kept() {
 mod inner {
     use mirakuru::with_process;
 
-    /// Seen from outside.
+    /// Visible outside of its module.
     #[with_process(simple = "sleep 60")]
     #[allow(
         clippy::unnecessary_literal_unwrap,
-        reason = "what stands on a function stays on it"
+        reason = "the other attributes of a function stay on it"
     )]
     #[inline]
     pub(in crate::signatures) fn visible() -> u8 {
@@ -83,7 +83,7 @@ fn visibility_is_kept() {
     assert_eq!(inner::visible(), 1);
 }
 
-/// Patterns, shadows, and parameters that nobody uses.
+/// Patterns, parameters that shadow the names of the expansion, and unused parameters.
 #[with_process(simple = "sleep 60")]
 #[with_process(simple = "sleep 61")]
 #[with_process(simple = "sleep 62")]
@@ -93,7 +93,7 @@ fn patterns(_: &SimpleExecutor, test: &SimpleExecutor, process_0: &mirakuru::Sim
     assert_eq!(process_0.command(), "sleep 62");
 }
 
-/// Below the harness too, where it takes no parameters.
+/// The attribute may also be below `#[test]` if the function takes no parameters.
 #[test]
 #[with_process(executor = counted())]
 fn below() {
@@ -103,9 +103,9 @@ fn below() {
 #[test]
 #[with_process(executor = counted())]
 #[with_process(executor = counted())]
-#[should_panic(expected = "to")]
+#[should_panic(expected = "panic")]
 fn several_below() {
-    assert_ne!(made(), 2, "as it has to");
+    assert_ne!(made(), 2, "the expected panic");
 }
 
 fn made_perhaps() -> Result<SimpleExecutor, std::num::ParseIntError> {
@@ -115,7 +115,9 @@ fn made_perhaps() -> Result<SimpleExecutor, std::num::ParseIntError> {
 
 #[with_process(executor = made_perhaps()?)]
 #[test]
-fn made_by_what_may_fail(sleep: &SimpleExecutor) -> Result<(), std::num::ParseIntError> {
+fn an_executor_expression_may_use_the_question_mark(
+    sleep: &SimpleExecutor,
+) -> Result<(), std::num::ParseIntError> {
     assert!(sleep.running());
     Ok(())
 }
@@ -125,7 +127,7 @@ fn made_by_what_may_fail(sleep: &SimpleExecutor) -> Result<(), std::num::ParseIn
 #[should_panic]
 #[expect(
     clippy::should_panic_without_expect,
-    reason = "the attribute has to know this form"
+    reason = "the attribute must recognise this form"
 )]
 fn any_panic(sleep: &SimpleExecutor) {
     assert!(!sleep.running());

@@ -1,5 +1,4 @@
-//! The expansion under every strict lint, without the prelude, and without any name of the user's in
-//! its way.
+//! The expansion compiles under strict lints, without the prelude, and next to any names of the user.
 
 #[deny(
     warnings,
@@ -66,9 +65,9 @@ mod lints {
 
     #[with_process(output = [PROGRAM, "prints", "ready"], banner = "ready")]
     #[test]
-    #[should_panic(expected = "as it has to")]
+    #[should_panic(expected = "the expected panic")]
     fn panics(prints: &OutputExecutor) {
-        assert!(!prints.running(), "as it has to");
+        assert!(!prints.running(), "the expected panic");
     }
 
     /// Helps.
@@ -84,7 +83,7 @@ mod lints {
     }
 }
 
-/// Bodies of one expression on one line, whose braces are those of a function.
+/// Bodies of one expression on one line, whose braces belong to the function.
 #[deny(warnings, unused, clippy::all, clippy::pedantic)]
 #[rustfmt::skip]
 mod one_line {
@@ -114,8 +113,8 @@ mod one_line {
 
     #[with_process(simple = "sleep 60")]
     #[test]
-    #[should_panic(expected = "as it has to")]
-    fn panics(sleep: &SimpleExecutor) { assert!(!sleep.running(), "as it has to") }
+    #[should_panic(expected = "the expected panic")]
+    fn panics(sleep: &SimpleExecutor) { assert!(!sleep.running(), "the expected panic") }
 
     #[with_process(simple = "sleep 60")]
     fn refuses() -> Result<(), fmt::Error> { Err(fmt::Error) }
@@ -132,7 +131,7 @@ mod one_line {
 #[no_implicit_prelude]
 mod bare {
     use ::mirakuru::{OutputExecutor, TcpExecutor, with_process};
-    // What tokio's own expansion names.
+    // The expansion of tokio names its crate.
     use ::tokio;
 
     use crate::PROGRAM;
@@ -159,8 +158,8 @@ mod bare {
     }
 }
 
-/// Names of the user's that are those of the library and the language.
-#[allow(dead_code, reason = "they are only to be in the way")]
+/// Names of the user that the library or the language has too.
+#[allow(dead_code, reason = "they only shadow other names")]
 mod names {
     use mirakuru::{SimpleExecutor, with_process};
 
@@ -174,9 +173,9 @@ mod names {
 
     #[with_process(simple = "sleep 60", timeout = "60s")]
     #[test]
-    #[should_panic(expected = "as it has to")]
+    #[should_panic(expected = "the expected panic")]
     fn panics(sleep: &SimpleExecutor) {
-        assert!(!sleep.running(), "as it has to");
+        assert!(!sleep.running(), "the expected panic");
     }
 
     #[with_process(simple = "sleep 60")]

@@ -1,4 +1,4 @@
-//! Times: as text with a unit, as a number of seconds, as any expression.
+//! Durations: text with a unit, a number of seconds, or another expression.
 
 use std::time::{Duration, Instant};
 
@@ -24,7 +24,7 @@ fn seconds() {}
 fn expression() {}
 
 #[test]
-fn a_start_is_given_up_at_its_timeout() {
+fn a_start_fails_at_its_timeout() {
     for (helper, bound) in [
         (text as fn(), 100),
         (fraction, 100),

@@ -251,7 +251,7 @@ fn one_that_asks_for_itself_is_told_and_is_no_hang() {
         let panic = asked.expect_err("it asks for itself");
         assert_eq!(
             panic.downcast_ref::<&str>(),
-            Some(&"the closure that makes a shared fixture asks for that very fixture")
+            Some(&"the closure that makes a shared fixture must not use that fixture")
         );
     }
 }

@@ -1,4 +1,4 @@
-//! What the attribute says of a mistake: one file per rule.
+//! The compile errors of the attribute, with one file for each rule.
 
 #[test]
 fn mistakes() {

@@ -1,4 +1,4 @@
-// First words of a command, and whether a shell takes them for a variable that is set.
+// First words of a command, and whether a shell reads them as an assignment to a variable.
 [
     ("A=b", true),
     ("a=b", true),

@@ -1,5 +1,5 @@
-// Commands in one string, the words in each, and whether a comment is dropped from it.
-// (text, its words joined by `|`, whether a comment begins in it)
+// Commands in one string, the words in each, and whether it contains a comment.
+// (text, its words joined by `|`, whether it contains a comment)
 [
     ("a b", "a|b", false),
     ("a # b", "a", true),

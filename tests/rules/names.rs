@@ -1,4 +1,4 @@
-// Names in braces, and whether they stand for something where no attribute is bound to a name.
+// Names in braces, and whether they are placeholders if no attribute has `bind = …`.
 [
     ("port", true),
     ("host", true),

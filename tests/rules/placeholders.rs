@@ -1,4 +1,4 @@
-// Texts, and the placeholders in them. The attribute finds them at compile time, the runtime fills them in.
+// Texts, and the placeholders in them. The attribute finds them at compile time, and the runtime replaces them.
 // (text, the names of its placeholders)
 [
     ("", ""),
@@ -12,7 +12,7 @@
     ("{db.port}", "db.port"),
     ("{db.print}", "db.print"),
     ("é{port}é", "port"),
-    // Doubled braces write the name itself.
+    // Doubled braces are the text itself.
     ("{{port}}", ""),
     ("{{db.port}} {host}", "host"),
     ("{{port}}{port}", "port"),
@@ -29,7 +29,7 @@
     ("${port:monitor} ${port:-80}", ""),
     ("{port:3000} {port:>5} {port:a.b} {port:} {port:_a} {port: a} {port:a:b}", ""),
     ("{host:a} {print:a} {db.host:a} {port:\u{e9}}", ""),
-    // A shell's variables.
+    // Variables of a shell.
     ("${HOME} ${port}", ""),
     ("$ {port}", "port"),
     ("${{port}}", ""),

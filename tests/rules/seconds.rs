@@ -1,4 +1,4 @@
-// Times as numbers of seconds: a literal, and the seconds and nanoseconds that it stands for.
+// Durations as numbers of seconds: a literal, and its seconds and nanoseconds.
 [
     ("0", 0, 0),
     ("10", 10, 0),

@@ -1,4 +1,4 @@
-// Words, and whether they name a signal that every Unix has.
+// Words, and whether they name a signal that exists on every Unix.
 [
     ("SIGHUP", true),
     ("SIGINT", true),

@@ -1,5 +1,5 @@
-// URLs, which may hold placeholders, and whether an HTTP check can use them.
-// Both the attribute and the runtime see what is `Wrong`; only the runtime's parser sees what is `WrongAtTheStart`.
+// URLs, which may contain placeholders, and whether an HTTP check can use them.
+// The attribute and the runtime reject a URL that is `Wrong`. Only the runtime rejects one that is `WrongAtTheStart`.
 [
     ("http://127.0.0.1:8080/health", Right),
     ("http://localhost", Right),

@@ -1,4 +1,4 @@
-//! The body, run so that it can be judged, and the end of the test behind it.
+//! Expands the body, run so that its outcome is known, and the end of the test after it.
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::quote;
@@ -7,11 +7,12 @@ use syn::ReturnType;
 use super::{Expansion, hidden};
 
 impl Expansion {
+    /// Runs the body, ends the test, and returns the value of the body.
     pub(super) fn end(&self, output: &ReturnType, body: &TokenStream) -> TokenStream {
-        let (door, test, names) = (&self.door, &self.test, &self.names);
+        let (runtime, test, names) = (&self.runtime, &self.test, &self.names);
         let (caught, value) = (hidden("caught"), hidden("value"));
         let returned = self.returned(output);
-        let outcome = returned.as_ref().map(|ty| quote!(: #door::Outcome<#ty>));
+        let outcome = returned.as_ref().map(|ty| quote!(: #runtime::Outcome<#ty>));
         let run = self.caught(body, returned.as_ref());
         // A function that never returns has no value.
         let (ended, last) = if self.never {
@@ -21,8 +22,8 @@ impl Expansion {
         };
         let judged = quote! {
             #test.end(&[#(&#names),*], #caught, |#value| {
-                use #door::{ByCode as _, ByNothing as _, ByResult as _};
-                (&&#door::Verdict(#value)).failed()
+                use #runtime::{ByCode as _, ByNothing as _, ByResult as _};
+                (&&#runtime::Verdict(#value)).failed()
             })
         };
         let ended = self.let_some(&ended, &judged);
@@ -35,7 +36,7 @@ impl Expansion {
         }
     }
 
-    /// The type of the body's value, where it can be written: not `impl Trait`.
+    /// Returns the type of the body's value, unless it contains `impl Trait`, which cannot be written here.
     fn returned(&self, output: &ReturnType) -> Option<TokenStream> {
         match output {
             ReturnType::Type(_, ty) if !self.never => (!has_impl(quote!(#ty))).then(|| quote!(#ty)),

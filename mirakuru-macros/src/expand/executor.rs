@@ -1,4 +1,4 @@
-//! An executor as an expression: its constructor, and a call for each option.
+//! Expands an executor to an expression: its constructor, and a method call for each option.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
@@ -6,17 +6,21 @@ use syn::Ident;
 
 use crate::model::{Given, Kind, Process};
 
-pub(super) fn executor(process: &Process, door: &TokenStream) -> TokenStream {
+/// Returns the executor of a process as an expression.
+pub(super) fn executor(process: &Process, runtime: &TokenStream) -> TokenStream {
     let calls = process.options.calls().into_iter();
-    calls.fold(constructor(process, door), |made, Given { row, value }| {
-        let method = Ident::new(row.method(), Span::call_site());
-        quote!(#made.#method(#value))
-    })
+    calls.fold(
+        constructor(process, runtime),
+        |made, Given { row, value }| {
+            let method = Ident::new(row.method(), Span::call_site());
+            quote!(#made.#method(#value))
+        },
+    )
 }
 
-/// The kind with what it cannot be without.
-fn constructor(process: &Process, door: &TokenStream) -> TokenStream {
-    let krate = quote!(#door::api);
+/// Returns the call of the constructor, with the options that are its arguments.
+fn constructor(process: &Process, runtime: &TokenStream) -> TokenStream {
+    let krate = quote!(#runtime::api);
     let (source, span) = (&process.source, process.span);
     let option = |name| process.options.value(name);
     match process.kind {

@@ -1,5 +1,7 @@
-//! Expand: the function with its body between the start and the end of its processes. Thin: all that
-//! happens stands in the runtime's door. Nothing here can fail.
+//! Expands the function: its body between the start and the end of its processes.
+//!
+//! The expansion is thin. It only calls the hidden module of the library (`mirakuru::__private`), which does the work.
+//! Nothing here can fail.
 
 mod databases;
 mod end;
@@ -17,12 +19,13 @@ use crate::model::Process;
 use crate::panics::Panics;
 use databases::database;
 
+/// Returns the expanded function.
 pub(crate) fn expand(
     function: Function,
     processes: &[Process],
     bindings: &Bindings,
     databases: Databases,
-    door: TokenStream,
+    runtime: TokenStream,
 ) -> TokenStream {
     let Function {
         mut item,
@@ -33,7 +36,7 @@ pub(crate) fn expand(
     } = function;
     let never = function::never_returns(&item.sig.output);
     let expansion = Expansion {
-        door,
+        runtime,
         test: hidden("test"),
         names: (0..processes.len())
             .map(|index| hidden(&format!("process_{index}")))
@@ -44,16 +47,16 @@ pub(crate) fn expand(
         is_async: item.sig.asyncness.is_some(),
     };
     if never && expansion.is_to_panic() {
-        // It has to be able to end without a panic.
+        // If a process cannot start, this function must end without a panic.
         item.sig.output = ReturnType::Default;
     }
     let set_up = expansion.set_up(&item.sig.ident, processes, bindings, judged);
     let made_databases = expansion.made_databases();
-    let door = &expansion.door;
-    let given = quote!(#door::Given::given);
+    let runtime = &expansion.runtime;
+    let given = quote!(#runtime::Given::given);
     let processes = parameters.iter().zip(&expansion.names);
     let processes = processes.map(|(parameter, name)| binding(parameter, name, &given));
-    let given = quote!(#door::core::convert::identity);
+    let given = quote!(#runtime::core::convert::identity);
     let databases = of_databases.iter().enumerate();
     let databases =
         databases.map(|(index, parameter)| binding(parameter, &database(index), &given));
@@ -73,9 +76,11 @@ pub(crate) fn expand(
     }
 }
 
-/// What the user wrote as the body. It keeps its braces, which errors and lints point at, and around which
-/// its items stay ahead of all statements. Around an expression alone they are for a function only: rustc
-/// calls them unnecessary within another block, and its fix would take them away from the function.
+/// Returns the body that the user wrote.
+///
+/// It keeps its braces: errors and lints point at them, and within them items stay before all statements. A single
+/// expression loses its braces. Within another block, rustc would report them as unnecessary, and its fix would remove
+/// the braces of the function.
 fn written(block: &Block) -> TokenStream {
     let statements = &block.stmts;
     let is_an_expression = matches!(
@@ -93,64 +98,65 @@ fn written(block: &Block) -> TokenStream {
     }
 }
 
-/// A name that no code of the user's can see.
+/// Returns an identifier that the user's code cannot see.
 fn hidden(name: &str) -> Ident {
     Ident::new(name, Span::mixed_site())
 }
 
-/// One function on its way.
+/// The parts of one function that its expansion needs.
 struct Expansion {
-    /// The path of the runtime's door.
-    door: TokenStream,
-    /// The variable of the runtime's `Test`.
+    /// The path of the library's hidden module.
+    runtime: TokenStream,
+    /// The variable that contains the library's `Test`.
     test: Ident,
     /// A variable for each process.
     names: Vec<Ident>,
     databases: Databases,
     panics: Panics,
-    /// It was written with `-> !`.
+    /// The function is written with `-> !`.
     never: bool,
     is_async: bool,
 }
 
 impl Expansion {
+    /// Returns whether the test expects a panic.
     fn is_to_panic(&self) -> bool {
         !matches!(self.panics, Panics::Never)
     }
 
-    /// Binds what a step of the door gives. Where it gives nothing, a test that is to panic returns, and
-    /// every other one has panicked.
+    /// Binds the value of a step of the hidden module. If it is `None`, a test that expects a panic returns. Every
+    /// other test has panicked already.
     fn let_some(&self, pattern: &impl ToTokens, step: &TokenStream) -> TokenStream {
-        let (door, refused) = (&self.door, self.refused());
-        quote!(let #door::core::option::Option::Some(#pattern) = #step else { #refused };)
+        let (runtime, refused) = (&self.runtime, self.refused());
+        quote!(let #runtime::core::option::Option::Some(#pattern) = #step else { #refused };)
     }
 
+    /// Leaves the function after a failed step.
     fn refused(&self) -> TokenStream {
-        let door = &self.door;
+        let runtime = &self.runtime;
         if self.is_to_panic() {
             quote!(return)
         } else {
-            quote!(#door::refused())
+            quote!(#runtime::refused())
         }
     }
 
-    /// Runs what the user wrote so that its panic is caught; `returned` is the type of its value, where
-    /// that can be written.
+    /// Runs the user's code, and catches its panic. `returned` is the type of its value, if that can be written.
     fn caught(&self, code: &TokenStream, returned: Option<&TokenStream>) -> TokenStream {
-        let door = &self.door;
+        let runtime = &self.runtime;
         if self.is_async {
-            // A block has no return type: its type must be known ahead of the body, which may rely on it.
-            let known = returned.map(|ty| quote!(if false { return #door::never::<#ty>(); }));
-            quote!(#door::catch_async(async { #known #code }).await)
+            // An async block has no return type, but the body may rely on one. An earlier `return` defines it.
+            let known = returned.map(|ty| quote!(if false { return #runtime::never::<#ty>(); }));
+            quote!(#runtime::catch_async(async { #known #code }).await)
         } else {
             let returns = returned.map(|ty| quote!(-> #ty));
-            quote!(#door::catch(|| #returns { #code }))
+            quote!(#runtime::catch(|| #returns { #code }))
         }
     }
 }
 
-/// Binds a parameter to `given(&name)`. All of the right side has the parameter's place, so that a wrong type is
-/// reported there.
+/// Binds a parameter to `given(&name)`. The right side has the span of the parameter, so the compiler reports a wrong
+/// type there.
 fn binding((pattern, ty): &(Pat, Type), name: &Ident, given: &TokenStream) -> TokenStream {
     let spans: Vec<_> = ty
         .to_token_stream()

@@ -1,5 +1,7 @@
-//! What stands ahead of the body: all executors are made, then their fixed ports are taken, then the
-//! locks on what is shared, then they start one after the other, or several at a time.
+//! Expands the code before the body.
+//!
+//! It makes all executors, takes their fixed ports, takes the locks on shared fixtures, and starts the processes one
+//! after the other, or those of a group together.
 
 use std::ops::Range;
 
@@ -14,6 +16,7 @@ use crate::model::{Kind, Process};
 use crate::panics::Panics;
 
 impl Expansion {
+    /// Returns the code before the body.
     pub(super) fn set_up(
         &self,
         name: &Ident,
@@ -21,7 +24,7 @@ impl Expansion {
         bindings: &Bindings,
         judged: bool,
     ) -> TokenStream {
-        let (door, test, name) = (&self.door, &self.test, name.to_string());
+        let (runtime, test, name) = (&self.runtime, &self.test, name.to_string());
         let panics = self.expectation();
         let own = || {
             let all = processes.iter().zip(&self.names);
@@ -38,8 +41,8 @@ impl Expansion {
             _ => self.started_together(processes, group),
         });
         quote! {
-            let #test = #door::Test {
-                path: (#door::core::module_path!(), #name),
+            let #test = #runtime::Test {
+                path: (#runtime::core::module_path!(), #name),
                 panics: #panics,
                 judged: #judged,
             };
@@ -51,19 +54,22 @@ impl Expansion {
     }
 
     fn expectation(&self) -> TokenStream {
-        let door = &self.door;
+        let runtime = &self.runtime;
         match &self.panics {
-            Panics::Never => quote!(#door::Panics::Never),
-            Panics::Always => quote!(#door::Panics::Always),
-            Panics::Saying(message) => quote!(#door::Panics::Saying(#message)),
+            Panics::Never => quote!(#runtime::Panics::Never),
+            Panics::Always => quote!(#runtime::Panics::Always),
+            Panics::Saying(message) => quote!(#runtime::Panics::Saying(#message)),
         }
     }
 
-    /// What the user wrote is caught where its panic would be taken for another; elsewhere it may hold a `?`.
+    /// Makes an executor.
+    ///
+    /// If the test expects a panic, a panic of the user's expression is caught, or it would pass as the expected one.
+    /// Otherwise the expression may contain a `?`, so it is not put in a closure.
     fn made(&self, process: &Process, name: &Ident) -> TokenStream {
-        let (door, test) = (&self.door, &self.test);
-        let executor = executor(process, door);
-        let executor = quote!(#door::prepared(#executor));
+        let (runtime, test) = (&self.runtime, &self.test);
+        let executor = executor(process, runtime);
+        let executor = quote!(#runtime::prepared(#executor));
         if self.is_to_panic() {
             let caught = self.caught(&executor, None);
             self.let_some(name, &quote!(#test.made(#caught)))
@@ -72,7 +78,7 @@ impl Expansion {
         }
     }
 
-    /// Held to the end of the function.
+    /// Takes the locks of `lock = true`. They are held until the end of the function.
     fn locked(&self, processes: &[Process]) -> Option<TokenStream> {
         let (test, held) = (&self.test, hidden("_locks"));
         let wanted = processes.iter().filter_map(|process| {
@@ -84,7 +90,7 @@ impl Expansion {
         (!wanted.is_empty()).then(locks)
     }
 
-    /// The start of one, which knows what those before it have.
+    /// Starts one process, whose placeholders may name those before it.
     fn started(&self, processes: &[Process], index: usize) -> TokenStream {
         let (test, name) = (&self.test, &self.names[index]);
         let before = &self.names[..index];
@@ -98,7 +104,8 @@ impl Expansion {
         self.let_some(name, &quote!(#test.start(#before, || #bound)))
     }
 
-    /// Starts several at the same time. Each knows what the others have, also those after it.
+    /// Starts several processes at the same time. The placeholders of each may name all others of the group, and those
+    /// before it.
     fn started_together(&self, processes: &[Process], group: Range<usize>) -> TokenStream {
         let test = &self.test;
         let (before, names) = (&self.names[..group.start], &self.names[group.clone()]);
@@ -112,9 +119,9 @@ impl Expansion {
         quote!(#(#bound)* #started)
     }
 
-    /// The executor with this index, which knows what the others of `sources` have.
+    /// Binds the executor with this index to the names of the other processes of `sources`.
     fn bound(&self, processes: &[Process], index: usize, sources: Range<usize>) -> TokenStream {
-        let (door, name) = (&self.door, &self.names[index]);
+        let (runtime, name) = (&self.runtime, &self.names[index]);
         sources
             .filter(|source| *source != index)
             .fold(quote!(#name), |inner, source| {
@@ -122,7 +129,7 @@ impl Expansion {
                     return inner;
                 };
                 let (bind, source) = (bind.to_string(), &self.names[source]);
-                quote!(#door::bound(#inner, #bind, &#source))
+                quote!(#runtime::bound(#inner, #bind, &#source))
             })
     }
 }

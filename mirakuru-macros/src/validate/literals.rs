@@ -1,5 +1,6 @@
-//! Checks the literals of one shape each. Only a literal can be wrong here: the compiler and the start
-//! check every other expression.
+//! Checks literals, with one function for each shape of value.
+//!
+//! Only a literal can be wrong here. The compiler and the start of the process check every other expression.
 
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use syn::{Expr, ExprLit, ExprPath, Ident, Lit, LitStr, UnOp};
 use crate::check;
 use crate::options::{Check, Choices};
 
+/// Returns the mistake if `wrong`.
 pub(super) fn unless(wrong: bool, mistake: &str) -> Result<(), String> {
     if wrong {
         Err(mistake.to_owned())
@@ -22,7 +24,7 @@ pub(super) fn unless(wrong: bool, mistake: &str) -> Result<(), String> {
 pub(super) fn string(expr: &Expr, check: Check) -> Result<(), String> {
     match literal(expr) {
         Some(text) => check(&text.value()),
-        None => unless(is_no_text(expr), "this is to be a string"),
+        None => unless(is_no_text(expr), "expected a string"),
     }
 }
 
@@ -37,7 +39,7 @@ pub(super) fn exit_code(expr: &Expr) -> Result<(), String> {
     };
     unless(
         wrong,
-        "an exit code is a number; a negative one is that of a signal",
+        "expected an exit code: a number, negative for a signal",
     )
 }
 
@@ -48,7 +50,7 @@ pub(super) fn user(expr: &Expr) -> Result<(), String> {
         }
         _ => false,
     };
-    unless(wrong, "a user is a name in a string, or a number")
+    unless(wrong, "expected a user: a name in a string, or a number")
 }
 
 pub(super) fn port(expr: &Expr) -> Result<(), String> {
@@ -63,7 +65,7 @@ pub(super) fn port(expr: &Expr) -> Result<(), String> {
     };
     unless(
         wrong,
-        "a port is a number from 0 to 65535; 0, or none and `{port}` in the command, is a free one",
+        "expected a port: a number from 0 to 65535; for a free port write 0, or `{port}` in the command without this option",
     )
 }
 
@@ -77,12 +79,14 @@ pub(super) fn status(expr: &Expr) -> Result<(), String> {
             lit: Lit::Str(pattern),
             ..
         }) => check::regex(&pattern.value()),
-        Expr::Lit(_) => Err("a status is a code, or a regular expression in a string".to_owned()),
+        Expr::Lit(_) => {
+            Err("expected a status: a code, or a regular expression in a string".to_owned())
+        }
         _ => Ok(()),
     }
 }
 
-pub(super) fn time(expr: &Expr, door: &TokenStream) -> Result<TokenStream, String> {
+pub(super) fn time(expr: &Expr, runtime: &TokenStream) -> Result<TokenStream, String> {
     let time = match without_minus(expr) {
         Expr::Lit(_) if matches!(expr, Expr::Unary(_)) => None,
         Expr::Lit(ExprLit { lit, .. }) => match lit {
@@ -94,19 +98,19 @@ pub(super) fn time(expr: &Expr, door: &TokenStream) -> Result<TokenStream, Strin
             }
             _ => None,
         },
-        _ => return Ok(quote!(#door::duration(#expr))),
+        _ => return Ok(quote!(#runtime::duration(#expr))),
     };
     let Some(time) = time else {
         let written = expr.to_token_stream().to_string().replace("- ", "-");
         return Err(check::no_time(&written));
     };
     let (seconds, nanos) = (time.as_secs(), time.subsec_nanos());
-    Ok(quote_spanned!(expr.span()=> #door::core::time::Duration::new(#seconds, #nanos)))
+    Ok(quote_spanned!(expr.span()=> #runtime::core::time::Duration::new(#seconds, #nanos)))
 }
 
-pub(super) fn signal(expr: &Expr, door: &TokenStream) -> Result<TokenStream, String> {
+pub(super) fn signal(expr: &Expr, runtime: &TokenStream) -> Result<TokenStream, String> {
     let name = match (expr, name_of(expr)) {
-        // A constant of the user's may be called so too.
+        // The user may have a constant of this name.
         (Expr::Path(_), Some(name)) if check::is_far_from_signals(&name) => {
             return Ok(quote!(#expr));
         }
@@ -119,13 +123,13 @@ pub(super) fn signal(expr: &Expr, door: &TokenStream) -> Result<TokenStream, Str
         _ => return Ok(quote!(#expr)),
     };
     check::signal(&name)?;
-    Ok(quote_spanned!(expr.span()=> #door::signal(#name)))
+    Ok(quote_spanned!(expr.span()=> #runtime::signal(#name)))
 }
 
 pub(super) fn choice(
     expr: &Expr,
     choices: Choices,
-    door: &TokenStream,
+    runtime: &TokenStream,
 ) -> Result<TokenStream, String> {
     let written = match (expr, name_of(expr)) {
         (Expr::Path(_), Some(name)) if is_constant(&name) => {
@@ -141,7 +145,7 @@ pub(super) fn choice(
         let variant = format!("{}{rest}", first.to_ascii_uppercase());
         let variant = Ident::new(&variant, expr.span());
         let of = Ident::new(choices.of, Span::call_site());
-        return Ok(quote!(#door::api::#of::#variant));
+        return Ok(quote!(#runtime::api::#of::#variant));
     }
     let listed: Vec<_> = choices
         .names
@@ -152,7 +156,7 @@ pub(super) fn choice(
     let nearest = check::nearest(&name, choices.names.iter().copied());
     let guess = nearest.map(|nearest| format!(": did you mean `{nearest}`?"));
     let guess = guess.unwrap_or_default();
-    Err(format!("this is to be one of {listed}{guess}"))
+    Err(format!("expected one of {listed}{guess}"))
 }
 
 pub(super) fn count(expr: &Expr) -> Result<(), String> {
@@ -164,19 +168,19 @@ pub(super) fn count(expr: &Expr) -> Result<(), String> {
         Expr::Lit(_) => true,
         _ => false,
     };
-    unless(wrong, "this must be a number from 1 upwards")
+    unless(wrong, "expected a number from 1 upwards")
 }
 
-/// `null` and `inherit` are words of the attribute. Every other expression is the runtime's to convert.
-pub(super) fn stdin(expr: &Expr, door: &TokenStream) -> Result<TokenStream, String> {
+/// Converts `null` and `inherit`, which are words of the attribute. The runtime converts every other expression.
+pub(super) fn stdin(expr: &Expr, runtime: &TokenStream) -> Result<TokenStream, String> {
     match (expr, name_of(expr)) {
         (_, Some(name)) if name == "null" || name == "inherit" => {
             let made = Ident::new(&name, expr.span());
-            Ok(quote!(#door::api::Stdio::#made()))
+            Ok(quote!(#runtime::api::Stdio::#made()))
         }
-        (Expr::Lit(_), _) => Err("this must be `null` or `inherit`".to_owned()),
+        (Expr::Lit(_), _) => Err("expected `null` or `inherit`".to_owned()),
         (Expr::Path(_), Some(name)) if !is_constant(&name) => {
-            Err("this must be `null` or `inherit`".to_owned())
+            Err("expected `null` or `inherit`".to_owned())
         }
         _ => Ok(quote!(#expr)),
     }
@@ -186,7 +190,7 @@ pub(super) fn path_of_the_crate(expr: &Expr) -> Result<(), String> {
     let wrong = !matches!(expr, Expr::Path(_));
     unless(
         wrong,
-        "write the path of the crate: `crate = my_name_of_it`",
+        "expected the path of the crate, as in `crate = my_mirakuru`",
     )
 }
 
@@ -197,7 +201,7 @@ fn without_minus(expr: &Expr) -> &Expr {
     }
 }
 
-/// A single word, as itself or in a string.
+/// Returns a single word that is written as such or in a string.
 pub(super) fn name_of(expr: &Expr) -> Option<String> {
     match expr {
         Expr::Path(ExprPath { path, .. }) => path.get_ident().map(Ident::to_string),
@@ -205,17 +209,17 @@ pub(super) fn name_of(expr: &Expr) -> Option<String> {
     }
 }
 
-/// By its case.
+/// Returns whether a name is written like a constant, without lower-case letters.
 pub(super) fn is_constant(name: &str) -> bool {
     name.chars().all(|c| !c.is_ascii_lowercase())
 }
 
-/// Whether it is a literal, but no string.
+/// Returns whether this is a literal other than a string.
 pub(super) fn is_no_text(expr: &Expr) -> bool {
     matches!(without_minus(expr), Expr::Lit(_)) && literal(expr).is_none()
 }
 
-/// Whether it is a literal that `Display` does not show.
+/// Returns whether this is a literal whose type does not implement `Display`.
 pub(super) fn is_not_shown(expr: &Expr) -> bool {
     matches!(
         expr,
@@ -232,10 +236,11 @@ pub(super) fn literally(expr: &Expr) -> Result<bool, String> {
             lit: Lit::Bool(lit),
             ..
         }) => Ok(lit.value),
-        _ => Err("this must be `true` or `false`".to_owned()),
+        _ => Err("expected `true` or `false`".to_owned()),
     }
 }
 
+/// Returns the string if this is a string literal.
 pub(super) fn literal(expr: &Expr) -> Option<&LitStr> {
     match expr {
         Expr::Lit(ExprLit {
@@ -246,6 +251,7 @@ pub(super) fn literal(expr: &Expr) -> Option<&LitStr> {
     }
 }
 
+/// Returns the string literals in an expression or an array.
 pub(super) fn literals(expr: &Expr) -> Vec<&LitStr> {
     match expr {
         Expr::Array(array) => array.elems.iter().filter_map(literal).collect(),
@@ -258,11 +264,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn seconds_are_those_that_the_runtime_counts() {
+    fn seconds_are_counted_as_the_runtime_counts_them() {
         for (literal, seconds, nanos) in include!("../../../tests/rules/seconds.rs") {
             let (seconds, nanos): (u64, u32) = (seconds, nanos);
-            let found = time(&syn::parse_str(literal).unwrap(), &quote!(door)).unwrap();
-            let expected = quote!(door::core::time::Duration::new(#seconds, #nanos));
+            let found = time(&syn::parse_str(literal).unwrap(), &quote!(runtime)).unwrap();
+            let expected = quote!(runtime::core::time::Duration::new(#seconds, #nanos));
             assert_eq!(found.to_string(), expected.to_string(), "{literal}");
         }
     }

@@ -1,5 +1,6 @@
-//! Validate: from what is written to what is meant. Every mistake is told at the key or the value
-//! that it is in; one that only follows from another is held back.
+//! Validates an attribute, and turns it into the model of a process.
+//!
+//! Every mistake is reported at its key or its value. A mistake that only follows from another is not reported.
 
 mod literals;
 mod values;
@@ -9,7 +10,7 @@ use quote::quote;
 use syn::{Expr, ExprLit, Ident, Lit, LitStr, parse_quote};
 
 use crate::args::{Args, Mistakes, Value, Written, no_value};
-use crate::bindings::{Bindings, untold_port};
+use crate::bindings::{Bindings, undeclared_port};
 use crate::check;
 use crate::model::{Kind, Options, Process};
 use crate::options::{self, OPTIONS, Row, Scope, Shape};
@@ -18,7 +19,7 @@ use crate::placeholder;
 use literals::literal;
 
 /// Returns the path of the runtime's hidden module, in the crate that the user names by `crate = …`.
-pub(crate) fn door(attributes: &[Args]) -> TokenStream {
+pub(crate) fn runtime(attributes: &[Args]) -> TokenStream {
     let mut options = attributes.iter().flat_map(|args| &args.options);
     let named = options.find(|written| written.key == "crate");
     if let Some(Value::Expr(path)) = named.map(|written| &written.value) {
@@ -28,24 +29,28 @@ pub(crate) fn door(attributes: &[Args]) -> TokenStream {
     }
 }
 
-/// What surrounds one attribute.
+/// The context of one attribute.
 #[derive(Clone, Copy)]
-pub(crate) struct Scene<'a> {
-    pub(crate) door: &'a TokenStream,
+pub(crate) struct Context<'a> {
+    pub(crate) runtime: &'a TokenStream,
     /// The names of the function's parameters.
     pub(crate) parameters: &'a [String],
     pub(crate) bindings: &'a Bindings,
-    /// Whether mirakuru has the module `services`.
+    /// The feature `services` of mirakuru is enabled.
     pub(crate) has_services: bool,
-    /// The place of this attribute among those of the function.
+    /// The index of this attribute among those of the function.
     pub(crate) index: usize,
 }
 
 /// Validates one attribute and returns its process.
-pub(crate) fn process(args: Args, scene: Scene<'_>, mistakes: &mut Mistakes) -> Option<Process> {
-    let (untold, before) = (untold_port(&args.options), mistakes.count());
+pub(crate) fn process(
+    args: Args,
+    context: Context<'_>,
+    mistakes: &mut Mistakes,
+) -> Option<Process> {
+    let (undeclared, before) = (undeclared_port(&args.options), mistakes.count());
     let mut reader = Reader {
-        scene,
+        context,
         mistakes,
         started: None,
         written: Vec::new(),
@@ -54,7 +59,7 @@ pub(crate) fn process(args: Args, scene: Scene<'_>, mistakes: &mut Mistakes) -> 
         env_names_port: false,
         options: Options::default(),
     };
-    // The kind first: what the other options mean depends on it.
+    // The kind first, because the meaning of the other options depends on it.
     let (kinds, options): (Vec<_>, Vec<_>) = args
         .options
         .into_iter()
@@ -66,13 +71,13 @@ pub(crate) fn process(args: Args, scene: Scene<'_>, mistakes: &mut Mistakes) -> 
         reader.option(written);
     }
     // A mistake in another text may be the cause of this one.
-    if let Some((url, mistake)) = untold.filter(|_| reader.mistakes.count() == before) {
+    if let Some((url, mistake)) = undeclared.filter(|_| reader.mistakes.count() == before) {
         reader.mistakes.on(url, mistake);
     }
     reader.finish(args.span)
 }
 
-/// A shell's command is not split into words.
+/// Returns whether a shell may run the command, which is then not split into words.
 fn shell_of(options: &[Written]) -> bool {
     options.iter().any(|written| {
         written.key == "shell"
@@ -81,10 +86,10 @@ fn shell_of(options: &[Written]) -> bool {
 }
 
 struct Reader<'a> {
-    scene: Scene<'a>,
+    context: Context<'a>,
     mistakes: &'a mut Mistakes,
     started: Option<Started>,
-    /// The names of the options so far, whatever their values are.
+    /// The names of the options so far, valid or not.
     written: Vec<String>,
     /// An option was dropped because of its mistake, so nothing may be reported as missing.
     incomplete: bool,
@@ -94,7 +99,7 @@ struct Reader<'a> {
     options: Options,
 }
 
-/// The option that says which process to start.
+/// The option that defines the process to start.
 struct Started {
     kind: Kind,
     key: Ident,
@@ -108,7 +113,7 @@ impl Reader<'_> {
         };
         if let Some(first) = &self.started {
             let message = format!(
-                "an attribute starts one process: it is `{}` already, so write another `#[with_process({})]`",
+                "an attribute starts one process, and this one has `{}` already: write another `#[with_process({})]`",
                 first.kind.name(),
                 kind.shown()
             );
@@ -126,7 +131,7 @@ impl Reader<'_> {
         match kind {
             Kind::Shared => self.path(&source),
             Kind::Executor => self.no_literal(&source),
-            Kind::Service(word) if !self.scene.has_services => {
+            Kind::Service(word) if !self.context.has_services => {
                 let message = format!("`{word}` needs the feature `services` of mirakuru");
                 self.mistakes.at(key.span(), message);
             }
@@ -144,7 +149,7 @@ impl Reader<'_> {
             self.written.push(name.clone());
             match options::find(&name) {
                 None => unknown(&name),
-                Some(row) if !self.includes(row.scope) => self.stranger(row),
+                Some(row) if !self.includes(row.scope) => self.wrong_kind(row),
                 Some(row) => match self.missing_feature(row) {
                     Some(feature) => format!("`{name}` needs the feature `{feature}` of mirakuru"),
                     None => return self.take(row, written.value),
@@ -155,22 +160,22 @@ impl Reader<'_> {
         self.incomplete = true;
     }
 
-    /// Says where this option belongs, which is not an option of this kind.
-    fn stranger(&self, row: &Row) -> String {
+    /// Returns the message for an option that this kind does not take. It names the kinds that take it.
+    fn wrong_kind(&self, row: &Row) -> String {
         let name = row.name;
         let is_shared = self
             .started
             .as_ref()
             .is_some_and(|started| started.kind == Kind::Shared);
         match row.scope {
-            Scope::One(only) => format!("`{name}` is an option of `{}`", only.name()),
+            Scope::One(only) => format!("`{name}` can only be used with `{}`", only.name()),
             Scope::Databases => format!(
-                "`{name}` is an option of `postgres`, `mariadb` and `redis`, and of `shared` and `executor` with one of these"
+                "`{name}` can only be used with `postgres`, `mariadb` and `redis`, and with `shared` and `executor` for one of these"
             ),
             Scope::Services if !is_shared => {
-                format!("`{name}` is an option of the ready-made servers, such as `postgres`")
+                format!("`{name}` can only be used with the ready-made servers, such as `postgres`")
             }
-            _ => format!("`{name}` belongs where the shared fixture is made"),
+            _ => format!("`{name}` cannot be used with `shared`: set it where the fixture is made"),
         }
     }
 
@@ -183,7 +188,7 @@ impl Reader<'_> {
             .is_some_and(|started| started.kind.is_word());
         match row.name {
             "certificate" if !cfg!(feature = "https") => Some("https"),
-            "database" if !self.scene.has_services && !is_word => Some("services"),
+            "database" if !self.context.has_services && !is_word => Some("services"),
             _ => None,
         }
     }
@@ -204,7 +209,7 @@ impl Reader<'_> {
                 Ok(value) => self.options.add(row, value),
                 Err(mistake) => self.mistakes.on(expr, mistake),
             },
-            // The parser reads braces for a map alone, and only a kind has no value.
+            // The parser reads braces only for a map, and only a kind may have no value.
             (_, Value::Map(_) | Value::Alone) => {}
         }
     }
@@ -217,7 +222,7 @@ impl Reader<'_> {
                     .map(|(name, _)| format!("`{name}`"))
                     .collect();
                 let message = format!(
-                    "what is to be started? Give one of {}, as in `tcp = \"redis-server --port {{port}}\"`",
+                    "nothing to start: add one of {}, as in `tcp = \"redis-server --port {{port}}\"`",
                     kinds.join(", ")
                 );
                 self.mistakes.at(span, message);
@@ -237,28 +242,28 @@ impl Reader<'_> {
         })
     }
 
-    /// Says which option the process cannot do without, if the user did not write it.
+    /// Returns the message for an option that the process needs and the user did not write.
     fn missing(&self, started: &Started) -> Option<&'static str> {
         let (option, message) = match started.kind {
             Kind::Output => (
                 "banner",
-                "`output` needs `banner = \"…\"`, a regular expression for the line that says it is ready",
+                "`output` needs `banner = \"…\"`, a regular expression for the line that it prints once it is ready",
             ),
             Kind::Http => (
                 "url",
-                "`http` needs `url = \"http://127.0.0.1:{port}/…\"`, which answers once it is ready",
+                "`http` needs `url = \"http://127.0.0.1:{port}/…\"`, a URL that answers once the service is ready",
             ),
             Kind::Unix => (
                 "socket",
-                "`unix` needs `socket = \"…\"`; `\"{socket}\"` is one in the private directory",
+                "`unix` needs `socket = \"…\"`; `\"{socket}\"` is a path in the private directory",
             ),
             Kind::Pid => (
                 "filename",
-                "`pid` needs `filename = \"…\"`; `\"{pidfile}\"` is one in the private directory",
+                "`pid` needs `filename = \"…\"`; `\"{pidfile}\"` is a path in the private directory",
             ),
             Kind::Tcp if !self.env_names_port && !may_name_port(&started.source) => (
                 "port",
-                "`tcp` needs `port = …`, or `{port}` in the command for a free one",
+                "`tcp` needs `port = …`, or `{port}` in the command for a free port",
             ),
             Kind::Simple
             | Kind::Tcp
@@ -282,10 +287,11 @@ fn unknown(key: &str) -> String {
     let options = OPTIONS.iter().map(|row| row.name);
     let known = options.chain(Kind::ALL.iter().map(|(name, _)| *name));
     let guess = check::guess(key, known, |name| format!("`{name}`"));
-    format!("there is no option `{key}`{guess}")
+    format!("unknown option `{key}`{guess}")
 }
 
-/// Whether `{port}` stands in it, as far as can be seen; a name that is none may be meant so.
+/// Returns whether an expression may contain `{port}`. If it is not a literal, it may. An unknown placeholder may be a
+/// misspelt `{port}`.
 fn may_name_port(expr: &Expr) -> bool {
     let names = |text: &LitStr| placeholder::may_name_port(&text.value());
     match expr {

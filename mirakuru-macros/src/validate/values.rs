@@ -1,5 +1,5 @@
-//! Checks values in the light of the rest of the attribute: its command, the function's parameters and
-//! the bindings of earlier attributes.
+//! Checks the values that depend on the rest of the attribute: on its command, on the function's parameters, or on the
+//! bindings of other attributes.
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
@@ -20,7 +20,7 @@ use crate::placeholder;
 impl Reader<'_> {
     /// Checks a command. `shell` is `None` if no shell can run it.
     pub(super) fn command(&mut self, source: &Expr, shell: Option<bool>) {
-        let shape = "a command is a string, or an array of strings";
+        let shape = "expected a command: a string, or an array of strings";
         let mistake = match source {
             Expr::Array(array) => {
                 for word in array.elems.iter().filter(|word| is_no_text(word)) {
@@ -42,32 +42,33 @@ impl Reader<'_> {
         self.placeholders(source);
     }
 
+    /// Checks the value of `shared`.
     pub(super) fn path(&mut self, source: &Expr) {
         if !matches!(source, Expr::Path(_)) {
-            let message = "write the path of a static: `shared = DATABASE`";
+            let message = "expected the path of a static, as in `shared = DATABASE`";
             self.mistakes.on(source, message);
         }
     }
 
+    /// Checks the value of `executor`.
     pub(super) fn no_literal(&mut self, source: &Expr) {
         if matches!(source, Expr::Lit(_)) {
-            let message =
-                "this is to be an executor, as in `executor = SimpleExecutor::new(\"…\")`";
+            let message = "expected an executor, as in `executor = SimpleExecutor::new(\"…\")`";
             self.mistakes.on(source, message);
         }
     }
 
-    /// Checks the placeholders of every literal in it.
+    /// Checks the placeholders of every literal in an expression.
     fn placeholders(&mut self, expr: &Expr) {
-        let in_sight = self.scene.bindings.in_sight(self.scene.index);
+        let visible = self.context.bindings.visible_to(self.context.index);
         for text in literals(expr) {
-            for mistake in placeholder::text(&text.value(), &in_sight) {
+            for mistake in placeholder::text(&text.value(), &visible) {
                 self.mistakes.on(text, mistake);
             }
         }
     }
 
-    /// Checks the value of an option, and returns the value that the generated code has.
+    /// Checks the value of an option, and returns the value for the generated code.
     pub(super) fn checked(&mut self, shape: Shape, expr: &Expr) -> Result<TokenStream, String> {
         match shape {
             Shape::Text(check) => string(expr, check)?,
@@ -82,33 +83,32 @@ impl Reader<'_> {
             Shape::Count => count(expr)?,
             Shape::Command => {
                 self.command(expr, None);
-                let door = self.scene.door;
-                return Ok(quote!(#door::api::readiness::Exec::new(#expr)));
+                let runtime = self.context.runtime;
+                return Ok(quote!(#runtime::api::readiness::Exec::new(#expr)));
             }
-            Shape::Stdin => return stdin(expr, self.scene.door),
+            Shape::Stdin => return stdin(expr, self.context.runtime),
             Shape::Port => port(expr)?,
             Shape::Status => status(expr)?,
             Shape::ExitCode => exit_code(expr)?,
             Shape::User => user(expr)?,
             Shape::Binding => self.binding(expr)?,
             Shape::Crate => path_of_the_crate(expr)?,
-            Shape::Time => return time(expr, self.scene.door),
-            Shape::Signal => return signal(expr, self.scene.door),
-            Shape::Choice(choices) => return choice(expr, choices, self.scene.door),
-            // The parser reads braces for a map.
+            Shape::Time => return time(expr, self.context.runtime),
+            Shape::Signal => return signal(expr, self.context.runtime),
+            Shape::Choice(choices) => return choice(expr, choices, self.context.runtime),
+            // The parser has read the braces of a map.
             Shape::Map(_) => {}
         }
         Ok(quote!(#expr))
     }
 
-    /// Checks the words that are appended to a command.
+    /// Checks the arguments that are appended to a command.
     fn words(&mut self, expr: &Expr) -> Result<TokenStream, String> {
-        let shape =
-            "write an array of strings, a string for each word: `args = [\"--flag\", \"value\"]`";
+        let shape = "expected an array of strings, one for each argument, as in `args = [\"--flag\", \"value\"]`";
         self.placeholders(expr);
         match expr {
             Expr::Lit(_) => return Err(shape.to_owned()),
-            // An empty array has no type of its own.
+            // The compiler cannot infer the type of an empty array.
             Expr::Array(array) if array.elems.is_empty() => return Ok(quote!([""; 0])),
             Expr::Array(array) => {
                 for word in array.elems.iter().filter(|word| is_no_text(word)) {
@@ -120,27 +120,28 @@ impl Reader<'_> {
         Ok(quote!(#expr))
     }
 
+    /// Checks a `bool`.
     fn truth(&self, expr: &Expr) -> Result<(), String> {
         let wrong = match (expr, name_of(expr)) {
             (Expr::Lit(ExprLit { lit, .. }), _) => !matches!(lit, Lit::Bool(_)),
-            // Of what has a lower-case name, only a parameter of the function is in sight.
-            (_, Some(name)) => !is_constant(&name) && !self.scene.parameters.contains(&name),
+            // A lower-case name can only be a parameter of the function.
+            (_, Some(name)) => !is_constant(&name) && !self.context.parameters.contains(&name),
             _ => false,
         };
-        unless(wrong, "this is to be `true` or `false`")
+        unless(wrong, "expected `true` or `false`")
     }
 
     /// Checks that another process starts first.
     fn together(&self, expr: &Expr) -> Result<(), String> {
         let is_true = literally(expr)?;
-        let index = self.scene.index;
+        let index = self.context.index;
         unless(
             is_true && index == 0,
-            "this is the first process: write `together = true` at those that start with it",
+            "the first process cannot have `together = true`: write it at the processes that start with it",
         )?;
         unless(
-            is_true && self.scene.bindings.follows_shared(index),
-            "the process before this one is a shared fixture, which starts alone",
+            is_true && self.context.bindings.follows_shared(index),
+            "the process before this one is a shared fixture, which cannot start together with others",
         )
     }
 
@@ -150,46 +151,44 @@ impl Reader<'_> {
             _ => None,
         };
         match name {
-            Some(name) if self.scene.bindings.is_taken(self.scene.index, &name) => Err(format!(
-                "an attribute before this one is bound to `{name}` already"
-            )),
+            Some(name) if self.context.bindings.is_taken(self.context.index, &name) => Err(
+                format!("an attribute before this one has `bind = {name}` already"),
+            ),
             Some(name) if placeholder::is_word(&name) => Ok(()),
             Some(name) => Err(format!(
-                "`{{{name}.port}}` would be no placeholder: write a lower-case name, as in `bind = db`"
+                "`{{{name}.port}}` would not be a placeholder: write a lower-case name, as in `bind = db`"
             )),
-            None => Err("write a name for later attributes: `bind = db`".to_owned()),
+            None => Err("expected a name for later attributes, as in `bind = db`".to_owned()),
         }
     }
 
-    /// Checks each pair of a map, and returns the arguments of each call that the generated code makes.
+    /// Checks each pair of a map, and returns the arguments of each call in the generated code.
     pub(super) fn pairs(&mut self, map: Map, pairs: &[Pair]) -> Vec<TokenStream> {
         let mut seen = Vec::new();
         for Pair { name, value } in pairs {
             if matches!(map, Map::Variables | Map::Settings) {
-                // The runtime fills in placeholders in no other map.
+                // The runtime fills in placeholders only in these maps.
                 self.placeholders(value);
                 self.env_names_port |= may_name_port(value);
             }
             let is_of_no_type = matches!(value, Expr::Block(_) | Expr::Tuple(_));
             if map == Map::Settings && (is_not_shown(value) || is_of_no_type) {
-                self.mistakes.on(
-                    value,
-                    "this must be a string, a number, or `true` or `false`",
-                );
+                self.mistakes
+                    .on(value, "expected a string, a number, `true` or `false`");
             } else if map != Map::Settings && (is_no_text(value) || is_of_no_type) {
-                self.mistakes.on(value, "this is to be a string");
+                self.mistakes.on(value, "expected a string");
             }
             let written = name.value();
             let wrong = match map {
-                Map::Variables if written.is_empty() || written.contains(['=', '\0']) => {
-                    Err(format!("{written:?} cannot be the name of a variable"))
-                }
+                Map::Variables if written.is_empty() || written.contains(['=', '\0']) => Err(
+                    format!("{written:?} cannot be the name of an environment variable"),
+                ),
                 Map::Variables if seen.contains(&written) => {
                     Err(format!("`{written}` is given twice: keep one of them"))
                 }
-                Map::Headers => check::token("name of a header", &written),
+                Map::Headers => check::token("header name", &written),
                 Map::Settings if written.trim().is_empty() || written.contains(['\0', '\n']) => {
-                    Err(format!("{written:?} cannot be the name of an option"))
+                    Err(format!("{written:?} cannot be the name of a setting"))
                 }
                 Map::Variables | Map::Form | Map::Settings => Ok(()),
             };
@@ -198,12 +197,12 @@ impl Reader<'_> {
             }
             seen.push(written);
         }
-        let door = self.scene.door;
+        let runtime = self.context.runtime;
         match map {
             Map::Form if pairs.is_empty() => Vec::new(),
             Map::Form => {
                 let fields = pairs.iter().map(|Pair { name, value }| {
-                    quote_spanned!(value.span()=> (#name, #door::text(#value)))
+                    quote_spanned!(value.span()=> (#name, #runtime::text(#value)))
                 });
                 vec![quote!([#(#fields),*])]
             }

@@ -1,23 +1,23 @@
-//! How to do it, and what to expect: a page for each question.
+//! The guide: one page for each question.
 //!
 //! | question | page |
 //! |---|---|
-//! | How does a start know that my service is ready? | [`readiness`] |
-//! | What happens when it is stopped, and when the test is killed? | [`stopping`] |
+//! | How does a start find out that my service is ready? | [`readiness`] |
+//! | How does a service stop, and what happens if the test is killed? | [`stopping`] |
 //! | How do parallel tests share ports? | [`ports`] |
 //! | How do I start PostgreSQL, Redis or another known server? | [`services`] |
 //! | How do tests share one server? | [`sharing`] |
 //! | How do I test a backend with a database? | [`web_backend`] |
 //! | What happens under `cargo nextest`: timeouts, Ctrl-C, retries, partitions? | [`nextest`] |
 //! | Does it work in async tests? | [`async_tests`] |
-//! | It timed out: what does the error mean? | [`troubleshooting`] |
+//! | A start timed out: what does the error mean? | [`troubleshooting`] |
 //! | How do I see logs and keep files? | [`environment`] |
-//! | Does it work in containers and in CI, and with containers? | [`containers`] |
+//! | Does it work in containers and in CI, and can it start containers? | [`containers`] |
 //! | What works on macOS, on Windows and on other Unixes? | [`platforms`] |
 //! | How do I write a check of my own? | [`own_readiness`] |
 //! | How do I move from testcontainers? | [`from_testcontainers`] |
 //! | How do I move from the Python library? | [`from_python`] |
-//! | How fast is it, and what does it cost? | [`performance`] |
+//! | How fast is it, and what does it need? | [`performance`] |
 
 #[doc = include_str!("readiness.md")]
 pub mod readiness {}

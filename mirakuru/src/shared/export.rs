@@ -1,9 +1,11 @@
 //! Sets environment variables from shared fixtures, before `main`.
 //!
-//! Rules for this file. It runs as a constructor of the test binary, in any order with others, so a supervisor is
-//! entered here first. No thread of the library may run while a variable is set. It must not unwind: a constructor
-//! is called by C. What `main` would set up (the harness's capture of output) is not there yet, so all text goes to
-//! standard error at once.
+//! This code runs as a constructor of the test binary, which has these consequences:
+//!
+//! - Constructors run in any order, so a process that is a supervisor must enter its loop here first.
+//! - No thread of the library may run while a variable is set.
+//! - C calls a constructor, so it must not unwind.
+//! - The harness does not capture output yet, so all text goes to standard error at once.
 
 #[doc(hidden)]
 pub use ctor;
@@ -20,18 +22,20 @@ use crate::supervisor;
 use crate::sys;
 use crate::wait::{Deadline, pause};
 
-/// How long a thread that has answered a check may take to end.
-const ENDING: Duration = Duration::from_secs(1);
+/// The time that a thread may take to end after it has answered a check.
+const THREAD_END_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Sets an environment variable of this process from a [`Shared`] fixture, before `main`.
 ///
-/// Write it next to the static. Attributes that read the variable before the test's body, such as `#[sqlx::test]`, then
-/// find it. It starts the fixture or joins the running one: with [`Shared::per_run`] there is one for the run, with
-/// [`Shared::new`] one for each test process. The closure takes the executor and returns the value: a `String`, or anything else that becomes an
-/// [`OsString`]. A value that is already set is replaced.
+/// Write it next to the static. Attributes that read the variable before the body of the test, such as `#[sqlx::test]`,
+/// then find it. The macro starts the fixture or joins the running one: with [`Shared::per_run`] there is one fixture
+/// for the run, with [`Shared::new`] one for each test process.
 ///
-/// Listing tests (`--list`) and `--help` start nothing, nor does a service that runs the same program. A filter that leaves no test still starts the fixture. If the
-/// fixture cannot start, the process prints the whole error and exits.
+/// The closure takes the executor and returns the value: a `String`, or another type that converts into an
+/// [`OsString`]. The new value replaces a value that is already set.
+///
+/// `--list` and `--help` do not start the fixture, and neither does a service that runs the same program. A filter that
+/// selects no test still starts it. If the fixture cannot start, the process prints the whole error and exits.
 ///
 /// ```
 /// use mirakuru::{OutputExecutor, Shared};
@@ -43,7 +47,7 @@ const ENDING: Duration = Duration::from_secs(1);
 /// mirakuru::export! { SERVER_URL = SERVER, |server| server.url() }
 ///
 /// fn main() {
-///     let url = std::env::var("SERVER_URL").expect("it is set before `main`");
+///     let url = std::env::var("SERVER_URL").expect("`export!` sets it before `main`");
 ///     assert!(url.starts_with("http://127.0.0.1:"));
 /// }
 /// ```
@@ -61,14 +65,14 @@ macro_rules! export {
     )+};
 }
 
-/// Sets the variable. See [`export!`](crate::export!).
+/// Sets the variable of [`export!`](crate::export!).
 pub fn export<T: Fixture, V: Into<OsString>>(
     name: &str,
     fixture: &'static Shared<T>,
     value: impl FnOnce(&T) -> V,
 ) {
     supervisor::enter_if_called();
-    // A service that is this very program would start the next one.
+    // A service that runs this program must not start the next service.
     if only_lists() || std::env::var_os(MARK).is_some() {
         return;
     }
@@ -84,20 +88,20 @@ pub fn export<T: Fixture, V: Into<OsString>>(
             events::print_uncaptured(&format!("mirakuru: {name} cannot be set: {error}"));
             std::process::exit(1);
         }
-        // The hook has printed the panic.
+        // The panic hook has printed the panic.
         Err(_) => std::process::exit(101),
     }
 }
 
-/// Returns whether the harness runs no test.
+/// Returns `true` if the harness only lists tests or prints its help.
 fn only_lists() -> bool {
     let quiet = ["--list", "--help", "-h"];
     sys::arguments().any(|word| quiet.iter().any(|quiet| word == *quiet))
 }
 
-/// Waits for the end of the threads that asked checks.
+/// Waits until the threads that ran checks have ended, or until [`THREAD_END_TIMEOUT`] has passed.
 fn await_own_threads() {
-    let bound = Deadline::after(ENDING);
+    let bound = Deadline::after(THREAD_END_TIMEOUT);
     while sys::threads().is_some_and(|threads| threads > 1) && !bound.has_passed() {
         pause(Duration::from_micros(100));
     }

@@ -1,5 +1,6 @@
-//! Fixtures that the tests of a process, or of a whole run, share. The first test that needs a fixture starts
-//! it; it stops when the process or the run ends.
+//! Fixtures that the tests of a process, or of a whole run, share.
+//!
+//! The first test that uses a fixture starts it. It stops when the process or the run ends.
 
 pub mod export;
 mod sharing;
@@ -21,22 +22,27 @@ use sharing::Exclusive;
 #[cfg(not(feature = "macros"))]
 use sharing::Sharing;
 
-/// An executor in a static that all tests of the process, or of the run, share.
+/// An executor in a static, which all tests of a process or of a run share.
 ///
-/// The first test that uses it starts it. It lives on after that test's thread has ended, and stops when the
-/// process ends, however it ends (Rust drops no statics; see
-/// [stopping](crate::guide::stopping#however-the-test-ends)). Under a runner that gives each test a process
-/// of its own, [`new`](Self::new) makes one fixture for each test, and [`per_run`](Self::per_run) one for all.
+/// A `Shared` dereferences to its executor, as a [`LazyLock`](std::sync::LazyLock) does to its value. But each
+/// dereference also checks that the service is running. So it can block, start a process, and panic if the start fails.
+/// Use [`get`](Self::get) to handle the error instead.
+///
+/// The first test that uses the fixture starts it. The service outlives the thread of that test, and stops when the
+/// process ends, even if the process is killed. Rust drops no statics, so this does not depend on drop (see
+/// [stopping](crate::guide::stopping#however-the-test-ends)). Under a runner that starts a process for each test,
+/// [`new`](Self::new) makes one fixture for each test, and [`per_run`](Self::per_run) one for all tests.
 ///
 /// ```
 /// use mirakuru::{OutputExecutor, Shared};
 ///
-/// static ECHO: Shared<OutputExecutor> =
+/// static DB: Shared<OutputExecutor> =
 ///     Shared::new(|| OutputExecutor::new("sh -c 'echo ready; exec sleep 60'", "ready"));
 ///
 /// # fn main() -> mirakuru::Result<()> {
-/// assert!(ECHO.get()?.running());
-/// assert_eq!(ECHO.output().text(), "ready\n"); // the same one
+/// let db = DB.get()?; // starts the process
+/// assert_eq!(db.output().text(), "ready\n");
+/// assert_eq!(DB.get()?.pid(), db.pid()); // the same process
 /// # Ok(())
 /// # }
 /// ```
@@ -48,22 +54,47 @@ pub struct Shared<T> {
 
 impl<T: Fixture> Shared<T> {
     /// Creates a fixture of the process. The first use calls `make`.
+    ///
+    /// ```
+    /// use mirakuru::{Shared, SimpleExecutor};
+    ///
+    /// static WORKER: Shared<SimpleExecutor> = Shared::new(|| SimpleExecutor::new("sleep 60"));
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// assert!(WORKER.get()?.running());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub const fn new(make: fn() -> T) -> Self {
         Self::of(Scope::Process, make)
     }
 
-    /// Creates a fixture of the run: one for all processes of a nextest run, or for all test binaries of
-    /// one `cargo test`. It stops when the runner ends: normally, by Ctrl-C, or killed. Two runs side by
-    /// side have one each. Errors and logs show the name.
+    /// Creates a fixture of the run: one for all processes of a nextest run, or for all test binaries of one
+    /// `cargo test`.
     ///
-    /// The first test that asks starts the fixture, and the others connect to it. `stop`, `restart`,
-    /// `stopped` and `kill` act on it for all tests. The service does not inherit environment variables that
-    /// differ from test to test (`NEXTEST*`, `CARGO_PKG_*` and their like), because any test may be the first.
-    /// Tests of several packages also differ in their directory: set a [`cwd`](Executor::cwd) for them.
+    /// It stops when the runner ends: normally, by Ctrl-C, or by a kill. Two runs at the same time have one fixture
+    /// each. Errors and logs show the name.
     ///
-    /// If the runner is not known (a test binary started from a shell or an IDE, `sudo`, no `/proc`), each
-    /// process has a fixture of its own, and one line on standard error gives the reason. On Windows, the runner is known if
-    /// it is the parent process of the test: `cargo-nextest` or `cargo`. On Unixes other than Linux and macOS, it is never known.
+    /// The first test that uses the fixture starts it. Later tests connect to the same service. `stop`, `restart`,
+    /// `stopped` and `kill` act on it for all tests. Any test may be the first, so the service does not inherit
+    /// environment variables that differ from test to test (`NEXTEST*`, `CARGO_PKG_*` and similar variables). Tests of
+    /// several packages also have different working directories: set a [`cwd`](Executor::cwd) for them.
+    ///
+    /// If the runner is not known (a test binary started from a shell or an IDE, `sudo`, no `/proc`), each process has
+    /// a fixture of its own, and one line on standard error gives the reason. On Windows, the runner is known if it is
+    /// the parent process of the test: `cargo-nextest` or `cargo`. On Unixes other than Linux and macOS, it is never
+    /// known.
+    ///
+    /// ```no_run
+    /// use mirakuru::{Shared, SimpleExecutor};
+    ///
+    /// static WORKER: Shared<SimpleExecutor> = Shared::per_run("worker", || SimpleExecutor::new("sleep 60"));
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// assert!(WORKER.get()?.running()); // in each test of the run
+    /// # Ok(())
+    /// # }
+    /// ```
     pub const fn per_run(name: &'static str, make: fn() -> T) -> Self {
         Self::of(Scope::Run(name), make)
     }
@@ -76,40 +107,68 @@ impl<T: Fixture> Shared<T> {
         }
     }
 
-    /// Returns the fixture, and starts it if it is not running, also if it has died since. Tests that ask at
-    /// the same time wait for the same start.
+    /// Returns the running fixture. Starts it on first use, and again if it has died.
+    ///
+    /// Tests that call this at the same time wait for the same start.
+    ///
+    /// ```
+    /// use mirakuru::{Shared, SimpleExecutor};
+    ///
+    /// static DB: Shared<SimpleExecutor> = Shared::new(|| SimpleExecutor::new("sleep 60"));
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let db = DB.get()?;
+    /// assert!(db.running());
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
-    /// Fails as [`Executor::start`] does. The next test tries again, up to three times in all. Later tests
-    /// fail at once, with a short error.
+    /// Fails as [`Executor::start`] does. The next test tries again, up to three times in all. Later tests fail at
+    /// once, with a short error.
     ///
     /// # Panics
     ///
-    /// Panics if the closure that makes the fixture panics, or asks for this very fixture.
+    /// Panics if the closure that makes the fixture panics, or uses this fixture itself.
     pub fn get(&self) -> Result<&T> {
         let fixture = self.made();
         self.sharing.ensure_up(&fixture.cores())?;
         Ok(fixture)
     }
 
-    /// Returns the running fixture for this test alone. Other tests that ask for the lock, in threads and in
-    /// processes, wait until the guard is dropped or its process has died.
+    /// Locks the fixture, and returns a guard with the running fixture.
     ///
-    /// The lock does not hold back tests that only [`get`](Self::get) the fixture, or have it lent by the
-    /// attribute. They see what the holder does to it: if one test makes an outage, all tests of that fixture
-    /// have to lock it.
+    /// Other tests that lock it, in threads and in processes, wait until the guard is dropped or its process has died.
+    ///
+    /// Tests that use `get`, or `shared = …` without `lock`, are not blocked. They see what the lock holder does to the
+    /// service. If one test makes an outage, all tests of the fixture must lock it.
+    ///
+    /// ```
+    /// use mirakuru::{Shared, SimpleExecutor};
+    ///
+    /// static DB: Shared<SimpleExecutor> = Shared::new(|| SimpleExecutor::new("sleep 60"));
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let db = DB.lock()?;
+    /// db.restart()?; // other tests that lock it wait
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
-    /// Fails as [`get`](Self::get) does, and with `Io` if this thread has the lock already, if another test
-    /// keeps the lock for ten minutes (`MIRAKURU_QUEUE_TIMEOUT`, in seconds), or if the lock's file cannot be
-    /// used.
+    /// Fails as [`get`](Self::get) does. Fails with `Io` if this thread has the lock already, if the lock could not be
+    /// acquired within ten minutes (`MIRAKURU_QUEUE_TIMEOUT`, in seconds), or if the lock file cannot be used.
+    ///
+    /// # Panics
+    ///
+    /// Panics as [`get`](Self::get) does.
     pub fn lock(&self) -> Result<Guard<'_, T>> {
         let fixture = self.made();
         let cores = fixture.cores();
         let exclusive = self.sharing.lock(&cores)?;
-        // Started after the lock is taken: its former holder may have stopped the fixture.
+        // Start the fixture after taking the lock: the previous holder may have stopped it.
         self.sharing.ensure_up(&cores)?;
         Ok(Guard {
             fixture,
@@ -117,11 +176,11 @@ impl<T: Fixture> Shared<T> {
         })
     }
 
-    /// Returns the fixture, which the first call makes.
+    /// Returns the fixture, running or not. The first call makes it.
     ///
     /// # Panics
     ///
-    /// Panics if the closure that makes the fixture asks for it.
+    /// Panics if the closure that makes the fixture uses the fixture itself.
     pub(crate) fn made(&self) -> &T {
         self.made.get().unwrap_or_else(|| {
             let _making = self.sharing.making();
@@ -130,7 +189,7 @@ impl<T: Fixture> Shared<T> {
                 let cores = made.cores();
                 assert!(
                     !cores.is_empty(),
-                    "a fixture without an executor starts nothing"
+                    "a shared fixture must contain at least one executor"
                 );
                 for core in cores {
                     core.become_fixture(self.sharing.scope);
@@ -144,9 +203,11 @@ impl<T: Fixture> Shared<T> {
 impl<T: Fixture> Deref for Shared<T> {
     type Target = T;
 
+    /// Returns the running fixture, as [`get`](Shared::get) does.
+    ///
     /// # Panics
     ///
-    /// Panics with the error of [`get`](Shared::get), if there is one.
+    /// Panics with the error of [`get`](Shared::get) if it fails.
     fn deref(&self) -> &T {
         self.get().unwrap_or_else(|error| panic!("{error}"))
     }
@@ -163,10 +224,10 @@ impl<T> fmt::Debug for Shared<T> {
 
 /// A guard that keeps a shared fixture for one test. [`Shared::lock`] returns it.
 ///
-/// Drop lets the next test in, and cannot fail. If drop does not run because the process was killed or called
-/// `exit`, the kernel gives the lock back with the process. A guard that was forgotten (`mem::forget`) keeps
-/// all other tests out until then. A forked child's copy gives nothing back.
-#[must_use = "the next test is let in when this is dropped"]
+/// Drop releases the lock, and cannot fail. If drop does not run because the process was killed or called `exit`, the
+/// kernel releases the lock with the process. After `mem::forget`, all other tests wait until then. Dropping a copy of
+/// the guard in a forked child releases nothing.
+#[must_use = "dropping the guard releases the lock"]
 pub struct Guard<'a, T> {
     fixture: &'a T,
     _exclusive: Exclusive<'a>,
@@ -186,8 +247,7 @@ impl<T> fmt::Debug for Guard<'_, T> {
     }
 }
 
-/// One or several executors: an executor, or an array, a `Vec` or a tuple of them. [`Shared`] and
-/// [`start_all`] accept it.
+/// An executor, or an array, a `Vec` or a tuple of executors. [`Shared`] and [`start_all`] accept it.
 pub trait Fixture: sealed::Sealed + 'static {}
 
 #[allow(
@@ -198,11 +258,12 @@ mod sealed {
     use crate::executor::Core;
 
     pub trait Sealed {
+        /// Returns the executors, without the types of their checks.
         fn cores(&self) -> Vec<&Core>;
     }
 }
 
-/// Implements the traits for a type of fixtures.
+/// Implements the traits for a type of fixture.
 macro_rules! fixture {
     ([$($generics:tt)*] $type:ty, $self:ident => $cores:expr) => {
         #[allow(
@@ -226,7 +287,7 @@ fixture!([T: Fixture, const N: usize] [T; N], self => self.iter().flat_map(T::co
 /// Implements the traits for tuples.
 macro_rules! tuples {
     ($($name:ident)*) => {
-        #[allow(non_snake_case, reason = "a variable is called as its type")]
+        #[allow(non_snake_case, reason = "each variable has the name of its type")]
         const _: () = {
             fixture!([$($name: Fixture),*] ($($name,)*), self => {
                 let ($($name,)*) = self;
@@ -244,10 +305,10 @@ tuples!(A B C D E F);
 tuples!(A B C D E F G);
 tuples!(A B C D E F G H);
 
-/// Starts executors at the same time, and returns once all are ready. One that runs already stays as it is.
+/// Starts executors at the same time, and returns once all are ready. An executor that runs already stays as it is.
 ///
-/// Use it for processes that wait for each other. Each may contain `{NAME.port}`, `{NAME.port:PORT}` and
-/// `{NAME.addr}` of another that has this [`name`](Executor::name).
+/// Use it for processes that wait for each other. Each may contain `{NAME.port}`, `{NAME.port:PORT}` and `{NAME.addr}`
+/// of another executor whose [`name`](Executor::name) is `NAME`.
 ///
 /// ```
 /// use mirakuru::{SimpleExecutor, TcpExecutor, start_all};
@@ -267,17 +328,29 @@ tuples!(A B C D E F G H);
 ///
 /// # Errors
 ///
-/// Fails as [`Executor::start`] does, if one of them does. All that this call has started are stopped then, and
-/// the error contains every failure.
+/// Fails as [`Executor::start`] does if one of the starts fails. Before it returns, all executors that this call has
+/// started are stopped. The error contains every failure.
 ///
 /// # Panics
 ///
-/// Panics if a check of your own panics. All process trees are gone by then.
+/// Panics if a check of your own panics. All process trees are gone before it panics.
 pub fn start_all<const N: usize>(fixtures: [&dyn Fixture; N]) -> Result<()> {
     start_all_of(&fixtures)
 }
 
-/// Starts executors at the same time, as [`start_all`] does.
+/// Starts executors at the same time, as [`start_all`] does, from a slice of any length.
+///
+/// ```
+/// use mirakuru::{Fixture, SimpleExecutor, start_all_of};
+///
+/// # fn main() -> mirakuru::Result<()> {
+/// let workers: Vec<_> = (0..2).map(|_| SimpleExecutor::new("sleep 60")).collect();
+/// let all: Vec<&dyn Fixture> = workers.iter().map(|worker| worker as &dyn Fixture).collect();
+/// start_all_of(&all)?;
+/// assert!(workers.iter().all(|worker| worker.running()));
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Errors
 ///

@@ -1,5 +1,7 @@
-//! What a shared fixture has besides its executor: its scope, the files of its run, and the locks by which
-//! one test has the fixture alone.
+//! The state of a shared fixture besides its executors: its scope, the files of its run, and its locks.
+//!
+//! A fixture of a run uses files that all processes of the run find by its name. File locks order the processes, and
+//! thread locks order the threads of one process.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -18,20 +20,21 @@ use crate::wait::Deadline;
 /// The part of a `Shared` that does not depend on the fixture's type.
 pub(crate) struct Sharing {
     pub(super) scope: Scope,
-    /// The files of the run: of the fixture, and of each executor if there are several.
+    /// The files of the run, or the reason why the runner is not known. The files of the fixture come first, then those
+    /// of each executor if there are several.
     places: OnceLock<Result<Vec<Arc<RunPlace>>, String>>,
     // `locks/mod.rs` lists these locks and their order.
     making: ThreadLock,
     in_use: ThreadLock,
     starting: ThreadLock,
-    /// How often several executors failed to start, if no run shares them. Read and written by the thread that
-    /// starts them.
+    /// The failed starts of a fixture of several executors in this process, if it is not shared by a run. Only the
+    /// thread that starts them reads and writes it.
     failures: Mutex<Failures>,
 }
 
-/// The lock on a fixture, among threads and among processes.
+/// The lock on a fixture, held against other threads and other processes.
 pub(crate) struct Exclusive<'a> {
-    // In this order: the next thread finds the file's lock free.
+    // The fields drop in this order, so the next thread finds the file lock free.
     _process: Option<FileLock>,
     _thread: TurnGuard<'a>,
 }
@@ -51,19 +54,19 @@ impl Sharing {
         }
     }
 
-    /// The right to make the fixture.
+    /// Takes the lock under which the fixture is made.
     ///
     /// # Panics
     ///
-    /// Panics if this thread is making it: the wait for itself would never end.
+    /// Panics if this thread is making the fixture, because it would wait for itself.
     pub(super) fn making(&self) -> TurnGuard<'_> {
         let taken = self.making.take(Deadline::after(Duration::MAX));
         taken.unwrap_or_else(|_| {
-            panic!("the closure that makes a shared fixture asks for that very fixture")
+            panic!("the closure that makes a shared fixture must not use that fixture")
         })
     }
 
-    /// Makes sure that the fixture is up, for the run or for this process. Does nothing in a forked child.
+    /// Starts the fixture if it is not running, for the run or for this process. Does nothing in a forked child.
     pub(super) fn ensure_up(&self, cores: &[&Core]) -> Result<()> {
         if cores[0].unless_forked().is_none() {
             return Ok(());
@@ -83,21 +86,21 @@ impl Sharing {
         if let [core] = cores {
             return start(core, true);
         }
-        // An outage of this thread stays as it is.
+        // Leave an executor alone if this thread has stopped it for an outage.
         let in_outage = |core: &Core| core.lock_is_out_of_place().is_some();
         let wanted = cores.iter().copied().filter(|core| !in_outage(core));
         let wanted: Vec<_> = wanted.collect();
         if wanted.iter().all(is_up) {
             return Ok(());
         }
-        // A start that fails stops what it has started: no other thread may count on that.
+        // A failed start stops the executors that it has started, so no other thread may use them yet.
         let queue = Deadline::after(environment::queue_bound());
         let starting = self.starting.take(queue);
         let _starting = starting.map_err(|refusal| cores[0].not_locked(refusal.why(), queue))?;
         let Some(first) = wanted.iter().find(|core| !is_up(core)) else {
             return Ok(());
         };
-        // Every process of the run must see the same ports, so one process at a time starts what is missing.
+        // All processes of the run must see the same ports, so only one process at a time starts the missing executors.
         let whole = places.map(|places| first.lock_file(&places[0].lock(), queue));
         let _whole = whole.transpose()?;
         for core in cores {
@@ -106,9 +109,10 @@ impl Sharing {
             }
         }
         if places.is_some() {
-            stop_what_knows_lost_ports(cores)?;
+            stop_users_of_lost_ports(cores)?;
         }
-        // The run has all of them or none: the next test must not find some with the ports of others that are gone.
+        // The run has all executors or none. Otherwise, the next test could find some that use the ports of others that
+        // are gone.
         self.count_failures(&wanted, places.map(|places| &*places[0]), || {
             introduce(cores)?;
             start_together(&wanted, &|core| start(core, false))?;
@@ -116,7 +120,7 @@ impl Sharing {
         })
     }
 
-    /// Counts the failures of `start`, which starts several executors, for the run or for this process.
+    /// Calls `start`, which starts several executors, and counts its failures for the run or for this process.
     fn count_failures(
         &self,
         cores: &[&Core],
@@ -132,7 +136,7 @@ impl Sharing {
         count_failures(cores, &before, note, start)
     }
 
-    /// The lock on the fixture, whether it is up or not.
+    /// Takes the lock on the fixture, running or not.
     pub(crate) fn lock(&self, cores: &[&Core]) -> Result<Exclusive<'_>> {
         let queue = Deadline::after(environment::queue_bound());
         for core in cores {
@@ -140,7 +144,9 @@ impl Sharing {
                 return Err(core.not_locked(why, queue));
             }
         }
-        let core = cores.first().expect("a fixture has an executor");
+        let core = cores
+            .first()
+            .expect("`Shared::made` rejects a fixture without an executor");
         let thread = self.in_use.take(queue);
         let thread = thread.map_err(|refusal| core.not_locked(refusal.why(), queue))?;
         let places = self.places(cores.len());
@@ -151,8 +157,8 @@ impl Sharing {
         })
     }
 
-    /// The order in which a test takes the locks of several fixtures, so that no two tests wait for each other.
-    /// For fixtures of a run it is the same in every process.
+    /// Returns the rank by which a test orders the locks of several fixtures, so that two tests cannot wait for each
+    /// other. For fixtures of a run, every process has the same order.
     #[cfg(feature = "macros")]
     pub(crate) fn rank(&self) -> (&'static str, usize) {
         match self.scope {
@@ -161,7 +167,7 @@ impl Sharing {
         }
     }
 
-    /// The files of the run. Returns `None` for a fixture of the process, and if the runner is not known.
+    /// Returns the files of the run, or `None` for a fixture of the process or if the runner is not known.
     fn places(&self, executors: usize) -> Option<&[Arc<RunPlace>]> {
         let Scope::Run(name) = self.scope else {
             return None;
@@ -182,9 +188,11 @@ impl Sharing {
     }
 }
 
-/// Stops executors of the run that name the ports of one whose supervisor is gone, as after a kill of the process that
-/// started them: that one gets other ports.
-fn stop_what_knows_lost_ports(cores: &[&Core]) -> Result<()> {
+/// Stops executors of the run that name the ports of an executor whose supervisor is gone.
+///
+/// A supervisor is gone if, for example, it was killed with the process that started it. Its executor will get other
+/// ports, so the executors that know its old ports must start again.
+fn stop_users_of_lost_ports(cores: &[&Core]) -> Result<()> {
     let lost = cores.iter().filter(|core| !core.is_known_to_run());
     let lost: Vec<_> = lost.filter_map(|core| core.given_name()).collect();
     let names = |core: &&&Core| lost.iter().any(|name| core.names(name));
@@ -192,7 +200,7 @@ fn stop_what_knows_lost_ports(cores: &[&Core]) -> Result<()> {
     stale.try_for_each(|core| core.stop())
 }
 
-/// The files of one executor.
+/// Returns the files of one executor.
 fn place_of<'a>(
     core: &Core,
     cores: &[&Core],
@@ -203,8 +211,10 @@ fn place_of<'a>(
     places?.get(own)
 }
 
-/// Prints one line in each process, for any number of fixtures. It goes past the harness, which hides the
-/// output of a passing test: these tests pass, slowly, with a service for each process.
+/// Prints once in each process that a fixture is not shared by the run.
+///
+/// The harness hides the output of a passing test, so this line bypasses it: the tests pass, but slowly, with a service
+/// for each process.
 fn warn_once(name: &str, why: &str) {
     static WARNED: AtomicBool = AtomicBool::new(false);
     if !WARNED.swap(true, Ordering::Relaxed) {

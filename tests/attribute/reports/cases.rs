@@ -1,4 +1,4 @@
-//! Tests that pass as all others do, and do what they are about where they are run again.
+//! Tests that pass in a normal run, and fail if a test of `reports` runs them again.
 
 use std::process::ExitCode;
 
@@ -82,7 +82,7 @@ fn is_left_by_its_fixture(shared: &OutputExecutor) -> mirakuru::Result<()> {
     Ok(())
 }
 
-/// Prints a line for each signal.
+/// A fixture that prints a line for each signal.
 static CHATTY: Shared<OutputExecutor> = Shared::new(|| {
     let script = "trap 'echo a signal' USR1; echo initdb; echo hello; while :; do sleep 0.01; done";
     OutputExecutor::new(script, "hello").shell(true)
@@ -104,7 +104,7 @@ fn hears_nothing_of_a_fixture(_: &OutputExecutor) {
     assert!(!is_again(), "the body's own panic");
 }
 
-/// Dies in the test, with this code where that is run again.
+/// Returns a process that dies in the test. It exits with code 3 if the test is run again.
 fn dies() -> OutputExecutor {
     let code = if is_again() { "3" } else { "0" };
     let script = "trap 'exit $CODE' USR1; echo hello; while :; do sleep 0.01; done";
@@ -126,7 +126,7 @@ fn passes(prints: &OutputExecutor) {
     assert!(prints.running());
 }
 
-/// Ends with this code where it is run again.
+/// Returns a process that exits with code 3 if the test is run again.
 fn ends_badly() -> OutputExecutor {
     let code = if is_again() { "3" } else { "0" };
     let script = "trap 'exit $CODE' TERM; echo hello; while :; do sleep 0.05; done";
@@ -145,12 +145,12 @@ fn stop_fails_after_a_panic() {
 
 #[with_process(executor = ends_badly())]
 #[test]
-#[should_panic(expected = "as it has to")]
+#[should_panic(expected = "the expected panic")]
 fn stop_fails_after_the_right_panic() {
-    panic!("as it has to");
+    panic!("the expected panic");
 }
 
-/// Cannot start where it is run again.
+/// Returns a process that cannot start if the test is run again.
 fn cannot_start() -> OutputExecutor {
     if is_again() {
         OutputExecutor::new([PROGRAM, "exits", "1"], "ready")
@@ -169,7 +169,7 @@ fn start_fails() {}
 #[test]
 #[should_panic]
 fn start_fails_above() {
-    panic!("as it has to");
+    panic!("the expected panic");
 }
 
 #[test]
@@ -179,9 +179,9 @@ fn start_fails_below() {
     panic!("ended before it was ready");
 }
 
-/// Panics where it is run again.
+/// Panics if the test is run again.
 fn cannot_be_made() -> OutputExecutor {
-    assert!(!is_again(), "it is not there");
+    assert!(!is_again(), "the user's expression panics");
     cannot_start()
 }
 
@@ -190,33 +190,33 @@ fn cannot_be_made() -> OutputExecutor {
 #[test]
 #[should_panic]
 fn set_up_panics() {
-    panic!("as it has to");
+    panic!("the expected panic");
 }
 
 #[with_process(executor = cannot_start())]
 #[tokio::test]
 #[should_panic]
 async fn start_fails_above_tokio() {
-    panic!("as it has to");
+    panic!("the expected panic");
 }
 
 #[tokio::test]
 #[should_panic]
 #[with_process(executor = cannot_start())]
 async fn start_fails_below_tokio() {
-    panic!("as it has to");
+    panic!("the expected panic");
 }
 
 #[with_process(executor = cannot_start())]
 #[test_case::test_case(1 => panics; "case")]
 fn start_fails_of_test_case(_number: u8) {
-    panic!("as it has to");
+    panic!("the expected panic");
 }
 
 #[with_process(executor = cannot_start())]
 #[test_case::case(1 => panics; "case")]
 fn start_fails_of_a_case(_number: u8) {
-    panic!("as it has to");
+    panic!("the expected panic");
 }
 
 static BROKEN: Shared<OutputExecutor> = Shared::new(cannot_start);
@@ -225,15 +225,15 @@ static BROKEN: Shared<OutputExecutor> = Shared::new(cannot_start);
 #[test]
 #[should_panic]
 fn lent_one_cannot_start() {
-    panic!("as it has to");
+    panic!("the expected panic");
 }
 
 #[with_process(shared = SHARED, lock = !is_again())]
-#[with_process(shared = SHARED, lock = is_again() && panic!("it is not there"))]
+#[with_process(shared = SHARED, lock = is_again() && panic!("the user's expression panics"))]
 #[test]
 #[should_panic]
 fn lock_panics() {
-    panic!("as it has to");
+    panic!("the expected panic");
 }
 
 #[with_process(shared = SHARED, lock = true)]
@@ -241,7 +241,7 @@ fn lock_panics() {
 #[test]
 #[should_panic]
 fn lock_fails() {
-    panic!("as it has to");
+    panic!("the expected panic");
 }
 
 #[with_process(output = [PROGRAM, "prints", "hello"], banner = "hello")]

@@ -1,4 +1,4 @@
-//! A binding is a name, and of one attribute only.
+//! A binding is a name that is unique among the attributes of a function.
 
 use mirakuru::with_process;
 

@@ -1,4 +1,4 @@
-//! A command that is no command.
+//! A command must be a string or an array of strings.
 
 use mirakuru::with_process;
 

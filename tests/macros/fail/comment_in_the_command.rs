@@ -1,4 +1,4 @@
-//! A comment is no part of a command.
+//! A command must not contain a comment, unless a shell runs it.
 
 use mirakuru::with_process;
 

@@ -1,4 +1,4 @@
-//! A database that the body does not see is a mistake.
+//! A database without a parameter is a mistake.
 
 use mirakuru::services::{Database, PostgresExecutor};
 use mirakuru::with_process;

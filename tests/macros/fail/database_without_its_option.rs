@@ -1,4 +1,4 @@
-//! A parameter is a database only if an attribute says so.
+//! A parameter is a database only if an attribute has `database = true`.
 
 use mirakuru::services::{Database, PostgresExecutor};
 use mirakuru::with_process;

@@ -1,4 +1,4 @@
-//! An option that is given twice.
+//! An option must not be given twice.
 
 use mirakuru::with_process;
 

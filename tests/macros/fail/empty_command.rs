@@ -1,4 +1,4 @@
-//! A command without a word.
+//! A command must have a program.
 
 use mirakuru::with_process;
 

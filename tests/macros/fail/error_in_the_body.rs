@@ -1,4 +1,4 @@
-//! A mistake of the body is told in the body.
+//! The compiler reports an error in the body at its place in the body.
 
 use mirakuru::{SimpleExecutor, with_process};
 

@@ -1,4 +1,4 @@
-//! An executor starts nothing until it is asked to.
+//! An executor does not start before `start` is called.
 #![deny(unused_must_use)]
 
 use mirakuru::TcpExecutor;

@@ -1,4 +1,4 @@
-//! One of a few words: the nearest one is named, where one is near.
+//! A value must be one of a few words. The error suggests the nearest one.
 
 use mirakuru::with_process;
 

@@ -1,4 +1,4 @@
-//! A URL's host is a name, or an address that stands in brackets if it has colons.
+//! The host of a URL is a name or an address. An address with colons must be in brackets.
 
 use mirakuru::with_process;
 

@@ -1,4 +1,4 @@
-//! A regular expression that is none, with its own message.
+//! A regular expression must be valid. The error shows the message of its parser.
 
 use mirakuru::with_process;
 

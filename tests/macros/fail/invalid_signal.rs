@@ -1,4 +1,4 @@
-//! A signal that there is none of: the nearest one is named.
+//! An unknown signal. The error suggests the nearest one.
 
 use mirakuru::with_process;
 

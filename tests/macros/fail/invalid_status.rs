@@ -1,4 +1,4 @@
-//! A status is a code or a regular expression for codes.
+//! A status is a code, or a regular expression for codes.
 
 use mirakuru::with_process;
 

@@ -1,4 +1,4 @@
-//! `true` or `false`, or a name in sight: a constant, or a parameter.
+//! A `bool` is a literal, a constant or a parameter of the function.
 
 use mirakuru::{SimpleExecutor, with_process};
 

@@ -1,4 +1,4 @@
-//! A URL has a scheme, a host, and a port that is one.
+//! A URL must have a scheme, a host, and a valid port.
 
 use mirakuru::with_process;
 

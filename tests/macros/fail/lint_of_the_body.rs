@@ -1,4 +1,4 @@
-//! What a lint has to say of the body, it says of the user's own braces.
+//! A lint about the body points at the user's own braces.
 #![deny(unused_braces)]
 
 use mirakuru::{SimpleExecutor, with_process};

@@ -1,4 +1,4 @@
-//! Names and values in braces.
+//! Maps are names and values in braces.
 
 use mirakuru::with_process;
 

@@ -1,4 +1,4 @@
-//! A method is no test.
+//! The attribute cannot be used on a method.
 
 use mirakuru::with_process;
 

@@ -1,4 +1,4 @@
-//! What a kind cannot be without.
+//! Options that a kind needs.
 
 use mirakuru::with_process;
 

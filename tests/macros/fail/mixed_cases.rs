@@ -1,4 +1,4 @@
-//! Of the cases of one function all are to panic, or none.
+//! Either all cases of a function expect a panic, or none.
 
 use mirakuru::with_process;
 

@@ -1,4 +1,4 @@
-//! Names of ports: of a wrong form, of a process that does not have them, and of one that is not shown in full.
+//! Names of ports: of a wrong form, of a process without that port, and of a process whose ports are not all visible.
 
 use mirakuru::with_process;
 

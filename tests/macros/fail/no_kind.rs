@@ -1,4 +1,4 @@
-//! Nothing is to be started.
+//! An attribute must start something.
 
 use mirakuru::with_process;
 

@@ -1,4 +1,4 @@
-//! Parameters, and no harness in sight below that would leave them alone.
+//! A function with a parameter must have a test attribute below this one.
 
 use mirakuru::{SimpleExecutor, with_process};
 

@@ -1,4 +1,4 @@
-//! The attribute stands on a function.
+//! The attribute can only be used on a function.
 
 use mirakuru::with_process;
 

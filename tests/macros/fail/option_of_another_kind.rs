@@ -1,4 +1,4 @@
-//! An option that another kind has, which is named.
+//! An option of another kind. The error names the kind.
 
 use mirakuru::with_process;
 
@@ -10,7 +10,7 @@ fn others() {}
 
 #[with_process(simple = "sleep 60", lock = true)]
 #[test]
-fn nobody_elses() {}
+fn of_a_fixture_alone() {}
 
 static SHARED: mirakuru::Shared<mirakuru::SimpleExecutor> =
     mirakuru::Shared::new(|| mirakuru::SimpleExecutor::new("sleep 60"));

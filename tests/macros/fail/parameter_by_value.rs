@@ -1,4 +1,4 @@
-//! A process is lent.
+//! A process is passed by reference.
 
 use mirakuru::{SimpleExecutor, with_process};
 

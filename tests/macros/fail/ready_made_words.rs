@@ -1,4 +1,4 @@
-//! The name of a ready-made server stands alone.
+//! The name of a ready-made server takes no value.
 
 use mirakuru::with_process;
 

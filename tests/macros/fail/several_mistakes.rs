@@ -1,4 +1,4 @@
-//! All of them are told at once, and none that only follows from another.
+//! All mistakes are reported at once, except those that only follow from another.
 
 use mirakuru::{HttpExecutor, TcpExecutor, with_process};
 

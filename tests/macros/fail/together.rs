@@ -1,4 +1,4 @@
-//! Processes that start together: not the first, not with a shared fixture, and nothing but a literal.
+//! `together` must be a literal. The first process and a shared fixture cannot start together with the one before.
 
 use mirakuru::{Shared, SimpleExecutor, with_process};
 
@@ -19,7 +19,7 @@ fn with_a_fixture() {}
 #[test]
 fn by_a_constant() {}
 
-/// A process names those of its group and those before it, and no later one.
+/// A process may name those of its group and those before it, but not later ones.
 #[with_process(simple = "client {second.port} {third.port}", bind = first)]
 #[with_process(simple = "client {first.port} {third.port}", bind = second, together = true)]
 #[with_process(simple = "client {first.port} {second.port}", bind = third)]

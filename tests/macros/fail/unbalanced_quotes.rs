@@ -1,4 +1,4 @@
-//! Quotes that do not close; a shell splits its command itself.
+//! Unbalanced quotes, unless a shell splits the command.
 
 use mirakuru::with_process;
 

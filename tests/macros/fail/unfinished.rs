@@ -1,4 +1,4 @@
-//! What is still being written: the function is there all the same.
+//! An attribute that is still being written. The function exists anyway.
 
 use mirakuru::with_process;
 

@@ -1,4 +1,4 @@
-//! A binding that no attribute before has, and a part that it does not have.
+//! A binding that no earlier attribute has, and a part that a process does not have.
 
 use mirakuru::with_process;
 
@@ -8,7 +8,7 @@ use mirakuru::with_process;
 #[test]
 fn bindings() {}
 
-/// What is bound is known, though its kind is not.
+/// The binding is known even if the kind of the process is not.
 #[with_process(tpc = "redis-server --port {port}", bind = db)]
 #[with_process(simple = "service {db.port}")]
 #[test]

@@ -1,4 +1,4 @@
-//! An option that there is none of: the nearest one is named.
+//! An unknown option. The error suggests the nearest one.
 
 use mirakuru::with_process;
 

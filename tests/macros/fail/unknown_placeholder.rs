@@ -1,4 +1,4 @@
-//! A placeholder that there is none of: the nearest one is named. A misspelt port is not missing too.
+//! An unknown placeholder. The error suggests the nearest one. A misspelt port is not also reported as missing.
 
 use mirakuru::with_process;
 

@@ -1,4 +1,4 @@
-//! A URL that asks a named port must ask one that the command or the environment contains, if all are literals.
+//! If all texts are literals, a named port in the URL must also be in the command or in the environment.
 
 use mirakuru::with_process;
 

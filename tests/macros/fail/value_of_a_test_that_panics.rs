@@ -1,4 +1,4 @@
-//! A test that is to panic has to be able to end without one, so it returns nothing.
+//! A test that expects a panic must be able to end without one, so it must return `()`.
 
 use mirakuru::with_process;
 
@@ -6,7 +6,7 @@ use mirakuru::with_process;
 #[test]
 #[should_panic]
 fn value() -> Result<(), String> {
-    panic!("as it has to");
+    panic!("the expected panic");
 }
 
 fn main() {}

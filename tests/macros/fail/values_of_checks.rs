@@ -1,4 +1,4 @@
-//! Values of the options that concern checks and the standard input.
+//! The values of options for checks and standard input.
 
 use mirakuru::with_process;
 

@@ -1,4 +1,4 @@
-//! A variable ahead of the program is a shell's to read.
+//! Only a shell reads an assignment before the program.
 
 use mirakuru::with_process;
 

@@ -1,4 +1,4 @@
-//! The type of a parameter is another one than the process has: told at the parameter.
+//! A parameter whose type is not that of the process. The error points at the parameter.
 
 use mirakuru::{HttpExecutor, with_process};
 

@@ -1,4 +1,4 @@
-//! A literal that cannot be what is asked for.
+//! A literal of the wrong type.
 
 use mirakuru::with_process;
 

@@ -1,4 +1,4 @@
-//! What is no literal is checked at the start.
+//! Expressions other than literals are checked when the process starts.
 
 use std::{panic::catch_unwind, time::Duration};
 

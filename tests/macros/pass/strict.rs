@@ -1,4 +1,4 @@
-//! No lint has anything to say of the expansion.
+//! The expansion causes no warning of any lint.
 #![deny(
     warnings,
     missing_docs,

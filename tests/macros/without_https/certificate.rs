@@ -1,4 +1,4 @@
-//! An option of a feature that is not turned on.
+//! An option of a feature that is not enabled.
 
 use mirakuru::with_process;
 
