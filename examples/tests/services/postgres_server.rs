@@ -126,7 +126,7 @@ fn a_program_that_is_missing_is_named() {
     assert_eq!(error.kind(), ErrorKind::Spawn);
     let text = error.to_string();
     assert!(
-        text.contains("there is no program /no/such/postgres"),
+        text.contains("the program /no/such/postgres was not found"),
         "{text}"
     );
     assert!(text.contains("apt-get install postgresql"), "{text}");
