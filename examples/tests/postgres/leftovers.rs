@@ -1,4 +1,4 @@
-//! A server leaves no shared memory: it is asked to stop also if the test or the start fails.
+//! A server leaves no shared memory, because it receives its stop signal even if the test or the start fails.
 #![cfg(target_os = "linux")]
 
 use std::{
@@ -21,7 +21,7 @@ struct Memory {
 }
 
 impl Memory {
-    /// What this process shares.
+    /// Returns the shared memory of a process.
     fn of(pid: u32) -> Self {
         let maps = fs::read_to_string(format!("/proc/{pid}/maps")).expect("it runs");
         let mut memory = Self::default();
@@ -79,7 +79,7 @@ fn a_test_that_panics_leaves_no_shared_memory() {
 fn a_start_that_fails_leaves_no_shared_memory() -> mirakuru::Result<()> {
     let memory = Arc::new(Mutex::new(None));
     let seen = Arc::clone(&memory);
-    // Ready at the first start, which makes the cluster; never at the second.
+    // The check passes at the first start, which makes the cluster. It never passes at the second start.
     let check = move |cx: &Context| {
         let is_up = cx.err_output().text().contains("ready to accept");
         let mut seen = seen.lock().expect("no panic");
@@ -100,7 +100,11 @@ fn a_start_that_fails_leaves_no_shared_memory() -> mirakuru::Result<()> {
     let error = postgres.start().expect_err("it is never ready");
     assert_eq!(error.kind(), ErrorKind::TimeoutExpired, "{error}");
     let second = memory.lock().expect("no panic").take().expect("it was up");
-    assert_ne!(first.as_ref(), Some(&second.files), "of the second start");
+    assert_ne!(
+        first.as_ref(),
+        Some(&second.files),
+        "the memory is of the first start"
+    );
     second.assert_gone();
     Ok(())
 }

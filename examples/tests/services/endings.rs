@@ -1,10 +1,10 @@
-//! Endings in which a server has no time to clean up.
+//! Tests of endings in which a server has no time to clean up.
 
 use mirakuru::services;
 
 use super::Outcome;
 
-/// The segments of System V that a process made.
+/// Returns the number of System V segments that a process has made.
 #[cfg(target_os = "linux")]
 fn segments_of(pid: u32) -> Outcome<usize> {
     let table = std::fs::read_to_string("/proc/sysvipc/shm")?;

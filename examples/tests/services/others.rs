@@ -1,4 +1,4 @@
-//! The services without databases.
+//! Tests of the services without databases, and of options that all services have.
 
 use std::error::Error;
 use std::io::{Read, Write};
@@ -136,7 +136,7 @@ fn a_browser_ends_with_its_driver() -> Outcome {
     not(has_redis),
     ignore = "redis-server is not in PATH: apt-get install redis-server"
 )]
-fn a_script_in_place_of_the_program_is_what_runs() -> Outcome {
+fn a_script_can_replace_the_program() -> Outcome {
     let home = tempfile::tempdir()?;
     let script = home.path().join("redis-server");
     std::fs::write(&script, "#!/bin/sh\necho \"instead: $*\" >&2\nexit 3\n")?;
@@ -158,11 +158,11 @@ fn a_script_in_place_of_the_program_is_what_runs() -> Outcome {
     not(has_rabbitmq),
     ignore = "rabbitmq-server is not in PATH: apt-get install rabbitmq-server"
 )]
-fn no_command_is_given_for_a_broker_that_does_not_run() -> Outcome {
+fn rabbitmqctl_needs_a_running_broker() -> Outcome {
     let broker = services::rabbitmq();
     let error = broker.rabbitmqctl().expect_err("it was not started");
     assert_eq!(error.kind(), mirakuru::ErrorKind::Io);
-    // A broker that ends between the two leaves a command that starts nothing.
+    // If the broker stops before the command runs, the command starts no port mapper.
     broker.start()?;
     let mut command = broker.rabbitmqctl()?;
     let mapper = (std::net::Ipv4Addr::LOCALHOST, broker.port_named("epmd"));
@@ -174,11 +174,11 @@ fn no_command_is_given_for_a_broker_that_does_not_run() -> Outcome {
 }
 
 #[test]
-fn a_shell_for_a_ready_made_service_is_a_mistake() {
+fn a_ready_made_service_rejects_the_shell_option() {
     let error = services::redis()
         .shell(true)
         .start()
-        .expect_err("it has no script");
+        .expect_err("a service has no script");
     assert_eq!(error.kind(), mirakuru::ErrorKind::InvalidConfig);
 }
 
@@ -188,9 +188,9 @@ fn a_shell_for_a_ready_made_service_is_a_mistake() {
     not(all(root, has_nats)),
     ignore = "root is needed, and nats-server: apt-get install nats-server"
 )]
-fn another_user_reads_the_configuration() -> Outcome {
+fn a_service_of_another_user_reads_its_configuration() -> Outcome {
     let nats = services::nats().user("nobody").umask(0o077).started()?;
-    // Each start writes it anew, as another port may be in it.
+    // Each start writes the file again, because the port may differ.
     std::fs::write(nats.tmpdir().join("mirakuru.conf"), "")?;
     nats.restart()?;
     nats.stop()?;
