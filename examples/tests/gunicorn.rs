@@ -37,6 +37,6 @@ fn a_request_in_flight_outlives_a_reload() -> Result<(), Box<dyn Error>> {
     log.wait_for("Handling signal: hup")?;
     log.wait_for("Booting worker")?;
     fs::write(directory.join("go"), "")?;
-    assert_eq!(request.join().map_err(|_| "it panicked")??, "done");
+    assert_eq!(request.join().map_err(|_| "the thread panicked")??, "done");
     Ok(())
 }

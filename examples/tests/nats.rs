@@ -70,7 +70,7 @@ fn errors_name_the_mistakes() -> Result<(), Box<dyn Error>> {
     let command = "nats-server --addr {host} --port {port} --http_port {port:monitor}";
     let nats = HttpExecutor::new(command, "http://127.0.0.1:{port:monitor}/healthz");
     let stopped = nats.started()?.stop().map(drop);
-    let text = stopped.expect_err("it exits with 1").to_string();
+    let text = stopped.expect_err("the server exits with 1").to_string();
     for part in [
         "exit code 0 or 143",
         "the stop sent SIGTERM",

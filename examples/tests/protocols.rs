@@ -11,10 +11,10 @@ use mirakuru::{Context, ErrorKind, Executor, Result};
 
 /// Sends a request to a ready server, and returns the first `length` bytes of the answer.
 fn answer<R: Readiness>(server: &Executor<R>, request: &[u8], length: usize) -> Vec<u8> {
-    let mut stream = TcpStream::connect(server.addr()).expect("it accepts");
-    stream.write_all(request).expect("it reads");
+    let mut stream = TcpStream::connect(server.addr()).expect("the server accepts clients");
+    stream.write_all(request).expect("the server reads");
     let mut answer = vec![0; length];
-    stream.read_exact(&mut answer).expect("it answers");
+    stream.read_exact(&mut answer).expect("the server answers");
     answer
 }
 
@@ -22,7 +22,7 @@ fn answer<R: Readiness>(server: &Executor<R>, request: &[u8], length: usize) -> 
 #[track_caller]
 fn timeout_of<R: Readiness>(server: Executor<R>) -> String {
     let server = server.timeout(Duration::from_secs(2));
-    let error = server.start().expect_err("it is never ready");
+    let error = server.start().expect_err("the server is never ready");
     assert_eq!(error.kind(), ErrorKind::TimeoutExpired, "{error}");
     error.to_string()
 }

@@ -5,7 +5,7 @@ use std::error::Error;
 use mirakuru::{PidExecutor, UnixSocketExecutor, services};
 use redis::{Client, Commands};
 
-/// Each server has a free port and a private directory, so any number of them run side by side.
+/// Each server has a free port and a private directory, so any number of servers can run at the same time.
 #[test]
 #[cfg_attr(
     not(has_redis),

@@ -10,14 +10,18 @@ use mirakuru::{Executor, TcpExecutor, with_process};
 
 /// Stores and reads a key, and asserts that the test's own server answers.
 fn stores_a_key<R: Readiness>(redis: &Executor<R>, value: &str) {
-    let mut connection = TcpStream::connect(redis.addr()).expect("it is ready");
+    let mut connection = TcpStream::connect(redis.addr()).expect("the server is ready");
     let request = format!("SET key {value}\r\nGET key\r\nINFO server\r\nQUIT\r\n");
-    connection.write_all(request.as_bytes()).expect("it reads");
+    connection
+        .write_all(request.as_bytes())
+        .expect("the server reads");
     let mut answer = String::new();
-    connection.read_to_string(&mut answer).expect("it answers");
+    connection
+        .read_to_string(&mut answer)
+        .expect("the server answers");
     let stored = format!("+OK\r\n${}\r\n{value}\r\n", value.len());
     assert!(answer.starts_with(&stored), "{answer}");
-    let pid = redis.pid().expect("it runs");
+    let pid = redis.pid().expect("the server runs");
     assert!(
         answer.contains(&format!("\r\nprocess_id:{pid}\r\n")),
         "{answer}"

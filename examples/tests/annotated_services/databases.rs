@@ -28,11 +28,11 @@ fn visit(database: &Database) -> Result<(), postgres::Error> {
 }
 
 fn has(server: &PostgresExecutor, name: &str) -> bool {
-    let mut client = Client::connect(&server.url(), NoTls).expect("it runs");
+    let mut client = Client::connect(&server.url(), NoTls).expect("the server runs");
     let query = "SELECT 1 FROM pg_database WHERE datname = $1";
     !client
         .query(query, &[&name])
-        .expect("it answers")
+        .expect("the server answers")
         .is_empty()
 }
 
@@ -67,7 +67,10 @@ async fn an_async_test_has_a_database(db: &Database) {
     let visited = tokio::task::spawn_blocking(move || {
         Client::connect(&url, NoTls)?.batch_execute("INSERT INTO visits VALUES (1)")
     });
-    visited.await.expect("it ends").expect("it is empty");
+    visited
+        .await
+        .expect("the task ends")
+        .expect("the database is empty");
 }
 
 #[with_process(shared = POSTGRES, database = true)]
@@ -100,9 +103,9 @@ async fn panics(db: &Database) {
     ignore = "PostgreSQL is not installed: apt-get install postgresql"
 )]
 fn a_panic_drops_the_database(server: &PostgresExecutor) {
-    let panic = catch_unwind(panics).expect_err("it panics");
+    let panic = catch_unwind(panics).expect_err("the body panics");
     assert_eq!(panic.downcast_ref(), Some(&"on purpose"));
-    let name = LAST.lock().unwrap().take().expect("it ran");
+    let name = LAST.lock().unwrap().take().expect("the test ran");
     assert!(!has(server, &name));
 }
 
@@ -152,8 +155,8 @@ async fn panics_with_a_server_of_its_own(redis: &RedisExecutor, db: &Database) {
     ignore = "redis-server is not in PATH: apt-get install redis-server"
 )]
 fn the_server_stops_after_a_panic() {
-    catch_unwind(panics_with_a_server_of_its_own).expect_err("it panics");
-    let port = PORT.lock().unwrap().take().expect("it ran");
+    catch_unwind(panics_with_a_server_of_its_own).expect_err("the body panics");
+    let port = PORT.lock().unwrap().take().expect("the test ran");
     assert!(std::net::TcpStream::connect(("127.0.0.1", port)).is_err());
 }
 

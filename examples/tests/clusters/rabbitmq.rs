@@ -6,7 +6,7 @@ use std::error::Error;
 use mirakuru::services::{self, RabbitmqExecutor};
 use mirakuru::start_all;
 
-/// Returns the status of a broker, which lists its ports, with the client program.
+/// Runs `rabbitmqctl status`, and returns its output, which lists the ports of the broker.
 fn listeners(broker: &RabbitmqExecutor) -> Result<String, Box<dyn Error>> {
     let output = broker.rabbitmqctl()?.arg("status").output()?;
     assert!(output.status.success(), "{output:?}");

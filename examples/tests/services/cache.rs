@@ -127,7 +127,7 @@ fn the_cache_can_be_off() -> Outcome {
     child
         .stderr
         .take()
-        .ok_or("it is a pipe")?
+        .ok_or("stderr is not a pipe")?
         .read_to_string(&mut printed)?;
     assert!(!printed.contains("cached"), "{printed}");
     finished(child)?;

@@ -57,10 +57,10 @@ fn dropping_the_guard_removes_a_database_in_use() -> Outcome {
     drop(database);
     assert_eq!(databases_of(&postgres)?, [""; 0]);
     let panicking = AssertUnwindSafe(|| {
-        let _database = postgres.database().expect("it runs");
+        let _database = postgres.database().expect("the server runs");
         std::panic::resume_unwind(Box::new("no message"));
     });
-    catch_unwind(panicking).expect_err("it panics");
+    catch_unwind(panicking).expect_err("the body panics");
     assert_eq!(databases_of(&postgres)?, [""; 0]);
     // After the server has stopped, the guard has nothing to remove.
     let late = postgres.database()?;
@@ -89,7 +89,7 @@ fn the_prepared_database_outlives_a_restart() -> Outcome {
     not(has_postgres),
     ignore = "PostgreSQL is not installed: apt-get install postgresql"
 )]
-fn a_preparation_that_fails_is_the_error_of_the_start() {
+fn an_error_of_the_preparation_fails_the_start() {
     let postgres = services::postgres().prepared(|_| Err("no migrations here".into()));
     let error = postgres.start().expect_err("the preparation fails");
     assert_eq!(error.kind(), ErrorKind::Io);
@@ -114,7 +114,7 @@ fn a_preparation_that_fails_is_the_error_of_the_start() {
 fn a_stopped_server_returns_an_error_for_a_database() -> Outcome {
     let postgres = services::postgres().started()?;
     postgres.stop()?;
-    let error = postgres.database().expect_err("it has stopped");
+    let error = postgres.database().expect_err("the server has stopped");
     assert_eq!(error.kind(), ErrorKind::Io);
     Ok(())
 }
@@ -123,7 +123,7 @@ fn a_stopped_server_returns_an_error_for_a_database() -> Outcome {
 fn mariadb(url: &str, statements: &str) -> Outcome<String> {
     let place = url
         .strip_prefix("mysql://root@127.0.0.1:")
-        .ok_or("another URL")?;
+        .ok_or("an unexpected URL")?;
     let (port, database) = place.split_once('/').ok_or("no database")?;
     let output = Command::new("mariadb")
         .args([

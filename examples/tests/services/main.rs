@@ -15,7 +15,7 @@ type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
 /// Returns a command that runs one test of this file in another process.
 fn in_another_process(test: &str) -> Command {
-    let mut command = Command::new(env::current_exe().expect("it runs"));
+    let mut command = Command::new(env::current_exe().expect("the path of this binary"));
     command
         .args(["--exact", test])
         .stdout(Stdio::piped())

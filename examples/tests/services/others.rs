@@ -95,7 +95,10 @@ fn mosquitto_accepts_clients_and_shows_a_complaint() -> Outcome {
     assert_eq!(asked(&mosquitto.addr(), connect)?, "\x20\x02\0\0");
     mosquitto.stop()?;
     let wrong = services::mosquitto().config("no_such_option", 1);
-    let text = wrong.start().expect_err("it is unknown").to_string();
+    let text = wrong
+        .start()
+        .expect_err("the option is unknown")
+        .to_string();
     assert!(text.contains("no_such_option"), "{text}");
     Ok(())
 }
@@ -117,7 +120,10 @@ fn a_browser_ends_with_its_driver() -> Outcome {
     );
     let answer = asked(&driver.addr(), &request)?;
     assert!(answer.contains("sessionId"), "{answer}");
-    let tasks = format!("/proc/{}/task", driver.pid().ok_or("it runs")?);
+    let tasks = format!(
+        "/proc/{}/task",
+        driver.pid().ok_or("the server is not running")?
+    );
     let children = std::fs::read_dir(tasks)?.flatten().map(|task| {
         let children = std::fs::read_to_string(task.path().join("children"));
         children.unwrap_or_default()
@@ -146,8 +152,12 @@ fn a_script_can_replace_the_program() -> Outcome {
         .status()?;
     assert!(chmod.success());
     let redis = services::redis().program(&script);
-    // The kernel refuses to run a file that a forked child of another thread still has open for writing.
-    let text = redis.start().expect_err("it exits").to_string();
+    // The start must succeed at last: the kernel refuses to run a file while a child that another thread forked has it
+    // open for writing.
+    let text = redis
+        .start()
+        .expect_err("the script exits with an error")
+        .to_string();
     assert!(text.contains("instead: --port"), "{text}");
     assert_eq!(redis.exit_code(), Some(3));
     Ok(())
@@ -160,7 +170,9 @@ fn a_script_can_replace_the_program() -> Outcome {
 )]
 fn rabbitmqctl_needs_a_running_broker() -> Outcome {
     let broker = services::rabbitmq();
-    let error = broker.rabbitmqctl().expect_err("it was not started");
+    let error = broker
+        .rabbitmqctl()
+        .expect_err("the broker was not started");
     assert_eq!(error.kind(), mirakuru::ErrorKind::Io);
     // If the broker stops before the command runs, the command starts no port mapper.
     broker.start()?;
@@ -209,7 +221,7 @@ fn twenty_services_start_at_the_same_time() -> Outcome {
     for thread in threads {
         thread
             .join()
-            .map_err(|_| Box::<dyn Error>::from("it panicked"))??;
+            .map_err(|_| Box::<dyn Error>::from("the thread panicked"))??;
     }
     Ok(())
 }

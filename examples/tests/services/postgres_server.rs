@@ -53,7 +53,7 @@ fn stops_at_once_with_a_connected_client() -> Outcome {
 fn leaves_neither_shared_memory_nor_files() -> Outcome {
     let postgres = services::postgres().started()?;
     let directory = postgres.tmpdir();
-    let pid = postgres.pid().ok_or("it runs")?;
+    let pid = postgres.pid().ok_or("the server is not running")?;
     let maps = std::fs::read_to_string(format!("/proc/{pid}/maps"))?;
     let segments: Vec<_> = maps
         .lines()
@@ -99,7 +99,7 @@ fn a_version_is_selected_or_reported_as_missing() -> Outcome {
     let error = services::postgres()
         .version("7")
         .start()
-        .expect_err("it is too old");
+        .expect_err("version 7 is too old");
     assert_eq!(error.kind(), ErrorKind::Spawn);
     let text = error.to_string();
     for part in [
@@ -122,7 +122,7 @@ fn a_version_is_selected_or_reported_as_missing() -> Outcome {
 #[test]
 fn the_error_names_a_missing_program() {
     let postgres = services::postgres().program("/no/such/postgres");
-    let error = postgres.start().expect_err("it is missing");
+    let error = postgres.start().expect_err("the program is missing");
     assert_eq!(error.kind(), ErrorKind::Spawn);
     let text = error.to_string();
     assert!(
@@ -158,10 +158,11 @@ fn a_shared_server_gives_each_thread_a_database() -> Outcome {
             .map(|_| {
                 scope.spawn(|| -> mirakuru::Result<String> {
                     let database = POSTGRES.get()?.database()?;
-                    let mut client = Client::connect(&database.url(), NoTls).expect("it accepts");
+                    let mut client = Client::connect(&database.url(), NoTls)
+                        .expect("the server accepts clients");
                     client
                         .batch_execute("CREATE TABLE own (n int)")
-                        .expect("it is empty");
+                        .expect("the database is empty");
                     Ok(database.name().to_owned())
                 })
             })

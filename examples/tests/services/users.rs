@@ -21,11 +21,14 @@ fn owner_of(pid: u32) -> Outcome<u32> {
 )]
 fn root_starts_a_server_as_its_usual_user_or_another() -> Outcome {
     let own = services::postgres().started()?;
-    assert_ne!(owner_of(own.pid().ok_or("it runs")?)?, 0);
+    assert_ne!(owner_of(own.pid().ok_or("the server is not running")?)?, 0);
     let other = services::postgres().user("nobody").started()?;
-    let uid = owner_of(other.pid().ok_or("it runs")?)?;
+    let uid = owner_of(other.pid().ok_or("the server is not running")?)?;
     assert_ne!(uid, 0);
-    assert_ne!(uid, owner_of(own.pid().ok_or("it runs")?)?);
+    assert_ne!(
+        uid,
+        owner_of(own.pid().ok_or("the server is not running")?)?
+    );
     assert_eq!(
         fs::metadata(other.tmpdir().join("data/PG_VERSION"))?.uid(),
         uid

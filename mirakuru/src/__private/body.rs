@@ -37,7 +37,7 @@ pub async fn catch_async<F: Future>(body: F) -> thread::Result<F::Output> {
 ///
 /// # Panics
 ///
-/// Always.
+/// Always panics.
 #[must_use]
 pub fn never<T>() -> T {
     unreachable!("the call is under `if false`")

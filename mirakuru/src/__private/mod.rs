@@ -32,6 +32,7 @@ use crate::shared::{Fixture, Shared};
 pub struct Test {
     /// The path of the test's module, and the name of the test.
     pub path: (&'static str, &'static str),
+    /// The panic that the test expects.
     pub panics: Panics,
     /// Whether the harness compares the value that the test returns. Then an `Err` may be right.
     pub judged: bool,
@@ -259,7 +260,7 @@ impl Test {
 ///
 /// # Panics
 ///
-/// Always.
+/// Always panics.
 pub fn refused() -> ! {
     unreachable!("a failed step of this test panics")
 }

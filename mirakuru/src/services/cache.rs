@@ -16,7 +16,7 @@ use crate::sys;
 use crate::wait::Deadline;
 
 /// The maximum number of entries: enough for some versions of two programs, with some options.
-const MOST_ENTRIES: usize = 12;
+const MAX_ENTRIES: usize = 12;
 
 /// The directory of the cache.
 pub(super) struct Entries(PathBuf);
@@ -136,7 +136,7 @@ impl Entries {
             .filter_map(|path| Some((sys::changed_at(&fs::metadata(&path).ok()?).0, path)))
             .collect();
         known.sort();
-        let surplus = (known.len() + 1).saturating_sub(MOST_ENTRIES);
+        let surplus = (known.len() + 1).saturating_sub(MAX_ENTRIES);
         for (index, (_, lock)) in known.into_iter().enumerate() {
             let is_gone = noted(&lock).is_none_or(|(_, program)| !program.exists());
             if index < surplus || is_gone {
@@ -260,7 +260,7 @@ mod tests {
         let deadline = Deadline::after(Duration::from_secs(20));
         let fails = |_| Err(io::Error::other("no room"));
         let copied = entries.with("other", "/bin/sh".as_ref(), deadline, fails, |_| Ok(()));
-        assert_eq!(copied.expect_err("it fails").to_string(), "no room");
+        assert_eq!(copied.expect_err("the fill fails").to_string(), "no room");
         assert!(!home.path().join("other").exists() && !home.path().join("other.new").exists());
     }
 
@@ -284,7 +284,7 @@ mod tests {
         let made = Cell::new(0);
         let lost = format!("lost-{:016x}", 1);
         fill(&entries, &lost, "/no/such/program", &made).expect("own directory");
-        for number in 0..MOST_ENTRIES + 3 {
+        for number in 0..MAX_ENTRIES + 3 {
             let name = format!("pg-{number:016x}");
             fill(&entries, &name, "/bin/sh", &made).expect("own directory");
         }
@@ -292,13 +292,13 @@ mod tests {
         assert!(!exists(&lost) && !exists(&format!("{lost}.lock")));
         let listed = fs::read_dir(home.path()).expect("own directory");
         let directories = listed.flatten().filter(|entry| entry.path().is_dir());
-        assert_eq!(directories.count(), MOST_ENTRIES);
+        assert_eq!(directories.count(), MAX_ENTRIES);
     }
 
     #[test]
     fn files_of_other_programs_are_not_removed() {
         let (home, entries) = cache();
-        for number in 0..=MOST_ENTRIES {
+        for number in 0..=MAX_ENTRIES {
             let name = home.path().join(format!("Cargo-{number}.lock"));
             fs::write(&name, "its own text").expect("own directory");
             fs::create_dir(name.with_extension("")).expect("own directory");
@@ -307,7 +307,7 @@ mod tests {
         fill(&entries, "pg", "/bin/sh", &made).expect("own directory");
         let listed = fs::read_dir(home.path()).expect("own directory");
         // The entry and its lock are two more files.
-        assert_eq!(listed.count(), 2 * (MOST_ENTRIES + 1) + 2);
+        assert_eq!(listed.count(), 2 * (MAX_ENTRIES + 1) + 2);
     }
 
     #[test]

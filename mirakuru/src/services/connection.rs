@@ -40,15 +40,15 @@ pub(super) struct Connection {
     stream: TcpStream,
     received: Vec<u8>,
     /// The maximum size of one part of an answer, in bytes.
-    longest: usize,
+    max_size: usize,
 }
 
 impl Connection {
-    pub(super) fn open(address: &str, longest: usize) -> io::Result<Self> {
+    pub(super) fn open(address: &str, max_size: usize) -> io::Result<Self> {
         Ok(Self {
             stream: connect(address)?,
             received: Vec::new(),
-            longest,
+            max_size,
         })
     }
 
@@ -64,7 +64,7 @@ impl Connection {
                 self.received.drain(..self.received.len() - left);
                 return Ok(part);
             }
-            if self.received.len() > self.longest {
+            if self.received.len() > self.max_size {
                 return Err(io::Error::other("the server's answer is too long"));
             }
             let mut part = [0; 8192];

@@ -48,8 +48,9 @@ impl Database {
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let postgres = services::postgres().started()?;
     /// let database = postgres.database()?;
-    /// let migrated = Command::new("sqlx").args(["migrate", "run"]).env("DATABASE_URL", database.url()).status()?;
-    /// assert!(migrated.success());
+    /// let mut migrate = Command::new("sqlx");
+    /// migrate.args(["migrate", "run"]).env("DATABASE_URL", database.url());
+    /// assert!(migrate.status()?.success());
     /// # Ok(())
     /// # }
     /// ```

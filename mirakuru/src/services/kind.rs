@@ -147,7 +147,7 @@ impl<K: Kind> Executor<Service<K>> {
     /// use mirakuru::services;
     ///
     /// # fn main() -> mirakuru::Result<()> {
-    /// let nats = services::nats().config("max_connections", 100).config("max_payload", 4096).started()?;
+    /// let nats = services::nats().config("max_connections", 100).started()?;
     /// # Ok(())
     /// # }
     /// ```

@@ -18,7 +18,7 @@ pub type RedisExecutor = Executor<Service<Redis>>;
 /// The number of databases. Tests can reserve all of them except number 0.
 const DATABASES: u32 = 1024;
 /// The maximum size of an answer, in bytes.
-const LONGEST: usize = 16 << 20;
+const MAX_ANSWER: usize = 16 << 20;
 
 /// The kind of [`RedisExecutor`].
 #[derive(Clone, Debug)]
@@ -198,7 +198,7 @@ fn read(from: &mut impl BufRead) -> io::Result<String> {
     while left > 0 {
         left -= 1;
         let mut line = Vec::new();
-        let mut limited = from.by_ref().take(LONGEST as u64);
+        let mut limited = from.by_ref().take(MAX_ANSWER as u64);
         limited.read_until(b'\n', &mut line)?;
         let line = String::from_utf8_lossy(&line).into_owned();
         let (Some(kind), true) = (line.chars().next(), line.ends_with('\n')) else {
@@ -210,13 +210,13 @@ fn read(from: &mut impl BufRead) -> io::Result<String> {
             '+' | ':' => answer += text,
             '-' => return Err(io::Error::other(text.to_owned())),
             '*' => {
-                left += length().unwrap_or(0).min(LONGEST);
+                left += length().unwrap_or(0).min(MAX_ANSWER);
                 continue;
             }
             '$' => {
                 let Some(length) = length() else { continue };
                 let mut bytes = Vec::new();
-                let with_end = length.min(LONGEST) as u64 + 2;
+                let with_end = length.min(MAX_ANSWER) as u64 + 2;
                 from.by_ref().take(with_end).read_to_end(&mut bytes)?;
                 bytes.truncate(length);
                 answer += &String::from_utf8_lossy(&bytes);

@@ -9,7 +9,7 @@ use super::{USER, copy};
 use crate::readiness::protocols::mysql::{error, packet};
 
 /// The maximum size of an answer, in bytes.
-const LONGEST: usize = 64 << 20;
+const MAX_ANSWER: usize = 64 << 20;
 
 /// `CLIENT_LONG_PASSWORD | CLIENT_LONG_FLAG | CLIENT_PROTOCOL_41 | CLIENT_TRANSACTIONS | CLIENT_SECURE_CONNECTION |
 /// CLIENT_PLUGIN_AUTH`
@@ -25,7 +25,7 @@ pub struct Session(Connection);
 impl Session {
     /// Connects as the database user that needs no password.
     fn connect(address: &str) -> io::Result<Self> {
-        let mut session = Self(Connection::open(address, LONGEST)?);
+        let mut session = Self(Connection::open(address, MAX_ANSWER)?);
         session.read_packet()?;
         let mut greeting = CAPABILITIES.to_le_bytes().to_vec();
         greeting.extend((1_u32 << 24).to_le_bytes());

@@ -9,7 +9,7 @@ use super::USER;
 use crate::readiness::protocols::postgres::{Message, error, message, startup};
 
 /// The maximum size of an answer, in bytes.
-const LONGEST: usize = 16 << 20;
+const MAX_ANSWER: usize = 16 << 20;
 
 /// The maximum number of checks whether the sessions of a database have ended.
 const MAX_CHECKS: usize = 1000;
@@ -24,7 +24,7 @@ pub struct Session {
 impl Session {
     fn connect(address: &str) -> io::Result<Self> {
         let mut session = Self {
-            connection: Connection::open(address, LONGEST)?,
+            connection: Connection::open(address, MAX_ANSWER)?,
             version: 0,
         };
         session.exchange(&startup(USER, USER))?;
