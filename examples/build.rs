@@ -1,14 +1,16 @@
-//! Looks for the servers that the tests start, so that the tests of a missing one are shown as
-//! ignored: `cfg(has_redis)` and its like. `NGINX_PROGRAM` and `POSTGRES_BIN` say where those two are, as they
-//! often stand outside PATH. Cargo sets both for the tests too: nginx reads a variable `NGINX` of its own,
-//! and is no daemon where there is one.
+//! Searches for the servers that the tests start, and sets a cfg such as `has_redis` for each installed one. The tests
+//! of a missing server are then shown as ignored.
+//!
+//! `NGINX_PROGRAM` and `POSTGRES_BIN` hold the paths of nginx and PostgreSQL, which are often outside PATH. Cargo sets
+//! both variables for the tests too. The name `NGINX` must not be used: nginx reads a variable of that name, and then
+//! does not become a daemon.
 
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What the tests start by name.
+/// The cfg of each program that the tests start by its name.
 const IN_PATH: [(&str, &str); 9] = [
     ("has_redis", "redis-server"),
     ("has_memcached", "memcached"),
@@ -20,9 +22,9 @@ const IN_PATH: [(&str, &str); 9] = [
     ("has_gunicorn", "gunicorn"),
     ("has_webdriver", "chromedriver"),
 ];
-/// Where systems put servers without putting the place into everybody's PATH.
+/// Directories of servers that are not in every user's PATH.
 const SERVER_PLACES: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/opt/homebrew/bin"];
-/// The same for PostgreSQL: a folder for each version, and the programs in its `bin`.
+/// Directories with a folder for each version of PostgreSQL. The programs are in the folder's `bin`.
 const POSTGRES_PLACES: [&str; 3] = ["/usr/lib/postgresql", "/opt/homebrew/opt", "/usr/local/opt"];
 
 fn main() {
@@ -49,12 +51,12 @@ fn main() {
             .collect::<Vec<_>>()
             .as_slice(),
     );
-    tell("has_nginx", "NGINX_PROGRAM", nginx.as_deref());
+    emit("has_nginx", "NGINX_PROGRAM", nginx.as_deref());
 
     let mut places = path;
     places.extend(postgres_places());
     let initdb = find("initdb", &places);
-    tell(
+    emit(
         "has_postgres",
         "POSTGRES_BIN",
         initdb.as_deref().and_then(Path::parent),
@@ -69,7 +71,7 @@ fn main() {
         println!("cargo::rustc-cfg=has_rabbitmq");
     }
 
-    // The program alone says nothing: the engine may be out of reach.
+    // An installed client is not enough: the engine may be out of reach.
     let engine = Command::new("docker").arg("info").output();
     if engine.is_ok_and(|engine| engine.status.success()) {
         println!("cargo::rustc-cfg=has_docker");
@@ -78,15 +80,16 @@ fn main() {
     let id = Command::new("id").arg("-u").output();
     if id.is_ok_and(|id| id.stdout == b"0\n") {
         println!("cargo::rustc-cfg=root");
-        let apart = Command::new("unshare").args(["--mount", "true"]).status();
-        if apart.is_ok_and(|status| status.success()) {
+        let unshared = Command::new("unshare").args(["--mount", "true"]).status();
+        if unshared.is_ok_and(|status| status.success()) {
             println!("cargo::rustc-cfg=namespaces");
         }
     }
 }
 
-/// The first of these places that holds the program. The build script runs again when that
-/// changes: when the program goes or, where it is missing, when a place gets a new file.
+/// Returns the path of the program in the first directory that holds it.
+///
+/// The build script runs again when the program changes or, if the program is missing, when a directory changes.
 fn find(program: &str, places: &[PathBuf]) -> Option<PathBuf> {
     let found = places
         .iter()
@@ -102,7 +105,7 @@ fn find(program: &str, places: &[PathBuf]) -> Option<PathBuf> {
     found
 }
 
-/// The newest version first.
+/// Returns the directories of PostgreSQL's programs, the newest version first.
 fn postgres_places() -> Vec<PathBuf> {
     let folders = POSTGRES_PLACES
         .iter()
@@ -130,8 +133,8 @@ fn postgres_places() -> Vec<PathBuf> {
     versions
 }
 
-/// Sets the cfg if it was found, and the variable always, as `env!` must compile.
-fn tell(cfg: &str, variable: &str, found: Option<&Path>) {
+/// Sets the cfg if the program was found. Always sets the variable, because `env!` must compile.
+fn emit(cfg: &str, variable: &str, found: Option<&Path>) {
     if found.is_some() {
         println!("cargo::rustc-cfg={cfg}");
     }

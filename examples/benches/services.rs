@@ -1,10 +1,10 @@
-//! What the ready-made services cost: `cargo bench -p mirakuru-examples --bench services`.
+//! Measures the cost of the ready-made services: `cargo bench -p mirakuru-examples --bench services`.
 //!
-//! Prints a Markdown table of medians. A bare start copies a data directory, spawns the server and looks in a loop whether
-//! it is ready, without this library.
+//! The program prints a Markdown table of medians. A bare start works without this library: it copies a data directory,
+//! spawns the server, and checks in a loop whether the server is ready.
 #![expect(
     clippy::disallowed_methods,
-    reason = "the bare loop looks again after a moment"
+    reason = "the bare loop pauses between its checks"
 )]
 
 use std::error::Error;
@@ -23,7 +23,7 @@ use postgres::{Client, NoTls};
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
 const ROUNDS: usize = 15;
-/// As many as an application has.
+/// The number of tables, as in a typical application.
 const TABLES: u32 = 20;
 
 fn main() -> Outcome {
@@ -40,7 +40,7 @@ fn main() -> Outcome {
                     "-F",
                     "-clisten_addresses=127.0.0.1",
                     "-cunix_socket_directories=",
-                    // A kill leaves other kinds behind.
+                    // Other types of shared memory outlive a kill.
                     "-cdynamic_shared_memory_type=mmap",
                 ];
                 let words = words.map(str::to_owned).into_iter();
@@ -89,22 +89,22 @@ fn main() -> Outcome {
     if cfg!(has_redis) {
         let by_hand = "redis-server --port {port} --save '' --dir {tmpdir}";
         let check = readiness::Redis::new("127.0.0.1", 0);
-        by_hand_or_in_a_word("Redis", by_hand, &check, services::redis)?;
+        compare_with_plain_executor("Redis", by_hand, &check, services::redis)?;
     }
     if cfg!(has_memcached) {
         let by_hand = "memcached -l {host} -p {port} -u nobody";
         let check = readiness::Memcached::new("127.0.0.1", 0);
-        by_hand_or_in_a_word("memcached", by_hand, &check, services::memcached)?;
+        compare_with_plain_executor("memcached", by_hand, &check, services::memcached)?;
     }
     if cfg!(has_nats) {
         let by_hand = "nats-server -a {host} -p {port} -js -sd {tmpdir}";
         let check = readiness::Nats::new("127.0.0.1", 0).jet_stream();
-        by_hand_or_in_a_word("NATS", by_hand, &check, services::nats)?;
+        compare_with_plain_executor("NATS", by_hand, &check, services::nats)?;
     }
     Ok(())
 }
 
-/// A start without the library.
+/// A server that starts without the library.
 struct Bare {
     /// The private directory of a server, which holds a data directory.
     source: PathBuf,
@@ -136,7 +136,7 @@ impl Bare {
         }
         let mut server = command.spawn()?;
         while !(self.is_ready)(&directory, port) {
-            assert!(server.try_wait()?.is_none(), "it ended");
+            assert!(server.try_wait()?.is_none(), "the server exited");
             thread::sleep(Duration::from_micros(500));
         }
         let took = begun.elapsed();
@@ -179,7 +179,7 @@ fn starts<R: Readiness>(name: &str, service: fn() -> Executor<R>, bare: &Bare) -
     Ok(())
 }
 
-fn by_hand_or_in_a_word<R: Readiness, S: Readiness + Clone>(
+fn compare_with_plain_executor<R: Readiness, S: Readiness + Clone>(
     name: &str,
     by_hand: &str,
     check: &S,
@@ -197,14 +197,14 @@ fn by_hand_or_in_a_word<R: Readiness, S: Readiness + Clone>(
         drop(server);
     }
     row(
-        &format!("a ready {name}, beside an executor by hand"),
+        &format!("a ready {name}, against a plain executor"),
         &mut own,
         Some(&mut other),
     );
     Ok(())
 }
 
-/// Makes the tables of an application.
+/// Creates the tables of an application.
 fn migrate(url: &str) -> Result<(), Box<dyn Error + Send + Sync>> {
     let mut client = Client::connect(url, NoTls)?;
     for number in 0..TABLES {
@@ -217,7 +217,7 @@ fn migrate(url: &str) -> Result<(), Box<dyn Error + Send + Sync>> {
 fn databases() -> Outcome {
     let server = services::postgres().prepared(migrate).started()?;
     let (mut create, mut remove, mut stop) = (Vec::new(), Vec::new(), Vec::new());
-    // What a client that stays connected sees of the server's own statements, without a session to end.
+    // The bare statements run on a client that stays connected, so the server has no session to end.
     let mut client = Client::connect(&server.url(), NoTls)?;
     let (mut bare_create, mut bare_drop) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {

@@ -1,7 +1,7 @@
-//! What it saves to share a server: `cargo bench -p mirakuru-examples`.
+//! Measures the time that a shared server saves: `cargo bench -p mirakuru-examples`.
 //!
-//! Prints a Markdown table: the time of tests that start a server each, beside tests that share one and
-//! have a database each. One after the other, in one process.
+//! The program prints a Markdown table. It compares tests that start a server each with tests that share a server and
+//! have a database each. The tests run one after the other in one process.
 
 #[path = "../tests/postgres/database.rs"]
 mod database;
@@ -32,7 +32,7 @@ fn main() -> Outcome<()> {
     Ok(())
 }
 
-/// The shared server's own start is part of its time.
+/// Prints a row of the table. The time of the shared server includes its start.
 fn row(name: &str, each: fn() -> Outcome<()>, shared: fn() -> Outcome<()>) -> Outcome<()> {
     let (each, shared) = (time(each)?, time(shared)?);
     let (each, shared) = (each.as_secs_f64(), shared.as_secs_f64());

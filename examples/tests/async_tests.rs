@@ -1,10 +1,10 @@
-//! Async tests: the server is ready before the first await, and gone after the last.
+//! Async tests. The server is ready before the first await of the body, and stops after the last one.
 
 use mirakuru::{TcpExecutor, with_process};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
-/// Sends one command to a Redis, and returns the line that it answers.
+/// Sends a command to a Redis server, and returns the first line of the answer.
 async fn ask(addr: &str, command: &str) -> std::io::Result<String> {
     let mut stream = TcpStream::connect(addr).await?;
     stream

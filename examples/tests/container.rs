@@ -1,4 +1,4 @@
-//! A container as the service. It is compiled where a container engine answers; nothing here installs one.
+//! A container as the service. This file is compiled only if a container engine answers. No script here installs one.
 #![cfg(has_docker)]
 
 use std::io;
@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use mirakuru::{OutputExecutor, Signal, with_process};
 
-/// The client passes signals on, and removes the container; SIGKILL would end the client alone. The
-/// engine's proxy would accept connections before Redis does, so it is Redis' own word that counts.
+/// The client forwards signals and removes the container, but SIGKILL would end only the client. The engine's proxy
+/// accepts connections before Redis does, so the test waits for a line that Redis itself prints.
 #[with_process(
     output = "docker run --rm --init -p 127.0.0.1:{port}:6379 redis:7",
     banner = "Ready to accept connections",
@@ -17,7 +17,7 @@ use mirakuru::{OutputExecutor, Signal, with_process};
     timeout = "300s"
 )]
 #[test]
-fn answers(redis: &OutputExecutor) -> io::Result<()> {
+fn a_container_accepts_connections(redis: &OutputExecutor) -> io::Result<()> {
     TcpStream::connect(redis.addr()).map(drop)
 }
 
@@ -37,7 +37,7 @@ fn no_container_is_left() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// The names of all containers, running or not, that are called so.
+/// Returns the names of all containers with this name, whether they run or not.
 fn containers(name: &str) -> io::Result<Vec<String>> {
     let filter = format!("name=^{name}$");
     let listed = Command::new("docker")

@@ -1,4 +1,4 @@
-//! etcd over HTTP: its health endpoint says when it is ready, and its gateway takes JSON.
+//! etcd over HTTP: its health endpoint reports readiness, and its gateway accepts JSON.
 
 use std::error::Error;
 
@@ -18,7 +18,7 @@ fn keeps_a_value() -> Result<(), Box<dyn Error>> {
         let request = client.post(format!("{gateway}/{what}")).body(body);
         request.send()?.error_for_status()?.text()
     };
-    // Base64, of "name" and "Aoi".
+    // The key is "name" and the value is "Aoi", both in Base64.
     ask("put", r#"{"key": "bmFtZQ==", "value": "QW9p"}"#)?;
     let found = ask("range", r#"{"key": "bmFtZQ=="}"#)?;
     assert!(found.contains("QW9p"), "{found}");

@@ -1,10 +1,10 @@
-//! A web server with a master and workers: a signal goes to the master alone.
+//! A web server with a master and workers. A signal reaches only the master.
 
 use std::{error::Error, fs, thread};
 
 use mirakuru::{HttpExecutor, Signal};
 
-/// Answers `/slow` once there is a file `go`.
+/// The code of a web application that answers `/slow` once the file `go` exists.
 const APP: &str = "\
 import os, time
 
@@ -37,6 +37,6 @@ fn a_request_in_flight_outlives_a_reload() -> Result<(), Box<dyn Error>> {
     log.wait_for("Handling signal: hup")?;
     log.wait_for("Booting worker")?;
     fs::write(directory.join("go"), "")?;
-    assert_eq!(request.join().map_err(|_| "it panicked")??, "done");
+    assert_eq!(request.join().map_err(|_| "the thread panicked")??, "done");
     Ok(())
 }

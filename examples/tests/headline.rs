@@ -1,5 +1,5 @@
-//! A server on its own port, for each of ten tests: they run one after the other, under `cargo test`
-//! and `cargo nextest run` alike, since there is only one such port.
+//! Ten tests that each start a server on the same fixed port. The tests run one after the other, under `cargo test` and
+//! under `cargo nextest run`, because only one process can listen on the port.
 
 use mirakuru::{TcpExecutor, with_process};
 use redis::Client;
@@ -16,13 +16,13 @@ macro_rules! tests {
             assert_eq!(redis.port(), 6379);
             let mut client = Client::open("redis://127.0.0.1/")?;
             let pid = pid_of_server(&mut client)?;
-            assert_eq!(Some(pid), redis.pid(), "it is this test's own");
+            assert_eq!(Some(pid), redis.pid(), "another server answers");
             Ok(())
         }
     )*};
 }
 
-/// The pid of who answers.
+/// Returns the pid of the server that answers.
 fn pid_of_server(client: &mut Client) -> Result<u32, Box<dyn std::error::Error>> {
     let server: redis::InfoDict = redis::cmd("INFO").arg("server").query(client)?;
     Ok(server.get("process_id").ok_or("no pid")?)

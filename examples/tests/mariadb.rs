@@ -14,7 +14,7 @@ static MARIADB: Shared<MariadbExecutor> = Shared::per_run("mariadb", || {
     })
 });
 
-/// Sends statements by the client program, and returns what it prints.
+/// Sends statements with the client program, and returns its output.
 fn query(url: &str, database: &str, statements: &str) -> Result<String, Box<dyn Error>> {
     let port = url
         .rsplit(':')

@@ -16,4 +16,4 @@ fn keeps_a_value() -> Result<(), Box<dyn Error>> {
     client.set("answer", 42, 0)?;
     assert_eq!(client.get::<i32>("answer")?, Some(42));
     Ok(())
-} // It is stopped here, and gone.
+} // The server is stopped here.

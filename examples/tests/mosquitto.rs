@@ -1,4 +1,4 @@
-//! Mosquitto, an MQTT broker: what is published comes to who has subscribed.
+//! Mosquitto, an MQTT broker. Subscribers receive the messages that a client publishes.
 
 use std::error::Error;
 use std::io::{Read, Write};
@@ -6,7 +6,7 @@ use std::net::TcpStream;
 
 use mirakuru::services;
 
-/// Packets of MQTT 3.1.1, by hand: a clean session, a subscription, a message.
+/// A packet of MQTT 3.1.1 that opens a clean session. The next two subscribe to a topic and publish a message.
 const CONNECT: &[u8] = b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01a";
 const SUBSCRIBE: &[u8] = b"\x82\x0e\x00\x01\x00\x09greetings\x00";
 const PUBLISH: &[u8] = b"\x30\x10\x00\x09greetingshello";
@@ -25,9 +25,17 @@ fn delivers_a_message() -> Result<(), Box<dyn Error>> {
     let mosquitto = services::mosquitto().started()?;
     let mut stream = TcpStream::connect(mosquitto.addr())?;
     stream.write_all(CONNECT)?;
-    assert_eq!(read(&mut stream)?, *b"\x20\x02\x00\x00", "accepted");
+    assert_eq!(
+        read(&mut stream)?,
+        *b"\x20\x02\x00\x00",
+        "the broker refused the session"
+    );
     stream.write_all(SUBSCRIBE)?;
-    assert_eq!(read(&mut stream)?, *b"\x90\x03\x00\x01\x00", "granted");
+    assert_eq!(
+        read(&mut stream)?,
+        *b"\x90\x03\x00\x01\x00",
+        "the broker refused the subscription"
+    );
     stream.write_all(PUBLISH)?;
     assert_eq!(read::<18>(&mut stream)?, *PUBLISH);
     Ok(())

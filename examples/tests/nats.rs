@@ -1,4 +1,4 @@
-//! NATS, a broker: what is published comes to who has subscribed. Its protocol is text.
+//! NATS, a message broker with a text protocol. Subscribers receive the messages that a client publishes.
 
 use std::error::Error;
 use std::io::{BufRead, BufReader, Write};
@@ -19,7 +19,7 @@ fn delivers_a_message() -> Result<(), Box<dyn Error>> {
     let mut next = || {
         lines
             .next()
-            .ok_or("it hung up")?
+            .ok_or("the server closed the connection")?
             .map_err(Box::<dyn Error>::from)
     };
     assert!(next()?.starts_with("INFO "));
@@ -31,7 +31,7 @@ fn delivers_a_message() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// With a second port, for the monitor: that answers once the server takes clients.
+/// The server has a second port for its monitor, which answers once the server accepts clients.
 #[with_process(
     http = "nats-server --addr {host} --port {port} --http_port {port:monitor}",
     url = "http://127.0.0.1:{port:monitor}/healthz",
@@ -46,8 +46,8 @@ fn counts_its_clients(nats: &HttpExecutor) -> Result<(), Box<dyn Error>> {
     let mut client = TcpStream::connect(nats.addr())?;
     client.write_all(b"CONNECT {\"verbose\": false}\r\nPING\r\n")?;
     let mut answers = BufReader::new(client.try_clone()?).lines();
-    // It answers after it has noted the client.
-    while answers.next().ok_or("it hung up")?? != "PONG" {}
+    // The server answers the PING after it has counted the client.
+    while answers.next().ok_or("the server closed the connection")?? != "PONG" {}
 
     let port = nats.port_named("monitor");
     let mut monitor = TcpStream::connect((nats.host(), port))?;
@@ -60,17 +60,17 @@ fn counts_its_clients(nats: &HttpExecutor) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Without `stop_signal`, and asked for HTTP at the port for clients.
+/// The first mistake is a missing `stop_signal`. The second is an HTTP check on the port for clients.
 #[test]
 #[cfg_attr(
     not(has_nats),
     ignore = "nats-server is not in PATH: apt-get install nats-server"
 )]
-fn mistakes_are_named_in_its_errors() -> Result<(), Box<dyn Error>> {
+fn errors_name_the_mistakes() -> Result<(), Box<dyn Error>> {
     let command = "nats-server --addr {host} --port {port} --http_port {port:monitor}";
     let nats = HttpExecutor::new(command, "http://127.0.0.1:{port:monitor}/healthz");
     let stopped = nats.started()?.stop().map(drop);
-    let text = stopped.expect_err("it exits with 1").to_string();
+    let text = stopped.expect_err("the server exits with 1").to_string();
     for part in [
         "exit code 0 or 143",
         "the stop sent SIGTERM",
@@ -80,7 +80,7 @@ fn mistakes_are_named_in_its_errors() -> Result<(), Box<dyn Error>> {
     }
     let clients = HttpExecutor::new(command, "http://127.0.0.1:{port}/healthz");
     let started = clients.timeout(Duration::from_secs(2)).started();
-    let error = started.expect_err("it speaks another protocol");
+    let error = started.expect_err("the port has another protocol");
     assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
     let text = error.to_string();
     assert!(text.contains("it answered, but not by HTTP"), "{text}");

@@ -1,5 +1,5 @@
-//! nginx by its first answer over HTTP and, as a daemon, by its pid file. Its configuration is written
-//! into the private directory before the start, with the port that it will get.
+//! nginx, which is ready at its first answer over HTTP or, as a daemon, once its pid file exists. Each test writes the
+//! configuration into the private directory before the start, with the port that nginx will get.
 
 use std::error::Error;
 use std::fs;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use mirakuru::{HttpExecutor, PidExecutor, Signal};
 
-/// `-e stderr`: nginx complains to its standard error, so it stands in our errors.
+/// The command of nginx. `-e stderr` sends its error log to standard error, so errors of the executor quote it.
 const COMMAND: [&str; 5] = [
     env!("NGINX_PROGRAM"),
     "-e",
@@ -16,7 +16,7 @@ const COMMAND: [&str; 5] = [
     "{tmpdir}/nginx.conf",
 ];
 
-/// A server that says one word, and keeps all of its files in `directory`.
+/// Configures a server that answers each request with `word`, and keeps all of its files in `directory`.
 fn configure(directory: &Path, port: u16, word: &str) -> std::io::Result<()> {
     let path = directory.display();
     let text = format!(
@@ -51,19 +51,22 @@ fn answers_over_http() -> Result<(), Box<dyn Error>> {
 
     assert_eq!(reqwest::blocking::get(nginx.url())?.text()?, "hello");
     Ok(())
-} // It is stopped here, and gone with its workers.
+} // nginx and its workers are stopped here.
 
-/// What a service says when it cannot start stands in the error.
+/// The error of a failed start quotes the output of the service.
 #[test]
 #[cfg_attr(
     not(has_nginx),
     ignore = "nginx is not installed: apt-get install nginx-light"
 )]
-fn says_what_is_wrong_with_its_configuration() -> Result<(), Box<dyn Error>> {
+fn reports_a_wrong_configuration() -> Result<(), Box<dyn Error>> {
     let nginx = HttpExecutor::new(COMMAND, "http://127.0.0.1:{port}/");
     fs::write(nginx.tmpdir().join("nginx.conf"), "speak friend;")?;
 
-    let error = nginx.start().map(drop).expect_err("nobody can read that");
+    let error = nginx
+        .start()
+        .map(drop)
+        .expect_err("the configuration is invalid");
     assert!(
         error.to_string().contains("unknown directive \"speak\""),
         "{error}"
@@ -71,14 +74,15 @@ fn says_what_is_wrong_with_its_configuration() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The daemon reads its configuration again when it is hung up on.
+/// The daemon reads its configuration again on `SIGHUP`.
 #[test]
 #[cfg_attr(
     not(has_nginx),
     ignore = "nginx is not installed: apt-get install nginx-light"
 )]
 fn reloads_as_a_daemon() -> Result<(), Box<dyn Error>> {
-    // Whatever names `{port}` has one leased; here it is the configuration file alone that needs it.
+    // The placeholder makes the executor lease a port. Only the configuration file needs the port, so the variable
+    // `PORT` is otherwise unused.
     let nginx = PidExecutor::new(COMMAND, "{tmpdir}/pid").env("PORT", "{port}");
     let (directory, port): (PathBuf, u16) = (nginx.tmpdir(), nginx.port());
     configure(&directory, port, "before")?;
@@ -87,12 +91,12 @@ fn reloads_as_a_daemon() -> Result<(), Box<dyn Error>> {
     assert_eq!(ask()?, "before");
 
     configure(&directory, port, "after")?;
-    // Signals go to the daemon once the process that left it has ended.
+    // Signals reach the daemon once the process that forked it has exited.
     nginx.wait_for(|| nginx.exit_code() == Some(0))?;
     nginx.signal(Signal::HUP)?;
     nginx.wait_for(|| ask().is_ok_and(|word| word == "after"))?;
 
     nginx.stop()?;
-    assert!(ask().is_err(), "the daemon is gone");
+    assert!(ask().is_err(), "the daemon still answers");
     Ok(())
 }

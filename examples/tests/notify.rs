@@ -1,4 +1,4 @@
-//! Servers that report readiness themselves, by `sd_notify(3)`, as Debian builds them.
+//! Servers that report readiness themselves, by `sd_notify(3)`. Debian builds them with this feature.
 
 use std::net::TcpStream;
 
@@ -7,7 +7,7 @@ use mirakuru::{NotifyExecutor, Result, with_process};
 #[track_caller]
 fn assert_accepts(server: &NotifyExecutor) {
     let accepted = TcpStream::connect(server.addr());
-    accepted.expect("a server that is ready accepts a client");
+    accepted.expect("a ready server accepts a client");
 }
 
 #[with_process(notify = "redis-server --supervised systemd --port {port} --save ''")]

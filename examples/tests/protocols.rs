@@ -1,4 +1,4 @@
-//! Servers whose readiness is an answer in their own protocol.
+//! Readiness checks in the protocol of each server, with the real servers.
 
 use std::error::Error;
 use std::io::{Read, Write};
@@ -9,20 +9,20 @@ use std::time::Duration;
 use mirakuru::readiness::{Etcd, Memcached, Mqtt, Mysql, Nats, Postgres, Readiness, Redis};
 use mirakuru::{Context, ErrorKind, Executor, Result};
 
-/// Sends a request to a server that is ready, and reads as many bytes of its answer.
+/// Sends a request to a ready server, and returns the first `length` bytes of the answer.
 fn answer<R: Readiness>(server: &Executor<R>, request: &[u8], length: usize) -> Vec<u8> {
-    let mut stream = TcpStream::connect(server.addr()).expect("it accepts");
-    stream.write_all(request).expect("it reads");
+    let mut stream = TcpStream::connect(server.addr()).expect("the server accepts clients");
+    stream.write_all(request).expect("the server reads");
     let mut answer = vec![0; length];
-    stream.read_exact(&mut answer).expect("it answers");
+    stream.read_exact(&mut answer).expect("the server answers");
     answer
 }
 
-/// The error of a server that is never ready.
+/// Returns the error text of a server that never becomes ready.
 #[track_caller]
 fn timeout_of<R: Readiness>(server: Executor<R>) -> String {
     let server = server.timeout(Duration::from_secs(2));
-    let error = server.start().expect_err("it is never ready");
+    let error = server.start().expect_err("the server is never ready");
     assert_eq!(error.kind(), ErrorKind::TimeoutExpired, "{error}");
     error.to_string()
 }
@@ -47,7 +47,7 @@ fn redis_answers_ping() -> Result<()> {
     Ok(())
 }
 
-/// A replica that serves no old data answers `-MASTERDOWN` to all but a few commands until it has its master's.
+/// A replica that serves no stale data answers `-MASTERDOWN` to all but a few commands until it has its master's data.
 #[test]
 #[cfg_attr(
     not(has_redis),
@@ -97,7 +97,7 @@ fn nats_answers_ping() -> Result<()> {
     not(has_nats),
     ignore = "nats-server is not in PATH: apt-get install nats-server"
 )]
-fn nats_without_jetstream_is_not_ready_for_it() {
+fn nats_without_jetstream_is_not_ready() {
     let check = Nats::new("127.0.0.1", 0).jet_stream();
     let nats = Executor::with_readiness("nats-server -a {host} -p {port}", check);
     let error = timeout_of(nats);
@@ -110,7 +110,7 @@ fn nats_without_jetstream_is_not_ready_for_it() {
     not(has_etcd),
     ignore = "etcd is not in PATH: apt-get install etcd-server"
 )]
-fn etcd_says_that_it_is_healthy() -> Result<()> {
+fn etcd_reports_that_it_is_healthy() -> Result<()> {
     let command = "etcd --data-dir {tmpdir}/data --listen-peer-urls http://{host}:{port:peer}
         --listen-client-urls http://{host}:{port} --advertise-client-urls http://{host}:{port}";
     let etcd = Executor::with_readiness(command, Etcd::new("127.0.0.1", 0)).started()?;
@@ -124,7 +124,7 @@ fn etcd_says_that_it_is_healthy() -> Result<()> {
     not(has_mosquitto),
     ignore = "mosquitto is not in PATH: apt-get install mosquitto"
 )]
-fn mosquitto_accepts_a_client_that_leaves_in_order() -> Result<()> {
+fn the_check_of_mosquitto_disconnects_in_order() -> Result<()> {
     let check = Mqtt::new("127.0.0.1", 0);
     let mosquitto = Executor::with_readiness("mosquitto -v -p {port}", check).started()?;
     mosquitto
@@ -133,7 +133,7 @@ fn mosquitto_accepts_a_client_that_leaves_in_order() -> Result<()> {
     Ok(())
 }
 
-/// A server whose data directory was just made, and changed by `preparation`.
+/// Returns a server with a new data directory, which `preparation` has changed.
 fn configured<R: Readiness>(
     preparation: &str,
     executor: impl FnOnce(String) -> Executor<R>,
@@ -156,7 +156,7 @@ fn postgres(check: Postgres) -> Executor<Postgres> {
     not(has_postgres),
     ignore = "PostgreSQL is not installed: apt-get install postgresql"
 )]
-fn postgres_answers_clients_that_leave_in_order() -> Result<()> {
+fn the_check_of_postgres_disconnects_in_order() -> Result<()> {
     let check = || Postgres::new("127.0.0.1", 0);
     let server = postgres(check())
         .also(check().user("unknown"))
@@ -190,7 +190,7 @@ fn assert_in_order(log: &str) {
     assert_eq!(complaint, None, "{log}");
 }
 
-/// A standby that serves no readers: it accepts each client, and answers that it recovers.
+/// A standby that serves no readers accepts each client, and answers that it is in recovery.
 #[test]
 #[cfg_attr(
     not(has_postgres),
@@ -203,10 +203,10 @@ fn postgres_in_recovery_is_not_ready() -> Result<()> {
     let is_refused_thrice = move |cx: &Context| {
         let refusal = check
             .after_start_check(cx)
-            .expect_err("it serves no client")
+            .expect_err("a standby serves no client")
             .to_string();
-        let is_ours = refusal.contains("(SQLSTATE 57P03)");
-        is_ours && refusals.fetch_add(1, Ordering::Relaxed) == 2
+        let is_recovery = refusal.contains("(SQLSTATE 57P03)");
+        is_recovery && refusals.fetch_add(1, Ordering::Relaxed) == 2
     };
     let executor = |command| Executor::when(command, is_refused_thrice);
     configured(standby, executor).start().map(drop)

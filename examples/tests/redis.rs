@@ -5,7 +5,7 @@ use std::error::Error;
 use mirakuru::{PidExecutor, UnixSocketExecutor, services};
 use redis::{Client, Commands};
 
-/// Each server has a free port and a private directory, so any number of them run side by side.
+/// Each server has a free port and a private directory, so any number of servers can run at the same time.
 #[test]
 #[cfg_attr(
     not(has_redis),
@@ -18,9 +18,9 @@ fn keeps_a_value_over_tcp() -> Result<(), Box<dyn Error>> {
     let _: () = client.set("answer", 42)?;
     assert_eq!(client.get::<_, i32>("answer")?, 42);
     Ok(())
-} // It is stopped here, and gone.
+} // The server is stopped here.
 
-/// `{socket}` is a path in the private directory. Port 0 means no TCP, by Redis' own rules.
+/// `{socket}` is a path in the private directory. With port 0, Redis does not listen on TCP.
 #[test]
 #[cfg_attr(
     not(has_redis),
@@ -36,8 +36,8 @@ fn counts_over_a_unix_socket() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The program that was started ends at once, and leaves a daemon in a session of its own. Its pid
-/// file tells that it is up, and the stop finds it all the same.
+/// The started program exits at once, and leaves a daemon in a session of its own. The pid file shows that the daemon
+/// is up, and the stop ends the daemon.
 #[test]
 #[cfg_attr(
     not(has_redis),
@@ -51,16 +51,16 @@ fn stops_a_daemon() -> Result<(), Box<dyn Error>> {
     let client = Client::open(format!("redis://{}/", redis.addr()))?;
     // Redis 7.2 and later write the file just before they listen.
     redis.wait_for(|| client.get_connection().is_ok())?;
-    // What was started ends; the daemon stays.
+    // The started process exits, and the daemon stays.
     redis.wait_for(|| redis.exit_code() == Some(0))?;
     assert!(redis.filename().exists());
 
     redis.stop()?;
-    assert!(client.get_connection().is_err(), "the daemon is gone");
+    assert!(client.get_connection().is_err(), "the daemon still answers");
     Ok(())
 }
 
-/// What was kept in memory only is gone after a restart; the port is the same.
+/// A restart loses the values that were only in memory, and keeps the port.
 #[test]
 #[cfg_attr(
     not(has_redis),

@@ -1,4 +1,4 @@
-//! One Redis for the whole run: for all tests of `cargo test`, and all processes of a nextest run.
+//! One Redis server for the whole run: for all tests of `cargo test`, and all processes of a nextest run.
 
 use std::error::Error;
 
@@ -17,7 +17,7 @@ macro_rules! tests {
             ignore = "redis-server is not in PATH: apt-get install redis-server"
         )]
         fn $name(redis: &RedisExecutor) -> Result<(), Box<dyn Error>> {
-            // An empty database that no other running test has.
+            // The database is empty, and no other running test has it.
             let own = redis.database()?;
             let mut database = Client::open(own.url())?.get_connection()?;
             for visits in 1..=100 {

@@ -1,5 +1,4 @@
-//! rstest: each case has a server of its own. The server's parameter comes before the values and the
-//! fixtures of the case.
+//! Cases of rstest with a server each. The server's parameter comes before the values and the fixtures of the case.
 
 use std::error::Error;
 
@@ -23,7 +22,7 @@ fn greeting() -> String {
 fn greets(redis: &TcpExecutor, #[case] name: &str, greeting: String) -> Result<(), Box<dyn Error>> {
     let mut client = Client::open(format!("redis://{}/", redis.addr()))?;
     let before: Option<String> = client.get("guest")?;
-    assert_eq!(before, None, "no other case has left anything");
+    assert_eq!(before, None, "another case left a value");
     let _: () = client.set("guest", format!("{greeting} {name}"))?;
     assert_eq!(
         client.get::<_, String>("guest")?,

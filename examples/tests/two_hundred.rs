@@ -1,5 +1,5 @@
-//! Parallel by default: two hundred tests with a server of their own each, and twenty that all want
-//! the same port. `tests/proof` runs this many times, and side by side.
+//! Tests that run in parallel: two hundred with a server each, and twenty that all use the same port. `tests/proof`
+//! runs this file many times, and several runs at once.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -8,16 +8,20 @@ use mirakuru::readiness::Readiness;
 use mirakuru::services::{self, RedisExecutor};
 use mirakuru::{Executor, TcpExecutor, with_process};
 
-/// Whether it is the server that was meant: a key is set and read, and the pid is this test's server's.
+/// Stores and reads a key, and asserts that the test's own server answers.
 fn stores_a_key<R: Readiness>(redis: &Executor<R>, value: &str) {
-    let mut connection = TcpStream::connect(redis.addr()).expect("it is ready");
+    let mut connection = TcpStream::connect(redis.addr()).expect("the server is ready");
     let request = format!("SET key {value}\r\nGET key\r\nINFO server\r\nQUIT\r\n");
-    connection.write_all(request.as_bytes()).expect("it reads");
+    connection
+        .write_all(request.as_bytes())
+        .expect("the server reads");
     let mut answer = String::new();
-    connection.read_to_string(&mut answer).expect("it answers");
+    connection
+        .read_to_string(&mut answer)
+        .expect("the server answers");
     let stored = format!("+OK\r\n${}\r\n{value}\r\n", value.len());
     assert!(answer.starts_with(&stored), "{answer}");
-    let pid = redis.pid().expect("it runs");
+    let pid = redis.pid().expect("the server runs");
     assert!(
         answer.contains(&format!("\r\nprocess_id:{pid}\r\n")),
         "{answer}"
@@ -35,7 +39,7 @@ macro_rules! tests_with_a_port_of_their_own {
     )*};
 }
 
-macro_rules! tests_that_want_one_port {
+macro_rules! tests_that_use_one_port {
     ($($name:ident)*) => {$(
         #[with_process(tcp = "redis-server --port {port} --save '' --dir {tmpdir}", port = 16379)]
         #[test]
@@ -74,7 +78,7 @@ tests_with_a_port_of_their_own! {
     own_192 own_193 own_194 own_195 own_196 own_197 own_198 own_199
 }
 
-tests_that_want_one_port! {
+tests_that_use_one_port! {
     one_000 one_001 one_002 one_003 one_004 one_005 one_006 one_007
     one_008 one_009 one_010 one_011 one_012 one_013 one_014 one_015
     one_016 one_017 one_018 one_019

@@ -5,7 +5,7 @@ use std::error::Error;
 use mirakuru::{OutputExecutor, TcpExecutor, with_process};
 use redis::{Client, Commands};
 
-/// They start in this order, and stop in reverse. The replica is ready once it has everything.
+/// The servers start in this order, and stop in reverse. The replica is ready once it has all data of the primary.
 #[with_process(
     tcp = "redis-server --port {port} --save '' --dir {tmpdir} --repl-diskless-sync-delay 0",
     bind = primary
@@ -19,7 +19,7 @@ use redis::{Client, Commands};
     not(has_redis),
     ignore = "redis-server is not in PATH: apt-get install redis-server"
 )]
-fn what_one_is_told_the_other_knows(
+fn a_replica_copies_its_primary(
     primary: &TcpExecutor,
     replica: &OutputExecutor,
 ) -> Result<(), Box<dyn Error>> {
@@ -28,7 +28,7 @@ fn what_one_is_told_the_other_knows(
     let mut to_replica = connect(replica.addr())?;
 
     let _: () = to_primary.set("answer", 42)?;
-    // Until one replica has what this connection wrote; ten seconds at the most.
+    // Waits until one replica has the value that this connection wrote, for at most ten seconds.
     let replicas: i32 = redis::cmd("WAIT")
         .arg(1)
         .arg(10_000)

@@ -74,7 +74,7 @@ fn a_failed_stop_fails_a_passing_test() {
         "{reported}"
     );
     assert!(reported.contains("exited with code 3"), "{reported}");
-    let passed = "the body of the test passed, and a stop after it failed:\n";
+    let passed = "the body of the test passed, but a stop after it failed:\n";
     assert!(reported.starts_with(passed), "{reported}");
     assert_eq!(all.text(), "first+, second+, second-, first-");
 }

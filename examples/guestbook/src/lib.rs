@@ -2,14 +2,15 @@
 
 use std::env;
 
-/// Returns the path of a program of this package, found at run time. In a nextest archive that another
-/// machine built, `env!("CARGO_BIN_EXE_…")` would be a path of that machine. Nextest sets
-/// `NEXTEST_BIN_EXE_name` (see its "Environment variables"). Cargo builds the program next to the
-/// directory of the tests.
+/// Returns the path of a program of this package.
+///
+/// The path is determined at run time. In a nextest archive that another machine built, `env!("CARGO_BIN_EXE_…")` would
+/// be a path on that machine. Nextest sets `NEXTEST_BIN_EXE_name` (see its "Environment variables"). Cargo builds the
+/// program into the parent of the tests' directory.
 ///
 /// # Panics
 ///
-/// Panics if the path of the test binary is not known.
+/// Panics if the path of the test binary is unknown.
 #[must_use]
 pub fn own_binary(name: &str) -> &'static str {
     if let Ok(path) = env::var(format!("NEXTEST_BIN_EXE_{name}")) {

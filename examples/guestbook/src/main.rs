@@ -1,7 +1,7 @@
 //! A small HTTP service: `POST /` keeps the note in its body, and `GET /` lists all notes.
 //!
-//! Without a port as its argument it chooses one itself and prints it in its banner, so no other program
-//! can take the port first.
+//! Without an argument, the service chooses a free port and prints it in its banner, so no other program can take the
+//! port first.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -17,7 +17,7 @@ fn main() -> std::io::Result<()> {
     );
     let mut notes = Vec::new();
     for stream in listener.incoming() {
-        // The service goes on if a client disconnects early.
+        // The service continues if a client disconnects early.
         if let Err(error) = answer(stream?, &mut notes) {
             eprintln!("a client disconnected: {error}");
         }

@@ -10,7 +10,7 @@ use mirakuru::{OutputExecutor, with_process};
 #[test]
 fn keeps_a_note(guestbook: &OutputExecutor) -> std::io::Result<()> {
     let mut stream = TcpStream::connect(guestbook.addr())?;
-    // The mistake: the length of the note is 5.
+    // The test fails because the length of the note is 5, not 2.
     stream.write_all(b"POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\nhello")?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;

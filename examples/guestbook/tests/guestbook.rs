@@ -1,4 +1,4 @@
-//! Tests of the service in this package, with the attribute and by hand.
+//! Tests of the service in this package, with the attribute and without it.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use guestbook::own_binary;
 use mirakuru::{OutputExecutor, Shared, TcpExecutor, with_process};
 
-/// One request by hand, so that this file needs no HTTP client.
+/// Sends a request, and returns the body of the answer. This file needs no HTTP client for it.
 fn ask(addr: &str, method: &str, body: &str) -> std::io::Result<String> {
     let mut stream = TcpStream::connect(addr)?;
     write!(
@@ -29,7 +29,8 @@ fn has_no_notes_at_first(guestbook: &TcpExecutor) -> std::io::Result<()> {
     Ok(())
 }
 
-/// By hand. The service chooses its port and prints it: a group named `port` in the banner sets `port()`.
+/// The test starts the service itself. The service chooses a port and prints it, and the group `port` of the banner
+/// sets `port()`.
 #[test]
 fn keeps_a_note() -> Result<(), Box<dyn std::error::Error>> {
     let guestbook = OutputExecutor::new([own_binary("guestbook")], r"listens on port (?<port>\d+)")
@@ -40,12 +41,12 @@ fn keeps_a_note() -> Result<(), Box<dyn std::error::Error>> {
     guestbook.stop()?;
     assert!(
         TcpStream::connect(guestbook.addr()).is_err(),
-        "no process listens there any more"
+        "no process listens on the port"
     );
     Ok(())
 }
 
-/// A client sees an outage, and then the service again.
+/// Requests fail during an outage, and succeed after it.
 #[test]
 fn survives_an_outage() -> Result<(), Box<dyn std::error::Error>> {
     let guestbook =
@@ -57,12 +58,11 @@ fn survives_an_outage() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// One service for all tests of this process. It is stopped with the process, although Rust drops no
-/// statics.
+/// One service for all tests of this process. The service stops with the process, although Rust does not drop statics.
 static SHARED: Shared<OutputExecutor> =
     Shared::new(|| OutputExecutor::new([own_binary("guestbook")], r"listens on port (?<port>\d+)"));
 
-/// Passes whatever notes other tests leave meanwhile.
+/// Leaves a note and finds it again, among any notes of other tests.
 fn leaves_a_note(note: &str) -> Result<(), Box<dyn std::error::Error>> {
     let addr = SHARED.get()?.addr();
     ask(&addr, "POST", note)?;
@@ -72,11 +72,11 @@ fn leaves_a_note(note: &str) -> Result<(), Box<dyn std::error::Error>> {
 }
 
 #[test]
-fn shares_a_service() -> Result<(), Box<dyn std::error::Error>> {
+fn a_test_shares_a_service() -> Result<(), Box<dyn std::error::Error>> {
     leaves_a_note("from one test")
 }
 
 #[test]
-fn shares_it_with_another() -> Result<(), Box<dyn std::error::Error>> {
+fn another_test_shares_the_service() -> Result<(), Box<dyn std::error::Error>> {
     leaves_a_note("from another")
 }

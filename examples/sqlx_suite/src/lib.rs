@@ -6,7 +6,7 @@ use sqlx::{PgPool, Result, query, query_scalar};
 ///
 /// # Errors
 ///
-/// Fails if the guest is there already.
+/// Fails if a guest of this name exists already.
 pub async fn welcome(pool: &PgPool, name: &str) -> Result<()> {
     let insert = query("INSERT INTO guests (name) VALUES ($1)").bind(name);
     insert.execute(pool).await.map(drop)

@@ -1,4 +1,4 @@
-//! What the house knows of its guests. Each test has a database of its own, with the migrations applied.
+//! Tests that list guests. Each test has a database of its own, with the migrations applied.
 
 #[cfg(has_postgres)]
 mod server;

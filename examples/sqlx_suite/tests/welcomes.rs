@@ -1,4 +1,4 @@
-//! How guests are welcomed: a second binary, whose tests use the same server.
+//! Tests that add guests. This is a second test binary, and it uses the same server.
 
 #[cfg(has_postgres)]
 mod server;

@@ -1,4 +1,4 @@
-//! A database of its own for an annotated test, in a server of its own or in one of the run.
+//! Annotated tests with a database each, on a server of their own or on a server of the run.
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -28,11 +28,11 @@ fn visit(database: &Database) -> Result<(), postgres::Error> {
 }
 
 fn has(server: &PostgresExecutor, name: &str) -> bool {
-    let mut client = Client::connect(&server.url(), NoTls).expect("it runs");
+    let mut client = Client::connect(&server.url(), NoTls).expect("the server runs");
     let query = "SELECT 1 FROM pg_database WHERE datname = $1";
     !client
         .query(query, &[&name])
-        .expect("it answers")
+        .expect("the server answers")
         .is_empty()
 }
 
@@ -51,9 +51,9 @@ macro_rules! visits {
 
 visits! {
     a_test_has_a_database_of_its_own();
-    another_test_has_another_one();
-    a_test_with_a_lock_has_one(, lock = true);
-    a_test_with_a_name_for_the_server_has_one(, bind = pg);
+    another_test_has_another_database();
+    a_test_with_a_lock_has_a_database(, lock = true);
+    a_test_with_a_bound_server_has_a_database(, bind = pg);
 }
 
 #[with_process(shared = POSTGRES, database = true)]
@@ -62,12 +62,15 @@ visits! {
     not(has_postgres),
     ignore = "PostgreSQL is not installed: apt-get install postgresql"
 )]
-async fn an_async_test_has_one(db: &Database) {
+async fn an_async_test_has_a_database(db: &Database) {
     let url = db.url();
     let visited = tokio::task::spawn_blocking(move || {
         Client::connect(&url, NoTls)?.batch_execute("INSERT INTO visits VALUES (1)")
     });
-    visited.await.expect("it ends").expect("it is empty");
+    visited
+        .await
+        .expect("the task ends")
+        .expect("the database is empty");
 }
 
 #[with_process(shared = POSTGRES, database = true)]
@@ -78,7 +81,7 @@ async fn an_async_test_has_one(db: &Database) {
     not(has_postgres),
     ignore = "PostgreSQL is not installed: apt-get install postgresql"
 )]
-fn each_case_has_one(db: &Database, #[case] id: i32) -> Result<(), postgres::Error> {
+fn each_case_has_a_database(db: &Database, #[case] id: i32) -> Result<(), postgres::Error> {
     assert!(id > 0);
     visit(db)
 }
@@ -100,9 +103,9 @@ async fn panics(db: &Database) {
     ignore = "PostgreSQL is not installed: apt-get install postgresql"
 )]
 fn a_panic_drops_the_database(server: &PostgresExecutor) {
-    let panic = catch_unwind(panics).expect_err("it panics");
+    let panic = catch_unwind(panics).expect_err("the body panics");
     assert_eq!(panic.downcast_ref(), Some(&"on purpose"));
-    let name = LAST.lock().unwrap().take().expect("it ran");
+    let name = LAST.lock().unwrap().take().expect("the test ran");
     assert!(!has(server, &name));
 }
 
@@ -151,17 +154,17 @@ async fn panics_with_a_server_of_its_own(redis: &RedisExecutor, db: &Database) {
     not(has_redis),
     ignore = "redis-server is not in PATH: apt-get install redis-server"
 )]
-fn after_a_panic_the_server_is_gone() {
-    catch_unwind(panics_with_a_server_of_its_own).expect_err("it panics");
-    let port = PORT.lock().unwrap().take().expect("it ran");
+fn the_server_stops_after_a_panic() {
+    catch_unwind(panics_with_a_server_of_its_own).expect_err("the body panics");
+    let port = PORT.lock().unwrap().take().expect("the test ran");
     assert!(std::net::TcpStream::connect(("127.0.0.1", port)).is_err());
 }
 
-/// The server has number 0 alone, which is never reserved.
+/// The server has only database 0, which is never reserved.
 #[with_process(redis, config = { databases = 1 }, database = true)]
 #[tokio::main]
 async fn finds_no_number(_db: &Database) {
-    unreachable!("there is no database");
+    unreachable!("the test has no database, so its body never runs");
 }
 
 #[test]
@@ -170,7 +173,7 @@ async fn finds_no_number(_db: &Database) {
     ignore = "redis-server is not in PATH: apt-get install redis-server"
 )]
 fn a_refused_database_fails_the_test_with_its_error() {
-    let panic = catch_unwind(finds_no_number).expect_err("it fails");
+    let panic = catch_unwind(finds_no_number).expect_err("no database is left");
     let error = panic.downcast_ref::<String>().expect("an error");
     assert!(error.contains("redis-server"), "{error}");
     assert!(error.contains("database"), "{error}");

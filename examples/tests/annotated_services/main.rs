@@ -1,4 +1,4 @@
-//! Ready-made servers in the attribute: a word starts each, and its options reach the server.
+//! Ready-made servers in the attribute. One word starts each server, and the options in the attribute reach the server.
 
 mod databases;
 
@@ -14,7 +14,7 @@ use mirakuru::{OutputExecutor, with_process};
 use postgres::{Client, NoTls};
 use redis::Commands;
 
-/// A test for each word: the server runs, and its URL is the one that clients accept.
+/// Makes a test for each word. The server runs, and its URL has the form that clients accept.
 macro_rules! words {
     ($($word:ident $cfg:ident $missing:literal $executor:ty, $scheme:literal;)*) => {$(
         #[with_process($word, timeout = "90s", bind = server)]
@@ -47,7 +47,7 @@ mod a_word_starts {
     }
 }
 
-/// A number and a text are options of the server, and so are further words of its command.
+/// An option can be a number or a text. Further words of the command are options too.
 #[with_process(redis, config = { maxclients = 77, "maxmemory-policy" = "allkeys-lru" }, args = ["--maxmemory", "3mb"])]
 #[test]
 #[cfg_attr(
@@ -105,18 +105,18 @@ fn has_no_program() {}
 fn has_no_version() {}
 
 #[test]
-fn a_program_and_a_version_are_those_that_are_named() {
+fn the_error_names_a_missing_program_or_version() {
     for (starts, named) in [
         (has_no_program as fn(), "no-such-server-1"),
         (has_no_version, "999"),
     ] {
-        let panic = std::panic::catch_unwind(starts).expect_err("nothing can start");
+        let panic = std::panic::catch_unwind(starts).expect_err("the start fails");
         let error = panic.downcast_ref::<String>().expect("an error");
         assert!(error.contains(named), "{error}");
     }
 }
 
-/// Both start at the same time, with the options that every process has.
+/// Both servers start at the same time, with options that every process has.
 #[with_process(redis, bind = first, name = "first", env = { A = "b" }, stop_timeout = "5s")]
 #[with_process(redis, bind = second, together = true, args = ["--replicaof", "{first.host}", "{first.port}"])]
 #[test]

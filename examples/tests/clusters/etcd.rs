@@ -1,4 +1,4 @@
-//! Three members of etcd, one cluster for the whole run.
+//! A cluster of three etcd members, for the whole run.
 
 use std::error::Error;
 
@@ -49,9 +49,11 @@ fn ask(member: &HttpExecutor, what: &str, body: String) -> Result<String, Box<dy
     not(has_etcd),
     ignore = "etcd is not in PATH: apt-get install etcd-server"
 )]
-fn one_member_has_what_another_was_given(etcd: &[HttpExecutor; 3]) -> Result<(), Box<dyn Error>> {
+fn a_member_has_a_value_that_another_received(
+    etcd: &[HttpExecutor; 3],
+) -> Result<(), Box<dyn Error>> {
     let [first, second, _] = etcd;
-    // Base64, of "name" and "Aoi".
+    // The key is "name" and the value is "Aoi", both in Base64.
     ask(
         first,
         "kv/put",

@@ -1,5 +1,5 @@
-//! Six nodes of a Redis cluster. The bus of each has a free port of its own: the default, the node's port plus 10000,
-//! may be in use. Redis 7 has the option.
+//! Six nodes of a Redis cluster. The cluster bus of each node has a free port of its own, because the default, the
+//! node's port plus 10000, may be in use. The option for this port needs Redis 7.
 
 use std::error::Error;
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! A server leaves no shared memory: it is asked to stop also if the test or the start fails.
+//! A server leaves no shared memory, because it receives its stop signal even if the test or the start fails.
 #![cfg(target_os = "linux")]
 
 use std::{
@@ -21,9 +21,9 @@ struct Memory {
 }
 
 impl Memory {
-    /// What this process shares.
+    /// Returns the shared memory of a process.
     fn of(pid: u32) -> Self {
-        let maps = fs::read_to_string(format!("/proc/{pid}/maps")).expect("it runs");
+        let maps = fs::read_to_string(format!("/proc/{pid}/maps")).expect("the server runs");
         let mut memory = Self::default();
         for line in maps.lines() {
             let words: Vec<_> = line.split_whitespace().collect();
@@ -62,13 +62,13 @@ impl Memory {
 fn a_test_that_panics_leaves_no_shared_memory() {
     let (send, memory) = mpsc::channel();
     let panicking = AssertUnwindSafe(|| {
-        let postgres = server().started().expect("it starts");
-        let pid = postgres.pid().expect("it runs");
-        send.send(Memory::of(pid)).expect("it is received");
+        let postgres = server().started().expect("the server starts");
+        let pid = postgres.pid().expect("the server runs");
+        send.send(Memory::of(pid)).expect("the channel is open");
         panic::resume_unwind(Box::new("no message"));
     });
-    panic::catch_unwind(panicking).expect_err("it panics");
-    memory.recv().expect("it was sent").assert_gone();
+    panic::catch_unwind(panicking).expect_err("the body panics");
+    memory.recv().expect("the memory was sent").assert_gone();
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn a_test_that_panics_leaves_no_shared_memory() {
 fn a_start_that_fails_leaves_no_shared_memory() -> mirakuru::Result<()> {
     let memory = Arc::new(Mutex::new(None));
     let seen = Arc::clone(&memory);
-    // Ready at the first start, which makes the cluster; never at the second.
+    // The check passes at the first start, which makes the cluster. It never passes at the second start.
     let check = move |cx: &Context| {
         let is_up = cx.err_output().text().contains("ready to accept");
         let mut seen = seen.lock().expect("no panic");
@@ -97,10 +97,18 @@ fn a_start_that_fails_leaves_no_shared_memory() -> mirakuru::Result<()> {
         .as_ref()
         .map(|memory| memory.files.clone());
     let postgres = postgres.timeout(Duration::from_secs(3));
-    let error = postgres.start().expect_err("it is never ready");
+    let error = postgres.start().expect_err("the server is never ready");
     assert_eq!(error.kind(), ErrorKind::TimeoutExpired, "{error}");
-    let second = memory.lock().expect("no panic").take().expect("it was up");
-    assert_ne!(first.as_ref(), Some(&second.files), "of the second start");
+    let second = memory
+        .lock()
+        .expect("no panic")
+        .take()
+        .expect("the server was up");
+    assert_ne!(
+        first.as_ref(),
+        Some(&second.files),
+        "the memory is of the first start"
+    );
     second.assert_gone();
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! PostgreSQL, made afresh for each test, or once for the whole run with a database for each test.
+//! PostgreSQL, as a new server for each test, or as one server for the whole run with a database for each test.
 
 mod database;
 mod leftovers;

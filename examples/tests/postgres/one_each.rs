@@ -1,4 +1,4 @@
-//! A server of its own for each test.
+//! Tests with a PostgreSQL server each.
 
 use std::error::Error;
 
@@ -20,9 +20,9 @@ fn answers_a_query_over_tcp() -> Result<(), Box<dyn Error>> {
     let row = client.query_one("SELECT name FROM guests", &[])?;
     assert_eq!(row.get::<_, String>("name"), "Aoi");
     Ok(())
-} // It is stopped here, and gone with its workers.
+} // The server and its workers are stopped here.
 
-/// Ready when its socket accepts; then it takes queries there.
+/// The server is ready when its Unix socket accepts connections. The test then sends a query over the socket.
 #[test]
 #[cfg_attr(
     not(has_postgres),
@@ -38,7 +38,7 @@ fn answers_a_query_over_its_unix_socket() -> Result<(), Box<dyn Error>> {
         directory.display(),
         postgres.port()
     );
-    // It listens while it still looks through its files, and turns visitors away until it has.
+    // The server listens while it still checks its files, and refuses clients until it has finished.
     let mut client = None;
     postgres.wait_for(|| {
         client = Client::connect(&place, NoTls).ok();

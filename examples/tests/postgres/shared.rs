@@ -1,4 +1,4 @@
-//! Tests that share one server, side by side.
+//! Tests that share one server, and may run at the same time.
 
 use std::error::Error;
 
@@ -8,7 +8,7 @@ use postgres::{Client, NoTls};
 
 use crate::database::POSTGRES;
 
-/// Each of them inserts the same key, and counts its own guests alone.
+/// Inserts a key that all tests insert, and counts the guests in the test's own database.
 fn has_two_guests(server: &PostgresExecutor) -> Result<(), Box<dyn Error>> {
     let database = server.database()?;
     let mut client = Client::connect(&database.url(), NoTls)?;

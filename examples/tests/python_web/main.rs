@@ -1,5 +1,5 @@
-//! A web application in Python. It knows no HEAD, so it is asked by GET; what it prints is seen at once,
-//! as Python is told not to hold it back.
+//! A web application in Python. The application does not support HEAD, so the check continues with GET. Python does not
+//! buffer its output, so the test sees each line at once.
 
 use std::error::Error;
 

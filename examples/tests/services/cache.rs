@@ -1,4 +1,5 @@
-//! The cache of data directories: complete or absent, whatever happens to the process that makes an entry.
+//! Tests of the cache of data directories. An entry is complete or absent, whatever happens to the process that makes
+//! it.
 
 use std::fs;
 use std::io::Read;
@@ -8,7 +9,7 @@ use std::process::Child;
 
 use super::{Outcome, in_another_process};
 
-/// A test that starts a server, for processes with another cache.
+/// The name of a test that starts a server. Other processes run it with another cache.
 const TEST: &str = "postgres_server::answers_a_query_and_takes_options";
 
 fn started(cache: &Path) -> Outcome<Child> {
@@ -17,7 +18,7 @@ fn started(cache: &Path) -> Outcome<Child> {
         .spawn()?)
 }
 
-/// Returns what the process printed, which must succeed.
+/// Returns the output of the process, which must succeed.
 fn finished(child: Child) -> Outcome<String> {
     let output = child.wait_with_output()?;
     let printed =
@@ -28,7 +29,7 @@ fn finished(child: Child) -> Outcome<String> {
     Ok(printed)
 }
 
-/// Counts the files of the cache, and of directories in it.
+/// Returns the number of files in a directory and in the directories below it.
 fn files(directory: &Path) -> usize {
     let listed = fs::read_dir(directory).into_iter().flatten().flatten();
     let counts = listed.map(|entry| match entry.file_type() {
@@ -56,7 +57,7 @@ fn killed_makers_leave_no_part_of_an_entry() -> Outcome {
     let cache = home.path().join("cache");
     for round in 0..10 {
         let mut child = started(&cache)?;
-        // The kill comes at some moment of the start: once there are so many files.
+        // Each round kills the process at a later moment: when the cache has this many files.
         let is_due = || files(&cache) >= 120 * round;
         while !is_due() && child.try_wait()?.is_none() {
             std::thread::yield_now();
@@ -103,7 +104,7 @@ fn a_cache_that_cannot_be_used_is_reported() -> Outcome {
     fs::write(&file, "")?;
     let printed = finished(started(&file.join("cache"))?)?;
     assert!(printed.contains("are not cached"), "{printed}");
-    // Another user could put a file there.
+    // Another user could put a file into this directory.
     let open = home.path().join("open");
     fs::create_dir(&open)?;
     fs::set_permissions(&open, fs::Permissions::from_mode(0o777))?;
@@ -126,7 +127,7 @@ fn the_cache_can_be_off() -> Outcome {
     child
         .stderr
         .take()
-        .ok_or("it is a pipe")?
+        .ok_or("stderr is not a pipe")?
         .read_to_string(&mut printed)?;
     assert!(!printed.contains("cached"), "{printed}");
     finished(child)?;
@@ -141,7 +142,7 @@ fn the_cache_can_be_off() -> Outcome {
     Ok(())
 }
 
-/// Starts a server with a cache on a file system of its own, mounted with these options.
+/// Starts a server whose cache is on a file system of its own, mounted with these options. Returns the output.
 #[cfg(target_os = "linux")]
 fn on_its_own_file_system(options: &str) -> Outcome<String> {
     let cache = tempfile::tempdir()?;
@@ -164,14 +165,14 @@ fn on_its_own_file_system(options: &str) -> Outcome<String> {
     not(all(namespaces, has_postgres)),
     ignore = "the right to make namespaces is needed, and PostgreSQL: apt-get install postgresql"
 )]
-fn a_full_or_read_only_disk_costs_only_the_cache() -> Outcome {
+fn a_full_or_read_only_disk_disables_only_the_cache() -> Outcome {
     for (options, why) in [
         ("size=1m", "No space left on device"),
         ("ro", "Read-only file system"),
     ] {
         let printed = on_its_own_file_system(options)?;
         let warning = printed.lines().find(|line| line.contains("not cached"));
-        let warning = warning.ok_or("it is silent")?;
+        let warning = warning.ok_or("no warning")?;
         assert!(warning.contains(why), "{warning}");
         assert!(printed.contains("1 passed"), "{printed}");
         assert!(printed.trim_end().ends_with("left:"), "{printed}");

@@ -1,4 +1,4 @@
-//! A database for each test: copies of what was prepared, which go with their guards.
+//! Tests of `database` and `prepared`: each database is a copy of the prepared one, and its guard removes it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
@@ -31,7 +31,7 @@ fn databases_of(postgres: &services::PostgresExecutor) -> Outcome<Vec<String>> {
     not(has_postgres),
     ignore = "PostgreSQL is not installed: apt-get install postgresql"
 )]
-fn each_database_is_a_copy_of_what_was_prepared() -> Outcome {
+fn each_database_is_a_copy_of_the_prepared_one() -> Outcome {
     let postgres = prepared().started()?;
     let (one, two) = (postgres.database()?, postgres.database()?);
     assert_ne!(one.name(), two.name());
@@ -49,7 +49,7 @@ fn each_database_is_a_copy_of_what_was_prepared() -> Outcome {
     not(has_postgres),
     ignore = "PostgreSQL is not installed: apt-get install postgresql"
 )]
-fn a_database_goes_with_its_guard_and_its_clients() -> Outcome {
+fn dropping_the_guard_removes_a_database_in_use() -> Outcome {
     let postgres = prepared().started()?;
     let database = postgres.database()?;
     let mut client = Client::connect(&database.url(), NoTls)?;
@@ -57,12 +57,12 @@ fn a_database_goes_with_its_guard_and_its_clients() -> Outcome {
     drop(database);
     assert_eq!(databases_of(&postgres)?, [""; 0]);
     let panicking = AssertUnwindSafe(|| {
-        let _database = postgres.database().expect("it runs");
+        let _database = postgres.database().expect("the server runs");
         std::panic::resume_unwind(Box::new("no message"));
     });
-    catch_unwind(panicking).expect_err("it panics");
+    catch_unwind(panicking).expect_err("the body panics");
     assert_eq!(databases_of(&postgres)?, [""; 0]);
-    // The guard of a server that has stopped has nothing to do.
+    // After the server has stopped, the guard has nothing to remove.
     let late = postgres.database()?;
     postgres.stop()?;
     drop(late);
@@ -74,7 +74,7 @@ fn a_database_goes_with_its_guard_and_its_clients() -> Outcome {
     not(has_postgres),
     ignore = "PostgreSQL is not installed: apt-get install postgresql"
 )]
-fn what_was_prepared_outlives_a_restart() -> Outcome {
+fn the_prepared_database_outlives_a_restart() -> Outcome {
     let postgres = prepared().started()?;
     drop(postgres.database()?);
     postgres.restart()?;
@@ -89,7 +89,7 @@ fn what_was_prepared_outlives_a_restart() -> Outcome {
     not(has_postgres),
     ignore = "PostgreSQL is not installed: apt-get install postgresql"
 )]
-fn a_preparation_that_fails_is_the_error_of_the_start() {
+fn an_error_of_the_preparation_fails_the_start() {
     let postgres = services::postgres().prepared(|_| Err("no migrations here".into()));
     let error = postgres.start().expect_err("the preparation fails");
     assert_eq!(error.kind(), ErrorKind::Io);
@@ -99,7 +99,7 @@ fn a_preparation_that_fails_is_the_error_of_the_start() {
         "{text}"
     );
     assert!(!postgres.running());
-    // The client's own text is "db error" alone.
+    // The client's own error text is only "db error". The source of the error has the server's text.
     let wrong = services::postgres()
         .prepared(|url| Ok(Client::connect(url, NoTls)?.batch_execute("CREATE TABEL guests ()")?));
     let text = wrong.start().expect_err("the SQL is wrong").to_string();
@@ -111,19 +111,19 @@ fn a_preparation_that_fails_is_the_error_of_the_start() {
     not(has_postgres),
     ignore = "PostgreSQL is not installed: apt-get install postgresql"
 )]
-fn a_stopped_server_has_no_database_to_give() -> Outcome {
+fn a_stopped_server_returns_an_error_for_a_database() -> Outcome {
     let postgres = services::postgres().started()?;
     postgres.stop()?;
-    let error = postgres.database().expect_err("it has stopped");
+    let error = postgres.database().expect_err("the server has stopped");
     assert_eq!(error.kind(), ErrorKind::Io);
     Ok(())
 }
 
-/// Sends statements by the server's own client program.
+/// Sends statements with the server's own client program, and returns the output.
 fn mariadb(url: &str, statements: &str) -> Outcome<String> {
     let place = url
         .strip_prefix("mysql://root@127.0.0.1:")
-        .ok_or("another URL")?;
+        .ok_or("an unexpected URL")?;
     let (port, database) = place.split_once('/').ok_or("no database")?;
     let output = Command::new("mariadb")
         .args([
@@ -158,7 +158,7 @@ const MARIADB_TABLES: &str = "CREATE TABLE guests (id int AUTO_INCREMENT PRIMARY
     not(has_mariadb),
     ignore = "mariadbd is not in PATH: apt-get install mariadb-server"
 )]
-fn a_copy_in_mariadb_has_all_that_was_prepared() -> Outcome {
+fn a_copy_in_mariadb_has_all_parts_of_the_prepared_one() -> Outcome {
     let server = services::mariadb().prepared(|url| {
         let tables = MARIADB_TABLES.replace(
             "CREATE VIEW b_view",
@@ -181,7 +181,7 @@ fn a_copy_in_mariadb_has_all_that_was_prepared() -> Outcome {
         "Hello, Aoi\nHello, Bo\n"
     );
     assert_eq!(mariadb(&url, "SELECT * FROM b_view")?, "Aoi\nBo\n");
-    // The copy goes on where the prepared database was, and changes nothing there.
+    // Triggers and foreign keys work in the copy, and its changes do not reach the other copy.
     mariadb(&url, "INSERT INTO guests (name) VALUES ('Chi')")?;
     assert_eq!(mariadb(&url, "SELECT count(*) FROM `a visit`")?, "3\n");
     assert_eq!(
@@ -219,7 +219,10 @@ fn mariadb_takes_options_and_outlives_a_restart() -> Outcome {
     assert_eq!(mariadb(&database.url(), "SHOW TABLES")?, "guests\n");
     server.stop()?;
     let wrong = services::mariadb().config("innodb-page-size", "13k");
-    let text = wrong.start().expect_err("it is no size").to_string();
+    let text = wrong
+        .start()
+        .expect_err("13k is not a valid page size")
+        .to_string();
     assert!(
         text.contains("innodb-page-size") || text.contains("innodb_page_size"),
         "{text}"
@@ -262,7 +265,7 @@ fn numbers_of_redis_are_reserved_and_emptied() -> Outcome {
 fn a_server_that_ends_idle_clients_keeps_reservations() -> Outcome {
     let redis = services::redis().config("timeout", 1).started()?;
     let first = redis.database()?;
-    // The server ends this one.
+    // The server ends this idle connection.
     let mut idle = std::net::TcpStream::connect(redis.addr())?;
     assert_eq!(std::io::Read::read(&mut idle, &mut [0])?, 0);
     let second = redis.database()?;

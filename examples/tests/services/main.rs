@@ -1,4 +1,4 @@
-//! The ready-made services, with the real servers.
+//! Tests of the ready-made services, with the real servers.
 
 mod cache;
 mod databases;
@@ -15,7 +15,7 @@ type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
 /// Returns a command that runs one test of this file in another process.
 fn in_another_process(test: &str) -> Command {
-    let mut command = Command::new(env::current_exe().expect("it runs"));
+    let mut command = Command::new(env::current_exe().expect("the path of this binary"));
     command
         .args(["--exact", test])
         .stdout(Stdio::piped())
@@ -23,7 +23,7 @@ fn in_another_process(test: &str) -> Command {
     command
 }
 
-/// Returns the names of what the drop of a server has to remove.
+/// Returns the entries of a directory that contain `name` in their names. The drop of a server must remove them.
 fn left(directory: &str, name: &str) -> Vec<String> {
     let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
     let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());

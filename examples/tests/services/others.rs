@@ -1,4 +1,4 @@
-//! The services without databases.
+//! Tests of the services without databases, and of options that all services have.
 
 use std::error::Error;
 use std::io::{Read, Write};
@@ -95,7 +95,10 @@ fn mosquitto_accepts_clients_and_shows_a_complaint() -> Outcome {
     assert_eq!(asked(&mosquitto.addr(), connect)?, "\x20\x02\0\0");
     mosquitto.stop()?;
     let wrong = services::mosquitto().config("no_such_option", 1);
-    let text = wrong.start().expect_err("it is unknown").to_string();
+    let text = wrong
+        .start()
+        .expect_err("the option is unknown")
+        .to_string();
     assert!(text.contains("no_such_option"), "{text}");
     Ok(())
 }
@@ -117,7 +120,10 @@ fn a_browser_ends_with_its_driver() -> Outcome {
     );
     let answer = asked(&driver.addr(), &request)?;
     assert!(answer.contains("sessionId"), "{answer}");
-    let tasks = format!("/proc/{}/task", driver.pid().ok_or("it runs")?);
+    let tasks = format!(
+        "/proc/{}/task",
+        driver.pid().ok_or("the server is not running")?
+    );
     let children = std::fs::read_dir(tasks)?.flatten().map(|task| {
         let children = std::fs::read_to_string(task.path().join("children"));
         children.unwrap_or_default()
@@ -136,7 +142,7 @@ fn a_browser_ends_with_its_driver() -> Outcome {
     not(has_redis),
     ignore = "redis-server is not in PATH: apt-get install redis-server"
 )]
-fn a_script_in_place_of_the_program_is_what_runs() -> Outcome {
+fn a_script_can_replace_the_program() -> Outcome {
     let home = tempfile::tempdir()?;
     let script = home.path().join("redis-server");
     std::fs::write(&script, "#!/bin/sh\necho \"instead: $*\" >&2\nexit 3\n")?;
@@ -146,8 +152,12 @@ fn a_script_in_place_of_the_program_is_what_runs() -> Outcome {
         .status()?;
     assert!(chmod.success());
     let redis = services::redis().program(&script);
-    // The kernel refuses to run a file that a forked child of another thread still has open for writing.
-    let text = redis.start().expect_err("it exits").to_string();
+    // The start must succeed at last: the kernel refuses to run a file while a child that another thread forked has it
+    // open for writing.
+    let text = redis
+        .start()
+        .expect_err("the script exits with an error")
+        .to_string();
     assert!(text.contains("instead: --port"), "{text}");
     assert_eq!(redis.exit_code(), Some(3));
     Ok(())
@@ -158,11 +168,13 @@ fn a_script_in_place_of_the_program_is_what_runs() -> Outcome {
     not(has_rabbitmq),
     ignore = "rabbitmq-server is not in PATH: apt-get install rabbitmq-server"
 )]
-fn no_command_is_given_for_a_broker_that_does_not_run() -> Outcome {
+fn rabbitmqctl_needs_a_running_broker() -> Outcome {
     let broker = services::rabbitmq();
-    let error = broker.rabbitmqctl().expect_err("it was not started");
+    let error = broker
+        .rabbitmqctl()
+        .expect_err("the broker was not started");
     assert_eq!(error.kind(), mirakuru::ErrorKind::Io);
-    // A broker that ends between the two leaves a command that starts nothing.
+    // If the broker stops before the command runs, the command starts no port mapper.
     broker.start()?;
     let mut command = broker.rabbitmqctl()?;
     let mapper = (std::net::Ipv4Addr::LOCALHOST, broker.port_named("epmd"));
@@ -174,11 +186,11 @@ fn no_command_is_given_for_a_broker_that_does_not_run() -> Outcome {
 }
 
 #[test]
-fn a_shell_for_a_ready_made_service_is_a_mistake() {
+fn a_ready_made_service_rejects_the_shell_option() {
     let error = services::redis()
         .shell(true)
         .start()
-        .expect_err("it has no script");
+        .expect_err("a service has no script");
     assert_eq!(error.kind(), mirakuru::ErrorKind::InvalidConfig);
 }
 
@@ -188,9 +200,9 @@ fn a_shell_for_a_ready_made_service_is_a_mistake() {
     not(all(root, has_nats)),
     ignore = "root is needed, and nats-server: apt-get install nats-server"
 )]
-fn another_user_reads_the_configuration() -> Outcome {
+fn a_service_of_another_user_reads_its_configuration() -> Outcome {
     let nats = services::nats().user("nobody").umask(0o077).started()?;
-    // Each start writes it anew, as another port may be in it.
+    // Each start writes the file again, because the port may differ.
     std::fs::write(nats.tmpdir().join("mirakuru.conf"), "")?;
     nats.restart()?;
     nats.stop()?;
@@ -209,7 +221,7 @@ fn twenty_services_start_at_the_same_time() -> Outcome {
     for thread in threads {
         thread
             .join()
-            .map_err(|_| Box::<dyn Error>::from("it panicked"))??;
+            .map_err(|_| Box::<dyn Error>::from("the thread panicked"))??;
     }
     Ok(())
 }

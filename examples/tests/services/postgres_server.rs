@@ -1,4 +1,4 @@
-//! PostgreSQL: what the server is, how it stops, and what its errors show.
+//! Tests of the PostgreSQL service: its options, its stop, its errors and its versions.
 
 use std::time::{Duration, Instant};
 
@@ -53,7 +53,7 @@ fn stops_at_once_with_a_connected_client() -> Outcome {
 fn leaves_neither_shared_memory_nor_files() -> Outcome {
     let postgres = services::postgres().started()?;
     let directory = postgres.tmpdir();
-    let pid = postgres.pid().ok_or("it runs")?;
+    let pid = postgres.pid().ok_or("the server is not running")?;
     let maps = std::fs::read_to_string(format!("/proc/{pid}/maps"))?;
     let segments: Vec<_> = maps
         .lines()
@@ -80,9 +80,9 @@ fn leaves_neither_shared_memory_nor_files() -> Outcome {
     not(has_postgres),
     ignore = "PostgreSQL is not installed: apt-get install postgresql"
 )]
-fn a_wrong_option_shows_the_complaint_of_the_server() {
+fn the_error_of_a_wrong_option_quotes_the_server() {
     let postgres = services::postgres().config("max_connections", "many");
-    let error = postgres.start().expect_err("the value is no number");
+    let error = postgres.start().expect_err("the value is not a number");
     assert_eq!(error.kind(), ErrorKind::ProcessExitedWithError);
     let text = error.to_string();
     let complaint = "invalid value for parameter \"max_connections\": \"many\"";
@@ -95,11 +95,11 @@ fn a_wrong_option_shows_the_complaint_of_the_server() {
     not(has_postgres),
     ignore = "PostgreSQL is not installed: apt-get install postgresql"
 )]
-fn a_version_is_selected_or_missed() -> Outcome {
+fn a_version_is_selected_or_reported_as_missing() -> Outcome {
     let error = services::postgres()
         .version("7")
         .start()
-        .expect_err("it is too old");
+        .expect_err("version 7 is too old");
     assert_eq!(error.kind(), ErrorKind::Spawn);
     let text = error.to_string();
     for part in [
@@ -120,13 +120,13 @@ fn a_version_is_selected_or_missed() -> Outcome {
 }
 
 #[test]
-fn a_program_that_is_missing_is_named() {
+fn the_error_names_a_missing_program() {
     let postgres = services::postgres().program("/no/such/postgres");
-    let error = postgres.start().expect_err("it is missing");
+    let error = postgres.start().expect_err("the program is missing");
     assert_eq!(error.kind(), ErrorKind::Spawn);
     let text = error.to_string();
     assert!(
-        text.contains("there is no program /no/such/postgres"),
+        text.contains("the program /no/such/postgres was not found"),
         "{text}"
     );
     assert!(text.contains("apt-get install postgresql"), "{text}");
@@ -150,18 +150,19 @@ fn data_outlives_a_restart() -> Outcome {
     not(has_postgres),
     ignore = "PostgreSQL is not installed: apt-get install postgresql"
 )]
-fn a_fixture_of_the_run_gives_each_thread_a_database() -> Outcome {
+fn a_shared_server_gives_each_thread_a_database() -> Outcome {
     static POSTGRES: Shared<services::PostgresExecutor> =
-        Shared::per_run("postgres in a word", services::postgres);
+        Shared::per_run("postgres of the services", services::postgres);
     let names = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..4)
             .map(|_| {
                 scope.spawn(|| -> mirakuru::Result<String> {
                     let database = POSTGRES.get()?.database()?;
-                    let mut client = Client::connect(&database.url(), NoTls).expect("it accepts");
+                    let mut client = Client::connect(&database.url(), NoTls)
+                        .expect("the server accepts clients");
                     client
                         .batch_execute("CREATE TABLE own (n int)")
-                        .expect("it is empty");
+                        .expect("the database is empty");
                     Ok(database.name().to_owned())
                 })
             })

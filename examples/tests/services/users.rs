@@ -1,4 +1,4 @@
-//! Root starts servers as other users, and an ordinary user starts them as itself.
+//! Tests of the users of servers: root starts a server as another user, and an ordinary user starts it as itself.
 
 use std::env;
 use std::fs;
@@ -19,13 +19,16 @@ fn owner_of(pid: u32) -> Outcome<u32> {
     not(all(root, has_postgres)),
     ignore = "root is needed, and PostgreSQL: apt-get install postgresql"
 )]
-fn root_starts_a_server_as_its_own_user_or_another() -> Outcome {
+fn root_starts_a_server_as_its_usual_user_or_another() -> Outcome {
     let own = services::postgres().started()?;
-    assert_ne!(owner_of(own.pid().ok_or("it runs")?)?, 0);
+    assert_ne!(owner_of(own.pid().ok_or("the server is not running")?)?, 0);
     let other = services::postgres().user("nobody").started()?;
-    let uid = owner_of(other.pid().ok_or("it runs")?)?;
+    let uid = owner_of(other.pid().ok_or("the server is not running")?)?;
     assert_ne!(uid, 0);
-    assert_ne!(uid, owner_of(own.pid().ok_or("it runs")?)?);
+    assert_ne!(
+        uid,
+        owner_of(own.pid().ok_or("the server is not running")?)?
+    );
     assert_eq!(
         fs::metadata(other.tmpdir().join("data/PG_VERSION"))?.uid(),
         uid
@@ -40,7 +43,7 @@ fn root_starts_a_server_as_its_own_user_or_another() -> Outcome {
     Ok(())
 }
 
-/// The services that an ordinary user starts too.
+/// The tests that also run as an ordinary user.
 const TESTS: [&str; 5] = [
     "postgres_server::",
     "databases::",
@@ -56,7 +59,7 @@ const TESTS: [&str; 5] = [
     ignore = "root is needed, and PostgreSQL: apt-get install postgresql"
 )]
 fn an_ordinary_user_starts_all_servers() -> Outcome {
-    // Another user may not enter the directory of the program, or that of the test.
+    // The other user cannot enter the directory of the test binary, or the current directory.
     let home = tempfile::tempdir()?;
     fs::set_permissions(home.path(), fs::Permissions::from_mode(0o1777))?;
     let program = home.path().join("services");

@@ -1,8 +1,8 @@
 //! A web backend: guests in PostgreSQL, and the number of visits in Redis.
 //!
-//! - `POST /guests` adds the guest whose name is the body. A second guest of the name is a conflict.
+//! - `POST /guests` adds a guest. The body is the name. A second guest of the same name is a conflict.
 //! - `GET /guests` lists the guests by name.
-//! - `POST /visits` counts a visit, and returns their number.
+//! - `POST /visits` counts a visit, and returns the number of visits.
 //! - `GET /health` answers once the backend is ready.
 
 use axum::extract::State;
@@ -16,7 +16,7 @@ use sqlx::PgPool;
 /// The migrations, which the backend and its tests apply.
 pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
 
-/// Holds the connections to the servers.
+/// The connections to the servers.
 #[derive(Clone, Debug)]
 pub struct Backend {
     guests: PgPool,

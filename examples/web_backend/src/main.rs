@@ -1,4 +1,4 @@
-//! Serves the backend on the port that is its argument. `DATABASE_URL` and `REDIS_URL` name the servers.
+//! Serves the backend on the port in the first argument. `DATABASE_URL` and `REDIS_URL` name the servers.
 
 use std::env;
 use std::error::Error;
@@ -10,7 +10,7 @@ use web_backend::{Backend, MIGRATIONS};
 async fn main() -> Result<(), Box<dyn Error>> {
     let port = env::args()
         .nth(1)
-        .ok_or("the argument is a port")?
+        .ok_or("expected a port as the argument")?
         .parse()?;
     let backend = Backend::connect(&env::var("DATABASE_URL")?, &env::var("REDIS_URL")?).await?;
     MIGRATIONS.run(backend.pool()).await?;

@@ -1,4 +1,5 @@
-//! One PostgreSQL and one Redis for the run. Each test has databases of its own in both, with the migrations applied.
+//! Tests of the backend, with one PostgreSQL server and one Redis server for the run. Each test has databases of its
+//! own in both, with the migrations applied.
 
 use std::error::Error;
 
@@ -35,7 +36,7 @@ async fn served(guests: &Database, visits: &Database) -> Outcome<String> {
     Ok(url)
 }
 
-/// Describes the program itself, which finds the servers in its environment.
+/// Returns an executor for the program itself, which finds the servers in its environment.
 fn program(guests: &Database, visits: &Database) -> HttpExecutor {
     let command = [env!("CARGO_BIN_EXE_web-backend"), "{port}"];
     HttpExecutor::new(command, "http://127.0.0.1:{port}/health")

@@ -1,4 +1,5 @@
-//! The body of a test: run so that there is one order for every ending, and judged by its value.
+//! Runs the body of a test, and judges its value. A panic of the body is caught, so that every ending of a test has the
+//! same order.
 
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -6,14 +7,14 @@ use std::process::ExitCode;
 use std::task::Poll;
 use std::thread;
 
-/// How a body ended.
+/// The result of a body: its value, or the payload of its panic.
 pub type Outcome<T> = thread::Result<T>;
 
 /// Runs the body.
 ///
 /// # Errors
 ///
-/// What it panicked with.
+/// Returns the payload of the panic if the body panics.
 pub fn catch<T>(body: impl FnOnce() -> T) -> thread::Result<T> {
     catch_unwind(AssertUnwindSafe(body))
 }
@@ -22,7 +23,7 @@ pub fn catch<T>(body: impl FnOnce() -> T) -> thread::Result<T> {
 ///
 /// # Errors
 ///
-/// What it panicked with.
+/// Returns the payload of the panic if the body panics.
 pub async fn catch_async<F: Future>(body: F) -> thread::Result<F::Output> {
     let mut body = Box::pin(body);
     poll_fn(|cx| match catch(|| body.as_mut().poll(cx)) {
@@ -32,22 +33,25 @@ pub async fn catch_async<F: Future>(body: F) -> thread::Result<F::Output> {
     .await
 }
 
-/// A value of the type that an async body returns. Never called.
+/// Gives an async body the type that it returns. The expansion never calls this function.
 ///
 /// # Panics
 ///
-/// Always.
+/// Always panics.
 #[must_use]
 pub fn never<T>() -> T {
-    unreachable!("it stands behind `if false`")
+    unreachable!("the call is under `if false`")
 }
 
-/// Whether a value says that the test failed, asked as `(&&Verdict(value)).failed()`. Found by autoref:
-/// the compiler takes the first of these traits whose type fits, so a code is looked for first, alone
-/// or in a `Result`, then any other `Result`; every other type says nothing.
+/// The value of a body. The call `(&&Verdict(value)).failed()` reports whether the value means that the test failed.
+///
+/// Autoref selects the method: the compiler takes the first of the three traits that is implemented for the type. An
+/// `ExitCode`, alone or in a `Result`, comes first. Any other `Result` comes second. A value of any other type never
+/// means a failure.
 #[derive(Debug)]
 pub struct Verdict<'a, T>(pub &'a T);
 
+/// The trait for an `ExitCode`, alone or in a `Result`.
 pub trait ByCode {
     fn failed(&self) -> bool;
 }
@@ -64,6 +68,7 @@ impl<E> ByCode for &Verdict<'_, std::result::Result<ExitCode, E>> {
     }
 }
 
+/// The trait for any other `Result`.
 pub trait ByResult {
     fn failed(&self) -> bool;
 }
@@ -74,6 +79,7 @@ impl<T, E> ByResult for &&Verdict<'_, std::result::Result<T, E>> {
     }
 }
 
+/// The trait for all other types.
 pub trait ByNothing {
     fn failed(&self) -> bool;
 }

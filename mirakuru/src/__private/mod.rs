@@ -1,8 +1,8 @@
 //! The functions that the attribute's expansion calls. They are not part of the public API.
 //!
-//! One order for every ending of a test: the body runs under `catch_unwind`, then the processes stop,
-//! the last one first; then, if the test failed, what they printed is shown from the test's own
-//! thread, so that the harness attributes it; then the panic goes on, or the value is returned.
+//! Every ending of a test has the same order. The body runs under `catch_unwind`. Then the processes stop, the last one
+//! first. If the test failed, their output is shown from the test's own thread, so that the harness attributes it to
+//! the test. Finally the panic resumes, or the value is returned.
 
 mod body;
 mod process;
@@ -14,7 +14,7 @@ use std::thread;
 
 pub use ::core;
 
-/// What the expansion names of the public API, whatever the crate is called.
+/// The public API. The expansion finds it here even if the user's crate depends on this one by another name.
 pub use crate as api;
 
 pub use body::{ByCode, ByNothing, ByResult, Outcome, Verdict, catch, catch_async, never};
@@ -27,34 +27,36 @@ use crate::executor::{self, Core, Executor};
 use crate::readiness::Readiness;
 use crate::shared::{Fixture, Shared};
 
-/// One test with its processes.
+/// A test with its processes.
 #[derive(Clone, Copy, Debug)]
 pub struct Test {
-    /// Its module's path and its name.
+    /// The path of the test's module, and the name of the test.
     pub path: (&'static str, &'static str),
+    /// The panic that the test expects.
     pub panics: Panics,
-    /// Its harness compares what it returns: an `Err` may be right.
+    /// Whether the harness compares the value that the test returns. Then an `Err` may be right.
     pub judged: bool,
 }
 
-/// Whether the test should panic.
+/// The panic that a test expects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Panics {
+    /// The test must not panic.
     Never,
+    /// The test must panic, with any message.
     Always,
-    /// With a message that holds this.
+    /// The test must panic, with a message that contains this text.
     Saying(&'static str),
 }
 
 impl Test {
-    /// Returns the executor that was made in a test that should panic. A panic of the user's expression is
-    /// not the expected one.
+    /// Returns the executor of a test that should panic. A panic of the user's expression is not the expected panic.
     #[must_use]
     pub fn made<E>(&self, caught: Outcome<E>) -> Option<E> {
         self.settle(&[], caught.map(Ok))
     }
 
-    /// Takes all fixed ports together and in one order, so that no two tests wait for each other.
+    /// Claims all fixed ports of the test at once and in a global order, so that no two tests wait for each other.
     #[must_use]
     #[track_caller]
     pub fn reserve(&self, processes: &[&dyn Process]) -> Option<()> {
@@ -63,8 +65,8 @@ impl Test {
         self.settle(&[], reserved)
     }
 
-    /// Takes the locks on shared fixtures, where they are wanted, in one order too. Behind the ports: a
-    /// body that takes a lock has them already.
+    /// Takes the wanted locks on shared fixtures, in a global order as well. The locks come after the ports, because a
+    /// body that takes a lock already holds its ports.
     #[must_use]
     #[track_caller]
     pub fn lock<const N: usize>(
@@ -81,6 +83,7 @@ impl Test {
         self.settle(&[], locks)
     }
 
+    /// Starts a process, and returns its executor.
     #[must_use]
     #[track_caller]
     pub fn start<R: Readiness>(
@@ -91,7 +94,7 @@ impl Test {
         self.settle(before, catch(|| executor().started()))
     }
 
-    /// Returns an executor that knows the others that start with it.
+    /// Makes the executor of a process that starts later, together with other processes.
     #[must_use]
     #[track_caller]
     pub fn bind<R: Readiness>(
@@ -111,6 +114,7 @@ impl Test {
         self.settle(before, catch(start))
     }
 
+    /// Returns a shared fixture, which the first test to use it starts.
     #[must_use]
     #[track_caller]
     pub fn lend<T: Fixture>(
@@ -121,7 +125,7 @@ impl Test {
         self.settle(before, catch(|| shared().get().map(Lent::of)))
     }
 
-    /// Makes the databases of the test, once all of its processes run.
+    /// Creates the databases of the test, after all of its processes have started.
     #[must_use]
     #[track_caller]
     pub fn databases<D>(
@@ -132,9 +136,9 @@ impl Test {
         self.settle(processes, catch(databases))
     }
 
-    /// Returns the value of a step of the set-up. If the step failed, the processes before it stop first, as at
-    /// every end, and then the test fails. A test that should panic fails by a return: a mistake before its
-    /// body is not the expected panic.
+    /// Returns the value of a set-up step. If the step failed, the processes in `before` stop, as at every ending, and
+    /// then the test fails. A test that should panic fails by returning: a panic before its body would pass as the
+    /// expected one.
     #[track_caller]
     fn settle<T>(&self, before: &[&dyn Process], step: Outcome<Result<T>>) -> Option<T> {
         match step {
@@ -152,34 +156,32 @@ impl Test {
             Ok(error) if self.panics == Panics::Never => panic!("{error}"),
             Err(panic) if self.panics == Panics::Never => resume_unwind(panic),
             Ok(error) => show(&error),
-            // The hook has shown the panic.
-            Err(_) => show(
-                "it panicked ahead of the test's body, which is not the panic that is waited for",
-            ),
+            // The panic hook has printed the panic already.
+            Err(_) => show("it panicked before the test's body, which is not the expected panic"),
         }
     }
 
-    /// Ends the test: returns its value, or resumes its panic. Returns `None` for a test that should panic and
-    /// did, if a stop failed: without a panic the test fails.
+    /// Ends the test: stops its processes, and then returns its value or resumes its panic. If the test panicked as
+    /// expected and a stop failed, the function returns `None`, and the missing panic makes the test fail.
     ///
     /// # Panics
     ///
-    /// With the body's own panic, or with the error of a stop where the test passed otherwise.
+    /// Panics with the body's own panic. Also panics with the error of a stop if the test passed otherwise.
     #[must_use]
     #[track_caller]
     pub fn end<T>(
         &self,
         processes: &[&dyn Process],
         caught: thread::Result<T>,
-        says_so: impl FnOnce(&T) -> bool,
+        is_failure: impl FnOnce(&T) -> bool,
     ) -> Option<T> {
         let (value, panic) = match caught {
             Ok(value) => (Some(value), None),
             Err(panic) => (None, Some(panic)),
         };
-        // An `Err` that the harness compares may be the right one.
-        let says_so = !self.judged && value.as_ref().is_some_and(says_so);
-        self.finish(processes, says_so, panic);
+        // If the harness compares the value, an `Err` may be right.
+        let returned_failure = !self.judged && value.as_ref().is_some_and(is_failure);
+        self.finish(processes, returned_failure, panic);
         value
     }
 
@@ -187,18 +189,18 @@ impl Test {
     fn finish(
         &self,
         processes: &[&dyn Process],
-        says_so: bool,
+        returned_failure: bool,
         panic: Option<Box<dyn Any + Send>>,
     ) {
-        let is_to_panic = self.panics != Panics::Never;
+        let should_panic = self.panics != Panics::Never;
         let failed = match &panic {
-            None => is_to_panic || says_so,
+            None => should_panic || returned_failure,
             Some(panic) => !self.expects(panic),
         };
         let errors = self.stop(processes, failed);
         match panic {
-            None if !errors.is_empty() && !is_to_panic && !failed => {
-                panic!("the body of the test passed, and a stop after it failed:\n{errors}")
+            None if !errors.is_empty() && !should_panic && !failed => {
+                panic!("the body of the test passed, but a stop after it failed:\n{errors}")
             }
             Some(panic) if failed || errors.is_empty() => {
                 show(&errors);
@@ -209,18 +211,18 @@ impl Test {
     }
 
     fn expects(&self, panic: &Box<dyn Any + Send>) -> bool {
-        let said = panic
+        let message = panic
             .downcast_ref::<&str>()
             .copied()
             .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
         match self.panics {
             Panics::Never => false,
             Panics::Always => true,
-            Panics::Saying(expected) => said.is_some_and(|said| said.contains(expected)),
+            Panics::Saying(expected) => message.is_some_and(|message| message.contains(expected)),
         }
     }
 
-    /// Stops them all, and shows what they printed where the test failed. Gives the errors as one text.
+    /// Stops all processes, and shows their output if the test failed. Returns the errors as one text.
     fn stop(&self, processes: &[&dyn Process], failed: bool) -> String {
         let parts: Vec<_> = parts_of(processes).collect();
         let were_running: Vec<_> = parts.iter().map(|part| part.core.is_up()).collect();
@@ -228,14 +230,14 @@ impl Test {
             let own = parts.iter().filter_map(Part::own);
             own.for_each(Core::keep_after_failure);
         }
-        // The last one first.
+        // The process that started last stops first.
         let stop = |part: &Part<'_>| part.own().and_then(|core| core.stop_after_test().err());
         let mut errors: Vec<_> = parts.iter().rev().map(stop).collect();
         if failed {
             let ended = parts.iter().zip(were_running).zip(errors.iter_mut().rev());
             let stories: Vec<_> = ended
                 .filter_map(|((part, was_running), error)| {
-                    // How a process ended is reported once, with the rest of its story.
+                    // The exit of a process is reported once, with its output, and not again as an error.
                     let how =
                         |error: &mut Error| error.kind() == ErrorKind::ProcessFinishedWithError;
                     part.story(was_running, error.take_if(how))
@@ -254,13 +256,13 @@ impl Test {
     }
 }
 
-/// Marks code that is never reached: a step that fails in a test that should not panic has panicked.
+/// Marks unreachable code: in a test that should not panic, a step that fails has panicked.
 ///
 /// # Panics
 ///
-/// Always.
+/// Always panics.
 pub fn refused() -> ! {
-    unreachable!("what fails in a test that is not to panic, panics")
+    unreachable!("a failed step of this test panics")
 }
 
 fn show(text: &str) {

@@ -1,4 +1,4 @@
-//! What a test has of a process: a port to reserve, an end, and a story.
+//! The view that a test has of its processes: their ports, their stops and their output.
 
 use crate::error::Error;
 use crate::executor::{Core, Executor, Moment};
@@ -6,18 +6,19 @@ use crate::port::OnConflict;
 use crate::readiness::Readiness;
 use crate::shared::{Fixture, Shared, Sharing};
 
-/// One process of a test: its own executor, or a shared fixture that is lent to it.
+/// A process of a test: its own executor, or a shared fixture that is lent to it.
 pub trait Process {
+    /// Returns the executors of the process. A shared fixture may have several.
     fn parts(&self) -> Vec<Part<'_>>;
 }
 
-/// The part that a process has in a test.
+/// An executor of a test.
 #[derive(Clone, Copy, Debug)]
 pub struct Part<'a> {
     pub(super) core: &'a Core,
-    /// The test does not stop what is lent to it.
+    /// Whether the executor is lent. The test does not stop a lent executor.
     is_lent: bool,
-    /// What is lent, as the test found it.
+    /// The state of a lent executor when the test began.
     found: Option<&'a Moment>,
 }
 
@@ -44,13 +45,13 @@ impl<T: Fixture> Process for Lent<T> {
 }
 
 impl Part<'_> {
-    /// The executor that the test stops.
+    /// Returns the executor if the test stops it.
     pub(super) fn own(&self) -> Option<&Core> {
         self.core.unless_forked().filter(|_| !self.is_lent)
     }
 
-    /// What the process printed, since the test began, and how it ended. `was_running` is of the moment at which
-    /// the body ended, and `error` came of its stop.
+    /// Returns the output of the process since the test began, and its ending. `was_running` is its state when the body
+    /// ended, and `error` is the error of its stop.
     pub(super) fn story(&self, was_running: bool, error: Option<Error>) -> Option<String> {
         let whole = self.core.moment().map(Moment::of_its_start);
         let found = if self.is_lent {
@@ -66,7 +67,7 @@ impl Part<'_> {
 #[derive(Debug)]
 pub struct Lent<T: 'static> {
     fixture: &'static T,
-    /// The services as the test found them.
+    /// The state of each service when the test began.
     found: Vec<Option<Moment>>,
 }
 
@@ -78,9 +79,9 @@ impl<T: Fixture> Lent<T> {
     }
 }
 
-/// A shared fixture that a test may have for itself.
+/// A shared fixture that a test can lock.
 pub trait Lockable {
-    /// Makes the fixture, and returns it with the locks to take.
+    /// Makes the fixture, and returns its lock and its executors.
     #[expect(private_interfaces, reason = "an expansion never calls it")]
     fn to_lock(&'static self) -> (&'static Sharing, Vec<&'static Core>);
 }
@@ -92,9 +93,11 @@ impl<T: Fixture + Sync> Lockable for Shared<T> {
     }
 }
 
-/// A process as a test sees it: a reference of the parameter's type.
+/// A process as the body of a test receives it: a reference of the parameter's type.
 pub trait Given {
     type Executor;
+
+    /// Returns the reference.
     fn given(&self) -> &Self::Executor;
 }
 
@@ -114,17 +117,17 @@ impl<T> Given for Lent<T> {
     }
 }
 
-/// An executor of the attribute: it queues for its port unless the user set another policy.
+/// Makes an executor queue for its fixed port, unless the user has set another policy.
 pub fn prepared<R: Readiness>(mut executor: Executor<R>) -> Executor<R> {
     executor.core_mut().set_default_policy(OnConflict::Wait);
     executor
 }
 
-/// Gives `{name.port}` and its like the values of another process.
+/// Fills `{name.port}` and the similar placeholders with the values of another process.
 ///
 /// # Panics
 ///
-/// Panics if the other process has no such port, or no supervisor starts for it.
+/// Panics if the other process lacks the port, or if its supervisor cannot be started.
 #[track_caller]
 pub fn bound<R: Readiness, S: Readiness>(
     executor: Executor<R>,
@@ -132,7 +135,7 @@ pub fn bound<R: Readiness, S: Readiness>(
     earlier: &impl Given<Executor = Executor<S>>,
 ) -> Executor<R> {
     if let Err(error) = executor.core().bind(name, earlier.given().core()) {
-        // Not in a closure: the panic names the place of the attribute.
+        // A closure would hide the caller: the panic must name the line of the attribute.
         panic!("{error}");
     }
     executor

@@ -1,12 +1,12 @@
-//! Values of options that are no literals, or that no literal can be.
+//! Converts values of options that are not literals, or that a literal cannot express.
 
 use std::time::Duration;
 
 use crate::signal::Signal;
 
-/// A time as the attribute takes it where it is no literal.
+/// A time that is not a literal, as an option of the attribute.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no time",
+    message = "`{Self}` is not a time",
     note = "a time is a literal like \"10s\", a `Duration`, or seconds as `u64` or `f64`"
 )]
 pub trait Time {
@@ -27,23 +27,24 @@ impl Time for u64 {
 
 impl Time for f64 {
     fn duration(self) -> Duration {
-        // What no time can be is over at once.
+        // A number that cannot be a time gives a time of zero.
         Duration::try_from_secs_f64(self).unwrap_or_default()
     }
 }
 
+/// Converts a time to a `Duration`.
 #[must_use]
 pub fn duration(time: impl Time) -> Duration {
     time.duration()
 }
 
-/// A value of a form, each of its own type.
+/// Converts a field of an HTTP form to text. The fields may have different types.
 pub fn text(value: impl Into<String>) -> String {
     value.into()
 }
 
-/// The signal with this name. The attribute has looked at it; one that this system lacks is no
-/// signal, which the start says.
+/// Returns the signal with this name, which the attribute has checked. If this system lacks the signal, returns signal
+/// 0, which the start reports as an error.
 #[must_use]
 pub fn signal(name: &str) -> Signal {
     Signal::named(name).unwrap_or(Signal::from_raw(0))
@@ -54,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn seconds_are_those_of_a_literal() {
+    fn numbers_give_the_same_time_as_literals() {
         for (literal, seconds, nanos) in include!("../../../tests/rules/seconds.rs") {
             let written = literal.replace('_', "");
             let whole = written.strip_prefix("0x").map_or_else(

@@ -1,10 +1,10 @@
-//! The cache of data directories: one entry for each program and its options, which is complete or absent and never
-//! changes. It belongs to the user alone.
+//! The cache of data directories. It has one entry for each program and its options. An entry is complete or absent,
+//! and never changes. The cache belongs to one user.
 //!
-//! `NAME/` is an entry, `NAME.lock` the lock on it, which holds the size of the entry and the path of the program. A
-//! process that copies an entry has its lock together with others; a process that makes or removes an entry has it alone.
-//! `NAME.new` is an entry that is being made: a rename makes it `NAME`, so no process sees a part of an entry. The size
-//! shows an entry that a crash of the system has cut.
+//! `NAME/` is an entry. `NAME.lock` is its lock file, which holds the size of the entry and the path of the program. A
+//! process that copies an entry holds a shared lock. A process that makes or removes an entry holds an exclusive lock.
+//! `NAME.new` is an entry that a process is making. A rename turns it into `NAME`, so no process sees a part of an
+//! entry. The size reveals an entry that a crash of the system has truncated.
 
 use std::fs::{self, File};
 use std::io;
@@ -15,25 +15,27 @@ use crate::locks::FileLock;
 use crate::sys;
 use crate::wait::Deadline;
 
-/// The most entries: some versions of two programs, with some options.
-const MOST_ENTRIES: usize = 12;
+/// The maximum number of entries: enough for some versions of two programs, with some options.
+const MAX_ENTRIES: usize = 12;
 
 /// The directory of the cache.
 pub(super) struct Entries(PathBuf);
 
 impl Entries {
-    /// Opens the cache, and makes its directory. Returns `None` if the user does not want one.
+    /// Opens the cache, and makes its directory. Returns `None` if the user has disabled the cache.
     ///
     /// # Errors
     ///
-    /// Why there can be no cache, for a person.
+    /// Returns the reason as human-readable text if the cache cannot be used.
     pub(super) fn open() -> Result<Option<Self>, String> {
         let path = match environment::cache()? {
             Cache::Off => return Ok(None),
             Cache::At(path) => path,
             Cache::OfUser => {
                 let caches = sys::cache_directory();
-                caches.ok_or("this user has no home")?.join("mirakuru")
+                caches
+                    .ok_or("the user has no home directory")?
+                    .join("mirakuru")
             }
         };
         Self::at(&path).map(Some)
@@ -43,7 +45,7 @@ impl Entries {
         refuse_replaceable(path)?;
         let refused = |error: io::Error| in_words(path, &error);
         sys::make_private_directories(path).map_err(refused)?;
-        // No path with a link in it is used later.
+        // All later calls use the real path, which contains no links.
         let real = path.canonicalize().map_err(refused)?;
         refuse_replaceable(&real)?;
         let found = fs::metadata(&real).map_err(refused)?;
@@ -56,11 +58,11 @@ impl Entries {
         Ok(Self(real))
     }
 
-    /// Calls `copy` with the entry. If there is none, `fill` fills a new one first.
+    /// Calls `copy` with the directory of the entry. If the entry does not exist, `fill` fills a new one first.
     ///
     /// # Errors
     ///
-    /// The system refused a file, `fill` failed, or the deadline passed.
+    /// Fails if the system refuses a file operation, `fill` or `copy` fails, or the deadline passes.
     pub(super) fn with<E: From<io::Error>>(
         &self,
         name: &str,
@@ -74,14 +76,14 @@ impl Entries {
         loop {
             let shared = FileLock::take_with_others(&lock, deadline)?;
             if let Some(opened) = self.open_entry(name)? {
-                // When an entry was used last decides which one goes.
+                // `sweep` removes the entries first whose locks were touched least recently.
                 shared.touch();
                 return copy(opened);
             }
             drop(shared);
             let alone = FileLock::take(&lock, deadline)?;
             if self.open_entry(name)?.is_none() {
-                // A removal that is cut short leaves no entry.
+                // The empty lock file marks the entry as absent, even if a kill interrupts the removal.
                 alone.write("")?;
                 remove(&entry)?;
                 let size = self.make(name, &mut fill)?;
@@ -90,7 +92,7 @@ impl Entries {
         }
     }
 
-    /// Opens an entry; `None` if there is none that is complete. The caller has its lock.
+    /// Opens an entry. Returns `None` if the entry is absent or incomplete. The caller holds the lock of the entry.
     fn open_entry(&self, name: &str) -> io::Result<Option<File>> {
         let opened = match sys::open_directory(&self.0.join(name)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -100,7 +102,7 @@ impl Entries {
         Ok((noted == Some(sys::size_of_tree(&opened)?)).then_some(opened))
     }
 
-    /// Makes an entry, and returns its size. The caller has its lock alone.
+    /// Makes an entry, and returns its size. The caller holds the exclusive lock of the entry.
     fn make<E: From<io::Error>>(
         &self,
         name: &str,
@@ -108,7 +110,7 @@ impl Entries {
     ) -> Result<u64, E> {
         self.sweep(name);
         let new = self.0.join(format!("{name}.new"));
-        // One that its maker could not complete.
+        // An earlier process may have left an incomplete directory.
         remove(&new)?;
         sys::make_private_directory(&new)?;
         let made = sys::open_directory(&new)
@@ -123,8 +125,8 @@ impl Entries {
         Ok(size)
     }
 
-    /// Removes the entries of programs that are gone, and those that were used least recently. Leaves entries alone that
-    /// a process copies.
+    /// Removes the entries of programs that no longer exist, and surplus entries, the least recently used first. Skips
+    /// entries that another process is copying.
     fn sweep(&self, name: &str) {
         let listed = fs::read_dir(&self.0).into_iter().flatten().flatten();
         let locks = listed.map(|entry| entry.path());
@@ -134,11 +136,11 @@ impl Entries {
             .filter_map(|path| Some((sys::changed_at(&fs::metadata(&path).ok()?).0, path)))
             .collect();
         known.sort();
-        let surplus = (known.len() + 1).saturating_sub(MOST_ENTRIES);
+        let surplus = (known.len() + 1).saturating_sub(MAX_ENTRIES);
         for (index, (_, lock)) in known.into_iter().enumerate() {
             let is_gone = noted(&lock).is_none_or(|(_, program)| !program.exists());
             if index < surplus || is_gone {
-                // The next maker of an entry tries it again.
+                // After an error, the next process that makes an entry tries again.
                 let _ = remove_entry(&lock);
             }
         }
@@ -149,7 +151,7 @@ impl Entries {
     }
 }
 
-/// Fails if another user could put another directory into the place of this one, or of one above it.
+/// Fails if another user could replace this directory, or one of its parents, by another directory.
 fn refuse_replaceable(path: &Path) -> Result<(), String> {
     for (path, found) in path
         .ancestors()
@@ -173,7 +175,7 @@ fn in_words(path: &Path, error: &io::Error) -> String {
     format!("{}: {error}", path.display())
 }
 
-/// Returns whether a file is the lock of an entry, as the directory may have other files of the user.
+/// Returns whether a file is the lock of an entry. The directory may hold other files of the user.
 fn is_lock_of_entry(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str());
     let name = name.and_then(|name| name.strip_suffix(".lock"));
@@ -183,7 +185,7 @@ fn is_lock_of_entry(path: &Path) -> bool {
     })
 }
 
-/// Returns the size of an entry and its program. `None` if the entry was not completed.
+/// Returns the size of an entry and the path of its program. Returns `None` if the entry is incomplete.
 fn noted(lock: &Path) -> Option<(u64, PathBuf)> {
     let noted = fs::read_to_string(lock).ok()?;
     let (size, program) = noted.split_once(' ')?;
@@ -194,15 +196,15 @@ fn remove_entry(lock: &Path) -> io::Result<()> {
     let Some(alone) = FileLock::try_take_alone(lock)? else {
         return Ok(());
     };
-    // A removal that is cut short leaves no entry.
+    // The empty lock file marks the entry as absent, even if a kill interrupts the removal.
     alone.write("")?;
     remove(&lock.with_extension(""))?;
     remove(&lock.with_extension("new"))?;
-    // Before the lock's end, so that no process gets a lock on a file that is then removed.
+    // The lock is still held, so no other process can lock a file that is about to be removed.
     fs::remove_file(lock)
 }
 
-/// Removes a directory, if it is there.
+/// Removes a directory, if it exists.
 fn remove(directory: &Path) -> io::Result<()> {
     match fs::remove_dir_all(directory) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -248,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_that_was_not_completed_is_made_anew() {
+    fn an_incomplete_entry_is_made_again() {
         let (home, entries) = cache();
         fs::create_dir(home.path().join("pg.new")).expect("own directory");
         fs::write(home.path().join("pg.new/part"), "").expect("own directory");
@@ -258,31 +260,31 @@ mod tests {
         let deadline = Deadline::after(Duration::from_secs(20));
         let fails = |_| Err(io::Error::other("no room"));
         let copied = entries.with("other", "/bin/sh".as_ref(), deadline, fails, |_| Ok(()));
-        assert_eq!(copied.expect_err("it fails").to_string(), "no room");
+        assert_eq!(copied.expect_err("the fill fails").to_string(), "no room");
         assert!(!home.path().join("other").exists() && !home.path().join("other.new").exists());
     }
 
     #[test]
-    fn an_entry_that_a_crash_has_cut_is_made_anew() {
+    fn an_entry_that_a_crash_truncated_is_made_again() {
         let (home, entries) = cache();
         let made = Cell::new(0);
         fill(&entries, "pg", "/bin/sh", &made).expect("own directory");
-        fs::write(home.path().join("pg/file"), "not what was made").expect("own directory");
+        fs::write(home.path().join("pg/file"), "other content").expect("own directory");
         fill(&entries, "pg", "/bin/sh", &made).expect("own directory");
         assert_eq!(made.get(), 2);
         assert_eq!(
-            fs::read(home.path().join("pg/file")).expect("it is there"),
+            fs::read(home.path().join("pg/file")).expect("the entry has this file"),
             b""
         );
     }
 
     #[test]
-    fn entries_of_lost_programs_and_surplus_entries_go() {
+    fn entries_of_lost_programs_and_surplus_ones_are_removed() {
         let (home, entries) = cache();
         let made = Cell::new(0);
         let lost = format!("lost-{:016x}", 1);
         fill(&entries, &lost, "/no/such/program", &made).expect("own directory");
-        for number in 0..MOST_ENTRIES + 3 {
+        for number in 0..MAX_ENTRIES + 3 {
             let name = format!("pg-{number:016x}");
             fill(&entries, &name, "/bin/sh", &made).expect("own directory");
         }
@@ -290,13 +292,13 @@ mod tests {
         assert!(!exists(&lost) && !exists(&format!("{lost}.lock")));
         let listed = fs::read_dir(home.path()).expect("own directory");
         let directories = listed.flatten().filter(|entry| entry.path().is_dir());
-        assert_eq!(directories.count(), MOST_ENTRIES);
+        assert_eq!(directories.count(), MAX_ENTRIES);
     }
 
     #[test]
-    fn files_of_other_programs_beside_the_entries_stay() {
+    fn files_of_other_programs_are_not_removed() {
         let (home, entries) = cache();
-        for number in 0..=MOST_ENTRIES {
+        for number in 0..=MAX_ENTRIES {
             let name = home.path().join(format!("Cargo-{number}.lock"));
             fs::write(&name, "its own text").expect("own directory");
             fs::create_dir(name.with_extension("")).expect("own directory");
@@ -304,16 +306,16 @@ mod tests {
         let made = Cell::new(0);
         fill(&entries, "pg", "/bin/sh", &made).expect("own directory");
         let listed = fs::read_dir(home.path()).expect("own directory");
-        // The entry and its lock are two more.
-        assert_eq!(listed.count(), 2 * (MOST_ENTRIES + 1) + 2);
+        // The entry and its lock are two more files.
+        assert_eq!(listed.count(), 2 * (MAX_ENTRIES + 1) + 2);
     }
 
     #[test]
-    fn an_entry_without_an_empty_directory_is_made_anew() {
+    fn an_entry_that_lost_an_empty_file_is_made_again() {
         let (home, entries) = cache();
         let made = Cell::new(0);
         fill(&entries, "pg", "/bin/sh", &made).expect("own directory");
-        fs::remove_file(home.path().join("pg/file")).expect("it is empty, too");
+        fs::remove_file(home.path().join("pg/file")).expect("the entry has this file");
         fill(&entries, "pg", "/bin/sh", &made).expect("own directory");
         assert_eq!(made.get(), 2);
     }

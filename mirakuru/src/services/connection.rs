@@ -1,4 +1,4 @@
-//! A connection that a session with a server keeps: no read or write takes long, and no answer is endless.
+//! The connection of a session with a server. Each read and write has a time limit, and each answer has a size limit.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::environment;
 
-/// How long a server may take to accept a connection, or for a statement.
+/// The longest time that a server may take to accept a connection, or to answer a statement.
 const LIMIT: Duration = Duration::from_secs(30);
 
 fn limit() -> Duration {
@@ -25,7 +25,7 @@ pub(super) fn connect(address: &str) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Names the limit in the error of a read or write that has reached it.
+/// Replaces the error of a read or write that reached the time limit by an error that states the limit.
 pub(super) fn in_words(error: io::Error) -> io::Error {
     if !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) {
         return error;
@@ -34,21 +34,21 @@ pub(super) fn in_words(error: io::Error) -> io::Error {
     io::Error::new(ErrorKind::TimedOut, reported)
 }
 
-/// A connection, and what the server has sent and no one has taken yet.
+/// A connection, and the bytes that the server has sent and that are not parsed yet.
 #[derive(Debug)]
 pub(super) struct Connection {
     stream: TcpStream,
     received: Vec<u8>,
-    /// The most bytes of one part of an answer.
-    longest: usize,
+    /// The maximum size of one part of an answer, in bytes.
+    max_size: usize,
 }
 
 impl Connection {
-    pub(super) fn open(address: &str, longest: usize) -> io::Result<Self> {
+    pub(super) fn open(address: &str, max_size: usize) -> io::Result<Self> {
         Ok(Self {
             stream: connect(address)?,
             received: Vec::new(),
-            longest,
+            max_size,
         })
     }
 
@@ -56,15 +56,16 @@ impl Connection {
         self.stream.write_all(bytes).map_err(in_words)
     }
 
-    /// Reads until `parse` finds a part of the answer, and takes that. `parse` also returns how many bytes follow it.
+    /// Reads until `parse` finds a part of the answer, and returns that part. `parse` also returns the number of bytes
+    /// after the part.
     pub(super) fn take<T>(&mut self, parse: impl Fn(&[u8]) -> Option<(T, usize)>) -> io::Result<T> {
         loop {
             if let Some((part, left)) = parse(&self.received) {
                 self.received.drain(..self.received.len() - left);
                 return Ok(part);
             }
-            if self.received.len() > self.longest {
-                return Err(io::Error::other("the answer is too long"));
+            if self.received.len() > self.max_size {
+                return Err(io::Error::other("the server's answer is too long"));
             }
             let mut part = [0; 8192];
             match self.stream.read(&mut part).map_err(in_words)? {

@@ -1,4 +1,5 @@
-//! Makes the data directory of a database server: by the server's own program once, then by copies of what it made.
+//! Makes the data directory of a database server. The server's own program makes it once, and each start copies the
+//! result from the cache.
 
 use std::collections::hash_map::DefaultHasher;
 use std::ffi::OsString;
@@ -17,11 +18,11 @@ use crate::sys;
 /// The name of the data directory in the private directory.
 const DATA: &str = "data";
 
-/// How a server's data directory is made.
+/// The program and the arguments that make a server's data directory.
 pub(super) struct Recipe {
-    /// The beginning of the name of the entry.
+    /// The prefix of the cache entry's name.
     pub(super) name: &'static str,
-    /// The program that makes it.
+    /// The program that makes the data directory.
     pub(super) program: PathBuf,
     /// The arguments. `{tmpdir}/data` stands for the directory.
     pub(super) arguments: Vec<OsString>,
@@ -34,9 +35,9 @@ impl Recipe {
         if data.symlink_metadata().is_ok() {
             return Ok(());
         }
-        // The private directory belongs to the test's user until the first launch: no other user can come between.
+        // Until the first launch, the private directory belongs to the test's user, so no other user can interfere.
         if site.own_directory().is_none() {
-            let gone = io::Error::other("its user has removed it");
+            let gone = io::Error::other("the service's user has removed it");
             return Err(Unfurnished::Refused("find its data directory", gone));
         }
         let new = site.tmpdir.join("data.new");
@@ -47,7 +48,7 @@ impl Recipe {
         fs::rename(new, data).map_err(refused)
     }
 
-    /// Fills a new directory: from the cache, or by the program if there can be no cache.
+    /// Fills a new directory from the cache, or by the program if the cache cannot be used.
     fn fill(&self, new: &Path, server: &Path, site: &Site<'_>) -> Result<(), Unfurnished> {
         let refused = |error| Unfurnished::Refused("copy its data directory", error);
         let owner = site.user.as_ref().map(|(_, user)| (user.user, user.group));
@@ -57,7 +58,8 @@ impl Recipe {
             let to = sys::open_directory(new).map_err(refused)?;
             sys::copy_tree(from, maker, to, owner).map_err(refused)
         };
-        // The new directory stays until the end of this call, also if the cache cannot take it.
+        // `made` keeps the program's directory until the end of this call. If the cache cannot store the directory, it
+        // is copied from there.
         let mut made = None;
         let cached = match Entries::open() {
             Ok(None) => None,
@@ -93,9 +95,9 @@ impl Recipe {
         let words: Vec<_> = words.chain(self.arguments.iter().cloned()).collect();
         let mut program = SimpleExecutor::new(words)
             .cwd("{tmpdir}")
-            // The directory is the same for all tests.
+            // All tests share the result, so it must not depend on the time zone of this test.
             .env("TZ", "UTC")
-            // Beside the private directory, so that it lies in memory too if that does.
+            // Next to the private directory, so that both are in memory or both are on disk.
             .tmpdir_in(site.tmpdir.parent().unwrap_or(site.tmpdir))
             .keep_tmpdir(false)
             .timeout(unscaled(site.deadline));
@@ -106,15 +108,17 @@ impl Recipe {
         Ok(Made(program))
     }
 
-    /// Returns a name that no other program, options or user have. A new release of a program is another file. A user
-    /// can change what the program makes before it is copied, so no other user gets the copy.
+    /// Returns the name of the entry, which is unique to the programs, the options and the service's user. A new
+    /// release of a program is a different file. The user can change the directory before it is copied, so no other
+    /// user gets the copy.
     fn name_of_entry(&self, server: &Path, site: &Site<'_>) -> String {
         let mut hasher = DefaultHasher::new();
         site.user.as_ref().map(|(name, _)| name).hash(&mut hasher);
         for program in [&self.program, server] {
             let program = real(program);
             let found = fs::metadata(&program);
-            // The same on machines with the same package, so that a run in CI can keep the cache of another.
+            // These values are equal on machines with the same package, so a CI run can reuse the cache of an earlier
+            // run.
             let found = found.map(|found| (found.len(), sys::changed_at(&found)));
             (program, found.ok()).hash(&mut hasher);
         }
@@ -127,7 +131,8 @@ impl Recipe {
 struct Made(SimpleExecutor);
 
 impl Made {
-    /// Opens it. Its maker may have put something else into the place of the private directory.
+    /// Opens the data directory. Fails if the private directory has another owner: the service's user may have replaced
+    /// it.
     fn open(&self, maker: u32) -> io::Result<File> {
         let private = sys::open_directory(&self.0.tmpdir())?;
         let owner = sys::owner_of(&private.metadata()?);
@@ -138,11 +143,11 @@ impl Made {
     }
 }
 
-/// Why nothing was copied from the cache.
+/// The reason why no copy from the cache was made.
 enum Uncached {
-    /// The start must fail.
+    /// The failure of the start.
     Failed(Unfurnished),
-    /// The cache cannot be used.
+    /// The reason why the cache cannot be used. The start continues without it.
     Refused(String),
 }
 
@@ -152,7 +157,7 @@ impl From<io::Error> for Uncached {
     }
 }
 
-/// Prints why there is no cache, once per process.
+/// Prints once per process why the cache is not used.
 fn warn(why: &str) {
     static WARNED: AtomicBool = AtomicBool::new(false);
     if !WARNED.swap(true, Ordering::Relaxed) {

@@ -4,17 +4,20 @@ use std::fmt;
 
 use crate::locks::Owner;
 
-/// A database that belongs to one test. A drop removes it, with the sessions that are connected to it.
+/// A database that belongs to one test. Dropping it removes the database and ends the sessions that are connected to
+/// it.
+///
+/// In Redis, the drop empties the database and releases its number instead.
 ///
 /// `database()` of [`PostgresExecutor`](super::PostgresExecutor), [`MariadbExecutor`](super::MariadbExecutor) and
 /// [`RedisExecutor`](super::RedisExecutor) returns one. An annotated test takes it as a parameter.
 ///
 /// # Drop
 ///
-/// The drop removes the database, also during a panic. It reports no error: if the server has stopped, the database
-/// has gone with it. If drop does not run (`process::exit`, a kill), the database stays until its server stops. In a
+/// The drop removes the database, even during a panic. It reports no error: if the server has stopped, the database no
+/// longer exists. If drop does not run (`process::exit`, a kill), the database stays until its server stops. In a
 /// forked child of the test process, drop does nothing.
-#[must_use = "a drop removes the database"]
+#[must_use = "dropping it removes the database"]
 pub struct Database {
     url: String,
     name: String,
@@ -36,13 +39,39 @@ impl Database {
         }
     }
 
-    /// Returns the URL of the database, as clients accept it.
+    /// Returns the URL of the database, in the form that clients accept.
+    ///
+    /// ```no_run
+    /// use mirakuru::services;
+    /// use std::process::Command;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let postgres = services::postgres().started()?;
+    /// let database = postgres.database()?;
+    /// let mut migrate = Command::new("sqlx");
+    /// migrate.args(["migrate", "run"]).env("DATABASE_URL", database.url());
+    /// assert!(migrate.status()?.success());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn url(&self) -> String {
         self.url.clone()
     }
 
     /// Returns the name of the database. For Redis, this is its number.
+    ///
+    /// ```no_run
+    /// use mirakuru::services;
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let mariadb = services::mariadb().started()?;
+    /// let (first, second) = (mariadb.database()?, mariadb.database()?);
+    /// assert_ne!(first.name(), second.name());
+    /// assert!(first.url().ends_with(first.name()));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name

@@ -1,4 +1,5 @@
-//! Databases of SQL servers: a template that `prepared` fills, copies of it, and the sessions that make them.
+//! The databases of SQL servers: a template that `prepared` fills, copies of the template, and the sessions that make
+//! the copies.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -15,27 +16,29 @@ use crate::readiness::{Context, NotReady, tcp_address};
 /// The name of the template.
 pub(super) const TEMPLATE: &str = "mirakuru_prepared";
 
-/// The result of a closure of the user.
+/// The result of the user's closure.
 type Prepared = Result<(), Box<dyn StdError + Send + Sync>>;
 
 type Prepare = Arc<dyn Fn(&str) -> Prepared + Send + Sync>;
 
-/// A session with an SQL server, as the user who may do everything.
+/// A session with an SQL server, as the database user with all privileges.
 pub trait Session: Sized + Send + 'static {
+    /// Connects to the server.
     fn open(address: &str) -> io::Result<Self>;
 
     /// Creates a database: a copy of the template, or an empty one.
     fn create(&mut self, name: &str, is_copy: bool) -> io::Result<()>;
 
-    /// Removes a database, if it is there, and ends its sessions.
+    /// Removes a database, if it exists, and ends its sessions.
     fn remove(&mut self, name: &str) -> io::Result<()>;
 
-    /// Returns whether the template is complete, also after a restart of the server.
+    /// Returns whether the template is complete. The answer is the same after a restart of the server.
     fn has_template(&mut self) -> io::Result<bool>;
 
-    /// Notes that the template is complete, and protects it.
+    /// Marks the template as complete, and protects it.
     fn complete_template(&mut self) -> io::Result<()>;
 
+    /// Returns the URL of a database.
     fn url_of(address: &str, database: &str) -> String;
 }
 
@@ -47,7 +50,7 @@ pub trait HasDatabases: Kind {
     fn databases_mut(&mut self) -> &mut Databases<Self::Session>;
 }
 
-/// Makes the databases of one server.
+/// The maker of one server's databases: the user's closure and the idle sessions.
 pub struct Databases<S> {
     prepare: Option<Prepare>,
     sessions: Arc<Sessions<S>>,
@@ -55,9 +58,10 @@ pub struct Databases<S> {
 
 /// # Databases
 impl<K: HasDatabases> Executor<Service<K>> {
-    /// Prepares the databases that [`database`](Self::database) returns: calls `prepare` once per started server, with
-    /// the URL of an empty database, before the start returns. Each database is then a copy of the result. An error of
-    /// `prepare` is the error of the start.
+    /// Sets the closure that prepares the databases which [`database`](Self::database) returns.
+    ///
+    /// The start calls `prepare` once per server, with the URL of an empty database, before it returns. Each database
+    /// is then a copy of the result. If `prepare` fails, the start fails with the text of its error.
     ///
     /// The executor's own [`url`](Executor::url) names another database.
     ///
@@ -67,7 +71,7 @@ impl<K: HasDatabases> Executor<Service<K>> {
     /// # fn migrate(url: &str) -> Result<(), Box<dyn std::error::Error + Send + Sync>> { Ok(()) }
     /// # fn main() -> mirakuru::Result<()> {
     /// let postgres = services::postgres().prepared(|url| migrate(url)).started()?;
-    /// let database = postgres.database()?; // It has the tables that `migrate` made.
+    /// let database = postgres.database()?; // The database has the tables that `migrate` made.
     /// # Ok(())
     /// # }
     /// ```
@@ -81,11 +85,12 @@ impl<K: HasDatabases> Executor<Service<K>> {
         })
     }
 
-    /// Creates a database for one test: a copy of what [`prepared`](Self::prepared) made, else an empty one. Its name is
-    /// unique among all processes. The drop of the guard removes it.
+    /// Creates a database for one test: a copy of the [`prepared`](Self::prepared) one, or otherwise an empty database.
     ///
-    /// A copy in PostgreSQL has everything. A copy in MariaDB or MySQL has the tables, rows, sequences, views, routines and
-    /// triggers, and no events or privileges.
+    /// The name of the database is unique among all processes. Dropping the guard removes the database.
+    ///
+    /// A copy in PostgreSQL has everything. A copy in MariaDB or MySQL has the tables, rows, sequences, views, routines
+    /// and triggers, but no events or privileges.
     ///
     /// ```no_run
     /// use mirakuru::services;
@@ -100,7 +105,7 @@ impl<K: HasDatabases> Executor<Service<K>> {
     ///
     /// # Errors
     ///
-    /// `Io`: the server does not run, or it refused a statement.
+    /// `Io`: the server is not running, or it refused a statement. `TimeoutExpired`: the server did not answer in time.
     pub fn database(&self) -> Result<Database> {
         let Some(service) = self.check().filter(|_| self.core().is_up()) else {
             return Err(self.core().not_running("asked for a database"));
@@ -122,7 +127,7 @@ impl<S: Session> Databases<S> {
     }
 
     fn create(&self, address: String) -> io::Result<Database> {
-        // Those that were begun and not completed.
+        // The names of databases that the server may have created without a report of success.
         let mut begun = Vec::new();
         let create = |session: &mut S| {
             let name = format!("test_{}", unique_name());
@@ -132,9 +137,9 @@ impl<S: Session> Databases<S> {
             Ok(name)
         };
         let created = self.sessions.with(|| S::open(&address), create);
-        // A server that does not answer would not answer that either.
-        let is_deaf = |error: &io::Error| error.kind() == io::ErrorKind::TimedOut;
-        if created.as_ref().is_err_and(is_deaf) {
+        // A server that does not answer would not answer the removal either.
+        let is_timeout = |error: &io::Error| error.kind() == io::ErrorKind::TimedOut;
+        if created.as_ref().is_err_and(is_timeout) {
             begun.clear();
         }
         for name in begun {
@@ -145,13 +150,13 @@ impl<S: Session> Databases<S> {
         let (sessions, url) = (Arc::clone(&self.sessions), S::url_of(&address, &name));
         let own_name = name.clone();
         Ok(Database::new(url, name, move || {
-            // A server that has stopped has removed it.
+            // If the server has stopped, the database no longer exists.
             let _ = sessions.with(|| S::open(&address), |session| session.remove(&own_name));
         }))
     }
 }
 
-/// Makes the template, unless a former process of this server has completed it.
+/// Makes the template, unless it was completed before a restart of this server.
 fn make_template<S: Session>(
     address: &str,
     prepare: &dyn Fn(&str) -> Prepared,
@@ -169,7 +174,7 @@ fn make_template<S: Session>(
     Ok(())
 }
 
-/// Returns the text of an error and those of its sources, unless a text contains the next one.
+/// Returns the texts of an error and of its sources, without a text that the ones before it contain.
 fn with_sources(error: &(dyn StdError + 'static)) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -208,12 +213,12 @@ impl<S> fmt::Debug for Databases<S> {
     }
 }
 
-/// The sessions of this process that are not in use.
+/// The idle sessions of this process.
 struct Sessions<S>(Mutex<Vec<S>>);
 
 impl<S> Sessions<S> {
-    /// Calls `act` with a session. A kept session may be one with a server that has stopped since: then `act` is called
-    /// again with a new one. A session that was used without success is not kept.
+    /// Calls `act` with an idle session or a new one. If the server has closed the idle session, `act` is called again
+    /// with a new session. A session is not kept if `act` fails.
     fn with<T>(
         &self,
         open: impl FnOnce() -> io::Result<S>,
@@ -262,10 +267,19 @@ mod tests {
             session => Ok(*session),
         };
         assert!(sessions.with(|| Ok(0), dead).is_err());
-        assert_eq!(sessions.with(|| Ok(1), dead).expect("it is new"), 1);
-        assert_eq!(sessions.with(|| Ok(2), dead).expect("it was kept"), 1);
+        assert_eq!(
+            sessions.with(|| Ok(1), dead).expect("the session is new"),
+            1
+        );
+        assert_eq!(
+            sessions.with(|| Ok(2), dead).expect("the session was kept"),
+            1
+        );
         let fails = |_: &mut u32| Err::<(), _>(io::Error::other("no"));
         assert!(sessions.with(|| Ok(3), fails).is_err());
-        assert_eq!(sessions.with(|| Ok(4), dead).expect("it is new"), 4);
+        assert_eq!(
+            sessions.with(|| Ok(4), dead).expect("the session is new"),
+            4
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! etcd, as a cluster of one member.
+//! The ready-made etcd server, a cluster of one member.
 
 use super::kind::{Kind, Service, Setting};
 use super::program::Server;
@@ -46,7 +46,7 @@ impl Kind for Etcd {
         title: "etcd",
         programs: &["etcd"],
         directories: &[],
-        beside: None,
+        companion: None,
         versioned_by: None,
         version: &["--version"],
         packages: ["etcd-server", "etcd", "etcd"],

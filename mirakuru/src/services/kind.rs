@@ -1,5 +1,5 @@
-//! What all ready-made services share: a program that is found, options that reach the server, and a check in the
-//! server's protocol.
+//! The common part of all ready-made services: the search for the program, the options that reach the server, and the
+//! readiness check in the server's protocol.
 
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -13,69 +13,70 @@ use crate::readiness::{ConfigError, Context, Manner, NotReady, Origin, Readiness
 use crate::sys::{self, Access};
 use crate::wait::Deadline;
 
-/// One of the services of this module: what the check of its executor is.
+/// The readiness check of a ready-made service. The type of its executor is `Executor<Service<_>>`.
 #[derive(Clone, Debug)]
 pub struct Service<K> {
     pub(super) kind: K,
     choice: Choice,
-    /// Further lines of the configuration file.
+    /// The lines that the test adds to the configuration file.
     lines: Vec<String>,
 }
 
-/// How an option reaches the server.
+/// The form in which an option reaches the server.
 #[derive(Debug)]
 pub enum Setting {
+    /// Words of the command line.
     Words(Vec<String>),
-    /// As a line of the configuration file.
+    /// A line of the configuration file.
     Line(String),
 }
 
-/// The configuration file in the private directory, for servers that take options from a file alone.
+/// The name of the configuration file in the private directory. Some servers read options only from a file.
 pub(super) const CONFIG: &str = "mirakuru.conf";
 
-/// One kind of ready-made service. The module's name is private, so that only this crate implements it.
+/// A kind of ready-made service. The module is private, so only this crate can implement the trait.
 pub trait Kind: Clone + Send + Sync + 'static {
-    /// The program.
+    /// The description of the server's program.
     const SERVER: Server;
-    /// What `url()` returns, with placeholders.
+    /// The text that `url()` returns, with placeholders.
     const URL: &'static str;
 
-    /// The check in the server's protocol.
+    /// Returns the readiness check in the server's protocol.
     fn check(&self) -> &dyn Readiness;
 
-    /// Returns whether the private directory may lie in memory, by the program.
+    /// Returns whether the private directory may be in memory. `find` returns the program if the answer depends on it.
     fn may_lie_in_memory(find: impl FnOnce() -> Option<PathBuf>) -> bool {
         let _ = find;
         true
     }
 
-    /// How an option reaches the server.
+    /// Returns the form in which an option reaches the server.
     fn setting(key: &str, value: &str) -> Setting;
 
-    /// The first lines of the configuration file, with placeholders.
+    /// Returns the first lines of the configuration file, with placeholders. Without lines, no file is written.
     fn head(&self) -> Vec<String> {
         Vec::new()
     }
 
-    /// Puts further files into the private directory.
+    /// Adds further files to the private directory.
     fn furnish(&self, program: &Path, site: &Site<'_>) -> Result<(), Unfurnished> {
         let _ = (program, site);
         Ok(())
     }
 
-    /// Does what must be done between the server's first answer and the end of the start.
+    /// Performs the steps between the server's first answer and the end of the start.
     fn complete(&self, cx: &Context) -> Result<(), NotReady> {
         let _ = cx;
         Ok(())
     }
 
-    /// Fails if the server shows in a file that it is not ready.
+    /// Fails if a file of the server shows that the server is not ready.
     fn glance(&self, cx: &Context) -> Result<(), NotReady> {
         let _ = cx;
         Ok(())
     }
 
-    /// Returns a file whose change may make the server ready.
+    /// Returns the file that the server changes when it becomes ready.
     fn file(&self, cx: &Context) -> Option<PathBuf> {
         let _ = cx;
         None
@@ -83,7 +84,7 @@ pub trait Kind: Clone + Send + Sync + 'static {
 }
 
 impl<K: Kind> Service<K> {
-    /// Creates the executor of a service, from the words of its command.
+    /// Creates the executor of a service. `words` are the arguments of its command.
     pub(super) fn executor(
         name: &'static str,
         kind: K,
@@ -102,7 +103,7 @@ impl<K: Kind> Service<K> {
 
 /// # Options of ready-made services
 impl<K: Kind> Executor<Service<K>> {
-    /// Selects an installed version: `"16"` is any release of version 16.
+    /// Selects an installed version. `"16"` selects any release of version 16.
     ///
     /// ```no_run
     /// use mirakuru::services;
@@ -120,7 +121,8 @@ impl<K: Kind> Executor<Service<K>> {
         })
     }
 
-    /// Selects a program: by its path, or by a name that is searched for in `PATH` and in the directories of packages.
+    /// Selects a program, by its path or by its name. The search for a name covers `PATH` and the directories of
+    /// packages.
     ///
     /// ```no_run
     /// use mirakuru::services;
@@ -138,14 +140,14 @@ impl<K: Kind> Executor<Service<K>> {
         })
     }
 
-    /// Sets an option of the server, in the place where the server takes it: on its command line, or in a configuration
-    /// file in the private directory. Placeholders in the value are filled in.
+    /// Sets an option of the server. The option goes to the command line or, if the server reads options only from a
+    /// file, into a configuration file in the private directory. Placeholders in the value are filled in.
     ///
     /// ```no_run
     /// use mirakuru::services;
     ///
     /// # fn main() -> mirakuru::Result<()> {
-    /// let postgres = services::postgres().config("max_connections", 20).started()?;
+    /// let nats = services::nats().config("max_connections", 100).started()?;
     /// # Ok(())
     /// # }
     /// ```
@@ -215,7 +217,7 @@ impl<K: Kind> Provision for Service<K> {
 
     fn may_lie_in_memory(&self) -> bool {
         K::may_lie_in_memory(|| {
-            // Without a version, no program is run.
+            // Without a version, the search runs no program.
             let choice = Choice {
                 version: None,
                 ..self.choice.clone()
@@ -235,14 +237,14 @@ impl<K: Kind> Provision for Service<K> {
                 .map_err(Unfurnished::Mistake)?;
             let text = filled.join("\n") + "\n";
             let refused = |error| Unfurnished::Refused("write its configuration", error);
-            // Each attempt may have another port.
+            // Each attempt writes the file again, because the port may differ.
             write(site, &text).map_err(refused)?;
         }
         self.kind.furnish(program, site)
     }
 }
 
-/// Writes the configuration file anew, for the service's user.
+/// Replaces the configuration file, and gives it to the service's user.
 fn write(site: &Site<'_>, text: &str) -> io::Result<()> {
     let path = site.tmpdir.join(CONFIG);
     let own_directory = site.own_directory();
@@ -254,7 +256,7 @@ fn write(site: &Site<'_>, text: &str) -> io::Result<()> {
     }
     let mut file = match &own_directory {
         Some(directory) => sys::append_in(directory, CONFIG, Some(Access::Private))?,
-        // An earlier launch has given it to the service's user.
+        // An earlier launch has given the directory to the service's user.
         None => sys::open_stream(&path, other, false)?,
     };
     if let (Some(user), true) = (user, own_directory.is_some()) {

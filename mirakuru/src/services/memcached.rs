@@ -1,4 +1,4 @@
-//! memcached.
+//! The ready-made memcached server.
 
 use super::kind::{Kind, Service, Setting};
 use super::program::Server;
@@ -17,8 +17,8 @@ pub struct Memcached {
 
 /// Creates an executor for a memcached server.
 ///
-/// The server listens on `127.0.0.1`, by TCP alone. `url()` returns `memcache://127.0.0.1:PORT`. The executor waits until
-/// the server answers `version`; see [`readiness::Memcached`]. As root, the server runs as the user `memcache` or
+/// The server listens on `127.0.0.1`, only over TCP. `url()` returns `memcache://127.0.0.1:PORT`. The executor waits
+/// until the server answers `version`; see [`readiness::Memcached`]. As root, the server runs as the user `memcache` or
 /// `memcached`, or else as `nobody`.
 ///
 /// ```no_run
@@ -34,7 +34,7 @@ pub fn memcached() -> MemcachedExecutor {
     let check = readiness::Memcached::new("127.0.0.1", 0);
     let words = ["-l", "{host}", "-p", "{port}", "-U", "0"];
     let executor = Service::executor("MemcachedExecutor", Memcached { check }, words);
-    // It looks for other signals once a second only, and has nothing to bring in order.
+    // The server checks for other signals only once a second, and has nothing to clean up.
     let executor = executor.stop_signal(Signal::KILL);
     executor.user_if_root(super::user_of(&["memcache", "memcached"]))
 }
@@ -44,7 +44,7 @@ impl Kind for Memcached {
         title: "memcached",
         programs: &["memcached"],
         directories: &[],
-        beside: None,
+        companion: None,
         versioned_by: None,
         version: &["--version"],
         packages: ["memcached"; 3],

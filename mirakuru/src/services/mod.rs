@@ -1,6 +1,10 @@
-//! Ready-made servers: each function returns an executor with all the usual options, which finds the installed program,
-//! uses free ports and the private directory, and waits for an answer in the server's protocol. Windows does not have this
-//! module: start a server by its command there, with a check such as [`readiness::Postgres`](crate::readiness::Postgres).
+//! Ready-made servers. Each function returns an executor that finds the installed program, uses free ports and the
+//! private directory, and waits for an answer in the server's protocol. The executor has all the usual options.
+//!
+//! Windows does not have this module. Start a server by its command there, with a check such as
+//! [`readiness::Postgres`](crate::readiness::Postgres).
+//!
+//! The examples of this module are compiled and not run, because a machine may lack the server.
 //!
 //! | function | server | [`url()`](crate::Executor::url) | databases |
 //! |---|---|---|---|
@@ -30,16 +34,16 @@
 //! # Programs
 //!
 //! A service uses the first program that it finds in `PATH` and in the directories where packages put it.
-//! [`version`](crate::Executor::version) and [`program`](crate::Executor::program) select another one. If the program is
-//! missing, the start fails with [`ErrorKind::Spawn`](crate::ErrorKind::Spawn), and the error names the packages.
+//! [`version`](crate::Executor::version) and [`program`](crate::Executor::program) select another one. If the program
+//! is missing, the start fails with [`ErrorKind::Spawn`](crate::ErrorKind::Spawn), and the error names the packages.
 //!
 //! # The cache
 //!
-//! PostgreSQL and MariaDB take long to create their first files. The first start on a machine creates them once for each
-//! program and its options, in the user's directory of caches (`$XDG_CACHE_HOME/mirakuru`, by default
+//! PostgreSQL and MariaDB need a long time to create their first files. The first start on a machine creates them once
+//! for each program and its options, in the user's directory of caches (`$XDG_CACHE_HOME/mirakuru`, by default
 //! `~/.cache/mirakuru`; on macOS `~/Library/Caches/mirakuru`). Each server gets a copy. `MIRAKURU_CACHE` names another
-//! directory, and `MIRAKURU_CACHE=off` disables the cache. If the cache cannot be used, one line on standard error says
-//! why, and each start creates the files anew.
+//! directory, and `MIRAKURU_CACHE=off` disables the cache. If the cache cannot be used, one line on standard error
+//! states the reason, and each start creates its own files.
 
 mod cache;
 mod connection;
@@ -72,9 +76,9 @@ pub use web_driver::{Webdriver, WebdriverExecutor, webdriver};
 
 use crate::sys;
 
-/// Returns the first of these users who exists, else one that exists on most systems.
+/// Returns the first of these users that exists. Otherwise returns `nobody`, which exists on most systems.
 fn user_of(names: &[&'static str]) -> &'static str {
-    // Only root changes the user.
+    // Only root can start a program as another user.
     let mut names = names.iter().filter(|_| sys::is_root());
     let found = names.find(|name| sys::user_of(name).is_some());
     found.copied().unwrap_or("nobody")

@@ -1,4 +1,4 @@
-//! Mosquitto, a broker for MQTT.
+//! The ready-made Mosquitto broker for MQTT.
 
 use super::kind::{CONFIG, Kind, Service, Setting};
 use super::program::Server;
@@ -17,9 +17,9 @@ pub struct Mosquitto {
 
 /// Creates an executor for a Mosquitto broker, which accepts clients without a password.
 ///
-/// The broker listens on `127.0.0.1` and keeps messages in memory. `url()` returns `mqtt://127.0.0.1:PORT`. The executor
-/// waits until the broker answers `CONNECT`; see [`readiness::Mqtt`]. [`config`](Executor::config) adds a line to the
-/// broker's configuration file.
+/// The broker listens on `127.0.0.1` and keeps messages in memory. `url()` returns `mqtt://127.0.0.1:PORT`. The
+/// executor waits until the broker answers `CONNECT`; see [`readiness::Mqtt`]. [`config`](Executor::config) adds a line
+/// to the broker's configuration file.
 ///
 /// ```no_run
 /// use mirakuru::services;
@@ -41,8 +41,8 @@ impl Kind for Mosquitto {
         title: "Mosquitto",
         programs: &["mosquitto"],
         directories: &[],
-        beside: None,
-        // It prints its version at the beginning of its help.
+        companion: None,
+        // The help begins with the version.
         versioned_by: None,
         version: &["-h"],
         packages: ["mosquitto"; 3],
@@ -67,7 +67,7 @@ impl Kind for Mosquitto {
         ];
         let mut lines: Vec<_> = lines.map(str::to_owned).into();
         if sys::is_root() {
-            // Another user could not read the private directory again.
+            // By default the broker changes to another user, which cannot read the private directory.
             lines.push("user root".to_owned());
         }
         lines

@@ -1,4 +1,4 @@
-//! NATS, with JetStream.
+//! The ready-made NATS server, with JetStream.
 
 use super::kind::{CONFIG, Kind, Service, Setting};
 use super::program::Server;
@@ -15,7 +15,7 @@ pub struct Nats {
     check: readiness::Nats,
 }
 
-/// Creates an executor for a NATS server with JetStream, whose files lie in the private directory.
+/// Creates an executor for a NATS server with JetStream, which keeps its files in the private directory.
 ///
 /// The server listens on `127.0.0.1`. `url()` returns `nats://127.0.0.1:PORT`. The executor waits until the server
 /// answers `PING` and offers JetStream; see [`readiness::Nats`]. [`config`](Executor::config) adds a line to the
@@ -33,7 +33,7 @@ pub struct Nats {
 pub fn nats() -> NatsExecutor {
     let check = readiness::Nats::new("127.0.0.1", 0).jet_stream();
     let executor = Service::executor("NatsExecutor", Nats { check }, ["-c"]);
-    // After `Signal::TERM`, some versions exit with 1.
+    // Some versions exit with 1 after `Signal::TERM`.
     let executor = executor.stop_signal(Signal::INT);
     executor.arg(format!("{{tmpdir}}/{CONFIG}"))
 }
@@ -43,7 +43,7 @@ impl Kind for Nats {
         title: "NATS",
         programs: &["nats-server"],
         directories: &[],
-        beside: None,
+        companion: None,
         versioned_by: None,
         version: &["--version"],
         packages: ["nats-server"; 3],

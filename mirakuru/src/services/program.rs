@@ -1,4 +1,7 @@
-//! Finds the installed program of a service, of the version that the test asks for.
+//! Finds the installed program of a service, in the version that the test selects.
+//!
+//! The search covers `PATH`, the usual directories of programs, and the directories where packages put a server.
+//! If the test selects a version, the search runs each program, which prints its version.
 
 use std::cmp::Reverse;
 use std::env;
@@ -13,27 +16,27 @@ use crate::executor::{Missing, SimpleExecutor};
 use crate::sys;
 use crate::wait::Deadline;
 
-/// A server, and where packages put it.
+/// The description of a server: its programs, and the directories where packages put them.
 #[derive(Debug)]
 pub struct Server {
     pub(super) title: &'static str,
-    /// The names of the program. The first one that is installed counts.
+    /// The names of the program. The first installed one is used.
     pub(super) programs: &'static [&'static str],
-    /// Directories besides those of `PATH`. A `*` in a name stands for any text.
+    /// Directories to search in addition to those of `PATH`. A `*` in a name stands for any text.
     pub(super) directories: &'static [&'static str],
-    /// A program that must be in the same directory.
-    pub(super) beside: Option<&'static str>,
+    /// Another program that must be in the same directory.
+    pub(super) companion: Option<&'static str>,
     /// Another program of the package, which prints the version.
     pub(super) versioned_by: Option<&'static str>,
     /// The arguments with which a program prints the version.
     pub(super) version: &'static [&'static str],
-    /// The packages of apt, dnf and brew.
+    /// The names of the packages for apt, dnf and brew.
     pub(super) packages: [&'static str; 3],
-    /// The command for an executor that runs it in a container.
+    /// The command of an executor that runs the server in a container.
     pub(super) container: &'static str,
 }
 
-/// Directories of programs that a user may not have in `PATH`.
+/// Usual directories of programs, which the user's `PATH` may lack.
 const DIRECTORIES: [&str; 5] = [
     "/usr/local/bin",
     "/usr/local/sbin",
@@ -42,10 +45,10 @@ const DIRECTORIES: [&str; 5] = [
     "/opt/homebrew/sbin",
 ];
 
-/// The directory of programs for which a package has wrappers in `PATH`.
+/// The directory of programs for which a package puts wrappers into `PATH`.
 const WRAPPED: [&str; 1] = ["rabbitmq/bin"];
 
-/// Which of the installed programs the test asks for.
+/// The version and the program that the test selects.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Choice {
     pub(super) version: Option<String>,
@@ -53,7 +56,7 @@ pub(super) struct Choice {
 }
 
 impl Server {
-    /// Returns the path of the program.
+    /// Returns the path of the installed program that fits the choice.
     pub(super) fn find(&self, choice: &Choice, deadline: Deadline) -> Result<PathBuf, Missing> {
         let directories = self.directories();
         let mut seen = Vec::new();
@@ -72,7 +75,7 @@ impl Server {
         Err(self.missing(choice, &seen))
     }
 
-    /// Returns the programs that are installed, in the order in which they count.
+    /// Returns the installed programs, the preferred one first.
     fn candidates(&self, choice: &Choice, directories: &[PathBuf]) -> Vec<PathBuf> {
         let given = choice.program.as_deref();
         if let Some(path) = given.filter(|path| path.components().count() > 1) {
@@ -98,24 +101,25 @@ impl Server {
     }
 
     fn is_complete(&self, program: &Path) -> bool {
-        let is_beside = |name| is_executable(&real(program).with_file_name(name));
-        is_executable(program) && self.beside.is_none_or(is_beside)
+        let is_installed = |name| is_executable(&real(program).with_file_name(name));
+        is_executable(program) && self.companion.is_none_or(is_installed)
     }
 
-    /// Returns the directories of `PATH`, and those of packages, the newest version first.
+    /// Returns the directories to search: those of `PATH`, the usual ones, and those of packages. The newest version of
+    /// a package comes first.
     fn directories(&self) -> Vec<PathBuf> {
         let path = env::var_os("PATH").unwrap_or_default();
         let path = env::split_paths(&path).filter(|directory| directory.is_absolute());
         let usual = DIRECTORIES.iter().map(PathBuf::from);
         let of_packages = self.directories.iter().flat_map(|pattern| expand(pattern));
-        // The programs of some packages in `PATH` are wrappers that change the user.
+        // Some packages put wrappers that change the user into `PATH`, so the wrapped programs come first.
         let (wrapped, others): (Vec<_>, Vec<_>) = of_packages
             .partition(|directory| WRAPPED.iter().any(|known| directory.ends_with(known)));
         let all = wrapped.into_iter().chain(path).chain(usual);
         all.chain(others).collect()
     }
 
-    /// Returns the version: the first number that the program prints.
+    /// Returns the version of a program: the first number with a point that the program prints.
     fn version_of(&self, program: &Path, deadline: Deadline) -> Option<String> {
         let program = match self.versioned_by {
             Some(name) => tool(program, name)?,
@@ -129,7 +133,7 @@ impl Server {
         // Some programs that print their version exit with an error.
         let _ = run_to_end(&asked);
         let printed = format!("{}\n{}", asked.output().text(), asked.err_output().text());
-        // Some print their own path first.
+        // Some programs print their own path first.
         let printed = printed.replace(&*program.to_string_lossy(), "");
         let mut words =
             printed.split(|found: char| !(found.is_ascii_alphanumeric() || found == '.'));
@@ -147,11 +151,11 @@ impl Server {
         let wanted = wanted.map_or_else(String::new, |version| format!(" {version}"));
         let reason = match &choice.program {
             Some(program) if seen.is_empty() => format!(
-                "there is no program {}, which `program` names as {title}",
+                "the program {} was not found; `program` selects it for {title}",
                 program.display()
             ),
             _ if seen.is_empty() => format!(
-                "{title} is not installed: no directory of PATH, and none of its packages, has {}",
+                "{title} is not installed: neither PATH nor the directories of its packages contain {}",
                 self.programs.join(" or ")
             ),
             _ => format!("{title}{wanted} is not installed: {}", seen.join(", ")),
@@ -170,36 +174,42 @@ fn is_executable(path: &Path) -> bool {
         .is_ok_and(|found| sys::may_be_executed(&found))
 }
 
-/// Returns the path of a program without links: a link in a directory of `PATH` may lead to the directory of a package.
+/// Returns the path of a program with all links resolved. A link in a directory of `PATH` may lead to the directory of
+/// a package.
 pub(super) fn real(program: &Path) -> PathBuf {
     fs::canonicalize(program).unwrap_or_else(|_| program.to_owned())
 }
 
-/// Returns the path of a program that belongs to another one: in the same directory, in the `bin` beside it, or in `PATH`.
+/// Returns the path of a program that belongs to another one. The search covers the same directory, `bin` and `scripts`
+/// next to it, and `PATH`.
 pub(super) fn tool(program: &Path, name: &str) -> Option<PathBuf> {
     let in_path = || {
         let path = env::var_os("PATH").unwrap_or_default();
         let mut all = env::split_paths(&path).map(|directory| directory.join(name));
         all.find(|path| is_executable(path))
     };
-    tool_beside(program, name).or_else(in_path)
+    tool_of_package(program, name).or_else(in_path)
 }
 
-/// Does the same without a look into `PATH`.
-pub(super) fn tool_beside(program: &Path, name: &str) -> Option<PathBuf> {
+/// Returns the path of a program that belongs to another one, without a search of `PATH`.
+pub(super) fn tool_of_package(program: &Path, name: &str) -> Option<PathBuf> {
     let real = real(program);
     let parents = [program, &real]
         .into_iter()
         .filter_map(Path::parent)
         .flat_map(|directory| {
-            let beside = |name| directory.parent().map(|parent| parent.join(name));
-            [Some(directory.to_owned()), beside("bin"), beside("scripts")]
+            let sibling = |name| directory.parent().map(|parent| parent.join(name));
+            [
+                Some(directory.to_owned()),
+                sibling("bin"),
+                sibling("scripts"),
+            ]
         });
     let mut all = parents.flatten().map(|directory| directory.join(name));
     all.find(|path| is_executable(path))
 }
 
-/// Returns what is left until a deadline, for an executor, which scales its timeout itself.
+/// Returns the time until a deadline, divided by the timeout scale, because an executor scales its timeout itself.
 pub(super) fn unscaled(deadline: Deadline) -> Duration {
     let scale = environment::timeout_scale().unwrap_or(1.0);
     let left = deadline.remaining().as_secs_f64() / scale;
@@ -210,7 +220,7 @@ pub(super) fn unscaled(deadline: Deadline) -> Duration {
 ///
 /// # Errors
 ///
-/// The program could not be started, exited with an error, or did not end in time.
+/// Fails if the program cannot be started, exits with an error, or does not end in time.
 pub(super) fn run_to_end(program: &SimpleExecutor) -> Result<()> {
     program.start()?;
     program.core().wait_for_end()
@@ -220,13 +230,13 @@ fn same(one: &Path, other: &Path) -> bool {
     real(one) == real(other)
 }
 
-/// Returns whether a version is the wanted one, or one of its releases: `16.3` of `16`.
+/// Returns whether a version is the wanted one or one of its releases. `16.3` is a release of `16`.
 fn is_of_version(version: &str, wanted: &str) -> bool {
     let rest = version.strip_prefix(wanted);
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
-/// Returns the directories that a pattern with at most one `*` names, the highest number first.
+/// Returns the directories that match a pattern with at most one `*`, the highest number first.
 fn expand(pattern: &str) -> Vec<PathBuf> {
     let Some((start, end)) = pattern.split_once('*') else {
         return vec![pattern.into()];
@@ -240,7 +250,7 @@ fn expand(pattern: &str) -> Vec<PathBuf> {
     names.into_iter().map(path).collect()
 }
 
-/// Returns the numbers in a name, which order `9` before `16`.
+/// Returns the numbers in a name. As numbers, `9` sorts before `16`.
 fn numbers_of(name: &str) -> Vec<u64> {
     let numbers = name.split(|found: char| !found.is_ascii_digit());
     numbers.filter_map(|number| number.parse().ok()).collect()
@@ -251,7 +261,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_version_names_its_releases_and_no_others() {
+    fn a_version_matches_only_its_own_releases() {
         assert!(is_of_version("16.3", "16") && is_of_version("16", "16"));
         assert!(!is_of_version("160.1", "16") && !is_of_version("15.6", "16"));
         assert!(is_of_version("10.11.19", "10.11") && !is_of_version("10.1", "10.11"));

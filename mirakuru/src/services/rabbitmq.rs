@@ -1,4 +1,4 @@
-//! RabbitMQ, with a node, a distribution port and a port mapper of its own.
+//! The ready-made RabbitMQ broker, with a node, a distribution port and a port mapper of its own.
 
 use std::process::Command;
 
@@ -13,7 +13,7 @@ use crate::wait::Deadline;
 /// A RabbitMQ broker. See [`rabbitmq`].
 pub type RabbitmqExecutor = Executor<Service<Rabbitmq>>;
 
-/// The name of the node. Each broker has a port mapper of its own, so the name is the same for all.
+/// The name of the node. All brokers can use the same name, because each has a port mapper of its own.
 const NODE: &str = "mirakuru@localhost";
 
 /// The kind of [`RabbitmqExecutor`].
@@ -24,8 +24,8 @@ pub struct Rabbitmq {
 
 /// Creates an executor for a RabbitMQ broker.
 ///
-/// The broker listens on `127.0.0.1`, for clients at `{port}`, for other nodes at `{port:distribution}`, and for its
-/// Erlang port mapper (epmd) at `{port:epmd}`, so that brokers side by side have nothing in common. `url()` returns
+/// The broker listens on `127.0.0.1`, for clients at `{port}` and for other nodes at `{port:distribution}`. Its Erlang
+/// port mapper (epmd) listens at `{port:epmd}`. Several brokers can therefore run at the same time. `url()` returns
 /// `amqp://guest:guest@127.0.0.1:PORT`. The executor waits until the broker answers with `Connection.Start`; see
 /// [`readiness::Amqp`]. [`config`](Executor::config) adds a line to the broker's configuration file.
 ///
@@ -49,7 +49,7 @@ pub fn rabbitmq() -> RabbitmqExecutor {
         ("RABBITMQ_DIST_PORT", "{port:distribution}"),
         ("ERL_EPMD_PORT", "{port:epmd}"),
         ("ERL_EPMD_ADDRESS", "127.0.0.1"),
-        // The machine's own configuration is for the machine's own broker.
+        // The broker must not read the configuration of the broker that the machine itself runs.
         ("RABBITMQ_CONF_ENV_FILE", sys::NULL_DEVICE),
         ("RABBITMQ_ADVANCED_CONFIG_FILE", "{tmpdir}/advanced.config"),
         ("RABBITMQ_ENABLED_PLUGINS_FILE", "{tmpdir}/plugins"),
@@ -58,7 +58,7 @@ pub fn rabbitmq() -> RabbitmqExecutor {
         ("RABBITMQ_LOG_BASE", "{tmpdir}/log"),
         ("RABBITMQ_PID_FILE", "{tmpdir}/rabbitmq.pid"),
         ("RABBITMQ_LOGS", "-"),
-        // The virtual machine of Erlang would spin while it waits for work.
+        // By default, the virtual machine of Erlang spins while it waits for work.
         (
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS",
             "+sbwt none +sbwtdcpu none +sbwtdio none",
@@ -73,16 +73,28 @@ pub fn rabbitmq() -> RabbitmqExecutor {
 }
 
 impl RabbitmqExecutor {
-    /// Returns a command that runs `rabbitmqctl` for this broker, which must run: without it, `rabbitmqctl` would start a
-    /// port mapper that nothing stops.
+    /// Returns a command that runs `rabbitmqctl` for this broker.
+    ///
+    /// The broker must be running: otherwise `rabbitmqctl` would start a port mapper that nothing stops.
+    ///
+    /// ```no_run
+    /// use mirakuru::services;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let rabbitmq = services::rabbitmq().started()?;
+    /// let added = rabbitmq.rabbitmqctl()?.args(["add_vhost", "orders"]).status()?;
+    /// assert!(added.success());
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
-    /// `Io`: the broker does not run. `Spawn`: RabbitMQ, or its `rabbitmqctl`, is not installed.
+    /// `Io`: the broker is not running. `Spawn`: RabbitMQ, or its `rabbitmqctl`, is not installed.
     ///
     /// # Panics
     ///
-    /// Panics as [`tmpdir`](Executor::tmpdir) and [`port_named`](Executor::port_named) do.
+    /// Panics if [`tmpdir`](Executor::tmpdir) or [`port_named`](Executor::port_named) panics.
     pub fn rabbitmqctl(&self) -> Result<Command> {
         if !self.core().is_up() {
             return Err(self.core().not_running("asked for its rabbitmqctl"));
@@ -105,7 +117,7 @@ impl RabbitmqExecutor {
             .env("HOME", self.tmpdir())
             .env("ERL_EPMD_PORT", self.port_named("epmd").to_string())
             .env("RABBITMQ_CONF_ENV_FILE", sys::NULL_DEVICE)
-            // Also if the broker ends before the command is run.
+            // The command starts no port mapper, even if the broker ends first.
             .env("ERL_FLAGS", "-start_epmd false")
             .current_dir(self.tmpdir());
         Ok(command)
@@ -117,7 +129,7 @@ impl Kind for Rabbitmq {
         title: "RabbitMQ",
         programs: &["rabbitmq-server"],
         directories: &["/usr/lib/rabbitmq/bin"],
-        beside: None,
+        companion: None,
         versioned_by: Some("rabbitmqctl"),
         version: &["version"],
         packages: ["rabbitmq-server", "rabbitmq-server", "rabbitmq"],

@@ -1,4 +1,4 @@
-//! Redis, or a server that speaks its protocol, and databases by number.
+//! The ready-made Redis server, or another server that speaks its protocol, and the reservation of numbered databases.
 
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -15,10 +15,10 @@ use crate::readiness::{self, Readiness};
 /// A Redis, Valkey or KeyDB server. See [`redis`].
 pub type RedisExecutor = Executor<Service<Redis>>;
 
-/// The number of databases, all of which a test may reserve but the first.
+/// The number of databases. Tests can reserve all of them except number 0.
 const DATABASES: u32 = 1024;
-/// The longest answer.
-const LONGEST: usize = 16 << 20;
+/// The maximum size of an answer, in bytes.
+const MAX_ANSWER: usize = 16 << 20;
 
 /// The kind of [`RedisExecutor`].
 #[derive(Clone, Debug)]
@@ -26,7 +26,7 @@ pub struct Redis {
     check: readiness::Redis,
 }
 
-/// Creates an executor for a Redis server, or a Valkey or KeyDB server if that is what is installed.
+/// Creates an executor for a Redis server, or for a Valkey or KeyDB server if Redis is not installed.
 ///
 /// The server listens on `127.0.0.1` and writes nothing to the disk. `url()` returns `redis://127.0.0.1:PORT`. The
 /// executor waits until the server answers `PING`; see [`readiness::Redis`].
@@ -54,7 +54,7 @@ pub fn redis() -> RedisExecutor {
         "{tmpdir}",
         "--databases",
         "1024",
-        // It looks for a signal that stops it this many times a second.
+        // The server checks for a stop signal this many times a second.
         "--hz",
         "100",
     ];
@@ -63,9 +63,10 @@ pub fn redis() -> RedisExecutor {
 }
 
 impl RedisExecutor {
-    /// Reserves a numbered database for one test, and empties it. No other test of any process gets the number before the
-    /// drop of the guard, which empties the database again. Number 0 is never reserved. A restart of the server ends all
-    /// reservations.
+    /// Reserves a numbered database for one test, and empties it.
+    ///
+    /// No other test in any process gets the number until the guard is dropped. The drop empties the database again.
+    /// Number 0 is never reserved. A restart of the server ends all reservations.
     ///
     /// ```no_run
     /// use mirakuru::services;
@@ -80,7 +81,8 @@ impl RedisExecutor {
     ///
     /// # Errors
     ///
-    /// `Io`: the server does not run, it refused a command, or all numbers are reserved.
+    /// `Io`: the server is not running, it refused a command, or all numbers are reserved. `TimeoutExpired`: the server
+    /// did not answer in time.
     pub fn database(&self) -> Result<Database> {
         if !self.core().is_up() {
             return Err(self.core().not_running("asked for a database"));
@@ -90,7 +92,7 @@ impl RedisExecutor {
         let (mut session, number) =
             reserved.map_err(|error| self.core().refused("reserve a database", error))?;
         let url = format!("redis://{address}/{number}");
-        // The session is the reservation, which ends with it, also if this process is killed.
+        // The reservation lasts as long as the session, so it ends even if this process is killed.
         let session = std::sync::Mutex::new(move || drop(session.empty()));
         Ok(Database::new(url, number.to_string(), move || {
             if let Ok(mut empty) = session.into_inner() {
@@ -109,7 +111,7 @@ impl Kind for Redis {
             "/opt/homebrew/opt/valkey/bin",
             "/usr/local/opt/redis/bin",
         ],
-        beside: None,
+        companion: None,
         versioned_by: None,
         version: &["--version"],
         packages: ["redis-server", "valkey", "redis"],
@@ -133,7 +135,7 @@ impl Kind for Redis {
     }
 }
 
-/// Reserves a number by the name of the session: the one that has set the name first has the number.
+/// Reserves a number by the name of the session. The session that sets the name first has the number.
 fn reserve(address: &str) -> io::Result<(Session, u32)> {
     let mut session = Session::open(address)?;
     let mut taken = session.ask(&["CLIENT", "LIST"])?;
@@ -142,7 +144,8 @@ fn reserve(address: &str) -> io::Result<(Session, u32)> {
         if count(&taken, &name) > 0 {
             continue;
         }
-        // Nothing comes between the two commands: of two sessions that try it, the second sees the first.
+        // The server runs no other command within the transaction. If two sessions try the same name, the second one
+        // sees the first.
         session.ask(&["MULTI"])?;
         session.ask(&["CLIENT", "SETNAME", &name])?;
         session.ask(&["CLIENT", "LIST"])?;
@@ -150,7 +153,7 @@ fn reserve(address: &str) -> io::Result<(Session, u32)> {
         if count(&taken, &name) == 1 {
             session.ask(&["SELECT", &number.to_string()])?;
             session.ask(&["FLUSHDB"])?;
-            // The server's `timeout` ends idle sessions, but for those that subscribe to something.
+            // The server's option `timeout` ends idle sessions, except for those with a subscription.
             session.ask(&["SUBSCRIBE", &name])?;
             return Ok((session, number));
         }
@@ -167,7 +170,7 @@ fn count(list: &str, name: &str) -> usize {
         .count()
 }
 
-/// A session by the protocol RESP ([specification](https://redis.io/docs/latest/develop/reference/protocol-spec/)).
+/// A session in the protocol RESP ([specification](https://redis.io/docs/latest/develop/reference/protocol-spec/)).
 struct Session(BufReader<TcpStream>);
 
 impl Session {
@@ -182,20 +185,20 @@ impl Session {
         Ok(())
     }
 
-    /// Sends a command, and returns its answer as a text.
+    /// Sends a command, and returns the answer as text.
     fn ask(&mut self, words: &[&str]) -> io::Result<String> {
         let sent = self.0.get_mut().write_all(&command(words));
         sent.and_then(|()| read(&mut self.0)).map_err(in_words)
     }
 }
 
-/// Reads an answer. The parts of a list are joined.
+/// Reads an answer, and returns it as text. Each part of a list becomes a line.
 fn read(from: &mut impl BufRead) -> io::Result<String> {
     let (mut answer, mut left) = (String::new(), 1_usize);
     while left > 0 {
         left -= 1;
         let mut line = Vec::new();
-        let mut limited = from.by_ref().take(LONGEST as u64);
+        let mut limited = from.by_ref().take(MAX_ANSWER as u64);
         limited.read_until(b'\n', &mut line)?;
         let line = String::from_utf8_lossy(&line).into_owned();
         let (Some(kind), true) = (line.chars().next(), line.ends_with('\n')) else {
@@ -207,18 +210,18 @@ fn read(from: &mut impl BufRead) -> io::Result<String> {
             '+' | ':' => answer += text,
             '-' => return Err(io::Error::other(text.to_owned())),
             '*' => {
-                left += length().unwrap_or(0).min(LONGEST);
+                left += length().unwrap_or(0).min(MAX_ANSWER);
                 continue;
             }
             '$' => {
                 let Some(length) = length() else { continue };
                 let mut bytes = Vec::new();
-                let with_end = length.min(LONGEST) as u64 + 2;
+                let with_end = length.min(MAX_ANSWER) as u64 + 2;
                 from.by_ref().take(with_end).read_to_end(&mut bytes)?;
                 bytes.truncate(length);
                 answer += &String::from_utf8_lossy(&bytes);
             }
-            _ => return Err(io::Error::other("the answer is in another protocol")),
+            _ => return Err(io::Error::other("the server answered in another protocol")),
         }
         answer.push('\n');
     }
@@ -243,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_counted_as_a_whole() {
+    fn only_whole_names_are_counted() {
         let list = "id=1 name=mirakuru-database-1 db=0\nid=2 name=mirakuru-database-10 db=0\n";
         assert_eq!(count(list, "mirakuru-database-1"), 1);
         assert_eq!(count(list, "mirakuru-database-2"), 0);

@@ -1,11 +1,11 @@
-//! WebDriver: a program that drives a browser for tests.
+//! The ready-made WebDriver: a program that controls a browser for tests.
 
 use super::kind::{Kind, Service, Setting};
 use super::program::Server;
 use crate::executor::Executor;
 use crate::readiness::{self, Readiness};
 
-/// A WebDriver. See [`webdriver`].
+/// A WebDriver process. See [`webdriver`].
 pub type WebdriverExecutor = Executor<Service<Webdriver>>;
 
 /// The kind of [`WebdriverExecutor`].
@@ -14,11 +14,11 @@ pub struct Webdriver {
     check: readiness::WebDriver,
 }
 
-/// Creates an executor for a WebDriver: chromedriver, or geckodriver if that is what is installed.
+/// Creates an executor for a WebDriver: chromedriver, or geckodriver if chromedriver is not installed.
 ///
-/// The driver listens on `127.0.0.1`. `url()` returns `http://127.0.0.1:PORT`. The executor waits until the driver says
-/// that it can create a session; see [`readiness::WebDriver`]. The browsers that a test opens belong to the tree: they
-/// end with the driver, also if the test has not closed them.
+/// The driver listens on `127.0.0.1`. `url()` returns `http://127.0.0.1:PORT`. The executor waits until the driver
+/// reports that it can create a session; see [`readiness::WebDriver`]. The browsers that a test opens are in the
+/// driver's process tree. They end with the driver, even if the test has not closed them.
 ///
 /// ```no_run
 /// use mirakuru::services;
@@ -32,7 +32,7 @@ pub struct Webdriver {
 pub fn webdriver() -> WebdriverExecutor {
     let check = readiness::WebDriver::new("127.0.0.1", 0);
     let executor = Service::executor("WebdriverExecutor", Webdriver { check }, ["--port={port}"]);
-    // Drivers and browsers leave their profiles there.
+    // Drivers and browsers leave their profiles in the temporary directory.
     executor.env("TMPDIR", "{tmpdir}")
 }
 
@@ -46,7 +46,7 @@ impl Kind for Webdriver {
             "/usr/lib64/chromium-browser",
             "/snap/bin",
         ],
-        beside: None,
+        companion: None,
         versioned_by: None,
         version: &["--version"],
         packages: ["chromium-driver", "chromedriver", "chromedriver"],

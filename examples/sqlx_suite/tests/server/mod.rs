@@ -1,4 +1,4 @@
-//! The PostgreSQL of the whole run. Its URL is in `DATABASE_URL` before any test begins.
+//! The PostgreSQL server of the whole run. Its URL is in `DATABASE_URL` before any test begins.
 
 use mirakuru::Shared;
 use mirakuru::services::{self, PostgresExecutor};

@@ -1,18 +1,18 @@
-//! Copies a database: MariaDB and MySQL have no templates. The server itself shows the statement that makes each table,
-//! view, routine and trigger, and copies the rows.
+//! Copies a database, because MariaDB and MySQL have no template databases. The server itself shows the statement that
+//! makes each table, view, routine and trigger, and copies the rows.
 
 use std::io;
 
 use super::super::databases::TEMPLATE;
-use super::session::{Session, TraceRow};
+use super::session::{Row, Session};
 
-/// The mode in which statements are shown and executed.
+/// The SQL mode in which statements are shown and executed.
 const MODE: &str = "NO_AUTO_VALUE_ON_ZERO";
 
 /// Copies a database into a new one.
 pub(super) fn copy(session: &mut Session, from: &str, to: &str) -> io::Result<()> {
-    // Whatever the server's own modes are. A table may refer to one that is made later, and a column may contain 0 on
-    // purpose.
+    // These settings replace the server's own. A table may refer to a table that is made later, and a column may
+    // contain 0 on purpose.
     let modes = format!(
         "SET autocommit = 1, foreign_key_checks = 0, unique_checks = 0, sql_mode = '{MODE}'"
     );
@@ -40,14 +40,14 @@ pub(super) fn copy(session: &mut Session, from: &str, to: &str) -> io::Result<()
     }
     session.query(&format!("SET sql_mode = '{MODE}'"))?;
     make_views(session, parts.views)?;
-    // The rows above caused none of them.
+    // The triggers come last, so that the copied rows do not fire them.
     for (mode, make) in &parts.triggers {
         session.query(&format!("SET sql_mode = '{mode}'"))?;
         session.query(make)?;
     }
     session
         .query("SET foreign_key_checks = DEFAULT, unique_checks = DEFAULT, sql_mode = DEFAULT")?;
-    // The removal of a database ends the sessions that are in it.
+    // The removal of the new database ends all sessions that use it, and this session is kept.
     session.query("USE information_schema")?;
     Ok(())
 }
@@ -63,14 +63,14 @@ struct Parts {
     /// The next value of each sequence.
     sequences: Vec<(String, String)>,
     views: Vec<String>,
-    /// The mode in which a routine was made, and the statement.
+    /// The SQL mode in which each routine was made, and its statement.
     routines: Vec<(String, String)>,
     triggers: Vec<(String, String)>,
 }
 
 impl Parts {
     fn of(session: &mut Session, database: &str) -> io::Result<Self> {
-        // What is shown then does not name the database.
+        // Statements that the server shows do not contain the name of the current database.
         session.query(&format!("USE {database}"))?;
         let mut parts = Self::default();
         for row in session.query("SHOW FULL TABLES")? {
@@ -116,7 +116,7 @@ impl Parts {
     }
 }
 
-/// Makes the views. One may use others, so those that fail are tried again after the others.
+/// Makes the views. A view may use other views, so the failed ones are tried again after the rest.
 fn make_views(session: &mut Session, mut views: Vec<String>) -> io::Result<()> {
     loop {
         let (mut left, mut failure) = (Vec::new(), None);
@@ -135,25 +135,26 @@ fn make_views(session: &mut Session, mut views: Vec<String>) -> io::Result<()> {
     }
 }
 
-/// Returns the statement that makes something.
+/// Returns the statement that makes a table, a view or a sequence.
 fn show(session: &mut Session, kind: &str, name: &str, at: usize) -> io::Result<String> {
     let rows = session.query(&format!("SHOW CREATE {kind} {}", quoted(name)))?;
     let shown = rows.first().map_or("", |row| column(row, at));
-    // A default value that comes from a sequence names the database.
+    // A default value from a sequence contains the name of the database.
     Ok(shown.replace(&format!("`{TEMPLATE}`."), ""))
 }
 
+/// Returns the SQL mode and the statement that make a routine or a trigger.
 fn show_with_mode(session: &mut Session, kind: &str, name: &str) -> io::Result<(String, String)> {
     let rows = session.query(&format!("SHOW CREATE {kind} {}", quoted(name)))?;
     let row = rows.into_iter().next().unwrap_or_default();
     Ok((column(&row, 1).to_owned(), column(&row, 2).to_owned()))
 }
 
-fn first(rows: Vec<TraceRow>) -> String {
+fn first(rows: Vec<Row>) -> String {
     rows.into_iter().flatten().next().unwrap_or_default()
 }
 
-fn column(row: &TraceRow, at: usize) -> &str {
+fn column(row: &Row, at: usize) -> &str {
     row.get(at).map_or("", String::as_str)
 }
 

@@ -1,4 +1,4 @@
-//! MariaDB and MySQL.
+//! The ready-made MariaDB or MySQL server: its command, its data directory and its readiness check.
 
 mod copy;
 mod session;
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::data_directory::Recipe;
 use super::databases::{Databases, HasDatabases};
 use super::kind::{Kind, Service, Setting};
-use super::program::{Server, real, tool, tool_beside};
+use super::program::{Server, real, tool, tool_of_package};
 use crate::executor::{Executor, Site, Unfurnished};
 use crate::readiness::{self, Context, NotReady, Readiness};
 use session::Session;
@@ -16,7 +16,7 @@ use session::Session;
 /// A MariaDB or MySQL server. See [`mariadb`].
 pub type MariadbExecutor = Executor<Service<Mariadb>>;
 
-/// The user who needs no password.
+/// The database user that needs no password.
 const USER: &str = "root";
 
 /// The kind of [`MariadbExecutor`].
@@ -26,11 +26,11 @@ pub struct Mariadb {
     databases: Databases<Session>,
 }
 
-/// Creates an executor for a MariaDB server, or a MySQL server if that is what is installed.
+/// Creates an executor for a MariaDB server, or for a MySQL server if MariaDB is not installed.
 ///
 /// The server listens on `127.0.0.1`. The user `root` needs no password, and `url()` returns
-/// `mysql://root@127.0.0.1:PORT/mysql`. The data directory is a copy from the cache; see [`services`](super). The server
-/// does not call fsync. Use [`database`](Executor::database) for a database of each test.
+/// `mysql://root@127.0.0.1:PORT/mysql`. The data directory is a copy from the cache; see [`services`](super). The
+/// server does not call fsync. Call [`database`](Executor::database) to give each test a database of its own.
 ///
 /// The executor waits until the server greets a client; see [`readiness::Mysql`]. A stop sends `SIGTERM`. As root, the
 /// server runs as the user `mysql`, or else as `nobody`.
@@ -39,7 +39,7 @@ pub struct Mariadb {
 /// use mirakuru::services;
 ///
 /// # fn main() -> mirakuru::Result<()> {
-/// let mariadb = services::mariadb().config("max_connections", 20).started()?;
+/// let mariadb = services::mariadb().config("innodb-buffer-pool-size", "64M").started()?;
 /// println!("{}", mariadb.url()); // mysql://root@127.0.0.1:24816/mysql
 /// # Ok(())
 /// # }
@@ -56,12 +56,12 @@ pub fn mariadb() -> MariadbExecutor {
         "--skip-log-bin",
         "--innodb-flush-log-at-trx-commit=0",
         "--innodb-flush-method=nosync",
-        // As it was made: the log would be resized.
+        // The data directory was made with this size. The server would resize a log of another size.
         "--loose-innodb-log-file-size=4M",
         "--loose-innodb-doublewrite=0",
-        // The kernel has a limit on all requests of all servers.
+        // The kernel limits the asynchronous requests of all servers together.
         "--innodb-use-native-aio=0",
-        // It has a port of its own, which is the same for every server.
+        // The X plugin of MySQL listens on a port of its own, which would be the same for every server.
         "--loose-mysqlx=OFF",
     ];
     let kind = Mariadb {
@@ -96,7 +96,7 @@ impl Kind for Mariadb {
             "/usr/local/opt/mysql*/bin",
             "/usr/local/mysql/bin",
         ],
-        beside: None,
+        companion: None,
         versioned_by: None,
         version: &["--version"],
         packages: ["mariadb-server", "mariadb-server", "mariadb"],
@@ -108,7 +108,8 @@ impl Kind for Mariadb {
         &self.check
     }
 
-    /// The security profile of Ubuntu (`apparmor(7)`) lets MySQL write to the temporary directory alone.
+    /// Returns `false` for MySQL: Ubuntu's security profile (`apparmor(7)`) lets MySQL write only to the temporary
+    /// directory.
     fn may_lie_in_memory(find: impl FnOnce() -> Option<PathBuf>) -> bool {
         find().is_none_or(|program| !is_mysqld(&program))
     }
@@ -126,9 +127,13 @@ impl Kind for Mariadb {
     }
 }
 
-/// Returns how this server makes its data directory: MariaDB by a program, MySQL itself.
+/// Returns the recipe for the data directory. MariaDB has a program for it, and the MySQL server makes it itself.
 fn recipe(server: &Path) -> Recipe {
-    let find = if is_mysqld(server) { tool_beside } else { tool };
+    let find = if is_mysqld(server) {
+        tool_of_package
+    } else {
+        tool
+    };
     let install = ["mariadb-install-db", "mysql_install_db"];
     let install = install.iter().find_map(|name| find(server, name));
     match install {
@@ -161,7 +166,7 @@ fn recipe(server: &Path) -> Recipe {
     }
 }
 
-/// Returns whether a server has the name of MySQL's, which old versions of MariaDB have too.
+/// Returns whether the server's program is called `mysqld`. Old versions of MariaDB have this name too.
 fn is_mysqld(server: &Path) -> bool {
     real(server)
         .file_name()

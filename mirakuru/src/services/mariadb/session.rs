@@ -1,5 +1,5 @@
-//! A session with MariaDB or MySQL, by the text protocol: a statement, and the rows of its answer as texts
-//! ([Client/Server Protocol](https://mariadb.com/kb/en/clientserver-protocol/)).
+//! A session with MariaDB or MySQL in the text protocol: it sends a statement and returns the rows of the answer as
+//! texts ([Client/Server Protocol](https://mariadb.com/kb/en/clientserver-protocol/)).
 
 use std::io;
 
@@ -8,8 +8,8 @@ use super::super::databases::{self, TEMPLATE};
 use super::{USER, copy};
 use crate::readiness::protocols::mysql::{error, packet};
 
-/// The longest answer.
-const LONGEST: usize = 64 << 20;
+/// The maximum size of an answer, in bytes.
+const MAX_ANSWER: usize = 64 << 20;
 
 /// `CLIENT_LONG_PASSWORD | CLIENT_LONG_FLAG | CLIENT_PROTOCOL_41 | CLIENT_TRANSACTIONS | CLIENT_SECURE_CONNECTION |
 /// CLIENT_PLUGIN_AUTH`
@@ -17,15 +17,15 @@ const CAPABILITIES: u32 = 0x0008_a205;
 const UTF8MB4: u8 = 45;
 const QUERY: u8 = 3;
 
-pub(super) type TraceRow = Vec<String>;
+pub(super) type Row = Vec<String>;
 
 #[derive(Debug)]
 pub struct Session(Connection);
 
 impl Session {
-    /// Connects as the user who needs no password.
+    /// Connects as the database user that needs no password.
     fn connect(address: &str) -> io::Result<Self> {
-        let mut session = Self(Connection::open(address, LONGEST)?);
+        let mut session = Self(Connection::open(address, MAX_ANSWER)?);
         session.read_packet()?;
         let mut greeting = CAPABILITIES.to_le_bytes().to_vec();
         greeting.extend((1_u32 << 24).to_le_bytes());
@@ -41,7 +41,7 @@ impl Session {
             let (sequence, body) = session.read_packet()?;
             match body.first() {
                 Some(0) => return Ok(session),
-                // The server wants another way to send the password, which is empty in each.
+                // The server requests another authentication method. The password is empty in each.
                 Some(254) => session.send(sequence.wrapping_add(1), b"")?,
                 Some(1) => {}
                 _ => return Err(refusal(&body)),
@@ -50,7 +50,7 @@ impl Session {
     }
 
     /// Sends a statement, and returns its rows.
-    pub(super) fn query(&mut self, statement: &str) -> io::Result<Vec<TraceRow>> {
+    pub(super) fn query(&mut self, statement: &str) -> io::Result<Vec<Row>> {
         self.send(0, &[&[QUERY], statement.as_bytes()].concat())?;
         let (_, first) = self.read_packet()?;
         match first.first() {
@@ -58,7 +58,7 @@ impl Session {
             Some(1..=250) => {}
             _ => return Err(refusal(&first)),
         }
-        // The columns are described up to the first end, the rows follow.
+        // The descriptions of the columns end at the first end packet. The rows follow.
         while !is_end(&self.read_packet()?.1) {}
         let mut rows = Vec::new();
         loop {
@@ -90,7 +90,7 @@ impl Session {
     }
 }
 
-/// The database that is there while the template is complete.
+/// The name of a database that exists only if the template is complete.
 const COMPLETE: &str = "mirakuru_complete";
 
 impl databases::Session for Session {
@@ -103,19 +103,19 @@ impl databases::Session for Session {
             self.query(&format!("CREATE DATABASE {name}"))?;
             return Ok(());
         }
-        // The statement names the character set.
+        // The server's own statement contains the character set of the template.
         let made = self.query(&format!("SHOW CREATE DATABASE {TEMPLATE}"))?;
         let made = made.into_iter().flatten().nth(1).unwrap_or_default();
         self.query(&made.replacen(TEMPLATE, name, 1))?;
         copy::copy(self, TEMPLATE, name)
     }
 
-    /// A transaction of a session would keep the tables, so the sessions are ended first.
+    /// Ends the sessions first, because an open transaction would keep the tables locked.
     fn remove(&mut self, name: &str) -> io::Result<()> {
         self.query("SET lock_wait_timeout = 10")?;
         let sessions = "SELECT id FROM information_schema.processlist WHERE db =";
         for row in self.query(&format!("{sessions} '{name}'"))? {
-            // One that has ended meanwhile is an error.
+            // `KILL` fails if the session has ended in the meantime.
             let _ = self.query(&format!("KILL {}", row.concat()));
         }
         self.query(&format!("DROP DATABASE IF EXISTS {name}"))?;
@@ -139,18 +139,18 @@ impl databases::Session for Session {
 
 fn refusal(body: &[u8]) -> io::Error {
     error(body).map_or_else(
-        || io::Error::other("the answer is in another protocol"),
+        || io::Error::other("the server answered in another protocol"),
         io::Error::other,
     )
 }
 
-/// Returns whether a packet ends a list: a row that begins with 254 is longer.
+/// Returns whether a packet ends a list. A row that begins with 254 has at least nine bytes.
 fn is_end(body: &[u8]) -> bool {
     body.first() == Some(&254) && body.len() < 9
 }
 
 /// Returns the columns of a row. NULL is an empty text.
-fn texts(mut body: &[u8]) -> TraceRow {
+fn texts(mut body: &[u8]) -> Row {
     let mut texts = Vec::new();
     while let Some((first, rest)) = body.split_first() {
         let width = match first {

@@ -1,4 +1,4 @@
-//! PostgreSQL.
+//! The ready-made PostgreSQL server: its command, its data directory and its readiness check.
 
 mod session;
 
@@ -18,7 +18,7 @@ use session::Session;
 /// A PostgreSQL server. See [`postgres`].
 pub type PostgresExecutor = Executor<Service<Postgres>>;
 
-/// The user who needs no password.
+/// The database user that needs no password.
 const USER: &str = "postgres";
 
 /// The kind of [`PostgresExecutor`].
@@ -32,11 +32,11 @@ pub struct Postgres {
 ///
 /// The server listens on `127.0.0.1`. The user `postgres` needs no password, and `url()` returns
 /// `postgres://postgres@127.0.0.1:PORT/postgres`. The data directory is a copy from the cache; see
-/// [`services`](super). The server neither calls fsync nor keeps shared memory in files. Use
-/// [`database`](Executor::database) for a database of each test.
+/// [`services`](super). The server neither calls fsync nor keeps shared memory in files. Call
+/// [`database`](Executor::database) to give each test a database of its own.
 ///
-/// The executor waits until the server says in `postmaster.pid` that it is ready and answers a startup message; see
-/// [`readiness::Postgres`]. A stop sends `SIGINT`, by which the server ends the sessions of clients
+/// The executor waits until the server reports in `postmaster.pid` that it is ready, and answers a startup message; see
+/// [`readiness::Postgres`]. A stop sends `SIGINT`, which makes the server end the sessions of clients
 /// ([Shutting Down the Server](https://www.postgresql.org/docs/current/server-shutdown.html)). As root, the server runs
 /// as the user `postgres`, or else as `nobody`.
 ///
@@ -102,7 +102,7 @@ impl Kind for Postgres {
             "/usr/local/pgsql/bin",
             "/Applications/Postgres.app/Contents/Versions/*/bin",
         ],
-        beside: Some("initdb"),
+        companion: Some("initdb"),
         versioned_by: None,
         version: &["--version"],
         packages: ["postgresql", "postgresql-server", "postgresql@17"],
@@ -150,15 +150,15 @@ impl Kind for Postgres {
             .as_ref()
             .map(crate::protocol::Identity::as_other);
         let mut text = String::new();
-        // The last line is the state, since version 10.
+        // Since version 10, the eighth and last line is the state of the server.
         let file = sys::open_regular_file(&path, user);
         let read = file.and_then(|file| file.take(4096).read_to_string(&mut text));
         match (read, text.lines().nth(7).map(str::trim)) {
             (Ok(_), Some("ready")) => Ok(()),
-            (Ok(_), Some(state)) if !state.is_empty() => {
-                Err(NotReady::new(format!("its state is {state:?}")))
-            }
-            // It listens after it has made the file.
+            (Ok(_), Some(state)) if !state.is_empty() => Err(NotReady::new(format!(
+                "its state in postmaster.pid is {state:?}"
+            ))),
+            // The server makes the file before it listens, so the check of the port decides.
             _ => Ok(()),
         }
     }

@@ -1,5 +1,5 @@
-//! A session with PostgreSQL, by the simple query protocol: a statement, and the rows of its answer as texts
-//! ([Message Flow](https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-SIMPLE-QUERY)).
+//! A session with PostgreSQL in the simple query protocol: it sends a statement and returns the rows of the answer as
+//! texts ([Message Flow](https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-SIMPLE-QUERY)).
 
 use std::io;
 
@@ -8,11 +8,11 @@ use super::super::databases::{self, TEMPLATE};
 use super::USER;
 use crate::readiness::protocols::postgres::{Message, error, message, startup};
 
-/// The longest answer.
-const LONGEST: usize = 16 << 20;
+/// The maximum size of an answer, in bytes.
+const MAX_ANSWER: usize = 16 << 20;
 
-/// How often a session is looked for that was ended.
-const MOST_LOOKS: usize = 1000;
+/// The maximum number of checks whether the sessions of a database have ended.
+const MAX_CHECKS: usize = 1000;
 
 #[derive(Debug)]
 pub struct Session {
@@ -24,7 +24,7 @@ pub struct Session {
 impl Session {
     fn connect(address: &str) -> io::Result<Self> {
         let mut session = Self {
-            connection: Connection::open(address, LONGEST)?,
+            connection: Connection::open(address, MAX_ANSWER)?,
             version: 0,
         };
         session.exchange(&startup(USER, USER))?;
@@ -47,7 +47,7 @@ impl Session {
             Some(((kind, body.to_vec()), rest.len()))
         };
         loop {
-            // A server that refuses a session says why, and closes the connection.
+            // A server that refuses a session sends the reason, and closes the connection.
             let (kind, body) = self.connection.take(parse).map_err(|error| {
                 let why = failure.take();
                 match why {
@@ -73,11 +73,11 @@ impl Session {
         }
     }
 
-    /// Ends the sessions of a database, and waits until they have gone.
+    /// Ends the sessions of a database, and waits until none is left.
     fn end_sessions(&mut self, name: &str) -> io::Result<()> {
         let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname =";
-        // Each look takes the server about as long as a session takes to end.
-        for _ in 0..MOST_LOOKS {
+        // The loop needs no pause: a check takes about as long as a session takes to end.
+        for _ in 0..MAX_CHECKS {
             if self.query(&format!("{end} '{name}'"))?.is_empty() {
                 break;
             }
@@ -93,7 +93,7 @@ impl databases::Session for Session {
 
     fn create(&mut self, name: &str, is_copy: bool) -> io::Result<()> {
         let template = if is_copy { TEMPLATE } else { "template1" };
-        // Without the write-ahead log, which nothing reads here. Older versions know no other way.
+        // `FILE_COPY` avoids the write-ahead log, which nothing reads here. Versions before 15 have no other strategy.
         let strategy = if self.version >= 15 {
             " STRATEGY FILE_COPY"
         } else {
@@ -105,7 +105,7 @@ impl databases::Session for Session {
         Ok(())
     }
 
-    /// `DROP DATABASE … WITH (FORCE)` alone would look for the end of sessions ten times a second.
+    /// Ends the sessions first, because `DROP DATABASE … WITH (FORCE)` checks for their end only ten times a second.
     fn remove(&mut self, name: &str) -> io::Result<()> {
         self.end_sessions(name)?;
         let force = if self.version >= 13 {
@@ -124,7 +124,7 @@ impl databases::Session for Session {
     }
 
     fn complete_template(&mut self) -> io::Result<()> {
-        // No copy is made of a database that has sessions.
+        // The server does not copy a database that has sessions.
         self.query(&format!(
             "ALTER DATABASE {TEMPLATE} ALLOW_CONNECTIONS false"
         ))?;
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn the_version_is_that_of_the_server() {
+    fn the_major_version_of_the_server_is_read() {
         assert_eq!(version(b"server_version\x0015.18 (Debian)\0"), Some(15));
         assert_eq!(version(b"server_encoding\0UTF8\0"), None);
     }
