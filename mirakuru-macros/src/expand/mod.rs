@@ -1,5 +1,8 @@
 //! Expand: the function with its body between the start and the end of its processes. Thin: all that
 //! happens stands in the runtime's door. Nothing here can fail.
+//!
+//! The expansion names one path only, `::mirakuru::__private` (or the one that `crate = …` names), also for items of
+//! the language's core. Its variables are hidden from the user's code.
 
 mod databases;
 mod end;

@@ -3,6 +3,9 @@
 //! One order for every ending of a test: the body runs under `catch_unwind`, then the processes stop,
 //! the last one first; then, if the test failed, what they printed is shown from the test's own
 //! thread, so that the harness attributes it; then the panic goes on, or the value is returned.
+//!
+//! A step of the set-up that fails panics. In a test that should panic, it shows the error and returns `None`, and the
+//! test function returns.
 
 mod body;
 mod process;

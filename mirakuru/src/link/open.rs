@@ -1,4 +1,7 @@
 //! How a supervisor comes up, seen from the test process: this program is run again, and reads.
+//!
+//! The test process does not wait until the supervisor is up: its first call waits in the socket. If the supervisor
+//! ends before it replies, the error of that call gives the reason (`Core::without_supervisor`).
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};

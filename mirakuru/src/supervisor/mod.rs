@@ -4,6 +4,10 @@
 //! It is an ordinary single-threaded program. It lives until its executor is dropped or the test
 //! process is gone, and owns all that must go with it: the tree and the private directory. The
 //! test's end of it is [`link`](crate::link).
+//!
+//! In the order of its life, a supervisor meets `Lease` and `MakeDirectory`, `Launch`, the watches, and `Stop`. After
+//! `Gone`, another `Launch` starts the service again with the same port and directory. `Bye`, the end of the socket or
+//! the end of the owner ends the supervisor: it stops the tree, removes the directory and gives back the leases last.
 
 mod clients;
 mod drain;

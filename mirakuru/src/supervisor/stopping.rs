@@ -1,6 +1,11 @@
 //! Brings a tree down, step by step: asks each process group once, insists, and then kills all that is found, again
 //! and again, until the kernel says that nothing is left. Nothing here waits; the supervisor's loop comes by again
 //! when something happened or the next step is due.
+//!
+//! The stop signal, followed by `SIGCONT`, goes first to the group of the main process and to those of daemons, then to
+//! each group whose parent has ended. At the end of the stop timeout, it goes to the groups that are left, which have
+//! one more second. The kill signal follows in the same order, and then `SIGKILL` to every process that is found. A
+//! process that lives after ten seconds of that is reported as a survivor.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
