@@ -9,7 +9,7 @@
 //! | `NAME.lock` | the lock of a test process that starts or stops the service |
 //! | `NAME.sock` | the socket of its supervisor |
 //! | `NAME.use` | the lock of a test that has the service for itself |
-//! | `NAME.supervisor` | the pid and start time of its supervisor, so that a test process knows which leases are those of its own run |
+//! | `NAME.supervisor` | the pid and start time of its supervisor, whose leases are those of the run |
 //! | `NAME.silent` | a note that the supervisor did not answer |
 //! | `NAME.failures` | how many starts in a row have failed, and why |
 //! | `NAME.written` | the fixture as it is written, which shows whether two fixtures have one name |
