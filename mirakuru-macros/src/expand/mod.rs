@@ -2,6 +2,9 @@
 //!
 //! The expansion is thin. It only calls the hidden module of the library (`mirakuru::__private`), which does the work.
 //! Nothing here can fail.
+//!
+//! The expansion names one path only, `::mirakuru::__private` (or the one that `crate = …` names), also for items of
+//! the language's core. Its variables are hidden from the user's code.
 
 mod databases;
 mod end;

@@ -128,7 +128,12 @@ fn measure_all(table: &mut Table, rounds: &Rounds) -> Outcome<()> {
     let large = measure::first_instruction(Kind::Silent, rounds.spawn)?;
     drop(std::hint::black_box(ballast));
     let bound = Bound::OverTheLoop(1.6);
-    table.pair("the same with 1 GB resident", "", &large, bound);
+    table.pair(
+        "call to the first instruction, 1 GB resident",
+        "",
+        &large,
+        bound,
+    );
 
     measure_waits(table, rounds)?;
 

@@ -3,6 +3,9 @@
 //! Every ending of a test has the same order. The body runs under `catch_unwind`. Then the processes stop, the last one
 //! first. If the test failed, their output is shown from the test's own thread, so that the harness attributes it to
 //! the test. Finally the panic resumes, or the value is returned.
+//!
+//! A step of the set-up that fails panics. In a test that should panic, it shows the error and returns `None`, and the
+//! test function returns.
 
 mod body;
 mod process;

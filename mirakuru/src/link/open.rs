@@ -1,4 +1,7 @@
 //! Starts a supervisor from the test process: runs this program again, and reads the supervisor's first message.
+//!
+//! The test process does not wait until the supervisor is up: its first call waits in the socket. If the supervisor
+//! ends before it replies, the error of that call gives the reason (`Core::without_supervisor`).
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,4 +1,6 @@
 //! The directory of the locks: the user's own, on a machine that is shared.
+//!
+//! The directory has the mode 0700, and no symbolic link is followed to it.
 
 use std::fs::{self, Metadata};
 use std::io;

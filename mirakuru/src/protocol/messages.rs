@@ -3,6 +3,10 @@
 //!
 //! A test process sends a [`Call`], and a supervisor sends a [`Message`]. [`codec`](super::codec) derives their bytes
 //! from these definitions, and [`frames`](super::frames) carries the bytes and handles.
+//!
+//! A request has a number if the caller waits for a reply, and the reply has the same number. A reply whose caller has
+//! given up is dropped. Replies and events arrive in the order in which they were sent. `Launch` and `Ready` carry what
+//! the supervisor needs to describe the service to a test process that attaches later.
 
 use std::ffi::OsString;
 use std::path::PathBuf;

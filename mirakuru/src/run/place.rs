@@ -1,5 +1,18 @@
 //! Where a run keeps what its test processes share: a directory of the runner's, by its pid and when it
 //! started, beside the locks of ports. Each process that uses the directory has a lock on it.
+//!
+//! The directory is `run-PIDS-TIMES-PID-STARTED`: the pid namespace, the time namespace, and the runner's pid and start
+//! time. For each fixture it contains these files:
+//!
+//! | file | content |
+//! |---|---|
+//! | `NAME.lock` | the lock of a test process that starts or stops the service |
+//! | `NAME.sock` | the socket of its supervisor |
+//! | `NAME.use` | the lock of a test that has the service for itself |
+//! | `NAME.supervisor` | the pid and start time of its supervisor, whose leases are those of the run |
+//! | `NAME.silent` | a note that the supervisor did not answer |
+//! | `NAME.failures` | how many starts in a row have failed, and why |
+//! | `NAME.written` | the fixture as it is written, which shows whether two fixtures have one name |
 
 use std::fs;
 use std::io::{self, ErrorKind, Write};

@@ -1,4 +1,8 @@
 //! Runs the supervisor's loop: wait, take requests, drain, reap, stop, answer.
+//!
+//! No wait relies on one wake-up alone: each ends after a second at most. The owner is the test process, or the runner
+//! if a run shares the service. A fork of the owner holds the socket too, so the pidfd of the owner decides when the
+//! owner has ended; the end of the socket, or another parent, counts as well. The tree then has two seconds to end.
 
 use std::path::Path;
 use std::time::Instant;

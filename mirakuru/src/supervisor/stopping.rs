@@ -3,6 +3,11 @@
 //! A stop asks each process group once, insists with the kill signal, and then kills all that it finds, again and
 //! again, until the kernel lists no process of the tree. Nothing here waits: the supervisor's loop calls again when an
 //! event arrived or the next step is due.
+//!
+//! The stop signal, followed by `SIGCONT`, goes first to the group of the main process and to those of daemons, then to
+//! each group whose parent has ended. At the end of the stop timeout, it goes to the groups that are left, which have
+//! one more second. The kill signal follows in the same order, and then `SIGKILL` to every process that is found. A
+//! process that lives after ten seconds of that is reported as a survivor.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};

@@ -1,4 +1,6 @@
 //! A Job Object: all processes of a tree, from which none gets away, and which ends with its last handle.
+//!
+//! Its list of processes is the tree, and a count of 0 proves that the tree is gone.
 #![expect(unsafe_code, reason = "calls of the system")]
 
 use std::ffi::c_void;
