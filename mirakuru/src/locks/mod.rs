@@ -1,8 +1,8 @@
-//! Provides the locks: on a file among processes, among the threads of one process, and a mutex in a forked
-//! child.
+//! Provides the locks: file locks between processes, locks between the threads of one process, and mutexes that are
+//! safe in a forked child.
 //!
-//! A file lock dies with its process. [`directory`] makes the directory of the lock files, which belongs to
-//! the user alone. This module depends on no port, run or executor.
+//! The kernel releases a file lock when its process dies. [`directory`] makes the directory of the lock files, which
+//! belongs to one user alone. This module depends on no port, run or executor.
 //!
 //! # All locks, in the order in which they are taken
 //!

@@ -1,9 +1,9 @@
-//! Finds waits that would never end: a process that queues for a port while it holds others may wait for
-//! a process that waits for one of those.
+//! Finds deadlocks between processes that queue for ports. A process that queues while it holds other ports may wait
+//! for a process that waits for one of those.
 //!
-//! Each such process writes a note beside the locks while it queues. A process is in a circle if the notes
-//! lead from the port that it waits for to one that it holds. The process that waits for a lower port than
-//! it holds gives way: no process that takes its ports in order does that.
+//! Each such process writes a note next to the lock files while it queues. A process is in a circle if the notes lead
+//! from the port that it waits for to a port that it holds. The process that waits for a lower port than it holds gives
+//! way. A process that takes its ports in ascending order never does that.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -18,14 +18,14 @@ use crate::sys;
 use crate::wait::Deadline;
 
 const PREFIX: &str = "queue-";
-/// A circle does not go away, so it need not be found at once.
+/// The interval between two checks. A circle does not go away, so a late check still finds it.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
 
 /// The note of a process that queues.
 struct Note {
     wanted: u16,
     held: Vec<u16>,
-    /// The name of the process and its executor, for people.
+    /// A human-readable name of the process and its executor.
     who: String,
 }
 
@@ -36,16 +36,16 @@ pub(crate) struct Ticket {
     wanted: u16,
     who: String,
     next_look: Deadline,
-    /// The ports held meanwhile, and the note of them. The note goes with this value, or with its process.
+    /// The ports held meanwhile, and the note of them. The note is removed when this is dropped or its process dies.
     note: Option<(Vec<u16>, FileLock)>,
 }
 
-/// A wait that would never end.
+/// A deadlock.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Circle {
-    /// The port that this process holds and another one of the circle waits for.
+    /// The port that this process holds and another process of the circle waits for.
     pub(crate) held: u16,
-    /// The name of that other process, for people.
+    /// A human-readable name of that other process.
     pub(crate) other: String,
 }
 
@@ -60,8 +60,10 @@ impl Ticket {
         }
     }
 
-    /// Returns the circle that this wait is in, if this process has to give way. `held` lists the ports that
-    /// stay held meanwhile. It is called now and then, as other threads take more.
+    /// Returns the circle that this wait is in, if this process must give way.
+    ///
+    /// `held` lists the ports that stay held during the wait. Each check calls it again, as other threads may take more
+    /// ports.
     pub(crate) fn has_to_give_way(
         &mut self,
         held: impl FnOnce(&Path) -> Vec<u16>,
@@ -83,8 +85,8 @@ impl Ticket {
 
     fn leave_note(&self, held: &[u16]) -> io::Result<FileLock> {
         static NOTES: AtomicU64 = AtomicU64::new(0);
-        // A process of another pid namespace may use the same name, and a process that looks for notes of
-        // dead ones locks each for a moment: take the next name then.
+        // A process of another pid namespace may use the same name. A process that looks for notes of dead processes
+        // locks each note for a moment. In both cases the next name is tried.
         let note = loop {
             let number = NOTES.fetch_add(1, Ordering::Relaxed);
             let name = format!("{PREFIX}{}-{number}", std::process::id());
@@ -117,7 +119,7 @@ fn circle(notes: &[Note], wanted: u16, own: &[u16]) -> Option<Circle> {
     }
 }
 
-/// Reads the notes of the processes that queue now, and removes those of dead processes.
+/// Reads the notes of the processes that queue now, and removes the notes of dead processes.
 fn notes(directory: &Path) -> Vec<Note> {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     let is_note = |name: &OsStr| name.as_encoded_bytes().starts_with(PREFIX.as_bytes());
@@ -128,8 +130,8 @@ fn notes(directory: &Path) -> Vec<Note> {
 fn note(path: &Path) -> Option<Note> {
     let file = File::open(path).ok()?;
     let text = fs::read_to_string(path).ok()?;
-    // The writer holds the lock as long as it lives, and removes the file before it gives the lock back. Another
-    // reader may have removed the file, and a new note may have its name: that one stays.
+    // The writer holds the lock as long as it lives, and removes the file before it releases the lock. Another reader
+    // may have removed the file, and a new note may have the same name: that note stays.
     if let Ok(Some(unheld)) = sys::try_lock(file) {
         if sys::is_at(&unheld, path) {
             let _ = fs::remove_file(path);
@@ -153,7 +155,7 @@ mod tests {
         Note {
             wanted,
             held: held.to_vec(),
-            who: format!("who waits for {wanted}"),
+            who: format!("the process that waits for {wanted}"),
         }
     }
 
