@@ -1,7 +1,7 @@
 //! Makes the private directory of a service, and removes it with all its contents.
 //!
-//! From the start on, the directory belongs to the service's user, who may replace it with anything. So each step here
-//! opens the directory at its path, follows no link, and checks its owner.
+//! From the start on, the directory belongs to the service's user, and that user may replace it with anything. So each
+//! step here opens the directory at its path, follows no link, and checks its owner.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -79,7 +79,7 @@ impl Private {
 
     /// Removes the directory.
     ///
-    /// What a service mounted in it is unmounted first, or the removal would delete the contents of the mount. If the
+    /// Mounts that a service made in it are unmounted first, or the removal would delete the contents of the mount. If the
     /// unmount fails, the directory stays. Directories that the service write-protected, as caches of modules do, are
     /// made writable.
     ///

@@ -13,7 +13,7 @@
 //! | leases of an annotated test, `port-N` | file (`fcntl`) | from before the first start to the last stop | the supervisor of each executor, in ascending order of N |
 //! | `making` (`shared/sharing.rs`) | [`ThreadLock`] | while the fixture's closure runs | the thread that makes a shared fixture; the closure may use other executors |
 //! | `in_use` (`shared/sharing.rs`) | [`ThreadLock`] | for a test | the thread that has a shared fixture for itself; several are taken in the order of `rank` |
-//! | `starting` (`shared/sharing.rs`) | [`ThreadLock`] | while what is missing of several executors starts | the thread that starts them |
+//! | `starting` (`shared/sharing.rs`) | [`ThreadLock`] | while the missing ones of several executors start | the thread that starts them |
 //! | `NAME.lock` of several executors (`run/place.rs`) | [`FileLock`] | the same | the process that starts them |
 //! | `NAME.use` (`run/place.rs`) | [`FileLock`] | for a test | the same among the processes of a run |
 //! | `outage` (`executor/core.rs`) | [`ThreadLock`] | for an outage, or a start for tests that share it | the thread that has the service stopped |
@@ -23,8 +23,8 @@
 //! | lease `port-N` (`port/lease.rs`) | file (`fcntl`) | from the claim to the end of the tree | the supervisor of the executor; a wait for it is a queue |
 //! | `queue-PID-N` (`port/queue.rs`) | [`FileLock`] | in that queue | a process that queues while it has other ports |
 //! | `state` (`executor/core.rs`) | mutex | for a moment | any thread; no call of a link, a check or an event happens under it |
-//! | `ENTRIES` (`port/claims.rs`) | mutex | for a moment | any thread that claims a port or looks who has it |
-//! | the locks of a link, and `LIVE` (`link/`) | mutexes | for a frame, a read or a moment | any thread that asks or looks |
+//! | `ENTRIES` (`port/claims.rs`) | mutex | for a moment | any thread that claims a port or looks up its holder |
+//! | the locks of a link, and `LIVE` (`link/`) | mutexes | for a frame, a read or a moment | any thread that sends a request or reads a state |
 //! | `WRITTEN` (`executor/namesake.rs`) | mutex | for a moment | the thread that starts a shared fixture of a run that is not known |
 //! | groups of a banner, the scan of a banner, the place of an output | mutexes | for a moment, or a look | the thread that checks or reads |
 //! | `slot-N` (`shared/slot_number.rs`) | [`FileLock`] | for the life of a thread | the thread that asked for a slot; no thread waits for it |

@@ -18,7 +18,7 @@ pub(crate) use lease::{Lease, Taken, holder, leased, remove_leftovers};
 pub(crate) use pick::pick;
 pub(crate) use queue::{Circle, Ticket};
 
-/// What a start does if another executor or process already holds its fixed port.
+/// The behaviour of a start if another executor or process already holds its fixed port.
 ///
 /// ```no_run
 /// use mirakuru::{OnConflict, TcpExecutor};

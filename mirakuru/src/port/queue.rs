@@ -163,29 +163,28 @@ mod tests {
     fn a_circle_is_found_through_any_number_of_others() {
         let notes = [queued(2, &[1]), queued(3, &[9, 2]), queued(4, &[3])];
         let found = circle(&notes, 1, &[4]).expect("a circle");
-        assert_eq!((found.held, found.other.as_str()), (4, "who waits for 4"));
-        assert_eq!(circle(&notes, 1, &[5]), None);
         assert_eq!(
-            circle(&notes, 9, &[2]),
-            None,
-            "2 is waited for by who has 1"
+            (found.held, found.other.as_str()),
+            (4, "the process that waits for 4")
         );
+        assert_eq!(circle(&notes, 1, &[5]), None);
+        assert_eq!(circle(&notes, 9, &[2]), None, "the holder of 1 waits for 2");
     }
 
     #[test]
-    fn those_who_wait_for_each_other_without_us_are_no_circle_of_ours() {
+    fn a_circle_without_this_process_is_not_reported() {
         let notes = [queued(2, &[1]), queued(1, &[2])];
         assert_eq!(circle(&notes, 1, &[3]), None);
     }
 
     #[test]
-    fn who_waits_for_the_lower_port_gives_way_and_nothing_is_left() {
+    fn a_process_that_waits_for_a_lower_port_gives_way() {
         let locks = tempfile::tempdir().expect("a temporary directory");
         let directory = locks.path().join("locks");
         fs::create_dir(&directory).expect("own directory");
         let ticket = |wanted| Ticket::new(directory.clone(), wanted, "me".to_owned());
-        // Of one that was killed.
-        fs::write(directory.join("queue-1-0"), "2 1\nnobody").expect("own directory");
+        // The note of a process that was killed.
+        fs::write(directory.join("queue-1-0"), "2 1\na killed one").expect("own directory");
         let look = |mut ticket: Ticket, held| {
             ticket.next_look = Deadline::after(Duration::ZERO);
             let circle = ticket.has_to_give_way(|_| vec![held]);
