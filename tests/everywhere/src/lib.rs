@@ -21,7 +21,7 @@ pub fn program(name: &str) -> PathBuf {
 }
 
 /// Returns the command of a service that does these steps (see `programs/main.rs`).
-# Returns the command of a service that does these steps (see `programs/main.rs`).
+#[must_use]
 pub fn service(steps: &[&str]) -> Vec<String> {
     let program = program("everywhere-service");
     let program = program.to_str().expect("a plain path").to_owned();

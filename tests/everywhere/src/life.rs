@@ -68,7 +68,10 @@ impl Life {
         let lives = self.seen.wait(START, |lives| lives.born.len() >= count);
         let born = lives.born.clone();
         drop(lives);
-        assert!(born.len() >= count, "only these of {count} processes connected: {born:?}");
+        assert!(
+            born.len() >= count,
+            "only these of {count} processes connected: {born:?}"
+        );
         born
     }
 

@@ -68,7 +68,7 @@ pub(crate) fn check_signal(number: i32) -> Result<(), String> {
     match (number, name_of(number)) {
         (INT | TERM | KILL, _) => Ok(()),
         (_, Some(name)) => Err(format!(
-            "Windows cannot send {name}: only SIGINT, SIGTERM and SIGKILL"
+            "Windows cannot send {name}, only SIGINT, SIGTERM and SIGKILL"
         )),
         (_, None) => Err(format!("there is no signal with the number {number}")),
     }
