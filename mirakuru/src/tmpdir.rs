@@ -79,8 +79,8 @@ impl Private {
 
     /// Removes the directory.
     ///
-    /// Mounts that a service made in it are unmounted first, or the removal would delete the contents of the mount. If the
-    /// unmount fails, the directory stays. Directories that the service write-protected, as caches of modules do, are
+    /// Mounts that a service made in it are unmounted first, or the removal would delete their contents. If an unmount
+    /// fails, the directory stays. Directories that the service write-protected, as caches of modules do, are
     /// made writable.
     ///
     /// # Errors

@@ -1,5 +1,5 @@
-//! Measures the latency of mirakuru next to that of a loop with system calls alone: `cargo bench -p mirakuru --bench
-//! latency`.
+//! Measures the latency of mirakuru next to that of a loop with system calls alone:
+//! `cargo bench -p mirakuru --bench latency`.
 //!
 //! Prints a Markdown table of medians. Options:
 //!

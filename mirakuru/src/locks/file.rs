@@ -16,7 +16,7 @@ pub(crate) struct FileLock {
     /// The locked file; `None` only during the drop.
     file: Option<LockedFile>,
     /// The path of the file, if the file is removed together with the lock.
-    passing: Option<PathBuf>,
+    remove_on_drop: Option<PathBuf>,
     owner: Owner,
 }
 
@@ -28,7 +28,7 @@ impl Drop for FileLock {
             return;
         }
         // The file is removed before the lock is released, so that no process can lock a file that is then removed.
-        if let Some(path) = &self.passing {
+        if let Some(path) = &self.remove_on_drop {
             let _ = fs::remove_file(path);
             // Some systems keep the name as long as the file is open. The file is closed before its directory is
             // removed.
@@ -72,13 +72,13 @@ impl FileLock {
     }
 
     /// Takes the lock, unless another open file holds it.
-    fn try_take(lock: Lock, path: &Path, passes: bool) -> io::Result<Option<Self>> {
+    fn try_take(lock: Lock, path: &Path, removes: bool) -> io::Result<Option<Self>> {
         loop {
             let file = sys::open_private_file(path)?;
             let Some(file) = lock(file)? else {
                 return Ok(None);
             };
-            if let Some(lock) = Self::of_locked(file, path, passes) {
+            if let Some(lock) = Self::of_locked(file, path, removes) {
                 return Ok(Some(lock));
             }
         }
@@ -87,10 +87,10 @@ impl FileLock {
     /// Returns the lock if the path still leads to the locked file.
     ///
     /// Between the opening and the lock, another process may have removed the file.
-    fn of_locked(file: LockedFile, path: &Path, passes: bool) -> Option<Self> {
+    fn of_locked(file: LockedFile, path: &Path, removes: bool) -> Option<Self> {
         sys::is_at(&file, path).then(|| Self {
             file: Some(file),
-            passing: passes.then(|| path.to_owned()),
+            remove_on_drop: removes.then(|| path.to_owned()),
             owner: Owner::this_process(),
         })
     }

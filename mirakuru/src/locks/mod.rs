@@ -12,10 +12,10 @@
 //! |---|---|---|---|
 //! | leases of an annotated test, `port-N` | file (`fcntl`) | from before the first start to the last stop | the supervisor of each executor, in ascending order of N |
 //! | `making` (`shared/sharing.rs`) | [`ThreadLock`] | while the fixture's closure runs | the thread that makes a shared fixture; the closure may use other executors |
-//! | `in_use` (`shared/sharing.rs`) | [`ThreadLock`] | for a test | the thread that has a shared fixture for itself; several are taken in the order of `rank` |
+//! | `in_use` (`shared/sharing.rs`) | [`ThreadLock`] | for a test | the thread that uses a shared fixture exclusively; several are taken in the order of `rank` |
 //! | `starting` (`shared/sharing.rs`) | [`ThreadLock`] | while the missing ones of several executors start | the thread that starts them |
-//! | `NAME.lock` of several executors (`run/place.rs`) | [`FileLock`] | the same | the process that starts them |
-//! | `NAME.use` (`run/place.rs`) | [`FileLock`] | for a test | the same among the processes of a run |
+//! | `NAME.lock` of several executors (`run/place.rs`) | [`FileLock`] | while the missing ones of several executors start | the process that starts them |
+//! | `NAME.use` (`run/place.rs`) | [`FileLock`] | for a test | the process of the run whose test uses the fixture exclusively |
 //! | `outage` (`executor/core.rs`) | [`ThreadLock`] | for an outage, or a start for tests that share it | the thread that has the service stopped |
 //! | `turn` (`executor/core.rs`) | mutex | for a whole start or stop | the thread that starts or stops the service |
 //! | `NAME.lock` (`run/place.rs`) | [`FileLock`] | for a start or a stop, and in `kept_lock` (`executor/state.rs`) for an outage | the process that starts or stops a service of the run |
@@ -25,12 +25,12 @@
 //! | `state` (`executor/core.rs`) | mutex | for a moment | any thread; no call of a link, a check or an event happens under it |
 //! | `ENTRIES` (`port/claims.rs`) | mutex | for a moment | any thread that claims a port or looks up its holder |
 //! | the locks of a link, and `LIVE` (`link/`) | mutexes | for a frame, a read or a moment | any thread that sends a request or reads a state |
-//! | `WRITTEN` (`executor/namesake.rs`) | mutex | for a moment | the thread that starts a shared fixture of a run that is not known |
+//! | `WRITTEN` (`executor/namesake.rs`) | mutex | for a moment | the thread that starts a shared fixture when the run is not known |
 //! | groups of a banner, the scan of a banner, the place of an output | mutexes | for a moment, or a look | the thread that checks or reads |
 //! | `slot-N` (`shared/slot_number.rs`) | [`FileLock`] | for the life of a thread | the thread that asked for a slot; no thread waits for it |
 //!
 //! An annotated test takes its leases before the locks on fixtures, and a fixture that starts takes its
-//! lease after them: a wait that this could make endless is found by `port/claims.rs` and `port/queue.rs`.
+//! lease after them. This could make a wait endless; `port/claims.rs` and `port/queue.rs` find such a wait.
 
 pub(crate) mod directory;
 mod file;

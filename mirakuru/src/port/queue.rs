@@ -26,7 +26,7 @@ struct Note {
     wanted: u16,
     held: Vec<u16>,
     /// A human-readable name of the process and its executor.
-    who: String,
+    queuer: String,
 }
 
 /// A place in the queue for a port.
@@ -34,7 +34,7 @@ struct Note {
 pub(crate) struct Ticket {
     directory: PathBuf,
     wanted: u16,
-    who: String,
+    queuer: String,
     next_look: Deadline,
     /// The ports held meanwhile, and the note of them. The note is removed when this is dropped or its process dies.
     note: Option<(Vec<u16>, FileLock)>,
@@ -50,11 +50,11 @@ pub(crate) struct Circle {
 }
 
 impl Ticket {
-    pub(crate) fn new(directory: PathBuf, wanted: u16, who: String) -> Self {
+    pub(crate) fn new(directory: PathBuf, wanted: u16, queuer: String) -> Self {
         Self {
             directory,
             wanted,
-            who,
+            queuer,
             next_look: Deadline::after(Duration::ZERO),
             note: None,
         }
@@ -95,8 +95,8 @@ impl Ticket {
             }
         };
         let ports: Vec<_> = held.iter().map(u16::to_string).collect();
-        let (wanted, held, who) = (self.wanted, ports.join(" "), &self.who);
-        note.write(&format!("{wanted} {held}\n{who}"))?;
+        let (wanted, held, queuer) = (self.wanted, ports.join(" "), &self.queuer);
+        note.write(&format!("{wanted} {held}\n{queuer}"))?;
         Ok(note)
     }
 }
@@ -108,7 +108,7 @@ fn circle(notes: &[Note], wanted: u16, own: &[u16]) -> Option<Circle> {
         let waits_on = |note: &&Note| note.held.iter().any(|port| reached.contains(port));
         let next: Vec<_> = notes.iter().filter(waits_on).collect();
         if let Some(last) = next.iter().find(|note| own.contains(&note.wanted)) {
-            let (held, other) = (last.wanted, last.who.clone());
+            let (held, other) = (last.wanted, last.queuer.clone());
             return Some(Circle { held, other });
         }
         let before = reached.len();
@@ -138,12 +138,12 @@ fn note(path: &Path) -> Option<Note> {
         }
         return None;
     }
-    let (ports, who) = text.split_once('\n')?;
+    let (ports, queuer) = text.split_once('\n')?;
     let mut ports = ports.split(' ').map(str::parse);
     Some(Note {
         wanted: ports.next()?.ok()?,
         held: ports.collect::<Result<_, _>>().ok()?,
-        who: who.to_owned(),
+        queuer: queuer.to_owned(),
     })
 }
 
@@ -155,7 +155,7 @@ mod tests {
         Note {
             wanted,
             held: held.to_vec(),
-            who: format!("the process that waits for {wanted}"),
+            queuer: format!("the process that waits for {wanted}"),
         }
     }
 

@@ -64,10 +64,10 @@ pub(crate) fn owner_of_listener(addr: SocketAddr, main: Pid, supervisor: Pid) ->
         return unseen(addr);
     }
     let all = all_kin();
-    let whose = |holder| whose(holder, supervisor, &all);
-    let mut found: Vec<_> = holders.into_iter().map(whose).collect();
+    let owner = |holder| owner_by_descent(holder, supervisor, &all);
+    let mut found: Vec<_> = holders.into_iter().map(owner).collect();
     // Several processes may share a listener. One of the tree may have passed it on to an unrelated process.
-    let closest = |whose: &ListenerOwner| match whose {
+    let closest = |owner: &ListenerOwner| match owner {
         ListenerOwner::Ours(_) => 0,
         ListenerOwner::Unknown => 1,
         ListenerOwner::Stranger(_) => 2,
@@ -89,8 +89,9 @@ fn unseen(addr: SocketAddr) -> ListenerOwner {
     }
 }
 
-/// Returns the owner of a listener that this process holds. If an ancestor has ended, it may have belonged to the tree.
-fn whose(process: Pid, supervisor: Pid, all: &[Kin]) -> ListenerOwner {
+/// Returns the owner of a listener that this process holds. If an ancestor of the process has ended, the owner is
+/// unknown, as that ancestor may have belonged to the tree.
+fn owner_by_descent(process: Pid, supervisor: Pid, all: &[Kin]) -> ListenerOwner {
     match origin(all, process, supervisor, Pid::this()) {
         Origin::Below => ListenerOwner::Ours(process),
         Origin::Unknown => ListenerOwner::Unknown,
@@ -125,7 +126,7 @@ pub(crate) fn owner_of_peer(stream: &impl AsFd, supervisor: Pid) -> ListenerOwne
     match listener.filter(|pid| pid.as_raw() > 0 && *pid != Pid::this()) {
         None => ListenerOwner::Unknown,
         Some(listener) if has_ended(listener) => ListenerOwner::Unclaimed,
-        Some(listener) => whose(listener, supervisor, &all_kin()),
+        Some(listener) => owner_by_descent(listener, supervisor, &all_kin()),
     }
 }
 

@@ -3,7 +3,7 @@
 //!
 //! Limits:
 //!
-//! - A supervisor learns of `process::exit` only by the end of the test process, as no exit hook runs then. Other
+//! - A supervisor notices `process::exit` only by the end of the test process, as no exit hook runs then. Other
 //!   systems stop a service before the exit. Windows stops it a moment after the exit.
 //! - A signal terminates a process; `SIGINT` sends `CTRL_BREAK`.
 //! - No call shows the environment of another process.

@@ -185,7 +185,7 @@ fn pid_of(child: &Child) -> Pid {
 }
 
 /// Returns how a process has ended. Waits for its end if the job `is_over`, as the job may report the end a moment
-/// earlier.
+/// earlier or later.
 fn ended(child: &mut Child, is_over: bool) -> Option<ExitStatus> {
     if is_over {
         return child.wait().ok();
