@@ -134,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_interval_is_a_share_of_the_time_waited_between_its_bounds() {
+    fn the_interval_is_a_bounded_share_of_the_time_waited() {
         assert_eq!(adaptive(Duration::ZERO), FLOOR);
         assert_eq!(
             adaptive(Duration::from_millis(108)),

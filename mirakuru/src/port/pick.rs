@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_port_that_a_process_without_a_lease_is_bound_to_is_not_picked() {
+    fn a_port_that_another_process_has_bound_is_not_picked() {
         let listener = loopback::listener("127.0.0.1:0").expect("IPv4");
         let port = listener.local_addr().expect("bound").port();
         let directory = tempfile::tempdir().expect("a temporary directory");
