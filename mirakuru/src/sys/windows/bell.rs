@@ -73,7 +73,7 @@ pub(super) fn completion_port() -> io::Result<&'static OwnedHandle> {
 /// Waits for a message, and rings. Returns `false` if no further message will arrive.
 fn await_message(port: &OwnedHandle) -> bool {
     let (mut bytes, mut key, mut overlapped) = (0_u32, 0_usize, null_mut::<OVERLAPPED>());
-    // SAFETY: the call writes three values to the given address.
+    // SAFETY: the call writes three values to the given addresses.
     let got = unsafe {
         GetQueuedCompletionStatus(
             port.as_raw_handle(),

@@ -148,7 +148,7 @@ impl Process {
         };
         let (mut started, mut others) = (NONE, [NONE; 3]);
         let [ended, in_kernel, in_program] = &mut others;
-        // SAFETY: the call writes four times to the given address.
+        // SAFETY: the call writes four times to the given addresses.
         let got =
             unsafe { GetProcessTimes(self.raw(), &raw mut started, ended, in_kernel, in_program) };
         let (high, low) = (started.dwHighDateTime, started.dwLowDateTime);
