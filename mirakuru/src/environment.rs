@@ -1,13 +1,13 @@
-//! What whoever runs the tests may say, by variables of the environment: all of them.
+//! Reads all environment variables by which the user configures a test run.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Checks the values of all variables but `MIRAKURU_TRACE`, which can be any path.
+/// Checks the values of all variables except `MIRAKURU_TRACE`, whose value can be any path.
 ///
 /// # Errors
 ///
-/// The first invalid one: its name, what is accepted, and the value.
+/// A message about the first invalid variable: its name, the accepted values, and its value.
 pub(crate) fn validate() -> Result<(), String> {
     log_choice()?;
     keep_choice()?;
@@ -16,20 +16,20 @@ pub(crate) fn validate() -> Result<(), String> {
     queue_timeout().map(drop)
 }
 
-/// Where data directories of ready-made services are kept.
+/// The place where the data directories of ready-made services are cached.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Cache {
-    /// In the user's directory of caches.
+    /// The user's cache directory.
     OfUser,
     At(PathBuf),
     Off,
 }
 
-/// `MIRAKURU_CACHE=off`, or a directory.
+/// Returns the value of `MIRAKURU_CACHE`: `off`, `on`, or a directory.
 ///
 /// # Errors
 ///
-/// The value is no absolute path.
+/// The value is not an absolute path.
 pub(crate) fn cache() -> Result<Cache, String> {
     let Some(given) = std::env::var_os("MIRAKURU_CACHE").filter(|given| !given.is_empty()) else {
         return Ok(Cache::OfUser);
@@ -54,21 +54,21 @@ pub(crate) fn cache() -> Result<Cache, String> {
 const OFF: [&str; 4] = ["0", "false", "no", "off"];
 const ON: [&str; 4] = ["1", "true", "yes", "on"];
 
-/// What is printed to standard error.
+/// The lines that are printed to standard error.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Log {
     Nothing,
     Steps,
-    /// Each line that a service prints, too.
+    /// The steps, and each line that a service prints.
     Output,
 }
 
-/// `MIRAKURU_LOG=1` or `output`: a line on standard error for each step.
+/// Returns whether each step is printed to standard error (`MIRAKURU_LOG=1` or `output`).
 pub(crate) fn log() -> bool {
     log_choice().is_ok_and(|log| log != Log::Nothing)
 }
 
-/// `MIRAKURU_LOG=output`: each line that a service prints, too.
+/// Returns whether each line that a service prints is printed, too (`MIRAKURU_LOG=output`).
 pub(crate) fn log_output() -> bool {
     log_choice() == Ok(Log::Output)
 }
@@ -81,17 +81,18 @@ fn log_choice() -> Result<Log, String> {
     )
 }
 
-/// Whose files stay.
+/// The services whose files stay.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Keep {
     Nobodys,
-    /// Those of services that did not start, or whose test failed.
+    /// The files of services that did not start, or whose test failed.
     OfFailures,
     All,
 }
 
-/// `MIRAKURU_KEEP=1` or `failed`: the output and the private directory of each service stay, or of each
-/// where something failed.
+/// Returns the value of `MIRAKURU_KEEP`, which selects the services whose output and private directory stay.
+///
+/// With `1` the files of all services stay, and with `failed` those of services that failed or whose test failed.
 pub(crate) fn keep() -> Keep {
     keep_choice().unwrap_or(Keep::Nobodys)
 }
@@ -104,44 +105,44 @@ fn keep_choice() -> Result<Keep, String> {
     )
 }
 
-/// `MIRAKURU_TRACE=file.json`: where the timeline of every service goes.
+/// Returns the file of `MIRAKURU_TRACE`, which receives the timeline of all services.
 pub(crate) fn trace() -> Option<PathBuf> {
     let file = std::env::var_os("MIRAKURU_TRACE").filter(|file| !file.is_empty())?;
     std::path::absolute(file).ok()
 }
 
-/// The mistake that this file cannot be written.
+/// Returns the message that this file cannot be written.
 pub(crate) fn not_a_trace(file: &Path) -> String {
     mistake("MIRAKURU_TRACE", "a file that can be written", file)
 }
 
-/// `MIRAKURU_TIMEOUT_SCALE=3`: how much longer than written everything may take.
+/// Returns the value of `MIRAKURU_TIMEOUT_SCALE`, a factor for all timeouts. For example, 3 triples them.
 ///
 /// # Errors
 ///
-/// That it is no such number.
+/// The value is not a positive number.
 pub(crate) fn timeout_scale() -> Result<f64, String> {
     let is_positive = |scale: &f64| scale.is_finite() && *scale > 0.0;
     let parse = |reported: &str| reported.parse().ok().filter(is_positive);
     value("MIRAKURU_TIMEOUT_SCALE", "a positive number", 1.0, parse)
 }
 
-/// `MIRAKURU_QUEUE_TIMEOUT=600`: how many seconds a port, or a lock, is queued for.
+/// Returns the value of `MIRAKURU_QUEUE_TIMEOUT`: the longest wait for a port or a lock, in seconds.
 ///
 /// # Errors
 ///
-/// That it is no such number.
+/// The value is not a whole number.
 pub(crate) fn queue_timeout() -> Result<Duration, String> {
     let (name, form) = ("MIRAKURU_QUEUE_TIMEOUT", "a whole number of seconds");
     value(name, form, 600, |reported| reported.parse().ok()).map(Duration::from_secs)
 }
 
-/// The same. Each start reports a value that is no number.
+/// Returns the longest wait for a port or a lock. An invalid value counts as the default, as each start reports it.
 pub(crate) fn queue_bound() -> Duration {
     queue_timeout().unwrap_or(Duration::from_secs(600))
 }
 
-/// Parses the variable; an empty one counts as none.
+/// Parses the variable. An empty variable counts as not set.
 fn value<T>(
     name: &str,
     form: &str,
@@ -156,10 +157,10 @@ fn value<T>(
 }
 
 fn mistake(name: &str, form: &str, reported: &Path) -> String {
-    format!("{name} must be {form}, and is {}", reported.display())
+    format!("{name} must be {form}, got `{}`", reported.display())
 }
 
-/// Parses a variable that is off, on, or one more word.
+/// Parses a variable whose values are off, on, and one more word.
 fn choice<T: Copy>(name: &str, [off, on]: [T; 2], further: (&str, T)) -> Result<T, String> {
     let words = |words: [&'static str; 4], value| words.map(|word| (word, value));
     let (offs, ons) = (words(OFF, off), words(ON, on));

@@ -1,5 +1,5 @@
-//! What happens to an executor, step by step, for those who look: `tracing` events (`log` records where
-//! no subscriber is set), and lines on standard error.
+//! Reports the steps of an executor: as `tracing` events (`log` records if no subscriber is set), and as lines on
+//! standard error.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
@@ -14,12 +14,12 @@ use crate::sys;
 /// One step of a start or a stop.
 pub(crate) struct Step {
     pub(crate) level: Level,
-    /// Fits behind the command.
+    /// A text that fits after the command.
     pub(crate) text: String,
     pub(crate) pid: Option<u32>,
     pub(crate) port: Option<u16>,
     pub(crate) elapsed: Option<Duration>,
-    /// Whether everybody is to read it: whoever waits, and whoever looks for the files.
+    /// Whether the line is printed even without `MIRAKURU_LOG`: a test waits, or files stay on the disk.
     pub(crate) always_shown: bool,
 }
 
@@ -55,8 +55,10 @@ pub(crate) fn first_line(error: &Error) -> String {
     reported.lines().next().unwrap_or_default().to_owned()
 }
 
-/// Emits a step of this executor. The command is asked for only if a line or a subscriber needs it. A line
-/// shows the name alone; of an executor without a name, the beginning of its command and its kind.
+/// Emits a step of this executor.
+///
+/// The closure `command` is called only if a line or a subscriber needs the command. A line shows the executor's name.
+/// For an executor without a name, it shows the beginning of its command and its kind.
 pub(crate) fn emit(step: Step, executor: &str, is_named: bool, command: impl Fn() -> String) {
     let elapsed = step.elapsed.map(|elapsed| elapsed.as_millis());
     let elapsed_ms = elapsed.and_then(|millis| u64::try_from(millis).ok());
@@ -75,7 +77,7 @@ pub(crate) fn emit(step: Step, executor: &str, is_named: bool, command: impl Fn(
             )
         };
     }
-    // A subscriber, or a logger, is the user's own, and a drop may be what tells.
+    // A subscriber or a logger is the user's code and may panic, and the caller may be a drop.
     let _ = catch_unwind(AssertUnwindSafe(|| match step.level {
         Level::WARN => event!(Level::WARN),
         Level::INFO => event!(Level::INFO),
@@ -95,7 +97,7 @@ pub(crate) fn emit(step: Step, executor: &str, is_named: bool, command: impl Fn(
     }
 }
 
-/// The beginning of a command, which may be a whole script.
+/// Returns the beginning of a command, as a command may be a whole script.
 fn beginning(command: &str) -> String {
     const MOST: usize = 80;
     let line = command.trim_start().lines().next().unwrap_or_default();
@@ -106,11 +108,12 @@ fn beginning(command: &str) -> String {
     }
 }
 
-/// Hours, minutes, seconds and milliseconds in UTC, as log files have it. Harnesses call a test's thread
-/// as the test, so a line tells both.
+/// Returns hours, minutes, seconds and milliseconds in UTC, as log files have them.
+///
+/// Test harnesses name a test's thread after the test, so a line shows both the time and the test.
 #[expect(
     clippy::disallowed_types,
-    reason = "reported to a person, and no wait depends on it"
+    reason = "it is only printed, and no wait depends on it"
 )]
 fn time_of_day() -> String {
     use std::time::SystemTime;
@@ -121,14 +124,16 @@ fn time_of_day() -> String {
     format!("{hours:02}:{minutes:02}:{:02}.{millis:03}Z", seconds % 60)
 }
 
-/// A line on standard error, through the macro, as that alone is what the harness captures. It panics
-/// where nobody can read any more: that must not decide the test.
+/// Prints a line to standard error with `eprintln!`, as the test harness captures only that macro.
+///
+/// The macro panics if standard error is closed. That must not fail the test.
 pub(crate) fn say(line: &str) {
     let _ = catch_unwind(|| eprintln!("{line}"));
 }
 
-/// A line on standard error that is seen where the tests pass too: past the harness. Takes no lock: the exit hook comes
-/// here.
+/// Prints a line to standard error without the harness's capture, so that it is visible even if the test passes.
+///
+/// It takes no lock, because the exit hook calls it.
 pub(crate) fn print_uncaptured(line: &str) {
     sys::write_to_standard_error(&format!("{line}\n"));
 }

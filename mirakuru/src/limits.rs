@@ -1,6 +1,18 @@
 //! Names the resources that a limit can bound.
 
-/// A resource that [`rlimit`](crate::Executor::rlimit) bounds; see `getrlimit(2)`. Windows does not have it.
+/// A resource that [`rlimit`](crate::Executor::rlimit) limits; see `getrlimit(2)`. It does not exist on Windows.
+///
+/// ```
+/// # #[cfg(unix)]
+/// # fn main() -> mirakuru::Result<()> {
+/// use mirakuru::{Resource, SimpleExecutor};
+///
+/// let sleep = SimpleExecutor::new("sleep 60").rlimit(Resource::OpenFiles, 64, 64).started()?;
+/// # Ok(())
+/// # }
+/// # #[cfg(not(unix))]
+/// # fn main() {}
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 #[allow(unreachable_pub, reason = "only Unixes have it in public")]
@@ -15,18 +27,18 @@ pub enum Resource {
     Data,
     /// The size of a file that is written, in bytes.
     FileSize,
-    /// Memory that may be locked, in bytes.
+    /// The size of memory that may be locked, in bytes.
     LockedMemory,
-    /// One more than the highest descriptor.
+    /// The highest descriptor plus one.
     OpenFiles,
-    /// Processes of the user.
+    /// The number of processes of the user.
     Processes,
     /// The size of the stack, in bytes.
     Stack,
 }
 
 impl Resource {
-    /// Every resource, at the place of its number.
+    /// Every resource, at the index that is its number.
     const ALL: [Self; 9] = [
         Self::AddressSpace,
         Self::Core,
@@ -39,7 +51,7 @@ impl Resource {
         Self::Stack,
     ];
 
-    /// The one that `resource as u8` came from.
+    /// Returns the resource whose `resource as u8` is this number.
     pub(crate) fn from_number(number: u8) -> Option<Self> {
         Self::ALL.get(usize::from(number)).copied()
     }

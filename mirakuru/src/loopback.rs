@@ -1,9 +1,9 @@
-//! Listeners on this machine's own addresses, and a program that every machine has, for unit tests.
+//! Provides loopback listeners, and a program that exists on every machine, for unit tests.
 
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
 
-/// `None` where the machine has no IPv6.
+/// Returns a listener on this address, or `None` if the machine has no IPv6.
 pub(crate) fn listener(address: &str) -> Option<TcpListener> {
     match TcpListener::bind(address) {
         Err(_) if address.starts_with('[') => None,
@@ -11,7 +11,7 @@ pub(crate) fn listener(address: &str) -> Option<TcpListener> {
     }
 }
 
-/// This program, which lists its tests and ends.
+/// Returns a command that runs this test binary, which lists its tests and exits.
 pub(crate) fn program_that_ends() -> Command {
     let mut command = Command::new(std::env::current_exe().expect("it has a path"));
     command.arg("--list").stdout(Stdio::null());

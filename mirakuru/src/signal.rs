@@ -1,4 +1,4 @@
-//! Signals as plain numbers with names, so that no other crate's type stands in the public API.
+//! Represents signals as plain numbers with names, so that the public API does not expose a type of another crate.
 
 use std::fmt;
 
@@ -8,8 +8,9 @@ use crate::sys::{self, signals};
 ///
 /// # Platform-specific behaviour
 ///
-/// Windows has no signals. There, `TERM` and `KILL` terminate processes, and `INT` sends `CTRL_BREAK` to the console group of
-/// a service. Every other signal is `InvalidConfig` from the call that is to send it. The numbers are those of Linux.
+/// Windows has no signals. There, `TERM` and `KILL` terminate processes, and `INT` sends `CTRL_BREAK` to the console
+/// group of a service. Any other signal is `InvalidConfig` from the call that should send it. The numbers are those of
+/// Linux.
 ///
 /// ```
 /// use mirakuru::Signal;
@@ -21,44 +22,57 @@ use crate::sys::{self, signals};
 pub struct Signal(i32);
 
 impl Signal {
-    /// Asks a process to end; the default of [`stop`](crate::Executor::stop).
+    /// Requests that a process ends. This is the default of [`stop`](crate::Executor::stop).
     pub const TERM: Self = Self(signals::TERM);
-    /// Ends a process that cannot object; the default of [`kill`](crate::Executor::kill).
+    /// Kills a process, which cannot catch or ignore it. This is the default of [`kill`](crate::Executor::kill).
     pub const KILL: Self = Self(signals::KILL);
-    /// What Ctrl-C sends.
+    /// The signal that Ctrl-C sends.
     pub const INT: Self = Self(signals::INT);
-    /// What Ctrl-\ sends.
+    /// The signal that Ctrl-\ sends.
     pub const QUIT: Self = Self(signals::QUIT);
-    /// Hang-up: to many services, a request to read their configuration again.
+    /// Hang-up. Many services reload their configuration when they receive it.
     pub const HUP: Self = Self(signals::HUP);
     /// The first signal without a meaning of its own.
     pub const USR1: Self = Self(signals::USR1);
     /// The second signal without a meaning of its own.
     pub const USR2: Self = Self(signals::USR2);
-    /// Freezes a process.
+    /// Suspends a process.
     pub const STOP: Self = Self(signals::STOP);
-    /// Lets a frozen process go on.
+    /// Resumes a suspended process.
     pub const CONT: Self = Self(signals::CONT);
 
-    /// The signal with this number. One that the system does not know is `InvalidConfig` from the
-    /// call that is to send it.
+    /// Returns the signal with this number.
+    ///
+    /// A number that the system does not know is `InvalidConfig` from the call that should send the signal.
+    ///
+    /// ```
+    /// use mirakuru::Signal;
+    ///
+    /// assert_eq!(Signal::from_raw(9), Signal::KILL);
+    /// ```
     #[must_use]
     pub const fn from_raw(number: i32) -> Self {
         Self(number)
     }
 
-    /// The signal with this name, as `SIGINT`.
+    /// Returns the signal with this name, such as `SIGINT`.
     #[cfg(feature = "macros")]
     pub(crate) fn named(name: &str) -> Option<Self> {
         signals::named(name).map(Self)
     }
 
-    /// Whether the system knows it, or what is wrong.
+    /// Checks that the system knows the signal.
     pub(crate) fn check(self) -> Result<(), String> {
         sys::check_signal(self.0)
     }
 
-    /// The signal's number.
+    /// Returns the number of the signal.
+    ///
+    /// ```
+    /// use mirakuru::Signal;
+    ///
+    /// assert_eq!(Signal::TERM.as_raw(), 15);
+    /// ```
     #[must_use]
     pub const fn as_raw(self) -> i32 {
         self.0
@@ -80,7 +94,7 @@ impl fmt::Debug for Signal {
     }
 }
 
-/// How a process ended, in words. `code` is negative for a signal's number.
+/// Describes in words how a process ended. A negative `code` is the number of a signal.
 pub(crate) fn describe_exit(code: i32) -> String {
     if code < 0 {
         sys::describe_death(code)
@@ -94,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_those_that_the_attribute_takes() {
+    fn the_executor_and_the_attribute_know_the_same_signals() {
         for (name, is_signal) in include!("../../tests/rules/signals.rs") {
             assert_eq!(Signal::named(name).is_some(), is_signal, "{name}");
         }

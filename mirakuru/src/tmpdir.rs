@@ -1,7 +1,7 @@
-//! The private directory: made for its service alone, and removed with all that is in it.
+//! Makes the private directory of a service, and removes it with all its contents.
 //!
-//! From the start on it belongs to the service's user, who may put anything in its place. So each step here opens what
-//! is at its path, follows no link, and looks at whose it is.
+//! From the start on, the directory belongs to the service's user, and that user may replace it with anything. So each
+//! step here opens the directory at its path, follows no link, and checks its owner.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -24,7 +24,7 @@ pub(crate) struct Private {
 }
 
 impl Private {
-    /// Makes it below `parent`. The supervisor's name is nobody else's, so the directory's is not.
+    /// Makes the directories below `parent`. The supervisor's name is unique, and so are their names.
     pub(crate) fn make(parent: &Path, name: &str) -> io::Result<Self> {
         let path = parent.join(format!("{PREFIX}{}", paths::beginning_of(name)));
         let main = loop {
@@ -32,7 +32,7 @@ impl Private {
                 make_shared_parent(parent)?;
             }
             match Made::make(path.clone()) {
-                // Another process of the run has removed it with its last directory since.
+                // Another process of the run has removed the parent together with its last directory.
                 Err(error) if error.kind() == ErrorKind::NotFound && is_shared_parent(parent) => {}
                 result => break result?,
             }
@@ -42,7 +42,8 @@ impl Private {
         Ok(Self { main, short })
     }
 
-    /// Returns the directory that another process made, which has sent the handles. `None` if one is missing.
+    /// Returns the directory that another process made, from the handles that it sent. Returns `None` if a handle is
+    /// missing.
     pub(crate) fn of(path: PathBuf, handles: Vec<Handle>) -> Option<Self> {
         let mut opened = handles.into_iter().map(File::from);
         let short = short(&path);
@@ -62,31 +63,33 @@ impl Private {
         &self.main.path
     }
 
-    /// Returns the handles for a process that may have to remove the directory.
+    /// Returns copies of the handles for another process that may have to remove the directory.
     pub(crate) fn handles(&self) -> io::Result<Vec<Handle>> {
         let copies = self.all().map(|made| sys::copy_of(&made.opened));
         copies.collect()
     }
 
-    /// Gives it to the service's user, once.
+    /// Changes the owner of the directory to the service's user. It is called once.
     pub(crate) fn hand_over(&self, user: u32, group: u32) {
         for made in self.all() {
-            // If something else is in its place, that stays whose it is.
+            // If another directory is at the path, its owner stays.
             let _ = sys::hand_over(&made.opened, &made.path, user, group);
         }
     }
 
-    /// Removes it. What a service mounted there is taken off first, or what lies behind would go too; where
-    /// that cannot be, the directory stays. What it protected against writing, as caches of modules do, is
-    /// opened.
+    /// Removes the directory.
+    ///
+    /// Mounts that a service made in it are unmounted first, or the removal would delete their contents. If an unmount
+    /// fails, the directory stays. Directories that the service write-protected, as caches of modules do, are
+    /// made writable.
     ///
     /// # Errors
     ///
-    /// What stays, and why.
+    /// A message that names what stays, and the reason.
     pub(crate) fn remove(&self) -> io::Result<()> {
         let short = self.remove_short();
         let removed = self.main.remove();
-        // If nothing of the run stays.
+        // This works only after the last directory of the run was removed.
         let parent = self.main.path.parent();
         if let Some(parent) = parent.filter(|parent| is_shared_parent(parent)) {
             let _ = fs::remove_dir(parent);
@@ -94,20 +97,21 @@ impl Private {
         removed.and(short)
     }
 
-    /// Removes the directory of its socket alone.
+    /// Removes only the directory of the socket.
     pub(crate) fn remove_short(&self) -> io::Result<()> {
         self.short.as_ref().map_or(Ok(()), Made::remove)
     }
 
-    /// Copies what a service printed into its directory, for people. `number` is the service's, among
-    /// those that had the directory.
+    /// Copies the captured output of a service into its directory.
+    ///
+    /// `number` is the number of the service among those that used the directory.
     pub(crate) fn keep_output(
         &self,
         number: u64,
         captures: &mut [Option<Handle>; 2],
         copy: fn(&File, &File) -> io::Result<()>,
     ) {
-        // Nobody is left to be told that it failed.
+        // A failure is ignored: no caller could report it.
         let Ok((directory, _)) = self.main.open() else {
             return;
         };
@@ -115,7 +119,7 @@ impl Private {
             let Some(capture) = capture.take() else {
                 continue;
             };
-            // The service may have made something of this name: it is not written over.
+            // The service may have made a file of this name, which is not overwritten.
             let name = format!("captured-{stream}-{number}.log");
             let kept = sys::append_in(&directory, &name, Some(Access::Common));
             let _ = kept.and_then(|kept| copy(&File::from(capture), &kept));
@@ -123,22 +127,22 @@ impl Private {
     }
 }
 
-/// A directory that was made.
+/// A directory that this module made.
 struct Made {
     path: PathBuf,
-    /// Shows which one it is, and whose.
+    /// The handle that identifies the directory and its owner.
     opened: File,
 }
 
 impl Made {
     fn make(path: PathBuf) -> io::Result<Self> {
-        // Nothing of this name may be there: another user cannot have prepared it.
+        // The call fails if the path exists, so that another user cannot prepare the directory.
         sys::make_private_directory(&path)?;
         let opened = sys::open_directory(&path).and_then(|opened| {
-            // A user who may write to the parent may have put another one in its place.
+            // A user that may write to the parent may have replaced the directory.
             let is_new = sys::is_own(&opened.metadata()?) && sys::is_empty(&opened)?;
             if is_in_memory(&path) {
-                // As long as a process has it open, it is in use.
+                // The lock marks the directory as in use as long as a process has it open.
                 let locked = sys::try_lock(opened.try_clone()?)?;
                 sys::close_copy(locked.ok_or(ErrorKind::ResourceBusy)?);
             }
@@ -149,8 +153,9 @@ impl Made {
         Ok(Self { path, opened })
     }
 
-    /// Opens the directory that is at the path now, and returns whether it is this one: its owner may have made it
-    /// anew.
+    /// Opens the directory that is at the path now, and returns whether it is the one that was made.
+    ///
+    /// The owner may have made another one at the path.
     fn open(&self) -> io::Result<(File, bool)> {
         let found = sys::open_directory(&self.path)?;
         let is_same = sys::is_same(&self.opened, &found)?;
@@ -174,11 +179,11 @@ impl Made {
 
     fn try_remove(&self) -> io::Result<()> {
         if !fs::symlink_metadata(&self.path)?.is_dir() {
-            // The service has put it there. A link goes, and not what it leads to.
+            // The service has put it there. A link is removed, and its target is not.
             return fs::remove_file(&self.path);
         }
         if !sys::unmount_below(&self.path) {
-            return Err(io::Error::other("a mount in it cannot be taken off"));
+            return Err(io::Error::other("a mount in it cannot be unmounted"));
         }
         let (found, is_same) = self.open()?;
         sys::empty(&found, is_same)?;
@@ -187,8 +192,9 @@ impl Made {
     }
 }
 
-/// Returns the directory for all private directories in memory. It is this user's alone, so that no other user can put
-/// a directory there that the sweep would take for one of them. `None` if another user has made it.
+/// Returns the parent of all private directories in memory, or `None` if another user has made it.
+///
+/// It belongs to this user alone, so that another user cannot put a directory there that the sweep would remove.
 #[cfg(feature = "services")]
 pub(crate) fn in_memory(memory: &Path) -> Option<PathBuf> {
     let path = memory.join(format!("{MEMORY}{}", sys::user()));
@@ -199,27 +205,29 @@ pub(crate) fn in_memory(memory: &Path) -> Option<PathBuf> {
     is_usable.then_some(path)
 }
 
-/// Removes the private directories in memory whose test and supervisor were killed together, once in each process. No
-/// other program would remove them before the system ends.
+/// Removes the private directories in memory whose test and supervisor were killed together.
+///
+/// Each process does this once. No other program would remove them before the system shuts down.
 #[cfg(feature = "services")]
 pub(crate) fn sweep_once(memory: &Path) {
     static BEGUN: AtomicBool = AtomicBool::new(false);
     if !BEGUN.swap(true, Ordering::Relaxed) {
         sweep(memory, Duration::from_secs(60));
-        // If nothing of another process is in it.
+        // This works only if no other process has a directory in it.
         let _ = fs::remove_dir(memory);
     }
 }
 
-/// Removes those that are older than this. A younger one is not looked at: its maker takes the lock a moment after it
-/// has made the directory, and must find the lock free.
+/// Removes the directories that are older than `age`.
+///
+/// A younger one is skipped: its maker locks it a moment after it has made the directory, and must find the lock free.
 #[cfg(feature = "services")]
 fn sweep(memory: &Path, age: Duration) {
     let entries = fs::read_dir(memory).into_iter().flatten().flatten();
     for path in entries.map(|entry| entry.path()) {
         let changed = path.symlink_metadata().and_then(|found| found.modified());
         let is_old = changed.is_ok_and(|changed| changed.elapsed().is_ok_and(|past| past >= age));
-        // One that its service has closed stays closed as long as it may be in use.
+        // A directory that its service made unreadable stays as long as it may be in use.
         let Some(opened) = is_old.then(|| File::open(&path).ok()).flatten() else {
             continue;
         };
@@ -229,12 +237,12 @@ fn sweep(memory: &Path, age: Duration) {
     }
 }
 
-/// The beginning of the name of the directory for all private directories in memory.
+/// The beginning of the name of the parent of all private directories in memory.
 const MEMORY: &str = "mirakuru-memory-";
 
 const KEPT: &str = "mirakuru-kept-";
 
-/// Returns the directory for all private directories of a run that may stay.
+/// Returns the parent of all private directories of a run that may stay.
 pub(crate) fn kept(run: &str) -> PathBuf {
     sys::temporary().join(format!("{KEPT}{run}"))
 }
@@ -250,7 +258,7 @@ fn is_in_memory(path: &Path) -> bool {
     name.as_encoded_bytes().starts_with(MEMORY.as_bytes())
 }
 
-/// Services of other users have their directories in it too, so these may enter it.
+/// Makes the shared parent. Services of other users have their directories in it, so other users may enter it.
 fn make_shared_parent(directory: &Path) -> io::Result<()> {
     match sys::make_readable_directory(directory) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
@@ -260,7 +268,7 @@ fn make_shared_parent(directory: &Path) -> io::Result<()> {
     }
 }
 
-/// Opens the directory for all private directories of a run, if only this user may write to it.
+/// Opens the parent of all private directories of a run, if only this user may write to it.
 pub(crate) fn open_shared_parent(directory: &Path) -> io::Result<File> {
     let opened = sys::open_directory(directory)?;
     let found = opened.metadata()?;
@@ -269,8 +277,8 @@ pub(crate) fn open_shared_parent(directory: &Path) -> io::Result<File> {
     is_own.then_some(opened).ok_or_else(refused)
 }
 
-/// Returns the path that `{socket}` stands for. It lies in the private directory, unless that path would be too
-/// long for a socket.
+/// Returns the value of `{socket}`. The path is in the private directory, unless that path would be too long for a
+/// socket.
 pub(crate) fn socket(directory: &Path) -> PathBuf {
     let short = short(directory);
     short.as_deref().unwrap_or(directory).join(SOCKET)
@@ -278,7 +286,7 @@ pub(crate) fn socket(directory: &Path) -> PathBuf {
 
 const SOCKET: &str = "socket";
 
-/// The directory for the socket of a private directory whose own path is too long.
+/// Returns the directory for the socket if the path of the private directory is too long.
 fn short(directory: &Path) -> Option<PathBuf> {
     let is_private = |name: &&OsStr| name.as_encoded_bytes().starts_with(PREFIX.as_bytes());
     let name = directory.file_name().filter(is_private)?;
@@ -291,7 +299,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_directory_without_a_process_is_swept_and_another_stays() {
+    fn only_a_directory_without_a_process_is_swept() {
         let home = tempfile::tempdir().expect("a temporary directory");
         let memory = in_memory(home.path()).expect("own directory");
         let make = |name: &str| Private::make(&memory, name).expect("own directory");

@@ -1,20 +1,22 @@
-//! Deadlines, and how often to look.
+//! Provides deadlines and polling intervals.
 //!
-//! What ends a wait early (a death, more output, a changed directory) wakes it; this is for what
-//! wakes nobody. A look costs little and a wake-up much, the more the longer the sleep before it, so
-//! their number is what counts: the interval is a share of the time already waited, which keeps the
-//! delay within a few per cent of the start-up and the number of looks logarithmic.
+//! An event such as a death, more output or a changed directory wakes a wait early. The interval serves conditions that
+//! no event reports. A check costs little and a wake-up costs much, and more after a longer sleep, so the number of
+//! wake-ups counts.
+//!
+//! The interval is a share of the time already waited. This keeps the delay within a few per cent of the start-up time,
+//! and the number of checks logarithmic.
 
 use std::time::{Duration, Instant};
 
-/// One part in this many of the time waited.
+/// The interval is the time waited divided by this.
 const SHARE: u32 = 54;
-/// Most services are ready by then; behind it the share itself grows, faster than the time waited.
+/// The time within which most services are ready. After it, the share itself grows, faster than the time waited.
 const PROMPT: Duration = Duration::from_millis(150);
 const FLOOR: Duration = Duration::from_micros(400);
 const CEILING: Duration = Duration::from_millis(60);
 
-/// Sleeps, where nothing can wake the caller.
+/// Sleeps, for a caller that no event can wake.
 #[expect(
     clippy::disallowed_methods,
     reason = "the one place that waits on time alone"
@@ -23,18 +25,19 @@ pub(crate) fn pause(time: Duration) {
     std::thread::sleep(time);
 }
 
-/// How long to wait before a lock is asked for again: the longer one has queued, the more often, so
-/// that who came first tends to be served first.
+/// Returns the time to wait before the next attempt at a lock.
+///
+/// The time decreases while a process queues, so that the first process in the queue tends to get the lock first.
 pub(crate) fn next_try(queued: Duration) -> Duration {
     let seconds = queued.as_secs_f64();
     Duration::from_secs_f64((0.02 / (1.0 + seconds)).max(0.004))
 }
 
-/// A monotonic point in time; a clock that is set has no part in it.
+/// A monotonic point in time, which a change of the system's clock does not affect.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deadline {
     begin: Instant,
-    /// `None` where the bound is further away than the clock reaches.
+    /// The end, or `None` if it is further away than the clock reaches.
     end: Option<Instant>,
 }
 
@@ -47,7 +50,7 @@ impl Deadline {
         }
     }
 
-    /// The whole time from the begin to the end; `None` if there is no end.
+    /// Returns the whole time from the beginning to the end, or `None` if there is no end.
     pub(crate) fn bound(&self) -> Option<Duration> {
         self.end.map(|end| end - self.begin)
     }
@@ -56,7 +59,7 @@ impl Deadline {
         self.begin.elapsed()
     }
 
-    /// What is left of it; zero once it has passed.
+    /// Returns the time that is left, or zero once the deadline has passed.
     pub(crate) fn remaining(&self) -> Duration {
         self.end.map_or(Duration::MAX, |end| {
             end.saturating_duration_since(Instant::now())
@@ -67,30 +70,30 @@ impl Deadline {
         self.remaining().is_zero()
     }
 
-    /// The later of this and another bound from now.
+    /// Returns the later of this deadline and one that is `bound` from now.
     pub(crate) fn at_least(&self, bound: Duration) -> Self {
         Self::after(self.remaining().max(bound))
     }
 
-    /// The later of this and another, counted from the beginning of this.
+    /// Returns the later of this and another deadline, counted from the beginning of this one.
     pub(crate) fn later(&self, other: Self) -> Self {
         let end = self.end.zip(other.end).map(|(own, other)| own.max(other));
         Self { end, ..*self }
     }
 
-    /// The nearer of this and another, counted from the beginning of this.
+    /// Returns the earlier of this and another deadline, counted from the beginning of this one.
     pub(crate) fn earlier(&self, other: Self) -> Self {
         let end = self.end.into_iter().chain(other.end).min();
         Self { end, ..*self }
     }
 
-    /// The nearer of this and another bound from now.
+    /// Returns the earlier of this deadline and one that is `bound` from now.
     pub(crate) fn or_sooner(&self, bound: Duration) -> Self {
         Self::after(self.remaining().min(bound))
     }
 }
 
-/// When to look next.
+/// The schedule of a polling wait.
 #[derive(Debug)]
 pub(crate) struct Pace {
     since: Instant,
@@ -101,7 +104,7 @@ impl Pace {
     /// The longest adaptive interval.
     pub(crate) const LONGEST: Duration = CEILING;
 
-    /// The fixed interval, or the adaptive one from now on.
+    /// Returns a pace with this fixed interval, or with the adaptive interval from now on.
     pub(crate) fn new(fixed: Option<Duration>) -> Self {
         Self {
             since: Instant::now(),
@@ -109,7 +112,7 @@ impl Pace {
         }
     }
 
-    /// Something happened that readiness tends to follow at once: look often again.
+    /// Shortens the interval again, after an event that a service's readiness tends to follow.
     pub(crate) fn begin_again(&mut self) {
         self.since = Instant::now();
     }
@@ -131,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_interval_is_a_share_of_the_time_waited_between_its_bounds() {
+    fn the_interval_is_a_bounded_share_of_the_time_waited() {
         assert_eq!(adaptive(Duration::ZERO), FLOOR);
         assert_eq!(
             adaptive(Duration::from_millis(108)),
@@ -142,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn looking_is_rare_in_a_long_wait() {
+    fn a_long_wait_polls_rarely() {
         let (mut waited, mut looks) = (Duration::ZERO, 0);
         while waited < Duration::from_secs(2) {
             waited += adaptive(waited);

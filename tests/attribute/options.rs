@@ -235,7 +235,7 @@ fn on_conflict() {
     );
     // A wait for a port of this thread would never end.
     let reported = crate::bodies::panic_of(waits);
-    assert!(reported.contains("of this very thread"), "{reported}");
+    assert!(reported.contains("started by this thread"), "{reported}");
     assert_eq!(
         TcpExecutor::new("true", "127.0.0.1", port)
             .start()

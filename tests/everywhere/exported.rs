@@ -1,4 +1,4 @@
-//! A variable that a fixture sets before `main`.
+//! Tests a variable that a fixture sets before `main`.
 
 use std::env;
 

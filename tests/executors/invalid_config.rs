@@ -12,7 +12,7 @@ use mirakuru_tests::error_text::{assert_error_text, error_of};
 use crate::rerun::{alone, is_alone};
 
 const URL: &str = "http://127.0.0.1:{port}/";
-const UNKNOWN: &str = "{prot} is no placeholder: there are {port}, {port:NAME}, {host}, {tmpdir}, {socket} and {pidfile}; write {{prot}} for the text itself";
+const UNKNOWN: &str = "unknown placeholder {prot}: expected one of {port}, {port:NAME}, {host}, {tmpdir}, {socket} and {pidfile}; write {{prot}} for the text itself";
 
 /// The error of a start that spawns nothing.
 #[track_caller]
@@ -87,13 +87,15 @@ fn nul_bytes_are_a_mistake() {
     ] {
         let error = mistake(&executor.boxed());
         assert!(
-            error.to_string().contains("the command holds a NUL byte"),
+            error
+                .to_string()
+                .contains("the command contains a NUL byte"),
             "{error}"
         );
     }
     assert_mistake(
         |command| SimpleExecutor::new(command).env("NAME", "a\0b").boxed(),
-        "the value of the environment variable \"NAME\" holds a NUL byte",
+        "the value of the environment variable \"NAME\" contains a NUL byte",
     );
 }
 

@@ -142,7 +142,7 @@ fn a_banner_in_a_file_needs_the_path_of_the_file() {
     assert_eq!(error.kind(), ErrorKind::InvalidConfig);
     let error = error_of(SimpleExecutor::new("x").log_file("{prot}").start());
     assert!(
-        error.to_string().contains("{prot} is no placeholder"),
+        error.to_string().contains("unknown placeholder {prot}"),
         "{error}"
     );
 }

@@ -177,7 +177,7 @@ fn an_invalid_value_of_a_variable_is_a_mistake() {
                 variable,
                 value,
             );
-            let reason = format!("{variable} must be {form}, and is {value}\n");
+            let reason = format!("{variable} must be {form}, got `{value}`\n");
             assert!(reported.contains(&reason), "{reported}");
         }
     }
@@ -227,9 +227,8 @@ fn a_timeline_that_cannot_be_written_is_reported_once() {
             .lines()
             .filter(|line| line.contains("MIRAKURU_TRACE"))
             .collect();
-        let mistake = format!(
-            "mirakuru: MIRAKURU_TRACE must be a file that can be written, and is {place} ("
-        );
+        let mistake =
+            format!("mirakuru: MIRAKURU_TRACE must be a file that can be written, got `{place}` (");
         assert_eq!(reported.len(), 1, "{reported:?}");
         assert!(reported[0].starts_with(&mistake), "{reported:?}");
         assert!(

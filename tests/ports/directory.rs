@@ -33,7 +33,7 @@ fn a_symbolic_link_in_its_place_is_refused() {
     std::os::unix::fs::symlink(elsewhere.path(), own_directory(temporary.path())).expect("own");
     let reported = told_in(temporary.path());
     assert!(reported.starts_with("Io\n"), "{reported}");
-    assert!(reported.contains("is no directory"), "{reported}");
+    assert!(reported.contains("is not a directory"), "{reported}");
     let left = fs::read_dir(elsewhere.path()).expect("own").count();
     assert_eq!(left, 0);
 }

@@ -160,7 +160,7 @@ fn a_name_that_is_no_name_is_a_mistake() {
     for name in ["Monitor", "mon-itor", "x-1", "portY"] {
         let error = error_of(SimpleExecutor::new(["sleep", &format!("{{port:{name}}}")]).start());
         assert_eq!(error.kind(), ErrorKind::InvalidConfig);
-        let text = format!("{{port:{name}}} names no port: write lower-case letters");
+        let text = format!("{{port:{name}}} does not name a port: write lower-case letters");
         assert!(error.to_string().contains(&text), "{error}");
     }
 }

@@ -131,7 +131,7 @@ fn a_port_that_this_thread_holds_is_an_error_at_once() -> Result<()> {
     let error = at_once(|| error_of(queued(port).start()));
     assert_eq!(error.kind(), ErrorKind::AlreadyRunning);
     let text = error.to_string();
-    let holder = "held by:     the executor the first, of this very thread";
+    let holder = "held by:     the executor the first, started by this thread";
     assert!(text.contains(holder), "{text}");
     // Nobody has asked yet.
     assert!(!text.contains("something answers"), "{text}");
@@ -215,7 +215,7 @@ fn a_wait_for_oneself_is_no_failure_of_the_fixture() -> Result<()> {
     let ours = queued(*PORT).started()?;
     for _ in 0..4 {
         let text = error_of(FIXTURE.get()).to_string();
-        assert!(text.contains("of this very thread"), "{text}");
+        assert!(text.contains("started by this thread"), "{text}");
     }
     drop(ours);
     FIXTURE.get()?.stop()?;

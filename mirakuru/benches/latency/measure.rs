@@ -1,4 +1,4 @@
-//! The figures: each is measured by turns with mirakuru and with the loop, on the same services.
+//! Measures the figures, alternating between mirakuru and the loop, with the same services.
 
 use std::error::Error;
 use std::io;
@@ -19,7 +19,7 @@ use crate::service::{BANNER, Kind, Order, Stamp, now};
 
 pub(crate) type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
-/// Milliseconds, of mirakuru and of the loop, a value for each round.
+/// Milliseconds of mirakuru and of the loop, one value for each round.
 #[derive(Default)]
 pub(crate) struct Pair {
     pub(crate) mirakuru: Vec<f64>,
@@ -33,7 +33,7 @@ impl Pair {
     }
 }
 
-/// The delays before a service is ready: the same ones in every run.
+/// The delays before a service is ready. They are the same in every run.
 pub(crate) struct Delays(u64);
 
 impl Delays {
@@ -41,9 +41,9 @@ impl Delays {
         Self(20_240_229)
     }
 
-    /// From 5 to 150 ms.
+    /// Returns the next delay, from 5 to 150 ms.
     pub(crate) fn draw(&mut self) -> Duration {
-        // A linear congruential generator; its upper bits are the good ones.
+        // A linear congruential generator, of which the upper bits are the most random.
         self.0 = self
             .0
             .wrapping_mul(6_364_136_223_846_793_005)
@@ -64,7 +64,7 @@ pub(crate) fn median(values: &[f64]) -> f64 {
     sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-/// Ports that nobody is bound to; no two are the same.
+/// Returns different ports that no process has bound.
 pub(crate) fn free_ports(count: usize) -> io::Result<Vec<u16>> {
     let held: io::Result<Vec<_>> = (0..count)
         .map(|_| TcpListener::bind(("127.0.0.1", 0)))
@@ -75,11 +75,11 @@ pub(crate) fn free_ports(count: usize) -> io::Result<Vec<u16>> {
         .collect()
 }
 
-/// How the executor gets the port of a service.
+/// The way in which the executor gets the port of a service.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Port {
     Fixed,
-    /// By `{port}`.
+    /// A free port, through `{port}`.
     Free,
 }
 
@@ -103,8 +103,10 @@ fn order(kind: Kind, delay: Duration) -> io::Result<Order> {
     Order::new(kind, delay, free_ports(1)?[0])
 }
 
-/// Control returned − the service's own stamp: of the start when it was ready, of the stop when it
-/// was about to die.
+/// Measures the latencies of a start and a stop.
+///
+/// The latency is the time at which the call returned, minus the service's own stamp: that of readiness for the start,
+/// and that of its last moment for the stop.
 pub(crate) fn ready_and_stop(
     kind: Kind,
     port: Port,
@@ -137,7 +139,7 @@ pub(crate) fn ready_and_stop(
     Ok((ready, stop))
 }
 
-/// From the call to the service's first instruction.
+/// Measures the time from the call to the service's first instruction.
 pub(crate) fn first_instruction(kind: Kind, rounds: usize) -> Outcome<Pair> {
     let mut pair = Pair::default();
     for _ in 0..rounds {
@@ -159,7 +161,7 @@ pub(crate) fn first_instruction(kind: Kind, rounds: usize) -> Outcome<Pair> {
     Ok(pair)
 }
 
-/// From the call to the service's first instruction, with a supervisor that is there already.
+/// Measures the time from the call to the service's first instruction, when the supervisor already runs.
 pub(crate) fn first_instruction_again(rounds: usize) -> Outcome<Pair> {
     let mut pair = Pair::default();
     let service = Order::new(Kind::Silent, Duration::ZERO, 0)?;
@@ -184,15 +186,16 @@ pub(crate) fn first_instruction_again(rounds: usize) -> Outcome<Pair> {
     Ok(pair)
 }
 
-/// The processor time of this process so far.
+/// Returns the processor time of this process so far.
 fn own_time() -> Outcome<f64> {
     let usage = getrusage(UsageWho::RUSAGE_SELF)?;
     let time = usage.user_time() + usage.system_time();
     Ok(ms(0, time.num_microseconds() * 1000))
 }
 
-/// The processor time of this process and of the supervisor that goes into waiting this long for a
-/// service: what a start takes beyond one whose service is ready at once.
+/// Measures the processor time of this process and of the supervisor that a wait of this length costs.
+///
+/// The result is the time of a start with the delay, minus that of a start whose service is ready at once.
 pub(crate) fn processor_time(kind: Kind, delay: Duration, rounds: usize) -> Outcome<Pair> {
     let mut pair = Pair::default();
     for _ in 0..rounds {
@@ -203,7 +206,7 @@ pub(crate) fn processor_time(kind: Kind, delay: Duration, rounds: usize) -> Outc
     Ok(pair)
 }
 
-/// The processor time of one start each, with mirakuru and with the loop.
+/// Measures the processor time of one start with mirakuru and of one with the loop.
 fn start_time(kind: Kind, delay: Duration) -> Outcome<(f64, f64)> {
     let service = order(kind, delay)?;
     let executor = executor(&service, Port::Fixed)?;
@@ -220,20 +223,21 @@ fn start_time(kind: Kind, delay: Duration) -> Outcome<(f64, f64)> {
     Ok((spent, bare_spent))
 }
 
-/// Its one thread's time on a processor: the first number of `schedstat`, in nanoseconds.
+/// Returns the processor time of the supervisor's only thread: the first number of `schedstat`, in nanoseconds.
 fn supervisor_time(executor: &AnyExecutor) -> Outcome<f64> {
     Ok(field(&supervisor_file(executor, "schedstat")?, "")? / 1e6)
 }
 
-/// A file in the supervisor's folder of `/proc`.
+/// Returns the path of a file in the supervisor's directory of `/proc`.
 fn supervisor_file(executor: &AnyExecutor, name: &str) -> Outcome<String> {
     let service = executor.pid().ok_or("it has just been started")?;
     let supervisor = field(&format!("/proc/{service}/status"), "PPid:")?;
     Ok(format!("/proc/{supervisor}/{name}"))
 }
 
-/// Many TCP services at once, from a thread each: the last return − the last service's stamp, and
-/// how long it takes to stop them all.
+/// Starts many TCP services at the same time, each from its own thread.
+///
+/// Measures the time from the last service's stamp to the last return, and the time to stop all services.
 pub(crate) fn many_at_once(
     count: usize,
     rounds: usize,
@@ -276,8 +280,9 @@ pub(crate) fn many_at_once(
     Ok((ready, stop))
 }
 
-/// Runs `serve` for each in a thread of its own; it gives when its start returned, when it called
-/// the stop, and when that returned.
+/// Runs `serve` for each service in its own thread.
+///
+/// `serve` returns the times at which its start returned, at which it called the stop, and at which the stop returned.
 fn together(
     services: &[Order],
     serve: impl Fn(&Order, &Barrier) -> Outcome<(i64, i64, i64)> + Sync,
@@ -300,7 +305,7 @@ fn together(
     Ok((ms(last_ready, last_returned), ms(first_called, last_gone)))
 }
 
-/// The memory of one supervisor in megabytes: resident, and its share of what it shares (PSS).
+/// Measures the memory of one supervisor in megabytes: the resident set, and the proportional share (PSS).
 pub(crate) fn supervisor_memory() -> Outcome<(f64, f64)> {
     let service = order(Kind::Output, Duration::ZERO)?;
     let executor = executor(&service, Port::Fixed)?;
@@ -312,7 +317,7 @@ pub(crate) fn supervisor_memory() -> Outcome<(f64, f64)> {
     Ok(memory)
 }
 
-/// The number behind this name in a file of `/proc`.
+/// Returns the number after this name in a file of `/proc`.
 fn field(file: &str, name: &str) -> Outcome<f64> {
     let text = std::fs::read_to_string(file)?;
     let line = text.lines().find_map(|line| line.strip_prefix(name));

@@ -1,5 +1,6 @@
-//! The Python library of the same name, measured with the same service where it is installed: `--python`,
-//! with `MIRAKURU_BENCH_PYTHON` for another interpreter than `python3`.
+//! Measures the Python library of the same name with the same service, if it is installed: `--python`.
+//!
+//! `MIRAKURU_BENCH_PYTHON` selects another interpreter than `python3`.
 
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -10,7 +11,7 @@ use crate::service::{BANNER, Kind, Order, Stamp};
 
 const SCRIPT: &str = include_str!("peer.py");
 
-/// The medians by name of the figure; `None` where the library cannot be had.
+/// Returns the medians by the name of the figure, or `None` if the library is not installed.
 pub(crate) fn medians(
     rounds: usize,
     delays: &mut Delays,

@@ -1,6 +1,7 @@
-//! The service that is started and stopped: this program, run again. It becomes ready after a delay
-//! and leaves stamps of the monotonic clock, which all processes share, in a file: when its first
-//! instruction ran, when it was ready, and when it was about to die.
+//! Implements the measured service: this program, run again.
+//!
+//! It becomes ready after a delay. It writes stamps of the monotonic clock, which all processes share, to a file: the
+//! times of its first instruction, of its readiness, and of its last moment.
 
 use std::error::Error;
 use std::fs::{self, File};
@@ -15,12 +16,12 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{SigSet, Signal, raise};
 use nix::time::{ClockId, clock_gettime};
 
-/// The first argument of a run as the service.
+/// The first argument that makes this program run as the service.
 pub(crate) const ROLE: &str = "--service";
-/// What it prints when it is ready.
+/// The line that the service prints when it is ready.
 pub(crate) const BANNER: &str = "the service is ready";
 
-/// How a service shows that it is ready.
+/// The way in which a service shows that it is ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Tcp,
@@ -28,7 +29,7 @@ pub(crate) enum Kind {
     PidFile,
     Output,
     Http,
-    /// Not at all.
+    /// The service does not show it.
     Silent,
 }
 
@@ -58,13 +59,13 @@ impl Kind {
     }
 }
 
-/// Nanoseconds of the monotonic clock.
+/// Returns the time of the monotonic clock in nanoseconds.
 pub(crate) fn now() -> i64 {
     let time = clock_gettime(ClockId::CLOCK_MONOTONIC).expect("Linux has this clock");
     time.tv_sec() * 1_000_000_000 + time.tv_nsec()
 }
 
-/// What a service leaves in its file.
+/// The stamps in the file of a service.
 #[derive(Clone, Copy)]
 pub(crate) enum Stamp {
     Begun,
@@ -72,13 +73,13 @@ pub(crate) enum Stamp {
     Dying,
 }
 
-/// One service that is to be started: everything that both sides need to know.
+/// The description of one service, for both sides.
 pub(crate) struct Order {
     pub(crate) kind: Kind,
     pub(crate) delay: Duration,
     pub(crate) port: u16,
     stamps: File,
-    /// Holds the stamps, the socket and the pid file.
+    /// The directory of the stamps, the socket and the pid file.
     directory: tempfile::TempDir,
 }
 
@@ -100,7 +101,7 @@ impl Order {
         })
     }
 
-    /// The socket or the pid file.
+    /// Returns the path of the socket or the pid file.
     pub(crate) fn path(&self) -> PathBuf {
         self.directory.path().join("here")
     }
@@ -109,7 +110,7 @@ impl Order {
         self.directory.path()
     }
 
-    /// The place of the port in the words.
+    /// The index of the port in the words.
     pub(crate) const PORT_WORD: usize = 4;
 
     pub(crate) fn words(&self) -> io::Result<Vec<String>> {
@@ -123,12 +124,12 @@ impl Order {
         ])
     }
 
-    /// Removes the stamps, so that the next start leaves its own.
+    /// Removes the stamps before the next start.
     pub(crate) fn forget_stamps(&self) -> io::Result<()> {
         self.stamps.set_len(0)
     }
 
-    /// Waits until the service has left this stamp: it may write it after we saw that it is ready.
+    /// Waits until the service has written this stamp. The service may write it after the caller saw that it is ready.
     pub(crate) fn stamp(&self, stamp: Stamp) -> io::Result<i64> {
         let end = Instant::now() + Duration::from_secs(10);
         let mut bytes = [0; 8];
@@ -144,7 +145,7 @@ impl Order {
     }
 }
 
-/// The service's `main`; `args` follow [`ROLE`].
+/// Runs the service. `args` follow [`ROLE`].
 pub(crate) fn run(mut args: impl Iterator<Item = String>) -> Result<(), Box<dyn Error>> {
     let begun = now();
     let mut next = || args.next().ok_or("an argument is missing");
@@ -157,31 +158,31 @@ pub(crate) fn run(mut args: impl Iterator<Item = String>) -> Result<(), Box<dyn 
         |stamp: Stamp, time: i64| stamps.write_all_at(&time.to_le_bytes(), stamp as u64 * 8);
     leave(Stamp::Begun, begun)?;
 
-    // Before any thread, so that all have it blocked and the wait below takes it.
-    let mut farewell = SigSet::empty();
-    farewell.add(Signal::SIGTERM);
-    farewell.thread_block()?;
+    // The signal is blocked before any thread starts, so that all threads block it and the wait below takes it.
+    let mut stop_signal = SigSet::empty();
+    stop_signal.add(Signal::SIGTERM);
+    stop_signal.thread_block()?;
 
     #[expect(clippy::disallowed_methods, reason = "the delay is the behaviour")]
     thread::sleep(delay);
     let _held = become_ready(kind, port, &directory.join("here"))?;
     leave(Stamp::Ready, now())?;
 
-    farewell.wait()?;
+    stop_signal.wait()?;
     leave(Stamp::Dying, now())?;
-    farewell.thread_unblock()?;
+    stop_signal.thread_unblock()?;
     raise(Signal::SIGTERM)?;
     Ok(())
 }
 
-/// What must stay open.
+/// The listener that must stay open.
 enum Held {
     Nothing,
     Tcp(#[expect(dead_code, reason = "held only")] TcpListener),
     Unix(#[expect(dead_code, reason = "held only")] UnixListener),
 }
 
-/// Nothing but the moment itself, so that the stamp follows at once.
+/// Does only what makes the service ready, so that the stamp follows at once.
 fn become_ready(kind: Kind, port: u16, path: &Path) -> io::Result<Held> {
     Ok(match kind {
         Kind::Tcp => Held::Tcp(TcpListener::bind(("127.0.0.1", port))?),
@@ -201,7 +202,7 @@ fn become_ready(kind: Kind, port: u16, path: &Path) -> io::Result<Held> {
             let visitors = listener.try_clone()?;
             thread::spawn(move || {
                 for visitor in visitors.incoming().flatten() {
-                    // Whoever asked may be gone.
+                    // The client may be gone.
                     drop(answer(visitor));
                 }
             });

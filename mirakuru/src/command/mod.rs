@@ -1,7 +1,6 @@
-//! What is to be run: words and quoting, placeholders, and the options that shape the new process.
+//! Describes the program to run: words and quoting, placeholders, and the options of the new process.
 //!
-//! Nothing here spawns; [`prepare`] turns what the user wrote into the message that the supervisor
-//! acts on.
+//! This module spawns nothing. [`prepare`] turns what the user wrote into the message that the supervisor acts on.
 
 mod conversions;
 mod line;
@@ -23,7 +22,7 @@ use crate::limits::Resource;
 use crate::protocol::Identity;
 use crate::sys;
 
-/// How the new process differs from the test process; everything as the user wrote it.
+/// The differences between the new process and the test process, as the user wrote them.
 #[derive(Default)]
 pub(crate) struct Shape {
     pub(crate) shell: bool,
@@ -39,13 +38,14 @@ pub(crate) struct Shape {
 }
 
 impl Shape {
-    /// Returns the user that the service runs as, if that is not the test's.
+    /// Returns the user that the service runs as, if the executor sets one.
     pub(crate) fn user(&self) -> Option<&str> {
         let applies = !self.only_as_root || sys::is_root();
         self.user.as_deref().filter(|_| applies)
     }
 
-    /// Returns the user that the service runs as, if the test has another one. That user may change what the test opens.
+    /// Returns the user that the service runs as, if it differs from the test's. That user may change the files that
+    /// the test opens.
     pub(crate) fn other_user(&self) -> Option<Identity> {
         let found = user::find(self.user()?).ok();
         found.filter(|identity| identity.user != sys::user())
@@ -81,14 +81,14 @@ impl Default for Streams {
     }
 }
 
-/// One change to the inherited environment; they are applied in the order written.
+/// One change to the inherited environment. Changes are applied in the order in which they were written.
 pub(crate) enum EnvChange {
     Set(OsString, Template),
     Remove(OsString),
     Clear,
 }
 
-/// `None` removes the variable.
+/// A value of `None` removes the variable.
 impl From<&(OsString, Option<OsString>)> for EnvChange {
     fn from((name, value): &(OsString, Option<OsString>)) -> Self {
         match value {

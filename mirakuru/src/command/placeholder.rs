@@ -1,16 +1,16 @@
-//! Placeholders: `{port}` and its like in commands, environment values, URLs and paths.
+//! Fills in placeholders such as `{port}` in commands, environment values, URLs and paths.
 //!
-//! A placeholder is a lower-case name in braces, not after `$`. `{{name}}` writes `{name}`; every
-//! other brace (`${HOME}`, `{1..9}`, JSON, `{{.ID}}`) is left as it is.
+//! A placeholder is a lower-case name in braces, not after `$`. `{{name}}` stands for the text `{name}`. Every other
+//! brace (`${HOME}`, `{1..9}`, JSON, `{{.ID}}`) is left as it is.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-/// The names that stand for something.
+/// The known placeholders, as errors list them.
 const NAMES: &str = "{port}, {port:NAME}, {host}, {tmpdir}, {socket} and {pidfile}";
 
-/// What the placeholders stand for in one executor.
+/// The values of the placeholders of one executor.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Place {
     pub(crate) host: String,
@@ -20,22 +20,26 @@ pub(crate) struct Place {
     pub(crate) socket: Option<PathBuf>,
     pub(crate) pidfile: Option<PathBuf>,
     pub(crate) log_file: Option<PathBuf>,
-    /// What `{name.port}` and its like stand for.
+    /// The values of `{name.port}` and the similar placeholders that name another executor.
     pub(crate) bindings: BTreeMap<String, String>,
 }
 
 impl Place {
-    /// Returns what `{port}` stands for; 0 if there is none.
+    /// Returns the value of `{port}`, or 0 if there is none.
     pub(crate) fn port(&self) -> u16 {
         self.ports.get("").copied().unwrap_or_default()
     }
 
-    /// Returns the text with its placeholders filled in, or what is wrong with one of them.
+    /// Returns the text with its placeholders filled in.
+    ///
+    /// # Errors
+    ///
+    /// A message about the first placeholder that is unknown or has no value.
     pub(crate) fn fill(&self, template: &Template) -> Result<OsString, String> {
         self.fill_with_port(template, self.port())
     }
 
-    /// Does the same with a port that the service reported itself.
+    /// Returns the text with its placeholders filled in, and with a `{port}` that the service itself reported.
     pub(crate) fn fill_with_port(
         &self,
         template: &Template,
@@ -68,7 +72,7 @@ impl Place {
                 Some(port) => Ok(port.to_string()),
                 None if is_word(label) => Err(format!("{{{name}}} has no value here")),
                 None => Err(format!(
-                    "{{{name}}} names no port: write lower-case letters, digits and `_`, as in {{port:monitor}}, or {{{{{name}}}}} for the text itself"
+                    "{{{name}}} does not name a port: write lower-case letters, digits and `_`, as in {{port:monitor}}, or {{{{{name}}}}} for the text itself"
                 )),
             };
         }
@@ -80,7 +84,7 @@ impl Place {
             name if self.bindings.contains_key(name) => self.bindings.get(name).cloned(),
             _ => {
                 return Err(format!(
-                    "{{{name}}} is no placeholder: there are {NAMES}; write {{{{{name}}}}} for the text itself"
+                    "unknown placeholder {{{name}}}: expected one of {NAMES}; write {{{{{name}}}}} for the text itself"
                 ));
             }
         }
@@ -88,8 +92,7 @@ impl Place {
     }
 }
 
-/// A text that is cut at its placeholders once, when the user writes it. Text that is not UTF-8 holds
-/// no placeholder.
+/// A text that was split at its placeholders when the user wrote it. Text that is not UTF-8 contains no placeholder.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Template(Vec<Piece>);
 
@@ -140,7 +143,7 @@ fn pieces(text: &str) -> impl Iterator<Item = Piece> {
     })
 }
 
-/// What stands at an opening brace, and how many bytes it takes.
+/// Returns the piece that begins at an opening brace, and its length in bytes.
 fn brace(rest: &str, after_dollar: bool) -> (Piece, usize) {
     if let Some(name) = rest
         .strip_prefix("{{")
@@ -159,13 +162,13 @@ fn brace(rest: &str, after_dollar: bool) -> (Piece, usize) {
     }
 }
 
-/// The name before `end`: a lower-case word, or two that a dot joins. After `port`, a colon and the name of a
-/// port may follow.
+/// Returns the name before `end`: a lower-case word, or two words joined by a dot. After `port`, a colon and the name
+/// of a port may follow.
 fn name_until<'a>(tail: &'a str, end: &str) -> Option<&'a str> {
     let name = &tail[..tail.find('}')?];
     let (words, port) = name.split_once(':').unwrap_or((name, "a"));
     let well_formed = words.split('.').count() <= 2 && words.split('.').all(is_word);
-    // `{port:3000}` and the like are text. A word that is no name of a port is a mistake.
+    // `{port:3000}` is plain text. A word that cannot be the name of a port is a mistake.
     let may_have_port = words.len() == name.len() || words.rsplit('.').next() == Some("port");
     let is_name = well_formed && may_have_port && is_label(port);
     (is_name && tail[name.len()..].starts_with(end)).then_some(name)
@@ -179,7 +182,7 @@ pub(crate) fn is_word(word: &str) -> bool {
             .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
 }
 
-/// Returns whether this reads as the name of a port, perhaps a mistaken one.
+/// Returns whether this looks like the name of a port, even if it is not a valid one.
 fn is_label(word: &str) -> bool {
     word.starts_with(|c: char| c.is_ascii_alphabetic())
         && word
@@ -187,7 +190,7 @@ fn is_label(word: &str) -> bool {
             .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
 }
 
-/// The names of all placeholders in a text.
+/// Returns the names of all placeholders in a text.
 #[cfg(test)]
 fn names_of(text: &str) -> Vec<String> {
     Template::parse(text).names().map(str::to_owned).collect()
@@ -218,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn doubled_braces_write_the_name_itself() {
+    fn doubled_braces_stand_for_a_name_in_braces() {
         assert_eq!(
             place().fill_text("{{port}} {{print}}").unwrap(),
             "{port} {print}"
@@ -226,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn every_other_brace_is_left_as_it_is() {
+    fn other_braces_are_left_as_they_are() {
         for text in [
             "${HOME} ${port}",
             "{1..9}",
@@ -243,10 +246,10 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_name_is_told_with_the_known_ones() {
+    fn the_error_of_an_unknown_name_lists_the_known_ones() {
         assert_eq!(
             place().fill_text("awk {print}").unwrap_err(),
-            "{print} is no placeholder: there are {port}, {port:NAME}, {host}, {tmpdir}, {socket} and {pidfile}; write {{print}} for the text itself"
+            "unknown placeholder {print}: expected one of {port}, {port:NAME}, {host}, {tmpdir}, {socket} and {pidfile}; write {{print}} for the text itself"
         );
         assert!(place().fill_text("{db.port}").is_err());
     }
@@ -258,14 +261,14 @@ mod tests {
     }
 
     #[test]
-    fn placeholders_are_those_that_the_attribute_finds() {
+    fn the_executor_and_the_attribute_find_the_same_placeholders() {
         for (text, names) in include!("../../../tests/rules/placeholders.rs") {
             assert_eq!(names_of(text).join(" "), names, "{text}");
         }
     }
 
     #[test]
-    fn known_names_are_those_that_the_attribute_knows() {
+    fn the_executor_and_the_attribute_know_the_same_names() {
         let place = Place {
             ports: [(String::new(), 1), ("monitor".into(), 2), ("a_1".into(), 3)].into(),
             socket: Some("/t/s".into()),

@@ -1,5 +1,6 @@
-//! From what the user wrote to what is run: words split, placeholders filled in, the whole
-//! environment listed, the user looked up. Every mistake found here is one of configuration.
+//! Prepares a command: splits its words, fills in placeholders, lists the whole environment and looks the user up.
+//!
+//! Every mistake found here is a mistake of configuration.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -12,15 +13,20 @@ use crate::sys;
 
 pub(crate) struct Prepared {
     pub(crate) words: Vec<OsString>,
-    /// The command for people.
+    /// The command as errors and log lines show it.
     pub(crate) shown: Shown,
     pub(crate) env: Vec<(OsString, OsString)>,
     pub(crate) cwd: Directory,
     pub(crate) identity: Option<Identity>,
 }
 
-/// Fills in the place, or says what is wrong with the configuration. `of_the_run` is whether the
-/// service outlives the test that starts it.
+/// Fills in the placeholders of the command and its options.
+///
+/// `of_the_run` is `true` if the service outlives the test that starts it.
+///
+/// # Errors
+///
+/// A message that names the mistake in the configuration.
 pub(crate) fn prepare(
     command: &Command,
     shape: &Shape,
@@ -58,13 +64,13 @@ fn words(command: &Command, shell: bool, place: &Place) -> Result<Vec<OsString>,
     }
     let holds_nul = |word: &OsString| word.as_encoded_bytes().contains(&0);
     if words.iter().any(holds_nul) {
-        // The kernel's interface would cut it short.
-        return Err("the command holds a NUL byte".to_owned());
+        // The system call would cut the word short at the NUL byte.
+        return Err("the command contains a NUL byte".to_owned());
     }
     Ok(words)
 }
 
-/// The whole environment of the new process: the supervisor's own does not count.
+/// Returns the whole environment of the new process. It replaces the supervisor's own environment.
 fn environment(
     changes: &[EnvChange],
     place: &Place,
@@ -89,7 +95,7 @@ fn environment(
                 let value = place.fill(value)?;
                 if value.as_encoded_bytes().contains(&0) {
                     return Err(format!(
-                        "the value of the environment variable \"{}\" holds a NUL byte",
+                        "the value of the environment variable \"{}\" contains a NUL byte",
                         Path::new(name).display()
                     ));
                 }
@@ -101,7 +107,7 @@ fn environment(
     Ok(env.into_iter().collect())
 }
 
-/// Whether it differs from test to test, so that a service of the run must not depend on it.
+/// Returns whether the variable differs from test to test. A service that the whole run shares must not depend on it.
 fn is_of_one_test(name: &std::ffi::OsStr) -> bool {
     const PREFIXES: [&str; 7] = [
         "NEXTEST",
@@ -113,14 +119,15 @@ fn is_of_one_test(name: &std::ffi::OsStr) -> bool {
         "CARGO_CRATE_",
     ];
     let name = name.as_encoded_bytes();
-    // Cargo gives the directory of a package's build script to its tests.
+    // Cargo passes the output directory of a package's build script to the tests of that package.
     name == b"OUT_DIR"
         || PREFIXES
             .iter()
             .any(|prefix| name.starts_with(prefix.as_bytes()))
 }
 
-/// Absolute, as the supervisor stands elsewhere; the test's own directory by default.
+/// Returns the working directory as an absolute path, as the supervisor has another one. The default is the test's own
+/// directory.
 fn working_directory(shape: &Shape, place: &Place) -> Result<Directory, String> {
     let here = std::env::current_dir().ok();
     let Some(cwd) = &shape.cwd else {

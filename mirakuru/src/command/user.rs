@@ -3,9 +3,9 @@
 use crate::protocol::Identity;
 use crate::sys;
 
-/// The user with this name or number, with all of their groups.
+/// Returns the user with this name or number, with all groups of that user.
 pub(crate) fn find(name: &str) -> Result<Identity, String> {
-    // A number needs no entry in the user database: containers run that way.
+    // A number needs no entry in the user database: containers often run with such numbers.
     let number = || name.parse().ok().map(|id| (id, id, vec![id]));
     let found = sys::user_of(name).or_else(number);
     let (user, group, groups) =

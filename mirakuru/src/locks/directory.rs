@@ -1,4 +1,4 @@
-//! The directory of the locks: the user's own, on a machine that is shared.
+//! Makes and checks the directory of the lock files. It belongs to one user, as a machine may have several.
 //!
 //! The directory has the mode 0700, and no symbolic link is followed to it.
 
@@ -8,17 +8,17 @@ use std::path::{Path, PathBuf};
 
 use crate::sys;
 
-/// The directory of this user's locks, made where it is missing.
+/// Returns the directory of this user's locks, and makes it if it is missing.
 ///
 /// # Errors
 ///
-/// What is in the way, for a person: somebody else's directory, a symbolic link, no room.
+/// A human-readable reason: the directory belongs to another user, is a symbolic link, or cannot be made.
 pub(crate) fn lock_directory() -> Result<PathBuf, String> {
     let path = lock_path();
     make(&path).map(|()| path)
 }
 
-/// This directory, if it is there and the user's own.
+/// Returns the lock directory if it exists and belongs to this user.
 pub(crate) fn existing_lock_directory() -> Option<PathBuf> {
     let path = lock_path();
     validate_directory(&path, fs::symlink_metadata(&path)).ok()?;
@@ -29,7 +29,7 @@ fn lock_path() -> PathBuf {
     sys::temporary().join(format!("mirakuru-{}", sys::user()))
 }
 
-/// Makes it where it is missing, and looks at what is there.
+/// Makes the directory if it is missing, and checks what the path leads to.
 pub(crate) fn make(path: &Path) -> Result<(), String> {
     loop {
         match sys::make_private_directory(path) {
@@ -40,7 +40,7 @@ pub(crate) fn make(path: &Path) -> Result<(), String> {
                 ));
             }
             _ => match fs::symlink_metadata(path) {
-                // Another process has removed it with its last lock since: it is made again.
+                // Another process has removed the directory together with its last lock. The loop makes it again.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 found => return validate_directory(path, found),
             },
@@ -48,12 +48,14 @@ pub(crate) fn make(path: &Path) -> Result<(), String> {
     }
 }
 
-/// Judges what one look has found. A link is not followed: another user may have put it there. Only its
-/// owner can replace what was found, as the parent is a directory of everybody's with the sticky bit.
+/// Checks what was found at the path.
+///
+/// A symbolic link is not followed: another user may have put it there. Only the owner can replace what was found, as
+/// the parent is a world-writable directory with the sticky bit.
 fn validate_directory(path: &Path, found: io::Result<Metadata>) -> Result<(), String> {
     let why = match found {
-        Err(error) => format!("cannot be looked at ({error})"),
-        Ok(found) if !found.is_dir() => "is no directory".to_owned(),
+        Err(error) => format!("cannot be inspected ({error})"),
+        Ok(found) if !found.is_dir() => "is not a directory".to_owned(),
         Ok(found) if !sys::is_own(&found) => {
             format!("belongs to another user (uid {})", sys::owner_of(&found))
         }
@@ -82,7 +84,7 @@ mod tests {
         let link = home.path().join("link");
         std::os::unix::fs::symlink(home.path(), &link).expect("own directory");
         let reported = validate_directory(&link).expect_err("a link");
-        assert!(reported.contains("is no directory"), "{reported}");
+        assert!(reported.contains("is not a directory"), "{reported}");
 
         let open = home.path().join("open");
         fs::create_dir(&open).expect("own directory");
@@ -100,7 +102,7 @@ mod tests {
         let home = tempfile::tempdir().expect("a temporary directory");
         let given = home.path().join("given");
         sys::make_private_directory(&given).expect("room");
-        // Only root can give a directory away, and each other user finds one of root.
+        // Only root can give a directory to another user. Any other user checks `/`, which belongs to root.
         let is_given = std::os::unix::fs::chown(&given, Some(65_534), None).is_ok();
         let path = if is_given { &given } else { Path::new("/") };
         let reported = validate_directory(path, fs::symlink_metadata(path)).expect_err("not ours");
@@ -110,9 +112,9 @@ mod tests {
         );
     }
 
-    /// The directory goes with the last lock of another process, at any moment of the look.
+    /// Another process may remove the directory with its last lock, at any moment of the check.
     #[test]
-    fn a_directory_that_comes_and_goes_is_no_mistake() {
+    fn a_directory_that_comes_and_goes_is_accepted() {
         let home = tempfile::tempdir().expect("a temporary directory");
         let path = home.path().join("locks");
         let ended = AtomicBool::new(false);

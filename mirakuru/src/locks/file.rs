@@ -1,4 +1,4 @@
-//! Locks on files that test processes share (`flock(2)`): released when their holder dies.
+//! Implements locks on files that test processes share (`flock(2)`). The kernel releases a lock when its holder dies.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -8,14 +8,15 @@ use super::fork::Owner;
 use crate::sys::{self, LockedFile};
 use crate::wait::{self, Deadline};
 
-/// The lock on one file, given back when this is dropped by the process that took it. A forked child
-/// has a copy of the open file, and with it of the lock: it only closes that.
+/// The lock on one file. The process that took the lock releases it when it drops this value.
+///
+/// A forked child has a copy of the open file, and with it of the lock. In the child, a drop only closes that copy.
 #[derive(Debug)]
 pub(crate) struct FileLock {
-    /// Until the drop.
+    /// The locked file; `None` only during the drop.
     file: Option<LockedFile>,
-    /// The file, where it goes with the lock.
-    passing: Option<PathBuf>,
+    /// The path of the file, if the file is removed together with the lock.
+    remove_on_drop: Option<PathBuf>,
     owner: Owner,
 }
 
@@ -26,17 +27,18 @@ impl Drop for FileLock {
             sys::close_copy(file);
             return;
         }
-        // Ahead of the lock's end, so that nobody can lock what is then removed.
-        if let Some(path) = &self.passing {
+        // The file is removed before the lock is released, so that no process can lock a file that is then removed.
+        if let Some(path) = &self.remove_on_drop {
             let _ = fs::remove_file(path);
-            // Some systems keep the name as long as the file is open.
+            // Some systems keep the name as long as the file is open. The file is closed before its directory is
+            // removed.
             drop(file);
             let _ = path.parent().map(fs::remove_dir);
         }
     }
 }
 
-/// Takes a lock on an open file, unless another open file has it.
+/// Locks an open file, or returns `None` if another open file holds the lock.
 type Lock = fn(File) -> io::Result<Option<LockedFile>>;
 
 impl FileLock {
@@ -57,53 +59,55 @@ impl FileLock {
         }
     }
 
-    /// Waits until the deadline for the lock that any number of holders have together.
+    /// Waits until the deadline for a shared lock, which any number of holders may have at once.
     #[cfg(feature = "services")]
     pub(crate) fn take_with_others(path: &Path, deadline: Deadline) -> io::Result<Self> {
         Self::take_by(sys::try_lock_with_others, path, deadline)
     }
 
-    /// Takes the lock, unless another process or thread has it.
+    /// Takes the exclusive lock, unless another process or thread holds the lock.
     #[cfg(feature = "services")]
     pub(crate) fn try_take_alone(path: &Path) -> io::Result<Option<Self>> {
         Self::try_take(sys::try_lock, path, false)
     }
 
-    /// The lock, unless somebody has it.
-    fn try_take(lock: Lock, path: &Path, passes: bool) -> io::Result<Option<Self>> {
+    /// Takes the lock, unless another open file holds it.
+    fn try_take(lock: Lock, path: &Path, removes: bool) -> io::Result<Option<Self>> {
         loop {
             let file = sys::open_private_file(path)?;
             let Some(file) = lock(file)? else {
                 return Ok(None);
             };
-            if let Some(lock) = Self::of_locked(file, path, passes) {
+            if let Some(lock) = Self::of_locked(file, path, removes) {
                 return Ok(Some(lock));
             }
         }
     }
 
-    /// Returns `None` if the path does not lead to the locked file any more: another process may have removed it
-    /// between the opening and the lock.
-    fn of_locked(file: LockedFile, path: &Path, passes: bool) -> Option<Self> {
+    /// Returns the lock if the path still leads to the locked file.
+    ///
+    /// Between the opening and the lock, another process may have removed the file.
+    fn of_locked(file: LockedFile, path: &Path, removes: bool) -> Option<Self> {
         sys::is_at(&file, path).then(|| Self {
             file: Some(file),
-            passing: passes.then(|| path.to_owned()),
+            remove_on_drop: removes.then(|| path.to_owned()),
             owner: Owner::this_process(),
         })
     }
 
-    /// The same on a file that is removed with the lock, and with the last of them its directory.
+    /// Takes the lock on a file that is removed together with the lock. Its directory is removed with the last such
+    /// file.
     pub(crate) fn try_take_passing(path: &Path) -> io::Result<Option<Self>> {
         Self::try_take(sys::try_lock, path, true)
     }
 
-    /// Notes that the file was used now. Nothing depends on it.
+    /// Updates the modification time of the file. No correctness depends on it.
     #[cfg(feature = "services")]
     pub(crate) fn touch(&self) {
         let _ = self.file.as_deref().map(sys::touch);
     }
 
-    /// Replaces what is in the file.
+    /// Replaces the contents of the file.
     pub(crate) fn write(&self, text: &str) -> io::Result<()> {
         let Some(mut file) = self.file.as_deref() else {
             return Ok(());
@@ -130,7 +134,7 @@ mod tests {
         let removed = open();
         fs::remove_file(&path).expect("it is there");
         assert!(FileLock::of_locked(lock(removed), &path, true).is_none());
-        // Another process has made one of this name since.
+        // By now, another process has made a file of this name.
         let replaced = open();
         fs::remove_file(&path).expect("it is there");
         let current = open();

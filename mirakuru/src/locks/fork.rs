@@ -1,8 +1,8 @@
-//! Forked children of the test process: they have copies of its values and of its locks.
+//! Handles forked children of the test process, which have copies of its values and of its locks.
 
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 
-/// The process that made a value. A forked child has a copy of the value, and must not act on it.
+/// The process that made a value. A forked child has a copy of the value and must not act on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Owner(u32);
 
@@ -17,8 +17,10 @@ impl Owner {
     }
 }
 
-/// Returns the value of a static. The first call makes it, and holds no lock meanwhile: a forked child would wait for
-/// ever for a thread that is not there.
+/// Returns the value of a static, which the first call makes.
+///
+/// No lock is held while the value is made: a forked child would wait for ever for a thread that the child does not
+/// have.
 pub(crate) fn get_or_make<T>(place: &OnceLock<T>, make: impl FnOnce() -> T) -> &T {
     place.get().unwrap_or_else(|| {
         let value = make();
@@ -26,8 +28,10 @@ pub(crate) fn get_or_make<T>(place: &OnceLock<T>, make: impl FnOnce() -> T) -> &
     })
 }
 
-/// Takes the lock. Returns `None` if a thread that may never give it back has it: in a forked child, one that
-/// held it at the fork and is not there; at an exit, one that was stopped.
+/// Takes the lock, or returns `None` if a thread that may never release the lock holds it.
+///
+/// In a forked child, this is a thread that held the lock at the fork and does not exist in the child. At an exit, it
+/// is a thread that was stopped.
 pub(crate) fn lock_unless_lost<T>(
     mutex: &Mutex<T>,
     may_be_lost: bool,
@@ -47,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_value_of_another_process_is_not_this_ones() {
+    fn a_value_of_another_process_is_recognised() {
         assert!(Owner::this_process().is_this_process());
         assert!(!Owner(std::process::id() + 1).is_this_process());
     }

@@ -1,5 +1,6 @@
-//! A lock among the threads of one process. It refuses the thread that holds it already, and ends a wait
-//! at a deadline.
+//! Implements a lock between the threads of one process.
+//!
+//! The lock refuses a thread that holds it already, and a wait for it ends at a deadline.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
@@ -7,16 +8,16 @@ use std::thread::{self, ThreadId};
 use super::fork::Owner;
 use crate::wait::Deadline;
 
-/// A lock that a thread holds by a [`TurnGuard`].
+/// A lock that a thread holds through a [`TurnGuard`].
 #[derive(Default)]
 pub(crate) struct ThreadLock {
     holder: Mutex<Option<ThreadId>>,
     given_back: Condvar,
 }
 
-/// Why a thread does not get the lock.
+/// The reason why a thread did not get the lock.
 pub(crate) enum Refusal {
-    /// This thread holds it, and would wait for itself.
+    /// This thread holds the lock already, and would wait for itself.
     Own,
     Overdue,
 }
@@ -25,16 +26,16 @@ impl Refusal {
     /// Returns the reason for the error "cannot be locked".
     pub(crate) fn why(&self) -> &'static str {
         match self {
-            Self::Own => "this thread has the lock already, and would wait for itself",
-            Self::Overdue => "another thread has had the lock all the time",
+            Self::Own => "this thread holds the lock already, and would wait for itself",
+            Self::Overdue => "another thread held the lock all the time",
         }
     }
 }
 
-/// Holds the lock until it is dropped.
+/// A guard that holds the lock until it is dropped.
 pub(crate) struct TurnGuard<'a> {
     lock: &'a ThreadLock,
-    /// A forked child gives nothing back: another thread may have held the mutex at the fork.
+    /// A forked child does not release the lock: another thread may have held the mutex at the fork.
     owner: Owner,
 }
 
@@ -96,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_thread_has_it_alone_until_the_guard_is_dropped() {
+    fn a_thread_holds_the_lock_until_its_guard_is_dropped() {
         let lock = ThreadLock::new();
         assert!(!lock.is_taken() && !lock.is_own());
         let Ok(guard) = lock.take(Deadline::after(Duration::ZERO)) else {
@@ -113,7 +114,7 @@ mod tests {
                 late.expect("another thread has it").why()
             });
             let why = other.join().expect("no panic");
-            assert!(why.contains("another thread has had the lock"), "{why}");
+            assert!(why.contains("another thread held the lock"), "{why}");
             let waits = scope.spawn(|| lock.take(Deadline::after(Duration::from_secs(20))).is_ok());
             drop(guard);
             assert!(waits.join().expect("no panic"));

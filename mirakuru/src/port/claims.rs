@@ -1,5 +1,6 @@
-//! The fixed ports that executors of this process hold, and the thread of each: a thread that waited for
-//! a port of its own, or of a shared fixture, would wait for ever.
+//! Records the fixed ports that executors of this process hold, and the thread of each.
+//!
+//! A thread that waited for a port of its own, or for a port of a shared fixture, would wait for ever.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,12 +11,12 @@ use crate::locks::Owner;
 struct Entry {
     port: u16,
     thread: ThreadId,
-    /// A shared fixture holds it until the process ends.
+    /// A shared fixture holds the port until the process ends.
     shared: bool,
     title: String,
 }
 
-/// By numbers: another executor may note the same port before the claim on it is dropped.
+/// The entries by a running number: another executor may claim the same port before the first claim is dropped.
 static ENTRIES: Mutex<BTreeMap<u64, Entry>> = Mutex::new(BTreeMap::new());
 
 fn entries() -> MutexGuard<'static, BTreeMap<u64, Entry>> {
@@ -27,12 +28,12 @@ fn entries() -> MutexGuard<'static, BTreeMap<u64, Entry>> {
 pub(crate) struct PortClaim {
     pub(crate) port: u16,
     number: u64,
-    /// A forked child's copy gives nothing back: another thread may have held the list's lock at the fork.
+    /// A copy in a forked child removes no entry: another thread may have held the mutex of `ENTRIES` at the fork.
     owner: Owner,
 }
 
 impl PortClaim {
-    /// Notes that an executor of this thread holds the port. A `shared` one is a fixture of the process.
+    /// Records that an executor of this thread holds the port. `shared` marks a fixture of the whole process.
     pub(crate) fn note(port: u16, title: &str, shared: bool) -> Self {
         let mut entries = entries();
         let number = entries.keys().next_back().map_or(0, |last| last + 1);
@@ -50,16 +51,16 @@ impl PortClaim {
         }
     }
 
-    /// Names the executor that holds the port and keeps it while this thread waits.
+    /// Returns the name of the executor that holds the port and keeps it while this thread waits.
     pub(crate) fn in_the_way(port: u16) -> Option<String> {
         let entries = entries();
         let entry = kept(&entries).find(|entry| entry.port == port)?;
-        let whose = if entry.shared {
+        let holder = if entry.shared {
             "a shared fixture of this process"
         } else {
-            "of this very thread"
+            "started by this thread"
         };
-        Some(format!("the executor {}, {whose}", entry.title))
+        Some(format!("the executor {}, {holder}", entry.title))
     }
 
     /// Returns the ports that stay held while this thread waits.
@@ -111,12 +112,12 @@ mod tests {
                 3,
                 "the executor the fixture, a shared fixture of this process",
             ),
-            (4, "the executor the own one, of this very thread"),
+            (4, "the executor the own one, started by this thread"),
         ] {
             assert_eq!(PortClaim::in_the_way(port).as_deref(), Some(expected));
         }
         let mut ports = PortClaim::own();
-        // Another test of this process has none of these.
+        // No other test of this process uses these ports.
         ports.retain(|port| (2..=4).contains(port));
         assert_eq!(ports, [3, 4]);
         drop((of_another, own));

@@ -1,4 +1,4 @@
-//! One lease: the claim on a port's file. Taken and held by a supervisor.
+//! Implements one lease: the claim on a port's lock file, which a supervisor takes and holds.
 
 use std::fs;
 use std::io;
@@ -16,16 +16,16 @@ pub(crate) struct Lease {
     claim: Claim,
 }
 
-/// What came of asking for a lease.
+/// The result of a request for a lease.
 #[derive(Debug)]
 pub(crate) enum Taken {
     Acquired(Lease),
-    /// Somebody else has it: who, for people.
+    /// Another process holds it: a human-readable description of that process.
     HeldBy(String),
 }
 
 impl Lease {
-    /// Takes the lease on this port, unless somebody else holds it. `holder` is what others are told.
+    /// Takes the lease on this port, unless another process holds it. `holder` describes this process to the others.
     pub(crate) fn take(directory: &Path, port: u16, holder: &str) -> io::Result<Taken> {
         let path = file_of(directory, port);
         let patience = Deadline::after(REMOVAL);
@@ -36,11 +36,11 @@ impl Lease {
                 Ok(Claimed::Removed) => {}
                 Ok(Claimed::Removing) if patience.has_passed() => {
                     let path = path.display();
-                    let reported = format!("a process that removes {path}, and does not end");
+                    let reported = format!("a process that is still removing {path}");
                     return Ok(Taken::HeldBy(reported));
                 }
                 Ok(Claimed::Removing) => wait::pause(BETWEEN_TRIES),
-                // Somebody has just given the last lease back.
+                // Another process has just released the last lease, and removed the directory with it.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
                     directory::make(directory).map_err(io::Error::other)?;
                 }
@@ -49,14 +49,14 @@ impl Lease {
         }
     }
 
-    /// Gives the port to others. What is left to the drop is slow, and concerns no process.
+    /// Releases the port for other processes. The drop does the rest, which is slow and which no process waits for.
     pub(crate) fn give_back(&mut self) {
         self.claim.give_back();
     }
 }
 
 const PREFIX: &str = "port-";
-/// How long another process may take to remove a file. It needs a moment, but a busy machine may not give it that.
+/// The time that another process may take to remove a file. A removal is short, but a busy machine may delay it.
 const REMOVAL: Duration = Duration::from_secs(10);
 const BETWEEN_TRIES: Duration = Duration::from_micros(100);
 
@@ -64,27 +64,28 @@ fn file_of(directory: &Path, port: u16) -> PathBuf {
     directory.join(format!("{PREFIX}{port}"))
 }
 
-/// The process that holds the lease on this port: a supervisor. Not for one, whose own leases do not
-/// count, and would be given back.
+/// Returns the process that holds the lease on this port: a supervisor.
+///
+/// A supervisor must not call this. Its own leases are not found, and `fcntl(2)` would release them.
 pub(crate) fn holder(directory: &Path, port: u16) -> Option<u32> {
     sys::claimant(&file_of(directory, port))
 }
 
-/// The ports that these supervisors have leases on.
+/// Returns the ports that these supervisors have leases on.
 pub(crate) fn leased(directory: &Path, supervisors: &[u32]) -> Vec<u16> {
     ports(directory)
         .filter(|port| holder(directory, *port).is_some_and(|pid| supervisors.contains(&pid)))
         .collect()
 }
 
-/// Removes the files of holders that were killed. Not for a supervisor, as [`holder`].
+/// Removes the lock files of holders that were killed. As with [`holder`], a supervisor must not call this.
 pub(crate) fn remove_leftovers(directory: &Path) {
     for port in ports(directory) {
         sys::remove_unclaimed(&file_of(directory, port));
     }
 }
 
-/// The ports that have a file.
+/// Returns the ports that have a lock file.
 fn ports(directory: &Path) -> impl Iterator<Item = u16> {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
@@ -96,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lease_that_was_given_back_leaves_the_next_one_alone() {
+    fn a_released_lease_leaves_the_next_one_alone() {
         let directory = tempfile::tempdir().expect("a directory");
         let locks = directory.path().join("locks");
         let take = || match Lease::take(&locks, 4242, "a test") {
@@ -126,7 +127,7 @@ mod tests {
         assert!(sys::try_lock_to_remove(&remover).expect("own file"));
         let taken = std::thread::scope(|scope| {
             let taken = scope.spawn(|| Lease::take(directory.path(), 4242, "a test"));
-            // As on a machine that is too busy for the remover.
+            // A remover may be this slow on a busy machine.
             wait::pause(Duration::from_millis(500));
             fs::remove_file(&path).expect("own directory");
             drop(remover);

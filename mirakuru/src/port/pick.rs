@@ -1,5 +1,6 @@
-//! A free port: outside the range that the kernel gives to outgoing connections, leased, and then
-//! bound to on a socket that never listens, so nothing ever answers on it by accident.
+//! Picks a free port outside the range that the kernel uses for outgoing connections.
+//!
+//! The port is leased, and then bound on a socket that never listens, so that nothing answers on it by accident.
 
 use std::hash::{BuildHasher, RandomState};
 use std::io;
@@ -9,20 +10,22 @@ use std::path::Path;
 use super::lease::{Lease, Taken};
 use crate::sys;
 
-/// Below are the ports that services are known by.
+/// The lowest port that is picked. Lower ports are those of well-known services.
 const LOWEST: u16 = 10_000;
-/// Servers open a second port 10000 above the first: the bus of a Redis cluster, for example.
+/// The highest port that is preferred. Some servers open a second port 10000 above the first, such as the bus of a
+/// Redis cluster.
 const HIGHEST: u16 = 55_535;
 /// The ports of well-known servers in this range. A developer may start one of them at any time.
 const WELL_KNOWN: [u16; 21] = [
     10_000, 10_050, 10_051, 10_250, 11_211, 11_434, 15_672, 16_686, 19_999, 24_224, 25_672, 26_257,
     26_379, 27_017, 27_018, 27_019, 28_015, 32_400, 33_060, 50_000, 50_051,
 ];
-/// How often another one is tried.
+/// The number of ports that are tried.
 const TRIES: u64 = 2_000;
 
-/// Leases a port that no process is bound to, on either address family, and that is not among the `held` ones: a lock
-/// does not keep its own process out.
+/// Leases a port that no process has bound, on either address family.
+///
+/// The port is not among the `held` ones, as a lock does not keep out the process that holds it.
 pub(crate) fn pick(directory: &Path, held: &[Lease], holder: &str) -> io::Result<Lease> {
     for candidates in candidates(&sys::ephemeral_ports()) {
         if let Some(lease) = one_of(&candidates, TRIES, directory, held, holder)? {
@@ -31,7 +34,7 @@ pub(crate) fn pick(directory: &Path, held: &[Lease], holder: &str) -> io::Result
     }
     Err(io::Error::new(
         io::ErrorKind::AddrInUse,
-        format!("{TRIES} ports were tried, and all are taken"),
+        format!("all of the {TRIES} ports that were tried are taken"),
     ))
 }
 
@@ -50,7 +53,7 @@ fn one_of(
         if held.iter().any(|lease| lease.port == port) {
             continue;
         }
-        // Leased first, so that two who pick at once do not see each other's bind.
+        // The lease comes first, so that two processes that pick at the same time do not see each other's bind.
         match Lease::take(directory, port, holder)? {
             Taken::Acquired(lease) if sys::is_free(port) => return Ok(Some(lease)),
             _ => {}
@@ -59,8 +62,10 @@ fn one_of(
     Ok(None)
 }
 
-/// Returns the ports that the kernel gives to no connection, without those of well-known servers: first those that
-/// have room for a second port above them. If the kernel keeps all of them, returns all above the known ones.
+/// Returns the ports outside the kernel's range for connections, without those of well-known servers.
+///
+/// The first list has the ports that have room for a second port above them. The last list has the ports inside the
+/// kernel's range, in case the range covers all ports.
 fn candidates(ephemeral: &RangeInclusive<u16>) -> [Vec<u16>; 3] {
     let unknown = (LOWEST..=u16::MAX).filter(|port| !WELL_KNOWN.contains(port));
     let (kept, outside): (Vec<_>, Vec<_>) = unknown.partition(|port| ephemeral.contains(port));
@@ -81,7 +86,7 @@ mod tests {
         let lease = pick(directory.path(), &[], "a test").expect("a free port");
         assert!(!sys::ephemeral_ports().contains(&lease.port));
         assert!((LOWEST..=HIGHEST).contains(&lease.port));
-        TcpListener::bind((Ipv4Addr::LOCALHOST, lease.port)).expect("nobody took it");
+        TcpListener::bind((Ipv4Addr::LOCALHOST, lease.port)).expect("no process took it");
         let file = directory.path().join(format!("port-{}", lease.port));
         let text = std::fs::read_to_string(&file).expect("the lease");
         assert!(text.ends_with("a test"), "{text}");
@@ -112,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_port_that_a_process_without_a_lease_is_bound_to_is_not_picked() {
+    fn a_port_that_another_process_has_bound_is_not_picked() {
         let listener = loopback::listener("127.0.0.1:0").expect("IPv4");
         let port = listener.local_addr().expect("bound").port();
         let directory = tempfile::tempdir().expect("a temporary directory");

@@ -1,9 +1,9 @@
-//! Finds waits that would never end: a process that queues for a port while it holds others may wait for
-//! a process that waits for one of those.
+//! Finds deadlocks between processes that queue for ports. A process that queues while it holds other ports may wait
+//! for a process that waits for one of those.
 //!
-//! Each such process writes a note beside the locks while it queues. A process is in a circle if the notes
-//! lead from the port that it waits for to one that it holds. The process that waits for a lower port than
-//! it holds gives way: no process that takes its ports in order does that.
+//! Each such process writes a note next to the lock files while it queues. A process is in a circle if the notes lead
+//! from the port that it waits for to a port that it holds. The process that waits for a lower port than it holds gives
+//! way. A process that takes its ports in ascending order never does that.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -18,15 +18,15 @@ use crate::sys;
 use crate::wait::Deadline;
 
 const PREFIX: &str = "queue-";
-/// A circle does not go away, so it need not be found at once.
+/// The interval between two checks. A circle does not go away, so a late check still finds it.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
 
 /// The note of a process that queues.
 struct Note {
     wanted: u16,
     held: Vec<u16>,
-    /// The name of the process and its executor, for people.
-    who: String,
+    /// A human-readable name of the process and its executor.
+    queuer: String,
 }
 
 /// A place in the queue for a port.
@@ -34,34 +34,36 @@ struct Note {
 pub(crate) struct Ticket {
     directory: PathBuf,
     wanted: u16,
-    who: String,
+    queuer: String,
     next_look: Deadline,
-    /// The ports held meanwhile, and the note of them. The note goes with this value, or with its process.
+    /// The ports held meanwhile, and the note of them. The note is removed when this is dropped or its process dies.
     note: Option<(Vec<u16>, FileLock)>,
 }
 
-/// A wait that would never end.
+/// A deadlock.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Circle {
-    /// The port that this process holds and another one of the circle waits for.
+    /// The port that this process holds and another process of the circle waits for.
     pub(crate) held: u16,
-    /// The name of that other process, for people.
+    /// A human-readable name of that other process.
     pub(crate) other: String,
 }
 
 impl Ticket {
-    pub(crate) fn new(directory: PathBuf, wanted: u16, who: String) -> Self {
+    pub(crate) fn new(directory: PathBuf, wanted: u16, queuer: String) -> Self {
         Self {
             directory,
             wanted,
-            who,
+            queuer,
             next_look: Deadline::after(Duration::ZERO),
             note: None,
         }
     }
 
-    /// Returns the circle that this wait is in, if this process has to give way. `held` lists the ports that
-    /// stay held meanwhile. It is called now and then, as other threads take more.
+    /// Returns the circle that this wait is in, if this process must give way.
+    ///
+    /// `held` lists the ports that stay held during the wait. Each check calls it again, as other threads may take more
+    /// ports.
     pub(crate) fn has_to_give_way(
         &mut self,
         held: impl FnOnce(&Path) -> Vec<u16>,
@@ -83,8 +85,8 @@ impl Ticket {
 
     fn leave_note(&self, held: &[u16]) -> io::Result<FileLock> {
         static NOTES: AtomicU64 = AtomicU64::new(0);
-        // A process of another pid namespace may use the same name, and a process that looks for notes of
-        // dead ones locks each for a moment: take the next name then.
+        // A process of another pid namespace may use the same name. A process that looks for notes of dead processes
+        // locks each note for a moment. In both cases the next name is tried.
         let note = loop {
             let number = NOTES.fetch_add(1, Ordering::Relaxed);
             let name = format!("{PREFIX}{}-{number}", std::process::id());
@@ -93,8 +95,8 @@ impl Ticket {
             }
         };
         let ports: Vec<_> = held.iter().map(u16::to_string).collect();
-        let (wanted, held, who) = (self.wanted, ports.join(" "), &self.who);
-        note.write(&format!("{wanted} {held}\n{who}"))?;
+        let (wanted, held, queuer) = (self.wanted, ports.join(" "), &self.queuer);
+        note.write(&format!("{wanted} {held}\n{queuer}"))?;
         Ok(note)
     }
 }
@@ -106,7 +108,7 @@ fn circle(notes: &[Note], wanted: u16, own: &[u16]) -> Option<Circle> {
         let waits_on = |note: &&Note| note.held.iter().any(|port| reached.contains(port));
         let next: Vec<_> = notes.iter().filter(waits_on).collect();
         if let Some(last) = next.iter().find(|note| own.contains(&note.wanted)) {
-            let (held, other) = (last.wanted, last.who.clone());
+            let (held, other) = (last.wanted, last.queuer.clone());
             return Some(Circle { held, other });
         }
         let before = reached.len();
@@ -117,7 +119,7 @@ fn circle(notes: &[Note], wanted: u16, own: &[u16]) -> Option<Circle> {
     }
 }
 
-/// Reads the notes of the processes that queue now, and removes those of dead processes.
+/// Reads the notes of the processes that queue now, and removes the notes of dead processes.
 fn notes(directory: &Path) -> Vec<Note> {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     let is_note = |name: &OsStr| name.as_encoded_bytes().starts_with(PREFIX.as_bytes());
@@ -128,20 +130,20 @@ fn notes(directory: &Path) -> Vec<Note> {
 fn note(path: &Path) -> Option<Note> {
     let file = File::open(path).ok()?;
     let text = fs::read_to_string(path).ok()?;
-    // The writer holds the lock as long as it lives, and removes the file before it gives the lock back. Another
-    // reader may have removed the file, and a new note may have its name: that one stays.
+    // The writer holds the lock as long as it lives, and removes the file before it releases the lock. Another reader
+    // may have removed the file, and a new note may have the same name: that note stays.
     if let Ok(Some(unheld)) = sys::try_lock(file) {
         if sys::is_at(&unheld, path) {
             let _ = fs::remove_file(path);
         }
         return None;
     }
-    let (ports, who) = text.split_once('\n')?;
+    let (ports, queuer) = text.split_once('\n')?;
     let mut ports = ports.split(' ').map(str::parse);
     Some(Note {
         wanted: ports.next()?.ok()?,
         held: ports.collect::<Result<_, _>>().ok()?,
-        who: who.to_owned(),
+        queuer: queuer.to_owned(),
     })
 }
 
@@ -153,7 +155,7 @@ mod tests {
         Note {
             wanted,
             held: held.to_vec(),
-            who: format!("who waits for {wanted}"),
+            queuer: format!("the process that waits for {wanted}"),
         }
     }
 
@@ -161,29 +163,28 @@ mod tests {
     fn a_circle_is_found_through_any_number_of_others() {
         let notes = [queued(2, &[1]), queued(3, &[9, 2]), queued(4, &[3])];
         let found = circle(&notes, 1, &[4]).expect("a circle");
-        assert_eq!((found.held, found.other.as_str()), (4, "who waits for 4"));
-        assert_eq!(circle(&notes, 1, &[5]), None);
         assert_eq!(
-            circle(&notes, 9, &[2]),
-            None,
-            "2 is waited for by who has 1"
+            (found.held, found.other.as_str()),
+            (4, "the process that waits for 4")
         );
+        assert_eq!(circle(&notes, 1, &[5]), None);
+        assert_eq!(circle(&notes, 9, &[2]), None, "the holder of 1 waits for 2");
     }
 
     #[test]
-    fn those_who_wait_for_each_other_without_us_are_no_circle_of_ours() {
+    fn a_circle_without_this_process_is_not_reported() {
         let notes = [queued(2, &[1]), queued(1, &[2])];
         assert_eq!(circle(&notes, 1, &[3]), None);
     }
 
     #[test]
-    fn who_waits_for_the_lower_port_gives_way_and_nothing_is_left() {
+    fn a_process_that_waits_for_a_lower_port_gives_way() {
         let locks = tempfile::tempdir().expect("a temporary directory");
         let directory = locks.path().join("locks");
         fs::create_dir(&directory).expect("own directory");
         let ticket = |wanted| Ticket::new(directory.clone(), wanted, "me".to_owned());
-        // Of one that was killed.
-        fs::write(directory.join("queue-1-0"), "2 1\nnobody").expect("own directory");
+        // The note of a process that was killed.
+        fs::write(directory.join("queue-1-0"), "2 1\na killed one").expect("own directory");
         let look = |mut ticket: Ticket, held| {
             ticket.next_look = Deadline::after(Duration::ZERO);
             let circle = ticket.has_to_give_way(|_| vec![held]);

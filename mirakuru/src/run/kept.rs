@@ -1,4 +1,5 @@
-//! The place of the files that `MIRAKURU_KEEP` keeps: one directory for all services of a run, reported once.
+//! Manages the place of the files that `MIRAKURU_KEEP` keeps: one directory for all services of a run, which is
+//! reported once.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -10,19 +11,19 @@ use crate::locks::get_or_make;
 use crate::sys::{self, Access, Pid};
 use crate::tmpdir;
 
-/// The directory in which the private directories of this run are made. The first of them makes it.
+/// Returns the parent of the private directories of this run. The first service of the run makes the directory.
 pub(crate) fn kept() -> PathBuf {
     static PLACE: OnceLock<PathBuf> = OnceLock::new();
     let place = || {
         let runner = runner::find().map(|runner| (runner.pid, Some(runner.started)));
-        // A run that is not known is this process.
+        // If the runner is not known, the run is this process.
         let (pid, started) = runner.unwrap_or_else(|_| (Pid::this(), sys::started_at(Pid::this())));
         tmpdir::kept(&format!("{pid}-{}", started.unwrap_or_default()))
     };
     get_or_make(&PLACE, place).clone()
 }
 
-/// Lists a service whose files stay in this private directory. The first one of the run reports the place of all.
+/// Lists a service whose files stay in this private directory. The first service of the run reports the common parent.
 pub(crate) fn list_kept(directory: &Path, service: &str) {
     let place = kept();
     if directory.parent() != Some(&place) {
@@ -35,7 +36,7 @@ pub(crate) fn list_kept(directory: &Path, service: &str) {
     let is_first = open(Some(Access::Private)).is_ok();
     let name = directory.file_name().unwrap_or_default().to_string_lossy();
     let line = format!("{name} {service}\n");
-    // Nothing depends on the list.
+    // Failures are ignored: nothing depends on the list.
     let _ = open(None).and_then(|mut list| list.write_all(line.as_bytes()));
     if is_first {
         report(&format!(
@@ -45,7 +46,7 @@ pub(crate) fn list_kept(directory: &Path, service: &str) {
     }
 }
 
-/// Prints a line to where the runner prints its own: nextest shows no output of a test that passes.
+/// Prints a line where the runner prints its own lines, as nextest hides the output of a test that passes.
 fn report(line: &str) {
     let runner = runner::find()
         .ok()

@@ -1,7 +1,7 @@
-//! What dead runs and killed processes left beside the locks of ports: the next start removes it.
+//! Removes what dead runs and killed processes left next to the lock files of ports. Each start calls it.
 //!
-//! A run is over if its runner is. Of a runner in another namespace nothing is known here: then the lock decides that each
-//! process has on the directory which uses it.
+//! A run is over when its runner has ended. The state of a runner in another namespace is not known here. In that case
+//! the lock decides that each process holds on the run's directory while it uses it.
 
 use std::fs;
 use std::path::Path;
@@ -10,22 +10,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::locks::{FileLock, existing_lock_directory};
 use crate::sys::{self, Pid};
 
-/// Removes what runs that are gone have left beside the locks, once in each process, and calls `also` for the rest.
+/// Removes what dead runs have left next to the lock files, once in each process. Calls `also` for the remaining files.
 pub(crate) fn sweep_once(also: impl FnOnce(&Path)) {
     static BEGUN: AtomicBool = AtomicBool::new(false);
-    // No lock: a child that is forked meanwhile would wait for ever.
+    // This is not a lock: a child that is forked meanwhile would wait for it for ever.
     if BEGUN.swap(true, Ordering::Relaxed) {
         return;
     }
     if let Some(locks) = existing_lock_directory() {
         sweep(&locks);
         also(&locks);
-        // If nothing else is left in it. A process that needs it makes it again.
+        // The directory is removed only if it is empty. A process that needs it makes it again.
         let _ = fs::remove_dir(locks);
     }
 }
 
-/// What the names of files begin with that go with the lock on them, unless their process is killed.
+/// The prefixes of files that are removed with the lock on them, unless their process is killed.
 const PASSING: [&str; 2] = ["slot-", "queue-"];
 
 /// Removes the directories of runs that are over, and the files of processes that were killed.
@@ -35,13 +35,13 @@ pub(super) fn sweep(locks: &Path) {
         let (name, path) = (entry.file_name(), entry.path());
         let name = name.to_str().unwrap_or_default();
         if PASSING.iter().any(|kind| name.starts_with(kind)) {
-            // Removed with the lock, unless a process has that.
+            // The drop removes the file with the lock, unless another process holds the lock.
             drop(FileLock::try_take_passing(&path));
         }
         let Some((of_run, pid, started)) = run_of(name) else {
             continue;
         };
-        // The lock keeps a process out that begins to use it now.
+        // The lock keeps out a process that begins to use the directory now.
         let unused = || sys::lock_directory(&path, sys::try_lock).ok().flatten();
         let (is_over, _unused) = if sys::namespaces() == of_run {
             (is_another(pid, started), None)
@@ -55,12 +55,13 @@ pub(super) fn sweep(locks: &Path) {
     }
 }
 
-/// Whether the runner is gone, or its pid is another process's by now. If the system cannot say, it lives.
+/// Returns whether the runner has ended, or its pid belongs to another process now. If the system cannot decide, the
+/// runner counts as alive.
 fn is_another(pid: Pid, started: u64) -> bool {
     sys::started_at(pid).map_or_else(|| sys::has_ended(pid), |now| now != started)
 }
 
-/// The namespaces, the pid and the start of the runner that a directory is named after.
+/// Returns the namespaces, the pid and the start time of the runner that a directory is named after.
 fn run_of(name: &str) -> Option<([u64; 2], Pid, u64)> {
     let numbers = name.strip_prefix("run-")?.split('-').map(str::parse);
     let numbers: Vec<u64> = numbers.collect::<Result<_, _>>().ok()?;
@@ -80,7 +81,7 @@ mod tests {
     use crate::loopback::program_that_ends;
 
     #[test]
-    fn what_dead_runs_left_is_removed_and_the_rest_stays() {
+    fn only_what_dead_runs_left_is_removed() {
         let locks = tempfile::tempdir().expect("a temporary directory");
         let own = sys::started_at(Pid::this()).expect("procfs");
         let of = |[pids, times]: [u64; 2], started| {
@@ -92,7 +93,7 @@ mod tests {
         let (elsewhere, at_another_time) = (of([pids + 1, times], 1), of([pids, times + 1], 1));
         let unused = [of([pids + 1, times], 2), of([pids, times + 1], 2)];
         let other = locks.path().join("port-1");
-        // Of a runner that has ended.
+        // The directory of a runner that has ended.
         let mut ended = program_that_ends().spawn().expect("this program");
         ended.wait().expect("a child");
         let ended = format!("run-{pids}-{times}-{}-1", ended.id());
@@ -108,7 +109,7 @@ mod tests {
         let left = |path: &&PathBuf| path.exists();
         assert!(
             stay.iter().all(left),
-            "what lives, or is used, is left alone"
+            "a directory of a live runner, or in use, stays"
         );
         assert!(!go.iter().any(left));
     }

@@ -1,4 +1,4 @@
-//! Finds the run that a test belongs to: its runner, the place of what it shares, and the scope of a fixture.
+//! Finds the run that a test belongs to: its runner, the directory of what the run shares, and the scope of a fixture.
 
 mod kept;
 mod leftovers;
@@ -10,34 +10,35 @@ pub(crate) use leftovers::sweep_once;
 pub(crate) use place::{InUse, RunPlace, in_use, supervisors};
 pub(crate) use runner::{Kind, find};
 
-/// How often in a row the start of a fixture failed, for the tests that share it.
+/// The number of failed starts of a fixture in a row, for the tests that share it.
 #[derive(Clone, Default)]
 pub(crate) struct Failures {
     pub(crate) count: u32,
-    /// Why the last one did, in one line.
+    /// The reason of the last failure, in one line.
     pub(crate) why: String,
 }
 
 impl Failures {
-    /// How many tests, one after the other, try a start that fails.
+    /// The number of tests that try a start that fails, one after the other.
     const MOST: u32 = 3;
 
-    /// Returns whether no other test tries.
+    /// Returns whether no further test tries the start.
     pub(crate) fn are_enough(&self) -> bool {
         self.count >= Self::MOST
     }
 
-    /// Counts one more failure.
+    /// Returns the failures with one more.
     pub(crate) fn and(&self, why: String) -> Self {
         let count = self.count + 1;
         Self { count, why }
     }
 }
 
-/// Which tests have a fixture in common.
+/// The tests that have a fixture in common.
 #[derive(Clone, Copy)]
 pub(crate) enum Scope {
+    /// All tests of this process.
     Process,
-    /// By this name.
+    /// All tests of the run. The fixture has this name.
     Run(&'static str),
 }

@@ -1,5 +1,7 @@
-//! Where a run keeps what its test processes share: a directory of the runner's, by its pid and when it
-//! started, beside the locks of ports. Each process that uses the directory has a lock on it.
+//! Manages the directory in which a run keeps what its test processes share.
+//!
+//! The directory is next to the lock files of ports. Its name contains the runner's pid and start time. Each process
+//! that uses the directory has a lock on it.
 //!
 //! The directory is `run-PIDS-TIMES-PID-STARTED`: the pid namespace, the time namespace, and the runner's pid and start
 //! time. For each fixture it contains these files:
@@ -29,35 +31,36 @@ use crate::locks::lock_directory;
 use crate::sys::{self, LockedFile};
 use crate::wait::{self, Deadline};
 
-/// The place of one shared fixture of one run.
+/// The files of one shared fixture of one run.
 #[derive(Debug)]
 pub(crate) struct RunPlace {
     pub(crate) runner: Runner,
     directory: PathBuf,
-    /// The fixture's name, fit for a file.
+    /// The fixture's name, encoded for a file name.
     name: String,
     _use: InUse,
 }
 
-/// The lock of a process that uses the directory of a run, until the process ends: a drop in a forked child would
-/// give it back.
+/// The lock of a process that uses the directory of a run.
+///
+/// The process holds it until it ends: a drop in a forked child would release the lock.
 pub(crate) type InUse = ManuallyDrop<LockedFile>;
 
-/// Takes that lock; `None` if the directory is being removed.
+/// Takes that lock, or returns `None` if another process is removing the directory.
 pub(crate) fn in_use(directory: &Path) -> io::Result<Option<InUse>> {
     let locked = sys::lock_directory(directory, sys::try_lock_with_others)?;
     Ok(locked.map(ManuallyDrop::new))
 }
 
-/// How long another process may take to remove the directory of a run.
+/// The time that another process may take to remove the directory of a run.
 const REMOVAL: Duration = Duration::from_secs(10);
 
 impl RunPlace {
-    /// The place of this fixture in the runner's directory, which is made now if it was not yet.
+    /// Returns the place of this fixture in the runner's directory, and makes that directory if it is missing.
     ///
     /// # Errors
     ///
-    /// What is in the way, for a person.
+    /// A human-readable reason why the directory cannot be made.
     pub(crate) fn of(runner: Runner, name: &str) -> Result<Self, String> {
         let deadline = Deadline::after(REMOVAL);
         let (directory, in_use) = loop {
@@ -70,7 +73,8 @@ impl RunPlace {
             };
             match made.and_then(|()| in_use(&directory)) {
                 Ok(Some(in_use)) => break (directory, in_use),
-                // Another process removes it, or the directory of the locks went with the last of them: once more.
+                // Another process is removing the directory, or removed the parent with the last lock. The loop tries
+                // again.
                 Ok(None) if !deadline.has_passed() => {
                     wait::pause(wait::next_try(deadline.elapsed()));
                 }
@@ -89,22 +93,22 @@ impl RunPlace {
         })
     }
 
-    /// By which the test processes of the run come to the supervisor.
+    /// Returns the socket by which the test processes of the run reach the supervisor.
     pub(crate) fn socket(&self) -> PathBuf {
         self.file("sock")
     }
 
-    /// Held by who starts or stops it.
+    /// Returns the lock file that a process holds while it starts or stops the service.
     pub(crate) fn lock(&self) -> PathBuf {
         self.file("lock")
     }
 
-    /// The note that the supervisor did not answer, for the test processes that come later.
+    /// Returns the note that the supervisor did not answer, which later test processes read.
     pub(crate) fn silence(&self) -> PathBuf {
         self.file("silent")
     }
 
-    /// Whether the supervisor is frozen.
+    /// Returns whether the supervisor is suspended.
     pub(crate) fn supervisor_is_stopped(&self) -> bool {
         let pid = fs::read_to_string(self.file(SUPERVISOR)).ok();
         let pid = pid.and_then(|pid| sys::process_of(noted(&pid)?));
@@ -112,24 +116,24 @@ impl RunPlace {
             .is_some_and(|stat| stat.stopped)
     }
 
-    /// Held by who has it for itself.
+    /// Returns the lock file that a test holds while it uses the service exclusively.
     pub(crate) fn exclusive_use(&self) -> PathBuf {
         self.file("use")
     }
 
-    /// For the tests of the run: what this process has is not given back before the run's end.
+    /// Records the supervisor for the tests of the run. This process does not release its ports before the run ends.
     pub(crate) fn note_supervisor(&self, pid: u32) {
         let started = sys::process_of(pid).and_then(sys::started_at);
         let noted = format!("{pid} {}", started.unwrap_or(0));
         let _ = fs::write(self.file(SUPERVISOR), noted);
     }
 
-    /// Returns the fixture of this name as it was written by the test process that came first: this one, if
-    /// no other did.
+    /// Returns the definition of the fixture by the first test process that recorded one. Records `own` if there is
+    /// none yet.
     pub(crate) fn first_written(&self, own: &str) -> String {
         let file = self.file("written");
         let read = || fs::read_to_string(&file).ok();
-        // Several processes may be the first at once: the file appears with its text, and never changes.
+        // Several processes may be the first at the same time. The file appears with its full text, and never changes.
         let write = || -> io::Result<()> {
             let mut new = NamedTempFile::new_in(&self.directory)?;
             new.write_all(own.as_bytes())?;
@@ -140,7 +144,7 @@ impl RunPlace {
         found.unwrap_or_else(|| own.to_owned())
     }
 
-    /// How often it could not be started; read and written under the lock.
+    /// Returns the number of failed starts. The caller holds the lock.
     pub(crate) fn failures(&self) -> Failures {
         let noted = fs::read_to_string(self.file("failures")).unwrap_or_default();
         let (count, why) = noted.split_once(' ').unwrap_or_default();
@@ -159,10 +163,10 @@ impl RunPlace {
     }
 }
 
-/// What the name of a file ends with that holds a supervisor's pid.
+/// The extension of a file that contains a supervisor's pid.
 const SUPERVISOR: &str = "supervisor";
 
-/// The supervisors of what this run shares.
+/// Returns the supervisors of the services that this run shares.
 pub(crate) fn supervisors(locks: &Path) -> Vec<u32> {
     let Ok(runner) = super::runner::find() else {
         return Vec::new();
@@ -176,7 +180,7 @@ pub(crate) fn supervisors(locks: &Path) -> Vec<u32> {
         .collect()
 }
 
-/// The pid, unless it is another process's by now.
+/// Returns the recorded pid, unless it belongs to another process now.
 fn noted(supervisor: &str) -> Option<u32> {
     let (pid, started) = supervisor.split_once(' ')?;
     let (pid, started) = (pid.parse().ok()?, started.parse().ok()?);
@@ -188,7 +192,7 @@ fn directory_of(locks: &Path, runner: &Runner) -> PathBuf {
     locks.join(format!("run-{pids}-{times}-{pid}-{started}"))
 }
 
-/// Names that differ stay different, and fit into the path of a socket.
+/// Returns a file name for the fixture. Different names stay different, and fit into the path of a socket.
 fn file_name(name: &str) -> String {
     const LONGEST: usize = 48;
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
@@ -199,7 +203,7 @@ fn file_name(name: &str) -> String {
         let hex: Vec<_> = name.bytes().map(|byte| format!("{byte:02x}")).collect();
         return format!("={}", hex.concat());
     }
-    // FNV-1a in 128 bits: the same in every test binary of the run.
+    // FNV-1a in 128 bits gives the same result in every test binary of the run.
     let mix = |hash: u128, byte: u8| {
         (hash ^ u128::from(byte)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b)
     };
@@ -221,7 +225,8 @@ mod tests {
         let long = |last: &str| file_name(&format!("{}{last}", "é/".repeat(99)));
         assert_ne!(long("a"), long("b"));
         assert!(long("a").len() <= 49);
-        // Up to half of the longest name in hex, and the rest as a hash: the same in every binary, of any version.
+        // A name of up to half the longest length is encoded in hex, and a longer one is hashed. Every binary of any
+        // version does the same.
         assert_eq!(file_name(&"/".repeat(24)), format!("={}", "2f".repeat(24)));
         assert_eq!(
             file_name(&"/".repeat(25)),

@@ -1,18 +1,20 @@
-//! Who runs the tests: found, not believed.
+//! Finds the process that runs the tests.
 //!
-//! An environment variable can be inherited, or made up. So the ancestors are looked at: while one of
-//! them has our exact `NEXTEST_RUN_ID` it was started by that run, and the first without it must be a
-//! nextest that is older than we are. That holds with double-spawning, wrapper scripts, target runners
-//! and debuggers in between. A cargo among those who have it was started by a test of that run, and passes
-//! it on: then the run is cargo's. Under `cargo test` alone the parent must be cargo.
+//! An environment variable alone is not enough, as it can be inherited or set by hand. So the search walks up the
+//! ancestors. A process with exactly our `NEXTEST_RUN_ID` was started by that run. The first ancestor without it must
+//! be a nextest that is older than this process. This holds with double-spawning, wrapper scripts, target runners and
+//! debuggers in between.
+//!
+//! If a cargo is among the ancestors with the variable, a test of that run started it, and it passes the variable on.
+//! In that case the run is cargo's. Under plain `cargo test`, the parent must be cargo.
 
 use crate::sys::{self, Pid};
 
-/// The process whose life is that of the run.
+/// The process that lives as long as the run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Runner {
     pub(crate) pid: Pid,
-    /// When it started, in the kernel's ticks: pids are given again.
+    /// The start time in the kernel's ticks, as pids are reused.
     pub(crate) started: u64,
     pub(crate) kind: Kind,
 }
@@ -31,8 +33,9 @@ impl Kind {
         }
     }
 
-    /// Whether a program of this name is one: nextest is `cargo-nextest` too, and on NixOS `cargo` is a
-    /// script that starts `.cargo-wrapped`.
+    /// Returns whether a program of this name is such a runner.
+    ///
+    /// Nextest is also called `cargo-nextest`. On NixOS, `cargo` is a script that starts `.cargo-wrapped`.
     fn is(self, program: &str) -> bool {
         match self {
             Self::Cargo => matches!(program, "cargo" | ".cargo-wrapped"),
@@ -41,7 +44,11 @@ impl Kind {
     }
 }
 
-/// The runner of this test process, or why it cannot be told.
+/// Returns the runner of this test process.
+///
+/// # Errors
+///
+/// The reason why the runner cannot be determined.
 pub(crate) fn find() -> Result<Runner, String> {
     let cargo = || of_this_kind(sys::parent(), Kind::Cargo);
     match std::env::var("NEXTEST_RUN_ID") {
@@ -50,7 +57,7 @@ pub(crate) fn find() -> Result<Runner, String> {
     }
 }
 
-/// More ancestors than any wrapper has.
+/// A limit for the number of ancestors, above that of any real wrapper.
 const MOST_ANCESTORS: usize = 64;
 
 fn above(mark: &str) -> Result<Runner, String> {
@@ -75,7 +82,7 @@ fn of_this_kind(pid: Pid, kind: Kind) -> Result<Runner, String> {
         sys::program_name(pid).ok_or_else(|| format!("its ancestor {pid} {}", sys::UNSEEN))?;
     if !kind.is(&name) {
         let wanted = kind.name();
-        return Err(format!("its ancestor {pid} is {name}, and no {wanted}"));
+        return Err(format!("its ancestor {pid} is {name}, not {wanted}"));
     }
     match started_before(pid, Pid::this()) {
         Some(started) => Ok(Runner { pid, started, kind }),
@@ -83,7 +90,7 @@ fn of_this_kind(pid: Pid, kind: Kind) -> Result<Runner, String> {
     }
 }
 
-/// Returns when this process started, if it is no younger than the test.
+/// Returns when this process started, if it is not younger than the test.
 fn started_before(pid: Pid, test: Pid) -> Option<u64> {
     let started = sys::started_at(pid)?;
     (started <= sys::started_at(test)?).then_some(started)
@@ -96,10 +103,10 @@ mod tests {
     use crate::loopback::program_that_ends;
 
     #[test]
-    fn a_process_that_is_younger_than_the_test_is_no_runner() {
+    fn a_process_younger_than_the_test_is_not_its_runner() {
         let own = sys::started_at(Pid::this()).expect("procfs");
         assert_eq!(started_before(Pid::this(), Pid::this()), Some(own));
-        // The kernel's clock may not have ticked since the test started.
+        // The child may start in the same tick of the kernel's clock as the test. The test then tries again.
         let is_younger = || {
             let mut child = program_that_ends().spawn().expect("this program");
             let pid = sys::process_of(child.id()).expect("a pid");

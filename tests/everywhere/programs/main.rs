@@ -1,22 +1,22 @@
-//! The program of every service: `everywhere-service STEP...` does one step after the other, then exits with 0.
+//! Implements the program of every service: `everywhere-service STEP...` does the steps in turn, then exits with 0.
 //!
 //! | step | effect |
 //! |---|---|
-//! | `life=ADDRESS` | connects to a [`Life`](mirakuru_everywhere::life::Life); all that it starts later does so first |
+//! | `life=ADDRESS` | connects to a [`Life`](mirakuru_everywhere::life::Life); processes that it starts later do so first |
 //! | `say=TEXT`, `warn=TEXT` | prints a line to standard output, or to standard error |
-//! | `pid`, `parent`, `cwd`, `env=NAME` | prints such a line |
-//! | `args` | prints the rest of its words, each in brackets, and no step follows |
+//! | `pid`, `parent`, `cwd`, `env=NAME` | prints a line with that value |
+//! | `args` | prints each remaining word in brackets, and does no further step |
 //! | `chat` | prints numbered lines for ever |
 //! | `echo` | prints each line that it reads, and the end of its input |
 //! | `read` | waits for one line of its input |
 //! | `append=FILE=TEXT` | adds a line to a file |
-//! | `write-pid=FILE` | writes its pid, in a file that appears whole |
-//! | `after=MS` | waits |
+//! | `write-pid=FILE` | writes its pid to a file that appears with its whole content |
+//! | `after=MS` | waits for so many milliseconds |
 //! | `listen=PORT` | accepts connections from now on |
 //! | `http=PORT` | answers requests from now on: three with 503, all others with 200 |
 //! | `tree=DEPTH` | starts a child, which starts a child, … |
-//! | `daemon` | leaves a process that has nothing of this one: no stream, no group, no environment |
-//! | `flood=BYTES` | prints so many bytes in lines of 100 |
+//! | `daemon` | starts a process that shares nothing with this one: no stream, no group, no environment |
+//! | `flood=BYTES` | prints so many bytes in lines of 100 bytes |
 //! | `interrupt=CODE` | from now on, `SIGINT` or `CTRL_BREAK` makes it exit with this code |
 //! | `exit=CODE` | exits |
 //! | `wait` | waits for ever |
@@ -103,7 +103,7 @@ impl Service {
 
     fn connects(&mut self, address: &str) -> io::Result<()> {
         let mut stream = TcpStream::connect(address)?;
-        // At once: others connect too.
+        // The pid is written at once, as other processes connect, too.
         stream.write_all(format!("{}\n", process::id()).as_bytes())?;
         self.life = Some(address.to_owned());
         self.connection = Some(stream);
@@ -133,7 +133,7 @@ impl Service {
             .stdout(Stdio::null())
             .stderr(Stdio::null());
         daemon.env_clear();
-        // Windows has no sockets without it.
+        // Without this variable, sockets do not work on Windows.
         daemon.envs(env::var_os("SystemRoot").map(|root| ("SystemRoot", root)));
         leave(&mut daemon);
         daemon.spawn().map(drop)

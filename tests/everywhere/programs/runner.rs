@@ -1,4 +1,5 @@
-//! Runs two tests in turn, as nextest does: `everywhere-nextest PROGRAM WORD...`. A runner is known by its name.
+//! Runs two tests in turn, as nextest does: `everywhere-nextest PROGRAM WORD...`. Mirakuru recognises a runner by its
+//! name.
 
 use std::{
     env,

@@ -1,10 +1,10 @@
-//! A test process: `everywhere-test-process ENDING ADDRESS [PORT]`.
+//! Implements a test process: `everywhere-test-process ENDING ADDRESS [PORT]`.
 //!
-//! It starts a tree of services that connect to the [`Life`](mirakuru_everywhere::life::Life) at the address, prints
-//! the path of its private directory, waits for the end of its standard input, and ends as ENDING says:
-//! `returns`, `panics`, `exits`, `aborts`. With a port, the service listens there.
+//! It starts a tree of services that connect to the [`Life`](mirakuru_everywhere::life::Life) at the address, and
+//! prints the path of its private directory. After the end of its standard input, it ends in the way of ENDING:
+//! `returns`, `panics`, `exits` or `aborts`. With a port, the service listens there.
 //!
-//! `in-a-run` uses a fixture of the run instead and prints its pid; `reports` runs an annotated function that panics.
+//! `in-a-run` uses a fixture of the run instead and prints its pid. `reports` runs an annotated function that panics.
 
 use std::{
     env,
@@ -22,7 +22,7 @@ static OF_THE_RUN: Shared<OutputExecutor> = Shared::per_run("of the run", || {
     OutputExecutor::new(service(&[life().as_str(), "say=ready", "wait"]), "ready")
 });
 
-/// The step that connects a service.
+/// Returns the step that connects a service.
 fn life() -> String {
     let address = env::args().nth(2).expect("an address");
     format!("life={address}")
@@ -59,7 +59,7 @@ fn ends(ending: &str) {
     println!("{}", executor.tmpdir().display());
     io::stdin().read_to_end(&mut Vec::new()).expect("a pipe");
     match ending {
-        // Nothing drops a static.
+        // A static is never dropped.
         "returns" => SERVICE.set(executor).expect("it is set once"),
         "panics" => panic!("as asked"),
         "exits" => process::exit(3),

@@ -1,5 +1,6 @@
-//! The code that the suite and its programs share. It uses the standard library alone, and of the system only what
-//! [`processes`] asks.
+//! Provides the code that the suite and its programs share.
+//!
+//! It uses only the standard library. [`processes`] contains the system calls.
 #![expect(clippy::missing_panics_doc, reason = "a test fails by a panic")]
 
 pub mod life;
@@ -7,15 +8,15 @@ pub mod processes;
 
 use std::{env, path::PathBuf};
 
-/// Returns the path of a program of this package, which lies beside this one or in the directory above it.
+/// Returns the path of a program of this package, which is next to this one or in the parent directory.
 ///
-/// It is asked from the system: a path of the build may mean nothing to the system that runs the test.
+/// The path is derived from the running program: a path from the build may not exist on the system that runs the test.
 #[must_use]
 pub fn program(name: &str) -> PathBuf {
     let own = env::current_exe().expect("this program");
     let name = format!("{name}{}", env::consts::EXE_SUFFIX);
-    let beside = own.ancestors().skip(1).take(2);
-    let mut found = beside.map(|directory| directory.join(&name));
+    let directories = own.ancestors().skip(1).take(2);
+    let mut found = directories.map(|directory| directory.join(&name));
     found.find(|path| path.exists()).expect("it was built")
 }
 

@@ -1,5 +1,7 @@
-//! The proof that processes live or are gone, without a system call: each connects to a listener of the test and keeps
-//! the connection, which the system closes only when the process ends.
+//! Proves that processes live or are gone, without system calls.
+//!
+//! Each process connects to a listener of the test and keeps the connection. The system closes the connection only when
+//! the process ends.
 
 use std::{
     io::{self, BufRead, BufReader, Read, Write},
@@ -9,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-/// Later than any program takes to start.
+/// A bound that is longer than any program takes to start.
 const START: Duration = Duration::from_secs(30);
 const LOOK: &str = "look";
 const END: &str = "end";
@@ -29,14 +31,14 @@ struct Seen {
 
 #[derive(Debug, Default)]
 struct Lives {
-    /// The pids of all processes that have connected, in their order.
+    /// The pids of all processes that have connected, in the order of the connections.
     born: Vec<u32>,
-    /// Those of them that have not ended.
+    /// The pids of those processes that have not ended.
     alive: Vec<u32>,
 }
 
 impl Life {
-    /// Listens on a port of its own.
+    /// Creates a listener on a free port.
     #[must_use]
     pub fn new() -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
@@ -47,7 +49,7 @@ impl Life {
         Self { address, seen }
     }
 
-    /// Returns the step of a service that connects it.
+    /// Returns the step that connects a service to this listener.
     #[must_use]
     pub fn step(&self) -> String {
         format!("life={}", self.address)
@@ -59,25 +61,28 @@ impl Life {
         self.address.to_string()
     }
 
-    /// Waits until `count` processes have connected in all, and returns their pids in the order of the connections.
-    #[expect(clippy::must_use_candidate, reason = "most want the wait alone")]
+    /// Waits until `count` processes have connected, and returns their pids in the order of the connections.
+    #[expect(clippy::must_use_candidate, reason = "most callers need only the wait")]
     #[track_caller]
     pub fn wait_for(&self, count: usize) -> Vec<u32> {
         let lives = self.seen.wait(START, |lives| lives.born.len() >= count);
         let born = lives.born.clone();
         drop(lives);
-        assert!(born.len() >= count, "of {count} processes came {born:?}");
+        assert!(
+            born.len() >= count,
+            "only these of {count} processes connected: {born:?}"
+        );
         born
     }
 
-    /// Waits until just as many of the processes that have connected live.
+    /// Waits until exactly `count` of the connected processes live.
     #[track_caller]
     pub fn wait_for_alive(&self, count: usize) {
         self.look();
         let lives = self.seen.wait(START, |lives| lives.alive.len() == count);
         let alive = lives.alive.clone();
         drop(lives);
-        assert_eq!(alive.len(), count, "these live: {alive:?}");
+        assert_eq!(alive.len(), count, "live processes: {alive:?}");
     }
 
     /// Returns how many processes have connected until now, and how many of them live.
@@ -92,7 +97,8 @@ impl Life {
     ///
     /// # Panics
     ///
-    /// If one lives after this time, and if no process has ever connected: that would prove nothing.
+    /// If a process still lives after this time, or if no process has ever connected: the check would prove nothing
+    /// then.
     #[track_caller]
     pub fn all_gone_within(&self, bound: Duration) {
         self.look();
@@ -100,10 +106,10 @@ impl Life {
         let (born, alive) = (lives.born.clone(), lives.alive.clone());
         drop(lives);
         assert!(!born.is_empty(), "no process ever connected");
-        assert!(alive.is_empty(), "of {born:?} are left {alive:?}");
+        assert!(alive.is_empty(), "still alive: {alive:?} of {born:?}");
     }
 
-    /// Waits until every connection that was made before is counted: the system accepts them in their order.
+    /// Waits until every earlier connection is counted: the system accepts connections in their order.
     fn look(&self) {
         let mut stream = TcpStream::connect(self.address).expect("it listens");
         writeln!(stream, "{LOOK}").expect("it reads");
@@ -147,7 +153,7 @@ fn accept(listener: &TcpListener, seen: &Arc<Seen>) {
     for stream in listener.incoming().flatten() {
         let mut stream = BufReader::new(stream);
         let mut line = String::new();
-        // One that ended before it wrote its line was none yet.
+        // A process that ended before it wrote its line is not counted.
         let _ = stream.read_line(&mut line);
         match line.trim_end() {
             LOOK => {}

@@ -1,4 +1,4 @@
-//! The things that the standard library cannot do with a process on every system.
+//! Provides operations on processes that the standard library lacks on some systems.
 
 pub use system::{exit_at_interrupt, kill, parent};
 
@@ -17,7 +17,7 @@ mod system {
         unsafe { libc::_exit(CODE.load(Ordering::Relaxed)) };
     }
 
-    /// Exits with this code at a `SIGINT`.
+    /// Makes this process exit with this code at a `SIGINT`.
     #[expect(unsafe_code, reason = "the standard library handles no signals")]
     pub fn exit_at_interrupt(code: i32) {
         CODE.store(code, Ordering::Relaxed);
@@ -32,8 +32,8 @@ mod system {
         parent_id()
     }
 
-    /// Kills a process, which must be one that the test knows to live.
-    #[expect(unsafe_code, reason = "the standard library kills children alone")]
+    /// Kills a process. The test must know that the process lives.
+    #[expect(unsafe_code, reason = "the standard library kills only children")]
     pub fn kill(pid: u32) {
         // SAFETY: the call takes any number.
         let outcome = unsafe { libc::kill(pid.cast_signed(), libc::SIGKILL) };
@@ -44,7 +44,7 @@ mod system {
 #[cfg(windows)]
 #[expect(
     unsafe_code,
-    reason = "the standard library sees and ends children alone"
+    reason = "the standard library sees and ends only children"
 )]
 mod system {
     use std::{
@@ -75,7 +75,7 @@ mod system {
         0
     }
 
-    /// Exits with this code at a `CTRL_BREAK`.
+    /// Makes this process exit with this code at a `CTRL_BREAK`.
     pub fn exit_at_interrupt(code: i32) {
         CODE.store(code, Ordering::Relaxed);
         // SAFETY: any thread may call the handler.
@@ -104,10 +104,10 @@ mod system {
             // SAFETY: as above.
             more = unsafe { Process32NextW(snapshot.as_raw_handle(), &raw mut entry) };
         }
-        panic!("this process is missing in the list of all")
+        panic!("this process is missing in the list of all processes")
     }
 
-    /// Kills a process, which must be one that the test knows to live.
+    /// Kills a process. The test must know that the process lives.
     pub fn kill(pid: u32) {
         // SAFETY: the call takes any number.
         let process = unsafe { OpenProcess(PROCESS_TERMINATE, 0, pid) };

@@ -1,4 +1,4 @@
-//! The attribute `#[with_process(…)]`.
+//! Tests the attribute `#[with_process(…)]`.
 
 use std::{
     net::TcpStream,
@@ -55,7 +55,7 @@ fn a_shared_service_is_up(service: &OutputExecutor) {
 #[with_process(tcp = service(&["listen={port}", "wait"]), port = 0, bind = db)]
 #[with_process(executor = waits(&["env=DB"]), env = { DB = "{db.addr}" }, bind = web)]
 #[test]
-fn a_later_process_knows_an_earlier_one(db: &TcpExecutor, web: &OutputExecutor) {
+fn a_later_process_gets_the_address_of_an_earlier_one(db: &TcpExecutor, web: &OutputExecutor) {
     let line = format!("DB Some(\"{}\")\n", db.addr());
     assert_parts(&web.output().text(), &[&line]);
 }
@@ -80,7 +80,7 @@ fn panics() {
 }
 
 #[test]
-fn a_process_is_gone_after_a_body_that_panicked() {
+fn a_process_is_gone_after_its_test_panicked() {
     catch_unwind(panics).expect_err("it panics");
     LIFE.all_gone_within(NOW);
 }
@@ -91,7 +91,7 @@ fn cannot_start() {
 }
 
 #[test]
-fn a_start_that_fails_is_the_panic_of_the_test() {
+fn a_failed_start_is_the_panic_of_the_test() {
     let panic = catch_unwind(cannot_start).expect_err("it panics");
     let text = panic.downcast_ref::<String>().expect("a message");
     assert_parts(text, &["exited with code 7", "| out of luck"]);

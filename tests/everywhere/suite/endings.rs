@@ -1,5 +1,7 @@
-//! Every way in which a test process ends: nothing of its service is left, nor is its directory, and the next test gets
-//! the port. On some systems that is so a moment after the end.
+//! Tests every way in which a test process can end.
+//!
+//! No process of its service is left, its directory is removed, and the next test gets the port. On some systems this
+//! happens a moment after the end.
 
 use std::{
     fs, thread,
@@ -12,7 +14,7 @@ use serde_json::Value;
 
 use crate::{NOW, assert_parts, error_of, ports::fixed_port, test_process::TestProcess, waits};
 
-/// Two seconds in which the supervisor asks the tree, and a margin.
+/// The two seconds that the supervisor gives the tree to end, and a margin.
 const GRACE: Duration = Duration::from_secs(20);
 
 /// Fails unless the tree is gone and a start gets the port.
@@ -26,7 +28,7 @@ fn leaves_nothing(life: &Life, process: &TestProcess, port: u16) {
     drop(next);
 }
 
-/// Waits for what no event announces.
+/// Polls for a state that no event reports.
 #[track_caller]
 fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
     let begun = Instant::now();
@@ -82,7 +84,7 @@ fn a_killed_supervisor_is_reported_and_leaves_nothing() {
     let text = executor.output().text();
     let supervisor = text.lines().find_map(|line| line.strip_prefix("parent "));
     kill(supervisor.expect("its line").parse().expect("a pid"));
-    // Its end may be seen before that of the service.
+    // The end of the supervisor may be seen before that of the service.
     let _ = executor.wait_for(|| !executor.running());
     let error = error_of(executor.stop());
     assert_eq!(error.kind(), ErrorKind::Io);
@@ -101,7 +103,7 @@ fn a_timeline_has_a_row_for_each_service() {
     let life = Life::new();
     let directory = tempfile::tempdir().expect("a temporary directory");
     let path = directory.path().join("new.json");
-    // The test process writes it, so this one needs no variable.
+    // The test process writes the timeline, so this process needs no variable.
     let mut process = TestProcess::with("returns", &life, None, |command| {
         command.env("MIRAKURU_TRACE", &path);
     });

@@ -1,4 +1,4 @@
-//! An error explains what failed.
+//! Tests that an error explains what failed.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use mirakuru_everywhere::{life::Life, service};
 use crate::{NOW, assert_parts, error_of, waits};
 
 #[test]
-fn an_exit_before_readiness_shows_the_code_and_last_words() {
+fn an_exit_before_readiness_shows_the_code_and_the_output() {
     let steps = ["say=the disk", "warn=is full", "exit=3"];
     let executor = OutputExecutor::new(service(&steps), "never");
     let error = error_of(executor.start());

@@ -1,4 +1,4 @@
-//! Each kind of executor returns once its service is ready.
+//! Tests that each kind of executor returns once its service is ready.
 
 use std::net::TcpStream;
 
@@ -24,7 +24,7 @@ fn a_simple_executor_returns_once_it_is_spawned() -> Result<()> {
 }
 
 #[test]
-fn a_condition_of_the_tests_own_is_asked() -> Result<()> {
+fn a_custom_condition_is_checked() -> Result<()> {
     let is_up = |cx: &Context| cx.tmpdir().join("up").exists();
     let command = service(&["after=50", "append={tmpdir}/up=yes", "wait"]);
     let executor = Executor::when(command, is_up).started()?;
@@ -49,7 +49,7 @@ fn a_banner_is_seen_in_the_error_output() -> Result<()> {
 }
 
 #[test]
-fn a_banner_tells_the_port() -> Result<()> {
+fn a_banner_reports_the_port() -> Result<()> {
     let banner = r"^listens on port (?<port>\d+)$";
     let executor = OutputExecutor::new(service(&["listen=0", "wait"]), banner).started()?;
     TcpStream::connect(executor.addr()).expect("it listens");
@@ -88,7 +88,7 @@ fn a_pid_file_is_ready_once_it_exists() -> Result<()> {
 }
 
 #[test]
-fn what_a_service_goes_on_to_print_is_waited_for() -> Result<()> {
+fn a_wait_sees_output_after_readiness() -> Result<()> {
     let executor = OutputExecutor::new(service(&["chat"]), "^line 2$").started()?;
     assert_eq!(executor.output().wait_for(r"^line \d*9$")?, "line 9");
     let next = executor.output().from_now().wait_for(r"^line \d+$")?;

@@ -1,4 +1,4 @@
-//! What the library promises, on every system: nothing here needs more of one than the library itself does.
+//! Tests what the library promises on every system. The suite needs no more of a system than the library does.
 
 use std::time::Duration;
 
@@ -15,10 +15,10 @@ mod sharing;
 mod stopping;
 mod test_process;
 
-/// Sooner than any deadline of the library, and later than anything that happens at once, also under an emulator.
+/// A bound for events that happen at once, even in an emulator. It is shorter than any deadline of the library.
 const NOW: Duration = Duration::from_secs(8);
 
-/// A service that is ready when it prints `ready`, and then waits.
+/// Returns a service that is ready when it prints `ready`, and then waits.
 fn waits(steps: &[&str]) -> OutputExecutor {
     OutputExecutor::new(
         service(&[steps, &["say=ready", "wait"]].concat()),
@@ -26,12 +26,12 @@ fn waits(steps: &[&str]) -> OutputExecutor {
     )
 }
 
-/// A service with a child, a grandchild and a daemon.
+/// Returns a service with a child, a grandchild and a daemon.
 fn tree(life: &Life) -> OutputExecutor {
     waits(&[&life.step(), "tree=2", "daemon"])
 }
 
-/// The processes of a [`tree`].
+/// The number of processes of a [`tree`].
 const WHOLE: usize = 4;
 
 #[track_caller]
@@ -42,7 +42,7 @@ fn error_of<T>(outcome: mirakuru::Result<T>) -> Error {
     }
 }
 
-/// Fails unless the text has each of these parts.
+/// Fails unless the text contains each of these parts.
 #[track_caller]
 fn assert_parts(text: &str, parts: &[&str]) {
     for part in parts {

@@ -1,4 +1,4 @@
-//! Options of executors reach the service.
+//! Tests that the options of executors reach the service.
 
 use std::{fs, io::Write, path::Path};
 
@@ -7,7 +7,7 @@ use mirakuru_everywhere::service;
 
 use crate::waits;
 
-/// What the service printed before it was ready.
+/// Returns what the service printed before it was ready.
 #[track_caller]
 fn printed(executor: OutputExecutor) -> String {
     let executor = executor.started().expect("it starts");
@@ -40,7 +40,7 @@ fn a_service_inherits_the_environment_of_the_test() {
 }
 
 #[test]
-fn a_service_runs_in_the_directory_that_is_given() {
+fn a_service_runs_in_the_given_directory() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let text = printed(waits(&["cwd"]).cwd(directory.path()));
     let found = Path::new(text.trim_end().strip_prefix("cwd ").expect("its line"));
@@ -79,7 +79,7 @@ fn a_private_directory_can_be_kept() -> Result<()> {
 }
 
 #[test]
-fn a_banner_can_stand_in_the_log_file() -> Result<()> {
+fn a_banner_is_found_in_the_log_file() -> Result<()> {
     let command = service(&["after=50", "append={tmpdir}/log=up", "wait"]);
     let executor = OutputExecutor::new(command, "^up$").log_file("{tmpdir}/log");
     executor.stream(Stream::File).started()?.stop()?;
@@ -101,7 +101,7 @@ fn input_arrives_until_the_test_closes_it() -> Result<()> {
 }
 
 #[test]
-fn the_words_of_a_command_arrive_as_they_are() -> Result<()> {
+fn the_words_of_a_command_arrive_unchanged() -> Result<()> {
     let words = [
         "",
         "a b",
@@ -122,7 +122,7 @@ fn the_words_of_a_command_arrive_as_they_are() -> Result<()> {
     Ok(())
 }
 
-/// A string is split as the system's own commands are: there, a backslash separates the parts of a path.
+/// A string is split by the system's rules. On Windows, a backslash separates the parts of a path.
 #[test]
 fn a_command_string_is_split_as_the_system_splits_one() -> Result<()> {
     let program = &service(&[])[0];
@@ -139,7 +139,7 @@ fn a_command_string_is_split_as_the_system_splits_one() -> Result<()> {
 
 #[test]
 #[cfg_attr(windows, ignore = "Wine 8 makes no hole in a file")]
-fn output_beyond_what_is_kept_loses_its_middle() -> Result<()> {
+fn output_beyond_the_limit_loses_its_middle() -> Result<()> {
     const MIB: usize = 1 << 20;
     let service = OutputExecutor::new(
         service(&["say=first", "flood=72000000", "say=last", "wait"]),

@@ -1,4 +1,4 @@
-//! Free ports, ports of several services, and ports that are taken.
+//! Tests free ports, ports of several services, and ports that are taken.
 
 use std::{
     net::{TcpListener, TcpStream},
@@ -15,13 +15,13 @@ fn listens(port: u16) -> TcpExecutor {
     TcpExecutor::new(service(&["listen={port}", "wait"]), "127.0.0.1", port)
 }
 
-/// A port that no other test gets for now.
+/// Returns a port that no other test gets at the moment.
 pub(crate) fn fixed_port() -> u16 {
     SimpleExecutor::new("x {port}").port()
 }
 
 #[test]
-fn a_service_has_the_free_port_that_it_was_given() -> Result<()> {
+fn a_service_gets_a_free_port_and_keeps_it() -> Result<()> {
     let executor = listens(0);
     let port = executor.port();
     executor.start()?;
@@ -44,7 +44,7 @@ fn a_service_has_ports_of_several_names() -> Result<()> {
 }
 
 #[test]
-fn services_side_by_side_have_ports_of_their_own() {
+fn concurrent_services_have_different_ports() {
     let started = || listens(0).started().expect("it starts");
     let mut ports = thread::scope(|scope| {
         let threads = [(); 4].map(|()| scope.spawn(started));
@@ -78,7 +78,7 @@ fn a_port_on_which_another_process_listens_is_an_error() {
 }
 
 #[test]
-#[cfg_attr(windows, ignore = "Wine 8 does not tell which process listens")]
+#[cfg_attr(windows, ignore = "Wine 8 does not report which process listens")]
 fn a_process_that_answers_in_place_of_the_service_is_named() {
     let port = fixed_port();
     let life = Life::new();
@@ -86,16 +86,16 @@ fn a_process_that_answers_in_place_of_the_service_is_named() {
     let [program, words @ ..] = &service(&steps)[..] else {
         panic!("a program");
     };
-    let mut stranger = Command::new(program).args(words).spawn().expect("it runs");
+    let mut unrelated = Command::new(program).args(words).spawn().expect("it runs");
     life.wait_for(1);
     let is_up = || TcpStream::connect(("127.0.0.1", port)).is_ok();
     while !is_up() {
         thread::yield_now();
     }
     let error = error_of(listens(port).start());
-    stranger
+    unrelated
         .kill()
-        .and_then(|()| stranger.wait())
+        .and_then(|()| unrelated.wait())
         .expect("a child");
     assert_eq!(error.kind(), ErrorKind::AlreadyRunning);
     assert_parts(&error.to_string(), &["everywhere-service"]);
@@ -114,7 +114,7 @@ fn a_port_that_another_executor_holds_is_an_error() -> Result<()> {
 }
 
 #[test]
-fn a_start_can_wait_until_the_port_is_given_back() -> Result<()> {
+fn a_start_can_wait_until_the_port_is_released() -> Result<()> {
     let first = listens(fixed_port()).started()?;
     let second = listens(first.port()).on_conflict(OnConflict::Wait);
     thread::scope(|scope| {

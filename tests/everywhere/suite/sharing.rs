@@ -1,4 +1,4 @@
-//! Fixtures that threads share, and those that the processes of a run share.
+//! Tests fixtures that threads share, and fixtures that the processes of a run share.
 
 use std::{
     process::{Command, Output, Stdio},
@@ -61,7 +61,7 @@ fn the_members_of_a_fixture_know_each_others_ports() {
     assert_eq!(lines[1], format!("{} {}\nready\n", ports[1], ports[0]));
 }
 
-/// What a program printed that had to succeed.
+/// Returns what a program printed. Fails unless the program succeeds.
 #[track_caller]
 fn printed(command: &mut Command) -> (String, String) {
     let command = command.stdin(Stdio::null()).env_remove("NEXTEST_RUN_ID");

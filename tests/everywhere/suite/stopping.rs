@@ -1,4 +1,4 @@
-//! When a stop returns, no process of the tree is left.
+//! Tests that no process of the tree is left when a stop returns.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -10,7 +10,7 @@ use mirakuru_everywhere::{life::Life, service};
 
 use crate::{NOW, WHOLE, tree, waits};
 
-/// A tree whose processes all run.
+/// Returns a tree whose processes all run.
 fn started(life: &Life) -> OutputExecutor {
     let executor = tree(life).started().expect("it starts");
     life.wait_for(WHOLE);
@@ -18,19 +18,19 @@ fn started(life: &Life) -> OutputExecutor {
     executor
 }
 
-/// Without this, the other tests would prove nothing.
+/// Without this test, the others would prove nothing.
 #[test]
-fn the_proof_fails_if_a_process_lives_or_none_was_there() {
+fn the_check_fails_if_a_process_lives_or_none_connected() {
     let life = Life::new();
     let is_proven = || catch_unwind(AssertUnwindSafe(|| life.all_gone_within(Duration::ZERO)));
-    is_proven().expect_err("no process was there");
+    is_proven().expect_err("no process has connected");
     let executor = started(&life);
     is_proven().expect_err("the whole tree lives");
     drop(executor);
 }
 
 #[test]
-fn a_stop_takes_children_grandchildren_and_daemons() -> Result<()> {
+fn a_stop_ends_children_grandchildren_and_daemons() -> Result<()> {
     let life = Life::new();
     let executor = started(&life);
     executor.stop()?;
@@ -41,7 +41,7 @@ fn a_stop_takes_children_grandchildren_and_daemons() -> Result<()> {
 }
 
 #[test]
-fn a_kill_takes_children_grandchildren_and_daemons() -> Result<()> {
+fn a_kill_ends_children_grandchildren_and_daemons() -> Result<()> {
     let life = Life::new();
     let executor = started(&life);
     executor.kill()?;
@@ -51,14 +51,14 @@ fn a_kill_takes_children_grandchildren_and_daemons() -> Result<()> {
 }
 
 #[test]
-fn a_drop_takes_children_grandchildren_and_daemons() {
+fn a_drop_ends_children_grandchildren_and_daemons() {
     let life = Life::new();
     drop(started(&life));
     life.all_gone_within(NOW);
 }
 
 #[test]
-fn a_panic_takes_children_grandchildren_and_daemons() {
+fn a_panic_ends_children_grandchildren_and_daemons() {
     let life = Life::new();
     let test = || {
         let _executor = started(&life);
@@ -69,7 +69,7 @@ fn a_panic_takes_children_grandchildren_and_daemons() {
 }
 
 #[test]
-fn a_stop_by_the_signal_of_ctrl_c_ends_the_tree() -> Result<()> {
+fn a_stop_with_sigint_ends_the_tree() -> Result<()> {
     let life = Life::new();
     let executor = tree(&life).stop_signal(Signal::INT).started()?;
     life.wait_for(WHOLE);
@@ -80,7 +80,7 @@ fn a_stop_by_the_signal_of_ctrl_c_ends_the_tree() -> Result<()> {
 
 #[test]
 #[cfg_attr(windows, ignore = "Wine 8 sends no event to a console")]
-fn a_stop_by_the_signal_of_ctrl_c_asks_first() -> Result<()> {
+fn a_stop_with_sigint_lets_the_process_choose_its_code() -> Result<()> {
     let executor = waits(&["interrupt=7"])
         .stop_signal(Signal::INT)
         .expected_returncode(7)
@@ -97,7 +97,7 @@ fn a_daemon_is_stopped_after_its_main_process_has_ended() -> Result<()> {
     let executor = PidExecutor::new(command, "{pidfile}").started()?;
     executor.wait_for(|| !executor.running())?;
     life.wait_for(2);
-    // The daemon lives.
+    // Only the daemon lives.
     life.wait_for_alive(1);
     executor.stop()?;
     assert_eq!(executor.exit_code(), Some(0));

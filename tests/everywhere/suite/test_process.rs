@@ -1,4 +1,4 @@
-//! The suite's side of `programs/test_process.rs`: a test process that is ready to end.
+//! Starts `programs/test_process.rs`, a test process that is ready to end.
 
 use std::{
     io::{BufRead, BufReader},
@@ -11,17 +11,17 @@ use tempfile::TempDir;
 
 use crate::WHOLE;
 
-/// Killed when dropped.
+/// A test process, which is killed when this is dropped.
 pub(crate) struct TestProcess {
     child: Child,
-    /// The private directory of its service.
+    /// The private directory of the process's service.
     pub(crate) tmpdir: PathBuf,
-    /// Where a core would lie.
+    /// The working directory, which receives a core file if there is one.
     _directory: TempDir,
 }
 
 impl TestProcess {
-    /// Starts it, and waits until the tree of its service is whole.
+    /// Starts a test process, and waits until the tree of its service is complete.
     pub(crate) fn start(ending: &str, life: &Life, port: Option<u16>) -> Self {
         Self::with(ending, life, port, |_| {})
     }
@@ -48,7 +48,7 @@ impl TestProcess {
         output.read_line(&mut text).expect("text");
         let tmpdir = PathBuf::from(text.trim_end());
         life.wait_for(WHOLE);
-        assert!(tmpdir.is_dir(), "{text:?} is no directory");
+        assert!(tmpdir.is_dir(), "{text:?} is not a directory");
         assert_eq!(life.counts(), (WHOLE, WHOLE), "the tree lives");
         Self {
             child,
@@ -57,7 +57,7 @@ impl TestProcess {
         }
     }
 
-    /// Has it go on to its end, and returns its exit code, if it has one.
+    /// Makes the process end, and returns its exit code if it has one.
     pub(crate) fn ends(&mut self) -> Option<i32> {
         drop(self.child.stdin.take());
         self.child.wait().expect("a child").code()
@@ -70,7 +70,7 @@ impl TestProcess {
 }
 
 impl Drop for TestProcess {
-    /// Ends it also if the test failed.
+    /// Kills the process even if the test failed.
     fn drop(&mut self) {
         drop(self.child.kill());
         drop(self.child.wait());

@@ -1,4 +1,4 @@
-//! Gives ranges of a file back to the disk: `F_PUNCHHOLE` of `fcntl(2)`.
+//! Returns ranges of a file to the disk: `F_PUNCHHOLE` of `fcntl(2)`.
 #![expect(unsafe_code, reason = "nix lacks the call")]
 
 use std::fs::File;
@@ -11,11 +11,11 @@ use nix::libc::{self, fpunchhole_t};
 
 use crate::sys::xnu::holes::forget;
 
-/// Gives a range of a file back to the disk; it reads as zeros.
+/// Returns a range of a file to the disk. The range then reads as zeros.
 ///
 /// # Errors
 ///
-/// The file system cannot, as others than APFS: to the caller the file is too large.
+/// `EFBIG`, if the file system cannot punch holes. Only APFS can. To the caller the file is too large.
 pub(crate) fn forget_range(file: &File, range: Range<u64>) -> io::Result<()> {
     forget(file, &range, |hole| punch(file, &hole)).map_err(|_| Errno::EFBIG.into())
 }

@@ -1,4 +1,4 @@
-//! Whose a listener is: what processes have open, and from whom those that have it descend.
+//! Finds the owner of a listener: the processes that have it open, and the ancestors of these processes.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
@@ -13,7 +13,7 @@ use crate::sys::xnu::lineage::{Kin, Origin, below, origin};
 use crate::sys::xnu::sockets::reached;
 use crate::sys::{ListenerOwner, Pid};
 
-/// Asks who listens.
+/// A view of the listeners of this machine.
 #[derive(Debug)]
 pub(crate) struct Listeners;
 
@@ -22,19 +22,19 @@ impl Listeners {
         Some(Self)
     }
 
-    /// Whether a socket listens at this address, as far as this user may look; `None` if the address is not one of this
-    /// machine.
+    /// Returns whether a socket listens at this address, as far as this user may see it. Returns `None` if the address
+    /// does not belong to this machine.
     pub(crate) fn any_at(&self, addr: SocketAddr) -> Option<bool> {
         is_own(addr.ip()).then(|| !holders_at(addr).is_empty())
     }
 }
 
-/// Whether this machine has the address: only then a socket can be bound to it.
+/// Returns whether this machine has the address: a socket can be bound only to an address of the machine.
 fn is_own(ip: IpAddr) -> bool {
     ip.is_loopback() || UdpSocket::bind((ip, 0)).is_ok()
 }
 
-/// The processes that have the listener that a connection to this address would reach.
+/// Returns the processes that hold the listener that a connection to this address would reach.
 fn holders_at(addr: SocketAddr) -> Vec<Pid> {
     let all = processes().into_iter();
     let all = all.flat_map(|pid| {
@@ -45,7 +45,7 @@ fn holders_at(addr: SocketAddr) -> Vec<Pid> {
     reached(all, addr)
 }
 
-/// Who listens on this port of the loopback interface, for people: pid and command.
+/// Returns a human-readable description of the process that listens on this loopback port: pid and command.
 pub(crate) fn holder_of_port(port: u16) -> Option<String> {
     let found_at = |ip: IpAddr| holders_at((ip, port).into()).first().copied();
     let found = found_at(Ipv4Addr::LOCALHOST.into());
@@ -54,7 +54,7 @@ pub(crate) fn holder_of_port(port: u16) -> Option<String> {
         .map(described)
 }
 
-/// Whose listener a connection to this address reaches, seen from the tree of a supervisor.
+/// Returns the owner of the listener that a connection to this address reaches, as seen from the tree of a supervisor.
 pub(crate) fn owner_of_listener(addr: SocketAddr, main: Pid, supervisor: Pid) -> ListenerOwner {
     let holders = holders_at(addr);
     if holders.contains(&main) {
@@ -64,10 +64,10 @@ pub(crate) fn owner_of_listener(addr: SocketAddr, main: Pid, supervisor: Pid) ->
         return unseen(addr);
     }
     let all = all_kin();
-    let whose = |holder| whose(holder, supervisor, &all);
-    let mut found: Vec<_> = holders.into_iter().map(whose).collect();
-    // Processes that share a listener: one of the tree may have passed it on.
-    let closest = |whose: &ListenerOwner| match whose {
+    let owner = |holder| owner_by_descent(holder, supervisor, &all);
+    let mut found: Vec<_> = holders.into_iter().map(owner).collect();
+    // Several processes may share a listener. One of the tree may have passed it on to an unrelated process.
+    let closest = |owner: &ListenerOwner| match owner {
         ListenerOwner::Ours(_) => 0,
         ListenerOwner::Unknown => 1,
         ListenerOwner::Stranger(_) => 2,
@@ -77,9 +77,9 @@ pub(crate) fn owner_of_listener(addr: SocketAddr, main: Pid, supervisor: Pid) ->
     found.swap_remove(0)
 }
 
-/// Whose a listener is that no process is seen to have: another user's, or a closed one.
+/// Returns the owner of a listener that no visible process holds: it belongs to another user, or was closed.
 fn unseen(addr: SocketAddr) -> ListenerOwner {
-    /// How long a connection that is refused may take.
+    /// The time that a refused connection may take.
     const REFUSAL: Duration = Duration::from_millis(5);
     match TcpStream::connect_timeout(&addr, REFUSAL) {
         Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
@@ -89,8 +89,9 @@ fn unseen(addr: SocketAddr) -> ListenerOwner {
     }
 }
 
-/// Whose a process is. If one of those that it descends from has ended, that may have been one of the tree.
-fn whose(process: Pid, supervisor: Pid, all: &[Kin]) -> ListenerOwner {
+/// Returns the owner of a listener that this process holds. If an ancestor of the process has ended, the owner is
+/// unknown, as that ancestor may have belonged to the tree.
+fn owner_by_descent(process: Pid, supervisor: Pid, all: &[Kin]) -> ListenerOwner {
     match origin(all, process, supervisor, Pid::this()) {
         Origin::Below => ListenerOwner::Ours(process),
         Origin::Unknown => ListenerOwner::Unknown,
@@ -103,30 +104,33 @@ fn all_kin() -> Vec<Kin> {
     processes().into_iter().filter_map(kin).collect()
 }
 
-/// Whether what listens at this address does so for a moment only.
+/// Returns whether only forks of this process hold the listener at this address, which they do for a moment.
 pub(crate) fn is_unclaimed(addr: SocketAddr) -> bool {
     let holders = holders_at(addr);
     !holders.is_empty() && holders.into_iter().all(is_fork_of_this)
 }
 
-/// A fork of this process that has not become its program yet keeps open for a moment what was closed here.
+/// Returns whether this is a fork of this process that has not executed its program yet. Such a fork keeps open for a
+/// moment what this process has closed.
 fn is_fork_of_this(pid: Pid) -> bool {
     let parent = proc_stat(pid).map(|stat| stat.parent);
     parent == Some(Pid::this()) && program_name(pid) == program_name(Pid::this())
 }
 
-/// Whose listener a Unix socket is connected to: the kernel keeps which process used it last (`LOCAL_PEERPID` of
-/// `<sys/un.h>`). If that process has ended it is passing, as it may have left the listener to others of the tree.
+/// Returns the owner of the listener that a Unix socket is connected to.
+///
+/// The kernel records the process that used the listener last (`LOCAL_PEERPID` of `<sys/un.h>`). If that process has
+/// ended, the owner is unclaimed: the process may have left the listener to others of the tree.
 pub(crate) fn owner_of_peer(stream: &impl AsFd, supervisor: Pid) -> ListenerOwner {
     let listener = getsockopt(stream, LocalPeerPid).ok().map(Pid::from_raw);
     match listener.filter(|pid| pid.as_raw() > 0 && *pid != Pid::this()) {
         None => ListenerOwner::Unknown,
         Some(listener) if has_ended(listener) => ListenerOwner::Unclaimed,
-        Some(listener) => whose(listener, supervisor, &all_kin()),
+        Some(listener) => owner_by_descent(listener, supervisor, &all_kin()),
     }
 }
 
-/// The TCP addresses that a supervisor's tree listens on, as far as its processes' parents live.
+/// Returns the TCP addresses that a supervisor's tree listens on. It finds only processes whose parents live.
 pub(crate) fn listening(supervisor: Pid) -> BTreeSet<SocketAddr> {
     let mut seen: BTreeSet<_> = kin(supervisor).iter().map(|one| one.own).collect();
     let tree = below(all_kin(), &mut seen).into_iter();

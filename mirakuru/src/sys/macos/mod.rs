@@ -1,5 +1,5 @@
-//! macOS: what every Unix has, what the kernel shows of other processes and their sockets, what wakes a waiting one, and
-//! holes in files.
+//! Implements the macOS part: everything that all Unixes share, the kernel's view of other processes and their sockets,
+//! wake-ups of a waiting process, and holes in files.
 
 mod descendants;
 mod holes;

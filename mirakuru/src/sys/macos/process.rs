@@ -1,4 +1,4 @@
-//! One process, named for ever by its unique id.
+//! Represents one process, which its unique id identifies for ever.
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -15,7 +15,7 @@ use super::queue::Queue;
 use crate::sys::{Pid, poll_for, process_of, signals};
 use crate::wait::{self, Deadline};
 
-/// A process and its unique id, and a kqueue that has its end as an event.
+/// A process with its unique id, and a kqueue that reports its end as an event.
 #[derive(Debug)]
 pub(crate) struct Process {
     pid: Pid,
@@ -23,11 +23,12 @@ pub(crate) struct Process {
     end: Queue,
 }
 
-/// A process that ends is a zombie a moment after `NOTE_EXIT` (`proc_exit` in XNU's `bsd/kern/kern_exit.c`).
+/// The time until a process is a zombie. It becomes one a moment after `NOTE_EXIT` (`proc_exit` in XNU's
+/// `bsd/kern/kern_exit.c`).
 const UNTIL_ZOMBIE: Duration = Duration::from_secs(1);
 
 impl Process {
-    /// The process that has this pid now. The caller checks afterwards that it is the one meant.
+    /// Opens the process that has this pid now. The caller checks afterwards that it is the intended one.
     pub(crate) fn open(pid: Pid) -> io::Result<Self> {
         let unique = kin(pid).ok_or(Errno::ESRCH)?.own;
         let end = Queue::new()?;
@@ -37,7 +38,7 @@ impl Process {
             added => added.map(|()| kin(pid).map(|now| now.own) == Some(unique))?,
         };
         if !is_awaited {
-            // It is a zombie, or was reaped: an event that has happened stands for its end.
+            // The process is a zombie, or was reaped. A triggered event replaces the event of its end.
             end.add(0, EventFilter::EVFILT_USER, FilterFlag::empty())?;
             end.add(0, EventFilter::EVFILT_USER, FilterFlag::NOTE_TRIGGER)?;
         }
@@ -54,12 +55,12 @@ impl Process {
         Ok(process)
     }
 
-    /// What becomes readable when the process has ended.
+    /// Returns the descriptor that becomes readable when the process has ended.
     pub(crate) fn wakeup(&self) -> Option<BorrowedFd<'_>> {
         self.end.wakeup()
     }
 
-    /// Whether the process ended, waiting for it this long.
+    /// Waits for the end of the process for this long, and returns whether it ended.
     pub(crate) fn ended_within(&self, wait: Duration) -> bool {
         let deadline = Deadline::after(wait);
         loop {
@@ -78,7 +79,7 @@ impl Process {
         self.signal(libc::SIGKILL)
     }
 
-    /// Signals it, unless its pid is another one's by now.
+    /// Sends a signal to the process, unless its pid belongs to another process now.
     pub(in crate::sys) fn signal(&self, signal: i32) -> io::Result<()> {
         if kin(self.pid).map(|now| now.own) != Some(self.unique) {
             return Err(Errno::ESRCH.into());
@@ -86,8 +87,10 @@ impl Process {
         Ok(signals::send_signal(self.pid, signal)?)
     }
 
-    /// Takes the exit status of a child that has ended, so that it is no zombie; true if it ended with 0. If another
-    /// thread has taken it, it is not known, and false.
+    /// Takes the exit status of a child that has ended, so that it does not remain a zombie.
+    ///
+    /// Returns `true` if the child ended with code 0. If another thread has taken the status, it is not known and the
+    /// result is `false`.
     pub(crate) fn reap(&self) -> bool {
         let deadline = Deadline::after(UNTIL_ZOMBIE);
         loop {

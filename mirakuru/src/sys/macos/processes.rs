@@ -1,7 +1,7 @@
-//! Looks at other processes: `proc_pidinfo` and `proc_listpids` of `<libproc.h>`, and `sysctl(3)`.
+//! Inspects other processes with `proc_pidinfo` and `proc_listpids` of `<libproc.h>`, and with `sysctl(3)`.
 //!
-//! Of a process of another user, the kernel shows where it stands and its unique ids, and nothing else (`proc_pidinfo` in
-//! XNU's `bsd/kern/proc_info.c`).
+//! For a process of another user, the kernel shows only its parent, its group, its state and its unique ids
+//! (`proc_pidinfo` in XNU's `bsd/kern/proc_info.c`).
 #![expect(unsafe_code, reason = "system calls that nix lacks")]
 
 use std::ffi::c_char;
@@ -19,25 +19,25 @@ use crate::sys::xnu::arguments::Arguments;
 use crate::sys::xnu::lineage::Kin;
 use crate::sys::{Pid, ProcStat};
 
-/// Why nothing is known of a process.
-pub(crate) const UNSEEN: &str = "cannot be looked at";
+/// The reason, in errors, why nothing is known of a process.
+pub(crate) const UNSEEN: &str = "cannot be inspected";
 
-/// What `proc_pidinfo` fills.
+/// A structure that `proc_pidinfo` fills.
 ///
 /// # Safety
 ///
 /// The kernel fills this structure for this flavor, and it holds numbers alone.
-unsafe trait Told {
+unsafe trait ProcInfo {
     const FLAVOR: i32;
 }
 
 // SAFETY: `bsd/sys/proc_info.h` names them together.
-unsafe impl Told for libc::proc_bsdinfo {
+unsafe impl ProcInfo for libc::proc_bsdinfo {
     const FLAVOR: i32 = libc::PROC_PIDTBSDINFO;
 }
 
 // SAFETY: `bsd/sys/proc_info.h` names them together.
-unsafe impl Told for libc::proc_bsdshortinfo {
+unsafe impl ProcInfo for libc::proc_bsdshortinfo {
     const FLAVOR: i32 = libc::PROC_PIDT_SHORTBSDINFO;
 }
 
@@ -51,14 +51,15 @@ struct UniqueIds {
     reserved: [u64; 2],
 }
 
-// SAFETY: `PROC_PIDUNIQIDENTIFIERINFO` stands beside the structure.
-unsafe impl Told for UniqueIds {
+// SAFETY: `PROC_PIDUNIQIDENTIFIERINFO` is defined next to the structure.
+unsafe impl ProcInfo for UniqueIds {
     const FLAVOR: i32 = 17;
 }
 
-/// Asks for a structure; also of a zombie. `None` if there is no such process, or if it is another user's.
-fn reported<T: Told>(pid: Pid) -> Option<T> {
-    /// The argument that has the kernel look among zombies too.
+/// Requests a structure of a process, even of a zombie. Returns `None` if there is no such process, or if the process
+/// belongs to another user.
+fn reported<T: ProcInfo>(pid: Pid) -> Option<T> {
+    /// The argument with which the kernel also searches the zombies.
     const WITH_ZOMBIES: u64 = 1;
     let mut room = MaybeUninit::<T>::zeroed();
     let size = i32::try_from(size_of::<T>()).ok()?;
@@ -69,7 +70,7 @@ fn reported<T: Told>(pid: Pid) -> Option<T> {
     (written == size).then(|| unsafe { room.assume_init() })
 }
 
-/// Where a process stands now; also a zombie.
+/// Returns the parent, the group and the state of a process, even of a zombie.
 pub(crate) fn proc_stat(pid: Pid) -> Option<ProcStat> {
     let reported: libc::proc_bsdshortinfo = reported(pid)?;
     Some(ProcStat {
@@ -80,12 +81,13 @@ pub(crate) fn proc_stat(pid: Pid) -> Option<ProcStat> {
     })
 }
 
-/// Returns whether a process has ended. One that cannot be looked at still takes a signal or refuses it.
+/// Returns whether a process has ended. A process that cannot be inspected still accepts or refuses a signal.
 pub(crate) fn has_ended(pid: Pid) -> bool {
     proc_stat(pid).map_or_else(|| kill(pid, None) == Err(Errno::ESRCH), |stat| stat.zombie)
 }
 
-/// Returns when a process started, in microseconds of the clock: with its pid a name for ever.
+/// Returns when a process started, in microseconds of the clock. Together with its pid, this identifies the process for
+/// ever.
 pub(crate) fn started_at(pid: Pid) -> Option<u64> {
     let reported: libc::proc_bsdinfo = reported(pid)?;
     Some(reported.pbi_start_tvsec * 1_000_000 + reported.pbi_start_tvusec)
@@ -103,26 +105,27 @@ fn text(chars: &[c_char]) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// A process with its unique ids.
+/// Returns a process with its unique ids.
 pub(super) fn kin(pid: Pid) -> Option<Kin> {
     let UniqueIds { own, parent, .. } = reported(pid)?;
     Some(Kin { pid, own, parent })
 }
 
-/// Every process, zombies included.
+/// Lists every process, including zombies.
 pub(super) fn processes() -> Vec<Pid> {
     const PROC_ALL_PIDS: u32 = 1;
     listed(PROC_ALL_PIDS, 0)
 }
 
-/// The children of a process, zombies included.
+/// Lists the children of a process, including zombies.
 pub(super) fn children_of(parent: Pid) -> Vec<Pid> {
     const PROC_PPID_ONLY: u32 = 6;
     listed(PROC_PPID_ONLY, crate::sys::number_of(parent))
 }
 
-/// The processes of a kind that `bsd/sys/proc_info.h` numbers. The kernel writes as many as there is room for, and
-/// returns their bytes.
+/// Lists the processes of a kind; `bsd/sys/proc_info.h` numbers the kinds.
+///
+/// The kernel writes as many as fit into the buffer, and returns their size in bytes.
 fn listed(kind: u32, of: u32) -> Vec<Pid> {
     let mut room = vec![0_i32; 1024];
     loop {
@@ -139,9 +142,9 @@ fn listed(kind: u32, of: u32) -> Vec<Pid> {
     }
 }
 
-/// Asks for the arguments and the environment of a process of this user.
+/// Returns the arguments and the environment of a process of this user.
 fn arguments(pid: Pid) -> Option<Vec<u8>> {
-    /// The longest that all arguments may be together: `ARG_MAX`.
+    /// The longest total size of all arguments: `ARG_MAX`.
     const LONGEST: usize = 1 << 20;
     let mut name = [libc::CTL_KERN, libc::KERN_PROCARGS2, pid.as_raw()];
     let (mut answer, mut length) = (vec![0; LONGEST], LONGEST);
@@ -161,7 +164,7 @@ fn arguments(pid: Pid) -> Option<Vec<u8>> {
     (result == 0).then_some(answer)
 }
 
-/// The command line for people; the name in brackets where there is none.
+/// Returns the human-readable command line, or the name in brackets if there is no command line.
 pub(crate) fn command_line(pid: Pid) -> String {
     let answer = arguments(pid).unwrap_or_default();
     let words = Arguments::read(&answer).unwrap_or_default().words;
@@ -177,22 +180,22 @@ pub(crate) fn command_line(pid: Pid) -> String {
     )
 }
 
-/// The processes whose environment holds `mark` (`NAME=value`), as far as the kernel shows it.
+/// Lists the processes whose environment contains `mark` (`NAME=value`), as far as the kernel shows it.
 pub(crate) fn marked(mark: &str) -> Vec<Pid> {
     let own = Pid::this();
     let others = processes().into_iter().filter(|pid| *pid != own);
     others.filter(|pid| carries(*pid, mark)).collect()
 }
 
-/// Returns whether the environment of this process holds `mark`. That of a program that the system protects, such as
-/// `/bin/sh`, is not shown.
+/// Returns whether the environment of this process contains `mark`. The kernel does not show the environment of a
+/// program that the system protects, such as `/bin/sh`.
 pub(crate) fn carries(pid: Pid, mark: &str) -> bool {
     let answer = arguments(pid).unwrap_or_default();
     let environment = Arguments::read(&answer).unwrap_or_default().environment;
     environment.contains(&mark.as_bytes())
 }
 
-/// Returns the process that has the other end of this socket (`unix(4)`); the parent if the kernel does not say.
+/// Returns the process at the other end of this socket (`unix(4)`), or the parent if the kernel does not report it.
 pub(crate) fn peer(socket: &impl AsFd) -> Option<Pid> {
     getsockopt(socket, LocalPeerPid)
         .map_or_else(|_| Some(getppid()), |pid| Some(Pid::from_raw(pid)))

@@ -1,4 +1,4 @@
-//! What wakes a waiting process: a kqueue, whose descriptor can be polled (`kqueue(2)`).
+//! Wraps a kqueue, which wakes a waiting process and whose descriptor can be polled (`kqueue(2)`).
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::process;
@@ -29,7 +29,7 @@ impl Queue {
         })
     }
 
-    /// Waits for these events too, from now on, or changes which are waited for.
+    /// Adds these events to the queue, or changes the events of an entry.
     pub(super) fn add(
         &self,
         id: usize,
@@ -42,7 +42,7 @@ impl Queue {
         kqueue.kevent(&[event], &mut [], AT_ONCE).map(drop)
     }
 
-    /// Takes what has happened.
+    /// Takes the events that have happened.
     pub(super) fn take(&self) -> Vec<(EventFilter, FilterFlag)> {
         let nothing = KEvent::new(
             0,
@@ -65,14 +65,15 @@ impl Queue {
         taken
     }
 
-    /// What becomes readable when something has happened.
+    /// Returns the descriptor that becomes readable when an event has happened.
     pub(super) fn wakeup(&self) -> Option<BorrowedFd<'_>> {
         self.kqueue.as_ref().map(AsFd::as_fd)
     }
 }
 
 impl Drop for Queue {
-    /// A forked child has no kqueue of its parent's: the number may be that of another file there.
+    /// A forked child does not inherit a kqueue. In the child, the number may be the descriptor of another file, which
+    /// must stay open.
     fn drop(&mut self) {
         if self.owner != process::id() {
             std::mem::forget(self.kqueue.take());

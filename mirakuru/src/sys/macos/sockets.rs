@@ -1,5 +1,6 @@
-//! The sockets of other processes: `PROC_PIDLISTFDS` and `PROC_PIDFDSOCKETINFO` of `<sys/proc_info.h>`. Those of another
-//! user are shown to root alone.
+//! Lists the sockets of other processes: `PROC_PIDLISTFDS` and `PROC_PIDFDSOCKETINFO` of `<sys/proc_info.h>`.
+//!
+//! Only root sees the sockets of another user.
 #![expect(unsafe_code, reason = "system calls that nix lacks")]
 
 use nix::libc::{self, proc_fdinfo};
@@ -7,7 +8,7 @@ use nix::libc::{self, proc_fdinfo};
 use crate::sys::Pid;
 use crate::sys::xnu::sockets::{Listening, SIZE};
 
-/// Where a process listens for TCP.
+/// Returns the addresses on which a process listens for TCP.
 pub(super) fn listening_of(pid: Pid) -> Vec<Listening> {
     let open = open_files(pid).into_iter();
     let sockets =
@@ -17,7 +18,8 @@ pub(super) fn listening_of(pid: Pid) -> Vec<Listening> {
         .collect()
 }
 
-/// What a process has open. The kernel writes as much as there is room for, and returns its bytes.
+/// Lists the open files of a process. The kernel writes as many as fit into the buffer, and returns their size in
+/// bytes.
 fn open_files(pid: Pid) -> Vec<proc_fdinfo> {
     let none = proc_fdinfo {
         proc_fd: 0,
@@ -39,7 +41,7 @@ fn open_files(pid: Pid) -> Vec<proc_fdinfo> {
     }
 }
 
-/// What the kernel says of a socket. `None` if it was closed.
+/// Returns the kernel's description of a socket, or `None` if it was closed.
 fn reported(pid: Pid, number: i32) -> Option<[u8; SIZE]> {
     const PROC_PIDFDSOCKETINFO: i32 = 3;
     let mut reported = [0; SIZE];

@@ -1,4 +1,4 @@
-//! What wakes a supervisor: forks and ends in its tree, and changes of a path.
+//! Wakes a supervisor when a process of its tree forks or ends, and when a watched path changes.
 
 use std::fs::File;
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -14,23 +14,25 @@ use super::descendants::look;
 use super::queue::Queue;
 use crate::sys::Pid;
 
-/// The events of a supervisor, and the path that is watched.
+/// The events of a supervisor, and the path that it watches.
 pub(crate) struct Wakeups {
     queue: Option<Queue>,
     watched: Option<Watched>,
 }
 
-/// A process that was found forks too, perhaps before its forks were awaited: then another look is due. In a storm of
-/// forks, the next wake-up brings it.
+/// The number of looks at the process list after a fork. A process that was just found may have forked before its forks
+/// were watched, so another look is needed. In a storm of forks, the next wake-up continues.
 const LOOKS: usize = 3;
 
-/// No wait rests on one wake-up alone: a lost one costs this long.
+/// The fallback for a lost wake-up: every wait ends after this time.
 const AT_LEAST_EVERY: Duration = Duration::from_secs(1);
 
 impl Wakeups {
-    /// Blocks every signal: what ends all processes of a user must not end the one that cleans up. An event reports
-    /// `SIGCHLD` all the same, as the kernel notes it before it looks whether the signal is blocked or ignored
-    /// (`kqueue(2)`).
+    /// Creates the wake-ups and blocks every signal: a signal to all processes of a user must not end the process that
+    /// cleans up.
+    ///
+    /// The queue reports `SIGCHLD` anyway, as the kernel records it before it checks whether the signal is blocked or
+    /// ignored (`kqueue(2)`).
     pub(crate) fn new() -> Self {
         let _ = SigSet::all().thread_block();
         let queue = Queue::new().ok();
@@ -44,7 +46,7 @@ impl Wakeups {
         }
     }
 
-    /// What becomes readable, and the longest to wait for it.
+    /// Returns the descriptor that becomes readable, and the longest time to wait for it.
     pub(crate) fn wakeup(&self) -> (Option<BorrowedFd<'_>>, Duration) {
         let wakeup = self.queue.as_ref().and_then(Queue::wakeup);
         let longest = match wakeup {
@@ -54,7 +56,7 @@ impl Wakeups {
         (wakeup, longest)
     }
 
-    /// Takes what woke us. True if the watched path changed, or cannot be watched.
+    /// Takes the events that woke this process. Returns `true` if the watched path changed, or cannot be watched.
     pub(crate) fn take(&mut self) -> bool {
         let Some(queue) = &self.queue else {
             return true;
@@ -80,7 +82,8 @@ impl Wakeups {
         changed
     }
 
-    /// Watches this absolute path and its directory from now on, instead of another. False where it cannot.
+    /// Watches this absolute path and its directory from now on, instead of another path. Returns `false` if that is
+    /// not possible.
     pub(crate) fn watch(&mut self, path: &Path) -> bool {
         let watched = self
             .queue
@@ -90,25 +93,25 @@ impl Wakeups {
         self.watched.is_some()
     }
 
-    /// Watches nothing any more.
+    /// Stops watching the path.
     pub(crate) fn forget(&mut self) {
         self.watched = None;
     }
 }
 
-/// Has these changes of a process be events. An error is that of a process that has ended.
+/// Requests events for these changes of a process. An error means that the process has ended, and is ignored.
 fn await_events(queue: &Queue, process: Pid, events: FilterFlag) {
     if let Ok(id) = usize::try_from(process.as_raw()) {
         let _ = queue.add(id, EventFilter::EVFILT_PROC, events);
     }
 }
 
-/// A path that is watched. Closing a file ends its events.
+/// A watched path. Closing a file ends its events.
 struct Watched {
     path: PathBuf,
-    /// Its events: the file comes, or another takes its place.
+    /// The directory reports that the file appears, or that another file replaces it.
     _directory: File,
-    /// Its events: the file grows.
+    /// The file reports that it grows.
     file: Option<File>,
 }
 
@@ -129,7 +132,7 @@ impl Watched {
     }
 }
 
-/// Opens a file or a directory for its events alone (`O_EVTONLY` of `open(2)`), which begin now.
+/// Opens a file or a directory only to receive its events (`O_EVTONLY` of `open(2)`). The events begin now.
 fn opened(queue: &Queue, path: &Path) -> Option<File> {
     let mut options = File::options();
     let flags = libc::O_EVTONLY | libc::O_NONBLOCK;

@@ -1,4 +1,5 @@
-//! What the system does not have: Unix sockets, marks, namespaces, and the rest of the contract.
+//! Defines what Windows lacks: Unix sockets, marks in the environment, namespaces, and the rest of the interface of
+//! `sys`.
 
 use std::io::{self, ErrorKind};
 use std::path::Path;
@@ -7,24 +8,24 @@ use std::time::Duration;
 use super::process::Pid;
 use super::sockets::{Socket, Wakeup};
 
-/// Returns true: a path is for a pid file or the like.
+/// Returns `true`: the path is not that of a socket, but of a pid file or a similar file.
 pub(crate) fn is_short_enough(_path: &Path) -> bool {
     true
 }
 
-/// Fails.
+/// Fails: there are no Unix sockets.
 pub(crate) fn connect_within(_path: &Path, _wait: Duration) -> io::Result<Socket> {
     Err(ErrorKind::Unsupported.into())
 }
 
-/// The messages of `sd_notify(3)`, which no service sends here.
+/// The messages of `sd_notify(3)`, which services do not send on Windows.
 #[derive(Debug)]
 pub(crate) enum Notices {}
 
 pub(crate) type Notice = (Vec<u8>, Option<(Pid, u32)>);
 
 impl Notices {
-    /// Fails.
+    /// Fails: there are no such messages.
     pub(crate) fn bind(_path: &Path) -> io::Result<Self> {
         Err(ErrorKind::Unsupported.into())
     }
@@ -38,32 +39,32 @@ impl Notices {
     }
 }
 
-/// Returns no process: the job of a killed supervisor ends with it, so nothing is left.
+/// Returns no process: the job of a killed supervisor ends with it and kills all its processes.
 pub(crate) fn marked(_mark: &str) -> Vec<Pid> {
     Vec::new()
 }
 
-/// Returns false: the environment of another process is not shown.
+/// Returns `false`: the system does not show the environment of another process.
 pub(crate) fn carries(_pid: Pid, _mark: &str) -> bool {
     false
 }
 
-/// Returns false: no message tells who has sent it.
+/// Returns `false`: messages do not name their sender.
 pub(crate) fn is_below_this(_process: Pid) -> Option<bool> {
     Some(false)
 }
 
-/// Nothing is compared with it.
+/// Returns zero: no caller compares it with another time.
 pub(crate) fn wall_clock() -> Duration {
     Duration::ZERO
 }
 
-/// Returns `None`: the system's own threads exist in every process.
+/// Returns `None`: every process has threads of the system.
 pub(crate) fn threads() -> Option<usize> {
     None
 }
 
-/// Returns `None`: a user has no number.
+/// Returns `None`: users have no numbers.
 pub(crate) fn user_of(_name: &str) -> Option<(u32, u32, Vec<u32>)> {
     None
 }
@@ -72,22 +73,22 @@ pub(crate) fn lower_oom_score() -> Option<String> {
     None
 }
 
-/// Returns nothing: the system has no namespaces.
+/// Returns zeros: there are no namespaces.
 pub(crate) fn namespaces() -> [u64; 2] {
     [0; 2]
 }
 
-/// Returns `None`: a line for the runner is printed by the test.
+/// Returns `None`: the test itself prints a line for the runner.
 pub(crate) fn standard_error_of(_pid: Pid) -> Option<std::fs::File> {
     None
 }
 
-/// Returns false: no call tells that a process waits for its input.
+/// Returns `false`: no call reports that a process waits for its input.
 pub(crate) fn waits_for_input(_supervisor: Pid) -> bool {
     false
 }
 
-/// Returns false: shared memory ends with the last process that has it open.
+/// Returns `false`: shared memory ends with the last process that has it open.
 pub(crate) fn remove_shared_memory(_makers: &[(Pid, Duration)], _since: Duration) -> bool {
     false
 }

@@ -1,8 +1,8 @@
-//! Wakes a supervisor: what is no socket rings a bell, which is one.
+//! Wakes a supervisor: an event that is not a socket event rings a bell, which is a socket.
 //!
-//! `WSAPoll` waits for sockets alone. So a completion port takes the messages of the job and the ends of reads from
-//! pipes, one thread waits for what arrives there, and rings every bell of the process. Nothing is read from the
-//! messages: the supervisor asks the system how things stand.
+//! `WSAPoll` waits only for sockets. So a completion port receives the messages of the job and the ends of reads from
+//! pipes. One thread waits for these messages and rings every bell of the process. The contents of the messages are not
+//! used: the supervisor queries the system for the current state.
 #![expect(unsafe_code, reason = "calls of the system")]
 
 use std::ffi::c_void;
@@ -24,10 +24,10 @@ use windows_sys::Win32::System::Threading::{
 
 use super::sockets::Wakeup;
 
-/// The bells of this process: a supervisor has one, and a test of supervisors several.
+/// The bells of this process. A supervisor has one, and a test of supervisors has several.
 static BELLS: Mutex<Vec<Weak<UdpSocket>>> = Mutex::new(Vec::new());
 
-/// A socket that is connected with itself.
+/// Returns a socket that is connected to itself.
 fn new_bell() -> io::Result<Arc<UdpSocket>> {
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
     socket.connect(socket.local_addr()?)?;
@@ -40,12 +40,12 @@ fn ring() {
     let mut bells = BELLS.lock().unwrap_or_else(PoisonError::into_inner);
     bells.retain(|bell| bell.strong_count() > 0);
     for bell in bells.iter().filter_map(Weak::upgrade) {
-        // A bell that is full rings already.
+        // A send fails only if the buffer is full, and then the bell rings already.
         let _ = bell.send(&[0]);
     }
 }
 
-/// Returns the completion port of this process, for which a thread waits that rings.
+/// Returns the completion port of this process. A thread waits for its messages and rings.
 pub(super) fn completion_port() -> io::Result<&'static OwnedHandle> {
     static PORT: OnceLock<OwnedHandle> = OnceLock::new();
     if let Some(port) = PORT.get() {
@@ -70,10 +70,10 @@ pub(super) fn completion_port() -> io::Result<&'static OwnedHandle> {
     Ok(port)
 }
 
-/// Waits for a message, and rings. Returns false if there will be none.
+/// Waits for a message, and rings. Returns `false` if no further message will arrive.
 fn await_message(port: &OwnedHandle) -> bool {
     let (mut bytes, mut key, mut overlapped) = (0_u32, 0_usize, null_mut::<OVERLAPPED>());
-    // SAFETY: the call writes three values where it is told to.
+    // SAFETY: the call writes three values to the given addresses.
     let got = unsafe {
         GetQueuedCompletionStatus(
             port.as_raw_handle(),
@@ -84,11 +84,11 @@ fn await_message(port: &OwnedHandle) -> bool {
         )
     };
     ring();
-    // A read that failed is a message too.
+    // A failed read is a message, too.
     got != 0 || !overlapped.is_null()
 }
 
-/// Has the end of each read from a pipe ring.
+/// Makes the end of each read from a pipe ring.
 pub(super) fn ring_at_reads_of(pipe: &OwnedHandle) -> io::Result<()> {
     let port = completion_port()?.as_raw_handle();
     // SAFETY: both handles are open.
@@ -99,13 +99,12 @@ pub(super) fn ring_at_reads_of(pipe: &OwnedHandle) -> io::Result<()> {
     Ok(())
 }
 
-/// Rings when a process ends. The wait for it lasts as long as this process: it is for what a supervisor holds to its
-/// own end.
+/// Rings when a process ends. The wait is never cancelled: the supervisor needs it until its own end.
 pub(super) fn ring_at_the_end_of(process: &OwnedHandle) {
     unsafe extern "system" fn ended(_context: *mut c_void, _timed_out: bool) {
         ring();
     }
-    // A supervisor that is not woken looks again after a second.
+    // Without a wake-up, a supervisor checks again after a second.
     let Ok(copy) = process.try_clone() else {
         return;
     };
@@ -123,14 +122,14 @@ pub(super) fn ring_at_the_end_of(process: &OwnedHandle) {
     };
 }
 
-/// What wakes one supervisor.
+/// The wake-ups of one supervisor.
 pub(crate) struct Wakeups {
     bell: Option<Arc<UdpSocket>>,
 }
 
-/// No wait rests on one ring alone: a lost one costs this long.
+/// The fallback for a lost ring: every wait ends after this time.
 const AT_LEAST_EVERY: Duration = Duration::from_secs(1);
-/// How often a supervisor looks that got no bell.
+/// The interval at which a supervisor without a bell checks.
 const TICK: Duration = Duration::from_millis(5);
 
 impl Wakeups {
@@ -141,14 +140,14 @@ impl Wakeups {
         Self { bell }
     }
 
-    /// Returns what becomes readable, and the longest to wait for it.
+    /// Returns the socket that becomes readable, and the longest time to wait for it.
     pub(crate) fn wakeup(&self) -> (Option<Wakeup<'_>>, Duration) {
         let bell = self.bell.as_ref();
         let longest = bell.map_or(TICK, |_| AT_LEAST_EVERY);
         (bell.map(|bell| Wakeup::Socket(bell.as_socket())), longest)
     }
 
-    /// Takes what woke us. Returns false: no path is watched.
+    /// Takes the rings that woke this process. Returns `false`: no path is watched.
     pub(crate) fn take(&mut self) -> bool {
         while self
             .bell
@@ -158,7 +157,7 @@ impl Wakeups {
         false
     }
 
-    /// Returns false: the test process looks at the path itself, now and then.
+    /// Returns `false`: the test process itself checks the path from time to time.
     pub(crate) fn watch(&mut self, _path: &Path) -> bool {
         false
     }

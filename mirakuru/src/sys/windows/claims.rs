@@ -1,5 +1,5 @@
-//! Claims of processes: a claim is a file that one process has open alone, and that goes with its handle. What is in the
-//! file says for others who has it.
+//! Implements claims of processes. A claim is a file that one process has open exclusively, and that the system deletes
+//! with the last handle. The text in the file names the holder for other processes.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -14,16 +14,18 @@ use windows_sys::Win32::Storage::FileSystem::{
 use super::process::{code_of, has_ended, process_of};
 use crate::sys::Claimed;
 
-/// A claim of this process. Dropping it removes the file, and the directory with the last one. The system removes that
-/// of a holder which is killed.
+/// A claim of this process.
+///
+/// Dropping it removes the file, and the directory with the last file. If the holder is killed, the system removes the
+/// file.
 #[derive(Debug)]
 pub(crate) struct Claim {
-    /// Until the claim is given back.
+    /// The file and its path, until the claim is released.
     held: Option<(File, PathBuf)>,
 }
 
 impl Claim {
-    /// Makes a claim by the file at this path, unless another process has it. Other processes can read this text.
+    /// Claims the file at this path, unless another process holds it. Other processes can read the text `reported`.
     pub(crate) fn make(path: &Path, reported: &str) -> io::Result<Claimed> {
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(true);
@@ -41,7 +43,7 @@ impl Claim {
         Ok(Claimed::Acquired(Self { held }))
     }
 
-    /// Closes the file, which removes it: from now on another process gets the claim.
+    /// Closes the file, which removes it. From then on, another process can take the claim.
     pub(crate) fn give_back(&mut self) {
         let Some((file, path)) = self.held.take() else {
             return;
@@ -63,7 +65,7 @@ fn elsewhere(path: &Path, error: io::Error) -> io::Result<Claimed> {
     match code_of(&error) {
         Some(ERROR_SHARING_VIOLATION) => match fs::read_to_string(path) {
             Ok(text) => {
-                // A virus scanner may have it open, and no holder.
+                // The file may be open in a virus scanner instead of in a holder.
                 let (number, reported) = text.split_once('\n').unwrap_or_default();
                 let holder = number.parse().ok().and_then(process_of);
                 Ok(match holder.filter(|holder| !has_ended(*holder)) {
@@ -79,11 +81,11 @@ fn elsewhere(path: &Path, error: io::Error) -> io::Result<Claimed> {
     }
 }
 
-/// Returns the process that has the claim by this file: its number is the first line.
+/// Returns the process that holds the claim on this file. Its number is the first line.
 pub(crate) fn claimant(path: &Path) -> Option<u32> {
     let text = fs::read_to_string(path).ok()?;
     text.lines().next()?.parse().ok()
 }
 
-/// The system has removed the file of a holder that was killed.
+/// Does nothing: the system has removed the file of a holder that was killed.
 pub(crate) fn remove_unclaimed(_path: &Path) {}

@@ -18,7 +18,7 @@ use super::files::{REMOVAL, unless_in_removal, unless_in_removal_until};
 use super::names::NULL_DEVICE;
 use crate::wait::Deadline;
 
-/// Makes a directory. What lies below the directory for temporary files is this user's own.
+/// Makes a directory. A directory below the one for temporary files belongs to this user.
 pub(crate) fn make_private_directory(path: &Path) -> io::Result<()> {
     unless_in_removal(|| fs::create_dir(path))
 }
@@ -28,7 +28,7 @@ pub(crate) fn make_readable_directory(path: &Path) -> io::Result<()> {
     make_private_directory(path)
 }
 
-/// Opens the directory at this path. Follows no link in its place.
+/// Opens the directory at this path. Does not follow a link at the path.
 pub(crate) fn open_directory(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.access_mode(FILE_GENERIC_READ);
@@ -40,29 +40,31 @@ pub(crate) fn open_directory(path: &Path) -> io::Result<File> {
         .ok_or_else(|| io::ErrorKind::NotADirectory.into())
 }
 
-/// Returns what stands for a directory as long as it may have to be removed: no handle of it, as a directory keeps its
-/// name here until the last handle is closed. No other user can put another one in its place.
+/// Returns a placeholder for the handle that other systems keep until the directory is removed.
+///
+/// On Windows a directory keeps its name until the last handle is closed, so no handle of it is kept. Another user
+/// cannot replace the directory.
 pub(crate) fn keep_open(_directory: File) -> io::Result<File> {
     File::open(NULL_DEVICE)
 }
 
-/// Returns true: no other directory is in the place of one that was made.
+/// Returns `true`: a directory that was made cannot have been replaced.
 pub(crate) fn is_same(_one: &File, _other: &File) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Returns whether nothing is in the directory.
+/// Returns whether the directory is empty.
 pub(crate) fn is_empty(directory: &File) -> io::Result<bool> {
     Ok(fs::read_dir(path_of(directory)?)?.next().is_none())
 }
 
-/// Removes all that is in a directory, as far as that can be. Follows no link.
+/// Removes all contents of a directory that can be removed. Follows no link.
 ///
 /// # Errors
 ///
-/// What stays: the first of it, and why.
+/// The first entry that stays, and the reason.
 pub(crate) fn empty(directory: &File, _is_own_make: bool) -> io::Result<()> {
-    // One for all: a caller waits for the end of it.
+    // One deadline for all entries, as a caller waits for the whole removal.
     let deadline = Deadline::after(REMOVAL);
     let mut stays = None;
     for entry in fs::read_dir(path_of(directory)?)? {
@@ -87,12 +89,12 @@ pub(crate) fn empty(directory: &File, _is_own_make: bool) -> io::Result<()> {
     stays.map_or(Ok(()), Err)
 }
 
-/// Removes a directory that is empty, or is about to be.
+/// Removes a directory that is empty, or will be in a moment.
 pub(crate) fn remove_directory(path: &Path) -> io::Result<()> {
     unless_in_removal(|| fs::remove_dir(path))
 }
 
-/// Removes a file, also one that its maker has protected against writing.
+/// Removes a file, even if its maker has write-protected it.
 fn remove_what_is_read_only(path: &Path) -> io::Result<()> {
     let mut rights = fs::symlink_metadata(path)?.permissions();
     if rights.readonly() {
@@ -118,27 +120,27 @@ fn path_of(directory: &File) -> io::Result<PathBuf> {
     }
 }
 
-/// Which users may read and write a new file: the directory decides.
+/// The access to a new file. On Windows, the directory decides.
 #[derive(Clone, Copy)]
 pub(crate) enum Access {
     Private,
     Common,
 }
 
-/// Opens a file of this name in the directory, to append to it. Makes the file if it gets a `new` access: then nothing
-/// of the name may be there.
+/// Opens a file of this name in the directory, to append to it. With a `new` access, makes the file and fails if the
+/// name exists.
 pub(crate) fn append_in(directory: &File, name: &str, new: Option<Access>) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.append(true).create_new(new.is_some());
     options.open(path_of(directory)?.join(name))
 }
 
-/// Nothing is mounted in a directory.
+/// Returns `true`: no directory contains a mount.
 pub(crate) fn unmount_below(_directory: &Path) -> bool {
     true
 }
 
-/// No directory is another user's.
+/// Does nothing: directories do not change their owner.
 pub(crate) fn hand_over(
     _directory: &File,
     _path: &Path,
@@ -148,7 +150,7 @@ pub(crate) fn hand_over(
     Ok(())
 }
 
-/// No directory lies in memory.
+/// Returns `None`: there is no directory in memory.
 #[cfg(feature = "services")]
 pub(crate) fn memory() -> Option<PathBuf> {
     None

@@ -1,5 +1,7 @@
-//! The door of a supervisor that a run shares: a port, which other processes find by a file, and a secret in that file,
-//! by which they show that they may read it.
+//! Lets other processes of a run connect to a supervisor that they share.
+//!
+//! The supervisor listens on a port. A file contains the port and a secret. By the secret, a process shows that it may
+//! read the file.
 
 use std::fs;
 use std::io::{self, ErrorKind, Read, Write};
@@ -12,10 +14,10 @@ use super::names::secret;
 use super::process::{Pid, Process, number_of, process_of, started_at};
 use super::sockets::{Socket, Source, Wakeup, keep_sockets_at_exit};
 
-/// How long a process that has come may take to say who it is.
+/// The time that a connected process may take to identify itself.
 const INTRODUCTION: Duration = Duration::from_secs(1);
 
-/// Where others come.
+/// The listener of a shared supervisor.
 pub(crate) struct Door {
     listener: TcpListener,
     secret: String,
@@ -23,7 +25,7 @@ pub(crate) struct Door {
 }
 
 impl Door {
-    /// Opens a door, which the file of this path leads to.
+    /// Opens a listener, and writes its port and secret to the file at this path.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         keep_sockets_at_exit();
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
@@ -31,7 +33,7 @@ impl Door {
         let secret = secret();
         let (port, own) = (listener.local_addr()?.port(), Pid::this());
         let started = started_at(own).ok_or(ErrorKind::NotFound)?;
-        // Whole from the moment on at which it has its name.
+        // The file is complete before it gets its name.
         let unfinished = path.with_extension("unfinished");
         fs::write(&unfinished, format!("{port} {own} {started} {secret}"))?;
         fs::rename(&unfinished, path)?;
@@ -46,15 +48,15 @@ impl Door {
         &self.path
     }
 
-    /// Lets in the process that came first, if it knows the secret. Waits a moment for it to say so.
+    /// Accepts the first process in the queue that knows the secret. Waits a moment for each to send it.
     pub(crate) fn accept(&self) -> io::Result<Socket> {
         loop {
             let (stream, _) = match self.listener.accept() {
-                // It has left before it was let in.
+                // The process has closed the connection before it was accepted.
                 Err(error) if error.kind() == ErrorKind::ConnectionReset => continue,
                 accepted => accepted?,
             };
-            // A stranger is sent away.
+            // A process that does not know the secret is disconnected.
             if let Ok(socket) = self.introduced(stream) {
                 return Ok(socket);
             }
@@ -64,9 +66,9 @@ impl Door {
     fn introduced(&self, mut stream: TcpStream) -> io::Result<Socket> {
         stream.set_nonblocking(false)?;
         stream.set_read_timeout(Some(INTRODUCTION))?;
-        let mut said = vec![0; self.secret.len() + size_of::<u32>()];
-        stream.read_exact(&mut said)?;
-        let (secret, number) = said.split_at(self.secret.len());
+        let mut sent = vec![0; self.secret.len() + size_of::<u32>()];
+        stream.read_exact(&mut sent)?;
+        let (secret, number) = sent.split_at(self.secret.len());
         if secret != self.secret.as_bytes() {
             return Err(ErrorKind::PermissionDenied.into());
         }
@@ -81,7 +83,7 @@ impl Source for Door {
     }
 }
 
-/// Comes to the door at this path.
+/// Connects to the supervisor whose file is at this path.
 pub(crate) fn come_to(door: &Path, wait: Duration) -> io::Result<Option<Socket>> {
     keep_sockets_at_exit();
     let reported = fs::read_to_string(door)?;
@@ -91,12 +93,12 @@ pub(crate) fn come_to(door: &Path, wait: Duration) -> io::Result<Option<Socket>>
     let port = port.parse().map_err(io::Error::other)?;
     let supervisor = supervisor.parse().map_err(io::Error::other)?;
     let pid = process_of(supervisor).ok_or(ErrorKind::InvalidData)?;
-    // The port of a supervisor that has ended may be another process's.
+    // If the supervisor has ended, its port may belong to another process.
     if started_at(pid).map(|at| at.to_string()).as_deref() != Some(started) {
         return Err(ErrorKind::ConnectionRefused.into());
     }
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    // The system refuses no wait of 0.
+    // A timeout of 0 would be an error.
     let wait = wait.max(Duration::from_millis(1));
     let mut stream = TcpStream::connect_timeout(&address, wait)?;
     let own = number_of(Pid::this()).to_le_bytes();

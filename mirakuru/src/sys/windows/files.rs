@@ -1,5 +1,7 @@
-//! Opens, locks and compares files. What a user has below the directory for temporary files is that user's own, so
-//! nothing here asks whose a file is.
+//! Opens, locks and compares files.
+//!
+//! The files below a user's directory for temporary files belong to that user, so nothing here checks the owner of a
+//! file.
 #![expect(unsafe_code, reason = "calls of the system")]
 
 use std::fs::{self, File, Metadata, OpenOptions};
@@ -24,13 +26,13 @@ use windows_sys::Win32::System::IO::OVERLAPPED;
 use super::process::{code_of, succeeded};
 use crate::wait::{self, Deadline};
 
-/// Another user, of which none is known here.
+/// Another user. On Windows there is never one.
 pub(crate) type OtherUser<'a> = (u32, &'a [u32]);
 
-/// How long a file of this name may take to go that another process has removed and still has open.
+/// The time that a removed file may keep its name, because another process still has it open.
 pub(super) const REMOVAL: Duration = Duration::from_secs(2);
 
-/// Tries again as long as another process is removing a file of this name, or has it open alone for a moment.
+/// Retries while another process is removing a file of this name, or has it open exclusively for a moment.
 pub(super) fn unless_in_removal<T>(act: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     unless_in_removal_until(Deadline::after(REMOVAL), act)
 }
@@ -51,14 +53,14 @@ pub(super) fn unless_in_removal_until<T>(
 
 fn is_in_removal(error: &io::Error) -> bool {
     let code = code_of(error);
-    // A directory is not empty as long as what was removed from it is open.
+    // A directory is not empty as long as a file that was removed from it is open.
     matches!(
         code,
         Some(ERROR_ACCESS_DENIED | ERROR_SHARING_VIOLATION | ERROR_DIR_NOT_EMPTY)
     )
 }
 
-/// Opens a file of this user's own, and makes it where it is missing. A link is not followed.
+/// Opens a file of this user, and makes it if it is missing. Does not follow a link.
 pub(crate) fn open_private_file(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
@@ -74,7 +76,7 @@ fn is_link(found: &Metadata) -> bool {
     found.file_attributes() & FILE_ATTRIBUTE_REPARSE_POINT != 0
 }
 
-/// A file with a lock on it, until this is dropped.
+/// A file with a lock on it. Dropping this releases the lock.
 #[derive(Debug)]
 pub(crate) struct LockedFile(File);
 
@@ -94,7 +96,7 @@ impl Drop for LockedFile {
     }
 }
 
-/// The byte that is locked: far after all text, which no process could read otherwise.
+/// Returns the byte that is locked. It is far after all text, as other processes cannot read a locked byte.
 fn locked_byte() -> OVERLAPPED {
     let mut at = OVERLAPPED::default();
     at.Anonymous.Anonymous.OffsetHigh = 1 << 30;
@@ -106,7 +108,7 @@ pub(crate) fn try_lock(file: File) -> io::Result<Option<LockedFile>> {
     try_lock_by(file, LOCKFILE_EXCLUSIVE_LOCK)
 }
 
-/// Locks a file together with others that do so, unless one has it alone.
+/// Takes a shared lock on a file, unless another open file has an exclusive lock on it.
 pub(crate) fn try_lock_with_others(file: File) -> io::Result<Option<LockedFile>> {
     try_lock_by(file, 0)
 }
@@ -124,34 +126,36 @@ fn try_lock_by(file: File, how: u32) -> io::Result<Option<LockedFile>> {
     }
 }
 
-/// Takes the lock that stands for a directory; `None` if another process has it, or is removing the directory. It is
-/// that on a file beside the directory: no directory can be locked, nor be removed while a file in it is open.
+/// Takes the lock of a directory. Returns `None` if another process holds it, or is removing the directory.
+///
+/// The lock is on a file next to the directory. A directory itself cannot be locked, and it cannot be removed while a
+/// file in it is open.
 pub(crate) fn lock_directory(
     path: &Path,
     by: impl Fn(File) -> io::Result<Option<LockedFile>>,
 ) -> io::Result<Option<LockedFile>> {
     let locked = match open_private_file(&file_beside(path)).and_then(by) {
-        // Another process has removed it, and has it open.
+        // Another process has removed the file, and still has it open.
         Err(error) if is_in_removal(&error) => None,
         locked => locked?,
     };
     Ok(locked.filter(|_| path.is_dir()))
 }
 
-/// The file that stands for a directory, whose name has no dot.
+/// Returns the file whose lock is that of the directory. The directory's name contains no dot.
 fn file_beside(directory: &Path) -> PathBuf {
     directory.with_extension("lock")
 }
 
-/// Removes a directory, and all that is in it, on which [`lock_directory`] takes locks.
+/// Removes a directory on which [`lock_directory`] takes locks, with all its contents.
 pub(crate) fn remove_lockable(path: &Path) -> io::Result<()> {
     let removed = unless_in_removal(|| fs::remove_dir_all(path));
-    // After the directory: a process that takes the lock finds that there is none.
+    // The file is removed after the directory, so that a process that takes the lock finds no directory.
     let _ = fs::remove_file(file_beside(path));
     removed
 }
 
-/// Closes a locked file. No process forks here, so it is no copy.
+/// Closes a locked file. Processes do not fork on Windows, so it is never a copy.
 pub(crate) fn close_copy(file: LockedFile) {
     drop(file);
 }
@@ -159,7 +163,7 @@ pub(crate) fn close_copy(file: LockedFile) {
 /// Returns the volume and the number of a file.
 fn identity_of(file: &File) -> io::Result<(u32, u64)> {
     let mut found = BY_HANDLE_FILE_INFORMATION::default();
-    // SAFETY: the file is open, and the call writes one structure where it is told to.
+    // SAFETY: the file is open, and the call writes one structure to the given address.
     succeeded(unsafe { GetFileInformationByHandle(file.as_raw_handle(), &raw mut found) })?;
     let number = u64::from(found.nFileIndexHigh) << 32 | u64::from(found.nFileIndexLow);
     Ok((found.dwVolumeSerialNumber, number))
@@ -183,13 +187,13 @@ pub(crate) fn leads_to(path: &Path, file: &File) -> io::Result<bool> {
     Ok(identity_at(path, true)? == identity_of(file)?)
 }
 
-/// Returns whether this is the file at the path, which is no link to it.
+/// Returns whether the path itself is this file, and not a link to it.
 pub(crate) fn is_at(file: &File, path: &Path) -> bool {
     let is_same = || io::Result::Ok(identity_at(path, false)? == identity_of(file)?);
     is_same().unwrap_or(false)
 }
 
-/// Opens a file to read from or append to. A file that is missing is made by an append.
+/// Opens a file for reading or appending. Appending makes a missing file.
 pub(crate) fn open_stream(
     path: &Path,
     _other: Option<OtherUser<'_>>,
@@ -210,7 +214,7 @@ pub(crate) fn open_regular_file(path: &Path, _other: Option<OtherUser<'_>>) -> i
     let is_regular = file.metadata()?.is_file();
     is_regular
         .then_some(file)
-        .ok_or_else(|| io::Error::other("it is no regular file"))
+        .ok_or_else(|| io::Error::other("it is not a regular file"))
 }
 
 /// Removes a file.
@@ -221,12 +225,12 @@ pub(crate) fn remove_file(path: &Path, _other: Option<OtherUser<'_>>) -> io::Res
     }
 }
 
-/// The user of this process, who has no number.
+/// Returns a fixed number, as the user of this process has no number.
 pub(crate) fn user() -> u32 {
     1
 }
 
-/// Returns false: a process of an administrator has no rights of other users by itself.
+/// Returns `false`: a process of an administrator does not have the rights of other users by itself.
 pub(crate) fn is_root() -> bool {
     false
 }
@@ -255,12 +259,12 @@ pub(crate) fn others_may_write(_found: &Metadata) -> bool {
     false
 }
 
-/// Returns whether it is a file: the system looks at its name and its content alone.
+/// Returns whether it is a file: the system decides by its name and its contents alone.
 pub(crate) fn may_be_executed(found: &Metadata) -> bool {
     found.is_file()
 }
 
-/// A time in units of 100 ns, and nothing else.
+/// A time in units of 100 ns, and a zero.
 pub(crate) type FileTime = (i64, i64);
 
 /// Returns when a file was changed.
@@ -279,7 +283,7 @@ pub(crate) fn accessed_at(found: &Metadata) -> FileTime {
     )
 }
 
-/// Does nothing: the ready-made services, whose cache has such files, are for Unixes.
+/// Does nothing: the ready-made services, whose cache has such files, exist only on Unix.
 #[cfg(feature = "services")]
 #[allow(clippy::unnecessary_wraps, reason = "the contract")]
 pub(crate) fn touch(_file: &File) -> io::Result<()> {

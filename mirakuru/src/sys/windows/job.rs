@@ -1,4 +1,5 @@
-//! A Job Object: all processes of a tree, from which none gets away, and which ends with its last handle.
+//! Wraps a Job Object. It contains all processes of a tree, which cannot leave it, and the system kills them when its
+//! last handle is closed.
 //!
 //! Its list of processes is the tree, and a count of 0 proves that the tree is gone.
 #![expect(unsafe_code, reason = "calls of the system")]
@@ -21,12 +22,12 @@ use super::bell::completion_port;
 use super::process::succeeded;
 use super::signals::exit_code_of;
 
-/// The processes of a tree. Only a supervisor has a handle, so they do not outlive it.
+/// The processes of a tree. Only a supervisor has a handle of the job, so the processes do not outlive the supervisor.
 #[derive(Debug)]
 pub(super) struct Job(OwnedHandle);
 
 impl Job {
-    /// Makes a job without processes. The end of each of its processes rings.
+    /// Makes a job without processes. The end of each of its processes rings the bell.
     pub(super) fn new() -> io::Result<Self> {
         // SAFETY: the call takes no names or rights.
         let raw = unsafe { CreateJobObjectW(null(), null()) };
@@ -62,7 +63,7 @@ impl Job {
         })
     }
 
-    /// Takes in a process, and all that it starts from now on.
+    /// Adds a process to the job, with all processes that it starts from now on.
     pub(super) fn take_in(&self, process: &impl AsRawHandle) -> io::Result<()> {
         // SAFETY: both handles are open.
         succeeded(unsafe {
@@ -70,14 +71,14 @@ impl Job {
         })
     }
 
-    /// Returns whether no process of it is alive. A job that cannot be asked counts as one with processes.
+    /// Returns whether no process of the job is alive. If the job cannot be queried, it counts as one with processes.
     pub(super) fn is_empty(&self) -> bool {
         let mut found = JOBOBJECT_BASIC_ACCOUNTING_INFORMATION::default();
         let asked = self.ask(JobObjectBasicAccountingInformation, &mut found);
         asked.is_ok() && found.ActiveProcesses == 0
     }
 
-    /// Returns the numbers of its processes.
+    /// Returns the pids of the job's processes.
     pub(super) fn processes(&self) -> Vec<u32> {
         const MOST: usize = 1024;
         #[repr(C)]
@@ -91,7 +92,7 @@ impl Job {
             listed: 0,
             numbers: [0; MOST],
         });
-        // A list that is too long is cut off.
+        // A list that is too long is truncated.
         let _ = self.ask(JobObjectBasicProcessIdList, &mut *list);
         let listed = (list.listed as usize).min(MOST);
         list.numbers[..listed]
@@ -100,7 +101,7 @@ impl Job {
             .collect()
     }
 
-    /// Ends all of its processes, as if by this signal.
+    /// Terminates all processes of the job, with the exit code of this signal.
     pub(super) fn terminate(&self, signal: i32) -> bool {
         // SAFETY: the handle is open.
         unsafe { TerminateJobObject(self.0.as_raw_handle(), exit_code_of(signal)) != 0 }

@@ -1,9 +1,12 @@
-//! Windows: the tree is a Job Object that the supervisor alone has open, so the system ends all of it with the
-//! supervisor.
+//! Implements the Windows part. The tree is a Job Object that only the supervisor has open, so the system kills the
+//! whole tree with the supervisor.
 //!
-//! Limits. A supervisor learns of `process::exit` by the end of the test process, as no exit hook runs then: what is
-//! gone before the exit on other systems is gone a moment later. A signal terminates; `SIGINT` asks by `CTRL_BREAK`. No
-//! call shows the environment of another process.
+//! Limits:
+//!
+//! - A supervisor notices `process::exit` only by the end of the test process, as no exit hook runs then. Other
+//!   systems stop a service before the exit. Windows stops it a moment after the exit.
+//! - A signal terminates a process; `SIGINT` sends `CTRL_BREAK`.
+//! - No call shows the environment of another process.
 
 mod absent;
 mod bell;

@@ -1,4 +1,4 @@
-//! The paths, programs and numbers that the system gives a meaning.
+//! Defines the paths, programs and numbers that have a meaning for the system.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{Error, ErrorKind};
@@ -9,24 +9,25 @@ use windows_sys::Win32::Foundation as numbers;
 
 use super::process::number;
 
-/// What has nothing to read, and keeps nothing that is written.
+/// The device that reads as empty and discards everything written.
 pub(crate) const NULL_DEVICE: &str = "NUL";
 
 /// The directory for temporary files if no variable names one.
 pub(crate) const SHORT_DIRECTORY: &str = r"C:\Windows\Temp";
 
-/// The directories in which a program is looked up that is started without `PATH`.
+/// The directories in which a program without `PATH` is looked up.
 pub(crate) const DEFAULT_PATH: &str = r"C:\Windows\System32;C:\Windows";
 
-/// Returns where this process has its temporary files.
+/// Returns the directory for temporary files of this process.
 pub(crate) fn temporary() -> PathBuf {
     std::path::absolute(std::env::temp_dir()).unwrap_or_else(|_| SHORT_DIRECTORY.into())
 }
 
-/// What a shell gets before its script: no command from the registry, and only the outer quotes are taken off.
+/// The options of a shell before its script: the shell runs no command from the registry, and removes only the outer
+/// quotes.
 pub(super) const SHELL_OPTIONS: [&str; 3] = ["/d", "/s", "/c"];
 
-/// Returns the words of a command by which a shell runs this script, the last word.
+/// Returns the words of a command that runs this script in a shell. The script is the last word.
 pub(crate) fn shell(script: OsString) -> Vec<OsString> {
     let shell = std::env::var_os("ComSpec").unwrap_or_else(|| "cmd.exe".into());
     let options = SHELL_OPTIONS.map(OsString::from);
@@ -40,13 +41,13 @@ pub(super) fn secret() -> String {
     format!("{:016x}{:016x}", half(), half())
 }
 
-/// Returns whether two names are those of one variable of the environment: their case does not count.
+/// Returns whether two names are those of one environment variable. Their case does not matter.
 pub(crate) fn is_same_variable(one: &OsStr, other: &OsStr) -> bool {
     one.eq_ignore_ascii_case(other)
 }
 
-/// Splits a command into words as the C runtime of the system splits a command line: double quotes join words, and a
-/// backslash has a meaning before a double quote alone.
+/// Splits a command into words as the system's C runtime does. Double quotes join words, and a backslash has a meaning
+/// only before a double quote.
 /// (<https://learn.microsoft.com/cpp/c-language/parsing-c-command-line-arguments>)
 pub(crate) fn words_of(line: &str) -> Result<Vec<String>, String> {
     let mut words = Vec::new();
@@ -109,8 +110,8 @@ pub(crate) fn line_of<'a>(words: impl Iterator<Item = std::borrow::Cow<'a, str>>
     quoted.collect::<Vec<_>>().join(" ")
 }
 
-/// Returns the text that has these encoded bytes; `None` if no text has them. They are UTF-8, but for halves of
-/// surrogate pairs, which names of files may have here (WTF-8).
+/// Returns the text with these encoded bytes, or `None` if no text has them. The encoding is WTF-8: UTF-8, and halves
+/// of surrogate pairs, which file names may contain on Windows.
 pub(crate) fn text_of(bytes: Vec<u8>) -> Option<OsString> {
     let bytes = match String::from_utf8(bytes) {
         Ok(text) => return Some(text.into()),
@@ -135,7 +136,7 @@ pub(crate) fn text_of(bytes: Vec<u8>) -> Option<OsString> {
     Some(OsString::from_wide(&wide))
 }
 
-/// The number of the error that stands for one without a number.
+/// The error number for an error without a number.
 pub(crate) const INVALID: i32 = number(numbers::ERROR_INVALID_PARAMETER);
 pub(crate) const BUSY: i32 = number(numbers::ERROR_BUSY);
 pub(crate) const NO_ACCESS: i32 = number(numbers::ERROR_ACCESS_DENIED);
@@ -152,7 +153,7 @@ pub(crate) fn advice_for(code: i32) -> Option<String> {
         }
         ErrorKind::OutOfMemory => "the system is out of memory".to_owned(),
         _ if code == number(numbers::ERROR_BAD_EXE_FORMAT) => {
-            "the program is none for this system".to_owned()
+            "the program is not made for this system".to_owned()
         }
         _ => return None,
     })

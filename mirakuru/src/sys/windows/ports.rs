@@ -1,4 +1,4 @@
-//! Finds out whether a port is free, and which process listens.
+//! Checks whether a port is free, and finds the process that listens on it.
 #![expect(unsafe_code, reason = "calls of the system")]
 
 use std::collections::BTreeSet;
@@ -21,21 +21,24 @@ use super::process::{Pid, command_line, number_of, proc_stat, process_of, starte
 use super::sockets::{keep_sockets_at_exit, raw_of};
 use crate::sys::ListenerOwner;
 
-/// Returns true: the loopback interface is a part of the system.
+/// Returns `true`: the loopback interface is always up.
 pub(crate) fn loopback_is_up() -> bool {
     true
 }
 
-/// Returns the ports that are given to outgoing connections: the range that the system begins with
-/// (<https://learn.microsoft.com/troubleshoot/windows-server/networking/default-dynamic-port-range-tcpip-chang>), and
-/// the ports below it that Linux adds, as Wine passes its sockets to the system that it runs on.
+/// Returns the ports that the system gives to outgoing connections.
+///
+/// This is the system's default range
+/// (<https://learn.microsoft.com/troubleshoot/windows-server/networking/default-dynamic-port-range-tcpip-chang>) and
+/// the lower ports that Linux adds, as Wine passes its sockets to the system that it runs on.
 pub(crate) fn ephemeral_ports() -> RangeInclusive<u16> {
     32_768..=u16::MAX
 }
 
-/// Returns whether no socket is bound to this TCP port, on either address family. The port is bound for a moment on a
-/// socket that never listens. One socket may have all addresses here, and another one a single address, so all are
-/// tried.
+/// Returns whether no socket is bound to this TCP port, on either address family.
+///
+/// The port is bound for a moment on a socket that never listens. On Windows, one socket may have all addresses and
+/// another one a single address, so all addresses are tried.
 pub(crate) fn is_free(port: u16) -> bool {
     keep_sockets_at_exit();
     let addresses: [IpAddr; 4] = [
@@ -48,7 +51,7 @@ pub(crate) fn is_free(port: u16) -> bool {
         .into_iter()
         .all(|address| match bind_at(address, port) {
             Ok(()) => true,
-            // A machine may lack one of the families.
+            // A machine may lack one of the address families.
             Err(error) => matches!(
                 error.raw_os_error(),
                 Some(WSAEAFNOSUPPORT | WSAEADDRNOTAVAIL)
@@ -115,7 +118,7 @@ fn bind_to<T>(socket: &OwnedSocket, address: &T) -> io::Result<()> {
 trait TraceRow: Copy {
     const FAMILY: u16;
 
-    /// The address, and the number of the process; 0 if the system does not say which it is.
+    /// Returns the address and the number of the process, or 0 if the system does not report the process.
     fn read(self) -> (SocketAddr, u32);
 }
 
@@ -143,16 +146,16 @@ impl TraceRow for MIB_TCP6ROW_OWNER_PID {
     }
 }
 
-/// The port is in the first two bytes, the higher one first.
+/// Returns the port in the first two bytes, which are in network byte order.
 fn port_of(bytes: u32) -> u16 {
     let [high, low, ..] = bytes.to_ne_bytes();
     u16::from_be_bytes([high, low])
 }
 
-/// Returns the listeners of one address family; `None` if the system does not list them.
+/// Returns the listeners of one address family, or `None` if the system does not list them.
 fn table<R: TraceRow>() -> Option<Vec<(SocketAddr, u32)>> {
     let (family, class) = (R::FAMILY.into(), TCP_TABLE_OWNER_PID_LISTENER);
-    // Of numbers, as that is how the rows are aligned. The table may grow between two calls.
+    // The buffer consists of `u32`, as the rows are aligned like that. The table may grow between two calls.
     let mut buffer = vec![0_u32; 1024];
     loop {
         let mut length = u32::try_from(buffer.len() * size_of::<u32>()).ok()?;
@@ -181,8 +184,9 @@ fn all_listeners() -> Option<Vec<(SocketAddr, u32)>> {
     Some(all)
 }
 
-/// Returns whether a listener at one address takes connections to another one. `None` for one at all addresses of IPv6,
-/// which may take those of IPv4 too.
+/// Returns whether a listener at one address accepts connections to another one.
+///
+/// Returns `None` for a listener at all IPv6 addresses, which may or may not accept IPv4 connections.
 fn takes(listener: SocketAddr, address: SocketAddr) -> Option<bool> {
     if listener.port() != address.port() {
         return Some(false);
@@ -203,7 +207,7 @@ impl Listeners {
         Some(Self)
     }
 
-    /// Returns whether any process listens at this address; `None` if the system does not say.
+    /// Returns whether any process listens at this address, or `None` if that cannot be determined.
     pub(crate) fn any_at(&self, address: SocketAddr) -> Option<bool> {
         let answers: Vec<_> = all_listeners()?
             .into_iter()
@@ -216,18 +220,18 @@ impl Listeners {
     }
 }
 
-/// Returns which process listens at this address, seen from the tree of a main process.
+/// Returns the owner of the listener at this address, as seen from the tree of a main process.
 pub(crate) fn owner_of_listener(address: SocketAddr, main: Pid, supervisor: Pid) -> ListenerOwner {
     let listeners = all_listeners().unwrap_or_default();
     let takes_it = |(at, _): &(SocketAddr, u32)| takes(*at, address) != Some(false);
-    // Of several, the one at just this address gets the connection.
+    // Of several listeners, the one at exactly this address gets the connection.
     let (exact, others): (Vec<_>, Vec<_>) = listeners
         .into_iter()
         .filter(takes_it)
         .partition(|(at, _)| *at == address);
     let mut holders = exact.into_iter().chain(others);
     let holder = holders.find_map(|(_, number)| process_of(number));
-    // The kernel listens for several programs.
+    // The kernel listens on behalf of several programs.
     let Some(holder) = holder.filter(|holder| number_of(*holder) != KERNEL) else {
         return ListenerOwner::Unknown;
     };
@@ -243,17 +247,18 @@ pub(crate) fn owner_of_listener(address: SocketAddr, main: Pid, supervisor: Pid)
 /// The number of the process of the kernel.
 const KERNEL: u32 = 4;
 
-/// Returns whether a process is certainly not of the tree. Of one whose parents have ended, the list of the job alone
-/// would tell.
+/// Returns whether a process certainly does not belong to the tree.
+///
+/// If a parent of the process has ended, only the list of the job could decide.
 fn is_stranger(process: Pid, main: Pid, supervisor: Pid) -> bool {
     let (Some(main), Some(supervisor)) = (started_at(main), started_at(supervisor)) else {
         return false;
     };
     match started_at(process) {
-        // It is another user's.
+        // The process belongs to another user.
         None => true,
         Some(started) if started < main => true,
-        // Its line leads past the supervisor.
+        // An ancestor that is older than the supervisor is outside the tree.
         Some(_) => {
             let is_older = |one: Pid| started_at(one).is_some_and(|at| at < supervisor);
             line_of_parents(process).any(is_older)
@@ -261,7 +266,7 @@ fn is_stranger(process: Pid, main: Pid, supervisor: Pid) -> bool {
     }
 }
 
-/// Returns a process, its parent, and so on, as far as they live.
+/// Returns a process, its parent, and so on, as far as these processes live.
 fn line_of_parents(process: Pid) -> impl Iterator<Item = Pid> {
     const MOST_ANCESTORS: usize = 64;
     let parent = |below: &Pid| Some(proc_stat(*below)?.parent);
@@ -276,7 +281,7 @@ fn shown(process: Pid) -> String {
     format!("{} (pid {process})", command_line(process))
 }
 
-/// Returns false: a listening socket is not handed on here.
+/// Returns `false`: processes do not pass listening sockets on.
 pub(crate) fn is_unclaimed(_address: SocketAddr) -> bool {
     false
 }
@@ -290,7 +295,7 @@ pub(crate) fn listening(supervisor: Pid) -> BTreeSet<SocketAddr> {
         .collect()
 }
 
-/// Returns which process listens on this port, for people.
+/// Returns a human-readable description of the process that listens on this port.
 pub(crate) fn holder_of_port(port: u16) -> Option<String> {
     let mut all = all_listeners()?
         .into_iter()

@@ -1,4 +1,4 @@
-//! Names processes, says what they are, and waits for their end.
+//! Identifies and describes processes, and waits for their end.
 #![expect(unsafe_code, reason = "calls of the system")]
 
 use std::ffi::{OsStr, OsString, c_void};
@@ -42,28 +42,28 @@ impl fmt::Display for Pid {
     }
 }
 
-/// Returns the process with this number. The system's idle process has 0, and no other.
+/// Returns the process with this number. Only the system's idle process has the number 0.
 pub(crate) fn process_of(number: u32) -> Option<Pid> {
     (number != 0).then_some(Pid(number))
 }
 
-/// Returns the number of a process, for people and messages.
+/// Returns the number of a process, for messages.
 pub(crate) fn number_of(pid: Pid) -> u32 {
     pid.0
 }
 
-/// Returns the number of an error of the system as std has it.
+/// Converts an error number of the system to the type that std uses.
 pub(super) const fn number(code: u32) -> i32 {
     i32::from_ne_bytes(code.to_ne_bytes())
 }
 
-/// Returns the system's number of an error.
+/// Returns the error number as the system defines it.
 pub(super) fn code_of(error: &io::Error) -> Option<u32> {
     let code = error.raw_os_error()?;
     Some(u32::from_ne_bytes(code.to_ne_bytes()))
 }
 
-/// Turns a call that returns 0 into the error of a failure.
+/// Converts the result of a system call, where 0 means a failure.
 pub(super) fn succeeded(result: i32) -> io::Result<()> {
     if result == 0 {
         return Err(io::Error::last_os_error());
@@ -71,12 +71,12 @@ pub(super) fn succeeded(result: i32) -> io::Result<()> {
     Ok(())
 }
 
-/// One process by a handle: its number is no other process's as long as the handle is open.
+/// A process identified by a handle. Its number is not reused while the handle is open.
 #[derive(Debug)]
 pub(crate) struct Process(OwnedHandle);
 
 impl Process {
-    /// Opens the process that has this number now. The caller checks afterwards that it is the one meant.
+    /// Opens the process that has this number now. The caller checks afterwards that it is the intended one.
     pub(crate) fn open(pid: Pid) -> io::Result<Self> {
         Self::open_to(
             pid,
@@ -106,20 +106,20 @@ impl Process {
         self.0.as_raw_handle()
     }
 
-    /// Counts as readable when the process has ended.
+    /// Returns a wake-up that counts as readable once the process has ended.
     #[allow(clippy::unnecessary_wraps, reason = "the contract")]
     pub(crate) fn wakeup(&self) -> Option<Wakeup<'_>> {
         Some(Wakeup::Process(self))
     }
 
-    /// Has a supervisor look around when the process ends.
+    /// Makes the bell of the supervisor ring when the process ends.
     pub(super) fn ring_at_its_end(&self) {
         ring_at_the_end_of(&self.0);
     }
 
-    /// Returns whether the process ended, after waiting for it this long.
+    /// Waits for the end of the process for this long, and returns whether it ended.
     pub(crate) fn ended_within(&self, wait: Duration) -> bool {
-        // Rounded up; the largest number is for ever.
+        // The time is rounded up. The largest number means no timeout.
         let millis = u32::try_from(wait.as_micros().div_ceil(1000)).unwrap_or(INFINITE);
         ended_by(&self.0, millis)
     }
@@ -128,14 +128,14 @@ impl Process {
         terminate(&self.0, signals::KILL)
     }
 
-    /// Returns whether a process that has ended did so with 0. Nothing has to be reaped.
+    /// Returns whether a process that has ended did so with code 0. There is nothing to reap on Windows.
     pub(crate) fn reap(&self) -> bool {
         self.exit_code() == Some(0)
     }
 
     pub(super) fn exit_code(&self) -> Option<u32> {
         let mut code = 0;
-        // SAFETY: the call writes one number where it is told to.
+        // SAFETY: the call writes one number to the given address.
         let got = unsafe { GetExitCodeProcess(self.raw(), &raw mut code) };
         (got != 0).then_some(code)
     }
@@ -148,7 +148,7 @@ impl Process {
         };
         let (mut started, mut others) = (NONE, [NONE; 3]);
         let [ended, in_kernel, in_program] = &mut others;
-        // SAFETY: the call writes four times where it is told to.
+        // SAFETY: the call writes four times to the given addresses.
         let got =
             unsafe { GetProcessTimes(self.raw(), &raw mut started, ended, in_kernel, in_program) };
         let (high, low) = (started.dwHighDateTime, started.dwLowDateTime);
@@ -199,28 +199,28 @@ pub(super) fn has_ended_by(process: &impl AsRawHandle) -> bool {
     ended_by(process, 0)
 }
 
-/// Ends a process, as if by this signal.
+/// Terminates a process with the exit code of this signal.
 pub(super) fn terminate(process: &impl AsRawHandle, signal: i32) -> io::Result<()> {
     let code = signals::exit_code_of(signal);
     // SAFETY: the handle is open.
     succeeded(unsafe { TerminateProcess(process.as_raw_handle(), code) })
 }
 
-/// Opens a process to ask what it is.
+/// Opens a process to query its properties.
 fn look_at(pid: Pid) -> Option<Process> {
     Process::open_to(pid, PROCESS_SYNCHRONIZE).ok()
 }
 
-/// Why nothing is known of a process.
-pub(crate) const UNSEEN: &str = "cannot be looked at";
+/// The reason, in errors, why nothing is known of a process.
+pub(crate) const UNSEEN: &str = "cannot be inspected";
 
-/// Returns the process that started this one. It stays so when that process has ended.
+/// Returns the process that started this one. The answer does not change when that process ends.
 pub(crate) fn parent() -> Pid {
     static PARENT: OnceLock<Pid> = OnceLock::new();
     *PARENT.get_or_init(|| Pid(this_process().0.parent().unwrap_or_default()))
 }
 
-/// This process, by a handle that stands for it and is never closed.
+/// This process, by a pseudo handle that is never closed.
 pub(super) struct ThisProcess(ManuallyDrop<Process>);
 
 impl AsRawHandle for ThisProcess {
@@ -242,9 +242,9 @@ pub(crate) fn started_at(pid: Pid) -> Option<u64> {
     look_at(pid)?.started_at()
 }
 
-/// Returns whether no process has this number any more.
+/// Returns whether the process with this number has ended.
 pub(crate) fn has_ended(pid: Pid) -> bool {
-    // A process that may not be opened lives.
+    // A process that this user may not open is alive.
     let is_unknown = |error: &io::Error| error.kind() != io::ErrorKind::PermissionDenied;
     match Process::open_to(pid, PROCESS_SYNCHRONIZE) {
         Ok(process) => process.ended_within(Duration::ZERO),
@@ -252,8 +252,9 @@ pub(crate) fn has_ended(pid: Pid) -> bool {
     }
 }
 
-/// Returns the parent of a process, and whether it has ended. A number of a parent that started later is another
-/// process's by now.
+/// Returns the parent of a process, and whether the process has ended.
+///
+/// If the process with the parent's number is younger than this one, the number was reused, and the parent has ended.
 pub(crate) fn proc_stat(pid: Pid) -> Option<ProcStat> {
     let process = look_at(pid)?;
     let started = process.started_at()?;
@@ -273,7 +274,7 @@ pub(crate) fn program_name(pid: Pid) -> Option<String> {
     Some(program.file_stem()?.to_string_lossy().into_owned())
 }
 
-/// Returns the program of a process: its arguments are not shown to others.
+/// Returns the name of a process's program, as other processes cannot see its arguments.
 pub(crate) fn command_line(pid: Pid) -> String {
     let program = look_at(pid).and_then(|process| process.program());
     let name = program.as_deref().and_then(Path::file_name);
@@ -290,23 +291,23 @@ pub(crate) fn exit_now(code: i32) -> ! {
     std::process::abort()
 }
 
-/// Returns the time of the one clock that all processes share and nobody sets.
+/// Returns the time of a monotonic clock that all processes share.
 pub(crate) fn monotonic_time() -> Duration {
     static FREQUENCY: OnceLock<i64> = OnceLock::new();
     let frequency = FREQUENCY.get_or_init(|| {
         let mut frequency = 0;
-        // SAFETY: the call writes one number where it is told to.
+        // SAFETY: the call writes one number to the given address.
         unsafe { QueryPerformanceFrequency(&raw mut frequency) };
         frequency.max(1)
     });
     let mut counter = 0;
-    // SAFETY: the call writes one number where it is told to.
+    // SAFETY: the call writes one number to the given address.
     unsafe { QueryPerformanceCounter(&raw mut counter) };
     let nanos = i128::from(counter) * 1_000_000_000 / i128::from(*frequency);
     Duration::from_nanos(nanos.try_into().unwrap_or_default())
 }
 
-/// Returns the arguments of this process, also before `main`.
+/// Returns the arguments of this process. It works even before `main`.
 pub(crate) fn arguments() -> impl Iterator<Item = OsString> {
     std::env::args_os()
 }
@@ -317,7 +318,7 @@ pub(crate) fn set_variable(name: &str, value: &OsStr) {
     unsafe { std::env::set_var(name, value) };
 }
 
-/// Writes a text at once, as far as that can be.
+/// Writes a text at once, and ignores errors.
 pub(crate) fn write_to_standard_error(text: &str) {
     let _ = io::stderr().write_all(text.as_bytes());
 }

@@ -1,5 +1,7 @@
-//! Signals, of which the system has none: the numbers and names are those of Linux, and a signal that ends a process
-//! terminates it. A process that was terminated so has the negative number as its exit code.
+//! Defines signals for Windows, which has none.
+//!
+//! The numbers and names are those of Linux. A signal that ends a process terminates it, and the exit code is the
+//! negative number of the signal.
 
 use std::os::windows::process::ExitStatusExt;
 use std::process::ExitStatus;
@@ -14,7 +16,7 @@ pub(crate) const TERM: i32 = 15;
 pub(crate) const CONT: i32 = 18;
 pub(crate) const STOP: i32 = 19;
 
-/// Those that every Unix has: the attribute takes their names, and the start reports that they cannot be sent.
+/// The signals that every Unix has. The attribute accepts their names, and a start reports those that cannot be sent.
 const NAMES: [(i32, &str); 29] = [
     (1, "SIGHUP"),
     (2, "SIGINT"),
@@ -47,7 +49,7 @@ const NAMES: [(i32, &str); 29] = [
     (31, "SIGSYS"),
 ];
 
-/// Returns the name of a signal, as `SIGINT`.
+/// Returns the name of a signal, such as `SIGINT`.
 pub(crate) fn name_of(number: i32) -> Option<&'static str> {
     let mut names = NAMES.into_iter();
     names.find_map(|(known, name)| (known == number).then_some(name))
@@ -60,18 +62,22 @@ pub(crate) fn named(name: &str) -> Option<i32> {
     names.find_map(|(number, known)| (known == name).then_some(number))
 }
 
-/// Returns what is wrong with a signal that cannot be sent here.
+/// Checks that a signal can be sent on Windows.
+///
+/// # Errors
+///
+/// A message that names the signals that can be sent, or an unknown number.
 pub(crate) fn check_signal(number: i32) -> Result<(), String> {
     match (number, name_of(number)) {
         (INT | TERM | KILL, _) => Ok(()),
         (_, Some(name)) => Err(format!(
-            "Windows cannot send {name}: it has SIGINT, SIGTERM and SIGKILL alone"
+            "Windows cannot send {name}, only SIGINT, SIGTERM and SIGKILL"
         )),
         (_, None) => Err(format!("there is no signal with the number {number}")),
     }
 }
 
-/// Returns the exit code of a process that is terminated as if by this signal.
+/// Returns the exit code of a process that this signal terminated.
 pub(super) fn exit_code_of(signal: i32) -> u32 {
     u32::from_ne_bytes((-signal).to_ne_bytes())
 }
@@ -81,7 +87,7 @@ pub(crate) fn exit_status_of(code: i32) -> ExitStatus {
     ExitStatus::from_raw(u32::from_ne_bytes(code.to_ne_bytes()))
 }
 
-/// Returns how a process ended, in words. The code is negative: it stands for a signal, or for an exception.
+/// Describes in words how a process ended. The code is negative: it means a signal or an exception.
 pub(crate) fn describe_death(code: i32) -> String {
     match name_of(code.saturating_neg()) {
         Some(name) => format!("killed by {name}"),

@@ -1,5 +1,7 @@
-//! The connection between a test process and its supervisor: a TCP connection over the loopback interface. Handles do
-//! not travel on it: the sender makes a copy of each in the other process, and sends the number that the copy has there.
+//! Connects a test process to its supervisor, by a TCP connection over the loopback interface.
+//!
+//! The connection cannot carry handles. The sender duplicates each handle into the other process, and sends the value
+//! that the copy has there.
 #![expect(unsafe_code, reason = "calls of the system")]
 
 use std::io::{self, Read, Write};
@@ -22,10 +24,10 @@ use super::process::{Pid, Process, number_of, process_of, succeeded};
 use super::streams::{InputPipe, OutputPipe};
 use crate::wait;
 
-/// What travels with a message: an open file.
+/// An open file that a message carries.
 pub(crate) type Handle = OwnedHandle;
 
-/// One end of the connection between a test process and its supervisor, and the process at the other end.
+/// One end of the connection between a test process and its supervisor, with the process at the other end.
 #[derive(Debug)]
 pub(crate) struct Socket {
     stream: TcpStream,
@@ -40,7 +42,7 @@ impl Socket {
         Ok(Self { stream, peer })
     }
 
-    /// Returns two ends of a connection within this process.
+    /// Returns the two ends of a connection within this process.
     #[cfg(test)]
     pub(crate) fn pair() -> io::Result<(Self, Self)> {
         let (one, other) = connection()?;
@@ -104,7 +106,7 @@ impl Write for &Socket {
     }
 }
 
-/// Returns a new connection within this process. A program that comes to its port meanwhile is sent away.
+/// Returns a new connection within this process. A connection from another program to its port is closed.
 pub(super) fn connection() -> io::Result<(TcpStream, TcpStream)> {
     keep_sockets_at_exit();
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
@@ -118,21 +120,23 @@ pub(super) fn connection() -> io::Result<(TcpStream, TcpStream)> {
     }
 }
 
-/// Keeps the sockets of this process open until its end: std closes them after `main`, and the exit hook, which comes
-/// later, would find them closed. The system counts the calls.
+/// Keeps the sockets of this process open until its end.
+///
+/// std closes them after `main`, and the exit hook, which runs later, would find them closed. The system counts the
+/// calls of `WSAStartup`, so one more call keeps them open.
 pub(super) fn keep_sockets_at_exit() {
     static ONCE: std::sync::Once = std::sync::Once::new();
     ONCE.call_once(|| {
         let mut data = WSADATA::default();
-        // SAFETY: the call writes one structure where it is told to.
+        // SAFETY: the call writes one structure to the given address.
         unsafe { WSAStartup(0x202, &raw mut data) };
     });
 }
 
-/// The bytes that stand for a handle in a message.
+/// The number of bytes that represent a handle in a message.
 pub(crate) const HANDLE_BYTES: usize = size_of::<usize>();
 
-/// Copies handles to the process at the other end, and returns the bytes that stand for them there.
+/// Duplicates handles into the process at the other end, and returns the bytes that represent them there.
 pub(crate) fn bytes_for(socket: &Socket, handles: &[Handle]) -> io::Result<Vec<u8>> {
     let copies = handles.iter().map(|handle| {
         let mut there: HANDLE = null_mut();
@@ -142,7 +146,7 @@ pub(crate) fn bytes_for(socket: &Socket, handles: &[Handle]) -> io::Result<Vec<u
             handle.as_raw_handle(),
             socket.peer.1.handle().as_raw_handle(),
         );
-        // SAFETY: the handles are open, and the call writes one number where it is told to.
+        // SAFETY: the handles are open, and the call writes one number to the given address.
         succeeded(unsafe {
             DuplicateHandle(
                 here,
@@ -159,7 +163,7 @@ pub(crate) fn bytes_for(socket: &Socket, handles: &[Handle]) -> io::Result<Vec<u
     Ok(copies.collect::<io::Result<Vec<_>>>()?.concat())
 }
 
-/// Takes over the handles that the process at the other end has made here, from the bytes of a message.
+/// Takes ownership of the handles that the process at the other end has made here, from the bytes of a message.
 pub(crate) fn adopt(bytes: &[u8]) -> Vec<Handle> {
     let numbers = bytes
         .chunks_exact(HANDLE_BYTES)
@@ -167,7 +171,7 @@ pub(crate) fn adopt(bytes: &[u8]) -> Vec<Handle> {
     let adopted = numbers.filter_map(|number| {
         let raw = usize::from_le_bytes(number) as HANDLE;
         let mut flags = 0;
-        // SAFETY: the call takes any number, and writes one where it is told to.
+        // SAFETY: the call takes any number, and writes one to the given address.
         let is_open = unsafe { GetHandleInformation(raw, &raw mut flags) } != 0;
         // SAFETY: the sender, which is a process of the same program and user, has made it for this one alone.
         is_open.then(|| unsafe { OwnedHandle::from_raw_handle(raw) })
@@ -175,12 +179,12 @@ pub(crate) fn adopt(bytes: &[u8]) -> Vec<Handle> {
     adopted.collect()
 }
 
-/// Sends as many bytes as there is room for. Never waits.
+/// Sends as many bytes as fit into the buffer. Never waits.
 pub(crate) fn send(socket: &Socket, bytes: &[u8], _handles: &[Handle]) -> io::Result<usize> {
     (&socket.stream).write(bytes)
 }
 
-/// Receives what has arrived. Never waits.
+/// Receives the bytes that have arrived. Never waits.
 pub(crate) fn receive(
     socket: &Socket,
     buffer: &mut [u8],
@@ -195,8 +199,8 @@ pub(crate) fn peer(socket: &Socket) -> Option<Pid> {
     process_of(socket.peer.0)
 }
 
-/// Returns whether the process at the other end has ended. A process does not become another program here, so the other
-/// end hears as long as its process lives.
+/// Returns whether the process at the other end has ended. On Windows a process never executes another program, so the
+/// other end is open as long as its process lives.
 pub(crate) fn is_hung_up(socket: &Socket) -> bool {
     socket.peer.1.ended_within(Duration::ZERO)
 }
@@ -205,16 +209,16 @@ pub(crate) fn copy_of(open: &impl AsHandle) -> io::Result<Handle> {
     open.as_handle().try_clone_to_owned()
 }
 
-/// What becomes readable when there is news.
+/// The object that a wait waits for.
 #[derive(Clone, Copy)]
 pub(crate) enum Wakeup<'a> {
     Socket(BorrowedSocket<'a>),
     Process(&'a Process),
-    /// It rings the bell.
+    /// A pipe whose reads ring the bell.
     Ringing,
 }
 
-/// What may have news.
+/// An object that can be waited for.
 pub(crate) trait Source {
     fn wakeup(&self) -> Wakeup<'_>;
 }
@@ -241,11 +245,13 @@ pub(crate) fn wakeup_of(source: &impl Source) -> Wakeup<'_> {
     source.wakeup()
 }
 
-/// How long what rings no bell here is waited for at once.
+/// The longest single wait for an object that does not ring the bell.
 const TICK: Duration = Duration::from_millis(1);
 
-/// Waits until one of these can be read or is at its end, and returns that of each; `None` if none is after this time.
-/// `Duration::MAX` is for ever. What rings counts as not readable: the bell does.
+/// Waits until one of these can be read or has reached its end, and returns that state of each. Returns `None` if none
+/// does within this time.
+///
+/// `Duration::MAX` means no timeout. An object that rings the bell counts as not readable: the bell does.
 pub(crate) fn await_readable<'a>(
     sources: impl IntoIterator<Item = Wakeup<'a>>,
     wait: Duration,
@@ -272,7 +278,7 @@ pub(crate) fn await_readable<'a>(
     readable.contains(&true).then_some(readable)
 }
 
-/// Waits this long at most until the socket or the pipe may have room.
+/// Waits for at most this long until the socket or the pipe may have room.
 pub(crate) fn await_writable(sink: &impl Source, wait: Duration) -> io::Result<()> {
     match sink.wakeup() {
         Wakeup::Socket(socket) => poll(&mut [polled(&socket, POLLWRNORM)], wait),
@@ -281,7 +287,7 @@ pub(crate) fn await_writable(sink: &impl Source, wait: Duration) -> io::Result<(
     Ok(())
 }
 
-/// The number of a socket, for the system.
+/// Returns the system's number of a socket.
 pub(super) fn raw_of(socket: &impl AsRawSocket) -> SOCKET {
     SOCKET::try_from(socket.as_raw_socket()).unwrap_or(INVALID_SOCKET)
 }
@@ -296,13 +302,13 @@ fn polled(socket: &impl AsRawSocket, events: i16) -> WSAPOLLFD {
 
 fn poll(sockets: &mut [WSAPOLLFD], wait: Duration) {
     if sockets.is_empty() {
-        // The call would fail at once.
+        // The call would fail without waiting.
         return wait::pause(wait.min(TICK));
     }
-    // Rounded up; what the call cannot count is for ever.
+    // The time is rounded up. A time that the call cannot represent means no timeout.
     let millis = i32::try_from(wait.as_micros().div_ceil(1000)).unwrap_or(-1);
     let count = u32::try_from(sockets.len()).unwrap_or(u32::MAX);
-    // SAFETY: the call reads and writes as many structures as it is told.
+    // SAFETY: the call reads and writes as many structures as are given.
     let polled = unsafe { WSAPoll(sockets.as_mut_ptr(), count, millis) };
     if polled < 0 {
         wait::pause(wait.min(TICK));

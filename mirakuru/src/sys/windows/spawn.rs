@@ -1,4 +1,4 @@
-//! Starts a process inside a job: at no moment it is outside of it.
+//! Starts a process inside a job. The process does not run before it is in the job.
 #![expect(unsafe_code, reason = "calls of the system")]
 
 use std::borrow::Cow;
@@ -38,16 +38,16 @@ pub(crate) struct Spawn<'a> {
     pub(crate) limits: &'a [(Resource, u64, u64)],
     pub(crate) nice: Option<i32>,
     pub(crate) umask: Option<u32>,
-    /// How long a program that another process has open for writing is tried.
+    /// The time for which a spawn is retried while another process has the program open for writing.
     pub(crate) busy: Duration,
 }
 
-/// The variable that leads to the system.
+/// The variable with the system's directory.
 pub(super) const SYSTEM_ROOT: &str = "SystemRoot";
 
 impl<'a> Spawn<'a> {
-    /// Describes a process that runs the program `words[0]`, in this environment alone. The program is looked up in the
-    /// PATH of that environment, and where the system looks besides.
+    /// Describes a process that runs the program `words[0]` with exactly this environment. The program is looked up in
+    /// the `PATH` of that environment, and then where the system searches by itself.
     pub(crate) fn new(
         words: &'a [OsString],
         environment: &'a [(OsString, OsString)],
@@ -69,19 +69,19 @@ impl<'a> Spawn<'a> {
         })
     }
 
-    /// Has the process begin in the test's directory.
+    /// Makes the process start in the test's directory.
     #[allow(clippy::unnecessary_wraps, reason = "the contract")]
     pub(crate) fn inherit(&mut self, directory: &Path) -> io::Result<()> {
         self.directory = Some(directory.to_owned());
         Ok(())
     }
 
-    /// Has the process enter a directory.
+    /// Makes the process start in this directory.
     pub(crate) fn enter(&mut self, directory: &Path) -> io::Result<()> {
         self.inherit(directory)
     }
 
-    /// Does nothing: no other user can be named here.
+    /// Does nothing: no other user can be set on Windows.
     pub(crate) fn run_as(&mut self, _user: u32, _group: u32, _groups: &[u32]) {}
 
     fn command(&self) -> io::Result<Command> {
@@ -90,7 +90,7 @@ impl<'a> Spawn<'a> {
         };
         let mut command = Command::new(self.reached(program));
         match arguments {
-            // A shell takes its script as it is.
+            // A shell takes its script unquoted.
             [options @ .., script] if options == SHELL_OPTIONS => {
                 let mut quoted = OsString::from("\"");
                 quoted.push(script);
@@ -102,7 +102,7 @@ impl<'a> Spawn<'a> {
         let [input, output, error] = self.streams;
         command
             .env_clear()
-            // Without it no program can use a socket.
+            // Without this variable, a program cannot use sockets.
             .envs(std::env::var_os(SYSTEM_ROOT).map(|root| (SYSTEM_ROOT, root)))
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(input.try_clone()?)
@@ -115,7 +115,8 @@ impl<'a> Spawn<'a> {
         Ok(command)
     }
 
-    /// Returns the path of the program from here: one with a directory begins at the directory of the new process.
+    /// Returns the path of the program as this process must give it. A relative path with a directory is relative to
+    /// the new process's directory.
     fn reached(&self, program: &OsString) -> PathBuf {
         let program = Path::new(program);
         let has_directory = program.components().nth(1).is_some();
@@ -127,7 +128,7 @@ impl<'a> Spawn<'a> {
     ///
     /// # Errors
     ///
-    /// The step that failed. No process is left then.
+    /// The step that failed. No process is left in that case.
     pub(super) fn start_in(&self, jobs: &[&Job]) -> Result<Child, Stuck> {
         let run = |error: &io::Error| stuck("run the program", error);
         let mut command = self.command().map_err(|error| run(&error))?;
@@ -167,7 +168,7 @@ impl<'a> Spawn<'a> {
 }
 
 pub(super) fn stuck(step: &'static str, error: &io::Error) -> Stuck {
-    // std looks the program up itself, and gives an error without a number.
+    // std looks the program up itself, and then returns an error without a number.
     let of_kind = match error.kind() {
         io::ErrorKind::NotFound => number(ERROR_FILE_NOT_FOUND),
         _ => super::names::INVALID,
@@ -178,7 +179,7 @@ pub(super) fn stuck(step: &'static str, error: &io::Error) -> Stuck {
     }
 }
 
-/// Lets a process run that was started suspended. It has one thread.
+/// Resumes a process that was started suspended. It has one thread.
 fn resume(process: u32) -> io::Result<()> {
     // SAFETY: the call takes any numbers.
     let raw = unsafe { CreateToolhelp32Snapshot(TH32CS_SNAPTHREAD, 0) };
@@ -191,13 +192,13 @@ fn resume(process: u32) -> io::Result<()> {
         dwSize: u32::try_from(size_of::<THREADENTRY32>()).unwrap_or_default(),
         ..THREADENTRY32::default()
     };
-    // SAFETY: the structure says how long it is.
+    // SAFETY: the structure states its size.
     let mut found = unsafe { Thread32First(threads.as_raw_handle(), &raw mut thread) };
     while found != 0 {
         if thread.th32OwnerProcessID == process {
             return resume_thread(thread.th32ThreadID);
         }
-        // SAFETY: the structure says how long it is.
+        // SAFETY: the structure states its size.
         found = unsafe { Thread32Next(threads.as_raw_handle(), &raw mut thread) };
     }
     Err(io::ErrorKind::NotFound.into())

@@ -33,12 +33,12 @@ use super::names::secret;
 use super::process::{code_of, number, succeeded};
 use super::sockets::Handle;
 
-/// Reads what is there from an offset on, into this buffer.
+/// Reads from an offset into this buffer, as much as the file has there.
 pub(crate) fn read_at(file: &File, buffer: &mut [u8], from: u64) -> io::Result<usize> {
     file.seek_read(buffer, from)
 }
 
-/// Fills this buffer, from an offset on.
+/// Fills this buffer from an offset of the file.
 pub(crate) fn read_exact_at(file: &File, mut buffer: &mut [u8], mut from: u64) -> io::Result<()> {
     while !buffer.is_empty() {
         match file.seek_read(buffer, from)? {
@@ -52,12 +52,12 @@ pub(crate) fn read_exact_at(file: &File, mut buffer: &mut [u8], mut from: u64) -
     Ok(())
 }
 
-/// Writes as much as there is room for, at an offset.
+/// Writes as many bytes as possible at an offset.
 pub(crate) fn write_at(file: &File, bytes: &[u8], to: u64) -> io::Result<usize> {
     file.seek_write(bytes, to)
 }
 
-/// Writes all of it, at an offset.
+/// Writes all bytes at an offset.
 pub(crate) fn write_all_at(file: &File, mut bytes: &[u8], mut to: u64) -> io::Result<()> {
     while !bytes.is_empty() {
         let written = file.seek_write(bytes, to)?;
@@ -67,7 +67,8 @@ pub(crate) fn write_all_at(file: &File, mut bytes: &[u8], mut to: u64) -> io::Re
     Ok(())
 }
 
-/// Adds a range of a file, as far as the file reaches, to another one. Moves the position in neither for others.
+/// Appends a range of one file, as far as the file reaches, to another file. The positions of the files stay for other
+/// users of the handles.
 pub(crate) fn append_range(from: &File, range: Range<u64>, to: &File) -> io::Result<()> {
     let mut buffer = vec![0; 256 * 1024];
     let (mut place, mut end) = (range.start, to.metadata()?.len());
@@ -85,11 +86,11 @@ pub(crate) fn append_range(from: &File, range: Range<u64>, to: &File) -> io::Res
     Ok(())
 }
 
-/// Gives the room of a range of a file back. The range reads as zeros.
+/// Releases the disk space of a range of a file. The range then reads as zeros.
 ///
 /// # Errors
 ///
-/// The file system has no sparse files.
+/// The file system does not support sparse files.
 pub(crate) fn forget_range(file: &File, range: Range<u64>) -> io::Result<()> {
     control(file, FSCTL_SET_SPARSE, &())?;
     let offset = |at: u64| i64::try_from(at).map_err(io::Error::other);
@@ -118,27 +119,27 @@ fn control<T>(file: &File, code: u32, with: &T) -> io::Result<()> {
     })
 }
 
-/// Room in a pipe. A service that is not read waits after that.
+/// The buffer size of a pipe. A service whose output is not read blocks after that many bytes.
 const ROOM: u32 = 64 * 1024;
 
-/// The end of a pipe at which the output of a service arrives. A read never waits: one is always under way, and its end
-/// rings the bell.
+/// The read end of a pipe for the output of a service. A call never waits: one overlapped read is always pending, and
+/// its end rings the bell.
 pub(crate) struct OutputPipe {
     pipe: OwnedHandle,
     reading: Reading,
 }
 
 struct Reading {
-    /// The system writes to these two while a read is under way, so they stay at their place.
+    /// The system writes to this and to the buffer while a read is pending, so they must not move.
     overlapped: Box<UnsafeCell<OVERLAPPED>>,
     buffer: Vec<u8>,
     is_under_way: bool,
-    /// What has arrived and was not taken.
+    /// The bytes that have arrived and were not taken.
     arrived: Range<usize>,
 }
 
 impl Reading {
-    /// Begins a read, unless one is under way.
+    /// Begins a read, unless one is pending.
     fn begin(&mut self, pipe: &OwnedHandle) -> io::Result<()> {
         if self.is_under_way {
             return Ok(());
@@ -155,7 +156,7 @@ impl Reading {
         Ok(())
     }
 
-    /// Ends the read, if something has arrived or `waits`.
+    /// Ends the read if bytes have arrived, or waits for them if `waits` is set.
     fn end(&mut self, pipe: &OwnedHandle, waits: bool) -> io::Result<()> {
         let mut length = 0;
         // SAFETY: the structure is that of the read that is under way.
@@ -179,7 +180,7 @@ impl Reading {
     }
 
     fn take(&mut self, pipe: &OwnedHandle, to: &mut [u8]) -> io::Result<usize> {
-        // Who writes nothing at all ends a read too.
+        // A write of zero bytes ends a read, too.
         while self.arrived.is_empty() {
             self.begin(pipe)?;
             self.end(pipe, false)?;
@@ -189,7 +190,7 @@ impl Reading {
         to[..length].copy_from_slice(&self.buffer[from..from + length]);
         self.arrived.start += length;
         if self.arrived.is_empty() {
-            // Only a read that is under way rings. The next one tells of an error.
+            // Only a pending read rings the bell. If this fails, the next call returns the error.
             let _ = self.begin(pipe);
         }
         Ok(length)
@@ -217,18 +218,18 @@ impl Drop for OutputPipe {
         if self.reading.is_under_way {
             // SAFETY: the structure is that of the read that is under way.
             unsafe { CancelIoEx(self.pipe.as_raw_handle(), self.reading.overlapped.get()) };
-            // The system writes to the buffer until then.
+            // The system may write to the buffer until the read has ended.
             let _ = self.reading.end(&self.pipe, true);
         }
     }
 }
 
-/// The end of a pipe that leads to the input of a service. A write never waits.
+/// The write end of a pipe for the input of a service. A write never waits.
 #[derive(Debug)]
 pub(crate) struct InputPipe(OwnedHandle);
 
 impl InputPipe {
-    /// Writes as many bytes as there is room for, or none.
+    /// Writes as many bytes as there is room for. Some systems write nothing if not all bytes fit.
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         let length = u32::try_from(bytes.len()).unwrap_or(ROOM);
         let mut written = 0;
@@ -248,7 +249,7 @@ impl InputPipe {
 
 impl Write for InputPipe {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // A system may write nothing if there is no room for all of it.
+        // A system may write nothing if not all bytes fit.
         let mut length = bytes.len().min(ROOM as usize);
         while length > 0 {
             match self.try_write(&bytes[..length])? {
@@ -279,7 +280,7 @@ impl From<InputPipe> for Handle {
     }
 }
 
-/// Makes a pipe for an output of a service: the end to read from, and that of the service.
+/// Makes a pipe for an output of a service. Returns the read end, and the service's end.
 pub(crate) fn output_pipe() -> io::Result<(OutputPipe, Handle)> {
     let (pipe, theirs) = pipe(PIPE_ACCESS_INBOUND | FILE_FLAG_OVERLAPPED, PIPE_WAIT)?;
     ring_at_reads_of(&pipe)?;
@@ -289,21 +290,22 @@ pub(crate) fn output_pipe() -> io::Result<(OutputPipe, Handle)> {
         is_under_way: false,
         arrived: 0..0,
     };
-    // From the beginning on, or nothing would ring.
+    // The first read begins at once, as only a pending read rings the bell.
     reading.begin(&pipe)?;
     Ok((OutputPipe { pipe, reading }, theirs))
 }
 
-/// Makes a pipe for the input of a service: the end to write to, and that of the service.
+/// Makes a pipe for the input of a service. Returns the write end, and the service's end.
 pub(crate) fn input_pipe() -> io::Result<(InputPipe, Handle)> {
     let (ours, theirs) = pipe(PIPE_ACCESS_OUTBOUND, PIPE_NOWAIT)?;
     Ok((InputPipe(ours), theirs))
 }
 
-/// Makes a pipe: our end by these flags, and the other one, at which a process waits. Pipes without a name know no
-/// reads that go on while their process does something else.
+/// Makes a named pipe. Returns our end with these flags, and the other end, whose calls block.
+///
+/// Only named pipes support overlapped reads.
 pub(super) fn pipe(access: u32, mode: u32) -> io::Result<(OwnedHandle, OwnedHandle)> {
-    // Not by the number of this process: one that has ended may have left a pipe of such a name.
+    // The name does not use this process's number: a process that has ended may have left a pipe of that name.
     let name = format!(r"\\.\pipe\mirakuru-{}", secret());
     let wide: Vec<u16> = name.encode_utf16().chain([0]).collect();
     let mode = mode | PIPE_TYPE_BYTE | PIPE_READMODE_BYTE | PIPE_REJECT_REMOTE_CLIENTS;

@@ -1,8 +1,7 @@
-//! How a supervisor begins: the test process runs its own program again, with a pipe as standard input, and that process
-//! takes up its work.
+//! Starts a supervisor: the test process runs its own program again, with a pipe as standard input.
 //!
-//! What runs before [`is_greeted`] says yes takes nothing away from a program that merely inherited the marker of a
-//! supervisor: what it reads from the pipe, it only peeks at.
+//! A program may merely inherit the environment variable that marks a supervisor. So until [`is_greeted`] returns
+//! `true`, nothing is taken from such a program: the greeting in the pipe is only peeked at.
 #![expect(unsafe_code, reason = "calls of the system")]
 
 use std::fs::File;
@@ -36,17 +35,19 @@ use super::sockets::{Socket, connection, keep_sockets_at_exit, raw_of};
 use super::spawn::SYSTEM_ROOT;
 use super::streams::pipe;
 
-/// The structure by which a process takes over a socket.
+/// The size of the structure by which a process takes over a socket.
 const INFO: usize = size_of::<WSAPROTOCOL_INFOW>();
 
-/// Any process can supervise.
+/// Returns success: any process can supervise.
 #[allow(clippy::unnecessary_wraps, reason = "the contract")]
 pub(crate) fn may_supervise() -> io::Result<()> {
     Ok(())
 }
 
-/// Runs this program again, with one more variable. Returns the socket to the new process, which finds the greeting at
-/// its standard input, and the process. The system gives a process the name of its program.
+/// Runs this program again, with one more environment variable.
+///
+/// Returns the socket to the new process, the process and its number. The new process finds the greeting at its
+/// standard input. The name is not used, as the system names a process after its program.
 pub(crate) fn run_again(
     _name: &str,
     (variable, value): (&str, &str),
@@ -55,7 +56,7 @@ pub(crate) fn run_again(
     let (ours, theirs) = connection()?;
     let (pipe, standard_input) = pipe(PIPE_ACCESS_OUTBOUND, PIPE_WAIT)?;
     let mut pipe = File::from(pipe);
-    // Written ahead, so that it waits there when the new process looks.
+    // The greeting is written before the process starts, so that the process finds it when it checks.
     pipe.write_all(greeting)?;
     let mut command = Command::new(std::env::current_exe()?);
     command
@@ -78,8 +79,10 @@ pub(crate) fn run_again(
     Ok((Socket::new(ours, pid, peer)?, process, number))
 }
 
-/// Starts a supervisor, outside the job of the test if that allows it: what ends the job must not end the one that
-/// cleans up. It has a console of its own, without a window, so that Ctrl-C in the terminal does not reach it.
+/// Starts a supervisor outside the job of the test, if that job allows it: the end of the job must not end the process
+/// that cleans up.
+///
+/// The supervisor has a console of its own, without a window, so that Ctrl-C in the terminal does not reach it.
 fn spawn_beside(command: &mut Command) -> io::Result<Child> {
     let denied = number(ERROR_ACCESS_DENIED);
     match command
@@ -93,8 +96,10 @@ fn spawn_beside(command: &mut Command) -> io::Result<Child> {
     }
 }
 
-/// Keeps the standard streams of this process, which its caller may have marked as inherited, out of the supervisor and
-/// the services: a runner waits until no process has the output of a test. std makes a copy if it passes one on.
+/// Keeps the standard streams of this process out of the supervisor and the services.
+///
+/// The caller of this process may have marked them as inheritable, and a runner waits until no process has the output
+/// of a test open. std makes a copy when it passes a stream on.
 fn keep_streams_to_this_process() {
     let streams = [
         io::stdin().as_raw_handle(),
@@ -111,11 +116,11 @@ fn keep_to_this_process(handle: HANDLE) {
     unsafe { SetHandleInformation(handle, HANDLE_FLAG_INHERIT, 0) };
 }
 
-/// Returns the bytes by which a process takes over this socket.
+/// Returns the bytes by which that process takes over this socket.
 fn info_for(socket: &TcpStream, process: u32) -> io::Result<[u8; INFO]> {
     // SAFETY: the structure consists of numbers, for which 0 is valid.
     let mut info: WSAPROTOCOL_INFOW = unsafe { zeroed() };
-    // SAFETY: the socket is open, and the call writes one structure where it is told to.
+    // SAFETY: the socket is open, and the call writes one structure to the given address.
     let failed = unsafe { WSADuplicateSocketW(raw_of(socket), process, &raw mut info) };
     if failed != 0 {
         return Err(io::Error::last_os_error());
@@ -124,7 +129,7 @@ fn info_for(socket: &TcpStream, process: u32) -> io::Result<[u8; INFO]> {
     Ok(unsafe { std::mem::transmute::<WSAPROTOCOL_INFOW, [u8; INFO]>(info) })
 }
 
-/// Takes over the socket of these bytes.
+/// Takes over the socket that these bytes describe.
 fn socket_of(bytes: &[u8; INFO]) -> io::Result<TcpStream> {
     keep_sockets_at_exit();
     // SAFETY: any bytes are valid numbers.
@@ -141,7 +146,7 @@ fn socket_of(bytes: &[u8; INFO]) -> io::Result<TcpStream> {
     Ok(unsafe { TcpStream::from_raw_socket(raw as u64) })
 }
 
-/// Returns whether standard input is a pipe in which this greeting waits.
+/// Returns whether standard input is a pipe that begins with this greeting.
 pub(crate) fn is_greeted(expected: &[u8]) -> bool {
     let mut greeting = [0_u8; 64];
     let (input, mut length) = (io::stdin().as_raw_handle(), 0);
@@ -166,25 +171,26 @@ pub(crate) fn caller() -> Option<Pid> {
     Some(parent())
 }
 
-/// Leaves behind what was inherited from the caller.
+/// Gives up what this process inherited from the caller.
 pub(crate) fn leave_the_caller() {
-    // A directory in which a process stands cannot be removed.
+    // The working directory of a process cannot be removed.
     if let Some(system) = std::env::var_os(SYSTEM_ROOT) {
         let _ = std::env::set_current_dir(system);
     }
     ignore_events_of_the_console();
-    // A service that crashes ends, and shows no window that nobody closes. What it starts has the mode too.
+    // A service that crashes ends, instead of showing a window that would stay open. Its children inherit the mode.
     // SAFETY: the call takes any flags.
     unsafe { SetErrorMode(SEM_FAILCRITICALERRORS | SEM_NOGPFAULTERRORBOX) };
-    // A job with this process itself, of which nothing closes the handle before its end: a process that was started and
-    // is in no job of a tree yet ends with it.
+    // A job that contains this process, whose handle stays open until the process ends. A process that was started and
+    // is not yet in the job of a tree then ends with the supervisor.
     if let Ok(job) = Job::new() {
         let _ = job.take_in(&this_process());
         std::mem::forget(job);
     }
 }
 
-/// The `CTRL_BREAK` of a stop is for the group of the service. No handler is inherited.
+/// Ignores console events. The `CTRL_BREAK` of a stop is for the group of the service, which does not inherit this
+/// handler.
 fn ignore_events_of_the_console() {
     unsafe extern "system" fn ignore(_event: u32) -> i32 {
         1
@@ -193,11 +199,12 @@ fn ignore_events_of_the_console() {
     unsafe { SetConsoleCtrlHandler(Some(ignore), 1) };
 }
 
-/// Takes over the socket that the caller sends after a greeting of this length, and opens the caller. `None` if that
-/// has ended: then there is nobody to serve.
+/// Takes over the socket that the caller sends after a greeting of this length, and opens the caller.
+///
+/// Returns `None` if the caller has ended: there is no process to serve then.
 pub(crate) fn take_hold(caller: Pid, greeting: usize) -> Option<(Socket, Process)> {
     let process = Process::open(caller).ok()?;
-    // The number may have been given to another process since; that one is younger.
+    // The number may have been reused since. The process that has it now is then younger than this one.
     if started_at(caller)? > started_at(Pid::this())? {
         return None;
     }

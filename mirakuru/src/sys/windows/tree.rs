@@ -1,4 +1,5 @@
-//! The tree below a supervisor: starts it, waits for it, and ends it. The system keeps the list of its processes.
+//! Manages the process tree of a supervisor: starts it, waits for it, and ends it. The system keeps the list of its
+//! processes.
 #![expect(unsafe_code, reason = "a call of the system")]
 
 use std::cell::Cell;
@@ -18,16 +19,16 @@ use crate::sys::{Reaped, Stoppable, Stuck};
 
 const STATUS_CONTROL_C_EXIT: i32 = Foundation::STATUS_CONTROL_C_EXIT;
 
-/// The service and everything that it started.
+/// The service and all processes that it started.
 #[derive(Debug, Default)]
 pub(crate) struct Tree {
     job: Option<Job>,
     /// The main process, until its end was seen.
     main: Option<Child>,
-    /// The processes that were started beside the service, each with what it starts.
+    /// The processes that were started next to the service, each in a job with the processes that it starts.
     beside: BTreeMap<Pid, (Child, Job)>,
     populated: bool,
-    /// The signals that were sent, a bit for each.
+    /// The signals that were sent, one bit for each.
     sent: Cell<u64>,
 }
 
@@ -36,7 +37,7 @@ impl Tree {
     ///
     /// # Errors
     ///
-    /// The step that failed. No process is left then.
+    /// The step that failed. No process is left in that case.
     pub(crate) fn start(spawn: &Spawn<'_>) -> Result<Self, Stuck> {
         let job = new_job()?;
         let main = spawn.start_in(&[&job])?;
@@ -48,11 +49,11 @@ impl Tree {
         })
     }
 
-    /// Starts a process beside the service.
+    /// Starts a process next to the service, in the same tree.
     ///
     /// # Errors
     ///
-    /// The step that failed. No process is left then.
+    /// The step that failed. No process is left in that case.
     pub(crate) fn start_beside(&mut self, spawn: &Spawn<'_>) -> Result<Pid, Stuck> {
         let job = match self.job.take() {
             Some(job) => job,
@@ -67,22 +68,22 @@ impl Tree {
         Ok(pid)
     }
 
-    /// Returns false: no process names another one as the main process.
+    /// Returns `false`: on Windows a process cannot name another one as the main process.
     pub(crate) fn follow(&mut self, _process: Pid) -> bool {
         false
     }
 
-    /// Returns `None`: the job rings.
+    /// Returns `None`: the job rings the bell.
     pub(crate) fn wakeup(&self) -> Option<Wakeup<'_>> {
         None
     }
 
-    /// No look is due: the job rings.
+    /// Returns no limit: the job rings the bell, so no poll is needed.
     pub(crate) fn next_look(&self) -> Duration {
         Duration::MAX
     }
 
-    /// Kills a process that was started beside the service, and what it started.
+    /// Kills a process that was started next to the service, and the processes that it started.
     pub(crate) fn kill_beside(&self, process: Pid) {
         if let Some((_, job)) = self.beside.get(&process) {
             self.note_sent(signals::KILL);
@@ -90,12 +91,12 @@ impl Tree {
         }
     }
 
-    /// The main process's number, for messages; 0 once its end was seen.
+    /// Returns the number of the main process for messages, or 0 once its end was seen.
     pub(crate) fn pid(&self) -> u32 {
         self.main.as_ref().map_or(0, Child::id)
     }
 
-    /// Ends the main process, or with its group the whole tree; an interrupt asks it first.
+    /// Ends the main process, or the whole tree if the signal is for the group. `SIGINT` first sends `CTRL_BREAK`.
     pub(crate) fn signal_service(&self, signal: i32, to_group: bool) {
         if signal == signals::INT && self.interrupt() {
             return;
@@ -109,15 +110,15 @@ impl Tree {
         }
     }
 
-    /// Returns false: shared memory ends with the processes that have it open.
+    /// Returns `false`: shared memory ends with the processes that have it open.
     pub(crate) fn remove_shared_memory(&self, _since: Duration) -> bool {
         false
     }
 
-    /// Looks which processes have ended.
+    /// Checks which processes have ended.
     pub(crate) fn reap(&mut self) -> Reaped {
         let mut reaped = Reaped::default();
-        // Asked first: a process is off the list only after its end can be seen.
+        // The job is queried first: the system removes a process from the list only after its end can be seen.
         let is_empty = self.populated && self.job.as_ref().is_none_or(Job::is_empty);
         if let Some(status) = self.main.as_mut().and_then(|main| ended(main, is_empty)) {
             self.main = None;
@@ -139,10 +140,11 @@ impl Tree {
         reaped
     }
 
-    /// Sends `CTRL_BREAK` to the main process and its console group. Returns false if the system refuses: then there is
-    /// no console, or the process has left it.
+    /// Sends `CTRL_BREAK` to the main process and its console group.
+    ///
+    /// Returns `false` if the system refuses: there is no console, or the process has left it.
     fn interrupt(&self) -> bool {
-        // The event of a group that has ended would go to all of the console.
+        // If the group has ended, the system would send the event to the whole console.
         let main = self.main.as_ref().filter(|main| !has_ended_by(*main));
         let Some(main) = main else { return false };
         self.note_sent(signals::INT);
@@ -150,9 +152,11 @@ impl Tree {
         unsafe { GenerateConsoleCtrlEvent(CTRL_BREAK_EVENT, main.id()) != 0 }
     }
 
-    /// Returns the code of an end. A termination gives the negative number of its signal, and an interrupt that the
-    /// process does not handle that of `SIGINT`. If a program chooses such a number, as -1, the lowest eight bits count,
-    /// as on other systems.
+    /// Returns the exit code for a status.
+    ///
+    /// After a termination, it is the negative number of the signal. After a `CTRL_BREAK` that the process does not
+    /// handle, it is that of `SIGINT`. If a program itself chooses such a number, for example -1, the lowest eight bits
+    /// are the code, as on other systems.
     fn code_of(&self, status: ExitStatus) -> i32 {
         let was_sent = |signal: i32| self.sent.get() & 1 << signal != 0;
         match status.code().unwrap_or_default() {
@@ -180,7 +184,8 @@ fn pid_of(child: &Child) -> Pid {
     process_of(child.id()).unwrap_or_else(Pid::this)
 }
 
-/// Returns how a process has ended; waits for that if the job `is_over`, which says so a moment earlier or later.
+/// Returns how a process has ended. Waits for its end if the job `is_over`, as the job may report the end a moment
+/// earlier or later.
 fn ended(child: &mut Child, is_over: bool) -> Option<ExitStatus> {
     if is_over {
         return child.wait().ok();
@@ -204,7 +209,7 @@ impl Stoppable for Tree {
             .collect()
     }
 
-    /// An interrupt asks the main process; any other signal terminates the tree.
+    /// Sends `CTRL_BREAK` to the main process for `SIGINT`. Any other signal terminates the tree.
     fn ask(&self, signal: i32, asked: &mut BTreeSet<Pid>, _all: bool) -> bool {
         let tree = self.main.as_ref().map_or_else(Pid::this, pid_of);
         if !asked.insert(tree) {

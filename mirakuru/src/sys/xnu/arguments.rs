@@ -1,18 +1,20 @@
-//! The arguments and the environment of a process, as `KERN_PROCARGS2` gives them (`sysctl_procargsx` in XNU's
-//! `bsd/kern/kern_sysctl.c`).
+//! Parses the arguments and the environment of a process from the answer of `KERN_PROCARGS2` (`sysctl_procargsx` in
+//! XNU's `bsd/kern/kern_sysctl.c`).
 
-/// What a process was started with.
+/// The arguments and the environment of a process.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(in crate::sys) struct Arguments<'a> {
     pub(in crate::sys) words: Vec<&'a [u8]>,
-    /// Empty for a program that the system protects: the kernel omits its environment. The kernel's own texts for the
-    /// loader come last.
+    /// The environment, followed by the kernel's own texts for the loader. The kernel omits the environment of a
+    /// program that the system protects.
     pub(in crate::sys) environment: Vec<&'a [u8]>,
 }
 
 impl<'a> Arguments<'a> {
-    /// Reads the number of words, the path of the program with zeros up to an aligned place, and texts with a zero after
-    /// each: the words first. `None` if the answer ends before the words begin.
+    /// Parses an answer. Returns `None` if the answer ends before the words begin.
+    ///
+    /// The answer consists of the number of words, the path of the program with zeros up to an aligned offset, and
+    /// texts that each end with a zero. The words are the first of these texts.
     pub(in crate::sys) fn read(answer: &'a [u8]) -> Option<Self> {
         let (count, rest) = answer.split_first_chunk()?;
         let count = usize::try_from(i32::from_ne_bytes(*count)).ok()?;

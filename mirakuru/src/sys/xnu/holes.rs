@@ -1,15 +1,17 @@
-//! Forgets a range of a file where a hole must consist of whole blocks.
+//! Clears a range of a file on a file system whose holes must consist of whole blocks.
 
 use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
-/// What APFS aligns a hole to (`F_PUNCHHOLE` of `fcntl(2)`).
+/// The alignment of holes on APFS (`F_PUNCHHOLE` of `fcntl(2)`).
 const BLOCK: u64 = 4096;
 
-/// Has the range read as zeros, its whole blocks by this call. A block before it that holds zeros up to its begin is one
-/// of them: so ranges that follow each other leave no block.
+/// Makes the range read as zeros. `punch` makes a hole of its whole blocks.
+///
+/// If the block at the beginning contains only zeros before the range, it becomes part of the hole. So consecutive
+/// ranges leave no block on the disk.
 pub(in crate::sys) fn forget(
     file: &File,
     range: &Range<u64>,
@@ -45,7 +47,8 @@ mod tests {
 
     use super::*;
 
-    /// Forgets ranges of a file of three blocks without zeros. Returns the holes, and whether the rest is as it was.
+    /// Clears ranges of a file of three blocks without zeros. Returns the holes, and whether the other bytes are
+    /// unchanged.
     fn holes_of(ranges: &[(u64, u64)]) -> (Vec<(u64, u64)>, bool) {
         let file = tempfile::tempfile().expect("a temporary file");
         file.write_all_at(&[1; 3 * 4096], 0).expect("room");
@@ -81,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn ranges_that_follow_each_other_leave_no_block() {
+    fn consecutive_ranges_leave_no_block() {
         let ranges = [(0, 5000), (5000, 6000), (6000, 9000), (9000, 12_288)];
         let holes = vec![(0, 4096), (4096, 8192), (8192, 12_288)];
         assert_eq!(holes_of(&ranges), (holes, true));

@@ -1,12 +1,14 @@
-//! Who descends from whom, by unique ids. `fork` gives a process one that no other process of this boot has, and notes
-//! that of the process that forked it, which stays as it is when that one ends (`p_uniqueid` and `p_puniqueid` in XNU's
-//! `bsd/sys/proc_internal.h`). The ids grow, so a child's is greater than its parent's.
+//! Determines the descent of processes by their unique ids.
+//!
+//! `fork` gives each process an id that is unique in this boot. It also records the id of the parent, which stays the
+//! same when the parent ends (`p_uniqueid` and `p_puniqueid` in XNU's `bsd/sys/proc_internal.h`). The ids grow, so a
+//! child's id is greater than its parent's.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::sys::Pid;
 
-/// A process, and whose child it was born.
+/// A process with its own id and that of the process that forked it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::sys) struct Kin {
     pub(in crate::sys) pid: Pid,
@@ -14,7 +16,7 @@ pub(in crate::sys) struct Kin {
     pub(in crate::sys) parent: u64,
 }
 
-/// Returns the processes that descend from one that was seen, parents first, and adds them to the seen ones.
+/// Returns the processes that descend from a seen one, parents first, and adds their ids to `seen`.
 pub(in crate::sys) fn below(mut all: Vec<Kin>, seen: &mut BTreeSet<u64>) -> Vec<Kin> {
     all.sort_unstable_by_key(|kin| kin.own);
     all.retain(|kin| {
@@ -27,19 +29,19 @@ pub(in crate::sys) fn below(mut all: Vec<Kin>, seen: &mut BTreeSet<u64>) -> Vec<
     all
 }
 
-/// Where a process comes from, seen from a tree.
+/// The origin of a process, as seen from a tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::sys) enum Origin {
-    /// From the process at the top of the tree.
+    /// The process descends from the process at the top of the tree.
     Below,
-    /// Not from it.
+    /// The process does not descend from the top.
     Elsewhere,
-    /// One of those that it descends from has ended.
+    /// An ancestor of the process has ended.
     Unknown,
 }
 
-/// Returns whether a process descends from the one at the top of a tree. A line that leads past that one to this process
-/// or to init is none of the tree's.
+/// Returns whether a process descends from the one at the top of a tree. A process whose ancestors lead to this process
+/// or to init, without the top, does not belong to the tree.
 pub(in crate::sys) fn origin(all: &[Kin], process: Pid, top: Pid, this: Pid) -> Origin {
     let by_id: BTreeMap<_, _> = all.iter().map(|kin| (kin.own, kin)).collect();
     let mut next = all.iter().find(|kin| kin.pid == process);
@@ -50,7 +52,7 @@ pub(in crate::sys) fn origin(all: &[Kin], process: Pid, top: Pid, this: Pid) -> 
         if kin.pid == this || kin.pid.as_raw() == 1 {
             return Origin::Elsewhere;
         }
-        // Greater than its own it cannot be, so the line ends.
+        // A parent's id must be smaller than the child's. Otherwise the search ends.
         next = by_id
             .get(&kin.parent)
             .copied()
@@ -85,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_leads_to_the_top_past_it_or_nowhere() {
+    fn ancestors_lead_to_the_top_past_it_or_to_an_ended_process() {
         let init = Kin {
             pid: Pid::from_raw(1),
             own: 1,

@@ -1,4 +1,5 @@
-//! Reads what XNU, the kernel of Apple's systems, answers. No function calls it, so the unit tests run on every Unix.
+//! Parses the answers of XNU, the kernel of Apple's systems. No function makes a system call, so the unit tests run on
+//! every Unix.
 
 pub(in crate::sys) mod arguments;
 pub(in crate::sys) mod holes;

@@ -1,37 +1,39 @@
-//! TCP sockets that listen, as `PROC_PIDFDSOCKETINFO` gives them: `struct socket_fdinfo` of XNU's `bsd/sys/proc_info.h`,
-//! whose size and offsets are the same on both of its processors.
+//! Parses listening TCP sockets from the answer of `PROC_PIDFDSOCKETINFO`: `struct socket_fdinfo` of XNU's
+//! `bsd/sys/proc_info.h`.
+//!
+//! The size and the offsets of the structure are the same on both of its processors.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// The size of the structure.
 pub(in crate::sys) const SIZE: usize = 792;
-/// `psi.soi_kind`, after `struct proc_fileinfo` of 24 bytes; and its value for TCP.
+/// The offset of `psi.soi_kind`, after `struct proc_fileinfo` of 24 bytes. The next constant is its value for TCP.
 const KIND: usize = 24 + 232;
 const SOCKINFO_TCP: i32 = 2;
-/// `psi.soi_proto.pri_tcp`, which begins with a `struct in_sockinfo` of 80 bytes.
+/// The offset of `psi.soi_proto.pri_tcp`, which begins with a `struct in_sockinfo` of 80 bytes.
 const TCP: usize = 24 + 240;
-/// `insi_lport`: in the network's order, in an integer of which it is the lower half.
+/// The offset of `insi_lport`: in network byte order, in the lower half of an integer.
 const LOCAL_PORT: usize = TCP + 4;
-/// `insi_vflag`: `INI_IPV4`, `INI_IPV6`, or both.
+/// The offset of `insi_vflag`: `INI_IPV4`, `INI_IPV6`, or both.
 const VERSIONS: usize = TCP + 24;
 const INI_IPV4: u8 = 1;
 const INI_IPV6: u8 = 2;
-/// `insi_laddr`: 16 bytes, of which the last four are an address of version 4.
+/// The offset of `insi_laddr`: 16 bytes, of which the last four are an IPv4 address.
 const LOCAL_ADDRESS: usize = TCP + 48;
-/// `tcpsi_state`, and its value for a socket that listens.
+/// The offset of `tcpsi_state`. The next constant is its value for a listening socket.
 const STATE: usize = TCP + 80;
 const TSI_S_LISTEN: i32 = 1;
 
-/// Where a socket listens.
+/// The address on which a socket listens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::sys) struct Listening {
     pub(in crate::sys) address: SocketAddr,
-    /// A socket of version 6 that clients of version 4 reach too.
+    /// Whether an IPv6 socket accepts IPv4 connections, too.
     is_dual: bool,
 }
 
 impl Listening {
-    /// Reads where this socket listens. `None` if it does not, or is none of TCP.
+    /// Parses the address on which this socket listens. Returns `None` if it does not listen, or is not a TCP socket.
     pub(in crate::sys) fn read(reported: &[u8; SIZE]) -> Option<Self> {
         let number = |at: usize| {
             reported[at..]
@@ -55,7 +57,8 @@ impl Listening {
         })
     }
 
-    /// Returns how closely it fits a connection to this address, which the closest socket gets. `None` if it does not.
+    /// Returns how closely this socket fits a connection to an address, or `None` if it does not fit. The closest
+    /// socket gets the connection.
     fn fits(self, asked: SocketAddr) -> Option<u8> {
         let (own, ip) = (self.address.ip().to_canonical(), asked.ip().to_canonical());
         if self.address.port() != asked.port() {
@@ -71,7 +74,7 @@ impl Listening {
     }
 }
 
-/// Returns who has a socket that a connection to this address would reach.
+/// Returns the holders of the socket that a connection to this address would reach.
 pub(in crate::sys) fn reached<T>(
     all: impl IntoIterator<Item = (T, Listening)>,
     asked: SocketAddr,
