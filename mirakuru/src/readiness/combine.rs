@@ -1,10 +1,12 @@
-//! Two checks as one: `and`, `or`, `then`.
+//! Combinations of two checks: `and`, `or` and `then`.
+//!
+//! All three share the methods of `of_both!`: each looks at both checks. They differ in when the combination is ready.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Context, Manner, NotReady, Origin, Readiness, Target};
 
-/// What is the same of any two checks.
+/// The methods that are equal in all combinations.
 macro_rules! of_both {
     () => {
         fn pre_start_check(&self, cx: &Context) -> bool {
@@ -26,7 +28,7 @@ macro_rules! of_both {
     };
 }
 
-/// Ready when both are; see [`Readiness::and`].
+/// Ready when both checks are ready in the same attempt. [`Readiness::and`] creates it.
 #[derive(Clone, Copy, Debug)]
 pub struct And<A, B>(pub(super) A, pub(super) B);
 
@@ -55,7 +57,7 @@ impl<A: Readiness, B: Readiness> Readiness for And<A, B> {
     }
 }
 
-/// Ready when one of them is; see [`Readiness::or`].
+/// Ready when one of two checks is ready. [`Readiness::or`] creates it.
 #[derive(Clone, Copy, Debug)]
 pub struct Or<A, B>(pub(super) A, pub(super) B);
 
@@ -97,12 +99,12 @@ impl<A: Readiness, B: Readiness> Readiness for Or<A, B> {
     }
 }
 
-/// Ready when the first was once and then the second is; see [`Readiness::then`].
+/// Ready when the first check has been ready once, and the second one is ready after it. [`Readiness::then`] creates it.
 #[derive(Debug)]
 pub struct Then<A, B>(
     A,
     B,
-    /// The start in which the first was seen ready.
+    /// The number of the start in which the first check was ready.
     AtomicU64,
 );
 
