@@ -83,6 +83,6 @@ fn mistakes_are_named_in_its_errors() -> Result<(), Box<dyn Error>> {
     let error = started.expect_err("it speaks another protocol");
     assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
     let text = error.to_string();
-    assert!(text.contains("it answered, but not by HTTP"), "{text}");
+    assert!(text.contains("it answered, but not with HTTP"), "{text}");
     Ok(())
 }

@@ -46,7 +46,7 @@ fn last_check(service: HttpExecutor) -> String {
 fn an_answer_in_another_protocol_is_named_so() {
     for greeting in ["INFO%20{}", "220%20mail", "-ERR", "HTTP/1.1%20two"] {
         let reported = last_check(serving(&format!("/raw/{greeting}%20and%20more")));
-        assert_eq!(reported, "it answered, but not by HTTP", "{greeting}");
+        assert_eq!(reported, "it answered, but not with HTTP", "{greeting}");
     }
     let reported = last_check(serving("/raw/"));
     assert_eq!(reported, "it closed the connection before it had answered");

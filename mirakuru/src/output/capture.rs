@@ -102,8 +102,8 @@ impl Capture {
         self.link.get()?.upgrade()
     }
 
-    /// Returns at most `most` of the kept bytes from offset `from` on, and the offset at which they begin. That offset is
-    /// greater than `from` if the bytes at `from` were discarded from a flood.
+    /// Returns at most `most` of the kept bytes from offset `from` on, and the offset at which they begin. That offset
+    /// is greater than `from` if the bytes at `from` were discarded from a flood.
     pub(super) fn read(&self, from: u64, most: usize) -> (u64, Vec<u8>) {
         let mut from = from;
         loop {

@@ -35,7 +35,8 @@ impl Reader {
         self.place
     }
 
-    /// Returns the next line, without its end and without colours. Returns an unfinished line only if `take_unfinished`.
+    /// Returns the next line, without its end and without colours. Returns an unfinished line only if
+    /// `take_unfinished`.
     pub(crate) fn next(&mut self, capture: &Capture, take_unfinished: bool) -> Option<Vec<u8>> {
         if let Some(line) = self.next_ahead() {
             return Some(line);
@@ -96,15 +97,15 @@ fn read_line_begin(capture: &Capture, place: u64, most: usize) -> (u64, Vec<u8>)
     (place.max(from + skipped as u64), bytes)
 }
 
-/// Returns the line at `place` without its end and without colours, and the offset of the next line. Returns an unfinished
-/// line only if `take_unfinished`.
+/// Returns the line at `place` without its end and without colours, and the offset of the next line. Returns an
+/// unfinished line only if `take_unfinished`.
 fn line_at(capture: &Capture, place: u64, take_unfinished: bool) -> Option<(Vec<u8>, u64)> {
     let (line, next) = raw_line_at(capture, place, take_unfinished)?;
     Some((plain(&line), next))
 }
 
-/// Returns the unfinished line at `place` without colours, and its end so far. Unless the line `rests`, the result leaves
-/// out a character or an escape sequence at its end that the next bytes may complete.
+/// Returns the unfinished line at `place` without colours, and its end so far. Unless the line `rests`, the result
+/// leaves out a character or an escape sequence at its end that the next bytes may complete.
 pub(crate) fn unfinished_line(
     capture: &Capture,
     place: u64,

@@ -68,8 +68,8 @@ impl LogFile {
         &self.added
     }
 
-    /// Adds the path of the file to an error, and the reason if the file cannot be read. [`capture`](Self::capture) returns
-    /// the text of the file.
+    /// Adds the path of the file to an error, and the reason if the file cannot be read. [`capture`](Self::capture)
+    /// returns the text of the file.
     pub(crate) fn describe(&self, scene: &mut Scene) {
         let unread = self.update();
         scene.log_file = self.path.display().to_string();
@@ -155,8 +155,8 @@ impl Reading {
             self.odd = None;
             return true;
         }
-        // The service may have rewritten the file with equal text. A write changes the time before the size, so the size
-        // must not change for a while. A mere `touch` also sets the access time, to the same value.
+        // The service may have rewritten the file with equal text. A write changes the time before the size, so the
+        // size must not change for a while. A mere `touch` also sets the access time, to the same value.
         let time = sys::changed_at(found);
         // This process's reads change the access time too, so it counts only when the change is first noticed.
         let is_known = self.odd.is_some_and(|(seen, _)| seen == time);

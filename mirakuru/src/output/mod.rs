@@ -1,7 +1,7 @@
 //! The captured output of a service, as its test reads it.
 //!
-//! `capture.rs` is the file of one stream, `lines.rs` reads lines from it, `log_file.rs` copies a log file into one, and
-//! `tail.rs` selects the lines that an error shows.
+//! `capture.rs` is the file of one stream, `lines.rs` reads lines from it, `log_file.rs` copies a log file into one,
+//! and `tail.rs` selects the lines that an error shows.
 
 mod capture;
 mod lines;
@@ -28,9 +28,9 @@ use crate::wait::Deadline;
 
 /// The captured output of one of the service's standard streams.
 ///
-/// A handle has a position in the stream. [`lines`](Self::lines) and [`wait_for`](Self::wait_for) advance it. A new handle
-/// begins after the banner, or at the beginning of the stream if there is no banner. At most the first 1 MiB and the last
-/// 64 MiB of the stream are kept. The output can still be read after [`stop`](crate::Executor::stop).
+/// A handle has a position in the stream. [`lines`](Self::lines) and [`wait_for`](Self::wait_for) advance it. A new
+/// handle begins after the banner, or at the beginning of the stream without a banner. At most the first 1 MiB and
+/// the last 64 MiB of the stream are kept. The output can still be read after [`stop`](crate::Executor::stop).
 ///
 /// ```
 /// use mirakuru::OutputExecutor;
@@ -67,8 +67,8 @@ impl Output {
         Self { log, ..self }
     }
 
-    /// Returns all that the service has printed to this stream so far. Bytes that are not UTF-8 are replaced. Returns an
-    /// empty string if the stream is not captured.
+    /// Returns all that the service has printed to this stream so far. Bytes that are not UTF-8 are replaced. Returns
+    /// an empty string if the stream is not captured.
     ///
     /// ```
     /// use mirakuru::OutputExecutor;
@@ -137,8 +137,8 @@ impl Output {
         }
     }
 
-    /// Waits for the next line that `pattern`, a regular expression, matches, and returns the line. Colours are ignored. The
-    /// position of the handle is after this line then.
+    /// Waits for the next line that `pattern`, a regular expression, matches, and returns the line. Colours are
+    /// ignored. Afterwards, the position of the handle is after this line.
     ///
     /// ```
     /// use mirakuru::OutputExecutor;

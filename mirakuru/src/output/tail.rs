@@ -10,7 +10,7 @@ use super::lines::LONGEST_LINE;
 
 /// How many lines of each stream an error shows.
 const MOST: usize = 20;
-/// How many similar lines are folded at least.
+/// The number of similar lines from which on they are folded.
 const MANY: usize = 3;
 /// How many letters a line must have to count as similar to another.
 const LETTERS: usize = 3;
@@ -111,8 +111,8 @@ fn folded(lines: &[&str]) -> Vec<Line> {
     folded
 }
 
-/// Returns the line with each word that contains a digit replaced. Such words, as numbers, times and addresses, differ
-/// between similar lines.
+/// Replaces each word of the line that contains a digit. Words such as numbers, times and addresses differ between
+/// similar lines.
 fn pattern(line: &str) -> String {
     let mut pattern = String::with_capacity(line.len());
     for part in line.split_inclusive(|c: char| !c.is_alphanumeric()) {

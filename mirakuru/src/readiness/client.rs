@@ -25,7 +25,9 @@ thread_local! {
 }
 
 /// Calls `ask` with the client of this thread.
-pub(super) fn with_own<T>(ask: impl FnOnce(&Client) -> Result<T, NotReady>) -> Result<T, NotReady> {
+pub(super) fn with_thread_client<T>(
+    ask: impl FnOnce(&Client) -> Result<T, NotReady>,
+) -> Result<T, NotReady> {
     CLIENT.with_borrow_mut(|slot| {
         let client = match &mut **slot {
             Some(client) => client,
@@ -36,7 +38,7 @@ pub(super) fn with_own<T>(ask: impl FnOnce(&Client) -> Result<T, NotReady>) -> R
 }
 
 /// Drops the client of this thread.
-pub(super) fn drop_own() {
+pub(super) fn drop_thread_client() {
     CLIENT.with_borrow_mut(|slot| drop(slot.take()));
 }
 
@@ -85,7 +87,8 @@ fn builder() -> Result<ClientBuilder, NotReady> {
         // A server that serves one connection at a time is free again after each answer.
         .pool_max_idle_per_host(0)
         .default_headers(close.into_iter().collect())
-        // `localhost` is both loopback addresses, even if the hosts file lists only one. Port 0 means the port of the URL.
+        // `localhost` is both loopback addresses, even if the hosts file lists only one. Port 0 means the port of the
+        // URL.
         .resolve_to_addrs("localhost", &loopbacks))
 }
 
@@ -110,7 +113,7 @@ pub(super) fn no_answer(error: &reqwest::Error) -> NotReady {
     let innermost = innermost(error);
     match innermost.downcast_ref::<io::Error>() {
         Some(error) if error.get_ref().is_none() => error.into(),
-        _ => NotReady::new(in_words(&innermost.to_string())),
+        _ => NotReady::new(clearer(&innermost.to_string())),
     }
 }
 
@@ -124,19 +127,21 @@ fn innermost(error: &reqwest::Error) -> &(dyn Error + 'static) {
 }
 
 /// Replaces texts of hyper and rustls about a broken protocol by clearer ones.
-fn in_words(text: &str) -> &str {
+fn clearer(text: &str) -> &str {
     match text {
         "connection closed before message completed" => {
             "it closed the connection before it had answered"
         }
         "received unexpected message from connection" => NOT_HTTP,
         _ if text.starts_with("invalid HTTP ") => NOT_HTTP,
-        _ if text.starts_with("received corrupt message of type") => "it answered, but not by TLS",
+        _ if text.starts_with("received corrupt message of type") => {
+            "it answered, but not with TLS"
+        }
         _ => text,
     }
 }
 
-const NOT_HTTP: &str = "it answered, but not by HTTP";
+const NOT_HTTP: &str = "it answered, but not with HTTP";
 
 #[cfg(test)]
 mod tests {
@@ -145,10 +150,10 @@ mod tests {
     #[test]
     fn texts_of_libraries_are_replaced() {
         let unexpected = "received unexpected message from connection";
-        assert_eq!(in_words(unexpected), NOT_HTTP);
+        assert_eq!(clearer(unexpected), NOT_HTTP);
         let plain = "received corrupt message of type InvalidContentType";
-        assert_eq!(in_words(plain), "it answered, but not by TLS");
-        assert_eq!(in_words("another text"), "another text");
+        assert_eq!(clearer(plain), "it answered, but not with TLS");
+        assert_eq!(clearer("another text"), "another text");
     }
 
     #[test]

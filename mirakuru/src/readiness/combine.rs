@@ -1,13 +1,14 @@
 //! Combinations of two checks: `and`, `or` and `then`.
 //!
-//! All three share the methods of `of_both!`: each looks at both checks. They differ in when the combination is ready.
+//! The macro `common_methods!` implements the methods that do the same in all three. The other methods differ in which of the
+//! two checks they ask.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Context, Manner, NotReady, Origin, Readiness, Target};
 
-/// The methods that are equal in all combinations.
-macro_rules! of_both {
+/// The methods that do the same in all combinations.
+macro_rules! common_methods {
     () => {
         fn pre_start_check(&self, cx: &Context) -> bool {
             self.0.pre_start_check(cx) || self.1.pre_start_check(cx)
@@ -33,7 +34,7 @@ macro_rules! of_both {
 pub struct And<A, B>(pub(super) A, pub(super) B);
 
 impl<A: Readiness, B: Readiness> Readiness for And<A, B> {
-    of_both!();
+    common_methods!();
 
     fn after_start_check(&self, cx: &Context) -> Result<(), NotReady> {
         self.0.after_start_check(cx)?;
@@ -68,7 +69,7 @@ impl<A, B> Or<A, B> {
 }
 
 impl<A: Readiness, B: Readiness> Readiness for Or<A, B> {
-    of_both!();
+    common_methods!();
 
     fn after_start_check(&self, cx: &Context) -> Result<(), NotReady> {
         let first = self.0.after_start_check(cx);
@@ -99,7 +100,7 @@ impl<A: Readiness, B: Readiness> Readiness for Or<A, B> {
     }
 }
 
-/// Ready when the first check has been ready once, and the second one is ready after it. [`Readiness::then`] creates it.
+/// Ready when the second check is ready, after the first one has been ready once. [`Readiness::then`] creates it.
 #[derive(Debug)]
 pub struct Then<A, B>(
     A,
@@ -125,7 +126,7 @@ impl<A: Clone, B: Clone> Clone for Then<A, B> {
 }
 
 impl<A: Readiness, B: Readiness> Readiness for Then<A, B> {
-    of_both!();
+    common_methods!();
 
     fn after_start_check(&self, cx: &Context) -> Result<(), NotReady> {
         if !self.has_passed_first(cx) {

@@ -21,7 +21,7 @@ use crate::wait::Deadline;
 use super::Target;
 use super::listener::Place;
 
-/// The process that a check checks, and the time that is left. Cheap to clone.
+/// The started process, as a readiness check sees it. Cheap to clone.
 #[derive(Clone)]
 pub struct Context {
     pub(crate) start: Arc<Start>,
@@ -29,11 +29,11 @@ pub struct Context {
 
 /// One start, as its checks see it.
 pub(crate) struct Start {
-    /// A number that no other start of this process has.
+    /// A number that is unique among the starts of this process.
     pub(crate) number: u64,
     pub(crate) place: command::Place,
     pub(crate) command: Arc<str>,
-    /// The user of the service, if the test has another one.
+    /// The user of the service, if the test runs as another one.
     pub(crate) user: Option<Identity>,
     /// `None` while the configuration is validated.
     pub(crate) link: Option<Arc<Link>>,
@@ -358,7 +358,7 @@ impl Context {
     }
 
     /// Returns whether the main process exited with code 0.
-    pub(super) fn has_exited_well(&self) -> bool {
+    pub(super) fn has_exited_with_success(&self) -> bool {
         let link = self.start.link.as_ref();
         link.is_some_and(|link| link.current(|state| state.exit == Some(0)))
     }

@@ -1,6 +1,7 @@
 //! The host and the port that a check asks, and the listener there.
 //!
-//! The host may contain placeholders, and the port may be the executor's own. Both are known once a start has begun.
+//! The host may contain placeholders, and the port may be the executor's own. The context of a start gives their
+//! values.
 
 use std::net::{IpAddr, SocketAddr};
 

@@ -23,11 +23,11 @@ const TAIL: u64 = 8 * 1024;
 ///
 /// The command runs inside the process tree of the service, with its user, its working directory and its
 /// environment. Placeholders are filled in. Its standard input is `/dev/null`. Its output is separate from that of the
-/// service, and an error shows its last line as the last check.
+/// service. If the command fails, an error shows the last line of its output as the last check.
 ///
-/// A run may take ten seconds ([`limit`](Self::limit)), but never longer than the rest of the start's timeout. A command
-/// that takes longer is killed. A command that still runs when the tree ends is killed with it. At least 50 milliseconds
-/// pass between two runs.
+/// A run may take ten seconds ([`limit`](Self::limit)), but never longer than the rest of the start's timeout. A
+/// command that takes longer is killed. A command that still runs when the tree ends is killed with it. At least 50
+/// milliseconds pass between two runs.
 ///
 /// ```
 /// use mirakuru::{SimpleExecutor, readiness::Exec};

@@ -43,8 +43,8 @@ fn needs_end_of_line(expression: &Hir) -> bool {
 
 /// Decides whether a match in an unfinished line is final.
 ///
-/// An automaton reads the line. After it has found a match, it keeps only the alternatives that have precedence over that
-/// match. If no alternative is left, neither the match nor a group of it can change.
+/// An automaton reads the line. After it has found a match, it keeps only the alternatives that have precedence over
+/// that match. If no alternative is left, neither the match nor a group of it can change.
 #[derive(Debug)]
 pub(super) struct Growth {
     /// `None` if the expression is too large for an automaton.

@@ -47,8 +47,8 @@ impl Http {
     /// Creates a check that requests this URL and accepts a status of `2xx`.
     ///
     /// The HTTP client's own parser reads the URL, so `host()` and `port()` of the executor are the ones that the check
-    /// asks: `http://127.1:081` is 127.0.0.1 at port 81. A start fails with `InvalidConfig` if the URL contains a tab or
-    /// a line break, or names port 0 (write `{port}` for a free port). It also fails if the placeholder of a port is
+    /// asks: `http://127.1:081` is 127.0.0.1 at port 81. A start fails with `InvalidConfig` if the URL contains a tab
+    /// or a line break, or names port 0 (write `{port}` for a free port). It also fails if the placeholder of a port is
     /// only a part of the port, or a part of the host.
     ///
     /// ```no_run
@@ -250,7 +250,7 @@ impl Http {
             let client = client::with_settings(settings)?;
             return self.ask_by(&client, cx);
         }
-        client::with_own(|client| self.ask_by(client, cx))
+        client::with_thread_client(|client| self.ask_by(client, cx))
     }
 
     /// Returns the TLS settings, or `None` for the certificates that the system trusts.
@@ -296,7 +296,7 @@ impl Http {
 
     fn answer(&self, client: &Client, method: Method, cx: &Context) -> Result<Answer, NotReady> {
         let url = self.url(cx).map_err(NotReady::new)?;
-        // Leaves time before the deadline to report why there was no answer.
+        // Leaves time before the deadline to report why no answer came.
         let patience = cx.patience().mul_f64(0.9);
         let mut request = client.request(method, url.clone()).timeout(patience);
         for (name, value) in &self.headers {

@@ -1,7 +1,7 @@
 //! The listener that a check waits for.
 //!
 //! The kernel reports whether a process of the tree listens, so that the check does not disturb the server with a
-//! connection. Only if the kernel cannot see the listener, the check connects.
+//! connection. The check connects only if the kernel cannot see the listener.
 
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
@@ -34,8 +34,8 @@ pub(super) enum Seen {
     Unknown(Vec<SocketAddr>),
 }
 
-/// The shortest pause, in milliseconds, between two connections that are tried although the kernel knows of no listener.
-/// The listener may be in another network namespace, or a rule of the packet filter may lead to it.
+/// The shortest pause, in milliseconds, between two connections that are tried although the kernel knows of no
+/// listener. The listener may be in another network namespace, or a rule of the packet filter may lead to it.
 const TRY_ANYWAY: u64 = 100;
 /// The pause is also at least the time waited so far, divided by this number.
 const TRY_SHARE: u64 = 5;
@@ -64,7 +64,7 @@ impl Listener {
 
     /// Looks for the listener at these addresses, the first one first.
     pub(super) fn look(&self, addresses: &[SocketAddr], cx: &Context) -> Result<Seen, NotReady> {
-        // Taken out of the lock while it is used, so that no other thread reads the answer to this question.
+        // Taken out of the lock while this thread uses it, so that no other thread reads the answer to its question.
         let Some(kernel) = self.kernel().take().or_else(sys::Listeners::open) else {
             return Ok(Seen::Unknown(addresses.to_vec()));
         };
@@ -101,8 +101,8 @@ impl Listener {
         Err(NotReady::new(REFUSED))
     }
 
-    /// Fails as [`look`](Self::look) does if the kernel knows of no listener. If a connection is due, it must be refused
-    /// too.
+    /// Fails as [`look`](Self::look) does if the kernel knows of no listener. If a connection is due, it must be
+    /// refused too.
     #[cfg(any(feature = "http", feature = "services"))]
     pub(super) fn glance(&self, addresses: &[SocketAddr], cx: &Context) -> Result<(), NotReady> {
         let is_absent = {
@@ -123,8 +123,8 @@ impl Listener {
         Err(NotReady::new(REFUSED))
     }
 
-    /// Looks again after a connection was accepted although the kernel showed no listener: the listener may have come in
-    /// between.
+    /// Looks again after a connection was accepted although the kernel showed no listener: the listener may have come
+    /// in between.
     pub(super) fn confirm(&self, address: SocketAddr, cx: &Context) -> Result<(), NotReady> {
         let kernel = sys::Listeners::open();
         let listens = kernel.and_then(|kernel| kernel.any_at(address));
@@ -135,13 +135,13 @@ impl Listener {
         Ok(())
     }
 
-    /// Returns whether the listener that the kernel shows belongs to the service. Returns `false` if the kernel does not
-    /// show the owner.
+    /// Returns whether the listener that the kernel shows belongs to the service. Returns `false` if the kernel does
+    /// not show the owner.
     ///
     /// # Errors
     ///
-    /// [`NotReady`] if another process has the listener, or if only a child that was just forked, or no visible process, has
-    /// it open.
+    /// [`NotReady`] if another process has the listener, or if only a child that was just forked, or no visible
+    /// process, has it open.
     fn is_right(&self, address: SocketAddr, cx: &Context) -> Result<bool, NotReady> {
         let Some((main, supervisor)) = cx.tree().filter(|_| !self.any) else {
             return Ok(true);
@@ -192,8 +192,8 @@ pub(crate) enum Place {
 
 /// Returns whether a process listens before the start.
 ///
-/// A child that another thread has just forked may still have an inherited listener open. It does not count if it closes
-/// the listener in time, when it executes its program.
+/// A child that another thread has just forked may still have an inherited listener open. It does not count if it
+/// closes the listener in time, when it executes its program.
 pub(super) fn is_served(addresses: &[SocketAddr], cx: &Context) -> bool {
     let fork_ends = Instant::now() + FORK_TO_EXEC;
     let kernel = sys::Listeners::open();

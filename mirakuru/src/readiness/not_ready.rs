@@ -5,7 +5,7 @@ use std::{fmt, io};
 /// The reason if no process listens: the kernel knows of no listener, or refuses a connection.
 pub(super) const REFUSED: &str = "connection refused: no process listens there";
 
-/// The reason why a check failed. The last one is the `last check` of an error.
+/// The reason why a check failed. An error shows the latest reason as the `last check`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct NotReady {
     pub(crate) reason: String,
@@ -33,7 +33,7 @@ impl NotReady {
         }
     }
 
-    /// Creates a failure that no later attempt can mend, so that the start fails at once.
+    /// Creates a failure after which no later attempt can pass, so that the start fails at once.
     #[cfg(feature = "services")]
     pub(crate) fn hopeless(reason: impl Into<String>) -> Self {
         Self {

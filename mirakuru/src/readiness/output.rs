@@ -1,7 +1,7 @@
 //! The check that is ready when a line of the output matches a banner.
 //!
-//! Each attempt reads the finished lines that are new since the last attempt, and then looks at the unfinished last line.
-//! `final_match.rs` decides whether a match in an unfinished line can still change.
+//! Each attempt reads the finished lines that are new since the last attempt, and then looks at the unfinished last
+//! line. `final_match.rs` decides whether a match in an unfinished line can still change.
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -84,7 +84,7 @@ enum Look {
     /// The line that the check waits for was found. It ends at this offset.
     Found(u64),
     /// All finished lines have been searched.
-    Through,
+    Exhausted,
     /// The search took too long.
     Interrupted,
 }
@@ -133,8 +133,8 @@ impl Output {
         self
     }
 
-    /// Waits for the `n`-th line that matches, counted over all streams that are searched. The named groups are those of
-    /// that line. Defaults to 1.
+    /// Waits for the `n`-th line that matches, counted over all streams that are searched. The named groups are those
+    /// of that line. Defaults to 1.
     ///
     /// ```
     /// use mirakuru::OutputExecutor;
@@ -217,7 +217,7 @@ impl Output {
                     return true;
                 }
                 Look::Interrupted => return false,
-                Look::Through => {}
+                Look::Exhausted => {}
             }
         }
         let mut matches = scan.matches;
@@ -245,7 +245,7 @@ impl Output {
         index: usize,
     ) -> Look {
         let begin = Instant::now();
-        let printed = if cx.has_exited_well() {
+        let printed = if cx.has_exited_with_success() {
             capture.len()
         } else {
             0
@@ -266,14 +266,14 @@ impl Output {
             }
             // A flood has no end: the caller must check the deadline and the process between two slices.
             // The text of a process that exited with 0 is searched to its end at once: it may contain the banner,
-            // and there may be no next attempt.
+            // and this attempt may be the last one.
             let check_time = searched % 256 == 0 || line.len() > 4096;
             let is_last = scan.progress[index].reader.place() < printed;
             if check_time && !is_last && begin.elapsed() >= SLICE {
                 return Look::Interrupted;
             }
         }
-        Look::Through
+        Look::Exhausted
     }
 
     /// Returns the unfinished last line and its end so far, if the line matches and its match counts.
@@ -345,7 +345,7 @@ impl Readiness for Output {
         self.regex.as_ref().map_err(Clone::clone)?;
         let mut streams = self.streams().iter();
         if self.stream == Stream::File && cx.start.place.log_file.is_none() {
-            let mistake = "the banner is searched for in the log file, but there is no log file: set `log_file`";
+            let mistake = "the banner is searched for in the log file, but the executor has none: set `log_file`";
             Err(mistake.to_owned())
         } else if self.times == 0 {
             Err("`times` must be 1 or more, got 0".to_owned())

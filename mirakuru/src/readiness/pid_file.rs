@@ -8,8 +8,8 @@ use crate::paths::absolute;
 /// Ready when the file exists, usually a pid file that the service writes once it is up.
 ///
 /// If the file exists before the start, another instance is running, or ended without removing its file. The start then
-/// fails with `AlreadyRunning`. If the service leaves its file behind, the file is removed once the service's tree has
-/// ended. A relative name begins at the working directory of the test, even if the service has another one.
+/// fails with `AlreadyRunning`. If the service does not remove its file, the file is removed after the service's tree
+/// has ended. A relative name begins at the working directory of the test, even if the service has another one.
 #[derive(Clone, Debug)]
 pub struct PidFile {
     filename: PathBuf,

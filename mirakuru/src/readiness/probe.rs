@@ -1,8 +1,8 @@
 //! Asks a check so that the call cannot outlive the deadline.
 //!
-//! A check that never blocks beyond its deadline is asked on the caller's thread. Any other check is asked on a thread of
-//! its own: a user's check, and HTTP, whose client must not be used on a thread of an async runtime. If that check does
-//! not answer, the caller abandons the thread, which ends when the check returns.
+//! A check that never blocks beyond its deadline is asked on the caller's thread. Any other check is asked on a thread
+//! of its own: a user's check, and HTTP, whose client must not be used on a thread of an async runtime. If that check
+//! does not answer, the caller abandons the thread, which ends when the check returns.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
@@ -27,7 +27,7 @@ pub(crate) enum Probe {
     /// The check is asked on the caller's thread.
     Here(Arc<dyn Readiness>),
     /// The check is asked on a thread of its own.
-    Apart {
+    OnThread {
         check: Arc<dyn Readiness>,
         questions: Sender<(Question, Context)>,
         answers: Receiver<std::thread::Result<Result<(), NotReady>>>,
@@ -43,22 +43,22 @@ impl Probe {
         if check.manner(cx).keeps_time {
             return Ok(Self::Here(check));
         }
-        let asked_apart = Arc::clone(&check);
+        let on_thread = Arc::clone(&check);
         let (questions, asked) = channel::<(Question, Context)>();
         let (answer, answers) = channel();
         let answering = move || {
             for (question, cx) in asked {
-                let answered = catch_unwind(AssertUnwindSafe(|| ask(&*asked_apart, question, &cx)));
+                let answered = catch_unwind(AssertUnwindSafe(|| ask(&*on_thread, question, &cx)));
                 // The send fails if the caller has abandoned this thread.
                 let _ = answer.send(answered);
             }
             #[cfg(feature = "http")]
-            super::client::drop_own();
+            super::client::drop_thread_client();
         };
         std::thread::Builder::new()
             .name("mirakuru-probe".to_owned())
             .spawn(answering)?;
-        Ok(Self::Apart {
+        Ok(Self::OnThread {
             check,
             questions,
             answers,
@@ -79,7 +79,7 @@ impl Probe {
     ) -> Answer {
         let (questions, answers) = match self {
             Self::Here(check) => return Some(ask(&**check, question, cx)),
-            Self::Apart {
+            Self::OnThread {
                 check,
                 questions,
                 answers,

@@ -33,12 +33,12 @@ impl Trust {
     }
 }
 
-/// A verifier that accepts the listed certificates, or every certificate if the list is `None`. It ignores the names, the
-/// times and the mark of an authority in a certificate.
+/// A verifier that accepts the listed certificates, or every certificate if the list is `None`. It ignores the names,
+/// the times and the mark of an authority in a certificate.
 #[derive(Debug)]
 struct Accepted(Option<Vec<CertificateDer<'static>>>);
 
-/// Returns the settings of a client that accepts the certificates in this file, or any certificate if there is no file.
+/// Returns the settings of a client that accepts the certificates in this file, or any certificate without a file.
 /// The service may write the file, so each attempt reads it again.
 pub(super) fn settings(
     file: Option<(&Path, Option<OtherUser<'_>>)>,
@@ -98,8 +98,8 @@ impl ServerCertVerifier for Accepted {
         }
     }
 
-    // A signature would show that the service has the key of the certificate. A readiness check sends nothing secret, so
-    // it accepts any signature. This also accepts certificates of old versions.
+    // A signature would show that the service has the key of the certificate. A readiness check sends nothing secret,
+    // so it accepts any signature. This also accepts certificates of old versions.
     fn verify_tls12_signature(
         &self,
         _message: &[u8],

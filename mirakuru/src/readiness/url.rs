@@ -30,8 +30,8 @@ fn read(filled: &str) -> Result<Url, String> {
     if !matches!(url.scheme(), "http" | "https") {
         return Err(format!("{filled:?} is neither an http nor an https URL"));
     }
-    // The parser skips extra slashes, so `http:///path` would have the host `path`. It also reads the text after `http:`
-    // as the host, as in `http:8080://host`. Both are mistakes here.
+    // The parser skips extra slashes, so `http:///path` would have the host `path`. It also reads the text after
+    // `http:` as the host, as in `http:8080://host`. Both are mistakes here.
     let after_scheme = written.get(url.scheme().len()..);
     let authority = after_scheme.and_then(|rest| rest.strip_prefix("://"));
     let authority = authority.unwrap_or_default();
@@ -129,7 +129,8 @@ fn split_port(authority: &str) -> Option<(&str, &str)> {
 /// A part of the stand-in host names. No user writes such a name.
 const STAND_IN: &str = ".placeholder-of-mirakuru.";
 
-/// Returns the stand-in for the host of the placeholder with this number: a name, or an address for use within brackets.
+/// Returns the stand-in for the host of the placeholder with this number: a name, or an address for use within
+/// brackets.
 const HOSTS: [fn(usize) -> String; 2] = [
     |index| format!("host-{index}{STAND_IN}invalid"),
     |index| {

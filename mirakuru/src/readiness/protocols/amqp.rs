@@ -8,10 +8,10 @@ const SERVER: &str = "an AMQP 0-9-1 broker";
 
 /// Ready when an AMQP 0-9-1 broker, such as RabbitMQ, begins a session.
 ///
-/// The check sends the header of the protocol
-/// ([AMQP 0-9-1](https://www.rabbitmq.com/resources/specs/amqp0-9-1.pdf), 4.2.2). The broker is ready if it answers with
-/// the method `Connection.Start`. The check then closes the connection, and RabbitMQ logs a warning about it. A broker
-/// that uses another version answers with a header of its own, and an error names that version as the last check.
+/// The check sends the header of the protocol ([AMQP 0-9-1](https://www.rabbitmq.com/resources/specs/amqp0-9-1.pdf),
+/// 4.2.2). The broker is ready if it answers with the method `Connection.Start`. The check then closes the connection,
+/// and RabbitMQ logs a warning about it. A broker that uses another version answers with a header of its own, and an
+/// error names that version as the last check.
 ///
 /// ```no_run
 /// use mirakuru::{Executor, readiness::Amqp};

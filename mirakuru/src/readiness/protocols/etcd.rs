@@ -10,8 +10,8 @@ const SERVER: &str = "etcd";
 /// Ready when etcd reports that it is healthy.
 ///
 /// The check requests `GET /health` ([Monitoring](https://etcd.io/docs/v3.6/op-guide/monitoring/)). The member is ready
-/// if the status is 200 and the body contains `"health":"true"`: it has a leader and can commit. For any other answer, an
-/// error shows the status and the text as the last check.
+/// if the status is 200 and the body contains `"health":"true"`: it has a leader and can commit. For any other answer,
+/// an error shows the status and the text as the last check.
 ///
 /// ```no_run
 /// use mirakuru::{Executor, readiness::Etcd};

@@ -52,8 +52,8 @@ impl Exchange {
         request: &[u8],
         judge: impl Fn(&[u8]) -> Verdict,
     ) -> Result<(), NotReady> {
-        // A server that refuses a client sends the reason and closes the connection. The reason is read even if the request
-        // could not be sent.
+        // A server that refuses a client sends the reason and closes the connection. The reason is read even if the
+        // request could not be sent.
         let _ = self.send(request);
         loop {
             match judge(&self.received) {
@@ -64,8 +64,8 @@ impl Exchange {
         }
     }
 
-    /// Closes the connection cleanly: sends this last message, and reads the bytes that have arrived. With unread bytes,
-    /// the kernel would reset the connection instead.
+    /// Closes the connection cleanly: sends this last message, and reads the bytes that have arrived. With unread
+    /// bytes, the kernel would reset the connection instead.
     pub(crate) fn close(&mut self, last_message: &[u8]) {
         let _ = self.send(last_message);
         let _ = self.stream.shutdown(Shutdown::Write);

@@ -10,8 +10,9 @@ const SERVER: &str = "memcached";
 /// Ready when memcached answers `version`.
 ///
 /// The server is ready if it answers with a line that contains its version
-/// ([protocol.txt](https://github.com/memcached/memcached/blob/master/doc/protocol.txt)), or with the error that requests
-/// a password (`-Y`). After any other error it is not ready, and an error of the start shows that text as the last check.
+/// ([protocol.txt](https://github.com/memcached/memcached/blob/master/doc/protocol.txt)), or with the error that
+/// requests a password (`-Y`). After any other error it is not ready, and an error of the start shows that text as the
+/// last check.
 ///
 /// ```no_run
 /// use mirakuru::{Executor, readiness::Memcached};

@@ -1,7 +1,7 @@
 //! Checks that use the protocol of a server, with one file for each server.
 //!
-//! Each attempt opens one connection, and makes the first exchange that a client would make (`exchange.rs`). The file of
-//! a server contains the check, and pure functions that read an answer.
+//! Each attempt opens one connection, and makes the first exchange that a client would make (`exchange.rs`). The file
+//! of a server contains the check, and pure functions that read an answer.
 
 mod amqp;
 mod etcd;
@@ -88,7 +88,7 @@ fn ask(
         Seen::At(address) => std::slice::from_ref(address),
         Seen::Unknown(addresses) => addresses,
     };
-    // Leaves time before the deadline to report why there was no answer.
+    // Leaves time before the deadline to report why no answer came.
     let mut exchange = Exchange::open(addresses, cx.patience().mul_f64(0.9))?;
     ask(&mut exchange)?;
     match seen {
@@ -112,7 +112,8 @@ macro_rules! is_a_check {
             /// ```
             #[doc = concat!("use mirakuru::readiness::{", stringify!($check), ", Readiness, Tcp};")]
             ///
-            #[doc = concat!("let check = Tcp::new(\"127.0.0.1\", 0).then(", stringify!($check), "::new(\"127.0.0.1\", 0));")]
+            #[doc = concat!("let answers = ", stringify!($check), "::new(\"127.0.0.1\", 0);")]
+            /// let check = Tcp::new("127.0.0.1", 0).then(answers);
             /// assert!(!check.needs_own_process());
             /// ```
             #[must_use]
@@ -168,8 +169,8 @@ macro_rules! is_a_check {
             }
 
             fn manner(&self, _cx: &Context) -> Manner {
-                // If a server dies, another process may keep its connection open. The start must fail at once anyway, so
-                // the exchange runs on a thread of its own.
+                // If a server dies, another process may keep its connection open. The start must fail at once anyway,
+                // so the exchange runs on a thread of its own.
                 Manner {
                     keeps_time: false,
                     ..Manner::punctual()

@@ -13,11 +13,11 @@ const DISCONNECT: &[u8] = b"\xe0\0";
 
 /// Ready when an MQTT broker, such as Mosquitto, answers a client.
 ///
-/// The check sends CONNECT of
-/// [MQTT 3.1.1](https://docs.oasis-open.org/mqtt/mqtt/v3.1.1/os/mqtt-v3.1.1-os.html) with a clean session and a unique
-/// client identifier. The broker is ready if it answers with CONNACK, even one that refuses this client because of its
-/// version, its identifier or its missing password. If the code means "server unavailable" or "server busy", the broker is
-/// not ready, and an error shows the code as the last check. A client that was accepted sends DISCONNECT.
+/// The check sends CONNECT of [MQTT 3.1.1](https://docs.oasis-open.org/mqtt/mqtt/v3.1.1/os/mqtt-v3.1.1-os.html) with a
+/// clean session and a unique client identifier. The broker is ready if it answers with CONNACK, even one that refuses
+/// this client because of its version, its identifier or its missing password. If the code means "server unavailable"
+/// or "server busy", the broker is not ready, and an error shows the code as the last check. A client that was accepted
+/// sends DISCONNECT.
 ///
 /// ```no_run
 /// use mirakuru::{Executor, readiness::Mqtt};

@@ -11,8 +11,8 @@ const SERVER: &str = "MariaDB or MySQL";
 ///
 /// The check sends nothing. The server is ready if it sends the initial handshake packet of protocol 10
 /// ([MariaDB](https://mariadb.com/kb/en/connection/),
-/// [MySQL](https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_connection_phase.html)). If it sends an error
-/// packet, such as "Too many connections", it is not ready, and an error shows that text as the last check.
+/// [MySQL](https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_connection_phase.html)). If it sends an
+/// error packet, such as "Too many connections", it is not ready, and an error shows that text as the last check.
 ///
 /// ```no_run
 /// use mirakuru::{Executor, readiness::Mysql};

@@ -14,9 +14,9 @@ const CONNECT: &[u8] = b"CONNECT {\"verbose\":false,\"pedantic\":false,\"lang\":
 /// Ready when NATS sends `INFO` and answers `PING`.
 ///
 /// The check waits for `INFO`, and then sends `CONNECT` and `PING`
-/// ([Client Protocol](https://docs.nats.io/reference/reference-protocols/nats-protocol)). The server is ready if it answers
-/// with `PONG`, or with an error that requests a password or TLS. After any other error it is not ready, and an error of
-/// the start shows that text as the last check.
+/// ([Client Protocol](https://docs.nats.io/reference/reference-protocols/nats-protocol)). The server is ready if it
+/// answers with `PONG`, or with an error that requests a password or TLS. After any other error it is not ready, and an
+/// error of the start shows that text as the last check.
 ///
 /// ```no_run
 /// use mirakuru::{Executor, readiness::Nats};

@@ -10,9 +10,9 @@ const SERVER: &str = "Redis";
 /// Ready when Redis, Valkey or KeyDB answers `PING`.
 ///
 /// The server is ready if it answers with `+PONG`, or if it requests a password with `-NOAUTH` or `-NOPERM`
-/// ([RESP](https://redis.io/docs/latest/develop/reference/protocol-spec/)). After any other error it is not ready, such as
-/// `-LOADING` (the server reads its data), `-MASTERDOWN`, `-BUSY` and `-MISCONF`. An error of the start shows that text as
-/// the last check.
+/// ([RESP](https://redis.io/docs/latest/develop/reference/protocol-spec/)). After any other error it is not ready, such
+/// as `-LOADING` (the server reads its data), `-MASTERDOWN`, `-BUSY` and `-MISCONF`. An error of the start shows that
+/// text as the last check.
 ///
 /// ```no_run
 /// use mirakuru::{Executor, readiness::Redis};

@@ -10,8 +10,8 @@ const SERVER: &str = "a WebDriver";
 /// Ready when chromedriver, geckodriver or another WebDriver can create a session.
 ///
 /// The check requests `GET /status` ([WebDriver](https://www.w3.org/TR/webdriver2/#status)). The driver is ready if the
-/// status is 200 and the value contains `"ready": true`. For any other answer, an error shows the status and the text as
-/// the last check.
+/// status is 200 and the value contains `"ready": true`. For any other answer, an error shows the status and the text
+/// as the last check.
 ///
 /// ```no_run
 /// use mirakuru::{Executor, readiness::WebDriver};
