@@ -1,7 +1,7 @@
 //! Combinations of two checks: `and`, `or` and `then`.
 //!
-//! The macro `common_methods!` implements the methods that do the same in all three. The other methods differ in which of the
-//! two checks they ask.
+//! The macro `common_methods!` implements the methods that do the same in all three. The other methods differ in which
+//! of the two checks they ask.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

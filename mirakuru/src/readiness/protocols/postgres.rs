@@ -17,8 +17,8 @@ pub(crate) const TERMINATE: &[u8] = b"X\0\0\0\x04";
 /// ([Message Formats](https://www.postgresql.org/docs/current/protocol-message-formats.html)), and no password. The
 /// server is ready if it answers with an authentication message. It is also ready if it answers with an error that only
 /// a server reports that serves clients (SQLSTATE class 28, 3D000, 42501 and 55000). After any other error it is not
-/// ready, such as 57P03 (the server starts, stops or recovers) and 53300 (too many clients). An error of the start shows
-/// that text as the last check.
+/// ready, such as 57P03 (the server starts, stops or recovers) and 53300 (too many clients). An error of the start
+/// shows that text as the last check.
 ///
 /// ```no_run
 /// use mirakuru::{Executor, readiness::Postgres};
