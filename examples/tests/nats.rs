@@ -83,6 +83,6 @@ fn errors_name_the_mistakes() -> Result<(), Box<dyn Error>> {
     let error = started.expect_err("the port has another protocol");
     assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
     let text = error.to_string();
-    assert!(text.contains("it answered, but not by HTTP"), "{text}");
+    assert!(text.contains("it answered, but not with HTTP"), "{text}");
     Ok(())
 }

@@ -169,7 +169,7 @@ fn named_groups_are_kept() -> Result<()> {
 
 #[test]
 fn a_banner_that_was_meant_as_a_text_is_told() {
-    let reported = "last check:  no line matched; one holds the banner's very text, but the banner is a regular expression: ";
+    let reported = "last check:  no line matched; one contains the banner's exact text, but the banner is a regular expression: ";
     let error = is_not_found(OutputExecutor::new([PROGRAM, "prints", "up (1)"], "up (1)"));
     assert!(error.contains(reported), "{error}");
     let error = is_not_found(OutputExecutor::new([PROGRAM, "prints", "up 2"], "up (1)"));

@@ -46,7 +46,7 @@ fn last_check(service: HttpExecutor) -> String {
 fn an_answer_in_another_protocol_is_named_so() {
     for greeting in ["INFO%20{}", "220%20mail", "-ERR", "HTTP/1.1%20two"] {
         let reported = last_check(serving(&format!("/raw/{greeting}%20and%20more")));
-        assert_eq!(reported, "it answered, but not by HTTP", "{greeting}");
+        assert_eq!(reported, "it answered, but not with HTTP", "{greeting}");
     }
     let reported = last_check(serving("/raw/"));
     assert_eq!(reported, "it closed the connection before it had answered");
@@ -58,7 +58,7 @@ fn a_refused_request_has_the_words_of_a_refused_connection() {
     let asks = mirakuru::readiness::Http::new(url).any_listener();
     let service = Executor::with_readiness([PROGRAM, "prints", "up"], asks);
     let error = error_of(service.timeout(Duration::from_secs(1)).start());
-    let reported = "\n  last check:  connection refused: nobody listens there\n";
+    let reported = "\n  last check:  connection refused: no process listens there\n";
     assert!(error.to_string().contains(reported), "{error}");
 }
 
@@ -141,7 +141,7 @@ fn redirects_are_not_followed() {
 fn a_redirect_is_told_with_its_target_and_what_to_do() {
     let check = last_check(serving("/status/302"));
     let begin = "it answered with status 302, a redirect to http://127.0.0.1:";
-    let end = "/status/200: ask that URL, or accept it by `status(302)`";
+    let end = "/status/200: request that URL, or accept the redirect with `status(302)`";
     assert!(check.starts_with(begin) && check.ends_with(end), "{check}");
     let check = last_check(serving("/refuses/HEAD/405").method("GET").status(204));
     assert_eq!(check, "it answered with status 200");

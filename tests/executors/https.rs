@@ -89,7 +89,7 @@ fn https_with_another_certificate_is_not_ready() {
     let service = serving(made.path()).certificate(other.path().join("own.pem"));
     let check = last_check(service);
     assert!(
-        check.contains("another certificate than the file"),
+        check.contains("certificate is not the one in the file"),
         "{check}"
     );
     let missing = other.path().join("missing.pem");

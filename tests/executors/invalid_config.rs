@@ -126,7 +126,7 @@ fn a_socket_whose_path_is_too_long_is_a_mistake() {
     let long = Path::new("/tmp").join("s".repeat(200));
     assert_mistake(
         |command| UnixSocketExecutor::new(command, &long).boxed(),
-        "the socket's path has 205 bytes, and the system takes *",
+        "the socket's path has 205 bytes, and the limit is *",
     );
 }
 
@@ -144,17 +144,17 @@ fn an_empty_host_is_a_mistake() {
 fn a_banner_that_is_no_regular_expression_is_a_mistake() {
     assert_mistake(
         |command| OutputExecutor::new(command, "(ready").boxed(),
-        "the banner is no regular expression: *",
+        "the banner is not a valid regular expression: *",
     );
 }
 
 #[test]
 fn what_is_no_url_is_a_mistake() {
-    assert_wrong_url("nonsense", "\"nonsense\" is no URL: *");
-    assert_wrong_url("", "\"\" is no URL: *");
+    assert_wrong_url("nonsense", "\"nonsense\" is not a valid URL: *");
+    assert_wrong_url("", "\"\" is not a valid URL: *");
     assert_wrong_url(
         "http://127.0.0.1:99999/",
-        "\"http://127.0.0.1:99999/\" is no URL: *",
+        "\"http://127.0.0.1:99999/\" is not a valid URL: *",
     );
     assert_wrong_url(
         "ftp://127.0.0.1/",
@@ -208,7 +208,7 @@ fn a_url_without_a_host_is_a_mistake() {
 fn a_status_that_is_no_regular_expression_is_a_mistake() {
     assert_mistake(
         |command| HttpExecutor::new(command, URL).status("2(").boxed(),
-        "the status \"2(\" is no regular expression: *",
+        "the status \"2(\" is not a valid regular expression: *",
     );
 }
 
@@ -217,7 +217,7 @@ fn what_is_no_method_is_a_mistake() {
     for method in ["", "GE T"] {
         assert_mistake(
             |command| HttpExecutor::new(command, URL).method(method).boxed(),
-            &format!("{method:?} is no HTTP method"),
+            &format!("{method:?} is not an HTTP method"),
         );
     }
 }
@@ -230,7 +230,7 @@ fn what_is_no_header_is_a_mistake() {
                 .header("two words", "value")
                 .boxed()
         },
-        "\"two words\" is no header's name",
+        "\"two words\" is not a valid header name",
     );
     assert_mistake(
         |command| {
@@ -238,7 +238,7 @@ fn what_is_no_header_is_a_mistake() {
                 .header("Name", "two\nlines")
                 .boxed()
         },
-        "\"two\\nlines\" is no header's value",
+        "\"two\\nlines\" is not a valid header value",
     );
 }
 
@@ -311,7 +311,7 @@ fn a_mistake_in_either_part_of_a_combined_check_is_one() {
     );
     wrong(
         Box::new(right().then(Http::new("nonsense"))),
-        "\"nonsense\" is no URL: *",
+        "\"nonsense\" is not a valid URL: *",
     );
 }
 

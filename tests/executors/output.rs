@@ -99,7 +99,7 @@ fn a_line_that_does_not_come_is_told_in_full() -> Result<()> {
     assert_error_text(
         &error,
         &[
-            "`programs prints ready` did not print it in time",
+            "`programs prints ready` did not print the line in time",
             "  waited for:  a line that matches \"four\"",
             "  how long:    TIME",
             "  output, last lines:",
@@ -145,7 +145,7 @@ fn a_line_that_cannot_come_any_more_is_told_at_once() -> Result<()> {
     assert_error_text(
         &error,
         &[
-            "`programs prints --delay 200 --then-exit 3 bye` ended without printing it",
+            "`programs prints --delay 200 --then-exit 3 bye` ended without printing the line",
             "  waited for:  a line that matches \"hello\"",
             "  how long:    TIME",
             "  process:     exited with code 3",

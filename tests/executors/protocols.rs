@@ -102,7 +102,7 @@ fn a_broker_of_mqtt_that_is_unavailable_is_not_ready() {
 
 #[test]
 fn a_broker_of_another_amqp_is_not_ready() {
-    let shown = "it speaks AMQP 1.0.0, and not 0-9-1";
+    let shown = "it uses AMQP 1.0.0 instead of 0-9-1";
     let ready = b"\x01\0\0\0\0\0\x10\0\x0a\0\x0a\0\x09";
     assert_waits(Amqp::new(HOST, 0), b"AMQP\0\x01\0\0", shown, ready);
 }

@@ -31,7 +31,7 @@ fn a_stale_socket_file_that_stays_is_told() {
     assert!(
         error
             .to_string()
-            .contains("last check:  connection refused: nobody listens there"),
+            .contains("last check:  connection refused: no process listens there"),
         "{error}"
     );
 }

@@ -81,7 +81,7 @@ fn a_port_that_never_accepts_is_told() {
     let waited_for = format!("{} to accept a connection", executor.addr());
     assert_error_text(
         &overdue(executor),
-        &story(&waited_for, "connection refused: nobody listens there"),
+        &story(&waited_for, "connection refused: no process listens there"),
     );
 }
 
@@ -196,7 +196,7 @@ fn a_service_on_another_port_is_told_with_it() {
             &*format!("`programs listens_late {other}` did not get there in time"),
             &format!("  waited for:  127.0.0.1:{port} to accept a connection"),
             "  how long:    TIME",
-            "  last check:  connection refused: nobody listens there",
+            "  last check:  connection refused: no process listens there",
             "  process:     was running with pid PID",
             &format!("  note:        it listens on port {other}, and not on {port}"),
             "  output, last lines:",

@@ -154,13 +154,13 @@ fn assert_mistake(executor: &AnyExecutor, reported: &str) {
 fn a_banner_that_contains_a_newline_is_a_mistake() {
     for banner in ["one\ntwo", r"one\ntwo", r"ready\r\n", r"one[\n]two"] {
         let executor = OutputExecutor::new([PROGRAM, "prints", "one", "two"], banner);
-        assert_mistake(&executor.boxed(), "contains the end of a line");
+        assert_mistake(&executor.boxed(), "contains a line break");
     }
 }
 
 #[test]
 fn a_banner_in_streams_that_are_redirected_is_a_mistake() {
-    let reported = "the streams that are searched for it are redirected";
+    let reported = "every stream that it is searched for in is redirected";
     let make = || OutputExecutor::new([PROGRAM, "prints", "ready"], "ready");
     let both = make().stdout(Stdio::null()).stderr(Stdio::inherit());
     assert_mistake(&both.boxed(), reported);
@@ -182,5 +182,5 @@ fn a_banner_in_one_of_two_streams_is_found() -> Result<()> {
 #[test]
 fn a_banner_that_is_waited_for_no_times_is_a_mistake() {
     let executor = OutputExecutor::new([PROGRAM, "prints", "ready"], "ready").times(0);
-    assert_mistake(&executor.boxed(), "0 times");
+    assert_mistake(&executor.boxed(), "must be 1 or more");
 }

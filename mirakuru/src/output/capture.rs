@@ -1,5 +1,7 @@
-//! The captured file of one stream: the supervisor appends, and this side reads at offsets, so any
-//! number of readers need no lock between them.
+//! The file that captures one stream.
+//!
+//! The supervisor appends to the file, and the test process reads at offsets. So any number of readers need no lock
+//! between them.
 
 use std::fs::File;
 use std::io;
@@ -12,24 +14,24 @@ use crate::protocol::Stream;
 use crate::protocol::capture::{HEAD, Layout};
 use crate::sys::{self, Handle};
 
-/// Captured output of one stream of one start.
+/// The captured output of one stream of one start.
 #[derive(Debug)]
 pub(crate) struct Capture {
     file: File,
     pub(super) stream: Stream,
-    /// Bounds every wait for more.
+    /// The limit for each wait for more output.
     pub(super) timeout: Duration,
-    /// Where a fresh handle begins: after the banner.
+    /// The offset at which a new handle begins: after the banner.
     pub(super) begin: AtomicU64,
-    /// Who tells that there is more. Weak, so that reading keeps nothing alive.
+    /// The supervisor's link, which reports new output. It is weak, so that a reader keeps no supervisor alive.
     link: OnceLock<Weak<Link>>,
-    /// The number of the service that prints, among those of its supervisor.
+    /// The number of the service among those of its supervisor.
     pub(super) service: AtomicU64,
 }
 
 impl Capture {
     pub(crate) fn new(stream: Stream, timeout: Duration) -> io::Result<Self> {
-        let file = tempfile::tempfile().map_err(nowhere_to_keep_it)?;
+        let file = tempfile::tempfile().map_err(with_directory)?;
         Ok(Self::of(file, stream, timeout))
     }
 
@@ -44,7 +46,7 @@ impl Capture {
         }
     }
 
-    /// The capture of a service that another test process started.
+    /// Creates the capture of a service that another test process started.
     pub(crate) fn of_another(
         stream: Stream,
         timeout: Duration,
@@ -75,7 +77,8 @@ impl Capture {
         last.first().is_some_and(|byte| *byte != b'\n')
     }
 
-    /// Before the service is started.
+    /// Connects the capture to the supervisor. Must be called before the service is started, as it takes the number of
+    /// the next service.
     pub(crate) fn attach(&self, link: &Arc<Link>) {
         self.service
             .store(link.current(State::next_service), Ordering::Relaxed);
@@ -90,7 +93,7 @@ impl Capture {
         self.file.metadata().map_or(0, |metadata| metadata.len())
     }
 
-    /// Which bytes of it are kept by now.
+    /// Returns which bytes of the stream are kept now.
     pub(super) fn layout(&self) -> Layout {
         Layout { size: self.len() }
     }
@@ -99,18 +102,18 @@ impl Capture {
         self.link.get()?.upgrade()
     }
 
-    /// What is kept from `from` on, at most `most` bytes, and where it begins: further on than
-    /// asked where the rest of a flood was given up.
+    /// Returns at most `most` of the kept bytes from offset `from` on, and the offset at which they begin. That offset
+    /// is greater than `from` if the bytes at `from` were discarded from a flood.
     pub(super) fn read(&self, from: u64, most: usize) -> (u64, Vec<u8>) {
         let mut from = from;
         loop {
             let mut bytes = vec![0; most];
             let len = sys::read_at(&self.file, &mut bytes, from).unwrap_or(0);
             let read = from..from + len as u64;
-            // Looked at after the read: what was given up meanwhile reads as zeros.
+            // The layout must be taken after the read: bytes that are discarded during the read are read as zeros.
             let kept = self.layout().clip(read.clone());
             if kept.start > from && kept.start >= read.end {
-                // All of it was given up. The gap may grow before the next read too.
+                // All bytes of this read were discarded. The gap may grow again before the next read.
                 from = kept.start;
                 continue;
             }
@@ -126,7 +129,7 @@ impl Capture {
         if layout.size <= HEAD {
             return (head, 0);
         }
-        // Not from the gap on: that may be gigabytes.
+        // Reads after the gap, as the gap may have gigabytes.
         let begin = layout.gap().end;
         let (from, tail) = self.read(begin, index(layout.size - begin));
         let missing = from - HEAD;
@@ -136,18 +139,18 @@ impl Capture {
     }
 }
 
-/// Converts a length that a buffer has, or is to have.
+/// Converts the length of a buffer.
 fn index(length: u64) -> usize {
     usize::try_from(length).unwrap_or(usize::MAX)
 }
 
-/// Names the place where it is what is wrong, as `TMPDIR` may be.
-fn nowhere_to_keep_it(error: io::Error) -> io::Error {
+/// Adds the directory for temporary files to an error that it may have caused, as a wrong `TMPDIR` does.
+fn with_directory(error: io::Error) -> io::Error {
     use io::ErrorKind::{NotADirectory, NotFound, PermissionDenied, ReadOnlyFilesystem};
     let (NotADirectory | NotFound | PermissionDenied | ReadOnlyFilesystem) = error.kind() else {
         return error;
     };
     let place = tempfile::env::temp_dir();
-    let said = format!("{error}, for a file in {}", place.display());
-    io::Error::new(error.kind(), said)
+    let text = format!("{error}, for a file in {}", place.display());
+    io::Error::new(error.kind(), text)
 }

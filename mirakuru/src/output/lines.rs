@@ -1,5 +1,6 @@
-//! Lines out of a captured stream: they end at `\n`, `\r` or `\r\n`, and the last one counts without an end
-//! once the process ended.
+//! The lines of a captured stream, without escape sequences.
+//!
+//! A line ends at `\n`, `\r` or `\r\n`. After the process has ended, the last line counts even without an end.
 
 use std::sync::OnceLock;
 
@@ -8,18 +9,18 @@ use regex::bytes;
 use super::capture::Capture;
 use crate::locks::get_or_make;
 
-/// The most that is read at once while looking for a line.
+/// How many bytes are read first in search of the end of a line.
 const CHUNK: usize = 64 * 1024;
-/// A line longer than this is cut.
+/// The length in bytes after which a line is cut.
 pub(super) const LONGEST_LINE: usize = 1 << 20;
 
-/// Where a reader of lines stands, and what it has read ahead.
+/// A reader of lines: its offset in the stream, and the bytes that it has read ahead.
 #[derive(Debug, Default)]
 pub(crate) struct Reader {
     place: u64,
     ahead: Vec<u8>,
-    /// How much of `ahead` was given out.
-    given: usize,
+    /// How many bytes of `ahead` have been returned as lines.
+    returned: usize,
 }
 
 impl Reader {
@@ -34,19 +35,19 @@ impl Reader {
         self.place
     }
 
-    /// The next line, without its end and without colours. An unfinished one only if
+    /// Returns the next line, without its end and without colours. Returns an unfinished line only if
     /// `take_unfinished`.
     pub(crate) fn next(&mut self, capture: &Capture, take_unfinished: bool) -> Option<Vec<u8>> {
         if let Some(line) = self.next_ahead() {
             return Some(line);
         }
-        // A flood of short lines is read in chunks, not line by line.
+        // A flood of short lines is read in chunks instead of line by line.
         let (place, ahead) = read_line_begin(capture, self.place, CHUNK);
         if end_of_line(&ahead).is_some() {
             *self = Self {
                 place,
                 ahead,
-                given: 0,
+                returned: 0,
             };
             return self.next_ahead();
         }
@@ -56,16 +57,16 @@ impl Reader {
     }
 
     fn next_ahead(&mut self) -> Option<Vec<u8>> {
-        let rest = &self.ahead[self.given..];
+        let rest = &self.ahead[self.returned..];
         let (end, next) = end_of_line(rest)?;
         let line = plain(&rest[..end]);
-        self.given += next;
+        self.returned += next;
         self.place += next as u64;
         Some(line)
     }
 }
 
-/// Where the first line of these bytes ends, and where the next one begins.
+/// Returns the offset at which the first line of these bytes ends, and the offset at which the next one begins.
 fn end_of_line(bytes: &[u8]) -> Option<(usize, usize)> {
     let end = bytes
         .iter()
@@ -74,15 +75,17 @@ fn end_of_line(bytes: &[u8]) -> Option<(usize, usize)> {
     Some((end, end + 1 + usize::from(is_pair)))
 }
 
-/// Reads at most `most` bytes of the line that begins at `place`, and returns where they begin: after the `\n` of an
-/// end whose `\r` was read before the `\n` was there. One read shows both bytes, as the `\n` may arrive at any moment.
+/// Reads at most `most` bytes of the line that begins at `place`, and returns the offset at which they begin.
+///
+/// The last line may have ended with a `\r` whose `\n` arrived later. The bytes then begin after this `\n`. One read
+/// gets both bytes, as the `\n` may arrive at any moment.
 fn read_line_begin(capture: &Capture, place: u64, most: usize) -> (u64, Vec<u8>) {
     let Some(before) = place.checked_sub(1) else {
         return capture.read(place, most);
     };
     let (from, mut bytes) = capture.read(before, most + 2);
     let skipped = if from != before {
-        // The byte before the line was given up.
+        // The byte before the line was discarded.
         0
     } else if bytes.starts_with(b"\r\n") {
         2
@@ -99,15 +102,15 @@ fn read_line_begin(capture: &Capture, place: u64, most: usize) -> (u64, Vec<u8>)
     (begin, bytes)
 }
 
-/// The line at `place` without its end and without colours, and where the next begins. An
-/// unfinished one only if `take_unfinished`.
+/// Returns the line at `place` without its end and without colours, and the offset of the next line. Returns an
+/// unfinished line only if `take_unfinished`.
 fn line_at(capture: &Capture, place: u64, take_unfinished: bool) -> Option<(Vec<u8>, u64)> {
     let (line, next) = raw_line_at(capture, place, take_unfinished)?;
     Some((plain(&line), next))
 }
 
-/// The unfinished line at `place` without colours, and its end so far. Unless it is at `rest`, this is the part
-/// of it that the next bytes do not change.
+/// Returns the unfinished line at `place` without colours, and its end so far. Unless the line `rests`, the result
+/// leaves out a character or an escape sequence at its end that the next bytes may complete.
 pub(crate) fn unfinished_line(
     capture: &Capture,
     place: u64,
@@ -122,7 +125,7 @@ pub(crate) fn unfinished_line(
     Some((plain(&line), end))
 }
 
-/// The length without a character or an escape sequence at the end whose rest is missing.
+/// Returns the length of the line without an incomplete character or escape sequence at its end.
 fn whole_characters(line: &[u8]) -> usize {
     static BEGUN: OnceLock<bytes::Regex> = OnceLock::new();
     let begun = get_or_make(&BEGUN, || {
@@ -155,7 +158,7 @@ fn raw_line_at(capture: &Capture, place: u64, take_unfinished: bool) -> Option<(
         }
         let gap = capture.layout().gap();
         if !gap.is_empty() && end == gap.start && read > 0 {
-            // The line runs into what was given up: what is left of it ends there.
+            // The rest of the line was discarded, so the line ends at the gap.
             return Some((bytes, end));
         }
         if read < most {
@@ -167,14 +170,14 @@ fn raw_line_at(capture: &Capture, place: u64, take_unfinished: bool) -> Option<(
 
 /// Returns the line without ANSI escape sequences.
 ///
-/// An expression would say the same in a line. It would also link the crate `regex` into each test binary, since
-/// every executor can print what its service prints.
+/// A regular expression would need one line. It would also link the crate `regex` into each test binary, since every
+/// executor can print the output of its service.
 fn plain(line: &[u8]) -> Vec<u8> {
     let mut plain = Vec::with_capacity(line.len());
     let mut rest = line;
     while let Some(escape) = rest.iter().position(|byte| *byte == 0x1b) {
         let length = escape_length(&rest[escape..]);
-        // What is no whole sequence stays as it is.
+        // An incomplete sequence stays unchanged.
         let kept = if length.is_some() { escape } else { escape + 1 };
         plain.extend_from_slice(&rest[..kept]);
         rest = &rest[escape + length.unwrap_or(1)..];
@@ -183,8 +186,8 @@ fn plain(line: &[u8]) -> Vec<u8> {
     plain
 }
 
-/// The length of the escape sequence that begins here, if it is whole: a control sequence (colours, cursor) or an
-/// operating system command (titles, links), by ECMA-48.
+/// Returns the length of the escape sequence that begins here, if it is complete. It is a control sequence (colours,
+/// cursor) or an operating system command (titles, links), as defined by ECMA-48.
 fn escape_length(bytes: &[u8]) -> Option<usize> {
     let skip = |from: usize, is_part: fn(u8) -> bool| {
         let part = bytes[from..].iter().take_while(|byte| is_part(**byte));
@@ -222,7 +225,7 @@ mod tests {
     use crate::sys;
 
     #[test]
-    fn lines_end_at_newlines_and_the_last_one_counts_at_the_end() {
+    fn lines_end_at_newlines_and_an_unfinished_one_can_count() {
         let capture = capture(b"one\r\n\x1b[31mtwo\x1b[0m\nthree");
         assert_eq!(line_at(&capture, 0, false), Some((b"one".to_vec(), 5)));
         assert_eq!(line_at(&capture, 5, false), Some((b"two".to_vec(), 18)));
@@ -232,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn escape_sequences_are_removed_if_they_are_whole() {
+    fn complete_escape_sequences_are_removed() {
         let sequences = [
             ("\x1b[31mred\x1b[0m", "red"),
             ("\x1b[1;38;5;2mg\x1b[K", "g"),
@@ -256,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn carriage_returns_end_lines_however_the_reads_are_cut() {
+    fn carriage_returns_end_lines_wherever_a_read_ends() {
         let text = b"1%\r2%\r\r\n\n3\r\n4\n\r5\r";
         let expected = ["1%", "2%", "", "", "3", "4", "", "5"];
         for cut in 0..=text.len() {
@@ -286,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn a_newline_that_arrives_during_a_read_ends_no_second_line() {
+    fn a_newline_during_a_read_does_not_end_another_line() {
         const LINES: usize = 20_000;
         let capture = capture(b"");
         let mut reader = Reader::default();
@@ -309,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn characters_and_colours_that_are_begun_do_not_count_yet() {
+    fn incomplete_characters_and_colours_do_not_count_yet() {
         let begun: [&[u8]; 6] = [
             b"\x1b",
             b"\x1b[3",

@@ -1,5 +1,7 @@
-//! The log file of a service. What is added to it since the start is copied into a file of our own, which is
-//! read like a captured stream: rotation and truncation concern this file alone.
+//! The log file of a service.
+//!
+//! The text that the service adds after the start is copied into a capture of this process, and the readers read that
+//! capture. So only this file has to handle rotation and truncation.
 
 use std::fs::{File, Metadata};
 use std::io;
@@ -16,34 +18,35 @@ use crate::sys::{self, FileTime};
 #[derive(Debug)]
 pub(crate) struct LogFile {
     path: PathBuf,
-    /// The user of the service, if the test has another one. That user may make the path lead to any file.
+    /// The user of the service, if the test runs as another one. The user of the service may make the path lead to any
+    /// file.
     user: Option<Identity>,
     added: Arc<Capture>,
     reading: Mutex<Reading>,
 }
 
-/// How far the file was read.
+/// How far the file has been read.
 #[derive(Debug, Default)]
 struct Reading {
-    /// The file, which may have another name by now.
+    /// The open file, which may have been renamed since.
     file: Option<File>,
     place: u64,
-    /// The bytes before that place: a file that was truncated and has grown since has others there.
+    /// The bytes before `place`. If the file was truncated and has grown since, it has other bytes there.
     before: Vec<u8>,
     modified: FileTime,
-    /// The time of a change that added nothing, and when it was seen.
+    /// The time of a change that added no text, and the moment at which it was first noticed.
     odd: Option<(FileTime, Instant)>,
 }
 
-/// How many bytes before the place are compared.
+/// How many bytes before [`Reading::place`] are compared.
 const COMPARED: u64 = 1024;
-/// The most that one update takes in: of more, the last part.
+/// How many bytes one update reads at most. Of more bytes, it reads the last ones.
 const MOST: u64 = 16 << 20;
-/// A write that has changed the time has changed the size by then.
+/// The time after which a write that has changed the modification time has also changed the size.
 const WRITTEN: Duration = Duration::from_millis(20);
 
 impl LogFile {
-    /// Notes how much is in the file, which may be missing: all of it belongs to earlier starts.
+    /// Opens the file, which may be missing, and skips its text, which belongs to earlier starts.
     pub(crate) fn begin(path: PathBuf, user: Option<Identity>) -> io::Result<Self> {
         let mut reading = Reading::default();
         let other = user.as_ref().map(Identity::as_other);
@@ -54,18 +57,19 @@ impl LogFile {
         Ok(Self {
             path,
             user,
-            // A stream of its own; the number of one that has a number is not used.
+            // The log file is a stream of its own. The value `Stdout` is not used.
             added: Arc::new(Capture::new(Stream::Stdout, Duration::ZERO)?),
             reading: Mutex::new(reading),
         })
     }
 
-    /// What was added, as of the last update.
+    /// Returns the text that was added until the last update.
     pub(crate) fn capture(&self) -> &Capture {
         &self.added
     }
 
-    /// Adds to an error the path of the file, or why the file cannot be read. The text itself is that of [`capture`](Self::capture).
+    /// Adds the path of the file to an error, and the reason if the file cannot be read. [`capture`](Self::capture)
+    /// returns the text of the file.
     pub(crate) fn describe(&self, scene: &mut Scene) {
         let unread = self.update();
         scene.log_file = self.path.display().to_string();
@@ -73,19 +77,19 @@ impl LogFile {
         scene.notes.extend(unread.map(note));
     }
 
-    /// Takes in what was added. Returns why the file cannot be read, if it cannot.
+    /// Copies the added text. If the file cannot be read, returns the reason.
     pub(crate) fn update(&self) -> Option<String> {
         let mut reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
-            // The former file to its end, before the one that has its name now.
-            reading.take_in(&self.added);
+            // After a rotation, the former file is read to its end before the new one.
+            reading.copy_added(&self.added);
             let is_known = |file| sys::leads_to(&self.path, file);
             match reading.file.as_ref().map_or(Ok(false), is_known) {
                 Ok(true) => return None,
                 Ok(false) => {}
                 Err(error) => return Some(error.to_string()),
             }
-            // Anything but a regular file may have no end, or be emptied by a reader.
+            // A file that is not regular may have no end, or lose what this process reads, as a pipe does.
             let other = self.user.as_ref().map(Identity::as_other);
             match sys::open_regular_file(&self.path, other) {
                 Ok(file) => {
@@ -101,11 +105,11 @@ impl LogFile {
 }
 
 impl Reading {
-    fn take_in(&mut self, added: &Capture) {
+    fn copy_added(&mut self, added: &Capture) {
         let Some(found) = self.file.as_ref().and_then(|file| file.metadata().ok()) else {
             return;
         };
-        if self.was_written_anew(&found) {
+        if self.was_rewritten(&found) {
             self.place = 0;
         }
         let size = found.len();
@@ -145,16 +149,16 @@ impl Reading {
         Some(before)
     }
 
-    /// Returns whether the file was truncated since the last look, and written from its beginning.
-    fn was_written_anew(&mut self, found: &Metadata) -> bool {
+    /// Returns whether the file was truncated since the last update, and written from its beginning.
+    fn was_rewritten(&mut self, found: &Metadata) -> bool {
         if found.len() < self.place || self.before_place().as_ref() != Some(&self.before) {
             self.odd = None;
             return true;
         }
-        // The same text as before may have been written anew. A write changes the time before the size, so the
-        // change has to rest. Of a mere `touch`, the time of the access is the same.
+        // The service may have rewritten the file with equal text. A write changes the time before the size, so the
+        // size must not change for a while. A mere `touch` also sets the access time, to the same value.
         let time = sys::changed_at(found);
-        // Our own reads change the time of the access, so it counts only when the change is seen first.
+        // This process's reads change the access time too, so it counts only when the change is first noticed.
         let is_known = self.odd.is_some_and(|(seen, _)| seen == time);
         let is_odd = found.len() == self.place
             && time != self.modified
@@ -214,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_was_added_since_the_start_counts() {
+    fn only_text_added_since_the_start_counts() {
         let log = Log::with(Some("earlier\n"));
         assert_eq!(log.added(), "");
         log.append("one\n");
@@ -226,14 +230,14 @@ mod tests {
     #[test]
     fn a_file_may_appear_later() {
         let log = Log::with(None);
-        let reported = log.log.update().expect("it is missing");
+        let reported = log.log.update().expect("the file is missing");
         assert!(reported.contains("os error"), "{reported}");
         log.append("one\n");
         assert_eq!(log.added(), "one\n");
     }
 
     #[test]
-    fn a_rotated_file_is_read_to_its_end_and_then_the_new_one() {
+    fn a_rotated_file_is_read_before_the_new_one() {
         let log = Log::with(Some("earlier\n"));
         log.append("one\n");
         fs::rename(&log.log.path, log.home.path().join("log.1")).expect("own file");
@@ -248,17 +252,17 @@ mod tests {
         assert_eq!(log.added(), "one\n");
         fs::write(
             &log.log.path,
-            "this has grown beyond the place before the look\n",
+            "this has grown beyond the place of the last update\n",
         )
         .expect("own file");
         assert_eq!(
             log.added(),
-            "one\nthis has grown beyond the place before the look\n"
+            "one\nthis has grown beyond the place of the last update\n"
         );
     }
 
     #[test]
-    fn the_same_text_written_anew_counts_and_a_touch_does_not() {
+    fn a_rewrite_with_equal_text_counts_and_a_touch_does_not() {
         let log = Log::with(Some("ready\n"));
         let file = File::options()
             .write(true)
@@ -276,7 +280,7 @@ mod tests {
         while log.added() != "ready\n" {
             assert!(
                 Instant::now() < until + Duration::from_secs(20),
-                "it is not seen"
+                "the rewrite is not noticed"
             );
         }
     }

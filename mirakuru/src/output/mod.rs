@@ -1,4 +1,7 @@
-//! What a service printed, and will, for its test.
+//! The captured output of a service, as its test reads it.
+//!
+//! `capture.rs` is the file of one stream, `lines.rs` reads lines from it, `log_file.rs` copies a log file into one,
+//! and `tail.rs` selects the lines that an error shows.
 
 mod capture;
 mod lines;
@@ -23,12 +26,11 @@ use crate::error::{Error, ErrorKind, Result, Scene};
 use crate::link::State;
 use crate::wait::Deadline;
 
-/// What a service has printed to one of its standard streams, and will.
+/// The captured output of one of the service's standard streams.
 ///
-/// A handle has a place in the stream, which [`lines`](Self::lines) and
-/// [`wait_for`](Self::wait_for) move on; a fresh one stands after the banner where there was one,
-/// and at the start otherwise. Of what was printed the first mebibyte and the last 64 are kept. It
-/// can be read after [`stop`](crate::Executor::stop) too.
+/// A handle has a position in the stream. [`lines`](Self::lines) and [`wait_for`](Self::wait_for) advance it. A new
+/// handle begins after the banner, or at the beginning of the stream without a banner. At most the first 1 MiB and
+/// the last 64 MiB of the stream are kept. The output can still be read after [`stop`](crate::Executor::stop).
 ///
 /// ```
 /// use mirakuru::OutputExecutor;
@@ -61,19 +63,41 @@ impl Output {
         }
     }
 
-    pub(crate) fn beside(self, log: Option<Arc<LogFile>>) -> Self {
+    pub(crate) fn with_log(self, log: Option<Arc<LogFile>>) -> Self {
         Self { log, ..self }
     }
 
-    /// All that was printed so far, as it was printed; what is not UTF-8 is replaced. Empty where
-    /// the stream is not captured.
+    /// Returns all that the service has printed to this stream so far. Bytes that are not UTF-8 are replaced. Returns
+    /// an empty string if the stream is not captured.
+    ///
+    /// ```
+    /// use mirakuru::OutputExecutor;
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let command = "sh -c 'echo version 1.2; echo ready; exec sleep 60'";
+    /// let service = OutputExecutor::new(command, "ready").started()?;
+    /// assert_eq!(service.output().text(), "version 1.2\nready\n");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn text(&self) -> String {
         let all = self.up_to_date().map(|capture| capture.read_all().0);
         String::from_utf8_lossy(&all.unwrap_or_default()).into_owned()
     }
 
-    /// The last `n` lines that were printed so far.
+    /// Returns the last `n` lines that the service has printed so far, joined by `\n`.
+    ///
+    /// ```
+    /// use mirakuru::OutputExecutor;
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let command = "sh -c 'echo one; echo two; echo three; exec sleep 60'";
+    /// let service = OutputExecutor::new(command, "three").started()?;
+    /// assert_eq!(service.output().tail(2), "two\nthree");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn tail(&self, n: usize) -> String {
         let Some(capture) = self.up_to_date() else {
@@ -86,12 +110,25 @@ impl Output {
         lines[lines.len().saturating_sub(n)..].join("\n")
     }
 
-    /// The lines from this handle's place on, without their ends and without colours. Where there
-    /// is no further one yet it is waited for, until the process ends or the executor's timeout.
+    /// Returns an iterator over the lines from this handle's position on, without their ends and without colours.
+    ///
+    /// The iterator waits for each line. It ends when the process has ended and all lines were read.
+    ///
+    /// ```
+    /// use mirakuru::OutputExecutor;
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let command = "sh -c 'echo ready; echo first; echo second; exec sleep 60'";
+    /// let service = OutputExecutor::new(command, "ready").started()?;
+    /// let lines: Vec<String> = service.output().lines().take(2).collect::<mirakuru::Result<_>>()?;
+    /// assert_eq!(lines, ["first", "second"]);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
-    /// An item is `TimeoutExpired` where no line came within the executor's timeout, and the last.
+    /// An item is an error of kind `TimeoutExpired` if no line came within the executor's timeout. It is the last item.
     #[must_use]
     pub fn lines(&self) -> Lines {
         Lines {
@@ -100,14 +137,25 @@ impl Output {
         }
     }
 
-    /// The next line that `pattern`, a regular expression, is found in; colours are ignored. The
-    /// handle then stands behind it.
+    /// Waits for the next line that `pattern`, a regular expression, matches, and returns the line. Colours are
+    /// ignored. Afterwards, the position of the handle is after this line.
+    ///
+    /// ```
+    /// use mirakuru::OutputExecutor;
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let command = "sh -c 'echo ready; echo job 7 done; exec sleep 60'";
+    /// let service = OutputExecutor::new(command, "ready").started()?;
+    /// assert_eq!(service.output().wait_for(r"job \d+")?, "job 7 done");
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
-    /// `TimeoutExpired` where no such line came within the executor's timeout,
-    /// `ProcessExitedWithError` where the process ended before, `InvalidConfig` for a pattern that
-    /// is no regular expression.
+    /// - `TimeoutExpired`: no line matched within the executor's timeout.
+    /// - `ProcessExitedWithError`: the process ended before a line matched.
+    /// - `InvalidConfig`: the pattern is not a valid regular expression.
     pub fn wait_for(&self, pattern: impl AsRef<str>) -> Result<String> {
         let pattern = pattern.as_ref();
         let awaited = format!("a line that matches {pattern:?}");
@@ -119,7 +167,7 @@ impl Output {
         loop {
             match self.next_line(deadline, State::has_left) {
                 Next::Line(line) if regex.is_match(&line) => return Ok(line),
-                // A flood always has a next line.
+                // A flood always has a next line, so the deadline must be checked here too.
                 Next::Line(_) if !deadline.has_passed() => {}
                 Next::Line(_) | Next::Overdue => return Err(self.overdue(&awaited, deadline)),
                 Next::Ended => return Err(self.ended(&awaited, deadline)),
@@ -127,7 +175,21 @@ impl Output {
         }
     }
 
-    /// A handle that stands at the end of what was printed so far.
+    /// Returns a handle whose position is the end of the output so far.
+    ///
+    /// ```
+    /// use std::io::Write;
+    ///
+    /// use mirakuru::OutputExecutor;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let service = OutputExecutor::new("sh -c 'echo ping; exec cat'", "ping").started()?;
+    /// let later = service.output().from_now();
+    /// writeln!(service.input(), "ping again")?;
+    /// assert_eq!(later.wait_for("ping")?, "ping again");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn from_now(&self) -> Self {
         let end = self.up_to_date().map_or(0, Capture::len);
@@ -137,7 +199,7 @@ impl Output {
         }
     }
 
-    /// What is captured, with what the service has printed by now.
+    /// Returns the capture, after the supervisor has added all that the service has printed so far.
     fn up_to_date(&self) -> Option<&Capture> {
         let capture = self.capture.as_deref()?;
         if let Some(link) = capture.link() {
@@ -151,7 +213,7 @@ impl Output {
         Deadline::after(capture.map_or(Duration::ZERO, |capture| capture.timeout))
     }
 
-    /// Calls `each` with every line from this handle's place on, until no process of the tree is left.
+    /// Calls `each` with every line from this handle's position on, until no process of the tree is left.
     pub(crate) fn for_each_line(&self, each: impl Fn(&str)) {
         let never = Deadline::after(Duration::MAX);
         while let Next::Line(line) = self.next_line(never, State::is_over) {
@@ -166,8 +228,8 @@ impl Output {
         let service = capture.service.load(Ordering::Relaxed);
         let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
-            // In this order, so that nothing is missed: whether it ended, what is there, and only
-            // then the wait for news since.
+            // The order matters, so that no line is missed: first whether the process has ended, then the lines in the
+            // capture, and last the wait for news since the first step.
             let link = capture.link();
             let (ended, news) = link.as_ref().map_or((true, 0), |link| {
                 link.current(|state| (has_ended(state, service), state.output_news(capture.stream)))
@@ -183,7 +245,7 @@ impl Output {
                 return Next::Overdue;
             }
             link.watch_output(capture.stream, seen);
-            // Does not rest on one wake-up alone.
+            // At most a second, in case a wake-up is lost.
             link.wait(deadline.or_sooner(Duration::from_secs(1)), |state| {
                 (state.output_news(capture.stream) != news || has_ended(state, service))
                     .then_some(())
@@ -209,7 +271,7 @@ impl Output {
 
     fn ended(&self, awaited: &str, deadline: Deadline) -> Error {
         let mut scene = self.scene(awaited);
-        scene.headline = "ended without printing it".into();
+        scene.headline = "ended without printing the line".into();
         scene.waited(deadline);
         scene.exit_code = self.capture.as_ref().and_then(|capture| {
             let service = capture.service.load(Ordering::Relaxed);
@@ -220,7 +282,7 @@ impl Output {
 
     fn overdue(&self, awaited: &str, deadline: Deadline) -> Error {
         let mut scene = self.scene(awaited);
-        scene.headline = "did not print it in time".into();
+        scene.headline = "did not print the line in time".into();
         scene.waited(deadline);
         scene.into_error(ErrorKind::TimeoutExpired)
     }
@@ -235,13 +297,16 @@ impl fmt::Debug for Output {
     }
 }
 
+/// The outcome of a wait for the next line.
 enum Next {
     Line(String),
+    /// The process has ended, and all lines were read.
     Ended,
+    /// The deadline has passed.
     Overdue,
 }
 
-/// The lines of an [`Output`], from its place on.
+/// An iterator over the lines of an [`Output`]. [`Output::lines`] creates it.
 #[derive(Debug)]
 pub struct Lines {
     output: Output,
@@ -281,14 +346,14 @@ mod tests {
     }
 
     #[test]
-    fn a_tail_is_the_last_lines() {
+    fn a_tail_contains_the_last_lines() {
         let output = Output::new(Some(Arc::new(capture(b"a\nb\nc\n"))), &"x".into());
         assert_eq!(output.tail(2), "b\nc");
         assert_eq!(output.tail(9), "a\nb\nc");
     }
 
     #[test]
-    fn what_was_never_captured_reads_as_nothing() {
+    fn a_stream_that_is_not_captured_is_empty() {
         let output = Output::new(None, &"x".into());
         assert_eq!(
             (output.text(), output.tail(3), output.lines().count()),

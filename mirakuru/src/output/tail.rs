@@ -1,5 +1,7 @@
-//! The last lines of a stream, for errors. Lines that are alike, as those of requests in a log, are folded into the
-//! last of them, so that they do not displace all others.
+//! The last lines of a stream, for errors.
+//!
+//! Similar lines, such as those of requests in a log, are folded into the last one, so that they do not displace all
+//! others.
 
 use std::collections::HashMap;
 
@@ -8,30 +10,32 @@ use super::lines::LONGEST_LINE;
 
 /// How many lines of each stream an error shows.
 const MOST: usize = 20;
-/// This many lines that are alike are folded.
+/// The number of similar lines from which on they are folded.
 const MANY: usize = 3;
-/// A line with fewer letters says too little to be like another.
+/// How many letters a line must have to count as similar to another.
 const LETTERS: usize = 3;
 
-/// How much is read for the first lines.
+/// How many bytes are read for the first lines.
 const HEAD: usize = 4096;
 
-/// What an error shows of a stream.
+/// The part of a stream that an error shows.
 #[derive(Clone, Copy)]
 pub(crate) struct Excerpt {
+    /// The offset at which the part begins.
     pub(crate) from: u64,
-    /// What was captured after this place is left out if there is no room for it.
+    /// The offset after which the text is left out if there are too many lines.
     pub(crate) until: u64,
-    /// How many of the first lines are shown besides the last ones.
+    /// How many of the first lines are shown in addition to the last ones.
     pub(crate) first: usize,
 }
 
-/// The last lines that were captured after `from`.
+/// Returns the last lines that were captured after `from`.
 pub(crate) fn last_lines(capture: &Capture, from: u64) -> String {
     let (until, first) = (u64::MAX, 0);
     excerpt(capture, Excerpt { from, until, first })
 }
 
+/// Returns the lines of this part that an error shows.
 pub(crate) fn excerpt(capture: &Capture, Excerpt { from, until, first }: Excerpt) -> String {
     let mut end = capture.len();
     let mut lines = lines_between(capture, from, end);
@@ -43,7 +47,7 @@ pub(crate) fn excerpt(capture: &Capture, Excerpt { from, until, first }: Excerpt
     let text = |lines: &[Line]| lines.iter().map(|line| line.text.clone()).collect();
     let is_whole = end.saturating_sub(from) <= LONGEST_LINE as u64;
     let shown: Vec<String> = if first > 0 && (left_out > 1 || !is_whole) {
-        // The first line of a part of the output may be a part of a line.
+        // If not all of the output was read, the first line may be incomplete.
         let rest = &lines[if is_whole { first } else { 1.min(lines.len()) }..];
         let (between, last) = rest.split_at(rest.len().saturating_sub(MOST - first));
         let (mut shown, count): (Vec<_>, _) = if is_whole {
@@ -68,7 +72,7 @@ pub(crate) fn excerpt(capture: &Capture, Excerpt { from, until, first }: Excerpt
     shown.join("\n")
 }
 
-/// A line of an error, and how many it stands for.
+/// A line of an error, and the number of captured lines that it stands for.
 struct Line {
     text: String,
     count: usize,
@@ -84,7 +88,7 @@ fn lines_between(capture: &Capture, from: u64, end: u64) -> Vec<Line> {
 
 fn folded(lines: &[&str]) -> Vec<Line> {
     let patterns: Vec<_> = lines.iter().map(|line| pattern(line)).collect();
-    // How many there are of each, and where the last one stands.
+    // The number of lines with each pattern, and the index of the last one.
     let mut alike: HashMap<&str, (usize, usize)> = HashMap::new();
     for (index, pattern) in patterns.iter().enumerate() {
         let (count, last) = alike.entry(pattern).or_default();
@@ -94,9 +98,9 @@ fn folded(lines: &[&str]) -> Vec<Line> {
     let mut push = |text, count| folded.push(Line { text, count });
     for (index, (line, pattern)) in lines.iter().zip(&patterns).enumerate() {
         let (count, last) = alike[pattern.as_str()];
-        let says_little = pattern.chars().filter(|c| c.is_alphabetic()).count() < LETTERS;
-        // Where all are alike, nothing is displaced.
-        if count < MANY || says_little || alike.len() == 1 {
+        let is_short = pattern.chars().filter(|c| c.is_alphabetic()).count() < LETTERS;
+        // If all lines are similar, none displaces another.
+        if count < MANY || is_short || alike.len() == 1 {
             push((*line).to_owned(), 1);
         } else if index == last {
             let others = count - 1;
@@ -107,8 +111,8 @@ fn folded(lines: &[&str]) -> Vec<Line> {
     folded
 }
 
-/// The line without what differs from one time to the next: each word with a digit (a number, a time, an address) is
-/// replaced.
+/// Replaces each word of the line that contains a digit. Words such as numbers, times and addresses differ between
+/// similar lines.
 fn pattern(line: &str) -> String {
     let mut pattern = String::with_capacity(line.len());
     for part in line.split_inclusive(|c: char| !c.is_alphanumeric()) {
@@ -133,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_differ_in_numbers_are_folded_into_the_last() {
+    fn lines_that_differ_only_in_numbers_are_folded() {
         let mut text = "booting\nloading model 7\n".to_owned();
         for second in 10..60 {
             for method in ["HEAD", "GET"] {
@@ -153,13 +157,13 @@ loading model 7
     }
 
     #[test]
-    fn where_all_lines_are_alike_the_last_ones_are_shown() {
+    fn lines_that_are_all_similar_are_not_folded() {
         let lines: Vec<_> = (1..=50).map(|i| format!("out {i}")).collect();
         assert_eq!(reported(&lines.join("\n")), lines[30..].join("\n"));
     }
 
     #[test]
-    fn the_first_lines_are_shown_too_if_lines_are_left_out() {
+    fn the_first_lines_are_shown_if_others_are_left_out() {
         let lines: Vec<_> = (1..=50).map(|i| format!("out {i}")).collect();
         let reported = |count: usize| {
             let (from, until, first) = (0, u64::MAX, 3);
@@ -174,7 +178,7 @@ loading model 7
     }
 
     #[test]
-    fn the_first_lines_are_shown_before_a_flood_of_like_lines() {
+    fn the_first_lines_are_shown_before_a_flood() {
         let flood: Vec<_> = (0..60_000)
             .map(|i| format!("waits for the database {i}\n"))
             .collect();
@@ -195,7 +199,7 @@ loading model 7
     }
 
     #[test]
-    fn what_follows_an_end_is_shown_if_there_is_room() {
+    fn text_after_the_end_is_shown_if_there_is_room() {
         let reported = |count: usize| {
             let after: Vec<_> = (0..count).map(|i| format!("{i}\n")).collect();
             let capture = capture(format!("before\n{}", after.concat()).as_bytes());
@@ -207,14 +211,14 @@ loading model 7
     }
 
     #[test]
-    fn braces_and_empty_lines_stay_where_they_are() {
+    fn braces_and_empty_lines_are_not_folded() {
         let text =
             "{\n  \"a\": {\n    \"b\": 1\n  }\n}\n\n{\n  \"c\": {\n  }\n}\n\n{\n  \"d\": {\n  }\n}";
         assert_eq!(reported(text), text);
     }
 
     #[test]
-    fn only_what_follows_a_place_is_shown() {
+    fn only_text_after_the_offset_is_shown() {
         assert_eq!(last_lines(&capture(b"before\nafter\n"), 7), "after");
     }
 }

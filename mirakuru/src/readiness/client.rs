@@ -1,4 +1,6 @@
-//! The client of the HTTP check: it keeps no connection, follows nothing and uses no proxy.
+//! The client of the HTTP check.
+//!
+//! The client keeps no connection, follows no redirect and uses no proxy.
 
 use std::cell::RefCell;
 use std::error::Error;
@@ -14,14 +16,18 @@ use super::NotReady;
 use super::listener::resolve;
 
 thread_local! {
-    /// The client of a thread that probes, which trusts as the system does: made while the service starts. The thread
-    /// drops it at its end, and no destructor does: the drop waits for a thread of the client's own, and on Windows no
-    /// thread ends while another one runs its destructors.
+    /// The client of a probe thread, created while the service starts. It accepts the certificates that the system
+    /// trusts.
+    ///
+    /// The thread drops the client explicitly at its end, not in a destructor of a thread-local. The drop waits for the
+    /// client's own thread, and on Windows no thread ends while another one runs its destructors.
     static CLIENT: RefCell<ManuallyDrop<Option<Client>>> = const { RefCell::new(ManuallyDrop::new(None)) };
 }
 
 /// Calls `ask` with the client of this thread.
-pub(super) fn with_own<T>(ask: impl FnOnce(&Client) -> Result<T, NotReady>) -> Result<T, NotReady> {
+pub(super) fn with_thread_client<T>(
+    ask: impl FnOnce(&Client) -> Result<T, NotReady>,
+) -> Result<T, NotReady> {
     CLIENT.with_borrow_mut(|slot| {
         let client = match &mut **slot {
             Some(client) => client,
@@ -32,7 +38,7 @@ pub(super) fn with_own<T>(ask: impl FnOnce(&Client) -> Result<T, NotReady>) -> R
 }
 
 /// Drops the client of this thread.
-pub(super) fn drop_own() {
+pub(super) fn drop_thread_client() {
     CLIENT.with_borrow_mut(|slot| drop(slot.take()));
 }
 
@@ -42,11 +48,11 @@ pub(super) fn with_settings(settings: rustls::ClientConfig) -> Result<Client, No
     client_of(builder()?.tls_backend_preconfigured(settings))
 }
 
-/// What is needed of an answer.
+/// The parts of an answer that the check uses.
 pub(super) struct Answer {
     pub(super) code: u16,
     pub(super) from: SocketAddr,
-    /// Where it leads, for people.
+    /// A human-readable hint at the target of a redirect, empty for any other answer.
     pub(super) redirect: String,
 }
 
@@ -60,7 +66,9 @@ impl Answer {
         });
         let code = status.as_u16();
         let reported = |target| {
-            format!(", a redirect to {target}: ask that URL, or accept it by `status({code})`")
+            format!(
+                ", a redirect to {target}: request that URL, or accept the redirect with `status({code})`"
+            )
         };
         Self {
             code,
@@ -79,13 +87,19 @@ fn builder() -> Result<ClientBuilder, NotReady> {
         // A server that serves one connection at a time is free again after each answer.
         .pool_max_idle_per_host(0)
         .default_headers(close.into_iter().collect())
-        // Both loopbacks, whatever the hosts file says; port 0 is the URL's.
+        // `localhost` is both loopback addresses, even if the hosts file lists only one. Port 0 means the port of the
+        // URL.
         .resolve_to_addrs("localhost", &loopbacks))
 }
 
 fn client_of(builder: ClientBuilder) -> Result<Client, NotReady> {
     let client = builder.build();
-    client.map_err(|error| NotReady::new(format!("no HTTP client: {}", innermost(&error))))
+    client.map_err(|error| {
+        NotReady::new(format!(
+            "cannot create an HTTP client: {}",
+            innermost(&error)
+        ))
+    })
 }
 
 pub(super) fn form_encoded(pairs: &[(String, String)]) -> String {
@@ -94,16 +108,16 @@ pub(super) fn form_encoded(pairs: &[(String, String)]) -> String {
     url.query().unwrap_or_default().to_owned()
 }
 
-/// Says why a request had no answer.
+/// Returns the reason why a request had no answer.
 pub(super) fn no_answer(error: &reqwest::Error) -> NotReady {
     let innermost = innermost(error);
     match innermost.downcast_ref::<io::Error>() {
         Some(error) if error.get_ref().is_none() => error.into(),
-        _ => NotReady::new(in_words(&innermost.to_string())),
+        _ => NotReady::new(clearer(&innermost.to_string())),
     }
 }
 
-/// The outer errors say "error sending request" only.
+/// Returns the innermost error. The outer ones contain only "error sending request".
 fn innermost(error: &reqwest::Error) -> &(dyn Error + 'static) {
     let mut innermost: &(dyn Error + 'static) = error;
     while let Some(source) = innermost.source() {
@@ -112,32 +126,34 @@ fn innermost(error: &reqwest::Error) -> &(dyn Error + 'static) {
     innermost
 }
 
-/// Translates the texts of hyper and rustls that say how the other side broke the protocol.
-fn in_words(text: &str) -> &str {
+/// Replaces texts of hyper and rustls about a broken protocol by clearer ones.
+fn clearer(text: &str) -> &str {
     match text {
         "connection closed before message completed" => {
             "it closed the connection before it had answered"
         }
         "received unexpected message from connection" => NOT_HTTP,
         _ if text.starts_with("invalid HTTP ") => NOT_HTTP,
-        _ if text.starts_with("received corrupt message of type") => "it answered, but not by TLS",
+        _ if text.starts_with("received corrupt message of type") => {
+            "it answered, but not with TLS"
+        }
         _ => text,
     }
 }
 
-const NOT_HTTP: &str = "it answered, but not by HTTP";
+const NOT_HTTP: &str = "it answered, but not with HTTP";
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn texts_of_other_libraries_are_translated() {
-        let unasked = "received unexpected message from connection";
-        assert_eq!(in_words(unasked), NOT_HTTP);
+    fn texts_of_libraries_are_replaced() {
+        let unexpected = "received unexpected message from connection";
+        assert_eq!(clearer(unexpected), NOT_HTTP);
         let plain = "received corrupt message of type InvalidContentType";
-        assert_eq!(in_words(plain), "it answered, but not by TLS");
-        assert_eq!(in_words("another text"), "another text");
+        assert_eq!(clearer(plain), "it answered, but not with TLS");
+        assert_eq!(clearer("another text"), "another text");
     }
 
     #[test]

@@ -1,11 +1,14 @@
-//! Two checks as one: `and`, `or`, `then`.
+//! Combinations of two checks: `and`, `or` and `then`.
+//!
+//! The macro `common_methods!` implements the methods that do the same in all three. The other methods differ in which
+//! of the two checks they ask.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{ConfigError, Context, Manner, NotReady, Origin, Readiness, Target};
 
-/// What is the same of any two checks.
-macro_rules! of_both {
+/// The methods that do the same in all combinations.
+macro_rules! common_methods {
     () => {
         fn pre_start_check(&self, cx: &Context) -> bool {
             self.0.pre_start_check(cx) || self.1.pre_start_check(cx)
@@ -26,12 +29,12 @@ macro_rules! of_both {
     };
 }
 
-/// Ready when both are; see [`Readiness::and`].
+/// Ready when both checks are ready in the same attempt. [`Readiness::and`] creates it.
 #[derive(Clone, Copy, Debug)]
 pub struct And<A, B>(pub(super) A, pub(super) B);
 
 impl<A: Readiness, B: Readiness> Readiness for And<A, B> {
-    of_both!();
+    common_methods!();
 
     fn after_start_check(&self, cx: &Context) -> Result<(), NotReady> {
         self.0.after_start_check(cx)?;
@@ -55,7 +58,7 @@ impl<A: Readiness, B: Readiness> Readiness for And<A, B> {
     }
 }
 
-/// Ready when one of them is; see [`Readiness::or`].
+/// Ready when one of two checks is ready. [`Readiness::or`] creates it.
 #[derive(Clone, Copy, Debug)]
 pub struct Or<A, B>(pub(super) A, pub(super) B);
 
@@ -66,7 +69,7 @@ impl<A, B> Or<A, B> {
 }
 
 impl<A: Readiness, B: Readiness> Readiness for Or<A, B> {
-    of_both!();
+    common_methods!();
 
     fn after_start_check(&self, cx: &Context) -> Result<(), NotReady> {
         let first = self.0.after_start_check(cx);
@@ -97,12 +100,12 @@ impl<A: Readiness, B: Readiness> Readiness for Or<A, B> {
     }
 }
 
-/// Ready when the first was once and then the second is; see [`Readiness::then`].
+/// Ready when the second check is ready, after the first one has been ready once. [`Readiness::then`] creates it.
 #[derive(Debug)]
 pub struct Then<A, B>(
     A,
     B,
-    /// The start in which the first was seen ready.
+    /// The number of the start in which the first check was ready.
     AtomicU64,
 );
 
@@ -123,7 +126,7 @@ impl<A: Clone, B: Clone> Clone for Then<A, B> {
 }
 
 impl<A: Readiness, B: Readiness> Readiness for Then<A, B> {
-    of_both!();
+    common_methods!();
 
     fn after_start_check(&self, cx: &Context) -> Result<(), NotReady> {
         if !self.has_passed_first(cx) {

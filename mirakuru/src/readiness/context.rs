@@ -1,4 +1,7 @@
-//! What a check is told about the process that it checks.
+//! The context of a check: the process that it checks, and the start that waits for it.
+//!
+//! A check gets the host, the port, the private directory, the output and the time left. The checks of this crate
+//! also use the supervisor's link, fill in placeholders, and note the groups and the listeners that they find.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,7 +21,7 @@ use crate::wait::Deadline;
 use super::Target;
 use super::listener::Place;
 
-/// What a check is told about the process that it checks. Cheap to clone.
+/// The started process, as a readiness check sees it. Cheap to clone.
 #[derive(Clone)]
 pub struct Context {
     pub(crate) start: Arc<Start>,
@@ -26,28 +29,28 @@ pub struct Context {
 
 /// One start, as its checks see it.
 pub(crate) struct Start {
-    /// A number that no other start of this process has.
+    /// A number that is unique among the starts of this process.
     pub(crate) number: u64,
     pub(crate) place: command::Place,
     pub(crate) command: Arc<str>,
-    /// The user of the service, if the test has another one.
+    /// The user of the service, if the test runs as another one.
     pub(crate) user: Option<Identity>,
-    /// None while the configuration is only looked through.
+    /// `None` while the configuration is validated.
     pub(crate) link: Option<Arc<Link>>,
     pub(crate) pid: Option<u32>,
     pub(crate) stdout: Option<Arc<Capture>>,
     pub(crate) stderr: Option<Arc<Capture>>,
-    /// Whether each stream is captured, which is known before there is a process.
+    /// Whether each stream is captured, which is known before the process is spawned.
     pub(crate) captures: [bool; 2],
     pub(crate) log: Option<Arc<LogFile>>,
     pub(crate) deadline: Deadline,
     /// Named groups of the banner.
     pub(crate) captured: Mutex<BTreeMap<String, String>>,
-    /// The process that listened at each place when it was last looked at.
+    /// The process that listened at each place when a check last looked there.
     pub(crate) listeners: Mutex<BTreeMap<Place, Pid>>,
 }
 
-/// The name among the groups of the banner under which the address that answered is kept. No group has it.
+/// The key in [`Start::captured`] of the address that answered. No group of a banner has an empty name.
 const ANSWERED: &str = "";
 
 impl Context {
@@ -56,13 +59,35 @@ impl Context {
         Self { start }
     }
 
-    /// The host that is checked; `127.0.0.1` where none was given.
+    /// Returns the host that is checked, by default `127.0.0.1`.
+    ///
+    /// ```
+    /// use mirakuru::{Executor, readiness::Context};
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let service = Executor::when("sleep 60", |cx: &Context| cx.host() == "127.0.0.1").started()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn host(&self) -> &str {
         &self.start.place.host
     }
 
-    /// The port that is checked, or that the process told in its banner; 0 where there is none.
+    /// Returns the port that the process reported in its banner, or else the port that is checked. Returns 0 if there
+    /// is none.
+    ///
+    /// ```
+    /// use mirakuru::{Executor, readiness::Context};
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let service = Executor::when("sh -c 'echo {port}; exec sleep 60'", |cx: &Context| {
+    ///     cx.output().text() == format!("{}\n", cx.port())
+    /// });
+    /// service.start()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn port(&self) -> u16 {
         self.reported_port().unwrap_or(self.start.place.port())
@@ -70,13 +95,24 @@ impl Context {
 
     /// Returns the free port that `{port:NAME}` stands for.
     ///
+    /// ```
+    /// use mirakuru::{Executor, readiness::Context};
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let command = "sh -c 'echo monitor: {port:monitor}; exec sleep 60'";
+    /// let is_up = |cx: &Context| cx.output().text().contains(&cx.port_named("monitor").to_string());
+    /// let service = Executor::when(command, is_up).started()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Panics
     ///
     /// Panics if no text of the executor contains this placeholder.
     #[must_use]
     pub fn port_named(&self, name: &str) -> u16 {
         let port = self.start.place.ports.get(name);
-        *port.unwrap_or_else(|| panic!("nothing in the executor contains {{port:{name}}}"))
+        *port.unwrap_or_else(|| panic!("no text of the executor contains {{port:{name}}}"))
     }
 
     /// Returns the port that a check with this target asks.
@@ -93,7 +129,7 @@ impl Context {
         }
     }
 
-    /// What placeholders stand for, with the port that the process reported.
+    /// Returns the values of the placeholders, with the port that the process reported.
     pub(crate) fn place(&self) -> command::Place {
         let mut place = self.start.place.clone();
         if let Some(port) = self.reported_port() {
@@ -102,7 +138,7 @@ impl Context {
         place
     }
 
-    /// The port that the process reported in its banner.
+    /// Returns the port that the process reported in its banner.
     pub(crate) fn reported_port(&self) -> Option<u16> {
         self.captured("port")?
             .parse()
@@ -110,38 +146,77 @@ impl Context {
             .filter(|port| *port != 0)
     }
 
-    /// The executor's private directory, made on the first call.
+    /// Returns the private directory of the executor. The first call creates it.
+    ///
+    /// ```
+    /// use mirakuru::{Executor, readiness::Context};
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let is_up = |cx: &Context| cx.tmpdir().join("state").exists();
+    /// let service = Executor::when("sh -c 'echo up > {tmpdir}/state; exec sleep 60'", is_up).started()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Panics
     ///
-    /// If it cannot be made.
+    /// Panics if the directory cannot be created.
     #[must_use]
     pub fn tmpdir(&self) -> PathBuf {
         let link = self.start.link.as_ref();
-        // While the configuration is only looked through, there is a path and no directory.
+        // While the configuration is validated, there is a path, but no directory yet.
         if let (None, Some(directory)) = (link, &self.start.place.tmpdir) {
             return directory.clone();
         }
         match link.and_then(|link| link.directory(self.start.deadline)) {
             Some(Ok(directory)) => directory,
             Some(Err(failure)) => panic!("{failure}"),
-            None => panic!("no temporary directory: the supervisor is gone"),
+            None => panic!("no temporary directory: the supervisor has ended"),
         }
     }
 
-    /// The main process's pid; none before it is spawned.
+    /// Returns the pid of the main process, or `None` before it is spawned.
+    ///
+    /// ```
+    /// use mirakuru::{Executor, readiness::Context};
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let service = Executor::when("sleep 60", |cx: &Context| cx.pid().is_some()).started()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
         self.start.pid
     }
 
-    /// What it printed to its standard output so far.
+    /// Returns the captured standard output.
+    ///
+    /// ```
+    /// use mirakuru::{Executor, readiness::Context};
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let command = "sh -c 'echo one; echo two; exec sleep 60'";
+    /// let service = Executor::when(command, |cx: &Context| cx.output().text().lines().count() == 2).started()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn output(&self) -> Output {
         self.output_of(Stream::Stdout)
     }
 
-    /// What it printed to its standard error so far.
+    /// Returns the captured standard error.
+    ///
+    /// ```
+    /// use mirakuru::{Executor, readiness::Context};
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let command = "sh -c 'echo up >&2; exec sleep 60'";
+    /// let service = Executor::when(command, |cx: &Context| cx.err_output().tail(1) == "up").started()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn err_output(&self) -> Output {
         self.output_of(Stream::Stderr)
@@ -149,10 +224,22 @@ impl Context {
 
     pub(crate) fn output_of(&self, stream: Stream) -> Output {
         let output = Output::new(self.captured_stream(stream).cloned(), &self.start.command);
-        output.beside(self.start.log.clone())
+        output.with_log(self.start.log.clone())
     }
 
-    /// What is left until the start's deadline: a check must not take longer.
+    /// Returns the time until the deadline of the start. A check must not take longer.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use mirakuru::{Executor, readiness::Context};
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let limit = Duration::from_secs(30);
+    /// let service = Executor::when("sleep 60", move |cx: &Context| cx.remaining() <= limit).timeout(limit).started()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn remaining(&self) -> Duration {
         let link = self.start.link.as_ref();
@@ -162,8 +249,8 @@ impl Context {
         extended.map_or(remaining, |extended| remaining.max(extended.remaining()))
     }
 
-    /// How long one probe of a peer that may never answer should take: a growing part of the time
-    /// that the start has taken, and never beyond its deadline.
+    /// Returns how long one attempt may wait for a peer that may never answer: as long as the start has taken so far,
+    /// at least one second, and never beyond the deadline.
     pub(crate) fn patience(&self) -> Duration {
         let elapsed = self.start.deadline.elapsed();
         elapsed.max(Duration::from_secs(1)).min(self.remaining())
@@ -184,7 +271,7 @@ impl Context {
         self.groups()?.get(name).cloned()
     }
 
-    /// `None` in a forked child, where a thread of the parent had them at the fork.
+    /// Returns the named groups, or `None` in a forked child if a thread of the parent had locked them at the fork.
     fn groups(&self) -> Option<MutexGuard<'_, BTreeMap<String, String>>> {
         let link = self.start.link.as_ref();
         lock_unless_lost(
@@ -211,12 +298,12 @@ impl Context {
         }
     }
 
-    /// Keeps the address that answered, for clients of a host with several.
+    /// Notes the address that answered, for clients of a host with several addresses.
     pub(super) fn note_answer(&self, address: SocketAddr) {
         self.capture([(ANSWERED.to_owned(), address.ip().to_string())].into());
     }
 
-    /// The address that answered, without its port.
+    /// Returns the address that answered, without its port.
     pub(crate) fn answered(&self) -> Option<String> {
         self.captured(ANSWERED)
     }
@@ -227,7 +314,7 @@ impl Context {
         listeners.insert(place, holder);
     }
 
-    /// Whether a process that was seen to listen has ended, and no other process of the tree listens there.
+    /// Returns whether a process that listened has ended, and no other process of the tree listens in its place.
     pub(crate) fn has_lost_listener(&self) -> bool {
         let Some((main, supervisor)) = self.tree() else {
             return false;
@@ -250,7 +337,7 @@ impl Context {
         })
     }
 
-    /// Whether a process may still print to this stream.
+    /// Returns whether a process may still print to this stream.
     pub(super) fn is_open(&self, stream: Stream) -> bool {
         let link = self.start.link.as_ref();
         let is_open = |state: &State| !state.output_closed[stream as usize];
@@ -261,7 +348,7 @@ impl Context {
         self.start.log.as_deref()
     }
 
-    /// The main process and the supervisor that everything of the tree descends from.
+    /// Returns the main process, and the supervisor that all processes of the tree descend from.
     pub(crate) fn tree(&self) -> Option<(Pid, Pid)> {
         let supervisor = self.start.link.as_ref()?.supervisor();
         Some((
@@ -270,13 +357,13 @@ impl Context {
         ))
     }
 
-    /// Whether the main process exited with 0.
-    pub(super) fn has_exited_well(&self) -> bool {
+    /// Returns whether the main process exited with code 0.
+    pub(super) fn has_exited_with_success(&self) -> bool {
         let link = self.start.link.as_ref();
         link.is_some_and(|link| link.current(|state| state.exit == Some(0)))
     }
 
-    /// Whether the main process ended, so that nothing more will be printed by it.
+    /// Returns whether the main process has ended, so that it prints nothing more.
     pub(crate) fn has_ended(&self) -> bool {
         let link = self.start.link.as_ref();
         link.is_none_or(|link| link.current(State::has_ended))

@@ -1,4 +1,7 @@
 //! The host and the port that a check asks, and the listener there.
+//!
+//! The host may contain placeholders, and the port may be the executor's own. The context of a start gives their
+//! values.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -6,11 +9,11 @@ use super::listener::{Listener, Seen, is_of_this_machine, is_served, resolve};
 use super::tcp::join;
 use super::{ConfigError, Context, NotReady, Origin, Target};
 
-/// A host and a port, as they were written, and the listener there.
+/// A host and a port as the user wrote them, and the listener there.
 #[derive(Clone, Debug)]
 pub(super) struct Endpoint {
     host: String,
-    /// 0 is the executor's own.
+    /// The port. 0 means the executor's own port.
     port: u16,
     listener: Listener,
 }
@@ -24,7 +27,7 @@ impl Endpoint {
         }
     }
 
-    /// Takes any process for the listener.
+    /// Accepts any process as the listener.
     pub(super) fn any_listener(self) -> Self {
         Self {
             listener: Listener::any(),
@@ -44,30 +47,30 @@ impl Endpoint {
         }
     }
 
-    /// `host:port`, for people.
+    /// Returns `host:port` in human-readable form.
     pub(super) fn shown(&self, cx: &Context) -> String {
         let written = |_| (self.host.clone(), self.port);
         let (host, port) = self.address(cx).unwrap_or_else(written);
         join(&host, port)
     }
 
-    /// Whether a process listens before the start.
+    /// Returns whether a process listens before the start.
     pub(super) fn is_served(&self, cx: &Context) -> bool {
         let addresses = self.addresses(cx);
         addresses.is_ok_and(|addresses| is_served(&addresses, cx))
     }
 
-    /// Looks for the listener.
+    /// Looks for the listener in the kernel's list.
     pub(super) fn look(&self, cx: &Context) -> Result<Seen, NotReady> {
         self.listener.look(&self.addresses(cx)?, cx)
     }
 
-    /// Looks once more for the listener at the address that accepted.
+    /// Looks for the listener again, at the address that accepted a connection.
     pub(super) fn confirm(&self, address: SocketAddr, cx: &Context) -> Result<(), NotReady> {
         self.listener.confirm(address, cx)
     }
 
-    /// Fails if no process listens, unless the name must be looked up first.
+    /// Fails if no process listens. Passes if the host is a name that must be looked up first.
     #[cfg(feature = "services")]
     pub(super) fn glance(&self, cx: &Context) -> Result<(), NotReady> {
         if self.is_numeric() {
@@ -94,7 +97,7 @@ impl Endpoint {
         }
     }
 
-    /// Whether no name is looked up, which may take as long as it likes.
+    /// Returns whether the host needs no name lookup, which may take any time.
     pub(super) fn is_numeric(&self) -> bool {
         self.host == "localhost" || self.host.parse::<IpAddr>().is_ok()
     }

@@ -1,4 +1,7 @@
-//! Ready when a command succeeds.
+//! The check that is ready when a command succeeds.
+//!
+//! The supervisor runs the command in the tree of the service. Its output goes to a temporary file of the test
+//! process, which reads the last line from there.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -10,19 +13,21 @@ use crate::command::CommandLine;
 use crate::error::seconds;
 use crate::signal::describe_exit;
 
-/// The shortest time between two runs.
+/// The shortest pause between two runs.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// The part of the output in which the last line is looked for.
+/// How many bytes at the end of the output are searched for the last line.
 const TAIL: u64 = 8 * 1024;
 
 /// Ready when a command exits with 0, such as `pg_isready -p {port}`.
 ///
 /// The command runs inside the process tree of the service, with its user, its working directory and its
-/// environment. Placeholders are filled in. Its standard input is `/dev/null`, and its output is separate from that of
-/// the service: the last line of it is the last check in an error. A run may take ten seconds ([`limit`](Self::limit)),
-/// and at most what is left of the start's time. The command is killed then, and with the tree. Between two runs at
-/// least 50 milliseconds pass.
+/// environment. Placeholders are filled in. Its standard input is `/dev/null`. Its output is separate from that of the
+/// service. If the command fails, an error shows the last line of its output as the last check.
+///
+/// A run may take ten seconds ([`limit`](Self::limit)), but never longer than the rest of the start's timeout. A
+/// command that takes longer is killed. A command that still runs when the tree ends is killed with it. At least 50
+/// milliseconds pass between two runs.
 ///
 /// ```
 /// use mirakuru::{SimpleExecutor, readiness::Exec};
@@ -52,6 +57,16 @@ struct Last {
 
 impl Exec {
     /// Creates a check that runs this command.
+    ///
+    /// ```
+    /// use mirakuru::{Executor, readiness::Exec};
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let check = Exec::new(["cat", "{tmpdir}/state"]);
+    /// let service = Executor::with_readiness("sh -c 'echo up > {tmpdir}/state; exec sleep 60'", check).started()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn new(command: impl Into<CommandLine>) -> Self {
         Self {
@@ -62,6 +77,18 @@ impl Exec {
     }
 
     /// Sets how long one run may take. Defaults to ten seconds.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use mirakuru::{Executor, readiness::Exec};
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let check = Exec::new("sh -c 'exit 0'").limit(Duration::from_secs(2));
+    /// let service = Executor::with_readiness("sleep 60", check).started()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn limit(mut self, limit: Duration) -> Self {
         self.limit = limit;
@@ -71,7 +98,11 @@ impl Exec {
     fn run(&self, cx: &Context) -> Result<(), String> {
         let limit = self.limit.min(cx.remaining());
         let exec = self.command.to_exec(&cx.place(), limit)?;
-        let link = cx.start.link.as_ref().ok_or("nothing runs yet")?;
+        let link = cx
+            .start
+            .link
+            .as_ref()
+            .ok_or("the process is not running yet")?;
         let mut output = tempfile::tempfile().map_err(|error| error.to_string())?;
         let begin = Instant::now();
         let ran = link

@@ -1,4 +1,7 @@
-//! A banner: the expression that a line has to match, and whether more text could change a match.
+//! The expression of a banner, and the decision whether a match in an unfinished line is final.
+//!
+//! [`compile`] refuses an expression that no single line can match. [`Growth`] decides whether more text of the same
+//! line could change a match.
 
 use regex::Regex;
 use regex_automata::Input;
@@ -6,21 +9,21 @@ use regex_automata::hybrid::dfa::DFA;
 use regex_automata::util::look::{Look, LookSet};
 use regex_syntax::hir::{Class, Hir, HirKind};
 
-/// Compiles a banner, or says what is wrong with it.
+/// Compiles a banner, or returns the mistake in it.
 pub(super) fn compile(banner: &str) -> Result<Regex, String> {
     let regex = Regex::new(banner)
-        .map_err(|error| format!("the banner is no regular expression: {error}"))?;
+        .map_err(|error| format!("the banner is not a valid regular expression: {error}"))?;
     let parsed = regex_syntax::parse(banner);
     if parsed.is_ok_and(|parsed| needs_end_of_line(&parsed)) {
         return Err(format!(
-            "the banner {banner:?} contains the end of a line, and it is compared with one line at a time: \
-             write `$` for the end of a line, or join a check for each line by `then`"
+            "the banner {banner:?} contains a line break, but it is matched against one line at a time: \
+             use `$` for the end of a line, or combine one check per line with `then`"
         ));
     }
     Ok(regex)
 }
 
-/// Whether the expression, or one of its alternatives, only matches a text with the end of a line in it.
+/// Returns whether the expression, or one of its alternatives, only matches a text that contains a line break.
 fn needs_end_of_line(expression: &Hir) -> bool {
     let is_end = |c: u32| c == u32::from('\n') || c == u32::from('\r');
     match expression.kind() {
@@ -40,13 +43,13 @@ fn needs_end_of_line(expression: &Hir) -> bool {
 
 /// Decides whether a match in an unfinished line is final.
 ///
-/// An automaton reads the line. Once a match is found it keeps only the alternatives that would precede that
-/// match; if none is left, neither the match nor a group of it can change.
+/// An automaton reads the line. After it has found a match, it keeps only the alternatives that have precedence over
+/// that match. If no alternative is left, neither the match nor a group of it can change.
 #[derive(Debug)]
 pub(super) struct Growth {
-    /// `None` if the expression is too large for it.
+    /// `None` if the expression is too large for an automaton.
     automaton: Option<DFA>,
-    /// The expression asks for what follows, as `$` and `\b` do.
+    /// The expression looks at the text after a match, as `$` and `\b` do.
     looks_ahead: bool,
 }
 
@@ -54,7 +57,7 @@ impl Growth {
     pub(super) fn new(banner: &str) -> Self {
         let config = DFA::config()
             .unicode_word_boundary(true)
-            // A state is kept while its successors are looked at.
+            // A state must stay in the cache while `decide` looks at its successors.
             .minimum_cache_clear_count(Some(0));
         let automaton = DFA::builder().configure(config).build(banner).ok();
         let looks_behind = [Look::Start, Look::StartLF, Look::StartCRLF];
@@ -71,7 +74,7 @@ impl Growth {
         }
     }
 
-    /// Returns whether the match in this text stays the same whatever text of the same line follows. Returns
+    /// Returns whether the match in this text stays the same for any text that follows in the same line. Returns
     /// `false` if that cannot be decided.
     pub(super) fn is_final(&self, text: &str) -> bool {
         self.decide(text).unwrap_or(false)
@@ -125,7 +128,7 @@ impl Growth {
 mod tests {
     use super::*;
 
-    /// Texts of up to this many of these letters.
+    /// Returns all texts of at most `longest` of these letters.
     fn texts(letters: &[&str], longest: usize) -> Vec<String> {
         let mut all = vec![String::new()];
         let mut begin = 0;
@@ -142,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn no_text_that_follows_changes_a_final_match_or_a_group() {
+    fn later_text_never_changes_a_final_match() {
         let patterns = [
             "a",
             "ab",
@@ -205,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn matches_that_cannot_change_are_final_at_once() {
+    fn a_match_that_cannot_change_is_final() {
         let is_final = |pattern, text| Growth::new(pattern).is_final(text);
         for (pattern, text) in [
             ("^ready", "ready"),
@@ -233,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_banner_with_the_end_of_a_line_is_a_mistake() {
+    fn a_banner_with_a_line_break_is_a_mistake() {
         for banner in [
             "a\nb",
             r"a\nb",

@@ -1,4 +1,7 @@
-//! Ready when a URL answers with an accepted status.
+//! The check that is ready when a URL answers with an accepted status.
+//!
+//! It looks for the listener first, then sends a request with the client of `client.rs`, and compares the status with a
+//! [`StatusPattern`].
 
 use std::net::SocketAddr;
 
@@ -19,17 +22,18 @@ use crate::protocol::Identity;
 #[cfg(test)]
 #[path = "../../../tests/fuzz/http.rs"]
 mod fuzz_http;
+
 /// Ready when the URL answers with an accepted status.
 ///
-/// The path and the query are sent as they are. Redirects are not followed, and proxies that the
-/// environment names are not used. Where no method was given it asks with HEAD, and at once with GET where
-/// that is answered with an unaccepted 400, 403, 404, 405 or 501. Each request has a connection of its own, which
-/// is closed after the answer. As long as the kernel shows no listener, nothing is sent; see [`Tcp`](super::Tcp).
+/// The check sends the path and the query unchanged. It follows no redirects, and ignores proxies that the environment
+/// names. By default, it sends a HEAD request. If the answer is an unaccepted 400, 403, 404, 405 or 501, it sends a GET
+/// request at once. Each request has a connection of its own, which is closed after the answer. The check sends nothing
+/// as long as the kernel shows no listener; see [`Tcp`](super::Tcp).
 #[derive(Clone, Debug)]
 pub struct Http {
     url: String,
     status: StatusPattern,
-    /// Where none was given, HEAD, then GET.
+    /// The method. `None` means HEAD, then GET.
     method: Option<String>,
     payload: Vec<(String, String)>,
     body: Option<String>,
@@ -40,12 +44,22 @@ pub struct Http {
 }
 
 impl Http {
-    /// Asks this URL for a status of `2xx`.
+    /// Creates a check that requests this URL and accepts a status of `2xx`.
     ///
-    /// The client's parser takes the URL apart, so `host()` and `port()` of the executor are those that the check asks:
-    /// `http://127.1:081` is 127.0.0.1 at port 81. A start fails with `InvalidConfig` if the URL contains a tab or the
-    /// end of a line, names port 0 (write `{port}` for a free port), or gives only a part of its host or port by the
-    /// placeholder of a port.
+    /// The HTTP client's own parser reads the URL, so `host()` and `port()` of the executor are the ones that the check
+    /// asks: `http://127.1:081` is 127.0.0.1 at port 81. A start fails with `InvalidConfig` if the URL contains a tab
+    /// or a line break, or names port 0 (write `{port}` for a free port). It also fails if the placeholder of a port is
+    /// only a part of the port, or a part of the host.
+    ///
+    /// ```no_run
+    /// use mirakuru::{Executor, readiness::Http};
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let check = Http::new("http://127.0.0.1:{port}/health");
+    /// let service = Executor::with_readiness("my-service --port {port}", check).started()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn new(url: impl Into<String>) -> Self {
         Self {
@@ -61,15 +75,35 @@ impl Http {
         }
     }
 
-    /// Accepts this status: a code, or a regular expression in a string that must match the whole
+    /// Accepts this status instead of `2xx`: a code, or a regular expression in a string that must match the whole
     /// code.
+    ///
+    /// ```no_run
+    /// use mirakuru::{Executor, readiness::Http};
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let needs_a_login = Http::new("http://127.0.0.1:{port}/").status(401);
+    /// let service = Executor::with_readiness("my-service --port {port}", needs_a_login).started()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn status(mut self, status: impl Into<StatusPattern>) -> Self {
         self.status = status.into();
         self
     }
 
-    /// Asks with this method, and no other.
+    /// Sends requests with this method only.
+    ///
+    /// ```no_run
+    /// use mirakuru::{Executor, readiness::Http};
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let check = Http::new("http://127.0.0.1:{port}/").method("OPTIONS").status("200|204");
+    /// let service = Executor::with_readiness("my-service --port {port}", check).started()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn method(mut self, method: impl Into<String>) -> Self {
         self.method = Some(method.into());
@@ -77,6 +111,17 @@ impl Http {
     }
 
     /// Sends these pairs as a form (`application/x-www-form-urlencoded`).
+    ///
+    /// ```no_run
+    /// use mirakuru::{Executor, readiness::Http};
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let login = [("user", "test"), ("password", "secret")];
+    /// let check = Http::new("http://127.0.0.1:{port}/login").method("POST").payload(login);
+    /// let service = Executor::with_readiness("my-service --port {port}", check).started()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn payload<K: Into<String>, V: Into<String>>(
         mut self,
@@ -87,16 +132,41 @@ impl Http {
         self
     }
 
-    /// Sends this text. Name its type in a [`header`](Self::header), if the service asks for that.
+    /// Sends this text. If the service needs the type of the text, name it in a [`header`](Self::header).
+    ///
+    /// ```no_run
+    /// use mirakuru::{Executor, readiness::Http};
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let query = Http::new("http://127.0.0.1:{port}/graphql")
+    ///     .method("POST")
+    ///     .header("Content-Type", "application/json")
+    ///     .body(r#"{"query": "{ __typename }"}"#);
+    /// let service = Executor::with_readiness("my-service --port {port}", query).started()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn body(mut self, text: impl Into<String>) -> Self {
         self.body = Some(text.into());
         self
     }
 
-    /// Accepts the certificate in this file and no other, even if it is marked as that of an authority or names
-    /// another host. Placeholders in the path are filled in. The file is read at each attempt, as the service may
-    /// write it.
+    /// Accepts the certificate in this file and no other.
+    ///
+    /// The check accepts it even if it is a certificate of an authority or names another host. Placeholders in the path
+    /// are filled in. The service may write the file, so each attempt reads it again.
+    ///
+    /// ```no_run
+    /// use mirakuru::{Executor, readiness::Http};
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let check = Http::new("https://localhost:{port}/").certificate("{tmpdir}/own.pem");
+    /// let command = "my-service --port {port} --write-certificate {tmpdir}/own.pem";
+    /// let service = Executor::with_readiness(command, check).started()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[cfg(feature = "https")]
     #[must_use]
     pub fn certificate(mut self, path: impl AsRef<std::path::Path>) -> Self {
@@ -105,6 +175,16 @@ impl Http {
     }
 
     /// Accepts any certificate.
+    ///
+    /// ```no_run
+    /// use mirakuru::{Executor, readiness::Http};
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let check = Http::new("https://127.0.0.1:{port}/").any_certificate();
+    /// let service = Executor::with_readiness("my-service --tls-port {port}", check).started()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[cfg(feature = "https")]
     #[must_use]
     pub fn any_certificate(mut self) -> Self {
@@ -112,15 +192,35 @@ impl Http {
         self
     }
 
-    /// Sends this header too.
+    /// Sends this header with each request, in addition to earlier ones.
+    ///
+    /// ```no_run
+    /// use mirakuru::{Executor, readiness::Http};
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let check = Http::new("http://127.0.0.1:{port}/status").header("Authorization", "Bearer test");
+    /// let service = Executor::with_readiness("my-service --port {port} --token test", check).started()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
         self
     }
 
-    /// Takes whatever answers for the service, also where it is no process of its tree; see
+    /// Accepts any listener, even one outside the service's process tree. See
     /// [`Tcp::any_listener`](super::Tcp::any_listener).
+    ///
+    /// ```no_run
+    /// use mirakuru::{Executor, readiness::Http};
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let check = Http::new("http://127.0.0.1:{port}/").any_listener();
+    /// let service = Executor::with_readiness("docker run --rm -p {port}:80 nginx:1", check).started()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn any_listener(mut self) -> Self {
         self.listener = Listener::any();
@@ -135,24 +235,25 @@ impl Http {
         let Some(method) = &self.method else {
             return Ok(Method::HEAD);
         };
-        Method::from_bytes(method.as_bytes()).map_err(|_| format!("{method:?} is no HTTP method"))
+        Method::from_bytes(method.as_bytes())
+            .map_err(|_| format!("{method:?} is not an HTTP method"))
     }
 
     fn addresses(&self, cx: &Context) -> Result<Vec<SocketAddr>, NotReady> {
         addresses_of(&self.url(cx).map_err(NotReady::new)?)
     }
 
-    /// Asks with the client that the certificates need.
+    /// Sends the requests with a client that accepts the right certificates.
     fn ask(&self, cx: &Context) -> Result<SocketAddr, NotReady> {
         #[cfg(feature = "https")]
         if let Some(settings) = self.tls_settings(cx)? {
             let client = client::with_settings(settings)?;
             return self.ask_by(&client, cx);
         }
-        client::with_own(|client| self.ask_by(client, cx))
+        client::with_thread_client(|client| self.ask_by(client, cx))
     }
 
-    /// `None` for what the system trusts.
+    /// Returns the TLS settings, or `None` for the certificates that the system trusts.
     #[cfg(feature = "https")]
     fn tls_settings(&self, cx: &Context) -> Result<Option<rustls::ClientConfig>, NotReady> {
         let settings = match &self.trust {
@@ -167,7 +268,7 @@ impl Http {
         settings.map(Some).map_err(NotReady::new)
     }
 
-    /// Returns the address that answered well.
+    /// Sends the requests with this client, and returns the address whose answer was accepted.
     fn ask_by(&self, client: &Client, cx: &Context) -> Result<SocketAddr, NotReady> {
         let accepted = |answer: &Answer| self.status.accepts(answer.code).map_err(NotReady::new);
         let method = self.method_of_request().map_err(NotReady::new)?;
@@ -175,8 +276,8 @@ impl Http {
         if accepted(&first)? {
             return Ok(first.from);
         }
-        // 405 and 501 refuse a method (RFC 9110, 15.5.6 and 15.6.2). Some frameworks say 404 where a path has a
-        // route for GET alone, and some proxies and stores 400 or 403.
+        // 405 and 501 refuse a method (RFC 9110, 15.5.6 and 15.6.2). Some frameworks answer 404 if a path has a
+        // route for GET alone. Some proxies and object stores answer 400 or 403.
         if self.method.is_some() || !matches!(first.code, 400 | 403 | 404 | 405 | 501) {
             let Answer { code, redirect, .. } = first;
             return Err(NotReady::new(format!(
@@ -195,7 +296,7 @@ impl Http {
 
     fn answer(&self, client: &Client, method: Method, cx: &Context) -> Result<Answer, NotReady> {
         let url = self.url(cx).map_err(NotReady::new)?;
-        // Before the deadline there must be time to say why there was no answer.
+        // Leaves time before the deadline to report why no answer came.
         let patience = cx.patience().mul_f64(0.9);
         let mut request = client.request(method, url.clone()).timeout(patience);
         for (name, value) in &self.headers {
@@ -235,12 +336,12 @@ impl Readiness for Http {
                 cx.note_answer(from);
                 Ok(())
             }
-            Seen::Untold(_) => self.listener.confirm(from, cx),
+            Seen::Unknown(_) => self.listener.confirm(from, cx),
         }
     }
 
     fn glance(&self, cx: &Context) -> Result<(), NotReady> {
-        // The name of another host may take long to be looked up.
+        // The lookup of another host's name may take long.
         match self.url(cx) {
             Ok(url) if is_here(&url) => self.listener.glance(&addresses_of(&url)?, cx),
             _ => Ok(()),
@@ -261,15 +362,17 @@ impl Readiness for Http {
         self.method_of_request()?;
         self.status.regex()?;
         if self.body.is_some() && !self.payload.is_empty() {
-            return Err("a request has either a body or a payload".into());
+            return Err("a request cannot have both a body and a payload".into());
         }
         #[cfg(feature = "https")]
         if let Trust::File(path) = &self.trust {
             cx.fill(path)?;
         }
         for (name, value) in &self.headers {
-            HeaderName::try_from(name).map_err(|_| format!("{name:?} is no header's name"))?;
-            HeaderValue::try_from(value).map_err(|_| format!("{value:?} is no header's value"))?;
+            HeaderName::try_from(name)
+                .map_err(|_| format!("{name:?} is not a valid header name"))?;
+            HeaderValue::try_from(value)
+                .map_err(|_| format!("{value:?} is not a valid header value"))?;
         }
         Ok(())
     }
@@ -288,7 +391,7 @@ impl Readiness for Http {
     }
 
     fn manner(&self, _cx: &Context) -> Manner {
-        // reqwest's blocking client may not be used on a thread of an async runtime.
+        // reqwest's blocking client must not be used on a thread of an async runtime.
         Manner {
             keeps_time: false,
             ..Manner::non_blocking()

@@ -1,8 +1,19 @@
-//! Which answers of a web service are right.
+//! The pattern of the HTTP statuses that a check accepts.
 
 use regex::Regex;
 
-/// Which statuses are accepted: one code, or a regular expression that must match the whole code.
+/// A pattern of HTTP statuses: one code, or a regular expression that must match the whole code.
+///
+/// ```no_run
+/// use mirakuru::{HttpExecutor, readiness::StatusPattern};
+///
+/// # fn main() -> mirakuru::Result<()> {
+/// let status = StatusPattern::from("200|5..");
+/// let url = "http://127.0.0.1:{port}/";
+/// let service = HttpExecutor::new("my-service --port {port}", url).status(status).started()?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct StatusPattern {
     pub(super) written: String,
@@ -11,8 +22,9 @@ pub struct StatusPattern {
 
 impl StatusPattern {
     fn new(written: String) -> Self {
-        let regex = Regex::new(&format!("^(?:{written})$"))
-            .map_err(|error| format!("the status {written:?} is no regular expression: {error}"));
+        let regex = Regex::new(&format!("^(?:{written})$")).map_err(|error| {
+            format!("the status {written:?} is not a valid regular expression: {error}")
+        });
         Self { written, regex }
     }
 

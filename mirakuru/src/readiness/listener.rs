@@ -1,5 +1,7 @@
-//! The listener that a check asks for. The kernel says whether a process of the tree listens, so that a server is
-//! not disturbed by a connection; only if the kernel cannot tell does a connection have to show it.
+//! The listener that a check waits for.
+//!
+//! The kernel reports whether a process of the tree listens, so that the check does not disturb the server with a
+//! connection. The check connects only if the kernel cannot see the listener.
 
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
@@ -20,35 +22,35 @@ pub(super) struct Listener {
     /// When a connection was last tried although the kernel knew of no listener, in milliseconds
     /// of the start.
     tried: AtomicU64,
-    /// Kept from one look to the next.
+    /// The kernel's list of listeners, kept open between two looks.
     kernel: Mutex<Option<sys::Listeners>>,
 }
 
-/// What the kernel says of a listener.
+/// The kernel's answer about a listener.
 pub(super) enum Seen {
     /// The service listens at this address.
     At(SocketAddr),
-    /// The kernel cannot tell: a connection to one of these addresses shows it.
-    Untold(Vec<SocketAddr>),
+    /// The kernel cannot see whether a process listens. A connection to one of these addresses shows it.
+    Unknown(Vec<SocketAddr>),
 }
 
-/// A connection is tried although the kernel knows of no listener: it may stand in another network
-/// namespace, or be reached by a rule of the packet filter. Not sooner after the last one than this
-/// many milliseconds, nor than this share of the time waited.
+/// The shortest pause, in milliseconds, between two connections that are tried although the kernel knows of no
+/// listener. The listener may be in another network namespace, or a rule of the packet filter may lead to it.
 const TRY_ANYWAY: u64 = 100;
+/// The pause is also at least the time waited so far, divided by this number.
 const TRY_SHARE: u64 = 5;
 
-/// How long a connection that is refused may take. A request that is refused takes longer.
+/// How long a refused connection may take. A refused HTTP request takes longer.
 #[cfg(any(feature = "http", feature = "services"))]
 const REFUSAL: Duration = Duration::from_millis(5);
-/// A socket listens, and passes by in a moment most often.
-const UNSEEN: &str = "it answers, but no process can be seen to listen there: where another has the socket for it, say so with `any_listener()`";
+/// The reason if a socket listens that no visible process has open. Usually this lasts only a moment.
+const UNSEEN: &str = "it answers, but no listening process is visible: if another program holds the socket for the service, use `any_listener()`";
 
-/// How long a fork may take to become its program.
-const PASSING: Duration = Duration::from_millis(500);
+/// How long a forked child may take to execute its program. Until then it has the parent's sockets open.
+const FORK_TO_EXEC: Duration = Duration::from_millis(500);
 
 impl Listener {
-    /// Takes any process for the listener.
+    /// Accepts any process as the listener.
     pub(super) fn any() -> Self {
         Self {
             any: true,
@@ -62,16 +64,16 @@ impl Listener {
 
     /// Looks for the listener at these addresses, the first one first.
     pub(super) fn look(&self, addresses: &[SocketAddr], cx: &Context) -> Result<Seen, NotReady> {
-        // Taken out while it is used: a question and its answer belong together.
+        // Taken out of the lock while this thread uses it, so that no other thread reads the answer to its question.
         let Some(kernel) = self.kernel().take().or_else(sys::Listeners::open) else {
-            return Ok(Seen::Untold(addresses.to_vec()));
+            return Ok(Seen::Unknown(addresses.to_vec()));
         };
         let seen = addresses
             .iter()
             .map(|address| (*address, kernel.any_at(*address)));
         let seen: Vec<_> = seen.collect();
         *self.kernel() = Some(kernel);
-        let (mut untold, mut passing) = (Vec::new(), false);
+        let (mut unknown, mut unclaimed) = (Vec::new(), false);
         for (address, listens) in seen {
             let is_right = match listens {
                 Some(true) => self.is_right(address, cx),
@@ -80,26 +82,27 @@ impl Listener {
             };
             match is_right {
                 Ok(true) => return Ok(Seen::At(address)),
-                Ok(false) => untold.push(address),
+                Ok(false) => unknown.push(address),
                 Err(why) if why.holder.is_some() => return Err(why),
-                Err(_) => passing = true,
+                Err(_) => unclaimed = true,
             }
         }
-        if !untold.is_empty() {
-            return Ok(Seen::Untold(untold));
+        if !unknown.is_empty() {
+            return Ok(Seen::Unknown(unknown));
         }
-        if passing {
+        if unclaimed {
             return Err(NotReady::new(UNSEEN));
         }
         let now = now(cx);
         if self.is_due(now) {
             self.tried.store(now, Ordering::Relaxed);
-            return Ok(Seen::Untold(addresses.to_vec()));
+            return Ok(Seen::Unknown(addresses.to_vec()));
         }
         Err(NotReady::new(REFUSED))
     }
 
-    /// Fails as [`look`](Self::look) does if the kernel knows of no listener, and a connection that is due is refused.
+    /// Fails as [`look`](Self::look) does if the kernel knows of no listener. If a connection is due, it must be
+    /// refused too.
     #[cfg(any(feature = "http", feature = "services"))]
     pub(super) fn glance(&self, addresses: &[SocketAddr], cx: &Context) -> Result<(), NotReady> {
         let is_absent = {
@@ -120,8 +123,8 @@ impl Listener {
         Err(NotReady::new(REFUSED))
     }
 
-    /// Looks once more after a connection was accepted that the kernel could not tell of: the listener may have
-    /// come at that moment.
+    /// Looks again after a connection was accepted although the kernel showed no listener: the listener may have come
+    /// in between.
     pub(super) fn confirm(&self, address: SocketAddr, cx: &Context) -> Result<(), NotReady> {
         let kernel = sys::Listeners::open();
         let listens = kernel.and_then(|kernel| kernel.any_at(address));
@@ -132,7 +135,13 @@ impl Listener {
         Ok(())
     }
 
-    /// Whether the listener that the kernel shows is the service's; `false` if the kernel cannot tell.
+    /// Returns whether the listener that the kernel shows belongs to the service. Returns `false` if the kernel does
+    /// not show the owner.
+    ///
+    /// # Errors
+    ///
+    /// [`NotReady`] if another process has the listener, or if only a child that was just forked, or no visible
+    /// process, has it open.
     fn is_right(&self, address: SocketAddr, cx: &Context) -> Result<bool, NotReady> {
         let Some((main, supervisor)) = cx.tree().filter(|_| !self.any) else {
             return Ok(true);
@@ -152,7 +161,7 @@ impl Listener {
         self.kernel.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a connection is worth a try that the kernel says is refused.
+    /// Returns whether the check should try a connection although the kernel shows no listener.
     fn is_due(&self, now: u64) -> bool {
         let last = self.tried.load(Ordering::Relaxed);
         now < last || now - last >= TRY_ANYWAY.max(now / TRY_SHARE)
@@ -168,12 +177,12 @@ impl Clone for Listener {
     }
 }
 
-/// The milliseconds of the start.
+/// Returns the milliseconds since the start began.
 fn now(cx: &Context) -> u64 {
     u64::try_from(cx.start.deadline.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Where a service listens.
+/// The place at which a service listens.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Place {
     Tcp(SocketAddr),
@@ -181,17 +190,19 @@ pub(crate) enum Place {
     Path(std::path::PathBuf),
 }
 
-/// Whether a process listens before the start, and not only until a fork on another thread has become its
-/// program.
+/// Returns whether a process listens before the start.
+///
+/// A child that another thread has just forked may still have an inherited listener open. It does not count if it
+/// closes the listener in time, when it executes its program.
 pub(super) fn is_served(addresses: &[SocketAddr], cx: &Context) -> bool {
-    let passing = Instant::now() + PASSING;
+    let fork_ends = Instant::now() + FORK_TO_EXEC;
     let kernel = sys::Listeners::open();
     let listens = |address: &SocketAddr| kernel.as_ref()?.any_at(*address);
     loop {
         let known = addresses
             .iter()
             .find(|address| listens(address) == Some(true));
-        // An address that does not answer takes its time: the service must have most of it.
+        // An address that does not answer takes all of its patience, but the service needs most of the time left.
         let patience = cx.patience().min(cx.remaining() / 4);
         let address = match known {
             Some(address) => *address,
@@ -200,14 +211,14 @@ pub(super) fn is_served(addresses: &[SocketAddr], cx: &Context) -> bool {
                 Err(_) => return false,
             },
         };
-        if Instant::now() >= passing || !sys::is_unclaimed(address) {
+        if Instant::now() >= fork_ends || !sys::is_unclaimed(address) {
             return true;
         }
         wait::pause(Duration::from_millis(1));
     }
 }
 
-/// Connects to one of these addresses, and returns which one accepted.
+/// Connects to one of these addresses, and returns the one that accepted.
 pub(super) fn connect(
     addresses: &[SocketAddr],
     patience: Duration,
@@ -215,7 +226,7 @@ pub(super) fn connect(
     connection(addresses, patience).map(|(_, address)| address)
 }
 
-/// Connects to one of these addresses, and returns the connection and which one accepted.
+/// Connects to one of these addresses, and returns the connection and the address that accepted.
 pub(super) fn connection(
     addresses: &[SocketAddr],
     patience: Duration,
@@ -223,7 +234,7 @@ pub(super) fn connection(
     let end = Instant::now() + patience;
     let mut last = NotReady::new("no time was left to connect");
     for (address, left) in addresses.iter().zip((1..=addresses.len()).rev()) {
-        // Each one has its share: the first may not answer at all.
+        // Each address gets its share of the time, as the first one may not answer at all.
         let left = u32::try_from(left).unwrap_or(u32::MAX);
         let share = end.saturating_duration_since(Instant::now()) / left;
         if share.is_zero() {
@@ -231,7 +242,7 @@ pub(super) fn connection(
         }
         match TcpStream::connect_timeout(address, share) {
             Ok(stream) if is_self_connected(&stream) => {
-                last = NotReady::new("the port was connected to itself: nobody listens there");
+                last = NotReady::new("the connection reached itself: no process listens there");
             }
             Ok(stream) => return Ok((stream, *address)),
             Err(error) => {
@@ -245,13 +256,13 @@ pub(super) fn connection(
     Err(last)
 }
 
-/// A port of the kernel's ephemeral range can be given to the very connection that asks for it
-/// (simultaneous open, RFC 9293 3.5): nobody listens then.
+/// Returns whether a connection has reached itself, so that no process listens. The kernel can give a port of its
+/// ephemeral range to the very connection that connects to it (simultaneous open, RFC 9293 3.5).
 fn is_self_connected(stream: &TcpStream) -> bool {
     matches!((stream.local_addr(), stream.peer_addr()), (Ok(local), Ok(peer)) if local == peer)
 }
 
-/// Returns the addresses of a host. `localhost` is both loopbacks, whatever the hosts file says.
+/// Returns the addresses of a host. `localhost` is both loopback addresses, even if the hosts file lists only one.
 pub(super) fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, NotReady> {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     if is_localhost(host) {
@@ -270,7 +281,7 @@ pub(super) fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, NotReady
     }
 }
 
-/// A service bound to the wildcard address is reached on the loopback.
+/// Replaces a wildcard address by the loopback address, at which a service bound to it can be reached.
 fn connectable(address: SocketAddr) -> SocketAddr {
     let ip = match address {
         SocketAddr::V4(v4) if v4.ip().is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -284,7 +295,7 @@ fn is_localhost(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost")
 }
 
-/// Whether only processes of this machine can listen at the host. Another name may be one of any machine.
+/// Returns whether only processes of this machine can listen at the host. Any other name may belong to another machine.
 pub(super) fn is_of_this_machine(host: &str) -> bool {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     is_localhost(host)

@@ -1,22 +1,29 @@
-//! How a check failed.
+//! The reason why a check failed.
 
 use std::{fmt, io};
 
 /// The reason if no process listens: the kernel knows of no listener, or refuses a connection.
-pub(super) const REFUSED: &str = "connection refused: nobody listens there";
+pub(super) const REFUSED: &str = "connection refused: no process listens there";
 
-/// How a check failed.
+/// The reason why a check failed. An error shows the latest reason as the `last check`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct NotReady {
     pub(crate) reason: String,
-    /// The process that has the service's place, so that the service never becomes ready there.
+    /// Another process that has the service's address, so that the service cannot become ready there.
     pub(crate) holder: Option<String>,
-    /// No later look can pass.
+    /// Whether no later attempt can pass.
     pub(crate) hopeless: bool,
 }
 
 impl NotReady {
-    /// With the reason, in a few words: "connection refused".
+    /// Creates a failure with this reason, in a few words, such as "connection refused".
+    ///
+    /// ```
+    /// use mirakuru::NotReady;
+    ///
+    /// let reason = NotReady::new("the queue is not empty");
+    /// assert_eq!(reason.to_string(), "the queue is not empty");
+    /// ```
     #[must_use]
     pub fn new(reason: impl Into<String>) -> Self {
         Self {
@@ -26,7 +33,7 @@ impl NotReady {
         }
     }
 
-    /// With the reason why no later look can pass, so that the start fails at once.
+    /// Creates a failure after which no later attempt can pass, so that the start fails at once.
     #[cfg(feature = "services")]
     pub(crate) fn hopeless(reason: impl Into<String>) -> Self {
         Self {
@@ -35,11 +42,11 @@ impl NotReady {
         }
     }
 
-    /// Another process answers at the service's place.
+    /// Creates the failure for another process that answers at the service's address.
     pub(crate) fn taken_by(holder: String) -> Self {
         Self {
             holder: Some(holder),
-            ..Self::new("somebody else answers there")
+            ..Self::new("another process answers there")
         }
     }
 }

@@ -1,14 +1,21 @@
-//! Ready when the service reports so itself.
+//! The check that is ready when the service reports readiness itself, by `sd_notify(3)`.
+//!
+//! The supervisor receives the messages of the service. The check reads what the supervisor has reported.
 
 use super::{Context, Manner, NotReady, Origin, Readiness, Target};
 
 /// Ready when the service reports readiness by `sd_notify(3)`: it sends `READY=1` to the socket that the environment
 /// variable `NOTIFY_SOCKET` names.
 ///
-/// `STATUS=` is the last check in an error. `EXTEND_TIMEOUT_USEC=` gives the start that many microseconds from now, if
-/// the timeout would end it earlier. After `MAINPID=`, the executor's pid, signals, exit code and stop refer to that
-/// process. If another process reaps it, its code is unknown and counts as 0. A message counts if its sender is in the process tree, or has already ended and had the service's user. On
-/// systems that do not tell the sender (all but Linux), every message counts. Windows does not have this check.
+/// The check understands these other messages:
+///
+/// - `STATUS=`: an error shows this text as the last check.
+/// - `EXTEND_TIMEOUT_USEC=`: the start may take at least this many microseconds from now, even beyond its timeout.
+/// - `MAINPID=`: the executor's pid, signals, exit code and stop refer to this process from then on. If another process
+///   reaps it, its exit code is unknown and counts as 0.
+///
+/// On Linux, a message counts if its sender is in the process tree, or if the sender has already ended and had the
+/// service's user. Other systems do not report the sender, so every message counts. Windows does not have this check.
 ///
 /// ```
 /// use mirakuru::NotifyExecutor;
@@ -26,6 +33,15 @@ pub struct Notify;
 
 impl Notify {
     /// Creates the check.
+    ///
+    /// ```no_run
+    /// use mirakuru::{Executor, readiness::Notify};
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let service = Executor::with_readiness("my-daemon --foreground", Notify::new()).started()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn new() -> Self {
         Self
@@ -35,14 +51,16 @@ impl Notify {
 impl Readiness for Notify {
     fn after_start_check(&self, cx: &Context) -> Result<(), NotReady> {
         let Some(link) = &cx.start.link else {
-            return Err(NotReady::new("nothing runs yet"));
+            return Err(NotReady::new("the process is not running yet"));
         };
         link.current(|state| {
             if state.notified.ready {
                 return Ok(());
             }
             let status = state.notified.status.as_deref();
-            Err(NotReady::new(status.unwrap_or("it has reported nothing")))
+            Err(NotReady::new(
+                status.unwrap_or("it has not reported anything yet"),
+            ))
         })
     }
 

@@ -1,4 +1,7 @@
-//! Ready when a line of the output matches a banner.
+//! The check that is ready when a line of the output matches a banner.
+//!
+//! Each attempt reads the finished lines that are new since the last attempt, and then looks at the unfinished last
+//! line. `final_match.rs` decides whether a match in an unfinished line can still change.
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,26 +16,32 @@ use crate::protocol;
 #[cfg(test)]
 #[path = "../../../tests/fuzz/banners.rs"]
 mod fuzz_banners;
-/// The stream that a banner is looked for in.
+
+/// The stream that is searched for a banner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Stream {
     /// Standard output.
     Stdout,
     /// Standard error.
     Stderr,
-    /// Either of them.
+    /// Standard output and standard error.
     #[default]
     Both,
-    /// The log file of the service, which [`log_file`](crate::Executor::log_file) names.
+    /// The log file of the service, which [`log_file`](crate::Executor::log_file) sets.
     File,
 }
 
-/// Ready when the banner, a regular expression, is found in a line of the output.
+/// Ready when the banner, a regular expression, matches in a line of the output.
 ///
-/// Lines are matched whole and without colours; `\n`, `\r` and `\r\n` end one. A match in a last line that is
-/// not finished counts if more text could not change the match or a group of it, if the process has ended, or if
-/// the line has not grown for a second. Named groups are kept ([`captured`](crate::Executor::captured)), and one
-/// named `port` is the executor's port from then on.
+/// The banner is searched for in whole lines without their colours. `\n`, `\r` and `\r\n` end a line. A match in an
+/// unfinished last line counts in three cases:
+///
+/// - No further text could change the match or a group of it.
+/// - The process has ended.
+/// - The line has not grown for a second.
+///
+/// [`captured`](crate::Executor::captured) returns the text of a named group. A group named `port` sets the executor's
+/// port.
 #[derive(Debug)]
 pub struct Output {
     banner: String,
@@ -43,45 +52,56 @@ pub struct Output {
     scan: Mutex<Scan>,
 }
 
-/// How long an unfinished line must rest before a match in it counts that more text could change.
+/// How long an unfinished line must not grow before a match counts that more text could change.
 const REST: Duration = Duration::from_secs(1);
 
-/// How long one look through a flood may take.
+/// How long one attempt may search a flood of lines.
 const SLICE: Duration = Duration::from_millis(10);
 
-/// How far the output was looked through.
+/// How far the output has been searched.
 #[derive(Debug, Default)]
 struct Scan {
-    /// The start that this belongs to.
+    /// The number of the start whose output this is.
     start: u64,
     progress: [Progress; 2],
     /// The number of finished lines that matched.
     matches: u32,
-    /// The banner was found; also true when asked again.
+    /// The banner was found. It stays found for the rest of the start.
     found: bool,
-    /// A line holds the very text of the banner, which as an expression does not match it.
-    holds_the_text: bool,
+    /// A line contains the exact text of the banner, but does not match it as a regular expression.
+    contains_banner_text: bool,
 }
 
 #[derive(Debug, Default)]
 struct Progress {
     reader: Reader,
-    /// The size with which an unfinished line was seen first, and when.
+    /// The size of the stream when its unfinished line last grew, and the time of that.
     unfinished: Option<(u64, Instant)>,
 }
 
-/// The end of a look at one stream.
+/// The outcome of a search through the finished lines of one stream.
 enum Look {
-    /// The line that was waited for ended here.
+    /// The line that the check waits for was found. It ends at this offset.
     Found(u64),
-    /// No finished line is left.
-    Through,
-    /// The look took too long.
+    /// All finished lines have been searched.
+    Exhausted,
+    /// The search took too long.
     Interrupted,
 }
 
 impl Output {
-    /// Looks for this banner in both streams.
+    /// Creates a check that searches for this banner in standard output and standard error.
+    ///
+    /// ```
+    /// use mirakuru::{Executor, readiness::Output};
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let command = "sh -c 'echo listening on port 8080; exec sleep 60'";
+    /// let service = Executor::with_readiness(command, Output::new(r"port (?<port>\d+)")).started()?;
+    /// assert_eq!(service.port(), 8080);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn new(banner: impl Into<String>) -> Self {
         let banner = banner.into();
@@ -95,15 +115,26 @@ impl Output {
         }
     }
 
-    /// Looks in this stream only.
+    /// Searches only this stream. By default, both streams are searched.
+    ///
+    /// ```
+    /// use mirakuru::Executor;
+    /// use mirakuru::readiness::{Output, Stream};
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let check = Output::new("^ready$").stream(Stream::Stderr);
+    /// let service = Executor::with_readiness("sh -c 'echo ready >&2; exec sleep 60'", check).started()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn stream(mut self, stream: Stream) -> Self {
         self.stream = stream;
         self
     }
 
-    /// Waits for the `n`-th line that matches, counted over all streams that are searched. Groups are those of
-    /// that line. By default, the first counts.
+    /// Waits for the `n`-th line that matches, counted over all streams that are searched. The named groups are those
+    /// of that line. Defaults to 1.
     ///
     /// ```
     /// use mirakuru::OutputExecutor;
@@ -130,21 +161,21 @@ impl Output {
         }
     }
 
-    /// The captured texts that are searched, with their places among [`Scan::progress`].
+    /// Returns the captured streams that are searched, each with its index in [`Scan::progress`].
     fn captures<'a>(&self, cx: &'a Context) -> Vec<(usize, &'a Capture)> {
         let streams = self.streams().iter();
         let streams = streams
             .filter_map(|stream| Some((*stream as usize, cx.captured_stream(*stream)?.as_ref())));
-        // The log file takes the place of a stream.
+        // The log file uses the index of the first stream.
         let file = cx.log_file().filter(|_| self.stream == Stream::File);
         streams
             .chain(file.map(|file| (0, file.capture())))
             .collect()
     }
 
-    /// Looks through what is new since the last look.
+    /// Searches the text that is new since the last attempt.
     fn find(&self, regex: &Regex, cx: &Context) -> Result<(), NotReady> {
-        // Before the look: what was printed until the end is there by then.
+        // Must come before the search: if the process has ended, all that it printed is there to search.
         let ended = cx.has_ended();
         let log = cx.log_file().filter(|_| self.stream == Stream::File);
         let unread = log.and_then(LogFile::update);
@@ -168,15 +199,15 @@ impl Output {
         }
         Err(NotReady::new(if matches > 0 {
             format!("lines that matched: {matches} of {}", self.times)
-        } else if scan.holds_the_text {
-            "no line matched; one holds the banner's very text, but the banner is a regular expression: escape what has a meaning there, such as `(`, `[`, `*` or `?`".to_owned()
+        } else if scan.contains_banner_text {
+            "no line matched; one contains the banner's exact text, but the banner is a regular expression: escape special characters such as `(`, `[`, `*` or `?`".to_owned()
         } else {
             "no line matched".to_owned()
         }))
     }
 
-    /// Looks through finished lines, and then at the unfinished ones, which count for this look alone. Fresh
-    /// handles of the output begin after the line that was waited for.
+    /// Searches the finished lines, and then the unfinished ones, which count for this attempt only. New handles of the
+    /// output begin after the line that was found.
     fn is_found(&self, regex: &Regex, cx: &Context, scan: &mut Scan, ended: bool) -> bool {
         let captures = self.captures(cx);
         for (index, capture) in &captures {
@@ -186,7 +217,7 @@ impl Output {
                     return true;
                 }
                 Look::Interrupted => return false,
-                Look::Through => {}
+                Look::Exhausted => {}
             }
         }
         let mut matches = scan.matches;
@@ -214,38 +245,38 @@ impl Output {
         index: usize,
     ) -> Look {
         let begin = Instant::now();
-        let printed = if cx.has_exited_well() {
+        let printed = if cx.has_exited_with_success() {
             capture.len()
         } else {
             0
         };
-        for looked_at in 1_u32.. {
+        for searched in 1_u32.. {
             let reader = &mut scan.progress[index].reader;
             let Some(line) = reader.next(capture, false) else {
                 break;
             };
             let line = text_of(&line);
             if !regex.is_match(&line) {
-                scan.holds_the_text |= line.contains(&self.banner);
+                scan.contains_banner_text |= line.contains(&self.banner);
             } else if scan.matches + 1 >= self.times {
                 keep_groups(regex, &line, cx);
                 return Look::Found(reader.place());
             } else {
                 scan.matches += 1;
             }
-            // A flood has no end: between two slices of it the deadline and the process are looked at.
-            // What a process has printed that exited with 0 is looked through at once: it may be ready by that,
-            // and the next look may not come.
-            let worth_a_look = looked_at % 256 == 0 || line.len() > 4096;
+            // A flood has no end: the caller must check the deadline and the process between two slices.
+            // The text of a process that exited with 0 is searched to its end at once: it may contain the banner,
+            // and this attempt may be the last one.
+            let check_time = searched % 256 == 0 || line.len() > 4096;
             let is_last = scan.progress[index].reader.place() < printed;
-            if worth_a_look && !is_last && begin.elapsed() >= SLICE {
+            if check_time && !is_last && begin.elapsed() >= SLICE {
                 return Look::Interrupted;
             }
         }
-        Look::Through
+        Look::Exhausted
     }
 
-    /// The unfinished last line and its end so far, if it matches and counts.
+    /// Returns the unfinished last line and its end so far, if the line matches and its match counts.
     fn unfinished_match(
         &self,
         regex: &Regex,
@@ -314,15 +345,14 @@ impl Readiness for Output {
         self.regex.as_ref().map_err(Clone::clone)?;
         let mut streams = self.streams().iter();
         if self.stream == Stream::File && cx.start.place.log_file.is_none() {
-            let mistake =
-                "the banner is searched for in the log file, and there is none: set `log_file`";
+            let mistake = "the banner is searched for in the log file, but the executor has none: set `log_file`";
             Err(mistake.into())
         } else if self.times == 0 {
-            Err("the banner is waited for 0 times: the number must be 1 or more".into())
+            Err("`times` must be 1 or more, got 0".into())
         } else if self.stream != Stream::File
             && streams.all(|stream| !cx.start.captures[*stream as usize])
         {
-            Err("the banner is never seen, as the streams that are searched for it are redirected: \
+            Err("the banner can never match, because every stream that it is searched for in is redirected: \
                  leave one of them captured"
                 .into())
         } else {
@@ -353,10 +383,10 @@ impl Readiness for Output {
         let scan = self.scan.lock().unwrap_or_else(PoisonError::into_inner);
         let mut streams = self.streams().iter();
         if scan.found && scan.start == cx.start.number {
-            // It has passed, and does so whatever happens.
+            // The check has passed, and passes again whatever happens.
             Origin::Outside
         } else if self.stream == Stream::File {
-            // Any process may still write to it; without one of the tree, nothing comes.
+            // Any process can write to the log file, but only one of the tree is expected to.
             Origin::Tree
         } else if streams.any(|stream| cx.is_open(*stream)) {
             Origin::Tree

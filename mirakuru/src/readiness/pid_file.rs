@@ -1,22 +1,33 @@
-//! Ready when a file exists.
+//! The check that is ready when a file exists.
 
 use std::path::{Path, PathBuf};
 
 use super::{ConfigError, Context, Manner, NotReady, Readiness, Target};
 use crate::paths::absolute;
 
-/// Ready when the file exists: most often a pid file, which a service writes once it is up.
+/// Ready when the file exists, usually a pid file that the service writes once it is up.
 ///
-/// Where the file is there before the start, something runs already, or ended without removing it:
-/// the start is `AlreadyRunning`. What the service writes is removed once its tree is gone, should
-/// it have left it. A relative name begins at the test's working directory, also where the service has another.
+/// If the file exists before the start, another instance is running, or ended without removing its file. The start then
+/// fails with `AlreadyRunning`. If the service does not remove its file, the file is removed after the service's tree
+/// has ended. A relative name begins at the working directory of the test, even if the service has another one.
 #[derive(Clone, Debug)]
 pub struct PidFile {
     filename: PathBuf,
 }
 
 impl PidFile {
-    /// Checks for a file with this name.
+    /// Creates a check for a file with this name. Placeholders are filled in.
+    ///
+    /// ```
+    /// use mirakuru::{Executor, readiness::PidFile};
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let command = "sh -c 'echo $$ > {pidfile}; exec sleep 60'";
+    /// let service = Executor::with_readiness(command, PidFile::new("{pidfile}")).started()?;
+    /// assert!(service.filename().exists());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn new(filename: impl AsRef<Path>) -> Self {
         Self {

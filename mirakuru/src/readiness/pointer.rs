@@ -1,4 +1,4 @@
-//! A pointer to a check is that check.
+//! The implementations of [`Readiness`] for a boxed check and for a shared one. Both forward each call to the check.
 
 use super::{ConfigError, Context, Manner, NotReady, Origin, Readiness, Target};
 
@@ -46,10 +46,10 @@ macro_rules! forward {
 }
 
 forward! {
-    /// A check of any kind, as [`AnyExecutor`](crate::AnyExecutor) holds it.
+    /// Forwards to a check of any kind. [`AnyExecutor`](crate::AnyExecutor) contains one.
     impl for Box<dyn Readiness>
 }
 forward! {
-    /// A check that is shared.
+    /// Forwards to a shared check.
     impl [R: Readiness + ?Sized] for std::sync::Arc<R>
 }

@@ -1,8 +1,8 @@
 //! Asks a check so that the call cannot outlive the deadline.
 //!
-//! A check that keeps time is asked on the caller's thread. Any other check (a user's own, and HTTP,
-//! whose client may not be used on a thread of an async runtime) is asked on a thread of its own. If such
-//! a check does not answer, the caller leaves the thread, which ends with its check.
+//! A check that never blocks beyond its deadline is asked on the caller's thread. Any other check is asked on a thread
+//! of its own: a user's check, and HTTP, whose client must not be used on a thread of an async runtime. If that check
+//! does not answer, the caller abandons the thread, which ends when the check returns.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
@@ -12,27 +12,29 @@ use std::time::Duration;
 use super::{Context, NotReady, Readiness};
 use crate::wait::Deadline;
 
-/// Which of the two checks is asked.
+/// The method of the check that is called.
 #[derive(Clone, Copy)]
 pub(crate) enum Question {
     BeforeStart,
     AfterStart,
 }
 
-/// What a check answers; `None` if it did not answer in time.
+/// The answer of a check, or `None` if the check did not answer in time.
 pub(crate) type Answer = Option<Result<(), NotReady>>;
 
-/// Asks one check, for one start.
+/// Asks one check during one start.
 pub(crate) enum Probe {
+    /// The check is asked on the caller's thread.
     Here(Arc<dyn Readiness>),
-    Apart {
+    /// The check is asked on a thread of its own.
+    OnThread {
         check: Arc<dyn Readiness>,
         questions: Sender<(Question, Context)>,
         answers: Receiver<std::thread::Result<Result<(), NotReady>>>,
     },
 }
 
-/// How often the caller looks whether an answer is still wanted.
+/// How often a waiting caller checks whether the answer is still needed.
 const SLICE: Duration = Duration::from_millis(10);
 
 impl Probe {
@@ -41,29 +43,29 @@ impl Probe {
         if check.manner(cx).keeps_time {
             return Ok(Self::Here(check));
         }
-        let asked_apart = Arc::clone(&check);
+        let on_thread = Arc::clone(&check);
         let (questions, asked) = channel::<(Question, Context)>();
         let (answer, answers) = channel();
         let answering = move || {
             for (question, cx) in asked {
-                let answered = catch_unwind(AssertUnwindSafe(|| ask(&*asked_apart, question, &cx)));
-                // The caller may have left.
+                let answered = catch_unwind(AssertUnwindSafe(|| ask(&*on_thread, question, &cx)));
+                // The send fails if the caller has abandoned this thread.
                 let _ = answer.send(answered);
             }
             #[cfg(feature = "http")]
-            super::client::drop_own();
+            super::client::drop_thread_client();
         };
         std::thread::Builder::new()
             .name("mirakuru-probe".to_owned())
             .spawn(answering)?;
-        Ok(Self::Apart {
+        Ok(Self::OnThread {
             check,
             questions,
             answers,
         })
     }
 
-    /// Asks, and waits for the answer until the deadline or until it is `pointless`.
+    /// Asks the check, and waits for the answer until the deadline, or until `pointless` returns `true`.
     ///
     /// # Panics
     ///
@@ -77,7 +79,7 @@ impl Probe {
     ) -> Answer {
         let (questions, answers) = match self {
             Self::Here(check) => return Some(ask(&**check, question, cx)),
-            Self::Apart {
+            Self::OnThread {
                 check,
                 questions,
                 answers,
@@ -103,7 +105,7 @@ impl Probe {
 fn ask(check: &dyn Readiness, question: Question, cx: &Context) -> Result<(), NotReady> {
     match question {
         Question::BeforeStart if check.pre_start_check(cx) => Ok(()),
-        Question::BeforeStart => Err(NotReady::new("nothing is there")),
+        Question::BeforeStart => Err(NotReady::new("no service answers yet")),
         Question::AfterStart => check.after_start_check(cx),
     }
 }

@@ -1,8 +1,8 @@
-//! Ready as soon as it is spawned.
+//! The check that is ready as soon as the process is spawned.
 
 use super::{Context, Manner, NotReady, Readiness};
 
-/// Ready as soon as it is spawned.
+/// Ready as soon as the process is spawned. [`SimpleExecutor`](crate::SimpleExecutor) uses this check.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Spawned;
 
@@ -12,7 +12,7 @@ impl Readiness for Spawned {
     }
 
     fn describe(&self, _cx: &Context) -> String {
-        "nothing but its start".to_owned()
+        "the process to be spawned".to_owned()
     }
 
     fn manner(&self, _cx: &Context) -> Manner {

@@ -1,4 +1,4 @@
-//! Ready when `host:port` accepts a connection.
+//! The check that is ready when `host:port` accepts a connection.
 
 use super::endpoint::Endpoint;
 use super::listener::{Seen, connect};
@@ -6,30 +6,63 @@ use super::{ConfigError, Context, Manner, NotReady, Origin, Readiness, Target};
 
 /// Ready when `host:port` accepts a connection.
 ///
-/// `localhost` is both loopbacks, `127.0.0.1` and `::1`, whatever the hosts file says. On Linux the kernel is
-/// asked for the listener (`sock_diag(7)`). If it shows one of the tree, no connection is made, so a server that
-/// accepts a single client still serves the test. If the kernel cannot tell, one connection confirms: for an
-/// address of another network namespace or machine, or if a process of the tree hides in `/proc` what it has
-/// open. On macOS and on Windows, the system's list of listeners takes the place of this look; other Unixes connect.
+/// `localhost` is both loopback addresses, `127.0.0.1` and `::1`, even if the hosts file lists only one.
 ///
-/// The listener must be a process of the tree: where another program came first, the start fails
-/// with `AlreadyRunning` and says which. A service that has a process outside of its tree listen for
-/// it (a container's proxy, a daemon activated by a socket) needs
-/// [`any_listener`](Self::any_listener).
+/// On Linux, the check asks the kernel for the listener (`sock_diag(7)`). If a process of the tree listens, the check
+/// makes no connection, so a server that accepts a single client still serves the test. In two cases the kernel does
+/// not show the listener, and the check connects once instead: the address belongs to another network namespace or
+/// machine, or a process of the tree hides its open files in `/proc`. On macOS and on Windows, the check reads the
+/// system's list of listeners. On other Unixes, it connects.
+///
+/// The listener must be a process of the tree. If another program has the port, the start fails with `AlreadyRunning`
+/// and the error names that program. If a process outside the tree listens for the service, such as a container's proxy
+/// or a daemon activated by a socket, use [`any_listener`](Self::any_listener).
+///
+/// ```
+/// use std::net::TcpListener;
+///
+/// use mirakuru::{ErrorKind, Executor, readiness::Tcp};
+///
+/// let other = TcpListener::bind("127.0.0.1:0").expect("a free port");
+/// let port = other.local_addr().expect("it is bound").port();
+/// let service = Executor::with_readiness("sleep 60", Tcp::new("127.0.0.1", port));
+/// let kind = service.start().err().map(|error| error.kind());
+/// assert_eq!(kind, Some(ErrorKind::AlreadyRunning));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Tcp {
     at: Endpoint,
 }
 
 impl Tcp {
-    /// Checks this host and port; port 0 is the executor's own.
+    /// Creates a check for this host and port. Port 0 means the executor's own port.
+    ///
+    /// ```no_run
+    /// use mirakuru::{Executor, readiness::Tcp};
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let check = Tcp::new("::1", 0);
+    /// let service = Executor::with_readiness("my-server --listen [::1]:{port}", check).started()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn new(host: impl Into<String>, port: u16) -> Self {
         let at = Endpoint::new(host.into(), port);
         Self { at }
     }
 
-    /// Takes whatever answers for the service, also where it is no process of its tree.
+    /// Accepts any listener, even one outside the service's process tree.
+    ///
+    /// ```no_run
+    /// use mirakuru::{Executor, readiness::Tcp};
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let check = Tcp::new("127.0.0.1", 0).any_listener();
+    /// let cache = Executor::with_readiness("docker run --rm -p {port}:11211 memcached:1", check).started()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn any_listener(self) -> Self {
         let at = self.at.any_listener();
@@ -48,7 +81,7 @@ impl Readiness for Tcp {
                 cx.note_answer(address);
                 Ok(())
             }
-            Seen::Untold(addresses) => {
+            Seen::Unknown(addresses) => {
                 let address = connect(&addresses, cx.patience())?;
                 self.at.confirm(address, cx)
             }
@@ -79,7 +112,7 @@ impl Readiness for Tcp {
     }
 }
 
-/// `host:port`, with brackets where the host is an IPv6 address.
+/// Returns `host:port`, with brackets around the host if it is an IPv6 address.
 pub(crate) fn join(host: &str, port: u16) -> String {
     if host.contains(':') && !host.starts_with('[') {
         format!("[{host}]:{port}")

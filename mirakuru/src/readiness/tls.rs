@@ -1,4 +1,4 @@
-//! Which certificate of an `https` service is accepted.
+//! The certificates of an `https` service that the check accepts.
 
 use std::io::Read;
 use std::path::Path;
@@ -12,14 +12,15 @@ use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 
 use crate::sys::{self, OtherUser};
 
-/// Which certificates are accepted.
+/// The certificates that the check accepts.
 #[derive(Clone, Debug, Default)]
 pub(super) enum Trust {
-    /// Those that the system trusts.
+    /// The certificates that the system trusts.
     #[default]
     System,
-    /// Those in the file with this name, which may contain placeholders.
+    /// The certificates in the file with this name. The name may contain placeholders.
     File(String),
+    /// Any certificate.
     Any,
 }
 
@@ -32,13 +33,13 @@ impl Trust {
     }
 }
 
-/// Accepts the listed certificates, whatever else they say: a name, a time, or a mark as that of an authority.
-/// `None` accepts every certificate.
+/// A verifier that accepts the listed certificates, or every certificate if the list is `None`. It ignores the names,
+/// the times and the mark of an authority in a certificate.
 #[derive(Debug)]
 struct Accepted(Option<Vec<CertificateDer<'static>>>);
 
-/// Returns the settings of a client that accepts the certificates in this file, or any certificate. The service
-/// may write the file, so it is read for each attempt.
+/// Returns the settings of a client that accepts the certificates in this file, or any certificate without a file.
+/// The service may write the file, so each attempt reads it again.
 pub(super) fn settings(
     file: Option<(&Path, Option<OtherUser<'_>>)>,
 ) -> Result<ClientConfig, String> {
@@ -46,17 +47,17 @@ pub(super) fn settings(
     let accepted = Accepted(found.transpose()?);
     let settings = ClientConfig::builder_with_provider(Arc::new(default_provider()))
         .with_safe_default_protocol_versions()
-        .map_err(|error| format!("no TLS client: {error}"))?;
+        .map_err(|error| format!("cannot create a TLS client: {error}"))?;
     let settings = settings
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(accepted));
     Ok(settings.with_no_client_auth())
 }
 
-/// The most that is read of a file.
+/// How many bytes of a file are read at most.
 const MOST: u64 = 16 << 20;
 
-/// The certificates in a file, as text (PEM) or as the bytes of one (DER).
+/// Returns the certificates in a file: a text (PEM), or the bytes of one certificate (DER).
 fn certificates(
     file: &Path,
     user: Option<OtherUser<'_>>,
@@ -72,11 +73,11 @@ fn certificates(
     if !found.is_empty() {
         return Ok(found);
     }
-    // Every certificate is a sequence.
+    // A DER certificate begins with the tag of a sequence.
     if bytes.first() == Some(&0x30) {
         return Ok(vec![bytes.into()]);
     }
-    Err(named("the file contains none"))
+    Err(named("the file contains no certificate"))
 }
 
 impl ServerCertVerifier for Accepted {
@@ -92,13 +93,13 @@ impl ServerCertVerifier for Accepted {
         if accepted.is_none_or(|accepted| accepted.contains(certificate)) {
             Ok(ServerCertVerified::assertion())
         } else {
-            let other = "the service has another certificate than the file";
+            let other = "the service's certificate is not the one in the file";
             Err(Error::General(other.to_owned()))
         }
     }
 
-    // A signature shows that the service has the key of the certificate. Nothing secret is sent to a service
-    // that is only asked for its readiness, and certificates of old versions are accepted in this way.
+    // A signature would show that the service has the key of the certificate. A readiness check sends nothing secret,
+    // so it accepts any signature. This also accepts certificates of old versions.
     fn verify_tls12_signature(
         &self,
         _message: &[u8],

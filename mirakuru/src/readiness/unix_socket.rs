@@ -1,4 +1,4 @@
-//! Ready when a Unix socket accepts a connection.
+//! The check that is ready when a Unix socket accepts a connection.
 
 use std::path::{Path, PathBuf};
 
@@ -7,15 +7,16 @@ use super::{ConfigError, Context, Manner, NotReady, Origin, Readiness, Target};
 use crate::paths::absolute;
 use crate::sys::{self, ListenerOwner};
 
-/// Ready when the socket at this path accepts a connection. A stale file that nobody listens on is
-/// neither ready nor in the way. A relative path begins at the test's working directory, also where the
-/// service has another. Windows does not have this check.
+/// Ready when the socket at this path accepts a connection.
 ///
-/// On Linux who listens must be a process of the tree, or the test process itself, which may hand the
-/// socket on (`SO_PEERCRED`, `unix(7)`): where another program came first, the start fails with
-/// `AlreadyRunning` and says which. If the process that listened has ended since, as a daemon's parent has, the
-/// socket must accept once more: then another process has it. A service that has another process listen for it (a container, a daemon
-/// activated by a socket) needs [`any_listener`](Self::any_listener).
+/// A stale socket file without a listener is not ready, and does not prevent a start. A relative path begins at the
+/// working directory of the test, even if the service has another one. Windows does not have this check.
+///
+/// On Linux, the listener must be a process of the tree, or the test process itself, which may pass the socket on
+/// (`SO_PEERCRED`, `unix(7)`). If another program listens there, the start fails with `AlreadyRunning` and the error
+/// names that program. The process that called `listen` may have ended, as a daemon's parent does. The socket must then
+/// accept a second connection, which shows that another process has it open. If a process outside the tree listens for
+/// the service, such as a container or a daemon activated by a socket, use [`any_listener`](Self::any_listener).
 #[derive(Clone, Debug)]
 pub struct UnixSocket {
     path: PathBuf,
@@ -23,7 +24,17 @@ pub struct UnixSocket {
 }
 
 impl UnixSocket {
-    /// Checks the socket at this path.
+    /// Creates a check for the socket at this path. Placeholders are filled in.
+    ///
+    /// ```no_run
+    /// use mirakuru::{Executor, readiness::UnixSocket};
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let check = UnixSocket::new("{socket}");
+    /// let service = Executor::with_readiness("my-server --socket {socket}", check).started()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn new(path: impl AsRef<Path>) -> Self {
         Self {
@@ -32,7 +43,18 @@ impl UnixSocket {
         }
     }
 
-    /// Takes whatever answers for the service, also where it is no process of its tree.
+    /// Accepts any listener, even one outside the service's process tree.
+    ///
+    /// ```no_run
+    /// use mirakuru::{Executor, readiness::UnixSocket};
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let check = UnixSocket::new("{tmpdir}/run/server.sock").any_listener();
+    /// let command = "docker run --rm -v {tmpdir}/run:/run my-server";
+    /// let service = Executor::with_readiness(command, check).started()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn any_listener(mut self) -> Self {
         self.any_listener = true;
@@ -66,7 +88,7 @@ impl Readiness for UnixSocket {
                 cx.note_listener(Place::Path(path), holder);
                 Ok(())
             }
-            // Only what another process has open accepts again.
+            // The socket accepts again only if another process has it open.
             ListenerOwner::Unclaimed => self.connect(cx).map(drop),
             ListenerOwner::Unknown => Ok(()),
         }
@@ -85,7 +107,7 @@ impl Readiness for UnixSocket {
         match path.as_os_str().len() {
             0 => Err("the socket's path is empty".into()),
             len if len > sys::LONGEST_SOCKET_PATH => Err(format!(
-                "the socket's path has {len} bytes, and the system takes {}: {}. `{{socket}}` is a path that is short enough",
+                "the socket's path has {len} bytes, and the limit is {}: {}. `{{socket}}` is a path that is short enough",
                 sys::LONGEST_SOCKET_PATH,
                 path.display()
             )

@@ -1,4 +1,7 @@
-//! URLs: with their placeholders filled in, and before that. One parser, that of the client, takes both apart.
+//! Reads URLs, both with placeholders and with their values filled in.
+//!
+//! The HTTP client's own parser reads both, so that the check asks the same host and port that the executor reports. To
+//! find the host and the port of a URL with placeholders, stand-in values take the place of the placeholders.
 
 use std::net::Ipv6Addr;
 
@@ -6,7 +9,7 @@ use reqwest::Url;
 
 use crate::command::{Place, Template};
 
-/// The URL, or what is wrong with it.
+/// Parses a URL, or returns the mistake in it.
 pub(super) fn parse(filled: &str) -> Result<Url, String> {
     let url = read(filled)?;
     if url.scheme() == "https" && !cfg!(feature = "https") {
@@ -16,17 +19,19 @@ pub(super) fn parse(filled: &str) -> Result<Url, String> {
 }
 
 fn read(filled: &str) -> Result<Url, String> {
-    // The parser drops them around a URL, and tabs and ends of lines within it too, which no user would expect.
+    // The parser drops spaces and control characters around a URL. It also drops tabs and line breaks within a URL,
+    // which no user would expect.
     let written = filled.trim_matches(|c| c <= ' ');
     if written.contains(['\t', '\n', '\r']) {
         return Err(format!("{filled:?} contains a tab or the end of a line"));
     }
-    let url = Url::parse(written).map_err(|error| format!("{filled:?} is no URL: {error}"))?;
+    let url =
+        Url::parse(written).map_err(|error| format!("{filled:?} is not a valid URL: {error}"))?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(format!("{filled:?} is neither an http nor an https URL"));
     }
-    // The parser skips extra slashes (`http:///path` is host `path` to it): a URL without a
-    // host is a mistake here. It takes what follows `http:` for the host (`http:8080://host`): that is one, too.
+    // The parser skips extra slashes, so `http:///path` would have the host `path`. It also reads the text after
+    // `http:` as the host, as in `http:8080://host`. Both are mistakes here.
     let after_scheme = written.get(url.scheme().len()..);
     let authority = after_scheme.and_then(|rest| rest.strip_prefix("://"));
     let authority = authority.unwrap_or_default();
@@ -36,7 +41,7 @@ fn read(filled: &str) -> Result<Url, String> {
     {
         return Err(format!("{filled:?} has no host"));
     }
-    // To the parser a brace is a letter; here it is what is left of a placeholder.
+    // The parser accepts a brace as a letter. Here, a brace is the rest of a placeholder.
     if let Some(host) = url.host_str().filter(|host| host.contains(['{', '}'])) {
         return Err(format!("{filled:?}: {host:?} cannot be a host"));
     }
@@ -48,19 +53,22 @@ fn read(filled: &str) -> Result<Url, String> {
     Ok(url)
 }
 
-/// The same for a URL as it was written, which `filled` is with its placeholders filled in.
+/// Parses the URL `filled`, and checks that the placeholders in `written`, the URL as the user wrote it, are in allowed
+/// places.
 pub(super) fn check(written: &str, filled: &str) -> Result<Url, String> {
     let url = parse(filled)?;
     match host_and_port(written) {
         Some(_) => Ok(url),
         None => Err(format!(
-            "{written:?}: the placeholder of a port must be the whole port, and one of a host must not touch a letter"
+            "{written:?}: the placeholder of a port must be the whole port, and the placeholder of a host must not touch a letter"
         )),
     }
 }
 
-/// The host and the port of a URL that may hold placeholders, the port 0 where it is `{port}`. The name of a named
-/// port comes third. What another placeholder stands for is not known. `None` is a URL that is a mistake.
+/// Returns the host, the port and the name of a named port of a URL that may contain placeholders.
+///
+/// The port is 0 if the URL contains `{port}`. The host or the port is `None` if another placeholder stands for it. The
+/// result is `None` if the URL contains a mistake.
 pub(super) fn host_and_port(
     written: &str,
 ) -> Option<(Option<String>, Option<u16>, Option<String>)> {
@@ -70,7 +78,7 @@ pub(super) fn host_and_port(
         let filled = stand_ins(&names, host, port).fill(&template).ok()?;
         read(filled.to_str()?).ok()
     };
-    // A port that differs where the placeholders do is one of them.
+    // If the port of the URL changes with the values of the placeholders, a placeholder is the port.
     let (stand_in, url, other) = HOSTS.into_iter().find_map(|host| {
         let [one, other] = [20_000, 40_000].map(|port| parsed(host, port));
         Some((host, one?, other?))
@@ -80,11 +88,11 @@ pub(super) fn host_and_port(
     for (index, name) in names.iter().enumerate() {
         host = host.replace(&stand_in(index), &format!("{{{name}}}"));
     }
-    // Within a word of another script, it is encoded with the rest of the word.
+    // The parser encodes a stand-in that is part of a word in another script, so the replacement above misses it.
     if host.contains(STAND_IN) {
         return None;
     }
-    // To the parser, the numbers of named ports may be parts of an address (`127.{port:a}`).
+    // The parser may have read the number of a named port as a part of an address (`127.{port:a}`).
     if url.host() != other.host() {
         host = written_host(written)?;
     }
@@ -100,7 +108,7 @@ pub(super) fn host_and_port(
     }
 }
 
-/// The host as it is written, unless `{port}` is a part of it.
+/// Returns the host as the user wrote it, or `None` if `{port}` is a part of it.
 fn written_host(url: &str) -> Option<String> {
     let (_, rest) = url.split_once("://")?;
     let end = rest.find(['/', '\\', '?', '#']).unwrap_or(rest.len());
@@ -109,7 +117,7 @@ fn written_host(url: &str) -> Option<String> {
     (!host.contains("{port}")).then(|| host.to_owned())
 }
 
-/// Splits an authority at the last colon that is in no placeholder.
+/// Splits an authority at the last colon outside a placeholder.
 fn split_port(authority: &str) -> Option<(&str, &str)> {
     let mut is_inside = false;
     authority.rsplit_once(|c: char| {
@@ -118,10 +126,11 @@ fn split_port(authority: &str) -> Option<(&str, &str)> {
     })
 }
 
-/// Is part of names of hosts that no user writes.
+/// A part of the stand-in host names. No user writes such a name.
 const STAND_IN: &str = ".placeholder-of-mirakuru.";
 
-/// What stands for the host that the placeholder of this number gives: a name, or an address within brackets.
+/// Returns the stand-in for the host of the placeholder with this number: a name, or an address for use within
+/// brackets.
 const HOSTS: [fn(usize) -> String; 2] = [
     |index| format!("host-{index}{STAND_IN}invalid"),
     |index| {
@@ -130,7 +139,7 @@ const HOSTS: [fn(usize) -> String; 2] = [
     },
 ];
 
-/// Values for these placeholders: the host and the port of each tell its place among them.
+/// Returns stand-in values for these placeholders. The host and the port of each contain its index.
 fn stand_ins(names: &[&str], host: fn(usize) -> String, port: u16) -> Place {
     let mut place = Place {
         tmpdir: Some("/".into()),
@@ -138,7 +147,7 @@ fn stand_ins(names: &[&str], host: fn(usize) -> String, port: u16) -> Place {
         pidfile: Some("/".into()),
         ..Place::default()
     };
-    // The last one first: a name counts by its first place.
+    // In reverse order, so that a name that occurs twice gets its first index.
     for (index, name) in names.iter().enumerate().rev() {
         let host = host(index);
         let port = u16::try_from(index).map_or(port, |index| port.saturating_add(index));
@@ -161,12 +170,13 @@ fn stand_ins(names: &[&str], host: fn(usize) -> String, port: u16) -> Place {
 #[cfg(test)]
 #[path = "../../../tests/fuzz/urls.rs"]
 mod fuzz_urls;
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_url_whose_host_does_not_follow_its_scheme_is_refused() {
+    fn a_url_without_a_host_after_its_scheme_is_refused() {
         for url in [
             "http:8080://[::1]:80/",
             "http:host",
@@ -251,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn urls_are_right_where_the_attribute_says_so() {
+    fn urls_get_the_same_verdict_as_in_the_attribute() {
         use Verdict::{Right, Wrong, WrongAtTheStart};
 
         let bindings = [

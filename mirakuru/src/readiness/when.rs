@@ -1,10 +1,22 @@
-//! Ready when a closure says so.
+//! The check that is ready when a closure returns `true`.
 
 use std::fmt;
 
 use super::{Context, NotReady, Readiness};
 
-/// Ready when a closure says so; made by [`Executor::when`](crate::Executor::when).
+/// Ready when a closure returns `true`. [`Executor::when`](crate::Executor::when) creates it.
+///
+/// ```
+/// use mirakuru::Executor;
+/// use mirakuru::readiness::{Context, When};
+///
+/// # fn main() -> mirakuru::Result<()> {
+/// let is_up: fn(&Context) -> bool = |cx| cx.output().text().contains("up");
+/// let command = "sh -c 'echo up; exec sleep 60'";
+/// let service: Executor<When<fn(&Context) -> bool>> = Executor::when(command, is_up).started()?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct When<F>(pub(crate) F);
 

@@ -1,4 +1,4 @@
-//! Ready when a server answers as an AMQP broker.
+//! The check that is ready when a server answers as an AMQP broker.
 
 use super::{
     Context, Endpoint, Exchange, Manner, NotReady, Origin, Readiness, Target, Verdict, is_a_check,
@@ -8,10 +8,10 @@ const SERVER: &str = "an AMQP 0-9-1 broker";
 
 /// Ready when an AMQP 0-9-1 broker, such as RabbitMQ, begins a session.
 ///
-/// The check sends the header of the protocol
-/// ([AMQP 0-9-1](https://www.rabbitmq.com/resources/specs/amqp0-9-1.pdf), 4.2.2). The method `Connection.Start` is
-/// readiness. The check then closes the connection, which RabbitMQ reports as a warning in its log. A broker that speaks
-/// another version answers with a header of its own: the last check names that version.
+/// The check sends the header of the protocol ([AMQP 0-9-1](https://www.rabbitmq.com/resources/specs/amqp0-9-1.pdf),
+/// 4.2.2). The broker is ready if it answers with the method `Connection.Start`. The check then closes the connection,
+/// and RabbitMQ logs a warning about it. A broker that uses another version answers with a header of its own, and an
+/// error names that version as the last check.
 ///
 /// ```no_run
 /// use mirakuru::{Executor, readiness::Amqp};
@@ -34,7 +34,7 @@ is_a_check!(Amqp, |_, exchange| {
     Ok(())
 });
 
-/// A frame with a method, of channel 0.
+/// The first bytes of a frame: a method, on channel 0.
 const FRAME: &[u8] = b"\x01\0\0";
 /// The first class and method: `Connection.Start`.
 const START: &[u8] = b"\0\x0a\0\x0a";
@@ -49,7 +49,7 @@ pub(super) fn judge(bytes: &[u8]) -> Verdict {
     };
     match *bytes {
         [b'A', b'M', b'Q', b'P', ref version @ ..] if version.len() >= 4 => match *version {
-            // An echo.
+            // The server sent the check's own header back.
             [0, 0, 9, 1, ..] => Verdict::no_answer_of(SERVER, bytes),
             [1, 1, 8, 0, ..] => another_version("0-8"),
             [1, 1, 0, minor, ..] => another_version(&format!("0-{minor}")),
@@ -59,7 +59,7 @@ pub(super) fn judge(bytes: &[u8]) -> Verdict {
             _ => Verdict::More,
         },
         _ if begins(b"AMQP", 0) && bytes.len() < 8 => Verdict::More,
-        // Four bytes tell the length of the frame.
+        // Four bytes with the length of the frame come between the two parts.
         _ if begins(FRAME, 0) && begins(START, 7) => {
             if bytes.len() >= 11 {
                 Verdict::Ready
@@ -72,7 +72,7 @@ pub(super) fn judge(bytes: &[u8]) -> Verdict {
 }
 
 fn another_version(version: &str) -> Verdict {
-    Verdict::NotYet(format!("it speaks AMQP {version}, and not 0-9-1"))
+    Verdict::NotYet(format!("it uses AMQP {version} instead of 0-9-1"))
 }
 
 #[cfg(test)]
@@ -82,24 +82,24 @@ mod tests {
     const ANSWER: &[u8] = b"\x01\0\0\0\0\x01\xf4\0\x0a\0\x0a\0\x09\0\0\x01\xcf";
 
     #[test]
-    fn the_start_of_a_connection_is_readiness() {
+    fn the_start_of_a_connection_means_ready() {
         assert_eq!(judge(ANSWER), Verdict::Ready);
     }
 
     #[test]
-    fn another_version_is_named() {
+    fn the_reason_names_another_version() {
         for (header, version) in [
             (b"AMQP\0\x01\0\0", "1.0.0"),
             (b"AMQP\x03\x01\0\0", "1.0.0"),
             (b"AMQP\x01\x01\0\x0a", "0-10"),
         ] {
-            let why = format!("it speaks AMQP {version}, and not 0-9-1");
+            let why = format!("it uses AMQP {version} instead of 0-9-1");
             assert_eq!(judge(header), Verdict::NotYet(why));
         }
     }
 
     #[test]
-    fn a_part_of_an_answer_decides_nothing() {
+    fn an_incomplete_answer_decides_nothing() {
         for end in 0..11 {
             assert_eq!(judge(&ANSWER[..end]), Verdict::More, "{end}");
         }
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn other_protocols_are_named_as_such() {
+    fn other_protocols_are_not_ready() {
         for other in [
             &b"HTTP/1.1"[..],
             b"AMQP\0\0\x09\x01",

@@ -1,4 +1,4 @@
-//! Ready when a server answers as etcd.
+//! The check that is ready when etcd reports that it is healthy.
 
 use super::http_answer;
 use super::{
@@ -7,11 +7,11 @@ use super::{
 
 const SERVER: &str = "etcd";
 
-/// Ready when etcd says that it is healthy.
+/// Ready when etcd reports that it is healthy.
 ///
-/// The check asks `GET /health` ([Monitoring](https://etcd.io/docs/v3.6/op-guide/monitoring/)). An answer with status
-/// 200 and `"health":"true"` is readiness: the member has a leader and can commit. For any other answer, the last check
-/// shows its status and its text.
+/// The check requests `GET /health` ([Monitoring](https://etcd.io/docs/v3.6/op-guide/monitoring/)). The member is ready
+/// if the status is 200 and the body contains `"health":"true"`: it has a leader and can commit. For any other answer,
+/// an error shows the status and the text as the last check.
 ///
 /// ```no_run
 /// use mirakuru::{Executor, readiness::Etcd};
@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn a_member_without_a_leader_is_quoted() {
+    fn the_reason_quotes_a_member_without_a_leader() {
         let body = r#"{"health":"false","reason":"RAFT NO LEADER"}"#;
         let why = format!("it answered with status 503: {body}");
         assert_eq!(judge(answer(503, body).as_bytes()), Verdict::NotYet(why));
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_of_an_answer_decides_nothing() {
+    fn an_incomplete_answer_decides_nothing() {
         let whole = answer(200, r#"{"reason":"","health":"true"}"#);
         for end in 0..whole.len() - 1 {
             assert_eq!(judge(&whole.as_bytes()[..end]), Verdict::More, "{end}");

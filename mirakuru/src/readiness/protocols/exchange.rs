@@ -1,5 +1,6 @@
-//! One exchange with a server, by a connection of its own. It has one end in time, whatever the server does, and reads
-//! a limited number of bytes.
+//! One exchange with a server, over a connection of its own.
+//!
+//! An exchange has one deadline and reads a limited number of bytes, whatever the server does.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -9,11 +10,11 @@ use super::Verdict;
 use crate::readiness::NotReady;
 use crate::readiness::listener::connection;
 
-/// How many bytes a server may send before it has answered.
+/// How many bytes a server may send before its answer is complete.
 const LONGEST: usize = 64 << 10;
 const CLOSED: &str = "it closed the connection before it had answered";
 
-/// A connection to a server, and what it has sent.
+/// A connection to a server, and the bytes that the server has sent.
 pub(crate) struct Exchange {
     stream: TcpStream,
     peer: SocketAddr,
@@ -26,7 +27,7 @@ impl Exchange {
     pub(crate) fn open(addresses: &[SocketAddr], patience: Duration) -> Result<Self, NotReady> {
         let end = Instant::now() + patience;
         let (stream, peer) = connection(addresses, patience)?;
-        // A request is sent in one piece, and a server may wait for it.
+        // The server may wait for the request, so the kernel must not delay it.
         let _ = stream.set_nodelay(true);
         Ok(Self {
             stream,
@@ -40,18 +41,19 @@ impl Exchange {
         self.peer
     }
 
-    /// All that the server has sent.
+    /// Returns all bytes that the server has sent.
     pub(crate) fn received(&self) -> &[u8] {
         &self.received
     }
 
-    /// Sends the request, and reads until `judge` has a verdict about all that the server has sent.
+    /// Sends the request, and reads until `judge` returns a verdict about all bytes that the server has sent.
     pub(crate) fn ask(
         &mut self,
         request: &[u8],
         judge: impl Fn(&[u8]) -> Verdict,
     ) -> Result<(), NotReady> {
-        // A server that refuses a client sends the reason and closes: the reason is read even if nothing can be sent.
+        // A server that refuses a client sends the reason and closes the connection. The reason is read even if the
+        // request could not be sent.
         let _ = self.send(request);
         loop {
             match judge(&self.received) {
@@ -62,10 +64,10 @@ impl Exchange {
         }
     }
 
-    /// Closes the connection in order: sends these last words, and takes what has arrived, as the kernel would
-    /// otherwise report a reset connection to the server.
-    pub(crate) fn close(&mut self, last_words: &[u8]) {
-        let _ = self.send(last_words);
+    /// Closes the connection cleanly: sends this last message, and reads the bytes that have arrived. With unread
+    /// bytes, the kernel would reset the connection instead.
+    pub(crate) fn close(&mut self, last_message: &[u8]) {
+        let _ = self.send(last_message);
         let _ = self.stream.shutdown(Shutdown::Write);
         if self.stream.set_nonblocking(true).is_ok() {
             let mut part = [0; 4096];
@@ -85,7 +87,7 @@ impl Exchange {
     fn read(&mut self) -> Result<(), NotReady> {
         if self.received.len() >= LONGEST {
             let flood = format!(
-                "it sent {} KiB that are no answer",
+                "it sent {} KiB without an answer",
                 self.received.len() >> 10
             );
             return Err(NotReady::new(flood));
@@ -104,7 +106,7 @@ impl Exchange {
         }
     }
 
-    /// What is left of the time.
+    /// Returns the time until the deadline.
     fn left(&self) -> Result<Duration, NotReady> {
         let left = self.end.saturating_duration_since(Instant::now());
         if left.is_zero() {
@@ -135,14 +137,14 @@ mod tests {
     use super::*;
     use crate::wait::pause;
 
-    /// For a server that must be left in time.
+    /// The patience for a server that never completes its answer.
     const SHORT: Duration = Duration::from_millis(200);
-    /// For a server whose answer decides.
+    /// The patience for a server whose answer decides.
     const LONG: Duration = Duration::from_secs(20);
-    /// How much longer an exchange may take on a machine with much to do.
+    /// How much longer an exchange may take on a busy machine.
     const SLACK: Duration = Duration::from_secs(10);
 
-    /// Asks a server, and returns the outcome. `serve` has the connection until it returns.
+    /// Asks a server, and returns the outcome. `serve` owns the server's side of the connection until it returns.
     fn ask(
         patience: Duration,
         serve: impl FnOnce(&mut TcpStream) + Send,
@@ -165,7 +167,7 @@ mod tests {
         Verdict::More
     }
 
-    /// Writes until the client has gone.
+    /// Writes until the client has closed the connection.
     fn write_on(client: &mut TcpStream, part: &[u8], interval: Duration) {
         while client.write_all(part).is_ok() {
             pause(interval);
@@ -179,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_in_parts_is_read_to_its_end() {
+    fn an_answer_in_parts_is_read_completely() {
         let judge = |bytes: &[u8]| match bytes {
             b"answer" => Verdict::Ready,
             _ => Verdict::More,
@@ -197,30 +199,30 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_drips_is_left() {
+    fn a_server_that_sends_slowly_times_out() {
         let serve = |client: &mut TcpStream| write_on(client, b"x", Duration::from_millis(5));
         assert_fails(ask(SHORT, serve, undecided), "did not answer in time");
     }
 
     #[test]
-    fn a_server_that_never_answers_is_left() {
+    fn a_server_that_never_answers_times_out() {
         let serve = |client: &mut TcpStream| drop(client.read_to_end(&mut Vec::new()));
         assert_fails(ask(SHORT, serve, undecided), "did not answer in time");
     }
 
     #[test]
-    fn a_server_that_floods_is_left() {
+    fn a_flood_without_an_answer_fails() {
         let serve = |client: &mut TcpStream| write_on(client, &[b'x'; 8_000], Duration::ZERO);
-        assert_fails(ask(LONG, serve, undecided), "KiB that are no answer");
+        assert_fails(ask(LONG, serve, undecided), "KiB without an answer");
     }
 
     #[test]
-    fn a_server_that_closes_the_connection_is_named_so() {
+    fn a_closed_connection_fails() {
         assert_fails(ask(LONG, |_| {}, undecided), CLOSED);
     }
 
     #[test]
-    fn a_reason_is_read_also_if_the_server_closes() {
+    fn a_reason_is_read_even_if_the_server_closes() {
         let judge = |bytes: &[u8]| match bytes {
             b"full" => Verdict::NotYet("full".to_owned()),
             _ => Verdict::More,

@@ -1,9 +1,11 @@
-//! Asks a path by HTTP/1.1, and reads an answer that may be incomplete: the status and the body.
+//! Requests a path with HTTP/1.1, and reads the status and the body of an answer that may be incomplete.
+//!
+//! The checks of etcd and WebDriver use it. It needs no HTTP library, so they work without the feature `http`.
 
 use super::json::{Look, look};
 use super::{Exchange, NotReady, Verdict, line, readable};
 
-/// Asks for this path. `judge` has a verdict about an answer.
+/// Requests this path, and reads until `judge` returns a verdict about the answer.
 pub(super) fn get(
     exchange: &mut Exchange,
     path: &str,
@@ -16,7 +18,7 @@ pub(super) fn get(
     exchange.ask(request.as_bytes(), judge)
 }
 
-/// Judges an answer: status 200 and one of these values at this path of its JSON are readiness.
+/// Judges an answer. The server is ready if the status is 200 and the JSON body has one of these values at this path.
 pub(super) fn judge(bytes: &[u8], server: &str, path: &[&str], values: &[&[u8]]) -> Verdict {
     let (status, body, is_whole) = match read(bytes) {
         Answer::More => return Verdict::More,
@@ -42,17 +44,18 @@ pub(super) fn judge(bytes: &[u8], server: &str, path: &[&str], values: &[&[u8]])
 enum Answer {
     /// More bytes decide.
     More,
-    /// It is no HTTP.
+    /// The bytes are not HTTP.
     Other,
+    /// The head is complete, and a part of the body has arrived.
     Begun {
         status: u16,
         body: Vec<u8>,
-        /// Whether no more of the body follows.
+        /// Whether the body is complete.
         is_whole: bool,
     },
 }
 
-/// Reads what has arrived of an answer. Its head must be complete.
+/// Reads the status and the body of an answer, once its head is complete.
 fn read(mut bytes: &[u8]) -> Answer {
     loop {
         let version = b"HTTP/1.";
@@ -70,7 +73,7 @@ fn read(mut bytes: &[u8]) -> Answer {
             return Answer::More;
         };
         if (100..200).contains(&status) {
-            // The answer follows an interim one.
+            // The final answer follows this interim one.
             bytes = rest;
             continue;
         }
@@ -90,14 +93,14 @@ fn read(mut bytes: &[u8]) -> Answer {
     }
 }
 
-/// What ends a body.
+/// The rule by which a body ends.
 enum Framing {
     Chunks,
     Length(usize),
     Close,
 }
 
-/// Reads the fields of a head, and returns what follows it.
+/// Reads the fields of a head, and returns the framing of the body and the bytes after the head.
 fn framing(mut rest: &[u8]) -> Option<(Framing, &[u8])> {
     let mut framing = Framing::Close;
     loop {
@@ -129,13 +132,13 @@ fn status(line: &[u8]) -> Option<u16> {
         .filter(|code| *code >= 100)
 }
 
-/// Joins the chunks that have arrived, and returns whether the last one has.
+/// Joins the chunks that have arrived, and returns whether the last chunk has arrived.
 fn joined(mut rest: &[u8]) -> (Vec<u8>, bool) {
     let mut body = Vec::new();
     while let Some((size, after)) = line(rest) {
         let digits = size.split(|byte| *byte == b';').next().unwrap_or_default();
         let digits = String::from_utf8_lossy(digits.trim_ascii());
-        // What is no size ends the body.
+        // An invalid size ends the body.
         let size = usize::from_str_radix(&digits, 16).unwrap_or(0);
         if size == 0 {
             return (body, true);
@@ -164,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn the_body_ends_as_its_head_says() {
+    fn the_head_decides_where_the_body_ends() {
         assert_read(
             "HTTP/1.1 200 OK\r\nCONTENT-length: 3\r\n\r\nabcd",
             200,
@@ -192,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_http_is_another_protocol() {
+    fn bytes_that_are_not_http_are_another_protocol() {
         for other in [
             "+PONG",
             "HTTP/2",

@@ -1,17 +1,17 @@
-//! Looks up one value in a JSON text that may be incomplete. Texts in it are compared as they are written.
+//! Looks up one value in a JSON text that may be incomplete. Strings are compared without decoding their escapes.
 
-/// What a text says about a value.
+/// The result of a lookup.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Look<'a> {
     /// More bytes decide.
     More,
-    /// The text has no such value, or is no JSON object.
+    /// The text has no value at this path, or is not a JSON object.
     Absent,
-    /// The value, as it is written.
+    /// The value, as written in the text.
     Value(&'a [u8]),
 }
 
-/// Looks for the value at this path of names. Among equal names, the first one counts.
+/// Looks up the value at this path of names. If a name occurs twice, the first one counts.
 pub(super) fn look<'a>(text: &'a [u8], path: &[&str]) -> Look<'a> {
     let [name, path @ ..] = path else {
         return Look::Value(text);
@@ -41,7 +41,7 @@ pub(super) fn look<'a>(text: &'a [u8], path: &[&str]) -> Look<'a> {
             == Some(name.as_bytes());
         if is_wanted {
             return match look(found, path) {
-                // The whole value is there.
+                // The value that should contain the rest of the path is complete.
                 Look::More => Look::Absent,
                 look => look,
             };
@@ -50,7 +50,7 @@ pub(super) fn look<'a>(text: &'a [u8], path: &[&str]) -> Look<'a> {
     }
 }
 
-/// Splits a value from what follows it, if its end has arrived.
+/// Splits the first value from the rest of the text, if the end of the value has arrived.
 fn value(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let (mut depth, mut in_text, mut escaped) = (0_usize, false, false);
     for (at, byte) in text.iter().enumerate() {
@@ -62,7 +62,7 @@ fn value(text: &[u8]) -> Option<(&[u8], &[u8])> {
             match byte {
                 b'"' => in_text = true,
                 b'{' | b'[' => depth += 1,
-                // The end of what contains a number or a word is its end.
+                // A number or a word ends where its object or list continues or ends.
                 b'}' | b']' | b',' | b':' if depth == 0 => return Some(text.split_at(at)),
                 b'}' | b']' => depth -= 1,
                 byte if depth == 0 && byte.is_ascii_whitespace() => return Some(text.split_at(at)),
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_is_absent() {
+    fn a_missing_value_is_absent() {
         for path in [
             &["ready"][..],
             &["a", "ready"],
@@ -124,8 +124,8 @@ mod tests {
     }
 
     #[test]
-    fn a_part_of_a_text_decides_nothing_before_the_value() {
-        let end = TEXT.find("true ,").expect("it is there") + "true , \"n\":-1.5e3}".len();
+    fn a_text_without_the_value_yet_decides_nothing() {
+        let end = TEXT.find("true ,").expect("the text contains it") + "true , \"n\":-1.5e3}".len();
         for end in 0..end {
             assert_eq!(
                 look(&TEXT.as_bytes()[..end], &["value", "ready"]),

@@ -1,4 +1,4 @@
-//! Ready when a server answers as memcached.
+//! The check that is ready when memcached answers.
 
 use super::{
     Context, Endpoint, Exchange, Manner, NotReady, Origin, Readiness, Target, Verdict, is_a_check,
@@ -9,9 +9,10 @@ const SERVER: &str = "memcached";
 
 /// Ready when memcached answers `version`.
 ///
-/// A line with the version is readiness
-/// ([protocol.txt](https://github.com/memcached/memcached/blob/master/doc/protocol.txt)), and so is the error that
-/// asks for a password (`-Y`). Any other error is not: the last check shows its text.
+/// The server is ready if it answers with a line that contains its version
+/// ([protocol.txt](https://github.com/memcached/memcached/blob/master/doc/protocol.txt)), or with the error that
+/// requests a password (`-Y`). After any other error it is not ready, and an error of the start shows that text as the
+/// last check.
 ///
 /// ```no_run
 /// use mirakuru::{Executor, readiness::Memcached};
@@ -55,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_version_is_readiness_and_an_error_is_quoted() {
+    fn a_version_means_ready_and_an_error_is_quoted() {
         assert_eq!(judge(b"VERSION 1.6.38\r\n"), Verdict::Ready);
         assert_eq!(judge(b"CLIENT_ERROR unauthenticated\r\n"), Verdict::Ready);
         let why = "it answered: ERROR Too many open connections";
@@ -64,14 +65,14 @@ mod tests {
     }
 
     #[test]
-    fn a_part_of_a_line_decides_nothing() {
+    fn an_incomplete_line_decides_nothing() {
         for part in ["", "V", "VERSION 1.6.38", "VERSION 1.6.38\r"] {
             assert_eq!(judge(part.as_bytes()), Verdict::More);
         }
     }
 
     #[test]
-    fn other_protocols_are_named_as_such() {
+    fn other_protocols_are_not_ready() {
         for other in [
             "HTTP/1.1 400 Bad Request\r\n",
             "VERSION \r\n",

@@ -1,5 +1,7 @@
-//! Checks in the protocols of servers, a file for each: the check, and pure functions that read an answer. They open
-//! one connection for each attempt, and make the first exchange that a client would make (`exchange.rs`).
+//! Checks that use the protocol of a server, with one file for each server.
+//!
+//! Each attempt opens one connection, and makes the first exchange that a client would make (`exchange.rs`). The file
+//! of a server contains the check, and pure functions that read an answer.
 
 mod amqp;
 mod etcd;
@@ -33,18 +35,19 @@ use super::listener::Seen;
 use super::{Context, Manner, NotReady, Origin, Readiness, Target};
 use exchange::Exchange;
 
-/// What the bytes that a server sent so far say. More bytes never change `Ready` to `NotYet` or back.
+/// A judgement of the bytes that a server has sent so far. More bytes never change `Ready` to `NotYet` or back.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// More bytes decide.
     More,
+    /// The server is ready.
     Ready,
-    /// Why the server is not ready.
+    /// The server is not ready, for this reason.
     NotYet(String),
 }
 
 impl Verdict {
-    /// For what is no answer of this server.
+    /// Returns the verdict about bytes that are not an answer of this server.
     fn no_answer_of(server: &str, bytes: &[u8]) -> Self {
         let line = bytes.split(|byte| *byte == b'\n').next();
         let line = line.unwrap_or_default().trim_ascii_end();
@@ -52,29 +55,29 @@ impl Verdict {
         Self::NotYet(format!("it answered, but not as {server}: \"{shown}\""))
     }
 
-    /// For what the server says about itself.
+    /// Returns the verdict about an answer that gives the reason itself.
     fn not_yet(bytes: &[u8]) -> Self {
         Self::NotYet(format!("it answered: {}", readable(bytes)))
     }
 }
 
-/// How many bytes of an answer a person reads.
+/// How many bytes of an answer an error shows.
 const LONGEST_SHOWN: usize = 200;
 
-/// The beginning of a text, in one line.
+/// Returns the beginning of a text, in one line.
 fn readable(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(LONGEST_SHOWN)]);
     let text = text.trim().replace(|letter: char| letter.is_control(), " ");
     if text.is_empty() { "nothing" } else { &text }.to_owned()
 }
 
-/// Splits the first line from what follows. It ends with `\r\n`, which belongs to neither.
+/// Splits the first line from the rest. Neither part contains the `\r\n` that ends the line.
 pub(crate) fn line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let end = bytes.windows(2).position(|pair| pair == b"\r\n")?;
     Some((&bytes[..end], &bytes[end + 2..]))
 }
 
-/// Asks by a fresh connection. No connection is made before the kernel shows a listener, or cannot tell.
+/// Asks over a new connection. Does not connect as long as the kernel reports that no process listens.
 fn ask(
     at: &Endpoint,
     cx: &Context,
@@ -83,9 +86,9 @@ fn ask(
     let seen = at.look(cx)?;
     let addresses = match &seen {
         Seen::At(address) => std::slice::from_ref(address),
-        Seen::Untold(addresses) => addresses,
+        Seen::Unknown(addresses) => addresses,
     };
-    // Before the deadline there must be time to say why there was no answer.
+    // Leaves time before the deadline to report why no answer came.
     let mut exchange = Exchange::open(addresses, cx.patience().mul_f64(0.9))?;
     ask(&mut exchange)?;
     match seen {
@@ -93,25 +96,45 @@ fn ask(
             cx.note_answer(address);
             Ok(())
         }
-        Seen::Untold(_) => at.confirm(exchange.peer(), cx),
+        Seen::Unknown(_) => at.confirm(exchange.peer(), cx),
     }
 }
 
-/// Makes a check of a type with an endpoint (`at`) and of a function that asks. `SERVER` names the server.
+/// Implements the check for a type with an endpoint (`at`), from a function that asks. `SERVER` names the server.
 macro_rules! is_a_check {
     ($check:ident, $ask:expr) => {
         is_a_check!($check {}, $ask);
     };
     ($check:ident { $($option:ident: $default:expr),* $(,)? }, $ask:expr) => {
         impl $check {
-            /// Checks this host and port; port 0 is the executor's own.
+            /// Creates a check for this host and port. Port 0 means the executor's own port.
+            ///
+            /// ```
+            #[doc = concat!("use mirakuru::readiness::{", stringify!($check), ", Readiness, Tcp};")]
+            ///
+            #[doc = concat!("let answers = ", stringify!($check), "::new(\"127.0.0.1\", 0);")]
+            /// let check = Tcp::new("127.0.0.1", 0).then(answers);
+            /// assert!(!check.needs_own_process());
+            /// ```
             #[must_use]
             pub fn new(host: impl Into<String>, port: u16) -> Self {
                 let at = Endpoint::new(host.into(), port);
                 Self { at, $($option: $default),* }
             }
 
-            /// Accepts the answer of any process; see [`Tcp::any_listener`](crate::readiness::Tcp::any_listener).
+            /// Accepts any listener, even one outside the service's process tree. See
+            /// [`Tcp::any_listener`](crate::readiness::Tcp::any_listener).
+            ///
+            /// ```no_run
+            #[doc = concat!("use mirakuru::{Executor, readiness::", stringify!($check), "};")]
+            ///
+            /// # fn main() -> mirakuru::Result<()> {
+            #[doc = concat!("let check = ", stringify!($check), "::new(\"127.0.0.1\", 0).any_listener();")]
+            /// let command = "docker run --rm -p {port}:1234 my-server";
+            /// let service = Executor::with_readiness(command, check).started()?;
+            /// # Ok(())
+            /// # }
+            /// ```
             #[must_use]
             pub fn any_listener(mut self) -> Self {
                 self.at = self.at.any_listener();
@@ -146,8 +169,8 @@ macro_rules! is_a_check {
             }
 
             fn manner(&self, _cx: &Context) -> Manner {
-                // A server that dies may leave the connection open in another process, and the start must fail at
-                // once: the exchange has a thread apart.
+                // If a server dies, another process may keep its connection open. The start must fail at once anyway,
+                // so the exchange runs on a thread of its own.
                 Manner {
                     keeps_time: false,
                     ..Manner::non_blocking()

@@ -1,4 +1,4 @@
-//! Ready when a server answers as MariaDB or MySQL.
+//! The check that is ready when MariaDB or MySQL greets a client.
 
 use super::{
     Context, Endpoint, Exchange, Manner, NotReady, Origin, Readiness, Target, Verdict, is_a_check,
@@ -9,10 +9,10 @@ const SERVER: &str = "MariaDB or MySQL";
 
 /// Ready when MariaDB or MySQL greets a client.
 ///
-/// The check sends nothing. The initial handshake packet of protocol 10
+/// The check sends nothing. The server is ready if it sends the initial handshake packet of protocol 10
 /// ([MariaDB](https://mariadb.com/kb/en/connection/),
-/// [MySQL](https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_connection_phase.html)) is readiness. An
-/// error packet is not, such as "Too many connections": the last check shows its text.
+/// [MySQL](https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_connection_phase.html)). If it sends an
+/// error packet, such as "Too many connections", it is not ready, and an error shows that text as the last check.
 ///
 /// ```no_run
 /// use mirakuru::{Executor, readiness::Mysql};
@@ -34,7 +34,7 @@ is_a_check!(Mysql, |_, exchange| {
     Ok(())
 });
 
-/// Splits the first packet from what follows it, if it is complete: its number, its body, and the rest.
+/// Splits off the first packet, if it is complete. Returns its number, its body, and the bytes after it.
 pub(crate) fn packet(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (&[low, middle, high, number], bytes) = bytes.split_first_chunk()?;
     let length = u32::from_le_bytes([low, middle, high, 0]);
@@ -42,12 +42,12 @@ pub(crate) fn packet(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     Some((number, body, rest))
 }
 
-/// Returns the text of an error packet, which begins with 255 and the number of the error.
+/// Returns the text of an error packet. Such a packet begins with 255 and the number of the error.
 pub(crate) fn error(body: &[u8]) -> Option<String> {
     let (&[255, low, high], text) = body.split_first_chunk()? else {
         return None;
     };
-    // A client that has introduced itself gets the SQLSTATE too.
+    // After the handshake of the client, the server sends the SQLSTATE too.
     let text = match text {
         [b'#', state_and_text @ ..] => state_and_text.get(5..).unwrap_or_default(),
         text => text,
@@ -57,7 +57,7 @@ pub(crate) fn error(body: &[u8]) -> Option<String> {
 }
 
 pub(super) fn judge(bytes: &[u8]) -> Verdict {
-    // The first packet has number 0, is shorter than 64 KiB, and begins with its protocol or as an error.
+    // The first packet has number 0, is shorter than 64 KiB, and begins with the protocol (10) or as an error (255).
     let may_begin = |(at, byte): (usize, &u8)| match at {
         2 | 3 => *byte == 0,
         4 => matches!(byte, 10 | 255),
@@ -69,7 +69,7 @@ pub(super) fn judge(bytes: &[u8]) -> Verdict {
     let Some((_, body, _)) = packet(bytes) else {
         return Verdict::More;
     };
-    // The version of the server, as text, and the number of the session follow the protocol.
+    // After the protocol come the version of the server, as text that ends with 0, and the number of the session.
     let version = body.iter().skip(1).position(|byte| *byte == 0);
     match (body, version) {
         ([10, ..], Some(length @ 1..)) if body.len() >= 1 + length + 1 + 4 => Verdict::Ready,
@@ -88,12 +88,12 @@ mod tests {
     const REFUSAL: &[u8] = b"\x17\0\0\0\xff\x10\x04Too many connections";
 
     #[test]
-    fn a_greeting_is_readiness() {
+    fn a_greeting_means_ready() {
         assert_eq!(judge(GREETING), Verdict::Ready);
     }
 
     #[test]
-    fn an_error_is_quoted() {
+    fn the_reason_quotes_an_error() {
         let why = "it answered: Too many connections (error 1040)";
         assert_eq!(judge(REFUSAL), Verdict::NotYet(why.to_owned()));
         let with_state = b"\x0b\0\0\0\xff\x10\x04#08004No";
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_of_a_packet_decides_nothing() {
+    fn an_incomplete_packet_decides_nothing() {
         for whole in [GREETING, REFUSAL] {
             for end in 0..whole.len() {
                 assert_eq!(judge(&whole[..end]), Verdict::More, "{end}");
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn other_protocols_are_named_as_such() {
+    fn other_protocols_are_not_ready() {
         let others: [&[u8]; 5] = [
             b"SSH-2.0-OpenSSH\r\n",
             b"INFO {}\r\n",

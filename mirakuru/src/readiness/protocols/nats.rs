@@ -1,4 +1,4 @@
-//! Ready when a server answers as NATS.
+//! The check that is ready when NATS answers `PING`.
 
 use super::json::{Look, look};
 use super::{
@@ -11,19 +11,19 @@ const SERVER: &str = "NATS";
 const CONNECT: &[u8] = b"CONNECT {\"verbose\":false,\"pedantic\":false,\"lang\":\"rust\",\
     \"version\":\"1\",\"name\":\"mirakuru\",\"protocol\":1}\r\nPING\r\n";
 
-/// Ready when NATS introduces itself and answers `PING`.
+/// Ready when NATS sends `INFO` and answers `PING`.
 ///
 /// The check waits for `INFO`, and then sends `CONNECT` and `PING`
-/// ([Client Protocol](https://docs.nats.io/reference/reference-protocols/nats-protocol)). `PONG` is readiness, and so
-/// are the errors that ask for a password or for TLS. Any other error is not: the last check shows its text.
+/// ([Client Protocol](https://docs.nats.io/reference/reference-protocols/nats-protocol)). The server is ready if it
+/// answers with `PONG`, or with an error that requests a password or TLS. After any other error it is not ready, and an
+/// error of the start shows that text as the last check.
 ///
 /// ```no_run
 /// use mirakuru::{Executor, readiness::Nats};
 ///
 /// # fn main() -> mirakuru::Result<()> {
-/// let check = Nats::new("127.0.0.1", 0).jet_stream();
-/// let server = "nats-server -a {host} -p {port} -js -sd {tmpdir}/jetstream";
-/// let server = Executor::with_readiness(server, check).started()?;
+/// let server = "nats-server -a {host} -p {port}";
+/// let server = Executor::with_readiness(server, Nats::new("127.0.0.1", 0)).started()?;
 /// # Ok(())
 /// # }
 /// ```
@@ -34,7 +34,17 @@ pub struct Nats {
 }
 
 impl Nats {
-    /// Also asks that `INFO` reports JetStream.
+    /// Requires that `INFO` reports JetStream too.
+    ///
+    /// ```no_run
+    /// use mirakuru::{Executor, readiness::Nats};
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let check = Nats::new("127.0.0.1", 0).jet_stream();
+    /// let server = Executor::with_readiness("nats-server -p {port} --jetstream", check).started()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn jet_stream(mut self) -> Self {
         self.jet_stream = true;
@@ -56,13 +66,13 @@ fn info(line: &[u8]) -> Option<&[u8]> {
     line.strip_prefix(b"INFO ").map(<[u8]>::trim_ascii)
 }
 
-/// Whether the client must begin with TLS.
+/// Returns whether the client must begin with TLS.
 fn needs_tls(bytes: &[u8]) -> bool {
     let info = line(bytes).and_then(|(line, _)| info(line));
     info.is_some_and(|info| look(info, &["tls_required"]) == Look::Value(b"true"))
 }
 
-/// Judges the first line.
+/// Judges the first line, which is `INFO` or an error.
 pub(super) fn greeting(bytes: &[u8], jet_stream: bool) -> Verdict {
     let begin = bytes.len().min(5);
     let Some((first, _)) = line(bytes) else {
@@ -108,7 +118,7 @@ pub(super) fn answer(bytes: &[u8]) -> Verdict {
     Verdict::More
 }
 
-/// Whether a server reports this error that serves the clients it knows.
+/// Returns whether a server that serves its known clients reports this error.
 fn serves(error: &[u8]) -> bool {
     let error = String::from_utf8_lossy(error).to_ascii_lowercase();
     let serves = [
@@ -137,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_a_pong_or_needs_a_password_is_served() {
+    fn a_pong_or_a_request_for_a_password_means_ready() {
         let after = |text: &str| answer(&[INFO, text.as_bytes()].concat());
         assert_eq!(after("PING\r\nPONG\r\n"), Verdict::Ready);
         assert_eq!(after("-ERR 'Authorization Violation'\r\n"), Verdict::Ready);
@@ -153,14 +163,14 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_needs_tls_is_asked_nothing_more() {
+    fn a_server_that_requires_tls_is_recognized() {
         assert!(needs_tls(b"INFO {\"tls_required\":true}\r\n"));
         assert!(!needs_tls(b"INFO {\"tls_required\":false}\r\n"));
         assert!(!needs_tls(INFO));
     }
 
     #[test]
-    fn a_part_of_a_line_decides_nothing() {
+    fn an_incomplete_line_decides_nothing() {
         for end in 0..INFO.len() {
             assert_eq!(greeting(&INFO[..end], true), Verdict::More, "{end}");
         }
@@ -168,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn other_protocols_are_named_as_such() {
+    fn other_protocols_are_not_ready() {
         for other in ["220 mail\r\n", "INFO \r\n", "INFO x\r\n", "HTTP", "\r\n"] {
             let verdict = greeting(other.as_bytes(), false);
             assert!(

@@ -1,4 +1,4 @@
-//! Ready when a server answers as PostgreSQL.
+//! The check that is ready when PostgreSQL answers the startup message of a client.
 
 use super::{
     Context, Endpoint, Exchange, Manner, NotReady, Origin, Readiness, Target, Verdict, is_a_check,
@@ -10,22 +10,22 @@ const SERVER: &str = "PostgreSQL";
 /// The last message of a client.
 pub(crate) const TERMINATE: &[u8] = b"X\0\0\0\x04";
 
-/// Ready when a PostgreSQL server asks a client for its password, accepts it, or refuses it because of its name, its
-/// password or its database.
+/// Ready when a PostgreSQL server requests the password of a client, accepts the client, or refuses it because of its
+/// name, its password or its database.
 ///
 /// The check sends the startup message of protocol 3.0
-/// ([Message Formats](https://www.postgresql.org/docs/current/protocol-message-formats.html)). An authentication
-/// message is readiness, and so is an error that only a server reports that serves clients (SQLSTATE class 28, 3D000,
-/// 42501 and 55000). Any other error is not, such as 57P03 (the server starts, stops or recovers) and 53300 (too many
-/// clients): the last check shows its text. The check sends no password.
+/// ([Message Formats](https://www.postgresql.org/docs/current/protocol-message-formats.html)), and no password. The
+/// server is ready if it answers with an authentication message. It is also ready if it answers with an error that only
+/// a server reports that serves clients (SQLSTATE class 28, 3D000, 42501 and 55000). After any other error it is not
+/// ready, such as 57P03 (the server starts, stops or recovers) and 53300 (too many clients). An error of the start
+/// shows that text as the last check.
 ///
 /// ```no_run
 /// use mirakuru::{Executor, readiness::Postgres};
 ///
 /// # fn main() -> mirakuru::Result<()> {
 /// let server = "postgres -D /var/lib/app/data -h {host} -p {port} -k {tmpdir}";
-/// let check = Postgres::new("127.0.0.1", 0).user("app");
-/// let server = Executor::with_readiness(server, check).started()?;
+/// let server = Executor::with_readiness(server, Postgres::new("127.0.0.1", 0)).started()?;
 /// # Ok(())
 /// # }
 /// ```
@@ -37,14 +37,35 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// Names the user; `postgres` by default. The server logs an error if it has no such user.
+    /// Sets the name of the user. Defaults to `postgres`. A server without this user logs an error.
+    ///
+    /// ```no_run
+    /// use mirakuru::{Executor, readiness::Postgres};
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let check = Postgres::new("127.0.0.1", 0).user("app");
+    /// let server = Executor::with_readiness("postgres -D /var/lib/app/data -p {port}", check).started()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn user(mut self, name: impl Into<String>) -> Self {
         self.user = name.into();
         self
     }
 
-    /// Names the database; `postgres` by default. The server logs an error if it has no such database.
+    /// Sets the name of the database. Defaults to `postgres`. A server without this database logs an error.
+    ///
+    /// ```no_run
+    /// use mirakuru::{Executor, readiness::Postgres};
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let command = "postgres -D /var/lib/shop/data -p {port} -k {tmpdir}";
+    /// let check = Postgres::new("127.0.0.1", 0).user("shop").database("orders");
+    /// let server = Executor::with_readiness(command, check).started()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn database(mut self, name: impl Into<String>) -> Self {
         self.database = name.into();
@@ -53,7 +74,8 @@ impl Postgres {
 
     fn ask(&self, exchange: &mut Exchange) -> Result<(), NotReady> {
         exchange.ask(&startup(&self.user, &self.database), judge)?;
-        // While the server waits for a password, only the end of the connection ends the session without an error.
+        // While the server waits for a password, the client can end the session without an error only by closing the
+        // connection.
         let accepted = message(exchange.received())
             .is_some_and(|message| (message.kind, message.body) == (b'R', &[0; 4]));
         exchange.close(if accepted { TERMINATE } else { b"" });
@@ -69,7 +91,7 @@ is_a_check!(
     Postgres::ask
 );
 
-/// The first message of a client.
+/// Returns the first message of a client, with the names of its user and its database.
 pub(crate) fn startup(user: &str, database: &str) -> Vec<u8> {
     let version = 3_u32 << 16;
     let mut body = version.to_be_bytes().to_vec();
@@ -86,11 +108,11 @@ pub(crate) fn startup(user: &str, database: &str) -> Vec<u8> {
 pub(crate) struct Message<'a> {
     pub(crate) kind: u8,
     pub(crate) body: &'a [u8],
-    /// What follows the message.
+    /// The bytes after the message.
     pub(crate) rest: &'a [u8],
 }
 
-/// Returns the first message if it is complete. A length that is too small stands for an empty message.
+/// Returns the first message if it is complete. A length that is too small counts as that of an empty message.
 pub(crate) fn message(bytes: &[u8]) -> Option<Message<'_>> {
     let (kind, bytes) = bytes.split_first()?;
     let (length, bytes) = bytes.split_first_chunk()?;
@@ -103,7 +125,7 @@ pub(crate) fn message(bytes: &[u8]) -> Option<Message<'_>> {
     })
 }
 
-/// Returns the SQLSTATE of an `ErrorResponse`, and the text for people.
+/// Returns the SQLSTATE and the human-readable text of an `ErrorResponse`.
 pub(crate) fn error(body: &[u8]) -> (String, String) {
     let field = |kind| {
         let mut fields = body.split(|byte| *byte == 0);
@@ -116,7 +138,7 @@ pub(crate) fn error(body: &[u8]) -> (String, String) {
 pub(super) fn judge(bytes: &[u8]) -> Verdict {
     let mut rest = bytes;
     loop {
-        // No message that comes before an answer is as long as 64 KiB.
+        // The answer and each message before it are shorter than 64 KiB.
         let may_come = match rest {
             [b'R' | b'E' | b'N' | b'v', length @ ..] => {
                 length.iter().take(2).all(|byte| *byte == 0)
@@ -139,14 +161,15 @@ pub(super) fn judge(bytes: &[u8]) -> Verdict {
                     Verdict::NotYet(format!("it answered: {text} (SQLSTATE {code})"))
                 };
             }
-            // A notice, or another minor version of the protocol.
+            // A notice, or a message about the minor version of the protocol.
             b'N' | b'v' => rest = message.rest,
             _ => return Verdict::no_answer_of(SERVER, bytes),
         }
     }
 }
 
-/// Whether only a server reports this error that serves other clients: it knows who asks, and for which database.
+/// Returns whether only a server that serves clients reports this error. Such a server has checked the user and the
+/// database.
 fn serves(code: &str) -> bool {
     code.starts_with("28") || matches!(code, "3D000" | "42501" | "55000")
 }
@@ -162,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_asked_for_a_password_or_refused_is_served() {
+    fn a_server_that_requests_a_password_or_refuses_is_ready() {
         assert_eq!(judge(b"R\0\0\0\x08\0\0\0\0"), Verdict::Ready);
         assert_eq!(judge(b"R\0\0\0\x08\0\0\0\x03"), Verdict::Ready);
         for code in ["28000", "28P01", "3D000", "42501", "55000"] {
@@ -171,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_cannot_serve_is_quoted() {
+    fn the_reason_quotes_a_server_that_cannot_serve() {
         for code in ["57P03", "53300", "57P01", "XX000"] {
             let why = format!("it answered: the text (SQLSTATE {code})");
             assert_eq!(judge(&refusal(code)), Verdict::NotYet(why));
@@ -179,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_of_a_message_decides_nothing() {
+    fn an_incomplete_message_decides_nothing() {
         let whole = [b"N\0\0\0\x05\0", &*refusal("57P03")].concat();
         for end in 0..whole.len() {
             assert_eq!(judge(&whole[..end]), Verdict::More, "{end}");
@@ -187,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn other_protocols_are_named_as_such() {
+    fn other_protocols_are_not_ready() {
         for other in [
             "HTTP/1.1 400 Bad Request\r\n",
             "ERROR\r\n",

@@ -1,4 +1,4 @@
-//! Ready when a server answers as Redis.
+//! The check that is ready when Redis answers `PING`.
 
 use super::{
     Context, Endpoint, Exchange, Manner, NotReady, Origin, Readiness, Target, Verdict, is_a_check,
@@ -9,9 +9,10 @@ const SERVER: &str = "Redis";
 
 /// Ready when Redis, Valkey or KeyDB answers `PING`.
 ///
-/// `+PONG` is readiness ([RESP](https://redis.io/docs/latest/develop/reference/protocol-spec/)), and so are `-NOAUTH`
-/// and `-NOPERM`: the server asks for a password. Any other error is not, such as `-LOADING` (the server reads its
-/// data), `-MASTERDOWN`, `-BUSY` and `-MISCONF`: the last check shows its text.
+/// The server is ready if it answers with `+PONG`, or if it requests a password with `-NOAUTH` or `-NOPERM`
+/// ([RESP](https://redis.io/docs/latest/develop/reference/protocol-spec/)). After any other error it is not ready, such
+/// as `-LOADING` (the server reads its data), `-MASTERDOWN`, `-BUSY` and `-MISCONF`. An error of the start shows that
+/// text as the last check.
 ///
 /// ```no_run
 /// use mirakuru::{Executor, readiness::Redis};
@@ -30,7 +31,7 @@ pub struct Redis {
 is_a_check!(Redis, |_, exchange| exchange
     .ask(&command(&["PING"]), judge));
 
-/// A command of these words.
+/// Returns a command of these words.
 pub(crate) fn command(words: &[&str]) -> Vec<u8> {
     let text = |word: &&str| format!("${}\r\n{word}\r\n", word.len());
     let texts: String = words.iter().map(text).collect();
@@ -59,7 +60,7 @@ mod tests {
     const LOADING: &[u8] = b"-LOADING Redis is loading the dataset in memory\r\n";
 
     #[test]
-    fn who_is_answered_or_asked_for_a_password_is_served() {
+    fn a_pong_or_a_request_for_a_password_means_ready() {
         for answer in [
             "+PONG\r\n",
             "-NOAUTH Authentication required.\r\n",
@@ -70,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_cannot_serve_is_quoted() {
+    fn the_reason_quotes_a_server_that_cannot_serve() {
         let why = "it answered: LOADING Redis is loading the dataset in memory";
         assert_eq!(judge(LOADING), Verdict::NotYet(why.to_owned()));
         for error in [
@@ -87,14 +88,14 @@ mod tests {
     }
 
     #[test]
-    fn a_part_of_a_line_decides_nothing() {
+    fn an_incomplete_line_decides_nothing() {
         for end in 0..LOADING.len() {
             assert_eq!(judge(&LOADING[..end]), Verdict::More, "{end}");
         }
     }
 
     #[test]
-    fn other_protocols_are_named_as_such() {
+    fn other_protocols_are_not_ready() {
         let verdict = judge(b"HTTP/1.1 400 Bad Request\r\n");
         let why = "it answered, but not as Redis: \"HTTP/1.1 400 Bad Request\"";
         assert_eq!(verdict, Verdict::NotYet(why.to_owned()));

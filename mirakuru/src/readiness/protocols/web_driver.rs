@@ -1,4 +1,4 @@
-//! Ready when a server answers as a WebDriver.
+//! The check that is ready when a WebDriver can create a session.
 
 use super::http_answer;
 use super::{
@@ -9,8 +9,9 @@ const SERVER: &str = "a WebDriver";
 
 /// Ready when chromedriver, geckodriver or another WebDriver can create a session.
 ///
-/// The check asks `GET /status` ([WebDriver](https://www.w3.org/TR/webdriver2/#status)). An answer with status 200 and
-/// `"ready": true` in its value is readiness. For any other answer, the last check shows its status and its text.
+/// The check requests `GET /status` ([WebDriver](https://www.w3.org/TR/webdriver2/#status)). The driver is ready if the
+/// status is 200 and the value contains `"ready": true`. For any other answer, an error shows the status and the text
+/// as the last check.
 ///
 /// ```no_run
 /// use mirakuru::{Executor, readiness::WebDriver};
@@ -53,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn a_driver_that_cannot_is_quoted() {
+    fn the_reason_quotes_a_driver_that_is_not_ready() {
         let body = r#"{"value":{"message":"Session already started","ready":false}}"#;
         let why = format!("it answered with status 200: {body}");
         assert_eq!(verdict(body), Verdict::NotYet(why));
