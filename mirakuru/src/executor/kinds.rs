@@ -1,4 +1,4 @@
-//! The kinds of executors: each joins the common one to a check, and adds that check's own options.
+//! The kinds of executors. Each kind joins the common executor to one check, and adds the options of that check.
 
 use std::path::Path;
 
@@ -34,10 +34,10 @@ pub type AnyExecutor = Executor<Box<dyn Readiness>>;
 
 /// # Create
 ///
-/// Each kind of executor has a `new` of its own, listed below these two.
+/// Each kind of executor has its own `new`, listed below these two functions.
 impl<R: Readiness> Executor<R> {
-    /// Creates an executor from a command and a check: one of [`readiness`](crate::readiness), a
-    /// combination of them, or one of your own.
+    /// Creates an executor from a command and a check: a check from [`readiness`](crate::readiness), a
+    /// combination of checks, or your own.
     pub fn with_readiness(command: impl Into<CommandLine>, readiness: R) -> Self {
         Self::of_kind("Executor", command, readiness)
     }
@@ -74,8 +74,8 @@ impl SimpleExecutor {
 
 impl OutputExecutor {
     /// Creates an executor that runs this command and waits until a line of its output matches
-    /// `banner`. The banner is a regular expression that is searched for in each line of both
-    /// streams, without colours.
+    /// `banner`. The banner is a regular expression. The check searches each line of both streams for
+    /// it, without colours.
     pub fn new(command: impl Into<CommandLine>, banner: impl Into<String>) -> Self {
         Self::of_kind("OutputExecutor", command, Output::new(banner))
     }
@@ -176,7 +176,7 @@ impl HttpExecutor {
 
 impl PidExecutor {
     /// Creates an executor that runs this command and waits until the file exists. Placeholders in
-    /// the name are filled in. The name `{pidfile}` lies in the private directory.
+    /// the name are filled in. The file `{pidfile}` is in the private directory.
     pub fn new(command: impl Into<CommandLine>, filename: impl AsRef<Path>) -> Self {
         Self::of_kind("PidExecutor", command, PidFile::new(filename))
     }

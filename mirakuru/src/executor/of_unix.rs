@@ -1,4 +1,4 @@
-//! The kinds of executors and the options that rest on what only Unixes have.
+//! The kinds of executors and the options that exist on Unix only.
 
 use std::path::Path;
 
@@ -10,13 +10,13 @@ use crate::readiness::{Notify, Readiness, UnixSocket};
 /// An executor that is ready when a Unix socket accepts a connection. Windows does not have it.
 pub type UnixSocketExecutor = Executor<UnixSocket>;
 
-/// An executor that is ready when the service reports so itself, by `sd_notify(3)`. Use it for a service that has a unit
-/// of `Type=notify`. See [`Notify`]. Windows does not have it.
+/// An executor that is ready when the service reports readiness itself, by `sd_notify(3)`. Use it for a service
+/// that has a systemd unit of `Type=notify`. See [`Notify`]. Windows does not have it.
 pub type NotifyExecutor = Executor<Notify>;
 
 impl UnixSocketExecutor {
     /// Creates an executor that runs this command and waits until the socket accepts a connection.
-    /// Placeholders in the path are filled in. The path `{socket}` lies in the private directory.
+    /// Placeholders in the path are filled in. The path `{socket}` is in the private directory.
     pub fn new(command: impl Into<CommandLine>, socket: impl AsRef<Path>) -> Self {
         Self::of_kind("UnixSocketExecutor", command, UnixSocket::new(socket))
     }
@@ -39,10 +39,11 @@ impl NotifyExecutor {
 ///
 /// Windows does not have these options.
 impl<R: Readiness> Executor<R> {
-    /// Runs the service as this user, given by name or number, with all groups of that user. The
-    /// user owns the private directory. The test process must have the right to change users. If that user can change
-    /// the path of a log file, an output file, a pid file or a certificate, the test process uses the file only if the
-    /// user could do the same.
+    /// Runs the service as this user, given by name or number, with all groups of that user. The user owns the
+    /// private directory. The test process must have the right to change users.
+    ///
+    /// The user may be able to change the path of a log file, an output file, a pid file or a certificate. The test
+    /// process then reads or writes the file only if the user could do so too.
     #[expect(
         clippy::needless_pass_by_value,
         reason = "a name or a number is given, not borrowed"
@@ -53,8 +54,8 @@ impl<R: Readiness> Executor<R> {
         self
     }
 
-    /// Runs the service as this user if the test process runs as root, and as the test's user otherwise. Use it
-    /// for a server that refuses to run as root. See [`user`](Self::user).
+    /// Runs the service as this user if the test process runs as root, and as the user of the test process
+    /// otherwise. Use it for a server that refuses to run as root. See [`user`](Self::user).
     pub fn user_if_root(mut self, user: impl ToString) -> Self {
         self = self.user(user);
         self.core.config.shape.only_as_root = true;

@@ -1,4 +1,4 @@
-//! The options that every kind of executor has. A start reads them; none of them acts.
+//! The options that every kind of executor has. A start reads them. No option starts or changes a process.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -15,8 +15,8 @@ use crate::signal::Signal;
 ///
 /// Option methods take the executor by value and return it.
 impl<R: Readiness> Executor<R> {
-    /// Appends a word to the command. Placeholders in it are filled in. With [`shell`](Self::shell), the word is
-    /// quoted.
+    /// Appends a word to the command. Placeholders in the word are filled in. With [`shell`](Self::shell), the
+    /// word is quoted.
     ///
     /// ```
     /// use mirakuru::TcpExecutor;
@@ -61,8 +61,8 @@ impl<R: Readiness> Executor<R> {
         self
     }
 
-    /// Runs the command with `/bin/sh -c`, so the shell expands variables, pipes and redirections.
-    /// Placeholders are filled in without quotes. On Windows, `cmd.exe /d /s /c` runs the command.
+    /// Runs the command with `/bin/sh -c` if `shell` is `true`. The shell then expands variables, and sets up pipes
+    /// and redirections. Placeholders are filled in without quotes. On Windows, `cmd.exe /d /s /c` runs the command.
     pub fn shell(mut self, shell: bool) -> Self {
         self.core.config.shape.shell = shell;
         self
@@ -93,9 +93,9 @@ impl<R: Readiness> Executor<R> {
         self
     }
 
-    /// Removes all environment variables. Variables that are set after this call stay, and so does
-    /// the variable by which the supervisor recognises its process tree. On Windows, a program that lacks `SystemRoot`
-    /// cannot open sockets: set it after this call.
+    /// Removes all environment variables. Variables that are set after this call stay. The variable by which the
+    /// supervisor recognises its process tree stays too. On Windows, a program that lacks `SystemRoot` cannot open
+    /// sockets: set it after this call.
     pub fn env_clear(mut self) -> Self {
         self.core.config.shape.env.push(EnvChange::Clear);
         self
@@ -109,7 +109,7 @@ impl<R: Readiness> Executor<R> {
     }
 
     /// Sets how long the process may take to stop before the kill signal follows. Defaults to 10
-    /// seconds. After a failed start, and in a drop during a panic, it is two seconds at most.
+    /// seconds. After a failed start, and in a drop during a panic, the limit is two seconds at most.
     pub fn stop_timeout(mut self, timeout: Duration) -> Self {
         self.core.config.stop_timeout = timeout;
         self
@@ -122,27 +122,28 @@ impl<R: Readiness> Executor<R> {
         self
     }
 
-    /// Sets the signal that asks the process to stop. Defaults to [`Signal::TERM`]. On Windows, this terminates the process
-    /// tree at once, and [`Signal::INT`] sends `CTRL_BREAK` to the console group of the service first.
+    /// Sets the signal that asks the process to stop. Defaults to [`Signal::TERM`]. On Windows, `Signal::TERM`
+    /// terminates the process tree at once, and [`Signal::INT`] sends `CTRL_BREAK` to the console group of the
+    /// service first.
     pub fn stop_signal(mut self, signal: Signal) -> Self {
         self.core.config.stop_signal = signal;
         self
     }
 
-    /// Sets the signal that follows if the stop signal had no effect in time. [`kill`](Self::kill) sends it at
-    /// once. Defaults to [`Signal::KILL`].
+    /// Sets the kill signal, which follows if the stop signal had no effect in time. [`kill`](Self::kill) sends it
+    /// at once. Defaults to [`Signal::KILL`].
     ///
-    /// Choose a signal that the process can catch for a program that must clean up, such as
-    /// `docker run`. `SIGKILL` follows after the stop timeout. On Windows, every kill signal but [`Signal::INT`] terminates
+    /// For a program that must clean up, such as `docker run`, choose a signal that the program can catch.
+    /// `SIGKILL` follows after the stop timeout. On Windows, every kill signal except [`Signal::INT`] terminates
     /// the process tree.
     pub fn kill_signal(mut self, signal: Signal) -> Self {
         self.core.config.kill_signal = signal;
         self
     }
 
-    /// Sets an exit code that counts as success at a stop, in addition to 0. A negative code means
-    /// death by that signal, on Windows a termination in place of that signal. Defaults to death by the stop signal `n`, or
-    /// the code `128 + n`.
+    /// Sets an exit code that counts as success at a stop, in addition to 0. A negative code means death by that
+    /// signal, on Windows a termination in place of that signal. By default, a stop accepts death by the stop signal
+    /// `n` and the code `128 + n`.
     pub fn expected_returncode(mut self, code: i32) -> Self {
         self.core.config.expected_returncode = Some(code);
         self
@@ -155,29 +156,31 @@ impl<R: Readiness> Executor<R> {
         self
     }
 
-    /// Sets the source of standard input. Defaults to a pipe that stays open until the process tree is gone, and
-    /// to which [`input`](Self::input) writes. Use [`Stdio::null`] for a program that prompts.
+    /// Sets the source of standard input. Defaults to a pipe to which [`input`](Self::input) writes, and which stays
+    /// open until the process tree is gone. Use [`Stdio::null`] for a program that prompts.
     pub fn stdin(mut self, stdin: impl Into<Stdio>) -> Self {
         self.core.config.shape.streams.stdin = stdin.into();
         self
     }
 
-    /// Sets the destination of standard output. By default it is captured.
+    /// Sets the destination of standard output. By default, mirakuru captures it.
     pub fn stdout(mut self, stdout: impl Into<Stdio>) -> Self {
         self.core.config.shape.streams.stdout = stdout.into();
         self
     }
 
-    /// Sets the destination of standard error. By default it is captured.
+    /// Sets the destination of standard error. By default, mirakuru captures it.
     pub fn stderr(mut self, stderr: impl Into<Stdio>) -> Self {
         self.core.config.shape.streams.stderr = stderr.into();
         self
     }
 
-    /// Names the file into which the service logs. Errors, and the reports of annotated tests, show what it has
-    /// added last. [`Stream::File`](crate::readiness::Stream::File) searches this text for a banner. Only text counts that was added
-    /// since the start: the file may hold text of earlier starts, may appear later, and may be rotated or
-    /// truncated. Placeholders are filled in. A relative path begins at the directory of the test process.
+    /// Sets the file into which the service logs. Errors, and the reports of annotated tests, show the text that the
+    /// service added last. [`Stream::File`](crate::readiness::Stream::File) searches the file for a banner.
+    ///
+    /// Only text that was added since the start counts. The file may contain text of earlier starts, may appear
+    /// later, and may be rotated or truncated. Placeholders are filled in. A relative path begins at the directory
+    /// of the test process.
     ///
     /// ```
     /// use mirakuru::{OutputExecutor, readiness::Stream};
@@ -195,15 +198,15 @@ impl<R: Readiness> Executor<R> {
         self
     }
 
-    /// Sets the directory in which the private directory is made. Defaults to the directory of temporary files.
-    /// A relative path begins at the directory of the test process.
+    /// Sets the parent of the private directory. Defaults to the directory of temporary files. A relative path
+    /// begins at the directory of the test process.
     pub fn tmpdir_in(mut self, parent: impl AsRef<Path>) -> Self {
         self.core.config.tmpdir_parent = Some(parent.as_ref().to_owned());
         self
     }
 
-    /// Keeps the private directory and the captured output after the end of the service, whatever `MIRAKURU_KEEP`
-    /// says. With `false` they are removed.
+    /// Sets whether the private directory and the captured output stay after the end of the service. This option
+    /// overrides `MIRAKURU_KEEP`.
     pub fn keep_tmpdir(mut self, keep: bool) -> Self {
         self.core.config.keep = Some(keep);
         self

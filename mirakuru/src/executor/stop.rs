@@ -1,4 +1,4 @@
-//! Stop, kill, signal.
+//! Stops, kills and signals a service, and checks how it ended.
 
 use std::collections::BTreeSet;
 use std::mem::replace;
@@ -18,16 +18,16 @@ use crate::wait::Deadline;
 
 /// # Stop
 impl<R: Readiness> Executor<R> {
-    /// Stops the process and everything that it started. When this returns, the kernel has confirmed
+    /// Stops the process and all processes that it started. When this returns, the kernel has confirmed
     /// that no process of the tree is left. Does nothing if the process is not running.
     ///
-    /// The stop signal goes once to each process group of the tree: first to that of the main process and to
-    /// those of daemons, then to each group whose parent has ended. A group whose parent lives is left to that
-    /// parent. After the stop timeout the kill signal follows. A frozen process is thawed, so that it receives
-    /// the signal. See [stopping](crate::guide::stopping).
+    /// Each process group of the tree gets the stop signal at most once. The groups of the main process and of daemons
+    /// get it first. Every other group gets it once its parent has ended: until then, the parent should stop it. After
+    /// the stop timeout the kill signal follows. A frozen process is thawed, so that it receives the signal. See
+    /// [stopping](crate::guide::stopping).
     ///
-    /// A stop that had to kill, or took more than five seconds, prints one line to standard error, once for each
-    /// executor. A [`stop_timeout`](Self::stop_timeout) below one second switches the line off.
+    /// The first stop of an executor that has to kill, or takes more than five seconds, prints one line to standard
+    /// error. A [`stop_timeout`](Self::stop_timeout) below one second switches the line off.
     ///
     /// # Errors
     ///
@@ -40,9 +40,9 @@ impl<R: Readiness> Executor<R> {
     ///
     /// # Platform-specific behaviour
     ///
-    /// On macOS, a stop misses a daemon whose parent was born and ended between two looks at the list of processes. On
-    /// other Unixes, a stop proves that the service's process group is empty, and not that the tree is gone. A process
-    /// that has left the group, such as a daemon, stays, and the stop returns `Ok`.
+    /// On macOS, a stop misses a daemon whose parent started and ended between two reads of the process list. On
+    /// Unixes other than Linux and macOS, a stop proves that the process group of the service is empty, and not that
+    /// the tree is gone. A process that has left the group, such as a daemon, stays, and the stop returns `Ok`.
     ///
     /// On Windows, a stop terminates the whole tree at once, unless [`stop_signal`](Self::stop_signal) is
     /// [`Signal::INT`].
@@ -50,9 +50,9 @@ impl<R: Readiness> Executor<R> {
         self.act(Core::stop)
     }
 
-    /// Stops the process with `signal`, and accepts the exit code `expected`. `None` accepts the code of
-    /// [`expected_returncode`](Self::expected_returncode), or if none was set death by the signal `n` and the
-    /// code `128 + n`.
+    /// Stops the process with `signal`, and accepts the exit code `expected`. With `None`, the stop accepts the code
+    /// of [`expected_returncode`](Self::expected_returncode). If that option is not set, it accepts death by the
+    /// signal `n` and the code `128 + n`.
     ///
     /// # Errors
     ///
@@ -62,7 +62,8 @@ impl<R: Readiness> Executor<R> {
         self.act(|core| core.stop_with(signal, expected))
     }
 
-    /// Kills the process and everything that it started, and waits until no process is left.
+    /// Kills the process and all processes that it started, and waits until no process is left. Does nothing if the
+    /// process is not running.
     ///
     /// # Errors
     ///
@@ -89,10 +90,10 @@ impl<R: Readiness> Executor<R> {
     }
 
     /// Sends a signal to the main process, and returns at once. Use it to reload a configuration. If the main
-    /// process of a daemon has ended, the signal goes to each process that it left.
+    /// process of a daemon has ended, each process that it left gets the signal.
     ///
     /// If the signal ends the service, [`restart`](Self::restart), [`stopped`](Self::stopped) and the end of an
-    /// annotated test accept that. [`stop`](Self::stop) reports it.
+    /// annotated test accept that exit code. [`stop`](Self::stop) returns an error.
     ///
     /// # Errors
     ///
@@ -119,11 +120,11 @@ impl<R: Readiness> Executor<R> {
     }
 }
 
-/// A service that a stop has brought down.
+/// A service that a stop has ended.
 pub(super) struct Ended {
     run: Run,
     gone: Gone,
-    /// The main process ran when the stop signal was sent.
+    /// Whether the main process was running when the stop signal was sent.
     asked: bool,
 }
 
@@ -182,7 +183,7 @@ impl Core {
         }
     }
 
-    /// How the service may end if this signal stops it.
+    /// Returns the ends that count as success if this signal stops the service.
     pub(super) fn expected(&self, signal: Signal) -> Expected {
         Expected {
             signal,
@@ -192,7 +193,8 @@ impl Core {
         }
     }
 
-    /// Fails if the service ended otherwise than expected, which an end by a signal of the test is `unless_sent`.
+    /// Fails if the service ended otherwise than expected. With `unless_sent`, an end by a signal that the test sent
+    /// counts as expected.
     pub(super) fn judge(
         &self,
         ended: Option<Ended>,
@@ -225,12 +227,12 @@ impl Core {
         self.end_in_turn(plan, false)
     }
 
-    /// Brings the tree down. The caller has the turn, and the run's lock if a run shares the service. The lease
-    /// on a fixed port is not given back if the service is about to come back.
+    /// Stops the process tree. The caller has the turn, and the run's lock if a run shares the service. With
+    /// `comes_back`, the executor keeps the lease on a fixed port, because the service is about to start again.
     pub(super) fn end_in_turn(&self, plan: StopPlan, comes_back: bool) -> Result<Option<Ended>> {
         let Some(run) = self.up() else {
             self.stop_orphaned_service();
-            // During an outage the port stays with the thread that ends the outage.
+            // During an outage, the thread that ends the outage keeps the port.
             if !comes_back && !self.is_in_outage() {
                 self.give_port_back();
             }
@@ -241,7 +243,7 @@ impl Core {
             .link
             .current(|state| state.exit_of(run.number).is_none());
         let Some(gone) = self.bring_down(&run, plan, release) else {
-            // The lease went with the supervisor.
+            // The lease ended with the supervisor.
             self.note_port_given_back();
             return Err(self.lost(run.link.swept()));
         };
@@ -255,8 +257,8 @@ impl Core {
         Ok(Some(Ended { run, gone, asked }))
     }
 
-    /// Brings the tree of this run down, and then gives the lease on the port `release` back, all in one round
-    /// trip. Returns `None` if the supervisor could not report how that went.
+    /// Stops the process tree of this run, and then releases the lease on the port `release`, all in one round trip.
+    /// Returns `None` if the supervisor was lost before it reported the result.
     pub(super) fn bring_down(
         &self,
         run: &Run,
@@ -278,7 +280,7 @@ impl Core {
         gone
     }
 
-    /// Prints a line if a stop had to kill or took long, once for each executor, unless the user chose that.
+    /// Prints a line at the first stop that had to kill or took long, unless the user's options asked for that.
     fn report_slow_stop(&self, plan: StopPlan, gone: &Gone, elapsed: Duration) {
         let signal = Signal::from_raw(plan.signal);
         let is_chosen = plan.whole_tree
