@@ -13,6 +13,18 @@ impl<R: Readiness> Executor<R> {
     /// Waits until `ready` returns `true`. Calls `ready` as often as a readiness check. The wait fails after the
     /// executor's timeout.
     ///
+    /// ```
+    /// use mirakuru::SimpleExecutor;
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let script = "sleep 0.1; echo > {tmpdir}/imported; exec sleep 60";
+    /// let service = SimpleExecutor::new(["sh", "-c", script]).started()?;
+    /// let imported = service.tmpdir().join("imported");
+    /// service.wait_for(|| imported.exists())?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// - `TimeoutExpired`: `ready` did not return `true` in time. The process tree is stopped.

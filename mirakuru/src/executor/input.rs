@@ -50,6 +50,21 @@ impl<R: Readiness> Executor<R> {
     /// Closes the standard input. The process reads all bytes that were written, and then the end of the input. Does
     /// nothing if the process is not running, or if [`stdin`](Self::stdin) was set.
     ///
+    /// ```
+    /// use std::io::Write;
+    ///
+    /// use mirakuru::SimpleExecutor;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let service = SimpleExecutor::new("cat").started()?;
+    /// writeln!(service.input(), "the last line")?;
+    /// service.close_input()?;
+    /// service.wait_for(|| service.exit_code() == Some(0))?;
+    /// assert_eq!(service.output().text(), "the last line\n");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// - `Io`: another process killed the supervisor.

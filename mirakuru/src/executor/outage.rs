@@ -15,6 +15,18 @@ impl<R: Readiness> Executor<R> {
     /// Stops the process and starts it again, with the same port and the same private directory. If the process has
     /// already ended, this starts it again too, and emits a warning event that reports the end.
     ///
+    /// ```
+    /// use mirakuru::SimpleExecutor;
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let service = SimpleExecutor::new("sleep 60").started()?;
+    /// let first = service.pid();
+    /// service.restart()?;
+    /// assert_ne!(service.pid(), first);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// - `ProcessFinishedWithError`: the old process ended with an exit code that [`stop`](Self::stop) would not
@@ -34,6 +46,19 @@ impl<R: Readiness> Executor<R> {
     /// Stops the process and returns a guard that starts it again when dropped. Until then, other tests
     /// that ask for a shared fixture wait, and this thread sees it stopped. A [`start`](Self::start) by
     /// another thread of this process ends the outage earlier.
+    ///
+    /// ```
+    /// use mirakuru::SimpleExecutor;
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let service = SimpleExecutor::new("sleep 60").started()?;
+    /// let outage = service.stopped()?;
+    /// assert!(!service.running());
+    /// drop(outage);
+    /// assert!(service.running());
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -122,6 +147,19 @@ pub struct Stopped<'a> {
 
 impl Stopped<'_> {
     /// Starts the service again now, and returns the error that a drop would only report as an event.
+    ///
+    /// ```
+    /// use mirakuru::OutputExecutor;
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let script = ["sh", "-c", "echo up; exec sleep 60"];
+    /// let service = OutputExecutor::new(script, "up").started()?;
+    /// let outage = service.stopped()?;
+    /// outage.restart()?;
+    /// assert!(service.running());
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///

@@ -31,6 +31,19 @@ impl<R: Readiness> Executor<R> {
     /// port that `{port}` stands for, the start is repeated with another port, unless [`port`](Self::port) was
     /// called before.
     ///
+    /// ```
+    /// use mirakuru::SimpleExecutor;
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let service = SimpleExecutor::new("sleep 60");
+    /// service.start()?;
+    /// let pid = service.pid();
+    /// service.start()?; // Does nothing: the process runs.
+    /// assert_eq!(service.pid(), pid);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// - `InvalidConfig`: the configuration contains a mistake.

@@ -29,6 +29,17 @@ impl<R: Readiness> Executor<R> {
     /// The first stop of an executor that has to kill, or takes more than five seconds, prints one line to standard
     /// error. A [`stop_timeout`](Self::stop_timeout) below one second switches the line off.
     ///
+    /// ```
+    /// use mirakuru::SimpleExecutor;
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let service = SimpleExecutor::new("sleep 60").started()?;
+    /// service.stop()?;
+    /// assert!(!service.running());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// - `ProcessFinishedWithError`: the process ended with neither 0 nor the expected code
@@ -54,6 +65,18 @@ impl<R: Readiness> Executor<R> {
     /// of [`expected_returncode`](Self::expected_returncode). If that option is not set, it accepts death by the
     /// signal `n` and the code `128 + n`.
     ///
+    /// ```
+    /// use mirakuru::{OutputExecutor, Signal};
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let script = "trap 'exit 7' HUP; echo up; sleep 60 & wait";
+    /// let service = OutputExecutor::new(["sh", "-c", script], "up").started()?;
+    /// service.stop_with(Signal::HUP, 7)?;
+    /// assert_eq!(service.exit_code(), Some(7));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// Fails as [`stop`](Self::stop) does.
@@ -64,6 +87,17 @@ impl<R: Readiness> Executor<R> {
 
     /// Kills the process and all processes that it started, and waits until no process is left. Does nothing if the
     /// process is not running.
+    ///
+    /// ```
+    /// use mirakuru::SimpleExecutor;
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let service = SimpleExecutor::new("sleep 60").started()?;
+    /// service.kill()?;
+    /// assert_eq!(service.exit_code(), Some(-9));
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -82,6 +116,17 @@ impl<R: Readiness> Executor<R> {
     /// Kills the process tree with `signal`. If a process ignores it, `SIGKILL` follows after the stop
     /// timeout.
     ///
+    /// ```
+    /// use mirakuru::{Signal, SimpleExecutor};
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let service = SimpleExecutor::new("sleep 60").started()?;
+    /// service.kill_with(Signal::USR1)?;
+    /// assert_eq!(service.exit_code(), Some(-Signal::USR1.as_raw()));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// Fails as [`kill`](Self::kill) does.
@@ -94,6 +139,18 @@ impl<R: Readiness> Executor<R> {
     ///
     /// If the signal ends the service, [`restart`](Self::restart), [`stopped`](Self::stopped) and the end of an
     /// annotated test accept that exit code. [`stop`](Self::stop) returns an error.
+    ///
+    /// ```
+    /// use mirakuru::{OutputExecutor, Signal};
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let script = "trap 'echo reloaded' HUP; echo up; sleep 60 & wait; wait";
+    /// let service = OutputExecutor::new(["sh", "-c", script], "up").started()?;
+    /// service.signal(Signal::HUP)?;
+    /// assert_eq!(service.output().wait_for("reloaded")?, "reloaded");
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -111,6 +168,18 @@ impl<R: Readiness> Executor<R> {
     /// Sends a signal to the process group of the main process, and returns at once. Use it to freeze and thaw a
     /// service together with its workers. See [`signal`](Self::signal). On Windows, [`Signal::TERM`] and
     /// [`Signal::KILL`] terminate the whole tree.
+    ///
+    /// ```
+    /// use mirakuru::{Signal, SimpleExecutor};
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let service = SimpleExecutor::new("sleep 60").started()?;
+    /// service.signal_group(Signal::STOP)?; // Freezes the service.
+    /// assert!(service.running());
+    /// service.signal_group(Signal::CONT)?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
