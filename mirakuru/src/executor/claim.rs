@@ -154,7 +154,7 @@ impl Queue<'_> {
         // If the ticket cannot write its note, the bound of the queue still ends the wait.
         let ticket = self.ticket.as_mut();
         if let Some(Ok(Some(circle))) = ticket.map(|ticket| ticket.has_to_give_way(own_ports)) {
-            return Err(core.waits_in_a_circle(port, &circle));
+            return Err(core.would_deadlock(port, &circle));
         }
         let elapsed = self.bound.elapsed();
         if elapsed >= self.next_note {

@@ -152,18 +152,18 @@ mod tests {
                 .map(|text| text.parse().expect("an address"));
             elsewhere(listeners, host, 80, String::new).map(|elsewhere| elsewhere.found)
         };
-        let reported = |text: &str| Some(text.to_owned());
+        let note = |text: &str| Some(text.to_owned());
         assert_eq!(
             found(&["[::1]:80", "127.0.0.1:81"], "127.0.0.1"),
-            reported("it listens on [::1]:80, and not on 127.0.0.1:80")
+            note("it listens on [::1]:80, and not on 127.0.0.1:80")
         );
         assert_eq!(
             found(&["127.0.0.2:80"], "[::1]"),
-            reported("it listens on 127.0.0.2:80, and not on [::1]:80")
+            note("it listens on 127.0.0.2:80, and not on [::1]:80")
         );
         assert_eq!(
             found(&["127.0.0.1:81", "[::1]:81", "[::1]:82"], "127.0.0.1"),
-            reported("it listens on port 81, 82, and not on 80")
+            note("it listens on port 81, 82, and not on 80")
         );
         for (listener, host) in [
             ("127.0.0.1:80", "127.0.0.1"),

@@ -350,7 +350,7 @@ impl<R: Readiness> Executor<R> {
         self
     }
 
-    /// Sets the destination of standard output. By default, mirakuru captures it.
+    /// Sets the destination of standard output. By default, Mirakuru captures it.
     ///
     /// ```
     /// use mirakuru::{OutputExecutor, Stdio};
@@ -367,7 +367,7 @@ impl<R: Readiness> Executor<R> {
         self
     }
 
-    /// Sets the destination of standard error. By default, mirakuru captures it.
+    /// Sets the destination of standard error. By default, Mirakuru captures it.
     ///
     /// ```
     /// use mirakuru::{OutputExecutor, Stdio};

@@ -36,6 +36,10 @@ impl<R: Readiness> Executor<R> {
     /// - `InvalidConfig`: the stop signal has an invalid number.
     ///
     /// Otherwise, fails as [`start`](Self::start) does.
+    ///
+    /// # Panics
+    ///
+    /// Panics as [`start`](Self::start) does.
     pub fn restart(&self) -> Result<&Self> {
         self.act(|core| {
             let _outage = core.begin_outage()?;
@@ -164,6 +168,10 @@ impl Stopped<'_> {
     /// # Errors
     ///
     /// Fails as [`Executor::start`] does.
+    ///
+    /// # Panics
+    ///
+    /// Panics as [`Executor::start`] does.
     pub fn restart(mut self) -> Result<()> {
         let core = self.core.take().and_then(Core::unless_forked);
         core.map_or(Ok(()), Core::start)

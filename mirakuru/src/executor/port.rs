@@ -175,7 +175,7 @@ impl Core {
             return Ok(None);
         }
         if waits {
-            self.ensure_not_in_the_way(port)?;
+            self.ensure_no_deadlock(port)?;
         }
         if let Err(holder) = self.lease(&link, Some(port))? {
             return Ok(Some(holder));
@@ -189,7 +189,7 @@ impl Core {
     }
 
     /// Fails if this thread, or a fixture of this process, holds the port: a wait for the port would deadlock.
-    fn ensure_not_in_the_way(&self, port: u16) -> Result<()> {
+    fn ensure_no_deadlock(&self, port: u16) -> Result<()> {
         PortClaim::in_the_way(port).map_or(Ok(()), |holder| Err(self.never_released(port, &holder)))
     }
 
@@ -203,7 +203,7 @@ impl Core {
         if self.policy() != OnConflict::Wait || !self.is_common_address() || has_it {
             return Ok(());
         }
-        self.ensure_not_in_the_way(port)
+        self.ensure_no_deadlock(port)
     }
 
     /// Fails if the check would connect to this machine, and its loopback interface is down.

@@ -202,15 +202,15 @@ impl Run {
 
 /// Lists processes, each by pid and command.
 pub(super) fn listed(processes: &[(u32, String)]) -> String {
-    let reported: Vec<_> = processes
+    let shown: Vec<_> = processes
         .iter()
         .take(10)
         .map(|(pid, command)| format!("pid {pid}: {command}"))
         .collect();
-    let more = processes.len().saturating_sub(reported.len());
+    let more = processes.len().saturating_sub(shown.len());
     if more > 0 {
-        format!("{}; and {more} more", reported.join("; "))
+        format!("{}; and {more} more", shown.join("; "))
     } else {
-        reported.join("; ")
+        shown.join("; ")
     }
 }

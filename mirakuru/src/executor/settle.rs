@@ -212,8 +212,9 @@ impl Core {
     /// contains an unknown placeholder.
     pub(super) fn filled(&self, text: &str) -> String {
         let template = Template::parse(text);
-        let lies_there = self.needs_directory() || self.lies_there(|name| template.mentions(name));
-        let tmpdir = lies_there.then(|| self.tmpdir());
+        let needs_tmpdir =
+            self.needs_directory() || self.refers_to_directory(|name| template.mentions(name));
+        let tmpdir = needs_tmpdir.then(|| self.tmpdir());
         let ports = self.ports_for(&template);
         let ports = ports.unwrap_or_else(|error| panic!("{error}"));
         let place = self.place(tmpdir, ports);
@@ -252,12 +253,12 @@ impl Core {
 
     /// Returns whether the executor needs the private directory.
     fn needs_directory(&self) -> bool {
-        self.config.keep() != Keep::Nobodys || self.lies_there(|name| self.mentions(name))
+        self.config.keep() != Keep::Nobodys || self.refers_to_directory(|name| self.mentions(name))
     }
 
     /// Returns whether a text refers to the private directory. `mentions` reports whether the text contains a
     /// placeholder.
-    fn lies_there(&self, mentions: impl Fn(&str) -> bool) -> bool {
+    fn refers_to_directory(&self, mentions: impl Fn(&str) -> bool) -> bool {
         let mut own = ["socket", "pidfile"].iter();
         mentions("tmpdir") || own.any(|name| mentions(name) && self.lies_in_directory(name))
     }

@@ -32,7 +32,7 @@ impl Core {
         self.outside_outages(|| self.join_in_turn(place, at_once))
     }
 
-    /// Returns whether a supervisor of the run holds what the executor has leased.
+    /// Returns whether a supervisor of the run holds the leases of the executor.
     pub(crate) fn is_known_to_run(&self) -> bool {
         let link = self.shared_link();
         link.is_some_and(|link| !link.current(|state| state.lost))

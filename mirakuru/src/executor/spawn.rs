@@ -132,7 +132,7 @@ impl Core {
         if let Some(path) = &notify {
             env.push(("NOTIFY_SOCKET".into(), path.into()));
         }
-        let pid_file = file_to_come(&target, place);
+        let pid_file = awaited_file(&target, place);
         let pid_file = pid_file.map(|path| (path, user.clone()));
         let notices = notify.clone().map(|path| (path, None));
         let leftovers = pid_file.into_iter().chain(notices);
@@ -248,7 +248,7 @@ type Captures = [Option<Arc<Capture>>; 2];
 /// Returns the file that the check waits for, which the supervisor removes once the tree is gone. A file that exists
 /// before the start belongs to another service, and stays. The path is absolute, because the supervisor has another
 /// working directory, and the test may change its own.
-fn file_to_come(target: &Target, place: &Place) -> Option<PathBuf> {
+fn awaited_file(target: &Target, place: &Place) -> Option<PathBuf> {
     target.filename.as_ref()?;
     let file = std::path::absolute(place.pidfile.as_ref()?).ok()?;
     file.symlink_metadata().is_err().then_some(file)

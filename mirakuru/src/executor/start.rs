@@ -78,6 +78,10 @@ impl<R: Readiness> Executor<R> {
     /// # Errors
     ///
     /// Fails as [`start`](Self::start) does.
+    ///
+    /// # Panics
+    ///
+    /// Panics as [`start`](Self::start) does.
     pub fn started(self) -> Result<Self> {
         self.start()?;
         Ok(self)
@@ -120,7 +124,7 @@ impl Core {
     fn start_by(&self, deadline: &mut Deadline) -> Result<()> {
         self.validate(*deadline)?;
         self.ensure_loopback()?;
-        // A service that ended by itself may have left processes.
+        // A service that ended by itself may have left processes, which are killed first.
         match self.state(|state| state.up()) {
             Some(run) => drop(self.bring_down(&run, run.plan.hasty(), None)),
             None => self.stop_orphaned_service(),
@@ -188,7 +192,7 @@ impl Core {
                 seconds(elapsed)
             ))
         });
-        // Only this process knows these facts, and other processes of the run need them.
+        // The captured groups and the beginnings of the streams, which other processes of the run cannot know.
         let begins = [Stream::Stdout, Stream::Stderr].map(|stream| {
             let capture = run.context.captured_stream(stream);
             capture.map_or(0, |capture| capture.begin())

@@ -107,8 +107,8 @@ impl<R: Readiness> Executor<R> {
     ///
     /// # Platform-specific behaviour
     ///
-    /// On Windows, the system terminates all processes of the tree in one step. On other systems than Linux and Windows,
-    /// a kill misses the same processes as [`stop`](Self::stop).
+    /// On Windows, the system terminates all processes of the tree in one step. On systems other than Linux and
+    /// Windows, a kill misses the same processes as [`stop`](Self::stop).
     pub fn kill(&self) -> Result<&Self> {
         self.kill_with(self.core.config.kill_signal)
     }

@@ -47,8 +47,8 @@ impl Core {
         };
         let failed = |state: &State| died(state, Origin::Outside).is_some();
         let cannot_come = || run.link.current(|state| state.lost || failed(state));
-        // No process can have ended at the first question, directly after the spawn. A probe in another thread may
-        // answer later.
+        // No process can have ended at the first question, directly after the spawn. This holds only for a probe in this
+        // thread: a probe in another thread may answer later.
         let mut at_spawn = matches!(probe, Probe::Here(_));
         let mut next_note = SLOW;
         // The service may ask for more time.
@@ -142,9 +142,9 @@ impl Core {
         });
     }
 
-    /// Repeats until the check passes, or the wait fails: looks up whether the service has ended, asks the check, and
-    /// sleeps until news arrives or the next poll is due. The end is looked up before the check is asked, so the
-    /// check is asked once more after the end.
+    /// Waits until the check passes, or can no longer pass. Each round looks up whether the service has ended, asks the
+    /// check, and sleeps until news arrives or the next poll is due. Because the lookup comes first, the check is asked
+    /// once more after the end.
     pub(super) fn wait_until(
         &self,
         run: &Run,

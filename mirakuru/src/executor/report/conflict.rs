@@ -34,7 +34,7 @@ impl Core {
     }
 
     /// Returns the error for two processes that wait for each other's ports.
-    pub(crate) fn waits_in_a_circle(&self, port: u16, circle: &Circle) -> Error {
+    pub(crate) fn would_deadlock(&self, port: u16, circle: &Circle) -> Error {
         let Circle { held, other } = circle;
         let reason = format!(
             "waiting for port {port} would deadlock: this test holds port {held}, and the holder of port {port} waits for it"

@@ -179,7 +179,8 @@ impl Core {
                         "exit code 0 alone is not a failure, as the service may have daemonized; {left}"
                     ));
                 }
-                // After a start, doubts about the ports do not help: the service was ready, so it knew its ports.
+                // In a wait after the start, a question about the ports does not help: the service was ready before, so it
+                // knows its ports.
                 let elsewhere = elsewhere.filter(|it| awaited.is_none() || !it.found.is_empty());
                 self.overdue(scene, run, elsewhere, prompts)
             }
