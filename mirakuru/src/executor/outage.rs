@@ -13,7 +13,7 @@ use crate::signal::Signal;
 
 impl<R: Readiness> Executor<R> {
     /// Stops the process and starts it again, with the same port and the same private directory. If the process has
-    /// already ended, this starts it again too, and emits a warning event that reports the end.
+    /// already ended by itself, this starts it again too, and emits a warning event that reports the end.
     ///
     /// ```
     /// use mirakuru::SimpleExecutor;
@@ -48,7 +48,7 @@ impl<R: Readiness> Executor<R> {
     }
 
     /// Stops the process and returns a guard that starts it again when dropped. Until then, other tests
-    /// that ask for a shared fixture wait, and this thread sees it stopped. A [`start`](Self::start) by
+    /// that use a shared fixture wait, and this thread sees it stopped. A [`start`](Self::start) by
     /// another thread of this process ends the outage earlier.
     ///
     /// ```

@@ -135,8 +135,8 @@ impl Run {
         }
     }
 
-    /// Keeps the files after a failure, if the user wants the files of failures. Must be called before a stop, because
-    /// the supervisor removes the files at the stop.
+    /// Keeps the files after a failure, if the user wants the files of failures. Must be called before a stop, so that
+    /// the supervisor knows in time.
     pub(super) fn keep_after_failure(&self) {
         if self.keep == Keep::OfFailures {
             self.link.keep();

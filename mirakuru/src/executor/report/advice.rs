@@ -97,7 +97,7 @@ pub(super) const PROMPTS: &str = "it may wait for an answer at its standard inpu
 pub(super) fn another_signal(sent: Signal) -> String {
     let other = if sent == Signal::INT { "TERM" } else { "INT" };
     format!(
-        "; if it stops cleanly on another signal, set that: `stop_signal = SIG{other}` in the attribute, \
+        "; if the service stops cleanly on another signal, set that: `stop_signal = SIG{other}` in the attribute, \
          `.stop_signal(Signal::{other})` by hand"
     )
 }
