@@ -11,9 +11,8 @@ use mirakuru_tests::error_text::{assert_error_text, error_of};
 
 use crate::PROGRAM;
 
-const ANOTHER_PORT: &str = "  help:        stop what runs there, use it as it is (`OnConflict::Reuse`), or write `{port}` for a free port";
-const ANOTHER_PLACE: &str =
-    "  help:        stop what runs there, or use another place: `{tmpdir}` is a private directory";
+const ANOTHER_PORT: &str = "  help:        stop the program that runs there, use it as it is (`OnConflict::Reuse`), or write `{port}` for a free port";
+const ANOTHER_PLACE: &str = "  help:        stop the program that runs there, or use another path: `{tmpdir}` is a private directory";
 
 /// Starts what is refused.
 fn refused<R: Readiness>(executor: &Executor<R>) -> Error {
@@ -32,7 +31,7 @@ fn taken_port() -> (TcpListener, u16) {
 }
 
 fn reason(what: &str) -> String {
-    format!("  reason:      what it would wait for was there before the start: {what}")
+    format!("  reason:      the readiness check passed before the start: {what}")
 }
 
 #[test]
@@ -110,7 +109,9 @@ fn a_file_that_is_there_is_told_and_left() {
         &[
             "`programs prints up` was not started: something answers there already",
             &reason(&format!("the file {name} to exist")),
-            &format!("  help:        stop what runs there; if nothing does, remove {name}"),
+            &format!(
+                "  help:        stop the program that runs there; if none runs, remove {name}"
+            ),
         ],
     );
     assert!(fs::exists(file.path()).expect("own directory"));

@@ -79,7 +79,7 @@ fn a_check_before_the_start_that_blocks_is_told_and_nothing_is_spawned() {
         &error,
         &[
             "`programs prints up` did not get there in time",
-            "  reason:      the check that nothing is there yet did not answer in time",
+            "  reason:      the readiness check before the start did not answer in time",
             "  waited for:  its own readiness check",
             "  how long:    TIME",
         ],

@@ -62,7 +62,7 @@ fn any_other_code_is_told() {
             "  note:        the stop sent SIGTERM",
             "  output, last lines:",
             "    | up",
-            "  help:        if this code is right for it, say so with `expected_returncode`; if it ends well by another signal, set that: `stop_signal = SIGINT` in the attribute, `.stop_signal(Signal::INT)` by hand",
+            "  help:        if this exit code is a success, set `expected_returncode`; if the service stops cleanly on another signal, set that: `stop_signal = SIGINT` in the attribute, `.stop_signal(Signal::INT)` by hand",
         ],
     );
     let text = stops_badly(ending_with(3, "TERM"), 3).to_string();

@@ -139,8 +139,7 @@ fn a_check_that_can_be_satisfied_from_outside_is_waited_for() {
         let executor = Executor::with_readiness("echo one; exit 0", check).shell(true);
         let error = error_of(executor.timeout(Duration::from_secs(1)).start());
         assert_eq!(error.kind(), ErrorKind::TimeoutExpired, "{error}");
-        let note =
-            "the exit with 0 is tolerated, as it may have daemonized; nothing of its tree was left";
+        let note = "exit code 0 alone is not a failure, as the service may have daemonized; no process of its tree was left";
         assert!(error.to_string().contains(note), "{error}");
     };
     let file = || PidFile::new("/no/such/file");
@@ -164,6 +163,6 @@ fn the_error_at_the_timeout_says_so_and_that_others_were_left() {
     let error = error_of(executor.timeout(Duration::from_secs(1)).start());
     assert_eq!(error.exit_code(), Some(0));
     let text = error.to_string();
-    let note = "\n  note:        the exit with 0 is tolerated, as it may have daemonized; others of its tree were still running\n";
+    let note = "\n  note:        exit code 0 alone is not a failure, as the service may have daemonized; other processes of its tree were still running\n";
     assert!(text.contains(note), "{text}");
 }

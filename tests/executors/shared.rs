@@ -96,7 +96,7 @@ fn a_start_that_fails_is_tried_three_times_in_all() {
     }
     let reported = error_of(FIXTURE.get()).to_string();
     assert!(
-        reported.contains("is not started again: that failed 3 times"),
+        reported.contains("was not started again: 3 earlier starts failed"),
         "{reported}"
     );
 }

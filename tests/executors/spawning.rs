@@ -80,7 +80,7 @@ fn a_program_that_path_does_not_know_is_told() {
 
 #[test]
 fn what_only_a_shell_understands_is_told() {
-    let advice = "say `shell(true)`, or `shell = true` in the attribute";
+    let advice = "use `shell(true)`, or `shell = true` in the attribute";
     for command in ["cd / && sleep 60", "exits 1 > /dev/null"] {
         let command = command.replace("exits", &format!("{PROGRAM} exits"));
         let error = error_of(OutputExecutor::new(&command, "ready").start()).to_string();
@@ -133,7 +133,7 @@ fn a_working_directory_that_is_not_there_is_told() {
         &[
             "`programs prints up` could not be started",
             "  reason:      failed to enter the working directory /no/such/directory: No such file or directory (os error 2)",
-            "  help:        the directory must exist and be open to the service's user",
+            "  help:        the directory must exist, and the service's user must have access to it",
         ],
     );
 }
@@ -217,11 +217,11 @@ fn what_a_shell_would_have_replaced_is_told() {
     };
     assert_eq!(
         help("A_1=b/c no-such-program"),
-        "  help:        a variable is set by `env`, or by a shell (`shell(true)`, or `shell = true` in the attribute)"
+        "  help:        set a variable with `env`, or run a shell (`shell(true)`, or `shell = true` in the attribute)"
     );
     let no_shell = |word: &str| {
         format!(
-            "  help:        no shell runs it, so `{word}` is a word like any other: say `shell(true)`, or `shell = true` in the attribute"
+            "  help:        no shell runs it, so `{word}` is a word like any other: use `shell(true)`, or `shell = true` in the attribute"
         )
     };
     assert_eq!(help("no-such-program $HOME/x"), no_shell("$HOME/x"));

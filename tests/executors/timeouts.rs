@@ -69,7 +69,7 @@ fn a_service_that_prints_nothing_gets_advice_on_buffers() {
             "  how long:    TIME",
             "  last check:  no line matched",
             "  process:     was running with pid PID",
-            "  help:        it printed nothing: many programs buffer their output when it is no terminal; try `stdbuf -oL PROGRAM`, or PYTHONUNBUFFERED=1 for Python",
+            "  help:        it printed nothing: many programs buffer their output if it does not go to a terminal; try `stdbuf -oL PROGRAM`, or PYTHONUNBUFFERED=1 for Python",
         ],
     );
     assert_eq!(error.output_tail(), "");

@@ -81,6 +81,6 @@ fn a_service_that_ignores_its_port_gets_another_question() {
     let other = TcpExecutor::new("x", "127.0.0.1", 0).port().to_string();
     let command = [PROGRAM, "listens_late", &other, "0", "127.0.0.1", "{port}"];
     let text = overdue(TcpExecutor::new(command, "127.0.0.1", 0));
-    let help = "help:        does the service take `{port}`, which it is given, for this port?";
+    let help = "help:        does the service listen on `{port}`, which its command or environment contains?";
     assert!(text.ends_with(help), "{text}");
 }

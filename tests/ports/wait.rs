@@ -181,7 +181,7 @@ fn who_waits_in_a_circle_for_the_lower_port_gives_way_at_once() -> Result<()> {
     let error = at_once(|| error_of(queued(low).start()));
     assert_eq!(error.kind(), ErrorKind::AlreadyRunning);
     let text = error.to_string();
-    let why = format!("here is port {high}, and who has port {low} waits for that");
+    let why = format!("this test holds port {high}, and the holder of port {low} waits for it");
     let holder = format!("held by:     pid {}", other.pid());
     for reported in [why.as_str(), &holder, "the lower one first"] {
         assert!(text.contains(reported), "{reported}: {text}");

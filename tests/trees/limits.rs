@@ -279,7 +279,7 @@ fn a_working_directory_that_is_not_there_is_named() {
         service,
         ErrorKind::Spawn,
         &reason,
-        Some("the directory must exist and be open to the service's user"),
+        Some("the directory must exist, and the service's user must have access to it"),
     );
 }
 

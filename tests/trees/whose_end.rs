@@ -200,7 +200,7 @@ fn a_killed_supervisor_takes_its_service_along_and_the_rest_is_swept_and_reporte
         format!(
             "`{command}` was lost
   reason:      its supervisor was killed from outside, and the kernel killed the service with it
-  note:        of the tree was left, and is killed now: pid {daemon}: {}",
+  note:        left by the service, and killed now: pid {daemon}: {}",
             DAEMON.join(" ")
         )
     );

@@ -1,4 +1,4 @@
-//! Claims the fixed port before a start, by the policy that `on_conflict` set: fail, wait, or reuse what
+//! Claims the fixed port before a start, by the policy that `on_conflict` set: fail, wait, or reuse the service that
 //! answers there.
 
 use std::path::{Path, PathBuf};
@@ -17,10 +17,11 @@ use crate::port::{self, OnConflict, PortClaim, Ticket};
 use crate::run;
 use crate::wait::{self, Deadline};
 
+/// The result of a claim.
 pub(super) enum Claim {
-    /// The executor has the port, and the start ends at this deadline.
+    /// The executor has the port, and the start must end before this deadline.
     Ours(Deadline),
-    /// The executor uses the service that answers there.
+    /// The executor reuses the service that answers there.
     Reused,
 }
 
@@ -30,7 +31,7 @@ impl Core {
         self.config.on_conflict.get_or_insert(policy);
     }
 
-    /// The fixed port, if the attribute takes it together with those of the same test.
+    /// Returns the fixed port, if it must be claimed together with the other fixed ports of the test.
     pub(crate) fn port_to_reserve(&self) -> Option<u16> {
         match self.wanted_port() {
             Wanted::Fixed(port) if self.policy() != OnConflict::Reuse => Some(port),
@@ -38,14 +39,14 @@ impl Core {
         }
     }
 
-    /// Claims the fixed port long before the start, for a test that takes several in one order.
+    /// Claims the fixed port before the start, for a test that claims several ports in one order.
     pub(crate) fn reserve(&self) -> Result<()> {
         let _turn = self.turn();
         self.claim(Deadline::after(self.config.start_bound()))
             .map(drop)
     }
 
-    /// Makes the fixed port this executor's, by the policy. Without a fixed port it is a success.
+    /// Claims the fixed port, by the policy. Succeeds if there is no fixed port.
     pub(super) fn claim(&self, deadline: Deadline) -> Result<Claim> {
         self.ensure_not_called_off()?;
         let mut warming = Warming::default();
@@ -66,15 +67,15 @@ impl Core {
         loop {
             let waits = policy != OnConflict::Fail;
             let Some(holder) = self.take_fixed(port, waits)? else {
-                // The time in a queue is not the start's.
+                // The time in the queue does not count as time of the start.
                 let unqueued = warming.deadline(self, deadline);
                 let own = || Deadline::after(self.config.start_bound());
                 return Ok(Claim::Ours(queue.ticket.map_or(unqueued, |_| own())));
             };
             match policy {
                 OnConflict::Fail => return Err(self.held_elsewhere(port, &holder)),
-                OnConflict::Wait if self.is_the_runs(port)? => {
-                    return Err(self.held_for_ever(port, "a shared fixture of this run"));
+                OnConflict::Wait if self.is_held_by_run(port)? => {
+                    return Err(self.never_released(port, "a shared fixture of this run"));
                 }
                 OnConflict::Wait | OnConflict::Reuse => queue.wait(&holder)?,
             }
@@ -85,8 +86,8 @@ impl Core {
     }
 
     pub(super) fn policy(&self) -> OnConflict {
-        // With `Fail`, a shared fixture would fail in whichever test comes first: a run that ended a moment
-        // ago may still have the port.
+        // A run that ended a moment ago may still hold the port. With `Fail`, a shared fixture would then fail in the
+        // test that comes first.
         match self.config.on_conflict {
             Some(policy) => policy,
             None if self.is_fixture() => OnConflict::Wait,
@@ -103,7 +104,7 @@ impl Core {
             .map_err(|mistake| self.scene().reason(mistake).into_error(ErrorKind::Io))
     }
 
-    /// Names this executor for others that ask for the port.
+    /// Describes this executor for the errors of other executors that request the port.
     pub(super) fn holder(&self) -> String {
         let words: Vec<_> = std::env::args_os()
             .map(|word| word.to_string_lossy().into_owned())
@@ -112,33 +113,34 @@ impl Core {
         format!("pid {pid} ({}), for `{command}`", words.join(" "))
     }
 
-    /// Returns whether a shared fixture of this run has the port.
-    fn is_the_runs(&self, port: u16) -> Result<bool> {
+    /// Returns whether a shared fixture of this run holds the port.
+    fn is_held_by_run(&self, port: u16) -> Result<bool> {
         let locks = self.locks()?;
         let holder = port::holder(&locks, port);
         Ok(holder.is_some_and(|pid| run::supervisors(&locks).contains(&pid)))
     }
 }
 
-/// The queue for a port that another executor has.
+/// The wait for a port that another executor holds.
 struct Queue<'a> {
     core: &'a Core,
     port: u16,
     bound: Deadline,
-    /// The place in the queue, once there was one.
+    /// The place in the queue, from the first wait on.
     ticket: Option<Ticket>,
     next_note: Duration,
 }
 
 impl Queue<'_> {
-    /// Waits a moment. Fails once the queue has taken too long, or would never end.
+    /// Waits for a moment. Fails if the wait has taken too long, or would deadlock.
     fn wait(&mut self, holder: &str) -> Result<()> {
         let (core, port) = (self.core, self.port);
         if is_called_off() {
             return Err(core.called_off());
         }
         if self.bound.has_passed() {
-            // Counted, as the next test would wait too. A wait that never ends is the asker's mistake.
+            // This counts as a failed start, because the next test would wait too. A deadlock does not count: it is a
+            // mistake of the test.
             core.state(|state| state.failures.count += 1);
             return Err(core.not_free_in_time(port, holder, self.bound));
         }
@@ -149,10 +151,10 @@ impl Queue<'_> {
             });
             self.ticket = Some(Ticket::new(core.locks()?, port, core.holder()));
         }
-        // If no note can be written, the queue's bound still ends the wait.
+        // If the ticket cannot write its note, the bound of the queue still ends the wait.
         let ticket = self.ticket.as_mut();
         if let Some(Ok(Some(circle))) = ticket.map(|ticket| ticket.has_to_give_way(own_ports)) {
-            return Err(core.waits_in_a_circle(port, &circle));
+            return Err(core.would_deadlock(port, &circle));
         }
         let elapsed = self.bound.elapsed();
         if elapsed >= self.next_note {
@@ -172,7 +174,7 @@ impl Queue<'_> {
     }
 }
 
-/// The ports that stay held while this thread waits.
+/// Returns the ports that stay held while this thread waits.
 fn own_ports(locks: &Path) -> Vec<u16> {
     let mut own = PortClaim::own();
     own.extend(port::leased(locks, &run::supervisors(locks)));
@@ -204,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_policy_of_the_user_precedes_every_default() {
+    fn the_users_policy_overrides_every_default() {
         let mut core = fixed(7);
         core.config.on_conflict = Some(OnConflict::Fail);
         core.become_fixture(Scope::Process);
@@ -214,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_placeholder_asks_for_a_free_port() {
+    fn a_port_placeholder_requests_a_free_port() {
         let wanted = |core: Core| core.wanted_port();
         assert_eq!(wanted(fixed(7)), Wanted::Fixed(7));
         assert_eq!(wanted(fixed(0)), Wanted::Free);

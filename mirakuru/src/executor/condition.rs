@@ -1,4 +1,4 @@
-//! Waits for a condition of the user's, which a service fulfils.
+//! Waits until the service fulfils a condition that the user gives as a closure.
 
 use super::Executor;
 use super::core::Core;
@@ -10,13 +10,26 @@ use crate::readiness::{NotReady, Origin, Readiness};
 use crate::wait::Deadline;
 
 impl<R: Readiness> Executor<R> {
-    /// Waits until `ready` returns `true`. It is called at the same pace as a readiness check. The wait
-    /// may take as long as the executor's timeout.
+    /// Waits until `ready` returns `true`. Calls `ready` as often as a readiness check. The wait fails after the
+    /// executor's timeout.
+    ///
+    /// ```
+    /// use mirakuru::SimpleExecutor;
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let script = "sleep 0.1; echo > {tmpdir}/imported; exec sleep 60";
+    /// let service = SimpleExecutor::new(["sh", "-c", script]).started()?;
+    /// let imported = service.tmpdir().join("imported");
+    /// service.wait_for(|| imported.exists())?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
     /// - `TimeoutExpired`: `ready` did not return `true` in time. The process tree is stopped.
     /// - `ProcessExitedWithError`: the process ended, and a last call of `ready` returned `false`.
+    /// - `Io`: the process is not running, and `ready` returned `false`. Or another process killed the supervisor.
     pub fn wait_for(&self, mut ready: impl FnMut() -> bool) -> Result<&Self> {
         let what = ("the closure to return true", "the closure returned false");
         self.act(|core| core.wait_for(&mut ready, what))
@@ -31,7 +44,8 @@ impl Core {
         self.wait_for(&mut || self.exit_code() == Some(0), what)
     }
 
-    /// `what` is what is waited for, and what is the case until then.
+    /// Waits until `ready` returns `true`. `what` has two texts for the error: the awaited condition, and the reason
+    /// why a check of it fails.
     fn wait_for(&self, ready: &mut dyn FnMut() -> bool, what: (&str, &str)) -> Result<()> {
         let Some(run) = self.up() else {
             return ready()
@@ -43,7 +57,7 @@ impl Core {
             let not_yet = || NotReady::new(what.1);
             Some(ready().then_some(()).ok_or_else(not_yet))
         };
-        // While anything of the tree is left, an end with 0 may be that of a daemon's parent.
+        // While a process of the tree is left, an exit with 0 may be that of a daemon's parent.
         let ended = Ended {
             origin: &|| Origin::Outside,
             code: &|state, _| state.exit.filter(|code| *code != 0 || state.empty),
@@ -59,8 +73,8 @@ impl Core {
         })
     }
 
-    /// Stops the service that was waited for, but no newer one that a test which shares it has started, and
-    /// does not give that one's port back.
+    /// Stops the service of this run. If another test that shares the executor has started a newer service, leaves
+    /// that service and its port alone.
     fn stop_overdue(&self, run: &Run) -> Option<Gone> {
         let _turn = self.turn();
         let _run_lock = self.run_lock().ok()?;

@@ -1,4 +1,5 @@
-//! The options of an executor as the user wrote them, and what its times are on this machine.
+//! The options of an executor as the user wrote them, and the values that follow from them on this machine: the
+//! scaled timeouts, the parent of the private directory, and whether its files stay.
 
 use std::path::PathBuf;
 #[cfg(feature = "services")]
@@ -34,7 +35,7 @@ pub(super) struct Config {
     pub(super) kill_signal: Signal,
     pub(super) expected_returncode: Option<i32>,
     pub(super) on_conflict: Option<OnConflict>,
-    /// What a ready-made service adds to each start.
+    /// The program and the files that a ready-made service adds to each start.
     #[cfg(feature = "services")]
     pub(super) provision: Option<Arc<dyn Provision>>,
 }
@@ -66,7 +67,7 @@ impl Config {
         }
     }
 
-    /// Returns whose files stay: by the option, else by the variable.
+    /// Returns which files stay after the end: by the option, else by the environment variable.
     pub(super) fn keep(&self) -> Keep {
         match self.keep {
             Some(true) => Keep::All,
@@ -75,15 +76,15 @@ impl Config {
         }
     }
 
-    /// Returns the directory in which the private directory is made.
+    /// Returns the directory in which the private directory is created.
     pub(super) fn parent_of_tmpdir(&self) -> PathBuf {
         match &self.tmpdir_parent {
             Some(parent) => paths::absolute(parent),
-            // What the variable keeps has one place in a run.
+            // All files that a run keeps because of the variable are in one directory.
             None if self.keep.is_none() && self.keep() != Keep::Nobodys => run::kept(),
             #[cfg(feature = "services")]
             None if self.may_lie_in_memory() => {
-                // Its files are many and short-lived, and a disk that is busy would delay each of them.
+                // A ready-made service writes many short-lived files, and a busy disk would delay each of them.
                 let memory = std::env::var_os("TMPDIR").is_none().then(sys::memory);
                 let memory = memory.flatten();
                 let memory = memory.and_then(|memory| tmpdir::in_memory(&memory));
@@ -96,7 +97,7 @@ impl Config {
         }
     }
 
-    /// Returns whether the private directory is that of a ready-made service, and nothing of it stays.
+    /// Returns whether a ready-made service has the private directory, and no file in it stays after the end.
     #[cfg(feature = "services")]
     fn may_lie_in_memory(&self) -> bool {
         let provision = self.provision.as_ref();
@@ -104,19 +105,19 @@ impl Config {
         may && self.keep() == Keep::Nobodys
     }
 
-    /// How long a start may take, on this machine.
+    /// Returns how long a start may take on this machine.
     pub(super) fn start_bound(&self) -> Duration {
         scaled(self.timeout)
     }
 
-    /// How long the service has for its end, on this machine.
+    /// Returns how long the service may take to stop on this machine.
     pub(super) fn stop_bound(&self) -> Duration {
         scaled(self.stop_timeout)
     }
 }
 
-/// Multiplies the time by the scale. The start reports a scale that is not a number. A product that is too
-/// large for the clock never passes.
+/// Multiplies the time by `MIRAKURU_TIMEOUT_SCALE`. A scale that is not a number counts as 1 here, and the start
+/// reports it. A product that is too large becomes the longest duration.
 fn scaled(time: Duration) -> Duration {
     match environment::timeout_scale() {
         Ok(scale) if (scale - 1.0).abs() > f64::EPSILON => {

@@ -1,5 +1,7 @@
-//! What every executor is, whatever its check, and the rules on which process and which thread may act:
-//! the fork gate, the turn, and the run's lock.
+//! The part of an executor that does not depend on the type of its check: `Core`.
+//!
+//! This file also has the rules on which process and which thread may act: the fork gate, the turn, and the run's
+//! lock.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -23,19 +25,20 @@ use crate::wait::Deadline;
 pub(crate) struct Core {
     pub(super) config: Config,
     pub(super) check: Arc<dyn Readiness>,
-    /// The checks that follow the executor's own, and are part of `check`.
+    /// The checks that follow the executor's own check. `check` contains them.
     pub(super) also: Vec<Arc<dyn Readiness>>,
-    /// The process that made the executor. Its supervisor serves that process alone.
+    /// The process that created the executor. The supervisor serves that process alone.
     owner: Owner,
     // `locks/mod.rs` lists these three locks and their order.
     outage: ThreadLock,
     turn: Mutex<()>,
     state: Mutex<State>,
-    /// What `{port}` stands for, once that is settled; else 0. A forked child reads it, in which `state` may be lost.
+    /// The port that `{port}` stands for, once it is settled, else 0. A forked child reads it, because `state` may
+    /// be lost there.
     pub(super) settled_port: AtomicU16,
 }
 
-// A check that panics leaves nothing half done here: each start asks it from the beginning.
+// A check that panics leaves no half-changed state here: each start asks the check from the beginning.
 impl std::panic::UnwindSafe for Core {}
 impl std::panic::RefUnwindSafe for Core {}
 
@@ -53,8 +56,8 @@ impl Core {
         }
     }
 
-    /// The gate of all that acts. Returns `None` in a forked child of the process that made the executor:
-    /// there every handle does nothing.
+    /// Returns `None` in a forked child of the process that created the executor, where every handle does nothing.
+    /// Every method that acts passes this gate first.
     pub(crate) fn unless_forked(&self) -> Option<&Self> {
         self.owner.is_this_process().then_some(self)
     }
@@ -66,13 +69,13 @@ impl Core {
         state.map(|mut state| act(&mut state)).unwrap_or_default()
     }
 
-    /// The right to start and to stop.
+    /// Waits for the turn, the right to start and to stop.
     pub(super) fn turn(&self) -> MutexGuard<'_, ()> {
         self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The right to keep the service stopped, or to start it for other tests outside of such outages.
-    /// Returns `None` if this thread has it already.
+    /// Takes the right to keep the service stopped, or to start it for other tests outside of outages. Returns `None`
+    /// if this thread has that right already.
     pub(super) fn take_outage(&self) -> Result<Option<TurnGuard<'_>>> {
         let queue = Deadline::after(environment::queue_bound());
         match self.outage.take(queue) {
@@ -82,28 +85,28 @@ impl Core {
         }
     }
 
-    /// Returns whether a thread of this process keeps the service stopped, or starts it for others.
+    /// Returns whether a thread of this process keeps the service stopped, or starts it for other tests.
     pub(super) fn is_in_outage(&self) -> bool {
         self.outage.is_taken()
     }
 
     /// Calls `start` for a test that shares the service, once no other thread keeps the service stopped.
-    /// Does nothing if this thread does.
+    /// Does nothing if this thread keeps it stopped.
     pub(super) fn outside_outages(&self, start: impl FnOnce() -> Result<()>) -> Result<()> {
         let outside = self.take_outage()?;
         outside.map_or(Ok(()), |_outside| start())
     }
 
-    /// The reason why a lock on the fixture cannot be had, if there is one.
+    /// Returns the reason why this thread cannot lock the fixture, if there is one.
     pub(crate) fn lock_is_out_of_place(&self) -> Option<&'static str> {
         if self.unless_forked().is_none() {
-            return Some("a forked child has no part in what its parent shares");
+            return Some("a forked child cannot use the fixtures that its parent shares");
         }
         let own = self.outage.is_own();
-        own.then_some("this thread has stopped it: lock it first, and stop it then")
+        own.then_some("this thread has stopped the service already: take the lock first, then stop the service")
     }
 
-    /// The run's lock. Returns `None` if no run shares the service, or if an outage keeps the lock.
+    /// Takes the run's lock. Returns `None` if no run shares the service, or if an outage holds the lock.
     pub(super) fn run_lock(&self) -> Result<Option<FileLock>> {
         let place = self.state(|state| {
             let place = state.place.clone();
@@ -123,14 +126,14 @@ impl Core {
         })
     }
 
-    /// The supervisor; a new one if there is none, or if the former one was killed.
+    /// Returns the supervisor. Starts a new one if there is none, or if the former one was killed.
     pub(super) fn link(&self) -> Result<Arc<Link>> {
         let (known, place) = self.state(|state| (state.link.clone(), state.place.clone()));
         if let Some(link) = &known {
             if !link.current(|state| state.lost) {
                 return Ok(Arc::clone(link));
             }
-            // One of the run may live: it drops a client that does not read.
+            // A supervisor of the run may still live: it drops a client that does not read.
             let place = place.filter(|_| link.is_shared());
             if let Some(link) = place.map(|place| self.reach(&place)).transpose()?.flatten() {
                 drop(self.state(|state| state.link.replace(Arc::clone(&link))));
@@ -140,7 +143,7 @@ impl Core {
         run::sweep_once(port::remove_leftovers);
         let link = Link::open(self.home());
         let link = link.map_err(|error| self.refused("start a supervisor", error))?;
-        // The claim on the fixed port went with the supervisor that held the lease.
+        // The former supervisor held the lease on the fixed port, so the claim ends with it.
         let (_claim, former) = self.state(|state| {
             (
                 state.port.drop_claim(),
@@ -153,7 +156,7 @@ impl Core {
         Ok(link)
     }
 
-    /// Ends a supervisor. Prints a line if something of the private directory stays.
+    /// Ends a supervisor. Prints a line if files of the private directory could not be removed.
     pub(super) fn close(&self, link: &Arc<Link>) {
         if let Err(left) = link.close() {
             self.emit(Step::warn(format!("left {left}")));
@@ -163,7 +166,7 @@ impl Core {
         }
     }
 
-    /// The place of the private directory, and whether it stays if the supervisor is killed.
+    /// Returns the parent of the private directory, and whether the directory stays if the supervisor is killed.
     pub(super) fn home(&self) -> Home {
         Home {
             parent: self.config.parent_of_tmpdir(),
@@ -171,13 +174,13 @@ impl Core {
         }
     }
 
-    /// The supervisor, if a run shares it.
+    /// Returns the supervisor, if a run shares it.
     pub(super) fn shared_link(&self) -> Option<Arc<Link>> {
         let link = self.state(|state| state.link.clone());
         link.filter(|link| link.is_shared())
     }
 
-    /// The private directory, which the first call makes.
+    /// Returns the private directory. The first call creates it.
     pub(super) fn directory(&self, link: &Link, deadline: Deadline) -> Result<PathBuf> {
         match link.directory(deadline) {
             Some(Ok(directory)) => {
@@ -187,7 +190,7 @@ impl Core {
                 Ok(directory)
             }
             Some(Err(failure)) => Err(self.no_directory(&failure)),
-            // One that does not answer by then is given up: the next start would wait for it too.
+            // This start gives the silent supervisor up, or the next start would wait for it too.
             None if !link.current(|state| state.lost) => {
                 link.give_up();
                 Err(self.not_spawned_in_time(deadline))
@@ -196,7 +199,7 @@ impl Core {
         }
     }
 
-    /// Sweeps after a supervisor that is lost, and returns the error.
+    /// Kills the processes that a lost supervisor left, and returns the error.
     pub(super) fn without_supervisor(&self, link: &Link) -> Error {
         let swept = link.swept();
         match link.came_up() {
@@ -205,8 +208,7 @@ impl Core {
         }
     }
 
-    /// The command for people: before the first start as it was written, then with its placeholders filled
-    /// in.
+    /// Returns the human-readable command: as written before the first start, then with its placeholders filled in.
     pub(super) fn shown(&self) -> Arc<Shown> {
         let filled = self.state(|state| state.shown.clone());
         filled.unwrap_or_else(|| Arc::clone(&self.config.command.shown))
@@ -216,14 +218,14 @@ impl Core {
         Arc::clone(&self.shown().line)
     }
 
-    /// The name for people: the given one, that of the fixture, or the kind.
+    /// Returns the human-readable name: the given name, else that of the fixture, else the kind.
     pub(super) fn title(&self) -> &str {
         let given = self.config.name.as_deref();
         let fixture = || self.state(|state| state.fixture_name());
         given.or_else(fixture).unwrap_or(self.config.kind)
     }
 
-    /// Returns whether the title is a name.
+    /// Returns whether the title is a name, and not the kind.
     pub(super) fn is_named(&self) -> bool {
         self.title() != self.config.kind
     }
@@ -233,7 +235,7 @@ impl Core {
         events::emit(step, self.title(), self.is_named(), command);
     }
 
-    /// The name that the user gave.
+    /// Returns the name that the user gave.
     pub(crate) fn given_name(&self) -> Option<&str> {
         self.config.name.as_deref()
     }

@@ -1,5 +1,5 @@
-//! Finds out on which other addresses a service listens, and which port it was never given, for the error of a check
-//! that found no listener.
+//! Explains why a check found no listener: the service listens on another address or port, or its command does not
+//! contain the port. An error shows the result as a note and an advice.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -9,22 +9,23 @@ use super::run::Run;
 use crate::readiness::tcp_address;
 use crate::sys;
 
-/// Where a tree listens, if that is not where the check asks.
+/// The addresses at which a process tree listens, if the check asks another address.
 pub(super) struct Elsewhere {
-    /// For a note. Empty if nothing of the tree is known to listen.
+    /// The text of a note. Empty if no process of the tree is known to listen.
     pub(super) found: String,
+    /// The text of the help.
     pub(super) advice: String,
 }
 
 impl Core {
-    /// Looks up where the tree listens. Returns `None` if the check asks there, and no named port but those that the
-    /// service can know.
+    /// Looks up where the tree listens. Returns `None` if the check asks one of these addresses, and the service can
+    /// know every named port that the check asks.
     pub(super) fn listens_elsewhere(&self, run: &Run) -> Option<Elsewhere> {
         let target = self.check.target();
         let port = run.context.port_of(&target);
         let (_, supervisor) = run.context.tree()?;
         let found = sys::listening(supervisor);
-        let help = || self.doubt_port(target.port_name.as_deref().unwrap_or_default());
+        let help = || self.port_question(target.port_name.as_deref().unwrap_or_default());
         let asked = Some(port).filter(|port| *port != 0);
         let differs =
             asked.and_then(|port| elsewhere(found.iter().copied(), run.context.host(), port, help));
@@ -34,63 +35,61 @@ impl Core {
                 let served = |address: &SocketAddr| Some(&address.port()) == ports.get(name);
                 found.iter().any(served)
             };
-            let untold = self.untold_ports();
-            let untold = untold.iter().find(|name| !is_served(name))?;
-            let advice = self.doubt_port(untold);
+            let unknown = self.ports_unknown_to_service();
+            let unserved = unknown.iter().find(|name| !is_served(name))?;
+            let advice = self.port_question(unserved);
             let found = String::new();
             Some(Elsewhere { found, advice })
         })
     }
 
     /// Returns the named ports that the check asks and that the service cannot learn from its command or environment.
-    fn untold_ports(&self) -> Vec<String> {
-        let reported: Vec<_> = self
+    fn ports_unknown_to_service(&self) -> Vec<String> {
+        let given: Vec<_> = self
             .config
             .shape
             .placeholders(&self.config.command)
             .collect();
-        // These may contain the name of a port themselves.
-        let may_tell = ["host", "socket", "pidfile"]
+        // The values of these placeholders may contain a port.
+        let may_contain_port = ["host", "socket", "pidfile"]
             .iter()
-            .any(|name| reported.contains(name));
+            .any(|name| given.contains(name));
         let asked = self.check.target().port_name;
         let all = self.placeholders_of_the_check().into_iter();
-        all.filter(|name| !reported.contains(&&**name))
+        all.filter(|name| !given.contains(&&**name))
             .filter_map(|name| name.strip_prefix("port:").map(str::to_owned))
-            .filter(|name| !may_tell || asked.as_ref() == Some(name))
+            .filter(|name| !may_contain_port || asked.as_ref() == Some(name))
             .collect()
     }
 
-    /// Returns the question for the help if no process of the tree listens at the port of this name.
-    fn doubt_port(&self, name: &str) -> String {
+    /// Returns the help for a port at which no process of the tree listens: a question about the command.
+    fn port_question(&self, name: &str) -> String {
         let asked = if name.is_empty() {
             "port".to_owned()
         } else {
             format!("port:{name}")
         };
-        let reported = self.config.shape.placeholders(&self.config.command);
-        let reported: BTreeSet<_> = reported
+        let given = self.config.shape.placeholders(&self.config.command);
+        let given: BTreeSet<_> = given
             .filter(|name| *name == "port" || name.starts_with("port:"))
             .collect();
-        if reported.contains(&*asked) {
+        if given.contains(&*asked) {
             return format!(
-                "does the service take `{{{asked}}}`, which it is given, for this port?"
+                "does the service listen on `{{{asked}}}`, which its command or environment contains?"
             );
         }
-        let reported: Vec<_> = reported
-            .iter()
-            .map(|name| format!("`{{{name}}}`"))
-            .collect();
-        let others = if reported.is_empty() {
+        let given: Vec<_> = given.iter().map(|name| format!("`{{{name}}}`")).collect();
+        let others = if given.is_empty() {
             String::new()
         } else {
-            let reported = reported.join(", ");
-            format!(" The command and its environment contain {reported}")
+            let given = given.join(", ");
+            format!(" The command and its environment contain {given}")
         };
         format!("does the command contain `{{{asked}}}`?{others}")
     }
 }
 
+/// Compares the addresses at which a tree listens with the host and the port that the check asks.
 fn elsewhere(
     found: impl Iterator<Item = SocketAddr>,
     host: &str,
@@ -118,12 +117,12 @@ fn elsewhere(
             "it listens on {found}, and not on {}",
             tcp_address(host, port)
         ),
-        advice: format!("give {first} as the host, or have the service listen on {host}"),
+        advice: format!("give {first} as the host, or make the service listen on {host}"),
     })
 }
 
-/// Returns whether a client that connects to the host reaches a listener on this address, as far as the host is
-/// an address.
+/// Returns whether a client that connects to the host reaches a listener on this address. Returns `true` for a host
+/// name, which is not looked up.
 fn reaches(host: &str, listener: IpAddr) -> bool {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     if host.eq_ignore_ascii_case("localhost") {
@@ -146,25 +145,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_listener_elsewhere_is_named_with_what_differs() {
+    fn the_note_names_a_listener_on_another_address_or_port() {
         let found = |listeners: &[&str], host| {
             let listeners = listeners
                 .iter()
                 .map(|text| text.parse().expect("an address"));
             elsewhere(listeners, host, 80, String::new).map(|elsewhere| elsewhere.found)
         };
-        let reported = |text: &str| Some(text.to_owned());
+        let note = |text: &str| Some(text.to_owned());
         assert_eq!(
             found(&["[::1]:80", "127.0.0.1:81"], "127.0.0.1"),
-            reported("it listens on [::1]:80, and not on 127.0.0.1:80")
+            note("it listens on [::1]:80, and not on 127.0.0.1:80")
         );
         assert_eq!(
             found(&["127.0.0.2:80"], "[::1]"),
-            reported("it listens on 127.0.0.2:80, and not on [::1]:80")
+            note("it listens on 127.0.0.2:80, and not on [::1]:80")
         );
         assert_eq!(
             found(&["127.0.0.1:81", "[::1]:81", "[::1]:82"], "127.0.0.1"),
-            reported("it listens on port 81, 82, and not on 80")
+            note("it listens on port 81, 82, and not on 80")
         );
         for (listener, host) in [
             ("127.0.0.1:80", "127.0.0.1"),

@@ -1,11 +1,11 @@
-//! Counts how often in a row the start of a shared fixture has failed: after the third time no other test tries.
+//! Counts the failed starts of a shared fixture in a row. After the third failure, no other test starts the fixture.
 
 use super::core::Core;
 use crate::error::Result;
 use crate::run::Failures;
 
-/// Calls `start`, which starts these executors of one fixture, unless that has failed too often before. Passes the new
-/// count to `note`. The caller has the right to start them.
+/// Calls `start`, which starts these executors of one fixture. Returns an error instead if the start has failed too
+/// often. Passes the new count to `note`. The caller has the right to start the executors.
 pub(crate) fn count_failures(
     cores: &[&Core],
     before: &Failures,
@@ -20,7 +20,7 @@ pub(crate) fn count_failures(
     let started = start();
     match &started {
         Ok(()) => note(Failures::default()),
-        // A mistake of the caller's does not count.
+        // Only an error that an executor has counted as a failed start counts: a mistake in the configuration does not.
         Err(error) if counts().zip(known).any(|(now, known)| now > known) => {
             note(before.and(match cores {
                 [_] => error.in_short(),
@@ -33,7 +33,7 @@ pub(crate) fn count_failures(
 }
 
 impl Core {
-    /// How often in a row the start failed, for tests of this process.
+    /// Returns how often in a row the start has failed in this process.
     pub(crate) fn failures(&self) -> Failures {
         self.state(|state| state.failures.clone())
     }

@@ -1,5 +1,5 @@
-//! Writes to the standard input of a service. The supervisor holds the pipe, so a test process has it for the
-//! time of one write: no program that the test starts, and no other service, inherits it.
+//! Writes to the standard input of a service. The supervisor holds the pipe, and a test process opens it for one
+//! write only. So no program that the test starts, and no other service, inherits the pipe.
 
 use std::io::{self, ErrorKind, Write};
 use std::sync::Arc;
@@ -13,18 +13,18 @@ use crate::readiness::Readiness;
 use crate::sys;
 use crate::wait::Deadline;
 
-/// How often a write that waits for room looks whether the process has ended.
+/// The interval at which a write that waits for room in the pipe checks whether the process has ended.
 const LOOK: Duration = Duration::from_millis(50);
 
 impl<R: Readiness> Executor<R> {
-    /// Returns a writer to the standard input of the latest start. Any number of writers may exist, and of a
-    /// service that a run shares also in other test processes. Dropping a writer closes nothing:
-    /// [`close_input`](Self::close_input) ends the input.
+    /// Returns a writer to the standard input of the latest start. Any number of writers may exist. For a service
+    /// that a run shares, other test processes may write too. Dropping a writer does not close the input:
+    /// [`close_input`](Self::close_input) does.
     ///
     /// A write fails with [`BrokenPipe`](ErrorKind::BrokenPipe) after the process has ended, after
-    /// `close_input`, and if [`stdin`](Self::stdin) was set. If the process does not read, a write waits as long
-    /// as the executor's timeout for room, and fails with [`TimedOut`](ErrorKind::TimedOut). On Windows, such a write
-    /// looks for room every millisecond, as no event reports it.
+    /// `close_input`, and if [`stdin`](Self::stdin) was set. If the process does not read, a write waits for room in
+    /// the pipe for as long as the executor's timeout, and then fails with [`TimedOut`](ErrorKind::TimedOut). On
+    /// Windows, no event reports room, so the write checks for it every millisecond.
     ///
     /// ```
     /// use std::io::Write;
@@ -47,8 +47,23 @@ impl<R: Readiness> Executor<R> {
         }
     }
 
-    /// Closes the standard input, so that the process reads its end after all that was written. Does nothing if
-    /// the process is not running, or if [`stdin`](Self::stdin) was set.
+    /// Closes the standard input. The process reads all bytes that were written, and then the end of the input. Does
+    /// nothing if the process is not running, or if [`stdin`](Self::stdin) was set.
+    ///
+    /// ```
+    /// use std::io::Write;
+    ///
+    /// use mirakuru::SimpleExecutor;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let service = SimpleExecutor::new("cat").started()?;
+    /// writeln!(service.input(), "the last line")?;
+    /// service.close_input()?;
+    /// service.wait_for(|| service.exit_code() == Some(0))?;
+    /// assert_eq!(service.output().text(), "the last line\n");
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -77,14 +92,14 @@ struct Input {
 impl Write for Input {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let closed = || {
-            let why = "the process has ended, or its standard input is no open pipe";
+            let why = "the process has ended, or its standard input is not an open pipe";
             io::Error::new(ErrorKind::BrokenPipe, why)
         };
         let deadline = Deadline::after(self.timeout);
         let (link, number) = self.service.as_ref().ok_or_else(closed)?;
         let mut pipe = None;
         loop {
-            // A process that it left may hold the pipe.
+            // A process that the service left may still hold the pipe open, so the end is checked here.
             if link.current(|state| state.has_left(*number)) {
                 return Err(closed());
             }
@@ -106,7 +121,7 @@ impl Write for Input {
         }
     }
 
-    /// Does nothing: each write arrives at once.
+    /// Does nothing: no write is buffered.
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }

@@ -1,5 +1,5 @@
-//! What an executor knows of its ports: the free ones by name, the claim on the fixed one, and which supervisor holds
-//! their leases.
+//! The ports that an executor knows: its free ports by name, the claim on its fixed port, and the supervisor that
+//! holds each lease.
 
 use std::collections::BTreeMap;
 
@@ -7,13 +7,13 @@ use crate::port::PortClaim;
 
 #[derive(Default)]
 pub(super) struct Port {
-    /// The free ports by name, so that a restart finds the same. The name of `{port}` is empty.
+    /// The free ports by name, so that a restart uses the same ports. The name of `{port}` is empty.
     free: BTreeMap<String, FreePort>,
     /// The claim on the fixed port, and the name of the supervisor that holds the lease.
     claim: Option<(PortClaim, String)>,
-    /// The start uses a service that was there before.
+    /// Whether the start uses a service that was already running.
     pub(super) reused: bool,
-    /// The address at which it answered.
+    /// The address at which the reused service answered.
     pub(super) answered: Option<String>,
 }
 
@@ -21,16 +21,17 @@ struct FreePort {
     number: u16,
     /// The name of the supervisor that holds the lease.
     supervisor: String,
-    /// The user knows the number, or a service was ready there: it does not change any more.
+    /// Whether the number may no longer change: the user knows it, or a service was ready there.
     settled: bool,
 }
 
 impl Port {
+    /// Returns the free port of this name.
     pub(super) fn free(&self, name: &str) -> Option<u16> {
         self.free.get(name).map(|free| free.number)
     }
 
-    /// The free port of this name, if the supervisor holds the lease on it.
+    /// Returns the free port of this name, if the supervisor holds the lease on it.
     pub(super) fn leased_by(&self, name: &str, supervisor: &str) -> Option<u16> {
         let free = self.free.get(name)?;
         (free.supervisor == supervisor).then_some(free.number)
@@ -46,7 +47,7 @@ impl Port {
         self.free.insert(name, free);
     }
 
-    /// Notes a port that another test process leased. The service listens there, so it does not change.
+    /// Notes a port that another test process leased. The service listens there, so the port does not change.
     pub(super) fn adopt(&mut self, name: &str, number: u16, supervisor: &str) {
         self.lease(name.to_owned(), number, supervisor);
         self.settle(name);
@@ -65,7 +66,7 @@ impl Port {
         }
     }
 
-    /// The free ports that may still change.
+    /// Returns the free ports that may still change.
     pub(super) fn unsettled(&self) -> Vec<(String, u16)> {
         let unsettled = self.free.iter().filter(|(_, free)| !free.settled);
         unsettled
@@ -73,7 +74,7 @@ impl Port {
             .collect()
     }
 
-    /// The free ports by name.
+    /// Returns the free ports by name.
     pub(super) fn known(&self) -> BTreeMap<String, u16> {
         let known = self.free.iter();
         known
@@ -90,12 +91,12 @@ impl Port {
         claim.is_some_and(|(claim, holder)| claim.port == port && holder == supervisor)
     }
 
-    /// Forgets the free port of this name: the next lease is one of another port.
+    /// Forgets the free port of this name, so that the next lease is on another port.
     pub(super) fn forget_free(&mut self, name: &str) {
         self.free.remove(name);
     }
 
-    /// Notes the claim on the fixed port, whose lease this supervisor holds. Returns the former one.
+    /// Notes the claim on the fixed port, whose lease this supervisor holds. Returns the former claim.
     #[must_use]
     pub(super) fn claim(&mut self, claim: PortClaim, supervisor: &str) -> Option<PortClaim> {
         let former = self.claim.replace((claim, supervisor.to_owned()));
@@ -127,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_supervisor_has_to_lease_the_port_again() {
+    fn a_new_supervisor_must_lease_the_port_again() {
         let mut port = Port::default();
         port.adopt("a", 7, "killed");
         assert_eq!(
@@ -136,7 +137,7 @@ mod tests {
         );
         port.lease("a".to_owned(), 7, "new");
         assert_eq!(port.leased_by("a", "new"), Some(7));
-        assert_eq!(port.unsettled(), [], "it stays settled");
+        assert_eq!(port.unsettled(), [], "the port stays settled");
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! Joins one process tree to one readiness check: `Executor<R>` and its options. The check's type matters
-//! only before the start; everything else is `Core`, which is compiled once, in this library.
+//! Joins one process tree to one readiness check: `Executor<R>` and its options. The type of the check matters
+//! only before the start. `Core` contains everything else, and is compiled once, in this library.
 
 // rustdoc lists the methods of `Executor` in the order of these modules: create, configure, start,
 // use, stop.
@@ -65,9 +65,9 @@ pub(crate) use together::{introduce, start_together};
 #[cfg(feature = "macros")]
 pub(crate) use {run::Moment, together::reserve};
 
-/// A process, everything that it starts, and the check that says when it is ready.
+/// A process, all processes that it starts, and the check that decides when it is ready.
 ///
-/// [`TcpExecutor`] and its siblings are executors with a check of this crate.
+/// [`TcpExecutor`] and the similar types are executors with a check of this crate.
 /// [`with_readiness`](Self::with_readiness) and [`when`](Self::when) take a check of your own.
 ///
 /// Option methods take the executor by value and return it. All other methods take `&self` and may be
@@ -76,17 +76,18 @@ pub(crate) use {run::Moment, together::reserve};
 ///
 /// # Drop
 ///
-/// Dropping a running executor stops it, as [`stop`](Self::stop) does. A drop during a panic allows two
-/// seconds at most before the kill signal. Drop never panics and returns no error: call [`stop`](Self::stop) to see why a
-/// stop failed. If drop does not run (a static, `mem::forget`, `process::exit`, `abort`, a signal), the
+/// Dropping a running executor stops it, as [`stop`](Self::stop) does. During a panic, drop sends the kill
+/// signal after two seconds at most. Drop never panics and returns no error: call [`stop`](Self::stop) to see
+/// why a stop failed. If drop does not run (a static, `mem::forget`, `process::exit`, `abort`, a signal), the
 /// process tree still ends with the test process; see
-/// [stopping](crate::guide::stopping#however-the-test-ends). In a forked child of the test process,
-/// `start`, `stop` and drop are no-ops, [`running`](Self::running) returns `false`, and
-/// [`tmpdir`](Self::tmpdir) panics.
+/// [stopping](crate::guide::stopping#however-the-test-ends).
+///
+/// In a forked child of the test process, `start`, `stop` and drop do nothing, [`running`](Self::running)
+/// returns `false`, and [`tmpdir`](Self::tmpdir) panics.
 #[must_use = "nothing runs until `start` or `started` is called; and a dropped executor stops what it started"]
 pub struct Executor<R: Readiness> {
     core: Core,
-    /// The check as its own type, which the options of its kind change. A boxed executor has none.
+    /// The check with its own type, which the options of its kind change. `None` in a boxed executor.
     check: Option<Arc<R>>,
 }
 
@@ -103,7 +104,7 @@ impl<R: Readiness> Executor<R> {
         }
     }
 
-    /// Changes a copy of the check: a probe that was given up may still use the former one.
+    /// Replaces the check with a changed copy. An abandoned probe may still use the former check.
     fn with_check(mut self, change: impl FnOnce(R) -> R) -> Self
     where
         R: Clone,
@@ -117,7 +118,8 @@ impl<R: Readiness> Executor<R> {
         self
     }
 
-    /// Does the same for a ready-made service, whose check knows what a start needs.
+    /// Replaces the check of a ready-made service with a changed copy, which also provides the program and the files
+    /// of a start.
     #[cfg(feature = "services")]
     pub(crate) fn with_service(self, change: impl FnOnce(R) -> R) -> Self
     where
@@ -129,13 +131,13 @@ impl<R: Readiness> Executor<R> {
         changed
     }
 
-    /// The check as its own type.
+    /// Returns the check with its own type.
     #[cfg(feature = "services")]
     pub(crate) fn check(&self) -> Option<&R> {
         self.check.as_deref()
     }
 
-    /// What the executor is, whatever its check.
+    /// Returns the part of the executor that does not depend on the type of its check.
     pub(crate) fn core(&self) -> &Core {
         &self.core
     }
@@ -145,7 +147,7 @@ impl<R: Readiness> Executor<R> {
         &mut self.core
     }
 
-    /// Lets the core act, but not in a forked child.
+    /// Calls `act` with the core, except in a forked child.
     fn act(&self, act: impl FnOnce(&Core) -> Result<()>) -> Result<&Self> {
         self.core.unless_forked().map_or(Ok(()), act)?;
         Ok(self)
@@ -164,7 +166,7 @@ impl<R: Readiness> fmt::Debug for Executor<R> {
     }
 }
 
-/// Returns a check that asks the second once the first has passed.
+/// Returns a check that asks `second` once `first` has passed.
 fn followed_by(first: Arc<dyn Readiness>, second: Arc<dyn Readiness>) -> Arc<dyn Readiness> {
     Arc::new(first.then(second))
 }

@@ -1,5 +1,5 @@
-//! Finds two shared fixtures of a run that have one name and differ: the tests of the second would get the service
-//! of the first.
+//! Detects two different shared fixtures of a run that have the same name. Without this check, the tests of the second
+//! fixture would get the service of the first.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -10,10 +10,10 @@ use crate::readiness::Context;
 use crate::run::RunPlace;
 use crate::wait::Deadline;
 
-/// Fails if another fixture of the run has the name of this one, and another command, another check, or another number
+/// Fails if another fixture of the run has the name of this one, but another command, another check, or another number
 /// of executors.
 pub(crate) fn ensure_only_one_of_its_name(cores: &[&Core], place: Option<&RunPlace>) -> Result<()> {
-    /// The fixtures of this process, if its run is not known.
+    /// The fixtures of this process, by name. Used if the run is not known.
     static WRITTEN: Mutex<BTreeMap<&str, String>> = Mutex::new(BTreeMap::new());
     let Some(name) = cores[0].state(|state| state.fixture_name()) else {
         return Ok(());
@@ -35,17 +35,17 @@ pub(crate) fn ensure_only_one_of_its_name(cores: &[&Core], place: Option<&RunPla
 }
 
 impl Core {
-    /// Two fixtures of a run have one name, and differ.
+    /// Returns the error for two different fixtures of a run that have the same name.
     fn another_of_its_name(&self, name: &str, first: &str, own: &str) -> Error {
         let mut scene = self.scene().reason(format!(
-            "two shared fixtures of the run have the name {name:?}. The first is {first}. This one is {own}"
+            "two different shared fixtures of the run have the name {name:?}. The first is {first}. This one is {own}"
         ));
-        scene.advice = "give each fixture a name of its own, or use one static for both".into();
+        scene.advice = "give each fixture a unique name, or use one static for both".into();
         scene.into_error(ErrorKind::InvalidConfig)
     }
 
-    /// Describes the executor as it was written: its command, and what its check waits for. Placeholders stand
-    /// for themselves, so the text is the same in every process.
+    /// Describes the executor as the user wrote it: its command, and the condition that its check waits for.
+    /// Placeholders are not filled in, so the text is the same in every process.
     fn written(&self) -> String {
         let names = self.named_ports().into_iter().chain([String::new()]);
         let ports: BTreeMap<_, _> = names.zip((1..=u16::MAX).rev()).collect();
@@ -53,14 +53,14 @@ impl Core {
         let here = std::env::current_dir().unwrap_or_default().join("");
         let mut stands_for = vec![
             (tmpdir.display().to_string(), "{tmpdir}".to_owned()),
-            // A relative path begins at the test's directory, which differs between packages.
+            // A relative path begins at the directory of the test process, which differs between packages.
             (here.display().to_string(), String::new()),
         ];
         stands_for.extend(ports.iter().map(|(name, port)| match name.as_str() {
             "" => (port.to_string(), "{port}".to_owned()),
             name => (port.to_string(), format!("{{port:{name}}}")),
         }));
-        // Whatever is bound by now.
+        // A placeholder with a dot stands for itself, even if its value is known.
         let bound = self.placeholders().into_iter();
         let bindings = bound
             .filter(|name| name.contains('.'))

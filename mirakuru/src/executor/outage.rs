@@ -1,4 +1,4 @@
-//! An outage that a test makes: restart, and the guard that ends with a start.
+//! Outages that a test makes: `restart`, and the guard `Stopped`, which starts the service again when dropped.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,18 +12,34 @@ use crate::readiness::Readiness;
 use crate::signal::Signal;
 
 impl<R: Readiness> Executor<R> {
-    /// Stops the process and starts it again, with the same port and the same private directory. A process that
-    /// has ended before is started again too, and a warning event reports its end.
+    /// Stops the process and starts it again, with the same port and the same private directory. If the process has
+    /// already ended by itself, this starts it again too, and emits a warning event that reports the end.
+    ///
+    /// ```
+    /// use mirakuru::SimpleExecutor;
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let service = SimpleExecutor::new("sleep 60").started()?;
+    /// let first = service.pid();
+    /// service.restart()?;
+    /// assert_ne!(service.pid(), first);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
-    /// - `ProcessFinishedWithError`: the old process ended with an unexpected exit code, as [`stop`](Self::stop)
-    ///   defines it, and not by a signal that [`signal`](Self::signal) sent. The new process runs.
+    /// - `ProcessFinishedWithError`: the old process ended with an exit code that [`stop`](Self::stop) would not
+    ///   accept, and not by a signal that [`signal`](Self::signal) sent. The new process runs.
     /// - `Io`: another process killed the supervisor. The new process runs.
     /// - `Survivors`: a process could not be killed. No new process was started.
     /// - `InvalidConfig`: the stop signal has an invalid number.
     ///
-    /// Fails as [`start`](Self::start) does.
+    /// Otherwise, fails as [`start`](Self::start) does.
+    ///
+    /// # Panics
+    ///
+    /// Panics as [`start`](Self::start) does.
     pub fn restart(&self) -> Result<&Self> {
         self.act(|core| {
             let _outage = core.begin_outage()?;
@@ -32,13 +48,26 @@ impl<R: Readiness> Executor<R> {
     }
 
     /// Stops the process and returns a guard that starts it again when dropped. Until then, other tests
-    /// that ask for a shared fixture wait, and this thread sees it stopped. A [`start`](Self::start) by
+    /// that use a shared fixture wait, and this thread sees it stopped. A [`start`](Self::start) by
     /// another thread of this process ends the outage earlier.
+    ///
+    /// ```
+    /// use mirakuru::SimpleExecutor;
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let service = SimpleExecutor::new("sleep 60").started()?;
+    /// let outage = service.stopped()?;
+    /// assert!(!service.running());
+    /// drop(outage);
+    /// assert!(service.running());
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
-    /// Fails as [`restart`](Self::restart) does. After an error of the old process, the new one runs: there is no
-    /// outage.
+    /// Fails as [`restart`](Self::restart) does. If the old process ended with an error, the new process runs, and the
+    /// outage does not begin.
     pub fn stopped(&self) -> Result<Stopped<'_>> {
         let outage = self.core.unless_forked().map(Core::begin_outage);
         Ok(Stopped {
@@ -49,14 +78,15 @@ impl<R: Readiness> Executor<R> {
 }
 
 impl Core {
-    /// Stops the service and keeps its port, so that no other executor takes it meanwhile. Returns `None` in
-    /// an outage of this thread: the new one is part of that. After an unexpected end, starts it again first.
+    /// Stops the service and keeps its port, so that no other executor takes the port meanwhile. Returns `None`
+    /// within another outage of this thread, which the new outage then belongs to. If the service ended with an
+    /// error, starts it again and returns the error.
     fn begin_outage(&self) -> Result<Option<TurnGuard<'_>>> {
         let signal = self.config.stop_signal;
         self.check_signal(signal)?;
         let outage = self.take_outage()?;
         let turn = self.turn();
-        // No other process of the run starts it meanwhile.
+        // With this lock held, no other process of the run starts the service.
         if let Some(lock) = self.run_lock()? {
             self.state(|state| state.kept_lock = Some(lock));
         }
@@ -75,7 +105,7 @@ impl Core {
             self.stay_stopped();
             return Err(error);
         }
-        // This stop has killed nothing: another process did so, just before.
+        // This stop sent no SIGKILL: another process killed the service just before.
         if error.exit_code() == Some(-Signal::KILL.as_raw()) {
             self.emit(Step::warn(format!("was killed: {}", first_line(&error))));
             return Ok(outage);
@@ -84,7 +114,7 @@ impl Core {
         Err(error)
     }
 
-    /// Gives back what was kept for the start after an outage.
+    /// Releases the port and the run's lock, which were kept for the start after an outage.
     fn stay_stopped(&self) {
         self.give_port_back();
         drop(self.state(|state| state.kept_lock.take()));
@@ -92,12 +122,12 @@ impl Core {
 
     /// Ends an outage at the drop of its guard.
     fn end_outage(&self) {
-        // The executor is about to be dropped too, and the next test that asks for a fixture starts it.
+        // The executor is about to be dropped too. A shared fixture starts again for the next test that uses it.
         if std::thread::panicking() {
             self.stay_stopped();
             return;
         }
-        // A check of the user's own may panic.
+        // A check that the user wrote may panic.
         let error = match catch_unwind(AssertUnwindSafe(|| self.start())) {
             Ok(Ok(())) => return,
             Ok(Err(error)) => error.to_string(),
@@ -115,16 +145,33 @@ impl Core {
 #[must_use = "the service starts again when this is dropped"]
 pub struct Stopped<'a> {
     core: Option<&'a Core>,
-    // Ends after the start in `drop`: a test that waits for the end of the outage finds the service running.
+    // Dropped after the start in `drop`, so that a test that waits for the end of the outage finds the service running.
     _outage: Option<TurnGuard<'a>>,
 }
 
 impl Stopped<'_> {
-    /// Starts the service again now.
+    /// Starts the service again now, and returns the error that a drop would only report as an event.
+    ///
+    /// ```
+    /// use mirakuru::OutputExecutor;
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let script = ["sh", "-c", "echo up; exec sleep 60"];
+    /// let service = OutputExecutor::new(script, "up").started()?;
+    /// let outage = service.stopped()?;
+    /// outage.restart()?;
+    /// assert!(service.running());
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
     /// Fails as [`Executor::start`] does.
+    ///
+    /// # Panics
+    ///
+    /// Panics as [`Executor::start`] does.
     pub fn restart(mut self) -> Result<()> {
         let core = self.core.take().and_then(Core::unless_forked);
         core.map_or(Ok(()), Core::start)

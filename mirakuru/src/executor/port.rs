@@ -1,8 +1,8 @@
-//! The port of an executor: what the user wrote of it, the lease on a free port, and the claim on a fixed
-//! one. Both last through restarts and outages. `known_ports.rs` notes them, `claim.rs` claims a fixed port before a start,
-//! and `port_release.rs` decides when a port is given back.
+//! The port of an executor: the port that the user wrote, the lease on a free port, and the claim on a fixed port.
 //!
-//! One order of precedence decides which number the executor reports: see [`precedence`].
+//! A lease and a claim last through restarts and outages. `known_ports.rs` notes them, `claim.rs` claims a fixed port
+//! before a start, and `port_release.rs` decides when a port is released. [`precedence`] decides which number the
+//! executor reports.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -16,6 +16,7 @@ use crate::port::{OnConflict, PortClaim};
 use crate::protocol::Leased;
 use crate::sys;
 
+/// The port that the configuration requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wanted {
     None,
@@ -23,8 +24,8 @@ pub(super) enum Wanted {
     Fixed(u16),
 }
 
-/// The number that an executor reports: the one in the service's banner, else the written one, else the
-/// leased one.
+/// Returns the number that an executor reports: the port in the service's banner, else the fixed port, else the
+/// leased port.
 fn precedence(reported: Option<u16>, wanted: Wanted, leased: Option<u16>) -> Option<u16> {
     match wanted {
         Wanted::Fixed(port) => reported.or(Some(port)),
@@ -42,7 +43,7 @@ impl Core {
         }
     }
 
-    /// The port by [`precedence`]. A free port is leased now and does not change any more.
+    /// Returns the port by [`precedence`]. Leases a free port, which does not change after this call.
     ///
     /// # Panics
     ///
@@ -61,14 +62,14 @@ impl Core {
         match target.port_name {
             Some(name) if wanted == Wanted::None => self.port_named(&name),
             _ if wanted == Wanted::None && target.reports_port => Err(self.invalid(
-                "the service reports its port itself, in the group `port` of the banner: it has not done so yet"
+                "the service reports its port in the group `port` of the banner, and it has not done so yet"
                     .to_owned(),
             )),
             _ => self.port_named(""),
         }
     }
 
-    /// Returns the free port that `{port:NAME}` stands for, leased now.
+    /// Returns the free port that `{port:NAME}` stands for. Leases it, if it is not leased yet.
     ///
     /// # Panics
     ///
@@ -76,7 +77,7 @@ impl Core {
     pub(super) fn port_named(&self, name: &str) -> Result<u16> {
         if !name.is_empty() && !is_word(name) {
             return Err(self.invalid(format!(
-                "{name:?} cannot be the name of a port: write lower-case letters, digits and `_`"
+                "{name:?} cannot be the name of a port: use lower-case letters, digits and `_`"
             )));
         }
         let settled = match name {
@@ -86,7 +87,7 @@ impl Core {
         if let Some(port) = settled {
             return Ok(port);
         }
-        // Before the turn, which a thread of the parent may have held at the fork.
+        // Checked before the turn: a thread of the parent may have held the turn at the fork.
         assert!(
             self.unless_forked().is_some(),
             "the port is leased by the parent process"
@@ -98,8 +99,8 @@ impl Core {
         Ok(port)
     }
 
-    /// Returns what `{port}` stands for, if it is leased; from now on it does not change. A forked child to which the
-    /// state is lost knows it too.
+    /// Returns the port that `{port}` stands for, if it is leased. After this call the port does not change. A forked
+    /// child gets the port too, even if it cannot lock the state.
     fn settle_port(&self) -> Option<u16> {
         let settled = self.state(|state| state.port.settle(""));
         if let Some(port) = settled {
@@ -110,13 +111,14 @@ impl Core {
         (known != 0 && self.unless_forked().is_none()).then_some(known)
     }
 
-    /// Settles all free ports: a service is ready there, or is about to be described.
+    /// Settles all free ports, so that they do not change. A service is ready there, or the caller publishes the
+    /// ports.
     pub(super) fn settle_ports(&self) {
         self.state(|state| state.port.settle_all());
         self.settle_port();
     }
 
-    /// The ports for a start, by name. The caller has the turn.
+    /// Returns the ports for a start, by name. Leases the free ones. The caller has the turn.
     pub(super) fn ports_for_start(&self) -> Result<BTreeMap<String, u16>> {
         let mut names: BTreeSet<String> =
             self.state(|state| state.port.known().into_keys().collect());
@@ -136,12 +138,13 @@ impl Core {
         Ok(ports)
     }
 
+    /// Returns the free port of this name, which the current supervisor leases. The caller has the turn.
     pub(super) fn lease_free_port(&self, name: &str) -> Result<u16> {
         let link = self.link()?;
         if let Some(port) = self.state(|state| state.port.leased_by(name, link.name())) {
             return Ok(port);
         }
-        // The former lease went with a supervisor that was killed: the same port again, if it is free.
+        // The former lease ended with a supervisor that was killed. The port stays the same, if it is still free.
         let former = self.state(|state| state.port.free(name));
         let leased = self.lease(&link, former)?;
         let port = leased.map_err(|holder| self.held_elsewhere(former.unwrap_or(0), &holder))?;
@@ -149,8 +152,8 @@ impl Core {
         Ok(port)
     }
 
-    /// Asks the supervisor for a lease on this port, or on a free one. Returns the port, or else who holds it.
-    /// The caller has the turn.
+    /// Requests a lease on this port, or on a free one, from the supervisor. Returns the port, or else a description
+    /// of its holder. The caller has the turn.
     fn lease(&self, link: &Link, port: Option<u16>) -> Result<Result<u16, String>> {
         match link.lease(port, self.holder(), self.locks()?) {
             Some(Leased::Granted(port)) => Ok(Ok(port)),
@@ -160,10 +163,10 @@ impl Core {
         }
     }
 
-    /// Takes the lease on the fixed port. Returns the holder if another executor has it. With `waits`, a
-    /// wait that would never end is an error.
+    /// Takes the lease on the fixed port. Returns the holder if another executor has the lease. With `waits`, fails
+    /// if a wait for the port would deadlock.
     pub(super) fn take_fixed(&self, port: u16, waits: bool) -> Result<Option<String>> {
-        // A port of another machine, or of an address that services of other tests need not share.
+        // The port belongs to another machine, or to an address that other tests need not share.
         if !self.is_common_address() {
             return Ok(None);
         }
@@ -172,12 +175,12 @@ impl Core {
             return Ok(None);
         }
         if waits {
-            self.ensure_not_in_the_way(port)?;
+            self.ensure_no_deadlock(port)?;
         }
         if let Err(holder) = self.lease(&link, Some(port))? {
             return Ok(Some(holder));
         }
-        // Other processes of the run may give the port back, and take it again.
+        // A shared supervisor gets no claim: other processes of the run may release the port and take it again.
         if !link.is_shared() {
             let claim = PortClaim::note(port, self.title(), self.is_fixture());
             drop(self.state(|state| state.port.claim(claim, link.name())));
@@ -185,12 +188,13 @@ impl Core {
         Ok(None)
     }
 
-    /// Fails if this thread, or a fixture of this process, has the port: a wait for it would never end.
-    fn ensure_not_in_the_way(&self, port: u16) -> Result<()> {
-        PortClaim::in_the_way(port).map_or(Ok(()), |holder| Err(self.held_for_ever(port, &holder)))
+    /// Fails if this thread, or a fixture of this process, holds the port: a wait for the port would deadlock.
+    fn ensure_no_deadlock(&self, port: u16) -> Result<()> {
+        PortClaim::in_the_way(port).map_or(Ok(()), |holder| Err(self.never_released(port, &holder)))
     }
 
-    /// Does the same before a wait for a process that may queue for the fixed port.
+    /// Fails if a wait for another process may deadlock, because that process may queue for a fixed port that this
+    /// thread holds.
     pub(super) fn ensure_may_wait_for_others(&self) -> Result<()> {
         let Wanted::Fixed(port) = self.wanted_port() else {
             return Ok(());
@@ -199,7 +203,7 @@ impl Core {
         if self.policy() != OnConflict::Wait || !self.is_common_address() || has_it {
             return Ok(());
         }
-        self.ensure_not_in_the_way(port)
+        self.ensure_no_deadlock(port)
     }
 
     /// Fails if the check would connect to this machine, and its loopback interface is down.
@@ -210,12 +214,12 @@ impl Core {
             return Ok(());
         }
         let mut scene = self.scene();
-        scene.reason = "the loopback interface lo is down, so nothing can answer there".into();
-        scene.advice = "set it up, as `ip link set lo up` does".into();
+        scene.reason = "the loopback interface lo is down, so no service can answer there".into();
+        scene.advice = "bring it up with `ip link set lo up`".into();
         Err(scene.into_error(ErrorKind::Io))
     }
 
-    /// Returns whether the host is one that all tests of this machine share.
+    /// Returns whether the host is an address that all tests of this machine share.
     fn is_common_address(&self) -> bool {
         let host = self.known_host();
         host.eq_ignore_ascii_case("localhost")

@@ -1,5 +1,7 @@
-//! When a port is given back: the fixed one at the end of a service, a free one that a stranger has taken. Only a
-//! stop whose tree is gone comes here, or the stop's request carries the port, and the supervisor releases it.
+//! Releases ports: the fixed port at the end of a service, and a free port that an unrelated process has taken.
+//!
+//! A port is released only after the process tree is gone. A stop sends the port in its own request, and the
+//! supervisor releases it after the end of the tree.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::time::Duration;
@@ -9,7 +11,7 @@ use super::port::Wanted;
 use crate::error::{Error, ErrorKind};
 
 impl Core {
-    /// The fixed port whose lease this executor, or the run, has to give back.
+    /// Returns the fixed port whose lease this executor, or the run, must release.
     pub(super) fn port_to_release(&self) -> Option<u16> {
         match self.wanted_port() {
             Wanted::Fixed(port) if self.shared_link().is_some() => Some(port),
@@ -17,7 +19,7 @@ impl Core {
         }
     }
 
-    /// Gives the fixed port back. The free one stays: no other executor gets it.
+    /// Releases the fixed port. Keeps the free ports, which no other executor uses.
     pub(super) fn give_port_back(&self) {
         let link = self.state(|state| state.link.clone());
         if let (Some(port), Some(link)) = (self.port_to_release(), link) {
@@ -26,7 +28,7 @@ impl Core {
         self.note_port_given_back();
     }
 
-    /// Notes that the supervisor has given the fixed port back.
+    /// Notes that the supervisor has released the fixed port.
     pub(super) fn note_port_given_back(&self) {
         drop(self.state(|state| {
             state.port.reused = false;
@@ -35,8 +37,8 @@ impl Core {
         }));
     }
 
-    /// Gives the free ports back that a stranger has taken, so that the next attempt gets others. Returns whether
-    /// a start that failed so is worth the attempt: no user knows these ports.
+    /// Releases the free ports that an unrelated process has taken, so that the next attempt gets other ports.
+    /// Returns whether a start that failed with this error should be repeated. Ports that the user knows never change.
     pub(super) fn changes_ports(&self, failed: &Error) -> bool {
         let collision = matches!(
             failed.kind(),

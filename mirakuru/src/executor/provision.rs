@@ -1,4 +1,5 @@
-//! What a ready-made service adds to a start: it finds its program, and puts files into the private directory.
+//! The part of a start that only ready-made services have: finding the program, and creating files in the private
+//! directory.
 
 use std::fs::File;
 use std::io;
@@ -12,7 +13,7 @@ use crate::readiness::Context;
 use crate::sys;
 use crate::wait::Deadline;
 
-/// What a ready-made service knows that an executor does not.
+/// The knowledge of a ready-made service about its program and its files.
 pub(crate) trait Provision: Send + Sync {
     /// Finds the program that the first word of the command names.
     fn program(&self, deadline: Deadline) -> Result<PathBuf, Missing>;
@@ -20,49 +21,49 @@ pub(crate) trait Provision: Send + Sync {
     /// Returns whether the private directory may lie in memory.
     fn may_lie_in_memory(&self) -> bool;
 
-    /// Puts files into the private directory. Leaves those of an earlier start alone.
+    /// Creates files in the private directory. Leaves the files of an earlier start alone.
     fn furnish(&self, program: &Path, site: &Site<'_>) -> Result<(), Unfurnished>;
 }
 
 /// A program that is not installed.
 pub(crate) struct Missing {
     pub(crate) reason: String,
-    /// How to install it.
+    /// A sentence that explains how to install the program.
     pub(crate) advice: String,
 }
 
-/// Where a service is about to start.
+/// The place and the user of a service that is about to start.
 #[allow(missing_debug_implementations, reason = "no other crate can name it")]
 pub struct Site<'a> {
     pub(crate) tmpdir: &'a Path,
     pub(crate) place: &'a Place,
-    /// The user of the service, if that is not the test's: the name, and the identity.
+    /// The name and the identity of the service's user, if the test process has another user.
     pub(crate) user: Option<(&'a str, Identity)>,
     pub(crate) deadline: Deadline,
 }
 
 impl Site<'_> {
-    /// Opens the private directory; `None` once it belongs to the service's user, who may have put anything in its
-    /// place.
+    /// Opens the private directory. Returns `None` once it belongs to the user of the service: that user may have
+    /// replaced it.
     pub(crate) fn own_directory(&self) -> Option<File> {
         let opened = sys::open_directory(self.tmpdir).ok()?;
         sys::is_own(&opened.metadata().ok()?).then_some(opened)
     }
 }
 
-/// Why the private directory could not be filled.
+/// The reason why the files in the private directory could not be created.
 #[allow(missing_debug_implementations, reason = "no other crate can name it")]
 pub enum Unfurnished {
-    /// The system refused something: what, and why.
+    /// A system call failed: the operation, and its error.
     Refused(&'static str, io::Error),
-    /// A program that makes the files failed.
+    /// A program that creates the files failed.
     Failed(Error),
-    /// What was configured cannot be right.
+    /// The configuration contains a mistake.
     Mistake(String),
 }
 
 impl Core {
-    /// Finds the program of a ready-made service, and fills the private directory.
+    /// Finds the program of a ready-made service, and creates its files in the private directory.
     pub(super) fn provide(
         &self,
         context: &Context,
@@ -73,7 +74,7 @@ impl Core {
             return Ok(prepared);
         };
         if self.config.shape.shell {
-            let mistake = "a ready-made service is a program, which is run without a shell";
+            let mistake = "a ready-made service runs without a shell: remove `shell`";
             return Err(self.invalid(mistake.to_owned()));
         }
         let found = provision.program(deadline);

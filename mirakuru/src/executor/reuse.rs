@@ -1,4 +1,4 @@
-//! Uses a service that runs already (`OnConflict::Reuse`), once it passes the readiness check.
+//! Reuses a service that is already running (`OnConflict::Reuse`), once it passes the readiness check.
 
 use std::time::Duration;
 
@@ -13,23 +13,23 @@ use crate::readiness::probe::Question;
 use crate::readiness::{Context, NotReady};
 use crate::wait::{self, Deadline, Pace};
 
-/// The least time for a look at a service that may be reused.
+/// The minimum time for a check of a service that may be reused.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// A service that this executor did not start.
+/// The result of a check for a service that this executor did not start.
 enum Existing {
     Absent,
     NotReady(NotReady, Context),
-    /// It is ready at this address, if the check asks one.
+    /// The service is ready at this address. `None` if the check asks no address.
     Ready(Option<String>),
 }
 
-/// The wait for a service that answers and is not ready, once there is one.
+/// The wait for a service that answers but is not ready. `None` until a check has found that service.
 #[derive(Default)]
 pub(super) struct Warming(Option<(Deadline, Pace)>);
 
 impl Warming {
-    /// The deadline of a start that follows: a new one after a wait.
+    /// Returns the deadline of the start that follows. After a wait, the start gets its full time.
     pub(super) fn deadline(&self, core: &Core, unwaited: Deadline) -> Deadline {
         match &self.0 {
             Some(_) => Deadline::after(core.config.start_bound()),
@@ -39,24 +39,23 @@ impl Warming {
 }
 
 impl Core {
-    /// Returns the mistake if the policy is to reuse a service, and the check needs one of our own.
+    /// Returns a mistake if the policy is `Reuse`, but only a process of this executor can pass the check.
     pub(super) fn ensure_reusable(&self) -> Result<(), String> {
         if self.policy() == OnConflict::Reuse && self.check.needs_own_process() {
             let mistake = "only a process that this executor starts can pass the check, so `OnConflict::Reuse` \
-                           has no use: check the port, the URL or the socket of the service instead";
+                           has no effect: check the port, the URL or the socket of the service instead";
             return Err(mistake.to_owned());
         }
         Ok(())
     }
 
-    /// Waits for a service that runs already, until it is ready or goes away. Returns whether this executor uses
-    /// it.
+    /// Waits until a service that is already running is ready or goes away. Returns whether this executor reuses it.
     pub(super) fn reuses(&self, deadline: Deadline, warming: &mut Warming) -> Result<bool> {
         if self.policy() != OnConflict::Reuse || !self.has_known_place() {
             return Ok(false);
         }
         loop {
-            // As long as the start has time left, and once more after a queue.
+            // The check may take the rest of the start's time. After a queue for the port it gets at least `LOOK`.
             let bound = warming.0.as_ref().map_or(deadline, |(bound, _)| *bound);
             match self.existing(bound.at_least(LOOK))? {
                 Existing::Absent => return Ok(false),
@@ -81,7 +80,7 @@ impl Core {
         }
     }
 
-    /// Returns whether the service that a start reused is still there.
+    /// Returns whether the service that a start reused still answers.
     pub(super) fn still_answers(&self) -> bool {
         let look = || {
             let deadline = Deadline::after(self.config.start_bound());
@@ -91,13 +90,14 @@ impl Core {
         self.state(|state| state.port.reused) && look().unwrap_or(false)
     }
 
+    /// Checks whether a service answers, and whether it is ready.
     fn existing(&self, deadline: Deadline) -> Result<Existing> {
         let context = self.context_without_process(deadline)?;
         let probe = self.probe(&context)?;
         if !self.answers_already(&probe, &context, deadline)? {
             return Ok(Existing::Absent);
         }
-        // Without a process, any listener is the right one.
+        // The context has no process, so the check accepts any listener.
         let answer = probe.ask(Question::AfterStart, &context, deadline, &|| false);
         Ok(match answer {
             Some(Ok(())) => Existing::Ready(context.answered()),
@@ -109,7 +109,7 @@ impl Core {
         })
     }
 
-    /// Returns whether the check asks a place that another process can know: a fixed port, or a socket outside
+    /// Returns whether the check asks an address that another process can know: a fixed port, or a socket outside
     /// the private directory.
     fn has_known_place(&self) -> bool {
         let is_known = |socket| {
@@ -148,7 +148,7 @@ impl Core {
         );
         self.emit(Step {
             port,
-            ..Step::info(format!("uses what answers {place}"))
+            ..Step::info(format!("reuses the service that answers {place}"))
         });
     }
 }

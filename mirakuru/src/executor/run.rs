@@ -1,4 +1,4 @@
-//! One start of an executor, and its events.
+//! One start of an executor: its process, its output, and the events that it emits.
 
 use std::mem::take;
 use std::sync::{Arc, Mutex};
@@ -16,42 +16,43 @@ use crate::run;
 use crate::signal::describe_exit;
 use crate::sys;
 
+/// A start of an executor that has spawned its process.
 #[derive(Clone)]
 pub(super) struct Run {
     pub(super) link: Arc<Link>,
     pub(super) pid: u32,
-    /// The number of the service at its supervisor.
+    /// The number by which the supervisor knows the service.
     pub(super) number: u64,
     pub(super) context: Context,
-    /// The stop that a drop makes.
+    /// The plan for a stop by drop.
     pub(super) plan: StopPlan,
-    /// The service was neither stopped nor killed since its start.
+    /// Whether the service was neither stopped nor killed since its start.
     pub(super) up: bool,
-    /// The service was ready once, so tests that share it may have it.
+    /// Whether the service was ready once, so that tests that share it may use it.
     pub(super) ready: bool,
-    /// Whose files stay.
+    /// Which files stay after the end of the service.
     pub(super) keep: Keep,
-    /// The executor's name for people.
+    /// The human-readable name of the executor.
     pub(super) title: Arc<str>,
     pub(super) is_named: bool,
-    /// The threads that print its output.
+    /// The threads that print the output of the service.
     pub(super) printers: Option<Printers>,
 }
 
-/// Threads that the stop waits for.
+/// The threads that print output. A stop waits for their end.
 pub(super) type Printers = Arc<Mutex<Vec<JoinHandle<()>>>>;
 
-/// A moment in the life of a service.
+/// A point in time in the life of a service.
 #[cfg(feature = "macros")]
 #[derive(Debug)]
 pub(crate) struct Moment {
-    /// The name of its supervisor, and its number there.
+    /// The name of the supervisor, and the number of the service there.
     service: (String, u64),
-    /// How much it has printed to each stream.
+    /// How much the service had printed to each stream.
     printed: Printed,
 }
 
-/// How much is in the file of each stream, and in that of the log.
+/// The lengths of the captured standard output, the captured standard error, and the log file.
 pub(super) type Printed = [u64; 3];
 
 #[cfg(feature = "macros")]
@@ -65,7 +66,7 @@ impl Moment {
         }
     }
 
-    /// The beginning of this service.
+    /// Returns the moment at which this service started.
     pub(crate) fn of_its_start(self) -> Self {
         Self {
             printed: Printed::default(),
@@ -73,7 +74,7 @@ impl Moment {
         }
     }
 
-    /// How much this service had printed at that moment; `None` for another one.
+    /// Returns how much the service had printed at this moment, or `None` if the run is another service.
     pub(super) fn printed_by(&self, run: &Run) -> Option<Printed> {
         let is_same = self.service.1 == run.number && self.service.0 == run.link.name();
         is_same.then_some(self.printed)
@@ -103,14 +104,14 @@ impl Run {
         events::emit(step, &self.title, self.is_named, command);
     }
 
-    /// What it printed to each stream, and added to its log file.
+    /// Returns the captured standard output, the captured standard error, and the text added to the log file.
     pub(super) fn captures(&self) -> [Option<&Capture>; 3] {
         let stream = |stream| self.context.captured_stream(stream).map(Arc::as_ref);
         let log = self.context.log_file().map(LogFile::capture);
         [stream(Stream::Stdout), stream(Stream::Stderr), log]
     }
 
-    /// How much it has printed by now.
+    /// Returns how much the service has printed until now.
     pub(super) fn printed(&self) -> Printed {
         self.link.drain();
         if let Some(log) = self.context.log_file() {
@@ -120,7 +121,7 @@ impl Run {
             .map(|capture| capture.map_or(0, Capture::len))
     }
 
-    /// Emits the directory in which its files stay.
+    /// Emits an event that names the directory in which the files stay, and lists it for the run.
     pub(super) fn announce_files(&self) {
         if let Some(directory) = &self.context.start.place.tmpdir {
             let test = thread::current();
@@ -134,7 +135,7 @@ impl Run {
         }
     }
 
-    /// Keeps the files after a failure, if the user wants those of failures. Called before a stop, so that
+    /// Keeps the files after a failure, if the user wants the files of failures. Must be called before a stop, so that
     /// the supervisor knows in time.
     pub(super) fn keep_after_failure(&self) {
         if self.keep == Keep::OfFailures {
@@ -143,7 +144,7 @@ impl Run {
         }
     }
 
-    /// Prints each line of the service as it arrives, if the user wants that.
+    /// Prints each line of the service as it arrives, if `MIRAKURU_LOG=output` is set.
     pub(super) fn print_output(&mut self) {
         if !environment::log_output() {
             return;
@@ -159,7 +160,7 @@ impl Run {
         self.printers = Some(Arc::new(Mutex::new(printers)));
     }
 
-    /// Waits until all that a service printed which is gone was printed here.
+    /// Waits until this process has printed the whole output of a service that is gone.
     pub(super) fn end_printing(&self) {
         let printers = self.printers.as_ref().map(|printers| printers.lock());
         let printers = printers.and_then(|locked| locked.ok().map(|mut all| take(&mut *all)));
@@ -168,6 +169,7 @@ impl Run {
         }
     }
 
+    /// Emits an event that reports how the service ended.
     pub(super) fn emit_end(&self, gone: Option<&Gone>, elapsed: Duration) {
         let pid = self.pid;
         let Some(gone) = gone else {
@@ -178,7 +180,7 @@ impl Run {
         if !gone.survivors.is_empty() {
             let survivors = listed(&gone.survivors);
             return self.emit(Step::warn(format!(
-                "left what could not be killed: {survivors}"
+                "left processes that could not be killed: {survivors}"
             )));
         }
         if gone.forced {
@@ -200,15 +202,15 @@ impl Run {
 
 /// Lists processes, each by pid and command.
 pub(super) fn listed(processes: &[(u32, String)]) -> String {
-    let reported: Vec<_> = processes
+    let shown: Vec<_> = processes
         .iter()
         .take(10)
         .map(|(pid, command)| format!("pid {pid}: {command}"))
         .collect();
-    let more = processes.len().saturating_sub(reported.len());
+    let more = processes.len().saturating_sub(shown.len());
     if more > 0 {
-        format!("{}; and {more} more", reported.join("; "))
+        format!("{}; and {more} more", shown.join("; "))
     } else {
-        reported.join("; ")
+        shown.join("; ")
     }
 }

@@ -1,5 +1,5 @@
-//! Settles what a start needs before it spawns: a configuration without mistakes, a supervisor, a private
-//! directory, a port, and every placeholder filled in.
+//! Prepares a start before the spawn: validates the configuration, gets the supervisor, the private directory and the
+//! ports, and fills in every placeholder.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -18,7 +18,7 @@ use crate::readiness::{Context, Start, Target};
 use crate::tmpdir;
 use crate::wait::Deadline;
 
-/// What a start has before it spawns.
+/// The prepared parts of a start, before the spawn.
 pub(super) struct Settled {
     pub(super) link: Arc<Link>,
     pub(super) context: Context,
@@ -26,8 +26,8 @@ pub(super) struct Settled {
 }
 
 impl Core {
-    /// Finds mistakes in the configuration before anything is spawned, with placeholder values for what is
-    /// not known yet.
+    /// Validates the configuration before the spawn. Uses dummy values for a directory and ports that are not known
+    /// yet.
     pub(super) fn validate(&self, deadline: Deadline) -> Result<()> {
         let names = self.named_ports().into_iter().chain([String::new()]);
         let ports = names.map(|name| (name, 1)).collect();
@@ -51,8 +51,8 @@ impl Core {
         prepare(&self.config.command, &self.config.shape, place, of_the_run)
     }
 
-    /// Creates the supervisor, the private directory and the leases on the free ports. The ports do not change any
-    /// more.
+    /// Creates the supervisor, the private directory and the leases on the free ports. After that the ports do not
+    /// change.
     pub(super) fn prepare(&self) -> Result<()> {
         let deadline = Deadline::after(self.config.start_bound());
         self.validate(deadline)?;
@@ -60,9 +60,9 @@ impl Core {
         let link = self.link()?;
         self.directory(&link, deadline)?;
         let target = self.check.target();
-        let is_told = target.reports_port || target.port_name.is_some();
-        if self.wanted_port() == Wanted::None && !is_told {
-            // What `port()` returns, for a service that reads its port from a file.
+        let has_other_port = target.reports_port || target.port_name.is_some();
+        if self.wanted_port() == Wanted::None && !has_other_port {
+            // `port()` returns this port. A service may read it from a configuration file.
             self.lease_free_port("")?;
         }
         self.ports_for_start()?;
@@ -70,7 +70,7 @@ impl Core {
         Ok(())
     }
 
-    /// Settles the supervisor, the private directory and the port, and fills them in.
+    /// Gets the supervisor, the private directory and the ports, and fills in the placeholders.
     pub(super) fn settle(&self, deadline: Deadline) -> Result<Settled> {
         let link = self.link()?;
         let tmpdir = self
@@ -86,7 +86,7 @@ impl Core {
                 command: Arc::clone(&shown.line),
                 ..start
             });
-            // Once more: lengths depend on what was filled in.
+            // Validated once more, because the length of a path depends on the values.
             self.check
                 .validate(&context)
                 .map_err(|mistake| mistake.to_string())?;
@@ -103,7 +103,7 @@ impl Core {
         })
     }
 
-    /// A start as its checks see it before there is a process.
+    /// Returns the data of a start that the checks get before the process exists.
     pub(super) fn start_before_spawn(
         &self,
         place: Place,
@@ -129,7 +129,8 @@ impl Core {
         }
     }
 
-    /// The host that the check names, which another executor may have. Leases the ports that it contains.
+    /// Returns the host that the check asks. Leases the ports that the host contains. The host may come from another
+    /// executor.
     pub(super) fn host(&self) -> Result<String> {
         let host = Template::parse(self.check.target().host.unwrap_or_default());
         let names_port = host.names().any(|name| name.starts_with("port"));
@@ -138,7 +139,7 @@ impl Core {
         Ok(self.host_at(ports.unwrap_or_default(), bindings))
     }
 
-    /// The same with these values. `{host}` in it is the default.
+    /// Returns the host with these values filled in. `{host}` in it stands for the default.
     fn host_at(&self, ports: BTreeMap<String, u16>, bindings: BTreeMap<String, String>) -> String {
         let default = Place {
             host: "127.0.0.1".to_owned(),
@@ -151,13 +152,14 @@ impl Core {
             .unwrap_or(default.host)
     }
 
-    /// The host as far as it is known by now.
+    /// Returns the host with the values that are known now. Leases no port.
     pub(super) fn known_host(&self) -> String {
         let known = |state: &mut State| (state.port.known(), state.bindings.clone());
         let (ports, bindings) = self.state(known);
         self.host_at(ports, bindings)
     }
 
+    /// Returns the values of all placeholders, from this directory and these ports.
     pub(super) fn place(
         &self,
         tmpdir: Option<PathBuf>,
@@ -166,7 +168,7 @@ impl Core {
         self.bound_place(tmpdir, ports, self.state(|state| state.bindings.clone()))
     }
 
-    /// Does the same with these values for the placeholders with a dot.
+    /// Returns the values of all placeholders. `bindings` has the values of the placeholders with a dot.
     pub(super) fn bound_place(
         &self,
         tmpdir: Option<PathBuf>,
@@ -198,7 +200,7 @@ impl Core {
                     return Err("the log file's path is empty".to_owned());
                 }
                 Ok(path) => Some(paths::absolute(path.as_ref())),
-                // A look at a service that another process started needs no log file.
+                // The executor also describes services of other processes, which have no log file here.
                 Err(_) if place.tmpdir.is_none() => None,
                 Err(mistake) => return Err(mistake),
             };
@@ -210,11 +212,13 @@ impl Core {
     ///
     /// # Panics
     ///
-    /// Panics if the private directory is needed and cannot be made.
+    /// Panics if the private directory is needed and cannot be created, if no port can be leased, or if the text
+    /// contains an unknown placeholder.
     pub(super) fn filled(&self, text: &str) -> String {
         let template = Template::parse(text);
-        let lies_there = self.needs_directory() || self.lies_there(|name| template.mentions(name));
-        let tmpdir = lies_there.then(|| self.tmpdir());
+        let needs_tmpdir =
+            self.needs_directory() || self.refers_to_directory(|name| template.mentions(name));
+        let tmpdir = needs_tmpdir.then(|| self.tmpdir());
         let ports = self.ports_for(&template);
         let ports = ports.unwrap_or_else(|error| panic!("{error}"));
         let place = self.place(tmpdir, ports);
@@ -237,33 +241,34 @@ impl Core {
 
     /// Returns the private directory. See `Executor::tmpdir`.
     pub(super) fn tmpdir(&self) -> PathBuf {
-        // Before the turn, which a thread of the parent may have held at the fork.
+        // Checked before the turn: a thread of the parent may have held the turn at the fork.
         assert!(
             self.unless_forked().is_some(),
             "the private directory belongs to the parent process"
         );
         let _turn = self.turn();
         let deadline = Deadline::after(self.config.start_bound());
-        // That of a supervisor of the run which does not answer is still there.
+        // If the supervisor of the run does not answer, its directory still exists.
         let silent = self.shared_link().filter(|link| link.is_out_of_reach());
         let link = silent.map_or_else(|| self.link(), Ok);
         let directory = link.and_then(|link| self.directory(&link, deadline));
         directory.unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// Returns whether anything of the executor lies in the private directory.
+    /// Returns whether the executor needs the private directory.
     fn needs_directory(&self) -> bool {
-        self.config.keep() != Keep::Nobodys || self.lies_there(|name| self.mentions(name))
+        self.config.keep() != Keep::Nobodys || self.refers_to_directory(|name| self.mentions(name))
     }
 
-    /// Returns whether what mentions these placeholders lies in the private directory.
-    fn lies_there(&self, mentions: impl Fn(&str) -> bool) -> bool {
+    /// Returns whether a text refers to the private directory. `mentions` reports whether the text contains a
+    /// placeholder.
+    fn refers_to_directory(&self, mentions: impl Fn(&str) -> bool) -> bool {
         let mut own = ["socket", "pidfile"].iter();
         mentions("tmpdir") || own.any(|name| mentions(name) && self.lies_in_directory(name))
     }
 
-    /// Returns whether `{socket}` or `{pidfile}` lies in the private directory. A path that the check gives
-    /// itself lies elsewhere, unless it contains that placeholder.
+    /// Returns whether `{socket}` or `{pidfile}` is in the private directory. A path that the check gives is
+    /// elsewhere, unless it contains that placeholder.
     pub(super) fn lies_in_directory(&self, name: &str) -> bool {
         let target = self.check.target();
         let given = match name {
@@ -298,7 +303,7 @@ impl Core {
         all
     }
 
-    /// Returns whether a placeholder asks for something of the executor with this name.
+    /// Returns whether a placeholder such as `{name.port}` refers to the executor of this name.
     pub(crate) fn names(&self, name: &str) -> bool {
         let of_it = |placeholder: &String| placeholder.split('.').next() == Some(name);
         self.placeholders()
@@ -311,7 +316,7 @@ impl Core {
         self.placeholders().contains(name)
     }
 
-    /// Returns the names of the ports that `{port:NAME}` stands for.
+    /// Returns each `NAME` of the placeholders `{port:NAME}`.
     pub(super) fn named_ports(&self) -> Vec<String> {
         let placeholders = self.placeholders();
         let names = placeholders
@@ -323,8 +328,8 @@ impl Core {
             .collect()
     }
 
-    /// Gives `{name.port}` and its like the values of another executor. Asks only for what is mentioned: a
-    /// directory, say, is not made for nothing.
+    /// Sets the values of `{name.port}` and the similar placeholders from the executor `other`. Reads only the values
+    /// that the placeholders use, so no directory is created without need.
     pub(crate) fn bind(&self, name: &str, other: &Self) -> Result<()> {
         for placeholder in self.placeholders() {
             let part = placeholder

@@ -1,4 +1,5 @@
-//! An executor whose service a whole run shares: one test process starts it, all use it.
+//! Executors whose service all test processes of a run share. The first process starts the service. The other
+//! processes connect to its supervisor and adopt the service.
 
 use std::io::{
     self,
@@ -22,8 +23,8 @@ use crate::sys::Handle;
 use crate::wait::Deadline;
 
 impl Core {
-    /// Makes sure that the service of the run is up: attaches to it, or starts it.
-    /// What it starts is handed over to the run at once, or by a later call.
+    /// Ensures that the service of the run is up: attaches to it, or starts it. If `at_once` is `false`, a later call
+    /// hands a service that this one started over to the run.
     pub(crate) fn join(&self, place: &Arc<RunPlace>, at_once: bool) -> Result<()> {
         if self.has_joined() && !self.is_in_outage() {
             return Ok(());
@@ -31,19 +32,21 @@ impl Core {
         self.outside_outages(|| self.join_in_turn(place, at_once))
     }
 
-    /// Returns whether a supervisor of the run holds what the executor has leased.
+    /// Returns whether a supervisor of the run holds the leases of the executor.
     pub(crate) fn is_known_to_run(&self) -> bool {
         let link = self.shared_link();
         link.is_some_and(|link| !link.current(|state| state.lost))
     }
 
+    /// Returns whether the executor is attached to the service of the run, and the service is up.
     pub(crate) fn has_joined(&self) -> bool {
         self.shared_link().is_some() && self.is_up()
     }
 
     /// Attaches to the service of the run, if there is one.
     pub(crate) fn join_if_there(&self, place: &Arc<RunPlace>) -> Result<()> {
-        // An outage of another thread keeps the run's lock, and ends with this turn.
+        // An outage of another thread holds the run's lock, and its end needs the turn. So this waits for the end of
+        // the outage before it takes the turn.
         self.outside_outages(|| {
             let _turn = self.turn();
             if self.has_joined() {
@@ -59,7 +62,7 @@ impl Core {
         if self.has_joined() {
             return Ok(());
         }
-        // The process that has the run's lock may queue for this thread's port.
+        // The process that holds the run's lock may queue for a port of this thread.
         self.ensure_may_wait_for_others()?;
         let _run_lock = self.lock(place)?;
         self.attach_unless_known(place)?;
@@ -69,7 +72,8 @@ impl Core {
         self.start_for_the_run(place, at_once)
     }
 
-    /// The caller has the turn and the run's lock.
+    /// Attaches to the service of the run, unless this executor has a live supervisor of the run. The caller has the
+    /// turn and the run's lock.
     fn attach_unless_known(&self, place: &Arc<RunPlace>) -> Result<()> {
         self.state(|state| state.place = Some(Arc::clone(place)));
         let known = self.shared_link();
@@ -88,15 +92,15 @@ impl Core {
             if link.is_out_of_reach() {
                 return Err(self.not_reached(TimedOut.into()));
             }
-            // Started again with the same supervisor.
+            // The supervisor has no service that is ready: the caller starts the service with it.
             drop(self.state(|state| state.link.replace(link)));
             self.stop_orphaned_service();
         }
         Ok(())
     }
 
-    /// Connects to the supervisor of the run, if there is one. A second supervisor beside one that does not answer
-    /// would be worse than an error.
+    /// Connects to the supervisor of the run, if there is one. If it does not answer, returns an error: a second
+    /// supervisor would be worse.
     pub(super) fn reach(&self, place: &RunPlace) -> Result<Option<Arc<Link>>> {
         match Link::connect(place, self.home()) {
             Ok(link) => Ok(Some(link)),
@@ -138,11 +142,11 @@ impl Core {
         let Some(run) = run.filter(|run| !run.link.is_shared()) else {
             return Ok(());
         };
-        // Before the share: a process that queues for a port must find the supervisor among the run's.
+        // Noted before the share: a process that queues for a port must find it among the supervisors of the run.
         place.note_supervisor(run.link.supervisor());
         match run.link.share(place) {
             Some(Ok(())) => {
-                // From now on the run has the port, and any of its processes may give it back.
+                // From now on the run has the port, and each of its processes may release it.
                 drop(self.state(|state| state.port.drop_claim()));
                 Ok(())
             }
@@ -156,18 +160,18 @@ impl Core {
         }
     }
 
-    /// The latest run, of whatever test process.
+    /// Returns the latest run, which any test process may have started.
     pub(super) fn run(&self) -> Option<Run> {
         self.follow();
         self.state(|state| state.run.clone())
     }
 
-    /// The run that is up, of whatever test process.
+    /// Returns the run that is up, which any test process may have started.
     pub(super) fn up(&self) -> Option<Run> {
         self.run().filter(|run| run.up)
     }
 
-    /// Keeps the files of the service, if the user wants those of failures.
+    /// Keeps the files of the service, if the user wants the files of failed tests.
     #[cfg(feature = "macros")]
     pub(crate) fn keep_after_failure(&self) {
         if let Some(run) = self.up() {
@@ -175,7 +179,7 @@ impl Core {
         }
     }
 
-    /// What the latest run is and has printed by now.
+    /// Returns which service the latest run is, and how much it has printed until now.
     #[cfg(feature = "macros")]
     pub(crate) fn moment(&self) -> Option<Moment> {
         let run = self.run()?;
@@ -188,11 +192,11 @@ impl Core {
         let Some(link) = self.unless_forked().and_then(Self::shared_link) else {
             return;
         };
-        // Read before the look: another thread of this process may start the service meanwhile.
+        // Read before the lookup below: another thread of this process may start the service meanwhile.
         let known = self.state(|state| state.run.clone());
         let (lost, number) = link.current(|state| (state.lost, state.current()));
         let current = if lost {
-            // The supervisor drops a client that did not read for long, and may live: connect again.
+            // The supervisor may live, as it drops a client that has not read for long. So connect again.
             let place = self.state(|state| state.place.clone());
             match place.and_then(|place| Link::connect(&place, self.home()).ok()) {
                 Some(link) => link,
@@ -207,13 +211,13 @@ impl Core {
             return;
         }
         if let Some(known) = &known {
-            // Another process starts the service: the known one is gone.
+            // Another process is starting the service, so the known one is gone.
             self.state(|state| state.is_down(known));
         }
     }
 
-    /// Replaces what was known by the service of the run, unless another thread has noted a newer one. Returns
-    /// `false` if there is none, or one whose start is not complete.
+    /// Replaces the known service with the service of the run, unless another thread has noted a newer one. Returns
+    /// `false` if the run has no service, or if its start is not complete.
     fn adopt(&self, link: &Arc<Link>, known: Option<&Run>) -> bool {
         let Some((service, files)) = link.attach() else {
             return false;
@@ -240,14 +244,14 @@ impl Core {
             state.run = Some(run);
             state.link.replace(Arc::clone(link))
         });
-        // The supervisor of a start by this process that failed.
+        // The former supervisor belongs to a failed start by this process.
         if let Some(former) = former.filter(|former| !former.is_shared()) {
             self.close(&former);
         }
         true
     }
 
-    /// The run of the service that a supervisor describes, once that service is ready.
+    /// Returns the run of the service that a supervisor describes, or `None` if that service is not ready.
     fn run_of(&self, link: &Arc<Link>, service: &Service, files: Vec<Handle>) -> Option<Run> {
         let ready = service.ready.as_ref()?;
         let ports = service.ports.iter().cloned().collect();

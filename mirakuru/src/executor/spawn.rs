@@ -1,4 +1,5 @@
-//! Spawns the service: writes the order for the supervisor, and sends it.
+//! Spawns the service. Builds the launch request with its environment and streams, and sends it to the supervisor,
+//! which spawns the process.
 
 use std::fs::File;
 use std::io;
@@ -23,20 +24,21 @@ use crate::readiness::{Context, Start, Target};
 use crate::sys::{Handle, OtherUser};
 use crate::wait::Deadline;
 
-/// Forks of other threads have become their programs by then.
+/// How long a spawn is retried while the program file is busy. Forked children of other threads, which inherit an
+/// open descriptor of the file, have called `exec` within this time.
 const BUSY: Duration = Duration::from_millis(500);
 
-/// An order for the supervisor.
+/// A launch request for the supervisor.
 struct Order {
     launch: Launch,
-    /// The streams that travel with the message.
+    /// The streams that are sent with the message.
     handles: Vec<Handle>,
-    /// This side of what is captured.
+    /// The captured output, as this process reads it.
     captures: Captures,
 }
 
 impl Core {
-    /// Starts the process.
+    /// Spawns the process and notes it as the latest run.
     pub(super) fn spawn(&self, settled: Settled, deadline: Deadline) -> Result<Run> {
         let Settled {
             link,
@@ -98,11 +100,11 @@ impl Core {
         match link.launch(launch, handles, deadline) {
             Some(Ok(pid)) => Ok(pid),
             Some(Err(failure)) => Err(self.not_spawned(&failure, place)),
-            // A supervisor that was killed is seen before the deadline.
+            // A killed supervisor closes the connection, so this is noticed before the deadline.
             None if !deadline.has_passed() && link.current(|state| state.lost) => {
                 Err(self.without_supervisor(link))
             }
-            // One that does not answer by then is given up.
+            // This start gives up a supervisor that does not answer before the deadline.
             None => {
                 link.stop_within(plan.hasty(), None, GRACE * 2);
                 Err(self.not_spawned_in_time(deadline))
@@ -122,14 +124,15 @@ impl Core {
         let (streams, handles, captures) = self.streams(other)?;
         let (name, value) = link.mark();
         let mut env = prepared.env;
-        // The last value of a name counts, whatever the user has set or a test within a service inherits.
+        // The last value of a name counts. This one overrides what the user has set, and what a test that runs
+        // within a service inherits.
         env.push((name.into(), value.into()));
         let target = self.check.target();
         let notify = target.notifies.then(|| link.path_of_notices());
         if let Some(path) = &notify {
             env.push(("NOTIFY_SOCKET".into(), path.into()));
         }
-        let pid_file = file_to_come(&target, place);
+        let pid_file = awaited_file(&target, place);
         let pid_file = pid_file.map(|path| (path, user.clone()));
         let notices = notify.clone().map(|path| (path, None));
         let leftovers = pid_file.into_iter().chain(notices);
@@ -159,7 +162,7 @@ impl Core {
         })
     }
 
-    /// The log file, which holds text of earlier starts by now.
+    /// Opens the log file at its current end: the text before it belongs to earlier starts.
     pub(super) fn log_file(
         &self,
         place: &Place,
@@ -217,17 +220,17 @@ impl Core {
     }
 }
 
-/// The file of the timeline. The first start of a process reports one that cannot be written: the supervisor writes
-/// it, after the last test.
+/// Returns the file of the timeline. The supervisor writes it after the last test, so the first start of a process
+/// reports a file that cannot be written.
 fn timeline() -> Option<PathBuf> {
-    // No `Once`: a child that is forked during the report would wait for its end.
+    // A `Once` would deadlock in a child that is forked during the report.
     static REPORTED: AtomicBool = AtomicBool::new(false);
     let file = environment::trace()?;
     let mut options = File::options();
     options.read(true).write(true).create(true).truncate(false);
     let why = match options.open(&file).and_then(|opened| opened.metadata()) {
         Ok(found) if found.is_file() => return Some(file),
-        Ok(_) => "no regular file".to_owned(),
+        Ok(_) => "not a regular file".to_owned(),
         Err(error) => error.to_string(),
     };
     if !REPORTED.swap(true, Ordering::Relaxed) {
@@ -239,13 +242,13 @@ fn timeline() -> Option<PathBuf> {
     None
 }
 
-/// Standard output and standard error, where they are captured.
+/// Standard output and standard error, each if it is captured.
 type Captures = [Option<Arc<Capture>>; 2];
 
-/// The file that the check looks for, which goes with the tree. A file that is there before the start belongs to
-/// another service, and stays. The path is absolute: the supervisor runs elsewhere, and the test may change its
-/// directory.
-fn file_to_come(target: &Target, place: &Place) -> Option<PathBuf> {
+/// Returns the file that the check waits for, which the supervisor removes once the tree is gone. A file that exists
+/// before the start belongs to another service, and stays. The path is absolute, because the supervisor has another
+/// working directory, and the test may change its own.
+fn awaited_file(target: &Target, place: &Place) -> Option<PathBuf> {
     target.filename.as_ref()?;
     let file = std::path::absolute(place.pidfile.as_ref()?).ok()?;
     file.symlink_metadata().is_err().then_some(file)

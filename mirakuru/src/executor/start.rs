@@ -1,5 +1,6 @@
-//! The one start sequence: validate the configuration, claim the port, see that nothing answers yet, spawn,
-//! and wait. If anything fails after the spawn, the tree is gone before the caller has the error.
+//! The start sequence: validate the configuration, claim the port, check that no service answers yet, spawn the
+//! process, and wait until it is ready. If a step after the spawn fails, the process tree is gone before the caller
+//! gets the error.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
@@ -16,24 +17,38 @@ use crate::readiness::{Context, Readiness};
 use crate::signal::describe_exit;
 use crate::wait::Deadline;
 
-/// How often a start changes a free port that a stranger took first.
+/// How often a start is repeated with another free port, if an unrelated process took the first one.
 const MOST_RETRIES: usize = 5;
 
 /// # Start
 impl<R: Readiness> Executor<R> {
-    /// Starts the process and returns once it is ready, or as soon as it can no longer become ready.
-    /// Does nothing while the process runs. Concurrent starts spawn one process.
+    /// Starts the process and returns once it is ready. Returns an error as soon as the process can no longer become
+    /// ready. Does nothing while the process runs. Concurrent starts spawn one process.
     ///
-    /// A fixed port of this machine is leased first, so that no other executor of any test process
-    /// starts something there. [`on_conflict`](Self::on_conflict) sets what happens if another
-    /// executor holds the lease. The timeout counts from the moment the lease is held. If an unrelated
-    /// program takes the free port that stands for `{port}`, the start is repeated with another one,
-    /// unless [`port`](Self::port) was called before.
+    /// A start leases a fixed port of this machine first, so that no other executor of any test process starts a
+    /// service there. [`on_conflict`](Self::on_conflict) sets what happens if another executor holds the lease. The
+    /// timeout counts from the moment at which this executor gets the lease. If an unrelated program takes the free
+    /// port that `{port}` stands for, the start is repeated with another port, unless [`port`](Self::port) was
+    /// called before.
+    ///
+    /// ```
+    /// use mirakuru::SimpleExecutor;
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let service = SimpleExecutor::new("sleep 60");
+    /// service.start()?;
+    /// let pid = service.pid();
+    /// service.start()?; // Does nothing: the process runs.
+    /// assert_eq!(service.pid(), pid);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
     /// - `InvalidConfig`: the configuration contains a mistake.
-    /// - `AlreadyRunning`: something answers at the port, the socket or the URL before the start.
+    /// - `AlreadyRunning`: another process answers at the port, the socket or the URL before the start, or another
+    ///   executor holds the lease on the fixed port.
     /// - `Spawn`: the program cannot be run.
     /// - `ProcessExitedWithError`: the process ended with an error before it was ready.
     /// - `TimeoutExpired`: the process was not ready within the timeout.
@@ -43,7 +58,7 @@ impl<R: Readiness> Executor<R> {
     ///
     /// # Panics
     ///
-    /// Panics if a check of your own panics. The process tree is gone by then.
+    /// Panics if your own check panics. The process tree is gone before the panic reaches the caller.
     pub fn start(&self) -> Result<&Self> {
         self.act(Core::start)
     }
@@ -63,6 +78,10 @@ impl<R: Readiness> Executor<R> {
     /// # Errors
     ///
     /// Fails as [`start`](Self::start) does.
+    ///
+    /// # Panics
+    ///
+    /// Panics as [`start`](Self::start) does.
     pub fn started(self) -> Result<Self> {
         self.start()?;
         Ok(self)
@@ -73,7 +92,7 @@ impl Core {
     pub(crate) fn start(&self) -> Result<()> {
         let _turn = self.turn();
         let _run_lock = self.run_lock()?;
-        // The lock that an outage kept goes with the start, also if a check panics.
+        // The end of the start releases the lock that an outage kept, even if a check panics.
         let _kept = self.state(|state| state.kept_lock.take());
         self.start_in_turn()
     }
@@ -84,7 +103,7 @@ impl Core {
             return Ok(());
         }
         let mut deadline = Deadline::after(self.config.start_bound());
-        // A check of the user's own may panic.
+        // A check that the user wrote may panic.
         let started = catch_unwind(AssertUnwindSafe(|| self.start_by(&mut deadline)));
         if !matches!(started, Ok(Ok(()))) {
             self.give_port_back();
@@ -105,7 +124,7 @@ impl Core {
     fn start_by(&self, deadline: &mut Deadline) -> Result<()> {
         self.validate(*deadline)?;
         self.ensure_loopback()?;
-        // What a service left that ended by itself.
+        // A service that ended by itself may have left processes, which are killed first.
         match self.state(|state| state.up()) {
             Some(run) => drop(self.bring_down(&run, run.plan.hasty(), None)),
             None => self.stop_orphaned_service(),
@@ -115,7 +134,7 @@ impl Core {
             Claim::Ours(after_queue) => *deadline = after_queue,
             Claim::Reused => return Ok(()),
         }
-        // Counted until it succeeds: a check that panics is a failure too.
+        // This start counts as failed until it succeeds, because a check that panics is a failure too.
         self.state(|state| state.failures.count += 1);
         let mut retries = 0;
         loop {
@@ -129,11 +148,11 @@ impl Core {
             }
             retries += 1;
             let error = first_line(&error);
-            self.emit(Step::info(format!("takes another port: {error}")));
+            self.emit(Step::info(format!("tries another port: {error}")));
         }
     }
 
-    /// Starts the service once, on the port that it has.
+    /// Starts the service once, on its current port.
     fn attempt(&self, deadline: Deadline) -> Result<()> {
         let settled = self.settle(deadline)?;
         let probe = self.probe(&settled.context)?;
@@ -150,7 +169,7 @@ impl Core {
         }
         run.keep_after_failure();
         let gone = self.bring_down(&run, run.plan.hasty(), None);
-        // Described after the stop: the last lines that the service printed belong to the story.
+        // The error is created after the stop, so that it contains the last lines that the service printed.
         run.link.drain();
         let waited = waited.unwrap_or_else(|panic| resume_unwind(panic));
         waited.map_err(|failed| self.wait_failed(&run, *failed, None, gone))
@@ -173,7 +192,7 @@ impl Core {
                 seconds(elapsed)
             ))
         });
-        // What only this process knows of the service.
+        // The captured groups and the beginnings of the streams, which other processes of the run cannot know.
         let begins = [Stream::Stdout, Stream::Stderr].map(|stream| {
             let capture = run.context.captured_stream(stream);
             capture.map_or(0, |capture| capture.begin())
@@ -181,7 +200,7 @@ impl Core {
         run.link.report_ready(run.context.all_captured(), begins);
     }
 
-    /// Starts the service for tests of this process that share it, also if it has died since.
+    /// Starts the service for the tests of this process that share it, and starts it again if it has died.
     pub(crate) fn start_again_if_dead(&self) -> Result<()> {
         if self.is_up() && !self.is_in_outage() {
             return Ok(());
@@ -210,15 +229,15 @@ impl Core {
         }
     }
 
-    /// Returns whether a start would have nothing to do: the service was ready and runs, perhaps as a daemon
-    /// whose main process ended with 0, and no process stops it.
+    /// Returns whether a start has no work left: the service was ready, runs, and no process stops it now. A daemon
+    /// runs even if its main process ended with 0.
     pub(crate) fn is_up(&self) -> bool {
         let lives = |state: &State| {
             let may_live = state.exit.is_none_or(|code| code == 0 && !state.empty);
             may_live && !state.lost && !state.ending
         };
         let ready = self.up().filter(|run| run.ready);
-        // Another process may start the next service between the two looks.
+        // Another process may start the next service between the lookup of the run and this one.
         let is_up = |run: Run| {
             let still = |state: &State| state.current() == run.number && lives(state);
             run.link.current(still)
@@ -230,7 +249,7 @@ impl Core {
         Probe::new(&self.check, context).map_err(|error| self.refused("start a thread", error))
     }
 
-    /// Returns whether the check passes before anything was started.
+    /// Returns whether the check passes before the spawn.
     pub(super) fn answers_already(
         &self,
         probe: &Probe,

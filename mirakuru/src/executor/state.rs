@@ -1,4 +1,4 @@
-//! What an executor has going: its supervisor, its port, and the latest start. `Core::state` gives access.
+//! The changing state of an executor: its supervisor, its ports, and the latest start. `Core::state` locks it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,14 +14,14 @@ use crate::run::{Failures, RunPlace, Scope};
 pub(super) struct State {
     pub(super) link: Option<Arc<Link>>,
     pub(super) port: Port,
-    /// The tests that share the executor, if any do.
+    /// The scope in which tests share the executor, if it is a shared fixture.
     pub(super) fixture: Option<Scope>,
     pub(super) failures: Failures,
     /// The files of the run that shares the service.
     pub(super) place: Option<Arc<RunPlace>>,
-    /// The run's lock, kept while a test has the service stopped.
+    /// The run's lock, held while a test keeps the service stopped.
     pub(super) kept_lock: Option<FileLock>,
-    /// A line has said that a stop was slow.
+    /// Whether a line has reported a slow stop.
     pub(super) slow_stop: bool,
     /// The values of placeholders with a dot.
     pub(super) bindings: BTreeMap<String, String>,
@@ -31,18 +31,18 @@ pub(super) struct State {
 }
 
 impl State {
-    /// The run that is up.
+    /// Returns the run that is up.
     pub(super) fn up(&self) -> Option<Run> {
         self.run.clone().filter(|run| run.up)
     }
 
-    /// The address that answered the check of the latest start, without its port.
+    /// Returns the address that answered the check of the latest start, without its port.
     pub(super) fn answered(&self) -> Option<String> {
         let of_the_run = || self.run.as_ref()?.context.answered();
         self.port.answered.clone().or_else(of_the_run)
     }
 
-    /// The name by which the run knows the executor.
+    /// Returns the name of the shared fixture in the run.
     pub(super) fn fixture_name(&self) -> Option<&'static str> {
         match self.fixture {
             Some(Scope::Run(name)) => Some(name),
@@ -50,13 +50,13 @@ impl State {
         }
     }
 
-    /// The latest run, if it is still the one that the caller knows.
+    /// Returns the latest run, if it is still the one that the caller knows.
     pub(super) fn same(&mut self, known: &Run) -> Option<&mut Run> {
         let latest = self.run.as_mut();
         latest.filter(|latest| latest.context.start.number == known.context.start.number)
     }
 
-    /// Notes that the run that the caller knows is not up any more. Leaves a newer run alone.
+    /// Notes that the run that the caller knows has ended. Leaves a newer run alone.
     pub(super) fn is_down(&mut self, known: &Run) {
         if let Some(latest) = self.same(known) {
             latest.up = false;

@@ -1,4 +1,4 @@
-//! Stop, kill, signal.
+//! Stops, kills and signals a service, and checks how it ended.
 
 use std::collections::BTreeSet;
 use std::mem::replace;
@@ -18,16 +18,27 @@ use crate::wait::Deadline;
 
 /// # Stop
 impl<R: Readiness> Executor<R> {
-    /// Stops the process and everything that it started. When this returns, the kernel has confirmed
+    /// Stops the process and all processes that it started. When this returns, the kernel has confirmed
     /// that no process of the tree is left. Does nothing if the process is not running.
     ///
-    /// The stop signal goes once to each process group of the tree: first to that of the main process and to
-    /// those of daemons, then to each group whose parent has ended. A group whose parent lives is left to that
-    /// parent. After the stop timeout the kill signal follows. A frozen process is thawed, so that it receives
-    /// the signal. See [stopping](crate::guide::stopping).
+    /// Each process group of the tree gets the stop signal at most once. The groups of the main process and of daemons
+    /// get it first. Every other group gets it once its parent has ended: until then, the parent should stop it. After
+    /// the stop timeout the kill signal follows. A frozen process is thawed, so that it receives the signal. See
+    /// [stopping](crate::guide::stopping).
     ///
-    /// A stop that had to kill, or took more than five seconds, prints one line to standard error, once for each
-    /// executor. A [`stop_timeout`](Self::stop_timeout) below one second switches the line off.
+    /// The first stop of an executor that has to kill, or takes more than five seconds, prints one line to standard
+    /// error. A [`stop_timeout`](Self::stop_timeout) below one second switches the line off.
+    ///
+    /// ```
+    /// use mirakuru::SimpleExecutor;
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let service = SimpleExecutor::new("sleep 60").started()?;
+    /// service.stop()?;
+    /// assert!(!service.running());
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -40,9 +51,9 @@ impl<R: Readiness> Executor<R> {
     ///
     /// # Platform-specific behaviour
     ///
-    /// On macOS, a stop misses a daemon whose parent was born and ended between two looks at the list of processes. On
-    /// other Unixes, a stop proves that the service's process group is empty, and not that the tree is gone. A process
-    /// that has left the group, such as a daemon, stays, and the stop returns `Ok`.
+    /// On macOS, a stop misses a daemon whose parent started and ended between two reads of the process list. On
+    /// Unixes other than Linux and macOS, a stop proves that the process group of the service is empty, and not that
+    /// the tree is gone. A process that has left the group, such as a daemon, stays, and the stop returns `Ok`.
     ///
     /// On Windows, a stop terminates the whole tree at once, unless [`stop_signal`](Self::stop_signal) is
     /// [`Signal::INT`].
@@ -50,9 +61,21 @@ impl<R: Readiness> Executor<R> {
         self.act(Core::stop)
     }
 
-    /// Stops the process with `signal`, and accepts the exit code `expected`. `None` accepts the code of
-    /// [`expected_returncode`](Self::expected_returncode), or if none was set death by the signal `n` and the
-    /// code `128 + n`.
+    /// Stops the process with `signal`, and accepts the exit code `expected`. With `None`, the stop accepts the code
+    /// of [`expected_returncode`](Self::expected_returncode). If that option is not set, it accepts death by the
+    /// signal `n` and the code `128 + n`.
+    ///
+    /// ```
+    /// use mirakuru::{OutputExecutor, Signal};
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let script = "trap 'exit 7' HUP; echo up; sleep 60 & wait";
+    /// let service = OutputExecutor::new(["sh", "-c", script], "up").started()?;
+    /// service.stop_with(Signal::HUP, 7)?;
+    /// assert_eq!(service.exit_code(), Some(7));
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -62,7 +85,19 @@ impl<R: Readiness> Executor<R> {
         self.act(|core| core.stop_with(signal, expected))
     }
 
-    /// Kills the process and everything that it started, and waits until no process is left.
+    /// Kills the process and all processes that it started, and waits until no process is left. Does nothing if the
+    /// process is not running.
+    ///
+    /// ```
+    /// use mirakuru::SimpleExecutor;
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let service = SimpleExecutor::new("sleep 60").started()?;
+    /// service.kill()?;
+    /// assert_eq!(service.exit_code(), Some(-9));
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -72,14 +107,25 @@ impl<R: Readiness> Executor<R> {
     ///
     /// # Platform-specific behaviour
     ///
-    /// On Windows, the system terminates all processes of the tree in one step. On other systems than Linux and Windows,
-    /// a kill misses the same processes as [`stop`](Self::stop).
+    /// On Windows, the system terminates all processes of the tree in one step. On systems other than Linux and
+    /// Windows, a kill misses the same processes as [`stop`](Self::stop).
     pub fn kill(&self) -> Result<&Self> {
         self.kill_with(self.core.config.kill_signal)
     }
 
     /// Kills the process tree with `signal`. If a process ignores it, `SIGKILL` follows after the stop
     /// timeout.
+    ///
+    /// ```
+    /// use mirakuru::{Signal, SimpleExecutor};
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let service = SimpleExecutor::new("sleep 60").started()?;
+    /// service.kill_with(Signal::USR1)?;
+    /// assert_eq!(service.exit_code(), Some(-Signal::USR1.as_raw()));
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -89,10 +135,22 @@ impl<R: Readiness> Executor<R> {
     }
 
     /// Sends a signal to the main process, and returns at once. Use it to reload a configuration. If the main
-    /// process of a daemon has ended, the signal goes to each process that it left.
+    /// process of a daemon has ended, each process that it left gets the signal.
     ///
     /// If the signal ends the service, [`restart`](Self::restart), [`stopped`](Self::stopped) and the end of an
-    /// annotated test accept that. [`stop`](Self::stop) reports it.
+    /// annotated test accept that exit code. [`stop`](Self::stop) returns an error.
+    ///
+    /// ```
+    /// use mirakuru::{OutputExecutor, Signal};
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let script = "trap 'echo reloaded' HUP; echo up; sleep 60 & wait; wait";
+    /// let service = OutputExecutor::new(["sh", "-c", script], "up").started()?;
+    /// service.signal(Signal::HUP)?;
+    /// assert_eq!(service.output().wait_for("reloaded")?, "reloaded");
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -111,6 +169,18 @@ impl<R: Readiness> Executor<R> {
     /// service together with its workers. See [`signal`](Self::signal). On Windows, [`Signal::TERM`] and
     /// [`Signal::KILL`] terminate the whole tree.
     ///
+    /// ```
+    /// use mirakuru::{Signal, SimpleExecutor};
+    ///
+    /// # fn main() -> mirakuru::Result<()> {
+    /// let service = SimpleExecutor::new("sleep 60").started()?;
+    /// service.signal_group(Signal::STOP)?; // Freezes the service.
+    /// assert!(service.running());
+    /// service.signal_group(Signal::CONT)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// Fails as [`signal`](Self::signal) does.
@@ -119,11 +189,11 @@ impl<R: Readiness> Executor<R> {
     }
 }
 
-/// A service that a stop has brought down.
+/// A service that a stop has ended.
 pub(super) struct Ended {
     run: Run,
     gone: Gone,
-    /// The main process ran when the stop signal was sent.
+    /// Whether the main process was running when the stop signal was sent.
     asked: bool,
 }
 
@@ -182,7 +252,7 @@ impl Core {
         }
     }
 
-    /// How the service may end if this signal stops it.
+    /// Returns the ends that count as success if this signal stops the service.
     pub(super) fn expected(&self, signal: Signal) -> Expected {
         Expected {
             signal,
@@ -192,7 +262,8 @@ impl Core {
         }
     }
 
-    /// Fails if the service ended otherwise than expected, which an end by a signal of the test is `unless_sent`.
+    /// Fails if the service ended otherwise than expected. With `unless_sent`, an end by a signal that the test sent
+    /// counts as expected.
     pub(super) fn judge(
         &self,
         ended: Option<Ended>,
@@ -225,12 +296,12 @@ impl Core {
         self.end_in_turn(plan, false)
     }
 
-    /// Brings the tree down. The caller has the turn, and the run's lock if a run shares the service. The lease
-    /// on a fixed port is not given back if the service is about to come back.
+    /// Stops the process tree. The caller has the turn, and the run's lock if a run shares the service. With
+    /// `comes_back`, the executor keeps the lease on a fixed port, because the service is about to start again.
     pub(super) fn end_in_turn(&self, plan: StopPlan, comes_back: bool) -> Result<Option<Ended>> {
         let Some(run) = self.up() else {
             self.stop_orphaned_service();
-            // During an outage the port stays with the thread that ends the outage.
+            // During an outage, the thread that ends the outage keeps the port.
             if !comes_back && !self.is_in_outage() {
                 self.give_port_back();
             }
@@ -241,7 +312,7 @@ impl Core {
             .link
             .current(|state| state.exit_of(run.number).is_none());
         let Some(gone) = self.bring_down(&run, plan, release) else {
-            // The lease went with the supervisor.
+            // The lease ended with the supervisor.
             self.note_port_given_back();
             return Err(self.lost(run.link.swept()));
         };
@@ -255,8 +326,8 @@ impl Core {
         Ok(Some(Ended { run, gone, asked }))
     }
 
-    /// Brings the tree of this run down, and then gives the lease on the port `release` back, all in one round
-    /// trip. Returns `None` if the supervisor could not report how that went.
+    /// Stops the process tree of this run, and then releases the lease on the port `release`, all in one round trip.
+    /// Returns `None` if the supervisor was lost before it reported the result.
     pub(super) fn bring_down(
         &self,
         run: &Run,
@@ -278,7 +349,7 @@ impl Core {
         gone
     }
 
-    /// Prints a line if a stop had to kill or took long, once for each executor, unless the user chose that.
+    /// Prints a line at the first stop that had to kill or took long, unless the user's options asked for that.
     fn report_slow_stop(&self, plan: StopPlan, gone: &Gone, elapsed: Duration) {
         let signal = Signal::from_raw(plan.signal);
         let is_chosen = plan.whole_tree

@@ -1,4 +1,5 @@
-//! Starts several executors at the same time. Each may name the ports of the others.
+//! Starts several executors at the same time, each in its own thread. The placeholders of each may refer to the
+//! others. If one start fails, the others stop.
 
 use std::cell::{Cell, OnceCell};
 use std::collections::BTreeSet;
@@ -12,10 +13,11 @@ use crate::error::{Error, Result};
 use crate::wait::Deadline;
 
 thread_local! {
-    /// Set by a failure among the executors that start together, one of which this thread starts: until when the others
-    /// may begin. Not a part of the executor: other threads may start the same one, alone or with others.
+    /// The group of executors that start together, one of which this thread starts. A failure in the group sets the
+    /// deadline until which the others may still begin. A thread-local and not a field of the executor, because other
+    /// threads may start the same executor, alone or in another group.
     static CALLED_OFF: OnceCell<Arc<OnceLock<Deadline>>> = const { OnceCell::new() };
-    /// Whether this thread has spawned a service, and not found one that another thread or process started.
+    /// Whether this thread has spawned a service itself. `false` if another thread or process started it.
     static HAS_SPAWNED: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -24,10 +26,10 @@ pub(super) fn note_spawn() {
     HAS_SPAWNED.set(true);
 }
 
-/// Fills in `{NAME.port}` and its like in each executor, for the others that have a name.
+/// Sets the values of `{NAME.port}` and the similar placeholders in each executor, from the others that have a name.
 pub(crate) fn introduce(cores: &[&Core]) -> Result<()> {
     let names: BTreeSet<_> = cores.iter().filter_map(|core| core.given_name()).collect();
-    let mistakes = cores.iter().filter_map(|core| core.names_no_peer(&names));
+    let mistakes = cores.iter().filter_map(|core| core.unknown_peer(&names));
     fail_with(mistakes.collect())?;
     for (index, core) in cores.iter().enumerate() {
         let others = cores
@@ -43,8 +45,8 @@ pub(crate) fn introduce(cores: &[&Core]) -> Result<()> {
     Ok(())
 }
 
-/// Starts all executors, each by `start` in a thread of its own. If one fails, those that this call has started
-/// stop, and the error contains every failure. If a configuration contains a mistake, none starts.
+/// Starts all executors, each with `start` in its own thread. If one fails, the executors that this call has started
+/// stop, and the error contains every failure. If a configuration contains a mistake, no executor starts.
 pub(crate) fn start_together(
     cores: &[&Core],
     start: &(dyn Fn(&Core) -> Result<()> + Sync),
@@ -58,12 +60,12 @@ pub(crate) fn start_together(
         let deadline = Deadline::after(core.config.start_bound());
         core.validate(deadline).err()
     });
-    // For this thread: a claim of another thread would not show that this test has the port.
+    // The ports are claimed in this thread: a claim of another thread would not show that this test has the port.
     let started = fail_with(mistakes.collect())
         .and_then(|()| reserve_all(&idle))
         .and_then(|()| start_in_threads(&idle, start));
     if started.is_err() {
-        // What another thread has started meanwhile is not this call's to stop.
+        // An executor that is up was started by another thread meanwhile, and keeps its port.
         for core in idle.iter().filter(|core| !core.is_up()) {
             core.give_port_back();
         }
@@ -71,8 +73,8 @@ pub(crate) fn start_together(
     started
 }
 
-/// Claims the fixed ports of a test in one order, so that no two tests wait for each other. A fixture claims its own
-/// when it starts.
+/// Claims the fixed ports of a test in ascending order, so that no two tests wait for each other. A fixture claims its
+/// port when it starts.
 #[cfg(feature = "macros")]
 pub(crate) fn reserve(cores: &[&Core]) -> Result<()> {
     let own = cores.iter().copied().filter(|core| !core.is_fixture());
@@ -95,7 +97,7 @@ fn fail_with(errors: Vec<Error>) -> Result<()> {
 fn start_in_threads(cores: &[&Core], start: &(dyn Fn(&Core) -> Result<()> + Sync)) -> Result<()> {
     let called_off = Arc::new(OnceLock::new());
     let spawned = Mutex::new(Vec::new());
-    // In the order in which they came.
+    // The failures, in the order in which they occurred.
     let failures = Mutex::new(Vec::new());
     let fail = |core, error| {
         let _ = called_off.set(Deadline::after(AFTERMATH));
@@ -134,15 +136,15 @@ fn start_in_threads(cores: &[&Core], start: &(dyn Fn(&Core) -> Result<()> + Sync
         let spawned: Vec<&Core> = spawned.unwrap_or_else(PoisonError::into_inner);
         let own = |core: &&&Core| spawned.iter().any(|own| std::ptr::eq(*own, **core));
         for core in cores.iter().rev().filter(own) {
-            // The failure says more than the error of the stop.
+            // The failure is more useful than an error of the stop.
             let _ = core.stop();
         }
     }
     joined(cores, failures)
 }
 
-/// Joins the failures of executors that start together. The first one leads, and names those that only stopped
-/// because of it.
+/// Joins the failures of executors that start together. The first failure comes first, and names the executors that
+/// stopped only because of it.
 fn joined(cores: &[&Core], failures: Vec<(&Core, thread::Result<Error>)>) -> Result<()> {
     let (mut failed, mut errors) = (Vec::new(), Vec::new());
     for (core, failure) in failures {
@@ -169,18 +171,19 @@ fn joined(cores: &[&Core], failures: Vec<(&Core, thread::Result<Error>)>) -> Res
     fail_with(errors)
 }
 
-/// Returns whether another executor failed that starts together with the one that this thread starts.
+/// Returns whether another executor of this thread's group has failed.
 pub(super) fn is_called_off() -> bool {
     called_off().is_some()
 }
 
+/// Returns the deadline until which executors of this thread's group may still begin, if one has failed.
 fn called_off() -> Option<Deadline> {
     CALLED_OFF.with(|own| own.get()?.get().copied())
 }
 
 impl Core {
-    /// Fails if this executor waited for its turn, and another one that starts together with it failed meanwhile. One that
-    /// is only a little late starts, and may show a failure of its own.
+    /// Fails if another executor of the group failed while this one waited for its turn. An executor that is only a
+    /// little late still starts, and may show its own failure.
     pub(super) fn ensure_not_called_off(&self) -> Result<()> {
         let is_late = called_off().is_some_and(|end| end.has_passed());
         if is_late {
@@ -190,8 +193,9 @@ impl Core {
         }
     }
 
-    /// Returns the mistake if a placeholder with a dot names none of the other executors, which have these names.
-    fn names_no_peer(&self, names: &BTreeSet<&str>) -> Option<Error> {
+    /// Returns an error if a placeholder with a dot does not name another executor. `names` has the names of all
+    /// executors that start together.
+    fn unknown_peer(&self, names: &BTreeSet<&str>) -> Option<Error> {
         let bound = |name: &String| self.state(|state| state.bindings.contains_key(name));
         let placeholders = self.placeholders();
         let mut with_dot = placeholders.iter().filter_map(|placeholder| {
@@ -225,7 +229,7 @@ mod tests {
     use crate::readiness::Spawned;
 
     #[test]
-    fn one_whose_turn_comes_long_after_a_failure_starts_nothing() {
+    fn late_executor_does_not_start_after_a_failure() {
         let core = Core::new("Executor", "sleep 60".into(), Arc::new(Spawned));
         let end = Arc::new(OnceLock::from(Deadline::after(Duration::ZERO)));
         let start = || {

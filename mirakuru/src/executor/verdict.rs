@@ -1,17 +1,17 @@
-//! Decides whether a process ended as it should.
+//! Decides whether a process ended as expected.
 
 use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::signal::Signal;
 
-/// How a stopped process may have ended.
+/// The ends of a stopped process that count as success.
 pub(super) struct Expected {
     pub(super) signal: Signal,
     pub(super) code: Option<i32>,
     /// The kill signal, if the stop signal had no effect.
     pub(super) forced_by: Option<Signal>,
-    /// The signals by which the test itself may have ended it.
+    /// The signals that the test itself has sent, each of which may have ended the process.
     pub(super) sent: BTreeSet<i32>,
 }
 
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn by_default_death_by_the_signal_and_its_shell_code_are_right() {
+    fn default_accepts_the_stop_signal_and_its_shell_code() {
         let default = expected(None, None);
         assert!([0, -15, 143].into_iter().all(|code| default.accepts(code)));
         assert!(
@@ -77,13 +77,13 @@ mod tests {
     }
 
     #[test]
-    fn an_expected_code_takes_the_place_of_the_default() {
+    fn expected_code_replaces_the_default() {
         let three = expected(Some(3), None);
         assert!(three.accepts(3) && three.accepts(0) && !three.accepts(-15));
     }
 
     #[test]
-    fn death_by_a_signal_of_the_test_is_right() {
+    fn accepts_death_by_a_signal_that_the_test_sent() {
         let sent = Expected {
             sent: [9, 1].into(),
             ..expected(Some(3), None)
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kill_after_the_timeout_is_right() {
+    fn accepts_a_kill_after_the_stop_timeout() {
         assert!(expected(None, Some(Signal::KILL)).accepts(-9));
         assert!(expected(Some(3), Some(Signal::QUIT)).accepts(-3));
     }

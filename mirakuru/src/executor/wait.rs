@@ -1,4 +1,5 @@
-//! The one loop that waits: for readiness after a spawn, and for a condition of the user's (`condition.rs`).
+//! The wait loop. It waits for readiness after a spawn, and for a condition that the user gives (`condition.rs`).
+//! Each round asks the check, and then sleeps until the next event or the next poll.
 
 use std::cell::OnceCell;
 use std::time::Duration;
@@ -20,8 +21,8 @@ use crate::wait::{Deadline, Pace};
 /// The age at which a start, or a queue before it, is reported as slow.
 pub(super) const SLOW: Duration = Duration::from_secs(5);
 
-/// How long a start goes on after another one failed that began together with it. One that fails in this time too
-/// may have its own fault, which the error shows.
+/// How long a start continues after the failure of another start that began together with it. A start that fails in
+/// this time too may have its own fault, and the error then shows it.
 pub(super) const AFTERMATH: Duration = Duration::from_millis(500);
 
 impl Core {
@@ -46,8 +47,8 @@ impl Core {
         };
         let failed = |state: &State| died(state, Origin::Outside).is_some();
         let cannot_come = || run.link.current(|state| state.lost || failed(state));
-        // Nothing can have ended at the first look, which comes with the spawn. An answer of another thread
-        // may come later.
+        // No process can have ended at the first question, directly after the spawn. This holds only for a probe in this
+        // thread: a probe in another thread may answer later.
         let mut at_spawn = matches!(probe, Probe::Here(_));
         let mut next_note = SLOW;
         // The service may ask for more time.
@@ -67,7 +68,7 @@ impl Core {
             }
             let answer = probe.ask(Question::AfterStart, context, bound(), &is_pointless);
             match answer {
-                // The code decides, and is on its way.
+                // The exit code decides, and the supervisor is about to report it.
                 Some(Ok(())) if !at_spawn && run.has_just_ended() => {
                     let ended = "the check passed, and the process has ended";
                     Some(Err(NotReady::new(ended)))
@@ -105,8 +106,8 @@ impl Core {
         })
     }
 
-    /// Returns whether a process waits for its standard input, which is open by default, or has begun a line, as
-    /// a prompt does.
+    /// Returns whether a process of the tree may prompt: it reads its standard input, which is open by default, or
+    /// has printed an incomplete line.
     fn prompts(&self, run: &Run) -> bool {
         let tree = run.context.tree();
         let waits = || tree.is_some_and(|(_, supervisor)| sys::waits_for_input(supervisor));
@@ -118,7 +119,7 @@ impl Core {
             && (waits() || begins_line(Stream::Stdout) || begins_line(Stream::Stderr))
     }
 
-    /// Emits why a start takes long: now, and each time that it has taken twice as long.
+    /// Emits why a start takes long: at the age of [`SLOW`], and again each time that the age has doubled.
     fn emit_if_slow(&self, run: &Run, next_note: &mut Duration, elapsed: Duration, why: &NotReady) {
         if elapsed < *next_note {
             return;
@@ -141,8 +142,9 @@ impl Core {
         });
     }
 
-    /// Looks whether the service ended, asks, and waits for news or the next look. An end is noticed before
-    /// the asking, so that the asking after it is the last.
+    /// Waits until the check passes, or can no longer pass. Each round looks up whether the service has ended, asks the
+    /// check, and sleeps until news arrives or the next poll is due. Because the lookup comes first, the check is asked
+    /// once more after the end.
     pub(super) fn wait_until(
         &self,
         run: &Run,
@@ -154,19 +156,19 @@ impl Core {
         let link = &run.link;
         let mut last_check = None;
         let mut pace = Pace::new(self.config.poll_interval);
-        // Asked after the end alone: a check may have to look for the answer.
+        // The check is asked for its origin only after an exit, because a check may have to look the answer up.
         let origin = || match link.cached(|state| state.exit) {
             Some(_) => (ended.origin)(),
             None => Origin::Outside,
         };
         let why = loop {
             let possible = origin();
-            // The wait has just taken in what had arrived.
+            // The previous wait has applied all messages that had arrived.
             let (end, news) = link.cached(|state| ((ended.code)(state, possible), News::of(state)));
             if on_output {
                 watch_output(run);
             }
-            // Near the deadline a check fails for lack of time: then the reason from before says more.
+            // Near the deadline a check fails for lack of time. The earlier reason is then more useful.
             let hurried = bound().remaining() < Pace::LONGEST * 4;
             match ask() {
                 Some(Ok(())) => return Ok(()),
@@ -187,25 +189,25 @@ impl Core {
                     last_check.get_or_insert("the check did not answer in time".to_owned());
                 }
             }
-            // No later look can pass.
+            // After the loss of the supervisor no later check can pass.
             if link.cached(|state| state.lost) {
                 break Why::Lost;
             }
-            // A part of the check may have passed at this look: then it is over if the other part cannot pass.
+            // One part of the check may have passed now. The wait is then over if the other part cannot pass.
             let possible = origin();
             let is_over = |state: &State| (ended.code)(state, possible).is_some();
             if end.is_some() && link.cached(is_over) {
                 break Why::Ended;
             }
             if bound().has_passed() {
-                // Looked up before the tree is killed.
+                // Both are looked up before the tree is killed.
                 let elsewhere = self.listens_elsewhere(run);
                 let prompts = self.prompts(run);
                 break Why::Overdue { elsewhere, prompts };
             }
             let next_look = Deadline::after(pace.interval());
             let path_changed = loop {
-                // The bound may come nearer.
+                // The bound may move closer during the wait.
                 let slice = bound().or_sooner(next_look.remaining().min(Pace::LONGEST));
                 let path_changed = link.wait(slice, |state| {
                     let is_new = is_over(state) || News::of(state) != news;
@@ -240,43 +242,43 @@ pub(super) struct FailedWait {
     pub(super) why: Why,
     pub(super) deadline: Deadline,
     pub(super) last_check: Option<String>,
-    /// How the main process had ended.
+    /// The exit code of the main process, if it had ended.
     pub(super) exit: Option<i32>,
-    /// Nothing of the tree was left.
+    /// Whether no process of the tree was left.
     pub(super) empty: bool,
-    /// How much it had printed before it was stopped.
+    /// How much the service had printed before it was stopped.
     pub(super) printed: Printed,
 }
 
+/// The reason why a wait failed.
 pub(super) enum Why {
+    /// The process ended.
     Ended,
-    /// The time was over.
+    /// The deadline passed.
     Overdue {
         elsewhere: Option<Elsewhere>,
-        /// It may have asked for an answer at its standard input.
+        /// Whether the service may have asked for an answer at its standard input.
         prompts: bool,
     },
-    /// Another process has the service's place.
-    Taken {
-        holder: String,
-    },
-    /// No later look can pass.
+    /// Another process answers at the port or socket of the service.
+    Taken { holder: String },
+    /// The check reported that it can never pass.
     Hopeless,
     /// The supervisor was killed from outside.
     Lost,
-    /// Another executor failed that starts together with this one.
+    /// Another executor that starts together with this one failed.
     CalledOff,
 }
 
-/// When a wait is over because the process has ended.
+/// The rules by which the end of a process ends a wait.
 pub(super) struct Ended<'a> {
-    /// Which processes can still end the wait well.
+    /// Returns which processes can still make the check pass.
     pub(super) origin: &'a dyn Fn() -> Origin,
-    /// The exit code, if with it the wait is over.
+    /// Returns the exit code, if the wait is over because of it.
     pub(super) code: &'a dyn Fn(&State, Origin) -> Option<i32>,
 }
 
-/// Counts the news that may make a check pass, or show that it cannot.
+/// The counters of the events after which a check may pass, or can no longer pass.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct News {
     output: [u64; 2],
@@ -298,7 +300,7 @@ impl News {
     }
 }
 
-/// Watches for more output. Called before a look, so that output printed during the look is news.
+/// Watches for more output. The caller asks the check afterwards, so output that is printed meanwhile counts as news.
 fn watch_output(run: &Run) {
     for stream in [Stream::Stdout, Stream::Stderr] {
         if let Some(capture) = run.context.captured_stream(stream) {

@@ -1,4 +1,4 @@
-//! Describes conflicts over ports.
+//! Creates the errors for conflicts over ports.
 
 use crate::error::{Error, ErrorKind};
 use crate::executor::core::Core;
@@ -8,7 +8,7 @@ use crate::sys;
 use crate::wait::Deadline;
 
 impl Core {
-    /// It is not known whether anything answers at the port.
+    /// Returns the error for a port that another executor holds. It is not known whether a service answers there.
     fn taken(&self, port: u16, reason: &str, holder: &str, advice: &str) -> Error {
         let mut scene = self.scene().reason(reason);
         scene.headline = format!("was not started: its port {port} is taken");
@@ -17,31 +17,34 @@ impl Core {
         scene.into_error(ErrorKind::AlreadyRunning)
     }
 
+    /// Returns the error for a lease that another executor holds.
     pub(crate) fn held_elsewhere(&self, port: u16, holder: &str) -> Error {
-        let advice = "`OnConflict::Wait` queues for the port; `{port}` is one that nobody else has";
+        let advice = "`OnConflict::Wait` queues for the port; `{port}` stands for a free port";
         let reason = "another executor has the lease on its port";
         self.taken(port, reason, holder, advice)
     }
 
-    pub(crate) fn held_for_ever(&self, port: u16, holder: &str) -> Error {
+    /// Returns the error for a port whose holder cannot release it while this thread waits.
+    pub(crate) fn never_released(&self, port: u16, holder: &str) -> Error {
         let reason = format!(
-            "port {port} is not given back while this thread waits: the wait would never end"
+            "waiting for port {port} would deadlock: its holder does not release it while this thread waits"
         );
         let advice = "stop or drop the other one first, or give one of them another port";
         self.taken(port, &reason, holder, advice)
     }
 
-    pub(crate) fn waits_in_a_circle(&self, port: u16, circle: &Circle) -> Error {
+    /// Returns the error for two processes that wait for each other's ports.
+    pub(crate) fn would_deadlock(&self, port: u16, circle: &Circle) -> Error {
         let Circle { held, other } = circle;
         let reason = format!(
-            "port {port} would never become free: here is port {held}, and who has port {port} waits for that"
+            "waiting for port {port} would deadlock: this test holds port {held}, and the holder of port {port} waits for it"
         );
         let advice =
             "take fixed ports in one order everywhere, the lower one first, or use `{port}`";
         self.taken(port, &reason, other, advice)
     }
 
-    /// The service that was to be reused answered, and did not pass the check in time.
+    /// Returns the error for a service that should be reused, and that answered but did not become ready in time.
     pub(crate) fn never_ready(&self, context: &Context, why: NotReady, wait: Deadline) -> Error {
         let mut scene = self.scene();
         scene.headline = "was not started: the service that runs there already is not ready".into();
@@ -51,17 +54,18 @@ impl Core {
         let port = Some(context.port_of(&self.check.target())).filter(|port| *port != 0);
         scene.held_by = port.and_then(sys::holder_of_port).unwrap_or_default();
         scene.advice =
-            "stop that service, so that this one is started, or correct the check".into();
+            "stop that service, so that this executor starts its own, or correct the check".into();
         scene.into_error(ErrorKind::TimeoutExpired)
     }
 
+    /// Returns the error for a wait for a port that took too long.
     pub(crate) fn not_free_in_time(&self, port: u16, holder: &str, queue: Deadline) -> Error {
         let mut scene = self.scene();
         scene.headline = "was not started: its port did not become free".into();
         scene.waited_for = format!("the lease on port {port}");
         scene.waited(queue);
         scene.held_by = holder.into();
-        scene.advice = "stop what holds it, give each test a port of its own with `{port}`, or let the queue be longer (MIRAKURU_QUEUE_TIMEOUT, in seconds)".into();
+        scene.advice = "stop the process that holds it, give each test its own port with `{port}`, or raise the limit (MIRAKURU_QUEUE_TIMEOUT, in seconds)".into();
         scene.into_error(ErrorKind::TimeoutExpired)
     }
 }

@@ -1,4 +1,5 @@
-//! Describes how a service ended that was ready, and what it printed and how it ended for every other error.
+//! Creates the errors about the end of a service that was ready. Adds the output and the exit code of a service to
+//! every other error.
 
 use super::advice;
 use crate::error::{Error, ErrorKind, Scene};
@@ -12,16 +13,18 @@ use crate::output::{Capture, Excerpt, excerpt};
 use crate::protocol::{Gone, Stream};
 
 impl Core {
+    /// Returns the error for processes that could not be killed.
     pub(in crate::executor) fn survivors(&self, run: &Run, gone: &Gone) -> Error {
         let mut scene = with_run(self.scene(), run);
-        scene.reason = format!("still there: {}", listed(&gone.survivors));
+        scene.reason = format!("still running: {}", listed(&gone.survivors));
         scene.advice =
             "a process in uninterruptible sleep, or of another user, cannot be killed from here"
                 .into();
         scene.into_error(ErrorKind::Survivors)
     }
 
-    /// It ended otherwise than expected. It was `asked` to stop, or had ended before.
+    /// Returns the error for an unexpected end. With `asked`, the stop sent a signal. Otherwise, the process had ended
+    /// before the stop.
     pub(in crate::executor) fn finished_with_error(
         &self,
         run: &Run,
@@ -30,7 +33,7 @@ impl Core {
     ) -> Error {
         let mut scene = with_run(self.scene(), run);
         scene.notes.push(format!("expected: {expected}"));
-        scene.advice = "if this code is right for it, say so with `expected_returncode`".into();
+        scene.advice = "if this exit code is a success, set `expected_returncode`".into();
         let sent = if asked {
             scene.advice += &advice::another_signal(expected.signal);
             format!("the stop sent {}", expected.signal)
@@ -41,8 +44,8 @@ impl Core {
         scene.into_error(ErrorKind::ProcessFinishedWithError)
     }
 
-    /// What the latest start printed and how it ended, for a test that failed. Only what it
-    /// printed since the test `found` it counts. An `error` of its stop is a part of the story.
+    /// Describes for a failed test how the service ended, and the text that the service printed since the moment
+    /// `found`, at which the test began to use it. `error` is an error of the stop.
     #[cfg(feature = "macros")]
     pub(crate) fn story_of_the_test(
         &self,
@@ -75,12 +78,12 @@ impl Core {
             let during = if is_all { "" } else { " during this test" };
             scene
                 .notes
-                .push(format!("{}{during}", nothing_said(is_captured(&run))));
+                .push(format!("{}{during}", no_output_note(is_captured(&run))));
         }
         Some(scene.into_error(ErrorKind::Io).to_string())
     }
 
-    /// The service does not run, so it cannot be `what`.
+    /// Returns the error for an action on a service that does not run. `what` is the action, as in "signalled".
     pub(crate) fn not_running(&self, what: &str) -> Error {
         let mut scene = self.scene();
         scene.headline = format!("cannot be {what}: it is not running");
@@ -89,6 +92,7 @@ impl Core {
     }
 }
 
+/// Returns whether at least one of the two output streams is captured.
 pub(super) fn is_captured(run: &Run) -> bool {
     let streams = [Stream::Stdout, Stream::Stderr];
     streams
@@ -96,8 +100,8 @@ pub(super) fn is_captured(run: &Run) -> bool {
         .any(|stream| run.context.captured_stream(*stream).is_some())
 }
 
-/// The note if there are no last lines.
-pub(super) fn nothing_said(captured: bool) -> &'static str {
+/// Returns the note for an error without output of the service.
+pub(super) fn no_output_note(captured: bool) -> &'static str {
     if captured {
         "it printed nothing"
     } else {
@@ -105,19 +109,19 @@ pub(super) fn nothing_said(captured: bool) -> &'static str {
     }
 }
 
-/// Adds the end of the process, and the last lines that it printed.
+/// Adds the exit code of the process, and the last lines that it printed.
 fn with_run(scene: Scene, run: &Run) -> Scene {
     since_then(scene, run, Printed::default())
 }
 
-/// Does the same with the lines that it printed after these places.
+/// Adds the exit code of the process, and the last lines that it printed after these positions.
 fn since_then(scene: Scene, run: &Run, printed: Printed) -> Scene {
     let (until, first) = (u64::MAX, 0);
     let parts = printed.map(|from| Excerpt { from, until, first });
     with_parts(scene, run, parts)
 }
 
-/// Does the same with these parts of what it printed.
+/// Adds the exit code of the process, and these parts of its output.
 pub(super) fn with_parts(mut scene: Scene, run: &Run, parts: [Excerpt; 3]) -> Scene {
     scene.pid = Some(run.pid);
     if let Some(log) = run.context.log_file() {

@@ -1,11 +1,11 @@
-//! Describes why a start or a wait of an executor failed, as errors. `ending.rs` describes how a service ended,
-//! `conflict.rs` conflicts over ports, and `advice.rs` what to do. No function here stops anything: the caller does,
-//! before it asks for the error.
+//! Creates the errors of a failed start and of a failed wait. `ending.rs` creates those about the end of a service,
+//! `conflict.rs` those about conflicts over ports, and `advice.rs` writes the advice. No function here stops a process:
+//! the caller does that before it creates the error.
 
 use std::io;
 
 use super::advice;
-use super::ending::{is_captured, nothing_said, with_parts};
+use super::ending::{is_captured, no_output_note, with_parts};
 use crate::command::Place;
 use crate::error::{Error, ErrorKind, Scene};
 use crate::executor::core::Core;
@@ -19,12 +19,12 @@ use crate::run::Failures;
 use crate::sys;
 use crate::wait::Deadline;
 
-/// How many of the first lines an error shows of a service that ended before it was ready: usage text often follows
-/// the mistake.
+/// The number of first lines that an error shows if the service ended before it was ready. A program often prints its
+/// mistake first, and a usage text after it.
 const FIRST_LINES: usize = 3;
 
 impl Core {
-    /// The beginning of every error: the command, and the executor's name.
+    /// Begins an error with the command and the name of the executor.
     pub(crate) fn scene(&self) -> Scene {
         let mut scene = Scene::new(self.command().as_ref());
         scene.name = self.given_name().map(str::to_owned);
@@ -40,7 +40,7 @@ impl Core {
         scene
     }
 
-    /// The start ended because another executor failed that starts together with this one.
+    /// Returns the error for a start that ended because another executor of its group failed.
     pub(crate) fn called_off(&self) -> Error {
         let mut scene = self.scene();
         scene.headline = "was stopped, because another executor that starts with it failed".into();
@@ -48,12 +48,14 @@ impl Core {
         scene.into_error(ErrorKind::Io)
     }
 
+    /// Returns the error for a mistake in the configuration.
     pub(crate) fn invalid(&self, mistake: String) -> Error {
         self.scene()
             .reason(mistake)
             .into_error(ErrorKind::InvalidConfig)
     }
 
+    /// Returns the error for an operation that the system refused. `what` is the operation, as in "lease a port".
     pub(crate) fn refused(&self, what: &str, error: io::Error) -> Error {
         let mut scene = self.scene().reason(format!("failed to {what}: {error}"));
         let kind = if error.kind() == io::ErrorKind::TimedOut {
@@ -67,26 +69,29 @@ impl Core {
         scene.into_error(kind)
     }
 
+    /// Returns the error for a check that passed before the spawn.
     pub(crate) fn already_running(&self, context: &Context) -> Error {
         let mut scene = self.scene().reason(format!(
-            "what it would wait for was there before the start: {}",
+            "the readiness check passed before the start: {}",
             self.check.describe(context)
         ));
         let port = Some(context.port_of(&self.check.target())).filter(|port| *port != 0);
         scene.held_by = port.and_then(sys::holder_of_port).unwrap_or_default();
-        scene.advice = advice::what_is_there(context);
+        scene.advice = advice::already_there(context);
         scene.into_error(ErrorKind::AlreadyRunning)
     }
 
+    /// Returns the error for a check that did not answer before the spawn.
     pub(crate) fn no_answer_before_start(&self, context: &Context, deadline: Deadline) -> Error {
         let mut scene = self
             .scene()
-            .reason("the check that nothing is there yet did not answer in time");
+            .reason("the readiness check before the start did not answer in time");
         scene.waited_for = self.check.describe(context);
         scene.waited(deadline);
         scene.into_error(ErrorKind::TimeoutExpired)
     }
 
+    /// Returns the error for a failed spawn.
     pub(crate) fn not_spawned(&self, failure: &Failure, place: &Place) -> Error {
         let mut scene = self.scene().reason(failure.to_string());
         let advice = self
@@ -97,6 +102,7 @@ impl Core {
         scene.into_error(ErrorKind::Spawn)
     }
 
+    /// Returns the error for a private directory that could not be created.
     pub(crate) fn no_directory(&self, failure: &Failure) -> Error {
         let mut scene = self.scene().reason(failure.to_string());
         let parent = self.config.parent_of_tmpdir();
@@ -105,15 +111,15 @@ impl Core {
         scene.into_error(ErrorKind::Io)
     }
 
-    /// The supervisor has not reported a process before the deadline.
+    /// Returns the error for a supervisor that has not reported a process before the deadline.
     pub(crate) fn not_spawned_in_time(&self, deadline: Deadline) -> Error {
         let mut scene = self.scene().reason("the program was not running in time");
         scene.waited(deadline);
         scene.into_error(ErrorKind::TimeoutExpired)
     }
 
-    /// A start that failed, or a wait for something else that was `awaited`. `gone` tells how the kill after
-    /// it went, if there was one.
+    /// Returns the error for a failed start, or for a failed wait for another condition, which `awaited` describes.
+    /// `gone` is the result of the kill that followed, if there was one.
     pub(in crate::executor) fn wait_failed(
         &self,
         run: &Run,
@@ -147,7 +153,7 @@ impl Core {
             Why::CalledOff => self.called_off(),
             Why::Ended => {
                 if awaited.is_some() {
-                    scene.headline = "ended while it was waited for".into();
+                    scene.headline = "ended during the wait".into();
                 }
                 scene.advice = self.shell_advice().unwrap_or_default();
                 scene.into_error(ErrorKind::ProcessExitedWithError)
@@ -157,7 +163,7 @@ impl Core {
                 scene.into_error(ErrorKind::Io)
             }
             Why::Taken { holder } => {
-                scene.headline = "was not ready: somebody else answers there".into();
+                scene.headline = "was not ready: another process answers there".into();
                 scene.held_by = holder;
                 scene.advice = advice::another_listener(&run.context);
                 scene.into_error(ErrorKind::AlreadyRunning)
@@ -165,21 +171,23 @@ impl Core {
             Why::Overdue { elsewhere, prompts } => {
                 if failed.exit == Some(0) {
                     let left = if failed.empty {
-                        "nothing of its tree was left"
+                        "no process of its tree was left"
                     } else {
-                        "others of its tree were still running"
+                        "other processes of its tree were still running"
                     };
                     scene.notes.push(format!(
-                        "the exit with 0 is tolerated, as it may have daemonized; {left}"
+                        "exit code 0 alone is not a failure, as the service may have daemonized; {left}"
                     ));
                 }
-                // A service that was ready before knows its ports.
+                // In a wait after the start, a question about the ports does not help: the service was ready before, so it
+                // knows its ports.
                 let elsewhere = elsewhere.filter(|it| awaited.is_none() || !it.found.is_empty());
                 self.overdue(scene, run, elsewhere, prompts)
             }
         }
     }
 
+    /// Returns the error for a wait that reached its deadline.
     fn overdue(
         &self,
         mut scene: Scene,
@@ -190,7 +198,7 @@ impl Core {
         let silent = scene.is_silent();
         if let Some(elsewhere) = elsewhere {
             let found = match &*elsewhere.found {
-                "" if silent => nothing_said(is_captured(run)).to_owned(),
+                "" if silent => no_output_note(is_captured(run)).to_owned(),
                 _ => elsewhere.found,
             };
             scene
@@ -206,20 +214,21 @@ impl Core {
                 scene.advice = advice::UNBUFFER.into();
             }
             if silent && scene.advice != advice::UNBUFFER {
-                scene.notes.push(nothing_said(captured).to_owned());
+                scene.notes.push(no_output_note(captured).to_owned());
             }
         }
         scene.into_error(ErrorKind::TimeoutExpired)
     }
 
-    /// The supervisor was killed from outside, and these processes of its tree were swept.
+    /// Returns the error for a supervisor that was killed from outside. `swept` lists the processes that its service
+    /// left, and that are killed now.
     pub(crate) fn lost(&self, swept: &[(u32, String)]) -> Error {
         let reason =
             "its supervisor was killed from outside, and the kernel killed the service with it";
         let mut scene = self.scene().reason(reason);
         if !swept.is_empty() {
             scene.notes.push(format!(
-                "of the tree was left, and is killed now: {}",
+                "left by the service, and killed now: {}",
                 listed(swept)
             ));
         }
@@ -227,15 +236,18 @@ impl Core {
         scene.into_error(ErrorKind::Io)
     }
 
-    /// A shared fixture whose start failed too often.
+    /// Returns the error for a shared fixture whose start failed too often.
     pub(crate) fn not_tried_again(&self, failures: &Failures) -> Error {
         let mut scene = self.scene().reason(&failures.why);
-        scene.headline = format!("is not started again: that failed {} times", failures.count);
-        scene.advice = "the tests that came first were reported why, each in full".into();
+        scene.headline = format!(
+            "was not started again: {} earlier starts failed",
+            failures.count
+        );
+        scene.advice = "see the tests that failed first for the full errors".into();
         scene.into_error(ErrorKind::Io)
     }
 
-    /// A lock on a shared fixture that the test does not get.
+    /// Returns the error for a lock on a shared fixture that the test could not get.
     pub(crate) fn not_locked(&self, why: &str, queue: Deadline) -> Error {
         let mut scene = self.scene().reason(why);
         scene.headline = "cannot be locked".into();

@@ -1,4 +1,5 @@
-//! Describes the errors of an executor: their scenes, their advice, and the conflicts over ports.
+//! Creates the errors of an executor: the failed starts and waits, the unexpected ends, and the conflicts over ports,
+//! each with its advice.
 
 mod advice;
 mod conflict;

@@ -1,4 +1,5 @@
-//! Looks a program up as the service would, after it could not be run: in the service's PATH, from its directory.
+//! Looks up a program that could not be run, and explains why. The lookup uses the service's PATH and its working
+//! directory, as the spawn did.
 
 use std::env;
 use std::ffi::OsStr;
@@ -10,16 +11,18 @@ use crate::command::Prepared;
 use crate::protocol::Directory;
 use crate::sys;
 
-/// What the service finds by the first word of its command.
+/// The result of a lookup of the first word of the command.
 pub(super) struct Found {
     /// The service's working directory.
     cwd: PathBuf,
-    /// The PATH that is searched; `None` for a program that is given with its directory.
+    /// The PATH that was searched. `None` if the command names the program with its directory.
     searched: Option<String>,
+    /// The first file of that name, if there is one.
     file: Option<(PathBuf, Metadata)>,
 }
 
 impl Found {
+    /// Looks the program up in the service's PATH, or from its working directory.
     pub(super) fn look_up(prepared: &Prepared) -> Self {
         let cwd = match &prepared.cwd {
             Directory::Root => "/".into(),
@@ -31,7 +34,7 @@ impl Found {
         let searched = (!has_directory)
             .then(|| path().map_or(sys::DEFAULT_PATH.as_ref(), |(_, value)| value.as_os_str()));
         let candidates: Vec<_> = match searched {
-            // An empty part of PATH is the working directory.
+            // An empty part of PATH stands for the working directory.
             Some(path) => env::split_paths(path)
                 .map(|part| cwd.join(part).join(program))
                 .collect(),
@@ -48,7 +51,7 @@ impl Found {
         }
     }
 
-    /// The advice if the system reported that something does not exist.
+    /// Returns the advice if the system reported that a file does not exist.
     pub(super) fn missing(&self, program: &str) -> String {
         let Some((file, _)) = &self.file else {
             return self.not_found(program);
@@ -56,7 +59,7 @@ impl Found {
         let file = file.display();
         match self.interpreter() {
             Some(interpreter) if interpreter.ends_with('\r') => format!(
-                "the first line of {file} ends with a carriage return, which is a part of the interpreter's name: save the file with lines that end in a line feed alone"
+                "the first line of {file} ends with a carriage return, which becomes a part of the interpreter's name: save the file with line feeds alone as line ends"
             ),
             Some(interpreter) => format!(
                 "{file} exists, so the interpreter in its first line does not: {interpreter}"
@@ -89,7 +92,7 @@ impl Found {
         }
     }
 
-    /// The advice if the system refused to run it.
+    /// Returns the advice if the system refused to run the program.
     pub(super) fn refused(&self, program: &str) -> String {
         let Some((file, metadata)) = &self.file else {
             return format!("is {program} executable, for this user too?");
@@ -104,12 +107,12 @@ impl Found {
         }
     }
 
-    /// The interpreter in the first line of a script.
+    /// Returns the interpreter that the first line of a script names.
     fn interpreter(&self) -> Option<String> {
-        // A named pipe would be waited for.
+        // Only a regular file is opened: opening a named pipe would block.
         let (file, _) = self.file.as_ref().filter(|(_, found)| found.is_file())?;
         let mut line = Vec::new();
-        // The kernel reads no more than that.
+        // The kernel reads 256 bytes at most.
         let mut start = BufReader::new(File::open(file).ok()?).take(256);
         start.read_until(b'\n', &mut line).ok()?;
         let line = String::from_utf8_lossy(&line).into_owned();
