@@ -70,7 +70,7 @@ fn a_failed_stop_fails_a_passing_test() {
     let all = Notes::new();
     let reported = panic_of(passes_otherwise);
     assert!(
-        reported.contains("ended otherwise than expected"),
+        reported.contains("ended with an unexpected exit code"),
         "{reported}"
     );
     assert!(reported.contains("exited with code 3"), "{reported}");

@@ -108,7 +108,7 @@ fn a_fixture_shows_only_output_since_the_test_began() {
 fn a_process_that_died_during_the_test_is_reported_once() {
     let text = failure("is_left_by_its_process");
     once(&text, "exited with code 3");
-    once(&text, "ended otherwise than expected");
+    once(&text, "ended with an unexpected exit code");
     once(&text, "    | hello");
     once(
         &text,
@@ -187,12 +187,12 @@ fn a_passing_test_is_silent() {
 
 #[test]
 fn a_failed_stop_shows_the_reason() {
-    once(&failure("stop_fails"), "ended otherwise than expected");
+    once(&failure("stop_fails"), "ended with an unexpected exit code");
     let text = failure("stop_fails_after_a_panic");
     once(&text, "the body's own panic");
-    once(&text, "ended otherwise than expected");
+    once(&text, "ended with an unexpected exit code");
     let text = failure("stop_fails_after_the_right_panic");
-    once(&text, "ended otherwise than expected");
+    once(&text, "ended with an unexpected exit code");
     once(&text, "test did not panic as expected");
 }
 

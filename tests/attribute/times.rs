@@ -34,7 +34,7 @@ fn a_start_fails_at_its_timeout() {
         let begin = Instant::now();
         let reported = panic_of(helper);
         let elapsed = begin.elapsed();
-        assert!(reported.contains("did not get there in time"), "{reported}");
+        assert!(reported.contains("was not ready in time"), "{reported}");
         assert!(elapsed >= Duration::from_millis(bound), "{elapsed:?}");
         assert!(elapsed < Duration::from_secs(20), "{elapsed:?}");
     }

@@ -42,7 +42,7 @@ fn a_port_that_accepts_is_told_with_its_holder() {
     assert_error_text(
         &error,
         &[
-            "`programs prints up` was not started: something answers there already",
+            "`programs prints up` was not started: another process answers there already",
             &reason(&format!("127.0.0.1:{port} to accept a connection")),
             "  held by:     *",
             ANOTHER_PORT,
@@ -74,7 +74,7 @@ fn a_url_whose_port_accepts_is_told() {
     assert_error_text(
         &refused(&HttpExecutor::new([PROGRAM, "prints", "up"], &*url)),
         &[
-            "`programs prints up` was not started: something answers there already",
+            "`programs prints up` was not started: another process answers there already",
             &reason(&format!(r"HEAD {url} to answer with status 2\d\d")),
             "  held by:     *",
             ANOTHER_PORT,
@@ -90,7 +90,7 @@ fn a_socket_that_accepts_is_told() {
     assert_error_text(
         &refused(&UnixSocketExecutor::new([PROGRAM, "prints", "up"], &socket)),
         &[
-            "`programs prints up` was not started: something answers there already",
+            "`programs prints up` was not started: another process answers there already",
             &reason(&format!(
                 "the socket {} to accept a connection",
                 socket.display()
@@ -107,7 +107,7 @@ fn a_file_that_is_there_is_told_and_left() {
     assert_error_text(
         &refused(&PidExecutor::new([PROGRAM, "prints", "up"], file.path())),
         &[
-            "`programs prints up` was not started: something answers there already",
+            "`programs prints up` was not started: another process answers there already",
             &reason(&format!("the file {name} to exist")),
             &format!(
                 "  help:        stop the program that runs there; if none runs, remove {name}"
@@ -138,7 +138,7 @@ fn a_check_of_ones_own_may_find_it_running() {
             AlwaysThere,
         )),
         &[
-            "`programs prints up` was not started: something answers there already",
+            "`programs prints up` was not started: another process answers there already",
             &reason("its own readiness check"),
             ANOTHER_PLACE,
         ],

@@ -78,7 +78,7 @@ fn a_check_before_the_start_that_blocks_is_told_and_nothing_is_spawned() {
     assert_error_text(
         &error,
         &[
-            "`programs prints up` did not get there in time",
+            "`programs prints up` was not ready in time",
             "  reason:      the readiness check before the start did not answer in time",
             "  waited for:  its own readiness check",
             "  how long:    TIME",

@@ -123,7 +123,7 @@ fn an_error_tells_all_of_a_combined_check() {
     assert_error_text(
         &overdue(check),
         &[
-            "`programs prints one` did not get there in time",
+            "`programs prints one` was not ready in time",
             "  waited for:  a line of its output that matches \"one\", then the file /no/such/file to exist, or a line of its output that matches \"two\"",
             "  how long:    TIME",
             "  last check:  No such file or directory (os error 2); no line matched",

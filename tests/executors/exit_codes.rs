@@ -56,7 +56,7 @@ fn any_other_code_is_told() {
             -15,
         ),
         &[
-            "`programs prints up` ended otherwise than expected",
+            "`programs prints up` ended with an unexpected exit code",
             "  process:     killed by SIGTERM (signal 15)",
             "  note:        expected: exit code 0 or 3",
             "  note:        the stop sent SIGTERM",

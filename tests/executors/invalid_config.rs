@@ -52,7 +52,7 @@ fn an_unbalanced_quote_is_told_in_full() {
     assert_error_text(
         &mistake(&SimpleExecutor::new("echo 'open").boxed()),
         &[
-            "`echo 'open` cannot be started as configured",
+            "`echo 'open` cannot be started: the configuration is invalid",
             "  reason:      a quote is opened and never closed",
         ],
     );
@@ -248,7 +248,7 @@ fn an_unknown_placeholder_is_a_mistake_wherever_it_stands() {
     assert_error_text(
         &error,
         &[
-            "`serve --port {prot}` cannot be started as configured",
+            "`serve --port {prot}` cannot be started: the configuration is invalid",
             &format!("  reason:      {UNKNOWN}"),
         ],
     );

@@ -57,7 +57,7 @@ fn text_of_earlier_starts_is_no_banner_and_in_no_error() {
     assert_error_text(
         &error,
         &[
-            format!("`{script}` did not get there in time"),
+            format!("`{script}` was not ready in time"),
             format!("  waited for:  a line of its log file {log} that matches \"^ready$\""),
             "  how long:    TIME".to_owned(),
             "  last check:  no line matched".to_owned(),

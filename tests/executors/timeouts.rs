@@ -15,7 +15,7 @@ use mirakuru_tests::{
 use crate::PROGRAM;
 
 const SHORT: Duration = Duration::from_secs(2);
-const HEADLINE: &str = "`programs prints 'still starting'` did not get there in time";
+const HEADLINE: &str = "`programs prints 'still starting'` was not ready in time";
 const STARTING: [&str; 3] = [PROGRAM, "prints", "still starting"];
 
 fn overdue<R: Readiness>(executor: Executor<R>) -> Error {
@@ -64,7 +64,7 @@ fn a_service_that_prints_nothing_gets_advice_on_buffers() {
     assert_error_text(
         &error,
         &[
-            "`programs prints` did not get there in time",
+            "`programs prints` was not ready in time",
             "  waited for:  a line of its output that matches \"ready\"",
             "  how long:    TIME",
             "  last check:  no line matched",
@@ -193,7 +193,7 @@ fn a_service_on_another_port_is_told_with_it() {
     assert_error_text(
         &error_of(late.start()),
         &[
-            &*format!("`programs listens_late {other}` did not get there in time"),
+            &*format!("`programs listens_late {other}` was not ready in time"),
             &format!("  waited for:  127.0.0.1:{port} to accept a connection"),
             "  how long:    TIME",
             "  last check:  connection refused: no process listens there",

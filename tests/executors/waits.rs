@@ -47,7 +47,7 @@ fn its_timeout_tells_what_was_waited_for() -> Result<()> {
     assert_error_text(
         &error_of(service.wait_for(|| false)),
         &[
-            &*format!("`programs listens_late {port}` did not get there in time"),
+            &*format!("`programs listens_late {port}` timed out"),
             "  waited for:  the closure to return true",
             "  how long:    TIME",
             "  last check:  the closure returned false",

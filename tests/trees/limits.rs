@@ -218,7 +218,7 @@ fn fails_half_way(service: OutputExecutor, kind: ErrorKind, reason: &str, help: 
     assert_eq!(error.kind(), kind);
     let headline = match kind {
         ErrorKind::Spawn => "could not be started",
-        _ => "cannot be started as configured",
+        _ => "cannot be started: the configuration is invalid",
     };
     let help = help.map_or_else(String::new, |help| format!("\n  help:        {help}"));
     assert_eq!(

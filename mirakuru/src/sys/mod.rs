@@ -27,7 +27,7 @@
 //! | [`remove_shared_memory`] | `/proc/sysvipc/shm` | → | nothing | nothing: the memory ends with the processes that have it open |
 //! | [`memory`] | `/dev/shm`, if it has room | → | nothing | nothing |
 //! | [`Notices`] | with the sender of each message, by `SO_PASSCRED` | → | without the sender | nothing |
-//! | [`ephemeral_ports`] | `/proc/sys/net/ipv4/ip_local_port_range` | → | the range of RFC 6335 | → |
+//! | [`ephemeral_ports`] | `/proc/sys/net/ipv4/ip_local_port_range` | → | 32768 and above: the range of RFC 6335, and that of Linux | → |
 //! | [`groups_of`] | all groups of a user | → | only the user's own group | – |
 //! | [`lower_oom_score`], [`set_process_name`] | `/proc/self/oom_score_adj`, and `prctl` | → | nothing | nothing |
 //! | [`try_lock_to_remove`] | a lock of the open file (`F_OFD_SETLK`) | → | a lock of the process, which ends when any of its threads closes the file | –: the file of a claim is removed with its handle |

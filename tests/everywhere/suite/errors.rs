@@ -43,7 +43,7 @@ fn a_timeout_shows_what_was_waited_for_and_stops_the_tree() {
     let error = error_of(late.start());
     assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
     let parts = [
-        "did not get there in time",
+        "was not ready in time",
         "waited for:  a line of its output that matches \"never\"",
         "last check:  no line matched",
         "process:     was running with pid ",

@@ -24,6 +24,6 @@ fn main() {
     for helper in [command, placeholder, url, banner] {
         let payload = catch_unwind(helper).expect_err("it cannot start");
         let reported = payload.downcast_ref::<String>().expect("a message");
-        assert!(reported.contains("cannot be started as configured"), "{reported}");
+        assert!(reported.contains("cannot be started: the configuration is invalid"), "{reported}");
     }
 }

@@ -60,7 +60,7 @@ impl Core {
         let mut scene = since_then(scene, &run, since.unwrap_or_default());
         scene.headline = format!("({})", self.title());
         if let Some(error) = error.map(Error::into_scene) {
-            scene.headline += " ended otherwise than expected";
+            scene.headline += " ended with an unexpected exit code";
             (scene.notes, scene.advice) = (error.notes, error.advice);
         }
         scene.ended = Some(if was_running {

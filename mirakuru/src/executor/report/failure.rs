@@ -169,6 +169,9 @@ impl Core {
                 scene.into_error(ErrorKind::AlreadyRunning)
             }
             Why::Overdue { elsewhere, prompts } => {
+                if awaited.is_some() {
+                    scene.headline = "timed out".into();
+                }
                 if failed.exit == Some(0) {
                     let left = if failed.empty {
                         "no process of its tree was left"
