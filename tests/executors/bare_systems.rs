@@ -6,11 +6,11 @@ use std::process::Command;
 use mirakuru::{Error, ErrorKind, HttpExecutor, SimpleExecutor, TcpExecutor};
 use mirakuru_tests::{bounds::at_once, error_text::error_of};
 
-use crate::rerun::{again, is_alone};
+use crate::rerun::{command_for, is_alone};
 
 /// Runs the test again in namespaces of its own, which this script prepares.
 fn apart(test: &str, namespace: &str, prepare: &str) {
-    let command = again(&format!("bare_systems::{test}"));
+    let command = command_for(&format!("bare_systems::{test}"));
     let mut unshare = Command::new("unshare");
     unshare.args([
         namespace,

@@ -11,13 +11,13 @@ use crate::{
 };
 
 #[test]
-fn a_socket_lies_in_a_short_directory_of_the_user() -> Result<()> {
+fn a_socket_is_in_a_short_directory_of_the_user() -> Result<()> {
     if !is_alone() {
         let home = tempfile::tempdir().expect("a temporary directory");
         let long = home.path().join("x".repeat(110));
         fs::create_dir(&long).expect("own directory");
         alone(
-            "long_paths::a_socket_lies_in_a_short_directory_of_the_user",
+            "long_paths::a_socket_is_in_a_short_directory_of_the_user",
             "",
             |command| _ = command.env("TMPDIR", &long),
         );
@@ -39,7 +39,7 @@ fn a_socket_lies_in_a_short_directory_of_the_user() -> Result<()> {
     assert_eq!(service.socket(), socket);
     drop(service);
     assert!(!directory.exists());
-    // One that the user writes is as long as it is written, and the error names a way out.
+    // An explicit path is not shortened, and the error names a way out.
     let written = UnixSocketExecutor::new("sleep 60", "{tmpdir}/socket");
     let text = error_of(written.start()).to_string();
     assert!(

@@ -1,5 +1,7 @@
-//! The executors against real programs: when each is ready, how each fails and what its error
-//! tells, every option and every call. A file per behaviour; the last one serves the others.
+//! The executors against real programs. The tests show when each executor is ready, how it fails, what its error
+//! reports, and every option and call.
+//!
+//! There is a file per behaviour. The last module is a helper for the others.
 #![cfg_attr(
     not(target_os = "linux"),
     allow(unused_imports, dead_code, reason = "some tests are for Linux alone")
@@ -63,5 +65,5 @@ mod waits;
 
 mod rerun;
 
-/// The program of every service; its first word names a behaviour (see `programs/main.rs`).
+/// The program of every service. Its first word names a behaviour (see `programs/main.rs`).
 const PROGRAM: &str = env!("CARGO_BIN_EXE_programs");
