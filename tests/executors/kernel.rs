@@ -42,7 +42,7 @@ fn a_listener_on_all_addresses_meets_no_connection() -> Result<()> {
     Ok(())
 }
 
-/// Returns an address of this machine that is not the loopback, or the loopback if there is no other.
+/// Returns an address of this machine outside of the loopback, or the loopback address if it is the only one.
 fn own_address() -> String {
     // Connecting a UDP socket sends no packet.
     let socket = std::net::UdpSocket::bind("0.0.0.0:0").expect("a socket");

@@ -76,7 +76,7 @@ fn a_name_is_in_errors() {
 
 #[expect(
     clippy::needless_borrows_for_generic_args,
-    reason = "every form is to be accepted"
+    reason = "every form must compile"
 )]
 #[test]
 fn a_command_is_a_string_or_any_list_of_words() {

@@ -22,7 +22,7 @@ fn the_port_is_closed_until_the_outage_ends() -> Result<()> {
     let address = service.addr();
     let outage = service.stopped()?;
     assert!(!service.running());
-    TcpStream::connect(&address).expect_err("nobody listens");
+    TcpStream::connect(&address).expect_err("no process listens");
     drop(outage);
     assert!(service.running());
     assert_eq!(service.addr(), address);
