@@ -107,7 +107,7 @@ fn a_death_during_a_blocking_check_fails_at_once() {
 }
 
 #[test]
-fn an_executor_with_a_blocking_check_can_drop_and_restart() -> Result<()> {
+fn an_executor_with_a_blocking_check_can_be_restarted() -> Result<()> {
     let (unblock, blocked) = mpsc::channel::<()>();
     let blocked = std::sync::Mutex::new(blocked);
     let ready = move |_: &Context| blocked.lock().is_ok_and(|blocked| blocked.recv().is_err());

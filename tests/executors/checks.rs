@@ -233,7 +233,7 @@ fn a_closure_receives_the_whole_context() -> Result<()> {
 }
 
 #[test]
-fn a_mistake_found_by_a_custom_check_is_reported() {
+fn the_validation_error_of_a_custom_check_is_reported() {
     struct Picky;
 
     impl Readiness for Picky {

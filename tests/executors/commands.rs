@@ -44,7 +44,7 @@ fn a_std_command_keeps_its_environment_and_directory() -> Result<()> {
         .env("GREETING", "from {host}")
         .env_remove("HOME")
         .current_dir(directory.path());
-    let path = directory.path().canonicalize().expect("it is there");
+    let path = directory.path().canonicalize().expect("it exists");
     let wanted = format!("from 127.0.0.1 none\n{}\n", path.display());
     let by_reference = OutputExecutor::new(&command, "^/");
     let by_change = OutputExecutor::new(&mut command, "^/");

@@ -1,4 +1,4 @@
-//! The environment variables for the developer that runs the tests, and what mirakuru reports of each step.
+//! The environment variables for the developer who runs the tests, and the log lines of each step.
 
 use std::{
     fs,
@@ -26,7 +26,7 @@ fn prints(words: &[&str]) -> OutputExecutor {
 
 /// Returns the directory of all files that a run keeps. A process that no runner has started is its own run.
 fn place_of(kept: &Path) -> &Path {
-    let place = kept.parent().expect("it has one");
+    let place = kept.parent().expect("it has a parent directory");
     assert!(place.join("services.txt").is_file(), "{}", place.display());
     place
 }
@@ -434,7 +434,7 @@ fn each_step_is_an_event_with_fields_and_a_log_record() {
         );
         return;
     }
-    log::set_logger(&SEEN).expect("the first one");
+    log::set_logger(&SEEN).expect("the first logger");
     log::set_max_level(LevelFilter::Trace);
     let prints = prints(&["hello"]).started().expect("it starts");
     let pid = prints.pid().expect("it runs");
@@ -462,7 +462,7 @@ fn a_death_before_a_restart_is_a_warning_event() {
         assert_eq!(stderr_of(test, "MIRAKURU_LOG", ""), "");
         return;
     }
-    log::set_logger(&SEEN).expect("the first one");
+    log::set_logger(&SEEN).expect("the first logger");
     log::set_max_level(LevelFilter::Warn);
     let service = OutputExecutor::new("sh -c 'echo hello; read line; exit 3'", "hello");
     service.start().expect("it starts");
@@ -518,7 +518,7 @@ fn a_logger_that_panics_does_not_panic_a_drop() {
     if is_alone() {
         let prints = prints(&["hello"]).started().expect("it starts");
         let pid = prints.pid().expect("it runs");
-        log::set_logger(&Panics).expect("the only one");
+        log::set_logger(&Panics).expect("the first logger");
         log::set_max_level(LevelFilter::Trace);
         drop(prints);
         assert!(!fs::exists(format!("/proc/{pid}")).expect("procfs"));

@@ -74,7 +74,7 @@ fn a_drop_after_a_bad_exit_does_not_panic() -> Result<()> {
 fn the_private_directory_is_removed_with_the_executor() -> Result<()> {
     let service = SimpleExecutor::new(["sleep", "60"]);
     let directory = service.tmpdir();
-    std::fs::write(directory.join("file"), "").expect("it is ours");
+    std::fs::write(directory.join("file"), "").expect("own directory");
     service.start()?.stop()?;
     assert!(
         directory.join("file").exists(),
@@ -112,7 +112,7 @@ fn a_file_from_before_the_start_is_kept() -> Result<()> {
     let service = Executor::with_readiness("sleep 60", LooksAt(file.clone())).started()?;
     service.restart()?.stop()?.start()?.kill()?;
     drop(service.started()?);
-    let text = std::fs::read_to_string(&file).expect("it is there still");
+    let text = std::fs::read_to_string(&file).expect("it still exists");
     assert_eq!(text, "precious");
     Ok(())
 }

@@ -27,7 +27,7 @@ fn assert_shown(service: &OutputExecutor, expected: &[&str]) -> Result<()> {
 
 #[test]
 fn the_directory_is_that_of_the_test_by_default() -> Result<()> {
-    let here = env::current_dir().expect("the package's");
+    let here = env::current_dir().expect("the directory of the package");
     assert_shown(&printing(&[]), &[&format!("cwd={}", here.display())])
 }
 
@@ -139,8 +139,9 @@ fn words_given_to_a_shell_stay_words() -> Result<()> {
 #[test]
 #[cfg(target_os = "linux")]
 fn no_signal_is_blocked_or_ignored() -> Result<()> {
-    /// The Rust runtime of the program that prints the mask ignores SIGPIPE. The C library's own signals (32 and 33)
-    /// are ignored by its `posix_spawn` in every process that it starts.
+    /// Ignored signals that are not inherited from the test. The Rust runtime of the program that prints the mask
+    /// ignores SIGPIPE. The C library's `posix_spawn` ignores the library's own signals (32 and 33) in every process
+    /// that it starts.
     const NOT_OURS: u64 = 0x1000 | 0x1_8000_0000;
     let service = printing(&[]).started()?;
     let text = service.output().text();

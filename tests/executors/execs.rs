@@ -26,7 +26,7 @@ fn a_service_is_ready_when_the_command_succeeds() -> Result<()> {
 fn the_command_sees_what_the_service_sees() -> Result<()> {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let script = "test \"$A\" = {port} && test \"$(pwd -P)\" = \"$B\" && read line; test $? = 1";
-    let path = directory.path().canonicalize().expect("it is there");
+    let path = directory.path().canonicalize().expect("it exists");
     let service = TcpExecutor::new([PROGRAM, "listens_late", "{port}"], "127.0.0.1", 0)
         .env("A", "{port}")
         .env("B", &path)
@@ -147,7 +147,7 @@ fn the_command_runs_as_the_user_of_the_service() -> Result<()> {
     let seen = fs::read_to_string(service.tmpdir().join("seen")).expect("it ran");
     assert_eq!(seen, service.output().text());
     assert!(!seen.starts_with("0\n"), "{seen}");
-    let owner = fs::metadata(service.tmpdir().join("seen")).expect("it is there");
+    let owner = fs::metadata(service.tmpdir().join("seen")).expect("it exists");
     assert_ne!(owner.uid(), 0);
     Ok(())
 }
@@ -163,7 +163,7 @@ fn a_missing_program_is_named() {
 }
 
 #[test]
-fn mistakes_are_reported_before_the_start() {
+fn invalid_commands_are_reported_before_the_start() {
     for command in ["", "true 'open", "true {nothing}"] {
         let service = SimpleExecutor::new("sleep 60").also(Exec::new(command));
         assert_eq!(

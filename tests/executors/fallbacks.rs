@@ -1,5 +1,5 @@
-//! If the kernel does not show the listener's process, one connection confirms it. Each test runs itself again in a
-//! process that may see less.
+//! If the kernel does not show which process listens, the check makes one connection to confirm the listener. Each
+//! test runs itself again in a process that may see less.
 #![cfg(target_os = "linux")]
 
 use std::{io::Write, net::TcpStream, os::fd::OwnedFd, time::Duration};

@@ -53,7 +53,7 @@ fn assert_both_ends(service: &OutputExecutor, first: &str, last: &str) {
     );
     assert!(
         text.contains(" bytes are not kept …]\n"),
-        "what is missing is reported"
+        "the missing bytes are reported"
     );
     assert!(!text.contains('\0'), "no zeros from a hole in the file");
     assert_eq!(output.tail(1), last);
@@ -148,7 +148,7 @@ fn the_text_of_a_running_flood_is_bounded_in_memory() -> Result<()> {
         return Ok(());
     }
     // With a limit, an unbounded text fails the test and does not exhaust the machine.
-    setrlimit(Resource::RLIMIT_AS, 64 * KEPT, 64 * KEPT).expect("a limit to come down to");
+    setrlimit(Resource::RLIMIT_AS, 64 * KEPT, 64 * KEPT).expect("a lower limit");
     let service =
         SimpleExecutor::new([PROGRAM, "floods", "1000000000000", "--before", "the first"]);
     let service = service.started()?;

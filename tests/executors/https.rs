@@ -107,7 +107,7 @@ fn https_with_another_certificate_is_not_ready() {
     let check = last_check(serving(made.path()));
     assert!(
         check.contains("certificate"),
-        "the system does not know it: {check}"
+        "an untrusted certificate: {check}"
     );
 }
 

@@ -181,7 +181,7 @@ fn a_link_at_the_private_directory_keeps_its_targets_owner() -> Result<()> {
     symlink(elsewhere.path(), &directory).expect("its place is free");
 
     service.start()?;
-    let owner = |path: &Path| fs::symlink_metadata(path).expect("it is there").uid();
+    let owner = |path: &Path| fs::symlink_metadata(path).expect("it exists").uid();
     assert_eq!(owner(elsewhere.path()), 0);
     assert_ne!(owner(&directory), 0, "the link is the user's");
 
@@ -196,7 +196,7 @@ fn a_link_at_the_private_directory_keeps_its_targets_owner() -> Result<()> {
 
 /// A program that such a process runs counts as set-user-id (`AT_SECURE`), and such a program may not supervise.
 #[test]
-#[cfg_attr(not(root), ignore = "needs root, to give it up")]
+#[cfg_attr(not(root), ignore = "needs root, to give up its rights")]
 fn dropped_rights_of_the_test_are_named_in_the_error() {
     if !is_alone() {
         let name = "identity::dropped_rights_of_the_test_are_named_in_the_error";
@@ -204,7 +204,7 @@ fn dropped_rights_of_the_test_are_named_in_the_error() {
         return;
     }
     let service = SimpleExecutor::new("sleep 60");
-    seteuid(Uid::from_raw(23_456_789)).expect("root may");
+    seteuid(Uid::from_raw(23_456_789)).expect("root may change its user");
     let error = error_of(service.start());
     seteuid(Uid::from_raw(0)).expect("the real user is root");
     assert!(error.to_string().contains("(`seteuid`)"), "{error}");
@@ -225,7 +225,7 @@ fn a_user_without_access_to_the_tests_directory_can_start() -> Result<()> {
         );
         return Ok(());
     }
-    let here = std::env::current_dir().expect("it was entered");
+    let here = std::env::current_dir().expect("the directory exists");
     let service = OutputExecutor::new("id -u; readlink /proc/self/cwd; exec sleep 60", "^/")
         .shell(true)
         .user(23_456_789)

@@ -69,7 +69,10 @@ fn a_write_fails_after_the_process_has_ended() -> Result<()> {
     }
     service.stop()?.close_input()?;
     let error = SimpleExecutor::new("never started").input().write(b"x");
-    assert_eq!(error.expect_err("none").kind(), io::ErrorKind::BrokenPipe);
+    assert_eq!(
+        error.expect_err("there is no pipe").kind(),
+        io::ErrorKind::BrokenPipe
+    );
     Ok(())
 }
 
@@ -109,7 +112,7 @@ fn a_long_text_arrives_whole() -> Result<()> {
     let mut input = service.input();
     input
         .write_all(&vec![b'x'; 3_000_000])
-        .expect("it reads all the while");
+        .expect("it reads the whole text");
     service.close_input()?;
     assert_eq!(service.output().wait_for(r"\d")?, "3000000");
     Ok(())
@@ -140,7 +143,7 @@ fn a_service_does_not_inherit_another_services_input() -> Result<()> {
     for service in [&first, &second] {
         let pid = service.pid().expect("it runs");
         let open = std::fs::read_dir(format!("/proc/{pid}/fd")).expect("procfs");
-        assert_eq!(open.count(), 3, "its three streams alone");
+        assert_eq!(open.count(), 3, "only its three streams");
     }
     first.close_input()?;
     assert_eq!(first.output().wait_for("^end$")?, "end");
@@ -153,7 +156,7 @@ fn a_service_does_not_inherit_another_services_input() -> Result<()> {
 fn another_source_of_input_replaces_the_pipe() -> Result<()> {
     let service = reading().stdin(Stdio::null()).started()?;
     assert_eq!(service.output().wait_for("^end$")?, "end");
-    let error = service.input().write(b"x").expect_err("no pipe");
+    let error = service.input().write(b"x").expect_err("there is no pipe");
     assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
     service.close_input()?;
     Ok(())

@@ -135,7 +135,7 @@ impl Readiness for CountsWaits {
     }
 }
 
-/// The switch between two threads took most of the processor time of a wait.
+/// A switch to another thread at each look would take most of the processor time of a wait.
 #[test]
 fn no_request_is_sent_before_the_kernel_shows_a_listener() -> Result<()> {
     let script = r"
@@ -148,7 +148,7 @@ http.server.HTTPServer(('127.0.0.1', int(sys.argv[1])), http.server.SimpleHTTPRe
     let _service =
         Executor::with_readiness(["python3", "-c", script, "{port}"], check).started()?;
     let waits = waits.recv().expect("it was asked");
-    // One look every 3 ms would have waited a hundred times.
+    // A look every 3 ms would have waited a hundred times.
     assert!(waits < 60, "{waits}");
     Ok(())
 }

@@ -71,7 +71,7 @@ fn a_guard_is_kept_by_value_and_in_a_static() -> Result<()> {
 }
 
 #[test]
-fn calls_chain() -> Result<()> {
+fn calls_can_be_chained() -> Result<()> {
     let text = printing().start()?.stop()?.output().text();
     assert_eq!(text, "up\n");
     let executor = printing();

@@ -102,7 +102,7 @@ fn a_relative_path_starts_from_the_directory_of_the_test() {
             .timeout(Duration::from_secs(1))
             .start(),
     );
-    let path = std::env::current_dir().expect("it is there").join(log);
+    let path = std::env::current_dir().expect("it exists").join(log);
     let note = format!("note:        its log file {}: No such file", path.display());
     let text = error.to_string();
     assert!(text.contains(&note), "{text}");

@@ -124,7 +124,7 @@ fn the_command_has_placeholders_until_the_first_start() -> Result<()> {
     assert_eq!(
         executor.command_parts(),
         ["sh", "-c", &script],
-        "and it stays so"
+        "the command stays filled in"
     );
     Ok(())
 }

@@ -85,7 +85,7 @@ fn a_message_from_an_unrelated_process_is_ignored() {
         let path = variables.find_map(|variable| variable.strip_prefix("NOTIFY_SOCKET="));
         let path = path.expect("it has the variable").to_owned();
         let socket = std::os::unix::net::UnixDatagram::unbound().expect("a socket");
-        socket.send_to(b"READY=1", &path).expect("it is there");
+        socket.send_to(b"READY=1", &path).expect("it exists");
         (start.join().expect("no panic"), path)
     });
     let (started, path) = starting;
@@ -128,7 +128,7 @@ fn a_service_can_name_its_main_process() -> Result<()> {
     assert!(service.running());
     service.signal(mirakuru::Signal::KILL)?;
     let killed = service.wait_for(|| service.exit_code() == Some(-9));
-    killed.expect("its code is that of the daemon");
+    killed.expect("the exit code is that of the daemon");
     assert!(!service.running());
     Ok(())
 }

@@ -204,8 +204,8 @@ fn port_for_connections() -> u16 {
         .expect("a free port")
 }
 
-/// The kernel may give a connection to a port of its ephemeral range that very port; the connection is then connected
-/// to itself. This happens once in some ten thousand tries.
+/// The kernel may assign a connection to a port of its ephemeral range that same port as the local one. The
+/// connection is then connected to itself. This happens once in some ten thousand tries.
 #[test]
 #[cfg(target_os = "linux")]
 fn a_connection_to_oneself_is_not_readiness() {

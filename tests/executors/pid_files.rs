@@ -14,7 +14,8 @@ use crate::{
     rerun::{alone, command_for, is_alone},
 };
 
-/// The file is not removed from the test's directory at that time, which may have a file of that name.
+/// The executor removes the file that the service wrote. It leaves a file of the same name in the directory that
+/// the test is in at the end.
 #[test]
 fn a_relative_pid_file_is_removed_where_it_was_written() -> Result<()> {
     if !is_alone() {
@@ -28,7 +29,7 @@ fn a_relative_pid_file_is_removed_where_it_was_written() -> Result<()> {
             |command| _ = command.current_dir(&directory),
         );
         assert!(!directory.path().join("app.pid").exists());
-        assert_eq!(fs::read_to_string(own).expect("it is there"), "precious");
+        assert_eq!(fs::read_to_string(own).expect("it exists"), "precious");
         return Ok(());
     }
     let service = PidExecutor::new([PROGRAM, "writes_pid", "app.pid"], "app.pid").started()?;
@@ -55,10 +56,10 @@ fn a_failed_start_keeps_the_pid_file_of_another_service() -> Result<()> {
 #[test]
 fn a_pid_file_is_removed_if_the_test_is_killed() {
     if is_alone() {
-        let path = env::var_os("PID_FILE").expect("the path");
+        let path = env::var_os("PID_FILE").expect("the test sets it");
         let service = PidExecutor::new([PROGRAM, "writes_pid", "{pidfile}"], path).started();
         let _service = service.expect("it starts");
-        kill(Pid::this(), Signal::SIGKILL).expect("oneself");
+        kill(Pid::this(), Signal::SIGKILL).expect("a signal to this process");
         return;
     }
     let directory = tempfile::tempdir().expect("a temporary directory");

@@ -194,7 +194,7 @@ fn settings_can_be_written_before_the_start() -> Result<()> {
         .shell(true)
         .env("PORT", "{port}");
     let settings = format!("port {}\n", service.port());
-    fs::write(service.tmpdir().join("settings"), &settings).expect("it is ours");
+    fs::write(service.tmpdir().join("settings"), &settings).expect("own directory");
     assert_eq!(service.start()?.output().text(), settings);
     Ok(())
 }

@@ -106,7 +106,7 @@ fn a_relative_tmpdir_starts_from_the_tests_directory() -> Result<()> {
         assert_eq!(left.expect("own directory").count(), 0);
         return Ok(());
     }
-    let here = env::current_dir().expect("it was entered");
+    let here = env::current_dir().expect("the directory exists");
     assert_usable_below(&here.join("relative"))
 }
 
@@ -135,9 +135,7 @@ fn the_parent_directory_can_be_set() -> Result<()> {
     assert_eq!(service.tmpdir().parent(), Some(parent.path()));
     drop(service);
     assert_eq!(
-        std::fs::read_dir(parent.path())
-            .expect("it is there")
-            .count(),
+        std::fs::read_dir(parent.path()).expect("it exists").count(),
         0
     );
     Ok(())

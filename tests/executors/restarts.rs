@@ -13,7 +13,7 @@ fn a_restart_keeps_the_port_and_the_private_directory() -> Result<()> {
         TcpExecutor::new([PROGRAM, "listens_late", "{port}"], "127.0.0.1", 0).started()?;
     let before = (service.port(), service.tmpdir(), service.command());
     let pid = service.pid();
-    fs::write(service.tmpdir().join("state"), "kept").expect("it is ours");
+    fs::write(service.tmpdir().join("state"), "kept").expect("own directory");
     service.restart()?;
     assert_eq!(
         (service.port(), service.tmpdir(), service.command()),
@@ -21,7 +21,7 @@ fn a_restart_keeps_the_port_and_the_private_directory() -> Result<()> {
     );
     assert_ne!(service.pid(), pid);
     let state = fs::read_to_string(service.tmpdir().join("state"));
-    assert_eq!(state.expect("it is there still"), "kept");
+    assert_eq!(state.expect("it still exists"), "kept");
     TcpStream::connect(service.addr()).expect("it is ready again");
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! Async tests: both flavours of tokio's runtime, and each way in which a check runs. No client may panic because it
-//! must not be used in a runtime.
+//! Async tests: both flavours of tokio's runtime, and each way in which a check runs. No client of a check panics,
+//! although some clients must not be used in a runtime.
 
 use std::net::TcpStream;
 

@@ -60,10 +60,10 @@ fn no_thread_gets_the_fixture_before_it_is_ready() {
         }
         let (asks, about_to_ask) = mpsc::channel();
         let second = scope.spawn(move || {
-            asks.send(()).expect("it is waited for");
+            asks.send(()).expect("the receiver waits");
             get()
         });
-        about_to_ask.recv().expect("it begins");
+        about_to_ask.recv().expect("the thread runs");
         for _ in 0..1000 {
             assert!(!second.is_finished(), "it is not ready yet");
             thread::yield_now();
@@ -108,7 +108,7 @@ fn one_thread_at_a_time_holds_the_lock() {
     thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {
-                let fixture = FIXTURE.lock().expect("it is there");
+                let fixture = FIXTURE.lock().expect("it exists");
                 assert_eq!(USERS.fetch_add(1, Ordering::SeqCst), 0);
                 assert!(
                     fixture.running(),
@@ -124,7 +124,7 @@ fn one_thread_at_a_time_holds_the_lock() {
 #[test]
 fn a_second_lock_by_one_thread_fails_at_once() {
     static FIXTURE: Shared<OutputExecutor> = Shared::new(ready);
-    let guard = FIXTURE.lock().expect("it is there");
+    let guard = FIXTURE.lock().expect("it exists");
     let error = error_of(FIXTURE.lock().map(drop)).to_string();
     assert!(
         error.contains("this thread has the lock already"),
@@ -138,7 +138,7 @@ fn a_second_lock_by_one_thread_fails_at_once() {
 fn a_thread_that_panics_releases_the_lock() {
     static FIXTURE: Shared<OutputExecutor> = Shared::new(ready);
     let panics = thread::spawn(|| {
-        let _guard = FIXTURE.lock().expect("it is there");
+        let _guard = FIXTURE.lock().expect("it exists");
         panic!("expected by the test");
     });
     assert!(panics.join().is_err());
@@ -151,7 +151,7 @@ fn get_does_not_end_an_outage_of_the_same_thread() {
     let first = FIXTURE.pid();
     let outage = FIXTURE.stopped().expect("it stops");
     assert!(!FIXTURE.running(), "this thread stopped it");
-    assert!(!FIXTURE.get().expect("it is known").running());
+    assert!(!FIXTURE.get().expect("the fixture exists").running());
     outage.restart().expect("it starts again");
     assert!(FIXTURE.running());
     assert_ne!(FIXTURE.pid(), first);
@@ -176,7 +176,7 @@ fn other_threads_wait_for_the_end_of_an_outage() {
 }
 
 /// Returns a service that ends after the stop signal, once the gate is open.
-fn leaves_late() -> OutputExecutor {
+fn ends_late() -> OutputExecutor {
     let script = "trap 'touch {tmpdir}/asked; until [ -e {tmpdir}/open ]; do sleep 0.01; done; exit 0' TERM; \
         echo ready; while :; do sleep 0.01; done";
     OutputExecutor::new(["sh", "-c", script], "ready").stop_timeout(Duration::from_secs(120))
@@ -195,12 +195,12 @@ fn assert_get_waits_during(
         }
         let (asks, about_to_ask) = mpsc::channel();
         let gets = scope.spawn(move || {
-            asks.send(()).expect("it is waited for");
-            fixture.get().expect("it is there again").pid()
+            asks.send(()).expect("the receiver waits");
+            fixture.get().expect("it is started again").pid()
         });
-        about_to_ask.recv().expect("it begins");
+        about_to_ask.recv().expect("the thread runs");
         for _ in 0..1000 {
-            assert!(!gets.is_finished(), "it is about to end");
+            assert!(!gets.is_finished(), "the service has not ended yet");
             thread::yield_now();
         }
         fs::write(gate.join("open"), "").expect("own directory");
@@ -212,13 +212,13 @@ fn assert_get_waits_during(
 
 #[test]
 fn no_thread_gets_a_fixture_during_a_restart() {
-    static FIXTURE: Shared<OutputExecutor> = Shared::new(leaves_late);
+    static FIXTURE: Shared<OutputExecutor> = Shared::new(ends_late);
     assert_get_waits_during(&FIXTURE, |service| service.restart().map(drop));
 }
 
 #[test]
 fn no_thread_gets_a_fixture_during_a_stop() {
-    static FIXTURE: Shared<OutputExecutor> = Shared::new(leaves_late);
+    static FIXTURE: Shared<OutputExecutor> = Shared::new(ends_late);
     assert_get_waits_during(&FIXTURE, |service| service.stop().map(drop));
 }
 

@@ -151,7 +151,7 @@ fn a_signal_is_sent_and_stops_nothing() -> Result<()> {
     assert_eq!(output.wait_for("^heard")?, "heard HUP");
     service.signal(Signal::USR1)?;
     assert_eq!(output.wait_for("^heard")?, "heard USR1");
-    assert_eq!(service.pid(), pid, "it runs on");
+    assert_eq!(service.pid(), pid, "it still runs");
     Ok(())
 }
 
@@ -218,7 +218,7 @@ fn a_frozen_service_receives_the_stop_signal() -> Result<()> {
     assert_eq!(
         service.exit_code(),
         Some(-15),
-        "by the signal, not by force"
+        "ended by SIGTERM, not by SIGKILL"
     );
     Ok(())
 }
@@ -265,7 +265,7 @@ fn an_unknown_signal_number_is_invalid_and_not_sent() -> Result<()> {
             assert_eq!((executor.pid(), executor.exit_code()), (None, None));
         }
     }
-    assert_eq!(service.pid(), pid, "it runs on");
+    assert_eq!(service.pid(), pid, "it still runs");
     assert_eq!(service.stop()?.exit_code(), Some(-15));
     Ok(())
 }

@@ -21,7 +21,7 @@ fn is_limited(test: &str) -> bool {
         alone(&format!("size_limit::{test}"), "", |_| {});
         return false;
     }
-    setrlimit(Resource::RLIMIT_FSIZE, LIMIT, LIMIT).expect("a limit to come down to");
+    setrlimit(Resource::RLIMIT_FSIZE, LIMIT, LIMIT).expect("a lower limit");
     true
 }
 

@@ -1,4 +1,5 @@
-//! A stop that had to kill, or took long, is reported in one line, unless the user chose that.
+//! A stop that had to kill, or took long, is reported in one line, unless the user chose to kill or set a short
+//! timeout.
 
 use std::time::Duration;
 

@@ -172,8 +172,8 @@ fn a_relative_program_starts_from_the_working_directory() -> mirakuru::Result<()
     Ok(())
 }
 
-/// A fork in another thread holds the file that this thread has just written open for a moment. This test imitates it
-/// by a process with the program's file as its standard output.
+/// When another thread forks, the child holds the file that this thread has just written open for a moment. In this
+/// test, a process with the program's file as its standard output does so.
 #[test]
 fn a_program_that_is_still_being_written_is_waited_for() -> mirakuru::Result<()> {
     let directory = tempfile::tempdir().expect("a temporary directory");
@@ -233,7 +233,7 @@ fn shell_expansions_without_a_shell_are_reported() {
 /// Returns the advice in the error of this executor, whose program cannot run.
 fn advice(executor: SimpleExecutor) -> String {
     let text = not_spawned(&executor.boxed()).to_string();
-    let (_, advice) = text.split_once("help:        ").expect("there is one");
+    let (_, advice) = text.split_once("help:        ").expect("an advice");
     advice.to_owned()
 }
 

@@ -100,7 +100,7 @@ fn a_socket_that_never_accepts_is_reported() {
 /// The service may have another working directory than the check.
 #[test]
 fn a_relative_path_is_reported_as_an_absolute_one() {
-    let here = std::env::current_dir().expect("it is there");
+    let here = std::env::current_dir().expect("it exists");
     let error = overdue(PidExecutor::new(STARTING, "no-such.pid").cwd("/"));
     let waited_for = format!("the file {}/no-such.pid to exist", here.display());
     assert!(error.to_string().contains(&waited_for), "{error}");

@@ -90,7 +90,7 @@ fn the_end_of_the_process_fails_a_wait_at_once() -> Result<()> {
     );
     assert!(
         !error.to_string().contains("before it was ready"),
-        "it was: {error}"
+        "it was ready: {error}"
     );
     Ok(())
 }
@@ -154,7 +154,7 @@ fn a_timeout_spares_a_newer_service_of_another_thread() -> Result<()> {
                 false
             }))
         });
-        is_asked.recv().expect("it asks");
+        is_asked.recv().expect("the closure is called");
         service.restart()?;
         drop(over);
         let error = waits.join().expect("no panic");

@@ -10,7 +10,7 @@ const ORDER: &str = "ORDER_OF_FIXED_PORTS";
 const PORTS: [&str; 2] = ["LOW_FIXED_PORT", "HIGH_FIXED_PORT"];
 
 fn fixed(name: &str) -> u16 {
-    let port = env::var(name).expect("this test is run again with it");
+    let port = env::var(name).expect("the test runs itself again with it");
     port.parse().expect("a port")
 }
 

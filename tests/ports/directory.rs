@@ -70,7 +70,10 @@ fn no_lock_file_is_left() {
     });
     assert_eq!(holder.outcome(), "held");
     let directory = own_directory(temporary.path());
-    let mode = fs::metadata(&directory).expect("made").permissions().mode();
+    let mode = fs::metadata(&directory)
+        .expect("the holder made it")
+        .permissions()
+        .mode();
     assert_eq!(mode & 0o777, 0o700);
     assert!(directory.join(format!("port-{port}")).exists());
     holder.end();

@@ -110,7 +110,7 @@ impl Holder {
     }
 
     pub(crate) fn kill(&mut self) {
-        self.child.kill().expect("a child that lives");
+        self.child.kill().expect("a running child");
         self.child.wait().expect("a child");
     }
 

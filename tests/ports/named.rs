@@ -32,7 +32,7 @@ fn named_ports_are_distinct_and_stay_the_same() -> Result<()> {
         .map(|port| port.to_string())
         .into();
     for _ in 0..2 {
-        // `sleep` fails with these words, after it was spawned.
+        // `sleep` fails with these arguments, after it was spawned.
         let _ = service.start();
         assert_eq!(words_of()[2..], wanted);
         service.kill()?;
@@ -85,7 +85,7 @@ fn a_named_port_can_be_in_every_path() -> Result<()> {
     let of_cwd = filled("cwd", place.port_named("cwd"));
     fs::create_dir(&of_cwd).expect("own directory");
     let text = place.started()?.output().text();
-    let of_cwd = of_cwd.canonicalize().expect("it is there");
+    let of_cwd = of_cwd.canonicalize().expect("it exists");
     assert_eq!(text, format!("{}\n", of_cwd.display()));
     Ok(())
 }
@@ -125,7 +125,7 @@ fn a_check_can_use_a_named_port() -> Result<()> {
     assert_eq!(service.url(), url);
     // The check does not use this port.
     service.output().wait_for("^listening$")?;
-    TcpStream::connect(service.addr()).expect("a client's port");
+    TcpStream::connect(service.addr()).expect("it listens there");
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use std::{net::TcpListener, sync::Mutex};
 
 use mirakuru::{Context, NotReady, Readiness, readiness::Tcp};
 
-/// A check that binds the port in the test process before its first look at the service.
+/// A check that binds the port in the test process, once the service was started and before the first look.
 pub(crate) struct TakenAfterTheStart {
     check: Tcp,
     unrelated: Mutex<Option<TcpListener>>,

@@ -53,7 +53,7 @@ fn a_listener_passed_by_the_test_is_accepted() -> Result<()> {
     Ok(())
 }
 
-/// A check without a test before the start: the port accepts before that.
+/// A check that runs only after the start: the port accepts before that.
 struct After(Tcp);
 
 impl Readiness for After {

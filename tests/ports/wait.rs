@@ -70,7 +70,7 @@ fn processes_get_one_port_one_after_another() {
     }
 }
 
-/// A test that queues must report the reason, even without `MIRAKURU_LOG`.
+/// A test that queues must report the reason, even if `MIRAKURU_LOG` is not set.
 #[test]
 fn a_long_queue_is_reported() {
     let port = fixed_port();
@@ -114,7 +114,7 @@ fn the_timeout_begins_when_the_port_is_leased() -> Result<()> {
     let patient = queued(port).timeout(Duration::from_secs(2));
     thread::scope(|scope| {
         let second = scope.spawn(|| patient.start().map(drop));
-        // This start takes longer than the timeout of the queued start.
+        // This start takes longer than the timeout of the queued start, which is over at its end.
         let timeout =
             TcpExecutor::new([PROGRAM, "listens_late", "{port}", "60000"], "127.0.0.1", 0);
         error_of(timeout.timeout(Duration::from_millis(2500)).start());
@@ -236,7 +236,7 @@ fn an_overdue_wait_keeps_the_port_of_a_newer_service() -> Result<()> {
                 false
             }))
         });
-        is_asked.recv().expect("it asks");
+        is_asked.recv().expect("the closure is called");
         service.restart()?;
         drop(restarted);
         waits.join().expect("no panic");
