@@ -1,4 +1,4 @@
-//! What answers before the start is not ours: nothing is spawned.
+//! A start fails if the check passes before the service is spawned: nothing is spawned.
 
 use std::{fs, net::TcpListener, os::unix::net::UnixListener, process};
 
@@ -14,7 +14,7 @@ use crate::PROGRAM;
 const ANOTHER_PORT: &str = "  help:        stop the program that runs there, use it as it is (`OnConflict::Reuse`), or write `{port}` for a free port";
 const ANOTHER_PLACE: &str = "  help:        stop the program that runs there, or use another path: `{tmpdir}` is a private directory";
 
-/// Starts what is refused.
+/// Starts an executor whose start must be refused.
 fn refused<R: Readiness>(executor: &Executor<R>) -> Error {
     let error = error_of(executor.start());
     assert_eq!(error.kind(), ErrorKind::AlreadyRunning);
@@ -35,7 +35,7 @@ fn reason(what: &str) -> String {
 }
 
 #[test]
-fn a_port_that_accepts_is_told_with_its_holder() {
+fn a_port_that_accepts_is_reported_with_its_holder() {
     let (_listener, port) = taken_port();
     let executor = TcpExecutor::new([PROGRAM, "prints", "up"], "127.0.0.1", port);
     let error = refused(&executor);
@@ -53,8 +53,8 @@ fn a_port_that_accepts_is_told_with_its_holder() {
 }
 
 #[test]
-fn a_port_that_is_free_again_is_no_obstacle() -> mirakuru::Result<()> {
-    // Below the range that the kernel gives ports from: nobody takes it in between.
+fn a_port_that_is_free_again_does_not_block_the_start() -> mirakuru::Result<()> {
+    // The port lies below the range that the kernel gives ports from, so no other process takes it in between.
     let first = 20_000 + u16::try_from(process::id() % 10_000).unwrap_or(0);
     let (listener, port) = (first..32_000)
         .find_map(|port| Some((TcpListener::bind(("127.0.0.1", port)).ok()?, port)))
@@ -68,7 +68,7 @@ fn a_port_that_is_free_again_is_no_obstacle() -> mirakuru::Result<()> {
 }
 
 #[test]
-fn a_url_whose_port_accepts_is_told() {
+fn a_url_whose_port_accepts_is_reported() {
     let (_listener, port) = taken_port();
     let url = format!("http://127.0.0.1:{port}/health");
     assert_error_text(
@@ -83,7 +83,7 @@ fn a_url_whose_port_accepts_is_told() {
 }
 
 #[test]
-fn a_socket_that_accepts_is_told() {
+fn a_socket_that_accepts_is_reported() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let socket = directory.path().join("socket");
     let _listener = UnixListener::bind(&socket).expect("own directory");
@@ -101,7 +101,7 @@ fn a_socket_that_accepts_is_told() {
 }
 
 #[test]
-fn a_file_that_is_there_is_told_and_left() {
+fn an_existing_file_is_reported_and_kept() {
     let file = tempfile::NamedTempFile::new().expect("a temporary file");
     let name = file.path().display();
     assert_error_text(
@@ -118,7 +118,7 @@ fn a_file_that_is_there_is_told_and_left() {
 }
 
 #[test]
-fn a_check_of_ones_own_may_find_it_running() {
+fn a_custom_check_can_report_already_running() {
     struct AlwaysThere;
 
     impl Readiness for AlwaysThere {
@@ -146,7 +146,7 @@ fn a_check_of_ones_own_may_find_it_running() {
 }
 
 #[test]
-fn any_part_of_a_combined_check_may_find_it_running() {
+fn each_part_of_a_combined_check_can_report_already_running() {
     let (_listener, port) = taken_port();
     let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let other = free.local_addr().expect("bound").port();

@@ -1,4 +1,4 @@
-//! Each process group is asked to stop once, and has the stop timeout: whichever process it belongs to.
+//! Each process group receives the stop signal once and has the stop timeout, whichever process it belongs to.
 
 use std::{
     fs, panic,
@@ -10,10 +10,10 @@ use mirakuru_tests::{bounds::at_once, error_text::error_of, hold::Hold};
 
 use crate::PROGRAM;
 
-/// Far beyond the bounds of these tests.
+/// A timeout far longer than the bounds of these tests.
 const LONG: Duration = Duration::from_secs(600);
 
-/// A script of a process that notes each SIGTERM, and ends a while after the first one.
+/// Returns a script for a process that notes each SIGTERM and ends a while after the first one.
 fn notes(file: &str) -> String {
     format!(
         "trap \"echo asked >>{file}; test -f {file}.end || {{ >{file}.end; sleep 0.3; echo done >>{file}; exit 0; }}\" TERM; \
@@ -21,12 +21,12 @@ fn notes(file: &str) -> String {
     )
 }
 
-/// The same for the main process, which is ready once it would note.
+/// Returns a script for the main process, which notes each SIGTERM and is ready once its trap is set.
 fn main_notes(file: &str) -> String {
     notes(file).replace(&format!("echo > {file}.up"), "echo ready")
 }
 
-/// Waits for the processes that note in these files.
+/// Returns a script that waits for the processes that note in these files.
 fn awaiting(files: &[&str]) -> String {
     let wait = |file: &&str| format!("until test -e {file}.up; do sleep 0.02; done; ");
     files.iter().map(wait).collect()
@@ -37,18 +37,18 @@ fn service(hold: &Hold, script: &str) -> OutputExecutor {
 }
 
 #[track_caller]
-fn assert_asked_once(hold: &Hold, file: &str) {
+fn assert_stopped_once(hold: &Hold, file: &str) {
     assert!(hold.is_free());
     assert_noted_once(file);
 }
 
 #[track_caller]
 fn assert_noted_once(file: &str) {
-    let noted = fs::read_to_string(file).expect("it was asked");
+    let noted = fs::read_to_string(file).expect("it received the signal");
     assert_eq!(noted, "asked\ndone\n");
 }
 
-/// A hold, and a file for notes beside it.
+/// Returns a hold, and the path of a file for notes next to it.
 fn hold_and_file() -> (Hold, String) {
     let hold = Hold::new();
     let file = format!("{}/noted", hold.scratch());
@@ -56,7 +56,7 @@ fn hold_and_file() -> (Hold, String) {
 }
 
 #[test]
-fn a_daemon_is_asked_once_its_launcher_has_ended() -> Result<()> {
+fn a_daemon_gets_the_stop_signal_after_its_launcher_ended() -> Result<()> {
     for launcher in ["exec sleep 60", "exit 0"] {
         let (hold, file) = hold_and_file();
         let script = format!(
@@ -66,14 +66,14 @@ fn a_daemon_is_asked_once_its_launcher_has_ended() -> Result<()> {
         );
         let service = service(&hold, &script).started()?;
         at_once(|| service.stop())?;
-        assert_asked_once(&hold, &file);
+        assert_stopped_once(&hold, &file);
     }
     Ok(())
 }
 
-/// The main process, which takes its time, is the grandparent of the daemon.
+/// The main process is the grandparent of the daemon, and takes its time to end.
 #[test]
-fn a_daemon_is_asked_together_with_the_main_process() -> Result<()> {
+fn a_daemon_gets_the_stop_signal_with_the_main_process() -> Result<()> {
     let (hold, file) = hold_and_file();
     let main = format!("{}/main", hold.scratch());
     let script = format!(
@@ -84,13 +84,13 @@ fn a_daemon_is_asked_together_with_the_main_process() -> Result<()> {
     );
     let service = service(&hold, &script).started()?;
     at_once(|| service.stop())?;
-    assert_asked_once(&hold, &file);
+    assert_stopped_once(&hold, &file);
     assert_noted_once(&main);
     Ok(())
 }
 
 #[test]
-fn a_group_that_its_parent_asks_is_asked_by_that_alone() -> Result<()> {
+fn a_group_that_its_parent_stops_gets_no_second_signal() -> Result<()> {
     let (hold, file) = hold_and_file();
     let script = format!(
         "setsid sh -c '{}' & worker=$!; {} trap 'kill $worker; wait; exit 0' TERM; \
@@ -100,13 +100,13 @@ fn a_group_that_its_parent_asks_is_asked_by_that_alone() -> Result<()> {
     );
     let service = service(&hold, &script).started()?;
     at_once(|| service.stop())?;
-    assert_asked_once(&hold, &file);
+    assert_stopped_once(&hold, &file);
     Ok(())
 }
 
-/// Each process of the chain has a group of its own, and ends when it is asked.
+/// Each process of the chain has its own group, and ends at the stop signal.
 #[test]
-fn a_chain_of_groups_is_asked_from_its_top() -> Result<()> {
+fn a_chain_of_groups_is_stopped_from_its_top() -> Result<()> {
     let (hold, file) = hold_and_file();
     let middle = format!(
         "setsid sh -c '{}' & wait",
@@ -120,12 +120,12 @@ fn a_chain_of_groups_is_asked_from_its_top() -> Result<()> {
     );
     let service = service(&hold, &script).started()?;
     at_once(|| service.stop())?;
-    assert_asked_once(&hold, &file);
+    assert_stopped_once(&hold, &file);
     Ok(())
 }
 
 #[test]
-fn a_group_that_nothing_asked_is_asked_at_the_stop_timeout() -> Result<()> {
+fn a_group_without_a_signal_gets_it_at_the_stop_timeout() -> Result<()> {
     let (hold, file) = hold_and_file();
     let script = format!(
         "setsid sh -c '{}' & {} trap '' TERM; echo ready; while :; do sleep 0.02; done",
@@ -134,13 +134,13 @@ fn a_group_that_nothing_asked_is_asked_at_the_stop_timeout() -> Result<()> {
     );
     let service = service(&hold, &script).stop_timeout(Duration::from_millis(900));
     at_once(|| service.start()?.stop().map(drop))?;
-    assert_asked_once(&hold, &file);
+    assert_stopped_once(&hold, &file);
     assert_eq!(service.exit_code(), Some(-9));
     Ok(())
 }
 
 #[test]
-fn a_drop_in_a_panic_asks_first() {
+fn a_drop_in_a_panic_sends_the_stop_signal_first() {
     let (hold, file) = hold_and_file();
     let script = main_notes(&file);
     let panicking = panic::AssertUnwindSafe(|| {
@@ -149,33 +149,33 @@ fn a_drop_in_a_panic_asks_first() {
         panic::resume_unwind(Box::new("no message"));
     });
     at_once(|| panic::catch_unwind(panicking)).expect_err("it panics");
-    assert_asked_once(&hold, &file);
+    assert_stopped_once(&hold, &file);
 }
 
 #[test]
-fn a_failed_start_asks_first() {
+fn a_failed_start_sends_the_stop_signal_first() {
     let (hold, file) = hold_and_file();
     let script = format!("({}) & {} exit 3", notes(&file), awaiting(&[&file]));
     let service = service(&hold, &script).stop_timeout(LONG);
     let error = at_once(|| error_of(service.start()));
     assert_eq!(error.kind(), ErrorKind::ProcessExitedWithError);
-    assert_asked_once(&hold, &file);
+    assert_stopped_once(&hold, &file);
 }
 
 #[test]
-fn a_wait_that_fails_asks_first() -> Result<()> {
+fn a_failed_wait_sends_the_stop_signal_first() -> Result<()> {
     let (hold, file) = hold_and_file();
     let script = main_notes(&file);
     let service = service(&hold, &script).stop_timeout(LONG).started()?;
     let service = service.timeout(Duration::from_millis(50));
     let error = at_once(|| error_of(service.wait_for(|| false)));
     assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
-    assert_asked_once(&hold, &file);
+    assert_stopped_once(&hold, &file);
     Ok(())
 }
 
 #[test]
-fn a_crash_leaves_workers_that_the_next_start_asks() -> Result<()> {
+fn workers_left_by_a_crash_get_the_signal_at_the_next_start() -> Result<()> {
     let (hold, file) = hold_and_file();
     let script = format!(
         "setsid sh -c '{}' & {} echo ready; exec sleep 60",
@@ -192,9 +192,9 @@ fn a_crash_leaves_workers_that_the_next_start_asks() -> Result<()> {
     Ok(())
 }
 
-/// As a client of a container engine does, it cleans up at the kill signal, and takes longer than two seconds.
+/// Like the client of a container engine, the service cleans up at the kill signal and takes longer than two seconds.
 #[test]
-fn after_the_kill_signal_a_failed_start_waits_the_stop_timeout() {
+fn a_failed_start_waits_the_stop_timeout_after_the_kill_signal() {
     let (hold, file) = hold_and_file();
     let cleaned = format!("{file}.cleaned");
     let script = format!(
@@ -205,12 +205,15 @@ fn after_the_kill_signal_a_failed_start_waits_the_stop_timeout() {
     let service = service(&hold, &script).kill_signal(Signal::USR1);
     let error = at_once(|| error_of(service.start()));
     assert_eq!(error.kind(), ErrorKind::ProcessExitedWithError);
-    assert_eq!(fs::read_to_string(cleaned).expect("in time"), "cleaned\n");
+    assert_eq!(
+        fs::read_to_string(cleaned).expect("it had the time to clean up"),
+        "cleaned\n"
+    );
     assert!(hold.is_free());
 }
 
 #[test]
-fn after_the_kill_signal_a_panic_waits_the_stop_timeout() {
+fn a_panic_waits_the_stop_timeout_after_the_kill_signal() {
     let (hold, file) = hold_and_file();
     let cleaned = format!("{file}.cleaned");
     let script = format!(
@@ -219,18 +222,18 @@ fn after_the_kill_signal_a_panic_waits_the_stop_timeout() {
     );
     let panicking = panic::AssertUnwindSafe(|| {
         let service = service(&hold, &script).kill_signal(Signal::USR1);
-        // Beyond the bound of `at_once`: the kill signal must not wait for its end.
+        // The stop timeout exceeds the bound of `at_once`: the kill signal must not wait for its end.
         let _service = service.stop_timeout(LONG).started().expect("it starts");
         panic::resume_unwind(Box::new("no message"));
     });
     at_once(|| panic::catch_unwind(panicking)).expect_err("it panics");
-    let cleaned = fs::read_to_string(cleaned).expect("it was asked");
+    let cleaned = fs::read_to_string(cleaned).expect("it received the signal");
     assert_eq!(cleaned, "begun\ncleaned\n");
     assert!(hold.is_free());
 }
 
 #[test]
-fn what_ignores_both_signals_is_killed_after_a_panic() {
+fn a_service_that_ignores_both_signals_is_killed_in_a_panic() {
     let (hold, file) = hold_and_file();
     let script = format!(
         "trap '' TERM; trap 'echo asked >>{file}' USR1; echo ready; while :; do sleep 0.02; done"
@@ -244,7 +247,10 @@ fn what_ignores_both_signals_is_killed_after_a_panic() {
     });
     at_once(|| panic::catch_unwind(panicking)).expect_err("it panics");
     assert!(hold.is_free());
-    assert_eq!(fs::read_to_string(file).expect("it was asked"), "asked\n");
+    assert_eq!(
+        fs::read_to_string(file).expect("it received the signal"),
+        "asked\n"
+    );
     assert!(
         begun.elapsed() >= Duration::from_secs(2),
         "a second for each signal"
@@ -252,7 +258,7 @@ fn what_ignores_both_signals_is_killed_after_a_panic() {
 }
 
 #[test]
-fn a_kill_asks_nothing() -> Result<()> {
+fn a_kill_sends_no_stop_signal() -> Result<()> {
     let (hold, file) = hold_and_file();
     let script = main_notes(&file);
     let service = service(&hold, &script).started()?;
@@ -263,7 +269,7 @@ fn a_kill_asks_nothing() -> Result<()> {
 }
 
 #[test]
-fn what_ends_when_it_is_asked_is_not_waited_for_in_a_panic() {
+fn a_panic_does_not_wait_longer_than_the_stop_takes() {
     let panicking = panic::AssertUnwindSafe(|| {
         let service = SimpleExecutor::new([PROGRAM, "prints"]).stop_timeout(LONG);
         let _service = service.started().expect("it starts");

@@ -1,4 +1,4 @@
-//! The banner: found whatever way it is written.
+//! The banner: it is found however the service writes it.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use mirakuru_tests::{bounds::at_once, error_text::error_of};
 
 use crate::PROGRAM;
 
-/// Ready when `banner` is found in what is printed with these arguments.
+/// Returns a service that is ready when `banner` is found in what it prints with these arguments.
 #[track_caller]
 fn find(arguments: &[&str], banner: &str) -> OutputExecutor {
     let command = [&[PROGRAM, "prints"], arguments].concat();
@@ -27,7 +27,7 @@ fn is_not_found(service: OutputExecutor) -> String {
 }
 
 #[test]
-fn split_over_writes() {
+fn a_banner_split_over_writes_is_found() {
     is_found(
         &["--split", "something else", "is ready to serve"],
         "^is ready to serve$",
@@ -35,13 +35,13 @@ fn split_over_writes() {
 }
 
 #[test]
-fn without_a_newline() {
+fn a_banner_without_a_newline_is_found() {
     is_found(&["--no-newline", "first", "Password: "], "^Password: $");
     is_found(&["--no-newline", "--split", "ready"], "^ready$");
 }
 
 #[test]
-fn coloured() {
+fn a_coloured_banner_is_found() {
     is_found(
         &[r"\e[1;32mready\e[0m on \e[4m80\e[24m80"],
         "^ready on 8080$",
@@ -50,7 +50,7 @@ fn coloured() {
 }
 
 #[test]
-fn not_utf_8() -> Result<()> {
+fn a_banner_next_to_invalid_utf_8_is_found() -> Result<()> {
     let service = find(&[r"\xff\xfe ready", r"caf\xe9"], "ready$");
     assert_eq!(service.output().wait_for("^caf")?, "caf\u{fffd}");
     assert_eq!(
@@ -61,40 +61,40 @@ fn not_utf_8() -> Result<()> {
 }
 
 #[test]
-fn across_what_is_not_utf_8() {
+fn a_banner_across_invalid_utf_8_is_found() {
     is_found(&[r"ready \xff\xfe now"], "^ready .* now$");
 }
 
 #[test]
-fn with_letters_of_any_alphabet() {
+fn a_banner_with_letters_of_any_alphabet_is_found() {
     is_found(&["bereit für Anfragen"], r"^bereit f\wr Anfragen$");
 }
 
 #[test]
-fn with_a_carriage_return() {
+fn a_banner_with_a_carriage_return_is_found() {
     is_found(&[r"ready\x0d"], "^ready$");
 }
 
 #[test]
-fn at_the_end_of_a_long_line() {
+fn a_banner_at_the_end_of_a_long_line_is_found() {
     let long = "x".repeat(100_000);
     is_found(&[&format!("{long} ready")], "x ready$");
 }
 
 #[test]
-fn after_an_empty_line() {
+fn a_banner_after_an_empty_line_is_found() {
     is_found(&["", "", "ready"], "ready");
     is_found(&[""], "^$");
 }
 
 #[test]
-fn on_either_stream_by_default() {
+fn a_banner_on_either_stream_is_found_by_default() {
     is_found(&["ready"], "ready");
     is_found(&["--stderr", "ready"], "ready");
 }
 
 #[test]
-fn on_one_stream_only() -> Result<()> {
+fn a_banner_can_be_limited_to_one_stream() -> Result<()> {
     let script = "echo ready; sleep 0.2; echo ready on stderr >&2; exec sleep 60";
     let service = OutputExecutor::new(script, "ready")
         .shell(true)
@@ -114,7 +114,7 @@ fn on_one_stream_only() -> Result<()> {
 }
 
 #[test]
-fn not_on_the_other_stream() {
+fn a_banner_on_the_other_stream_is_not_found() {
     let service = OutputExecutor::new([PROGRAM, "prints", "ready"], "ready").stream(Stream::Stderr);
     let error = is_not_found(service);
     assert!(
@@ -130,7 +130,7 @@ fn not_on_the_other_stream() {
 }
 
 #[test]
-fn not_over_the_end_of_a_line() {
+fn a_banner_does_not_match_over_the_end_of_a_line() {
     is_not_found(OutputExecutor::new(
         [PROGRAM, "prints", "rea", "dy"],
         "rea\\s*dy",
@@ -138,13 +138,13 @@ fn not_over_the_end_of_a_line() {
 }
 
 #[test]
-fn a_service_that_closes_its_output_is_not_ready_nor_waited_for_in_a_loop() {
+fn closed_output_is_not_ready_and_causes_no_busy_loop() {
     let script = "exec >&- 2>&-; exec sleep 60";
     is_not_found(OutputExecutor::new(script, "ready").shell(true));
 }
 
 #[test]
-fn named_groups_are_kept() -> Result<()> {
+fn named_groups_are_captured() -> Result<()> {
     let line = "db 16.2 listening on port 5433 as main";
     let banner = r"db (?<version>[\d.]+) .* as (?<name>\w+)(?<suffix>!)?";
     let service = OutputExecutor::new([PROGRAM, "prints", line], banner);
@@ -155,7 +155,7 @@ fn named_groups_are_kept() -> Result<()> {
     assert_eq!(
         service.captured("suffix"),
         None,
-        "a group that took no part"
+        "a group that did not match"
     );
     assert_eq!(service.captured("unknown"), None);
     service.stop()?;
@@ -168,7 +168,7 @@ fn named_groups_are_kept() -> Result<()> {
 }
 
 #[test]
-fn a_banner_that_was_meant_as_a_text_is_told() {
+fn a_banner_that_matches_only_as_plain_text_is_reported() {
     let reported = "last check:  no line matched; one contains the banner's exact text, but the banner is a regular expression: ";
     let error = is_not_found(OutputExecutor::new([PROGRAM, "prints", "up (1)"], "up (1)"));
     assert!(error.contains(reported), "{error}");

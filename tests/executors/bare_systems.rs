@@ -1,4 +1,4 @@
-//! Systems that lack what a start needs: errors name it at once.
+//! On a system that lacks what a start needs, the error names the missing part at once.
 #![cfg(target_os = "linux")]
 
 use std::process::Command;
@@ -6,11 +6,11 @@ use std::process::Command;
 use mirakuru::{Error, ErrorKind, HttpExecutor, SimpleExecutor, TcpExecutor};
 use mirakuru_tests::{bounds::at_once, error_text::error_of};
 
-use crate::rerun::{again, is_alone};
+use crate::rerun::{command_for, is_alone};
 
-/// Runs the test again in namespaces of its own, prepared by this script.
+/// Runs the test again in namespaces of its own, which this script prepares.
 fn apart(test: &str, namespace: &str, prepare: &str) {
-    let command = again(&format!("bare_systems::{test}"));
+    let command = command_for(&format!("bare_systems::{test}"));
     let mut unshare = Command::new("unshare");
     unshare.args([
         namespace,
@@ -34,9 +34,9 @@ fn apart(test: &str, namespace: &str, prepare: &str) {
 
 #[test]
 #[cfg_attr(not(namespaces), ignore = "needs namespaces of its own")]
-fn without_procfs_the_error_names_it() {
+fn a_missing_procfs_is_named() {
     if !is_alone() {
-        let test = "without_procfs_the_error_names_it";
+        let test = "a_missing_procfs_is_named";
         return apart(test, "--mount", "mount -t tmpfs none /proc &&");
     }
     let error = error_of(SimpleExecutor::new("sleep 60").start());
@@ -54,9 +54,9 @@ fn names_the_interface(error: &Error) {
 
 #[test]
 #[cfg_attr(not(namespaces), ignore = "needs namespaces of its own")]
-fn without_a_loopback_interface_the_error_names_it_at_once() {
+fn a_missing_loopback_interface_is_named_at_once() {
     if !is_alone() {
-        let test = "without_a_loopback_interface_the_error_names_it_at_once";
+        let test = "a_missing_loopback_interface_is_named_at_once";
         return apart(test, "--net", "");
     }
     for host in ["127.0.0.1", "localhost", "0.0.0.0", "::1"] {

@@ -18,7 +18,7 @@ use crate::PROGRAM;
 
 const SHORT: Duration = Duration::from_secs(1);
 
-/// Never returns.
+/// Blocks the thread for ever.
 fn block() -> ! {
     loop {
         thread::park();
@@ -26,7 +26,7 @@ fn block() -> ! {
 }
 
 #[test]
-fn a_check_that_blocks_for_ever_does_not_outlive_the_deadline() {
+fn a_check_that_blocks_ends_at_the_deadline() {
     let hold = Hold::new();
     let command = hold.command(&[PROGRAM, "prints", "up"]);
     let executor = Executor::when(command, |_: &Context| block()).timeout(SHORT);
@@ -41,7 +41,7 @@ fn a_check_that_blocks_for_ever_does_not_outlive_the_deadline() {
 }
 
 #[test]
-fn one_that_is_part_of_another_does_not_outlive_it_either() {
+fn a_blocking_part_of_a_check_ends_at_the_deadline() {
     struct Blocks;
 
     impl Readiness for Blocks {
@@ -59,7 +59,7 @@ fn one_that_is_part_of_another_does_not_outlive_it_either() {
 }
 
 #[test]
-fn a_check_before_the_start_that_blocks_is_told_and_nothing_is_spawned() {
+fn a_blocking_pre_start_check_fails_and_nothing_is_spawned() {
     struct BlocksBefore;
 
     impl Readiness for BlocksBefore {
@@ -88,7 +88,7 @@ fn a_check_before_the_start_that_blocks_is_told_and_nothing_is_spawned() {
 }
 
 #[test]
-fn a_death_during_a_check_that_blocks_is_told_at_once() {
+fn a_death_during_a_blocking_check_fails_at_once() {
     let command = [
         PROGRAM,
         "prints",
@@ -107,7 +107,7 @@ fn a_death_during_a_check_that_blocks_is_told_at_once() {
 }
 
 #[test]
-fn an_executor_with_a_check_that_blocks_is_dropped_and_started_again() -> Result<()> {
+fn an_executor_with_a_blocking_check_can_be_restarted() -> Result<()> {
     let (unblock, blocked) = mpsc::channel::<()>();
     let blocked = std::sync::Mutex::new(blocked);
     let ready = move |_: &Context| blocked.lock().is_ok_and(|blocked| blocked.recv().is_err());
@@ -118,20 +118,20 @@ fn an_executor_with_a_check_that_blocks_is_dropped_and_started_again() -> Result
     Ok(())
 }
 
-/// What a start panics with.
+/// Returns the message of the panic that the start ends with.
 fn panic_of<R: Readiness>(executor: &Executor<R>) -> String {
     let start = AssertUnwindSafe(|| executor.start().map(drop));
     let payload = panic::catch_unwind(start).expect_err("the check panics");
     *payload.downcast::<String>().expect("a formatted message")
 }
 
-/// A panic that the harness does not print.
+/// Panics without a message from the test harness.
 fn panic_quietly(message: &str) -> ! {
     panic::resume_unwind(Box::new(message.to_owned()))
 }
 
 #[test]
-fn a_panic_in_a_check_goes_on_once_the_tree_is_gone() -> Result<()> {
+fn a_panic_in_a_check_resumes_after_the_tree_is_gone() -> Result<()> {
     let hold = Hold::new();
     let command = hold.script(&format!(
         "'{PROGRAM}' prints child & exec '{PROGRAM}' prints up"
@@ -151,7 +151,7 @@ fn a_panic_in_a_check_goes_on_once_the_tree_is_gone() -> Result<()> {
 }
 
 #[test]
-fn a_panic_in_a_check_before_the_start_goes_on_and_nothing_is_spawned() {
+fn a_panic_in_a_pre_start_check_resumes_and_spawns_nothing() {
     struct PanicsBefore;
 
     impl Readiness for PanicsBefore {
@@ -170,7 +170,7 @@ fn a_panic_in_a_check_before_the_start_goes_on_and_nothing_is_spawned() {
 }
 
 #[test]
-fn a_panic_in_a_wait_goes_on_and_the_service_stays() -> Result<()> {
+fn a_panic_in_a_wait_resumes_and_the_service_stays() -> Result<()> {
     let service = Executor::when([PROGRAM, "prints", "up"], |_: &Context| true).started()?;
     let wait = AssertUnwindSafe(|| service.wait_for(|| panic_quietly("in the wait")).map(drop));
     panic::catch_unwind(wait).expect_err("the closure panics");

@@ -17,7 +17,7 @@ use mirakuru_tests::error_text::{assert_error_text, error_of};
 
 use crate::PROGRAM;
 
-/// A shell that prints `one`, and after a while `two`.
+/// A shell script that prints `one`, and after a while `two`.
 const ONE_TWO: &str = "echo one; sleep 0.2; echo two; exec sleep 60";
 const ONE: &str = "echo one; exec sleep 60";
 
@@ -34,8 +34,8 @@ fn overdue<R: Readiness>(check: R) -> Error {
 }
 
 #[test]
-fn an_answer_that_comes_after_the_death_is_not_ready() {
-    // Says yes, but not before the process is dead.
+fn an_answer_after_the_death_is_not_ready() {
+    // The check passes, but not before the process has died.
     let executor = Executor::when([PROGRAM, "exits", "3"], |cx: &Context| {
         cx.output().wait_for("never").is_err()
     });
@@ -47,7 +47,7 @@ fn an_answer_that_comes_after_the_death_is_not_ready() {
 }
 
 #[test]
-fn both_have_to_pass() -> Result<()> {
+fn and_needs_both_checks() -> Result<()> {
     assert_eq!(
         ready_text(ONE_TWO, Output::new("two").and(Output::new("one")))?,
         "one\ntwo\n"
@@ -60,7 +60,7 @@ fn both_have_to_pass() -> Result<()> {
 }
 
 #[test]
-fn one_has_to_pass() -> Result<()> {
+fn or_needs_one_check() -> Result<()> {
     assert_eq!(
         ready_text(ONE, Output::new("two").or(Output::new("one")))?,
         "one\n"
@@ -73,7 +73,7 @@ fn one_has_to_pass() -> Result<()> {
 }
 
 #[test]
-fn one_has_to_pass_after_the_other() -> Result<()> {
+fn then_needs_one_check_after_the_other() -> Result<()> {
     assert_eq!(
         ready_text(ONE_TWO, Output::new("one").then(Output::new("two")))?,
         "one\ntwo\n"
@@ -81,7 +81,7 @@ fn one_has_to_pass_after_the_other() -> Result<()> {
     Ok(())
 }
 
-/// Ready at the first look of a start only.
+/// A check that passes only at its first call in a start.
 struct AtFirst(AtomicUsize);
 
 impl Readiness for AtFirst {
@@ -94,7 +94,7 @@ impl Readiness for AtFirst {
 }
 
 #[test]
-fn what_passed_first_is_not_asked_again_in_this_start() -> Result<()> {
+fn then_asks_a_passed_check_once_in_a_start() -> Result<()> {
     let first = Arc::new(AtFirst(AtomicUsize::new(0)));
     let check = Arc::clone(&first).then(Output::new("two"));
     let service = Executor::with_readiness(ONE_TWO, check)
@@ -103,12 +103,12 @@ fn what_passed_first_is_not_asked_again_in_this_start() -> Result<()> {
     assert_eq!(first.0.load(Ordering::Relaxed), 1);
     first.0.store(0, Ordering::Relaxed);
     service.restart()?;
-    assert_eq!(first.0.load(Ordering::Relaxed), 1, "each start asks anew");
+    assert_eq!(first.0.load(Ordering::Relaxed), 1, "each start asks again");
     Ok(())
 }
 
 #[test]
-fn what_passed_once_is_asked_again_with_and() {
+fn and_asks_a_passed_check_again() {
     let error = overdue(AtFirst(AtomicUsize::new(0)).and(Output::new("two")));
     assert!(
         error.to_string().contains("last check:  it was ready once"),
@@ -117,7 +117,7 @@ fn what_passed_once_is_asked_again_with_and() {
 }
 
 #[test]
-fn an_error_tells_all_of_a_combined_check() {
+fn an_error_shows_every_part_of_a_combined_check() {
     let file = PidFile::new("/no/such/file");
     let check = Output::new("one").then(file.or(Output::new("two")));
     assert_error_text(
@@ -138,7 +138,7 @@ fn an_error_tells_all_of_a_combined_check() {
 }
 
 #[test]
-fn a_combined_check_knows_where_each_part_looks() -> Result<()> {
+fn a_combined_check_merges_the_targets_of_its_parts() -> Result<()> {
     let command =
         format!("'{PROGRAM}' binds_unix {{socket}} & exec '{PROGRAM}' listens_late {{port}} 100");
     let check = Tcp::new("127.0.0.1", 0).and(UnixSocket::new("{socket}"));
@@ -150,13 +150,13 @@ fn a_combined_check_knows_where_each_part_looks() -> Result<()> {
     Ok(())
 }
 
-/// Ready once a file of the private directory holds the pid.
+/// A check that passes once a file of the private directory holds the pid.
 #[derive(Default)]
-struct PidTold {
+struct PidWritten {
     asked_before: Arc<AtomicUsize>,
 }
 
-impl Readiness for PidTold {
+impl Readiness for PidWritten {
     fn pre_start_check(&self, cx: &Context) -> bool {
         assert_eq!(cx.pid(), None);
         self.asked_before.fetch_add(1, Ordering::Relaxed);
@@ -189,14 +189,14 @@ impl Readiness for PidTold {
 }
 
 #[test]
-fn a_check_of_ones_own_is_like_any_other() -> Result<()> {
+fn a_custom_check_works_like_a_built_in_one() -> Result<()> {
     let command =
         "echo $$ >{tmpdir}/reported.new; mv {tmpdir}/reported.new {tmpdir}/reported; exec sleep 60";
-    let service = Executor::with_readiness(command, PidTold::default())
+    let service = Executor::with_readiness(command, PidWritten::default())
         .shell(true)
         .started()?;
     assert!(service.running());
-    let executor = Executor::with_readiness([PROGRAM, "prints", "one"], PidTold::default())
+    let executor = Executor::with_readiness([PROGRAM, "prints", "one"], PidWritten::default())
         .timeout(Duration::from_secs(1));
     let error = error_of(executor.start());
     let directory = executor.tmpdir();
@@ -216,7 +216,7 @@ fn a_check_of_ones_own_is_like_any_other() -> Result<()> {
 }
 
 #[test]
-fn a_closure_is_told_everything() -> Result<()> {
+fn a_closure_receives_the_whole_context() -> Result<()> {
     let command =
         "echo out; echo err >&2; echo {host} {port} {tmpdir} >{tmpdir}/reported; exec sleep 60";
     let ready = |cx: &Context| {
@@ -233,7 +233,7 @@ fn a_closure_is_told_everything() -> Result<()> {
 }
 
 #[test]
-fn a_mistake_that_ones_own_check_finds_is_told() {
+fn the_validation_error_of_a_custom_check_is_reported() {
     struct Picky;
 
     impl Readiness for Picky {

@@ -1,4 +1,4 @@
-//! Commands: appended words, those of a `std::process::Command`, and the text that people read.
+//! Commands: appended words, commands built from a `std::process::Command`, and the human-readable text.
 
 use std::process::Command;
 
@@ -17,7 +17,7 @@ fn appended_words_follow_those_of_the_command() -> Result<()> {
 }
 
 #[test]
-fn a_comment_is_no_word_of_a_command() -> Result<()> {
+fn a_comment_adds_no_word_to_a_command() -> Result<()> {
     let command = format!("{PROGRAM} prints '#' a#b # c 'd\nlast");
     let service = OutputExecutor::new(command, "^last$").started()?;
     assert_eq!(service.output().text(), "#\na#b\nlast\n");
@@ -36,7 +36,7 @@ fn appended_words_are_quoted_for_a_shell() -> Result<()> {
 }
 
 #[test]
-fn a_command_of_std_brings_all_that_it_reveals() -> Result<()> {
+fn a_std_command_keeps_its_environment_and_directory() -> Result<()> {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let mut command = Command::new("sh");
     command
@@ -44,7 +44,7 @@ fn a_command_of_std_brings_all_that_it_reveals() -> Result<()> {
         .env("GREETING", "from {host}")
         .env_remove("HOME")
         .current_dir(directory.path());
-    let path = directory.path().canonicalize().expect("it is there");
+    let path = directory.path().canonicalize().expect("it exists");
     let wanted = format!("from 127.0.0.1 none\n{}\n", path.display());
     let by_reference = OutputExecutor::new(&command, "^/");
     let by_change = OutputExecutor::new(&mut command, "^/");
@@ -56,7 +56,7 @@ fn a_command_of_std_brings_all_that_it_reveals() -> Result<()> {
 }
 
 #[test]
-fn options_follow_what_a_command_of_std_brings() -> Result<()> {
+fn options_override_those_of_a_std_command() -> Result<()> {
     let mut command = Command::new("sh");
     command.args(["-c", "echo $FIRST $SECOND; exec sleep 60"]);
     command.envs([("FIRST", "1"), ("SECOND", "2")]);

@@ -4,7 +4,7 @@ use std::{error::Error as _, io, time::Duration};
 
 use mirakuru::{Error, ErrorKind, OutputExecutor, SimpleExecutor};
 
-/// A test that returns the error type of its client.
+/// A function like a test that returns the error type of its client.
 fn starts(executor: OutputExecutor) -> io::Result<()> {
     let service = executor.timeout(Duration::from_millis(300)).started()?;
     assert!(service.running());
@@ -16,12 +16,12 @@ fn converted(executor: OutputExecutor, kind: io::ErrorKind) -> Error {
     assert_eq!(error.kind(), kind);
     let text = error.to_string();
     let own: Error = error.downcast().expect("it holds the error itself");
-    assert_eq!(own.to_string(), text, "it tells the whole story");
+    assert_eq!(own.to_string(), text, "it keeps the whole text");
     own
 }
 
 #[test]
-fn an_error_converts_into_one_of_io_and_back() {
+fn an_error_converts_into_an_io_error_and_back() {
     let never = OutputExecutor::new("sleep 60", "never");
     let error = converted(never, io::ErrorKind::TimedOut);
     assert_eq!(error.kind(), ErrorKind::TimeoutExpired);

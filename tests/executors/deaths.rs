@@ -1,4 +1,4 @@
-//! A process that dies before it is ready is told at once, not at the deadline.
+//! The death of a process that is not ready is reported at once, not at the deadline.
 
 use mirakuru::{
     Error, ErrorKind, Executor, HttpExecutor, OutputExecutor, PidExecutor, Readiness,
@@ -22,8 +22,8 @@ fn dead<R: Readiness>(executor: &Executor<R>) -> Error {
     error
 }
 
-/// The story of [`UNLUCKY`]. Which check was the last depends on how fast it died.
-fn story(waited_for: &str) -> Vec<String> {
+/// Returns the expected error for [`UNLUCKY`]. The last check in it depends on how fast the process died.
+fn expected_error(waited_for: &str) -> Vec<String> {
     [
         "`programs prints --then-exit 3 'no luck'` ended before it was ready",
         &format!("  waited for:  {waited_for}"),
@@ -38,62 +38,65 @@ fn story(waited_for: &str) -> Vec<String> {
 }
 
 #[test]
-fn while_its_output_is_watched() {
+fn a_death_while_output_is_watched_fails_at_once() {
     let error = dead(&OutputExecutor::new(UNLUCKY, "ready"));
     assert_error_text(
         &error,
-        &story("a line of its output that matches \"ready\""),
+        &expected_error("a line of its output that matches \"ready\""),
     );
     assert_eq!(error.exit_code(), Some(3));
     assert_eq!(error.output_tail(), "no luck");
 }
 
 #[test]
-fn while_its_port_is_asked() {
+fn a_death_while_the_port_is_checked_fails_at_once() {
     let executor = TcpExecutor::new(UNLUCKY, "127.0.0.1", 0);
     let waited_for = format!("{} to accept a connection", executor.addr());
-    assert_error_text(&dead(&executor), &story(&waited_for));
+    assert_error_text(&dead(&executor), &expected_error(&waited_for));
 }
 
 #[test]
-fn while_its_socket_is_asked() {
+fn a_death_while_the_socket_is_checked_fails_at_once() {
     let executor = UnixSocketExecutor::new(UNLUCKY, "{socket}");
     let waited_for = format!(
         "the socket {} to accept a connection",
         executor.socket().display()
     );
-    assert_error_text(&dead(&executor), &story(&waited_for));
+    assert_error_text(&dead(&executor), &expected_error(&waited_for));
 }
 
 #[test]
-fn while_its_url_is_asked() {
+fn a_death_while_the_url_is_checked_fails_at_once() {
     let executor = HttpExecutor::new(UNLUCKY, "http://127.0.0.1:{port}/");
     let waited_for = format!(r"HEAD {} to answer with status 2\d\d", executor.url());
-    assert_error_text(&dead(&executor), &story(&waited_for));
+    assert_error_text(&dead(&executor), &expected_error(&waited_for));
 }
 
 #[test]
-fn while_its_file_is_looked_for() {
+fn a_death_while_a_file_is_awaited_fails_at_once() {
     let executor = PidExecutor::new(UNLUCKY, "{pidfile}");
     let waited_for = format!("the file {} to exist", executor.filename().display());
-    assert_error_text(&dead(&executor), &story(&waited_for));
+    assert_error_text(&dead(&executor), &expected_error(&waited_for));
 }
 
 #[test]
-fn while_a_closure_is_asked() {
+fn a_death_while_a_closure_is_polled_fails_at_once() {
     let executor = Executor::when(UNLUCKY, |_: &Context| false);
-    assert_error_text(&dead(&executor), &story("the closure to return true"));
+    assert_error_text(
+        &dead(&executor),
+        &expected_error("the closure to return true"),
+    );
 }
 
 #[test]
-fn of_an_executor_in_a_box() {
+fn a_death_of_a_boxed_executor_fails_at_once() {
     let executor = TcpExecutor::new(UNLUCKY, "127.0.0.1", 0).boxed();
     let waited_for = format!("{} to accept a connection", executor.addr());
-    assert_error_text(&dead(&executor), &story(&waited_for));
+    assert_error_text(&dead(&executor), &expected_error(&waited_for));
 }
 
 #[test]
-fn some_time_after_its_start() {
+fn a_death_some_time_after_the_start_fails_at_once() {
     let error = dead(&TcpExecutor::new(
         [PROGRAM, "exits", "7", "300"],
         "127.0.0.1",
@@ -103,7 +106,7 @@ fn some_time_after_its_start() {
 }
 
 #[test]
-fn by_a_signal_which_is_told_by_name() {
+fn a_death_by_a_signal_names_the_signal() {
     let error = dead(&OutputExecutor::new([PROGRAM, "dies", "11"], "ready"));
     assert_eq!(error.exit_code(), Some(-11));
     let text = error.to_string();
@@ -114,7 +117,7 @@ fn by_a_signal_which_is_told_by_name() {
 }
 
 #[test]
-fn with_the_rest_of_its_tree_gone() {
+fn a_death_kills_the_rest_of_its_tree() {
     let hold = Hold::new();
     let command = hold.script(&format!("'{PROGRAM}' prints child & exit 3"));
     dead(&OutputExecutor::new(command, "never").shell(true));
@@ -122,8 +125,8 @@ fn with_the_rest_of_its_tree_gone() {
 }
 
 #[test]
-fn a_banner_that_was_its_last_word_is_a_readiness() -> mirakuru::Result<()> {
-    // It ended well, and said what was waited for: the check decides.
+fn a_banner_before_an_exit_with_0_is_ready() -> mirakuru::Result<()> {
+    // The process exited with 0 and printed the line: the check decides.
     let command = [
         PROGRAM,
         "prints",
@@ -137,7 +140,7 @@ fn a_banner_that_was_its_last_word_is_a_readiness() -> mirakuru::Result<()> {
 }
 
 #[test]
-fn a_simple_executor_is_ready_before_it_can_die() -> mirakuru::Result<()> {
+fn a_simple_executor_is_ready_once_spawned_even_if_it_dies() -> mirakuru::Result<()> {
     let executor = SimpleExecutor::new(UNLUCKY).started()?;
     assert_eq!(executor.output().lines().count(), 1, "then it ends");
     assert_eq!(executor.exit_code(), Some(3));

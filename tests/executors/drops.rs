@@ -24,7 +24,7 @@ fn the_tree_is_gone_when_the_drop_returns() -> Result<()> {
 }
 
 #[test]
-fn a_drop_is_gentle() -> Result<()> {
+fn a_drop_sends_the_stop_signal() -> Result<()> {
     let file = tempfile::NamedTempFile::new().expect("a temporary file");
     let script = format!(
         "trap 'echo stopped >{}; exit 0' TERM; echo ready; while :; do sleep 0.05; done",
@@ -37,7 +37,7 @@ fn a_drop_is_gentle() -> Result<()> {
 }
 
 #[test]
-fn a_drop_kills_what_does_not_stop() -> Result<()> {
+fn a_drop_kills_a_service_that_does_not_stop() -> Result<()> {
     let hold = Hold::new();
     let service = OutputExecutor::new(hold.command(&[PROGRAM, "ignores_stop"]), "ready")
         .stop_timeout(Duration::from_millis(100))
@@ -48,7 +48,7 @@ fn a_drop_kills_what_does_not_stop() -> Result<()> {
 }
 
 #[test]
-fn a_drop_in_a_panic_kills_what_does_not_stop() {
+fn a_drop_in_a_panic_kills_a_service_that_does_not_stop() {
     let hold = Hold::new();
     let command = hold.command(&[PROGRAM, "ignores_stop"]);
     let panicking = panic::AssertUnwindSafe(|| {
@@ -62,7 +62,7 @@ fn a_drop_in_a_panic_kills_what_does_not_stop() {
 }
 
 #[test]
-fn a_drop_of_what_ended_badly_does_not_panic() -> Result<()> {
+fn a_drop_after_a_bad_exit_does_not_panic() -> Result<()> {
     let service = SimpleExecutor::new([PROGRAM, "exits", "5"]).started()?;
     assert_eq!(service.output().lines().count(), 0);
     drop(service);
@@ -71,10 +71,10 @@ fn a_drop_of_what_ended_badly_does_not_panic() -> Result<()> {
 }
 
 #[test]
-fn the_private_directory_goes_with_the_executor() -> Result<()> {
+fn the_private_directory_is_removed_with_the_executor() -> Result<()> {
     let service = SimpleExecutor::new(["sleep", "60"]);
     let directory = service.tmpdir();
-    std::fs::write(directory.join("file"), "").expect("it is ours");
+    std::fs::write(directory.join("file"), "").expect("own directory");
     service.start()?.stop()?;
     assert!(
         directory.join("file").exists(),
@@ -85,7 +85,7 @@ fn the_private_directory_goes_with_the_executor() -> Result<()> {
     Ok(())
 }
 
-/// A check of one's own that names a file.
+/// A custom check whose target is a file.
 struct LooksAt(PathBuf);
 
 impl Readiness for LooksAt {
@@ -105,20 +105,20 @@ impl Readiness for LooksAt {
 }
 
 #[test]
-fn a_file_that_was_there_before_the_start_stays() -> Result<()> {
+fn a_file_from_before_the_start_is_kept() -> Result<()> {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let file = directory.path().join("precious");
     std::fs::write(&file, "precious").expect("own directory");
     let service = Executor::with_readiness("sleep 60", LooksAt(file.clone())).started()?;
     service.restart()?.stop()?.start()?.kill()?;
     drop(service.started()?);
-    let text = std::fs::read_to_string(&file).expect("it is there still");
+    let text = std::fs::read_to_string(&file).expect("it still exists");
     assert_eq!(text, "precious");
     Ok(())
 }
 
 #[test]
-fn a_file_that_the_service_made_goes_with_it() -> Result<()> {
+fn a_file_that_the_service_made_is_removed_with_it() -> Result<()> {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let file = directory.path().join("pid");
     let service =

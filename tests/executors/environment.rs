@@ -1,4 +1,4 @@
-//! What a service finds around it: directory, shell and variables.
+//! The environment of a service: directory, shell and variables.
 
 use std::{env, path::Path};
 
@@ -6,8 +6,8 @@ use mirakuru::{OutputExecutor, Result};
 
 use crate::PROGRAM;
 
-/// A service that prints these variables, and what else it inherited.
-fn showing(names: &[&str]) -> OutputExecutor {
+/// Returns a service that prints these variables, and what else it inherited.
+fn printing(names: &[&str]) -> OutputExecutor {
     let command = [&[PROGRAM, "shows_environment"], names].concat();
     OutputExecutor::new(command, "^done$")
 }
@@ -26,40 +26,40 @@ fn assert_shown(service: &OutputExecutor, expected: &[&str]) -> Result<()> {
 }
 
 #[test]
-fn its_directory_is_the_tests_own_by_default() -> Result<()> {
-    let here = env::current_dir().expect("the package's");
-    assert_shown(&showing(&[]), &[&format!("cwd={}", here.display())])
+fn the_directory_is_that_of_the_test_by_default() -> Result<()> {
+    let here = env::current_dir().expect("the directory of the package");
+    assert_shown(&printing(&[]), &[&format!("cwd={}", here.display())])
 }
 
 #[test]
-fn its_directory_may_be_another_one() -> Result<()> {
+fn the_directory_can_be_set() -> Result<()> {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let there = directory.path().canonicalize().expect("it exists");
     assert_shown(
-        &showing(&[]).cwd(directory.path()),
+        &printing(&[]).cwd(directory.path()),
         &[&format!("cwd={}", there.display())],
     )
 }
 
 #[test]
-fn a_relative_directory_starts_from_the_tests_own() -> Result<()> {
+fn a_relative_directory_starts_from_that_of_the_test() -> Result<()> {
     let there = Path::new(env!("CARGO_MANIFEST_DIR")).join("programs");
     assert_shown(
-        &showing(&[]).cwd("programs"),
+        &printing(&[]).cwd("programs"),
         &[&format!("cwd={}", there.display())],
     )
 }
 
 #[test]
-fn variables_are_the_tests_own_by_default() -> Result<()> {
+fn variables_are_those_of_the_test_by_default() -> Result<()> {
     let path = env::var("PATH").expect("it is always set");
     let expected = [&*format!("PATH={path}"), "NEVER_SET is not set"];
-    assert_shown(&showing(&["PATH", "NEVER_SET"]), &expected)
+    assert_shown(&printing(&["PATH", "NEVER_SET"]), &expected)
 }
 
 #[test]
 fn variables_are_set_and_removed() -> Result<()> {
-    let service = showing(&["ONE", "TWO", "THREE", "HOME", "EMPTY"])
+    let service = printing(&["ONE", "TWO", "THREE", "HOME", "EMPTY"])
         .env("ONE", "first")
         .env("ONE", "a b=c")
         .envs([("TWO", "2"), ("THREE", "3")])
@@ -77,8 +77,8 @@ fn variables_are_set_and_removed() -> Result<()> {
 }
 
 #[test]
-fn only_what_is_set_after_a_clear_is_left_and_the_mark_of_the_tree() -> Result<()> {
-    let service = showing(&["BEFORE", "AFTER", "PATH"])
+fn a_clear_leaves_later_variables_and_the_mark_of_the_tree() -> Result<()> {
+    let service = printing(&["BEFORE", "AFTER", "PATH"])
         .env("BEFORE", "x")
         .env_clear()
         .env("AFTER", "y");
@@ -86,15 +86,15 @@ fn only_what_is_set_after_a_clear_is_left_and_the_mark_of_the_tree() -> Result<(
         &service,
         &["BEFORE is not set", "AFTER=y", "PATH is not set"],
     )?;
-    let service = showing(&["MIRAKURU_UUID"]).env_clear().started()?;
+    let service = printing(&["MIRAKURU_UUID"]).env_clear().started()?;
     let text = service.output().text();
     assert!(text.starts_with("MIRAKURU_UUID="), "{text}");
     Ok(())
 }
 
 #[test]
-fn a_mark_that_the_user_sets_is_not_the_one_of_the_tree() -> Result<()> {
-    let service = showing(&["MIRAKURU_UUID"]).env("MIRAKURU_UUID", "made up");
+fn a_mark_that_the_user_sets_is_replaced() -> Result<()> {
+    let service = printing(&["MIRAKURU_UUID"]).env("MIRAKURU_UUID", "made up");
     let text = service.start()?.output().text();
     let mark = text.lines().next().expect("a line");
     let value = mark.strip_prefix("MIRAKURU_UUID=").expect("it is set");
@@ -103,8 +103,8 @@ fn a_mark_that_the_user_sets_is_not_the_one_of_the_tree() -> Result<()> {
 }
 
 #[test]
-fn a_removed_variable_may_be_set_again() -> Result<()> {
-    let service = showing(&["NAME"]).env_remove("NAME").env("NAME", "back");
+fn a_removed_variable_can_be_set_again() -> Result<()> {
+    let service = printing(&["NAME"]).env_remove("NAME").env("NAME", "back");
     assert_shown(&service, &["NAME=back"])
 }
 
@@ -138,11 +138,12 @@ fn words_given_to_a_shell_stay_words() -> Result<()> {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn no_signal_is_blocked_nor_ignored() -> Result<()> {
-    /// SIGPIPE, by the Rust runtime of the program that looks; and the two of the C library's own
-    /// (32 and 33), which its `posix_spawn` ignores in whatever it starts.
+fn no_signal_is_blocked_or_ignored() -> Result<()> {
+    /// Ignored signals that are not inherited from the test. The Rust runtime of the program that prints the mask
+    /// ignores SIGPIPE. The C library's `posix_spawn` ignores the library's own signals (32 and 33) in every process
+    /// that it starts.
     const NOT_OURS: u64 = 0x1000 | 0x1_8000_0000;
-    let service = showing(&[]).started()?;
+    let service = printing(&[]).started()?;
     let text = service.output().text();
     let mask = |name: &str| {
         let value = text.lines().find_map(|line| line.strip_prefix(name));

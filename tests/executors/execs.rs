@@ -10,7 +10,7 @@ use mirakuru_tests::{bounds::at_once, error_text::error_of, hold::Hold};
 
 use crate::PROGRAM;
 
-/// Far beyond the bounds of these tests.
+/// A timeout far longer than the bounds of these tests.
 const LONG: Duration = Duration::from_secs(600);
 
 #[test]
@@ -26,7 +26,7 @@ fn a_service_is_ready_when_the_command_succeeds() -> Result<()> {
 fn the_command_sees_what_the_service_sees() -> Result<()> {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let script = "test \"$A\" = {port} && test \"$(pwd -P)\" = \"$B\" && read line; test $? = 1";
-    let path = directory.path().canonicalize().expect("it is there");
+    let path = directory.path().canonicalize().expect("it exists");
     let service = TcpExecutor::new([PROGRAM, "listens_late", "{port}"], "127.0.0.1", 0)
         .env("A", "{port}")
         .env("B", &path)
@@ -36,7 +36,7 @@ fn the_command_sees_what_the_service_sees() -> Result<()> {
 }
 
 #[test]
-fn a_command_of_std_brings_its_environment() -> Result<()> {
+fn a_std_command_keeps_its_environment() -> Result<()> {
     let mut command = Command::new("sh");
     command.args(["-c", "test $A$B = 1 && test $(pwd -P) = /"]);
     command.env("A", "1").env_remove("B").current_dir("/");
@@ -47,7 +47,7 @@ fn a_command_of_std_brings_its_environment() -> Result<()> {
 }
 
 #[test]
-fn a_command_has_the_mark_of_the_tree_whatever_it_brings() -> Result<()> {
+fn a_command_has_the_mark_of_the_tree_in_any_environment() -> Result<()> {
     let marked = |shape: fn(&mut Command)| {
         let mut command = Command::new("sh");
         command.args(["-c", "test \"$(cat {tmpdir}/mark)\" = \"$MIRAKURU_UUID\""]);
@@ -62,7 +62,7 @@ fn a_command_has_the_mark_of_the_tree_whatever_it_brings() -> Result<()> {
 }
 
 #[test]
-fn its_output_is_apart_and_its_last_line_is_the_last_check() {
+fn the_last_line_of_the_commands_output_is_the_last_check() {
     let script = "echo no >&2; echo response; exit 2";
     let service = OutputExecutor::new([PROGRAM, "prints", "listening"], "listening")
         .timeout(Duration::from_secs(2))
@@ -99,14 +99,14 @@ fn a_command_that_hangs_is_killed_at_its_limit() {
         text.contains("the command did not end within 0.2 s"),
         "{text}"
     );
-    assert!(!hold.is_held(), "nothing of it is left");
+    assert!(!hold.is_held(), "a process of the command is left");
 }
 
 #[test]
-fn a_service_that_fails_ends_the_command() {
+fn a_failed_service_ends_the_command() {
     let hold = Hold::new();
     let service = SimpleExecutor::new("sh -c 'read line; exit 3'").timeout(LONG);
-    // The command hangs, and its children too.
+    // The command hangs, and so do its children.
     let service = service.also(Exec::new(hold.command(&[PROGRAM, "holds", "2"])).limit(LONG));
     thread::scope(|scope| {
         let start = scope.spawn(|| error_of(service.start()));
@@ -122,7 +122,7 @@ fn a_service_that_fails_ends_the_command() {
 }
 
 #[test]
-fn what_the_command_left_running_is_gone_with_the_tree() -> Result<()> {
+fn processes_left_by_the_command_end_with_the_tree() -> Result<()> {
     let hold = Hold::new();
     let script = hold.script(&format!("setsid '{PROGRAM}' holds 1 & exit 0"));
     let service = SimpleExecutor::new("sleep 60").also(Exec::new(["sh", "-c", &script]));
@@ -147,13 +147,13 @@ fn the_command_runs_as_the_user_of_the_service() -> Result<()> {
     let seen = fs::read_to_string(service.tmpdir().join("seen")).expect("it ran");
     assert_eq!(seen, service.output().text());
     assert!(!seen.starts_with("0\n"), "{seen}");
-    let owner = fs::metadata(service.tmpdir().join("seen")).expect("it is there");
+    let owner = fs::metadata(service.tmpdir().join("seen")).expect("it exists");
     assert_ne!(owner.uid(), 0);
     Ok(())
 }
 
 #[test]
-fn a_program_that_is_missing_is_named() {
+fn a_missing_program_is_named() {
     let service = SimpleExecutor::new("sleep 60")
         .timeout(Duration::from_secs(2))
         .also(Exec::new("no-such-program {port}"));
@@ -163,7 +163,7 @@ fn a_program_that_is_missing_is_named() {
 }
 
 #[test]
-fn mistakes_are_reported_before_the_start() {
+fn invalid_commands_are_reported_before_the_start() {
     for command in ["", "true 'open", "true {nothing}"] {
         let service = SimpleExecutor::new("sleep 60").also(Exec::new(command));
         assert_eq!(
@@ -175,7 +175,7 @@ fn mistakes_are_reported_before_the_start() {
 }
 
 #[test]
-fn checks_that_follow_are_asked_in_their_order() -> Result<()> {
+fn checks_that_follow_run_in_order() -> Result<()> {
     let check = Output::new("ready").then(Exec::new("true"));
     let words = [PROGRAM, "prints", "ready"];
     drop(Executor::with_readiness(words, check).started()?);

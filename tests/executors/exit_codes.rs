@@ -1,11 +1,11 @@
-//! How a stopped process may have ended, and that it is judged once.
+//! The ways in which a stopped process may end. Each end is judged once.
 
 use mirakuru::{Error, ErrorKind, OutputExecutor, Result, Signal, SimpleExecutor};
 use mirakuru_tests::error_text::{assert_error_text, error_of};
 
 use crate::PROGRAM;
 
-/// A shell that ends with this code when it hears this signal.
+/// Returns a shell that ends with this code when it receives this signal.
 fn ending_with(code: i32, signal: &str) -> OutputExecutor {
     let script = format!("trap 'exit {code}' {signal}; echo ready; while :; do sleep 0.05; done");
     OutputExecutor::new(script, "ready").shell(true)
@@ -33,13 +33,13 @@ fn stops_badly(executor: OutputExecutor, code: i32) -> Error {
 }
 
 #[test]
-fn nought_is_right() {
+fn exit_code_0_is_expected() {
     stops_well(ending_with(0, "TERM"), 0);
     stops_well(ending_with(0, "TERM").expected_returncode(3), 0);
 }
 
 #[test]
-fn death_by_the_stop_signal_is_right_and_its_shell_code() {
+fn death_by_the_stop_signal_and_its_shell_code_are_expected() {
     stops_well(OutputExecutor::new([PROGRAM, "prints", "up"], "up"), -15);
     stops_well(ending_with(143, "TERM"), 143);
     let other = OutputExecutor::new([PROGRAM, "prints", "up"], "up").stop_signal(Signal::INT);
@@ -49,7 +49,7 @@ fn death_by_the_stop_signal_is_right_and_its_shell_code() {
 }
 
 #[test]
-fn any_other_code_is_told() {
+fn any_other_code_is_reported() {
     assert_error_text(
         &stops_badly(
             OutputExecutor::new([PROGRAM, "prints", "up"], "up").expected_returncode(3),
@@ -75,7 +75,7 @@ fn any_other_code_is_told() {
 }
 
 #[test]
-fn the_signal_that_was_sent_is_reported_with_another_one() {
+fn an_error_names_the_signal_sent_and_the_one_that_ended_it() {
     let interrupted = ending_with(3, "INT").stop_signal(Signal::INT);
     let text = stops_badly(interrupted.expected_returncode(-9), 3).to_string();
     for part in [
@@ -88,14 +88,14 @@ fn the_signal_that_was_sent_is_reported_with_another_one() {
 }
 
 #[test]
-fn the_expected_code_is_right_and_takes_the_defaults_place() {
+fn an_expected_code_replaces_the_default() {
     stops_well(ending_with(3, "TERM").expected_returncode(3), 3);
     stops_badly(ending_with(143, "TERM").expected_returncode(3), 143);
     stops_badly(ending_with(4, "TERM").expected_returncode(3), 4);
 }
 
 #[test]
-fn a_negative_expected_code_is_a_signals_number() {
+fn a_negative_expected_code_is_a_signal_number() {
     stops_well(
         OutputExecutor::new([PROGRAM, "prints", "up"], "up").expected_returncode(-15),
         -15,
@@ -105,7 +105,7 @@ fn a_negative_expected_code_is_a_signals_number() {
 }
 
 #[test]
-fn one_stop_may_have_a_signal_and_a_code_of_its_own() -> Result<()> {
+fn a_single_stop_can_have_its_own_signal_and_code() -> Result<()> {
     let service = ending_with(7, "USR1").started()?;
     service.stop_with(Signal::USR1, 7)?;
     assert_eq!(service.exit_code(), Some(7));
@@ -119,7 +119,7 @@ fn one_stop_may_have_a_signal_and_a_code_of_its_own() -> Result<()> {
 }
 
 #[test]
-fn one_stop_with_another_signal_keeps_the_expected_code() -> Result<()> {
+fn a_stop_with_another_signal_keeps_the_expected_code() -> Result<()> {
     let service = ending_with(3, "QUIT").expected_returncode(3).started()?;
     service.stop_with(Signal::QUIT, None)?;
     let service = ending_with(4, "QUIT").expected_returncode(3).started()?;
@@ -128,7 +128,7 @@ fn one_stop_with_another_signal_keeps_the_expected_code() -> Result<()> {
     Ok(())
 }
 
-/// Starts it and waits until it has ended by itself.
+/// Starts the executor and waits until its process has ended by itself.
 fn ended(command: [&str; 3]) -> Result<SimpleExecutor> {
     let executor = SimpleExecutor::new(command).started()?;
     assert_eq!(
@@ -141,7 +141,7 @@ fn ended(command: [&str; 3]) -> Result<SimpleExecutor> {
 }
 
 #[test]
-fn what_ended_by_itself_is_judged_once_by_the_stop() -> Result<()> {
+fn an_end_by_itself_is_judged_once_by_the_stop() -> Result<()> {
     let executor = ended([PROGRAM, "exits", "5"])?;
     let error = error_of(executor.stop());
     assert_eq!(error.kind(), ErrorKind::ProcessFinishedWithError);
@@ -162,7 +162,7 @@ fn what_ended_by_itself_is_judged_once_by_the_stop() -> Result<()> {
 }
 
 #[test]
-fn a_kill_judges_nobody() -> Result<()> {
+fn a_kill_accepts_any_exit_code() -> Result<()> {
     let executor = ended([PROGRAM, "exits", "5"])?;
     executor.kill()?.stop()?;
     let executor = ending_with(5, "INT").started()?;

@@ -1,5 +1,5 @@
-//! An exit with 0 before it is ready is tolerated as long as another process can make it ready: it may have
-//! daemonized.
+//! An exit with 0 before readiness is tolerated as long as another process can make the service ready: the service may
+//! have daemonized.
 
 use std::{net::TcpStream, sync::Arc, time::Duration};
 
@@ -16,7 +16,7 @@ use mirakuru_tests::{
 use crate::PROGRAM;
 
 #[test]
-fn the_daemon_that_it_left_is_waited_for_and_stopped() -> Result<()> {
+fn a_daemon_left_by_an_exit_with_0_is_waited_for() -> Result<()> {
     let hold = Hold::new();
     let command = hold.script(&format!("'{PROGRAM}' listens_late {{port}} 300 & exit 0"));
     let service = TcpExecutor::new(command, "127.0.0.1", 0)
@@ -30,10 +30,10 @@ fn the_daemon_that_it_left_is_waited_for_and_stopped() -> Result<()> {
     Ok(())
 }
 
-/// Later than any of these tests takes.
+/// A timeout longer than any of these tests takes.
 const LONG: Duration = Duration::from_secs(60);
 
-/// The error of a start that fails at once, as no process is left that could make the check pass.
+/// Returns the error of a start that fails at once because no remaining process can make the check pass.
 #[track_caller]
 fn fails_at_once<R: Readiness>(script: &str, check: R) -> Error {
     let executor = Executor::with_readiness(script, check)
@@ -64,7 +64,7 @@ fn a_check_that_only_the_tree_can_satisfy_fails_at_once() {
 }
 
 #[test]
-fn the_error_tells_that_nothing_of_the_tree_was_left() {
+fn the_error_shows_an_exit_with_0_that_left_no_process() {
     let error = fails_at_once("echo boot failed; exit 0", Output::new("ready"));
     assert_error_text(
         &error,
@@ -103,7 +103,7 @@ fn a_banner_that_a_daemon_prints_is_waited_for() -> Result<()> {
 
 #[test]
 fn a_banner_before_the_exit_is_ready() -> Result<()> {
-    // Longer than one look takes.
+    // Reading this much takes longer than one look.
     let script = "seq 100000; echo ready";
     OutputExecutor::new(script, "ready")
         .shell(true)
@@ -124,7 +124,7 @@ fn a_combined_check_fails_once_it_cannot_pass() {
 }
 
 #[test]
-fn a_banner_that_was_seen_fails_no_combined_check() -> Result<()> {
+fn a_banner_already_seen_does_not_fail_a_combined_check() -> Result<()> {
     let daemon = format!("setsid {PROGRAM} listens_late {{port}} 300 >/dev/null 2>&1");
     let script = format!("echo starting; {daemon} & exit 0");
     let check = Output::new("starting").and(Tcp::new("127.0.0.1", 0));
@@ -134,7 +134,7 @@ fn a_banner_that_was_seen_fails_no_combined_check() -> Result<()> {
 }
 
 #[test]
-fn a_check_that_can_be_satisfied_from_outside_is_waited_for() {
+fn a_check_that_others_can_satisfy_is_waited_for() {
     let waits = |check: Box<dyn Readiness>| {
         let executor = Executor::with_readiness("echo one; exit 0", check).shell(true);
         let error = error_of(executor.timeout(Duration::from_secs(1)).start());
@@ -157,7 +157,7 @@ fn a_check_that_can_be_satisfied_from_outside_is_waited_for() {
 }
 
 #[test]
-fn the_error_at_the_timeout_says_so_and_that_others_were_left() {
+fn a_timeout_after_an_exit_with_0_reports_running_processes() {
     let command = format!("'{PROGRAM}' prints child & exit 0");
     let executor = TcpExecutor::new(command, "127.0.0.1", 0).shell(true);
     let error = error_of(executor.timeout(Duration::from_secs(1)).start());

@@ -1,5 +1,5 @@
-//! If the kernel cannot tell who listens, one connection confirms. Each test runs itself again in a process
-//! that may see less.
+//! If the kernel does not show which process listens, the check makes one connection to confirm the listener. Each
+//! test runs itself again in a process that may see less.
 #![cfg(target_os = "linux")]
 
 use std::{io::Write, net::TcpStream, os::fd::OwnedFd, time::Duration};
@@ -15,7 +15,7 @@ use crate::{
     rerun::{alone_by, is_alone},
 };
 
-/// The bounding set decides what root may do after the next program was run.
+/// The bounding set limits what root may do after it runs another program.
 const WITHOUT_PTRACE: [&str; 2] = ["setpriv", "--bounding-set=-sys_ptrace"];
 
 /// Starts a service that counts its clients, and returns how many connections the check has made.
@@ -40,9 +40,9 @@ fn of_another_user(hold: &Hold) -> TcpExecutor {
 
 #[test]
 #[cfg_attr(not(root), ignore = "needs root, to start a service as another user")]
-fn a_refused_look_at_a_process_tells_nothing() -> Result<()> {
+fn an_unreadable_process_is_checked_by_a_connection() -> Result<()> {
     if !is_alone() {
-        let test = "fallbacks::a_refused_look_at_a_process_tells_nothing";
+        let test = "fallbacks::an_unreadable_process_is_checked_by_a_connection";
         alone_by(&WITHOUT_PTRACE, test);
         return Ok(());
     }
@@ -51,12 +51,12 @@ fn a_refused_look_at_a_process_tells_nothing() -> Result<()> {
     assert_eq!(
         connections_of_the_check(&own)?,
         0,
-        "the kernel tells of its own"
+        "the kernel shows the test's own processes"
     );
     Ok(())
 }
 
-/// Binds as root, and drops its rights then.
+/// A script that binds as root and then drops its rights.
 const DROPS_RIGHTS: &str = r"
 import http.server, os, sys
 server = http.server.HTTPServer(('127.0.0.1', int(sys.argv[1])), http.server.SimpleHTTPRequestHandler)
@@ -85,13 +85,13 @@ fn a_service_that_binds_and_then_drops_its_rights_is_ready() -> Result<()> {
 
 #[test]
 #[cfg_attr(not(namespaces), ignore = "needs namespaces, to mount another /proc")]
-fn a_process_that_is_hidden_in_proc_may_listen() -> Result<()> {
+fn a_process_hidden_in_proc_is_checked_by_a_connection() -> Result<()> {
     if !is_alone() {
         let hide = "mount -t proc -o hidepid=invisible proc /proc && exec setpriv --bounding-set=-sys_ptrace \"$@\"";
         let words = ["unshare", "--mount", "sh", "-c", hide, "sh"];
         alone_by(
             &words,
-            "fallbacks::a_process_that_is_hidden_in_proc_may_listen",
+            "fallbacks::a_process_hidden_in_proc_is_checked_by_a_connection",
         );
         return Ok(());
     }
@@ -99,7 +99,7 @@ fn a_process_that_is_hidden_in_proc_may_listen() -> Result<()> {
     Ok(())
 }
 
-/// The service makes a network for a child of its, and joins it to its own by a pair of interfaces.
+/// The service makes a network for a child of its own, and joins both networks by a pair of interfaces.
 const IN_ANOTHER_NETWORK: &str = r#"
 unshare --net sh -c '
     echo $$ > {tmpdir}/inner.new; mv {tmpdir}/inner.new {tmpdir}/inner
@@ -115,9 +115,9 @@ wait
 
 #[test]
 #[cfg_attr(not(namespaces), ignore = "needs namespaces, to make another network")]
-fn a_service_in_another_network_is_connected_to() -> Result<()> {
+fn a_service_in_another_network_is_checked_by_connection() -> Result<()> {
     if !is_alone() {
-        let test = "fallbacks::a_service_in_another_network_is_connected_to";
+        let test = "fallbacks::a_service_in_another_network_is_checked_by_connection";
         alone_by(&["unshare", "--net"], test);
         return Ok(());
     }
@@ -129,7 +129,7 @@ fn a_service_in_another_network_is_connected_to() -> Result<()> {
     Ok(())
 }
 
-/// Serves a listener that it was given as its standard input.
+/// A script that serves a listener that it received as its standard input.
 const GIVEN: &str = r"
 import os, socket, sys
 if sys.argv[1] == 'hidden':
@@ -143,7 +143,7 @@ while True:
     client.close()
 ";
 
-/// Looks only once the service serves: the port is served before.
+/// A check that looks only once the service serves: the port accepts before that.
 struct After(Tcp);
 
 impl Readiness for After {
@@ -171,9 +171,9 @@ fn given(how: &str) -> Executor<After> {
 
 #[test]
 #[cfg_attr(not(root), ignore = "needs root, to drop its rights")]
-fn a_listener_that_was_passed_on_may_be_the_services() -> Result<()> {
+fn an_inherited_listener_counts_as_the_services() -> Result<()> {
     if !is_alone() {
-        let test = "fallbacks::a_listener_that_was_passed_on_may_be_the_services";
+        let test = "fallbacks::an_inherited_listener_counts_as_the_services";
         alone_by(&WITHOUT_PTRACE, test);
         return Ok(());
     }

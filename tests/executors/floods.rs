@@ -1,4 +1,4 @@
-//! A service that floods its output: never held up, bounded on disk, its first and its last lines
+//! A service that floods its output is never blocked. Its output is bounded on disk, with the first and the last lines
 //! readable.
 
 use std::{
@@ -21,13 +21,13 @@ use crate::{
 };
 
 const GIGABYTE: &str = "1000000000";
-/// A gigabyte takes its time on a busy machine, and that is not what is tested.
+/// A gigabyte takes its time on a busy machine; these tests do not test that time.
 const PATIENCE: Duration = Duration::from_secs(300);
 const MIB: u64 = 1 << 20;
-/// The first mebibyte and the last 64, and one more that is not given back yet.
+/// The first mebibyte and the last 64, and one more whose space is not freed yet.
 const KEPT: u64 = 66 * MIB;
 
-/// What the deleted files that this process has open take on disk.
+/// Returns the disk space of the deleted files that this process has open.
 #[cfg(target_os = "linux")]
 fn disk_space_of_deleted_files() -> u64 {
     let entries = fs::read_dir("/proc/self/fd").expect("procfs");
@@ -38,7 +38,7 @@ fn disk_space_of_deleted_files() -> u64 {
         .sum()
 }
 
-/// What is kept of a flood between these two lines.
+/// Asserts what is kept of a flood between these two lines.
 fn assert_both_ends(service: &OutputExecutor, first: &str, last: &str) {
     let output = service.output();
     let text = output.text();
@@ -53,9 +53,9 @@ fn assert_both_ends(service: &OutputExecutor, first: &str, last: &str) {
     );
     assert!(
         text.contains(" bytes are not kept …]\n"),
-        "what is missing is reported"
+        "the missing bytes are reported"
     );
-    assert!(!text.contains('\0'), "nothing is made up");
+    assert!(!text.contains('\0'), "no zeros from a hole in the file");
     assert_eq!(output.tail(1), last);
 }
 
@@ -118,7 +118,7 @@ fn a_flood_after_it_is_ready_is_bounded_on_disk() -> Result<()> {
     Ok(())
 }
 
-/// The most memory that this process has ever had.
+/// Returns the peak memory use of this process.
 #[cfg(target_os = "linux")]
 fn peak_memory() -> u64 {
     let status = fs::read_to_string("/proc/self/status").expect("procfs");
@@ -127,7 +127,7 @@ fn peak_memory() -> u64 {
     kilobytes.expect("a size").parse::<u64>().expect("a number") * 1024
 }
 
-/// How much of its output is not kept.
+/// Returns how many bytes of the output are not kept.
 #[cfg(target_os = "linux")]
 fn missing(text: &str) -> u64 {
     let reported = text
@@ -138,23 +138,23 @@ fn missing(text: &str) -> u64 {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn the_text_of_a_flood_is_bounded_in_memory_while_it_goes_on() -> Result<()> {
+fn the_text_of_a_running_flood_is_bounded_in_memory() -> Result<()> {
     if !is_alone() {
         alone(
-            "floods::the_text_of_a_flood_is_bounded_in_memory_while_it_goes_on",
+            "floods::the_text_of_a_running_flood_is_bounded_in_memory",
             "",
             |_| {},
         );
         return Ok(());
     }
-    // Where it is not bounded, the test fails and not the machine.
-    setrlimit(Resource::RLIMIT_AS, 64 * KEPT, 64 * KEPT).expect("a limit to come down to");
+    // With a limit, an unbounded text fails the test and does not exhaust the machine.
+    setrlimit(Resource::RLIMIT_AS, 64 * KEPT, 64 * KEPT).expect("a lower limit");
     let service =
         SimpleExecutor::new([PROGRAM, "floods", "1000000000000", "--before", "the first"]);
     let service = service.started()?;
     let output = service.output();
     output.wait_for("^the first$")?;
-    // Before most of it is given up, and after.
+    // Reads the text before most of it is dropped, and after.
     for most in [0, 200 * MIB, 1200 * MIB] {
         let text = loop {
             let text = output.text();
@@ -170,10 +170,10 @@ fn the_text_of_a_flood_is_bounded_in_memory_while_it_goes_on() -> Result<()> {
     at_once(|| service.stop().map(drop))
 }
 
-/// What lies between is neither copied nor written out as zeros.
+/// The gap between both ends is neither copied nor written out as zeros.
 #[test]
 #[cfg(target_os = "linux")]
-fn of_a_flood_both_ends_are_kept_and_a_line_for_the_rest() -> Result<()> {
+fn both_ends_of_a_flood_are_kept_with_a_line_for_the_rest() -> Result<()> {
     let place = tempfile::tempdir().expect("a temporary directory");
     let words = "floods 200000000 --before first --then last".split(' ');
     let service = OutputExecutor::new(
@@ -195,7 +195,7 @@ fn of_a_flood_both_ends_are_kept_and_a_line_for_the_rest() -> Result<()> {
 }
 
 #[test]
-fn a_flood_that_nobody_reads_holds_nobody_up() -> Result<()> {
+fn a_flood_that_no_test_reads_does_not_block_the_service() -> Result<()> {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let done = directory.path().join("done");
     let script = format!(
@@ -208,7 +208,7 @@ fn a_flood_that_nobody_reads_holds_nobody_up() -> Result<()> {
 }
 
 #[test]
-fn an_endless_flood_does_not_outlive_the_deadline() {
+fn a_start_with_an_endless_flood_ends_at_the_deadline() {
     let executor = OutputExecutor::new("yes", "never").timeout(Duration::from_secs(2));
     let (executor, error) = comes_to_an_end(move || {
         let error = error_of(executor.start());
@@ -220,7 +220,7 @@ fn an_endless_flood_does_not_outlive_the_deadline() {
 }
 
 #[test]
-fn a_wait_for_a_line_in_an_endless_flood_ends_in_time() -> Result<()> {
+fn a_wait_for_a_line_in_an_endless_flood_times_out() -> Result<()> {
     let service = SimpleExecutor::new("yes")
         .timeout(Duration::from_secs(2))
         .started()?;
@@ -231,14 +231,14 @@ fn a_wait_for_a_line_in_an_endless_flood_ends_in_time() -> Result<()> {
 }
 
 #[test]
-fn an_endless_line_does_not_outlive_the_deadline() {
+fn a_start_with_an_endless_line_ends_at_the_deadline() {
     let executor = OutputExecutor::new("cat /dev/zero", "never").timeout(Duration::from_secs(2));
     let error = comes_to_an_end(move || error_of(executor.start()));
     assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
 }
 
 #[test]
-fn a_death_in_a_flood_is_told() {
+fn a_death_in_a_flood_is_reported() {
     let script = "yes 'a line like any other, again and again' | head -c 100000000; echo; echo failed; exit 3";
     let executor = OutputExecutor::new(script, "never").shell(true);
     let error = error_of(executor.start());
@@ -250,9 +250,8 @@ fn a_death_in_a_flood_is_told() {
 }
 
 #[test]
-fn a_flood_of_new_files_beside_a_pid_file_that_nobody_waits_for_any_more_holds_nothing_up()
--> Result<()> {
-    // What it prints is more than a pipe takes: it comes to its end only if it is read.
+fn new_files_next_to_an_old_pid_file_do_not_block_output() -> Result<()> {
+    // The service prints more than a pipe holds, so it ends only if its output is read.
     let script = "echo $$ > {pidfile}; \
                   i=0; while [ $i -lt 3000 ]; do : > {tmpdir}/$i; i=$((i+1)); done; \
                   seq 50000; : > {tmpdir}/done; exec sleep 60";
@@ -262,7 +261,7 @@ fn a_flood_of_new_files_beside_a_pid_file_that_nobody_waits_for_any_more_holds_n
     let done = service.tmpdir().join("done");
     let hung = Instant::now() + Duration::from_secs(60);
     while !done.exists() {
-        assert!(Instant::now() < hung, "the service stands still");
+        assert!(Instant::now() < hung, "the service is blocked");
         thread::yield_now();
     }
     assert!(service.running());

@@ -10,7 +10,7 @@ use crate::PROGRAM;
 const SHORT: Duration = Duration::from_secs(2);
 
 #[test]
-fn of_a_timeout() {
+fn the_error_of_a_timeout() {
     let starting = OutputExecutor::new([PROGRAM, "prints", "still starting"], "ready");
     let error = error_of(starting.timeout(SHORT).start());
     assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
@@ -18,7 +18,7 @@ fn of_a_timeout() {
 }
 
 #[test]
-fn of_a_port_that_another_executor_has() {
+fn the_error_of_a_port_that_another_executor_holds() {
     let first = SimpleExecutor::new("sleep 60 {port}")
         .started()
         .expect("it starts");
@@ -28,7 +28,7 @@ fn of_a_port_that_another_executor_has() {
 }
 
 #[test]
-fn of_an_end_before_it_was_ready() {
+fn the_error_of_an_end_before_readiness() {
     let ends = [PROGRAM, "prints", "--then-exit", "3", "no such table"];
     let error = error_of(OutputExecutor::new(ends, "ready").start());
     assert_eq!(error.kind(), ErrorKind::ProcessExitedWithError);
@@ -36,7 +36,7 @@ fn of_an_end_before_it_was_ready() {
 }
 
 #[test]
-fn of_an_end_other_than_expected() {
+fn the_error_of_an_unexpected_exit_code() {
     let script = "trap 'echo oops >&2; exit 3' TERM; echo ready; read -r line";
     let service = OutputExecutor::new(script, "ready")
         .shell(true)
@@ -48,21 +48,21 @@ fn of_an_end_other_than_expected() {
 }
 
 #[test]
-fn of_a_mistake_in_the_configuration() {
+fn the_error_of_an_invalid_configuration() {
     let error = error_of(OutputExecutor::new("sleep 60", "(").start());
     assert_eq!(error.kind(), ErrorKind::InvalidConfig);
     assert_golden("invalid_config", &error);
 }
 
 #[test]
-fn of_a_program_that_is_not_there() {
+fn the_error_of_a_missing_program() {
     let error = error_of(SimpleExecutor::new("no-such-program-anywhere --flag").start());
     assert_eq!(error.kind(), ErrorKind::Spawn);
     assert_golden("spawn", &error);
 }
 
 #[test]
-fn of_a_signal_to_what_does_not_run() {
+fn the_error_of_a_signal_to_a_stopped_service() {
     let idle = SimpleExecutor::new("sleep 60").name("the idle one");
     let error = error_of(idle.signal(mirakuru::Signal::HUP));
     assert_eq!(error.kind(), ErrorKind::Io);

@@ -1,4 +1,4 @@
-//! The HTTP check: what is asked, and which answers are right.
+//! The HTTP check: which requests it sends, and which answers it accepts.
 
 use std::time::Duration;
 
@@ -10,17 +10,17 @@ use crate::{
     rerun::{alone, is_alone},
 };
 
-/// A service whose readiness is asked at this path.
+/// Returns a service whose check requests this path.
 fn serving(path: &str) -> HttpExecutor {
     let url = format!("http://127.0.0.1:{{port}}{path}");
     HttpExecutor::new([PROGRAM, "http_service", "{port}"], url)
 }
 
-/// What it was asked, one request a line, without what the service said first.
+/// Returns the requests that the service received, one per line, without the lines that it printed before them.
 fn requests(service: &HttpExecutor) -> Vec<String> {
-    // It answers once it has written the line, and the line may still be on its way.
+    // The service answers once it has written the line, and the line may still be on its way.
     let line = service.output().wait_for(" /");
-    line.expect("it was asked at least once");
+    line.expect("at least one request");
     let text = service.output().text();
     text.lines().skip(1).map(str::to_owned).collect()
 }
@@ -31,7 +31,7 @@ fn is_ready(service: HttpExecutor) -> Vec<String> {
     requests(&service)
 }
 
-/// The last check of a service that never answers well.
+/// Returns the last check of a service that never becomes ready.
 #[track_caller]
 fn last_check(service: HttpExecutor) -> String {
     let service = service.timeout(Duration::from_secs(2));
@@ -43,7 +43,7 @@ fn last_check(service: HttpExecutor) -> String {
 }
 
 #[test]
-fn an_answer_in_another_protocol_is_named_so() {
+fn an_answer_in_another_protocol_is_reported() {
     for greeting in ["INFO%20{}", "220%20mail", "-ERR", "HTTP/1.1%20two"] {
         let reported = last_check(serving(&format!("/raw/{greeting}%20and%20more")));
         assert_eq!(reported, "it answered, but not with HTTP", "{greeting}");
@@ -53,7 +53,7 @@ fn an_answer_in_another_protocol_is_named_so() {
 }
 
 #[test]
-fn a_refused_request_has_the_words_of_a_refused_connection() {
+fn a_refused_connection_is_reported_as_the_tcp_check_does() {
     let url = "http://127.0.0.1:{port}/";
     let asks = mirakuru::readiness::Http::new(url).any_listener();
     let service = Executor::with_readiness([PROGRAM, "prints", "up"], asks);
@@ -63,30 +63,33 @@ fn a_refused_request_has_the_words_of_a_refused_connection() {
 }
 
 #[test]
-fn it_is_asked_by_head_and_once_where_the_answer_is_right() {
+fn one_head_request_is_sent_if_the_answer_is_right() {
     assert_eq!(is_ready(serving("/")), ["HEAD / "]);
     assert_eq!(is_ready(serving("")), ["HEAD / "]);
 }
 
 #[test]
-fn it_is_asked_by_get_where_head_is_refused() {
+fn a_get_request_follows_if_head_is_refused() {
     for status in [400, 404, 405, 501] {
         let path = format!("/refuses/HEAD/{status}");
         let service = serving(&path).started().expect("it gets ready");
-        service.output().wait_for("^GET ").expect("it was asked");
+        service
+            .output()
+            .wait_for("^GET ")
+            .expect("it received the request");
         let asked = [format!("HEAD {path} "), format!("GET {path} ")];
         assert_eq!(requests(&service), asked);
     }
 }
 
 #[test]
-fn a_method_that_was_given_is_the_only_one() {
+fn a_given_method_is_the_only_one() {
     let service = serving("/refuses/HEAD/405").method("HEAD");
     assert_eq!(last_check(service), "it answered with status 405");
 }
 
 #[test]
-fn both_refusals_are_told() {
+fn refusals_of_head_and_get_are_both_reported() {
     let last = last_check(serving("/status/501"));
     assert_eq!(last, "it answered HEAD with status 501, and GET with 501");
     let last = last_check(serving("/refuses/HEAD/405").status(204));
@@ -102,7 +105,7 @@ fn the_path_and_the_query_are_kept() {
 }
 
 #[test]
-fn any_success_is_right_by_default() {
+fn any_success_status_is_accepted_by_default() {
     for status in [200, 204, 299] {
         is_ready(serving(&format!("/status/{status}")));
     }
@@ -113,7 +116,7 @@ fn any_success_is_right_by_default() {
 }
 
 #[test]
-fn one_status_may_be_the_right_one() {
+fn a_single_status_can_be_expected() {
     is_ready(serving("/status/404").status(404));
     let check = last_check(serving("/status/200").status(404));
     assert_eq!(check, "it answered with status 200");
@@ -138,7 +141,7 @@ fn redirects_are_not_followed() {
 }
 
 #[test]
-fn a_redirect_is_told_with_its_target_and_what_to_do() {
+fn a_redirect_is_reported_with_its_target_and_advice() {
     let check = last_check(serving("/status/302"));
     let begin = "it answered with status 302, a redirect to http://127.0.0.1:";
     let end = "/status/200: request that URL, or accept the redirect with `status(302)`";
@@ -171,7 +174,7 @@ fn a_payload_is_sent_as_a_form() -> Result<()> {
 }
 
 #[test]
-fn the_length_of_a_payload_is_told() {
+fn the_length_of_a_payload_is_sent() {
     let asked = is_ready(
         serving("/needs/content-length/3")
             .method("PUT")
@@ -181,7 +184,7 @@ fn the_length_of_a_payload_is_told() {
 }
 
 #[test]
-fn the_method_may_be_any() {
+fn any_method_can_be_set() {
     for method in ["GET", "OPTIONS", "DELETE", "PROPFIND"] {
         assert_eq!(
             is_ready(serving("/x").method(method)),
@@ -200,14 +203,14 @@ fn headers_are_sent() {
 }
 
 #[test]
-fn the_host_of_the_url_is_told_and_may_be_overridden() {
+fn the_host_header_is_that_of_the_url_and_can_be_overridden() {
     is_ready(serving("/needs/host/127.0.0.1:{port}"));
     let service = serving("/needs/host/example.org").header("Host", "example.org");
     is_ready(service);
 }
 
 #[test]
-fn it_is_asked_until_it_answers_well() -> Result<()> {
+fn requests_repeat_until_the_answer_is_right() -> Result<()> {
     let command = [PROGRAM, "http_service", "{port}", "3", "201"];
     let service = HttpExecutor::new(command, "http://127.0.0.1:{port}/late").started()?;
     let asked = service.output().lines().skip(1).take(4);
@@ -217,7 +220,7 @@ fn it_is_asked_until_it_answers_well() -> Result<()> {
 }
 
 #[test]
-fn localhost_is_asked() -> Result<()> {
+fn localhost_is_a_valid_host() -> Result<()> {
     let url = "http://localhost:{port}/x";
     HttpExecutor::new([PROGRAM, "http_service", "{port}"], url).start()?;
     Ok(())
@@ -226,7 +229,7 @@ fn localhost_is_asked() -> Result<()> {
 #[test]
 fn a_fragment_is_not_sent_and_credentials_are_a_header() {
     assert_eq!(is_ready(serving("/x?y#z")), ["HEAD /x?y "]);
-    // Base64, of "user:word".
+    // The Base64 encoding of "user:word".
     let path = "/needs/authorization/Basic%20dXNlcjp3b3Jk";
     let url = format!("http://user:word@127.0.0.1:{{port}}{path}");
     let service = HttpExecutor::new([PROGRAM, "http_service", "{port}"], url);
@@ -236,7 +239,7 @@ fn a_fragment_is_not_sent_and_credentials_are_a_header() {
 #[test]
 fn proxies_from_the_environment_are_not_used() {
     if !is_alone() {
-        // Nobody serves there: who used it would never be ready.
+        // No proxy listens on this port: a check that used it would never pass.
         let proxy = "http://127.0.0.1:9";
         alone(
             "http::proxies_from_the_environment_are_not_used",

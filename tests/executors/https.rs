@@ -1,4 +1,4 @@
-//! HTTPS with certificates that nothing vouches for. `openssl` makes them, and Python serves with them.
+//! HTTPS with certificates that no authority vouches for. `openssl` makes them, and Python serves with them.
 
 use std::{path::Path, process::Command, time::Duration};
 
@@ -6,7 +6,7 @@ use mirakuru::{ErrorKind, HttpExecutor, Result, with_process};
 use mirakuru_tests::error_text::error_of;
 use tempfile::TempDir;
 
-/// Serves with the certificate and the key in this directory, once they are there.
+/// A script that serves with the certificate and the key in this directory, once they exist.
 const SERVES: &str = r"
 import http.server, os, ssl, sys, time
 port, directory = int(sys.argv[1]), sys.argv[2]
@@ -23,7 +23,7 @@ server.serve_forever()
 
 const URL: &str = "https://127.0.0.1:{port}/health";
 
-/// A directory with a new certificate.
+/// Returns a directory with a new certificate.
 fn certificate(options: &[&str]) -> TempDir {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let mut openssl = Command::new("openssl");
@@ -45,7 +45,7 @@ const OF_A_HOST: [&str; 2] = ["-subj", "/CN=localhost"];
 const OF_AN_AUTHORITY: [&str; 4] = ["-subj", "/CN=x", "-addext", "keyUsage=keyCertSign"];
 
 #[test]
-fn https_is_asked_with_the_certificate_of_a_file() -> Result<()> {
+fn https_accepts_the_certificate_of_a_file() -> Result<()> {
     for options in [&OF_A_HOST[..], &OF_AN_AUTHORITY[..]] {
         let made = certificate(options);
         serving(made.path())
@@ -56,7 +56,7 @@ fn https_is_asked_with_the_certificate_of_a_file() -> Result<()> {
 }
 
 #[test]
-fn https_is_asked_with_the_certificate_that_the_service_writes() -> Result<()> {
+fn https_accepts_the_certificate_that_the_service_writes() -> Result<()> {
     let made = certificate(&OF_A_HOST);
     let script = format!(
         "cp '{}'/own.* {{tmpdir}}; exec python3 -c \"$SERVES\" {{port}} {{tmpdir}}",
@@ -70,7 +70,7 @@ fn https_is_asked_with_the_certificate_that_the_service_writes() -> Result<()> {
 }
 
 #[test]
-fn https_is_asked_with_any_certificate() -> Result<()> {
+fn https_can_accept_any_certificate() -> Result<()> {
     let made = certificate(&OF_AN_AUTHORITY);
     serving(made.path()).any_certificate().start()?;
     Ok(())
@@ -101,13 +101,13 @@ fn https_with_another_certificate_is_not_ready() {
         )),
         "{check}"
     );
-    // It has no end.
+    // This file has no end.
     let check = last_check(serving(made.path()).certificate("/dev/zero"));
     assert_eq!(check, "the certificate /dev/zero: it is not a regular file");
     let check = last_check(serving(made.path()));
     assert!(
         check.contains("certificate"),
-        "the system does not know it: {check}"
+        "an untrusted certificate: {check}"
     );
 }
 
@@ -122,6 +122,6 @@ const MAKES_AND_SERVES: &str = "openssl req -x509 -nodes -newkey rsa:2048 -subj 
     env = { SERVES = SERVES },
 )]
 #[test]
-fn https_is_asked_by_the_attribute(service: &HttpExecutor) {
+fn https_can_be_set_in_the_attribute(service: &HttpExecutor) {
     assert!(service.url().starts_with("https://127.0.0.1:"));
 }

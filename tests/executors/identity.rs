@@ -1,4 +1,4 @@
-//! Who the service runs as, and within which limits.
+//! The user of a service, and the limits that it runs within.
 
 use std::{
     fs,
@@ -29,7 +29,7 @@ fn has_line(text: &str, line: &str) -> bool {
 }
 
 #[test]
-fn its_mask_is_set() -> Result<()> {
+fn the_umask_is_set() -> Result<()> {
     let text = shown(|service| service.umask(0o027))?;
     assert!(has_line(&text, "umask=027"), "{text}");
     Ok(())
@@ -37,7 +37,7 @@ fn its_mask_is_set() -> Result<()> {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn its_niceness_is_raised() -> Result<()> {
+fn the_niceness_is_raised() -> Result<()> {
     let own = fs::read_to_string("/proc/self/stat").expect("procfs");
     let own: i32 = own
         .rsplit(") ")
@@ -53,7 +53,7 @@ fn its_niceness_is_raised() -> Result<()> {
 }
 
 #[test]
-fn its_limits_are_set() -> Result<()> {
+fn the_limits_are_set() -> Result<()> {
     let text = shown(|service| {
         service
             .rlimit(Resource::OpenFiles, 64, 128)
@@ -64,7 +64,7 @@ fn its_limits_are_set() -> Result<()> {
 }
 
 #[test]
-fn a_limit_is_felt() -> Result<()> {
+fn a_limit_is_enforced() -> Result<()> {
     let command = "ulimit -f; ulimit -c; ulimit -t; exec sleep 60";
     let service = OutputExecutor::new(command, "^77$")
         .shell(true)
@@ -72,14 +72,14 @@ fn a_limit_is_felt() -> Result<()> {
         .rlimit(Resource::Core, 0, 0)
         .rlimit(Resource::Cpu, 77, 77)
         .started()?;
-    // A shell counts files in blocks of 512 bytes.
+    // A shell counts file sizes in blocks of 512 bytes.
     assert_eq!(service.output().text(), "100\n0\n77\n");
     Ok(())
 }
 
 #[test]
 fn few_open_files_are_enough_to_start() -> Result<()> {
-    // The streams that lead to null are open too.
+    // The streams that lead to `/dev/null` are open too.
     let service = OutputExecutor::new("ulimit -n; exec sleep 60", "^8$")
         .shell(true)
         .stderr(Stdio::null())
@@ -89,11 +89,11 @@ fn few_open_files_are_enough_to_start() -> Result<()> {
     Ok(())
 }
 
-/// A shell that tells its user, and that it may write where it should.
-const TELLS_USER: &str = "id -u; id -g; id -G; touch {tmpdir}/mine; echo reported; exec sleep 60";
+/// A shell script that prints its user, and checks that the user may write where it should.
+const PRINTS_USER: &str = "id -u; id -g; id -G; touch {tmpdir}/mine; echo reported; exec sleep 60";
 
-fn told_as(user: impl ToString) -> Result<Vec<String>> {
-    let service = OutputExecutor::new(TELLS_USER, "^reported$")
+fn printed_by(user: impl ToString) -> Result<Vec<String>> {
+    let service = OutputExecutor::new(PRINTS_USER, "^reported$")
         .shell(true)
         .cwd("/")
         .user(user)
@@ -106,8 +106,8 @@ fn told_as(user: impl ToString) -> Result<Vec<String>> {
 
 #[test]
 #[cfg_attr(not(root), ignore = "needs root, to start a service as another user")]
-fn its_user_is_found_by_name() -> Result<()> {
-    let reported = told_as("nobody")?;
+fn the_user_is_found_by_name() -> Result<()> {
+    let reported = printed_by("nobody")?;
     let nobody = nix::unistd::User::from_name("nobody")
         .expect("a user database")
         .expect("every system has it");
@@ -124,19 +124,19 @@ fn its_user_is_found_by_name() -> Result<()> {
 
 #[test]
 #[cfg_attr(not(root), ignore = "needs root, to start a service as another user")]
-fn its_user_is_found_by_number() -> Result<()> {
+fn the_user_is_found_by_number() -> Result<()> {
     let nobody = nix::unistd::User::from_name("nobody")
         .expect("a user database")
         .expect("every system has it");
-    assert_eq!(told_as(nobody.uid.as_raw())?, told_as("nobody")?);
+    assert_eq!(printed_by(nobody.uid.as_raw())?, printed_by("nobody")?);
     Ok(())
 }
 
 #[test]
 #[cfg_attr(not(root), ignore = "needs root, to start a service as another user")]
-fn a_number_needs_no_entry_among_the_users() -> Result<()> {
+fn a_user_number_needs_no_entry_in_the_user_database() -> Result<()> {
     assert_eq!(
-        told_as(23_456_789)?,
+        printed_by(23_456_789)?,
         ["23456789", "23456789", "23456789", "reported"]
     );
     Ok(())
@@ -144,7 +144,7 @@ fn a_number_needs_no_entry_among_the_users() -> Result<()> {
 
 #[test]
 #[cfg_attr(not(root), ignore = "needs root, to start a service as another user")]
-fn limits_beyond_the_users_rights_are_set_before_they_are_lost() -> Result<()> {
+fn limits_beyond_the_users_rights_are_set_as_root() -> Result<()> {
     let service = OutputExecutor::new("nice; ulimit -n; exec sleep 60", "^70$")
         .shell(true)
         .cwd("/")
@@ -158,7 +158,7 @@ fn limits_beyond_the_users_rights_are_set_before_they_are_lost() -> Result<()> {
 
 #[test]
 #[cfg_attr(not(root), ignore = "needs root, to start a service as another user")]
-fn another_user_may_be_stopped_and_opens_its_output_by_name() -> Result<()> {
+fn a_service_of_another_user_can_reopen_output_and_be_stopped() -> Result<()> {
     let command = "echo err >/dev/stderr; echo out >/dev/stdout; exec sleep 60";
     let service = OutputExecutor::new(command, "^out$")
         .shell(true)
@@ -173,7 +173,7 @@ fn another_user_may_be_stopped_and_opens_its_output_by_name() -> Result<()> {
 
 #[test]
 #[cfg_attr(not(root), ignore = "needs root, to start a service as another user")]
-fn what_a_link_in_place_of_the_private_directory_leads_to_stays_whose_it_is() -> Result<()> {
+fn a_link_at_the_private_directory_keeps_its_targets_owner() -> Result<()> {
     let elsewhere = tempfile::tempdir().expect("a temporary directory");
     let service = SimpleExecutor::new("sleep 60").cwd("/").user("nobody");
     let directory = service.tmpdir();
@@ -181,7 +181,7 @@ fn what_a_link_in_place_of_the_private_directory_leads_to_stays_whose_it_is() ->
     symlink(elsewhere.path(), &directory).expect("its place is free");
 
     service.start()?;
-    let owner = |path: &Path| fs::symlink_metadata(path).expect("it is there").uid();
+    let owner = |path: &Path| fs::symlink_metadata(path).expect("it exists").uid();
     assert_eq!(owner(elsewhere.path()), 0);
     assert_ne!(owner(&directory), 0, "the link is the user's");
 
@@ -194,38 +194,38 @@ fn what_a_link_in_place_of_the_private_directory_leads_to_stays_whose_it_is() ->
     Ok(())
 }
 
-/// What such a process runs counts as set-user-id (`AT_SECURE`), which may not supervise.
+/// A program that such a process runs counts as set-user-id (`AT_SECURE`), and such a program may not supervise.
 #[test]
-#[cfg_attr(not(root), ignore = "needs root, to give it up")]
-fn a_test_that_gave_up_its_rights_for_a_while_is_told() {
+#[cfg_attr(not(root), ignore = "needs root, to give up its rights")]
+fn dropped_rights_of_the_test_are_named_in_the_error() {
     if !is_alone() {
-        let name = "identity::a_test_that_gave_up_its_rights_for_a_while_is_told";
+        let name = "identity::dropped_rights_of_the_test_are_named_in_the_error";
         alone(name, "", |_| {});
         return;
     }
     let service = SimpleExecutor::new("sleep 60");
-    seteuid(Uid::from_raw(23_456_789)).expect("root may");
+    seteuid(Uid::from_raw(23_456_789)).expect("root may change its user");
     let error = error_of(service.start());
-    seteuid(Uid::from_raw(0)).expect("the real one");
+    seteuid(Uid::from_raw(0)).expect("the real user is root");
     assert!(error.to_string().contains("(`seteuid`)"), "{error}");
-    service.start().expect("it has them again");
+    service.start().expect("it has its rights again");
 }
 
 #[test]
 #[cfg_attr(not(root), ignore = "needs root, to start a service as another user")]
-fn the_tests_directory_may_be_closed_to_its_user() -> Result<()> {
+fn a_user_without_access_to_the_tests_directory_can_start() -> Result<()> {
     if !is_alone() {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let closed = fs::Permissions::from_mode(0o700);
         fs::set_permissions(directory.path(), closed).expect("own directory");
         alone(
-            "identity::the_tests_directory_may_be_closed_to_its_user",
+            "identity::a_user_without_access_to_the_tests_directory_can_start",
             "",
             |command| _ = command.current_dir(directory.path()),
         );
         return Ok(());
     }
-    let here = std::env::current_dir().expect("it was entered");
+    let here = std::env::current_dir().expect("the directory exists");
     let service = OutputExecutor::new("id -u; readlink /proc/self/cwd; exec sleep 60", "^/")
         .shell(true)
         .user(23_456_789)
@@ -234,7 +234,7 @@ fn the_tests_directory_may_be_closed_to_its_user() -> Result<()> {
         service.output().text(),
         format!("23456789\n{}\n", here.display())
     );
-    // A directory that was asked for is another matter.
+    // An explicitly configured directory must be open to the user.
     let refused = SimpleExecutor::new("sleep 60").user("nobody").cwd(&here);
     let error = error_of(refused.start());
     assert_eq!(error.kind(), ErrorKind::Spawn);
@@ -249,7 +249,7 @@ fn the_tests_directory_may_be_closed_to_its_user() -> Result<()> {
 
 #[test]
 #[cfg_attr(not(root), ignore = "needs root, to become another user")]
-fn a_user_for_root_is_that_of_a_service_of_root() -> Result<()> {
+fn user_if_root_applies_to_a_service_of_root() -> Result<()> {
     let text = shown(|service| service.user("root").user_if_root("nobody"))?;
     let nobody = nix::unistd::User::from_name("nobody").expect("a database of users");
     let uid = nobody.expect("every system has it").uid;
@@ -259,8 +259,8 @@ fn a_user_for_root_is_that_of_a_service_of_root() -> Result<()> {
 
 #[test]
 #[cfg_attr(not(root), ignore = "needs root, to become another user")]
-fn a_user_for_root_is_not_that_of_another_test() -> Result<()> {
-    let name = "identity::a_user_for_root_is_not_that_of_another_test";
+fn user_if_root_is_ignored_without_root() -> Result<()> {
+    let name = "identity::user_if_root_is_ignored_without_root";
     if !is_alone() {
         let user = [
             "setpriv",

@@ -1,4 +1,4 @@
-//! Standard input: a pipe that stays open until the tree is gone, and to which a test may write.
+//! Standard input: a pipe that stays open until the tree is gone, and that a test can write to.
 
 use std::{
     io::{self, Write},
@@ -12,7 +12,7 @@ use mirakuru_tests::{
     hold::Hold,
 };
 
-/// Says each line that it reads, and its end.
+/// A shell script that prints each line that it reads, and the end of its input.
 const READS: &str =
     "echo ready; while read -r line; do echo \"read $line\"; done; echo end; sleep 60";
 
@@ -24,7 +24,7 @@ fn reading() -> OutputExecutor {
 fn a_service_that_ends_with_its_input_keeps_running() -> Result<()> {
     let service = OutputExecutor::new("echo ready; exec cat", "ready").shell(true);
     service.start()?;
-    // The line comes back, so the program reads, and has met no end.
+    // The program prints the line back, so it reads its input and has not met the end of it.
     writeln!(service.input(), "echoed").expect("it reads");
     assert_eq!(service.output().wait_for("echoed")?, "echoed");
     assert!(service.running());
@@ -32,13 +32,13 @@ fn a_service_that_ends_with_its_input_keeps_running() -> Result<()> {
 }
 
 #[test]
-fn what_a_test_writes_arrives_until_it_closes_the_input() -> Result<()> {
+fn input_arrives_until_the_test_closes_it() -> Result<()> {
     let service = reading().started()?;
     let output = service.output();
     for word in ["one", "two"] {
         let mut input = service.input();
         writeln!(input, "{word}").expect("it reads");
-        // Dropping the writer closes nothing.
+        // Dropping the writer does not close the input.
         drop(input);
         assert_eq!(output.wait_for("^read")?, format!("read {word}"));
     }
@@ -57,7 +57,7 @@ fn what_a_test_writes_arrives_until_it_closes_the_input() -> Result<()> {
 
 #[test]
 fn a_write_fails_after_the_process_has_ended() -> Result<()> {
-    // What it leaves has the pipe too.
+    // The child that the main process leaves has the pipe too.
     let script = "sleep 60 & read -r line; exit 0";
     let service = SimpleExecutor::new(script).shell(true).started()?;
     let mut input = service.input();
@@ -69,12 +69,15 @@ fn a_write_fails_after_the_process_has_ended() -> Result<()> {
     }
     service.stop()?.close_input()?;
     let error = SimpleExecutor::new("never started").input().write(b"x");
-    assert_eq!(error.expect_err("none").kind(), io::ErrorKind::BrokenPipe);
+    assert_eq!(
+        error.expect_err("there is no pipe").kind(),
+        io::ErrorKind::BrokenPipe
+    );
     Ok(())
 }
 
 #[test]
-fn a_write_waits_no_longer_than_the_timeout() -> Result<()> {
+fn a_write_to_a_full_pipe_ends_at_the_timeout() -> Result<()> {
     let timeout = Duration::from_millis(700);
     let service = SimpleExecutor::new("sleep 60").started()?.timeout(timeout);
     let mut input = service.input();
@@ -89,7 +92,7 @@ fn a_write_waits_no_longer_than_the_timeout() -> Result<()> {
 }
 
 #[test]
-fn a_write_that_waits_for_room_fails_when_the_process_ends() -> Result<()> {
+fn a_write_to_a_full_pipe_fails_when_the_process_ends() -> Result<()> {
     let service = SimpleExecutor::new("sleep 60").started()?;
     let mut input = service.input();
     let writing = std::thread::spawn(move || input.write_all(&vec![b'x'; 1 << 20]));
@@ -109,7 +112,7 @@ fn a_long_text_arrives_whole() -> Result<()> {
     let mut input = service.input();
     input
         .write_all(&vec![b'x'; 3_000_000])
-        .expect("it reads all the while");
+        .expect("it reads the whole text");
     service.close_input()?;
     assert_eq!(service.output().wait_for(r"\d")?, "3000000");
     Ok(())
@@ -133,14 +136,14 @@ fn the_input_is_open_until_the_tree_is_gone() -> Result<()> {
 }
 
 #[test]
-fn a_service_has_no_end_of_another_ones_input() -> Result<()> {
+fn a_service_does_not_inherit_another_services_input() -> Result<()> {
     let first = reading().started()?;
     let second = reading().started()?;
     let _third = first.input();
     for service in [&first, &second] {
         let pid = service.pid().expect("it runs");
         let open = std::fs::read_dir(format!("/proc/{pid}/fd")).expect("procfs");
-        assert_eq!(open.count(), 3, "its three streams alone");
+        assert_eq!(open.count(), 3, "only its three streams");
     }
     first.close_input()?;
     assert_eq!(first.output().wait_for("^end$")?, "end");
@@ -150,17 +153,17 @@ fn a_service_has_no_end_of_another_ones_input() -> Result<()> {
 }
 
 #[test]
-fn another_source_takes_the_place_of_the_pipe() -> Result<()> {
+fn another_source_of_input_replaces_the_pipe() -> Result<()> {
     let service = reading().stdin(Stdio::null()).started()?;
     assert_eq!(service.output().wait_for("^end$")?, "end");
-    let error = service.input().write(b"x").expect_err("no pipe");
+    let error = service.input().write(b"x").expect_err("there is no pipe");
     assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
     service.close_input()?;
     Ok(())
 }
 
 #[test]
-fn a_program_that_prompts_gets_advice_to_have_no_input() {
+fn a_program_that_prompts_gets_advice_on_its_input() {
     let advice = "try `stdin(Stdio::null())`, or `stdin = null` in the attribute";
     for script in [
         "read -r answer; echo ready",

@@ -1,4 +1,4 @@
-//! Constructors and options never fail; what is invalid is told by the start, which spawns nothing.
+//! Constructors and options never fail. The start reports what is invalid, and spawns nothing.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ use crate::rerun::{alone, is_alone};
 const URL: &str = "http://127.0.0.1:{port}/";
 const UNKNOWN: &str = "unknown placeholder {prot}: expected one of {port}, {port:NAME}, {host}, {tmpdir}, {socket} and {pidfile}; write {{prot}} for the text itself";
 
-/// The error of a start that spawns nothing.
+/// Returns the error of a start that spawns nothing.
 #[track_caller]
 fn mistake(executor: &AnyExecutor) -> Error {
     let error = error_of(executor.start());
@@ -23,10 +23,10 @@ fn mistake(executor: &AnyExecutor) -> Error {
     error
 }
 
-/// A mistake beside this command, which leaves a file if it is run; `reason` is how it is told,
-/// up to a `*`.
+/// Asserts that an executor with this command is invalid and that the command does not run. The command leaves a file
+/// if it runs. `reason` is the expected text, up to a `*`.
 #[track_caller]
-fn assert_mistake(make: impl FnOnce(String) -> AnyExecutor, reason: &str) {
+fn assert_invalid(make: impl FnOnce(String) -> AnyExecutor, reason: &str) {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let ran = directory.path().join("ran");
     let executor = make(format!("touch {}", ran.display()));
@@ -37,18 +37,18 @@ fn assert_mistake(make: impl FnOnce(String) -> AnyExecutor, reason: &str) {
     let same = reason
         .strip_suffix('*')
         .map_or(reported == reason, |reason| reported.starts_with(reason));
-    assert!(same, "{text}\n\nexpected was {reason}");
+    assert!(same, "{text}\n\nexpected {reason}");
     drop(executor);
     assert!(!ran.exists(), "it was spawned");
 }
 
 #[track_caller]
-fn assert_wrong_url(url: &str, reason: &str) {
-    assert_mistake(|command| HttpExecutor::new(command, url).boxed(), reason);
+fn assert_invalid_url(url: &str, reason: &str) {
+    assert_invalid(|command| HttpExecutor::new(command, url).boxed(), reason);
 }
 
 #[test]
-fn an_unbalanced_quote_is_told_in_full() {
+fn an_unbalanced_quote_is_reported_in_full() {
     assert_error_text(
         &mistake(&SimpleExecutor::new("echo 'open").boxed()),
         &[
@@ -59,7 +59,7 @@ fn an_unbalanced_quote_is_told_in_full() {
 }
 
 #[test]
-fn an_empty_command_is_a_mistake() {
+fn an_empty_command_is_invalid() {
     let nothing: [&str; 0] = [];
     let executors = [
         SimpleExecutor::new("").boxed(),
@@ -79,7 +79,7 @@ fn an_empty_command_is_a_mistake() {
 }
 
 #[test]
-fn nul_bytes_are_a_mistake() {
+fn nul_bytes_are_invalid() {
     for executor in [
         SimpleExecutor::new(["echo", "a\0b"]),
         SimpleExecutor::new(["echo", "a\0b"]).shell(true),
@@ -93,16 +93,16 @@ fn nul_bytes_are_a_mistake() {
             "{error}"
         );
     }
-    assert_mistake(
+    assert_invalid(
         |command| SimpleExecutor::new(command).env("NAME", "a\0b").boxed(),
         "the value of the environment variable \"NAME\" contains a NUL byte",
     );
 }
 
 #[test]
-fn a_name_that_no_variable_can_have_is_a_mistake() {
+fn an_impossible_name_of_a_variable_is_invalid() {
     for name in ["", "A=B", "A\0B"] {
-        assert_mistake(
+        assert_invalid(
             |command| SimpleExecutor::new(command).env(name, "value").boxed(),
             &format!("\"{name}\" cannot be the name of an environment variable"),
         );
@@ -110,30 +110,30 @@ fn a_name_that_no_variable_can_have_is_a_mistake() {
 }
 
 #[test]
-fn an_empty_path_is_a_mistake() {
-    assert_mistake(
+fn an_empty_path_is_invalid() {
+    assert_invalid(
         |command| PidExecutor::new(command, "").boxed(),
         "the file's name is empty",
     );
-    assert_mistake(
+    assert_invalid(
         |command| UnixSocketExecutor::new(command, "").boxed(),
         "the socket's path is empty",
     );
 }
 
 #[test]
-fn a_socket_whose_path_is_too_long_is_a_mistake() {
+fn a_socket_path_that_is_too_long_is_invalid() {
     let long = Path::new("/tmp").join("s".repeat(200));
-    assert_mistake(
+    assert_invalid(
         |command| UnixSocketExecutor::new(command, &long).boxed(),
         "the socket's path has 205 bytes, and the limit is *",
     );
 }
 
 #[test]
-fn an_empty_host_is_a_mistake() {
+fn an_empty_host_is_invalid() {
     for host in ["", " "] {
-        assert_mistake(
+        assert_invalid(
             |command| TcpExecutor::new(command, host, 0).boxed(),
             "the host is empty",
         );
@@ -141,81 +141,81 @@ fn an_empty_host_is_a_mistake() {
 }
 
 #[test]
-fn a_banner_that_is_no_regular_expression_is_a_mistake() {
-    assert_mistake(
+fn a_banner_must_be_a_regular_expression() {
+    assert_invalid(
         |command| OutputExecutor::new(command, "(ready").boxed(),
         "the banner is not a valid regular expression: *",
     );
 }
 
 #[test]
-fn what_is_no_url_is_a_mistake() {
-    assert_wrong_url("nonsense", "\"nonsense\" is not a valid URL: *");
-    assert_wrong_url("", "\"\" is not a valid URL: *");
-    assert_wrong_url(
+fn a_malformed_url_is_invalid() {
+    assert_invalid_url("nonsense", "\"nonsense\" is not a valid URL: *");
+    assert_invalid_url("", "\"\" is not a valid URL: *");
+    assert_invalid_url(
         "http://127.0.0.1:99999/",
         "\"http://127.0.0.1:99999/\" is not a valid URL: *",
     );
-    assert_wrong_url(
+    assert_invalid_url(
         "ftp://127.0.0.1/",
         "\"ftp://127.0.0.1/\" is neither an http nor an https URL",
     );
 }
 
 #[test]
-fn port_0_of_a_url_is_a_mistake() {
+fn port_0_in_a_url_is_invalid() {
     for url in [
         "http://127.0.0.1:0/",
         "HTTP://u:1@[::1]:00",
         "http://h:0?:1",
     ] {
         let reason = "names port 0, and no service listens there: write {port} for a free port";
-        assert_wrong_url(url, &format!("{url:?} {reason}"));
+        assert_invalid_url(url, &format!("{url:?} {reason}"));
     }
 }
 
 #[test]
-fn a_url_that_two_parsers_read_differently_is_a_mistake() {
+fn a_url_that_two_parsers_read_differently_is_invalid() {
     for url in ["http://127.0.0.1:8\t0/", "http://a\n.b/", "h\rttp://a/"] {
         let reason = "contains a tab or the end of a line";
-        assert_wrong_url(url, &format!("{url:?} {reason}"));
+        assert_invalid_url(url, &format!("{url:?} {reason}"));
     }
-    assert_wrong_url("http://\\path", "\"http://\\\\path\" has no host");
-    assert_wrong_url("http://{{a}}/", "\"http://{a}/\": \"{a}\" cannot be a host");
+    assert_invalid_url("http://\\path", "\"http://\\\\path\" has no host");
+    assert_invalid_url("http://{{a}}/", "\"http://{a}/\": \"{a}\" cannot be a host");
 }
 
 #[test]
 #[cfg(not(feature = "https"))]
-fn an_https_url_without_its_feature_is_a_mistake() {
+fn an_https_url_without_its_feature_is_invalid() {
     let url = "https://127.0.0.1/";
-    assert_wrong_url(
+    assert_invalid_url(
         url,
         "\"https://127.0.0.1/\" needs the feature `https` of mirakuru",
     );
 }
 
 #[test]
-fn a_url_without_a_host_is_a_mistake() {
-    assert_wrong_url("http://", "\"http://\" *");
-    assert_wrong_url("http:///path", "\"http:///path\" has no host");
-    assert_wrong_url("http://:80/", "\"http://:80/\" *");
-    assert_wrong_url("http://?query", "\"http://?query\" *");
-    assert_wrong_url("http:", "\"http:\" *");
-    assert_wrong_url("http:/path", "\"http:/path\" *");
+fn a_url_without_a_host_is_invalid() {
+    assert_invalid_url("http://", "\"http://\" *");
+    assert_invalid_url("http:///path", "\"http:///path\" has no host");
+    assert_invalid_url("http://:80/", "\"http://:80/\" *");
+    assert_invalid_url("http://?query", "\"http://?query\" *");
+    assert_invalid_url("http:", "\"http:\" *");
+    assert_invalid_url("http:/path", "\"http:/path\" *");
 }
 
 #[test]
-fn a_status_that_is_no_regular_expression_is_a_mistake() {
-    assert_mistake(
+fn a_status_must_be_a_regular_expression() {
+    assert_invalid(
         |command| HttpExecutor::new(command, URL).status("2(").boxed(),
         "the status \"2(\" is not a valid regular expression: *",
     );
 }
 
 #[test]
-fn what_is_no_method_is_a_mistake() {
+fn a_malformed_method_is_invalid() {
     for method in ["", "GE T"] {
-        assert_mistake(
+        assert_invalid(
             |command| HttpExecutor::new(command, URL).method(method).boxed(),
             &format!("{method:?} is not an HTTP method"),
         );
@@ -223,8 +223,8 @@ fn what_is_no_method_is_a_mistake() {
 }
 
 #[test]
-fn what_is_no_header_is_a_mistake() {
-    assert_mistake(
+fn a_malformed_header_is_invalid() {
+    assert_invalid(
         |command| {
             HttpExecutor::new(command, URL)
                 .header("two words", "value")
@@ -232,7 +232,7 @@ fn what_is_no_header_is_a_mistake() {
         },
         "\"two words\" is not a valid header name",
     );
-    assert_mistake(
+    assert_invalid(
         |command| {
             HttpExecutor::new(command, URL)
                 .header("Name", "two\nlines")
@@ -243,7 +243,7 @@ fn what_is_no_header_is_a_mistake() {
 }
 
 #[test]
-fn an_unknown_placeholder_is_a_mistake_wherever_it_stands() {
+fn an_unknown_placeholder_is_invalid_in_every_option() {
     let error = mistake(&SimpleExecutor::new("serve --port {prot}").boxed());
     assert_error_text(
         &error,
@@ -254,35 +254,35 @@ fn an_unknown_placeholder_is_a_mistake_wherever_it_stands() {
     );
     let error = mistake(&SimpleExecutor::new("serve {prot}").shell(true).boxed());
     assert!(error.to_string().contains(UNKNOWN), "{error}");
-    assert_mistake(
+    assert_invalid(
         |command| SimpleExecutor::new(command).env("A", "{prot}").boxed(),
         UNKNOWN,
     );
-    assert_mistake(
+    assert_invalid(
         |command| SimpleExecutor::new(command).cwd("/{prot}").boxed(),
         UNKNOWN,
     );
-    assert_mistake(
+    assert_invalid(
         |command| TcpExecutor::new(command, "{prot}", 0).boxed(),
         UNKNOWN,
     );
-    assert_mistake(
+    assert_invalid(
         |command| UnixSocketExecutor::new(command, "/{prot}").boxed(),
         UNKNOWN,
     );
-    assert_mistake(
+    assert_invalid(
         |command| PidExecutor::new(command, "/{prot}").boxed(),
         UNKNOWN,
     );
-    assert_mistake(
+    assert_invalid(
         |command| HttpExecutor::new(command, "http://h/{prot}").boxed(),
         UNKNOWN,
     );
 }
 
 #[test]
-fn an_unknown_user_is_a_mistake() {
-    assert_mistake(
+fn an_unknown_user_is_invalid() {
+    assert_invalid(
         |command| {
             SimpleExecutor::new(command)
                 .user("nobody-has-this-name")
@@ -293,9 +293,9 @@ fn an_unknown_user_is_a_mistake() {
 }
 
 #[test]
-fn a_mistake_in_either_part_of_a_combined_check_is_one() {
+fn each_part_of_a_combined_check_is_validated() {
     let wrong = |check: Box<dyn Readiness>, reason: &str| {
-        assert_mistake(
+        assert_invalid(
             |command| Executor::with_readiness(command, check).boxed(),
             reason,
         );
@@ -315,7 +315,7 @@ fn a_mistake_in_either_part_of_a_combined_check_is_one() {
     );
 }
 
-/// The processes that this one is the parent of.
+/// Returns the child processes of this process.
 #[cfg(target_os = "linux")]
 fn children() -> Vec<String> {
     let threads = std::fs::read_dir("/proc/self/task").expect("procfs");
@@ -330,14 +330,14 @@ fn children() -> Vec<String> {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_mistake_starts_no_supervisor_either() {
+fn an_invalid_configuration_starts_no_supervisor() {
     if is_alone() {
         let url = "http://127.0.0.1:{prot}/";
         let executors = [
             SimpleExecutor::new("'").boxed(),
             OutputExecutor::new("x", "(").boxed(),
             TcpExecutor::new("x {prot}", "127.0.0.1", 0).boxed(),
-            // Nor is a fixed port leased for it.
+            // No fixed port is leased for it either.
             TcpExecutor::new("x {prot}", "127.0.0.1", 9).boxed(),
             HttpExecutor::new("x {port}", url).boxed(),
             PidExecutor::new("x", "").boxed(),
@@ -352,7 +352,7 @@ fn a_mistake_starts_no_supervisor_either() {
         return;
     }
     alone(
-        "invalid_config::a_mistake_starts_no_supervisor_either",
+        "invalid_config::an_invalid_configuration_starts_no_supervisor",
         "",
         |_| {},
     );

@@ -1,4 +1,4 @@
-//! The kernel is asked who listens: a server meets no connection of the check.
+//! The kernel shows which process listens, so a server meets no connection of the check.
 #![cfg(target_os = "linux")]
 
 use std::{
@@ -42,9 +42,9 @@ fn a_listener_on_all_addresses_meets_no_connection() -> Result<()> {
     Ok(())
 }
 
-/// An address of this machine beyond the loopback, or that if there is no other.
+/// Returns an address of this machine outside of the loopback, or the loopback address if it is the only one.
 fn own_address() -> String {
-    // No packet is sent.
+    // Connecting a UDP socket sends no packet.
     let socket = std::net::UdpSocket::bind("0.0.0.0:0").expect("a socket");
     let routed = socket
         .connect("192.0.2.1:9")
@@ -67,13 +67,13 @@ fn a_server_that_ran_before_meets_no_connection() -> Result<()> {
 }
 
 #[test]
-fn a_small_backlog_is_left_to_the_clients() -> Result<()> {
-    // It accepts once a line has come, and has room for one connection until then.
+fn a_check_takes_no_place_in_a_small_backlog() -> Result<()> {
+    // The server accepts after it has read a line, and has room for one connection until then.
     let script = format!("exec {PROGRAM} clients {{port}} 0 127.0.0.1 0 < {{tmpdir}}/go");
     let service = TcpExecutor::new(script, "127.0.0.1", 0).shell(true);
     let go = service.tmpdir().join("go");
     mkfifo(&go, Mode::S_IRWXU).expect("own directory");
-    // Open in both ways, so that neither side waits for the other.
+    // The pipe is open in both directions, so that neither side waits for the other.
     let both = File::options().read(true).write(true).open(&go);
     let mut both = both.expect("own pipe");
     service.start()?;
@@ -120,7 +120,7 @@ http.server.HTTPServer(('127.0.0.1', int(sys.argv[1])), Handler).serve_forever()
     Ok(())
 }
 
-/// Passes, and reports how often the thread that is asked has waited.
+/// A check that passes, and reports how often its thread has waited.
 struct CountsWaits(std::sync::mpsc::Sender<u32>);
 
 impl Readiness for CountsWaits {
@@ -135,9 +135,9 @@ impl Readiness for CountsWaits {
     }
 }
 
-/// Most of the processor time of a wait went into the change between two threads.
+/// A switch to another thread at each look would take most of the processor time of a wait.
 #[test]
-fn no_thread_is_asked_before_the_kernel_shows_a_listener() -> Result<()> {
+fn no_request_is_sent_before_the_kernel_shows_a_listener() -> Result<()> {
     let script = r"
 import http.server, sys, time
 time.sleep(0.3)
@@ -148,13 +148,13 @@ http.server.HTTPServer(('127.0.0.1', int(sys.argv[1])), http.server.SimpleHTTPRe
     let _service =
         Executor::with_readiness(["python3", "-c", script, "{port}"], check).started()?;
     let waits = waits.recv().expect("it was asked");
-    // A look each 3 ms at least would have been a hundred.
+    // A look every 3 ms would have waited a hundred times.
     assert!(waits < 60, "{waits}");
     Ok(())
 }
 
 #[test]
-fn the_address_of_localhost_is_the_one_that_answered() -> Result<()> {
+fn the_address_of_localhost_is_that_of_the_listener() -> Result<()> {
     for loopback in ["127.0.0.1", "::1"] {
         if TcpListener::bind((loopback, 0)).is_err() {
             continue;
@@ -196,25 +196,25 @@ fn the_error_names_the_address_on_which_the_tree_listens() {
     );
 }
 
-/// Ready when the closure says so.
-struct Says<F>(F);
+/// A check that passes when the closure returns `true`.
+struct PassesWhen<F>(F);
 
-impl<F: Fn(&Context) -> bool + Send + Sync + 'static> Readiness for Says<F> {
+impl<F: Fn(&Context) -> bool + Send + Sync + 'static> Readiness for PassesWhen<F> {
     fn after_start_check(&self, cx: &Context) -> std::result::Result<(), NotReady> {
-        let said = (self.0)(cx).then_some(());
-        said.ok_or_else(|| NotReady::new("not yet"))
+        let passed = (self.0)(cx).then_some(());
+        passed.ok_or_else(|| NotReady::new("not yet"))
     }
 }
 
-/// The error of a check that passed as long as a process other than the main one listened, which has ended by
-/// the time that the whole check passes.
-fn after_the_end<R: Readiness>(listens: &str, check: R) -> Error {
+/// Returns the error of a check that passed while a process other than the main one listened. That process has ended
+/// when the whole check passes.
+fn error_after_the_end<R: Readiness>(listens: &str, check: R) -> Error {
     let script = format!(
         "{PROGRAM} {listens} & \
          while [ ! -e {{tmpdir}}/passed ]; do sleep 0.01; done; \
          kill $!; wait $!; touch {{tmpdir}}/ended; exec sleep 60"
     );
-    let ended = Says(|cx: &Context| {
+    let ended = PassesWhen(|cx: &Context| {
         std::fs::write(cx.tmpdir().join("passed"), "").expect("own directory");
         cx.tmpdir().join("ended").exists()
     });
@@ -225,9 +225,9 @@ fn after_the_end<R: Readiness>(listens: &str, check: R) -> Error {
 #[test]
 fn a_listener_whose_process_has_ended_is_not_ready() {
     let reported = [
-        after_the_end("clients {port}", Tcp::new("127.0.0.1", 0)),
-        after_the_end("http_service {port}", Http::new("http://127.0.0.1:{port}/")),
-        after_the_end("binds_unix {socket}", UnixSocket::new("{socket}")),
+        error_after_the_end("clients {port}", Tcp::new("127.0.0.1", 0)),
+        error_after_the_end("http_service {port}", Http::new("http://127.0.0.1:{port}/")),
+        error_after_the_end("binds_unix {socket}", UnixSocket::new("{socket}")),
     ];
     for error in reported {
         assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
@@ -237,7 +237,7 @@ fn a_listener_whose_process_has_ended_is_not_ready() {
 }
 
 #[test]
-fn a_listener_that_a_daemon_has_taken_over_is_ready() -> Result<()> {
+fn a_listener_taken_over_by_a_daemon_is_ready() -> Result<()> {
     for (family, place) in [
         ("AF_UNIX", "'{socket}'"),
         ("AF_INET", "('127.0.0.1', {port})"),
@@ -249,7 +249,8 @@ fn a_listener_that_a_daemon_has_taken_over_is_ready() -> Result<()> {
         );
         let over = |cx: &Context| cx.pid().is_some_and(has_been_reaped);
         let check = Tcp::new("127.0.0.1", 0).or(UnixSocket::new("{socket}"));
-        let service = Executor::with_readiness(["python3", "-c", &script], check.then(Says(over)));
+        let service =
+            Executor::with_readiness(["python3", "-c", &script], check.then(PassesWhen(over)));
         service.start()?;
         assert_eq!(service.exit_code(), Some(0));
     }
@@ -260,7 +261,7 @@ fn has_been_reaped(pid: u32) -> bool {
     !std::path::Path::new(&format!("/proc/{pid}")).exists()
 }
 
-/// Says yes from the moment on at which the process has ended, and before it was reaped.
+/// A check that passes once the process has ended, even before it was reaped.
 struct AtTheEnd;
 
 impl Readiness for AtTheEnd {

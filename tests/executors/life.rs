@@ -12,7 +12,7 @@ fn printing() -> OutputExecutor {
 }
 
 #[test]
-fn everything_is_told_over_its_life() -> Result<()> {
+fn the_state_is_reported_over_the_whole_life() -> Result<()> {
     let executor = printing();
     let reported = || {
         (
@@ -35,7 +35,7 @@ fn everything_is_told_over_its_life() -> Result<()> {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn its_pid_is_the_main_processs() -> Result<()> {
+fn the_pid_is_that_of_the_main_process() -> Result<()> {
     let executor = printing().started()?;
     let pid = executor.pid().expect("it runs");
     let line = fs::read(format!("/proc/{pid}/cmdline")).expect("procfs");
@@ -44,7 +44,7 @@ fn its_pid_is_the_main_processs() -> Result<()> {
 }
 
 #[test]
-fn starting_what_runs_is_a_no_op() -> Result<()> {
+fn starting_a_running_executor_is_a_no_op() -> Result<()> {
     let executor = printing();
     let pid = executor.start()?.pid();
     assert_eq!(executor.start()?.pid(), pid);
@@ -53,7 +53,7 @@ fn starting_what_runs_is_a_no_op() -> Result<()> {
 }
 
 #[test]
-fn stopping_what_does_not_run_is_a_no_op() -> Result<()> {
+fn stopping_a_stopped_executor_is_a_no_op() -> Result<()> {
     let executor = printing();
     executor.stop()?.stop()?;
     assert_eq!(executor.exit_code(), None);
@@ -71,7 +71,7 @@ fn a_guard_is_kept_by_value_and_in_a_static() -> Result<()> {
 }
 
 #[test]
-fn calls_chain() -> Result<()> {
+fn calls_can_be_chained() -> Result<()> {
     let text = printing().start()?.stop()?.output().text();
     assert_eq!(text, "up\n");
     let executor = printing();
@@ -85,7 +85,7 @@ fn calls_chain() -> Result<()> {
 }
 
 #[test]
-fn what_ended_by_itself_is_started_again() -> Result<()> {
+fn a_service_that_ended_by_itself_can_start_again() -> Result<()> {
     let executor = SimpleExecutor::new([PROGRAM, "exits", "0"]);
     executor.start()?;
     assert_eq!(executor.output().lines().count(), 0);
@@ -97,11 +97,11 @@ fn what_ended_by_itself_is_started_again() -> Result<()> {
 }
 
 #[test]
-fn what_it_left_behind_when_it_died_goes_before_it_is_started_again() -> Result<()> {
+fn leftovers_of_a_dead_service_end_before_its_next_start() -> Result<()> {
     let hold = Hold::new();
     let directory = tempfile::tempdir().expect("a temporary directory");
     let first = directory.path().join("first");
-    // The first time it leaves a child behind and fails, the second time it stays.
+    // The first start leaves a child and fails; the second start stays.
     let script = format!(
         "if mkdir {0}; then exec 8>&1; {1}; fi; echo again; exec sleep 60",
         first.display(),

@@ -1,4 +1,4 @@
-//! A log file: its text since the start is searched for a banner, and shown in errors.
+//! A log file: mirakuru searches its text since the start for a banner, and shows it in errors.
 
 use std::{fs, path::Path, time::Duration};
 
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 const LATER: Duration = Duration::from_secs(60);
 
-/// Ready when its log holds a line `ready`. Only a change of the file has it looked at again.
+/// Returns a service that is ready when its log holds the line `ready`. Only a change of the file triggers the check.
 fn logs(script: &str, log: &str) -> OutputExecutor {
     OutputExecutor::new(script, "^ready$")
         .shell(true)
@@ -30,7 +30,7 @@ fn path_in(directory: &TempDir) -> String {
 }
 
 #[test]
-fn a_line_in_a_file_that_appears_later_makes_it_ready() -> Result<()> {
+fn a_line_in_a_log_file_made_later_is_found() -> Result<()> {
     let script = "sleep 0.2; echo starting > {tmpdir}/log; sleep 0.2; echo ready >> {tmpdir}/log; exec sleep 60";
     at_once(|| logs(script, "{tmpdir}/log").started()).map(drop)
 }
@@ -48,7 +48,7 @@ fn a_group_of_a_banner_in_a_file_is_captured() -> Result<()> {
 }
 
 #[test]
-fn text_of_earlier_starts_is_no_banner_and_in_no_error() {
+fn text_of_earlier_starts_is_ignored() {
     let directory = directory();
     let log = path_in(&directory);
     fs::write(&log, "ready\n").expect("own directory");
@@ -70,7 +70,7 @@ fn text_of_earlier_starts_is_no_banner_and_in_no_error() {
 }
 
 #[test]
-fn a_restart_that_writes_the_same_text_anew_is_ready() -> Result<()> {
+fn a_restart_that_writes_the_same_text_again_is_ready() -> Result<()> {
     let script = "echo ready > {tmpdir}/log; exec sleep 60";
     let service = logs(script, "{tmpdir}/log").poll_interval(Duration::from_millis(5));
     service.start()?;
@@ -81,7 +81,7 @@ fn a_restart_that_writes_the_same_text_anew_is_ready() -> Result<()> {
 }
 
 #[test]
-fn a_file_may_be_rotated_and_truncated_before_the_banner() -> Result<()> {
+fn a_log_can_be_rotated_and_truncated_before_the_banner() -> Result<()> {
     let directory = directory();
     let log = path_in(&directory);
     fs::write(&log, "an earlier start was ready\n".repeat(9)).expect("own directory");
@@ -93,7 +93,7 @@ fn a_file_may_be_rotated_and_truncated_before_the_banner() -> Result<()> {
 }
 
 #[test]
-fn a_relative_path_begins_at_the_directory_of_the_test() {
+fn a_relative_path_starts_from_the_directory_of_the_test() {
     let log = "there-is-none/log";
     let script = "exec sleep 60";
     let error = error_of(
@@ -102,7 +102,7 @@ fn a_relative_path_begins_at_the_directory_of_the_test() {
             .timeout(Duration::from_secs(1))
             .start(),
     );
-    let path = std::env::current_dir().expect("it is there").join(log);
+    let path = std::env::current_dir().expect("it exists").join(log);
     let note = format!("note:        its log file {}: No such file", path.display());
     let text = error.to_string();
     assert!(text.contains(&note), "{text}");
@@ -111,7 +111,7 @@ fn a_relative_path_begins_at_the_directory_of_the_test() {
 }
 
 #[test]
-fn errors_of_every_kind_show_its_last_lines() {
+fn errors_of_every_kind_show_the_last_lines_of_the_log() {
     let directory = directory();
     let log = path_in(&directory);
     let fails = format!("echo the disk is full >> {log}; exit 3");
@@ -148,7 +148,7 @@ fn a_banner_in_a_file_needs_the_path_of_the_file() {
 }
 
 #[test]
-fn what_is_no_regular_file_is_not_read() {
+fn only_a_regular_file_is_read_as_a_log() {
     let pipe = Path::new("/dev/zero");
     let executor = logs("exec sleep 60", "/dev/zero").timeout(Duration::from_secs(1));
     let text = error_of(executor.start()).to_string();

@@ -11,13 +11,13 @@ use crate::{
 };
 
 #[test]
-fn a_socket_lies_in_a_short_directory_of_the_user() -> Result<()> {
+fn a_socket_is_in_a_short_directory_of_the_user() -> Result<()> {
     if !is_alone() {
         let home = tempfile::tempdir().expect("a temporary directory");
         let long = home.path().join("x".repeat(110));
         fs::create_dir(&long).expect("own directory");
         alone(
-            "long_paths::a_socket_lies_in_a_short_directory_of_the_user",
+            "long_paths::a_socket_is_in_a_short_directory_of_the_user",
             "",
             |command| _ = command.env("TMPDIR", &long),
         );
@@ -29,17 +29,20 @@ fn a_socket_lies_in_a_short_directory_of_the_user() -> Result<()> {
     let service = UnixSocketExecutor::new(command, "{socket}").started()?;
     let socket = service.socket();
     assert!(socket.as_os_str().len() < 108, "{}", socket.display());
-    let directory = socket.parent().expect("it has one").to_owned();
+    let directory = socket
+        .parent()
+        .expect("it has a parent directory")
+        .to_owned();
     assert_ne!(directory, service.tmpdir());
     let mode = std::os::unix::fs::PermissionsExt::mode(
-        &fs::metadata(&directory).expect("it is there").permissions(),
+        &fs::metadata(&directory).expect("it exists").permissions(),
     );
     assert_eq!(mode & 0o777, 0o700);
     service.restart()?;
     assert_eq!(service.socket(), socket);
     drop(service);
     assert!(!directory.exists());
-    // One that the user writes is as long as it is written, and the error names a way out.
+    // A path that the user sets is not shortened, and the error names a way out.
     let written = UnixSocketExecutor::new("sleep 60", "{tmpdir}/socket");
     let text = error_of(written.start()).to_string();
     assert!(

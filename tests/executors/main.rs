@@ -1,5 +1,7 @@
-//! The executors against real programs: when each is ready, how each fails and what its error
-//! tells, every option and every call. A file per behaviour; the last one serves the others.
+//! The executors against real programs. The tests show when each executor is ready, how it fails, what its error
+//! reports, and every option and call.
+//!
+//! There is a file per behaviour. The last module is a helper for the others.
 #![cfg_attr(
     not(target_os = "linux"),
     allow(unused_imports, dead_code, reason = "some tests are for Linux alone")
@@ -14,6 +16,7 @@ mod checks;
 mod commands;
 mod conversions;
 mod deaths;
+mod diagnostics;
 mod drops;
 mod environment;
 mod execs;
@@ -47,7 +50,6 @@ mod ready;
 mod reopened_output;
 mod restarts;
 mod runtimes;
-mod seeing;
 mod shared;
 mod signals;
 mod size_limit;
@@ -58,10 +60,10 @@ mod streams;
 mod timeouts;
 mod together;
 mod unfinished;
-mod untold_ports;
+mod unpassed_ports;
 mod waits;
 
 mod rerun;
 
-/// The program of every service; its first word names a behaviour (see `programs/main.rs`).
+/// The program of every service. Its first word names a behaviour (see `programs/main.rs`).
 const PROGRAM: &str = env!("CARGO_BIN_EXE_programs");

@@ -1,4 +1,4 @@
-//! What executors are called and how they show themselves.
+//! The names of executors, and their `Display` and `Debug` forms.
 
 use mirakuru::{
     AnyExecutor, Executor, HttpExecutor, OutputExecutor, PidExecutor, Result, SimpleExecutor,
@@ -9,7 +9,7 @@ use mirakuru_tests::error_text::{assert_error_text, error_of};
 use crate::PROGRAM;
 
 #[test]
-fn every_kind_shows_its_name_and_the_whole_command() {
+fn every_kind_shows_its_name_and_whole_command() {
     let command = || ["serve", "a b"];
     let url = "http://127.0.0.1:{port}/";
     let shown = [
@@ -42,7 +42,7 @@ fn every_kind_shows_its_name_and_the_whole_command() {
 }
 
 #[test]
-fn its_debug_form_is_short() -> Result<()> {
+fn the_debug_form_is_short() -> Result<()> {
     let executor = SimpleExecutor::new("sleep 60");
     let shown = format!("{executor:?}");
     assert_eq!(
@@ -59,7 +59,7 @@ fn its_debug_form_is_short() -> Result<()> {
 }
 
 #[test]
-fn a_name_stands_in_errors() {
+fn a_name_is_in_errors() {
     let executor = OutputExecutor::new([PROGRAM, "exits", "1"], "ready").name("the server");
     assert_error_text(
         &error_of(executor.start()),
@@ -76,7 +76,7 @@ fn a_name_stands_in_errors() {
 
 #[expect(
     clippy::needless_borrows_for_generic_args,
-    reason = "every form is to be accepted"
+    reason = "every form must compile"
 )]
 #[test]
 fn a_command_is_a_string_or_any_list_of_words() {
@@ -105,7 +105,7 @@ fn a_command_is_a_string_or_any_list_of_words() {
 }
 
 #[test]
-fn the_command_is_as_written_before_the_first_start_and_filled_in_afterwards() -> Result<()> {
+fn the_command_has_placeholders_until_the_first_start() -> Result<()> {
     let executor = OutputExecutor::new("sh -c 'echo {port}; sleep 60'", "^\\d+$");
     assert_eq!(
         executor.command_parts(),
@@ -124,7 +124,7 @@ fn the_command_is_as_written_before_the_first_start_and_filled_in_afterwards() -
     assert_eq!(
         executor.command_parts(),
         ["sh", "-c", &script],
-        "and it stays so"
+        "the command stays filled in"
     );
     Ok(())
 }
@@ -143,7 +143,7 @@ fn executors_go_between_threads_and_into_statics() {
 }
 
 #[test]
-fn executors_may_be_used_within_catch_unwind() {
+fn executors_can_be_used_within_catch_unwind() {
     fn is_safe<T: std::panic::UnwindSafe + std::panic::RefUnwindSafe>() {}
     is_safe::<SimpleExecutor>();
     is_safe::<OutputExecutor>();

@@ -7,7 +7,7 @@ use mirakuru_tests::{bounds::at_once, error_text::error_of};
 
 use crate::PROGRAM;
 
-/// A service that sends these messages, and stays.
+/// Returns a service that sends these messages and keeps running.
 fn reports(messages: &[&str]) -> NotifyExecutor {
     NotifyExecutor::new([&[PROGRAM, "reports"], messages].concat())
 }
@@ -16,7 +16,7 @@ fn reports(messages: &[&str]) -> NotifyExecutor {
 fn a_service_is_ready_when_it_reports_so() -> Result<()> {
     let service = reports(&["STATUS=begins", "READY=1"]).started()?;
     assert!(service.running());
-    // It prints the line after it has reported.
+    // The service prints the line after it has sent the report.
     service.output().wait_for("^sent READY=1$")?;
     assert_eq!(
         service.output().text(),
@@ -33,7 +33,7 @@ fn a_report_wakes_the_thread_that_waits() -> Result<()> {
 }
 
 #[test]
-fn its_status_is_the_last_check() {
+fn the_status_of_the_service_is_the_last_check() {
     let service = reports(&["STATUS=replaying the log: 7 %"]).timeout(Duration::from_secs(2));
     let error = error_of(service.start());
     assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
@@ -45,14 +45,14 @@ fn its_status_is_the_last_check() {
 }
 
 #[test]
-fn more_time_is_granted_if_it_asks() -> Result<()> {
+fn a_service_can_extend_the_timeout() -> Result<()> {
     let slow = ["EXTEND_TIMEOUT_USEC=30000000", "wait 2500", "READY=1"];
     let service = reports(&slow).timeout(Duration::from_secs(2));
     service.started().map(drop)
 }
 
 #[test]
-fn a_helper_that_has_ended_reports_for_its_service() -> Result<()> {
+fn a_report_of_an_ended_helper_counts() -> Result<()> {
     let script = format!("{PROGRAM} reports --then-exit READY=1; exec sleep 60");
     NotifyExecutor::new(["sh", "-c", &script])
         .started()
@@ -60,14 +60,14 @@ fn a_helper_that_has_ended_reports_for_its_service() -> Result<()> {
 }
 
 #[test]
-fn a_barrier_does_not_hold_the_service_up() -> Result<()> {
+fn a_barrier_does_not_block_the_service() -> Result<()> {
     let service = reports(&["READY=1", "barrier"]).started()?;
     service.wait_for(|| service.output().text().contains("the barrier is open"))?;
     Ok(())
 }
 
 #[test]
-fn a_message_of_a_stranger_does_not_count() {
+fn a_message_from_an_unrelated_process_is_ignored() {
     let service = reports(&["STATUS=waits"]).timeout(Duration::from_secs(2));
     let starting = std::thread::scope(|scope| {
         let start = scope.spawn(|| service.start().map(drop));
@@ -85,7 +85,7 @@ fn a_message_of_a_stranger_does_not_count() {
         let path = variables.find_map(|variable| variable.strip_prefix("NOTIFY_SOCKET="));
         let path = path.expect("it has the variable").to_owned();
         let socket = std::os::unix::net::UnixDatagram::unbound().expect("a socket");
-        socket.send_to(b"READY=1", &path).expect("it is there");
+        socket.send_to(b"READY=1", &path).expect("it exists");
         (start.join().expect("no panic"), path)
     });
     let (started, path) = starting;
@@ -94,10 +94,10 @@ fn a_message_of_a_stranger_does_not_count() {
 }
 
 #[test]
-fn each_start_waits_for_a_report_of_its_own() -> Result<()> {
+fn each_start_waits_for_its_own_report() -> Result<()> {
     let service = reports(&["wait 50", "READY=1"]).started()?;
     service.restart()?;
-    // It prints after it has sent.
+    // The service prints the line after it has sent the report.
     service.output().wait_for("^sent READY=1$")?;
     assert_eq!(service.output().text(), "sent READY=1\n");
     Ok(())
@@ -114,8 +114,9 @@ fn a_service_that_reports_nothing_has_no_socket() -> Result<()> {
 }
 
 #[test]
-fn a_main_process_that_the_service_names_is_the_executors() -> Result<()> {
-    // A daemon, whose parent has ended when it names itself: a parent that waits would take its code.
+fn a_service_can_name_its_main_process() -> Result<()> {
+    // The main process is a daemon whose parent has ended when the daemon names itself. A parent that waits would take
+    // its exit code.
     let script = format!("{PROGRAM} reports 'wait 200' own-pid READY=1 & echo pid $!");
     let service = NotifyExecutor::new(["sh", "-c", &script]).started()?;
     let text = service.output().text();
@@ -127,7 +128,7 @@ fn a_main_process_that_the_service_names_is_the_executors() -> Result<()> {
     assert!(service.running());
     service.signal(mirakuru::Signal::KILL)?;
     let killed = service.wait_for(|| service.exit_code() == Some(-9));
-    killed.expect("its code is that of the daemon");
+    killed.expect("the exit code is that of the daemon");
     assert!(!service.running());
     Ok(())
 }
@@ -143,7 +144,7 @@ fn a_daemon_that_names_itself_is_ready() -> Result<()> {
 }
 
 #[test]
-fn a_service_that_reports_on_and_on_holds_nothing_up() -> Result<()> {
+fn a_flood_of_reports_does_not_block_the_stop() -> Result<()> {
     let service = reports(&["READY=1", "flood 3000"]).started()?;
     service.wait_for(|| service.output().text().contains("flooded"))?;
     let begin = std::time::Instant::now();

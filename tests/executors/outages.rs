@@ -17,12 +17,12 @@ fn listening() -> Result<TcpExecutor> {
 }
 
 #[test]
-fn the_port_answers_no_more_and_then_again() -> Result<()> {
+fn the_port_is_closed_until_the_outage_ends() -> Result<()> {
     let service = listening()?;
     let address = service.addr();
     let outage = service.stopped()?;
     assert!(!service.running());
-    TcpStream::connect(&address).expect_err("nobody listens");
+    TcpStream::connect(&address).expect_err("no process listens");
     drop(outage);
     assert!(service.running());
     assert_eq!(service.addr(), address);
@@ -31,7 +31,7 @@ fn the_port_answers_no_more_and_then_again() -> Result<()> {
 }
 
 #[test]
-fn an_outage_may_end_by_hand() -> Result<()> {
+fn an_outage_can_end_by_a_call() -> Result<()> {
     let service = listening()?;
     let outage = service.stopped()?;
     assert_eq!(format!("{outage:?}"), "Stopped { .. }");
@@ -41,14 +41,14 @@ fn an_outage_may_end_by_hand() -> Result<()> {
 }
 
 #[test]
-fn an_outage_of_a_boxed_executor_is_the_same() -> Result<()> {
+fn an_outage_of_a_boxed_executor_works() -> Result<()> {
     let service = listening()?.boxed();
     drop(service.stopped()?);
     assert!(service.running());
     Ok(())
 }
 
-/// Starts once, and fails from then on.
+/// Returns a service that starts once, and fails from then on.
 fn starts_once() -> Result<OutputExecutor> {
     let script = "mkdir {tmpdir}/first && echo ready || exit 4; exec sleep 60";
     OutputExecutor::new(script, "ready").shell(true).started()
@@ -66,7 +66,7 @@ fn a_restart_shows_why_it_failed() -> Result<()> {
 }
 
 #[test]
-fn a_drop_that_cannot_start_it_again_does_not_panic() -> Result<()> {
+fn a_drop_that_cannot_restart_does_not_panic() -> Result<()> {
     let service = starts_once()?;
     drop(service.stopped()?);
     assert!(!service.running());
@@ -84,7 +84,7 @@ fn a_drop_whose_check_panics_does_not_panic() -> Result<()> {
                 return false;
             }
             if starts.fetch_add(1, Ordering::Relaxed) > 0 {
-                // Silent, unlike `panic!`: the test's output stays readable.
+                // `resume_unwind` prints nothing, unlike `panic!`: the test's output stays readable.
                 panic::resume_unwind(Box::new("as planned"));
             }
             true
@@ -111,7 +111,7 @@ fn a_panic_in_an_outage_starts_nothing() -> Result<()> {
 }
 
 #[test]
-fn an_unexpected_code_is_no_outage() -> Result<()> {
+fn an_unexpected_code_prevents_the_outage() -> Result<()> {
     let script =
         "trap 'exit 3' TERM; echo ready; mkdir {tmpdir}/only; while :; do sleep 0.05; done";
     let service = OutputExecutor::new(script, "ready").shell(true).started()?;

@@ -1,4 +1,4 @@
-//! What a service printed: all of it, the last lines, the next line, a line that matches.
+//! The output of a service: all of it, the last lines, the next line, a line that matches.
 
 use std::{thread, time::Duration};
 
@@ -12,7 +12,7 @@ use crate::PROGRAM;
 
 const SHORT: Duration = Duration::from_secs(1);
 
-/// Prints `ready` and three lines, the last one late.
+/// Returns a service that prints `ready` and three lines, the last one late.
 fn three_lines() -> OutputExecutor {
     let script = "echo ready; echo one; echo two; sleep 0.2; echo three; exec sleep 60";
     OutputExecutor::new(script, "ready").shell(true)
@@ -32,7 +32,7 @@ fn an_end_before_readiness_shows_the_first_lines_too() {
 }
 
 #[test]
-fn what_a_stop_prints_does_not_displace_what_came_before() {
+fn output_of_the_stop_does_not_displace_earlier_lines() {
     let script = "trap 'seq 1 40; exit 0' TERM; echo waits for a peer; sleep 60 & wait";
     let service = OutputExecutor::new(script, "no such line").shell(true);
     let error = error_of(service.timeout(SHORT).start());
@@ -41,7 +41,7 @@ fn what_a_stop_prints_does_not_displace_what_came_before() {
 }
 
 #[test]
-fn a_line_is_waited_for() -> Result<()> {
+fn wait_for_returns_the_next_line_that_matches() -> Result<()> {
     let service = three_lines().started()?;
     let output = service.output();
     assert_eq!(output.wait_for("^th")?, "three");
@@ -60,7 +60,7 @@ fn lines_begin_after_the_banner_and_wait_for_more() -> Result<()> {
 }
 
 #[test]
-fn a_handle_moves_on_and_a_fresh_one_begins_again() -> Result<()> {
+fn a_handle_moves_on_and_a_new_one_starts_over() -> Result<()> {
     let service = three_lines().started()?;
     let output = service.output();
     assert_eq!(output.wait_for("o")?, "one");
@@ -75,7 +75,7 @@ fn a_handle_moves_on_and_a_fresh_one_begins_again() -> Result<()> {
 }
 
 #[test]
-fn lines_that_do_not_come_are_told_at_the_timeout() -> Result<()> {
+fn the_iterator_of_lines_fails_at_the_timeout() -> Result<()> {
     let service = three_lines().timeout(SHORT).started()?;
     let output = service.output();
     assert_eq!(output.wait_for("three")?, "three");
@@ -84,13 +84,16 @@ fn lines_that_do_not_come_are_told_at_the_timeout() -> Result<()> {
         .expect("an item")
         .expect_err("no line comes");
     assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
-    assert!(lines.next().is_none(), "it is the last");
-    assert!(service.running(), "waiting for a line ends nothing");
+    assert!(lines.next().is_none(), "the error is the last item");
+    assert!(
+        service.running(),
+        "a wait for a line does not stop the service"
+    );
     Ok(())
 }
 
 #[test]
-fn a_line_that_does_not_come_is_told_in_full() -> Result<()> {
+fn a_wait_for_a_line_times_out_with_a_full_error() -> Result<()> {
     let service = OutputExecutor::new([PROGRAM, "prints", "ready"], "ready")
         .timeout(SHORT)
         .started()?;
@@ -129,7 +132,7 @@ fn lines_end_with_the_process() -> Result<()> {
 }
 
 #[test]
-fn a_line_that_cannot_come_any_more_is_told_at_once() -> Result<()> {
+fn a_wait_for_a_line_fails_at_once_when_the_process_ends() -> Result<()> {
     let command = [
         PROGRAM,
         "prints",
@@ -157,7 +160,7 @@ fn a_line_that_cannot_come_any_more_is_told_at_once() -> Result<()> {
 }
 
 #[test]
-fn a_pattern_that_is_no_regular_expression_is_told() -> Result<()> {
+fn an_invalid_pattern_is_reported() -> Result<()> {
     let service = OutputExecutor::new([PROGRAM, "prints", "ready"], "ready").started()?;
     let error = error_of(service.output().wait_for("("));
     assert_eq!(error.kind(), ErrorKind::InvalidConfig);
@@ -165,7 +168,7 @@ fn a_pattern_that_is_no_regular_expression_is_told() -> Result<()> {
 }
 
 #[test]
-fn a_handle_may_begin_now() -> Result<()> {
+fn from_now_skips_earlier_lines() -> Result<()> {
     let script =
         "echo ready; echo before; trap 'echo after' USR1; echo set; while :; do sleep 0.05; done";
     let service = OutputExecutor::new(script, "set").shell(true).started()?;
@@ -177,7 +180,7 @@ fn a_handle_may_begin_now() -> Result<()> {
 }
 
 #[test]
-fn all_is_readable_after_the_stop() -> Result<()> {
+fn the_output_is_readable_after_the_stop() -> Result<()> {
     let service = three_lines().started()?;
     service.output().wait_for("three")?;
     let fresh = service.output();
@@ -186,12 +189,16 @@ fn all_is_readable_after_the_stop() -> Result<()> {
     let lines: Vec<_> = at_once(|| fresh.lines().collect::<Result<_>>())?;
     assert_eq!(lines, ["one", "two", "three"]);
     drop(service);
-    assert_eq!(fresh.tail(1), "three", "and after the drop");
+    assert_eq!(
+        fresh.tail(1),
+        "three",
+        "the output is readable after the drop"
+    );
     Ok(())
 }
 
 #[test]
-fn what_it_says_while_it_stops_is_there_after_the_stop() -> Result<()> {
+fn output_during_the_stop_is_captured() -> Result<()> {
     let script = "trap 'echo bye; exit 0' TERM; echo ready; while :; do sleep 0.05; done";
     let service = OutputExecutor::new(script, "ready").shell(true).started()?;
     assert_eq!(service.stop()?.output().text(), "ready\nbye\n");
@@ -199,7 +206,7 @@ fn what_it_says_while_it_stops_is_there_after_the_stop() -> Result<()> {
 }
 
 #[test]
-fn the_two_streams_are_apart() -> Result<()> {
+fn the_two_streams_are_captured_separately() -> Result<()> {
     let script = "echo out; echo err >&2; echo ready; exec sleep 60";
     let service = OutputExecutor::new(script, "ready").shell(true).started()?;
     assert_eq!(service.output().text(), "out\nready\n");
@@ -209,7 +216,7 @@ fn the_two_streams_are_apart() -> Result<()> {
 }
 
 #[test]
-fn colours_stay_in_the_text_and_leave_the_lines() -> Result<()> {
+fn colours_are_in_the_text_but_not_in_the_lines() -> Result<()> {
     let service = OutputExecutor::new(
         [PROGRAM, "prints", r"\e[32mready\e[0m", r"\e[1mbold\e[0m"],
         "ready",
@@ -238,7 +245,7 @@ fn many_threads_wait_for_lines_at_once() -> Result<()> {
 }
 
 #[test]
-fn before_the_first_start_there_is_none() {
+fn the_output_is_empty_before_the_first_start() {
     let executor = SimpleExecutor::new("sleep 60");
     assert_eq!(executor.output().text(), "");
     assert_eq!(executor.err_output().tail(3), "");
@@ -246,7 +253,7 @@ fn before_the_first_start_there_is_none() {
 }
 
 #[test]
-fn waiting_for_a_line_that_is_not_captured_says_so() -> Result<()> {
+fn waiting_for_a_line_of_an_uncaptured_stream_fails() -> Result<()> {
     let service = SimpleExecutor::new([PROGRAM, "prints", "x"])
         .stdout(Stdio::null())
         .started()?;
@@ -259,9 +266,9 @@ fn waiting_for_a_line_that_is_not_captured_says_so() -> Result<()> {
     Ok(())
 }
 
-/// What is printed goes through a pipe and a supervisor: who asks for it right behind it misses nothing.
+/// Output passes through a pipe and a supervisor. A call directly after a print must return all of it.
 #[test]
-fn what_was_printed_before_a_call_is_there() -> Result<()> {
+fn output_printed_before_a_call_is_returned() -> Result<()> {
     let script = "mkfifo {tmpdir}/go {tmpdir}/done; echo ready; \
         while read line < {tmpdir}/go; do echo \"$line\"; echo > {tmpdir}/done; done";
     let service = OutputExecutor::new(script, "ready").shell(true).started()?;
@@ -274,7 +281,7 @@ fn what_was_printed_before_a_call_is_there() -> Result<()> {
         match round % 3 {
             0 => assert!(service.output().text().ends_with(&format!("{line}\n"))),
             1 => assert_eq!(service.output().tail(1), line),
-            // The next line after now is none of those before.
+            // The next line after `from_now` is none of the earlier ones.
             _ => drop(service.output().from_now()),
         }
         assert_eq!(from_before.lines().next().expect("a line")?, line);

@@ -1,4 +1,4 @@
-//! How long things may take, and how often is asked.
+//! Timeouts, and the interval between two checks.
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
@@ -14,7 +14,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
 
 #[test]
-fn a_start_that_is_not_ready_takes_its_timeout() {
+fn a_start_that_is_not_ready_takes_the_whole_timeout() {
     let executor = OutputExecutor::new([PROGRAM, "prints", "up"], "never").timeout(SECOND);
     let begin = Instant::now();
     let error = at_once(|| error_of(executor.start()));
@@ -23,7 +23,7 @@ fn a_start_that_is_not_ready_takes_its_timeout() {
 }
 
 #[test]
-fn a_timeout_beyond_all_clocks_is_none() -> Result<()> {
+fn a_timeout_beyond_the_clocks_range_never_ends() -> Result<()> {
     let executor = OutputExecutor::new([PROGRAM, "prints", "up"], "up")
         .timeout(Duration::MAX)
         .stop_timeout(Duration::MAX);
@@ -32,7 +32,7 @@ fn a_timeout_beyond_all_clocks_is_none() -> Result<()> {
 }
 
 #[test]
-fn no_time_at_all_is_a_timeout_and_not_a_hang() {
+fn a_timeout_of_zero_fails_and_does_not_hang() {
     let executor = OutputExecutor::new([PROGRAM, "prints", "up"], "never").timeout(Duration::ZERO);
     let error = at_once(|| error_of(executor.start()));
     assert_eq!(error.kind(), ErrorKind::TimeoutExpired, "{error}");
@@ -40,7 +40,7 @@ fn no_time_at_all_is_a_timeout_and_not_a_hang() {
 }
 
 #[test]
-fn a_time_too_short_for_a_supervisor_is_a_timeout() {
+fn a_timeout_shorter_than_the_supervisors_start_fails() {
     for microseconds in [0, 1, 100, 1000, 3000] {
         let executor = TcpExecutor::new("sleep 60", "127.0.0.1", 0)
             .timeout(Duration::from_micros(microseconds));
@@ -51,7 +51,7 @@ fn a_time_too_short_for_a_supervisor_is_a_timeout() {
 }
 
 #[test]
-fn a_kill_after_the_stop_timeout_is_no_error() -> Result<()> {
+fn a_kill_after_the_stop_timeout_is_not_an_error() -> Result<()> {
     let hold = Hold::new();
     let command = hold.command(&[PROGRAM, "ignores_stop"]);
     let service = OutputExecutor::new(command, "ready")
@@ -66,7 +66,7 @@ fn a_kill_after_the_stop_timeout_is_no_error() -> Result<()> {
 }
 
 #[test]
-fn a_forced_kill_is_no_error_where_another_code_was_expected() -> Result<()> {
+fn a_forced_kill_passes_with_another_expected_code() -> Result<()> {
     let service = OutputExecutor::new([PROGRAM, "ignores_stop"], "ready")
         .stop_timeout(Duration::from_millis(100))
         .expected_returncode(3);
@@ -75,15 +75,15 @@ fn a_forced_kill_is_no_error_where_another_code_was_expected() -> Result<()> {
 }
 
 #[test]
-fn a_service_that_stops_when_asked_is_not_waited_for() -> Result<()> {
+fn a_stop_takes_no_longer_than_the_service_needs() -> Result<()> {
     let service = OutputExecutor::new([PROGRAM, "prints", "up"], "up")
         .stop_timeout(HOUR)
         .started()?;
     at_once(|| service.stop().map(drop))
 }
 
-/// How long it takes until a check was asked as often as this, with this interval.
-fn time_of_asks(count: usize, interval: Duration) -> Result<Duration> {
+/// Returns how long this many calls of the check take, with this interval.
+fn time_of_checks(count: usize, interval: Duration) -> Result<Duration> {
     let asked = AtomicUsize::new(0);
     let at_the_last = move |_: &Context| asked.fetch_add(1, Ordering::Relaxed) + 1 == count;
     let executor = Executor::when([PROGRAM, "prints"], at_the_last).poll_interval(interval);
@@ -93,21 +93,21 @@ fn time_of_asks(count: usize, interval: Duration) -> Result<Duration> {
 }
 
 #[test]
-fn the_interval_bounds_how_often_is_asked() -> Result<()> {
-    // By itself it would have asked that often within milliseconds.
-    let time = time_of_asks(6, Duration::from_millis(200))?;
+fn the_interval_bounds_the_number_of_checks() -> Result<()> {
+    // Without an interval, this many checks take milliseconds.
+    let time = time_of_checks(6, Duration::from_millis(200))?;
     assert!(time >= Duration::from_secs(1), "six times within {time:?}");
     Ok(())
 }
 
 #[test]
-fn a_short_interval_is_kept_too() -> Result<()> {
-    // By itself it would take most of a minute.
-    at_once(|| time_of_asks(1000, Duration::ZERO)).map(drop)
+fn a_short_interval_is_used_as_given() -> Result<()> {
+    // Without an interval, this many checks take most of a minute.
+    at_once(|| time_of_checks(1000, Duration::ZERO)).map(drop)
 }
 
 #[test]
-fn a_line_and_a_death_are_seen_whatever_the_interval() -> Result<()> {
+fn a_line_and_a_death_are_noticed_before_the_interval_ends() -> Result<()> {
     let late = OutputExecutor::new([PROGRAM, "prints", "--delay", "200", "ready"], "ready");
     let late = late.poll_interval(HOUR).timeout(HOUR);
     at_once(|| late.start().map(drop))?;
@@ -129,7 +129,7 @@ fn a_line_and_a_death_are_seen_whatever_the_interval() -> Result<()> {
 }
 
 #[test]
-fn an_interval_beyond_the_deadline_does_not_outlive_it() {
+fn an_interval_beyond_the_deadline_ends_at_the_deadline() {
     let executor = TcpExecutor::new([PROGRAM, "prints"], "127.0.0.1", 0)
         .poll_interval(HOUR)
         .timeout(SECOND);
@@ -137,10 +137,10 @@ fn an_interval_beyond_the_deadline_does_not_outlive_it() {
     assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
 }
 
-/// The main process ends at once; another of its group has more to do, and by `/proc` seems to have ended,
-/// as its first thread has.
+/// The main process ends at once. Another process of its group has more to do; its first thread has ended, so `/proc`
+/// shows it as ended.
 #[test]
-fn what_the_main_process_leaves_in_its_group_has_the_stop_timeout() -> Result<()> {
+fn the_rest_of_the_main_group_has_the_stop_timeout() -> Result<()> {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let flushed = directory.path().join("flushed");
     let script = format!(
@@ -150,7 +150,7 @@ fn what_the_main_process_leaves_in_its_group_has_the_stop_timeout() -> Result<()
     let service = OutputExecutor::new(script, "^ready$").shell(true);
     at_once(|| service.start()?.stop().map(drop))?;
     assert_eq!(
-        std::fs::read_to_string(flushed).expect("it had its time"),
+        std::fs::read_to_string(flushed).expect("it had time to write"),
         "flushed"
     );
     Ok(())

@@ -1,4 +1,4 @@
-//! Peers that are not what they seem: black holes, the other loopback, oneself.
+//! Unusual peers: servers that never answer, the other loopback, connections to oneself.
 
 use std::{
     fs,
@@ -22,7 +22,7 @@ use crate::{
 };
 
 #[test]
-fn a_black_hole_that_accepts_and_never_answers_is_left_at_the_deadline() {
+fn a_server_that_never_answers_fails_http_at_the_deadline() {
     let hold = Hold::new();
     let command = hold.command(&[PROGRAM, "blackhole", "{port}"]);
     let executor =
@@ -32,26 +32,26 @@ fn a_black_hole_that_accepts_and_never_answers_is_left_at_the_deadline() {
     assert!(hold.is_free());
     assert!(
         error.to_string().contains("listening"),
-        "it did listen: {error}"
+        "it listened: {error}"
     );
 }
 
 #[test]
-fn a_black_hole_accepts_and_that_is_all_that_tcp_asks_for() -> Result<()> {
+fn a_server_that_never_answers_is_ready_for_tcp() -> Result<()> {
     TcpExecutor::new([PROGRAM, "blackhole", "{port}"], "127.0.0.1", 0).start()?;
     Ok(())
 }
 
 #[test]
-fn an_address_that_swallows_packets_is_left_at_the_deadline() {
-    // Addresses for documentation (RFC 5737), which nobody routes.
+fn an_unrouted_address_fails_at_the_deadline() {
+    // The addresses for documentation (RFC 5737) are never routed.
     let executor =
         TcpExecutor::new([PROGRAM, "prints", "up"], "192.0.2.1", 9).timeout(Duration::from_secs(2));
     let error = at_once(|| error_of(executor.start()));
     assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
 }
 
-/// A network with an interface that drops every packet.
+/// A script that makes a network with an interface that drops every packet.
 const DROPS_PACKETS: &str = "ip link add drops type veth peer name other && ip link set other up \
     && ip address add 10.9.9.1/24 dev drops && ip link set drops up arp off && exec \"$@\"";
 
@@ -83,13 +83,13 @@ fn an_address_that_drops_packets_is_named() {
 }
 
 #[test]
-fn a_host_that_has_no_address_is_told() {
+fn a_host_without_an_address_fails_at_the_deadline() {
     let executor = TcpExecutor::new([PROGRAM, "prints", "up"], "no-such-host.invalid", 9);
     let error = at_once(|| error_of(executor.timeout(Duration::from_secs(2)).start()));
     assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
 }
 
-/// Where a machine has no IPv6 there is nothing to show.
+/// Returns whether this machine has IPv6. Without it there is nothing to test.
 fn has_ipv6() -> bool {
     TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok()
 }
@@ -137,8 +137,8 @@ fn a_service_on_all_addresses_is_found() -> Result<()> {
     Ok(())
 }
 
-/// Begins to serve on the other loopback when it is first asked after the start, as a service that
-/// knows IPv6 only would.
+/// A check that begins to serve on the other loopback at its first call after the start, as a service with IPv6 alone
+/// would.
 struct OnTheOtherLoopback {
     check: Http,
     listener: Mutex<Option<TcpListener>>,
@@ -172,7 +172,7 @@ impl Readiness for OnTheOtherLoopback {
 }
 
 #[test]
-fn localhost_is_both_loopbacks_in_a_url_too() -> Result<()> {
+fn localhost_in_a_url_is_both_loopbacks() -> Result<()> {
     if !has_ipv6() {
         return Ok(());
     }
@@ -185,8 +185,8 @@ fn localhost_is_both_loopbacks_in_a_url_too() -> Result<()> {
     Ok(())
 }
 
-/// A port that the kernel may give to connections, and that nobody listens on. It gives the ports
-/// with the parity of the range's first one to connections, and the others to binds of port 0.
+/// Returns a port that the kernel may give to connections, and that no process listens on. The kernel gives ports with
+/// the parity of the range's first port to connections, and the others to binds of port 0.
 #[cfg(target_os = "linux")]
 fn port_for_connections() -> u16 {
     let range = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").expect("procfs");
@@ -204,8 +204,8 @@ fn port_for_connections() -> u16 {
         .expect("a free port")
 }
 
-/// A connection to a port of the kernel's ephemeral range may be given that very port, and is then
-/// connected to itself. That happens once in some ten thousand tries.
+/// The kernel may assign a connection to a port of its ephemeral range that same port as the local one. The
+/// connection is then connected to itself. This happens once in some ten thousand tries.
 #[test]
 #[cfg(target_os = "linux")]
 fn a_connection_to_oneself_is_not_readiness() {
@@ -221,10 +221,10 @@ fn a_connection_to_oneself_is_not_readiness() {
     };
     let executor =
         Executor::when([PROGRAM, "prints", "up"], ready).timeout(Duration::from_secs(300));
-    executor.start().expect("the closure says so");
+    executor.start().expect("the closure returns true");
     assert_eq!(
         passed.load(Ordering::Relaxed),
         0,
-        "nobody listens on {port}"
+        "no process listens on {port}"
     );
 }

@@ -1,4 +1,4 @@
-//! The file that a service leaves: removed with its tree, and none of anybody else.
+//! The pid file of a service is removed with its tree. The file of another service stays.
 
 use std::{env, fs, os::unix::process::ExitStatusExt, process::Stdio, thread};
 
@@ -11,24 +11,25 @@ use nix::{
 
 use crate::{
     PROGRAM,
-    rerun::{again, alone, is_alone},
+    rerun::{alone, command_for, is_alone},
 };
 
-/// Not where the test stands by then, which may have a file of that name.
+/// The executor removes the file that the service wrote. It leaves a file of the same name in the directory that
+/// the test is in at the end.
 #[test]
-fn a_relative_one_is_removed_where_it_was_written() -> Result<()> {
+fn a_relative_pid_file_is_removed_where_it_was_written() -> Result<()> {
     if !is_alone() {
         let directory = tempfile::tempdir().expect("a temporary directory");
         fs::create_dir(directory.path().join("other")).expect("own directory");
         let own = directory.path().join("other/app.pid");
         fs::write(&own, "precious").expect("own directory");
         alone(
-            "pid_files::a_relative_one_is_removed_where_it_was_written",
+            "pid_files::a_relative_pid_file_is_removed_where_it_was_written",
             "",
             |command| _ = command.current_dir(&directory),
         );
         assert!(!directory.path().join("app.pid").exists());
-        assert_eq!(fs::read_to_string(own).expect("it is there"), "precious");
+        assert_eq!(fs::read_to_string(own).expect("it exists"), "precious");
         return Ok(());
     }
     let service = PidExecutor::new([PROGRAM, "writes_pid", "app.pid"], "app.pid").started()?;
@@ -38,7 +39,7 @@ fn a_relative_one_is_removed_where_it_was_written() -> Result<()> {
 }
 
 #[test]
-fn one_of_another_stays_where_nothing_was_started() -> Result<()> {
+fn a_failed_start_keeps_the_pid_file_of_another_service() -> Result<()> {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let path = directory.path().join("app.pid");
     let missing = PidExecutor::new("/no/such/program", &path);
@@ -51,19 +52,19 @@ fn one_of_another_stays_where_nothing_was_started() -> Result<()> {
     Ok(())
 }
 
-/// The supervisor sees to it, as nobody else is left.
+/// The supervisor removes the file, as no other process is left to do it.
 #[test]
-fn it_is_removed_where_the_test_was_killed() {
+fn a_pid_file_is_removed_if_the_test_is_killed() {
     if is_alone() {
-        let path = env::var_os("PID_FILE").expect("the path");
+        let path = env::var_os("PID_FILE").expect("the test sets it");
         let service = PidExecutor::new([PROGRAM, "writes_pid", "{pidfile}"], path).started();
         let _service = service.expect("it starts");
-        kill(Pid::this(), Signal::SIGKILL).expect("oneself");
+        kill(Pid::this(), Signal::SIGKILL).expect("a signal to this process");
         return;
     }
     let directory = tempfile::tempdir().expect("a temporary directory");
     let path = directory.path().join("app.pid");
-    let ended = again("pid_files::it_is_removed_where_the_test_was_killed")
+    let ended = command_for("pid_files::a_pid_file_is_removed_if_the_test_is_killed")
         .env("PID_FILE", &path)
         .stdout(Stdio::null())
         .stderr(Stdio::null())

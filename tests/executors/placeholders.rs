@@ -1,4 +1,4 @@
-//! Placeholders: what stands for what, and where.
+//! Placeholders: their values, and the options that accept them.
 
 use std::{fs, net::TcpStream};
 
@@ -14,7 +14,7 @@ fn shown(executor: &OutputExecutor, line: &str) -> bool {
 }
 
 #[test]
-fn the_command_has_all_of_them() -> Result<()> {
+fn placeholders_are_replaced_in_the_command() -> Result<()> {
     let command = [
         PROGRAM,
         "shows_environment",
@@ -43,7 +43,7 @@ fn the_command_has_all_of_them() -> Result<()> {
 }
 
 #[test]
-fn the_environment_and_the_directory_have_them_too() -> Result<()> {
+fn placeholders_are_replaced_in_environment_and_directory() -> Result<()> {
     let service = OutputExecutor::new([PROGRAM, "shows_environment", "URL", "NAME"], "^done$")
         .env("URL", "tcp://{host}:{port}{socket}")
         .envs([("NAME", "{tmpdir}")])
@@ -63,7 +63,7 @@ fn the_environment_and_the_directory_have_them_too() -> Result<()> {
 }
 
 #[test]
-fn a_shell_has_them() -> Result<()> {
+fn placeholders_are_replaced_in_a_shell_script() -> Result<()> {
     let script = "echo ${HOME:+home} {1..3} {port}; exec sleep 60";
     let service = OutputExecutor::new(script, "^home").shell(true).started()?;
     let text = service.output().text();
@@ -72,7 +72,7 @@ fn a_shell_has_them() -> Result<()> {
 }
 
 #[test]
-fn a_url_has_them() -> Result<()> {
+fn placeholders_are_replaced_in_a_url() -> Result<()> {
     let url = "http://{host}:{port}/status/204?at={port}";
     let service = HttpExecutor::new([PROGRAM, "http_service", "{port}"], url).started()?;
     let port = service.port();
@@ -84,7 +84,7 @@ fn a_url_has_them() -> Result<()> {
 }
 
 #[test]
-fn a_socket_and_a_file_have_them() -> Result<()> {
+fn placeholders_are_replaced_in_the_paths_of_checks() -> Result<()> {
     let service =
         UnixSocketExecutor::new([PROGRAM, "binds_unix", "{socket}"], "{tmpdir}/s").started()?;
     assert_eq!(service.socket(), service.tmpdir().join("s"));
@@ -97,12 +97,12 @@ fn a_socket_and_a_file_have_them() -> Result<()> {
 }
 
 #[test]
-fn a_given_place_is_what_they_stand_for() -> Result<()> {
+fn placeholders_have_the_values_of_the_check() -> Result<()> {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let path = directory.path().join("given");
     let service = PidExecutor::new([PROGRAM, "writes_pid", "{pidfile}"], &path).started()?;
     assert_eq!(service.filename(), path);
-    // Its lease ends with it.
+    // The lease on the port ends with its executor.
     let port = TcpExecutor::new([PROGRAM, "listens_late", "{port}"], "127.0.0.1", 0).port();
     let command = [PROGRAM, "listens_late", "{port}", "0", "{host}"];
     let service = TcpExecutor::new(command, "localhost", port).started()?;
@@ -114,7 +114,7 @@ fn a_given_place_is_what_they_stand_for() -> Result<()> {
 }
 
 #[test]
-fn a_url_that_gives_host_and_port_is_what_they_stand_for() -> Result<()> {
+fn host_and_port_are_those_of_a_full_url() -> Result<()> {
     let port = SimpleExecutor::new("x {port}").port();
     let url = format!("http://127.0.0.1:{port}/");
     let service = HttpExecutor::new([PROGRAM, "http_service", "{port}"], url).started()?;
@@ -126,7 +126,7 @@ fn a_url_that_gives_host_and_port_is_what_they_stand_for() -> Result<()> {
 }
 
 #[test]
-fn host_and_port_are_those_that_the_client_asks() -> Result<()> {
+fn host_and_port_are_those_that_the_client_requests() -> Result<()> {
     for (before, path) in [
         ("HTTP://127.1:0", "/"),
         ("http://%31%32%37.0.0.1:", "\\@other:81/"),
@@ -145,7 +145,7 @@ fn host_and_port_are_those_that_the_client_asks() -> Result<()> {
 }
 
 #[test]
-fn a_host_that_is_left_open_is_the_default() -> Result<()> {
+fn an_open_host_is_the_default() -> Result<()> {
     let service = TcpExecutor::new(
         [PROGRAM, "listens_late", "{port}", "0", "{host}"],
         "{host}",
@@ -162,7 +162,7 @@ fn a_host_that_is_left_open_is_the_default() -> Result<()> {
 }
 
 #[test]
-fn every_other_brace_is_left_as_it_is() -> Result<()> {
+fn every_other_brace_is_kept() -> Result<()> {
     let words = [
         "{{port}}",
         "${HOME}",
@@ -188,19 +188,19 @@ fn every_other_brace_is_left_as_it_is() -> Result<()> {
 }
 
 #[test]
-fn settings_may_be_written_before_the_start() -> Result<()> {
+fn settings_can_be_written_before_the_start() -> Result<()> {
     let command = "cat {tmpdir}/settings; exec sleep 60";
     let service = OutputExecutor::new(command, "^port")
         .shell(true)
         .env("PORT", "{port}");
     let settings = format!("port {}\n", service.port());
-    fs::write(service.tmpdir().join("settings"), &settings).expect("it is ours");
+    fs::write(service.tmpdir().join("settings"), &settings).expect("own directory");
     assert_eq!(service.start()?.output().text(), settings);
     Ok(())
 }
 
 #[test]
-fn a_private_directory_is_private_and_differs() -> Result<()> {
+fn each_private_directory_is_private_and_unique() -> Result<()> {
     use std::os::unix::fs::PermissionsExt;
     let (one, two) = (
         SimpleExecutor::new("sleep 60"),
@@ -217,7 +217,7 @@ fn a_private_directory_is_private_and_differs() -> Result<()> {
 }
 
 #[test]
-fn a_port_that_only_a_closure_looks_at_is_told_to_it() -> Result<()> {
+fn a_closure_receives_the_free_port() -> Result<()> {
     let ready = |cx: &Context| TcpStream::connect((cx.host(), cx.port())).is_ok();
     Executor::when([PROGRAM, "listens_late", "{port}", "100"], ready).start()?;
     Ok(())

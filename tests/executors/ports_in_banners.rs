@@ -1,4 +1,4 @@
-//! The child picks its port and tells it in its banner: no race is possible.
+//! The service picks its own port and reports it in its banner: no race is possible.
 
 use std::net::TcpStream;
 
@@ -12,7 +12,7 @@ use crate::PROGRAM;
 const BANNER: &str = r"listening on (?<port>\d+)";
 
 #[test]
-fn the_executor_knows_it() -> Result<()> {
+fn the_executor_has_the_port_of_the_banner() -> Result<()> {
     let service = OutputExecutor::new([PROGRAM, "http_service", "0"], BANNER).started()?;
     let reported = service.captured("port").expect("it is in the banner");
     assert_eq!(service.port().to_string(), reported);
@@ -23,7 +23,7 @@ fn the_executor_knows_it() -> Result<()> {
 }
 
 #[test]
-fn each_start_tells_its_own() -> Result<()> {
+fn each_start_has_the_port_of_its_own_banner() -> Result<()> {
     let service = OutputExecutor::new([PROGRAM, "http_service", "0"], BANNER).started()?;
     for _ in 0..3 {
         service.restart()?;
@@ -35,7 +35,7 @@ fn each_start_tells_its_own() -> Result<()> {
 }
 
 #[test]
-fn the_checks_that_follow_know_it_too() -> Result<()> {
+fn the_checks_that_follow_use_the_port_of_the_banner() -> Result<()> {
     let check = Output::new(BANNER)
         .then(Tcp::new("127.0.0.1", 0))
         .then(Http::new("http://127.0.0.1:{port}/status/204").status(204));
@@ -49,7 +49,7 @@ fn the_checks_that_follow_know_it_too() -> Result<()> {
 }
 
 #[test]
-fn what_is_no_port_is_a_group_like_any_other() -> Result<()> {
+fn a_group_that_holds_no_valid_port_is_an_ordinary_group() -> Result<()> {
     let service = OutputExecutor::new(
         [PROGRAM, "prints", "port 99999 {{port}}"],
         r"port (?<port>\d+)",

@@ -1,4 +1,4 @@
-//! The private directory: asked for by many threads at once, and wherever `TMPDIR` leads.
+//! The private directory: requested by many threads at once, and below any `TMPDIR`.
 
 use std::{
     collections::BTreeSet,
@@ -20,8 +20,8 @@ use crate::{
 
 const THREADS: usize = 8;
 
-/// What many threads are told at once; each has to be told.
-fn asked_at_once(ask: impl Fn() -> PathBuf + Sync) -> BTreeSet<PathBuf> {
+/// Returns the paths that many threads get at once. Every thread must get one.
+fn requested_at_once(ask: impl Fn() -> PathBuf + Sync) -> BTreeSet<PathBuf> {
     let together = Barrier::new(THREADS);
     thread::scope(|scope| {
         let asking: Vec<_> = (0..THREADS)
@@ -40,13 +40,13 @@ fn asked_at_once(ask: impl Fn() -> PathBuf + Sync) -> BTreeSet<PathBuf> {
 }
 
 #[test]
-fn the_threads_of_a_check_are_told_of_one_and_the_same() -> Result<()> {
+fn the_threads_of_a_check_get_the_same_directory() -> Result<()> {
     // Each start is one race.
     for _ in 0..20 {
         let same = Arc::new(AtomicBool::new(false));
         let reported = Arc::clone(&same);
         let service = Executor::when("sleep 60", move |cx: &Context| {
-            let directories = asked_at_once(|| cx.tmpdir());
+            let directories = requested_at_once(|| cx.tmpdir());
             reported.store(
                 directories == BTreeSet::from([cx.tmpdir()]),
                 Ordering::Relaxed,
@@ -56,7 +56,7 @@ fn the_threads_of_a_check_are_told_of_one_and_the_same() -> Result<()> {
         let service = service.started()?;
         assert!(
             same.load(Ordering::Relaxed),
-            "they were reported of several"
+            "the threads got several directories"
         );
         let directory = service.tmpdir();
         assert!(directory.is_dir());
@@ -67,13 +67,13 @@ fn the_threads_of_a_check_are_told_of_one_and_the_same() -> Result<()> {
 }
 
 #[test]
-fn the_threads_of_a_test_are_told_of_one_and_the_same() {
+fn the_threads_of_a_test_get_the_same_directory() {
     let service = SimpleExecutor::new("sleep 60");
-    let directories = asked_at_once(|| service.tmpdir());
+    let directories = requested_at_once(|| service.tmpdir());
     assert_eq!(directories, BTreeSet::from([service.tmpdir()]));
 }
 
-/// Everything that stands in the temporary directory, or looks there.
+/// Asserts that executors work with their temporary files below `parent`.
 fn assert_usable_below(parent: &std::path::Path) -> Result<()> {
     let service = OutputExecutor::new([PROGRAM, "prints", "{tmpdir}"], "^/").started()?;
     let directory = service.tmpdir();
@@ -93,12 +93,12 @@ fn assert_usable_below(parent: &std::path::Path) -> Result<()> {
 }
 
 #[test]
-fn a_relative_temporary_directory_is_the_tests_own() -> Result<()> {
+fn a_relative_tmpdir_starts_from_the_tests_directory() -> Result<()> {
     if !is_alone() {
         let directory = tempfile::tempdir().expect("a temporary directory");
         std::fs::create_dir(directory.path().join("relative")).expect("own directory");
         alone(
-            "private_directory::a_relative_temporary_directory_is_the_tests_own",
+            "private_directory::a_relative_tmpdir_starts_from_the_tests_directory",
             "",
             |command| _ = command.env("TMPDIR", "relative").current_dir(&directory),
         );
@@ -106,15 +106,15 @@ fn a_relative_temporary_directory_is_the_tests_own() -> Result<()> {
         assert_eq!(left.expect("own directory").count(), 0);
         return Ok(());
     }
-    let here = env::current_dir().expect("it was entered");
+    let here = env::current_dir().expect("the directory exists");
     assert_usable_below(&here.join("relative"))
 }
 
 #[test]
-fn an_empty_name_of_a_temporary_directory_is_none() -> Result<()> {
+fn an_empty_tmpdir_is_ignored() -> Result<()> {
     if !is_alone() {
         alone(
-            "private_directory::an_empty_name_of_a_temporary_directory_is_none",
+            "private_directory::an_empty_tmpdir_is_ignored",
             "",
             |command| _ = command.env("TMPDIR", ""),
         );
@@ -123,28 +123,26 @@ fn an_empty_name_of_a_temporary_directory_is_none() -> Result<()> {
     assert_usable_below("/tmp".as_ref())
 }
 
-/// A service whose private directory lies below this parent.
+/// Returns a service whose private directory is below this parent.
 fn service_in(parent: &std::path::Path) -> SimpleExecutor {
     SimpleExecutor::new("touch {tmpdir}/file").tmpdir_in(parent)
 }
 
 #[test]
-fn its_parent_can_be_chosen() -> Result<()> {
+fn the_parent_directory_can_be_set() -> Result<()> {
     let parent = tempfile::tempdir().expect("a temporary directory");
     let service = service_in(parent.path()).started()?;
     assert_eq!(service.tmpdir().parent(), Some(parent.path()));
     drop(service);
     assert_eq!(
-        std::fs::read_dir(parent.path())
-            .expect("it is there")
-            .count(),
+        std::fs::read_dir(parent.path()).expect("it exists").count(),
         0
     );
     Ok(())
 }
 
 #[test]
-fn a_parent_that_is_missing_is_named() {
+fn a_missing_parent_directory_is_named() {
     let service = service_in("/there/is/none".as_ref());
     let text = mirakuru_tests::error_text::error_of(service.start()).to_string();
     assert!(
@@ -154,7 +152,7 @@ fn a_parent_that_is_missing_is_named() {
 }
 
 #[test]
-fn a_directory_that_is_kept_stays() -> Result<()> {
+fn a_kept_directory_is_not_removed() -> Result<()> {
     let parent = tempfile::tempdir().expect("a temporary directory");
     let unused = SimpleExecutor::new("true")
         .tmpdir_in(parent.path())

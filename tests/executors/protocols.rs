@@ -1,5 +1,5 @@
-//! The checks in the protocols of servers: what counts as ready, and what does not. The real servers are among the
-//! examples.
+//! The checks in the protocols of servers: which answers count as ready, and which do not. The real servers are among
+//! the examples.
 
 use std::time::Duration;
 
@@ -13,8 +13,8 @@ use crate::PROGRAM;
 
 const HOST: &str = "127.0.0.1";
 
-/// A server that says these answers, each to one client.
-fn saying<R: Readiness>(answers: &[&[u8]], check: R) -> Executor<R> {
+/// Returns a server that sends these answers, each to one client.
+fn answering<R: Readiness>(answers: &[&[u8]], check: R) -> Executor<R> {
     let encoded = |answer: &&[u8]| -> String {
         let byte = |byte: &u8| format!("%{byte:02x}");
         answer.iter().map(byte).collect()
@@ -24,14 +24,14 @@ fn saying<R: Readiness>(answers: &[&[u8]], check: R) -> Executor<R> {
     Executor::with_readiness(command.collect::<Vec<_>>(), check)
 }
 
-/// The first answer shows that the server is not ready, and is shown; the second one is readiness.
+/// Asserts that the first answer means "not ready" and is in the error, and that the second one means "ready".
 #[track_caller]
 fn assert_waits<R: Readiness + Clone>(check: R, not_yet: &[u8], shown: &str, ready: &[u8]) {
-    let server = saying(&[not_yet, not_yet, ready], check.clone()).started();
+    let server = answering(&[not_yet, not_yet, ready], check.clone()).started();
     let server = server.expect("the third answer is readiness");
     assert_eq!(server.output().text(), "client\nclient\nclient\n");
 
-    let server = saying(&[not_yet], check).timeout(Duration::from_secs(2));
+    let server = answering(&[not_yet], check).timeout(Duration::from_secs(2));
     let error = error_of(server.start());
     assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
     let last_check = format!("last check:  {shown}");
@@ -94,14 +94,14 @@ fn an_etcd_without_a_leader_is_not_ready() {
 }
 
 #[test]
-fn a_broker_of_mqtt_that_is_unavailable_is_not_ready() {
+fn an_mqtt_broker_that_is_unavailable_is_not_ready() {
     let shown = "it answered: the server is unavailable (code 3)";
     let ready = b"\x20\x02\0\x05";
     assert_waits(Mqtt::new(HOST, 0), b"\x20\x02\0\x03", shown, ready);
 }
 
 #[test]
-fn a_broker_of_another_amqp_is_not_ready() {
+fn a_broker_of_another_amqp_version_is_not_ready() {
     let shown = "it uses AMQP 1.0.0 instead of 0-9-1";
     let ready = b"\x01\0\0\0\0\0\x10\0\x0a\0\x0a\0\x09";
     assert_waits(Amqp::new(HOST, 0), b"AMQP\0\x01\0\0", shown, ready);
@@ -117,7 +117,7 @@ fn a_web_driver_that_is_busy_is_not_ready() {
 
 #[test]
 fn another_protocol_is_never_ready() {
-    let server = saying(&[b"220 mail\r\n"], Redis::new(HOST, 0));
+    let server = answering(&[b"220 mail\r\n"], Redis::new(HOST, 0));
     let error = error_of(server.timeout(Duration::from_secs(2)).start());
     let text = error.to_string();
     assert!(text.contains(&format!("waited for:  {HOST}:")), "{text}");
@@ -127,8 +127,8 @@ fn another_protocol_is_never_ready() {
 }
 
 #[test]
-fn a_server_that_never_answers_is_named_so() {
-    let server = saying(&[b""], Memcached::new(HOST, 0));
+fn a_server_that_never_answers_is_reported() {
+    let server = answering(&[b""], Memcached::new(HOST, 0));
     let error = error_of(server.timeout(Duration::from_secs(2)).start());
     assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
     assert!(
@@ -138,7 +138,7 @@ fn a_server_that_never_answers_is_named_so() {
 }
 
 #[test]
-fn an_empty_host_is_a_mistake() {
-    let server = saying(&[b""], Redis::new("", 0));
+fn an_empty_host_is_invalid() {
+    let server = answering(&[b""], Redis::new("", 0));
     assert_eq!(error_of(server.start()).kind(), ErrorKind::InvalidConfig);
 }

@@ -9,7 +9,7 @@ use mirakuru::{
 
 use crate::PROGRAM;
 
-/// How late the services are, in milliseconds.
+/// The delay of the services, in milliseconds.
 const LATE: &str = "150";
 
 #[test]
@@ -47,18 +47,18 @@ fn a_unix_socket_executor_is_ready_once_its_socket_accepts() -> Result<()> {
 }
 
 #[test]
-fn an_http_executor_is_ready_once_its_url_answers_well() -> Result<()> {
+fn an_http_executor_is_ready_once_its_url_answers() -> Result<()> {
     let command = [PROGRAM, "http_service", "{port}", "5"];
     let service = HttpExecutor::new(command, "http://127.0.0.1:{port}/health").started()?;
     assert_eq!(service.url(), format!("http://{}/health", service.addr()));
     assert_eq!(service.host(), "127.0.0.1");
-    // It answered 503 at first, which is not ready.
+    // The service answered 503 at first, which is not ready.
     assert_eq!(service.output().wait_for("HEAD")?, "HEAD /health ");
     Ok(())
 }
 
 #[test]
-fn a_pid_executor_is_ready_once_its_file_is_there() -> Result<()> {
+fn a_pid_executor_is_ready_once_its_file_exists() -> Result<()> {
     let service =
         PidExecutor::new([PROGRAM, "writes_pid", "{pidfile}", LATE], "{pidfile}").started()?;
     let pid = service.pid().expect("it runs");
@@ -69,7 +69,7 @@ fn a_pid_executor_is_ready_once_its_file_is_there() -> Result<()> {
 }
 
 #[test]
-fn an_executor_of_ones_own_is_ready_once_its_closure_says_so() -> Result<()> {
+fn an_executor_is_ready_once_its_closure_returns_true() -> Result<()> {
     let ready = |cx: &Context| cx.output().text().contains("ready");
     let service = Executor::when([PROGRAM, "prints", "--delay", LATE, "ready"], ready).started()?;
     assert_eq!(service.output().text(), "ready\n");
@@ -77,7 +77,7 @@ fn an_executor_of_ones_own_is_ready_once_its_closure_says_so() -> Result<()> {
 }
 
 #[test]
-fn executors_of_all_kinds_are_kept_together_in_boxes() -> Result<()> {
+fn boxed_executors_of_all_kinds_fit_in_one_list() -> Result<()> {
     let url = "http://127.0.0.1:{port}/";
     let services: Vec<AnyExecutor> = vec![
         SimpleExecutor::new([PROGRAM, "prints", "hello"]).boxed(),
@@ -112,7 +112,7 @@ fn executors_of_all_kinds_are_kept_together_in_boxes() -> Result<()> {
 }
 
 #[test]
-fn a_service_whose_first_thread_has_ended_listens_all_the_same() -> Result<()> {
+fn a_service_whose_first_thread_has_ended_is_ready() -> Result<()> {
     let words = [PROGRAM, "main_thread_ends", "{tmpdir}/flushed", "{port}"];
     let service = TcpExecutor::new(words, "127.0.0.1", 0).timeout(Duration::from_secs(15));
     service.start()?.output().wait_for("^ready$")?;

@@ -6,7 +6,7 @@ use crate::PROGRAM;
 
 #[test]
 fn output_opened_again_by_name_is_captured() -> Result<()> {
-    // It truncates what it opens, and closes its standard output.
+    // The service truncates the file that it opens, and closes its standard output.
     let service = OutputExecutor::new([PROGRAM, "reopens_output"], "through stdout").started()?;
     assert_eq!(service.output().text(), "through stdout\n");
     assert_eq!(service.err_output().wait_for("")?, "through stderr");
@@ -34,7 +34,7 @@ fn truncation_loses_nothing() -> Result<()> {
 }
 
 #[test]
-fn one_stream_may_be_led_into_the_other() -> Result<()> {
+fn one_stream_can_be_redirected_into_the_other() -> Result<()> {
     let script = "exec 2>&1; echo err >&2; echo ready; exec sleep 60";
     let service = OutputExecutor::new(script, "ready").shell(true).started()?;
     assert_eq!(service.output().text(), "err\nready\n");
@@ -59,7 +59,7 @@ fn children_write_to_the_same_output() -> Result<()> {
 }
 
 #[test]
-fn a_stopped_service_leaves_what_its_daemon_printed() -> Result<()> {
+fn output_of_a_daemon_is_kept_after_the_stop() -> Result<()> {
     let script = "(echo from a daemon; exec sleep 60) & exit 0";
     let service = OutputExecutor::new(script, "daemon")
         .shell(true)
@@ -69,7 +69,7 @@ fn a_stopped_service_leaves_what_its_daemon_printed() -> Result<()> {
 }
 
 #[test]
-fn input_and_output_are_no_terminal() -> Result<()> {
+fn input_and_output_are_not_a_terminal() -> Result<()> {
     let script = "[ -t 0 ] || [ -t 1 ] || [ -t 2 ] || echo none; exec sleep 60";
     OutputExecutor::new(script, "none").shell(true).start()?;
     Ok(())

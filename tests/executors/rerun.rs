@@ -1,4 +1,4 @@
-//! A test that needs a process of its own: it runs itself again, alone.
+//! Helpers for a test that needs its own process: the test runs itself again, alone.
 
 use std::{
     env,
@@ -8,32 +8,32 @@ use std::{
 
 const MARK: &str = "MIRAKURU_TESTS_ALONE";
 
-/// Whether this is the process that the test has for itself.
+/// Returns whether this process runs this one test alone.
 pub(crate) fn is_alone() -> bool {
     env::var_os(MARK).is_some()
 }
 
-/// Runs this test binary again for this test (the one that calls), with this standard input, and
-/// expects it to pass. `shape` may change the environment.
+/// Runs this test binary again for this test (the one that calls), with this standard input, and expects it to pass.
+/// `shape` may change the environment.
 #[track_caller]
 pub(crate) fn alone(test: &str, input: &str, shape: impl FnOnce(&mut Command)) -> Output {
-    let mut command = again(test);
+    let mut command = command_for(test);
     shape(&mut command);
     run(command, input)
 }
 
-/// Does the same with these words before the command: a program that changes the process and runs it.
+/// Runs the test alone with these words before the command: a program that changes the process and runs the command.
 #[track_caller]
 pub(crate) fn alone_by(words: &[&str], test: &str) -> Output {
-    let plain = again(test);
+    let plain = command_for(test);
     let mut command = Command::new(words[0]);
     command.args(&words[1..]).arg(plain.get_program());
     command.args(plain.get_args()).env(MARK, "1");
     run(command, "")
 }
 
-/// This test binary, to run this test in a process that the test has for itself.
-pub(crate) fn again(test: &str) -> Command {
+/// Returns the command that runs this test in its own process.
+pub(crate) fn command_for(test: &str) -> Command {
     let mut command = Command::new(env::current_exe().expect("this binary"));
     command
         .args(["--exact", test, "--nocapture", "--test-threads=1"])
@@ -62,6 +62,9 @@ fn run(mut command: Command, input: &str) -> Output {
         "{}\n{stdout}\n{stderr}",
         output.status
     );
-    assert!(stdout.contains("1 passed"), "it did not run:\n{stdout}");
+    assert!(
+        stdout.contains("1 passed"),
+        "the test did not run:\n{stdout}"
+    );
     output
 }

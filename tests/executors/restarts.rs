@@ -1,4 +1,4 @@
-//! Stop and start again: the same port, the same private directory, a new process.
+//! Restarts: the same port, the same private directory, a new process.
 
 use std::{fs, net::TcpStream, process::Command, thread};
 
@@ -8,12 +8,12 @@ use mirakuru_tests::{bounds::at_once, error_text::error_of};
 use crate::PROGRAM;
 
 #[test]
-fn the_port_and_the_private_directory_stay() -> Result<()> {
+fn a_restart_keeps_the_port_and_the_private_directory() -> Result<()> {
     let service =
         TcpExecutor::new([PROGRAM, "listens_late", "{port}"], "127.0.0.1", 0).started()?;
     let before = (service.port(), service.tmpdir(), service.command());
     let pid = service.pid();
-    fs::write(service.tmpdir().join("state"), "kept").expect("it is ours");
+    fs::write(service.tmpdir().join("state"), "kept").expect("own directory");
     service.restart()?;
     assert_eq!(
         (service.port(), service.tmpdir(), service.command()),
@@ -21,25 +21,25 @@ fn the_port_and_the_private_directory_stay() -> Result<()> {
     );
     assert_ne!(service.pid(), pid);
     let state = fs::read_to_string(service.tmpdir().join("state"));
-    assert_eq!(state.expect("it is there still"), "kept");
+    assert_eq!(state.expect("it still exists"), "kept");
     TcpStream::connect(service.addr()).expect("it is ready again");
     Ok(())
 }
 
 #[test]
-fn what_never_ran_is_started_by_a_restart() -> Result<()> {
+fn a_restart_starts_an_executor_that_never_ran() -> Result<()> {
     assert!(SimpleExecutor::new("sleep 60").restart()?.running());
     Ok(())
 }
 
-/// Ends with 1 when it is asked, as `nats-server` does, and by itself when it hears SIGHUP.
+/// Returns a service that exits with 1 at the stop signal, as `nats-server` does, and with 4 at SIGHUP.
 fn ends_badly() -> Result<OutputExecutor> {
     let script = "trap 'exit 1' TERM; trap 'exit 4' HUP; echo ready; while :; do sleep 0.02; done";
     OutputExecutor::new(script, "ready").shell(true).started()
 }
 
 #[test]
-fn an_unexpected_code_is_returned_while_the_new_service_runs() -> Result<()> {
+fn an_unexpected_code_is_returned_after_the_restart() -> Result<()> {
     let service = ends_badly()?;
     let restarts: [&dyn Fn() -> Result<()>; 2] = [&|| service.restart().map(drop), &|| {
         service.stopped().map(drop)
@@ -56,11 +56,11 @@ fn an_unexpected_code_is_returned_while_the_new_service_runs() -> Result<()> {
 }
 
 #[test]
-fn what_has_ended_before_is_started_again() -> Result<()> {
+fn a_restart_starts_a_service_that_has_ended() -> Result<()> {
     let service = ends_badly()?;
     for signal in [Signal::HUP, Signal::KILL, Signal::from_raw(11)] {
         for by_outage in [false, true] {
-            // By another program, as the executor accepts what it has sent itself.
+            // Another program sends the signal, because the executor accepts signals that it sent itself.
             let pid = service.pid().expect("it runs").to_string();
             let number = signal.as_raw().to_string();
             let sent = Command::new("kill").args(["-s", &number, &pid]).status();
@@ -68,7 +68,7 @@ fn what_has_ended_before_is_started_again() -> Result<()> {
             service
                 .wait_for(|| service.exit_code().is_some())
                 .or_else(|error| {
-                    // It may have ended before the first look.
+                    // The process may have ended before the first look.
                     error.exit_code().map(|_| &service).ok_or(error)
                 })?;
             if by_outage {
@@ -83,10 +83,10 @@ fn what_has_ended_before_is_started_again() -> Result<()> {
 }
 
 #[test]
-fn an_end_by_a_signal_of_the_test_is_no_failure() -> Result<()> {
+fn an_end_by_a_signal_of_the_test_is_not_a_failure() -> Result<()> {
     let service = OutputExecutor::new([PROGRAM, "prints", "up"], "up").started()?;
     for signal in [Signal::KILL, Signal::QUIT] {
-        // Whether the process has ended when the stop begins is left to chance.
+        // The process may or may not have ended when the stop begins.
         service.signal(signal)?.restart()?;
         assert!(service.running());
         drop(service.signal(signal)?.stopped()?);
@@ -101,7 +101,7 @@ fn an_end_by_a_signal_of_the_test_is_no_failure() -> Result<()> {
 }
 
 #[test]
-fn each_start_has_an_output_of_its_own() -> Result<()> {
+fn each_start_has_its_own_output() -> Result<()> {
     let script = "mkdir {tmpdir}/first && echo first || echo second; exec sleep 60";
     let service = OutputExecutor::new(script, "^(first|second)$")
         .shell(true)
@@ -127,11 +127,11 @@ fn an_output_of_an_earlier_start_ends_with_that_start() -> Result<()> {
 }
 
 #[test]
-fn lines_of_every_start_are_waited_for() -> Result<()> {
+fn every_start_has_a_new_watch_for_output() -> Result<()> {
     let script = "echo ready; sleep 0.1; echo later; exec sleep 60";
     let service = OutputExecutor::new(script, "ready").shell(true).started()?;
     for _ in 0..3 {
-        // A watch for more output that is on its way belongs to the start before.
+        // A watch that is still on its way belongs to the earlier start.
         assert_eq!(at_once(|| service.output().wait_for("later"))?, "later");
         service.restart()?;
     }
@@ -139,14 +139,14 @@ fn lines_of_every_start_are_waited_for() -> Result<()> {
 }
 
 #[test]
-fn a_watch_for_more_than_the_new_start_prints_does_not_hold_it_up() -> Result<()> {
+fn an_old_watch_for_output_does_not_delay_a_restart() -> Result<()> {
     let script =
         "mkdir {tmpdir}/first && seq 2000 && exec sleep 60; sleep 0.3; echo hello; exec sleep 60";
     let service = SimpleExecutor::new(script).shell(true).started()?;
     let output = service.output();
     output.wait_for("^2000$")?;
     thread::scope(|scope| {
-        // Is left with a watch for output beyond those lines.
+        // This wait leaves a watch for output beyond those lines.
         let waiting = scope.spawn(|| error_of(output.wait_for("never")));
         service.restart()?;
         assert_eq!(
@@ -159,7 +159,7 @@ fn a_watch_for_more_than_the_new_start_prints_does_not_hold_it_up() -> Result<()
 }
 
 #[test]
-fn a_banner_is_looked_for_in_the_new_output() -> Result<()> {
+fn a_banner_is_searched_in_the_new_output() -> Result<()> {
     let script = "mkdir {tmpdir}/first && echo ready || exit 4; exec sleep 60";
     let service = OutputExecutor::new(script, "ready").shell(true).started()?;
     let error = at_once(|| error_of(service.restart()));

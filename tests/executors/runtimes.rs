@@ -1,5 +1,5 @@
-//! Inside async tests: both flavours of tokio's runtime, each way in which a check is asked, and no panic
-//! of a client that may not be used there.
+//! Async tests: both flavours of tokio's runtime, and each way in which a check runs. No client of a check panics,
+//! although some clients must not be used in a runtime.
 
 use std::net::TcpStream;
 
@@ -7,7 +7,7 @@ use mirakuru::{Executor, HttpExecutor, OutputExecutor, Result, TcpExecutor, read
 
 use crate::PROGRAM;
 
-/// The life of a service whose check is asked on a thread apart, on this one, and by what it prints.
+/// Runs the life of services whose checks run on a separate thread, on this one, and at each line of output.
 fn live() -> Result<()> {
     let url = "http://127.0.0.1:{port}/";
     let service = HttpExecutor::new([PROGRAM, "http_service", "{port}", "3"], url).started()?;
@@ -22,22 +22,22 @@ fn live() -> Result<()> {
     Executor::when([PROGRAM, "prints", "up"], |cx: &Context| cx.pid().is_some())
         .start()?
         .kill()?;
-    // The rest is stopped by a drop in the runtime.
+    // The drop in the runtime stops the other services.
     Ok(())
 }
 
 #[tokio::test]
-async fn on_a_runtime_of_one_thread() -> Result<()> {
+async fn services_run_in_a_runtime_of_one_thread() -> Result<()> {
     live()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn on_a_runtime_of_many_threads() -> Result<()> {
+async fn services_run_in_a_runtime_of_many_threads() -> Result<()> {
     live()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn in_a_task_and_across_an_await() -> Result<()> {
+async fn services_run_in_a_task_and_across_an_await() -> Result<()> {
     let url = "http://127.0.0.1:{port}/";
     let executor = HttpExecutor::new([PROGRAM, "http_service", "{port}"], url);
     let task = tokio::spawn(async move { executor.started() });

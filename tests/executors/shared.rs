@@ -23,7 +23,7 @@ fn ready() -> OutputExecutor {
 }
 
 #[test]
-fn threads_that_ask_at_once_get_the_same_one() {
+fn threads_get_the_same_fixture_at_the_same_time() {
     static FIXTURE: Shared<OutputExecutor> = Shared::new(ready);
     let all = Barrier::new(8);
     let pids: BTreeSet<_> = thread::scope(|scope| {
@@ -36,13 +36,13 @@ fn threads_that_ask_at_once_get_the_same_one() {
         pids.map(|pid| pid.expect("no panic")).collect()
     });
     assert_eq!(pids.len(), 1);
-    // The thread that started it has ended.
+    // The thread that started the fixture has ended.
     assert_eq!(pids.first(), Some(&FIXTURE.pid()));
     assert!(FIXTURE.running());
 }
 
 #[test]
-fn nobody_gets_it_before_it_is_ready() {
+fn no_thread_gets_the_fixture_before_it_is_ready() {
     static GATE: LazyLock<TempDir> = LazyLock::new(|| tempfile::tempdir().expect("room"));
     static FIXTURE: Shared<OutputExecutor> = Shared::new(|| {
         let script = format!(
@@ -60,10 +60,10 @@ fn nobody_gets_it_before_it_is_ready() {
         }
         let (asks, about_to_ask) = mpsc::channel();
         let second = scope.spawn(move || {
-            asks.send(()).expect("it is waited for");
+            asks.send(()).expect("the receiver waits");
             get()
         });
-        about_to_ask.recv().expect("it begins");
+        about_to_ask.recv().expect("the thread runs");
         for _ in 0..1000 {
             assert!(!second.is_finished(), "it is not ready yet");
             thread::yield_now();
@@ -76,7 +76,7 @@ fn nobody_gets_it_before_it_is_ready() {
 }
 
 #[test]
-fn one_that_died_is_started_again_by_the_next_that_asks() {
+fn a_fixture_that_died_is_started_by_the_next_get() {
     static FIXTURE: Shared<OutputExecutor> = Shared::new(ready);
     let fixture = FIXTURE.get().expect("it starts");
     let first = fixture.pid().expect("it runs");
@@ -87,7 +87,7 @@ fn one_that_died_is_started_again_by_the_next_that_asks() {
 }
 
 #[test]
-fn a_start_that_fails_is_tried_three_times_in_all() {
+fn a_start_that_fails_is_tried_three_times() {
     static FIXTURE: Shared<OutputExecutor> =
         Shared::new(|| OutputExecutor::new([PROGRAM, "exits", "1"], "ready"));
     for _ in 0..3 {
@@ -102,15 +102,18 @@ fn a_start_that_fails_is_tried_three_times_in_all() {
 }
 
 #[test]
-fn one_thread_at_a_time_has_it_for_itself() {
+fn one_thread_at_a_time_holds_the_lock() {
     static FIXTURE: Shared<OutputExecutor> = Shared::new(ready);
     static USERS: AtomicU32 = AtomicU32::new(0);
     thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {
-                let fixture = FIXTURE.lock().expect("it is there");
+                let fixture = FIXTURE.lock().expect("it exists");
                 assert_eq!(USERS.fetch_add(1, Ordering::SeqCst), 0);
-                assert!(fixture.running(), "also after the one before killed it");
+                assert!(
+                    fixture.running(),
+                    "it runs again after the last thread killed it"
+                );
                 fixture.kill().expect("it runs");
                 assert_eq!(USERS.fetch_sub(1, Ordering::SeqCst), 1);
             });
@@ -119,36 +122,36 @@ fn one_thread_at_a_time_has_it_for_itself() {
 }
 
 #[test]
-fn a_thread_that_asks_twice_is_told_at_once() {
+fn a_second_lock_by_one_thread_fails_at_once() {
     static FIXTURE: Shared<OutputExecutor> = Shared::new(ready);
-    let guard = FIXTURE.lock().expect("it is there");
+    let guard = FIXTURE.lock().expect("it exists");
     let error = error_of(FIXTURE.lock().map(drop)).to_string();
     assert!(
         error.contains("this thread has the lock already"),
         "{error}"
     );
     drop(guard);
-    FIXTURE.lock().map(drop).expect("it is given back");
+    FIXTURE.lock().map(drop).expect("the lock is free");
 }
 
 #[test]
-fn a_thread_that_panics_gives_it_back() {
+fn a_thread_that_panics_releases_the_lock() {
     static FIXTURE: Shared<OutputExecutor> = Shared::new(ready);
     let panics = thread::spawn(|| {
-        let _guard = FIXTURE.lock().expect("it is there");
-        panic!("as it has to");
+        let _guard = FIXTURE.lock().expect("it exists");
+        panic!("expected by the test");
     });
     assert!(panics.join().is_err());
-    FIXTURE.lock().map(drop).expect("it is given back");
+    FIXTURE.lock().map(drop).expect("the lock is free");
 }
 
 #[test]
-fn who_has_it_stopped_does_not_start_it_by_looking() {
+fn get_does_not_end_an_outage_of_the_same_thread() {
     static FIXTURE: Shared<OutputExecutor> = Shared::new(ready);
     let first = FIXTURE.pid();
     let outage = FIXTURE.stopped().expect("it stops");
-    assert!(!FIXTURE.running(), "as this thread stopped it");
-    assert!(!FIXTURE.get().expect("it is known").running());
+    assert!(!FIXTURE.running(), "this thread stopped it");
+    assert!(!FIXTURE.get().expect("the fixture exists").running());
     outage.restart().expect("it starts again");
     assert!(FIXTURE.running());
     assert_ne!(FIXTURE.pid(), first);
@@ -160,26 +163,26 @@ fn other_threads_wait_for_the_end_of_an_outage() {
     let outage = FIXTURE.stopped().expect("it stops");
     let (begun, begins) = mpsc::channel();
     let waits = thread::spawn(move || {
-        begun.send(()).expect("somebody waits");
+        begun.send(()).expect("the receiver waits");
         FIXTURE.get().expect("it is started again").pid()
     });
     begins.recv().expect("the thread runs");
     for _ in 0..1000 {
-        assert!(!FIXTURE.running(), "nobody else starts it");
+        assert!(!FIXTURE.running(), "no other thread starts it");
         thread::yield_now();
     }
     drop(outage);
     assert_eq!(waits.join().expect("no panic"), FIXTURE.pid());
 }
 
-/// It ends when it was asked to and the gate is open.
-fn leaves_late() -> OutputExecutor {
+/// Returns a service that ends after the stop signal, once the gate is open.
+fn ends_late() -> OutputExecutor {
     let script = "trap 'touch {tmpdir}/asked; until [ -e {tmpdir}/open ]; do sleep 0.01; done; exit 0' TERM; \
         echo ready; while :; do sleep 0.01; done";
     OutputExecutor::new(["sh", "-c", script], "ready").stop_timeout(Duration::from_secs(120))
 }
 
-fn nobody_gets_it_while(
+fn assert_get_waits_during(
     fixture: &'static Shared<OutputExecutor>,
     down: fn(&OutputExecutor) -> Result<()>,
 ) {
@@ -192,12 +195,12 @@ fn nobody_gets_it_while(
         }
         let (asks, about_to_ask) = mpsc::channel();
         let gets = scope.spawn(move || {
-            asks.send(()).expect("it is waited for");
-            fixture.get().expect("it is there again").pid()
+            asks.send(()).expect("the receiver waits");
+            fixture.get().expect("it is started again").pid()
         });
-        about_to_ask.recv().expect("it begins");
+        about_to_ask.recv().expect("the thread runs");
         for _ in 0..1000 {
-            assert!(!gets.is_finished(), "it is about to end");
+            assert!(!gets.is_finished(), "the service has not ended yet");
             thread::yield_now();
         }
         fs::write(gate.join("open"), "").expect("own directory");
@@ -208,30 +211,30 @@ fn nobody_gets_it_while(
 }
 
 #[test]
-fn nobody_gets_one_that_is_on_its_way_down() {
-    static FIXTURE: Shared<OutputExecutor> = Shared::new(leaves_late);
-    nobody_gets_it_while(&FIXTURE, |service| service.restart().map(drop));
+fn no_thread_gets_a_fixture_during_a_restart() {
+    static FIXTURE: Shared<OutputExecutor> = Shared::new(ends_late);
+    assert_get_waits_during(&FIXTURE, |service| service.restart().map(drop));
 }
 
 #[test]
-fn nobody_gets_one_that_is_being_stopped() {
-    static FIXTURE: Shared<OutputExecutor> = Shared::new(leaves_late);
-    nobody_gets_it_while(&FIXTURE, |service| service.stop().map(drop));
+fn no_thread_gets_a_fixture_during_a_stop() {
+    static FIXTURE: Shared<OutputExecutor> = Shared::new(ends_late);
+    assert_get_waits_during(&FIXTURE, |service| service.stop().map(drop));
 }
 
 #[test]
-fn an_outage_that_ends_in_a_panic_leaves_it_to_the_next() {
+fn a_fixture_starts_again_after_a_panic_in_an_outage() {
     static FIXTURE: Shared<OutputExecutor> = Shared::new(ready);
     let panics = thread::spawn(|| {
         let _outage = FIXTURE.stopped().expect("it stops");
-        panic!("as it has to");
+        panic!("expected by the test");
     });
     assert!(panics.join().is_err());
     assert!(FIXTURE.get().expect("it starts").running());
 }
 
 #[test]
-fn an_outage_within_an_outage_is_part_of_it() {
+fn an_inner_outage_ends_with_the_outer_one() {
     let service = ready().started().expect("it starts");
     let outer = service.stopped().expect("it stops");
     let inner = service.stopped().expect("it is stopped");
@@ -241,14 +244,14 @@ fn an_outage_within_an_outage_is_part_of_it() {
 }
 
 #[test]
-fn one_that_asks_for_itself_is_told_and_is_no_hang() {
+fn a_fixture_that_needs_itself_fails_and_does_not_hang() {
     static FIXTURE: Shared<OutputExecutor> = Shared::new(|| {
         let own = FIXTURE.get().expect("it cannot be there yet");
         OutputExecutor::new([PROGRAM, "prints", &own.addr()], "ready")
     });
     for _ in 0..2 {
         let asked = comes_to_an_end(|| std::panic::catch_unwind(|| FIXTURE.get().map(drop)));
-        let panic = asked.expect_err("it asks for itself");
+        let panic = asked.expect_err("it needs itself");
         assert_eq!(
             panic.downcast_ref::<&str>(),
             Some(&"the closure that makes a shared fixture must not use that fixture")

@@ -1,4 +1,4 @@
-//! Signals: which one stops, which one kills, and those that do neither.
+//! Signals: those that stop, those that kill, and those that do neither.
 
 use std::{
     fs,
@@ -16,21 +16,21 @@ use mirakuru_tests::{
 
 use crate::PROGRAM;
 
-/// A shell that says what it hears.
-const HEARS: &str = "trap 'echo heard HUP' HUP; trap 'echo heard USR1' USR1; echo ready; while :; do sleep 0.05; done";
+/// A shell script that prints each signal that it receives.
+const PRINTS_SIGNALS: &str = "trap 'echo heard HUP' HUP; trap 'echo heard USR1' USR1; echo ready; while :; do sleep 0.05; done";
 
-/// Ignores the stop signal, says that it heard the other one, and ends well.
+/// A shell script that ignores the stop signal, reports the kill signal, and exits with 0.
 const CLEANS_UP: &str = "trap '' TERM; trap 'echo heard USR1; exit 0' USR1";
 
-fn hearing() -> OutputExecutor {
-    OutputExecutor::new(HEARS, "ready").shell(true)
+fn printing_signals() -> OutputExecutor {
+    OutputExecutor::new(PRINTS_SIGNALS, "ready").shell(true)
 }
 
-fn deaf() -> OutputExecutor {
+fn ignoring_stop() -> OutputExecutor {
     OutputExecutor::new([PROGRAM, "ignores_stop"], "ready").stop_timeout(Duration::from_millis(100))
 }
 
-/// Whether the main process is frozen.
+/// Returns whether the main process is frozen.
 fn is_frozen(service: &OutputExecutor) -> bool {
     let pid = service.pid().expect("it runs");
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("procfs");
@@ -40,7 +40,7 @@ fn is_frozen(service: &OutputExecutor) -> bool {
 }
 
 #[test]
-fn the_stop_signal_is_the_users_choice() -> Result<()> {
+fn the_stop_signal_can_be_set() -> Result<()> {
     let service = OutputExecutor::new([PROGRAM, "prints", "up"], "up").stop_signal(Signal::USR2);
     assert_eq!(service.start()?.stop()?.exit_code(), Some(-12));
     let service =
@@ -50,16 +50,16 @@ fn the_stop_signal_is_the_users_choice() -> Result<()> {
 }
 
 #[test]
-fn the_kill_signal_follows_a_stop_in_vain() -> Result<()> {
-    let service = deaf().kill_signal(Signal::USR1).started()?;
+fn the_kill_signal_follows_an_ignored_stop_signal() -> Result<()> {
+    let service = ignoring_stop().kill_signal(Signal::USR1).started()?;
     at_once(|| service.stop())?;
     assert_eq!(service.exit_code(), Some(-10));
     Ok(())
 }
 
-/// What cleans up at a signal, as the client of a container engine does, is asked to in any case.
+/// A service that cleans up at a signal, as the client of a container engine does, gets this signal in any case.
 #[test]
-fn whatever_kills_sends_the_kill_signal_first() -> Result<()> {
+fn every_kill_sends_the_kill_signal_first() -> Result<()> {
     let heard = |output: &Output| {
         output
             .lines()
@@ -74,27 +74,30 @@ fn whatever_kills_sends_the_kill_signal_first() -> Result<()> {
     let service = cleans_up().started()?.timeout(Duration::from_millis(50));
     let error = error_of(service.wait_for(|| false));
     assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
-    assert!(heard(&service.output()), "the wait's end");
+    assert!(
+        heard(&service.output()),
+        "the failed wait sends the kill signal"
+    );
 
-    let (tell, reported) = mpsc::channel();
+    let (reports, reported) = mpsc::channel();
     let panicking = AssertUnwindSafe(|| {
         let service = cleans_up().started().expect("it starts");
-        tell.send(service.output()).expect("somebody hears it");
+        reports.send(service.output()).expect("the receiver waits");
         panic::resume_unwind(Box::new("no message"));
     });
     panic::catch_unwind(panicking).expect_err("it panics");
     assert!(
         heard(&reported.recv().expect("it was reported")),
-        "the drop in a panic"
+        "the drop in a panic sends the kill signal"
     );
 
-    // The main process fails when the other is prepared.
+    // The main process fails once the other process has set its trap.
     let command = format!(
         "mkfifo {{tmpdir}}/prepared; \
          ({CLEANS_UP}; echo > {{tmpdir}}/prepared; while :; do sleep 0.05; done) & \
          read _ < {{tmpdir}}/prepared; exit 3"
     );
-    let service = OutputExecutor::new(command, "never said").shell(true);
+    let service = OutputExecutor::new(command, "never printed").shell(true);
     let service = service.kill_signal(Signal::USR1);
     let error = error_of(service.start());
     assert_eq!(error.kind(), ErrorKind::ProcessExitedWithError);
@@ -103,7 +106,7 @@ fn whatever_kills_sends_the_kill_signal_first() -> Result<()> {
 }
 
 #[test]
-fn a_kill_is_at_once_and_takes_the_whole_tree() -> Result<()> {
+fn a_kill_ends_the_whole_tree_at_once() -> Result<()> {
     let hold = Hold::new();
     let command = hold.script(&format!(
         "'{PROGRAM}' ignores_stop child & exec '{PROGRAM}' ignores_stop"
@@ -117,8 +120,8 @@ fn a_kill_is_at_once_and_takes_the_whole_tree() -> Result<()> {
 }
 
 #[test]
-fn a_kill_by_another_signal_is_followed_by_kill() -> Result<()> {
-    let service = deaf().started()?;
+fn sigkill_follows_a_kill_by_another_signal() -> Result<()> {
+    let service = ignoring_stop().started()?;
     at_once(|| service.kill_with(Signal::INT))?;
     assert_eq!(service.exit_code(), Some(-9));
     let service = OutputExecutor::new([PROGRAM, "prints", "up"], "up").kill_signal(Signal::QUIT);
@@ -127,7 +130,7 @@ fn a_kill_by_another_signal_is_followed_by_kill() -> Result<()> {
 }
 
 #[test]
-fn never_started_or_already_stopped_a_kill_is_a_no_op() -> Result<()> {
+fn a_kill_of_a_stopped_executor_is_a_no_op() -> Result<()> {
     let service = OutputExecutor::new([PROGRAM, "prints", "up"], "up");
     service
         .kill()?
@@ -140,19 +143,19 @@ fn never_started_or_already_stopped_a_kill_is_a_no_op() -> Result<()> {
 }
 
 #[test]
-fn a_signal_is_only_sent() -> Result<()> {
-    let service = hearing().started()?;
+fn a_signal_is_sent_and_stops_nothing() -> Result<()> {
+    let service = printing_signals().started()?;
     let pid = service.pid();
     let output = service.output();
     service.signal(Signal::HUP)?;
     assert_eq!(output.wait_for("^heard")?, "heard HUP");
     service.signal(Signal::USR1)?;
     assert_eq!(output.wait_for("^heard")?, "heard USR1");
-    assert_eq!(service.pid(), pid, "it runs on");
+    assert_eq!(service.pid(), pid, "it still runs");
     Ok(())
 }
 
-/// A master and a worker in one group, each of which says what it hears.
+/// The script has a master and a worker in one group. Each prints the signals that it receives.
 #[test]
 fn a_signal_goes_to_the_main_process_or_to_its_group() -> Result<()> {
     let waits = "while :; do sleep 0.02; done";
@@ -168,14 +171,14 @@ fn a_signal_goes_to_the_main_process_or_to_its_group() -> Result<()> {
     service.signal_group(Signal::USR1)?;
     let mut heard = [output.wait_for("heard")?, output.wait_for("heard")?];
     heard.sort();
-    // Nothing that the worker would have heard before.
+    // The worker has not received the earlier signal.
     assert_eq!(heard, ["master heard USR1", "worker heard USR1"]);
     Ok(())
 }
 
 /// The worker of a daemon belongs to the daemon.
 #[test]
-fn a_signal_goes_to_the_daemon_that_a_main_process_left() -> Result<()> {
+fn a_signal_reaches_the_daemon_left_by_the_main_process() -> Result<()> {
     let waits = "while :; do sleep 0.02; done";
     let daemon = format!(
         "(trap 'echo worker' HUP; echo up; {waits}) & trap 'echo daemon' HUP; echo up; {waits}"
@@ -194,7 +197,7 @@ fn a_signal_goes_to_the_daemon_that_a_main_process_left() -> Result<()> {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_service_is_frozen_and_thawed() -> Result<()> {
+fn a_service_can_be_frozen_and_thawed() -> Result<()> {
     let service = OutputExecutor::new([PROGRAM, "prints", "up"], "up").started()?;
     service
         .signal(Signal::STOP)?
@@ -208,20 +211,20 @@ fn a_service_is_frozen_and_thawed() -> Result<()> {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_frozen_service_hears_the_stop() -> Result<()> {
+fn a_frozen_service_receives_the_stop_signal() -> Result<()> {
     let service = OutputExecutor::new([PROGRAM, "stops_itself"], "ready").started()?;
     service.wait_for(|| is_frozen(&service))?;
     at_once(|| service.stop())?;
     assert_eq!(
         service.exit_code(),
         Some(-15),
-        "by the signal, not by force"
+        "ended by SIGTERM, not by SIGKILL"
     );
     Ok(())
 }
 
 #[test]
-fn what_does_not_run_cannot_be_signalled() -> Result<()> {
+fn a_stopped_executor_cannot_be_signalled() -> Result<()> {
     let service = SimpleExecutor::new("sleep 60");
     let expected = "`sleep 60` cannot be signalled: it is not running";
     let error = error_of(service.signal(Signal::HUP));
@@ -237,7 +240,7 @@ fn what_does_not_run_cannot_be_signalled() -> Result<()> {
 }
 
 #[test]
-fn a_number_that_no_signal_has_is_a_mistake_and_nothing_is_sent() -> Result<()> {
+fn an_unknown_signal_number_is_invalid_and_not_sent() -> Result<()> {
     let service = OutputExecutor::new([PROGRAM, "prints", "up"], "up").started()?;
     let pid = service.pid();
     for number in [i32::MIN, -15, 0, 999, i32::MAX] {
@@ -262,13 +265,13 @@ fn a_number_that_no_signal_has_is_a_mistake_and_nothing_is_sent() -> Result<()> 
             assert_eq!((executor.pid(), executor.exit_code()), (None, None));
         }
     }
-    assert_eq!(service.pid(), pid, "it runs on");
+    assert_eq!(service.pid(), pid, "it still runs");
     assert_eq!(service.stop()?.exit_code(), Some(-15));
     Ok(())
 }
 
 #[test]
-fn an_exit_code_that_nothing_can_have_is_expected_in_vain() -> Result<()> {
+fn an_impossible_expected_exit_code_fails_the_stop() -> Result<()> {
     for code in [i32::MIN, i32::MAX] {
         let service = OutputExecutor::new([PROGRAM, "prints", "up"], "up").started()?;
         let error = error_of(service.stop_with(Signal::TERM, Some(code)));

@@ -1,5 +1,5 @@
-//! A limit on the size of files that the test process has (`ulimit -f`): what a service prints beyond
-//! it is lost, and told so; the tree is looked after as ever.
+//! A limit on the size of files in the test process (`ulimit -f`). Output beyond the limit is lost, and the error
+//! reports it. The supervisor ends the tree as usual.
 #![cfg(target_os = "linux")]
 
 use std::{fs, time::Duration};
@@ -15,25 +15,25 @@ use crate::{
 
 const LIMIT: u64 = 100_000;
 
-/// Whether this is the process for this test alone, which then has the limit.
+/// Runs the test alone, or sets the limit if this process already does. Returns whether the limit is set.
 fn is_limited(test: &str) -> bool {
     if !is_alone() {
         alone(&format!("size_limit::{test}"), "", |_| {});
         return false;
     }
-    setrlimit(Resource::RLIMIT_FSIZE, LIMIT, LIMIT).expect("a limit to come down to");
+    setrlimit(Resource::RLIMIT_FSIZE, LIMIT, LIMIT).expect("a lower limit");
     true
 }
 
 #[test]
-fn a_tree_that_prints_beyond_it_lives_and_is_gone_in_the_end() -> Result<()> {
-    if !is_limited("a_tree_that_prints_beyond_it_lives_and_is_gone_in_the_end") {
+fn a_tree_that_prints_beyond_the_limit_runs_on_and_is_stopped() -> Result<()> {
+    if !is_limited("a_tree_that_prints_beyond_the_limit_runs_on_and_is_stopped") {
         return Ok(());
     }
     let hold = Hold::new();
     let directory = tempfile::tempdir().expect("a temporary directory");
     let done = directory.path().join("done");
-    // The daemon is in a session of its own, deaf, and nobody's child.
+    // The daemon has its own session and no parent in the tree, and ignores SIGTERM.
     let service = SimpleExecutor::new(hold.script(&format!(
         "(trap '' TERM; setsid sleep 1000 &); head -c 3000000 /dev/zero; : >{}; exec sleep 1000",
         done.display()
@@ -54,8 +54,8 @@ fn a_tree_that_prints_beyond_it_lives_and_is_gone_in_the_end() -> Result<()> {
 }
 
 #[test]
-fn what_is_lost_is_told() {
-    if !is_limited("what_is_lost_is_told") {
+fn lost_output_is_reported() {
+    if !is_limited("lost_output_is_reported") {
         return;
     }
     let command = [PROGRAM, "floods", "3000000", "--then", "the end"];
@@ -67,15 +67,15 @@ fn what_is_lost_is_told() {
 }
 
 #[test]
-fn a_service_hears_of_its_own_limit_as_any_program_does() -> Result<()> {
-    if !is_limited("a_service_hears_of_its_own_limit_as_any_program_does") {
+fn a_service_receives_sigxfsz_at_its_own_limit() -> Result<()> {
+    if !is_limited("a_service_receives_sigxfsz_at_its_own_limit") {
         return Ok(());
     }
     let service = OutputExecutor::new([PROGRAM, "shows_environment"], "^done$").started()?;
     let text = service.output().text();
     let ignored = text.lines().find_map(|line| line.strip_prefix("SigIgn="));
     let ignored = u64::from_str_radix(ignored.expect("a mask"), 16).expect("a mask");
-    // SIGXCPU is signal 24, SIGXFSZ is 25; the first signal is the lowest bit.
+    // SIGXCPU is signal 24 and SIGXFSZ is 25; bit 0 of the mask is signal 1.
     assert_eq!(ignored & (0b11 << 23), 0, "{ignored:#x}");
 
     let file = tempfile::NamedTempFile::new().expect("a temporary file");

@@ -1,4 +1,5 @@
-//! A stop that had to kill, or took long, says so in one line, unless the user chose that.
+//! A stop that had to kill, or took long, is reported in one line, unless the user chose to kill or set a short
+//! timeout.
 
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use mirakuru::{OutputExecutor, Result, Signal};
 use crate::PROGRAM;
 use crate::rerun::{alone, is_alone};
 
-/// The lines about a stop that this test prints, run in a process of its own.
+/// Returns the lines about a stop that this test prints when it runs in its own process.
 fn lines_of(name: &str) -> Vec<String> {
     let output = alone(name, "", |_| {});
     let text = String::from_utf8_lossy(&output.stderr);
@@ -15,14 +16,14 @@ fn lines_of(name: &str) -> Vec<String> {
     lines.map(str::to_owned).collect()
 }
 
-fn deaf() -> OutputExecutor {
+fn ignoring_stop() -> OutputExecutor {
     OutputExecutor::new([PROGRAM, "ignores_stop"], "ready").stop_timeout(Duration::from_secs(1))
 }
 
 #[test]
 fn a_stop_that_had_to_kill_is_reported_once() -> Result<()> {
     if is_alone() {
-        let service = deaf().name("cache").started()?;
+        let service = ignoring_stop().name("cache").started()?;
         service.restart()?.restart()?;
         drop(service);
         return Ok(());
@@ -39,14 +40,14 @@ fn a_stop_that_had_to_kill_is_reported_once() -> Result<()> {
 }
 
 #[test]
-fn a_stop_that_takes_more_than_five_seconds_is_reported() -> Result<()> {
+fn a_stop_of_more_than_five_seconds_is_reported() -> Result<()> {
     if is_alone() {
         let script = "trap 'sleep 5.1; exit 0' INT; echo ready; while :; do sleep 0.02; done";
         let service = OutputExecutor::new(script, "ready").shell(true);
         service.stop_signal(Signal::INT).start()?.stop()?;
         return Ok(());
     }
-    let lines = lines_of("slow_stops::a_stop_that_takes_more_than_five_seconds_is_reported");
+    let lines = lines_of("slow_stops::a_stop_of_more_than_five_seconds_is_reported");
     let [line] = &lines[..] else {
         panic!("{lines:?}");
     };
@@ -58,12 +59,17 @@ fn a_stop_that_takes_more_than_five_seconds_is_reported() -> Result<()> {
 }
 
 #[test]
-fn a_kill_that_the_user_chose_is_silent() -> Result<()> {
+fn a_kill_that_the_user_chose_is_not_reported() -> Result<()> {
     if is_alone() {
-        deaf().started()?.kill()?;
-        deaf().started()?.kill_with(Signal::HUP)?;
-        deaf().stop_signal(Signal::KILL).started()?.stop()?;
-        let short = deaf().stop_timeout(Duration::from_millis(100)).started()?;
+        ignoring_stop().started()?.kill()?;
+        ignoring_stop().started()?.kill_with(Signal::HUP)?;
+        ignoring_stop()
+            .stop_signal(Signal::KILL)
+            .started()?
+            .stop()?;
+        let short = ignoring_stop()
+            .stop_timeout(Duration::from_millis(100))
+            .started()?;
         short.restart()?;
         drop(short);
         OutputExecutor::new([PROGRAM, "prints", "up"], "up")
@@ -71,7 +77,7 @@ fn a_kill_that_the_user_chose_is_silent() -> Result<()> {
             .stop()?;
         return Ok(());
     }
-    let lines = lines_of("slow_stops::a_kill_that_the_user_chose_is_silent");
+    let lines = lines_of("slow_stops::a_kill_that_the_user_chose_is_not_reported");
     assert_eq!(lines, [""; 0]);
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Unix sockets: stale files, busy services, odd paths.
+//! Unix sockets: stale files, busy services, unusual paths.
 
 use std::os::unix::net::{UnixListener, UnixStream};
 
@@ -8,11 +8,14 @@ use mirakuru_tests::error_text::error_of;
 use crate::PROGRAM;
 
 #[test]
-fn a_stale_socket_file_is_neither_in_the_way_nor_ready() -> Result<()> {
+fn a_stale_socket_file_does_not_block_and_is_not_ready() -> Result<()> {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let path = directory.path().join("socket");
     drop(UnixListener::bind(&path).expect("own directory"));
-    assert!(path.exists(), "nobody listens on it, and it is there");
+    assert!(
+        path.exists(),
+        "the file exists, and no process listens on it"
+    );
     let service =
         UnixSocketExecutor::new([PROGRAM, "binds_unix", "{socket}", "200"], &path).started()?;
     assert_eq!(service.output().wait_for("listening")?, "listening");
@@ -21,7 +24,7 @@ fn a_stale_socket_file_is_neither_in_the_way_nor_ready() -> Result<()> {
 }
 
 #[test]
-fn a_stale_socket_file_that_stays_is_told() {
+fn a_stale_socket_file_that_stays_fails_the_start() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let path = directory.path().join("socket");
     drop(UnixListener::bind(&path).expect("own directory"));
@@ -37,7 +40,7 @@ fn a_stale_socket_file_that_stays_is_told() {
 }
 
 #[test]
-fn a_plain_file_in_its_place_is_told() {
+fn a_plain_file_in_place_of_the_socket_fails_the_start() {
     let file = tempfile::NamedTempFile::new().expect("a temporary file");
     let executor = UnixSocketExecutor::new([PROGRAM, "prints", "up"], file.path());
     let error = error_of(executor.timeout(std::time::Duration::from_secs(1)).start());
@@ -56,7 +59,7 @@ fn a_killed_service_leaves_a_stale_file_and_starts_again() -> Result<()> {
 }
 
 #[test]
-fn a_path_may_hold_spaces_and_other_letters() -> Result<()> {
+fn a_path_can_contain_spaces_and_non_ascii_letters() -> Result<()> {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let path = directory.path().join("a socket für alle");
     let service =
@@ -66,11 +69,11 @@ fn a_path_may_hold_spaces_and_other_letters() -> Result<()> {
     Ok(())
 }
 
-/// Who came first answers at the very path: it is told, and never taken for the service. It listens only
-/// when the other one runs, so nothing is there before.
+/// An unrelated process answers at the same path: it is reported, and never taken for the service. It listens only once
+/// the service runs, so no process listens before the start.
 #[test]
 #[cfg(target_os = "linux")]
-fn what_a_stranger_answers_is_told_with_its_command() -> Result<()> {
+fn an_unrelated_listener_is_reported_with_its_command() -> Result<()> {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let (go, path) = (directory.path().join("go"), directory.path().join("socket"));
     let (go, at) = (go.display(), path.display());

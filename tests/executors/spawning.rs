@@ -1,4 +1,4 @@
-//! A program that cannot be run is told at once, with what to look at.
+//! A program that cannot run fails the start at once, with advice on what to check.
 
 use std::{
     path::{Path, PathBuf},
@@ -28,8 +28,8 @@ fn not_spawned(executor: &AnyExecutor) -> Error {
     error
 }
 
-/// A file made by another process: were it open for writing here, a service that is started at the
-/// same moment could hold it open, and it could not be run (`ETXTBSY`).
+/// Writes a script in another process. If this process had the file open for writing, a service that starts at the same
+/// time could inherit the descriptor, and the script could not run (`ETXTBSY`).
 fn script(directory: &TempDir, first_line: &str, mode: &str) -> PathBuf {
     let path = directory.path().join("script");
     let make = "printf '%s\\n' \"$1\" >\"$2\" && chmod \"$3\" \"$2\"";
@@ -43,7 +43,7 @@ fn script(directory: &TempDir, first_line: &str, mode: &str) -> PathBuf {
 }
 
 #[test]
-fn a_program_that_is_not_there_is_told_by_every_executor() {
+fn every_executor_reports_a_missing_program() {
     let command = || ["/no/such/program", "--flag"];
     let executors = [
         SimpleExecutor::new(command()).boxed(),
@@ -67,7 +67,7 @@ fn a_program_that_is_not_there_is_told_by_every_executor() {
 }
 
 #[test]
-fn a_program_that_path_does_not_know_is_told() {
+fn a_program_that_is_not_in_path_is_reported() {
     assert_error_text(
         &not_spawned(&SimpleExecutor::new("no-such-program-anywhere").boxed()),
         &[
@@ -79,7 +79,7 @@ fn a_program_that_path_does_not_know_is_told() {
 }
 
 #[test]
-fn what_only_a_shell_understands_is_told() {
+fn shell_syntax_without_a_shell_is_reported() {
     let advice = "use `shell(true)`, or `shell = true` in the attribute";
     for command in ["cd / && sleep 60", "exits 1 > /dev/null"] {
         let command = command.replace("exits", &format!("{PROGRAM} exits"));
@@ -91,7 +91,7 @@ fn what_only_a_shell_understands_is_told() {
 }
 
 #[test]
-fn a_file_that_is_not_executable_is_told() {
+fn a_file_that_is_not_executable_is_reported() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let path = script(&directory, "#!/bin/sh", "644");
     let name = path.display();
@@ -106,7 +106,7 @@ fn a_file_that_is_not_executable_is_told() {
 }
 
 #[test]
-fn an_interpreter_that_is_not_there_is_told() {
+fn a_missing_interpreter_is_reported() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let path = script(&directory, "#!/no/such/interpreter", "755");
     let name = path.display();
@@ -123,7 +123,7 @@ fn an_interpreter_that_is_not_there_is_told() {
 }
 
 #[test]
-fn a_working_directory_that_is_not_there_is_told() {
+fn a_missing_working_directory_is_reported() {
     assert_error_text(
         &not_spawned(
             &SimpleExecutor::new([PROGRAM, "prints", "up"])
@@ -139,7 +139,7 @@ fn a_working_directory_that_is_not_there_is_told() {
 }
 
 #[test]
-fn a_limit_that_contradicts_itself_is_told() {
+fn a_contradictory_resource_limit_is_reported() {
     let executor =
         SimpleExecutor::new([PROGRAM, "prints", "up"]).rlimit(Resource::OpenFiles, 64, 32);
     assert_error_text(
@@ -152,7 +152,7 @@ fn a_limit_that_contradicts_itself_is_told() {
 }
 
 #[test]
-fn what_could_not_be_started_may_be_mended_and_started() -> mirakuru::Result<()> {
+fn a_start_succeeds_after_its_cause_of_failure_is_fixed() -> mirakuru::Result<()> {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let cwd = directory.path().join("later");
     let executor = OutputExecutor::new("pwd; exec sleep 60", "later$")
@@ -172,8 +172,8 @@ fn a_relative_program_starts_from_the_working_directory() -> mirakuru::Result<()
     Ok(())
 }
 
-/// A fork of another thread has for a moment what that thread has just written; here it is a process
-/// with the program's file as its standard output.
+/// When another thread forks, the child holds the file that this thread has just written open for a moment. In this
+/// test, a process with the program's file as its standard output does so.
 #[test]
 fn a_program_that_is_still_being_written_is_waited_for() -> mirakuru::Result<()> {
     let directory = tempfile::tempdir().expect("a temporary directory");
@@ -208,7 +208,7 @@ fn a_program_that_is_still_being_written_is_waited_for() -> mirakuru::Result<()>
 }
 
 #[test]
-fn what_a_shell_would_have_replaced_is_told() {
+fn shell_expansions_without_a_shell_are_reported() {
     let help = |command: &str| {
         let error = not_spawned(&SimpleExecutor::new(command).boxed());
         let reported = error.to_string();
@@ -230,15 +230,15 @@ fn what_a_shell_would_have_replaced_is_told() {
     assert!(!error.to_string().contains("no shell runs it"), "{error}");
 }
 
-/// The advice for this command, in a directory that holds a script with this first line.
+/// Returns the advice in the error of this executor, whose program cannot run.
 fn advice(executor: SimpleExecutor) -> String {
     let text = not_spawned(&executor.boxed()).to_string();
-    let (_, advice) = text.split_once("help:        ").expect("there is one");
+    let (_, advice) = text.split_once("help:        ").expect("an advice");
     advice.to_owned()
 }
 
 #[test]
-fn a_program_is_looked_up_in_the_path_of_the_service() {
+fn a_program_is_searched_in_the_path_of_the_service() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let made = script(&directory, "#!/no/such/interpreter -x", "755");
     let path = made.with_file_name("serves-it");
@@ -263,7 +263,7 @@ fn a_program_is_looked_up_in_the_path_of_the_service() {
         ),
         "{reported}"
     );
-    // The one in its directory is not the one that its name means.
+    // The name alone does not mean the program in the working directory.
     assert_eq!(
         advice(from_its_directory()),
         "no directory of the service's PATH has serves-it: write ./serves-it for the one in its working directory"
@@ -276,7 +276,7 @@ fn a_program_is_looked_up_in_the_path_of_the_service() {
 }
 
 #[test]
-fn a_directory_of_the_programs_name_is_not_taken_for_it() {
+fn a_directory_is_not_taken_for_the_program() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     std::fs::create_dir(directory.path().join("server")).expect("own directory");
     let reported = advice(SimpleExecutor::new("server").cwd(directory.path()));
@@ -286,7 +286,7 @@ fn a_directory_of_the_programs_name_is_not_taken_for_it() {
 }
 
 #[test]
-fn an_interpreter_with_a_carriage_return_is_told() {
+fn an_interpreter_with_a_carriage_return_is_reported() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let path = script(&directory, "#!/bin/sh\r", "755");
     let reported = advice(SimpleExecutor::new(path.as_path()));
@@ -297,7 +297,7 @@ fn an_interpreter_with_a_carriage_return_is_told() {
 }
 
 #[test]
-fn an_interpreter_that_may_not_be_run_is_told() {
+fn an_interpreter_that_is_not_executable_is_reported() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let path = script(&directory, "#! /etc/passwd", "755");
     let reported = advice(SimpleExecutor::new(path.as_path()));
@@ -308,7 +308,7 @@ fn an_interpreter_that_may_not_be_run_is_told() {
 }
 
 #[test]
-fn a_command_is_told_as_it_was_written() {
+fn a_command_is_reported_as_it_was_written() {
     let written = "no-such-program 'a  b' && true #x";
     let error = not_spawned(&SimpleExecutor::new(written).boxed());
     assert!(

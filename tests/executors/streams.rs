@@ -1,4 +1,4 @@
-//! Where the three standard streams lead.
+//! The destinations of the three standard streams.
 
 use std::{
     fs::{self, File},
@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use crate::rerun::{alone, is_alone};
 
-/// Copies its input, tells that it ended, and says something to both outputs.
+/// A shell script that copies its input, reports the end of it, and prints to both outputs.
 const COPIES: &str = "cat; echo end; echo failed >&2";
 
 fn copying() -> SimpleExecutor {
@@ -22,7 +22,7 @@ fn copying() -> SimpleExecutor {
     copying.stdin(Stdio::null())
 }
 
-/// Starts it and waits for its end.
+/// Starts the executor, waits for its end, and returns both captured outputs.
 fn run(executor: &SimpleExecutor) -> Result<(String, String)> {
     executor.start()?;
     executor.wait_for(|| executor.exit_code().is_some())?;
@@ -31,15 +31,15 @@ fn run(executor: &SimpleExecutor) -> Result<(String, String)> {
 }
 
 #[test]
-fn outputs_are_captured_apart_by_default() -> Result<()> {
+fn outputs_are_captured_separately_by_default() -> Result<()> {
     assert_eq!(run(&copying())?, ("end\n".into(), "failed\n".into()));
     Ok(())
 }
 
 #[test]
-fn where_its_output_cannot_be_kept_is_told() {
+fn an_unusable_directory_for_captured_output_is_named() {
     if !is_alone() {
-        let name = "streams::where_its_output_cannot_be_kept_is_told";
+        let name = "streams::an_unusable_directory_for_captured_output_is_named";
         alone(name, "", |command| _ = command.env("TMPDIR", "/no/such"));
         return;
     }
@@ -68,7 +68,7 @@ fn input_is_read_from_a_file() -> Result<()> {
 }
 
 #[test]
-fn outputs_that_lead_to_null_are_captured_no_more() -> Result<()> {
+fn outputs_to_null_are_not_captured() -> Result<()> {
     let executor = copying().stdout(Stdio::null()).stderr(Stdio::null());
     assert_eq!(run(&executor)?, (String::new(), String::new()));
     assert_eq!(executor.output().lines().count(), 0);
@@ -92,7 +92,7 @@ fn outputs_are_appended_to_files() -> Result<()> {
 }
 
 #[test]
-fn outputs_lead_to_what_is_open_already() -> Result<()> {
+fn outputs_can_go_to_open_descriptors() -> Result<()> {
     let mut file = tempfile::tempfile().expect("a temporary file");
     let other: OwnedFd = file.try_clone().expect("a descriptor").into();
     let same = file.try_clone().expect("a descriptor");
@@ -105,7 +105,7 @@ fn outputs_lead_to_what_is_open_already() -> Result<()> {
 }
 
 #[test]
-fn a_file_that_cannot_be_opened_is_told() {
+fn a_file_that_cannot_be_opened_is_reported() {
     for executor in [
         copying().stdin(Path::new("/no/such/file")),
         copying().stdout(Path::new("/no/such/file")),
@@ -122,10 +122,10 @@ fn a_file_that_cannot_be_opened_is_told() {
 }
 
 #[test]
-fn all_three_may_be_the_tests_own() -> Result<()> {
+fn all_three_streams_can_be_inherited() -> Result<()> {
     if !is_alone() {
         let output = alone(
-            "streams::all_three_may_be_the_tests_own",
+            "streams::all_three_streams_can_be_inherited",
             "handed through\n",
             |_| {},
         );
@@ -150,7 +150,7 @@ fn named_pipe(directory: &TempDir) -> PathBuf {
 }
 
 #[test]
-fn input_from_a_named_pipe_without_a_writer_holds_nothing_up() -> Result<()> {
+fn input_from_a_pipe_without_a_writer_does_not_block() -> Result<()> {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let executor = copying().stdin(named_pipe(&directory));
     let reported = comes_to_an_end(move || run(&executor));
@@ -159,14 +159,14 @@ fn input_from_a_named_pipe_without_a_writer_holds_nothing_up() -> Result<()> {
 }
 
 #[test]
-fn output_to_a_named_pipe_without_a_reader_holds_nothing_up() -> Result<()> {
+fn output_to_a_pipe_without_a_reader_does_not_block() -> Result<()> {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let path = named_pipe(&directory);
     let script = "echo into the pipe; echo ready >&2; exec sleep 60";
     let executor = OutputExecutor::new(script, "^ready$").shell(true);
     let executor = executor.stdout(Stdio::file(&path));
     let service = comes_to_an_end(move || executor.started())?;
-    // It keeps the pipe open itself, so what it wrote is there for whoever reads.
+    // The service keeps the pipe open itself, so a reader that comes later gets what the service wrote.
     let mut line = String::new();
     let reader = File::open(&path).expect("own pipe");
     BufReader::new(reader).read_line(&mut line).expect("text");
@@ -176,7 +176,7 @@ fn output_to_a_named_pipe_without_a_reader_holds_nothing_up() -> Result<()> {
 }
 
 #[test]
-fn a_named_pipe_with_both_ends_open_is_like_any_file() -> Result<()> {
+fn a_pipe_with_both_ends_open_is_like_any_file() -> Result<()> {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let path = named_pipe(&directory);
     let mut both = File::options()
@@ -185,7 +185,7 @@ fn a_named_pipe_with_both_ends_open_is_like_any_file() -> Result<()> {
         .open(&path)
         .expect("own pipe");
     both.write_all(b"first\nsecond\n").expect("a pipe's room");
-    // The service waits where there is nothing to read, as with any pipe.
+    // The service waits when there is nothing to read, as with any pipe.
     let executor = OutputExecutor::new("cat", "^second$").stdin(path.as_path());
     let service = comes_to_an_end(move || executor.started())?;
     both.write_all(b"third\n").expect("a pipe's room");

@@ -1,4 +1,4 @@
-//! At the deadline the tree is gone, and the error tells what was waited for in vain.
+//! At the deadline the tree is gone, and the error reports the check that did not pass.
 
 use std::time::Duration;
 
@@ -23,12 +23,12 @@ fn overdue<R: Readiness>(executor: Executor<R>) -> Error {
     let error = at_once(|| error_of(executor.start()));
     assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
     assert_eq!(error.exit_code(), None, "it was running at the deadline");
-    assert_eq!(executor.pid(), None, "and is not any more");
+    assert_eq!(executor.pid(), None, "it is stopped");
     error
 }
 
-/// The story of a service that printed `still starting`.
-fn story(waited_for: &str, last_check: &str) -> Vec<String> {
+/// Returns the expected error of a service that printed `still starting`.
+fn expected_error(waited_for: &str, last_check: &str) -> Vec<String> {
     [
         HEADLINE,
         &format!("  waited for:  {waited_for}"),
@@ -43,9 +43,9 @@ fn story(waited_for: &str, last_check: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_banner_that_never_comes_is_told() {
+fn a_banner_that_never_comes_is_reported() {
     let error = overdue(OutputExecutor::new(STARTING, "ready"));
-    let expected = story(
+    let expected = expected_error(
         "a line of its output that matches \"ready\"",
         "no line matched",
     );
@@ -76,31 +76,31 @@ fn a_service_that_prints_nothing_gets_advice_on_buffers() {
 }
 
 #[test]
-fn a_port_that_never_accepts_is_told() {
+fn a_port_that_never_accepts_is_reported() {
     let executor = TcpExecutor::new(STARTING, "127.0.0.1", 0);
     let waited_for = format!("{} to accept a connection", executor.addr());
     assert_error_text(
         &overdue(executor),
-        &story(&waited_for, "connection refused: no process listens there"),
+        &expected_error(&waited_for, "connection refused: no process listens there"),
     );
 }
 
 #[test]
-fn a_socket_that_never_accepts_is_told() {
+fn a_socket_that_never_accepts_is_reported() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let socket = directory.path().join("socket");
     let waited_for = format!("the socket {} to accept a connection", socket.display());
     let error = overdue(UnixSocketExecutor::new(STARTING, &socket));
     assert_error_text(
         &error,
-        &story(&waited_for, "No such file or directory (os error 2)"),
+        &expected_error(&waited_for, "No such file or directory (os error 2)"),
     );
 }
 
-/// The service may stand elsewhere than the check.
+/// The service may have another working directory than the check.
 #[test]
-fn a_relative_name_is_told_with_where_it_begins() {
-    let here = std::env::current_dir().expect("it is there");
+fn a_relative_path_is_reported_as_an_absolute_one() {
+    let here = std::env::current_dir().expect("it exists");
     let error = overdue(PidExecutor::new(STARTING, "no-such.pid").cwd("/"));
     let waited_for = format!("the file {}/no-such.pid to exist", here.display());
     assert!(error.to_string().contains(&waited_for), "{error}");
@@ -110,26 +110,26 @@ fn a_relative_name_is_told_with_where_it_begins() {
 }
 
 #[test]
-fn a_file_that_never_appears_is_told() {
+fn a_file_that_never_appears_is_reported() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let file = directory.path().join("pid");
     let waited_for = format!("the file {} to exist", file.display());
     let error = overdue(PidExecutor::new(STARTING, &file));
     assert_error_text(
         &error,
-        &story(&waited_for, "No such file or directory (os error 2)"),
+        &expected_error(&waited_for, "No such file or directory (os error 2)"),
     );
 }
 
 #[test]
-fn a_url_that_nobody_serves_is_told() {
+fn a_url_that_no_process_serves_is_reported() {
     let executor = HttpExecutor::new(STARTING, "http://127.0.0.1:{port}/health");
     let waited_for = format!(r"HEAD {} to answer with status 2\d\d", executor.url());
-    assert_error_text(&overdue(executor), &story(&waited_for, "*"));
+    assert_error_text(&overdue(executor), &expected_error(&waited_for, "*"));
 }
 
 #[test]
-fn a_url_that_answers_otherwise_is_told_with_its_status() {
+fn a_url_with_another_status_is_reported_with_it() {
     let executor = HttpExecutor::new(
         [PROGRAM, "http_service", "{port}"],
         "http://127.0.0.1:{port}/status/500",
@@ -142,14 +142,14 @@ fn a_url_that_answers_otherwise_is_told_with_its_status() {
 }
 
 #[test]
-fn a_closure_that_never_says_so_is_told() {
+fn a_closure_that_never_returns_true_is_reported() {
     let error = overdue(Executor::when(STARTING, |_: &Context| false));
-    let expected = story("the closure to return true", "the closure returned false");
+    let expected = expected_error("the closure to return true", "the closure returned false");
     assert_error_text(&error, &expected);
 }
 
 #[test]
-fn both_streams_are_told_and_the_last_lines_only() {
+fn the_last_lines_of_both_streams_are_reported() {
     let script =
         "for i in $(seq 50); do echo out $i; done; echo oops >&2; echo there >&2; exec sleep 60";
     let error = overdue(OutputExecutor::new(script, "ready").shell(true));
@@ -170,7 +170,7 @@ fn both_streams_are_told_and_the_last_lines_only() {
 }
 
 #[test]
-fn the_tree_is_gone_when_the_error_is_there() {
+fn the_tree_is_gone_when_the_start_returns_the_error() {
     let hold = Hold::new();
     let command = hold.script(&format!(
         "'{PROGRAM}' prints child & exec '{PROGRAM}' prints up"
@@ -181,7 +181,7 @@ fn the_tree_is_gone_when_the_error_is_there() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_service_on_another_port_is_told_with_it() {
+fn a_service_on_another_port_is_reported_with_it() {
     let other = SimpleExecutor::new("x {port}").port();
     let late = TcpExecutor::new(
         [PROGRAM, "listens_late", &other.to_string()],
@@ -207,7 +207,7 @@ fn a_service_on_another_port_is_told_with_it() {
 }
 
 #[test]
-fn output_that_goes_elsewhere_is_not_taken_for_none() {
+fn redirected_output_is_not_reported_as_missing() {
     let quiet = || TcpExecutor::new("sleep 60", "127.0.0.1", 0);
     let reported = overdue(quiet()).to_string();
     assert!(
@@ -223,7 +223,7 @@ fn output_that_goes_elsewhere_is_not_taken_for_none() {
 }
 
 #[test]
-fn the_time_that_was_allowed_is_told() {
+fn the_allowed_time_is_reported() {
     let never = OutputExecutor::new(STARTING, "ready").timeout(Duration::from_millis(300));
     let text = error_of(never.start()).to_string();
     let line = regex::Regex::new(r"(?m)^  how long:    0\.[3-9] s of 0\.3 s allowed$");
@@ -231,7 +231,7 @@ fn the_time_that_was_allowed_is_told() {
 }
 
 #[test]
-fn requests_of_the_check_do_not_displace_the_services_own_lines() {
+fn requests_of_the_check_do_not_displace_other_output() {
     let command = [PROGRAM, "http_service", "{port}", "1000000"];
     let error = overdue(HttpExecutor::new(command, "http://127.0.0.1:{port}/health"));
     let tail = error.output_tail();

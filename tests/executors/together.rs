@@ -1,4 +1,4 @@
-//! Executors that start at the same time, by hand and as one fixture.
+//! Executors that start at the same time, by a call and as one fixture.
 
 use std::{fs, net::TcpStream, sync::LazyLock, thread, time::Duration};
 
@@ -12,7 +12,7 @@ use crate::PROGRAM;
 
 const LATE: Duration = Duration::from_secs(60);
 
-/// A process that becomes ready after it has reached its peer.
+/// Returns a process that becomes ready after it has reached its peer.
 fn meets(name: &str, peer: &str) -> TcpExecutor {
     let peer = format!("{{{peer}.port:peer}}");
     TcpExecutor::new(
@@ -38,7 +38,7 @@ fn processes_that_wait_for_each_other_start() -> Result<()> {
 }
 
 #[test]
-fn kinds_and_numbers_of_executors_do_not_matter() -> Result<()> {
+fn executors_of_any_kind_and_number_start_together() -> Result<()> {
     let pair = [meets("first", "second"), meets("second", "first")];
     let output = OutputExecutor::new([PROGRAM, "prints", "ready"], "ready");
     let several = (
@@ -53,7 +53,7 @@ fn kinds_and_numbers_of_executors_do_not_matter() -> Result<()> {
 }
 
 #[test]
-fn one_that_runs_already_stays_as_it_is() -> Result<()> {
+fn an_executor_that_already_runs_is_kept() -> Result<()> {
     let first = SimpleExecutor::new("sleep 60").started()?;
     let (second, pid) = (SimpleExecutor::new("sleep 60"), first.pid());
     start_all([&first, &second])?;
@@ -63,7 +63,7 @@ fn one_that_runs_already_stays_as_it_is() -> Result<()> {
 }
 
 #[test]
-fn all_stop_if_some_fail_and_every_failure_is_shown() {
+fn all_stop_if_some_fail_and_every_failure_is_reported() {
     let fails =
         |word: &str| OutputExecutor::new([PROGRAM, "prints", "--then-exit", "1", word], "x");
     let (works, one, two) = (
@@ -86,14 +86,14 @@ fn all_stop_if_some_fail_and_every_failure_is_shown() {
     assert!(!works.running());
 }
 
-/// A process that is never ready.
+/// Returns a process that is never ready.
 fn never_ready(name: &str) -> OutputExecutor {
-    OutputExecutor::new([PROGRAM, "prints", "its own story"], "no such line")
+    OutputExecutor::new([PROGRAM, "prints", "its own output"], "no such line")
         .timeout(LATE)
         .name(name)
 }
 
-/// A process that ends before it is ready.
+/// Returns a process that ends before it is ready.
 fn ends(name: &str) -> OutputExecutor {
     OutputExecutor::new([PROGRAM, "prints", "--then-exit", "3", "no luck"], "x").name(name)
 }
@@ -104,7 +104,7 @@ fn assert_leads(error: &mirakuru::Error, stopped: &str) {
     assert_eq!(error.exit_code(), Some(3), "{text}");
     let note = format!("because of this, also stopped: {stopped}");
     assert!(text.contains("| no luck") && text.contains(&note), "{text}");
-    assert!(!text.contains("its own story"), "{text}");
+    assert!(!text.contains("its own output"), "{text}");
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn a_failure_ends_the_waits_of_a_fixture_at_once() {
 }
 
 #[test]
-fn a_failure_ends_no_start_that_another_thread_began() {
+fn a_failure_does_not_end_the_start_of_another_thread() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let go = directory.path().join("go").display().to_string();
     let script = "until test -e $0; do sleep 0.02; done; sleep 1; echo ready; exec sleep 60";
@@ -143,12 +143,12 @@ fn a_failure_ends_no_start_that_another_thread_began() {
         let error = error_of(start_all([&db, &fails]));
         assert_eq!(error.exit_code(), Some(3));
         alone.join().expect("no panic").expect("it starts");
-        assert!(db.running(), "what another thread has started goes on");
+        assert!(db.running(), "the start of another thread goes on");
     });
 }
 
 #[test]
-fn several_that_failed_three_times_do_not_start_again() {
+fn a_group_that_failed_three_times_does_not_start_again() {
     static HOLD: LazyLock<Hold> = LazyLock::new(Hold::new);
     static PAIR: Shared<[OutputExecutor; 2]> = Shared::new(|| {
         let script = format!("echo started >> {}/starts; echo ready", HOLD.scratch());
@@ -175,7 +175,7 @@ fn several_that_failed_three_times_do_not_start_again() {
 }
 
 #[test]
-fn a_mistake_in_one_member_is_found_before_any_starts() {
+fn an_invalid_member_is_found_before_any_starts() {
     let hold = Hold::new();
     let file = format!("{}/started", hold.scratch());
     let works = SimpleExecutor::new(["touch", &file]).name("works");
@@ -191,7 +191,7 @@ fn a_mistake_in_one_member_is_found_before_any_starts() {
 }
 
 #[test]
-fn an_unknown_member_is_shown_with_the_known_ones() {
+fn an_unknown_member_is_reported_with_the_known_ones() {
     let of = |words: &str, name: &str| SimpleExecutor::new(words).name(name);
     let (own, typo) = (of("a {one.port:peer}", "one"), of("b {three.addr}", "two"));
     let error = error_of(start_all([&own, &typo])).to_string();
@@ -204,7 +204,7 @@ fn an_unknown_member_is_shown_with_the_known_ones() {
 }
 
 #[test]
-fn a_port_that_the_other_does_not_have_is_a_mistake() {
+fn an_unknown_port_of_another_member_is_invalid() {
     let (first, second) = (
         meets("first", "second"),
         SimpleExecutor::new("sleep 60").name("second"),
@@ -219,12 +219,12 @@ fn a_port_that_the_other_does_not_have_is_a_mistake() {
 }
 
 #[test]
-fn a_fixture_of_several_starts_as_one() -> Result<()> {
+fn a_fixture_of_several_executors_starts_as_one() -> Result<()> {
     static PAIR: Shared<[TcpExecutor; 2]> =
         Shared::new(|| [meets("first", "second"), meets("second", "first")]);
     let [first, second] = PAIR.get()?;
     assert!(is_up(first) && is_up(second));
-    // One that has died starts again, and the other stays.
+    // A member that has died starts again, and the other one keeps running.
     let pid = second.pid();
     first.kill()?;
     let [first, second] = PAIR.get()?;
@@ -234,7 +234,7 @@ fn a_fixture_of_several_starts_as_one() -> Result<()> {
 }
 
 #[test]
-fn a_fixture_is_a_tuple_or_a_vec_too() -> Result<()> {
+fn a_fixture_can_be_a_tuple_or_a_vec() -> Result<()> {
     static TUPLE: Shared<(TcpExecutor, SimpleExecutor)> = Shared::new(|| {
         let server = [PROGRAM, "listens_late", "{port}"];
         let client = SimpleExecutor::new("sleep 60").env("SERVER", "{server.addr}");

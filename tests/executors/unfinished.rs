@@ -1,4 +1,4 @@
-//! Lines that are not finished, carriage returns, and banners that can never match.
+//! Unfinished lines, carriage returns, and banners that can never match.
 
 use std::time::{Duration, Instant};
 
@@ -11,13 +11,14 @@ use mirakuru_tests::{bounds::at_once, error_text::error_of};
 
 use crate::PROGRAM;
 
-/// A shell that prints a part of a line, and the rest once the part was seen.
+/// Returns a shell script that prints a part of a line, and the rest after a pause in which the check sees the first
+/// part.
 fn in_two_parts(first: &str, rest: &str) -> String {
     format!("printf '{first}'; sleep 0.3; printf '{rest}'; exec sleep 60")
 }
 
 #[test]
-fn a_number_that_is_written_in_two_parts_is_complete() -> Result<()> {
+fn a_number_written_in_two_parts_is_captured_whole() -> Result<()> {
     let script = in_two_parts("listening on 12", "345\\n");
     let service = OutputExecutor::new(script, r"listening on (?<port>\d+)").shell(true);
     assert_eq!(service.start()?.port(), 12345);
@@ -25,7 +26,7 @@ fn a_number_that_is_written_in_two_parts_is_complete() -> Result<()> {
 }
 
 #[test]
-fn a_match_that_more_text_could_change_waits_for_it() -> Result<()> {
+fn a_match_that_more_text_could_change_is_not_final() -> Result<()> {
     for (first, rest, banner, group) in [
         ("a x b", " y b\\n", "(?<all>a.*b)", "a x b y b"),
         ("foo", "bar\\n", "(?<all>foobar|foo)", "foobar"),
@@ -47,8 +48,8 @@ fn a_match_that_is_final_counts_at_once() {
         ("port 80 is", r"port (?<port>\d+) "),
         ("\\033[1mready\\033", "ready"),
     ] {
-        // The rest never comes. A line that could grow counts after a second: no such start takes less, however
-        // slow the machine is.
+        // The rest never comes. A line that could grow counts after one second. A start that took less did not wait for
+        // that second, however slow the machine is.
         let script = format!("printf '{line}'; exec sleep 60");
         let is_quick = || {
             let service = OutputExecutor::new(&*script, banner).shell(true);
@@ -68,7 +69,7 @@ fn a_line_that_does_not_grow_for_a_second_counts() -> Result<()> {
 }
 
 #[test]
-fn a_line_that_the_end_leaves_unfinished_counts() -> Result<()> {
+fn a_line_that_the_end_of_output_cuts_counts() -> Result<()> {
     let service = OutputExecutor::new("printf 'up 12'", r"up (?<n>\d+)").shell(true);
     service.start()?;
     assert_eq!(service.captured("n").as_deref(), Some("12"));
@@ -95,7 +96,7 @@ fn a_carriage_return_ends_a_line() -> Result<()> {
 }
 
 #[test]
-fn a_pair_of_ends_is_one_also_across_two_reads() -> Result<()> {
+fn a_crlf_split_over_two_reads_ends_one_line() -> Result<()> {
     let script = r"printf 'ready\r'; read _ < {tmpdir}/go; printf '\none\r\n'; exec sleep 60";
     let script = format!("mkfifo {{tmpdir}}/go; {script}");
     let service = OutputExecutor::new(script, "^ready$")
@@ -122,7 +123,7 @@ fn the_nth_line_that_matches_counts() -> Result<()> {
 }
 
 #[test]
-fn lines_of_both_streams_and_an_unfinished_one_are_counted() -> Result<()> {
+fn matches_are_counted_over_both_streams() -> Result<()> {
     let script = "echo up; echo up >&2; sleep 0.2; printf 'up'; exec sleep 60";
     let service = OutputExecutor::new(script, "up").times(3).shell(true);
     at_once(|| service.start().map(drop))?;
@@ -141,9 +142,9 @@ fn lines_of_both_streams_and_an_unfinished_one_are_counted() -> Result<()> {
     Ok(())
 }
 
-/// The executor's mistake, which is told before anything runs.
+/// Asserts that the configuration is invalid, and that the start reports it before it spawns anything.
 #[track_caller]
-fn assert_mistake(executor: &AnyExecutor, reported: &str) {
+fn assert_invalid(executor: &AnyExecutor, reported: &str) {
     let error = at_once(|| error_of(executor.start()));
     assert_eq!(error.kind(), ErrorKind::InvalidConfig, "{error}");
     assert!(error.to_string().contains(reported), "{error}");
@@ -151,25 +152,25 @@ fn assert_mistake(executor: &AnyExecutor, reported: &str) {
 }
 
 #[test]
-fn a_banner_that_contains_a_newline_is_a_mistake() {
+fn a_banner_that_contains_a_newline_is_invalid() {
     for banner in ["one\ntwo", r"one\ntwo", r"ready\r\n", r"one[\n]two"] {
         let executor = OutputExecutor::new([PROGRAM, "prints", "one", "two"], banner);
-        assert_mistake(&executor.boxed(), "contains a line break");
+        assert_invalid(&executor.boxed(), "contains a line break");
     }
 }
 
 #[test]
-fn a_banner_in_streams_that_are_redirected_is_a_mistake() {
+fn a_banner_in_redirected_streams_is_invalid() {
     let reported = "every stream that it is searched for in is redirected";
     let make = || OutputExecutor::new([PROGRAM, "prints", "ready"], "ready");
     let both = make().stdout(Stdio::null()).stderr(Stdio::inherit());
-    assert_mistake(&both.boxed(), reported);
+    assert_invalid(&both.boxed(), reported);
     let one = make().stream(Stream::Stderr).stderr(Stdio::null());
-    assert_mistake(&one.boxed(), reported);
+    assert_invalid(&one.boxed(), reported);
     let check = PidFile::new("/no/such/file").or(Output::new("ready"));
     let combined = Executor::with_readiness("sleep 60", check);
     let combined = combined.stdout(Stdio::null()).stderr(Stdio::null());
-    assert_mistake(&combined.boxed(), reported);
+    assert_invalid(&combined.boxed(), reported);
 }
 
 #[test]
@@ -180,7 +181,7 @@ fn a_banner_in_one_of_two_streams_is_found() -> Result<()> {
 }
 
 #[test]
-fn a_banner_that_is_waited_for_no_times_is_a_mistake() {
+fn a_banner_that_must_match_zero_times_is_invalid() {
     let executor = OutputExecutor::new([PROGRAM, "prints", "ready"], "ready").times(0);
-    assert_mistake(&executor.boxed(), "must be 1 or more");
+    assert_invalid(&executor.boxed(), "must be 1 or more");
 }

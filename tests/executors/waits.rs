@@ -1,4 +1,4 @@
-//! `Executor::wait_for`: until a closure says so, the timeout, or the end of the process.
+//! `Executor::wait_for`: it waits until a closure returns `true`, the timeout ends, or the process ends.
 
 use std::{
     sync::mpsc,
@@ -16,7 +16,7 @@ use mirakuru_tests::{
 use crate::PROGRAM;
 
 #[test]
-fn it_returns_once_the_closure_is_true() -> Result<()> {
+fn a_wait_returns_once_the_closure_returns_true() -> Result<()> {
     let service = SimpleExecutor::new([PROGRAM, "prints", "--delay", "100", "done"]).started()?;
     service.wait_for(|| service.output().text() == "done\n")?;
     assert_eq!(service.output().text(), "done\n");
@@ -25,7 +25,7 @@ fn it_returns_once_the_closure_is_true() -> Result<()> {
 }
 
 #[test]
-fn at_the_timeout_the_tree_is_killed() -> Result<()> {
+fn a_wait_kills_the_tree_at_the_timeout() -> Result<()> {
     let hold = Hold::new();
     let service = OutputExecutor::new(hold.command(&[PROGRAM, "prints", "up"]), "up")
         .timeout(Duration::from_secs(1))
@@ -39,7 +39,7 @@ fn at_the_timeout_the_tree_is_killed() -> Result<()> {
 }
 
 #[test]
-fn its_timeout_tells_what_was_waited_for() -> Result<()> {
+fn the_timeout_of_a_wait_is_reported_in_full() -> Result<()> {
     let service = TcpExecutor::new([PROGRAM, "listens_late", "{port}"], "127.0.0.1", 0)
         .timeout(Duration::from_secs(1))
         .started()?;
@@ -60,7 +60,7 @@ fn its_timeout_tells_what_was_waited_for() -> Result<()> {
 }
 
 #[test]
-fn the_end_of_the_process_is_told_at_once() -> Result<()> {
+fn the_end_of_the_process_fails_a_wait_at_once() -> Result<()> {
     let command = [
         PROGRAM,
         "prints",
@@ -90,13 +90,13 @@ fn the_end_of_the_process_is_told_at_once() -> Result<()> {
     );
     assert!(
         !error.to_string().contains("before it was ready"),
-        "it was: {error}"
+        "it was ready: {error}"
     );
     Ok(())
 }
 
 #[test]
-fn the_end_of_the_process_is_told_at_once_where_it_ended_well() -> Result<()> {
+fn an_exit_with_0_fails_a_wait_at_once() -> Result<()> {
     let service = SimpleExecutor::new([PROGRAM, "exits", "0", "200"]).started()?;
     let error = at_once(|| error_of(service.wait_for(|| false)));
     assert_eq!(
@@ -107,7 +107,7 @@ fn the_end_of_the_process_is_told_at_once_where_it_ended_well() -> Result<()> {
 }
 
 #[test]
-fn once_it_has_ended_it_is_asked_once_more() -> Result<()> {
+fn the_closure_is_called_once_more_after_the_end() -> Result<()> {
     let service = SimpleExecutor::new([PROGRAM, "exits", "3", "200"]).started()?;
     service.wait_for(|| service.exit_code().is_some())?;
     assert_eq!(service.exit_code(), Some(3));
@@ -115,7 +115,7 @@ fn once_it_has_ended_it_is_asked_once_more() -> Result<()> {
 }
 
 #[test]
-fn without_a_process_it_is_asked_once() -> Result<()> {
+fn the_closure_is_called_once_without_a_process() -> Result<()> {
     let service = SimpleExecutor::new("sleep 60");
     service.wait_for(|| true)?;
     let error = at_once(|| error_of(service.wait_for(|| false)));
@@ -125,18 +125,18 @@ fn without_a_process_it_is_asked_once() -> Result<()> {
 }
 
 #[test]
-fn a_daemon_is_waited_for_as_long_as_it_lives() -> Result<()> {
+fn a_wait_goes_on_while_a_daemon_lives() -> Result<()> {
     let script = "(exec sleep 60) & exit 0";
     let service = SimpleExecutor::new(script).shell(true).started()?;
     service.wait_for(|| service.exit_code() == Some(0))?;
-    // The main process is gone, and what it left is the service.
+    // The main process is gone. The daemon that it left is the service.
     service.wait_for(|| true)?;
     service.stop()?;
     Ok(())
 }
 
 #[test]
-fn at_the_timeout_a_newer_service_of_another_thread_is_left() -> Result<()> {
+fn a_timeout_spares_a_newer_service_of_another_thread() -> Result<()> {
     let service = SimpleExecutor::new("sleep 60").timeout(Duration::from_secs(1));
     service.start()?;
     let (asked, is_asked) = mpsc::channel();
@@ -146,7 +146,7 @@ fn at_the_timeout_a_newer_service_of_another_thread_is_left() -> Result<()> {
             let deadline = Instant::now() + Duration::from_secs(1);
             error_of(service.wait_for(move || {
                 let _ = asked.send(());
-                // It comes back when the wait is overdue, and another service there.
+                // The closure returns when the wait is overdue and the newer service runs.
                 let _ = is_over.recv();
                 while Instant::now() < deadline {
                     thread::yield_now();
@@ -154,11 +154,11 @@ fn at_the_timeout_a_newer_service_of_another_thread_is_left() -> Result<()> {
                 false
             }))
         });
-        is_asked.recv().expect("it asks");
+        is_asked.recv().expect("the closure is called");
         service.restart()?;
         drop(over);
         let error = waits.join().expect("no panic");
-        // Of the one that it waited for: it is gone, or the time is over, whichever is seen first.
+        // The error is about the earlier service: either its end or the timeout, whichever is seen first.
         let kinds = [ErrorKind::TimeoutExpired, ErrorKind::ProcessExitedWithError];
         assert!(kinds.contains(&error.kind()), "{error}");
         assert!(service.running(), "{error}");

@@ -1,4 +1,4 @@
-//! Annotated tests with several fixed ports, in whatever order these are written.
+//! Annotated tests with several fixed ports, in both orders of the annotations.
 
 use std::{env, process::Command};
 
@@ -10,7 +10,7 @@ const ORDER: &str = "ORDER_OF_FIXED_PORTS";
 const PORTS: [&str; 2] = ["LOW_FIXED_PORT", "HIGH_FIXED_PORT"];
 
 fn fixed(name: &str) -> u16 {
-    let port = env::var(name).expect("this test is run again with it");
+    let port = env::var(name).expect("the test runs itself again with it");
     port.parse().expect("a port")
 }
 
@@ -22,7 +22,7 @@ fn up() {}
 #[with_process(tcp = [PROGRAM, "listens_late", "{port}"], port = fixed(PORTS[0]))]
 fn down() {}
 
-/// This test once more, in a process of its own that reports each step.
+/// Runs this test again, in its own process that reports each step.
 fn again(order: &str, ports: [u16; 2]) -> Holder {
     let mut command = Command::new(env::current_exe().expect("this binary"));
     let test = "annotated::fixed_ports_are_leased_in_ascending_order";
@@ -45,14 +45,14 @@ fn fixed_ports_are_leased_in_ascending_order() {
     assert_eq!(first.outcome(), "held");
     let mut both = ["up", "down"].map(|order| again(order, [low, high]));
     for test in &mut both {
-        test.await_word(&format!("queues for port {low}"));
+        test.wait_for_line(&format!("queues for port {low}"));
     }
-    // While they wait for the lower one, neither has the higher one.
+    // While both tests wait for the lower port, neither of them holds the higher one.
     let mut other = Holder::start(high, "fail");
     assert_eq!(other.outcome(), "held");
     other.end();
     first.end();
-    // Each gets both in the end.
+    // Each test gets both ports at last.
     for test in both {
         let reported = test.rest();
         assert!(reported.contains("1 passed"), "{reported}");

@@ -1,4 +1,4 @@
-//! The directory of the locks on a machine that is shared.
+//! The directory of the locks on a shared machine.
 
 use std::{
     fs,
@@ -13,8 +13,8 @@ use nix::unistd::geteuid;
 
 use crate::holder::{Holder, fixed_port};
 
-/// What a test process says that has its temporary files in this directory.
-fn told_in(temporary: &Path) -> String {
+/// Returns the output of a test process that has its temporary files in this directory.
+fn output_with_tmpdir(temporary: &Path) -> String {
     let mut holder = Holder::with(fixed_port(), "wait", "exec sleep 60", |holder| {
         holder.env("TMPDIR", temporary);
     });
@@ -27,11 +27,11 @@ fn own_directory(temporary: &Path) -> std::path::PathBuf {
 }
 
 #[test]
-fn a_symbolic_link_in_its_place_is_refused() {
+fn a_symbolic_link_as_the_lock_directory_is_refused() {
     let temporary = tempfile::tempdir().expect("a temporary directory");
     let elsewhere = tempfile::tempdir().expect("a temporary directory");
     std::os::unix::fs::symlink(elsewhere.path(), own_directory(temporary.path())).expect("own");
-    let reported = told_in(temporary.path());
+    let reported = output_with_tmpdir(temporary.path());
     assert!(reported.starts_with("Io\n"), "{reported}");
     assert!(reported.contains("is not a directory"), "{reported}");
     let left = fs::read_dir(elsewhere.path()).expect("own").count();
@@ -39,20 +39,20 @@ fn a_symbolic_link_in_its_place_is_refused() {
 }
 
 #[test]
-fn one_that_others_may_enter_is_refused() {
+fn a_lock_directory_open_to_other_users_is_refused() {
     let temporary = tempfile::tempdir().expect("a temporary directory");
     let open = own_directory(temporary.path());
     fs::create_dir(&open).expect("own directory");
     fs::set_permissions(&open, fs::Permissions::from_mode(0o777)).expect("own directory");
-    let reported = told_in(temporary.path());
+    let reported = output_with_tmpdir(temporary.path());
     assert!(reported.starts_with("Io\n"), "{reported}");
     assert!(reported.contains("is open to other users"), "{reported}");
 }
 
 #[test]
-fn no_room_for_it_is_told() {
+fn a_missing_temporary_directory_is_reported() {
     let temporary = tempfile::tempdir().expect("a temporary directory");
-    let reported = told_in(&temporary.path().join("missing"));
+    let reported = output_with_tmpdir(&temporary.path().join("missing"));
     assert!(reported.starts_with("Io\n"), "{reported}");
     assert!(
         reported.contains("failed to make the directory of port locks"),
@@ -61,7 +61,7 @@ fn no_room_for_it_is_told() {
 }
 
 #[test]
-fn nothing_is_left_in_it() {
+fn no_lock_file_is_left() {
     let temporary = tempfile::tempdir().expect("a temporary directory");
     let port = fixed_port();
     let command = format!("exec {} listens_late {port}", crate::PROGRAM);
@@ -70,14 +70,17 @@ fn nothing_is_left_in_it() {
     });
     assert_eq!(holder.outcome(), "held");
     let directory = own_directory(temporary.path());
-    let mode = fs::metadata(&directory).expect("made").permissions().mode();
+    let mode = fs::metadata(&directory)
+        .expect("the holder made it")
+        .permissions()
+        .mode();
     assert_eq!(mode & 0o777, 0o700);
     assert!(directory.join(format!("port-{port}")).exists());
     holder.end();
     assert_eq!(fs::read_dir(temporary.path()).expect("own").count(), 0);
 }
 
-/// A process that has ended.
+/// Returns the pid of a process that has ended.
 fn ended() -> u32 {
     let mut child = Command::new("true").spawn().expect("coreutils");
     child.wait().expect("a child");
@@ -86,7 +89,7 @@ fn ended() -> u32 {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn directories_that_interrupted_runs_left_go_with_the_next_start() {
+fn directories_of_interrupted_runs_are_removed_at_a_start() {
     use std::os::unix::fs::MetadataExt;
     let temporary = tempfile::tempdir().expect("a temporary directory");
     let own = own_directory(temporary.path());
@@ -111,14 +114,14 @@ fn directories_that_interrupted_runs_left_go_with_the_next_start() {
     });
     assert_eq!(first.outcome(), "held");
     assert!(!left.exists());
-    assert!(alive.exists(), "that of a run that goes on stays");
+    assert!(alive.exists(), "the directory of a live run stays");
     first.end();
     fs::remove_dir(&alive).expect("own directory");
 }
 
-/// The directory goes with the last lease of one process while another one looks at it.
+/// One process removes the directory with its last lease while the other process looks at it.
 #[test]
-fn processes_that_lease_and_release_do_not_disturb_each_other() {
+fn concurrent_leases_and_releases_do_not_interfere() {
     const MARK: &str = "LEASES_AND_RELEASES";
     if std::env::var_os(MARK).is_some() {
         for _ in 0..60 {
@@ -130,7 +133,7 @@ fn processes_that_lease_and_release_do_not_disturb_each_other() {
     let run = || {
         let own = std::env::current_exe().expect("this binary");
         let mut command = Command::new(own);
-        let test = "directory::processes_that_lease_and_release_do_not_disturb_each_other";
+        let test = "directory::concurrent_leases_and_releases_do_not_interfere";
         command
             .args(["--exact", test])
             .env("TMPDIR", temporary.path());
@@ -151,7 +154,7 @@ fn processes_that_lease_and_release_do_not_disturb_each_other() {
 }
 
 #[test]
-fn what_killed_processes_left_goes_with_the_next_start() {
+fn locks_of_killed_processes_are_removed_at_a_start() {
     let temporary = tempfile::tempdir().expect("a temporary directory");
     let locks = own_directory(temporary.path());
     let [first, second] = [fixed_port(), fixed_port()];
@@ -168,7 +171,7 @@ fn what_killed_processes_left_goes_with_the_next_start() {
     for path in &left {
         fs::write(path, "pid 1").expect("own directory");
     }
-    // Of a run in a container that is gone.
+    // A run in a container that is gone has left this directory.
     let run = locks.join("run-1-1-1-1");
     fs::create_dir(&run).expect("own directory");
     fs::write(run.join("db.lock"), "").expect("own directory");

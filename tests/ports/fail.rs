@@ -1,4 +1,4 @@
-//! `OnConflict::Fail`, the default: who comes second is told at once who was first.
+//! `OnConflict::Fail`, the default: the second start fails at once, and the error names the holder of the port.
 
 use std::{sync::Barrier, thread};
 
@@ -12,7 +12,7 @@ use crate::{
 };
 
 #[test]
-fn another_test_process_is_told_with_its_command() {
+fn another_test_process_is_reported_with_its_command() {
     let port = fixed_port();
     let mut holder = Holder::start(port, "fail");
     assert_eq!(holder.outcome(), "held");
@@ -24,9 +24,9 @@ fn another_test_process_is_told_with_its_command() {
     assert!(text.contains("holds_port"), "{text}");
 }
 
-/// Each of them has a supervisor, so that processes compete.
+/// Each executor has its own supervisor, so eight processes compete for the lease.
 #[test]
-fn one_of_many_that_ask_at_once_is_served() {
+fn one_of_many_concurrent_starts_gets_the_port() {
     let port = fixed_port();
     let all = Barrier::new(8);
     let executors = [(); 8].map(|()| silent(port));
@@ -50,7 +50,7 @@ fn one_of_many_that_ask_at_once_is_served() {
 }
 
 #[test]
-fn a_stop_gives_the_port_back() -> Result<()> {
+fn a_stop_releases_the_port() -> Result<()> {
     let port = fixed_port();
     let first =
         TcpExecutor::new([PROGRAM, "listens_late", "{port}"], "127.0.0.1", port).started()?;
@@ -67,7 +67,7 @@ fn a_stop_gives_the_port_back() -> Result<()> {
 }
 
 #[test]
-fn a_start_that_failed_gives_the_port_back() -> Result<()> {
+fn a_failed_start_releases_the_port() -> Result<()> {
     let port = fixed_port();
     let first = TcpExecutor::new("/no such program", "127.0.0.1", port);
     error_of(first.start());

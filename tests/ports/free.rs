@@ -1,4 +1,4 @@
-//! `{port}` without a port: one that nobody else has.
+//! `{port}` without a port number: a port that no other executor has.
 
 use std::{collections::BTreeSet, fs, net::TcpStream, thread};
 
@@ -8,7 +8,7 @@ use mirakuru_tests::error_text::error_of;
 use crate::{PROGRAM, silent::silent, stranger::TakenAfterTheStart};
 
 #[test]
-fn no_two_are_the_same() {
+fn free_ports_are_distinct() {
     let executors: Vec<_> = (0..40).map(|_| SimpleExecutor::new("x {port}")).collect();
     let ports: BTreeSet<_> = thread::scope(|scope| {
         let asking: Vec<_> = executors
@@ -19,7 +19,8 @@ fn no_two_are_the_same() {
         ports.collect()
     });
     assert_eq!(ports.len(), executors.len());
-    // Chance alone would hardly give one of them twice: each is refused to who asks for it.
+    // Chance alone would rarely give the same port twice, so the test also checks that each port is refused to another
+    // executor.
     for port in ports {
         let text = error_of(silent(port).start()).to_string();
         assert!(text.contains("has the lease on its port"), "{text}");
@@ -27,7 +28,7 @@ fn no_two_are_the_same() {
 }
 
 #[test]
-fn it_is_anybodys_after_its_executor() -> Result<()> {
+fn a_free_port_is_released_with_its_executor() -> Result<()> {
     let free = SimpleExecutor::new("x {port}");
     let fixed = silent(free.port());
     assert_eq!(error_of(fixed.start()).kind(), ErrorKind::AlreadyRunning);
@@ -38,7 +39,7 @@ fn it_is_anybodys_after_its_executor() -> Result<()> {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn none_is_one_that_the_kernel_gives_to_connections() {
+fn free_ports_are_outside_the_range_for_connections() {
     let range = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").expect("procfs");
     let bounds: Vec<u16> = range
         .split_whitespace()
@@ -51,7 +52,7 @@ fn none_is_one_that_the_kernel_gives_to_connections() {
 }
 
 #[test]
-fn it_stays_through_stops_and_restarts() -> Result<()> {
+fn a_free_port_stays_through_stops_and_restarts() -> Result<()> {
     let service =
         TcpExecutor::new([PROGRAM, "listens_late", "{port}"], "127.0.0.1", 0).started()?;
     let port = service.port();
@@ -66,17 +67,17 @@ fn taken_once() -> TakenAfterTheStart {
 }
 
 #[test]
-fn another_one_is_taken_where_a_stranger_came_first() -> Result<()> {
+fn a_start_takes_another_port_if_the_first_is_taken() -> Result<()> {
     let command = [PROGRAM, "listens_late", "{port}", "1500"];
     let service = mirakuru::Executor::with_readiness(command, taken_once()).started()?;
-    // It listens first, and says so then.
+    // The service prints the line after it listens.
     service.wait_for(|| service.output().text() == "listening\n")?;
     TcpStream::connect(service.addr()).expect("it is ready");
     Ok(())
 }
 
 #[test]
-fn one_that_somebody_was_told_of_stays_and_the_stranger_is_told() {
+fn a_port_that_the_test_has_read_is_not_replaced() {
     let command = [PROGRAM, "listens_late", "{port}", "60000"];
     let executor = mirakuru::Executor::with_readiness(command, taken_once());
     let port = executor.port();

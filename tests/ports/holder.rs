@@ -9,13 +9,13 @@ use mirakuru::SimpleExecutor;
 
 use crate::{PROGRAM, TEST_PROCESS};
 
-/// A port that nobody has, fixed from now on: outside of what is given to connections, and not
-/// leased any more.
+/// Returns a port for tests of fixed ports. It is outside of the kernel's range for connections, and its lease has
+/// ended.
 pub(crate) fn fixed_port() -> u16 {
     SimpleExecutor::new("x {port}").port()
 }
 
-/// Killed when dropped.
+/// A test process that holds a port. It is killed when dropped.
 pub(crate) struct Holder {
     child: Child,
     lines: Lines<BufReader<PipeReader>>,
@@ -31,7 +31,7 @@ impl Holder {
         )
     }
 
-    /// One that takes the first port, and then queues for the second.
+    /// Starts a test process that takes the first port and then queues for the second.
     pub(crate) fn of_two(ports: [u16; 2]) -> Self {
         let [first, second] = ports.map(|port| format!("exec {PROGRAM} listens_late {port}"));
         Self::with(ports[0], "wait", &first, |holder| {
@@ -48,13 +48,13 @@ impl Holder {
         let mut holder = Command::new(TEST_PROCESS);
         holder
             .args(["holds_port", policy, &port.to_string(), command])
-            // What it says is read.
+            // The test reads this output, so it must not contain log lines.
             .env_remove("MIRAKURU_LOG");
         shape(&mut holder);
         Self::of(holder)
     }
 
-    /// Another program that has a service on a fixed port.
+    /// Starts another program that has a service on a fixed port.
     pub(crate) fn of(mut holder: Command) -> Self {
         let (output, both) = io::pipe().expect("a pipe");
         holder
@@ -62,40 +62,40 @@ impl Holder {
             .stdout(both.try_clone().expect("a descriptor"))
             .stderr(both);
         let child = holder.spawn().expect("a program");
-        // The writing ends are its own now.
+        // The child has the writing ends now.
         drop(holder);
         let lines = BufReader::new(output).lines();
         Self { child, lines }
     }
 
-    /// One that tells each step as well.
-    pub(crate) fn that_tells(port: u16, policy: &str) -> Self {
+    /// Starts a test process that also reports each step.
+    pub(crate) fn with_log(port: u16, policy: &str) -> Self {
         let command = format!("exec {PROGRAM} listens_late {port}");
         Self::with(port, policy, &command, |holder| {
             holder.env("MIRAKURU_LOG", "1");
         })
     }
 
-    /// Reads on until it has said this; the line that it is in.
-    pub(crate) fn await_word(&mut self, word: &str) -> String {
-        let mut said = Vec::new();
+    /// Reads until a line contains `word`, and returns that line.
+    pub(crate) fn wait_for_line(&mut self, word: &str) -> String {
+        let mut read = Vec::new();
         for line in self.lines.by_ref() {
             let line = line.expect("text");
             if line.contains(word) {
                 return line;
             }
-            said.push(line);
+            read.push(line);
         }
-        panic!("it ended without {word:?}: {said:?}");
+        panic!("it ended without {word:?}: {read:?}");
     }
 
-    /// Its next line: `held`, or the kind of its error.
+    /// Returns the next line: `held`, or the kind of the error.
     pub(crate) fn outcome(&mut self) -> String {
-        let line = self.lines.next().expect("it says how it went");
+        let line = self.lines.next().expect("it prints an outcome");
         line.expect("text")
     }
 
-    /// The rest of what it says, once it has ended.
+    /// Ends the process and returns the rest of its output.
     pub(crate) fn rest(mut self) -> String {
         drop(self.child.stdin.take());
         let lines: Vec<_> = self.lines.by_ref().map_while(Result::ok).collect();
@@ -103,14 +103,14 @@ impl Holder {
         lines.join("\n")
     }
 
-    /// Has it stop its service and end, and waits for that.
+    /// Ends the process, which stops its service, and waits for it.
     pub(crate) fn end(&mut self) {
         drop(self.child.stdin.take());
         self.child.wait().expect("a child");
     }
 
     pub(crate) fn kill(&mut self) {
-        self.child.kill().expect("a child that lives");
+        self.child.kill().expect("a running child");
         self.child.wait().expect("a child");
     }
 

@@ -1,5 +1,6 @@
-//! Ports: leases on free ones, conflicts over fixed ones, and strangers. A file per behaviour; the
-//! last three serve the others.
+//! Ports: leases on free ones, conflicts over fixed ones, and listeners outside of the tree.
+//!
+//! There is a file per behaviour. The last three modules are helpers for the others.
 #![cfg_attr(
     not(target_os = "linux"),
     allow(unused_imports, dead_code, reason = "some tests are for Linux alone")
@@ -18,7 +19,7 @@ mod holder;
 mod silent;
 mod stranger;
 
-/// The program of every service; its first word names a behaviour (see `programs/main.rs`).
+/// The program of every service. Its first word names a behaviour (see `programs/main.rs`).
 const PROGRAM: &str = env!("CARGO_BIN_EXE_programs");
 /// The program of every other test process (see `test_processes/main.rs`).
 const TEST_PROCESS: &str = env!("CARGO_BIN_EXE_test_processes");

@@ -32,7 +32,7 @@ fn named_ports_are_distinct_and_stay_the_same() -> Result<()> {
         .map(|port| port.to_string())
         .into();
     for _ in 0..2 {
-        // `sleep` fails with these words, after it was spawned.
+        // `sleep` fails with these arguments, after it was spawned.
         let _ = service.start();
         assert_eq!(words_of()[2..], wanted);
         service.kill()?;
@@ -88,7 +88,7 @@ fn a_named_port_can_be_in_every_path() -> Result<()> {
     let of_cwd = filled("cwd", place.port_named("cwd"));
     fs::create_dir(&of_cwd).expect("own directory");
     let text = place.started()?.output().text();
-    let of_cwd = of_cwd.canonicalize().expect("it is there");
+    let of_cwd = of_cwd.canonicalize().expect("it exists");
     assert_eq!(text, format!("{}\n", of_cwd.display()));
     Ok(())
 }
@@ -114,7 +114,7 @@ fn a_named_port_can_be_in_a_host() -> Result<()> {
 }
 
 #[test]
-fn a_check_can_ask_a_named_port() -> Result<()> {
+fn a_check_can_use_a_named_port() -> Result<()> {
     let command = "sh -c '\"$0\" http_service {port:monitor} & exec \"$0\" listens_late {port}'";
     let words = shell_words_with_program(command);
     let service =
@@ -126,9 +126,9 @@ fn a_check_can_ask_a_named_port() -> Result<()> {
         service.port_named("monitor")
     );
     assert_eq!(service.url(), url);
-    // The check says nothing of this one.
+    // The check does not use this port.
     service.output().wait_for("^listening$")?;
-    TcpStream::connect(service.addr()).expect("a client's port");
+    TcpStream::connect(service.addr()).expect("it listens there");
     Ok(())
 }
 
@@ -138,7 +138,7 @@ fn shell_words_with_program(command: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_named_port_of_the_check_is_the_port_if_it_is_the_only_one() -> Result<()> {
+fn the_only_named_port_of_a_check_is_the_port() -> Result<()> {
     let make = || HttpExecutor::new("serve", "http://127.0.0.1:{port:monitor}/");
     let service = make();
     assert_eq!(service.port(), service.port_named("monitor"));
@@ -149,14 +149,14 @@ fn a_named_port_of_the_check_is_the_port_if_it_is_the_only_one() -> Result<()> {
 }
 
 #[test]
-fn a_check_of_ones_own_knows_named_ports() -> Result<()> {
+fn a_closure_can_use_named_ports() -> Result<()> {
     let words = [PROGRAM, "listens_late", "{port:admin}"];
     let ready = |cx: &Context| TcpStream::connect(("127.0.0.1", cx.port_named("admin"))).is_ok();
     Executor::when(words, ready).started().map(drop)
 }
 
 #[test]
-fn a_name_that_is_no_name_is_a_mistake() {
+fn a_malformed_port_name_is_invalid() {
     for name in ["Monitor", "mon-itor", "x-1", "portY"] {
         let error = error_of(SimpleExecutor::new(["sleep", &format!("{{port:{name}}}")]).start());
         assert_eq!(error.kind(), ErrorKind::InvalidConfig);
@@ -166,7 +166,7 @@ fn a_name_that_is_no_name_is_a_mistake() {
 }
 
 #[test]
-fn other_texts_after_a_colon_stay_text() -> Result<()> {
+fn other_text_after_a_colon_is_kept() -> Result<()> {
     let text = "{port:3000} {port:>5} {port:a.b} {{port:x}}";
     let service = OutputExecutor::new([PROGRAM, "prints", text], "port").started()?;
     assert_eq!(
@@ -191,7 +191,7 @@ fn every_executor_has_a_port_before_its_start() -> Result<()> {
 }
 
 #[test]
-fn what_is_prepared_is_there_before_the_start() -> Result<()> {
+fn prepare_makes_ports_and_the_directory() -> Result<()> {
     let service = TcpExecutor::new("server {port:b} {tmpdir}", "127.0.0.1", 0);
     service.prepare()?;
     assert!(service.tmpdir().is_dir());
@@ -205,7 +205,7 @@ fn what_is_prepared_is_there_before_the_start() -> Result<()> {
 }
 
 #[test]
-fn free_ports_leave_room_for_a_second_one_above() {
+fn free_ports_leave_room_for_higher_ports() {
     for _ in 0..30 {
         let port = SimpleExecutor::new("x {port}").port();
         assert!((10_000..=55_535).contains(&port), "{port}");

@@ -1,4 +1,4 @@
-//! `OnConflict::Reuse`: what answers already is used, and left.
+//! `OnConflict::Reuse`: a service that already answers is used, and never stopped.
 
 use std::{
     net::{TcpListener, TcpStream},
@@ -23,7 +23,7 @@ fn reusing(port: u16) -> TcpExecutor {
 }
 
 #[test]
-fn what_answers_is_used_and_never_stopped() -> Result<()> {
+fn a_reused_service_is_never_stopped() -> Result<()> {
     let port = fixed_port();
     let stranger = TcpListener::bind(("127.0.0.1", port)).expect("free");
     let service = reusing(port).started()?;
@@ -31,12 +31,12 @@ fn what_answers_is_used_and_never_stopped() -> Result<()> {
     assert_eq!(service.pid(), None);
     service.start()?.stop()?.start()?.kill()?.start()?;
     drop(service);
-    TcpStream::connect(("127.0.0.1", port)).expect("it is left");
+    TcpStream::connect(("127.0.0.1", port)).expect("it still answers");
     drop(stranger);
     Ok(())
 }
 
-/// Answers 503 until it is told to be ready; each request is a line of output.
+/// Returns a service that answers the first five requests with 503. It prints each request in one line.
 fn warming_up(port: u16) -> OutputExecutor {
     let command = [PROGRAM, "http_service", &port.to_string(), "5"];
     OutputExecutor::new(command, "listening")
@@ -48,12 +48,12 @@ fn reusing_http(port: u16) -> HttpExecutor {
 }
 
 #[test]
-fn what_answers_is_waited_for_until_it_is_ready() -> Result<()> {
+fn a_reused_service_is_waited_for_until_it_is_ready() -> Result<()> {
     let port = fixed_port();
     let other = warming_up(port).started()?;
     let service = reusing_http(port).started()?;
     assert_eq!((service.pid(), service.running()), (None, true));
-    // Five requests were refused, and the sixth was not.
+    // The service refused five requests, and answered the sixth.
     let lines = other.output().lines().take(6).collect::<Result<Vec<_>>>()?;
     assert_eq!(lines, ["HEAD / "; 6]);
     drop(service);
@@ -62,7 +62,7 @@ fn what_answers_is_waited_for_until_it_is_ready() -> Result<()> {
 }
 
 #[test]
-fn what_answers_and_is_never_ready_is_told() -> Result<()> {
+fn a_reused_service_that_is_never_ready_is_reported() -> Result<()> {
     let port = fixed_port();
     let command = [PROGRAM, "http_service", &port.to_string(), "0", "503"];
     let other = OutputExecutor::new(command, "listening").started()?;
@@ -81,7 +81,7 @@ fn what_answers_and_is_never_ready_is_told() -> Result<()> {
 }
 
 #[test]
-fn what_goes_away_before_it_is_ready_is_replaced() -> Result<()> {
+fn a_reused_service_that_ends_before_readiness_is_replaced() -> Result<()> {
     let port = fixed_port();
     let command = [PROGRAM, "http_service", &port.to_string(), "0", "503"];
     let other = OutputExecutor::new(command, "listening").started()?;
@@ -90,7 +90,7 @@ fn what_goes_away_before_it_is_ready_is_replaced() -> Result<()> {
     let service = HttpExecutor::new(ours, url).on_conflict(OnConflict::Reuse);
     std::thread::scope(|scope| {
         let starting = scope.spawn(|| service.start().map(drop));
-        // It was asked, and refused.
+        // The service has refused a request.
         other.output().wait_for("HEAD")?;
         other.stop()?;
         starting.join().expect("no panic")
@@ -100,7 +100,7 @@ fn what_goes_away_before_it_is_ready_is_replaced() -> Result<()> {
 }
 
 #[test]
-fn any_process_may_have_the_socket_that_is_used() -> Result<()> {
+fn any_process_can_hold_a_reused_socket() -> Result<()> {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let path = directory.path().join("socket");
     let _stranger = std::os::unix::net::UnixListener::bind(&path).expect("own directory");
@@ -109,12 +109,12 @@ fn any_process_may_have_the_socket_that_is_used() -> Result<()> {
     assert_eq!(service.pid(), None);
     service.stop()?;
     drop(service);
-    std::os::unix::net::UnixStream::connect(&path).expect("it is left");
+    std::os::unix::net::UnixStream::connect(&path).expect("it still answers");
     Ok(())
 }
 
 #[test]
-fn the_address_of_localhost_is_that_of_what_is_used() -> Result<()> {
+fn the_address_of_localhost_is_that_of_the_reused_service() -> Result<()> {
     let port = fixed_port();
     let Ok(_stranger) = TcpListener::bind(("::1", port)) else {
         return Ok(());
@@ -126,7 +126,7 @@ fn the_address_of_localhost_is_that_of_what_is_used() -> Result<()> {
 }
 
 #[test]
-fn a_check_that_needs_a_process_of_its_own_is_a_mistake() {
+fn a_check_that_needs_its_own_process_is_invalid() {
     let mistake = |check: Box<dyn Readiness>| {
         let executor = Executor::with_readiness("sleep 60", check);
         let error = error_of(executor.on_conflict(OnConflict::Reuse).start());
@@ -149,7 +149,7 @@ fn a_check_that_needs_a_process_of_its_own_is_a_mistake() {
 }
 
 #[test]
-fn what_does_not_answer_is_started_and_stopped() -> Result<()> {
+fn a_service_that_does_not_answer_is_started_and_stopped() -> Result<()> {
     let port = fixed_port();
     let service = reusing(port).started()?;
     assert!(service.pid().is_some());
@@ -159,41 +159,45 @@ fn what_does_not_answer_is_started_and_stopped() -> Result<()> {
 }
 
 #[test]
-fn what_another_test_process_is_starting_is_waited_for() -> Result<()> {
+fn a_start_by_another_test_process_is_waited_for() -> Result<()> {
     let port = fixed_port();
     let command = format!("exec {PROGRAM} listens_late {port} 500");
     let mut other = Holder::with(port, "reuse", &command, |_| {});
     let service = reusing(port).started()?;
     assert_eq!(other.outcome(), "held");
     assert!(service.running());
-    TcpStream::connect(("127.0.0.1", port)).expect("one of both has started it");
+    TcpStream::connect(("127.0.0.1", port)).expect("one of the two has started it");
     Ok(())
 }
 
 #[test]
-fn what_takes_longer_than_its_own_timeout_is_used_all_the_same() -> Result<()> {
+fn a_reused_service_can_take_longer_than_the_timeout() -> Result<()> {
     let port = fixed_port();
     let command = format!("exec {PROGRAM} listens_late {port} 4000");
     let mut other = Holder::with(port, "fail", &command, |holder| {
         holder.env("MIRAKURU_LOG", "1");
     });
-    other.await_word("runs with pid");
+    other.wait_for_line("runs with pid");
     let service = reusing(port).timeout(Duration::from_secs(2));
     let service = comes_to_an_end(|| service.started())?;
-    assert_eq!(service.pid(), None, "it is the other one's");
+    assert_eq!(
+        service.pid(),
+        None,
+        "the service belongs to the other process"
+    );
     TcpStream::connect(("127.0.0.1", port)).expect("it answers");
     Ok(())
 }
 
 #[test]
-fn processes_use_what_one_of_them_started() {
+fn processes_reuse_the_service_of_one_of_them() {
     let port = fixed_port();
     let mut first = Holder::start(port, "reuse");
     assert_eq!(first.outcome(), "held");
     let mut second = Holder::start(port, "reuse");
     assert_eq!(second.outcome(), "held");
     second.end();
-    TcpStream::connect(("127.0.0.1", port)).expect("it is the first one's, and stays");
+    TcpStream::connect(("127.0.0.1", port)).expect("the first process keeps it running");
     first.end();
     assert!(TcpStream::connect(("127.0.0.1", port)).is_err());
 }

@@ -1,8 +1,8 @@
-//! A service that has a port and does not listen there: nothing but the lease tells of it.
+//! A service that has a port and does not listen there: only the lease shows that the port is in use.
 
 use mirakuru::{Context, Executor, NotReady, Readiness, readiness::Target};
 
-/// Ready at once.
+/// A check that passes at once.
 pub(crate) struct Silent(u16);
 
 impl Readiness for Silent {

@@ -1,27 +1,27 @@
-//! A stranger that takes the port between the look before the start and the service's own bind.
+//! An unrelated listener that takes the port between the check before the start and the service's own bind.
 
 use std::{net::TcpListener, sync::Mutex};
 
 use mirakuru::{Context, NotReady, Readiness, readiness::Tcp};
 
-/// The test process itself comes first, once the service was started.
+/// A check that binds the port in the test process, once the service was started and before the first look.
 pub(crate) struct TakenAfterTheStart {
     check: Tcp,
-    stranger: Mutex<Option<TcpListener>>,
+    unrelated: Mutex<Option<TcpListener>>,
 }
 
 impl TakenAfterTheStart {
     pub(crate) fn new(check: Tcp) -> Self {
         Self {
             check,
-            stranger: Mutex::default(),
+            unrelated: Mutex::default(),
         }
     }
 }
 
 impl Readiness for TakenAfterTheStart {
     fn after_start_check(&self, cx: &Context) -> std::result::Result<(), NotReady> {
-        self.stranger
+        self.unrelated
             .lock()
             .expect("no panic")
             .get_or_insert_with(|| TcpListener::bind(("127.0.0.1", cx.port())).expect("free"));

@@ -1,4 +1,4 @@
-//! Who listens has to be of the tree: what a stranger answers is not ready.
+//! The listener must be in the service's tree: an answer of an unrelated process is not ready.
 
 use std::net::TcpListener;
 
@@ -10,7 +10,7 @@ use mirakuru_tests::{bounds::at_once, error_text::error_of};
 use crate::{PROGRAM, holder::fixed_port, stranger::TakenAfterTheStart};
 
 #[test]
-fn what_a_stranger_answers_is_told_with_its_command() {
+fn an_unrelated_listener_is_reported_with_its_command() {
     let port = fixed_port();
     let check = TakenAfterTheStart::new(Tcp::new("127.0.0.1", port));
     let executor = Executor::with_readiness([PROGRAM, "listens_late", "{port}", "60000"], check);
@@ -24,7 +24,7 @@ fn what_a_stranger_answers_is_told_with_its_command() {
 }
 
 #[test]
-fn a_listener_outside_of_the_tree_is_right_where_it_was_said() -> Result<()> {
+fn any_listener_accepts_a_listener_outside_of_the_tree() -> Result<()> {
     let check = TakenAfterTheStart::new(Tcp::new("127.0.0.1", 0).any_listener());
     let service = Executor::with_readiness([PROGRAM, "prints", "{port}"], check).started()?;
     assert!(service.running());
@@ -32,7 +32,7 @@ fn a_listener_outside_of_the_tree_is_right_where_it_was_said() -> Result<()> {
 }
 
 #[test]
-fn a_daemon_of_the_tree_is_no_stranger() -> Result<()> {
+fn a_daemon_of_the_tree_is_accepted() -> Result<()> {
     let script = format!("{PROGRAM} listens_late {{port}} 100 & exit 0");
     let service = TcpExecutor::new(script, "127.0.0.1", 0)
         .shell(true)
@@ -43,7 +43,7 @@ fn a_daemon_of_the_tree_is_no_stranger() -> Result<()> {
 }
 
 #[test]
-fn a_listener_that_the_test_gave_it_is_its_own() -> Result<()> {
+fn a_listener_passed_by_the_test_is_accepted() -> Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = listener.local_addr().expect("bound").port();
     let given = Tcp::new("127.0.0.1", port);
@@ -53,7 +53,7 @@ fn a_listener_that_the_test_gave_it_is_its_own() -> Result<()> {
     Ok(())
 }
 
-/// Looks only after the start: the port is served before.
+/// A check that runs only after the start: the port accepts before that.
 struct After(Tcp);
 
 impl Readiness for After {

@@ -1,4 +1,4 @@
-//! `OnConflict::Wait`: who comes second queues until the first is gone, tree and all.
+//! `OnConflict::Wait`: the second start queues until the first service is gone with its whole tree.
 
 use std::{
     sync::{LazyLock, mpsc},
@@ -25,14 +25,14 @@ fn queued(port: u16) -> TcpExecutor {
 }
 
 #[test]
-fn threads_that_ask_for_one_port_are_served_one_after_the_other() {
+fn threads_get_one_port_one_after_another() {
     let port = fixed_port();
     let at_work = std::sync::Mutex::new(());
     thread::scope(|scope| {
         let one = || {
             scope.spawn(|| -> Result<()> {
                 let service = queued(port).started()?;
-                // Nobody else is here between the start and the stop.
+                // No other thread is here between the start and the stop.
                 let alone = at_work.try_lock().expect("one at a time");
                 assert!(service.running());
                 drop(alone);
@@ -42,46 +42,46 @@ fn threads_that_ask_for_one_port_are_served_one_after_the_other() {
         };
         let all: Vec<_> = (0..8).map(|_| one()).collect();
         for thread in all {
-            thread.join().expect("no panic").expect("it is served");
+            thread.join().expect("no panic").expect("it gets the port");
         }
     });
 }
 
 #[test]
-fn processes_that_ask_for_one_port_are_served_one_after_the_other() {
+fn processes_get_one_port_one_after_another() {
     let port = fixed_port();
     let mut first = Holder::start(port, "wait");
     assert_eq!(first.outcome(), "held");
-    let mut others = [(); 3].map(|()| Holder::that_tells(port, "wait"));
+    let mut others = [(); 3].map(|()| Holder::with_log(port, "wait"));
     for other in &mut others {
-        other.await_word("queues for port");
+        other.wait_for_line("queues for port");
     }
     first.end();
-    // Whoever is served, the rest have to wait for its end.
+    // Whichever process gets the port, the others must wait for its end.
     let served = others.map(|mut other| {
         thread::spawn(move || {
-            other.await_word("held");
+            other.wait_for_line("held");
             other.rest()
         })
     });
     for other in served {
-        let reported = other.join().expect("it is served");
+        let reported = other.join().expect("it gets the port");
         assert!(reported.contains("is gone after"), "{reported}");
     }
 }
 
-/// Whoever waits is to know for what, without having asked for it.
+/// A test that queues must report the reason, even if `MIRAKURU_LOG` is not set.
 #[test]
-fn a_queue_that_takes_long_is_told() {
+fn a_long_queue_is_reported() {
     let port = fixed_port();
     let mut first = Holder::start(port, "wait");
     assert_eq!(first.outcome(), "held");
     let mut other = Holder::start(port, "wait");
     let (other, line) = comes_to_an_end(move || {
-        let line = other.await_word("(TcpExecutor) has queued ");
+        let line = other.wait_for_line("(TcpExecutor) has queued ");
         (other, line)
     });
-    // Not before five seconds; a slow machine may be later.
+    // The line must not come before five seconds; on a slow machine it may come later.
     let late = Regex::new(r"has queued ([5-9]|\d\d)\.").expect("a valid expression");
     assert!(late.is_match(&line), "{line}");
     first.end();
@@ -89,10 +89,10 @@ fn a_queue_that_takes_long_is_told() {
 }
 
 #[test]
-fn the_lease_of_a_killed_test_process_lasts_as_long_as_its_tree() -> Result<()> {
+fn the_lease_of_a_killed_process_lasts_as_long_as_its_tree() -> Result<()> {
     let port = fixed_port();
     let hold = Hold::new();
-    // The listener ends when it is asked to, the shell only when it is killed.
+    // The listener ends at SIGTERM, the shell only at SIGKILL.
     let script = hold.script(&format!(
         "trap '' TERM; {PROGRAM} listens_late {port} & wait; wait"
     ));
@@ -101,20 +101,20 @@ fn the_lease_of_a_killed_test_process_lasts_as_long_as_its_tree() -> Result<()> 
     assert_eq!(holder.outcome(), "held");
     holder.kill();
     let service = queued(port).started()?;
-    assert!(hold.is_free(), "the tree before was still there");
+    assert!(hold.is_free(), "the earlier tree was still running");
     assert!(service.running());
     Ok(())
 }
 
 #[test]
-fn the_clock_of_the_start_begins_when_the_port_is_its_own() -> Result<()> {
+fn the_timeout_begins_when_the_port_is_leased() -> Result<()> {
     let port = fixed_port();
     let mut first = Holder::start(port, "wait");
     assert_eq!(first.outcome(), "held");
     let patient = queued(port).timeout(Duration::from_secs(2));
     thread::scope(|scope| {
         let second = scope.spawn(|| patient.start().map(drop));
-        // Longer than its timeout, so that it is over by then.
+        // This start takes longer than the timeout of the queued start, which is over at its end.
         let timeout =
             TcpExecutor::new([PROGRAM, "listens_late", "{port}", "60000"], "127.0.0.1", 0);
         error_of(timeout.timeout(Duration::from_millis(2500)).start());
@@ -125,7 +125,7 @@ fn the_clock_of_the_start_begins_when_the_port_is_its_own() -> Result<()> {
 }
 
 #[test]
-fn a_port_that_this_thread_holds_is_an_error_at_once() -> Result<()> {
+fn a_port_held_by_this_thread_fails_at_once() -> Result<()> {
     let port = fixed_port();
     let first = queued(port).name("the first").started()?;
     let error = at_once(|| error_of(queued(port).start()));
@@ -133,7 +133,7 @@ fn a_port_that_this_thread_holds_is_an_error_at_once() -> Result<()> {
     let text = error.to_string();
     let holder = "held by:     the executor the first, started by this thread";
     assert!(text.contains(holder), "{text}");
-    // Nobody has asked yet.
+    // The start fails before it looks for a listener.
     assert!(!text.contains("something answers"), "{text}");
     drop(first);
     queued(port).start()?;
@@ -141,7 +141,7 @@ fn a_port_that_this_thread_holds_is_an_error_at_once() -> Result<()> {
 }
 
 #[test]
-fn a_port_that_a_shared_fixture_holds_is_an_error_at_once() -> Result<()> {
+fn a_port_held_by_a_shared_fixture_fails_at_once() -> Result<()> {
     static PORT: LazyLock<u16> = LazyLock::new(fixed_port);
     static FIXTURE: Shared<TcpExecutor> = Shared::new(|| queued(*PORT));
     thread::scope(|scope| {
@@ -160,7 +160,7 @@ fn a_port_that_a_shared_fixture_holds_is_an_error_at_once() -> Result<()> {
     Ok(())
 }
 
-/// The lower one first.
+/// Returns two free ports, the lower one first.
 pub(crate) fn two_ports() -> [u16; 2] {
     let two = [
         SimpleExecutor::new("x {port}"),
@@ -172,10 +172,10 @@ pub(crate) fn two_ports() -> [u16; 2] {
 }
 
 #[test]
-fn who_waits_in_a_circle_for_the_lower_port_gives_way_at_once() -> Result<()> {
+fn a_deadlock_fails_the_wait_for_the_lower_port_at_once() -> Result<()> {
     let [low, high] = two_ports();
     let ours = queued(high).started()?;
-    // It has the lower one, and waits for ours.
+    // The other process has the lower port, and waits for the port of this one.
     let mut other = Holder::of_two([low, high]);
     assert_eq!(other.outcome(), "held");
     let error = at_once(|| error_of(queued(low).start()));
@@ -192,7 +192,7 @@ fn who_waits_in_a_circle_for_the_lower_port_gives_way_at_once() -> Result<()> {
 }
 
 #[test]
-fn who_waits_in_a_circle_for_the_higher_port_is_served_then() -> Result<()> {
+fn a_deadlock_is_resolved_for_the_wait_for_the_higher_port() -> Result<()> {
     let [low, high] = two_ports();
     let ours = queued(low).started()?;
     let mut other = Holder::of_two([high, low]);
@@ -209,7 +209,7 @@ fn who_waits_in_a_circle_for_the_higher_port_is_served_then() -> Result<()> {
 }
 
 #[test]
-fn a_wait_for_oneself_is_no_failure_of_the_fixture() -> Result<()> {
+fn a_wait_for_oneself_is_not_a_failure_of_the_fixture() -> Result<()> {
     static PORT: LazyLock<u16> = LazyLock::new(fixed_port);
     static FIXTURE: Shared<TcpExecutor> = Shared::new(|| queued(*PORT));
     let ours = queued(*PORT).started()?;
@@ -236,11 +236,12 @@ fn an_overdue_wait_keeps_the_port_of_a_newer_service() -> Result<()> {
                 false
             }))
         });
-        is_asked.recv().expect("it asks");
+        is_asked.recv().expect("the closure is called");
         service.restart()?;
         drop(restarted);
         waits.join().expect("no panic");
-        // As another test: this thread would be told of itself.
+        // The start runs in another thread, as in another test. In this thread, the error would name this thread as the
+        // holder.
         let other = scope.spawn(|| {
             let fails = queued(service.port()).on_conflict(OnConflict::Fail);
             error_of(fails.start()).to_string()
@@ -255,7 +256,7 @@ fn an_overdue_wait_keeps_the_port_of_a_newer_service() -> Result<()> {
 }
 
 #[test]
-fn a_queue_has_a_bound_and_tells_who_was_in_the_way() {
+fn a_queue_times_out_and_names_the_holder() {
     let port = fixed_port();
     let mut first = Holder::start(port, "wait");
     assert_eq!(first.outcome(), "held");
@@ -277,7 +278,7 @@ fn a_queue_has_a_bound_and_tells_who_was_in_the_way() {
 }
 
 #[test]
-fn what_is_no_executor_is_not_waited_for() {
+fn a_port_held_by_another_program_is_not_waited_for() {
     let port = fixed_port();
     let _stranger = std::net::TcpListener::bind(("127.0.0.1", port)).expect("free");
     let error = at_once(|| error_of(queued(port).start()));

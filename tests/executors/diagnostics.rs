@@ -1,5 +1,4 @@
-//! What whoever runs the tests may ask for by variables of the environment, and what is told of each
-//! step.
+//! The environment variables for the developer who runs the tests, and the log lines of each step.
 
 use std::{
     fs,
@@ -25,17 +24,17 @@ fn prints(words: &[&str]) -> OutputExecutor {
     OutputExecutor::new([&[PROGRAM, "prints"], words].concat(), "hello")
 }
 
-/// The place of all files that a run keeps. A process that no runner has started is a run of its own.
+/// Returns the directory of all files that a run keeps. A process that no runner has started is its own run.
 fn place_of(kept: &Path) -> &Path {
-    let place = kept.parent().expect("it has one");
+    let place = kept.parent().expect("it has a parent directory");
     assert!(place.join("services.txt").is_file(), "{}", place.display());
     place
 }
 
-/// What the test writes to standard error where it is run again with this variable.
+/// Returns what the test writes to standard error when it runs again with this variable.
 #[track_caller]
-fn said(test: &str, variable: &str, value: &str) -> String {
-    let test = format!("seeing::{test}");
+fn stderr_of(test: &str, variable: &str, value: &str) -> String {
+    let test = format!("diagnostics::{test}");
     let output = alone(&test, "", |command: &mut Command| {
         command.env(variable, value).env_remove("NEXTEST_RUN_ID");
     });
@@ -43,7 +42,7 @@ fn said(test: &str, variable: &str, value: &str) -> String {
 }
 
 #[test]
-fn a_line_for_each_step() {
+fn each_step_is_reported_in_one_line() {
     if is_alone() {
         let prints = prints(&["hello"]).name("the service");
         prints.start().expect("it starts");
@@ -52,7 +51,7 @@ fn a_line_for_each_step() {
         println!("pid {pid}");
         return;
     }
-    let reported = said("a_line_for_each_step", "MIRAKURU_LOG", "1");
+    let reported = stderr_of("each_step_is_reported_in_one_line", "MIRAKURU_LOG", "1");
     let steps = [
         "starts",
         "runs with pid ",
@@ -64,23 +63,23 @@ fn a_line_for_each_step() {
     assert_eq!(lines.len(), steps.len(), "{reported}");
     for (line, step) in lines.iter().zip(steps) {
         let what = format!(
-            r"^mirakuru \d\d:\d\d:\d\d\.\d{{3}}Z seeing::a_line_for_each_step: the service {step}"
+            r"^mirakuru \d\d:\d\d:\d\d\.\d{{3}}Z diagnostics::each_step_is_reported_in_one_line: the service {step}"
         );
         let reported = Regex::new(&what).expect("a valid expression");
         assert!(reported.is_match(line), "{line}");
     }
     for off in ["", "0", "off", "False"] {
-        let silent = said("a_line_for_each_step", "MIRAKURU_LOG", off);
+        let silent = stderr_of("each_step_is_reported_in_one_line", "MIRAKURU_LOG", off);
         assert_eq!(silent, "");
     }
 }
 
 #[test]
-fn each_line_of_each_service_as_it_arrives() {
+fn each_line_of_output_is_reported_when_it_arrives() {
     if is_alone() {
         let first = prints(&["hello", "world"]).name("first");
         first.start().expect("it starts");
-        // The main process has ended when the other prints, to the other stream and without an end of the line.
+        // The main process has ended when the other process prints, to the other stream and without a line end.
         let script =
             "(until test -e {tmpdir}/go; do sleep 0.02; done; printf late >&2) & echo ready";
         let second = OutputExecutor::new(script, "ready")
@@ -101,8 +100,8 @@ fn each_line_of_each_service_as_it_arrives() {
         );
         return;
     }
-    let reported = said(
-        "each_line_of_each_service_as_it_arrives",
+    let reported = stderr_of(
+        "each_line_of_output_is_reported_when_it_arrives",
         "MIRAKURU_LOG",
         "output",
     );
@@ -120,14 +119,18 @@ fn each_line_of_each_service_as_it_arrives() {
 }
 
 #[test]
-fn no_line_repeats_a_whole_script() {
+fn a_report_shows_only_the_first_line_of_a_script() {
     if is_alone() {
         let script = "echo starting\necho hello\nexec sleep 60";
         let service = OutputExecutor::new(script, "hello").shell(true).started();
         drop(service.expect("it starts"));
         return;
     }
-    let reported = said("no_line_repeats_a_whole_script", "MIRAKURU_LOG", "1");
+    let reported = stderr_of(
+        "a_report_shows_only_the_first_line_of_a_script",
+        "MIRAKURU_LOG",
+        "1",
+    );
     assert_eq!(
         reported
             .matches("`echo starting …` (OutputExecutor) ")
@@ -138,7 +141,7 @@ fn no_line_repeats_a_whole_script() {
     assert!(!reported.contains("exec sleep"), "{reported}");
 }
 
-/// The variables, what each accepts, and values that are invalid.
+/// The variables, the values that each accepts, and invalid values.
 const INVALID: &[(&str, &str, &[&str])] = &[
     (
         "MIRAKURU_LOG",
@@ -163,7 +166,7 @@ const INVALID: &[(&str, &str, &[&str])] = &[
 ];
 
 #[test]
-fn an_invalid_value_of_a_variable_is_a_mistake() {
+fn an_invalid_value_of_a_variable_is_reported() {
     if is_alone() {
         let error = error_of(prints(&["hello"]).start());
         assert_eq!(error.kind(), ErrorKind::InvalidConfig);
@@ -172,8 +175,8 @@ fn an_invalid_value_of_a_variable_is_a_mistake() {
     }
     for (variable, form, values) in INVALID {
         for value in *values {
-            let reported = said(
-                "an_invalid_value_of_a_variable_is_a_mistake",
+            let reported = stderr_of(
+                "an_invalid_value_of_a_variable_is_reported",
                 variable,
                 value,
             );
@@ -191,7 +194,7 @@ fn the_words_of_a_variable_are_accepted_in_any_case() {
     }
     for (variable, further) in [("MIRAKURU_LOG", "Output"), ("MIRAKURU_KEEP", "FAILED")] {
         for value in ["", "0", "No", "OFF", "false", further] {
-            said(
+            stderr_of(
                 "the_words_of_a_variable_are_accepted_in_any_case",
                 variable,
                 value,
@@ -199,7 +202,7 @@ fn the_words_of_a_variable_are_accepted_in_any_case() {
         }
     }
     for value in ["1", "Yes", "ON", "true"] {
-        said(
+        stderr_of(
             "the_words_of_a_variable_are_accepted_in_any_case",
             "MIRAKURU_LOG",
             value,
@@ -218,7 +221,7 @@ fn a_timeline_that_cannot_be_written_is_reported_once() {
     let missing = directory.path().join("missing/new.json");
     for place in [directory.path(), &missing] {
         let place = place.to_str().expect("text");
-        let reported = said(
+        let reported = stderr_of(
             "a_timeline_that_cannot_be_written_is_reported_once",
             "MIRAKURU_TRACE",
             place,
@@ -239,7 +242,7 @@ fn a_timeline_that_cannot_be_written_is_reported_once() {
 }
 
 #[test]
-fn what_is_kept_is_told_and_stays() {
+fn kept_files_are_reported_and_stay() {
     if is_alone() {
         let prints = prints(&["hello", "for", "people"]).started();
         let prints = prints.expect("it starts");
@@ -247,7 +250,7 @@ fn what_is_kept_is_told_and_stays() {
         prints.restart().expect("it starts again");
         return;
     }
-    let reported = said("what_is_kept_is_told_and_stays", "MIRAKURU_KEEP", "1");
+    let reported = stderr_of("kept_files_are_reported_and_stay", "MIRAKURU_KEEP", "1");
     let kept = reported.lines().find_map(|line| {
         line.split_once("keeps its files in ")
             .map(|(_, path)| PathBuf::from(path))
@@ -262,7 +265,7 @@ fn what_is_kept_is_told_and_stays() {
 }
 
 #[test]
-fn what_failed_is_kept_where_that_is_asked_for() {
+fn files_of_a_failed_service_are_kept_on_request() {
     if is_alone() {
         prints(&["hello"])
             .started()
@@ -274,8 +277,8 @@ fn what_failed_is_kept_where_that_is_asked_for() {
         );
         return;
     }
-    let reported = said(
-        "what_failed_is_kept_where_that_is_asked_for",
+    let reported = stderr_of(
+        "files_of_a_failed_service_are_kept_on_request",
         "MIRAKURU_KEEP",
         "failed",
     );
@@ -306,12 +309,12 @@ fn a_directory_that_must_not_be_kept_is_removed() {
         return;
     }
     for keep in ["1", "failed"] {
-        assert_eq!(said(test, "MIRAKURU_KEEP", keep), "");
+        assert_eq!(stderr_of(test, "MIRAKURU_KEEP", keep), "");
     }
 }
 
 #[test]
-fn a_timeline_has_a_row_for_each_executor() {
+fn a_timeline_has_one_row_per_executor() {
     if is_alone() {
         let first = prints(&["hello", "\"quoted\""]).started();
         let second = prints(&["hello"]).name("the second").started();
@@ -322,10 +325,10 @@ fn a_timeline_has_a_row_for_each_executor() {
     }
     let file = tempfile::NamedTempFile::new().expect("a temporary file");
     let path = file.path().to_str().expect("text");
-    // As the tests of a nextest run do: one file for all.
+    // The tests of a nextest run write one common file in the same way.
     for _ in 0..2 {
-        said(
-            "a_timeline_has_a_row_for_each_executor",
+        stderr_of(
+            "a_timeline_has_one_row_per_executor",
             "MIRAKURU_TRACE",
             path,
         );
@@ -348,7 +351,7 @@ fn a_timeline_has_a_row_for_each_executor() {
             assert_eq!(
                 ready["ts"],
                 begin + lasted,
-                "it is ready where it waited to"
+                "it is ready at the end of its wait"
             );
         }
         assert!(named("stopping").iter().any(of_its_row));
@@ -368,24 +371,24 @@ fn every_timeout_is_scaled() {
         assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
         return;
     }
-    // A hundredth of the sixty seconds.
-    said("every_timeout_is_scaled", "MIRAKURU_TIMEOUT_SCALE", "0.01");
+    // The scaled timeout is a hundredth of the sixty seconds.
+    stderr_of("every_timeout_is_scaled", "MIRAKURU_TIMEOUT_SCALE", "0.01");
 }
 
 #[test]
-fn a_start_that_takes_long_says_what_it_waits_for() {
+fn a_slow_start_reports_the_check_that_it_waits_for() {
     if is_alone() {
         let slow = OutputExecutor::new([PROGRAM, "prints", "loading"], "never");
         error_of(slow.timeout(Duration::from_secs(6)).start());
         return;
     }
-    let reported = said(
-        "a_start_that_takes_long_says_what_it_waits_for",
+    let reported = stderr_of(
+        "a_slow_start_reports_the_check_that_it_waits_for",
         "MIRAKURU_LOG",
         "",
     );
     assert_eq!(reported.lines().count(), 1, "{reported}");
-    // Not before five seconds; a slow machine may be later.
+    // The line must not come before five seconds; on a slow machine it may come later.
     let late = Regex::new(r"\(OutputExecutor\) is not ready after [5-9]\.");
     assert!(
         late.expect("a valid expression").is_match(&reported),
@@ -398,7 +401,7 @@ fn a_start_that_takes_long_says_what_it_waits_for() {
     );
 }
 
-/// Takes in what is logged.
+/// A logger that stores the log records.
 struct Seen(Mutex<Vec<(String, Level, String)>>);
 
 static SEEN: Seen = Seen(Mutex::new(Vec::new()));
@@ -421,16 +424,16 @@ impl Log for Seen {
 }
 
 #[test]
-fn the_steps_are_events_with_fields_and_log_records() {
+fn each_step_is_an_event_with_fields_and_a_log_record() {
     if !is_alone() {
-        said(
-            "the_steps_are_events_with_fields_and_log_records",
+        stderr_of(
+            "each_step_is_an_event_with_fields_and_a_log_record",
             "MIRAKURU_LOG",
             "",
         );
         return;
     }
-    log::set_logger(&SEEN).expect("the first one");
+    log::set_logger(&SEEN).expect("the first logger");
     log::set_max_level(LevelFilter::Trace);
     let prints = prints(&["hello"]).started().expect("it starts");
     let pid = prints.pid().expect("it runs");
@@ -455,17 +458,17 @@ fn the_steps_are_events_with_fields_and_log_records() {
 fn a_death_before_a_restart_is_a_warning_event() {
     let test = "a_death_before_a_restart_is_a_warning_event";
     if !is_alone() {
-        assert_eq!(said(test, "MIRAKURU_LOG", ""), "");
+        assert_eq!(stderr_of(test, "MIRAKURU_LOG", ""), "");
         return;
     }
-    log::set_logger(&SEEN).expect("the first one");
+    log::set_logger(&SEEN).expect("the first logger");
     log::set_max_level(LevelFilter::Warn);
     let service = OutputExecutor::new("sh -c 'echo hello; read line; exit 3'", "hello");
     service.start().expect("it starts");
     let exits = || writeln!(service.input(), "go").expect("it reads");
     let is_killed = || _ = service.signal(Signal::KILL).expect("it runs");
-    let restarts = || _ = service.restart().expect("its end is no error");
-    let is_stopped = || drop(service.stopped().expect("its end is no error"));
+    let restarts = || _ = service.restart().expect("its end is not an error");
+    let is_stopped = || drop(service.stopped().expect("its end is not an error"));
     let ends: [&dyn Fn(); 2] = [&exits, &is_killed];
     for again in [&restarts as &dyn Fn(), &is_stopped] {
         for end in ends {
@@ -494,7 +497,7 @@ fn a_death_before_a_restart_is_a_warning_event() {
     assert_eq!(warnings, expected);
 }
 
-/// Of a user who wants no events at all.
+/// A logger that panics at every event of mirakuru.
 struct Panics;
 
 impl Log for Panics {
@@ -510,18 +513,18 @@ impl Log for Panics {
 }
 
 #[test]
-fn a_logger_that_panics_makes_no_drop_panic() {
+fn a_logger_that_panics_does_not_panic_a_drop() {
     if is_alone() {
         let prints = prints(&["hello"]).started().expect("it starts");
         let pid = prints.pid().expect("it runs");
-        log::set_logger(&Panics).expect("the only one");
+        log::set_logger(&Panics).expect("the first logger");
         log::set_max_level(LevelFilter::Trace);
         drop(prints);
         assert!(!fs::exists(format!("/proc/{pid}")).expect("procfs"));
         return;
     }
     alone(
-        "seeing::a_logger_that_panics_makes_no_drop_panic",
+        "diagnostics::a_logger_that_panics_does_not_panic_a_drop",
         "",
         |_| {},
     );

@@ -1,4 +1,4 @@
-//! A check that asks a named port of which the service does not know: the help names the port.
+//! A check of a named port that the service does not receive: the help names the port.
 #![cfg(target_os = "linux")]
 
 use std::time::Duration;
@@ -10,14 +10,14 @@ use crate::PROGRAM;
 
 const MONITOR: &str = "http://127.0.0.1:{port:monitor}/health";
 
-/// The text of the error at the deadline.
+/// Returns the text of the error at the deadline.
 #[track_caller]
 fn overdue<R: Readiness>(executor: Executor<R>) -> String {
     error_of(executor.timeout(Duration::from_secs(1)).start()).to_string()
 }
 
 #[test]
-fn the_help_names_the_port_that_the_check_asks() {
+fn the_help_names_the_port_of_the_check() {
     let command = [
         PROGRAM,
         "listens_late",
@@ -46,7 +46,7 @@ fn a_service_that_listens_nowhere_gets_the_same_help() {
 }
 
 #[test]
-fn a_check_that_is_added_counts_too() {
+fn the_port_of_an_added_check_is_named() {
     let service = TcpExecutor::new([PROGRAM, "listens_late", "{port}"], "127.0.0.1", 0);
     let text = overdue(service.also(Exec::new("false {port:admin}")));
     let help =
@@ -55,11 +55,11 @@ fn a_check_that_is_added_counts_too() {
 }
 
 #[test]
-fn a_port_in_a_variable_or_in_use_is_not_doubted() {
+fn a_port_in_a_variable_or_in_use_gets_no_help() {
     let reported = HttpExecutor::new("sleep 60", MONITOR).env("PORT", "{port:monitor}");
     let text = overdue(reported);
     assert!(!text.contains("help:"), "{text}");
-    // It knows the port by a file, and answers there.
+    // The service reads the port from a file, and answers there.
     let learns = HttpExecutor::new(
         [
             "sh",
@@ -77,7 +77,7 @@ fn a_port_in_a_variable_or_in_use_is_not_doubted() {
 }
 
 #[test]
-fn a_service_that_ignores_its_port_gets_another_question() {
+fn a_service_that_ignores_its_port_gets_other_help() {
     let other = TcpExecutor::new("x", "127.0.0.1", 0).port().to_string();
     let command = [PROGRAM, "listens_late", &other, "0", "127.0.0.1", "{port}"];
     let text = overdue(TcpExecutor::new(command, "127.0.0.1", 0));
