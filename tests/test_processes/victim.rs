@@ -3,8 +3,9 @@
 //! HOLDING says who holds the executor: `local`, `static` or `forgotten`. The service is the command
 //! WORD..., ready when it prints a line. Then the victim prints `tmpdir PATH` (the service's private
 //! directory), `supervisor PID` and `ready`, waits for the end of its standard input, and does what
-//! ENDING says: `return`, `panic`, `exit`, `abort`, `exec`, or `exit-while-starting`, in which other
-//! threads start and stop more such services all the time. `STOP_TIMEOUT_MS` and `KILL_SIGNAL` in its
+//! ENDING says: `return`, `panic`, `exit`, `abort`, `exec`, `exit-while-starting`, in which other
+//! threads start and stop more such services all the time, or `exit-while-stopping`, in which another thread stops the
+//! static service once the service has got the signal of the exit and printed `asked`. `STOP_TIMEOUT_MS` and `KILL_SIGNAL` in its
 //! environment are the executor's; with `KEEP_IN` the private directory lies in that directory and is kept, unless `KEEP` is
 //! `false`; `SERVICE_USER` is the service's user; with `HANDLES_WINCH` it has a handler for SIGWINCH.
 
@@ -66,6 +67,13 @@ pub(crate) fn run(args: &mut Args) -> Outcome {
                 }
             });
         }
+    }
+    if ending == "exit-while-stopping" {
+        thread::spawn(|| {
+            let service = SERVICE.get().expect("a static executor");
+            let _ = service.output().wait_for("asked");
+            let _ = service.stop();
+        });
     }
     println!("ready");
     io::stdin().read_to_end(&mut Vec::new())?;
@@ -129,7 +137,7 @@ fn end(ending: &str) -> Outcome {
     match ending {
         "return" => Ok(()),
         "panic" => panic!("as asked"),
-        "exit" | "exit-while-starting" => process::exit(0),
+        "exit" | "exit-while-starting" | "exit-while-stopping" => process::exit(0),
         "abort" => process::abort(),
         "exec" => {
             let prints = programs(&["prints", "another program"]);

@@ -209,6 +209,17 @@ fn deaf(hold: &Hold) -> [String; 3] {
 }
 
 #[test]
+fn a_stop_by_a_thread_during_the_exit_leaves_no_process() {
+    let hold = Hold::new();
+    // The main process reports the signal and goes on. The daemon ignores it and has an empty environment, so the sweep
+    // that follows a killed supervisor would not find it.
+    let daemon = format!("'{PROGRAM}' leaves_daemon --scrub --ignore-term");
+    let script = format!("trap 'echo asked' TERM; {daemon}; while :; do sleep 60 & wait; done");
+    let service = ["sh", "-c", &hold.script(&script)].map(str::to_owned);
+    assert_gone_at_once(&hold, "static", "exit-while-stopping", &service, Some(0));
+}
+
+#[test]
 fn what_is_just_being_started_is_gone_soon_after_a_sigkill() {
     let hold = Hold::new();
     let mut victim = victim(

@@ -46,6 +46,13 @@ impl Link {
     pub(crate) fn give_up(&self) {
         // A supervisor that a run shares is not ours to kill.
         match self.silence.get() {
+            // The supervisor ends its tree, and refuses requests meanwhile. A kill would interrupt it, and a process that
+            // has cleared its environment would be left. The exit hook bounds the wait.
+            None if self.is_hung_up() => {
+                let bound = self.patience().saturating_add(KILL_BOUND);
+                self.process().ended_within(bound);
+            }
+            Some(_) if self.is_hung_up() => {}
             None => drop(self.process().kill()),
             Some(silence) if !self.process().ended_within(Duration::ZERO) => note_silence(silence),
             Some(_) => {}
@@ -126,6 +133,8 @@ impl Link {
 
     /// Hangs up, even if a forked child holds the socket too. The supervisor then stops the tree.
     pub(crate) fn hang_up(&self) {
+        // Before the socket refuses requests: a thread whose request fails must see the reason.
+        self.hung_up.store(true, Ordering::SeqCst);
         let _ = self.reader.source().stream.shutdown(Shutdown::Write);
     }
 
@@ -139,6 +148,11 @@ impl Link {
         if !(ended && self.process().reap()) {
             self.sweep_once();
         }
+    }
+
+    /// Returns whether the exit of this process has hung up.
+    fn is_hung_up(&self) -> bool {
+        self.hung_up.load(Ordering::SeqCst)
     }
 
     pub(crate) fn patience(&self) -> Duration {

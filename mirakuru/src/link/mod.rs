@@ -73,6 +73,8 @@ pub(crate) struct Link {
     home: Home,
     /// The supervisor keeps the directory.
     kept: AtomicBool,
+    /// Whether the exit hook has requested the end of the supervisor. Threads that still run cannot send any more.
+    hung_up: AtomicBool,
     swept: OnceLock<Vec<(u32, String)>>,
 }
 
@@ -107,6 +109,7 @@ impl Link {
             directory: OnceLock::new(),
             home,
             kept: AtomicBool::new(false),
+            hung_up: AtomicBool::new(false),
             swept: OnceLock::new(),
         }
     }
