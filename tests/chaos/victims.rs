@@ -217,7 +217,7 @@ mod must_fail {
 
     #[with_process(executor = Executor::when([PROGRAM, "holds"], |_| false), timeout = "1s")]
     #[test]
-    fn a_check_that_says_no() {
+    fn a_check_that_fails() {
         passes();
     }
 

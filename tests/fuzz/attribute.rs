@@ -188,7 +188,7 @@ fn literal(rng: &mut Rng) -> String {
 }
 
 #[test]
-fn every_attribute_gives_items_and_at_most_mistakes() {
+fn every_attribute_expands_to_items_and_compile_errors() {
     rounds("attribute", |rng| {
         for _ in 0..10 {
             let (args, item) = (tokens(one(rng, &ARGS)), tokens(one(rng, &ITEMS)));
@@ -232,7 +232,7 @@ fn is_taken(url: &str) -> bool {
 }
 
 #[test]
-fn a_url_that_is_refused_is_refused_at_the_start_too() {
+fn a_url_refused_by_the_attribute_is_refused_by_the_start() {
     rounds("attribute", |rng| {
         for _ in 0..300 {
             let mut url = one(rng, &["http://", "https://", "http:", ""]).to_owned();

@@ -108,7 +108,7 @@ fn parts<'a>(rng: &mut Rng, text: &'a [u8]) -> Vec<&'a [u8]> {
 }
 
 #[test]
-fn a_banner_is_found_however_the_output_arrives() {
+fn a_banner_is_found_in_any_chunks_of_output() {
     rounds("banners", |rng| {
         for _ in 0..5 {
             let mut text = text(rng, &LETTERS, 14).into_bytes();

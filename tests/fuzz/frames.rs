@@ -35,7 +35,7 @@ fn assert_stable<T: Wire + Debug>(bytes: &[u8]) {
 }
 
 #[test]
-fn what_decodes_encodes_to_the_same_bytes() {
+fn decoded_messages_encode_to_the_same_bytes() {
     let samples = samples();
     rounds("frames", |rng| {
         for _ in 0..400 {
@@ -88,7 +88,7 @@ fn expected(mut stream: &[u8]) -> Vec<Call> {
 
 #[cfg(unix)]
 #[test]
-fn frames_arrive_whole_however_their_bytes_arrive() {
+fn frames_are_read_whole_from_any_chunks() {
     let samples = calls();
     rounds("frames", |rng| {
         let stream = stream(rng, &samples);

@@ -179,7 +179,7 @@ fn memory() -> u64 {
 }
 
 #[test]
-fn no_server_makes_a_check_ready_or_hang_that_should_not() {
+fn no_hostile_server_makes_a_check_ready_or_hang() {
     // Interim answers may come first, and ends of lines before each.
     let begin = r"(?s-u)\A(?:[\r\n]*HTTP/1\.[01] 1\d\d.*?\n\r?\n)*[\r\n]*";
     let good = Regex::new(&format!(

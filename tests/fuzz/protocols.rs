@@ -107,7 +107,7 @@ fn known_answers_have_a_verdict() {
 }
 
 #[test]
-fn no_answer_ends_in_a_panic_and_its_parts_change_no_verdict() {
+fn no_answer_panics_and_splitting_changes_no_verdict() {
     rounds("protocols", |rng| {
         for (judge, known) in TARGETS {
             let answer = answer(rng, known);

@@ -294,6 +294,6 @@ fn round(rng: &mut Rng) {
 }
 
 #[test]
-fn a_supervisor_ends_in_good_order_whatever_it_is_sent() {
+fn a_supervisor_ends_in_good_order_after_any_input() {
     rounds("supervisor", round);
 }

@@ -119,7 +119,7 @@ pub(crate) fn url(rng: &mut Rng) -> String {
 }
 
 #[test]
-fn host_and_port_are_those_that_are_asked() {
+fn host_and_port_are_those_of_the_connection() {
     let bindings = [
         ("db.host", "db.example"),
         ("db.six", "fd00::7"),

@@ -233,7 +233,7 @@ fn idle_one_can_have_it_started_again() {
 
 /// The supervisor waits for ten seconds for who asked it something, and for nobody else.
 #[test]
-fn one_that_does_not_listen_holds_nobody_up() {
+fn client_that_does_not_read_blocks_no_other_client() {
     let first = FIRST.get().expect("it starts");
     SECOND.get().expect("it is there");
     for _ in 0..MANY {
@@ -248,7 +248,7 @@ fn one_that_does_not_listen_holds_nobody_up() {
 
 /// With no time to queue for it.
 #[test]
-fn one_that_comes_in_anothers_restart_waits_for_it() {
+fn client_waits_for_the_restart_by_another_client() {
     let first = FIRST.get().expect("it starts");
     let second = SECOND.get().expect("it is there");
     fs::write(path("closed"), "").expect("own directory");
@@ -270,7 +270,7 @@ fn one_that_comes_in_anothers_restart_waits_for_it() {
 }
 
 #[test]
-fn what_another_started_is_known_at_once() {
+fn restart_by_another_client_is_known_at_once() {
     let first = FIRST.get().expect("it starts");
     let second = SECOND.get().expect("it is there");
     // One of them, and then the other: who came first is asked first by the supervisor.

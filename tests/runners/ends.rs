@@ -35,12 +35,12 @@ fn gone_after(signal: Signal) {
 }
 
 #[test]
-fn it_is_gone_after_ctrl_c() {
+fn the_service_is_gone_after_ctrl_c() {
     gone_after(Signal::SIGINT);
 }
 
 #[test]
-fn it_is_gone_after_the_runner_was_killed() {
+fn the_service_is_gone_after_the_runner_was_killed() {
     gone_after(Signal::SIGKILL);
 }
 
@@ -50,7 +50,7 @@ fn fixed_port() -> String {
 }
 
 #[test]
-fn the_next_run_waits_for_the_port_of_the_one_before() {
+fn the_next_run_waits_for_the_port_of_the_previous_run() {
     let run = Run::new();
     let port = fixed_port();
     for _ in 0..2 {
@@ -62,7 +62,7 @@ fn the_next_run_waits_for_the_port_of_the_one_before() {
 }
 
 #[test]
-fn its_port_is_the_runs_until_it_is_stopped_by_any_test() {
+fn a_run_keeps_the_port_until_a_test_stops_the_service() {
     let run = Run::new();
     let temporary = run.path("temporary");
     fs::create_dir(&temporary).expect("own directory");
@@ -84,7 +84,7 @@ fn a_fork_does_not_give_back_the_lock_of_its_parent() {
 }
 
 #[test]
-fn no_lock_and_no_directory_is_left_of_it() {
+fn a_run_leaves_no_lock_and_no_directory() {
     let run = Run::new();
     let temporary = run.path("temporary");
     fs::create_dir(&temporary).expect("own directory");

@@ -278,13 +278,13 @@ fn assert_alive(expected: &[String]) {
 }
 
 #[test]
-fn orphan_of_a_restart_is_stopped_by_who_had_it_before() {
+fn orphan_of_a_restart_is_stopped_by_an_earlier_client() {
     orphaned().stop().expect("nothing of its own failed");
     assert_alive(&[]);
 }
 
 #[test]
-fn orphan_of_a_restart_is_restarted_by_who_had_it_before() {
+fn orphan_of_a_restart_is_restarted_by_an_earlier_client() {
     let service = orphaned().restart().expect("it starts again");
     let pid = service.pid().expect("it runs").to_string();
     assert_alive(&[pid]);

@@ -41,7 +41,7 @@ fn port_of_a_fixture_is_not_waited_for() {
 }
 
 #[test]
-fn port_of_a_fixture_that_was_stopped_is_anybodys() {
+fn port_of_a_fixture_that_was_stopped_is_free() {
     FIXTURE.get().expect("it starts");
     OTHER.get().expect("it is there");
     OTHER.stop().expect("it runs");
@@ -133,7 +133,7 @@ fn leaves_late() -> OutputExecutor {
 static LEAVES: Shared<OutputExecutor> = Shared::per_run("leaves", leaves_late);
 static LEAVES_TOO: Shared<OutputExecutor> = Shared::per_run("leaves", leaves_late);
 
-fn nobody_gets_it_while(
+fn assert_get_waits_until(
     asks: &'static Shared<OutputExecutor>,
     down: fn(&OutputExecutor) -> Result<()>,
 ) {
@@ -165,20 +165,20 @@ fn nobody_gets_it_while(
 
 #[test]
 fn down_for_a_restart_of_this_process() {
-    nobody_gets_it_while(&LEAVES, |fixture| fixture.restart().map(drop));
+    assert_get_waits_until(&LEAVES, |fixture| fixture.restart().map(drop));
 }
 
 #[test]
 fn down_for_a_restart_of_another_process() {
-    nobody_gets_it_while(&LEAVES_TOO, |fixture| fixture.restart().map(drop));
+    assert_get_waits_until(&LEAVES_TOO, |fixture| fixture.restart().map(drop));
 }
 
 #[test]
 fn down_for_a_stop_of_this_process() {
-    nobody_gets_it_while(&LEAVES, |fixture| fixture.stop().map(drop));
+    assert_get_waits_until(&LEAVES, |fixture| fixture.stop().map(drop));
 }
 
 #[test]
 fn down_for_a_stop_of_another_process() {
-    nobody_gets_it_while(&LEAVES_TOO, |fixture| fixture.stop().map(drop));
+    assert_get_waits_until(&LEAVES_TOO, |fixture| fixture.stop().map(drop));
 }

@@ -54,7 +54,7 @@ fn runs(temporary: &Path) -> Vec<PathBuf> {
     not(time_namespaces),
     ignore = "needs the right to make time namespaces"
 )]
-fn a_run_at_another_time_leaves_the_others_alone() {
+fn a_run_in_a_time_namespace_leaves_other_runs_alone() {
     let (run, other) = (Run::new(), Run::new());
     let temporary = run.path("temporary");
     fs::create_dir(&temporary).expect("own directory");
@@ -75,7 +75,7 @@ fn a_run_at_another_time_leaves_the_others_alone() {
 
 #[test]
 #[cfg_attr(not(namespaces), ignore = "needs the right to make namespaces")]
-fn the_next_start_removes_what_a_killed_container_left() {
+fn the_next_start_removes_directories_of_a_killed_container() {
     let (run, next) = (Run::new(), Run::new());
     let temporary = run.path("temporary");
     fs::create_dir(&temporary).expect("own directory");

@@ -2,7 +2,7 @@
 
 use crate::run::{Run, said};
 
-fn is_of_the_process(faked: Option<&str>) {
+fn assert_shared_by_the_process_alone(faked: Option<&str>) {
     let run = Run::new();
     let mut binary = run.binary("uses_it");
     if let Some(id) = faked {
@@ -19,11 +19,11 @@ fn is_of_the_process(faked: Option<&str>) {
 }
 
 #[test]
-fn a_binary_that_nobody_runs_has_its_own() {
-    is_of_the_process(None);
+fn a_binary_without_a_runner_has_its_own_service() {
+    assert_shared_by_the_process_alone(None);
 }
 
 #[test]
-fn a_made_up_run_is_not_believed() {
-    is_of_the_process(Some("00000000-0000-0000-0000-000000000000"));
+fn a_forged_run_id_is_not_trusted() {
+    assert_shared_by_the_process_alone(Some("00000000-0000-0000-0000-000000000000"));
 }

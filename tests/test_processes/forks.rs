@@ -112,7 +112,7 @@ fn while_starting(pipe: &str) -> Outcome {
     });
     is_asked.recv()?;
 
-    let reported = told_by_a_fork(|reported| calls(&service, reported))?;
+    let reported = reported_by_a_fork(|reported| calls(&service, reported))?;
     print!("{reported}");
 
     drop(let_go);
@@ -147,7 +147,7 @@ fn while_looking(pipe: &str) -> Outcome {
                 }
             });
         }
-        let reported = (0..forks).try_for_each(|_| match told_by_a_fork(look) {
+        let reported = (0..forks).try_for_each(|_| match reported_by_a_fork(look) {
             Ok(reported) if reported.is_empty() => Ok(()),
             Ok(reported) => Err(reported.into()),
             Err(error) => Err(error),
@@ -183,7 +183,7 @@ fn while_sweeping(pipe: &str) -> Outcome {
             }
         };
         pipes.swap_remove(first);
-        let reported = told_by_a_fork(|mut reported| {
+        let reported = reported_by_a_fork(|mut reported| {
             let started = service().started().map(drop);
             drop(writeln!(reported, "started {}", started.is_ok()));
         });
@@ -199,7 +199,7 @@ fn while_sweeping(pipe: &str) -> Outcome {
 }
 
 /// What a fork says that does this; it is no fork any more then.
-fn told_by_a_fork(deed: impl FnOnce(PipeWriter)) -> Outcome<String> {
+fn reported_by_a_fork(deed: impl FnOnce(PipeWriter)) -> Outcome<String> {
     let (mut from_fork, to_parent) = io::pipe()?;
     let ForkResult::Parent { child } = fork()? else {
         deed(to_parent);

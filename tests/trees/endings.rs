@@ -23,51 +23,51 @@ const LONG_MS: &str = "60000";
 macro_rules! endings_of {
     ($($holding:ident: $name:literal,)*) => {$(
         mod $holding {
-            use super::{Signal, gone_at_once, gone_within_the_grace_period, gone_once_it_is_another};
+            use super::{Signal, assert_stubborn_gone_at_once, assert_stubborn_gone_within_the_grace_period, assert_stubborn_gone_after_an_exec};
 
             #[test]
             fn is_gone_when_main_has_returned() {
-                gone_at_once($name, "return", Some(0));
+                assert_stubborn_gone_at_once($name, "return", Some(0));
             }
 
             #[test]
             fn is_gone_when_a_panic_has_ended_the_process() {
-                gone_at_once($name, "panic", Some(101));
+                assert_stubborn_gone_at_once($name, "panic", Some(101));
             }
 
             #[test]
             fn is_gone_when_the_process_has_called_exit() {
-                gone_at_once($name, "exit", Some(0));
+                assert_stubborn_gone_at_once($name, "exit", Some(0));
             }
 
             #[test]
-            fn is_gone_when_the_process_has_called_exit_while_threads_start_more() {
-                gone_at_once($name, "exit-while-starting", Some(0));
+            fn is_gone_after_an_exit_while_threads_start_services() {
+                assert_stubborn_gone_at_once($name, "exit-while-starting", Some(0));
             }
 
             #[test]
             fn is_gone_soon_after_an_abort() {
-                gone_within_the_grace_period($name, "abort", None);
+                assert_stubborn_gone_within_the_grace_period($name, "abort", None);
             }
 
             #[test]
             fn is_gone_soon_after_a_sigint() {
-                gone_within_the_grace_period($name, "return", Some(Signal::SIGINT));
+                assert_stubborn_gone_within_the_grace_period($name, "return", Some(Signal::SIGINT));
             }
 
             #[test]
             fn is_gone_soon_after_a_sigterm() {
-                gone_within_the_grace_period($name, "return", Some(Signal::SIGTERM));
+                assert_stubborn_gone_within_the_grace_period($name, "return", Some(Signal::SIGTERM));
             }
 
             #[test]
             fn is_gone_soon_after_a_sigkill() {
-                gone_within_the_grace_period($name, "return", Some(Signal::SIGKILL));
+                assert_stubborn_gone_within_the_grace_period($name, "return", Some(Signal::SIGKILL));
             }
 
             #[test]
-            fn is_gone_soon_after_the_process_became_another_program() {
-                gone_once_it_is_another($name);
+            fn is_gone_soon_after_the_process_execs_another_program() {
+                assert_stubborn_gone_after_an_exec($name);
             }
         }
     )*};
@@ -92,7 +92,7 @@ fn victim(hold: &Hold, holding: &str, ending: &str, service: &[String], stop_ms:
     victim
 }
 
-fn gone_at_once(holding: &str, ending: &str, code: Option<i32>) {
+fn assert_stubborn_gone_at_once(holding: &str, ending: &str, code: Option<i32>) {
     let hold = Hold::new();
     assert_gone_at_once(
         &hold,
@@ -124,7 +124,11 @@ fn assert_gone_at_once(
     assert_eq!(victim.rest_of_output(), "");
 }
 
-fn gone_within_the_grace_period(holding: &str, ending: &str, signal: Option<Signal>) {
+fn assert_stubborn_gone_within_the_grace_period(
+    holding: &str,
+    ending: &str,
+    signal: Option<Signal>,
+) {
     let hold = Hold::new();
     assert_gone_within_the_grace_period(
         &hold,
@@ -160,7 +164,7 @@ fn assert_gone_soon(hold: &Hold, victim: &Victim) {
     assert_eq!(hold.left_in_scratch(), [""; 0], "a directory is left");
 }
 
-fn gone_once_it_is_another(holding: &str) {
+fn assert_stubborn_gone_after_an_exec(holding: &str) {
     let hold = Hold::new();
     let mut victim = victim(
         &hold,
@@ -183,20 +187,20 @@ fn a_tree_in_one_group_is_gone_when_main_has_returned() {
 }
 
 #[test]
-fn a_service_that_ignores_the_stop_signal_is_gone_when_main_has_returned() {
+fn a_service_that_ignores_sigterm_is_gone_after_main_returned() {
     let hold = Hold::new();
     assert_gone_at_once(&hold, "static", "return", &deaf(&hold), Some(0));
 }
 
 #[test]
-fn a_service_that_ignores_the_stop_signal_is_gone_soon_after_a_sigkill() {
+fn a_service_that_ignores_sigterm_is_gone_soon_after_a_sigkill() {
     let hold = Hold::new();
     let service = deaf(&hold);
     assert_gone_within_the_grace_period(&hold, "local", "return", &service, Some(Signal::SIGKILL));
 }
 
 #[test]
-fn a_comet_that_forks_and_ends_all_the_time_is_gone_soon_after_a_sigkill() {
+fn a_service_that_forks_and_exits_is_gone_soon_after_a_sigkill() {
     let hold = Hold::new();
     let service = hold.command(&[PROGRAM, "forks_fast"]);
     assert_gone_within_the_grace_period(&hold, "local", "return", &service, Some(Signal::SIGKILL));
@@ -209,7 +213,7 @@ fn deaf(hold: &Hold) -> [String; 3] {
 }
 
 #[test]
-fn what_is_just_being_started_is_gone_soon_after_a_sigkill() {
+fn services_that_are_being_started_are_gone_after_a_sigkill() {
     let hold = Hold::new();
     let mut victim = victim(
         &hold,
@@ -235,7 +239,7 @@ fn what_is_just_being_started_is_gone_soon_after_a_sigkill() {
 }
 
 #[test]
-fn a_tree_whose_supervisor_was_killed_is_gone_when_the_process_has_exited() {
+fn a_tree_without_a_supervisor_is_gone_after_an_exit() {
     let hold = Hold::new();
     // A daemon that kept its environment, which is how it is found then.
     let words = [PROGRAM, "leaves_daemon", "--ignore-term", "--main-stays"];

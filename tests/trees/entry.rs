@@ -28,12 +28,12 @@ use crate::{
 const MARKER: (&str, &str) = ("MIRAKURU_SUPERVISOR", "0123456789abcdef0123456789abcdef");
 const HANDSHAKE: &[u8] = b"mirakuru/handsh1";
 
-fn runs_as_usual(stdin: Stdio) {
-    runs_as_usual_beside(MARKER.1, stdin, None);
+fn assert_runs_as_usual(stdin: Stdio) {
+    assert_runs_as_usual_with(MARKER.1, stdin, None);
 }
 
 /// The program ends with its standard input: `other` is the end that is kept open until it has run.
-fn runs_as_usual_beside(name: &str, stdin: Stdio, other: Option<UnixStream>) {
+fn assert_runs_as_usual_with(name: &str, stdin: Stdio, other: Option<UnixStream>) {
     let hold = Hold::new();
     let mut child = Command::new(TEST_PROCESS)
         .arg("victim")
@@ -58,42 +58,42 @@ fn runs_as_usual_beside(name: &str, stdin: Stdio, other: Option<UnixStream>) {
 
 #[test]
 fn a_program_with_the_marker_and_no_socket_runs_as_usual() {
-    runs_as_usual(Stdio::null());
+    assert_runs_as_usual(Stdio::null());
 }
 
 #[test]
 fn a_program_with_the_marker_and_a_silent_socket_runs_as_usual() {
     let (silent, theirs) = UnixStream::pair().expect("a pair");
-    runs_as_usual_beside(MARKER.1, OwnedFd::from(theirs).into(), Some(silent));
+    assert_runs_as_usual_with(MARKER.1, OwnedFd::from(theirs).into(), Some(silent));
 }
 
 #[test]
 fn a_program_with_the_marker_and_a_closed_socket_runs_as_usual() {
     let (closed, theirs) = UnixStream::pair().expect("a pair");
     drop(closed);
-    runs_as_usual(OwnedFd::from(theirs).into());
+    assert_runs_as_usual(OwnedFd::from(theirs).into());
 }
 
 #[test]
-fn a_program_with_the_marker_and_another_protocol_on_its_socket_runs_as_usual() {
+fn a_program_with_the_marker_and_an_http_client_runs_as_usual() {
     let (mut other, theirs) = UnixStream::pair().expect("a pair");
     other.write_all(b"GET / HTTP/1.1\r\n\r\n").expect("room");
     drop(other);
-    runs_as_usual(OwnedFd::from(theirs).into());
+    assert_runs_as_usual(OwnedFd::from(theirs).into());
 }
 
 #[test]
-fn a_program_whose_handshake_is_meant_for_another_runs_as_usual() {
+fn a_program_with_the_handshake_of_another_runs_as_usual() {
     let (mut other, theirs) = UnixStream::pair().expect("a pair");
     other.write_all(HANDSHAKE).expect("room");
     other.write_all(&[b'f'; 32]).expect("room");
     drop(other);
-    runs_as_usual(OwnedFd::from(theirs).into());
+    assert_runs_as_usual(OwnedFd::from(theirs).into());
 }
 
 /// The names of its files begin with a part of it.
 #[test]
-fn a_program_whose_name_no_supervisor_can_have_runs_as_usual() {
+fn a_program_with_an_invalid_supervisor_name_runs_as_usual() {
     for name in [
         "",
         "short",
@@ -103,14 +103,14 @@ fn a_program_whose_name_no_supervisor_can_have_runs_as_usual() {
         let (mut other, theirs) = UnixStream::pair().expect("a pair");
         other.write_all(HANDSHAKE).expect("room");
         other.write_all(name.as_bytes()).expect("room");
-        runs_as_usual_beside(name, OwnedFd::from(theirs).into(), Some(other));
+        assert_runs_as_usual_with(name, OwnedFd::from(theirs).into(), Some(other));
     }
 }
 
 /// It would run its tests, which would start it again.
 #[test]
 #[cfg_attr(not(root), ignore = "needs root, to make a set-user-id program")]
-fn a_program_that_is_called_and_may_not_supervise_does_not_run() {
+fn a_set_user_id_supervisor_exits_without_running_its_program() {
     let hold = Hold::new();
     let program = hold.program_for_everyone(TEST_PROCESS);
     chown(&program, Some(unused_user()), None).expect("root may");
@@ -136,7 +136,7 @@ fn a_program_that_is_called_and_may_not_supervise_does_not_run() {
 /// The program has the rights of the launcher's owner by then, and its caller has not.
 #[test]
 #[cfg_attr(not(root), ignore = "needs root, to make a set-user-id program")]
-fn what_a_set_user_id_launcher_runs_does_not_serve_its_caller() {
+fn a_supervisor_from_a_set_user_id_launcher_refuses_its_caller() {
     let hold = Hold::new();
     let caller = hold.program_for_everyone(PROGRAM);
     let launcher = format!("{caller}-launcher");
@@ -183,7 +183,7 @@ fn a_supervisor_has_a_name_and_a_session_of_its_own() {
 }
 
 #[test]
-fn a_service_that_is_a_test_process_itself_is_gone_with_its_services() {
+fn a_test_process_as_a_service_is_gone_with_its_services() {
     let hold = Hold::new();
     let (service, _open) = test_process_as_a_service(&hold);
     service.start().expect("it starts");
@@ -193,7 +193,7 @@ fn a_service_that_is_a_test_process_itself_is_gone_with_its_services() {
 }
 
 #[test]
-fn a_service_that_is_a_test_process_itself_leaves_no_private_directory() {
+fn a_test_process_as_a_service_leaves_no_private_directory() {
     let hold = Hold::new();
     let (service, _open) = test_process_as_a_service(&hold);
     service.start().expect("it starts");

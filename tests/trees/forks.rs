@@ -33,7 +33,7 @@ fn reported(deed: &str, hold: &Hold) -> Vec<String> {
 }
 
 #[test]
-fn a_fork_that_waits_for_output_takes_no_news_from_its_parent() {
+fn a_fork_that_waits_for_output_takes_no_message_of_its_parent() {
     let reported = reported("reads", &Hold::new());
     // That the service was killed is no surprise to who killed it, but it is to the stop.
     assert_eq!(
@@ -48,7 +48,7 @@ fn a_fork_that_waits_for_output_takes_no_news_from_its_parent() {
 }
 
 #[test]
-fn no_call_hangs_in_a_fork_that_was_taken_during_a_start() {
+fn no_call_hangs_in_a_fork_taken_during_a_start() {
     let reported = reported("while-starting", &Hold::new());
     assert_eq!(
         reported,
@@ -69,12 +69,12 @@ fn no_call_hangs_in_a_fork_that_was_taken_during_a_start() {
 }
 
 #[test]
-fn no_look_hangs_in_a_fork_whose_parent_looks_too() {
+fn running_does_not_hang_in_a_fork_of_a_process_that_calls_it() {
     assert_eq!(reported("while-looking", &Hold::new()), ["running true"]);
 }
 
 #[test]
-fn a_fork_starts_services_although_its_parent_sweeps() {
+fn a_fork_starts_services_while_its_parent_sweeps() {
     let reported = reported("while-sweeping", &Hold::new());
     assert_eq!(reported, ["started true", "running true"]);
 }
@@ -87,7 +87,7 @@ fn a_fork_does_not_give_back_the_slot_of_its_parent() {
 /// A fork that is taken while a supervisor is started has the supervisor's end of the socket too, so
 /// that the socket never ends; here this process has it.
 #[test]
-fn a_killed_supervisor_is_missed_although_its_end_of_the_socket_stays_open() {
+fn a_killed_supervisor_is_noticed_while_its_socket_stays_open() {
     let hold = Hold::new();
     let service = OutputExecutor::new(hold.command(&[PROGRAM, "holds", "2"]), "holding");
     service.start().expect("it starts");

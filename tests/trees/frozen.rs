@@ -80,20 +80,20 @@ fn ends_at_its_timeout(hold: &Hold, service: OutputExecutor) {
 }
 
 #[test]
-fn a_start_ends_at_its_timeout() {
+fn a_start_with_a_frozen_supervisor_ends_at_its_timeout() {
     let hold = Hold::new();
     ends_at_its_timeout(&hold, holds(&hold));
 }
 
 #[test]
-fn a_start_with_more_than_a_socket_takes_ends_at_its_timeout() {
+fn a_start_that_fills_the_socket_ends_at_its_timeout() {
     let hold = Hold::new();
     let big = (0..5).map(|name| (format!("BIG{name}"), "x".repeat(100_000)));
     ends_at_its_timeout(&hold, holds(&hold).envs(big));
 }
 
 #[test]
-fn a_drop_leaves_nothing() {
+fn a_drop_with_a_frozen_supervisor_leaves_nothing() {
     let hold = Hold::new();
     let service = holds(&hold);
     service.start().expect("it starts");
@@ -107,7 +107,7 @@ fn a_drop_leaves_nothing() {
 }
 
 #[test]
-fn an_exit_leaves_nothing() {
+fn an_exit_with_a_frozen_supervisor_leaves_nothing() {
     let hold = Hold::new();
     let mut command = Command::new(TEST_PROCESS);
     command.arg("victim");
@@ -129,7 +129,7 @@ fn an_exit_leaves_nothing() {
 /// What its supervisor has written before is there for any number of threads, and the questions that it
 /// leaves unanswered are no reason to end it.
 #[test]
-fn its_output_can_be_read_meanwhile() {
+fn output_of_a_frozen_supervisor_can_be_read() {
     const THREADS: usize = 400;
     let hold = Hold::new();
     let service = holds(&hold);

@@ -25,7 +25,7 @@ fn started(words: Vec<String>, banner: &str) -> OutputExecutor {
 }
 
 #[test]
-fn a_comet_that_forks_and_ends_all_the_time_is_outrun() {
+fn a_service_that_forks_and_exits_all_the_time_is_stopped() {
     let hold = Hold::new();
     let comet = started(hold.command(&[PROGRAM, "forks_fast"]), "running");
     let begin = Instant::now();
@@ -35,7 +35,7 @@ fn a_comet_that_forks_and_ends_all_the_time_is_outrun() {
 }
 
 #[test]
-fn four_comets_at_once_are_outrun() {
+fn four_processes_that_fork_and_exit_all_the_time_are_killed() {
     let hold = Hold::new();
     let comets = started(
         hold.command(&[PROGRAM, "forks_fast", "--bomb", "4"]),
@@ -64,7 +64,7 @@ fn a_chain_of_a_thousand_processes_is_killed() {
 }
 
 #[test]
-fn a_daemon_whose_main_process_has_ended_is_asked_to_stop() {
+fn a_daemon_gets_the_stop_signal_after_its_main_process_ended() {
     let hold = Hold::new();
     // Deaf, it would take the stop timeout; so it must have heard the signal.
     let words = hold.command(&[PROGRAM, "leaves_daemon"]);
@@ -86,7 +86,7 @@ fn a_daemon_whose_main_process_has_ended_is_asked_to_stop() {
 }
 
 #[test]
-fn a_deaf_daemon_whose_main_process_has_ended_is_killed() {
+fn a_daemon_that_ignores_sigterm_is_killed() {
     let hold = Hold::new();
     let words = [PROGRAM, "leaves_daemon", "--scrub", "--ignore-term"];
     let daemon = started(hold.command(&words), "daemon");
@@ -97,7 +97,7 @@ fn a_deaf_daemon_whose_main_process_has_ended_is_killed() {
 }
 
 #[test]
-fn children_in_the_group_get_the_time_to_end_when_their_shell_has_ended() {
+fn children_get_the_stop_timeout_after_their_shell_has_ended() {
     let child = |name: &str| {
         format!(
             "(trap 'sleep 0.3; echo {name} has cleaned up; exit' TERM; echo {name} is up; \
@@ -121,7 +121,7 @@ fn children_in_the_group_get_the_time_to_end_when_their_shell_has_ended() {
 }
 
 #[test]
-fn a_deaf_child_of_a_main_process_that_ended_is_killed_after_the_stop_timeout() {
+fn a_child_that_ignores_sigterm_gets_the_whole_stop_timeout() {
     let hold = Hold::new();
     let script = format!("(trap '' TERM; exec '{PROGRAM}' holds) & wait");
     let service = OutputExecutor::new(hold.script(&script), "holding").shell(true);
@@ -138,7 +138,7 @@ fn a_deaf_child_of_a_main_process_that_ended_is_killed_after_the_stop_timeout() 
 }
 
 #[test]
-fn a_kill_signal_that_is_ignored_is_followed_by_kill() {
+fn an_ignored_kill_signal_is_followed_by_sigkill() {
     let hold = Hold::new();
     let script = format!("trap '' TERM QUIT; exec '{PROGRAM}' holds 2");
     let service = OutputExecutor::new(hold.script(&script), "holding").shell(true);
@@ -157,7 +157,7 @@ fn a_kill_signal_that_is_ignored_is_followed_by_kill() {
 }
 
 #[test]
-fn a_service_that_prints_more_than_anybody_reads_goes_on() {
+fn a_service_that_prints_more_than_a_pipe_holds_goes_on() {
     // Far more than a pipe holds, in front of the line that is waited for.
     let words = [PROGRAM, "floods", "20000000", "--then", "and on"];
     let service = OutputExecutor::new(words, "and on").timeout(Duration::from_secs(30));
@@ -166,7 +166,7 @@ fn a_service_that_prints_more_than_anybody_reads_goes_on() {
 }
 
 #[test]
-fn a_process_that_nobody_will_reap_in_the_tree_is_no_hindrance() {
+fn a_zombie_in_the_tree_does_not_delay_the_stop() {
     // The shell that would reap the zombie became a program that does not.
     let script = "true & exec sleep 1000";
     let service = mirakuru::SimpleExecutor::new(script).shell(true);
@@ -178,7 +178,7 @@ fn a_process_that_nobody_will_reap_in_the_tree_is_no_hindrance() {
 
 #[test]
 #[cfg_attr(not(namespaces), ignore = "needs the right to make namespaces")]
-fn a_pid_that_was_given_to_another_process_is_not_signalled() {
+fn a_reused_pid_is_not_signalled() {
     let hold = Hold::new();
     let output = Command::new("unshare")
         .args([

@@ -24,7 +24,7 @@ fn reached(hold: &Hold, command: &mut Command) -> Vec<String> {
 }
 
 #[test]
-fn at_every_number_of_free_descriptors_a_start_says_so_or_succeeds() {
+fn a_start_reports_the_descriptor_limit_or_succeeds() {
     let hold = Hold::new();
     let mut command = Command::new(TEST_PROCESS);
     command.arg("reaches_limits");
@@ -81,7 +81,7 @@ fn a_supervisor_that_may_open_no_file_stops_its_service() {
 
 #[test]
 #[cfg_attr(not(root), ignore = "needs root, to become a user with no processes")]
-fn at_every_number_of_processes_a_start_says_so_or_succeeds() {
+fn a_start_reports_the_process_limit_or_succeeds() {
     let help = "help:        the limit on processes may be reached: see `ulimit -u` (RLIMIT_NPROC)";
     let wanted = [
         // This process alone.
@@ -119,7 +119,7 @@ fn at_every_number_of_processes_a_start_says_so_or_succeeds() {
 
 #[test]
 #[cfg_attr(not(root), ignore = "needs root, to start a service as another user")]
-fn a_service_at_its_own_limit_of_processes_says_so() {
+fn a_start_reports_the_process_limit_of_the_service() {
     let hold = Hold::new();
     let program = hold.program_for_everyone(PROGRAM);
     let user = unused_user();
@@ -238,7 +238,7 @@ fn fails_half_way(service: OutputExecutor, kind: ErrorKind, reason: &str, help: 
 }
 
 #[test]
-fn a_program_that_is_not_there_is_named() {
+fn a_missing_program_is_named() {
     let missing = "/no/such/program";
     fails_half_way(
         OutputExecutor::new([missing], "."),
@@ -268,7 +268,7 @@ fn a_program_that_is_not_executable_is_named() {
 }
 
 #[test]
-fn a_working_directory_that_is_not_there_is_named() {
+fn a_missing_working_directory_is_named() {
     let service = OutputExecutor::new([PROGRAM, "prints", "x"], ".").cwd("{tmpdir}/missing");
     let missing = service.tmpdir().join("missing");
     let reason = format!(
@@ -284,7 +284,7 @@ fn a_working_directory_that_is_not_there_is_named() {
 }
 
 #[test]
-fn a_user_that_is_not_there_is_named() {
+fn an_unknown_user_is_named() {
     fails_half_way(
         OutputExecutor::new([PROGRAM, "prints", "x"], ".").user("no such user"),
         ErrorKind::InvalidConfig,

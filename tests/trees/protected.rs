@@ -67,7 +67,7 @@ fn a_protected_directory_is_removed() {
 /// What lies behind a mount is not the service's, though it is met in its directory.
 #[test]
 #[cfg_attr(not(namespaces), ignore = "needs the right to make namespaces")]
-fn what_a_service_has_mounted_in_it_is_left_alone() {
+fn mounts_of_a_service_in_its_directory_are_left_alone() {
     let hold = Hold::new();
     let beside = format!("{}/beside", hold.scratch());
     fs::create_dir(&beside).expect("own directory");
@@ -91,7 +91,7 @@ fn what_a_service_has_mounted_in_it_is_left_alone() {
 }
 
 #[test]
-fn a_protected_directory_is_removed_after_its_supervisor_was_killed() {
+fn a_protected_directory_is_removed_without_a_supervisor() {
     removed_after(|victim| {
         victim.supervisors[0].signal(Signal::SIGKILL);
         assert!(victim.supervisors[0].ended_within(SOON));
@@ -166,7 +166,7 @@ fn reported(holding: &str) -> String {
     not(root),
     ignore = "needs root, to make what another user cannot remove"
 )]
-fn what_stays_of_a_private_directory_is_reported() {
+fn files_left_in_a_private_directory_are_reported() {
     let reported = reported("local");
     let end = "(OutputExecutor) left DIRECTORY: stays: Operation not permitted (os error 1)\n";
     assert!(reported.starts_with("mirakuru: `sh "), "{reported}");
@@ -181,7 +181,7 @@ fn what_stays_of_a_private_directory_is_reported() {
     not(root),
     ignore = "needs root, to make what another user cannot remove"
 )]
-fn what_stays_of_a_private_directory_is_reported_at_an_exit() {
+fn files_left_in_a_private_directory_are_reported_at_exit() {
     let reported = reported("static");
     let line = "mirakuru: left DIRECTORY: stays: Operation not permitted (os error 1)\n";
     assert_eq!(reported, line);

@@ -43,7 +43,7 @@ fn with_a_daemon(hold: &Hold) -> Victim {
 }
 
 #[test]
-fn a_signal_to_the_test_process_and_its_supervisor_leaves_nothing() {
+fn a_signal_to_test_process_and_supervisor_leaves_nothing() {
     let trees: Vec<_> = ENDING[..4]
         .iter()
         .map(|signal| {
@@ -66,7 +66,7 @@ fn a_signal_to_the_test_process_and_its_supervisor_leaves_nothing() {
 }
 
 #[test]
-fn a_supervisor_alone_is_not_ended_by_any_that_may_be_heard() {
+fn a_supervisor_survives_every_catchable_signal() {
     let hold = Hold::new();
     let service = OutputExecutor::new(hold.command(&[PROGRAM, "holds", "2"]), "holding");
     service.start().expect("it starts");
@@ -88,7 +88,7 @@ fn a_supervisor_alone_is_not_ended_by_any_that_may_be_heard() {
 /// Two seconds after the end of the test process there is nobody to ask any more. A kill signal that
 /// is ignored would be given as long once more.
 #[test]
-fn a_kill_signal_that_is_ignored_delays_nothing_where_nobody_waits() {
+fn an_ignored_kill_signal_does_not_outlast_the_grace_period() {
     let is_soon = |_| {
         let hold = Hold::new();
         let script = hold.script(&format!("trap '' TERM QUIT; exec '{PROGRAM}' holds 2"));

@@ -71,7 +71,7 @@ fn one_executor_started_from_many_threads_spawns_one_process() {
 }
 
 #[test]
-fn starts_and_stops_of_one_executor_by_many_threads_leave_nothing() {
+fn many_threads_that_start_and_stop_one_executor_leave_nothing() {
     let hold = Hold::new();
     let service = holds(&hold);
     thread::scope(|scope| {
@@ -89,7 +89,7 @@ fn starts_and_stops_of_one_executor_by_many_threads_leave_nothing() {
 }
 
 #[test]
-fn a_tree_is_gone_when_the_thread_that_panicked_with_it_has_ended() {
+fn a_tree_is_gone_when_the_thread_that_panicked_has_ended() {
     let hold = Hold::new();
     let (directory, supervisor) = thread::scope(|scope| {
         let (send, receive) = std::sync::mpsc::channel();
@@ -120,7 +120,7 @@ fn a_tree_is_gone_when_the_thread_that_panicked_with_it_has_ended() {
     clippy::cast_possible_truncation,
     reason = "a number or a pointer, as long as a usize on each"
 )]
-fn a_signal_does_not_hold_up_who_looks() {
+fn a_signal_does_not_delay_running() {
     const LOOKS: u32 = 2000;
     /// Each look that waits for the reader takes a second.
     const BOUND: Duration = Duration::from_secs(20);

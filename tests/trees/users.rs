@@ -16,7 +16,7 @@ const SOON: Duration = Duration::from_secs(15);
 
 #[test]
 #[cfg_attr(not(root), ignore = "needs root, to start a service as another user")]
-fn the_whole_tree_of_another_user_is_gone() {
+fn a_stop_ends_the_whole_tree_of_another_user() {
     let hold = Hold::new();
     let program = hold.program_for_everyone(PROGRAM);
     let words = hold.command(&[&[&*program][..], &MANNER].concat());
@@ -33,7 +33,7 @@ fn the_whole_tree_of_another_user_is_gone() {
 /// A sender that has ended is no process of the tree any more when its message is read: its user decides.
 #[test]
 #[cfg_attr(not(root), ignore = "needs root, to start a service as another user")]
-fn a_report_of_another_user_who_has_ended_does_not_count() {
+fn a_notification_of_another_users_exited_process_is_ignored() {
     let user = unused_user();
     let hold = Hold::new();
     let program = hold.program_for_everyone(PROGRAM);
@@ -81,7 +81,7 @@ fn reported_by(service: &NotifyExecutor, user: u32, program: &str) -> Result<()>
 
 #[test]
 #[cfg_attr(not(root), ignore = "needs root, to start a service as another user")]
-fn a_service_that_kills_everyone_of_its_user_kills_no_supervisor() {
+fn a_service_that_kills_all_of_its_user_kills_no_supervisor() {
     // A user of this test alone, who has a tree already.
     let user = unused_user();
     let hold = Hold::new();

@@ -159,7 +159,7 @@ impl Drop for Attacker {
 /// the limit on open files, so that root is long about it.
 #[test]
 #[cfg_attr(not(root), ignore = "needs root, to start a service as another user")]
-fn a_link_that_comes_and_goes_in_it_leads_root_nowhere() {
+fn a_directory_swapped_for_a_link_does_not_redirect_removal() {
     let rounds = env::var("ROUNDS")
         .ok()
         .and_then(|reported| reported.parse().ok());
@@ -176,7 +176,7 @@ fn a_link_that_comes_and_goes_in_it_leads_root_nowhere() {
 
 #[test]
 #[cfg_attr(not(root), ignore = "needs root, to start a service as another user")]
-fn kept_output_is_not_written_where_a_link_leads() {
+fn kept_output_is_not_written_through_a_link() {
     let scene = Scene::new();
     let script = "cd / && rmdir \"$SCRATCH\" && ln -s \"$ROOT\" \"$SCRATCH\"";
     scene.end(scene.victim(script, true));
@@ -185,7 +185,7 @@ fn kept_output_is_not_written_where_a_link_leads() {
 
 #[test]
 #[cfg_attr(not(root), ignore = "needs root, to start a service as another user")]
-fn a_pid_file_is_not_removed_where_a_link_leads() {
+fn a_pid_file_is_not_removed_through_a_link() {
     let scene = Scene::new();
     let script = "mkdir {tmpdir}/d && trap 'mv {tmpdir}/d {tmpdir}/e; ln -s \"$ROOT\" {tmpdir}/d; exit 0' TERM; \
         echo $$ >{tmpdir}/d/pid; while :; do sleep 1 & wait; done";
@@ -207,7 +207,7 @@ fn a_pid_file_is_not_removed_where_a_link_leads() {
 /// A file that everyone may write can have a second name by any user.
 #[test]
 #[cfg_attr(not(root), ignore = "needs root, to start a service as another user")]
-fn a_hard_link_in_its_place_is_not_given_away() {
+fn a_hard_link_in_place_of_the_directory_keeps_its_owner() {
     let scene = Scene::new();
     let shared = scene.in_scratch("shared");
     fs::write(&shared, SECRET).expect("own directory");
@@ -249,13 +249,13 @@ fn assert_not_shown(script: &str, log_file: &str) {
 
 #[test]
 #[cfg_attr(not(root), ignore = "needs root, to start a service as another user")]
-fn a_log_file_that_is_a_link_to_a_file_of_root_is_not_shown() {
+fn a_log_file_that_links_to_a_file_of_root_is_not_shown() {
     assert_not_shown("ln -s \"$ROOT/log\" log", "{tmpdir}/log");
 }
 
 #[test]
 #[cfg_attr(not(root), ignore = "needs root, to start a service as another user")]
-fn a_log_file_by_a_link_to_a_directory_of_root_is_not_shown() {
+fn a_log_file_in_a_linked_directory_of_root_is_not_shown() {
     assert_not_shown("ln -s \"$ROOT\" logs", "{tmpdir}/logs/log");
 }
 
@@ -307,7 +307,7 @@ fn output_is_not_appended_to_a_file_of_root() {
 /// The user may move a directory of his own, whatever is in it.
 #[test]
 #[cfg_attr(not(root), ignore = "needs root, to start a service as another user")]
-fn a_directory_of_root_that_is_moved_into_it_stays() {
+fn a_directory_of_root_moved_into_the_private_one_stays() {
     let scene = Scene::new();
     let moved = scene.in_scratch("moved");
     fs::create_dir_all(moved.join("by-root")).expect("own directory");
@@ -324,7 +324,7 @@ fn a_directory_of_root_that_is_moved_into_it_stays() {
 
 #[test]
 #[cfg_attr(not(root), ignore = "needs root, to start a service as another user")]
-fn what_root_has_made_in_it_before_the_start_is_removed() {
+fn files_that_root_made_before_the_start_are_removed() {
     let scene = Scene::new();
     let service = scene.service("mkdir own && touch own/file");
     fs::create_dir_all(service.tmpdir().join("a/b")).expect("own directory");

@@ -28,7 +28,7 @@ fn daemon_with_its_environment(hold: &Hold) -> OutputExecutor {
 }
 
 #[test]
-fn a_service_lives_on_after_the_thread_that_started_it_has_ended() {
+fn a_service_outlives_the_thread_that_started_it() {
     let service = TcpExecutor::new([PROGRAM, "listens_late", "{port}"], "127.0.0.1", 0);
     thread::scope(|scope| {
         scope
@@ -50,7 +50,7 @@ fn a_service_lives_on_after_the_thread_that_started_it_has_ended() {
 }
 
 #[test]
-fn signals_that_the_test_process_ignores_or_blocks_are_no_concern_of_its_services() {
+fn a_service_does_not_inherit_ignored_or_blocked_signals() {
     let hold = Hold::new();
     let mut victim = disturbs("ignores-signals", &hold, &hold);
     assert_eq!(
@@ -69,7 +69,7 @@ fn signals_that_the_test_process_ignores_or_blocks_are_no_concern_of_its_service
 }
 
 #[test]
-fn statuses_that_the_test_process_steals_are_not_missed() {
+fn a_test_process_that_reaps_every_child_breaks_no_stop() {
     let hold = Hold::new();
     let mut victim = disturbs("steals-statuses", &hold, &hold);
     assert_eq!(victim.facts, ["stopped Some(-15)"; 20]);
@@ -79,7 +79,7 @@ fn statuses_that_the_test_process_steals_are_not_missed() {
 }
 
 #[test]
-fn a_fork_that_lives_on_does_not_keep_the_tree_alive_after_a_sigkill() {
+fn a_fork_does_not_keep_the_tree_alive_after_a_sigkill() {
     let hold = Hold::new();
     let (victim, fork) = with_a_fork_that_stays(&hold);
     victim.signal(Signal::SIGKILL);
@@ -92,7 +92,7 @@ fn a_fork_that_lives_on_does_not_keep_the_tree_alive_after_a_sigkill() {
 /// The end of the process itself wakes the supervisor, although its socket stays open. It would see it
 /// a second later too, as no wait of its rests on one wake-up.
 #[test]
-fn a_fork_that_lives_on_does_not_delay_the_end_of_the_tree() {
+fn a_fork_does_not_delay_the_end_of_the_tree() {
     let is_at_once = |_| {
         let hold = Hold::new();
         let (mut victim, fork) = with_a_fork_that_stays(&hold);
@@ -107,7 +107,7 @@ fn a_fork_that_lives_on_does_not_delay_the_end_of_the_tree() {
 }
 
 #[test]
-fn a_fork_that_lives_on_does_not_keep_the_tree_alive_after_a_normal_exit() {
+fn a_fork_does_not_keep_the_tree_alive_after_a_normal_exit() {
     let hold = Hold::new();
     let (mut victim, fork) = with_a_fork_that_stays(&hold);
     victim.go_on();
@@ -149,7 +149,7 @@ fn a_handle_does_nothing_in_a_fork() {
 }
 
 #[test]
-fn what_a_fork_starts_itself_is_gone_when_it_has_exited() {
+fn a_service_that_a_fork_starts_is_gone_when_the_fork_exits() {
     outlives_its_fork("fork-starts");
 }
 
@@ -172,7 +172,7 @@ fn outlives_its_fork(deed: &str) {
 }
 
 #[test]
-fn a_killed_supervisor_takes_its_service_along_and_the_rest_is_swept_and_reported() {
+fn processes_left_by_a_killed_supervisor_are_swept_and_reported() {
     let hold = Hold::new();
     let service = daemon_with_its_environment(&hold);
     service.start().expect("it starts");
@@ -207,7 +207,7 @@ fn a_killed_supervisor_takes_its_service_along_and_the_rest_is_swept_and_reporte
 }
 
 #[test]
-fn a_service_can_be_started_again_after_its_supervisor_was_killed() {
+fn a_service_starts_again_after_its_supervisor_was_killed() {
     let hold = Hold::new();
     let service = daemon_with_its_environment(&hold).env("SCRATCH", "{tmpdir}");
     // The daemon ignores the request to stop.
@@ -230,7 +230,7 @@ fn a_service_can_be_started_again_after_its_supervisor_was_killed() {
 }
 
 #[test]
-fn a_drop_sweeps_what_a_killed_supervisor_left() {
+fn a_drop_sweeps_processes_that_a_killed_supervisor_left() {
     let hold = Hold::new();
     let service = daemon_with_its_environment(&hold).env("SCRATCH", "{tmpdir}");
     service.start().expect("it starts");
@@ -246,7 +246,7 @@ fn a_drop_sweeps_what_a_killed_supervisor_left() {
 /// A handled signal ends every wait of a process's own, also that of the exit for the supervisors: the
 /// service has its time all the same.
 #[test]
-fn signals_that_the_test_handles_do_not_cut_its_end_short() {
+fn handled_signals_do_not_shorten_the_stop_at_exit() {
     let hold = Hold::new();
     let flushed = format!("{}/flushed", hold.scratch());
     let script = "trap 'sleep 0.4; : > \"$0\"; exit 0' TERM; \"$@\" & while :; do sleep 0.02; done";
@@ -271,7 +271,7 @@ fn signals_that_the_test_handles_do_not_cut_its_end_short() {
 }
 
 #[test]
-fn the_pid_file_that_a_killed_supervisor_left_is_removed() {
+fn a_pid_file_that_a_killed_supervisor_left_is_removed() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let path = directory.path().join("app.pid");
     let service = PidExecutor::new([PROGRAM, "writes_pid", "{pidfile}"], &path);
