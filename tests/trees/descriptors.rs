@@ -1,4 +1,5 @@
-//! Nothing of ours is inherited, and nothing adds up: no descriptor, process, thread or file.
+//! A service inherits no descriptor of the test process. Many starts and stops leak no descriptor, process, thread or
+//! file.
 
 use std::{
     fs::File,
@@ -13,7 +14,7 @@ use crate::{PROGRAM, TEST_PROCESS};
 
 #[test]
 fn a_service_has_its_three_standard_streams_and_nothing_else() {
-    // Others of this process are not marked to be closed, as those of careless libraries are.
+    // A descriptor without close-on-exec, as careless libraries leave them open.
     let (reader, _writer) = std::io::pipe().expect("a pipe");
     let careless = nix::unistd::dup(&reader).expect("a descriptor");
     let service = OutputExecutor::new([PROGRAM, "shows_environment"], "done");
@@ -24,10 +25,10 @@ fn a_service_has_its_three_standard_streams_and_nothing_else() {
 }
 
 #[test]
-fn a_service_with_streams_of_its_own_has_nothing_else_either() {
+fn a_service_with_redirected_streams_has_nothing_else() {
     let service = OutputExecutor::new([PROGRAM, "shows_environment"], "done")
-        .stdin(File::open("/dev/zero").expect("it is there"))
-        .stderr(File::open("/dev/null").expect("it is there"));
+        .stdin(File::open("/dev/zero").expect("the device exists"))
+        .stderr(File::open("/dev/null").expect("the device exists"));
     service.start().expect("it starts");
     let text = service.output().text();
     assert!(text.lines().any(|line| line == "fds=0,1,2"), "{text}");
