@@ -30,8 +30,8 @@ pub(crate) struct Monkey {
     directory: PathBuf,
     /// Whether that directory has a file system of its own, so that only the tests feel that it is full.
     may_fill: bool,
-    /// Whether it leaves supervisors alone. If it does not, it leaves tests and the runner alone: if a supervisor is killed, its
-    /// test process ends what is left, and what a run shares ends with the runner.
+    /// Whether it leaves supervisors alone. If it does not, it leaves tests and the runner alone: if a supervisor is
+    /// killed, its test process ends what is left, and what a run shares ends with the runner.
     pub(crate) spares_supervisors: bool,
     frozen: Vec<(Instant, Process)>,
     filled: Option<(Instant, PathBuf)>,

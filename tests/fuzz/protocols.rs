@@ -1,5 +1,5 @@
-//! Answers of servers, right, changed and random: a check reads them without a panic, and the parts in which they arrive
-//! change no verdict.
+//! Answers of servers, right, changed and random: a check reads them without a panic, and the parts in which they
+//! arrive change no verdict.
 
 use super::*;
 use crate::mutate::mutate;

@@ -1,4 +1,5 @@
-//! Writes BYTES bytes of lines to its output as fast as it can, and stays: `floods BYTES [--before LINE] [--then LINE]`.
+//! Writes BYTES bytes of lines to its output as fast as it can, and stays: `floods BYTES [--before LINE] [--then
+//! LINE]`.
 
 use std::{
     io::{self, Write},

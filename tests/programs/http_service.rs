@@ -1,10 +1,10 @@
 //! A small HTTP/1.1 service that answers with what it was asked: `http_service PORT [REFUSED] [STATUS=200]`.
 //!
-//! It listens at once (on a free port for `PORT` 0), prints `listening on PORT`, and answers 503 to the first
-//! `REFUSED` requests, then `STATUS`. `/status/NNN` answers NNN; `/needs/NAME/VALUE` answers 412 unless the
-//! request has that header (`%20` in the value is a space); `/refuses/METHOD/NNN` answers NNN to that
-//! method; `/raw/TEXT` answers TEXT alone (`%20` is a space). The body of the answer is the request's method, path, query, headers and body as text. Each
-//! request is one line of output: `METHOD path?query body`.
+//! It listens at once (on a free port for `PORT` 0), prints `listening on PORT`, and answers 503 to the first `REFUSED`
+//! requests, then `STATUS`. `/status/NNN` answers NNN; `/needs/NAME/VALUE` answers 412 unless the request has that
+//! header (`%20` in the value is a space); `/refuses/METHOD/NNN` answers NNN to that method; `/raw/TEXT` answers TEXT
+//! alone (`%20` is a space). The body of the answer is the request's method, path, query, headers and body as text.
+//! Each request is one line of output: `METHOD path?query body`.
 
 use std::{
     io::{self, BufRead, BufReader, Read, Write},

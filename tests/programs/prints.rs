@@ -1,7 +1,8 @@
-//! Prints lines and stays, or ends: `prints [--delay MS] [--stderr] [--no-newline] [--split] [--then-exit CODE] LINE...`.
+//! Prints lines and stays, or ends: `prints [--delay MS] [--stderr] [--no-newline] [--split] [--then-exit CODE]
+//! LINE...`.
 //!
-//! `\e` in a LINE is the escape byte and `\xHH` any byte. `--no-newline` leaves the last line unfinished,
-//! `--split` writes each byte on its own.
+//! `\e` in a LINE is the escape byte and `\xHH` any byte. `--no-newline` leaves the last line unfinished, `--split`
+//! writes each byte on its own.
 #![expect(clippy::disallowed_methods, reason = "the delay is the behaviour")]
 
 use std::{

@@ -1,4 +1,5 @@
-//! Says the first ANSWER to its first client, and so on, and the last one to all that follow: `says_in_turn PORT ANSWER...`.
+//! Says the first ANSWER to its first client, and so on, and the last one to all that follow: `says_in_turn PORT
+//! ANSWER...`.
 //!
 //! `%HH` in an answer is a byte. Prints `client` for each client before it answers, keeps the connection open until the
 //! client has closed it, and then closes it.

@@ -1,12 +1,11 @@
 //! A test process with a fork that uses what is its parent's: `forks DEED PIPE`.
 //!
-//! Its service is `holds 2`, which has `PIPE` open. DEED is `reads` (the fork waits for output until the
-//! service has ended, which the parent does not look at before), `while-starting` (another thread is in a
-//! start when the process forks; the fork then makes every call), `while-looking` (other threads look at
-//! the service all the time while the process forks again and again; each fork looks at it once), `while-sweeping` (another
-//! thread removes what dead runs left when the process forks; the fork then starts a service of its own) or
-//! `has-a-slot` (the fork ends, and with it its copies of what is the thread's). It prints facts, and
-//! returns from `main`.
+//! Its service is `holds 2`, which has `PIPE` open. DEED is `reads` (the fork waits for output until the service has
+//! ended, which the parent does not look at before), `while-starting` (another thread is in a start when the process
+//! forks; the fork then makes every call), `while-looking` (other threads look at the service all the time while the
+//! process forks again and again; each fork looks at it once), `while-sweeping` (another thread removes what dead runs
+//! left when the process forks; the fork then starts a service of its own) or `has-a-slot` (the fork ends, and with it
+//! its copies of what is the thread's). It prints facts, and returns from `main`.
 
 use std::{
     env,

@@ -1,12 +1,12 @@
 //! A test process that ends while its service runs: `victim HOLDING ENDING WORD...`.
 //!
-//! HOLDING says who holds the executor: `local`, `static` or `forgotten`. The service is the command
-//! WORD..., ready when it prints a line. Then the victim prints `tmpdir PATH` (the service's private
-//! directory), `supervisor PID` and `ready`, waits for the end of its standard input, and does what
-//! ENDING says: `return`, `panic`, `exit`, `abort`, `exec`, or `exit-while-starting`, in which other
-//! threads start and stop more such services all the time. `STOP_TIMEOUT_MS` and `KILL_SIGNAL` in its
-//! environment are the executor's; with `KEEP_IN` the private directory lies in that directory and is kept, unless `KEEP` is
-//! `false`; `SERVICE_USER` is the service's user; with `HANDLES_WINCH` it has a handler for SIGWINCH.
+//! HOLDING says who holds the executor: `local`, `static` or `forgotten`. The service is the command WORD..., ready
+//! when it prints a line. Then the victim prints `tmpdir PATH` (the service's private directory), `supervisor PID` and
+//! `ready`, waits for the end of its standard input, and does what ENDING says: `return`, `panic`, `exit`, `abort`,
+//! `exec`, or `exit-while-starting`, in which other threads start and stop more such services all the time.
+//! `STOP_TIMEOUT_MS` and `KILL_SIGNAL` in its environment are the executor's; with `KEEP_IN` the private directory lies
+//! in that directory and is kept, unless `KEEP` is `false`; `SERVICE_USER` is the service's user; with `HANDLES_WINCH`
+//! it has a handler for SIGWINCH.
 
 use std::{
     env, fs,

@@ -126,8 +126,8 @@ fn an_exit_with_a_frozen_supervisor_leaves_nothing() {
     assert_eq!(hold.left_in_scratch(), [""; 0], "its directory is left");
 }
 
-/// Any number of threads can read the output that the supervisor wrote before. Requests that it does not answer meanwhile
-/// do not end it.
+/// Any number of threads can read the output that the supervisor wrote before. Requests that it does not answer
+/// meanwhile do not end it.
 #[test]
 fn output_of_a_frozen_supervisor_can_be_read() {
     const THREADS: usize = 400;
