@@ -1,5 +1,5 @@
-//! Several clients of one service: none is held up by another, and none has a second one started.
-//! And runs within a run.
+//! Several clients of one service. No client blocks another, and no client starts a second service. Also runs within a
+//! run.
 
 use std::process::Command;
 
@@ -79,7 +79,8 @@ fn an_attached_executor_answers_as_a_local_one() {
     passes(run.nextest("attached_one"));
 }
 
-/// A run that this test of a run starts; that takes over what nextest says to its tests.
+/// An inner run, which a test of an outer nextest run starts. It inherits the variables that nextest sets for the outer
+/// test.
 struct Inner {
     run: Run,
     outer: Command,

@@ -1,4 +1,4 @@
-//! The end of what a run shares: it goes with the runner, gives its port back, and leaves nothing.
+//! The end of a run's shared service. It ends with the runner, releases its port, and leaves nothing.
 
 use std::{
     fs,
@@ -16,15 +16,15 @@ use nix::{
 
 use crate::run::{Run, Running, passes};
 
-fn gone_after(signal: Signal) {
+fn assert_gone_after(signal: Signal) {
     let run = Run::new();
     let mut nextest = run.nextest("hangs");
-    // A group of its own, as a shell gives to a job.
+    // The runner has a process group of its own, like a job of a shell.
     let child = nextest.process_group(0).spawn().expect("nextest");
     let mut running = Running(child);
     while run.uses().0 == 0 {
         let ended = running.0.try_wait().expect("a child");
-        assert!(ended.is_none(), "the runner ended before its tests came");
+        assert!(ended.is_none(), "the runner ended before its tests began");
         thread::yield_now();
     }
     assert!(run.is_in_use());
@@ -36,15 +36,15 @@ fn gone_after(signal: Signal) {
 
 #[test]
 fn the_service_is_gone_after_ctrl_c() {
-    gone_after(Signal::SIGINT);
+    assert_gone_after(Signal::SIGINT);
 }
 
 #[test]
 fn the_service_is_gone_after_the_runner_was_killed() {
-    gone_after(Signal::SIGKILL);
+    assert_gone_after(Signal::SIGKILL);
 }
 
-/// One that the kernel gives to nobody.
+/// Returns a port that the kernel does not assign to connections.
 fn fixed_port() -> String {
     SimpleExecutor::new("x {port}").port().to_string()
 }
@@ -66,12 +66,12 @@ fn a_run_keeps_the_port_until_a_test_stops_the_service() {
     let run = Run::new();
     let temporary = run.path("temporary");
     fs::create_dir(&temporary).expect("own directory");
-    // One at a time: each finds it stopped.
+    // One test at a time, so that each finds the service stopped.
     let mut nextest = run.nextest("port_of_");
     nextest.env("PORT", fixed_port()).env("TMPDIR", &temporary);
     nextest.arg("-j1");
     passes(nextest);
-    nothing_is_left_in(&temporary);
+    assert_nothing_left_in(&temporary);
 }
 
 #[test]
@@ -94,11 +94,12 @@ fn a_run_leaves_no_lock_and_no_directory() {
         passes(tests);
     }
     assert!(run.is_gone());
-    nothing_is_left_in(&temporary);
+    assert_nothing_left_in(&temporary);
 }
 
-/// Its supervisor cleans up last: the kernel tells of that, but to its parent alone.
-fn nothing_is_left_in(directory: &Path) {
+/// Waits until the supervisor has removed its last file. Only its parent can wait for its exit, so this polls the
+/// directory.
+fn assert_nothing_left_in(directory: &Path) {
     let ours = || {
         let entries = fs::read_dir(directory).expect("own directory");
         let names = entries.map(|entry| entry.expect("own directory").file_name());

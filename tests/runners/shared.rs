@@ -1,8 +1,8 @@
-//! One start for the run, under every mode of a runner, and whatever its tests do to it.
+//! A service is started once per run, under every mode of a runner and regardless of what the tests do to it.
 
 use std::{fs, path::Path, thread};
 
-use crate::run::{Run, passes, said, succeeds};
+use crate::run::{Run, passes, succeeds, text_of};
 
 const TESTS: usize = 16;
 
@@ -43,7 +43,7 @@ fn the_processes_of_a_run_share_a_cluster() {
 #[test]
 fn a_member_of_a_cluster_that_died_is_started_again() {
     let run = Run::new();
-    // In each of the two binaries.
+    // Each of the two binaries has this test.
     passes(run.nextest("cluster_2"));
     assert_eq!(run.starts(), 4);
     assert!(run.is_gone());
@@ -87,7 +87,7 @@ fn a_test_that_is_killed_does_no_harm_to_the_others() {
     let run = Run::new();
     let mut nextest = run.nextest_with("kills", "/hangs|uses_it/");
     let output = nextest.output().expect("nextest");
-    assert!(!output.status.success(), "two of them hang");
+    assert!(!output.status.success(), "two tests hang");
     assert_eq!((run.starts(), run.uses()), (1, (TESTS + 2, 1)));
     assert!(run.is_gone());
 }
@@ -110,7 +110,7 @@ fn a_run_with_a_target_runner_shares_a_service() {
     assert!(run.is_gone());
 }
 
-/// The variable by which cargo and nextest know what runs the tests of this machine's target.
+/// Returns the name of the variable with the target runner of this machine, for cargo and nextest.
 pub(crate) fn target_runner() -> String {
     let arch = std::env::consts::ARCH.to_uppercase();
     let library = if cfg!(target_env = "musl") {
@@ -184,9 +184,9 @@ fn outages_of_threads_and_processes_do_not_overlap() {
     assert!(run.is_gone());
 }
 
-fn assert_get_waits_for_a(what: &str) {
+fn assert_get_waits_for_a(cause: &str) {
     let run = Run::new();
-    passes(run.nextest(&format!("down_for_a_{what}")));
+    passes(run.nextest(&format!("down_for_a_{cause}")));
 }
 
 #[test]
@@ -246,7 +246,7 @@ fn a_test_killed_in_a_restart_leaves_no_second_service() {
     let run = Run::new();
     let mut nextest = run.nextest("dies_) & binary(=in_a_run");
     let output = nextest.arg("-j1").output().expect("nextest");
-    let reported = said(&output);
+    let reported = text_of(&output);
     assert!(reported.contains("1 passed, 1 failed"), "{reported}");
     assert_eq!(run.uses(), (3, 3), "{reported}");
     assert!(run.is_gone());
@@ -256,7 +256,7 @@ fn a_test_killed_in_a_restart_leaves_no_second_service() {
 fn a_service_of_a_test_killed_in_a_restart_is_stopped_by_others() {
     let run = Run::new();
     let mut nextest = run.nextest("orphan_of_a_restart) & binary(=in_a_run");
-    // One at a time: each has another one die.
+    // One test at a time, because each one lets another process die in a restart.
     nextest.arg("-j1");
     passes(nextest);
     assert!(run.is_gone());
@@ -270,7 +270,7 @@ fn variables_that_differ_between_tests_do_not_reach_a_service() {
     let cargo_test = (run.cargo_test("environment_is"), "");
     for (mut tests, own) in [nextest, cargo_test] {
         tests.env("OF_THE_TEST", format!("{own}{both}"));
-        // What not every version of a runner gives to every test.
+        // Not every version of a runner sets these variables for every test.
         tests.envs([
             ("__NEXTEST_X", "1"),
             ("RUST_TEST_THREADS", "1"),
@@ -295,12 +295,12 @@ fn different_fixtures_with_one_name_are_an_error() {
     passes(run.nextest("has_namesakes) & binary(=in_a_run"));
     assert_eq!(run.uses(), (1, 1));
     assert!(run.is_gone());
-    // Without a known runner, they would not be one service, and are the same mistake.
+    // Without a known runner the fixtures do not share a service, and the mistake is reported anyway.
     let output = run
         .binary("has_namesakes")
         .output()
         .expect("the test binary");
-    assert!(output.status.success(), "{}", said(&output));
+    assert!(output.status.success(), "{}", text_of(&output));
     assert!(run.is_gone());
 }
 
@@ -334,7 +334,7 @@ fn a_run_reports_the_path_of_kept_files_once() {
     let mut nextest = run.nextest("/has_its_own|uses_it/");
     nextest.env("TMPDIR", &temporary).env("MIRAKURU_KEEP", "1");
     let output = nextest.output().expect("nextest");
-    let reported = said(&output);
+    let reported = text_of(&output);
     assert!(output.status.success(), "{reported}");
     let line = "the files of this run stay in ";
     assert_eq!(reported.matches(line).count(), 1, "{reported}");

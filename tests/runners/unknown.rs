@@ -1,6 +1,7 @@
-//! Where the runner cannot be proven, the fixture is the process's own, and one line says why.
+//! Test processes whose runner cannot be verified. Each has a fixture of its own, and one line of output states the
+//! reason.
 
-use crate::run::{Run, said};
+use crate::run::{Run, text_of};
 
 fn assert_shared_by_the_process_alone(faked: Option<&str>) {
     let run = Run::new();
@@ -8,9 +9,9 @@ fn assert_shared_by_the_process_alone(faked: Option<&str>) {
     if let Some(id) = faked {
         binary.env("NEXTEST_RUN_ID", id);
     }
-    // It passes, and the line is seen all the same.
+    // The test passes, and the line is printed anyway.
     let output = binary.output().expect("the test binary");
-    let reported = said(&output);
+    let reported = text_of(&output);
     assert!(output.status.success(), "{reported}");
     let notes = reported.matches("is shared by this process alone").count();
     assert_eq!(notes, 1, "{reported}");

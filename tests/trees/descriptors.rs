@@ -54,14 +54,14 @@ fn many_starts_and_stops_leave_nothing_in_the_test_process() {
     };
 
     let before = next("before: ");
-    let beside = next("beside: ");
+    let inherited = next("inherited: ");
     let after = next("after: ");
     let mut rest = String::new();
     output.read_to_string(&mut rest).expect("text");
     assert!(counting.wait().expect("a child").success());
     assert_eq!(rest, "");
 
-    let (alone, with_a_service) = beside.split_once("; ").expect("two lists");
+    let (alone, with_a_service) = inherited.split_once("; ").expect("two lists");
     assert_eq!(alone, with_a_service, "another child inherits something");
     assert_eq!(before, after, "children, descriptors, threads, files");
     assert_eq!(hold.left_in_scratch(), [""; 0]);
