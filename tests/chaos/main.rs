@@ -7,7 +7,7 @@
     target_os = "linux",
     expect(
         clippy::disallowed_methods,
-        reason = "the monkey comes by at random times"
+        reason = "the monkey disturbs at random times"
     )
 )]
 
