@@ -1,4 +1,4 @@
-//! Placeholders are those that one regular expression finds.
+//! Fuzz target for placeholders. The parser must find the same placeholders as a regular expression of their grammar.
 
 use regex::Regex;
 

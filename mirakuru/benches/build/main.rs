@@ -1,9 +1,10 @@
-//! What mirakuru costs to build: `cargo bench -p mirakuru --bench build`.
+//! Measures build times with mirakuru: `cargo bench -p mirakuru --bench build`.
 //!
-//! Prints Markdown tables: the time that `cargo check` takes for a file of 200 annotated tests, next to
-//! the same tests written by hand; the time that an edit of a file of 20 tests takes until it can run, and
-//! the size of that test binary; and, with `-- --clean`, the number of crates and the time of a clean build,
-//! next to that of testcontainers.
+//! Prints Markdown tables:
+//!
+//! - the time of `cargo check` for a file of 200 annotated tests, and for the same tests written by hand;
+//! - the time from an edit in a file of 20 tests until they can run, and the size of that test binary;
+//! - with `-- --clean`, the number of crates and the time of a clean build, and those of testcontainers.
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -31,7 +32,7 @@ fn main() -> Outcome<()> {
     Ok(())
 }
 
-/// A package that has one dependency.
+/// A package with one dependency.
 struct Project(tempfile::TempDir);
 
 impl Project {
@@ -51,7 +52,7 @@ impl Project {
         self.0.path()
     }
 
-    /// Runs cargo in it: how long it took, and what it printed.
+    /// Runs cargo in the package. Returns the time that it took, and its output.
     fn cargo(&self, args: &[&str]) -> Outcome<(Duration, String)> {
         let begun = Instant::now();
         let output = Command::new(env!("CARGO"))
@@ -62,8 +63,8 @@ impl Project {
             .output()?;
         let took = begun.elapsed();
         if !output.status.success() {
-            let said = String::from_utf8_lossy(&output.stderr);
-            return Err(format!("cargo {}: {said}", args.join(" ")).into());
+            let errors = String::from_utf8_lossy(&output.stderr);
+            return Err(format!("cargo {}: {errors}", args.join(" ")).into());
         }
         Ok((took, String::from_utf8(output.stdout)?))
     }
@@ -83,7 +84,7 @@ fn check() -> Outcome<()> {
             (0..TESTS).for_each(|index| text += &test(index));
             fs::write(project.path().join(format!("tests/{name}.rs")), text)?;
             let (took, _) = project.cargo(&["check", "--quiet", "--test", name])?;
-            // The first one builds the dependencies.
+            // The first round builds the dependencies.
             if round > 0 {
                 times.push(took);
             }
@@ -100,7 +101,7 @@ fn check() -> Outcome<()> {
     Ok(())
 }
 
-/// The loop of a user who edits a line of a test and runs it: compiling and linking, without the run.
+/// Measures the time to compile and link after a line of a test was edited, without the run.
 fn edits() -> Outcome<()> {
     let without_http = ", default-features = false, features = [\"macros\"]";
     let without_debug = "\n[profile.dev.package.\"*\"]\ndebug = 0";
@@ -143,7 +144,7 @@ fn edits() -> Outcome<()> {
             let mut paths = messages.split("\"executable\":\"").skip(1);
             let path = paths.next().and_then(|rest| rest.split('"').next());
             path.unwrap_or_default().clone_into(&mut binary);
-            // The first one builds the dependencies.
+            // The first round builds the dependencies.
             if round > 0 {
                 times.push(took);
             }
@@ -225,7 +226,7 @@ fn mirakuru(features: &str) -> String {
     format!("mirakuru = {{ path = {path:?}{features} }}")
 }
 
-/// In milliseconds.
+/// Returns the median in milliseconds.
 fn median(mut times: Vec<Duration>) -> f64 {
     times.sort();
     times[times.len() / 2].as_secs_f64() * 1e3

@@ -1,6 +1,6 @@
-//! The loop that everything is held against: it starts, awaits and stops the same service with nothing
-//! but the system calls. A connection is tried every 50 µs; a file is awaited with inotify, output
-//! by reading a pipe, and an end with `waitpid`. It does nothing else: no deadline, no tree, no error.
+//! The bare loop, the baseline for all figures. It starts, awaits and stops the same services with system calls alone.
+//! It tries to connect every 50 µs, awaits a file with inotify, output by reading a pipe, and an end with `waitpid`. It
+//! has no deadline, no handling of the process tree and no error reports.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -17,12 +17,12 @@ use crate::service::{Kind, Order, now};
 
 pub(crate) struct Bare {
     child: Child,
-    /// Closed after the clock was read: that takes long.
+    /// Dropped after the clock was read, because closing it takes long.
     _watch: Option<Inotify>,
 }
 
 impl Bare {
-    /// Starts the service; returns once it is ready, with the time of that.
+    /// Starts the service and waits until it is ready. Returns the time at which that was.
     pub(crate) fn start(order: &Order) -> io::Result<(Self, i64)> {
         let words = order.words()?;
         let mut command = Command::new(&words[0]);
@@ -47,7 +47,7 @@ impl Bare {
             (Kind::Http, _) => ask(connect(order.port))?,
             (Kind::UnixSocket, Some(watch)) => {
                 await_file(watch, order)?;
-                // It is there before it listens.
+                // The file exists before the service listens.
                 retry(|| UnixStream::connect(order.path()));
             }
             (Kind::PidFile, Some(watch)) => await_file(watch, order)?,
@@ -65,7 +65,7 @@ impl Bare {
         Ok((bare, returned))
     }
 
-    /// Stops it and returns once it is gone.
+    /// Stops the service and returns when it is gone.
     pub(crate) fn stop(&mut self) -> io::Result<()> {
         let pid = i32::try_from(self.child.id()).map_err(io::Error::other)?;
         kill(Pid::from_raw(pid), Signal::SIGTERM)?;

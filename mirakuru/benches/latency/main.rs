@@ -1,9 +1,9 @@
-//! How quick mirakuru is, beside a loop that does nothing but the system calls:
-//! `cargo bench -p mirakuru --bench latency`.
+//! Compares the latency of mirakuru with that of a loop of bare system calls: `cargo bench -p mirakuru --bench
+//! latency`.
 //!
-//! Prints a Markdown table of medians. `-- --quick` is for a short look, `-- --python` adds the
-//! Python library of the same name where it is installed, `-- --spawn` measures the spawn alone, and
-//! `-- --waits` the processor time of long waits.
+//! Prints a Markdown table of medians. `-- --quick` runs fewer rounds, `-- --python` adds the Python library of the
+//! same name if it is installed, `-- --spawn` measures the spawn alone, and `-- --waits` the processor time of long
+//! waits.
 
 mod bare;
 mod measure;
@@ -17,7 +17,7 @@ use measure::{Delays, Outcome, Pair, Port};
 use service::Kind;
 use table::{Bound, Table};
 
-/// How often each figure is measured.
+/// The number of measurements for each figure.
 struct Rounds {
     ready: usize,
     spawn: usize,
@@ -46,7 +46,7 @@ fn main() -> Outcome<()> {
     }
     let args: Vec<_> = args.collect();
     let has = |flag: &str| args.iter().any(|arg| arg == flag);
-    // Without `--bench` it is `cargo test` that runs it, which asks only whether it works.
+    // Without `--bench`, the caller is `cargo test`, for which a short run suffices.
     let quick = has("--quick") || !has("--bench");
     let rounds = if quick { &QUICK } else { &THOROUGH };
 
@@ -83,7 +83,7 @@ fn measure_spawn(table: &mut Table, rounds: &Rounds) -> Outcome<()> {
     Ok(())
 }
 
-/// What two seconds cost until the service listens.
+/// Measures the processor time of a wait of two seconds until the service listens.
 fn measure_waits(table: &mut Table, rounds: &Rounds) -> Outcome<()> {
     for (kind, service) in [
         (Kind::Tcp, "a TCP service"),

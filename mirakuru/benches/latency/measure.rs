@@ -1,4 +1,4 @@
-//! The figures: each is measured by turns with mirakuru and with the loop, on the same services.
+//! The measurements. Each figure is measured alternately with mirakuru and with the bare loop, on the same services.
 
 use std::error::Error;
 use std::io;
@@ -19,7 +19,7 @@ use crate::service::{BANNER, Kind, Order, Stamp, now};
 
 pub(crate) type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
-/// Milliseconds, of mirakuru and of the loop, a value for each round.
+/// The times of mirakuru and of the loop in milliseconds, one value per round.
 #[derive(Default)]
 pub(crate) struct Pair {
     pub(crate) mirakuru: Vec<f64>,
@@ -33,7 +33,7 @@ impl Pair {
     }
 }
 
-/// The delays before a service is ready: the same ones in every run.
+/// The delays before a service is ready. They are the same in every run.
 pub(crate) struct Delays(u64);
 
 impl Delays {
@@ -41,9 +41,9 @@ impl Delays {
         Self(20_240_229)
     }
 
-    /// From 5 to 150 ms.
+    /// Returns the next delay, from 5 to 150 ms.
     pub(crate) fn draw(&mut self) -> Duration {
-        // A linear congruential generator; its upper bits are the good ones.
+        // A linear congruential generator, whose upper bits are the most random ones.
         self.0 = self
             .0
             .wrapping_mul(6_364_136_223_846_793_005)
@@ -64,7 +64,7 @@ pub(crate) fn median(values: &[f64]) -> f64 {
     sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-/// Ports that nobody is bound to; no two are the same.
+/// Returns different ports that no process is bound to.
 pub(crate) fn free_ports(count: usize) -> io::Result<Vec<u16>> {
     let held: io::Result<Vec<_>> = (0..count)
         .map(|_| TcpListener::bind(("127.0.0.1", 0)))
@@ -75,11 +75,11 @@ pub(crate) fn free_ports(count: usize) -> io::Result<Vec<u16>> {
         .collect()
 }
 
-/// How the executor gets the port of a service.
+/// The way in which the executor gets the port of a service.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Port {
     Fixed,
-    /// By `{port}`.
+    /// With the placeholder `{port}`.
     Free,
 }
 
@@ -103,8 +103,8 @@ fn order(kind: Kind, delay: Duration) -> io::Result<Order> {
     Order::new(kind, delay, free_ports(1)?[0])
 }
 
-/// Control returned − the service's own stamp: of the start when it was ready, of the stop when it
-/// was about to die.
+/// Measures the latencies of a start and of a stop: from the service's own stamp, when it was ready or about to die,
+/// until the call returned.
 pub(crate) fn ready_and_stop(
     kind: Kind,
     port: Port,
@@ -137,7 +137,7 @@ pub(crate) fn ready_and_stop(
     Ok((ready, stop))
 }
 
-/// From the call to the service's first instruction.
+/// Measures the time from the call to the service's first instruction.
 pub(crate) fn first_instruction(kind: Kind, rounds: usize) -> Outcome<Pair> {
     let mut pair = Pair::default();
     for _ in 0..rounds {
@@ -159,7 +159,7 @@ pub(crate) fn first_instruction(kind: Kind, rounds: usize) -> Outcome<Pair> {
     Ok(pair)
 }
 
-/// From the call to the service's first instruction, with a supervisor that is there already.
+/// Measures the time from the call to the service's first instruction, if the supervisor runs already.
 pub(crate) fn first_instruction_again(rounds: usize) -> Outcome<Pair> {
     let mut pair = Pair::default();
     let service = Order::new(Kind::Silent, Duration::ZERO, 0)?;
@@ -184,15 +184,15 @@ pub(crate) fn first_instruction_again(rounds: usize) -> Outcome<Pair> {
     Ok(pair)
 }
 
-/// The processor time of this process so far.
+/// Returns the processor time of this process so far.
 fn own_time() -> Outcome<f64> {
     let usage = getrusage(UsageWho::RUSAGE_SELF)?;
     let time = usage.user_time() + usage.system_time();
     Ok(ms(0, time.num_microseconds() * 1000))
 }
 
-/// The processor time of this process and of the supervisor that goes into waiting this long for a
-/// service: what a start takes beyond one whose service is ready at once.
+/// Measures the processor time that this process and the supervisor spend on a wait of this length. It is the
+/// difference between a start with this delay and a start whose service is ready at once.
 pub(crate) fn processor_time(kind: Kind, delay: Duration, rounds: usize) -> Outcome<Pair> {
     let mut pair = Pair::default();
     for _ in 0..rounds {
@@ -203,7 +203,7 @@ pub(crate) fn processor_time(kind: Kind, delay: Duration, rounds: usize) -> Outc
     Ok(pair)
 }
 
-/// The processor time of one start each, with mirakuru and with the loop.
+/// Measures the processor time of one start with mirakuru and of one with the loop.
 fn start_time(kind: Kind, delay: Duration) -> Outcome<(f64, f64)> {
     let service = order(kind, delay)?;
     let executor = executor(&service, Port::Fixed)?;
@@ -220,20 +220,20 @@ fn start_time(kind: Kind, delay: Duration) -> Outcome<(f64, f64)> {
     Ok((spent, bare_spent))
 }
 
-/// Its one thread's time on a processor: the first number of `schedstat`, in nanoseconds.
+/// Returns the processor time of the supervisor's only thread: the first number of `schedstat`, in nanoseconds.
 fn supervisor_time(executor: &AnyExecutor) -> Outcome<f64> {
     Ok(field(&supervisor_file(executor, "schedstat")?, "")? / 1e6)
 }
 
-/// A file in the supervisor's folder of `/proc`.
+/// Returns the path of a file in the supervisor's directory of `/proc`.
 fn supervisor_file(executor: &AnyExecutor, name: &str) -> Outcome<String> {
     let service = executor.pid().ok_or("it has just been started")?;
     let supervisor = field(&format!("/proc/{service}/status"), "PPid:")?;
     Ok(format!("/proc/{supervisor}/{name}"))
 }
 
-/// Many TCP services at once, from a thread each: the last return − the last service's stamp, and
-/// how long it takes to stop them all.
+/// Starts many TCP services at once, each from its own thread. Measures the time from the stamp of the last ready
+/// service to the last return, and the time to stop them all.
 pub(crate) fn many_at_once(
     count: usize,
     rounds: usize,
@@ -276,8 +276,8 @@ pub(crate) fn many_at_once(
     Ok((ready, stop))
 }
 
-/// Runs `serve` for each in a thread of its own; it gives when its start returned, when it called
-/// the stop, and when that returned.
+/// Runs `serve` for each service in a thread of its own. `serve` returns three times: when the start returned, when it
+/// called the stop, and when the stop returned.
 fn together(
     services: &[Order],
     serve: impl Fn(&Order, &Barrier) -> Outcome<(i64, i64, i64)> + Sync,
@@ -300,7 +300,7 @@ fn together(
     Ok((ms(last_ready, last_returned), ms(first_called, last_gone)))
 }
 
-/// The memory of one supervisor in megabytes: resident, and its share of what it shares (PSS).
+/// Returns the memory of one supervisor in megabytes: resident (RSS), and proportional (PSS).
 pub(crate) fn supervisor_memory() -> Outcome<(f64, f64)> {
     let service = order(Kind::Output, Duration::ZERO)?;
     let executor = executor(&service, Port::Fixed)?;
@@ -312,7 +312,7 @@ pub(crate) fn supervisor_memory() -> Outcome<(f64, f64)> {
     Ok(memory)
 }
 
-/// The number behind this name in a file of `/proc`.
+/// Returns the number that follows this name in a file of `/proc`.
 fn field(file: &str, name: &str) -> Outcome<f64> {
     let text = std::fs::read_to_string(file)?;
     let line = text.lines().find_map(|line| line.strip_prefix(name));

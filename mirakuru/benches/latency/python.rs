@@ -1,5 +1,5 @@
-//! The Python library of the same name, measured with the same service where it is installed: `--python`,
-//! with `MIRAKURU_BENCH_PYTHON` for another interpreter than `python3`.
+//! Measures the Python library of the same name with the same services, if it is installed: `--python`. The variable
+//! `MIRAKURU_BENCH_PYTHON` names an interpreter other than `python3`.
 
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -10,16 +10,16 @@ use crate::service::{BANNER, Kind, Order, Stamp};
 
 const SCRIPT: &str = include_str!("peer.py");
 
-/// The medians by name of the figure; `None` where the library cannot be had.
+/// Returns the medians by the name of the figure, or `None` if the library is not installed.
 pub(crate) fn medians(
     rounds: usize,
     delays: &mut Delays,
 ) -> Outcome<Option<BTreeMap<String, f64>>> {
     let python = std::env::var("MIRAKURU_BENCH_PYTHON").unwrap_or_else(|_| "python3".to_owned());
-    let has_it = Command::new(&python)
+    let import = Command::new(&python)
         .args(["-c", "import mirakuru"])
         .output();
-    if !has_it.is_ok_and(|output| output.status.success()) {
+    if !import.is_ok_and(|output| output.status.success()) {
         return Ok(None);
     }
     let mut values: BTreeMap<String, Vec<f64>> = BTreeMap::new();
@@ -33,8 +33,8 @@ pub(crate) fn medians(
             let text = String::from_utf8_lossy(&output.stdout);
             let times: Result<Vec<i64>, _> = text.split_whitespace().map(str::parse).collect();
             let [called, ready, gone] = times?[..] else {
-                let complaint = String::from_utf8_lossy(&output.stderr);
-                return Err(format!("the Python side failed: {complaint}").into());
+                let errors = String::from_utf8_lossy(&output.stderr);
+                return Err(format!("the Python side failed: {errors}").into());
             };
             let mut push = |name: String, from: i64, to: i64| {
                 let value = Duration::from_nanos((to - from).unsigned_abs()).as_secs_f64() * 1e3;

@@ -1,6 +1,6 @@
-//! The service that is started and stopped: this program, run again. It becomes ready after a delay
-//! and leaves stamps of the monotonic clock, which all processes share, in a file: when its first
-//! instruction ran, when it was ready, and when it was about to die.
+//! The service that the benchmark starts and stops: this program, run again. It becomes ready after a delay. It writes
+//! stamps of the monotonic clock, which all processes share, to a file: when its first instruction ran, when it was
+//! ready, and when it was about to die.
 
 use std::error::Error;
 use std::fs::{self, File};
@@ -17,10 +17,10 @@ use nix::time::{ClockId, clock_gettime};
 
 /// The first argument of a run as the service.
 pub(crate) const ROLE: &str = "--service";
-/// What it prints when it is ready.
+/// The line that the service prints when it is ready.
 pub(crate) const BANNER: &str = "the service is ready";
 
-/// How a service shows that it is ready.
+/// The way in which a service shows that it is ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Tcp,
@@ -28,7 +28,7 @@ pub(crate) enum Kind {
     PidFile,
     Output,
     Http,
-    /// Not at all.
+    /// The service does not show it.
     Silent,
 }
 
@@ -58,13 +58,13 @@ impl Kind {
     }
 }
 
-/// Nanoseconds of the monotonic clock.
+/// Returns the time of the monotonic clock in nanoseconds.
 pub(crate) fn now() -> i64 {
     let time = clock_gettime(ClockId::CLOCK_MONOTONIC).expect("Linux has this clock");
     time.tv_sec() * 1_000_000_000 + time.tv_nsec()
 }
 
-/// What a service leaves in its file.
+/// A stamp in the file of a service.
 #[derive(Clone, Copy)]
 pub(crate) enum Stamp {
     Begun,
@@ -72,7 +72,7 @@ pub(crate) enum Stamp {
     Dying,
 }
 
-/// One service that is to be started: everything that both sides need to know.
+/// The parameters of one service, for both mirakuru and the loop.
 pub(crate) struct Order {
     pub(crate) kind: Kind,
     pub(crate) delay: Duration,
@@ -100,7 +100,7 @@ impl Order {
         })
     }
 
-    /// The socket or the pid file.
+    /// Returns the path of the socket or of the pid file.
     pub(crate) fn path(&self) -> PathBuf {
         self.directory.path().join("here")
     }
@@ -109,7 +109,7 @@ impl Order {
         self.directory.path()
     }
 
-    /// The place of the port in the words.
+    /// The index of the port in the words.
     pub(crate) const PORT_WORD: usize = 4;
 
     pub(crate) fn words(&self) -> io::Result<Vec<String>> {
@@ -123,12 +123,12 @@ impl Order {
         ])
     }
 
-    /// Removes the stamps, so that the next start leaves its own.
+    /// Removes the stamps, so that the next start writes new ones.
     pub(crate) fn forget_stamps(&self) -> io::Result<()> {
         self.stamps.set_len(0)
     }
 
-    /// Waits until the service has left this stamp: it may write it after we saw that it is ready.
+    /// Waits until the service has written this stamp. It may do so after this process has seen that it is ready.
     pub(crate) fn stamp(&self, stamp: Stamp) -> io::Result<i64> {
         let end = Instant::now() + Duration::from_secs(10);
         let mut bytes = [0; 8];
@@ -144,7 +144,7 @@ impl Order {
     }
 }
 
-/// The service's `main`; `args` follow [`ROLE`].
+/// The `main` of the service. `args` are the arguments after [`ROLE`].
 pub(crate) fn run(mut args: impl Iterator<Item = String>) -> Result<(), Box<dyn Error>> {
     let begun = now();
     let mut next = || args.next().ok_or("an argument is missing");
@@ -153,35 +153,35 @@ pub(crate) fn run(mut args: impl Iterator<Item = String>) -> Result<(), Box<dyn 
     let port: u16 = next()?.parse()?;
     let directory = PathBuf::from(next()?);
     let stamps = File::options().write(true).open(directory.join("stamps"))?;
-    let leave =
+    let write =
         |stamp: Stamp, time: i64| stamps.write_all_at(&time.to_le_bytes(), stamp as u64 * 8);
-    leave(Stamp::Begun, begun)?;
+    write(Stamp::Begun, begun)?;
 
-    // Before any thread, so that all have it blocked and the wait below takes it.
-    let mut farewell = SigSet::empty();
-    farewell.add(Signal::SIGTERM);
-    farewell.thread_block()?;
+    // The signal is blocked before any thread starts, so that all threads have it blocked and the wait below takes it.
+    let mut term = SigSet::empty();
+    term.add(Signal::SIGTERM);
+    term.thread_block()?;
 
     #[expect(clippy::disallowed_methods, reason = "the delay is the behaviour")]
     thread::sleep(delay);
     let _held = become_ready(kind, port, &directory.join("here"))?;
-    leave(Stamp::Ready, now())?;
+    write(Stamp::Ready, now())?;
 
-    farewell.wait()?;
-    leave(Stamp::Dying, now())?;
-    farewell.thread_unblock()?;
+    term.wait()?;
+    write(Stamp::Dying, now())?;
+    term.thread_unblock()?;
     raise(Signal::SIGTERM)?;
     Ok(())
 }
 
-/// What must stay open.
+/// The listener that must stay open.
 enum Held {
     Nothing,
     Tcp(#[expect(dead_code, reason = "held only")] TcpListener),
     Unix(#[expect(dead_code, reason = "held only")] UnixListener),
 }
 
-/// Nothing but the moment itself, so that the stamp follows at once.
+/// Makes the service ready and does nothing else, so that the stamp follows at once.
 fn become_ready(kind: Kind, port: u16, path: &Path) -> io::Result<Held> {
     Ok(match kind {
         Kind::Tcp => Held::Tcp(TcpListener::bind(("127.0.0.1", port))?),
@@ -198,11 +198,11 @@ fn become_ready(kind: Kind, port: u16, path: &Path) -> io::Result<Held> {
         }
         Kind::Http => {
             let listener = TcpListener::bind(("127.0.0.1", port))?;
-            let visitors = listener.try_clone()?;
+            let clients = listener.try_clone()?;
             thread::spawn(move || {
-                for visitor in visitors.incoming().flatten() {
-                    // Whoever asked may be gone.
-                    drop(answer(visitor));
+                for client in clients.incoming().flatten() {
+                    // The client may be gone.
+                    drop(answer(client));
                 }
             });
             Held::Tcp(listener)
@@ -211,14 +211,14 @@ fn become_ready(kind: Kind, port: u16, path: &Path) -> io::Result<Held> {
     })
 }
 
-fn answer(mut visitor: TcpStream) -> io::Result<()> {
+fn answer(mut client: TcpStream) -> io::Result<()> {
     let mut request = Vec::new();
     let mut part = [0; 1024];
     while !request.windows(4).any(|end| end == b"\r\n\r\n") {
-        match visitor.read(&mut part)? {
+        match client.read(&mut part)? {
             0 => return Ok(()),
             len => request.extend_from_slice(&part[..len]),
         }
     }
-    visitor.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+    client.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 }

@@ -1,11 +1,11 @@
-//! The table that is printed.
+//! The printed table.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::measure::{Pair, median};
 
-/// What is to be reached.
+/// The target for a figure.
 #[derive(Clone, Copy)]
 pub(crate) enum Bound {
     /// At most this many milliseconds more than the loop.
@@ -22,7 +22,7 @@ pub(crate) struct Table {
 
 struct Row {
     figure: String,
-    /// What the Python side calls it.
+    /// The name of the figure in the results of the Python library.
     key: String,
     mirakuru: String,
     bare: String,
@@ -52,7 +52,7 @@ impl Table {
         });
     }
 
-    /// Megabytes: resident, and the share of what is shared.
+    /// Adds the row for the memory in megabytes: resident (RSS), and proportional (PSS).
     pub(crate) fn memory(&mut self, resident: f64, share: f64, most: f64) {
         self.rows.push(Row {
             figure: "memory of one supervisor".to_owned(),
