@@ -177,9 +177,8 @@ impl Monkey {
         (directory, files)
     }
 
-    /// Takes some locks as another program would, and removes all permissions from their directory, which only stops
-    /// users
-    /// other than root.
+    /// Takes some locks as another program would, and removes all permissions from their directory. Root is not affected
+    /// by the permissions.
     fn lock(&mut self) {
         let (directory, files) = self.locks();
         let due = Instant::now() + DURATION;

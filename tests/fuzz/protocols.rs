@@ -107,7 +107,7 @@ fn known_answers_have_a_verdict() {
 }
 
 #[test]
-fn no_answer_panics_and_splitting_changes_no_verdict() {
+fn answers_cause_no_panic_and_chunks_do_not_change_the_verdict() {
     rounds("protocols", |rng| {
         for (judge, known) in TARGETS {
             let answer = answer(rng, known);

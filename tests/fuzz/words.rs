@@ -36,7 +36,7 @@ fn words(text: &str) -> Option<Vec<String>> {
 }
 
 #[test]
-fn words_are_those_of_a_shell() {
+fn words_are_split_as_a_shell_splits_them() {
     let has_bash = Command::new("bash").arg("--version").output().is_ok();
     rounds("words", |rng| {
         for _ in 0..5 {

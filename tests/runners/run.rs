@@ -121,8 +121,7 @@ impl Run {
     }
 
     /// Returns a command for these binaries. It selects the whole workspace, as the gate does: with other features
-    /// cargo
-    /// would build everything again.
+    /// cargo would build everything again.
     fn on_binaries(&self, words: &[&str], binaries: &[&str]) -> Command {
         let mut command = self.cargo(words);
         command.arg("--workspace");

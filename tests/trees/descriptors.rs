@@ -14,7 +14,7 @@ use crate::{PROGRAM, TEST_PROCESS};
 
 #[test]
 fn a_service_has_its_three_standard_streams_and_nothing_else() {
-    // A descriptor without close-on-exec, as careless libraries leave them open.
+    // A descriptor without close-on-exec, like those of careless libraries.
     let (reader, _writer) = std::io::pipe().expect("a pipe");
     let careless = nix::unistd::dup(&reader).expect("a descriptor");
     let service = OutputExecutor::new([PROGRAM, "shows_environment"], "done");

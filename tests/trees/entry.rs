@@ -84,7 +84,7 @@ fn a_program_with_the_marker_and_an_http_client_runs_as_usual() {
 }
 
 #[test]
-fn a_program_with_the_handshake_of_another_runs_as_usual() {
+fn a_program_with_a_handshake_for_another_name_runs_as_usual() {
     let (mut other, theirs) = UnixStream::pair().expect("a pair");
     other.write_all(HANDSHAKE).expect("room");
     other.write_all(&[b'f'; 32]).expect("room");

@@ -100,7 +100,7 @@ fn a_directory_that_must_not_be_kept_is_removed_after_a_kill() {
 }
 
 #[test]
-fn a_kept_directory_stays_after_a_normal_end() {
+fn a_kept_directory_stays_after_a_normal_exit() {
     let hold = Hold::new();
     let mut victim = victim(&hold);
     victim.go_on();

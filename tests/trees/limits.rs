@@ -52,7 +52,7 @@ fn a_start_reports_the_descriptor_limit_or_succeeds() {
 }
 
 #[test]
-fn a_supervisor_that_may_open_no_file_stops_its_service() {
+fn a_supervisor_without_free_descriptors_stops_its_service() {
     let service = SimpleExecutor::new("sleep 60")
         .started()
         .expect("it starts");

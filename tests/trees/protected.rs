@@ -119,7 +119,7 @@ fn a_directory_deeper_than_the_limit_on_open_files_is_removed() {
 }
 
 #[test]
-fn a_file_in_the_place_of_the_directory_is_removed() {
+fn a_file_in_place_of_the_private_directory_is_removed() {
     let hold = Hold::new();
     let script = "cd / && rmdir \"$SCRATCH\" && echo text >\"$SCRATCH\" && exec \"$0\" \"$@\"";
     let mut command = Command::new(TEST_PROCESS);
