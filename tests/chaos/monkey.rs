@@ -28,7 +28,7 @@ pub(crate) struct Monkey {
     rng: Rng,
     /// The directory of the tests' temporary files.
     directory: PathBuf,
-    /// Whether that directory has a file system of its own, so that only the tests feel that it is full.
+    /// Whether that directory has a file system of its own, so that only the tests run out of space.
     may_fill: bool,
     /// Whether it leaves supervisors alone. If it does not, it leaves tests and the runner alone: if a supervisor is
     /// killed, its test process ends what is left, and what a run shares ends with the runner.
@@ -177,8 +177,8 @@ impl Monkey {
         (directory, files)
     }
 
-    /// Takes some locks as another program would, and removes all permissions from their directory. Root is not affected
-    /// by the permissions.
+    /// Takes some locks as another program would, and removes all permissions from their directory. Root is not
+    /// affected by the permissions.
     fn lock(&mut self) {
         let (directory, files) = self.locks();
         let due = Instant::now() + DURATION;

@@ -150,7 +150,8 @@ fn host_and_port_are_those_of_the_connection() {
             let is_bound = template.contains("{db.");
             if let Some(host) = host.or((!is_bound).then(|| place.host.clone())) {
                 let host = place.fill_text(&host).expect("it was filled in");
-                // A template may put a digit before an address. That gives another address, which the parser normalizes.
+                // A template may put a digit before an address. That gives another address, which the parser
+                // normalizes.
                 let same = Url::parse(&format!("http://{host}")).ok();
                 let same = same.as_ref().and_then(Url::host_str).unwrap_or(&host);
                 assert_eq!(Some(same), asked, "{template:?}");

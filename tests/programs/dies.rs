@@ -33,6 +33,6 @@ pub(crate) fn run(args: &mut Args) -> Outcome {
     reason = "a signal's disposition is set by an unsafe call"
 )]
 fn reset(deadly: Signal) {
-    // SAFETY: the default disposition installs no handler, so no code of ours can run in one.
+    // SAFETY: the default disposition installs no handler, so no code of this program runs in one.
     let _ = unsafe { signal(deadly, SigHandler::SigDfl) };
 }

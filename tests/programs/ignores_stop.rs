@@ -27,7 +27,7 @@ pub(crate) fn run(args: &mut Args) -> Outcome {
     reason = "a signal's disposition is set by an unsafe call"
 )]
 fn ignore(request: Signal) -> nix::Result<()> {
-    // SAFETY: ignoring a signal installs no handler, so no code of ours can run in one.
+    // SAFETY: ignoring a signal installs no handler, so no code of this program runs in one.
     unsafe { signal(request, SigHandler::SigIgn) }?;
     Ok(())
 }

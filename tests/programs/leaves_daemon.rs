@@ -76,7 +76,7 @@ fn daemon(args: &[String]) -> Outcome {
     reason = "a signal's disposition is set by an unsafe call"
 )]
 fn ignore_term() -> nix::Result<()> {
-    // SAFETY: ignoring a signal installs no handler, so no code of ours can run in one.
+    // SAFETY: ignoring a signal installs no handler, so no code of this program runs in one.
     unsafe { signal(Signal::SIGTERM, SigHandler::SigIgn) }?;
     Ok(())
 }

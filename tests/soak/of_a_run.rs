@@ -15,7 +15,7 @@ use mirakuru_tests::{
 use crate::usage::Usage;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_programs");
-/// The tests of `chaos/victims.rs` that use the fixture of the run.
+/// The number of tests of `chaos/victims.rs` that use the fixture of the run.
 const CLIENTS: usize = 8;
 
 /// Runs about this many test processes that use the service, and prints the resources of its supervisor at the

@@ -61,7 +61,7 @@ fn ignores_signals(pipe: &str) -> Outcome {
         signal::Signal::SIGHUP,
         signal::Signal::SIGUSR1,
     ] {
-        // SAFETY: ignoring a signal installs no handler, so no code of ours can run in one.
+        // SAFETY: ignoring a signal installs no handler, so no code of this program runs in one.
         unsafe { signal::signal(ignored, SigHandler::SigIgn) }?;
     }
     blocked.add(signal::Signal::SIGTERM);

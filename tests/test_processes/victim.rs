@@ -83,7 +83,7 @@ pub(crate) fn run(args: &mut Args) -> Outcome {
 )]
 fn reset_signals() {
     for ignored in [Number::SIGHUP, Number::SIGINT, Number::SIGQUIT] {
-        // SAFETY: the default disposition installs no handler, so no code of ours can run in one.
+        // SAFETY: the default disposition installs no handler, so no code of this program runs in one.
         let _ = unsafe { signal(ignored, SigHandler::SigDfl) };
     }
 }

@@ -118,7 +118,7 @@ fn a_tree_is_gone_when_the_thread_that_panicked_has_ended() {
 #[test]
 #[allow(
     clippy::cast_possible_truncation,
-    reason = "a number or a pointer, as long as a usize on each"
+    reason = "a number or a pointer, no longer than a usize"
 )]
 fn a_signal_does_not_delay_running() {
     const CALLS: u32 = 2000;

@@ -21,7 +21,7 @@ fn a_stop_ends_the_whole_tree_of_another_user() {
     let program = hold.program_for_everyone(PROGRAM);
     let words = hold.command(&[&[&*program][..], &stubborn::ARGS].concat());
     let service = OutputExecutor::new(words, "daemon").user("nobody").cwd("/");
-    // The daemon ignores the request to stop.
+    // The daemon ignores the stop signal.
     let service = service.stop_timeout(Duration::from_millis(200));
     service.start().expect("it starts");
     assert!(!hold.is_free(), "the tree is running");

@@ -213,7 +213,7 @@ fn processes_left_by_a_killed_supervisor_are_swept_and_reported() {
 fn a_service_starts_again_after_its_supervisor_was_killed() {
     let hold = Hold::new();
     let service = daemon_with_its_environment(&hold).env("SCRATCH", "{tmpdir}");
-    // The daemon ignores the request to stop.
+    // The daemon ignores the stop signal.
     let service = service.stop_timeout(Duration::from_millis(200));
     service.start().expect("it starts");
     let first = service.pid().expect("it runs");

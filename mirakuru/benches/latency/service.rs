@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{SigSet, Signal, raise};
 use nix::time::{ClockId, clock_gettime};
 
-/// The first argument of a run as the service.
+/// The first argument with which this program runs as the service.
 pub(crate) const ROLE: &str = "--service";
 /// The line that the service prints when it is ready.
 pub(crate) const BANNER: &str = "the service is ready";
@@ -78,7 +78,7 @@ pub(crate) struct Order {
     pub(crate) delay: Duration,
     pub(crate) port: u16,
     stamps: File,
-    /// Holds the stamps, the socket and the pid file.
+    /// Contains the stamps, the socket and the pid file.
     directory: tempfile::TempDir,
 }
 
