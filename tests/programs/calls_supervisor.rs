@@ -1,4 +1,5 @@
-//! Runs a program as its supervisor, and prints the exit code of the program: `calls_supervisor WORD...`.
+//! Runs a program as the supervisor of this process, and prints the exit code of the program: `calls_supervisor
+//! WORD...`.
 //!
 //! If this program is set-user-id, it takes on the rights of its owner instead and becomes the program WORD....
 

@@ -1,5 +1,5 @@
-//! Several clients of one service. No client blocks another, and no client starts a second service. Also runs within a
-//! run.
+//! Several clients of one service. No client blocks another, and no client starts a second service. The last tests
+//! start a run within a run.
 
 use std::process::Command;
 

@@ -1,5 +1,5 @@
 //! The owner of a tree: the end of the executor or of the test process ends the tree, the end of a thread or a fork
-//! does not. Also the fate of a tree whose supervisor was killed.
+//! does not. Other tests kill the supervisor and check the rest of its tree.
 
 use std::{process::Command, thread, time::Duration};
 
@@ -40,7 +40,7 @@ fn a_service_outlives_the_thread_that_started_it() {
     let pid = service.pid().expect("it runs");
     let supervisor = Process::open(parent_of(pid)).expect("it lives");
 
-    // With a parent-death signal of that thread, the kernel would have killed the processes.
+    // A parent-death signal that depends on the thread would have killed the processes.
     let main = Process::open(pid).expect("it lives");
     assert!(!main.ended_within(Duration::from_millis(200)));
     assert!(!supervisor.ended_within(Duration::ZERO));
