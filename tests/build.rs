@@ -1,7 +1,7 @@
-//! Tells what this machine lets its user do: tests that need more are shown as ignored.
+//! Detects what the user may do on this machine. Tests that need more rights are ignored.
 //!
-//! `cfg(root)`: start processes as another user. `cfg(namespaces)`: mount file systems and number
-//! processes apart from all others. `cfg(time_namespaces)`: give processes another time since the start of the system.
+//! `cfg(root)`: the user may start processes as another user. `cfg(namespaces)`: the user may create mount and pid
+//! namespaces. `cfg(time_namespaces)`: the user may give processes another time since the start of the system.
 
 use std::process::{Command, Stdio};
 
@@ -28,7 +28,7 @@ fn main() {
     }
 }
 
-/// Whether this program is there, and prints this and nothing else.
+/// Returns whether the program exists, succeeds, and prints exactly the wanted output.
 fn prints(program: &str, args: &[&str], wanted: &str) -> bool {
     let mut command = Command::new(program);
     command.args(args).stderr(Stdio::null());

@@ -1,13 +1,13 @@
-//! A monkey disturbs sixty tests under nextest, and counts what must never be: `chaos [SECONDS] [SEED]`.
+//! A monkey disturbs sixty tests under nextest, and counts the faults: `chaos [SECONDS] [SEED]`.
 //!
-//! In each round it runs the tests of `victims.rs`, kills, freezes and limits their processes, and fills or removes their
-//! directories. Then it counts what is left, and runs the same tests again without a disturbance. It ends with the
-//! counts, and fails if one of them is not 0. `chaos/run` starts it.
+//! In each round it runs the tests of `victims.rs`, kills, freezes and limits their processes, and fills or removes
+//! their directories. Then it counts the leftovers, and runs the same tests again without a disturbance. It ends with
+//! the counts, and fails if one of them is not 0. `chaos/run` starts it.
 #![cfg_attr(
     target_os = "linux",
     expect(
         clippy::disallowed_methods,
-        reason = "the monkey comes by at random times"
+        reason = "the monkey disturbs at random times"
     )
 )]
 

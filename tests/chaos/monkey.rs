@@ -1,4 +1,4 @@
-//! What the monkey does: one disturbance after the other, at random times.
+//! The disturbances of the monkey: one after the other, at random times.
 
 use std::{
     fs::{self, File, Permissions},
@@ -17,21 +17,21 @@ use nix::{
     unistd::getuid,
 };
 
-/// How long a disturbance lasts that the monkey takes back.
-const WHILE: Duration = Duration::from_millis(700);
-/// The most that one file takes of `TMPDIR`.
+/// The duration of a temporary disturbance.
+const DURATION: Duration = Duration::from_millis(700);
+/// The maximum size of the file that fills `TMPDIR`.
 const FILL: usize = 256 << 20;
 
-/// What the monkey did, and what it has to take back.
+/// The state of the monkey: its counts, and the disturbances that it must undo.
 #[derive(Debug)]
 pub(crate) struct Monkey {
     rng: Rng,
-    /// Where the tests have their temporary files.
+    /// The directory of the tests' temporary files.
     directory: PathBuf,
-    /// Whether that directory has a file system of its own, so that only the tests feel that it is full.
+    /// Whether that directory has a file system of its own, so that only the tests run out of space.
     may_fill: bool,
-    /// Whether it leaves supervisors alone. If it does not, it leaves tests and the runner alone: if a supervisor is killed, its
-    /// test process ends what is left, and what a run shares ends with the runner.
+    /// Whether it leaves supervisors alone. If it does not, it leaves tests and the runner alone: if a supervisor is
+    /// killed, its test process ends what is left, and what a run shares ends with the runner.
     pub(crate) spares_supervisors: bool,
     frozen: Vec<(Instant, Process)>,
     filled: Option<(Instant, PathBuf)>,
@@ -57,11 +57,11 @@ impl Monkey {
         }
     }
 
-    /// Waits for a moment, takes back what is due, and disturbs once.
+    /// Waits for a moment, undoes the disturbances that are due, and causes another one.
     pub(crate) fn disturb(&mut self) {
         thread::sleep(Duration::from_millis(self.rng.u64(1..40)));
         let now = Instant::now();
-        self.take_back(|due| due <= now);
+        self.undo(|due| due <= now);
         match self.rng.u8(..20) {
             0..4 => self.kill(Role::Test),
             4..8 => self.kill(Role::Supervisor),
@@ -74,17 +74,17 @@ impl Monkey {
         }
     }
 
-    /// Ends the runner, now and then.
-    pub(crate) fn ends_the_runner(&mut self) -> bool {
+    /// Decides at random whether to kill the runner now.
+    pub(crate) fn kills_the_runner(&mut self) -> bool {
         self.spares_supervisors && self.rng.u16(..300) == 0
     }
 
-    /// Takes back everything.
+    /// Undoes all disturbances.
     pub(crate) fn stop(&mut self) {
-        self.take_back(|_| true);
+        self.undo(|_| true);
     }
 
-    fn take_back(&mut self, is_due: impl Fn(Instant) -> bool) {
+    fn undo(&mut self, is_due: impl Fn(Instant) -> bool) {
         for (_, process) in self.frozen.extract_if(.., |(due, _)| is_due(*due)) {
             process.signal(Signal::SIGCONT);
         }
@@ -93,12 +93,12 @@ impl Monkey {
         }
         self.locked.retain(|(due, _)| !is_due(*due));
         if let Some((_, directory)) = self.closed.take_if(|(due, _)| is_due(*due)) {
-            // It may have gone with the last lock.
+            // The directory may be gone with the last lock.
             let _ = fs::set_permissions(directory, Permissions::from_mode(0o700));
         }
     }
 
-    /// Whether processes of this role stay as they are in this round.
+    /// Returns whether the monkey leaves processes of this role alone in this round.
     fn spares(&self, role: Role) -> bool {
         match role {
             Role::Supervisor => self.spares_supervisors,
@@ -107,9 +107,9 @@ impl Monkey {
         }
     }
 
-    fn one(&mut self, is_it: impl Fn(Role) -> bool) -> Option<Process> {
+    fn pick(&mut self, is_target: impl Fn(Role) -> bool) -> Option<Process> {
         let mut some = descendants::alive();
-        some.retain(|process| is_it(process.role) && !self.spares(process.role));
+        some.retain(|process| is_target(process.role) && !self.spares(process.role));
         if some.is_empty() {
             return None;
         }
@@ -124,14 +124,14 @@ impl Monkey {
             Signal::SIGINT,
         ];
         let way = ways[self.rng.usize(..ways.len())];
-        if let Some(process) = self.one(|its| its == role) {
+        if let Some(process) = self.pick(|its| its == role) {
             process.signal(way);
             self.kills += 1;
         }
     }
 
     fn freeze(&mut self) {
-        if let Some(process) = self.one(|_| true) {
+        if let Some(process) = self.pick(|_| true) {
             process.signal(Signal::SIGSTOP);
             let time = Duration::from_millis(self.rng.u64(1..1_000));
             self.frozen.push((Instant::now() + time, process));
@@ -148,7 +148,7 @@ impl Monkey {
             "--fsize=4096:",
         ];
         let limit = limits[self.rng.usize(..limits.len())];
-        if let Some(process) = self.one(|role| matches!(role, Role::Test | Role::Supervisor)) {
+        if let Some(process) = self.pick(|role| matches!(role, Role::Test | Role::Supervisor)) {
             process.limit(limit);
             self.other += 1;
         }
@@ -159,17 +159,17 @@ impl Monkey {
             return;
         }
         let path = self.directory.join("filled");
-        let mut file = File::create(&path).expect("a directory of our own");
+        let mut file = File::create(&path).expect("own directory");
         let zeros = vec![0; 1 << 20];
         let mut room = FILL / zeros.len();
         while room > 0 && file.write_all(&zeros).is_ok() {
             room -= 1;
         }
-        self.filled = Some((Instant::now() + WHILE, path));
+        self.filled = Some((Instant::now() + DURATION, path));
         self.other += 1;
     }
 
-    /// The directory of the locks, and the files in it now.
+    /// Returns the directory of the locks, and the files in it.
     fn locks(&self) -> (PathBuf, Vec<PathBuf>) {
         let directory = self.directory.join(format!("mirakuru-{}", getuid()));
         let entries = fs::read_dir(&directory).into_iter().flatten().flatten();
@@ -177,10 +177,11 @@ impl Monkey {
         (directory, files)
     }
 
-    /// Takes some locks as another program would, and closes their directory for who is not root.
+    /// Takes some locks as another program would, and removes all permissions from their directory. Root is not
+    /// affected by the permissions.
     fn lock(&mut self) {
         let (directory, files) = self.locks();
-        let due = Instant::now() + WHILE;
+        let due = Instant::now() + DURATION;
         for path in files {
             let file = File::options().read(true).write(true).open(path);
             let Ok(file) = file else { continue };
@@ -197,7 +198,7 @@ impl Monkey {
     fn remove_locks(&mut self) {
         let (_, files) = self.locks();
         for path in files {
-            // A directory of the run, with what is in it.
+            // The path may be the directory of a run, which is removed with its files.
             let _ = fs::remove_file(&path).or_else(|_| fs::remove_dir_all(&path));
         }
         self.other += 1;

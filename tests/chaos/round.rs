@@ -1,4 +1,4 @@
-//! One round: a disturbed run, what it left, and a run that nothing disturbs.
+//! One round: a disturbed run, a count of what it left, and a run without disturbances.
 
 use std::{
     collections::BTreeMap,
@@ -20,15 +20,16 @@ use nix::sys::signal::Signal;
 use crate::monkey::Monkey;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_programs");
-/// All of `victims.rs`, and those of them that fail in any run.
+/// The number of tests in `victims.rs`, and the number of those that fail in any run.
 const TESTS: usize = 60;
 const MUST_FAIL: usize = 12;
-/// The time in which every process is gone after the runner is. What the runner leaves alone ends by itself.
+/// The time after the end of the runner in which every process must be gone. Processes that the runner does not end
+/// must exit by themselves.
 const QUIET: Duration = Duration::from_secs(60);
-/// The time in which a run ends: that of the longest test, three times.
+/// The time in which a run must end: three times that of the longest test.
 const RUN: Duration = Duration::from_secs(180);
 
-/// What was done, and what must never be.
+/// The counts of disturbances, and of faults, which must be 0.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
     passed: usize,
@@ -63,7 +64,7 @@ impl Counts {
             (self.hangs, "hangs"),
             (self.panics, "internal panics"),
             (self.false_greens, "false greens"),
-            (self.leftovers, "files left behind"),
+            (self.leftovers, "files left"),
             (self.next_failures, "failures of the next run"),
         ]
     }
@@ -94,11 +95,11 @@ impl Display for Counts {
     }
 }
 
-/// Disturbs a run, and looks at what it left.
+/// Disturbs a run, and counts the faults.
 pub(crate) fn run(seed: u64) -> Counts {
     let mut counts = Counts::default();
     let temporary = env::temp_dir();
-    // The tests of a round have a directory of their own beside that of their proofs.
+    // The reports and proofs of a round are in a directory of their own.
     let round = Round::new(
         &env::var_os("CHAOS_REPORTS").map_or_else(|| temporary.clone(), PathBuf::from),
         seed,
@@ -116,7 +117,7 @@ pub(crate) fn run(seed: u64) -> Counts {
             counts.hangs += 1;
             note("the runner does not end");
             runner.kill().expect("a child");
-        } else if monkey.ends_the_runner() {
+        } else if monkey.kills_the_runner() {
             runner.kill().expect("a child");
             monkey.kills += 1;
         } else {
@@ -130,7 +131,7 @@ pub(crate) fn run(seed: u64) -> Counts {
     round.read("disturbed", &mut counts);
     (counts.passed, counts.failed) = (round.passed("disturbed"), round.failed("disturbed"));
 
-    // What the disturbed run could not remove, this one does.
+    // The undisturbed run removes the files that the disturbed run could not remove.
     let mut runner = round.nextest("undisturbed", true);
     runner.wait().expect("a child");
     counts.survivors += survivors();
@@ -139,30 +140,30 @@ pub(crate) fn run(seed: u64) -> Counts {
     counts.next_failures = (TESTS - MUST_FAIL)
         .abs_diff(passed)
         .max(MUST_FAIL.abs_diff(failed));
-    for left in fs::read_dir(&temporary).expect("our own").flatten() {
+    for left in fs::read_dir(&temporary).expect("own directory").flatten() {
         let path = left.path();
-        // A directory of locks is left if a lock is.
+        // A directory of locks is only left if a lock is.
         let within = fs::read_dir(&path).into_iter().flatten().flatten();
         let names: Vec<_> = within.map(|entry| entry.file_name()).collect();
-        note(&format!("left behind: {} {names:?}", path.display()));
+        note(&format!("left: {} {names:?}", path.display()));
         counts.leftovers += 1;
         let _ = fs::remove_dir_all(&path).or_else(|_| fs::remove_file(&path));
     }
     if counts.is_clean() {
-        fs::remove_dir_all(&round.directory).expect("our own");
+        fs::remove_dir_all(&round.directory).expect("own directory");
     } else {
         println!("see {}", round.directory.display());
     }
     counts
 }
 
-/// Whether the runner has come so far that a test has its service.
+/// Returns whether a test has started its service, which a supervisor shows.
 fn a_test_runs() -> bool {
     let alive = descendants::alive();
     alive.iter().any(|process| process.role == Role::Supervisor)
 }
 
-/// Waits until every process is gone. Counts those that stay, and ends them.
+/// Waits until every process is gone. Counts the processes that stay, and kills them.
 fn survivors() -> usize {
     let begun = Instant::now();
     loop {
@@ -179,7 +180,7 @@ fn survivors() -> usize {
     }
 }
 
-/// The files of a round: what the runners said, the proofs of the tests that passed, and notes.
+/// The files of a round: the output of the runners, and the proofs of the tests that passed.
 struct Round {
     directory: PathBuf,
 }
@@ -187,15 +188,15 @@ struct Round {
 impl Round {
     fn new(parent: &Path, seed: u64) -> Self {
         let directory = parent.join(format!("chaos-{seed}"));
-        fs::create_dir_all(&directory).expect("a directory of our own");
+        fs::create_dir_all(&directory).expect("own directory");
         Self { directory }
     }
 
-    /// Starts a run of the tests of `victims.rs`, which writes into a file of this name.
+    /// Starts a run of the tests of `victims.rs`, whose output goes to a file of this name.
     fn nextest(&self, name: &str, spares_supervisors: bool) -> Child {
         let proofs = self.directory.join(format!("{name}-proofs"));
-        fs::create_dir_all(&proofs).expect("a directory of our own");
-        let out = File::create(self.directory.join(name)).expect("a directory of our own");
+        fs::create_dir_all(&proofs).expect("own directory");
+        let out = File::create(self.directory.join(name)).expect("own directory");
         let profile = ("chaos/nextest.toml", "chaos");
         let mut command = nextest(PROGRAM, "victims", profile);
         command.args([
@@ -223,11 +224,11 @@ impl Round {
     }
 
     fn text(&self, name: &str) -> String {
-        let text = fs::read(self.directory.join(name)).expect("our own");
+        let text = fs::read(self.directory.join(name)).expect("own directory");
         String::from_utf8_lossy(&text).into_owned()
     }
 
-    /// The status of each test.
+    /// Returns the status of each test.
     fn statuses(&self, name: &str) -> BTreeMap<String, String> {
         let text = self.text(name);
         let lines = text

@@ -1,4 +1,5 @@
-//! The tests that the monkey disturbs: sixty, of all kinds. Each that passes leaves a proof that its service was ready.
+//! The sixty tests that the monkey disturbs, of all kinds. Each test that passes leaves a proof that its service was
+//! ready.
 #![cfg(target_os = "linux")]
 #![expect(
     clippy::disallowed_methods,
@@ -21,19 +22,19 @@ use mirakuru::{
 };
 use nix::libc::{EMFILE, ENFILE, ENOMEM};
 
-/// The program of every service; its first word names a behaviour (see `programs/main.rs`).
+/// The program of every service. Its first argument names a behaviour (see `programs/main.rs`).
 const PROGRAM: &str = env!("CARGO_BIN_EXE_programs");
-/// How long a test has its service: enough for the monkey to come by.
+/// The time for which a test keeps its service, long enough for a disturbance.
 const LIFE: Duration = Duration::from_millis(150);
-/// The time in which a supervisor notices that its service has ended, also after it was frozen for a while.
+/// The time in which a supervisor notices the end of its service, even after it was frozen for a while.
 const NOTICE: Duration = Duration::from_secs(8);
 
 static SHARED: Shared<HttpExecutor> = Shared::per_run("shared", || {
     HttpExecutor::new([PROGRAM, "answers", "{port}"], "http://127.0.0.1:{port}/")
 });
 
-/// The command of a service that is hard to end. Its daemon has an empty environment in a run in which no supervisor is
-/// killed: only a supervisor finds such a one.
+/// Returns the command of a service that resists its end. Its daemon has an empty environment if the monkey kills no
+/// supervisor in this run: only a supervisor finds such a daemon.
 fn daemon() -> Vec<String> {
     let mut words = vec![PROGRAM, "leaves_daemon", "--ignore-term", "--main-stays"];
     if env::var_os("CHAOS_SPARES_SUPERVISORS").is_some() {
@@ -42,11 +43,11 @@ fn daemon() -> Vec<String> {
     words.into_iter().map(str::to_owned).collect()
 }
 
-/// Asks the service for its pid, and leaves the proof of this test if it is the right one.
+/// Requests the pid of the service, and leaves the proof of this test if the answer is right.
 ///
 /// # Panics
 ///
-/// If it does not answer. The text names a false "ready" if nothing explains that.
+/// If the service does not give the right answer. The text reports a false "ready" if the service is still running.
 fn answers<R: Readiness>(service: &Executor<R>, connect: impl Fn() -> io::Result<String>) {
     let pid = service.pid();
     let answer = connect();
@@ -69,7 +70,7 @@ fn answers<R: Readiness>(service: &Executor<R>, connect: impl Fn() -> io::Result
     panic!("the service has ended: {answer:?}");
 }
 
-/// Has the service for a moment.
+/// Keeps the service for a moment, and leaves the proof of this test.
 fn lives<R: Readiness>(service: &Executor<R>) {
     thread::sleep(LIFE);
     assert!(service.running(), "the service has ended");
@@ -176,7 +177,7 @@ macro_rules! of_all_kinds {
 
 of_all_kinds!(a b c d);
 
-/// Tests that fail in a run that nothing disturbs too.
+/// Tests that fail even in an undisturbed run.
 mod must_fail {
     use super::*;
 
@@ -217,7 +218,7 @@ mod must_fail {
 
     #[with_process(executor = Executor::when([PROGRAM, "holds"], |_| false), timeout = "1s")]
     #[test]
-    fn a_check_that_says_no() {
+    fn a_check_that_fails() {
         passes();
     }
 
@@ -237,22 +238,22 @@ mod must_fail {
     #[test]
     fn a_body_that_panics(service: &TcpExecutor) {
         answers(service, || over_tcp(service.port()));
-        panic!("as it must");
+        panic!("on purpose");
     }
 
     #[with_process(shared = SHARED)]
     #[test]
     fn a_body_that_returns_an_error() -> Result<(), &'static str> {
-        Err("as it must")
+        Err("on purpose")
     }
 
     #[with_process(simple = daemon(), stop_timeout = "1s")]
     #[test]
     fn a_body_that_aborts() {
-        // What a killed supervisor leaves, its test process ends.
+        // If the supervisor is killed, the test process must end the rest of its tree, so it must not abort.
         assert!(
             env::var_os("CHAOS_SPARES_SUPERVISORS").is_some(),
-            "as it must"
+            "on purpose"
         );
         std::process::abort();
     }

@@ -1,5 +1,5 @@
-//! The attribute is given tokens that are right, nearly right or random: it never panics, and gives items that the
-//! compiler can read. What it says of a literal is what the parsers of the runtime say.
+//! Fuzz target for the attribute. Its input is valid, nearly valid or random tokens. It must not panic, and must expand
+//! to items that the compiler can parse. Its checks of literals must agree with the parsers of the runtime.
 
 use proc_macro2::{Delimiter, Group, Literal, TokenStream, TokenTree};
 use quote::ToTokens;
@@ -112,7 +112,7 @@ fn tokens(text: &str) -> Vec<TokenTree> {
     stream.into_iter().collect()
 }
 
-/// Makes some changes: tokens more, fewer or others, also within groups and literals.
+/// Inserts, removes or changes some tokens, including those within groups and literals.
 fn mutate(rng: &mut Rng, mut tokens: Vec<TokenTree>, depth: usize) -> Vec<TokenTree> {
     for _ in 0..rng.usize(..3) {
         let at = rng.usize(..=tokens.len());
@@ -188,13 +188,13 @@ fn literal(rng: &mut Rng) -> String {
 }
 
 #[test]
-fn every_attribute_gives_items_and_at_most_mistakes() {
+fn every_attribute_expands_to_items_and_compile_errors() {
     rounds("attribute", |rng| {
         for _ in 0..10 {
             let (args, item) = (tokens(one(rng, &ARGS)), tokens(one(rng, &ITEMS)));
             let args: TokenStream = mutate(rng, args, 0).into_iter().collect();
             let mutated: TokenStream = mutate(rng, item.clone(), 0).into_iter().collect();
-            // The compiler gives an attribute what it could read.
+            // The compiler passes only items that it could parse to an attribute.
             let is_item = syn::parse2::<syn::Item>(mutated.clone()).is_ok();
             let item = if is_item {
                 mutated
@@ -216,8 +216,8 @@ fn every_attribute_gives_items_and_at_most_mistakes() {
     });
 }
 
-/// Whether the runtime takes a URL: as its parser reads it, and as the user sees it.
-fn is_taken(url: &str) -> bool {
+/// Returns whether the runtime accepts a URL: its parser must accept it, and must read it as the user does.
+fn is_accepted(url: &str) -> bool {
     let written = url.trim_matches(|c| c <= ' ');
     let authority = written.split_once("://").map_or("", |(_, rest)| rest);
     let parsed = Url::parse(url).ok();
@@ -232,7 +232,7 @@ fn is_taken(url: &str) -> bool {
 }
 
 #[test]
-fn a_url_that_is_refused_is_refused_at_the_start_too() {
+fn a_url_refused_by_the_attribute_is_refused_by_the_start() {
     rounds("attribute", |rng| {
         for _ in 0..300 {
             let mut url = one(rng, &["http://", "https://", "http:", ""]).to_owned();
@@ -269,8 +269,8 @@ fn a_url_that_is_refused_is_refused_at_the_start_too() {
             ];
             url += &text(rng, &letters, 7);
             let is_right = crate::check::url(&url).is_ok();
-            assert!(is_right || !is_taken(&url), "{url:?}");
-            // What two parsers could read differently, and a port that is none, are seen in the literal.
+            assert!(is_right || !is_accepted(&url), "{url:?}");
+            // The attribute must refuse literals that two parsers could read differently, and an invalid port.
             let port = Url::parse(&url).ok().and_then(|url| url.port());
             let is_ambiguous = url.trim_matches(|c| c <= ' ').contains(['\t', '\n', '\r']);
             assert!(!is_right || !is_ambiguous && port != Some(0), "{url:?}");

@@ -1,4 +1,5 @@
-//! A banner that is looked for while the output arrives is found as in the whole output, with the same groups.
+//! Fuzz target for banners. A search in output that arrives in parts must find the same match, with the same groups, as
+//! a search in the whole output.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -83,7 +84,7 @@ fn context() -> (Context, Arc<Capture>) {
     (context, capture)
 }
 
-/// The groups that are found in output that arrives in these parts, if the banner is.
+/// Returns the captured groups for output that arrives in these parts, or `None` if the banner is not found.
 fn found(banner: &str, times: u32, parts: &[&[u8]]) -> Option<Vec<(String, String)>> {
     let check = Output::new(banner).times(times);
     let regex = check.regex.as_ref().expect("a valid banner");
@@ -96,7 +97,7 @@ fn found(banner: &str, times: u32, parts: &[&[u8]]) -> Option<Vec<(String, Strin
     is_found.then(|| context.all_captured())
 }
 
-/// Cuts a text anywhere.
+/// Cuts a text into parts at random positions.
 fn parts<'a>(rng: &mut Rng, text: &'a [u8]) -> Vec<&'a [u8]> {
     let (mut parts, mut rest) = (Vec::new(), text);
     while !rest.is_empty() {
@@ -108,7 +109,7 @@ fn parts<'a>(rng: &mut Rng, text: &'a [u8]) -> Vec<&'a [u8]> {
 }
 
 #[test]
-fn a_banner_is_found_however_the_output_arrives() {
+fn a_banner_is_found_in_any_chunks_of_output() {
     rounds("banners", |rng| {
         for _ in 0..5 {
             let mut text = text(rng, &LETTERS, 14).into_bytes();
@@ -123,7 +124,7 @@ fn a_banner_is_found_however_the_output_arrives() {
                 whole == found(banner, times, &parts),
                 "{banner:?} {times} {parts:?}"
             );
-            // A line that ends is not different from one that stays so.
+            // An unfinished last line must give the same result as a finished one.
             if !text.is_empty() && !text.ends_with(b"\n") && !text.ends_with(b"\r") {
                 assert_eq!(
                     whole,

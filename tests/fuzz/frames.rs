@@ -1,4 +1,5 @@
-//! Random and mutated frames and messages are decoded: what decodes encodes to the same bytes.
+//! Fuzz target for the protocol. It decodes random and mutated frames and messages. Each decoded message must encode to
+//! the same bytes.
 
 use std::fmt::Debug;
 use std::io::Write;
@@ -12,7 +13,7 @@ use crate::mutate::mutate;
 use crate::rounds::{Rng, rounds};
 use crate::sys::Socket;
 
-/// The bytes of every call and message that there is.
+/// Returns the bytes of every kind of call and message.
 fn samples() -> Vec<Vec<u8>> {
     let messages = messages().into_iter().map(|message| message.to_bytes());
     calls().into_iter().chain(messages).collect()
@@ -35,7 +36,7 @@ fn assert_stable<T: Wire + Debug>(bytes: &[u8]) {
 }
 
 #[test]
-fn what_decodes_encodes_to_the_same_bytes() {
+fn decoded_messages_encode_to_the_same_bytes() {
     let samples = samples();
     rounds("frames", |rng| {
         for _ in 0..400 {
@@ -50,7 +51,7 @@ fn what_decodes_encodes_to_the_same_bytes() {
     });
 }
 
-/// Some frames, of which most are right.
+/// Returns the bytes of some frames, most of them valid.
 fn stream(rng: &mut Rng, samples: &[Vec<u8>]) -> Vec<u8> {
     let mut stream = Vec::new();
     for _ in 0..rng.usize(1..20) {
@@ -68,7 +69,7 @@ fn stream(rng: &mut Rng, samples: &[Vec<u8>]) -> Vec<u8> {
     stream
 }
 
-/// The calls in a stream, which ends where what follows is no frame.
+/// Returns the calls in a stream, up to the first invalid frame.
 fn expected(mut stream: &[u8]) -> Vec<Call> {
     let mut calls = Vec::new();
     while let Some((header, rest)) = stream.split_first_chunk::<5>() {
@@ -88,7 +89,7 @@ fn expected(mut stream: &[u8]) -> Vec<Call> {
 
 #[cfg(unix)]
 #[test]
-fn frames_arrive_whole_however_their_bytes_arrive() {
+fn frames_are_read_whole_from_any_chunks() {
     let samples = calls();
     rounds("frames", |rng| {
         let stream = stream(rng, &samples);
@@ -105,7 +106,7 @@ fn frames_arrive_whole_however_their_bytes_arrive() {
                 break whole.ended;
             }
         };
-        // A child that another thread has just forked may still have a copy of a socket that is only closed.
+        // Closing the socket is not enough: a child that another thread has just forked may still have a copy of it.
         sender.shutdown(Shutdown::Write).expect("a socket");
         let last = inbox.receive::<Call>(&receiver, 9);
         assert!(

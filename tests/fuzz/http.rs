@@ -1,4 +1,5 @@
-//! Hostile servers: an HTTP check is never ready by what is no answer, and never outlives its deadline.
+//! Fuzz target for the HTTP check, with hostile servers. An invalid answer must not make the check ready, and the check
+//! must end at its deadline.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -16,21 +17,21 @@ use crate::readiness::Start;
 use crate::rounds::{Rng, one, rounds};
 use crate::wait::{Deadline, pause};
 
-/// How much longer than allowed a check may take on a machine with much to do.
+/// The time that a check may take beyond its deadline on a busy machine.
 const SLACK: Duration = Duration::from_secs(10);
-/// How many bytes more the process may have after a check.
+/// The number of bytes by which a check may increase the memory of the process.
 const MEMORY: u64 = 256 << 20;
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// What a server does with one connection.
-struct Manners {
+/// The behaviour of a server for one connection.
+struct Behaviour {
     listens: bool,
     answer: Vec<u8>,
-    /// It sends this many bytes, and then makes a pause.
+    /// The server sends the answer in parts of this many bytes, and pauses now and then.
     part: usize,
-    /// It sends the last part again and again.
+    /// Whether the server sends the last part again and again.
     endless: bool,
-    /// It keeps the connection open until the check is over.
+    /// Whether the server keeps the connection open until the check is over.
     lingers: bool,
 }
 
@@ -63,7 +64,7 @@ fn line(rng: &mut Rng) -> String {
     one(rng, &lines).to_owned()
 }
 
-fn manners(rng: &mut Rng) -> Manners {
+fn behaviour(rng: &mut Rng) -> Behaviour {
     let statuses = [
         "HTTP/1.1 200 OK",
         "HTTP/1.1 204 No Content",
@@ -114,7 +115,7 @@ fn manners(rng: &mut Rng) -> Manners {
     if rng.u8(..16) == 0 {
         rng.fill(&mut answer);
     }
-    Manners {
+    Behaviour {
         listens: rng.u8(..6) > 0,
         answer,
         part: [1_usize, 7, 100_000][rng.usize(..3)],
@@ -123,15 +124,15 @@ fn manners(rng: &mut Rng) -> Manners {
     }
 }
 
-/// Serves one connection, and returns what was sent, or would have been if the client had stayed.
-fn serve(mut client: TcpStream, manners: &Manners, over: &AtomicBool) -> Vec<u8> {
+/// Serves one connection. Returns the bytes that were sent, including a last part that the client did not stay for.
+fn serve(mut client: TcpStream, behaviour: &Behaviour, over: &AtomicBool) -> Vec<u8> {
     let _ = client.set_write_timeout(Some(Duration::from_millis(20)));
     let _ = client.set_read_timeout(Some(Duration::from_millis(20)));
-    if manners.listens {
+    if behaviour.listens {
         let _ = client.read(&mut [0; 4096]);
     }
     let mut sent = Vec::new();
-    let parts = manners.answer.chunks(manners.part).enumerate();
+    let parts = behaviour.answer.chunks(behaviour.part).enumerate();
     for (at, part) in parts {
         sent.extend_from_slice(part);
         if over.load(Ordering::Relaxed) || client.write_all(part).is_err() {
@@ -141,13 +142,17 @@ fn serve(mut client: TcpStream, manners: &Manners, over: &AtomicBool) -> Vec<u8>
             pause(PAUSE);
         }
     }
-    let last = manners.answer.chunks(manners.part).last().unwrap_or(b"x");
-    if manners.endless {
-        // More of them make no other answer.
+    let last = behaviour
+        .answer
+        .chunks(behaviour.part)
+        .last()
+        .unwrap_or(b"x");
+    if behaviour.endless {
+        // Further repetitions do not change how the answer is read.
         (0..3).for_each(|_| sent.extend_from_slice(last));
         while !over.load(Ordering::Relaxed) && client.write_all(last).is_ok() {}
     }
-    while manners.lingers && !over.load(Ordering::Relaxed) {
+    while behaviour.lingers && !over.load(Ordering::Relaxed) {
         pause(PAUSE);
     }
     sent
@@ -171,7 +176,7 @@ fn context(deadline: Duration) -> Context {
     })
 }
 
-/// The memory that this process has, where the system says so.
+/// Returns the resident memory of this process, or 0 if the system does not report it.
 fn memory() -> u64 {
     let pages = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
     let resident = pages.split(' ').nth(1).and_then(|pages| pages.parse().ok());
@@ -179,28 +184,28 @@ fn memory() -> u64 {
 }
 
 #[test]
-fn no_server_makes_a_check_ready_or_hang_that_should_not() {
-    // Interim answers may come first, and ends of lines before each.
+fn no_hostile_server_makes_a_check_ready_or_hang() {
+    // Interim answers may come first, and line ends may come before each.
     let begin = r"(?s-u)\A(?:[\r\n]*HTTP/1\.[01] 1\d\d.*?\n\r?\n)*[\r\n]*";
     let good = Regex::new(&format!(
         r"{begin}HTTP/1\.[01] 2\d\d(?:[ \t][^\n]*)?\r?\n(?:.*\n)?\r?\n"
     ))
     .expect("valid");
     rounds("http", |rng| {
-        let manners = [manners(rng), manners(rng)];
+        let behaviours = [behaviour(rng), behaviour(rng)];
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address");
         let bound = Duration::from_millis(rng.u64(20..200));
         let (over, before) = (AtomicBool::new(false), memory());
         thread::scope(|scope| {
             let server = scope.spawn(|| {
-                // HEAD, then GET, and the connection that ends the server.
-                let mut clients = manners.iter().map(|manners| {
+                // The check sends HEAD, then GET. A connection without a request ends the server.
+                let mut clients = behaviours.iter().map(|behaviour| {
                     let (client, _) = listener.accept().expect("a client");
                     if over.load(Ordering::Relaxed) {
                         Vec::new()
                     } else {
-                        serve(client, manners, &over)
+                        serve(client, behaviour, &over)
                     }
                 });
                 [clients.next(), clients.next()]

@@ -1,8 +1,8 @@
-//! Changes of bytes that were right.
+//! Mutations of valid bytes.
 
 use crate::rounds::Rng;
 
-/// Makes up to four changes: a bit, a byte, a length, more or fewer bytes.
+/// Makes up to four changes: to a bit, a byte or a length, or more or fewer bytes.
 pub(crate) fn mutate(rng: &mut Rng, bytes: &mut Vec<u8>) {
     for _ in 0..rng.usize(..=4) {
         let at = rng.usize(..=bytes.len());

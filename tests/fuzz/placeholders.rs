@@ -1,4 +1,4 @@
-//! Placeholders are those that one regular expression finds.
+//! Fuzz target for placeholders. The parser must find the same placeholders as a regular expression of their grammar.
 
 use regex::Regex;
 
@@ -11,7 +11,7 @@ const LETTERS: [&str; 24] = [
 ];
 
 #[test]
-fn placeholders_are_those_of_the_grammar() {
+fn placeholders_match_their_grammar() {
     let word = "[a-z][a-z0-9_]*";
     let name = format!(r"(?:{word}(?:\.{word})?|(?:{word}\.)?port:[A-Za-z][A-Za-z0-9_-]*)");
     let grammar = format!(r"\{{\{{{name}\}}\}}|\$\{{{name}\}}|\{{(?<name>{name})\}}");

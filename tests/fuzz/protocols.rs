@@ -1,11 +1,11 @@
-//! Answers of servers, right, changed and random: a check reads them without a panic, and the parts in which they arrive
-//! change no verdict.
+//! Fuzz target for the checks of server protocols, with valid, mutated and random answers. A check must not panic, and
+//! its verdict must not depend on the parts in which an answer arrives.
 
 use super::*;
 use crate::mutate::mutate;
 use crate::rounds::{Rng, one, rounds};
 
-/// A judge, and answers that it knows.
+/// A function that judges an answer, and valid answers for it.
 type Target = (fn(&[u8]) -> Verdict, &'static [&'static [u8]]);
 
 const TARGETS: [Target; 11] = [
@@ -76,7 +76,7 @@ fn answer(rng: &mut Rng, known: &[&[u8]]) -> Vec<u8> {
     let mut answer = one(rng, known).to_vec();
     match rng.u8(..8) {
         0 => rng.fill(&mut answer),
-        // Very many of something.
+        // Repeats the end of the answer many times.
         1 => {
             let part = answer[rng.usize(..answer.len())..].to_vec();
             answer.extend(part.repeat(rng.usize(..200)));
@@ -87,7 +87,7 @@ fn answer(rng: &mut Rng, known: &[&[u8]]) -> Vec<u8> {
     answer
 }
 
-/// Whether one verdict may follow the other when more bytes arrive.
+/// Returns whether the verdict `after` may follow `before` when more bytes arrive.
 fn agree(before: &Verdict, after: &Verdict) -> bool {
     match before {
         Verdict::More => true,
@@ -107,7 +107,7 @@ fn known_answers_have_a_verdict() {
 }
 
 #[test]
-fn no_answer_ends_in_a_panic_and_its_parts_change_no_verdict() {
+fn answers_cause_no_panic_and_chunks_do_not_change_the_verdict() {
     rounds("protocols", |rng| {
         for (judge, known) in TARGETS {
             let answer = answer(rng, known);

@@ -1,14 +1,14 @@
-//! The rounds of a fuzz target, and what its inputs are made of. Each round has a seed of its own, so that it can be
-//! repeated alone.
+//! The rounds of a fuzz target, and its random inputs. Each round has a seed of its own, so that it can be repeated
+//! alone.
 
 use std::{env, thread};
 
 pub(crate) use fastrand::Rng;
 
-/// How many rounds a run of all tests has.
+/// The number of rounds in a run of all tests.
 const FEW: u64 = 10;
 
-/// Calls `round` as often, and from that seed on, as the variables say that `tests/fuzz/run` sets.
+/// Calls `round` once per seed. `tests/fuzz/run` sets the variables with the first seed and the number of rounds.
 pub(crate) fn rounds(target: &'static str, round: impl Fn(&mut Rng)) {
     let number = |name: &str| Some(env::var(name).ok()?.parse().expect("a number"));
     let first = number("MIRAKURU_FUZZ_SEED").unwrap_or(1);
@@ -19,7 +19,7 @@ pub(crate) fn rounds(target: &'static str, round: impl Fn(&mut Rng)) {
     }
 }
 
-/// Reports how a round is repeated that panics.
+/// Prints the command that repeats a round, if the round panics.
 struct Repeat {
     target: &'static str,
     seed: u64,
@@ -34,12 +34,12 @@ impl Drop for Repeat {
     }
 }
 
-/// One of these.
+/// Returns a random element.
 pub(crate) fn one<'a, T: ?Sized>(rng: &mut Rng, of: &[&'a T]) -> &'a T {
     of[rng.usize(..of.len())]
 }
 
-/// At most this many of these letters.
+/// Returns a text of up to `most` random letters.
 pub(crate) fn text(rng: &mut Rng, letters: &[&str], most: usize) -> String {
     let count = rng.usize(..=most);
     (0..count).map(|_| one(rng, letters)).collect()

@@ -1,5 +1,5 @@
-//! A live supervisor is sent calls that are right, mutated or random: it ends in time, in good order, and nothing
-//! of its tree is left.
+//! Fuzz target for a live supervisor. It receives valid, mutated or random calls. It must exit in time and without a
+//! panic, and no process of its tree may be left.
 #![cfg(unix)]
 
 use std::ffi::OsString;
@@ -19,9 +19,9 @@ use crate::rounds::{Rng, one, rounds};
 use crate::sys::{self, Handle, Socket};
 use crate::wait::Deadline;
 
-/// Far longer than any stop here takes.
+/// Far longer than any stop in these rounds takes.
 const SOON: Duration = Duration::from_secs(30);
-/// The longest patience of a stop.
+/// The longest timeout of a stop.
 const PATIENCE: Duration = Duration::from_millis(200);
 
 const SCRIPTS: [&str; 5] = [
@@ -48,7 +48,7 @@ fn words(rng: &mut Rng) -> Vec<OsString> {
 }
 
 fn launch(rng: &mut Rng) -> Launch {
-    let lead = |rng: &mut Rng| {
+    let target = |rng: &mut Rng| {
         [
             StreamTarget::Null,
             StreamTarget::Given,
@@ -66,7 +66,7 @@ fn launch(rng: &mut Rng) -> Launch {
         umask: None,
         nice: None,
         rlimits: Vec::new(),
-        streams: [StreamTarget::OpenPipe, lead(rng), lead(rng)],
+        streams: [StreamTarget::OpenPipe, target(rng), target(rng)],
         on_owner_exit: plan(rng),
         keep: false,
         busy: Duration::ZERO,
@@ -127,7 +127,7 @@ fn request(rng: &mut Rng, place: &Path, runner: Option<&Child>) -> Request {
     }
 }
 
-/// The bytes of calls, of which some are not right.
+/// Returns the bytes of calls, some of them invalid.
 fn stream(rng: &mut Rng, place: &Path, runner: Option<&Child>) -> Vec<u8> {
     let mut stream = Vec::new();
     for at in 0..rng.u64(1..12) {
@@ -154,7 +154,7 @@ fn bytes_of(call: &Call, handles: &[Handle]) -> Vec<u8> {
     bytes
 }
 
-/// The calls at the begin of these bytes, and what follows them.
+/// Returns the calls at the beginning of these bytes, and the rest of the bytes.
 fn calls_in(bytes: &[u8]) -> (Vec<Call>, &[u8]) {
     let (mut sender, receiver) = Socket::pair().expect("a socket");
     sender.write_all(bytes).expect("room");
@@ -164,7 +164,7 @@ fn calls_in(bytes: &[u8]) -> (Vec<Call>, &[u8]) {
     (calls, &bytes[length..])
 }
 
-/// Keeps what a mutation made of a call from harm to this machine, and from a wait for years.
+/// Changes a mutated call so that it can neither harm this machine nor wait for years.
 fn tame(request: &mut Request, place: &Path) {
     let inside = |path: &mut PathBuf| {
         if !path.starts_with(place) || path.components().any(|part| part.as_os_str() == "..") {
@@ -209,8 +209,8 @@ fn tame(request: &mut Request, place: &Path) {
     }
 }
 
-/// Sends the calls with descriptors that may be too many or too few, then the bytes after them. Returns whether all
-/// of it were calls. The supervisor may have gone.
+/// Sends the calls, with the right number of descriptors or too many or too few, and then the rest of the bytes.
+/// Returns whether the whole stream consists of calls. The supervisor may be gone.
 fn send(rng: &mut Rng, socket: &Socket, stream: &[u8], place: &Path, held: &Handle) -> bool {
     let handles = |rng: &mut Rng| -> Vec<Handle> {
         let count = [2, 2, 2, 2, 0, 1, 3][rng.usize(..7)];
@@ -230,13 +230,13 @@ fn send(rng: &mut Rng, socket: &Socket, stream: &[u8], place: &Path, held: &Hand
     rest.is_empty()
 }
 
-/// Takes in what the supervisor says, which are messages and nothing else.
+/// Receives the messages of the supervisor.
 fn receive(socket: &Socket, wait: Duration) {
     let _ = sys::await_readable([sys::wakeup_of(socket)], wait);
     Inbox::default().receive::<Message>(socket, 1);
 }
 
-/// Whether no process has the other end of the pipe any more.
+/// Returns whether no process has the other end of the pipe any more.
 fn is_released(mut pipe: io::PipeReader) -> bool {
     let deadline = Deadline::after(SOON);
     while sys::await_readable([sys::wakeup_of(&pipe)], deadline.remaining()) == Some(vec![true]) {
@@ -265,7 +265,7 @@ fn round(rng: &mut Rng) {
             let _ = socket.shutdown(Shutdown::Write);
             Some(socket)
         }
-        // After a part of a frame it would be the rest of that.
+        // After a part of a frame, the supervisor would read this call as the rest of that frame.
         1 if is_whole => {
             let call = Call {
                 number: None,
@@ -284,7 +284,7 @@ fn round(rng: &mut Rng) {
     }
     assert!(supervisor.ended_within(SOON), "it hangs: {stream:?}");
     assert!(supervisor.reap(), "it panicked or was killed: {stream:?}");
-    // A reply in the socket that was not read may have a descriptor.
+    // An unread reply in the socket may carry a descriptor.
     drop((held, socket));
     assert!(
         is_released(released),
@@ -294,6 +294,6 @@ fn round(rng: &mut Rng) {
 }
 
 #[test]
-fn a_supervisor_ends_in_good_order_whatever_it_is_sent() {
+fn a_supervisor_ends_in_good_order_after_any_input() {
     rounds("supervisor", round);
 }

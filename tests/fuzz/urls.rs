@@ -1,5 +1,5 @@
-//! The host and the port of a URL are those that the client's parser finds once the placeholders are filled in, or
-//! the URL is a mistake.
+//! Fuzz target for URLs. The host and the port of a template must be those that the client's parser finds after the
+//! placeholders are filled in, or the check must refuse the URL.
 
 use super::{Place, Url, check, host_and_port};
 use crate::rounds::{Rng, one, rounds, text};
@@ -39,7 +39,7 @@ const LETTERS: [&str; 32] = [
     "|",
 ];
 
-/// A URL that is right, or nearly so.
+/// Returns a URL that is valid or nearly valid.
 pub(crate) fn url(rng: &mut Rng) -> String {
     let scheme = one(
         rng,
@@ -119,7 +119,7 @@ pub(crate) fn url(rng: &mut Rng) -> String {
 }
 
 #[test]
-fn host_and_port_are_those_that_are_asked() {
+fn host_and_port_are_those_of_the_connection() {
     let bindings = [
         ("db.host", "db.example"),
         ("db.six", "fd00::7"),
@@ -150,7 +150,8 @@ fn host_and_port_are_those_that_are_asked() {
             let is_bound = template.contains("{db.");
             if let Some(host) = host.or((!is_bound).then(|| place.host.clone())) {
                 let host = place.fill_text(&host).expect("it was filled in");
-                // With a digit before it, an address is another one, in another notation.
+                // A template may put a digit before an address. That gives another address, which the parser
+                // normalizes.
                 let same = Url::parse(&format!("http://{host}")).ok();
                 let same = same.as_ref().and_then(Url::host_str).unwrap_or(&host);
                 assert_eq!(Some(same), asked, "{template:?}");

@@ -1,4 +1,4 @@
-//! Command lines without expansions are split as a real shell splits them.
+//! Fuzz target for command lines. A command line without expansions must be split as a shell splits it.
 #![cfg(unix)]
 
 use std::process::Command;
@@ -11,8 +11,8 @@ const LETTERS: [&str; 20] = [
     "x=", "\u{a0}", "%",
 ];
 
-/// The words that a shell finds in a text; `None` if it finds a mistake. In a list of bash the end of a line
-/// separates words and ends no command.
+/// Returns the words that a shell finds in a text, or `None` if the shell reports an error. A text with several lines
+/// goes into a list of bash, in which the end of a line separates words and does not end a command.
 fn words_of_a_shell(text: &str) -> Option<Vec<String>> {
     let (shell, script) = if text.contains('\n') {
         (
@@ -36,12 +36,12 @@ fn words(text: &str) -> Option<Vec<String>> {
 }
 
 #[test]
-fn words_are_those_of_a_shell() {
+fn words_are_split_as_a_shell_splits_them() {
     let has_bash = Command::new("bash").arg("--version").output().is_ok();
     rounds("words", |rng| {
         for _ in 0..5 {
             let text = text(rng, &LETTERS, 14);
-            // In the list, the end of a line follows a backslash at the end.
+            // A backslash at the end of the text would escape the newline that follows it in the list.
             if text.contains('\n') && (!has_bash || text.ends_with('\\')) {
                 continue;
             }

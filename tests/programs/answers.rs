@@ -1,6 +1,6 @@
 //! Answers each HTTP request with its pid: `answers PORT|PATH [DELAY_MS]`.
 //!
-//! Listens after the delay, on 127.0.0.1 or at the path of a Unix socket, and prints `listening`.
+//! Listens after the delay, on a port of 127.0.0.1 or on a Unix socket at PATH, and prints `listening`.
 #![expect(clippy::disallowed_methods, reason = "the delay is the behaviour")]
 
 use std::{

@@ -12,7 +12,7 @@ pub(crate) fn run(args: &mut Args) -> Outcome {
     let delay = args.next().map_or(Ok(0), |ms| ms.parse())?;
 
     thread::sleep(Duration::from_millis(delay));
-    // Most often there is none.
+    // Usually there is no stale file, and this fails.
     drop(fs::remove_file(&path));
     let listener = UnixListener::bind(&path)?;
     println!("listening");

@@ -1,6 +1,6 @@
-//! Accepts TCP connections, and never answers nor closes one: `blackhole PORT`.
+//! Accepts TCP connections, and never answers or closes one: `blackhole PORT`.
 //!
-//! Prints `listening` once it does.
+//! Prints `listening` once it listens.
 
 use std::net::TcpListener;
 

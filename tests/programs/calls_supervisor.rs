@@ -1,5 +1,7 @@
-//! Calls a program as its supervisor, and prints with which code the program ends: `calls_supervisor WORD...`. If this
-//! program is set-user-id, it takes on the rights of its owner instead and becomes the program WORD....
+//! Runs a program as the supervisor of this process, and prints the exit code of the program: `calls_supervisor
+//! WORD...`.
+//!
+//! If this program is set-user-id, it takes on the rights of its owner instead and becomes the program WORD....
 
 use std::{
     env::{self, Args},
@@ -26,7 +28,7 @@ pub(crate) fn run(args: &mut Args) -> Outcome {
     let (mut other, theirs) = UnixStream::pair()?;
     let name = env::var("MIRAKURU_SUPERVISOR")?;
     other.write_all(format!("mirakuru/handsh1{name}").as_bytes())?;
-    // A supervisor ends with it, and well.
+    // A supervisor exits with 0 when its socket closes.
     drop(other);
     let status = command.stdin(OwnedFd::from(theirs)).status()?;
     println!("{:?}", status.code());

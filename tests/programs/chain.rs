@@ -1,6 +1,6 @@
-//! Makes a chain of processes, each the child of the one before: `chain DEPTH`.
+//! Starts a chain of processes, each the child of the previous one: `chain DEPTH`.
 //!
-//! The last prints `chained`, all stay.
+//! The last process prints `chained`. All of them stay.
 
 use std::thread;
 
@@ -9,7 +9,7 @@ use crate::{Args, Outcome, again};
 pub(crate) fn run(args: &mut Args) -> Outcome {
     let depth: usize = args.next().ok_or("DEPTH is missing")?.parse()?;
     if depth > 1 {
-        // Each process runs the program again, as forks of forks get slower with every generation: the kernel
+        // Each process execs the program again, because forks of forks get slower with every generation: the kernel
         // keeps the ancestry of their pages (17 s for a thousand; this takes 2 s).
         again("chain")?.arg((depth - 1).to_string()).spawn()?;
     } else {

@@ -1,8 +1,8 @@
 //! Counts its clients: `clients PORT [MOST=0] [HOST=127.0.0.1] [BACKLOG=128]`.
 //!
-//! It prints `listening`, `client N` for each connection that is accepted, one at a time, and what the client has
-//! said once it has closed the connection. After `MOST` clients it ends. With a `BACKLOG`, it accepts the first one
-//! after a line of standard input or its end.
+//! It prints `listening`, and `client N` for each connection that it accepts, one at a time. When the client has closed
+//! the connection, it prints the text that the client sent. It exits after `MOST` clients. With a `BACKLOG`, it accepts
+//! the first one after a line of standard input or its end.
 
 use std::{
     io::{self, Read},
@@ -41,9 +41,9 @@ pub(crate) fn run(args: &mut Args) -> Outcome {
     for number in 1_u32.. {
         let (mut client, _) = listener.accept()?;
         println!("client {number}");
-        let mut said = String::new();
-        let _ = client.read_to_string(&mut said);
-        println!("client {number} said {said:?} and left");
+        let mut text = String::new();
+        let _ = client.read_to_string(&mut text);
+        println!("client {number} sent {text:?} and left");
         if number == most {
             break;
         }

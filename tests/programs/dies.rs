@@ -1,6 +1,6 @@
-//! Dies by a signal that it sends to itself, after a delay: `dies SIGNAL_NUMBER [DELAY_MS]`.
+//! Sends itself a deadly signal after a delay: `dies SIGNAL_NUMBER [DELAY_MS]`.
 //!
-//! It leaves no core file, and stays where the signal's default is to do nothing.
+//! It leaves no core file. It stays if the signal's default action does nothing.
 #![expect(clippy::disallowed_methods, reason = "the delay is the behaviour")]
 
 use std::{thread, time::Duration};
@@ -26,13 +26,13 @@ pub(crate) fn run(args: &mut Args) -> Outcome {
     }
 }
 
-/// Gives the signal back its default effect, which Rust's runtime takes from some (SIGPIPE, SIGSEGV).
-/// SIGKILL and SIGSTOP cannot be set, and need not be.
+/// Restores the default action of the signal, which Rust's runtime changes for some (SIGPIPE, SIGSEGV).
+/// The call fails for SIGKILL and SIGSTOP, whose action is always the default.
 #[expect(
     unsafe_code,
     reason = "a signal's disposition is set by an unsafe call"
 )]
 fn reset(deadly: Signal) {
-    // SAFETY: the default disposition installs no handler, so no code of ours can run in one.
+    // SAFETY: the default disposition installs no handler, so no code of this program runs in one.
     let _ = unsafe { signal(deadly, SigHandler::SigDfl) };
 }

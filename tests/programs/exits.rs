@@ -1,4 +1,4 @@
-//! Ends with an exit code, after a delay: `exits CODE [DELAY_MS]`.
+//! Exits with a code, after a delay: `exits CODE [DELAY_MS]`.
 #![expect(clippy::disallowed_methods, reason = "the delay is the behaviour")]
 
 use std::{process, thread, time::Duration};

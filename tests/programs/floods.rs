@@ -1,4 +1,6 @@
-//! Writes BYTES bytes of lines to its output as fast as it can, and stays: `floods BYTES [--before LINE] [--then LINE]`.
+//! Writes BYTES bytes of lines to its output as fast as it can, and stays.
+//!
+//! `floods BYTES [--before LINE] [--then LINE]`.
 
 use std::{
     io::{self, Write},
@@ -26,7 +28,7 @@ pub(crate) fn run(args: &mut Args) -> Outcome {
     }
     let block = LINE.repeat(1024);
     while left > 0 {
-        // The last block is cut, and ends its line.
+        // The last block is cut, and still ends with a newline.
         let size = left.min(block.len());
         out.write_all(&block[..size - 1])?;
         out.write_all(b"\n")?;

@@ -1,4 +1,4 @@
-//! Holds what it inherited, with children that do so too: `holds [CHILDREN]`.
+//! Holds the descriptors that it inherited, and so do its children: `holds [CHILDREN]`.
 //!
 //! Prints `holding` when all of them run.
 

@@ -1,10 +1,15 @@
-//! A small HTTP/1.1 service that answers with what it was asked: `http_service PORT [REFUSED] [STATUS=200]`.
+//! A small HTTP/1.1 service that answers with the request that it received: `http_service PORT [REFUSED] [STATUS=200]`.
 //!
-//! It listens at once (on a free port for `PORT` 0), prints `listening on PORT`, and answers 503 to the first
-//! `REFUSED` requests, then `STATUS`. `/status/NNN` answers NNN; `/needs/NAME/VALUE` answers 412 unless the
-//! request has that header (`%20` in the value is a space); `/refuses/METHOD/NNN` answers NNN to that
-//! method; `/raw/TEXT` answers TEXT alone (`%20` is a space). The body of the answer is the request's method, path, query, headers and body as text. Each
-//! request is one line of output: `METHOD path?query body`.
+//! It listens at once (on a free port for `PORT` 0), prints `listening on PORT`, and answers 503 to the first `REFUSED`
+//! requests, then `STATUS`. Some paths have their own answer:
+//!
+//! - `/status/NNN`: the status NNN.
+//! - `/needs/NAME/VALUE`: 412 unless the request has that header (`%20` in the value is a space).
+//! - `/refuses/METHOD/NNN`: the status NNN for that method.
+//! - `/raw/TEXT`: TEXT alone (`%20` is a space).
+//!
+//! The body of the answer is the request's method, path, query, headers and body as text. The service prints one line
+//! per request: `METHOD path?query body`.
 
 use std::{
     io::{self, BufRead, BufReader, Read, Write},
@@ -34,14 +39,14 @@ pub(crate) fn run(args: &mut Args) -> Outcome {
     for connection in listener.incoming() {
         let connection = connection?;
         thread::spawn(move || {
-            // Whoever asked may be gone: that is no failure of the service.
+            // The client may be gone. That is not a failure of the service.
             drop(serve(&connection, refused, status));
         });
     }
     Ok(())
 }
 
-/// Answers the one request of a connection, if one comes.
+/// Answers the request of a connection, if the client sends one.
 fn serve(connection: &TcpStream, refused: u64, status: u16) -> io::Result<()> {
     static ASKED: AtomicU64 = AtomicU64::new(0);
     let Some(request) = read_request(BufReader::new(connection))? else {
@@ -92,7 +97,7 @@ fn serve(connection: &TcpStream, refused: u64, status: u16) -> io::Result<()> {
     (&*connection).write_all(&reply)
 }
 
-/// The status that the path asks for, if it asks for one.
+/// Returns the status that the path requests, if it requests one.
 fn status_for(request: &Request, path: &str) -> Option<u16> {
     if let Some((method, code)) = path
         .strip_prefix("/refuses/")
@@ -113,7 +118,7 @@ fn status_for(request: &Request, path: &str) -> Option<u16> {
     if has { None } else { Some(412) }
 }
 
-/// Reads a request, `None` where the peer connected and said nothing.
+/// Reads a request. Returns `None` if the peer connected and sent nothing.
 fn read_request(mut from: impl BufRead) -> io::Result<Option<Request>> {
     let mut line = String::new();
     from.read_line(&mut line)?;

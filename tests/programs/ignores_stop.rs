@@ -1,4 +1,5 @@
-//! Ignores every signal that asks a program to end, prints a line and stays: `ignores_stop [LINE=ready]`.
+//! Ignores the signals that request an exit (SIGTERM, SIGINT, SIGHUP, SIGQUIT), prints a line and stays:
+//! `ignores_stop [LINE=ready]`.
 
 use std::thread;
 
@@ -7,13 +8,13 @@ use nix::sys::signal::{SigHandler, Signal, signal};
 use crate::{Args, Outcome};
 
 pub(crate) fn run(args: &mut Args) -> Outcome {
-    for asks in [
+    for request in [
         Signal::SIGTERM,
         Signal::SIGINT,
         Signal::SIGHUP,
         Signal::SIGQUIT,
     ] {
-        ignore(asks)?;
+        ignore(request)?;
     }
     println!("{}", args.next().unwrap_or_else(|| "ready".to_owned()));
     loop {
@@ -25,8 +26,8 @@ pub(crate) fn run(args: &mut Args) -> Outcome {
     unsafe_code,
     reason = "a signal's disposition is set by an unsafe call"
 )]
-fn ignore(asks: Signal) -> nix::Result<()> {
-    // SAFETY: ignoring a signal installs no handler, so no code of ours can run in one.
-    unsafe { signal(asks, SigHandler::SigIgn) }?;
+fn ignore(request: Signal) -> nix::Result<()> {
+    // SAFETY: ignoring a signal installs no handler, so no code of this program runs in one.
+    unsafe { signal(request, SigHandler::SigIgn) }?;
     Ok(())
 }

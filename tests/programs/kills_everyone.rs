@@ -1,7 +1,7 @@
 //! Kills every process that its user may kill (`kill -9 -1`), and stays: `kills_everyone`.
 //!
-//! It refuses (exit code 2) as root, and where its parent is the same user's: that user would be the
-//! one who runs the tests, with a desktop to lose. It is meant for a service that was given another user.
+//! It refuses (exit code 2) if it runs as root, or if its parent belongs to the same user. That user probably runs the
+//! tests, and would lose the desktop session. It is meant for a service that runs as another user.
 
 use std::{
     fs,
@@ -19,7 +19,7 @@ use crate::{Args, Outcome};
 pub(crate) fn run(_args: &mut Args) -> Outcome {
     let parent = fs::metadata(format!("/proc/{}", unix::process::parent_id()))?;
     if getuid().is_root() || parent.uid() == getuid().as_raw() {
-        eprintln!("refused: this would kill who started it");
+        eprintln!("refused: this would kill the process that started it");
         process::exit(2);
     }
     println!("killing");

@@ -1,9 +1,8 @@
-//! Leaves a daemon behind: `leaves_daemon [--main-stays] [--ignore-term] [--scrub]`.
+//! Starts a daemon: `leaves_daemon [--main-stays] [--ignore-term] [--scrub]`.
 //!
-//! The daemon is a grandchild whose parent is gone, in a session of its own; its output stays the
-//! inherited one. `--scrub` gives it an empty environment (by running the program again),
-//! `--ignore-term` makes it deaf to SIGTERM. Then the main process prints `daemon PID` and exits with 0,
-//! or stays with `--main-stays`.
+//! The daemon is a grandchild whose parent is gone, in a session of its own. It keeps the inherited output. With
+//! `--scrub` it has an empty environment (it execs the program again), and with `--ignore-term` it ignores SIGTERM.
+//! When the daemon is ready, the main process prints `daemon PID` and exits with 0, or stays with `--main-stays`.
 
 use std::{
     fs::File,
@@ -46,7 +45,7 @@ pub(crate) fn run(args: &mut Args) -> Outcome {
     }
 
     setsid()?;
-    // The pipe crosses the second run as its standard input.
+    // The standard input carries the pipe across the exec.
     dup2_stdin(&to_main)?;
     drop((from_daemon, to_main));
     if single_threaded::fork()?.is_parent() {
@@ -59,7 +58,7 @@ pub(crate) fn run(args: &mut Args) -> Outcome {
     daemon(&args)
 }
 
-/// The daemon's life; it ends by a signal only.
+/// Runs the daemon, which only a signal ends.
 fn daemon(args: &[String]) -> Outcome {
     if args.iter().any(|arg| arg == "--ignore-term") {
         ignore_term()?;
@@ -77,7 +76,7 @@ fn daemon(args: &[String]) -> Outcome {
     reason = "a signal's disposition is set by an unsafe call"
 )]
 fn ignore_term() -> nix::Result<()> {
-    // SAFETY: ignoring a signal installs no handler, so no code of ours can run in one.
+    // SAFETY: ignoring a signal installs no handler, so no code of this program runs in one.
     unsafe { signal(Signal::SIGTERM, SigHandler::SigIgn) }?;
     Ok(())
 }

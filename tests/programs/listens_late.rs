@@ -1,6 +1,6 @@
 //! Listens on a TCP port after a delay and drops every connection: `listens_late PORT [DELAY_MS] [HOST=127.0.0.1]`.
 //!
-//! Prints `listening` once it does. SIGTERM ends it, as by default.
+//! Prints `listening` once it listens. SIGTERM ends it, as is the default.
 #![expect(clippy::disallowed_methods, reason = "the delay is the behaviour")]
 
 use std::{net::TcpListener, thread, time::Duration};

@@ -1,8 +1,7 @@
-//! The services that tests start: `programs NAME WORD...`, a file for each behaviour.
+//! The services that tests start: `programs NAME WORD...`, with a file for each behaviour.
 //!
-//! One program is linked once; the name of a behaviour is its first word. The library that is tested is no
-//! part of it, so a service here is as foreign to a supervisor as any other program. Test processes
-//! are in `test_processes`.
+//! All behaviours are in one program, which is linked once. The program does not link the library under test, so a
+//! supervisor treats it like any other program. Test processes are in `test_processes`.
 
 mod answers;
 mod binds_unix;
@@ -41,7 +40,7 @@ use std::{
 
 type Outcome = Result<(), Box<dyn Error>>;
 
-/// A name, and the function that it stands for, which takes the words that are left.
+/// The name of a behaviour, and its function, which takes the remaining arguments.
 type Behaviour = (&'static str, fn(&mut Args) -> Outcome);
 
 const BEHAVIOURS: [Behaviour; 26] = [
@@ -77,11 +76,11 @@ fn main() -> Outcome {
     let mut args = env::args();
     let name = args.nth(1).ok_or("NAME is missing")?;
     let named = BEHAVIOURS.iter().find(|(own, _)| *own == name);
-    let (_, run) = named.ok_or_else(|| format!("there is no behaviour {name}"))?;
+    let (_, run) = named.ok_or_else(|| format!("unknown behaviour {name}"))?;
     run(&mut args)
 }
 
-/// A command that runs this program again, for the behaviour of this name.
+/// Returns a command that runs this program again with the behaviour of this name.
 fn again(name: &str) -> io::Result<Command> {
     let mut command = Command::new(env::current_exe()?);
     command.arg(name);

@@ -1,7 +1,7 @@
-//! A process whose first thread has ended while another goes on: `main_thread_ends FILE [PORT]`.
+//! A process whose first thread ends while another one goes on: `main_thread_ends FILE [PORT]`.
 //!
-//! It listens on PORT of the loopback interface, prints `ready`, and is a zombie by its own entry in
-//! `/proc` from then on. At SIGTERM it takes a while, writes `flushed` into FILE, and exits with 0.
+//! It listens on PORT of the loopback interface and prints `ready`. From then on, its entry in `/proc` shows a zombie.
+//! At SIGTERM it waits for a while, writes `flushed` to FILE, and exits with 0.
 #![expect(clippy::disallowed_methods, reason = "the delay is the behaviour")]
 
 use std::{fs, net::TcpListener, process, thread, time::Duration};
@@ -13,7 +13,7 @@ use nix::{
 
 use crate::{Args, Outcome};
 
-/// Longer than what left the service's group is given.
+/// Longer than the time that the supervisor gives to processes outside the service's group.
 const FLUSH: Duration = Duration::from_millis(400);
 
 pub(crate) fn run(args: &mut Args) -> Outcome {
@@ -23,7 +23,7 @@ pub(crate) fn run(args: &mut Args) -> Outcome {
     let listener = listener.transpose()?;
     let mut term = SigSet::empty();
     term.add(Signal::SIGTERM);
-    // In every thread that is started from here on, too.
+    // Every thread that is started from here on inherits the mask.
     term.thread_block()?;
     thread::spawn(move || {
         while !is_gone(process::id()) {
@@ -39,7 +39,7 @@ pub(crate) fn run(args: &mut Args) -> Outcome {
     end_of_thread()
 }
 
-/// Whether this thread has ended, where the system tells.
+/// Returns whether the thread has ended. Returns `true` on systems that do not report it.
 fn is_gone(thread: u32) -> bool {
     if cfg!(not(target_os = "linux")) {
         return true;
@@ -50,12 +50,12 @@ fn is_gone(thread: u32) -> bool {
 
 #[expect(unsafe_code, reason = "no safe call ends the first thread alone")]
 fn end_of_thread() -> ! {
-    // SAFETY: `exit(2)` ends this thread; nothing that it has on its stack is used by others.
+    // SAFETY: `exit(2)` ends this thread; no other thread uses the values on its stack.
     #[cfg(target_os = "linux")]
     unsafe {
         libc::syscall(libc::SYS_exit, 0)
     };
-    // SAFETY: this ends the thread too. Only the C library of Linux would unwind it.
+    // SAFETY: this call ends the thread too. Only the C library of Linux would unwind the stack.
     #[cfg(not(target_os = "linux"))]
     unsafe {
         libc::pthread_exit(std::ptr::null_mut())

@@ -1,5 +1,5 @@
-//! Listens on a port for its peers at once, and on another one after it has reached a peer:
-//! `meets PORT PEER_PORT PEER`. Two of them must start at the same time.
+//! Listens on a port for its peers at once, and on its own port after it has reached a peer:
+//! `meets PORT PEER_PORT PEER`. Two of these services must start at the same time.
 #![expect(clippy::disallowed_methods, reason = "it polls a peer that starts")]
 
 use std::{

@@ -1,7 +1,7 @@
-//! Prints lines and stays, or ends: `prints [--delay MS] [--stderr] [--no-newline] [--split] [--then-exit CODE] LINE...`.
+//! Prints lines, and then stays or exits.
 //!
-//! `\e` in a LINE is the escape byte and `\xHH` any byte. `--no-newline` leaves the last line unfinished,
-//! `--split` writes each byte on its own.
+//! `prints [--delay MS] [--stderr] [--no-newline] [--split] [--then-exit CODE] LINE...`: `\e` in a LINE is the escape
+//! byte and `\xHH` any byte. `--no-newline` leaves the last line unfinished, and `--split` writes each byte separately.
 #![expect(clippy::disallowed_methods, reason = "the delay is the behaviour")]
 
 use std::{
@@ -50,7 +50,7 @@ pub(crate) fn run(args: &mut Args) -> Outcome {
     }
 }
 
-/// The bytes of a line in which `\e` and `\xHH` stand for what a command line cannot hold.
+/// Returns the bytes of a line in which `\e` and `\xHH` are placeholders for bytes that a command line cannot contain.
 fn unescape(line: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut rest = line;

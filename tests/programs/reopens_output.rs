@@ -1,6 +1,6 @@
 //! Opens its own output again by name, as `echo x >/dev/stderr` does, then closes it and stays: `reopens_output`.
 //!
-//! Writes `through stderr` and `through stdout`, each to a file opened anew and truncated.
+//! Writes `through stderr` and `through stdout`, each to a newly opened and truncated file.
 
 use std::{fs::File, io::Write, thread};
 

@@ -1,6 +1,8 @@
-//! Reports by `sd_notify(3)`: `reports [--then-exit] MESSAGE...` sends each message to `NOTIFY_SOCKET`.
+//! Sends notifications as `sd_notify(3)` does: `reports [--then-exit] MESSAGE...` sends each message to
+//! `NOTIFY_SOCKET`.
 //!
-//! `own-pid` sends `MAINPID=` with the own pid, `wait MS` waits, `flood N` sends a status N times, and `barrier` sends a descriptor and waits until the receiver has closed it.
+//! Some messages are commands: `own-pid` sends `MAINPID=` with the own pid, `wait MS` waits, `flood N` sends a status N
+//! times, and `barrier` sends a descriptor and waits until the receiver has closed it.
 #![expect(clippy::disallowed_methods, reason = "the delay is the behaviour")]
 
 use std::{

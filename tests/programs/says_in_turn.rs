@@ -1,7 +1,7 @@
-//! Says the first ANSWER to its first client, and so on, and the last one to all that follow: `says_in_turn PORT ANSWER...`.
+//! Sends one ANSWER to each client, in turn, and the last one to all further clients: `says_in_turn PORT ANSWER...`.
 //!
-//! `%HH` in an answer is a byte. Prints `client` for each client before it answers, keeps the connection open until the
-//! client has closed it, and then closes it.
+//! `%HH` in an answer is a byte. The service prints `client` for each client before it answers. It keeps the connection
+//! open until the client has closed its end.
 
 use std::{
     io::{self, Read, Write},

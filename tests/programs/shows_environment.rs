@@ -1,8 +1,8 @@
-//! Prints what it inherited, one fact a line, then `done`, and stays: `shows_environment [NAME...]`.
+//! Prints its inherited state, one fact per line, then `done`, and stays: `shows_environment [NAME...]`.
 //!
-//! The facts: `NAME=value` for each variable asked for (or `NAME is not set`), `args`, `cwd`, `umask`,
+//! The facts: `NAME=value` for each NAME (or `NAME is not set`), `args`, `cwd`, `umask`,
 //! `nofile`, `uid`, `gid`, `fds`; and on Linux `nice`, `SigIgn`, `SigBlk` and `Groups`. Rust's runtime
-//! ignores SIGPIPE before `main`, so its bit (0x1000) is always among the ignored.
+//! ignores SIGPIPE before `main`, so its bit (0x1000) is always set in `SigIgn`.
 
 use std::{env, fs, io, thread};
 
@@ -51,7 +51,7 @@ pub(crate) fn run(args: &mut Args) -> Outcome {
     }
 }
 
-/// The numbers of the open descriptors, without the one that reading them takes.
+/// Returns the numbers of the open descriptors, without the descriptor that lists them.
 fn descriptors() -> io::Result<Vec<String>> {
     let mut numbers = Vec::new();
     for entry in fs::read_dir("/dev/fd")? {
@@ -63,7 +63,7 @@ fn descriptors() -> io::Result<Vec<String>> {
         );
     }
     numbers.sort_unstable();
-    // By now the listing's own is closed.
+    // The descriptor of the listing is closed now.
     numbers.retain(|number| fs::symlink_metadata(format!("/dev/fd/{number}")).is_ok());
     Ok(numbers.iter().map(u32::to_string).collect())
 }

@@ -1,4 +1,4 @@
-//! What only a program of one thread may do.
+//! Functions that only a program with one thread may call.
 
 use nix::unistd::{self, ForkResult};
 

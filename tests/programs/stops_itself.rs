@@ -1,4 +1,4 @@
-//! Prints `ready` and freezes itself with SIGSTOP; thawed, it stays: `stops_itself`.
+//! Prints `ready`, freezes itself with SIGSTOP, and stays after SIGCONT: `stops_itself`.
 
 use std::thread;
 

@@ -1,5 +1,5 @@
-//! Puts a symbolic link in the place of a directory and the directory back, as fast as it can, until its standard
-//! input ends: `swaps DIRECTORY TARGET`. The directory contains one named `closed`.
+//! Replaces a directory with a symbolic link and restores it, as fast as it can, until its standard input ends:
+//! `swaps DIRECTORY TARGET`. The directory contains a directory named `closed`.
 
 use std::{
     env::Args,
@@ -21,7 +21,7 @@ pub(crate) fn run(args: &mut Args) -> Outcome {
     });
     println!("swapping");
     loop {
-        // Another process removes all of it at some time.
+        // Another process removes the whole directory at some time, so each call may fail.
         let _ = fs::create_dir_all(format!("{directory}/closed"));
         let _ = fs::rename(&directory, &aside);
         let _ = symlink(&target, &directory);

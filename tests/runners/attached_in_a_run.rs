@@ -1,5 +1,5 @@
-//! Tests that `clients.rs` runs under a runner: an executor that came to a service of the run answers as
-//! the one that started it.
+//! Tests that `clients.rs` runs under a runner. An executor that attaches to a service of the run must answer like the
+//! executor that started it.
 
 use mirakuru::{
     Executor, OutputExecutor, PidExecutor, Shared, Signal, TcpExecutor, UnixSocketExecutor,
@@ -8,7 +8,7 @@ use mirakuru::{
 
 use crate::PROGRAM;
 
-/// Has a port, a directory, and something to say at each signal.
+/// Returns a service with a port and a directory that prints a line at each signal.
 fn talks() -> OutputExecutor {
     let script = "trap 'echo heard; echo heard too >&2' USR1; trap 'exit 7' TERM; \
         echo before; echo it is up on $PORT; echo after; echo warned >&2; \
@@ -21,13 +21,13 @@ fn talks() -> OutputExecutor {
     .expected_returncode(7)
 }
 
-/// What all executors tell of themselves.
+/// Formats the facts that every executor reports about its service.
 fn facts<R: Readiness>(executor: &Executor<R>) -> String {
-    let standing = (executor.running(), executor.pid(), executor.exit_code());
+    let state = (executor.running(), executor.pid(), executor.exit_code());
     let (command, words) = (executor.command(), executor.command_parts());
     let output = (executor.output().text(), executor.err_output().text());
     let name = executor.to_string();
-    format!("{standing:?} {command} {words:?} {output:?} {name}")
+    format!("{state:?} {command} {words:?} {output:?} {name}")
 }
 
 #[test]
@@ -35,33 +35,35 @@ fn attached_one_answers_as_a_local_one() {
     static LOCAL: Shared<OutputExecutor> = Shared::per_run("talks", talks);
     static ATTACHED: Shared<OutputExecutor> = Shared::per_run("talks", talks);
     let (local, attached) = (LOCAL.get().expect("it starts"), ATTACHED.get());
-    let attached = attached.expect("it is there");
+    let attached = attached.expect("it runs");
     let both = [local, attached];
     let agree = || {
         assert_eq!(facts(local), facts(attached));
         let [own, other] = both.map(|one| (one.port(), one.tmpdir(), one.captured("word")));
         assert_eq!(own, other);
     };
-    let all_said = || {
+    let wait_for_output = || {
         for one in both {
-            one.err_output().wait_for("^warned$").expect("it says so");
+            one.err_output()
+                .wait_for("^warned$")
+                .expect("it is printed");
         }
     };
-    all_said();
+    wait_for_output();
     for one in both {
         let mut lines = one.output().lines();
         let next = lines.next().expect("a line").expect("text");
-        assert_eq!(next, "after", "from behind the banner on");
+        assert_eq!(next, "after", "the lines begin after the banner");
         assert_eq!(one.output().tail(1), "after");
     }
     agree();
 
     attached.signal(Signal::USR1).expect("it runs");
     for one in both {
-        one.output().wait_for("^heard$").expect("it says so");
+        one.output().wait_for("^heard$").expect("it is printed");
         one.err_output()
             .wait_for("^heard too$")
-            .expect("it says so");
+            .expect("it is printed");
     }
     attached.wait_for(|| attached.running()).expect("it runs");
     agree();
@@ -71,7 +73,7 @@ fn attached_one_answers_as_a_local_one() {
     assert_eq!(local.exit_code(), Some(7));
     attached.start().expect("it starts again");
     assert!(local.running());
-    all_said();
+    wait_for_output();
     agree();
     attached.kill().expect("it runs");
     agree();
@@ -104,13 +106,13 @@ fn attached_one_knows_where_it_is_served() {
     assert_eq!(local, attached);
     let [local, attached] = PID.each_ref().map(|one| one.filename());
     assert_eq!(local, attached);
-    // It listens first, and says so then.
-    let says_so = || TCP[0].output().text() == "listening\n";
-    TCP[0].wait_for(says_so).expect("it listens");
+    // The service prints the line after it listens.
+    let is_printed = || TCP[0].output().text() == "listening\n";
+    TCP[0].wait_for(is_printed).expect("it listens");
     let [local, attached] = TCP.each_ref().map(|one| facts(&**one));
     assert_eq!(local, attached);
 
-    // The file that a killed service leaves is the run's to remove, whoever starts the next.
+    // The run removes the file that a killed service leaves, regardless of which test starts the next one.
     for one in &PID {
         one.restart().expect("nothing is in the way");
         one.kill()

@@ -1,5 +1,5 @@
-//! Several clients of one service: none is held up by another, and none has a second one started.
-//! And runs within a run.
+//! Several clients of one service. No client blocks another, and no client starts a second service. The last tests
+//! start a run within a run.
 
 use std::process::Command;
 
@@ -15,7 +15,7 @@ fn passes_in_a_run(filter: &str) {
 }
 
 #[test]
-fn a_supervisor_that_does_not_answer_is_not_doubled() {
+fn a_supervisor_that_does_not_answer_is_not_replaced() {
     passes_in_a_run("frozen_one_is_not_replaced");
 }
 
@@ -25,7 +25,7 @@ fn a_supervisor_that_does_not_answer_is_waited_for_once() {
 }
 
 #[test]
-fn a_supervisor_without_room_for_a_client_waits_at_rest() {
+fn a_supervisor_at_its_descriptor_limit_uses_no_processor_time() {
     passes_in_a_run("one_without_room_for_a_client_waits_at_rest");
 }
 
@@ -35,29 +35,29 @@ fn the_directory_of_a_supervisor_that_does_not_answer_is_known() {
 }
 
 #[test]
-fn a_client_that_was_idle_for_long_sees_the_one_that_runs() {
+fn a_client_that_was_idle_for_long_sees_the_current_process() {
     passes_in_a_run("idle_one_sees_it_run");
 }
 
 #[test]
-fn a_client_that_was_idle_for_long_is_given_the_one_that_runs() {
+fn a_client_that_was_idle_for_long_gets_the_running_service() {
     passes_in_a_run("idle_one_has_the_same_one");
 }
 
 #[test]
-fn a_client_that_was_idle_for_long_restarts_the_one_that_runs() {
+fn a_client_that_was_idle_for_long_restarts_the_service() {
     passes_in_a_run("idle_one_can_have_it_started_again");
 }
 
 #[test]
-fn a_client_that_does_not_listen_holds_nobody_up() {
-    passes_in_a_run("one_that_does_not_listen_holds_nobody_up");
+fn a_client_that_does_not_read_blocks_no_other_client() {
+    passes_in_a_run("client_that_does_not_read_blocks_no_other_client");
 }
 
 #[test]
-fn nobody_gets_it_in_a_restart_by_another_process() {
+fn a_client_waits_for_the_restart_by_another_process() {
     let run = Run::new();
-    let mut nextest = run.nextest("one_that_comes_in_anothers_restart_waits_for_it");
+    let mut nextest = run.nextest("client_waits_for_the_restart_by_another_client");
     nextest.env("MIRAKURU_QUEUE_TIMEOUT", "0");
     passes(nextest);
     assert!(run.is_gone());
@@ -65,7 +65,7 @@ fn nobody_gets_it_in_a_restart_by_another_process() {
 
 #[test]
 fn a_service_is_known_to_all_when_the_restart_has_returned() {
-    passes_in_a_run("what_another_started_is_known_at_once");
+    passes_in_a_run("restart_by_another_client_is_known_at_once");
 }
 
 #[test]
@@ -74,12 +74,13 @@ fn threads_that_look_in_an_outage_do_not_start_another() {
 }
 
 #[test]
-fn an_attached_one_answers_all_that_a_local_one_does() {
+fn an_attached_executor_answers_as_a_local_one() {
     let run = Run::new();
     passes(run.nextest("attached_one"));
 }
 
-/// A run that this test of a run starts; that takes over what nextest says to its tests.
+/// An inner run, which a test of an outer nextest run starts. It inherits the variables that nextest sets for the outer
+/// test.
 struct Inner {
     run: Run,
     outer: Command,

@@ -1,5 +1,5 @@
-//! Tests that `runners` runs under runners of its own, one in each run: a service of the run has several
-//! clients, as each of these statics is one.
+//! Tests that `runners` runs under runners of its own, one test per run. A service of the run has several clients: each
+//! of the statics below is one.
 #![cfg(target_os = "linux")]
 
 mod attached_in_a_run;
@@ -27,17 +27,17 @@ use nix::{
     unistd::Pid,
 };
 
-/// The program of every service; its first word names a behaviour (see `programs/main.rs`).
+/// The program of every service. Its first argument names a behaviour (see `programs/main.rs`).
 const PROGRAM: &str = env!("CARGO_BIN_EXE_programs");
 
 static FIRST: Shared<OutputExecutor> = Shared::per_run("of several", service);
 static SECOND: Shared<OutputExecutor> = Shared::per_run("of several", service);
 static THIRD: Shared<OutputExecutor> = Shared::per_run("of several", service);
 
-/// More than what a socket holds of the news of a service that starts and ends.
+/// A number of restarts whose messages do not fit into the buffer of a socket.
 const MANY: usize = 150;
 
-/// It is not ready as long as there is a file `closed`. Each start leaves its pid.
+/// Returns a service that is not ready while a file `closed` exists. Each start appends its pid to a file.
 fn service() -> OutputExecutor {
     let script = format!(
         "cd {}; echo $$ >> pids; while [ -e closed ]; do sleep 0.01; done; echo ready; exec {PROGRAM} holds",
@@ -46,13 +46,13 @@ fn service() -> OutputExecutor {
     OutputExecutor::new(holding(&script), "ready").shell(true)
 }
 
-/// A script that runs this one with the pipe that `runners` looks at.
+/// Returns a script that runs `script` with the pipe open that `runners` watches.
 fn holding(script: &str) -> String {
     let pipe = env::var("HOLD").expect("it is run by `runners`");
     script_holding(&pipe, script)
 }
 
-/// A file in the directory that `runners` looks at.
+/// Returns the path of a file in the directory that `runners` reads.
 fn path(name: &str) -> String {
     let directory = env::var("IN_A_RUN").expect("it is run by `runners`");
     format!("{directory}/{name}")
@@ -63,13 +63,13 @@ fn starts() -> usize {
     pids.lines().count()
 }
 
-fn wait_until(mut is_so: impl FnMut() -> bool) {
-    while !is_so() {
+fn wait_until(mut condition: impl FnMut() -> bool) {
+    while !condition() {
         thread::yield_now();
     }
 }
 
-/// The supervisor of a service, frozen until this is dropped.
+/// A frozen supervisor. Dropping it thaws the process.
 struct Frozen(Pid);
 
 impl Frozen {
@@ -77,7 +77,7 @@ impl Frozen {
         let supervisor = supervisor_of(service);
         let frozen = Self(Pid::from_raw(supervisor.parse().expect("a pid")));
         kill(frozen.0, signal::SIGSTOP).expect("it lives");
-        wait_until(|| standing(&supervisor).0 == "T");
+        wait_until(|| state_and_parent(&supervisor).0 == "T");
         frozen
     }
 }
@@ -88,14 +88,14 @@ impl Drop for Frozen {
     }
 }
 
-/// The pid of the supervisor of a service.
+/// Returns the pid of a service's supervisor.
 fn supervisor_of(service: &OutputExecutor) -> String {
     let pid = service.pid().expect("it runs");
-    standing(&pid.to_string()).1
+    state_and_parent(&pid.to_string()).1
 }
 
-/// The state of a process, and its parent.
-fn standing(pid: &str) -> (String, String) {
+/// Returns the state of a process and the pid of its parent.
+fn state_and_parent(pid: &str) -> (String, String) {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("it lives");
     let (_, after_name) = stat.rsplit_once(") ").expect("a name in parentheses");
     let mut fields = after_name.split(' ').map(str::to_owned);
@@ -103,16 +103,17 @@ fn standing(pid: &str) -> (String, String) {
     (next(), next())
 }
 
-/// The connections of those who came to the supervisor by its socket. The others got theirs by inheritance.
+/// Returns the descriptors of the clients that connected to the supervisor's socket. A client that started its
+/// supervisor has a socket pair instead.
 fn connections() -> Vec<RawFd> {
-    let came =
+    let has_connected =
         |fd: &RawFd| getpeername::<UnixAddr>(*fd).is_ok_and(|peer: UnixAddr| peer.path().is_some());
     let entries = fs::read_dir("/proc/self/fd").expect("procfs");
     let all = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-    all.filter(came).collect()
+    all.filter(has_connected).collect()
 }
 
-/// The first of them, once there is one.
+/// Waits until there is a connection, and returns the first one.
 fn connection() -> RawFd {
     loop {
         if let Some(fd) = connections().first() {
@@ -129,9 +130,12 @@ fn frozen_one_is_not_replaced() {
     thread::scope(|scope| {
         let frozen = Frozen::supervisor_of(first);
         let second = scope.spawn(|| SECOND.get().map(drop));
-        // As if the time were over in which it has to answer.
+        // The client fails as if the supervisor had missed its deadline.
         shutdown(connection(), Shutdown::Both).expect("it is connected");
-        let error = second.join().expect("no panic").expect_err("no answer");
+        let error = second
+            .join()
+            .expect("no panic")
+            .expect_err("the supervisor does not answer");
         assert_eq!(error.kind(), ErrorKind::Io);
         let text = error.to_string();
         assert!(
@@ -154,9 +158,12 @@ fn frozen_one_is_waited_for_by_the_first_alone() {
     let first = FIRST.get().expect("it starts");
     let pid = first.pid();
     let frozen = Frozen::supervisor_of(first);
-    SECOND.get().expect_err("no answer");
+    SECOND.get().expect_err("the supervisor does not answer");
     let begun = Instant::now();
-    let error = THIRD.get().expect_err("no answer").to_string();
+    let error = THIRD
+        .get()
+        .expect_err("the supervisor does not answer")
+        .to_string();
     let elapsed = begun.elapsed();
     assert!(
         error.contains("reach the supervisor that the run shares"),
@@ -165,7 +172,7 @@ fn frozen_one_is_waited_for_by_the_first_alone() {
     assert!(elapsed < Duration::from_secs(10), "{elapsed:?}");
     drop(frozen);
     assert_eq!(SECOND.get().expect("it is there").pid(), pid);
-    // What it was is forgotten: it has all the time again.
+    // The supervisor has answered again, so the next wait has the whole timeout.
     let frozen = Frozen::supervisor_of(first);
     thread::scope(|scope| {
         let third = scope.spawn(|| THIRD.get().expect("it is there").pid());
@@ -182,14 +189,14 @@ fn frozen_one_keeps_its_directory() {
     let second = SECOND.get().expect("it is there");
     let directory = second.tmpdir();
     let _frozen = Frozen::supervisor_of(first);
-    // As if it had dropped this client.
+    // The client fails as if the supervisor had dropped it.
     shutdown(connection(), Shutdown::Both).expect("it is connected");
     assert_eq!(second.tmpdir(), directory);
     assert_eq!(starts(), 1);
 }
 
-/// Two of them hold it and make no call, while the other restarts it often.
-fn after_a_long_idleness() -> [&'static OutputExecutor; 3] {
+/// Returns three clients. Two of them have made no call while the first has restarted the service many times.
+fn with_two_idle_clients() -> [&'static OutputExecutor; 3] {
     let clients = [&FIRST, &SECOND, &THIRD].map(|client| client.get().expect("it is there"));
     for _ in 0..MANY {
         clients[0].restart().expect("it starts again");
@@ -199,10 +206,10 @@ fn after_a_long_idleness() -> [&'static OutputExecutor; 3] {
 
 #[test]
 fn idle_one_sees_it_run() {
-    let [first, second, third] = after_a_long_idleness();
+    let [first, second, third] = with_two_idle_clients();
     assert!(second.running());
     assert_eq!(second.pid(), first.pid());
-    // The last that it prints, behind its banner.
+    // `holding` is the last line of output, after the banner.
     wait_until(|| third.output().text() == "ready\nholding\n");
     assert_eq!(first.output().text(), "ready\nholding\n");
     assert_eq!(third.pid(), first.pid());
@@ -210,7 +217,7 @@ fn idle_one_sees_it_run() {
 
 #[test]
 fn idle_one_has_the_same_one() {
-    let [first, second, third] = after_a_long_idleness();
+    let [first, second, third] = with_two_idle_clients();
     let pid = first.pid();
     for client in [&SECOND, &THIRD] {
         assert_eq!(client.get().expect("it is there").pid(), pid);
@@ -221,7 +228,7 @@ fn idle_one_has_the_same_one() {
 
 #[test]
 fn idle_one_can_have_it_started_again() {
-    let [first, second, third] = after_a_long_idleness();
+    let [first, second, third] = with_two_idle_clients();
     for (client, count) in [(second, MANY + 2), (third, MANY + 3)] {
         client.restart().expect("it starts again");
         assert!(first.running());
@@ -231,9 +238,9 @@ fn idle_one_can_have_it_started_again() {
     assert_eq!(second.pid(), first.pid());
 }
 
-/// The supervisor waits for ten seconds for who asked it something, and for nobody else.
+/// The supervisor waits up to ten seconds for a client with an open request, and does not wait for any other client.
 #[test]
-fn one_that_does_not_listen_holds_nobody_up() {
+fn client_that_does_not_read_blocks_no_other_client() {
     let first = FIRST.get().expect("it starts");
     SECOND.get().expect("it is there");
     for _ in 0..MANY {
@@ -246,9 +253,9 @@ fn one_that_does_not_listen_holds_nobody_up() {
     }
 }
 
-/// With no time to queue for it.
+/// `runners` sets a queue timeout of zero, so the client reports an error while the restart holds the lock.
 #[test]
-fn one_that_comes_in_anothers_restart_waits_for_it() {
+fn client_waits_for_the_restart_by_another_client() {
     let first = FIRST.get().expect("it starts");
     let second = SECOND.get().expect("it is there");
     fs::write(path("closed"), "").expect("own directory");
@@ -270,10 +277,10 @@ fn one_that_comes_in_anothers_restart_waits_for_it() {
 }
 
 #[test]
-fn what_another_started_is_known_at_once() {
+fn restart_by_another_client_is_known_at_once() {
     let first = FIRST.get().expect("it starts");
     let second = SECOND.get().expect("it is there");
-    // One of them, and then the other: who came first is asked first by the supervisor.
+    // Both orders: the supervisor serves the client first that connected first.
     for (one, other) in [(second, first), (first, second)] {
         for _ in 0..MANY / 5 {
             one.restart().expect("it starts again");
@@ -283,7 +290,7 @@ fn what_another_started_is_known_at_once() {
     }
 }
 
-/// Says so when it is dropped.
+/// Sets the flag when it is dropped.
 struct Ends<'a>(&'a AtomicBool);
 
 impl Drop for Ends<'_> {
@@ -292,16 +299,16 @@ impl Drop for Ends<'_> {
     }
 }
 
-/// A thread reads for all that share its client. Where one takes a look while another is about to read
-/// that the service was started anew, and does not wait for it, it starts another. `ROUNDS` gives the
-/// race more time.
+/// One thread reads the messages for all threads that share a client. A thread that calls `running` while the reader is
+/// about to receive the news of a restart must wait for it; otherwise it starts a second service. The variable `ROUNDS`
+/// sets the number of outages.
 #[test]
 fn threads_that_look_in_an_outage_start_nothing() {
     let rounds = env::var("ROUNDS").map_or(MANY, |rounds| rounds.parse().expect("a number"));
     let [first, second] = [&FIRST, &SECOND].map(|client| client.get().expect("it is there"));
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
-        // Also where an outage fails: the scope waits for its threads.
+        // The flag is also set if an outage fails, because the scope waits for its threads.
         let _ends = Ends(&over);
         for (client, executor) in [(&FIRST, first), (&SECOND, second)] {
             let over = &over;
@@ -313,7 +320,7 @@ fn threads_that_look_in_an_outage_start_nothing() {
             scope.spawn(move || {
                 while !over.load(Ordering::Relaxed) {
                     let _ = executor.running();
-                    client.get().expect("it is there, or comes up again");
+                    client.get().expect("it runs, or starts again");
                 }
             });
         }
@@ -326,27 +333,27 @@ fn threads_that_look_in_an_outage_start_nothing() {
     assert_eq!(starts(), 1 + rounds);
 }
 
-/// Runs what the variable says, as a test may that is about cargo.
-fn runs_the_inner_one() {
+/// Runs cargo with the arguments from the variable `INNER`, as a test of a cargo tool may do.
+fn run_inner_tests() {
     let words = env::var("INNER").expect("it is run by `runners`");
     let mut inner = Command::new(env!("CARGO"));
-    // Whatever it runs starts no further one.
+    // The inner tests must not start a third run.
     inner.args(words.split(' ')).env_remove("INNER");
     let inner = inner.output().expect("cargo");
-    let [said, errors] =
-        [&inner.stdout, &inner.stderr].map(|reported| String::from_utf8_lossy(reported));
-    assert!(inner.status.success(), "{said}{errors}");
-    // Cargo says so on the one, nextest on the other.
-    let ran = [&said, &errors]
+    let [output, errors] =
+        [&inner.stdout, &inner.stderr].map(|bytes| String::from_utf8_lossy(bytes));
+    assert!(inner.status.success(), "{output}{errors}");
+    // Cargo prints the summary to stdout, nextest to stderr.
+    let ran = [&output, &errors]
         .iter()
-        .any(|said| said.contains("1 passed"));
-    assert!(ran, "it did not run:\n{said}{errors}");
+        .any(|text| text.contains("1 passed"));
+    assert!(ran, "it did not run:\n{output}{errors}");
 }
 
 #[test]
 fn outer_one_stays_as_it_is() {
     let outer = FIRST.get().expect("it starts").pid();
-    runs_the_inner_one();
+    run_inner_tests();
     assert_eq!(FIRST.pid(), outer);
     assert_eq!(starts(), 2);
 }
@@ -360,10 +367,10 @@ fn inner_one_is_another() {
 #[test]
 fn outer_slot_is_that_of_nextest() {
     assert_eq!(mirakuru::slot(), 0);
-    runs_the_inner_one();
+    run_inner_tests();
 }
 
-/// Under `cargo test` each thread has one.
+/// Under `cargo test`, each thread has a slot.
 #[test]
 fn inner_slots_differ() {
     let both = Barrier::new(2);

@@ -1,4 +1,4 @@
-//! The end of what a run shares: it goes with the runner, gives its port back, and leaves nothing.
+//! The end of a run's shared service. It ends with the runner, releases its port, and leaves nothing.
 
 use std::{
     fs,
@@ -16,15 +16,15 @@ use nix::{
 
 use crate::run::{Run, Running, passes};
 
-fn gone_after(signal: Signal) {
+fn assert_gone_after(signal: Signal) {
     let run = Run::new();
     let mut nextest = run.nextest("hangs");
-    // A group of its own, as a shell gives to a job.
+    // The runner has a process group of its own, like a job of a shell.
     let child = nextest.process_group(0).spawn().expect("nextest");
     let mut running = Running(child);
     while run.uses().0 == 0 {
         let ended = running.0.try_wait().expect("a child");
-        assert!(ended.is_none(), "the runner ended before its tests came");
+        assert!(ended.is_none(), "the runner ended before its tests began");
         thread::yield_now();
     }
     assert!(run.is_in_use());
@@ -35,22 +35,22 @@ fn gone_after(signal: Signal) {
 }
 
 #[test]
-fn it_is_gone_after_ctrl_c() {
-    gone_after(Signal::SIGINT);
+fn the_service_is_gone_after_ctrl_c() {
+    assert_gone_after(Signal::SIGINT);
 }
 
 #[test]
-fn it_is_gone_after_the_runner_was_killed() {
-    gone_after(Signal::SIGKILL);
+fn the_service_is_gone_after_the_runner_was_killed() {
+    assert_gone_after(Signal::SIGKILL);
 }
 
-/// One that the kernel gives to nobody.
+/// Returns a port that the kernel does not assign to connections.
 fn fixed_port() -> String {
     SimpleExecutor::new("x {port}").port().to_string()
 }
 
 #[test]
-fn the_next_run_waits_for_the_port_of_the_one_before() {
+fn the_next_run_waits_for_the_port_of_the_previous_run() {
     let run = Run::new();
     let port = fixed_port();
     for _ in 0..2 {
@@ -62,16 +62,16 @@ fn the_next_run_waits_for_the_port_of_the_one_before() {
 }
 
 #[test]
-fn its_port_is_the_runs_until_it_is_stopped_by_any_test() {
+fn a_run_keeps_the_port_until_a_test_stops_the_service() {
     let run = Run::new();
     let temporary = run.path("temporary");
     fs::create_dir(&temporary).expect("own directory");
-    // One at a time: each finds it stopped.
+    // One test at a time, so that each finds the service stopped.
     let mut nextest = run.nextest("port_of_");
     nextest.env("PORT", fixed_port()).env("TMPDIR", &temporary);
     nextest.arg("-j1");
     passes(nextest);
-    nothing_is_left_in(&temporary);
+    assert_nothing_left_in(&temporary);
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn a_fork_does_not_give_back_the_lock_of_its_parent() {
 }
 
 #[test]
-fn no_lock_and_no_directory_is_left_of_it() {
+fn a_run_leaves_no_lock_and_no_directory() {
     let run = Run::new();
     let temporary = run.path("temporary");
     fs::create_dir(&temporary).expect("own directory");
@@ -94,11 +94,12 @@ fn no_lock_and_no_directory_is_left_of_it() {
         passes(tests);
     }
     assert!(run.is_gone());
-    nothing_is_left_in(&temporary);
+    assert_nothing_left_in(&temporary);
 }
 
-/// Its supervisor cleans up last: the kernel tells of that, but to its parent alone.
-fn nothing_is_left_in(directory: &Path) {
+/// Waits until the supervisor has removed its last file. Only its parent can wait for its exit, so this polls the
+/// directory.
+fn assert_nothing_left_in(directory: &Path) {
     let ours = || {
         let entries = fs::read_dir(directory).expect("own directory");
         let names = entries.map(|entry| entry.expect("own directory").file_name());

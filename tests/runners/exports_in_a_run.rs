@@ -1,4 +1,4 @@
-//! Tests that `runners` runs under runners of its own: a variable is set from a service of the run.
+//! Tests that `runners` runs under runners of its own. A variable of the tests is set from a service of the run.
 #![cfg(target_os = "linux")]
 
 use std::env;
@@ -8,7 +8,7 @@ use mirakuru_tests::hold::script_holding;
 
 static SERVICE: Shared<OutputExecutor> = Shared::per_run("exported", || {
     let variable = |name| env::var(name).expect("it is run by `runners`");
-    // Each start leaves a line.
+    // Each start appends a line.
     let script = format!(
         "echo started >> {}/starts; echo pid $$; exec sleep 600",
         variable("IN_A_RUN")

@@ -1,4 +1,4 @@
-//! A second test binary of the same run.
+//! A second test binary for the run of `exports_in_a_run`.
 #![cfg(target_os = "linux")]
 
 mod exports_in_a_run;

@@ -1,4 +1,4 @@
-//! Tests that `runners` runs under runners of its own: all use one service of the run.
+//! Tests that `runners` runs under runners of its own. Most use one service of the run.
 #![cfg(target_os = "linux")]
 
 use std::{
@@ -15,22 +15,22 @@ use mirakuru::{ErrorKind, OutputExecutor, Shared, Signal, TcpExecutor, with_proc
 use mirakuru_tests::hold::script_holding;
 use nix::unistd::getppid;
 
-/// The program of every service; its first word names a behaviour (see `programs/main.rs`).
+/// The program of every service. Its first argument names a behaviour (see `programs/main.rs`).
 const PROGRAM: &str = env!("CARGO_BIN_EXE_programs");
 
 static SERVICE: Shared<OutputExecutor> = Shared::per_run("the service", || {
-    // Each start leaves a line.
+    // Each start appends a line.
     let script = format!("echo started >> {}; exec {PROGRAM} holds 1", path("starts"));
     OutputExecutor::new(holding(&script), "(?<word>holding)").shell(true)
 });
 
-/// A script that runs this one with the pipe that `runners` looks at.
+/// Returns a script that runs `script` with the pipe open that `runners` watches.
 fn holding(script: &str) -> String {
     let pipe = env::var("HOLD").expect("it is run by `runners`");
     script_holding(&pipe, script)
 }
 
-/// A file in the directory that `runners` looks at.
+/// Returns the path of a file in the directory that `runners` reads.
 fn path(name: &str) -> String {
     let directory = env::var("IN_A_RUN").expect("it is run by `runners`");
     format!("{directory}/{name}")
@@ -41,7 +41,7 @@ fn note(name: &str, line: &str) {
         .create(true)
         .append(true)
         .open(path(name));
-    // At once: others write too.
+    // One write per line, because other tests append to the file too.
     let line = format!("{line}\n");
     let mut file = file.expect("own directory");
     file.write_all(line.as_bytes()).expect("room");
@@ -93,13 +93,13 @@ fn cluster_1() {
 
 #[test]
 fn cluster_2_is_repaired() {
-    // Another test process does the same.
+    // A test process of the second binary does this at the same time, so the lock is needed.
     let cluster = CLUSTER.lock().expect("it is there");
     let [first, second] = &*cluster;
     let pid = second.pid();
     first.kill().expect("it is killed");
     uses_cluster();
-    assert_eq!(second.pid(), pid, "the other one stays");
+    assert_eq!(second.pid(), pid, "the other member keeps running");
 }
 
 macro_rules! tests {
@@ -113,7 +113,7 @@ macro_rules! tests {
 
 tests! { uses_it_0 uses_it_1 uses_it_2 uses_it_3 uses_it_4 uses_it_5 uses_it_6 uses_it_7 }
 
-/// Each of these restarts it for everyone, one after the other.
+/// Restarts the service for the whole run. The lock orders these restarts.
 fn restarts_it() {
     let service = SERVICE.lock().expect("it is there");
     let before = service.pid().expect("it runs");
@@ -142,13 +142,13 @@ fn restarts_2() {
 fn hangs_after_it_came_first() {
     let runner = getppid();
     uses_it();
-    // Nobody ends it where the runner was killed.
+    // If the runner is killed, no other process ends this test.
     while getppid() == runner {
         thread::park_timeout(Duration::from_millis(100));
     }
 }
 
-/// Fails at its first attempt, after it has used it.
+/// Fails at the first attempt, after it has used the service.
 #[test]
 fn passes_when_it_is_tried_again() {
     uses_it();
@@ -156,7 +156,7 @@ fn passes_when_it_is_tried_again() {
     assert_ne!(attempt, "1");
 }
 
-/// Each has it for itself: a file that only one can make tells.
+/// Asserts that the test holds the service exclusively: only one process can create the file.
 fn has_it_alone() {
     alone_with(&SERVICE.lock().expect("it is there"));
 }
@@ -164,7 +164,7 @@ fn has_it_alone() {
 fn alone_with(service: &OutputExecutor) {
     assert!(service.running());
     let alone = path("alone");
-    File::create_new(&alone).expect("nobody else is here");
+    File::create_new(&alone).expect("no other test has the service");
     note("pids", &service.pid().expect("it runs").to_string());
     fs::remove_file(alone).expect("own file");
 }
@@ -189,7 +189,7 @@ fn has_it_alone_2(service: &OutputExecutor) {
     alone_with(service);
 }
 
-/// Finds it running, and leaves it dead.
+/// Asserts that the service runs, and kills it.
 fn finds_it_and_kills_it() {
     let service = SERVICE.lock().expect("it is started again");
     assert!(service.running());
@@ -209,11 +209,11 @@ fn leaves_it_dead_1() {
     finds_it_and_kills_it();
 }
 
-/// An outage for all threads and processes; nobody who asks meanwhile gets it stopped.
+/// Stops and restarts the service. Until then, every other thread and process waits for it.
 fn has_an_outage() {
     let service = SERVICE.get().expect("it is there");
     let outage = service.stopped().expect("it stops");
-    assert!(!SERVICE.running(), "this thread has it stopped");
+    assert!(!SERVICE.running(), "this thread has stopped it");
     outage.restart().expect("it starts again");
 }
 
@@ -231,7 +231,7 @@ fn has_an_outage_1() {
     has_an_outage();
 }
 
-/// It is not ready again as long as there is a file `closed`. Each start leaves its pid.
+/// A service that is not ready while a file `closed` exists. Each start appends its pid to a file.
 static GATED: Shared<OutputExecutor> = Shared::per_run("gated", || {
     let script = format!(
         "cd {}; echo $$ >> pids; while [ -e closed ]; do sleep 0.01; done; echo ready; exec {PROGRAM} holds",
@@ -256,10 +256,10 @@ fn dies_0_in_a_restart() {
         }
         nix::sys::signal::raise(nix::sys::signal::SIGKILL)
     });
-    GATED.restart().expect("it is killed before");
+    GATED.restart().expect("the process is killed first");
 }
 
-/// A process that has had it for long, while another one dies in a restart of it.
+/// Returns a service that this process has used before another process died while it restarted the service.
 fn orphaned() -> &'static OutputExecutor {
     let service = GATED.get().expect("it starts");
     let own = env::current_exe().expect("this binary");
@@ -267,7 +267,7 @@ fn orphaned() -> &'static OutputExecutor {
     other.args(["--exact", "dies_0_in_a_restart"]);
     let status = other.status().expect("this binary runs");
     assert_eq!(status.signal(), Some(9));
-    fs::remove_file(path("closed")).expect("the other one left it");
+    fs::remove_file(path("closed")).expect("the other process left it");
     service
 }
 
@@ -278,13 +278,13 @@ fn assert_alive(expected: &[String]) {
 }
 
 #[test]
-fn orphan_of_a_restart_is_stopped_by_who_had_it_before() {
+fn orphan_of_a_restart_is_stopped_by_an_earlier_client() {
     orphaned().stop().expect("nothing of its own failed");
     assert_alive(&[]);
 }
 
 #[test]
-fn orphan_of_a_restart_is_restarted_by_who_had_it_before() {
+fn orphan_of_a_restart_is_restarted_by_an_earlier_client() {
     let service = orphaned().restart().expect("it starts again");
     let pid = service.pid().expect("it runs").to_string();
     assert_alive(&[pid]);
@@ -293,7 +293,7 @@ fn orphan_of_a_restart_is_restarted_by_who_had_it_before() {
 
 #[test]
 fn dies_1_and_the_next_has_the_only_one() {
-    fs::remove_file(path("closed")).expect("the one before left it");
+    fs::remove_file(path("closed")).expect("the previous test left it");
     let pid = GATED.get().expect("it starts").pid().expect("it runs");
     for former in pids() {
         let lives = fs::exists(format!("/proc/{former}")).expect("procfs");
@@ -301,7 +301,7 @@ fn dies_1_and_the_next_has_the_only_one() {
     }
 }
 
-/// On a port that is the same in every run, and slow to leave it.
+/// A service on a fixed port, which takes a second to stop.
 static FIXED: Shared<TcpExecutor> = Shared::per_run("fixed", || {
     let script = format!(
         "echo started >> {}; trap 'sleep 1; exit 0' TERM; {PROGRAM} listens_late $PORT & wait",
@@ -324,7 +324,7 @@ static BROKEN: Shared<OutputExecutor> = Shared::per_run("broken", || {
     OutputExecutor::new(["sh", "-c", &script], "holding")
 });
 
-fn cannot_have_it() {
+fn fails_to_get_it() {
     let error = BROKEN.get().expect_err("it does not start");
     let error = error.to_string();
     assert!(
@@ -337,17 +337,17 @@ fn cannot_have_it() {
 
 #[test]
 fn cannot_have_it_0() {
-    cannot_have_it();
+    fails_to_get_it();
 }
 
 #[test]
 fn cannot_have_it_1() {
-    cannot_have_it();
+    fails_to_get_it();
 }
 
 #[test]
 fn cannot_have_it_2() {
-    cannot_have_it();
+    fails_to_get_it();
 }
 
 static BROKEN_PAIR: Shared<[OutputExecutor; 2]> = Shared::per_run("broken pair", || {
@@ -395,7 +395,7 @@ fn has_no_pair_2() {
     has_no_pair();
 }
 
-/// The second member fails once, after the first is ready.
+/// A cluster whose second member fails once, after the first member is ready.
 static RECOVERS: Shared<[OutputExecutor; 2]> = Shared::per_run("recovers", || {
     let of = |name: &str, script: String| {
         let script = format!(
@@ -447,7 +447,7 @@ fn has_a_slot() {
     note("slots", &mirakuru::slot().to_string());
 }
 
-/// Two fixtures that have one name, as in two test binaries that were copied from one another.
+/// Returns an executor for one of the fixtures that share a name, as in test binaries that were copied.
 fn namesake(command: &str, banner: &str) -> OutputExecutor {
     OutputExecutor::new(
         holding(&format!("{command}; exec {PROGRAM} holds 1")),
@@ -466,7 +466,7 @@ static OTHER_COMMAND: Shared<OutputExecutor> =
     Shared::per_run("namesake", || namesake("echo other", "holding"));
 static OTHER_CHECK: Shared<OutputExecutor> =
     Shared::per_run("namesake", || namesake("true", "hold"));
-/// Each begins as the others do.
+/// The fixtures below begin with the same member.
 static ONE_MEMBER: Shared<Vec<OutputExecutor>> = Shared::per_run("namesake", || members(1));
 static TWO_MEMBERS: Shared<Vec<OutputExecutor>> = Shared::per_run("namesake", || members(2));
 static PAIR: Shared<Vec<OutputExecutor>> = Shared::per_run("namesakes", || members(2));
@@ -489,7 +489,7 @@ fn has_namesakes() {
     SAME.get()
         .expect("neither its environment nor its timeout is compared");
     let reported = |outcome: mirakuru::Result<()>| {
-        let error = outcome.expect_err("it is another one");
+        let error = outcome.expect_err("it is a different fixture");
         assert_eq!(error.kind(), ErrorKind::InvalidConfig);
         error.to_string()
     };

@@ -1,5 +1,5 @@
-//! A second test binary of the same run, and tests that are in it alone: of a fixture with a fixed port, of
-//! its environment, of forks, and of one that is slow to leave.
+//! A second test binary for the run of `in_a_run`. It adds tests of a fixture with a fixed port, of the environment of
+//! a service, of forks, and of a service that stops slowly.
 #![cfg(target_os = "linux")]
 
 mod in_a_run;
@@ -12,7 +12,7 @@ use nix::{
     unistd::{ForkResult, fork},
 };
 
-/// The program of every service; its first word names a behaviour (see `programs/main.rs`).
+/// The program of every service. Its first argument names a behaviour (see `programs/main.rs`).
 const PROGRAM: &str = env!("CARGO_BIN_EXE_programs");
 
 fn port() -> u16 {
@@ -26,14 +26,14 @@ fn listening() -> TcpExecutor {
 }
 
 static FIXTURE: Shared<TcpExecutor> = Shared::per_run("on a port", listening);
-/// The same for another process of the run: it has a link of its own.
+/// A second client of `FIXTURE`, with a link of its own, as another process of the run has one.
 static OTHER: Shared<TcpExecutor> = Shared::per_run("on a port", listening);
 
 #[test]
 fn port_of_a_fixture_is_not_waited_for() {
     FIXTURE.get().expect("it starts");
     let queued = listening().on_conflict(OnConflict::Wait);
-    let error = queued.start().expect_err("it is never given back");
+    let error = queued.start().expect_err("the run never releases it");
     assert_eq!(error.kind(), ErrorKind::AlreadyRunning);
     let text = error.to_string();
     assert!(text.contains("a shared fixture of this run"), "{text}");
@@ -41,7 +41,7 @@ fn port_of_a_fixture_is_not_waited_for() {
 }
 
 #[test]
-fn port_of_a_fixture_that_was_stopped_is_anybodys() {
+fn port_of_a_fixture_that_was_stopped_is_free() {
     FIXTURE.get().expect("it starts");
     OTHER.get().expect("it is there");
     OTHER.stop().expect("it runs");
@@ -57,7 +57,7 @@ fn port_of_a_fixture_that_was_stopped_is_anybodys() {
             thread.join().expect("no panic").expect("it is served");
         }
     });
-    FIXTURE.get().expect("it has its port again");
+    FIXTURE.get().expect("it gets its port again");
     OTHER.stop().expect("it runs");
 }
 
@@ -100,28 +100,28 @@ fn environment_is_that_of_the_run() {
 #[expect(unsafe_code, reason = "forking is the behaviour")]
 fn fork_that_drops_a_guard_does_not_give_it_back() {
     let guard = FIXTURE.lock().expect("it is there");
-    // SAFETY: the child drops what it has a copy of, and leaves.
-    match unsafe { fork() }.expect("a process more") {
+    // SAFETY: the child only drops its copy of the guard, and exits.
+    match unsafe { fork() }.expect("a new process") {
         ForkResult::Child => {
             drop(guard);
             process::exit(0);
         }
         ForkResult::Parent { child } => {
-            let ended = waitpid(child, None).expect("it is waited for here alone");
+            let ended = waitpid(child, None).expect("no other thread reaps the child");
             assert_eq!(ended, WaitStatus::Exited(child, 0));
         }
     }
-    // As another process of the run: the queue's bound is a second here.
+    // A thread queues for the lock like another process of the run. `runners` sets a queue timeout of one second.
     let other = thread::spawn(|| OTHER.lock().map(drop));
     let refused = other.join().expect("no panic").expect_err("it is in use");
     assert_eq!(refused.kind(), ErrorKind::Io, "{refused}");
     drop(guard);
-    OTHER.lock().map(drop).expect("it is given back");
+    OTHER.lock().map(drop).expect("the guard was dropped");
     FIXTURE.stop().expect("it runs");
 }
 
-fn leaves_late() -> OutputExecutor {
-    // It ends when it was asked to and the gate is open.
+fn stops_late() -> OutputExecutor {
+    // After the stop signal, the service waits for the file `open`.
     let script = "trap 'touch asked; until [ -e open ]; do sleep 0.01; done; exit 0' TERM; \
         echo ready; while :; do sleep 0.01; done";
     let directory = env::var("IN_A_RUN").expect("it is run by `runners`");
@@ -130,55 +130,60 @@ fn leaves_late() -> OutputExecutor {
         .stop_timeout(Duration::from_secs(120))
 }
 
-static LEAVES: Shared<OutputExecutor> = Shared::per_run("leaves", leaves_late);
-static LEAVES_TOO: Shared<OutputExecutor> = Shared::per_run("leaves", leaves_late);
+static SLOW: Shared<OutputExecutor> = Shared::per_run("slow", stops_late);
+static SLOW_TOO: Shared<OutputExecutor> = Shared::per_run("slow", stops_late);
 
-fn nobody_gets_it_while(
+fn assert_get_waits_until(
     asks: &'static Shared<OutputExecutor>,
     down: fn(&OutputExecutor) -> Result<()>,
 ) {
-    let fixture = LEAVES.get().expect("it starts");
+    let fixture = SLOW.get().expect("it starts");
     let former = asks.get().expect("it is there").pid();
-    let path = |name| format!("{}/{name}", env::var("IN_A_RUN").expect("it was there"));
+    let path = |name| {
+        format!(
+            "{}/{name}",
+            env::var("IN_A_RUN").expect("it was set before")
+        )
+    };
     thread::scope(|scope| {
-        let leaves = scope.spawn(|| down(fixture));
+        let stops = scope.spawn(|| down(fixture));
         while !fs::exists(path("asked")).expect("own directory") {
             thread::yield_now();
         }
         let (asked, about_to_ask) = mpsc::channel();
         let gets = scope.spawn(move || {
-            asked.send(()).expect("it is waited for");
+            asked.send(()).expect("the test receives it");
             asks.get().expect("it is there again").pid()
         });
         about_to_ask.recv().expect("it begins");
         for _ in 0..1000 {
-            assert!(!gets.is_finished(), "it is about to end");
+            assert!(!gets.is_finished(), "the service is still stopping");
             thread::yield_now();
         }
         fs::write(path("open"), "").expect("own directory");
-        leaves.join().expect("no panic").expect("it ends");
+        stops.join().expect("no panic").expect("it ends");
         let pid = gets.join().expect("no panic");
-        assert!(pid != former && pid == LEAVES.pid());
+        assert!(pid != former && pid == SLOW.pid());
     });
-    LEAVES.stop().expect("it runs");
+    SLOW.stop().expect("it runs");
 }
 
 #[test]
 fn down_for_a_restart_of_this_process() {
-    nobody_gets_it_while(&LEAVES, |fixture| fixture.restart().map(drop));
+    assert_get_waits_until(&SLOW, |fixture| fixture.restart().map(drop));
 }
 
 #[test]
 fn down_for_a_restart_of_another_process() {
-    nobody_gets_it_while(&LEAVES_TOO, |fixture| fixture.restart().map(drop));
+    assert_get_waits_until(&SLOW_TOO, |fixture| fixture.restart().map(drop));
 }
 
 #[test]
 fn down_for_a_stop_of_this_process() {
-    nobody_gets_it_while(&LEAVES, |fixture| fixture.stop().map(drop));
+    assert_get_waits_until(&SLOW, |fixture| fixture.stop().map(drop));
 }
 
 #[test]
 fn down_for_a_stop_of_another_process() {
-    nobody_gets_it_while(&LEAVES_TOO, |fixture| fixture.stop().map(drop));
+    assert_get_waits_until(&SLOW_TOO, |fixture| fixture.stop().map(drop));
 }

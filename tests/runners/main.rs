@@ -1,5 +1,5 @@
-//! What a whole run shares, under real runners: started once, and gone with the runner, however that
-//! ends.
+//! Services that a whole run shares, under real runners. A service is started once, and is gone when the runner is
+//! gone, regardless of how the runner ends.
 #![cfg(target_os = "linux")]
 
 mod clients;
@@ -9,5 +9,5 @@ mod run;
 mod shared;
 mod unknown;
 
-/// The program of every service; its first word names a behaviour (see `programs/main.rs`).
+/// The program of every service. Its first argument names a behaviour (see `programs/main.rs`).
 const PROGRAM: &str = env!("CARGO_BIN_EXE_programs");

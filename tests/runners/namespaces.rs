@@ -1,4 +1,4 @@
-//! Runs in namespaces of their own beside others, in one temporary directory.
+//! Runs in namespaces of their own, next to other runs in the same temporary directory.
 
 use std::{
     fs,
@@ -9,33 +9,33 @@ use std::{
 
 use crate::run::{Run, Running, passes};
 
-/// Does the same with these words before the command.
-fn by(words: &[&str], command: &Command) -> Command {
-    let mut by = Command::new(words[0]);
-    by.args(&words[1..]).arg(command.get_program());
-    by.args(command.get_args());
+/// Returns the command with these words before its program.
+fn wrapped(words: &[&str], command: &Command) -> Command {
+    let mut wrapped = Command::new(words[0]);
+    wrapped.args(&words[1..]).arg(command.get_program());
+    wrapped.args(command.get_args());
     for (name, value) in command.get_envs() {
         match value {
-            Some(value) => by.env(name, value),
-            None => by.env_remove(name),
+            Some(value) => wrapped.env(name, value),
+            None => wrapped.env_remove(name),
         };
     }
-    by
+    wrapped
 }
 
-/// Starts a run whose tests hang once they use the service.
+/// Starts a run whose tests hang after they have used the service.
 fn hanging(run: &Run, mut command: Command, temporary: &Path) -> Running {
     let child = command.env("TMPDIR", temporary).spawn().expect("a runner");
     let mut running = Running(child);
     while run.uses().0 == 0 {
         let ended = running.0.try_wait().expect("a child");
-        assert!(ended.is_none(), "the runner ended before its tests came");
+        assert!(ended.is_none(), "the runner ended before its tests began");
         thread::yield_now();
     }
     running
 }
 
-/// The directories of runs.
+/// Returns the directories of runs.
 fn runs(temporary: &Path) -> Vec<PathBuf> {
     let of_user = fs::read_dir(temporary).expect("own directory");
     let entries = of_user.filter_map(|entry| fs::read_dir(entry.ok()?.path()).ok());
@@ -54,7 +54,7 @@ fn runs(temporary: &Path) -> Vec<PathBuf> {
     not(time_namespaces),
     ignore = "needs the right to make time namespaces"
 )]
-fn a_run_at_another_time_leaves_the_others_alone() {
+fn a_run_in_a_time_namespace_leaves_other_runs_alone() {
     let (run, other) = (Run::new(), Run::new());
     let temporary = run.path("temporary");
     fs::create_dir(&temporary).expect("own directory");
@@ -63,7 +63,7 @@ fn a_run_at_another_time_leaves_the_others_alone() {
     assert_eq!(before.len(), 1, "{before:?}");
 
     let words = ["unshare", "--time", "--boottime", "9999", "--fork"];
-    let mut at_another_time = by(&words, &other.nextest("uses_it"));
+    let mut at_another_time = wrapped(&words, &other.nextest("uses_it"));
     at_another_time.env("TMPDIR", &temporary);
     passes(at_another_time);
     assert_eq!((other.starts(), other.uses().1), (1, 1));
@@ -75,7 +75,7 @@ fn a_run_at_another_time_leaves_the_others_alone() {
 
 #[test]
 #[cfg_attr(not(namespaces), ignore = "needs the right to make namespaces")]
-fn the_next_start_removes_what_a_killed_container_left() {
+fn the_next_start_removes_directories_of_a_killed_container() {
     let (run, next) = (Run::new(), Run::new());
     let temporary = run.path("temporary");
     fs::create_dir(&temporary).expect("own directory");
@@ -84,16 +84,16 @@ fn the_next_start_removes_what_a_killed_container_left() {
         start.env("TMPDIR", &temporary);
         passes(start);
     };
-    // The runner is the first process of a container, as that of an image is.
+    // The runner is the first process of its container, like the entry point of an image.
     let words = ["unshare", "--pid", "--kill-child", "--fork", "--mount-proc"];
-    let running = hanging(&run, by(&words, &run.nextest("hangs")), &temporary);
+    let running = hanging(&run, wrapped(&words, &run.nextest("hangs")), &temporary);
     let left = runs(&temporary);
     assert_eq!(left.len(), 1, "{left:?}");
     start();
     assert!(left[0].exists(), "it is in use");
     drop(running);
     assert!(run.is_gone());
-    assert!(left[0].exists(), "nothing is left to remove it");
+    assert!(left[0].exists(), "no process is left to remove it");
     start();
     assert!(!left[0].exists());
 }

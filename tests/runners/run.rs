@@ -1,4 +1,4 @@
-//! A run of the tests of `in_a_run.rs`, and what it left.
+//! A run of the tests of `in_a_run.rs` and similar files, and the traces that it leaves.
 
 use std::{
     collections::BTreeSet,
@@ -17,12 +17,12 @@ use regex::Regex;
 
 use crate::PROGRAM;
 
-/// Two seconds to ask the tree, and a margin for a machine that is busy.
+/// The grace period of two seconds, and a margin for a busy machine.
 const GRACE: Duration = Duration::from_secs(20);
 
-/// The directory that the tests of one run write into.
+/// The directory that the tests of one run write to, and the pipe that their services hold.
 pub(crate) struct Run {
-    /// That of the service; the directory is the one beside it.
+    /// The pipe of the service. Its scratch directory is the directory of the tests.
     hold: Hold,
 }
 
@@ -40,7 +40,7 @@ impl Run {
         self.lines("starts").len()
     }
 
-    /// How often it was used, and how many processes it was.
+    /// Returns how often tests used the service, and how many different processes they saw.
     pub(crate) fn uses(&self) -> (usize, usize) {
         let pids = self.lines("pids");
         (pids.len(), pids.iter().collect::<BTreeSet<_>>().len())
@@ -50,19 +50,19 @@ impl Run {
         self.lines("slots")
     }
 
-    /// How those were answered that could not have it.
+    /// Returns the reports of the tests whose fixture could not start.
     pub(crate) fn reported(&self) -> Vec<String> {
         let mut reported = self.lines("reported");
         reported.sort();
         reported
     }
 
-    /// A path of this run's own.
+    /// Returns a path in the directory of this run.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         Path::new(self.hold.scratch()).join(name)
     }
 
-    /// A script that runs its arguments, and stays.
+    /// Returns a script that runs its arguments as a child, so that the script stays between them and the runner.
     pub(crate) fn wrapper(&self) -> PathBuf {
         let path = self.path("wrapper");
         let text = "#!/bin/sh\n\"$@\"\nexit $?\n";
@@ -71,7 +71,7 @@ impl Run {
         path
     }
 
-    /// Whether every process of the service is gone within the grace period.
+    /// Returns whether every process of the service is gone within the grace period.
     #[track_caller]
     pub(crate) fn is_gone(&self) -> bool {
         self.hold.is_free_within(GRACE)
@@ -91,7 +91,7 @@ impl Run {
         command
     }
 
-    /// On an archive of the tests, as on another machine.
+    /// Returns a nextest command for an archive of the tests, as on another machine.
     pub(crate) fn nextest_of_an_archive(&self, filter: &str) -> Command {
         let archive = self.path("archive.tar.zst");
         let mut archived = self.on_tests(&["nextest", "archive"]);
@@ -108,7 +108,7 @@ impl Run {
         command
     }
 
-    /// The tests of the binaries whose services a run starts before their `main`.
+    /// Returns a nextest command for the binaries that export a service: a run starts it before their `main`.
     pub(crate) fn nextest_of_exports(&self) -> Command {
         let words = ["nextest", "run"];
         let mut command = self.on_binaries(&words, &["exports_in_a_run", "exports_in_a_run_too"]);
@@ -120,14 +120,15 @@ impl Run {
         self.on_binaries(words, &["in_a_run", "in_a_run_too", "clients_in_a_run"])
     }
 
-    /// The whole workspace, as the gate does: with other features everything would be built anew.
+    /// Returns a command for these binaries. It selects the whole workspace, as the gate does: with other features
+    /// cargo would build everything again.
     fn on_binaries(&self, words: &[&str], binaries: &[&str]) -> Command {
         let mut command = self.cargo(words);
         command.arg("--workspace");
         for binary in binaries {
             command.args(["--test", binary]);
         }
-        // For a run within the run too.
+        // The variable also reaches a run within the run.
         command.env("CARGO_TARGET_DIR", target_directory(PROGRAM));
         command
     }
@@ -143,7 +144,7 @@ impl Run {
         command
     }
 
-    /// The test binary itself, as a shell would run it.
+    /// Returns a command that runs the test binary directly, without a runner.
     pub(crate) fn binary(&self, filter: &str) -> Command {
         let mut listed = self.on_tests(&["test", "--no-run", "--message-format=json"]);
         let output = listed.output().expect("cargo");
@@ -170,28 +171,28 @@ fn select(command: &mut Command, profile: &str, filter: &str) {
     command.arg(format!("test({filter})"));
 }
 
-/// Runs tests, of which there are some, and all of which pass.
+/// Runs the command and asserts that at least one test ran and that all tests passed.
 #[track_caller]
 pub(crate) fn passes(command: Command) {
-    let said = succeeds(command);
+    let output = succeeds(command);
     let some = Regex::new("[1-9][0-9]* passed").expect("a valid expression");
-    assert!(some.is_match(&said), "none ran:\n{said}");
+    assert!(some.is_match(&output), "no test ran:\n{output}");
 }
 
 #[track_caller]
 pub(crate) fn succeeds(mut command: Command) -> String {
     let output = command.output().expect("a runner");
-    let said = said(&output);
-    assert!(output.status.success(), "{said}");
-    said
+    let text = text_of(&output);
+    assert!(output.status.success(), "{text}");
+    text
 }
 
-pub(crate) fn said(output: &Output) -> String {
+pub(crate) fn text_of(output: &Output) -> String {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     format!("{}\n{}", text(&output.stdout), text(&output.stderr))
 }
 
-/// A runner that is ended before its run is.
+/// A runner. Dropping it kills the process before its run has ended.
 pub(crate) struct Running(pub(crate) Child);
 
 impl Drop for Running {

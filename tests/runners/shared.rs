@@ -1,13 +1,13 @@
-//! One start for the run, under every mode of a runner, and whatever its tests do to it.
+//! A service is started once per run, under every mode of a runner and regardless of what the tests do to it.
 
 use std::{fs, path::Path, thread};
 
-use crate::run::{Run, passes, said, succeeds};
+use crate::run::{Run, passes, succeeds, text_of};
 
 const TESTS: usize = 16;
 
 #[test]
-fn the_processes_of_a_nextest_run_share_one() {
+fn the_processes_of_a_nextest_run_share_a_service() {
     let run = Run::new();
     passes(run.nextest("uses_it"));
     assert_eq!((run.starts(), run.uses()), (1, (TESTS, 1)));
@@ -15,7 +15,7 @@ fn the_processes_of_a_nextest_run_share_one() {
 }
 
 #[test]
-fn those_without_double_spawning_and_one_at_a_time_share_one() {
+fn a_run_without_double_spawning_shares_a_service() {
     let run = Run::new();
     let mut nextest = run.nextest("uses_it");
     nextest.env("NEXTEST_DOUBLE_SPAWN", "0").arg("-j1");
@@ -25,7 +25,7 @@ fn those_without_double_spawning_and_one_at_a_time_share_one() {
 }
 
 #[test]
-fn the_binaries_of_one_cargo_test_share_one() {
+fn the_binaries_of_one_cargo_test_share_a_service() {
     let run = Run::new();
     passes(run.cargo_test("uses_it"));
     assert_eq!((run.starts(), run.uses()), (1, (TESTS, 1)));
@@ -43,14 +43,14 @@ fn the_processes_of_a_run_share_a_cluster() {
 #[test]
 fn a_member_of_a_cluster_that_died_is_started_again() {
     let run = Run::new();
-    // In each of the two binaries.
+    // Each of the two binaries has this test.
     passes(run.nextest("cluster_2"));
     assert_eq!(run.starts(), 4);
     assert!(run.is_gone());
 }
 
 #[test]
-fn two_runs_side_by_side_have_one_each() {
+fn two_concurrent_runs_have_a_service_each() {
     let run = Run::new();
     thread::scope(|scope| {
         for _ in 0..2 {
@@ -74,7 +74,7 @@ fn each_partition_is_a_run_of_its_own() {
 }
 
 #[test]
-fn a_restart_is_one_for_everyone() {
+fn a_restart_applies_to_every_process_of_the_run() {
     let run = Run::new();
     passes(run.nextest("/restarts|has_it_alone/"));
     // Six restarts: three in each of the two binaries.
@@ -87,13 +87,13 @@ fn a_test_that_is_killed_does_no_harm_to_the_others() {
     let run = Run::new();
     let mut nextest = run.nextest_with("kills", "/hangs|uses_it/");
     let output = nextest.output().expect("nextest");
-    assert!(!output.status.success(), "two of them hang");
+    assert!(!output.status.success(), "two tests hang");
     assert_eq!((run.starts(), run.uses()), (1, (TESTS + 2, 1)));
     assert!(run.is_gone());
 }
 
 #[test]
-fn wrapper_scripts_stand_in_between() {
+fn a_run_with_wrapper_scripts_shares_a_service() {
     let run = Run::new();
     passes(run.nextest_with("wrapped", "uses_it"));
     assert_eq!((run.starts(), run.uses()), (1, (TESTS, 1)));
@@ -101,7 +101,7 @@ fn wrapper_scripts_stand_in_between() {
 }
 
 #[test]
-fn a_target_runner_stands_in_between() {
+fn a_run_with_a_target_runner_shares_a_service() {
     let run = Run::new();
     let mut nextest = run.nextest("uses_it");
     nextest.env(target_runner(), run.wrapper());
@@ -110,7 +110,7 @@ fn a_target_runner_stands_in_between() {
     assert!(run.is_gone());
 }
 
-/// The variable by which cargo and nextest know what runs the tests of this machine's target.
+/// Returns the name of the variable with the target runner of this machine, for cargo and nextest.
 pub(crate) fn target_runner() -> String {
     let arch = std::env::consts::ARCH.to_uppercase();
     let library = if cfg!(target_env = "musl") {
@@ -122,7 +122,7 @@ pub(crate) fn target_runner() -> String {
 }
 
 #[test]
-fn under_a_debugger_it_is_the_runs_too() {
+fn a_run_under_a_debugger_has_a_shared_service() {
     let run = Run::new();
     let mut nextest = run.nextest("=uses_it_0");
     nextest.arg("--debugger").arg(run.wrapper());
@@ -132,7 +132,7 @@ fn under_a_debugger_it_is_the_runs_too() {
 }
 
 #[test]
-fn a_test_that_is_tried_again_finds_the_same_one() {
+fn a_retried_test_finds_the_same_service() {
     let run = Run::new();
     let mut nextest = run.nextest("tried_again");
     nextest.args(["--retries", "1"]);
@@ -142,7 +142,7 @@ fn a_test_that_is_tried_again_finds_the_same_one() {
 }
 
 #[test]
-fn the_tests_of_an_archive_share_one() {
+fn the_tests_of_an_archive_share_a_service() {
     let run = Run::new();
     passes(run.nextest_of_an_archive("uses_it"));
     assert_eq!((run.starts(), run.uses()), (1, (TESTS, 1)));
@@ -150,7 +150,7 @@ fn the_tests_of_an_archive_share_one() {
 }
 
 #[test]
-fn a_stress_run_is_one_run() {
+fn the_iterations_of_a_stress_run_share_a_service() {
     let run = Run::new();
     let mut nextest = run.nextest("uses_it");
     nextest.args(["--stress-count", "3"]);
@@ -160,7 +160,7 @@ fn a_stress_run_is_one_run() {
 }
 
 #[test]
-fn one_test_at_a_time_has_it_for_itself() {
+fn one_test_at_a_time_holds_the_lock() {
     let run = Run::new();
     passes(run.nextest("has_it_alone"));
     assert_eq!((run.starts(), run.uses()), (1, (10, 1)));
@@ -168,7 +168,7 @@ fn one_test_at_a_time_has_it_for_itself() {
 }
 
 #[test]
-fn one_that_died_is_started_again_by_the_next_test() {
+fn a_dead_service_is_started_again_by_the_next_test() {
     let run = Run::new();
     passes(run.nextest("leaves_it_dead"));
     assert_eq!((run.starts(), run.uses()), (4, (4, 4)));
@@ -176,7 +176,7 @@ fn one_that_died_is_started_again_by_the_next_test() {
 }
 
 #[test]
-fn outages_of_threads_and_processes_come_one_after_the_other() {
+fn outages_of_threads_and_processes_do_not_overlap() {
     let run = Run::new();
     passes(run.nextest("has_an_outage"));
     // Four outages in each of the two binaries, and the first start.
@@ -184,32 +184,32 @@ fn outages_of_threads_and_processes_come_one_after_the_other() {
     assert!(run.is_gone());
 }
 
-fn nobody_gets_one_that_is_down_for(what: &str) {
+fn assert_get_waits_for_a(cause: &str) {
     let run = Run::new();
-    passes(run.nextest(&format!("down_for_a_{what}")));
+    passes(run.nextest(&format!("down_for_a_{cause}")));
 }
 
 #[test]
-fn nobody_gets_one_that_is_on_its_way_down() {
-    nobody_gets_one_that_is_down_for("restart_of_this_process");
+fn get_waits_for_a_restart_by_the_same_process() {
+    assert_get_waits_for_a("restart_of_this_process");
 }
 
 #[test]
-fn nobody_gets_one_that_another_process_restarts() {
-    nobody_gets_one_that_is_down_for("restart_of_another_process");
+fn get_waits_for_a_restart_by_another_process() {
+    assert_get_waits_for_a("restart_of_another_process");
 }
 
 #[test]
-fn nobody_gets_one_that_is_being_stopped() {
-    nobody_gets_one_that_is_down_for("stop_of_this_process");
+fn get_waits_for_a_stop_by_the_same_process() {
+    assert_get_waits_for_a("stop_of_this_process");
 }
 
 #[test]
-fn nobody_gets_one_that_another_process_stops() {
-    nobody_gets_one_that_is_down_for("stop_of_another_process");
+fn get_waits_for_a_stop_by_another_process() {
+    assert_get_waits_for_a("stop_of_another_process");
 }
 
-fn is_tried_three_times(filter: &str, services: usize) -> Run {
+fn assert_tried_three_times(filter: &str, services: usize) -> Run {
     let run = Run::new();
     passes(run.nextest(filter));
     assert_eq!(run.starts(), 3 * services);
@@ -220,18 +220,18 @@ fn is_tried_three_times(filter: &str, services: usize) -> Run {
 }
 
 #[test]
-fn a_start_that_fails_is_tried_three_times_in_all() {
-    is_tried_three_times("cannot_have_it", 1);
+fn a_failing_start_is_tried_three_times() {
+    assert_tried_three_times("cannot_have_it", 1);
 }
 
 #[test]
-fn a_start_of_several_that_fails_is_tried_three_times_in_all() {
-    let run = is_tried_three_times("has_no_pair", 2);
+fn a_failing_start_of_a_cluster_is_tried_three_times() {
+    let run = assert_tried_three_times("has_no_pair", 2);
     assert!(run.is_gone());
 }
 
 #[test]
-fn the_start_after_a_failure_gives_all_members_new_places() {
+fn a_start_after_a_failure_gives_all_members_new_ports() {
     let run = Run::new();
     passes(run.nextest("recovering"));
     assert_eq!(
@@ -242,35 +242,35 @@ fn the_start_after_a_failure_gives_all_members_new_places() {
 }
 
 #[test]
-fn a_test_that_is_killed_in_a_restart_leaves_no_second_one() {
+fn a_test_killed_in_a_restart_leaves_no_second_service() {
     let run = Run::new();
     let mut nextest = run.nextest("dies_) & binary(=in_a_run");
     let output = nextest.arg("-j1").output().expect("nextest");
-    let reported = said(&output);
+    let reported = text_of(&output);
     assert!(reported.contains("1 passed, 1 failed"), "{reported}");
     assert_eq!(run.uses(), (3, 3), "{reported}");
     assert!(run.is_gone());
 }
 
 #[test]
-fn what_a_killed_test_left_in_a_restart_is_ended_by_others() {
+fn a_service_of_a_test_killed_in_a_restart_is_stopped_by_others() {
     let run = Run::new();
     let mut nextest = run.nextest("orphan_of_a_restart) & binary(=in_a_run");
-    // One at a time: each has another one die.
+    // One test at a time, because each one lets another process die in a restart.
     nextest.arg("-j1");
     passes(nextest);
     assert!(run.is_gone());
 }
 
 #[test]
-fn what_differs_from_test_to_test_is_not_in_its_environment() {
+fn variables_that_differ_between_tests_do_not_reach_a_service() {
     let run = Run::new();
     let both = "__NEXTEST RUST_TEST_ CARGO_PKG_ CARGO_MANIFEST_ CARGO_BIN_ CARGO_CRATE_ OUT_DIR=";
     let nextest = (run.nextest("environment_is"), "NEXTEST ");
     let cargo_test = (run.cargo_test("environment_is"), "");
     for (mut tests, own) in [nextest, cargo_test] {
         tests.env("OF_THE_TEST", format!("{own}{both}"));
-        // What not every version of a runner gives to every test.
+        // Not every version of a runner sets these variables for every test.
         tests.envs([
             ("__NEXTEST_X", "1"),
             ("RUST_TEST_THREADS", "1"),
@@ -290,22 +290,22 @@ fn each_test_has_a_slot() {
 }
 
 #[test]
-fn fixtures_of_one_name_that_differ_are_an_error() {
+fn different_fixtures_with_one_name_are_an_error() {
     let run = Run::new();
     passes(run.nextest("has_namesakes) & binary(=in_a_run"));
     assert_eq!(run.uses(), (1, 1));
     assert!(run.is_gone());
-    // Without a known runner, they would not be one service, and are the same mistake.
+    // Without a known runner the fixtures do not share a service, and the mistake is reported anyway.
     let output = run
         .binary("has_namesakes")
         .output()
         .expect("the test binary");
-    assert!(output.status.success(), "{}", said(&output));
+    assert!(output.status.success(), "{}", text_of(&output));
     assert!(run.is_gone());
 }
 
 #[test]
-fn a_run_starts_what_it_exports_once() {
+fn a_run_starts_an_exported_service_once() {
     let run = Run::new();
     let reported = succeeds(run.nextest_of_exports());
     assert!(reported.contains("4 tests run: 4 passed"), "{reported}");
@@ -314,7 +314,7 @@ fn a_run_starts_what_it_exports_once() {
 }
 
 #[test]
-fn a_run_whose_temporary_directory_has_a_long_path_shares_one() {
+fn a_run_with_a_long_temporary_path_shares_a_service() {
     let run = Run::new();
     let long = run.path(&"x".repeat(110));
     fs::create_dir(&long).expect("own directory");
@@ -327,14 +327,14 @@ fn a_run_whose_temporary_directory_has_a_long_path_shares_one() {
 
 /// Nextest shows no output of tests that pass.
 #[test]
-fn the_place_of_kept_files_is_reported_once_in_a_run() {
+fn a_run_reports_the_path_of_kept_files_once() {
     let run = Run::new();
     let temporary = run.path("temporary");
     fs::create_dir(&temporary).expect("own directory");
     let mut nextest = run.nextest("/has_its_own|uses_it/");
     nextest.env("TMPDIR", &temporary).env("MIRAKURU_KEEP", "1");
     let output = nextest.output().expect("nextest");
-    let reported = said(&output);
+    let reported = text_of(&output);
     assert!(output.status.success(), "{reported}");
     let line = "the files of this run stay in ";
     assert_eq!(reported.matches(line).count(), 1, "{reported}");

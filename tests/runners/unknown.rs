@@ -1,16 +1,17 @@
-//! Where the runner cannot be proven, the fixture is the process's own, and one line says why.
+//! Test processes whose runner cannot be verified. Each has a fixture of its own, and one line of output states the
+//! reason.
 
-use crate::run::{Run, said};
+use crate::run::{Run, text_of};
 
-fn is_of_the_process(faked: Option<&str>) {
+fn assert_shared_by_the_process_alone(faked: Option<&str>) {
     let run = Run::new();
     let mut binary = run.binary("uses_it");
     if let Some(id) = faked {
         binary.env("NEXTEST_RUN_ID", id);
     }
-    // It passes, and the line is seen all the same.
+    // The test passes, and the line is printed anyway.
     let output = binary.output().expect("the test binary");
-    let reported = said(&output);
+    let reported = text_of(&output);
     assert!(output.status.success(), "{reported}");
     let notes = reported.matches("is shared by this process alone").count();
     assert_eq!(notes, 1, "{reported}");
@@ -19,11 +20,11 @@ fn is_of_the_process(faked: Option<&str>) {
 }
 
 #[test]
-fn a_binary_that_nobody_runs_has_its_own() {
-    is_of_the_process(None);
+fn a_binary_without_a_runner_has_its_own_service() {
+    assert_shared_by_the_process_alone(None);
 }
 
 #[test]
-fn a_made_up_run_is_not_believed() {
-    is_of_the_process(Some("00000000-0000-0000-0000-000000000000"));
+fn a_forged_run_id_is_not_trusted() {
+    assert_shared_by_the_process_alone(Some("00000000-0000-0000-0000-000000000000"));
 }

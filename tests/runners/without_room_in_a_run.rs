@@ -1,4 +1,4 @@
-//! A test that `clients.rs` runs under a runner: the supervisor of the run reaches its limit on open files.
+//! A test that `clients.rs` runs under a runner. The supervisor of the run reaches its limit on open files.
 
 use std::{
     fs,
@@ -11,7 +11,7 @@ use mirakuru_tests::processor::ticks;
 
 use crate::{FIRST, SECOND, THIRD, connections, starts, supervisor_of, wait_until};
 
-/// Lowers the limit of a process on open files, or raises it again.
+/// Sets the limit on open files of a process.
 fn limit_open_files(pid: &str, to: &str) {
     let mut prlimit = Command::new("prlimit");
     prlimit.args(["--pid", pid, &format!("--nofile={to}:")]);
@@ -22,7 +22,7 @@ fn limit_open_files(pid: &str, to: &str) {
 fn one_without_room_for_a_client_waits_at_rest() {
     let first = FIRST.get().expect("it starts");
     let (pid, supervisor) = (first.pid(), supervisor_of(first));
-    // It takes a low number that the supervisor has free.
+    // The second client takes a low descriptor number of the supervisor.
     SECOND.get().expect("it is there");
     let open =
         |number: &u32| fs::exists(format!("/proc/{supervisor}/fd/{number}")).expect("procfs");
@@ -36,7 +36,7 @@ fn one_without_room_for_a_client_waits_at_rest() {
         let (before, begun) = (ticks(&supervisor), Instant::now());
         wait_until(|| begun.elapsed() > Duration::from_secs(1));
         let used = ticks(&supervisor) - before;
-        assert!(!third.is_finished(), "it waits for room");
+        assert!(!third.is_finished(), "it waits for a descriptor");
         limit_open_files(&supervisor, "256");
         assert_eq!(third.join().expect("no panic"), pid);
         assert!(used < 20, "{used} ticks of a second");

@@ -1,4 +1,4 @@
-//! Starts and stops in this process.
+//! Cycles of a start and a stop in this process.
 
 use std::{
     sync::Barrier,
@@ -8,9 +8,9 @@ use std::{
 
 use mirakuru::{OnConflict, TcpExecutor};
 
-/// The program of every service; its first word names a behaviour (see `programs/main.rs`).
+/// The program of every service. Its first argument names a behaviour (see `programs/main.rs`).
 const PROGRAM: &str = env!("CARGO_BIN_EXE_programs");
-/// A port outside the range of free ones.
+/// A port outside the range of the free ports.
 const PORT: u16 = 9_472;
 
 fn service() -> TcpExecutor {
@@ -25,7 +25,7 @@ fn cycle(service: TcpExecutor) -> Duration {
     begun.elapsed()
 }
 
-/// Prints the times of the first tenth of the cycles and of the last.
+/// Prints the times of the first and of the last tenth of the cycles.
 fn print(mut times: Vec<Duration>) {
     let tenth = times.len().div_ceil(10);
     let last = times.split_off(times.len() - tenth);
@@ -46,7 +46,7 @@ pub(crate) fn in_threads(threads: usize, cycles: usize) {
             .into_iter()
             .map(|one| one.join().expect("no panic"))
             .collect();
-        // In the order of time, as far as that can be told.
+        // Approximately in the order of time.
         (0..times[0].len())
             .flat_map(|at| times.iter().map(move |one| one[at]).collect::<Vec<_>>())
             .collect()
@@ -54,7 +54,7 @@ pub(crate) fn in_threads(threads: usize, cycles: usize) {
     print(times);
 }
 
-/// Starts as many services at once, and stops them at once.
+/// Starts this many services at once, and stops them at once.
 pub(crate) fn at_once(services: usize) {
     let begun = Instant::now();
     let (all_run, may_stop) = (Barrier::new(services + 1), Barrier::new(services + 1));
@@ -70,7 +70,7 @@ pub(crate) fn at_once(services: usize) {
         let took = begun.elapsed().as_secs_f64() * 1e3;
         println!("{services} services are ready after {took:.0} ms");
         may_stop.wait();
-        // The end of the scope alone would not wait for the end of a thread.
+        // The scope waits for the closures, and only `join` waits until a thread has ended.
         for one in threads {
             one.join().expect("no panic");
         }
@@ -81,9 +81,9 @@ pub(crate) fn at_once(services: usize) {
     );
 }
 
-/// Threads that wait for one port again and again: prints how long the luckiest waited, and the unluckiest.
+/// Lets threads wait for one port again and again. Prints the shortest and the longest total time of a thread.
 pub(crate) fn at_one_port(threads: usize, cycles: usize) {
-    let has_it = || {
+    let cycles = || {
         let one = || {
             let command = [PROGRAM, "answers", "{port}"];
             let service = TcpExecutor::new(command, "127.0.0.1", PORT);
@@ -96,7 +96,7 @@ pub(crate) fn at_one_port(threads: usize, cycles: usize) {
         (0..cycles).map(|_| one()).sum::<Duration>()
     };
     let mut totals: Vec<Duration> = thread::scope(|scope| {
-        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(has_it)).collect();
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(cycles)).collect();
         threads
             .into_iter()
             .map(|one| one.join().expect("no panic"))

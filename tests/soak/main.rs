@@ -1,11 +1,12 @@
-//! Starts and stops very often, and prints what the test process has at the beginning and at the end: `soak [CYCLES]`.
+//! Starts and stops services very often, and prints the resources of the test process at the beginning and at the end:
+//! `soak [CYCLES]`.
 //!
 //! It fails if a descriptor, thread or child is left, or if the memory has grown by half. `soak/run` starts it.
 #![cfg_attr(
     target_os = "linux",
     expect(
         clippy::disallowed_methods,
-        reason = "what a run has is looked at now and then"
+        reason = "it samples the resources of a run"
     )
 )]
 
@@ -32,12 +33,12 @@ fn main() {
     let cycles = std::env::args().nth(1);
     let cycles = cycles.map_or(1_000, |count| count.parse().expect("CYCLES is a number"));
 
-    println!("== what a process makes once does not count");
+    println!("== warm-up, which does not count");
     cycles::in_threads(8, 8);
     let mut grown = Vec::new();
     let mut part = |name: &'static str, part: &dyn Fn()| {
         println!("== {name}");
-        let usage = || Usage::of(process::id()).expect("this one");
+        let usage = || Usage::of(process::id()).expect("this process is running");
         let before = usage();
         part();
         if before.is_less_than(&usage()) {
@@ -54,5 +55,5 @@ fn main() {
     });
     descendants::adopt_orphans();
     part("a fixture of a run", &|| of_a_run::clients(cycles));
-    assert!(grown.is_empty(), "something is left after: {grown:?}");
+    assert!(grown.is_empty(), "resources grew in: {grown:?}");
 }

@@ -15,10 +15,11 @@ use mirakuru_tests::{
 use crate::usage::Usage;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_programs");
-/// The tests of `chaos/victims.rs` that use the fixture of the run.
+/// The number of tests of `chaos/victims.rs` that use the fixture of the run.
 const CLIENTS: usize = 8;
 
-/// Runs so many test processes that use the service, and prints what its supervisor has at first and at last.
+/// Runs about this many test processes that use the service, and prints the resources of its supervisor at the
+/// beginning and at the end.
 pub(crate) fn clients(count: usize) {
     let proofs = tempfile::tempdir().expect("a temporary directory");
     let profile = ("chaos/nextest.toml", "chaos");
@@ -61,13 +62,13 @@ pub(crate) fn clients(count: usize) {
         begun.elapsed().as_secs_f64()
     );
     assert!(status.success(), "a test failed");
-    // That of the fixture is there from the first test to the last.
+    // The supervisor of the fixture lives from the first test to the last.
     let longest = seen.into_values().max_by_key(|(_, _, times)| *times);
     let (first, last, _) = longest.expect("a supervisor was seen");
     println!("the supervisor of the fixture:");
-    // Between two looks a client may come: its descriptors are not left.
+    // A sample may include the descriptors of a connected client, so the result is not asserted.
     first.is_less_than(&last);
     descendants::reap();
     let left = descendants::alive();
-    assert!(left.is_empty(), "left behind: {left:?}");
+    assert!(left.is_empty(), "processes are left: {left:?}");
 }

@@ -1,11 +1,11 @@
-//! What a process has: memory, descriptors, threads and children.
+//! The resources of a process: memory, descriptors, threads and children.
 
 use std::{
     fmt::{self, Display, Formatter},
     fs,
 };
 
-/// What the test process has after the first few cycles, and after all.
+/// The resources of a process at one moment.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Usage {
     kib: u64,
@@ -15,7 +15,7 @@ pub(crate) struct Usage {
 }
 
 impl Usage {
-    /// What a process has now, if it lives.
+    /// Reads the current resources of a process. Returns `None` if it has ended.
     pub(crate) fn of(pid: u32) -> Option<Self> {
         let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
         let number = |name: &str| {
@@ -36,7 +36,7 @@ impl Usage {
         })
     }
 
-    /// Prints both, and returns whether there is more afterwards.
+    /// Prints both, and returns whether `after` has more of any resource (for memory: more than one and a half times).
     pub(crate) fn is_less_than(&self, after: &Self) -> bool {
         println!("at first: {self}\nat last:  {after}");
         after.kib > self.kib + self.kib / 2

@@ -1,4 +1,5 @@
-//! Bounds that tell "at once" from "at the deadline", and a test that fails from one that hangs.
+//! Bounds in time. They distinguish a call that returns at once from one that returns at its deadline, and turn a hang
+//! into a failure.
 
 use std::{
     sync::mpsc,
@@ -6,10 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Later than anything takes, and sooner than any deadline.
+/// Longer than any call that returns at once, and shorter than any deadline in the tests.
 const SOON: Duration = Duration::from_secs(20);
 
-/// Runs what is to return at once, and not at a deadline, all of which are later than this bound.
+/// Runs a function that must return at once, not at a deadline. Every deadline in the tests is later than this bound.
 #[track_caller]
 pub fn at_once<T>(run: impl FnOnce() -> T) -> T {
     let begin = Instant::now();
@@ -19,11 +20,11 @@ pub fn at_once<T>(run: impl FnOnce() -> T) -> T {
     outcome
 }
 
-/// Fails where this does not come to an end; a test that hangs would hold up all others.
+/// Runs a function in a thread and fails if it does not return. A test that hangs would delay all others.
 #[track_caller]
 pub fn comes_to_an_end<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> T {
     let (send, receive) = mpsc::channel();
     thread::spawn(move || send.send(run()));
     let outcome = receive.recv_timeout(SOON);
-    outcome.expect("it comes to an end")
+    outcome.expect("the function returns")
 }

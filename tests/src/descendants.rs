@@ -1,5 +1,5 @@
-//! The processes below this one. It adopts every orphan (`PR_SET_CHILD_SUBREAPER`), so whatever a test left is found,
-//! whatever its environment, session and user are.
+//! The descendants of this process. The process adopts every orphan (`PR_SET_CHILD_SUBREAPER`), so it finds all
+//! processes that a test left, regardless of their environment, session and user.
 
 use std::{
     collections::HashMap,
@@ -18,7 +18,7 @@ use nix::{
     },
 };
 
-/// What a process of a run is.
+/// The role of a process in a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Role {
     /// cargo, which becomes nextest.
@@ -27,23 +27,23 @@ pub enum Role {
     Test,
     /// A supervisor.
     Supervisor,
-    /// Everything else.
+    /// Any other process.
     Service,
 }
 
-/// A living process. Its descriptor names it even after its pid has another meaning.
+/// A living process. Its descriptor refers to it even after its pid was reused.
 #[derive(Debug)]
 pub struct Process {
     pid: i32,
-    /// What it is.
+    /// The role of the process.
     pub role: Role,
-    /// Its command.
+    /// The command line.
     pub words: String,
     descriptor: OwnedFd,
 }
 
 impl Process {
-    /// Returns its pid, which may have another meaning by now.
+    /// Returns the pid, which another process may have by now.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.pid.cast_unsigned()
@@ -58,7 +58,7 @@ impl Process {
     pub fn limit(&self, limit: &str) {
         let mut prlimit = Command::new("prlimit");
         prlimit.arg(format!("--pid={}", self.pid)).arg(limit);
-        // It may have ended meanwhile.
+        // The process may have ended meanwhile.
         let _ = prlimit.stderr(Stdio::null()).status();
     }
 }
@@ -68,7 +68,7 @@ pub fn adopt_orphans() {
     prctl::set_child_subreaper(true).expect("a call that cannot fail");
 }
 
-/// Reaps what was adopted and has ended, but for the runner, which has a waiter of its own.
+/// Reaps every child that has ended. Call it after the runner was waited for, which is a child too.
 pub fn reap() {
     while let Ok(status) = waitpid(None, Some(WaitPidFlag::WNOHANG)) {
         if status == WaitStatus::StillAlive {
@@ -104,7 +104,7 @@ pub fn alive() -> Vec<Process> {
     living
         .filter_map(|(pid, (parent, _))| {
             let descriptor = pidfd_open(*pid).ok()?;
-            // The same process as before, since its parent is.
+            // The pid was not reused in between if it still has the same parent.
             parent_of(*pid).filter(|(now, lives)| now == parent && *lives)?;
             let words = words_of(*pid);
             let role = role_of(&words);
@@ -118,7 +118,7 @@ pub fn alive() -> Vec<Process> {
         .collect()
 }
 
-/// The parent of a process, and whether it lives.
+/// Returns the pid of a process's parent, and whether the process lives.
 fn parent_of(pid: i32) -> Option<(i32, bool)> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name of the program, in parentheses, may hold spaces.
@@ -150,7 +150,7 @@ fn pidfd_open(pid: i32) -> io::Result<OwnedFd> {
     // SAFETY: the call takes any number.
     let raw = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
     let raw = Errno::result(raw)?.try_into().expect("a descriptor");
-    // SAFETY: the kernel just made it for us alone.
+    // SAFETY: the kernel has just created the descriptor for this process.
     Ok(unsafe { OwnedFd::from_raw_fd(raw) })
 }
 

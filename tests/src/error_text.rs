@@ -1,12 +1,12 @@
-//! What an error tells, with what differs from run to run replaced.
+//! The texts of errors, with placeholders for the parts that differ between runs.
 
 use std::{env, path::Path, sync::LazyLock};
 
 use mirakuru::Error;
 use regex::{Captures, Regex};
 
-/// The whole text of an error, without the directory of the services' program: pids are `PID`, times
-/// are `TIME`.
+/// Returns the whole text of an error, without the directory of the services' program. `PID` replaces each pid, and
+/// `TIME` each time.
 #[must_use]
 pub fn error_text(error: &Error) -> String {
     static PIDS: LazyLock<Regex> = LazyLock::new(|| regex(r"\bpid \d+"));
@@ -14,7 +14,7 @@ pub fn error_text(error: &Error) -> String {
     static TIMES: LazyLock<Regex> =
         LazyLock::new(|| regex(r"(?m)how long:    [\d.]+ m?s( of [\d.]+ m?s allowed)?$"));
     let text = error.to_string();
-    assert_eq!(text, format!("{error:?}"), "both tell the same story");
+    assert_eq!(text, format!("{error:?}"), "`Display` and `Debug` differ");
     let text = PROGRAMS.replace_all(&text, |found: &Captures| {
         let is_ours = is_directory_of_programs(Path::new(&found[1]));
         if is_ours { "programs" } else { &found[0] }.to_owned()
@@ -23,7 +23,7 @@ pub fn error_text(error: &Error) -> String {
     TIMES.replace_all(&text, "how long:    TIME").into_owned()
 }
 
-/// Compares an error's text line by line; a line that ends with `*` stands for any that begins so.
+/// Compares an error's text line by line. An expected line that ends with `*` matches any line with that beginning.
 #[track_caller]
 pub fn assert_error_text<S: AsRef<str>>(error: &Error, expected: &[S]) {
     let reported = error_text(error);
@@ -34,12 +34,12 @@ pub fn assert_error_text<S: AsRef<str>>(error: &Error, expected: &[S]) {
     let expected_text: Vec<_> = expected.iter().map(AsRef::as_ref).collect();
     assert!(
         reported.lines().count() == expected.len() && reported.lines().zip(expected).all(same),
-        "the error tells\n{reported}\n\nexpected was\n{}",
+        "got:\n{reported}\n\nexpected:\n{}",
         expected_text.join("\n")
     );
 }
 
-/// The error of an outcome that has to be one.
+/// Returns the error of an outcome, and panics if there is none.
 #[track_caller]
 pub fn error_of<T>(outcome: mirakuru::Result<T>) -> Error {
     match outcome {
@@ -48,10 +48,10 @@ pub fn error_of<T>(outcome: mirakuru::Result<T>) -> Error {
     }
 }
 
-/// Whether this is the directory where the program of the services lies: that above the test binary.
+/// Returns whether this directory contains the program of the services: the parent of the test binary's directory.
 fn is_directory_of_programs(directory: &Path) -> bool {
     let own = env::current_exe().expect("this binary");
-    // The binary's path is without links; the directory may have some.
+    // The path of the binary contains no links; the path of the directory may contain some.
     let directory = directory.canonicalize();
     directory.is_ok_and(|directory| own.ancestors().nth(2) == Some(&directory))
 }

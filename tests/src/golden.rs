@@ -1,4 +1,4 @@
-//! Golden texts: the whole text of an error of each kind lies in a file. `MIRAKURU_GOLDEN=write` writes the files anew.
+//! Golden files, each with the whole text of an error. `MIRAKURU_GOLDEN=write` rewrites them.
 
 use std::{env, fs, sync::LazyLock};
 
@@ -7,7 +7,7 @@ use regex::Regex;
 
 use crate::{cargo::package, error_text::error_text};
 
-/// Compares an error's text with the file of this name, without what differs from run to run.
+/// Compares an error's text with the golden file of this name. Placeholders replace the parts that differ between runs.
 #[track_caller]
 pub fn assert_golden(name: &str, error: &Error) {
     let file = package().join(format!("executors/golden/{name}.txt"));

@@ -1,10 +1,9 @@
-//! The proof that a process tree is gone: each process of it holds the writing end of a named pipe, so the
-//! kernel ends the pipe for its reader only once all of them are gone.
+//! The proof that a process tree is gone. Each process of the tree holds the writing end of a named pipe, so the reader
+//! sees the end of the pipe only after all of them are gone.
 //!
 //! A shell opens the pipe as descriptor 9 before it becomes the program of the tree. All processes of the
-//! tree inherit the descriptor, whatever their program, user, session and environment are. A byte in the
-//! pipe shows that there was a tree at all. A lock on a file would prove the same, but only of
-//! programs that take it.
+//! tree inherit the descriptor, regardless of their program, user, session and environment. A byte in the
+//! pipe shows that the tree existed. A lock on a file would prove the same, but only for programs that take it.
 
 use std::{
     fs::{self, File, OpenOptions, Permissions},
@@ -27,28 +26,28 @@ use nix::{
 };
 use tempfile::TempDir;
 
-/// A named pipe for the processes of a tree to hold, of whatever user they are. Removed when dropped.
+/// A named pipe that the processes of a tree hold; every user may open it. Dropping it removes the pipe.
 #[derive(Debug)]
 pub struct Hold {
     directory: TempDir,
     path: PathBuf,
     scratch: PathBuf,
     reader: File,
-    /// A byte came since the pipe was found free last.
+    /// Whether a byte has arrived since the pipe was last found free.
     was_held: AtomicBool,
 }
 
 impl Hold {
-    /// Makes a pipe that no process holds yet.
+    /// Creates a pipe that no process holds yet.
     #[must_use]
     pub fn new() -> Self {
         let directory = directory_for_everyone();
         let path = directory.path().join("hold");
         mkfifo(&path, Mode::S_IRWXU).expect("a named pipe");
-        // The user's mask does not count here.
+        // `mkfifo` applies the umask; this call does not.
         fs::set_permissions(&path, Permissions::from_mode(0o666)).expect("own pipe");
-        // The reader waits neither for a process that opens the pipe, nor for what that one writes. It comes
-        // first, as the shell that opens the other end waits for a reader.
+        // The reader does not block, neither for a writer nor for its bytes. It must exist first, because the shell
+        // that opens the other end waits for a reader.
         let reader = OpenOptions::new()
             .read(true)
             .custom_flags(OFlag::O_NONBLOCK.bits())
@@ -65,53 +64,53 @@ impl Hold {
         }
     }
 
-    /// The path of the pipe, as a word of a command.
+    /// Returns the path of the pipe, as an argument of a command.
     #[must_use]
     pub fn path(&self) -> &str {
         plain(&self.path)
     }
 
-    /// A directory beside the pipe, for whatever a test process makes.
+    /// Returns a directory next to the pipe, for the files of a test process.
     #[must_use]
     pub fn scratch(&self) -> &str {
         plain(&self.scratch)
     }
 
-    /// The names of what lies in the directory.
+    /// Returns the names of the files in the scratch directory.
     #[must_use]
     pub fn left_in_scratch(&self) -> Vec<String> {
-        let entries = fs::read_dir(&self.scratch).expect("it is there as long as this is");
+        let entries = fs::read_dir(&self.scratch).expect("it exists as long as the hold");
         entries
             .map(|entry| entry.expect("listed").file_name().display().to_string())
             .collect()
     }
 
-    /// Copies a program to where every user can run it, and returns its path.
+    /// Copies a program to a directory where every user can run it, and returns the path of the copy.
     pub fn program_for_everyone(&self, program: &str) -> String {
         let program = Path::new(program);
         let name = program.file_name().expect("a file");
         let copy = self.directory.path().join(name);
-        // A process of its own writes the copy, and closes it by its end: a fork of another thread would have
-        // what this one writes to, and a program cannot run while a process has it open for writing.
+        // A separate process writes the copy and exits. If this process wrote it, a concurrent fork by another thread
+        // would inherit the descriptor, and a program cannot run while a process has it open for writing.
         let mut install = Command::new("install");
         let installed = install.args(["-m", "755", "--"]).arg(program).arg(&copy);
         assert!(installed.status().expect("coreutils").success());
         plain(&copy).to_owned()
     }
 
-    /// A command that runs these words with the pipe open.
+    /// Returns a command that runs these words with the pipe open.
     #[must_use]
     pub fn command(&self, words: &[&str]) -> Vec<String> {
         command_holding(self.path(), words)
     }
 
-    /// A script for a shell that runs this one with the pipe open.
+    /// Returns a shell script that runs `script` with the pipe open.
     #[must_use]
     pub fn script(&self, script: &str) -> String {
         script_holding(self.path(), script)
     }
 
-    /// Whether a process holds the pipe now.
+    /// Returns whether a process holds the pipe now.
     #[must_use]
     #[track_caller]
     pub fn is_held(&self) -> bool {
@@ -125,11 +124,11 @@ impl Hold {
         }
     }
 
-    /// Whether all processes that held the pipe are gone.
+    /// Returns whether all processes that held the pipe are gone.
     ///
     /// # Panics
     ///
-    /// If no process has held it since it was found free last: that would prove nothing.
+    /// If no process has held the pipe since it was last found free: that would prove nothing.
     #[must_use]
     #[track_caller]
     pub fn is_free(&self) -> bool {
@@ -141,11 +140,11 @@ impl Hold {
         true
     }
 
-    /// Whether all processes that held the pipe are gone within this time.
+    /// Returns whether all processes that held the pipe are gone within this time.
     ///
     /// # Panics
     ///
-    /// As [`is_free`](Self::is_free) does.
+    /// If no process has held the pipe, as in [`is_free`](Self::is_free).
     #[must_use]
     #[track_caller]
     pub fn is_free_within(&self, bound: Duration) -> bool {
@@ -155,7 +154,7 @@ impl Hold {
             if left.is_zero() {
                 return false;
             }
-            // The kernel wakes this thread for a byte, and for the end of the pipe.
+            // A byte or the end of the pipe ends the wait.
             let mut fds = [PollFd::new(self.reader.as_fd(), PollFlags::POLLIN)];
             let left = PollTimeout::try_from(left).expect("a short bound");
             poll(&mut fds, left).expect("a valid descriptor");
@@ -170,7 +169,7 @@ impl Default for Hold {
     }
 }
 
-/// A command that runs these words with the pipe of this path open.
+/// Returns a command that runs these words with the pipe at this path open.
 #[must_use]
 pub fn command_holding(path: &str, words: &[&str]) -> Vec<String> {
     let open = "exec 9>\"$0\"; printf . >&9; exec \"$@\"";
@@ -179,7 +178,7 @@ pub fn command_holding(path: &str, words: &[&str]) -> Vec<String> {
     words.map(|word| (*word).to_owned()).collect()
 }
 
-/// A script for a shell that runs this one with the pipe of this path open.
+/// Returns a shell script that runs `script` with the pipe at this path open.
 #[must_use]
 pub fn script_holding(path: &str, script: &str) -> String {
     format!("exec 9>'{path}'; printf . >&9; {script}")

@@ -1,6 +1,6 @@
-//! The code that several suites of these tests share.
+//! Code that several test suites share.
 //!
-//! The services (`programs/`) do without it: they would link the library that is tested.
+//! The services (`programs/`) do not use it, because it links the library under test.
 #![expect(clippy::missing_panics_doc, reason = "a test fails by a panic")]
 
 pub mod bounds;
@@ -15,8 +15,8 @@ pub mod processor;
 
 /// Compiles and runs the examples in the documentation of the attribute.
 ///
-/// The attribute's own package does not: it would depend on the library, and cargo would build the library
-/// and its dependencies once more, as the dependencies of a compiler plug-in have features of their own.
+/// The package of the attribute does not run them. It would need a dependency on the library, and cargo would build the
+/// library and its dependencies a second time, because the dependencies of a proc macro have separate features.
 #[cfg(doctest)]
 #[doc = include_str!("../../mirakuru-macros/src/with_process.md")]
 #[derive(Debug)]

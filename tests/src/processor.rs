@@ -1,9 +1,8 @@
-//! The processor time of processes.
+//! Processor time of processes.
 
 use std::fs;
 
-/// Returns the processor time that a process has used, in ticks, of which a second has a hundred
-/// (`proc_pid_stat(5)`).
+/// Returns the processor time that a process has used, in ticks of a hundredth of a second (`proc_pid_stat(5)`).
 #[must_use]
 pub fn ticks(pid: &str) -> u64 {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("it lives");

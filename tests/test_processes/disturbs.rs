@@ -1,10 +1,10 @@
-//! A test process that does to its executor what it should not: `disturbs DEED PIPE [PIPE_OF_FORK]`.
+//! A test process that disturbs its own executor: `disturbs DEED PIPE [PIPE_OF_FORK]`.
 //!
-//! Its service is `holds 2`, which has `PIPE` open. DEED is `ignores-signals` (SIGCHLD above all, and
-//! blocks some), `steals-statuses` (a thread calls `waitpid(-1)` all the time), or what a fork of it does:
-//! `fork-stays`, `fork-exits`, `fork-returns`, `fork-drops`, `fork-calls`, `fork-starts` (a service of its
-//! own, which has `PIPE_OF_FORK` open and which the fork forgets). It prints facts, then `ready`, and
-//! returns from `main` at the end of its standard input.
+//! Its service is `holds 2`, which has `PIPE` open. DEED is `ignores-signals` (the process ignores SIGCHLD and others,
+//! and blocks some), `steals-statuses` (a thread calls `waitpid(-1)` all the time), or the action of a fork:
+//! `fork-stays`, `fork-exits`, `fork-returns`, `fork-drops`, `fork-calls`, or `fork-starts` (the fork starts a service
+//! of its own, which has `PIPE_OF_FORK` open, and forgets it). The process prints facts, then `ready`, and returns from
+//! `main` at the end of its standard input.
 
 use std::{
     io::{self, Read},
@@ -23,7 +23,7 @@ use nix::{
 
 use crate::{Args, Outcome, fork, holds, programs};
 
-/// Signals 32 and 33 are glibc's own, and ignored by whatever its `posix_spawn` starts.
+/// Signals 32 and 33. glibc reserves them, and programs that its `posix_spawn` starts ignore them.
 const OF_THE_C_LIBRARY: u64 = 0b11 << 31;
 
 pub(crate) fn run(args: &mut Args) -> Outcome {
@@ -61,7 +61,7 @@ fn ignores_signals(pipe: &str) -> Outcome {
         signal::Signal::SIGHUP,
         signal::Signal::SIGUSR1,
     ] {
-        // SAFETY: ignoring a signal installs no handler, so no code of ours can run in one.
+        // SAFETY: ignoring a signal installs no handler, so no code of this program runs in one.
         unsafe { signal::signal(ignored, SigHandler::SigIgn) }?;
     }
     blocked.add(signal::Signal::SIGTERM);
@@ -107,8 +107,8 @@ fn forks(deed: &str, pipe: &str, pipe_of_fork: &str) -> Outcome {
     };
     println!("fork {child}");
     if deed == "fork-stays" {
-        // Neither a drop nor the fork will tell the supervisor. It has just been awake, so what it only
-        // looks at from time to time, it will look at late.
+        // Neither a drop nor the fork notifies the supervisor of the end. The signal wakes it now, so its next periodic
+        // check comes late.
         service.signal(Signal::CONT)?;
         mem::forget(service);
     } else {

@@ -1,12 +1,14 @@
-//! A test process with a fork that uses what is its parent's: `forks DEED PIPE`.
+//! A test process with a fork that uses its parent's executor: `forks DEED PIPE`.
 //!
-//! Its service is `holds 2`, which has `PIPE` open. DEED is `reads` (the fork waits for output until the
-//! service has ended, which the parent does not look at before), `while-starting` (another thread is in a
-//! start when the process forks; the fork then makes every call), `while-looking` (other threads look at
-//! the service all the time while the process forks again and again; each fork looks at it once), `while-sweeping` (another
-//! thread removes what dead runs left when the process forks; the fork then starts a service of its own) or
-//! `has-a-slot` (the fork ends, and with it its copies of what is the thread's). It prints facts, and
-//! returns from `main`.
+//! Its service is `holds 2`, which has `PIPE` open. The process prints facts, and returns from `main`. DEED is one of:
+//!
+//! - `reads`: the fork waits for output until the service has ended. The parent makes no call before that.
+//! - `while-starting`: another thread is in a start when the process forks. The fork then makes every call.
+//! - `while-looking`: other threads query the service all the time while the process forks again and again. Each fork
+//!   queries it once.
+//! - `while-sweeping`: another thread removes the files of dead runs when the process forks. The fork then starts a
+//!   service of its own.
+//! - `has-a-slot`: the fork exits, and drops its copies of the thread's values.
 
 use std::{
     env,
@@ -42,7 +44,7 @@ use nix::{
 
 use crate::{Args, Outcome, fork, holds};
 
-/// For what takes no time at all.
+/// A bound for operations that take almost no time.
 const SOON: Duration = Duration::from_secs(15);
 
 pub(crate) fn run(args: &mut Args) -> Outcome {
@@ -70,7 +72,8 @@ fn reads(pipe: &str) -> Outcome {
         to_parent.write_all(b"reading")?;
         drop(to_parent);
         while !is_free(&pipe)? {
-            // At the end of the service at the latest it has been told of nothing more.
+            // The fork waits for output until the service has ended. Its waits must take no message from the parent's
+            // socket.
             drop(service.output().wait_for("never"));
         }
         drop(service.output().wait_for("never"));
@@ -88,7 +91,7 @@ fn reads(pipe: &str) -> Outcome {
     Ok(())
 }
 
-/// Whether no process holds this pipe any more. It was opened while one did; what is in it stays there.
+/// Returns whether no process holds the pipe any more. It must have been opened while one did. Its bytes stay unread.
 fn is_free(pipe: &File) -> nix::Result<bool> {
     let mut fds = [PollFd::new(pipe.as_fd(), PollFlags::empty())];
     poll(&mut fds, PollTimeout::ZERO)?;
@@ -102,7 +105,7 @@ fn while_starting(pipe: &str) -> Outcome {
     let go_on = Mutex::new(go_on);
     let service = Executor::when(holds(pipe, "2"), move |_: &Context| {
         let _ = asked.send(());
-        // Until the other end is dropped.
+        // The check blocks until the other end is dropped.
         go_on.lock().is_ok_and(|go_on| go_on.recv().is_err())
     });
     let service = Arc::new(service.env("SCRATCH", "{tmpdir}"));
@@ -112,7 +115,7 @@ fn while_starting(pipe: &str) -> Outcome {
     });
     is_asked.recv()?;
 
-    let reported = told_by_a_fork(|reported| calls(&service, reported))?;
+    let reported = reported_by_a_fork(|reported| calls(&service, reported))?;
     print!("{reported}");
 
     drop(let_go);
@@ -122,32 +125,32 @@ fn while_starting(pipe: &str) -> Outcome {
 }
 
 fn while_looking(pipe: &str) -> Outcome {
-    // Each is a race; `FORKS` gives it more.
+    // Each fork is one race. The variable `FORKS` sets their number.
     let forks = env::var("FORKS").map_or(Ok(600), |forks| forks.parse::<u32>())?;
     let service = OutputExecutor::new(holds(pipe, "2"), "(?<word>hold)ing").started()?;
-    // Leased here: a fork cannot lease it.
+    // The parent leases the port, because a fork cannot.
     let _ = service.port();
-    let look = |_| {
+    let query = |_| {
         let _ = (service.captured("word"), service.command(), service.pid());
         let _ = (service.running(), service.port(), service.output().text());
     };
-    // Those that hold their locks for most of the time.
-    let lookers: [&(dyn Fn() + Sync); 3] = [
+    // These calls hold their locks for most of the time.
+    let callers: [&(dyn Fn() + Sync); 3] = [
         &|| drop(service.command()),
         &|| drop(service.captured("word")),
         &|| drop(service.captured("word")),
     ];
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
-        for looker in lookers {
+        for caller in callers {
             let done = &done;
             scope.spawn(move || {
                 while !done.load(Ordering::Relaxed) {
-                    looker();
+                    caller();
                 }
             });
         }
-        let reported = (0..forks).try_for_each(|_| match told_by_a_fork(look) {
+        let reported = (0..forks).try_for_each(|_| match reported_by_a_fork(query) {
             Ok(reported) if reported.is_empty() => Ok(()),
             Ok(reported) => Err(reported.into()),
             Err(error) => Err(error),
@@ -159,7 +162,7 @@ fn while_looking(pipe: &str) -> Outcome {
     Ok(())
 }
 
-/// The thread that sweeps opens two named pipes, in the places of directories of runs, and waits for a writer of each.
+/// Two named pipes take the place of run directories. The thread that sweeps opens each of them and waits for a writer.
 fn while_sweeping(pipe: &str) -> Outcome {
     let locks = env::temp_dir().join(format!("mirakuru-{}", getuid()));
     fs::DirBuilder::new().mode(0o700).create(&locks)?;
@@ -170,7 +173,7 @@ fn while_sweeping(pipe: &str) -> Outcome {
     let service = || OutputExecutor::new(holds(pipe, "2"), "holding").timeout(SOON);
     thread::scope(|scope| -> Outcome {
         let sweeping = scope.spawn(|| service().started().map(drop));
-        // The first one that has a reader shows that the thread has come so far. It waits at the other one then.
+        // A pipe with a reader shows that the thread has reached it. Then the thread waits at the other pipe.
         let has_reader = |path: &PathBuf| {
             let mut options = OpenOptions::new();
             let options = options.write(true).custom_flags(OFlag::O_NONBLOCK.bits());
@@ -183,11 +186,11 @@ fn while_sweeping(pipe: &str) -> Outcome {
             }
         };
         pipes.swap_remove(first);
-        let reported = told_by_a_fork(|mut reported| {
+        let reported = reported_by_a_fork(|mut reported| {
             let started = service().started().map(drop);
             drop(writeln!(reported, "started {}", started.is_ok()));
         });
-        // Both ends, so that this does not wait.
+        // Opening both ends does not block.
         let last = OpenOptions::new().read(true).write(true).open(&pipes[0])?;
         let started = sweeping.join().map_err(|_| "the start panicked")?;
         drop(last);
@@ -198,15 +201,15 @@ fn while_sweeping(pipe: &str) -> Outcome {
     Ok(fs::remove_dir_all(&locks)?)
 }
 
-/// What a fork says that does this; it is no fork any more then.
-fn told_by_a_fork(deed: impl FnOnce(PipeWriter)) -> Outcome<String> {
+/// Runs `deed` in a fork and returns the text that it writes. The fork exits afterwards.
+fn reported_by_a_fork(deed: impl FnOnce(PipeWriter)) -> Outcome<String> {
     let (mut from_fork, to_parent) = io::pipe()?;
     let ForkResult::Parent { child } = fork()? else {
         deed(to_parent);
         process::exit(0);
     };
     drop(to_parent);
-    // The end of the file shows that it has done it all.
+    // The end of the pipe shows that the fork has finished.
     let mut reported = Vec::new();
     loop {
         let mut fds = [PollFd::new(from_fork.as_fd(), PollFlags::POLLIN)];
@@ -221,7 +224,7 @@ fn told_by_a_fork(deed: impl FnOnce(PipeWriter)) -> Outcome<String> {
         }
     }
     if waitpid(child, None)?.pid() != Some(child) {
-        return Err("somebody else was reaped".into());
+        return Err("another process was reaped".into());
     }
     Ok(String::from_utf8(reported)?)
 }
@@ -229,7 +232,7 @@ fn told_by_a_fork(deed: impl FnOnce(PipeWriter)) -> Outcome<String> {
 fn has_a_slot() -> Outcome {
     let own = mirakuru::slot();
     let ForkResult::Parent { child } = fork()? else {
-        // As a test's process ends: what is the thread's is dropped.
+        // Like the end of a test process, this drops the values of the thread.
         process::exit(0);
     };
     waitpid(child, None)?;
@@ -238,20 +241,20 @@ fn has_a_slot() -> Outcome {
     Ok(())
 }
 
-/// Tells of each call whether it panicked.
+/// Makes each call, and writes whether it panicked.
 fn calls<R: Readiness>(service: &Executor<R>, mut reported: PipeWriter) {
     panic::set_hook(Box::new(|_| {}));
-    let mut tell = |name: &str, call: &dyn Fn()| {
+    let mut report = |name: &str, call: &dyn Fn()| {
         let panicked = panic::catch_unwind(AssertUnwindSafe(call)).is_err();
         drop(writeln!(reported, "{name} {panicked}"));
     };
-    tell("running", &|| assert!(!service.running()));
-    tell("start", &|| drop(service.start().map(drop)));
-    tell("stop", &|| drop(service.stop().map(drop)));
-    tell("restart", &|| drop(service.restart().map(drop)));
-    tell("stopped", &|| drop(service.stopped()));
-    tell("output", &|| drop(service.output().wait_for("never")));
-    tell("tmpdir", &|| drop(service.tmpdir()));
-    tell("socket", &|| drop(service.socket()));
-    tell("filename", &|| drop(service.filename()));
+    report("running", &|| assert!(!service.running()));
+    report("start", &|| drop(service.start().map(drop)));
+    report("stop", &|| drop(service.stop().map(drop)));
+    report("restart", &|| drop(service.restart().map(drop)));
+    report("stopped", &|| drop(service.stopped()));
+    report("output", &|| drop(service.output().wait_for("never")));
+    report("tmpdir", &|| drop(service.tmpdir()));
+    report("socket", &|| drop(service.socket()));
+    report("filename", &|| drop(service.filename()));
 }

@@ -1,8 +1,8 @@
-//! A test process of its own that has services on fixed ports: `holds_port POLICY PORT COMMAND [PORT
-//! COMMAND]…`, where POLICY is `fail`, `wait` or `reuse` and each COMMAND is for a shell.
+//! A test process with services on fixed ports: `holds_port POLICY PORT COMMAND [PORT COMMAND]…`, where POLICY is
+//! `fail`, `wait` or `reuse` and each COMMAND is for a shell.
 //!
-//! Prints `held` once a service is ready, and the error where it cannot be started. It stops its
-//! services and ends at the end of its standard input.
+//! Prints `held` when a service is ready, and the error if it cannot be started. Stops its services and exits at the
+//! end of its standard input.
 
 use std::io::{self, Read};
 

@@ -1,7 +1,6 @@
-//! Test processes that tests start: `test_processes NAME WORD...`, a file for each behaviour.
+//! The test processes that tests start: `test_processes NAME WORD...`, with a file for each behaviour.
 //!
-//! Each uses the library as a test does, so its supervisors run this program again. The services are in
-//! `programs`.
+//! Each uses the library as a test does, so its supervisors run this program again. The services are in `programs`.
 
 mod disturbs;
 mod forks;
@@ -23,7 +22,7 @@ use nix::unistd::{self, ForkResult};
 
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
-/// A name, and the function that it stands for, which takes the words that are left.
+/// The name of a behaviour, and its function, which takes the remaining arguments.
 type Behaviour = (&'static str, fn(&mut Args) -> Outcome);
 
 const BEHAVIOURS: &[Behaviour] = &[
@@ -41,18 +40,18 @@ fn main() -> Outcome {
     let mut args = env::args();
     let name = args.nth(1).ok_or("NAME is missing")?;
     let named = BEHAVIOURS.iter().find(|(own, _)| *own == name);
-    let (_, run) = named.ok_or_else(|| format!("there is no behaviour {name}"))?;
+    let (_, run) = named.ok_or_else(|| format!("unknown behaviour {name}"))?;
     run(&mut args)
 }
 
-/// A command for `holds`, with this many children and the pipe of this path.
+/// Returns a command for `holds`, with this many children and the pipe at this path.
 fn holds(pipe: &str, children: &str) -> Vec<String> {
     let words = programs(&["holds", children]);
     let words: Vec<_> = words.iter().map(String::as_str).collect();
     command_holding(pipe, &words)
 }
 
-/// The words of a command for the services, whose program lies beside this one.
+/// Returns the words of a command for a service. The program of the services is next to this one.
 fn programs(words: &[&str]) -> Vec<String> {
     let own = env::current_exe().unwrap_or_default();
     let program = own.with_file_name("programs").display().to_string();
@@ -63,7 +62,7 @@ fn programs(words: &[&str]) -> Vec<String> {
 /// Forks the test process.
 #[expect(unsafe_code, reason = "forking is the behaviour")]
 fn fork() -> nix::Result<ForkResult> {
-    // SAFETY: the child calls only what the library documents as callable in a fork, which is what the
-    // tests look at, and what the C library keeps usable there (`malloc` among it).
+    // SAFETY: the child calls only functions that the library documents as callable in a fork, which the tests check,
+    // and functions that the C library keeps usable there, such as `malloc`.
     unsafe { unistd::fork() }
 }

@@ -1,9 +1,10 @@
 //! A test process at a limit: `reaches_limits LIMIT PIPE`.
 //!
-//! Its service is `holds`, which has `PIPE` open. LIMIT is `descriptors` (each number of free ones from
-//! none to nineteen), `processes` (needs root), `inodes` or `space` (of its temporary directory, which is
-//! full), or `lease` (the same, and the service has a port). It prints one line per start: `KIND: its
-//! reason; its help` in one line, or `started`; and in the end `left: ` with what it has more than before.
+//! Its service is `holds`, which has `PIPE` open. LIMIT is `descriptors` (each number of free descriptors from none to
+//! nineteen), `processes` (needs root), `inodes` or `space` (of its temporary directory, which is full), or `lease` (as
+//! `space`, and the service has a port). The process prints one line per start: `KIND: its reason; its help`, or
+//! `started`. At the end it prints `left: ` with the number of children and descriptors that it has in addition to
+//! those at its start.
 
 use std::{
     env,
@@ -26,13 +27,13 @@ pub(crate) fn run(args: &mut Args) -> Outcome {
         return Err("LIMIT or PIPE is missing".into());
     };
     let service = || OutputExecutor::new(holds(pipe, "0"), "holding");
-    let start = || tell(service().env("SCRATCH", "{tmpdir}"));
+    let start = || start_and_report(service().env("SCRATCH", "{tmpdir}"));
     let before = count()?;
     match limit.as_str() {
         "descriptors" => at_every_number_of_descriptors(start)?,
         "processes" => at_a_number_of_processes(start)?,
         "inodes" | "space" => start(),
-        "lease" => tell(service().env("PORT", "{port}")),
+        "lease" => start_and_report(service().env("PORT", "{port}")),
         _ => return Err(format!("unknown limit {limit}").into()),
     }
     let after = count()?;
@@ -44,8 +45,8 @@ pub(crate) fn run(args: &mut Args) -> Outcome {
     Ok(())
 }
 
-/// Starts the service, and tells how that went.
-fn tell(service: OutputExecutor) {
+/// Starts the service, and prints the outcome.
+fn start_and_report(service: OutputExecutor) {
     let service = service.timeout(Duration::from_secs(5));
     match service.start() {
         Ok(_) => println!("started"),
@@ -57,7 +58,7 @@ fn tell(service: OutputExecutor) {
     }
 }
 
-/// From none free to nineteen: the last of them are enough.
+/// Starts the service with each number of free descriptors from none to nineteen. The last of them suffice.
 fn at_every_number_of_descriptors(start: impl Fn()) -> Outcome {
     setrlimit(Resource::RLIMIT_NOFILE, 64, 64)?;
     let mut taken = Vec::new();
@@ -75,7 +76,8 @@ fn at_every_number_of_descriptors(start: impl Fn()) -> Outcome {
     Ok(())
 }
 
-/// One number of processes of `LIMITED_USER` for each run: `LIMIT`, which stays once it is set.
+/// Starts the service as `LIMITED_USER` with a limit of `LIMIT` processes. The limit cannot be raised again, so each
+/// run tests one number.
 fn at_a_number_of_processes(start: impl Fn()) -> Outcome {
     let limit: u64 = env::var("LIMIT")?.parse()?;
     let user: u32 = env::var("LIMITED_USER")?.parse()?;
@@ -87,7 +89,7 @@ fn at_a_number_of_processes(start: impl Fn()) -> Outcome {
     Ok(())
 }
 
-/// Children and descriptors.
+/// Counts the children and the descriptors of this process.
 fn count() -> io::Result<(i64, i64)> {
     let mut children = 0;
     for task in fs::read_dir("/proc/self/task")? {

@@ -1,8 +1,8 @@
-//! Gives the pid of a service's main process that has ended to another process, which then must not
-//! hear what the service is told: `reuses_a_pid PIPE`.
+//! Reuses the pid of a service's main process that has ended. The new process must not receive the signals for the
+//! service: `reuses_a_pid PIPE`.
 //!
-//! The daemon that the service left has PIPE open. It prints `heard nothing`, or what the other one came to. It needs
-//! root, and a pid namespace of its own, where nobody else starts processes.
+//! The daemon that the service left has PIPE open. The program prints `heard nothing`, or the exit status of the new
+//! process. It needs root, and a pid namespace of its own, in which no other process starts processes.
 
 use std::{
     fs,
@@ -28,12 +28,12 @@ pub(crate) fn run(args: &mut Args) -> Outcome {
     service.wait_for(|| service.exit_code() == Some(0))?;
     let text = service.output().text();
     let main = text.lines().find_map(|line| line.strip_prefix("main "));
-    let mut other = with_pid(main.ok_or("it says its pid")?.parse()?)?;
+    let mut other = with_pid(main.ok_or("the service printed no pid")?.parse()?)?;
 
     service.signal(Signal::TERM)?.stop()?.kill()?;
     let mut echo = String::new();
     let (stdin, stdout) = (other.stdin.take(), other.stdout.take());
-    // It may be gone: that shows below.
+    // The process may be gone. Its exit status shows that below.
     let _ = stdin.ok_or("piped")?.write_all(b"heard nothing\n");
     stdout.ok_or("piped")?.read_to_string(&mut echo)?;
     let ended = other.wait()?;
@@ -45,10 +45,10 @@ pub(crate) fn run(args: &mut Args) -> Outcome {
     Ok(())
 }
 
-/// A process that has this pid, leads a group of that number, and gives back what it is told.
+/// Starts a process that has this pid, leads a process group of its own, and echoes its input.
 fn with_pid(pid: u32) -> Outcome<Child> {
     for _ in 0..100 {
-        // The kernel gives the next free number to the next process.
+        // The kernel assigns the next free number to the next process.
         fs::write("/proc/sys/kernel/ns_last_pid", (pid - 1).to_string())?;
         let mut child = Command::new("cat")
             .stdin(Stdio::piped())
@@ -61,5 +61,5 @@ fn with_pid(pid: u32) -> Outcome<Child> {
         child.kill()?;
         child.wait()?;
     }
-    Err("the pid could not be had".into())
+    Err("no process got the pid".into())
 }

@@ -1,9 +1,8 @@
-//! Counts what it has before and after many starts and stops: `starts_and_stops TIMES`.
+//! Counts its own resources before and after many starts and stops: `starts_and_stops TIMES`.
 //!
-//! It prints `before: CHILDREN, DESCRIPTORS, THREADS, FILES` (in its temporary directory), then, with
-//! a service running, the descriptors that another child sees without one and with one (`beside:`), and
-//! after TIMES starts of each kind `after:`. It starts and drops executors of their own, restarts one, and
-//! lets starts fail.
+//! It prints `before: CHILDREN, DESCRIPTORS, THREADS, FILES` (in its temporary directory), then `inherited: ` with the
+//! descriptors that another child inherits without a running service and with one, and after TIMES starts of each kind
+//! `after:`. It starts and drops new executors, restarts one, and lets starts fail.
 
 use std::{
     env, fs,
@@ -22,7 +21,7 @@ pub(crate) fn run(args: &mut Args) -> Outcome {
 
     let alone = descriptors_of_another_child()?;
     let restarted = holds().started()?;
-    println!("beside: {alone}; {}", descriptors_of_another_child()?);
+    println!("inherited: {alone}; {}", descriptors_of_another_child()?);
     for _ in 0..times {
         drop(holds().started()?);
         restarted.restart()?;
@@ -48,7 +47,7 @@ fn holds() -> OutputExecutor {
 
 fn fails(executor: OutputExecutor) -> Outcome {
     let executor = executor.env("SCRATCH", "{tmpdir}");
-    executor.start().err().ok_or("it started all the same")?;
+    executor.start().err().ok_or("it started anyway")?;
     Ok(())
 }
 
@@ -65,7 +64,7 @@ fn count() -> io::Result<String> {
     Ok(format!("{children}, {descriptors}, {threads}, {files}"))
 }
 
-/// The descriptors that a child of ours, which is no service, has.
+/// Returns the descriptors that a child of this process inherits if it is not a service.
 fn descriptors_of_another_child() -> Outcome<String> {
     let shows = programs(&["shows_environment"]);
     let mut child = Command::new(&shows[0])
@@ -73,7 +72,7 @@ fn descriptors_of_another_child() -> Outcome<String> {
         .stdout(Stdio::piped())
         .spawn()?;
     let output = child.stdout.take().ok_or("piped")?;
-    let mut seen = Err("it shows them".into());
+    let mut seen = Err("the child printed no descriptors".into());
     for line in BufReader::new(output).lines() {
         let line = line?;
         if let Some(fds) = line.strip_prefix("fds=") {

@@ -1,13 +1,15 @@
 //! A test process that ends while its service runs: `victim HOLDING ENDING WORD...`.
 //!
-//! HOLDING says who holds the executor: `local`, `static` or `forgotten`. The service is the command
-//! WORD..., ready when it prints a line. Then the victim prints `tmpdir PATH` (the service's private
-//! directory), `supervisor PID` and `ready`, waits for the end of its standard input, and does what
-//! ENDING says: `return`, `panic`, `exit`, `abort`, `exec`, `exit-while-starting`, in which other
-//! threads start and stop more such services all the time, or `exit-while-stopping`, in which another thread stops the
-//! static service once the service has got the signal of the exit and printed `asked`. `STOP_TIMEOUT_MS` and `KILL_SIGNAL` in its
-//! environment are the executor's; with `KEEP_IN` the private directory lies in that directory and is kept, unless `KEEP` is
-//! `false`; `SERVICE_USER` is the service's user; with `HANDLES_WINCH` it has a handler for SIGWINCH.
+//! HOLDING names the owner of the executor: `local`, `static` or `forgotten`. The service is the command WORD..., ready
+//! when it prints a line. Then the victim prints `tmpdir PATH` (the service's private directory), `supervisor PID` and
+//! `ready`, and waits for the end of its standard input. ENDING names how it ends: `return`, `panic`, `exit`, `abort`,
+//! `exec`, `exit-while-starting`, in which other threads start and stop more of these services all the time, or
+//! `exit-while-stopping`, in which a thread stops the static service after the exit has sent the stop signal and the
+//! service has printed `asked`.
+//!
+//! Variables of the environment: `STOP_TIMEOUT_MS` and `KILL_SIGNAL` configure the executor. `KEEP_IN` names the parent
+//! of the private directory, which is kept unless `KEEP` is `false`. `SERVICE_USER` is the service's user.
+//! `HANDLES_WINCH` installs a handler for SIGWINCH.
 
 use std::{
     env, fs,
@@ -35,7 +37,7 @@ pub(crate) fn run(args: &mut Args) -> Outcome {
     let ending = args.next().ok_or("ENDING is missing")?;
     let words: Vec<String> = args.collect();
     setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
-    hear_all();
+    reset_signals();
     if env::var_os("HANDLES_WINCH").is_some() {
         handle_winch()?;
     }
@@ -62,7 +64,7 @@ pub(crate) fn run(args: &mut Args) -> Outcome {
             let words = words.clone();
             thread::spawn(move || {
                 loop {
-                    // Refused once the process exits.
+                    // The library refuses a start once the process exits.
                     drop(service(&words).started());
                 }
             });
@@ -82,25 +84,26 @@ pub(crate) fn run(args: &mut Args) -> Outcome {
     Ok(())
 }
 
-/// Whoever runs the tests may have these ignored (`nohup`, a shell's `&`), and so would a child.
+/// Restores the default action of signals. The caller of the tests may ignore some (`nohup`, a shell's `&`), and a
+/// child inherits that.
 #[expect(
     unsafe_code,
     reason = "a signal's disposition is set by an unsafe call"
 )]
-fn hear_all() {
+fn reset_signals() {
     for ignored in [Number::SIGHUP, Number::SIGINT, Number::SIGQUIT] {
-        // SAFETY: the default disposition installs no handler, so no code of ours can run in one.
+        // SAFETY: the default disposition installs no handler, so no code of this program runs in one.
         let _ = unsafe { signal(ignored, SigHandler::SigDfl) };
     }
 }
 
-/// As a terminal's library has one, or a runtime for its children.
+/// Installs a handler for SIGWINCH, as terminal libraries do.
 #[expect(unsafe_code, reason = "a handler is set by an unsafe call")]
 fn handle_winch() -> nix::Result<()> {
     extern "C" fn nothing(_: i32) {}
     let handler = SigHandler::Handler(nothing);
     let action = SigAction::new(handler, SaFlags::SA_RESTART, SigSet::empty());
-    // SAFETY: the handler does nothing, which it may do at any moment.
+    // SAFETY: the handler does nothing, which is safe at any moment.
     unsafe { sigaction(Number::SIGWINCH, &action) }.map(drop)
 }
 
@@ -132,7 +135,7 @@ fn service(words: &[String]) -> OutputExecutor {
     }
 }
 
-/// Ends the process, unless it is to return from `main`.
+/// Ends the process as ENDING requires, or returns for a return from `main`.
 fn end(ending: &str) -> Outcome {
     match ending {
         "return" => Ok(()),
@@ -147,7 +150,7 @@ fn end(ending: &str) -> Outcome {
     }
 }
 
-/// The supervisors among this process's children.
+/// Returns the pids of the supervisors among this process's children.
 fn supervisors() -> io::Result<Vec<String>> {
     let mut found = Vec::new();
     for task in fs::read_dir("/proc/self/task")? {

@@ -1,4 +1,5 @@
-//! Nothing of ours is inherited, and nothing adds up: no descriptor, process, thread or file.
+//! A service inherits no descriptor of the test process. Many starts and stops leak no descriptor, process, thread or
+//! file.
 
 use std::{
     fs::File,
@@ -13,7 +14,7 @@ use crate::{PROGRAM, TEST_PROCESS};
 
 #[test]
 fn a_service_has_its_three_standard_streams_and_nothing_else() {
-    // Others of this process are not marked to be closed, as those of careless libraries are.
+    // A descriptor without close-on-exec, like those of careless libraries.
     let (reader, _writer) = std::io::pipe().expect("a pipe");
     let careless = nix::unistd::dup(&reader).expect("a descriptor");
     let service = OutputExecutor::new([PROGRAM, "shows_environment"], "done");
@@ -24,10 +25,10 @@ fn a_service_has_its_three_standard_streams_and_nothing_else() {
 }
 
 #[test]
-fn a_service_with_streams_of_its_own_has_nothing_else_either() {
+fn a_service_with_redirected_streams_has_nothing_else() {
     let service = OutputExecutor::new([PROGRAM, "shows_environment"], "done")
-        .stdin(File::open("/dev/zero").expect("it is there"))
-        .stderr(File::open("/dev/null").expect("it is there"));
+        .stdin(File::open("/dev/zero").expect("the device exists"))
+        .stderr(File::open("/dev/null").expect("the device exists"));
     service.start().expect("it starts");
     let text = service.output().text();
     assert!(text.lines().any(|line| line == "fds=0,1,2"), "{text}");
@@ -53,14 +54,14 @@ fn many_starts_and_stops_leave_nothing_in_the_test_process() {
     };
 
     let before = next("before: ");
-    let beside = next("beside: ");
+    let inherited = next("inherited: ");
     let after = next("after: ");
     let mut rest = String::new();
     output.read_to_string(&mut rest).expect("text");
     assert!(counting.wait().expect("a child").success());
     assert_eq!(rest, "");
 
-    let (alone, with_a_service) = beside.split_once("; ").expect("two lists");
+    let (alone, with_a_service) = inherited.split_once("; ").expect("two lists");
     assert_eq!(alone, with_a_service, "another child inherits something");
     assert_eq!(before, after, "children, descriptors, threads, files");
     assert_eq!(hold.left_in_scratch(), [""; 0]);

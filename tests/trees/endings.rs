@@ -1,8 +1,8 @@
-//! Every way in which a test process ends, for every way in which it holds an executor: nothing of a
-//! hostile tree is left, nor its supervisor, nor its private directory.
+//! Every ending of a test process, combined with every way of holding an executor: no process of a stubborn tree, no
+//! supervisor and no private directory is left.
 //!
-//! After a normal end, a panic included, that is so the moment the process has exited. After a
-//! violent one the supervisor sees to it within its grace period.
+//! After a normal end, including a panic, they are gone when the process has exited. After a crash or a signal, the
+//! supervisor removes them within its grace period.
 
 use std::{process::Command, time::Duration};
 
@@ -12,62 +12,62 @@ use nix::sys::signal::Signal;
 
 use crate::{PROGRAM, TEST_PROCESS, processes::carrying, stubborn, victim::Victim};
 
-/// Two seconds to ask the tree, and a margin for a machine that is busy.
+/// The grace period of two seconds, and a margin for a busy machine.
 const GRACE: Duration = Duration::from_secs(15);
-/// The executor's stop timeout where the test process is there to wait for it.
+/// The executor's stop timeout if the test process lives to wait for it.
 const SHORT_MS: &str = "4000";
-/// The same where it is not: far beyond the grace period, which then counts.
+/// The executor's stop timeout if the test process dies: far beyond the grace period, which applies instead.
 const LONG_MS: &str = "60000";
 
-/// One function per holding and ending.
+/// Makes one module per way of holding the executor, with one test per ending.
 macro_rules! endings_of {
     ($($holding:ident: $name:literal,)*) => {$(
         mod $holding {
-            use super::{Signal, gone_at_once, gone_within_the_grace_period, gone_once_it_is_another};
+            use super::{Signal, assert_stubborn_gone_at_once, assert_stubborn_gone_within_the_grace_period, assert_stubborn_gone_after_an_exec};
 
             #[test]
             fn is_gone_when_main_has_returned() {
-                gone_at_once($name, "return", Some(0));
+                assert_stubborn_gone_at_once($name, "return", Some(0));
             }
 
             #[test]
             fn is_gone_when_a_panic_has_ended_the_process() {
-                gone_at_once($name, "panic", Some(101));
+                assert_stubborn_gone_at_once($name, "panic", Some(101));
             }
 
             #[test]
             fn is_gone_when_the_process_has_called_exit() {
-                gone_at_once($name, "exit", Some(0));
+                assert_stubborn_gone_at_once($name, "exit", Some(0));
             }
 
             #[test]
-            fn is_gone_when_the_process_has_called_exit_while_threads_start_more() {
-                gone_at_once($name, "exit-while-starting", Some(0));
+            fn is_gone_after_an_exit_while_threads_start_services() {
+                assert_stubborn_gone_at_once($name, "exit-while-starting", Some(0));
             }
 
             #[test]
             fn is_gone_soon_after_an_abort() {
-                gone_within_the_grace_period($name, "abort", None);
+                assert_stubborn_gone_within_the_grace_period($name, "abort", None);
             }
 
             #[test]
             fn is_gone_soon_after_a_sigint() {
-                gone_within_the_grace_period($name, "return", Some(Signal::SIGINT));
+                assert_stubborn_gone_within_the_grace_period($name, "return", Some(Signal::SIGINT));
             }
 
             #[test]
             fn is_gone_soon_after_a_sigterm() {
-                gone_within_the_grace_period($name, "return", Some(Signal::SIGTERM));
+                assert_stubborn_gone_within_the_grace_period($name, "return", Some(Signal::SIGTERM));
             }
 
             #[test]
             fn is_gone_soon_after_a_sigkill() {
-                gone_within_the_grace_period($name, "return", Some(Signal::SIGKILL));
+                assert_stubborn_gone_within_the_grace_period($name, "return", Some(Signal::SIGKILL));
             }
 
             #[test]
-            fn is_gone_soon_after_the_process_became_another_program() {
-                gone_once_it_is_another($name);
+            fn is_gone_soon_after_the_process_execs_another_program() {
+                assert_stubborn_gone_after_an_exec($name);
             }
         }
     )*};
@@ -79,7 +79,7 @@ endings_of! {
     a_forgotten_one: "forgotten",
 }
 
-/// Its temporary directory is the hold's own, which also marks all that it starts.
+/// Starts a victim in the hold's scratch directory. `TMPDIR` also marks every process that the victim starts.
 fn victim(hold: &Hold, holding: &str, ending: &str, service: &[String], stop_ms: &str) -> Victim {
     let mut command = Command::new(TEST_PROCESS);
     command.arg("victim");
@@ -92,7 +92,7 @@ fn victim(hold: &Hold, holding: &str, ending: &str, service: &[String], stop_ms:
     victim
 }
 
-fn gone_at_once(holding: &str, ending: &str, code: Option<i32>) {
+fn assert_stubborn_gone_at_once(holding: &str, ending: &str, code: Option<i32>) {
     let hold = Hold::new();
     assert_gone_at_once(
         &hold,
@@ -111,20 +111,24 @@ fn assert_gone_at_once(
     code: Option<i32>,
 ) {
     let mut victim = victim(hold, holding, ending, service, SHORT_MS);
-    assert!(!hold.is_free(), "the tree lives");
+    assert!(!hold.is_free(), "the tree is running");
     victim.go_on();
     assert_eq!(victim.wait().code(), code);
-    // From here on nothing waits: the process has exited.
+    // The process has exited, so nothing below may wait.
     assert!(hold.is_free(), "a process of the tree is left");
     assert!(victim.supervisors[0].was_reaped(), "a supervisor is left");
     assert_eq!(hold.left_in_scratch(), [""; 0], "a directory is left");
     let living = carrying(&format!("TMPDIR={}", hold.scratch()));
     assert!(living.is_empty(), "{living:?} are left");
-    // Nothing has the output open, which a runner would call a leak.
+    // No process has the output open. A runner would report a leak.
     assert_eq!(victim.rest_of_output(), "");
 }
 
-fn gone_within_the_grace_period(holding: &str, ending: &str, signal: Option<Signal>) {
+fn assert_stubborn_gone_within_the_grace_period(
+    holding: &str,
+    ending: &str,
+    signal: Option<Signal>,
+) {
     let hold = Hold::new();
     assert_gone_within_the_grace_period(
         &hold,
@@ -143,7 +147,7 @@ fn assert_gone_within_the_grace_period(
     signal: Option<Signal>,
 ) {
     let mut victim = victim(hold, holding, ending, service, LONG_MS);
-    assert!(!hold.is_free(), "the tree lives");
+    assert!(!hold.is_free(), "the tree is running");
     match signal {
         Some(signal) => victim.signal(signal),
         None => victim.go_on(),
@@ -160,7 +164,7 @@ fn assert_gone_soon(hold: &Hold, victim: &Victim) {
     assert_eq!(hold.left_in_scratch(), [""; 0], "a directory is left");
 }
 
-fn gone_once_it_is_another(holding: &str) {
+fn assert_stubborn_gone_after_an_exec(holding: &str) {
     let hold = Hold::new();
     let mut victim = victim(
         &hold,
@@ -171,7 +175,7 @@ fn gone_once_it_is_another(holding: &str) {
     );
     victim.go_on();
     assert_eq!(victim.next_line(), "another program");
-    // The same process lives on all the while.
+    // The process itself lives on as the other program.
     assert_gone_soon(&hold, &victim);
 }
 
@@ -183,27 +187,33 @@ fn a_tree_in_one_group_is_gone_when_main_has_returned() {
 }
 
 #[test]
-fn a_service_that_ignores_the_stop_signal_is_gone_when_main_has_returned() {
+fn a_service_that_ignores_sigterm_is_gone_after_main_returned() {
     let hold = Hold::new();
-    assert_gone_at_once(&hold, "static", "return", &deaf(&hold), Some(0));
+    assert_gone_at_once(
+        &hold,
+        "static",
+        "return",
+        &ignores_stop_signals(&hold),
+        Some(0),
+    );
 }
 
 #[test]
-fn a_service_that_ignores_the_stop_signal_is_gone_soon_after_a_sigkill() {
+fn a_service_that_ignores_sigterm_is_gone_soon_after_a_sigkill() {
     let hold = Hold::new();
-    let service = deaf(&hold);
+    let service = ignores_stop_signals(&hold);
     assert_gone_within_the_grace_period(&hold, "local", "return", &service, Some(Signal::SIGKILL));
 }
 
 #[test]
-fn a_comet_that_forks_and_ends_all_the_time_is_gone_soon_after_a_sigkill() {
+fn a_service_that_forks_and_exits_is_gone_soon_after_a_sigkill() {
     let hold = Hold::new();
     let service = hold.command(&[PROGRAM, "forks_fast"]);
     assert_gone_within_the_grace_period(&hold, "local", "return", &service, Some(Signal::SIGKILL));
 }
 
-/// What is ignored stays so in the programs that it runs.
-fn deaf(hold: &Hold) -> [String; 3] {
+/// Returns a command that ignores the stop signals. An ignored signal stays ignored across `exec`.
+fn ignores_stop_signals(hold: &Hold) -> [String; 3] {
     let script = format!("trap '' TERM INT HUP; exec '{PROGRAM}' holds 2");
     ["sh".to_owned(), "-c".to_owned(), hold.script(&script)]
 }
@@ -220,7 +230,7 @@ fn a_stop_by_a_thread_during_the_exit_leaves_no_process() {
 }
 
 #[test]
-fn what_is_just_being_started_is_gone_soon_after_a_sigkill() {
+fn services_that_are_being_started_are_gone_after_a_sigkill() {
     let hold = Hold::new();
     let mut victim = victim(
         &hold,
@@ -231,7 +241,7 @@ fn what_is_just_being_started_is_gone_soon_after_a_sigkill() {
     );
     victim.signal(Signal::SIGKILL);
     victim.wait();
-    // Each round finds what the kernel still listed; nobody starts more.
+    // The victim is dead and starts no more services. Each round finds the processes that the kernel still lists.
     loop {
         let living = carrying(&format!("TMPDIR={}", hold.scratch()));
         if living.is_empty() {
@@ -246,9 +256,9 @@ fn what_is_just_being_started_is_gone_soon_after_a_sigkill() {
 }
 
 #[test]
-fn a_tree_whose_supervisor_was_killed_is_gone_when_the_process_has_exited() {
+fn a_tree_without_a_supervisor_is_gone_after_an_exit() {
     let hold = Hold::new();
-    // A daemon that kept its environment, which is how it is found then.
+    // The daemon keeps its environment, so the sweep finds it without a supervisor.
     let words = [PROGRAM, "leaves_daemon", "--ignore-term", "--main-stays"];
     let service = hold.command(&words);
     let mut victim = victim(&hold, "static", "exit", &service, SHORT_MS);

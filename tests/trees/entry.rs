@@ -1,5 +1,5 @@
-//! Which run of a program is a supervisor, and what it looks like: one that merely inherited the
-//! marker runs on as usual.
+//! The entry of a supervisor: a program serves as one only after a valid handshake. A program that merely inherited
+//! the marker runs as usual.
 
 use std::{
     fs,
@@ -24,16 +24,17 @@ use crate::{
     stubborn,
 };
 
-/// What marks a supervisor, with a name like those that are given.
+/// The variable that marks a supervisor, with a valid name as its value.
 const MARKER: (&str, &str) = ("MIRAKURU_SUPERVISOR", "0123456789abcdef0123456789abcdef");
 const HANDSHAKE: &[u8] = b"mirakuru/handsh1";
 
-fn runs_as_usual(stdin: Stdio) {
-    runs_as_usual_beside(MARKER.1, stdin, None);
+fn assert_runs_as_usual(stdin: Stdio) {
+    assert_runs_as_usual_with(MARKER.1, stdin, None);
 }
 
-/// The program ends with its standard input: `other` is the end that is kept open until it has run.
-fn runs_as_usual_beside(name: &str, stdin: Stdio, other: Option<UnixStream>) {
+/// Asserts that a test process with the marker runs as usual. It exits at the end of its standard input; `other` keeps
+/// that input open until the process is ready.
+fn assert_runs_as_usual_with(name: &str, stdin: Stdio, other: Option<UnixStream>) {
     let hold = Hold::new();
     let mut child = Command::new(TEST_PROCESS)
         .arg("victim")
@@ -48,7 +49,7 @@ fn runs_as_usual_beside(name: &str, stdin: Stdio, other: Option<UnixStream>) {
     let mut lines = stdout.lines().map(|line| line.expect("text"));
     assert!(
         lines.any(|line| line == "ready"),
-        "it took itself for another"
+        "it took itself for a supervisor"
     );
     drop(other);
     let status = child.wait().expect("a child");
@@ -58,42 +59,42 @@ fn runs_as_usual_beside(name: &str, stdin: Stdio, other: Option<UnixStream>) {
 
 #[test]
 fn a_program_with_the_marker_and_no_socket_runs_as_usual() {
-    runs_as_usual(Stdio::null());
+    assert_runs_as_usual(Stdio::null());
 }
 
 #[test]
 fn a_program_with_the_marker_and_a_silent_socket_runs_as_usual() {
     let (silent, theirs) = UnixStream::pair().expect("a pair");
-    runs_as_usual_beside(MARKER.1, OwnedFd::from(theirs).into(), Some(silent));
+    assert_runs_as_usual_with(MARKER.1, OwnedFd::from(theirs).into(), Some(silent));
 }
 
 #[test]
 fn a_program_with_the_marker_and_a_closed_socket_runs_as_usual() {
     let (closed, theirs) = UnixStream::pair().expect("a pair");
     drop(closed);
-    runs_as_usual(OwnedFd::from(theirs).into());
+    assert_runs_as_usual(OwnedFd::from(theirs).into());
 }
 
 #[test]
-fn a_program_with_the_marker_and_another_protocol_on_its_socket_runs_as_usual() {
+fn a_program_with_the_marker_and_an_http_client_runs_as_usual() {
     let (mut other, theirs) = UnixStream::pair().expect("a pair");
     other.write_all(b"GET / HTTP/1.1\r\n\r\n").expect("room");
     drop(other);
-    runs_as_usual(OwnedFd::from(theirs).into());
+    assert_runs_as_usual(OwnedFd::from(theirs).into());
 }
 
 #[test]
-fn a_program_whose_handshake_is_meant_for_another_runs_as_usual() {
+fn a_program_with_a_handshake_for_another_name_runs_as_usual() {
     let (mut other, theirs) = UnixStream::pair().expect("a pair");
     other.write_all(HANDSHAKE).expect("room");
     other.write_all(&[b'f'; 32]).expect("room");
     drop(other);
-    runs_as_usual(OwnedFd::from(theirs).into());
+    assert_runs_as_usual(OwnedFd::from(theirs).into());
 }
 
-/// The names of its files begin with a part of it.
+/// A supervisor names its files after a part of its own name.
 #[test]
-fn a_program_whose_name_no_supervisor_can_have_runs_as_usual() {
+fn a_program_with_an_invalid_supervisor_name_runs_as_usual() {
     for name in [
         "",
         "short",
@@ -103,14 +104,14 @@ fn a_program_whose_name_no_supervisor_can_have_runs_as_usual() {
         let (mut other, theirs) = UnixStream::pair().expect("a pair");
         other.write_all(HANDSHAKE).expect("room");
         other.write_all(name.as_bytes()).expect("room");
-        runs_as_usual_beside(name, OwnedFd::from(theirs).into(), Some(other));
+        assert_runs_as_usual_with(name, OwnedFd::from(theirs).into(), Some(other));
     }
 }
 
-/// It would run its tests, which would start it again.
+/// A set-user-id program may not supervise. If it ran its tests instead, they would start it again.
 #[test]
 #[cfg_attr(not(root), ignore = "needs root, to make a set-user-id program")]
-fn a_program_that_is_called_and_may_not_supervise_does_not_run() {
+fn a_set_user_id_supervisor_exits_without_running_its_program() {
     let hold = Hold::new();
     let program = hold.program_for_everyone(TEST_PROCESS);
     chown(&program, Some(unused_user()), None).expect("root may");
@@ -119,7 +120,7 @@ fn a_program_that_is_called_and_may_not_supervise_does_not_run() {
     let (mut other, theirs) = UnixStream::pair().expect("a pair");
     other.write_all(HANDSHAKE).expect("room");
     other.write_all(MARKER.1.as_bytes()).expect("room");
-    // A supervisor would end with it.
+    // A supervisor would exit when its socket closes.
     drop(other);
     let output = Command::new(program)
         .args(["victim", "local", "return", "sleep", "1000"])
@@ -128,15 +129,15 @@ fn a_program_that_is_called_and_may_not_supervise_does_not_run() {
         .output()
         .expect("a helper program");
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-    // Neither its own words nor its own errors.
-    let said = [output.stdout, output.stderr].concat();
-    assert_eq!(String::from_utf8_lossy(&said), "");
+    // The program prints nothing to either stream.
+    let printed = [output.stdout, output.stderr].concat();
+    assert_eq!(String::from_utf8_lossy(&printed), "");
 }
 
-/// The program has the rights of the launcher's owner by then, and its caller has not.
+/// The launcher gives the program the rights of its owner, which the caller does not have.
 #[test]
 #[cfg_attr(not(root), ignore = "needs root, to make a set-user-id program")]
-fn what_a_set_user_id_launcher_runs_does_not_serve_its_caller() {
+fn a_supervisor_from_a_set_user_id_launcher_refuses_its_caller() {
     let hold = Hold::new();
     let caller = hold.program_for_everyone(PROGRAM);
     let launcher = format!("{caller}-launcher");
@@ -157,7 +158,7 @@ fn what_a_set_user_id_launcher_runs_does_not_serve_its_caller() {
         String::from_utf8(output).expect("text")
     };
     assert_eq!(ended_with(&[&launcher, "calls_supervisor"]), "Some(1)\n");
-    // Without the launcher, it serves.
+    // Without the launcher, the supervisor serves its caller.
     assert_eq!(ended_with(&[]), "Some(0)\n");
 }
 
@@ -183,17 +184,17 @@ fn a_supervisor_has_a_name_and_a_session_of_its_own() {
 }
 
 #[test]
-fn a_service_that_is_a_test_process_itself_is_gone_with_its_services() {
+fn a_test_process_as_a_service_is_gone_with_its_services() {
     let hold = Hold::new();
     let (service, _open) = test_process_as_a_service(&hold);
     service.start().expect("it starts");
-    assert!(!hold.is_free(), "the inner tree lives");
+    assert!(!hold.is_free(), "the inner tree is running");
     service.stop().expect("it ends as asked");
     assert!(hold.is_free(), "a process of the inner tree is left");
 }
 
 #[test]
-fn a_service_that_is_a_test_process_itself_leaves_no_private_directory() {
+fn a_test_process_as_a_service_leaves_no_private_directory() {
     let hold = Hold::new();
     let (service, _open) = test_process_as_a_service(&hold);
     service.start().expect("it starts");
@@ -205,7 +206,7 @@ fn a_service_that_is_a_test_process_itself_leaves_no_private_directory() {
     );
 }
 
-/// And what keeps its standard input open: it stays until it is stopped.
+/// Returns a test process as a service, and the socket that keeps its standard input open until it is stopped.
 fn test_process_as_a_service(hold: &Hold) -> (OutputExecutor, UnixStream) {
     let words = [TEST_PROCESS, "victim", "static", "return"].map(str::to_owned);
     let words = [&words[..], &stubborn::service(hold.path())].concat();

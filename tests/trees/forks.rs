@@ -1,4 +1,4 @@
-//! Forks that have what is their parent's: its sockets, its locks as they stood, its executors.
+//! Forks of a test process. They inherit its sockets, its locks in their state at the fork, and its executors.
 
 use std::{
     process::{Command, Stdio},
@@ -13,13 +13,13 @@ use crate::{PROGRAM, TEST_PROCESS, processes::Process};
 
 const SOON: Duration = Duration::from_secs(15);
 
-/// What a test process tells that does this.
+/// Runs the helper `forks` with this deed and returns the lines that it prints.
 fn reported(deed: &str, hold: &Hold) -> Vec<String> {
     let output = Command::new(TEST_PROCESS)
         .arg("forks")
         .args([deed, hold.path()])
         .env("TMPDIR", hold.scratch())
-        // It is no test of the run that this one is of.
+        // The helper must not join the run of this test.
         .env_remove("NEXTEST_RUN_ID")
         .stdin(Stdio::null())
         .output()
@@ -33,9 +33,9 @@ fn reported(deed: &str, hold: &Hold) -> Vec<String> {
 }
 
 #[test]
-fn a_fork_that_waits_for_output_takes_no_news_from_its_parent() {
+fn a_fork_that_waits_for_output_takes_no_message_of_its_parent() {
     let reported = reported("reads", &Hold::new());
-    // That the service was killed is no surprise to who killed it, but it is to the stop.
+    // The parent killed the service itself, so `wait_for` succeeds. Only `stop` reports the unexpected exit code.
     assert_eq!(
         reported,
         [
@@ -48,7 +48,7 @@ fn a_fork_that_waits_for_output_takes_no_news_from_its_parent() {
 }
 
 #[test]
-fn no_call_hangs_in_a_fork_that_was_taken_during_a_start() {
+fn no_call_hangs_in_a_fork_taken_during_a_start() {
     let reported = reported("while-starting", &Hold::new());
     assert_eq!(
         reported,
@@ -59,7 +59,7 @@ fn no_call_hangs_in_a_fork_that_was_taken_during_a_start() {
             "restart false",
             "stopped false",
             "output false",
-            // What belongs to the parent is refused.
+            // Calls that would lease or create something for the parent panic.
             "tmpdir true",
             "socket true",
             "filename true",
@@ -69,12 +69,12 @@ fn no_call_hangs_in_a_fork_that_was_taken_during_a_start() {
 }
 
 #[test]
-fn no_look_hangs_in_a_fork_whose_parent_looks_too() {
+fn running_does_not_hang_in_a_fork_of_a_process_that_calls_it() {
     assert_eq!(reported("while-looking", &Hold::new()), ["running true"]);
 }
 
 #[test]
-fn a_fork_starts_services_although_its_parent_sweeps() {
+fn a_fork_starts_services_while_its_parent_sweeps() {
     let reported = reported("while-sweeping", &Hold::new());
     assert_eq!(reported, ["started true", "running true"]);
 }
@@ -84,10 +84,10 @@ fn a_fork_does_not_give_back_the_slot_of_its_parent() {
     assert_eq!(reported("has-a-slot", &Hold::new()), ["another slot true"]);
 }
 
-/// A fork that is taken while a supervisor is started has the supervisor's end of the socket too, so
-/// that the socket never ends; here this process has it.
+/// A fork during the start of a supervisor inherits the supervisor's end of the socket, so the parent never reads the
+/// end of the stream. In this test, the test process itself holds duplicates of that end.
 #[test]
-fn a_killed_supervisor_is_missed_although_its_end_of_the_socket_stays_open() {
+fn a_killed_supervisor_is_noticed_while_its_socket_stays_open() {
     let hold = Hold::new();
     let service = OutputExecutor::new(hold.command(&[PROGRAM, "holds", "2"]), "holding");
     service.start().expect("it starts");
@@ -99,14 +99,16 @@ fn a_killed_supervisor_is_missed_although_its_end_of_the_socket_stays_open() {
     assert!(supervisor.ended_within(SOON));
     assert!(!service.running());
     let begin = Instant::now();
-    let error = service.wait_for(|| false).expect_err("it was lost");
+    let error = service
+        .wait_for(|| false)
+        .expect_err("the supervisor was killed");
     assert_eq!(error.kind(), ErrorKind::Io, "{error}");
-    let error = service.stop().expect_err("it was lost");
+    let error = service.stop().expect_err("the supervisor was killed");
     assert_eq!(error.kind(), ErrorKind::Io, "{error}");
     assert!(begin.elapsed() < SOON, "{:?}", begin.elapsed());
     assert!(hold.is_free(), "a process of the tree is left");
 
-    service.start().expect("with another supervisor");
+    service.start().expect("another supervisor starts it");
     service.stop().expect("it ends as asked");
     assert!(hold.is_free(), "a process of the tree is left");
     drop(other_ends);

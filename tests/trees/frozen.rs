@@ -1,5 +1,5 @@
-//! A supervisor that was frozen (by a service that stops everyone, by a debugger): who needs it waits
-//! for it within a bound, and then nothing of it is left, nor of its tree.
+//! A frozen supervisor: a service that stops every process, or a debugger, can cause it. Calls that need the supervisor
+//! wait for a bounded time. After that, neither the supervisor nor its tree is left.
 
 use std::{
     process::Command,
@@ -18,16 +18,16 @@ use crate::{
     victim::Victim,
 };
 
-/// Far beyond the timeouts of these services.
+/// Far longer than the timeouts of these services.
 const SOON: Duration = Duration::from_secs(20);
-/// Beyond every wait for a supervisor.
-const IN_THE_END: Duration = Duration::from_secs(120);
+/// Longer than every wait for a supervisor.
+const EVENTUALLY: Duration = Duration::from_secs(120);
 
-/// A supervisor that is frozen; killed where the test failed.
+/// A frozen supervisor. Dropping it kills the process if a failed test has left it.
 struct Frozen(Process);
 
 impl Frozen {
-    /// Stops the service first, so that there is nothing but the supervisor.
+    /// Stops the service, and then freezes the supervisor that remains.
     fn after_the_stop_of(service: &OutputExecutor) -> Self {
         let supervisor = parent_of(service.pid().expect("it runs"));
         let supervisor = Self(Process::open(supervisor).expect("it lives"));
@@ -50,7 +50,7 @@ fn holds(hold: &Hold) -> OutputExecutor {
         .env("SCRATCH", "{tmpdir}")
 }
 
-/// What this gives within this time; it goes on behind the test's back where that is too late.
+/// Returns the value of `run`, or `None` if it takes longer than `bound`. In that case its thread goes on.
 fn within<T: Send + 'static>(
     bound: Duration,
     run: impl FnOnce() -> T + Send + 'static,
@@ -60,13 +60,13 @@ fn within<T: Send + 'static>(
     receive.recv_timeout(bound).ok()
 }
 
-/// Starts it again, in vain as its supervisor is frozen; then with another one.
-fn ends_at_its_timeout(hold: &Hold, service: OutputExecutor) {
+/// Asserts that a start fails at its timeout while the supervisor is frozen, and that the next start uses another one.
+fn assert_start_times_out(hold: &Hold, service: OutputExecutor) {
     let service = service.timeout(Duration::from_secs(2));
     service.start().expect("it starts");
     let frozen = Frozen::after_the_stop_of(&service);
     let started = within(SOON, move || {
-        let error = service.start().expect_err("nobody takes the order");
+        let error = service.start().expect_err("the supervisor is frozen");
         (service, error)
     });
     let (service, error) = started.expect("it returns at its timeout");
@@ -74,32 +74,32 @@ fn ends_at_its_timeout(hold: &Hold, service: OutputExecutor) {
     assert!(!service.running());
     assert!(frozen.0.was_reaped(), "its supervisor is left");
 
-    service.start().expect("with another supervisor");
+    service.start().expect("another supervisor starts it");
     service.stop().expect("it ends as asked");
     assert!(hold.is_free(), "a process of the tree is left");
 }
 
 #[test]
-fn a_start_ends_at_its_timeout() {
+fn a_start_with_a_frozen_supervisor_ends_at_its_timeout() {
     let hold = Hold::new();
-    ends_at_its_timeout(&hold, holds(&hold));
+    assert_start_times_out(&hold, holds(&hold));
 }
 
 #[test]
-fn a_start_with_more_than_a_socket_takes_ends_at_its_timeout() {
+fn a_start_that_fills_the_socket_ends_at_its_timeout() {
     let hold = Hold::new();
     let big = (0..5).map(|name| (format!("BIG{name}"), "x".repeat(100_000)));
-    ends_at_its_timeout(&hold, holds(&hold).envs(big));
+    assert_start_times_out(&hold, holds(&hold).envs(big));
 }
 
 #[test]
-fn a_drop_leaves_nothing() {
+fn a_drop_with_a_frozen_supervisor_leaves_nothing() {
     let hold = Hold::new();
     let service = holds(&hold);
     service.start().expect("it starts");
     let frozen = Frozen::after_the_stop_of(&service);
     let directory = service.tmpdir();
-    let dropped = within(IN_THE_END, || drop(service));
+    let dropped = within(EVENTUALLY, || drop(service));
     assert!(dropped.is_some(), "it hangs");
     assert!(hold.is_free(), "a process of the tree is left");
     assert!(frozen.0.was_reaped(), "its supervisor is left");
@@ -107,7 +107,7 @@ fn a_drop_leaves_nothing() {
 }
 
 #[test]
-fn an_exit_leaves_nothing() {
+fn an_exit_with_a_frozen_supervisor_leaves_nothing() {
     let hold = Hold::new();
     let mut command = Command::new(TEST_PROCESS);
     command.arg("victim");
@@ -120,16 +120,16 @@ fn an_exit_leaves_nothing() {
     let begin = Instant::now();
     victim.go_on();
     assert_eq!(victim.wait().code(), Some(0));
-    assert!(begin.elapsed() < IN_THE_END);
+    assert!(begin.elapsed() < EVENTUALLY);
     assert!(hold.is_free(), "a process of the tree is left");
     assert!(victim.supervisors[0].was_reaped(), "its supervisor is left");
     assert_eq!(hold.left_in_scratch(), [""; 0], "its directory is left");
 }
 
-/// What its supervisor has written before is there for any number of threads, and the questions that it
-/// leaves unanswered are no reason to end it.
+/// Any number of threads can read the output that the supervisor wrote before. Requests that it does not answer
+/// meanwhile do not end it.
 #[test]
-fn its_output_can_be_read_meanwhile() {
+fn output_of_a_frozen_supervisor_can_be_read() {
     const THREADS: usize = 400;
     let hold = Hold::new();
     let service = holds(&hold);
@@ -148,7 +148,7 @@ fn its_output_can_be_read_meanwhile() {
         });
         (service, read)
     });
-    let (service, read) = read.expect("nobody waits for long");
+    let (service, read) = read.expect("no thread waits for long");
     assert_eq!(read, THREADS);
     frozen.0.signal(Signal::SIGCONT);
     assert!(service.running());

@@ -1,5 +1,4 @@
-//! Trees that do not want to end, or end in an odd way: gone when the stop has returned, within a
-//! bound.
+//! Trees that resist their end or end in an unusual way. They are gone when the stop returns, within a bound.
 
 use std::{
     process::Command,
@@ -11,39 +10,39 @@ use mirakuru_tests::hold::Hold;
 
 use crate::{PROGRAM, TEST_PROCESS, processes::Process};
 
-/// For a service that will not end when asked.
-const IMPATIENT: Duration = Duration::from_millis(200);
-/// What forks faster than it is killed is outrun within ten seconds; a margin for a busy machine.
-const OUTRUN: Duration = Duration::from_secs(15);
+/// The stop timeout of a service that ignores the stop signal.
+const SHORT_STOP_TIMEOUT: Duration = Duration::from_millis(200);
+/// The supervisor kills a tree that forks all the time within ten seconds. The rest is a margin for a busy machine.
+const KILL_BOUND: Duration = Duration::from_secs(15);
 
 fn started(words: Vec<String>, banner: &str) -> OutputExecutor {
     let service = OutputExecutor::new(words, banner);
     service
-        .stop_timeout(IMPATIENT)
+        .stop_timeout(SHORT_STOP_TIMEOUT)
         .started()
         .expect("it starts")
 }
 
 #[test]
-fn a_comet_that_forks_and_ends_all_the_time_is_outrun() {
+fn a_service_that_forks_and_exits_all_the_time_is_stopped() {
     let hold = Hold::new();
-    let comet = started(hold.command(&[PROGRAM, "forks_fast"]), "running");
+    let service = started(hold.command(&[PROGRAM, "forks_fast"]), "running");
     let begin = Instant::now();
-    comet.stop().expect("nothing is left");
-    assert!(begin.elapsed() < OUTRUN);
+    service.stop().expect("nothing is left");
+    assert!(begin.elapsed() < KILL_BOUND);
     assert!(hold.is_free(), "a process of the tree is left");
 }
 
 #[test]
-fn four_comets_at_once_are_outrun() {
+fn four_processes_that_fork_and_exit_all_the_time_are_killed() {
     let hold = Hold::new();
-    let comets = started(
+    let service = started(
         hold.command(&[PROGRAM, "forks_fast", "--bomb", "4"]),
         "running",
     );
     let begin = Instant::now();
-    comets.kill().expect("nothing is left");
-    assert!(begin.elapsed() < OUTRUN);
+    service.kill().expect("nothing is left");
+    assert!(begin.elapsed() < KILL_BOUND);
     assert!(hold.is_free(), "a process of the tree is left");
 }
 
@@ -64,9 +63,9 @@ fn a_chain_of_a_thousand_processes_is_killed() {
 }
 
 #[test]
-fn a_daemon_whose_main_process_has_ended_is_asked_to_stop() {
+fn a_daemon_gets_the_stop_signal_after_its_main_process_ended() {
     let hold = Hold::new();
-    // Deaf, it would take the stop timeout; so it must have heard the signal.
+    // A daemon that misses the stop signal lives until the stop timeout. This one must end earlier.
     let words = hold.command(&[PROGRAM, "leaves_daemon"]);
     let daemon = OutputExecutor::new(words, "daemon")
         .started()
@@ -80,24 +79,24 @@ fn a_daemon_whose_main_process_has_ended_is_asked_to_stop() {
     daemon.stop().expect("it ends as asked");
     assert!(
         begin.elapsed() < Duration::from_secs(8),
-        "it was waited for until it was killed"
+        "the daemon was killed after the stop timeout"
     );
     assert!(hold.is_free(), "the daemon is left");
 }
 
 #[test]
-fn a_deaf_daemon_whose_main_process_has_ended_is_killed() {
+fn a_daemon_that_ignores_sigterm_is_killed() {
     let hold = Hold::new();
     let words = [PROGRAM, "leaves_daemon", "--scrub", "--ignore-term"];
     let daemon = started(hold.command(&words), "daemon");
     daemon
         .stop()
-        .expect("a kill after the stop timeout is no error");
+        .expect("a kill after the stop timeout is not an error");
     assert!(hold.is_free(), "the daemon is left");
 }
 
 #[test]
-fn children_in_the_group_get_the_time_to_end_when_their_shell_has_ended() {
+fn children_get_the_stop_timeout_after_their_shell_has_ended() {
     let child = |name: &str| {
         format!(
             "(trap 'sleep 0.3; echo {name} has cleaned up; exit' TERM; echo {name} is up; \
@@ -105,13 +104,13 @@ fn children_in_the_group_get_the_time_to_end_when_their_shell_has_ended() {
         )
     };
     let script = format!("{} & {} & wait", child("one"), child("two"));
-    // The banner is that of the second to come up, whichever it is.
+    // The banner may come from either child.
     let service = OutputExecutor::new(script, "is up").shell(true);
     let service = service.started().expect("it starts");
     service
         .output()
         .wait_for("is up")
-        .expect("the other one too");
+        .expect("the other child comes up too");
 
     service.stop().expect("it ends as asked");
     let text = service.output().text();
@@ -121,32 +120,37 @@ fn children_in_the_group_get_the_time_to_end_when_their_shell_has_ended() {
 }
 
 #[test]
-fn a_deaf_child_of_a_main_process_that_ended_is_killed_after_the_stop_timeout() {
+fn a_child_that_ignores_sigterm_gets_the_whole_stop_timeout() {
     let hold = Hold::new();
     let script = format!("(trap '' TERM; exec '{PROGRAM}' holds) & wait");
     let service = OutputExecutor::new(hold.script(&script), "holding").shell(true);
     let service = service
-        .stop_timeout(IMPATIENT)
+        .stop_timeout(SHORT_STOP_TIMEOUT)
         .started()
         .expect("it starts");
     let begin = Instant::now();
     service
         .stop()
-        .expect("a kill after the stop timeout is no error");
-    assert!(begin.elapsed() >= IMPATIENT, "it was given no time");
+        .expect("a kill after the stop timeout is not an error");
+    assert!(
+        begin.elapsed() >= SHORT_STOP_TIMEOUT,
+        "the child was killed too early"
+    );
     assert!(hold.is_free(), "the child is left");
 }
 
 #[test]
-fn a_kill_signal_that_is_ignored_is_followed_by_kill() {
+fn an_ignored_kill_signal_is_followed_by_sigkill() {
     let hold = Hold::new();
     let script = format!("trap '' TERM QUIT; exec '{PROGRAM}' holds 2");
     let service = OutputExecutor::new(hold.script(&script), "holding").shell(true);
-    let service = service.stop_timeout(IMPATIENT).kill_signal(Signal::QUIT);
+    let service = service
+        .stop_timeout(SHORT_STOP_TIMEOUT)
+        .kill_signal(Signal::QUIT);
     service.start().expect("it starts");
     service
         .stop()
-        .expect("a kill after the stop timeout is no error");
+        .expect("a kill after the stop timeout is not an error");
     assert!(hold.is_free(), "a process of the tree is left");
     assert_eq!(service.exit_code(), Some(-Signal::KILL.as_raw()));
 
@@ -157,17 +161,17 @@ fn a_kill_signal_that_is_ignored_is_followed_by_kill() {
 }
 
 #[test]
-fn a_service_that_prints_more_than_anybody_reads_goes_on() {
-    // Far more than a pipe holds, in front of the line that is waited for.
+fn a_service_that_prints_more_than_a_pipe_holds_goes_on() {
+    // The output before the banner is far more than a pipe holds.
     let words = [PROGRAM, "floods", "20000000", "--then", "and on"];
     let service = OutputExecutor::new(words, "and on").timeout(Duration::from_secs(30));
-    service.start().expect("it goes on to its last line");
+    service.start().expect("it prints its last line");
     service.stop().expect("it ends as asked");
 }
 
 #[test]
-fn a_process_that_nobody_will_reap_in_the_tree_is_no_hindrance() {
-    // The shell that would reap the zombie became a program that does not.
+fn a_zombie_in_the_tree_does_not_delay_the_stop() {
+    // The shell would reap the zombie. It execs `sleep`, which reaps no child.
     let script = "true & exec sleep 1000";
     let service = mirakuru::SimpleExecutor::new(script).shell(true);
     let main = service.start().expect("it starts").pid().expect("it runs");
@@ -178,7 +182,7 @@ fn a_process_that_nobody_will_reap_in_the_tree_is_no_hindrance() {
 
 #[test]
 #[cfg_attr(not(namespaces), ignore = "needs the right to make namespaces")]
-fn a_pid_that_was_given_to_another_process_is_not_signalled() {
+fn a_reused_pid_is_not_signalled() {
     let hold = Hold::new();
     let output = Command::new("unshare")
         .args([

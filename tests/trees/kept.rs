@@ -1,4 +1,4 @@
-//! A private directory that is kept stays, also if the test process or the supervisor is killed.
+//! A private directory that the test keeps stays, even if the test process or the supervisor is killed.
 
 use std::{
     fs,
@@ -14,10 +14,10 @@ use nix::sys::signal::Signal;
 
 use crate::{PROGRAM, TEST_PROCESS, runners::nextest, victim::Victim};
 
-/// Two seconds to ask the tree, and a margin for a machine that is busy.
+/// The grace period of two seconds, and a margin for a busy machine.
 const GRACE: Duration = Duration::from_secs(15);
 
-/// A test process that keeps the directory of its service beside the pipe.
+/// Starts a test process that keeps the directory of its service in the scratch directory.
 fn victim(hold: &Hold) -> Victim {
     Victim::start(&mut command(hold))
 }
@@ -30,7 +30,7 @@ fn command(hold: &Hold) -> Command {
     command
 }
 
-/// The one directory that is left, with what the service printed.
+/// Asserts that one directory is left, and that it contains the output of the service.
 #[track_caller]
 fn assert_kept(hold: &Hold, printed: Option<&str>) {
     assert!(hold.is_free_within(GRACE), "a process of the tree is left");
@@ -39,7 +39,7 @@ fn assert_kept(hold: &Hold, printed: Option<&str>) {
     let captured = Path::new(hold.scratch())
         .join(&left[0])
         .join("captured-stdout-1.log");
-    // The supervisor writes after the tree is gone, and a killed test has no supervisor to wait for.
+    // The supervisor writes the file after the tree is gone. A killed test does not wait for it.
     let until = Instant::now() + GRACE;
     let mut kept = fs::read_to_string(&captured).ok();
     while printed.is_some() && kept.as_deref() != printed && Instant::now() < until {
@@ -68,11 +68,11 @@ fn a_kept_directory_stays_after_the_supervisor_was_killed() {
     victim.supervisors[0].signal(Signal::SIGKILL);
     victim.go_on();
     victim.wait();
-    // Nothing was left to copy the output.
+    // A killed supervisor cannot copy the output.
     assert_kept(&hold, None);
 }
 
-/// Whoever runs the tests asks for the files; the test says no.
+/// The environment requests the files; the test declines with `keep_tmpdir(false)`.
 #[test]
 fn a_directory_that_must_not_be_kept_is_removed_after_a_kill() {
     for kills_supervisor in [false, true] {
@@ -100,7 +100,7 @@ fn a_directory_that_must_not_be_kept_is_removed_after_a_kill() {
 }
 
 #[test]
-fn a_kept_directory_stays_after_a_normal_end() {
+fn a_kept_directory_stays_after_a_normal_exit() {
     let hold = Hold::new();
     let mut victim = victim(&hold);
     victim.go_on();
@@ -116,7 +116,7 @@ fn a_kept_directory_stays_after_nextest_killed_the_test() {
     assert_kept(&hold, Some("holding\n"));
 }
 
-/// The link leads to a file that the service could have written itself; the supervisor may be another user.
+/// The link leads to a file that the service could have written itself. The supervisor may run as another user.
 #[test]
 fn kept_output_overwrites_no_file_that_the_service_has_made() -> mirakuru::Result<()> {
     let hold = Hold::new();

@@ -1,4 +1,4 @@
-//! Limits that are reached, and starts that fail half-way: a clear error, and nothing left.
+//! Starts that reach a limit or fail half-way. They report a clear error and leave nothing.
 
 use std::{
     fs::{self, Permissions},
@@ -12,19 +12,19 @@ use mirakuru_tests::{hold::Hold, processor::ticks};
 
 use crate::{PROGRAM, TEST_PROCESS, processes::unused_user};
 
-/// Runs a test process into a limit; gives what it printed.
+/// Runs a test process that reaches a limit, and returns the lines that it prints.
 fn reached(hold: &Hold, command: &mut Command) -> Vec<String> {
     let output = command.stdin(Stdio::null()).output().expect("a program");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{text}\n{errors}");
-    // Not every start comes as far as a process that would hold it.
+    // A start may fail before any process holds the pipe.
     assert!(!hold.is_held(), "a process of the tree is left");
     text.lines().map(str::to_owned).collect()
 }
 
 #[test]
-fn at_every_number_of_free_descriptors_a_start_says_so_or_succeeds() {
+fn a_start_reports_the_descriptor_limit_or_succeeds() {
     let hold = Hold::new();
     let mut command = Command::new(TEST_PROCESS);
     command.arg("reaches_limits");
@@ -35,17 +35,14 @@ fn at_every_number_of_free_descriptors_a_start_says_so_or_succeeds() {
 
     let failed = starts.iter().take_while(|line| *line != "started").count();
     assert!(failed > 3, "{starts:#?}");
-    assert!(
-        failed < starts.len(),
-        "it works once there are some: {starts:#?}"
-    );
+    assert!(failed < starts.len(), "it never starts: {starts:#?}");
     assert!(
         starts[failed..].iter().all(|line| line == "started"),
         "{starts:#?}"
     );
     for line in &starts[..failed] {
         assert!(line.starts_with("Io: reason:"), "{line}");
-        // Each C library has its own words before the number.
+        // The text before the number depends on the C library.
         assert!(line.contains("(os error 24)"), "{line}");
         let help =
             "help:        the limit on open files is reached: see `ulimit -n` (RLIMIT_NOFILE)";
@@ -55,7 +52,7 @@ fn at_every_number_of_free_descriptors_a_start_says_so_or_succeeds() {
 }
 
 #[test]
-fn a_supervisor_that_may_open_no_file_stops_its_service() {
+fn a_supervisor_without_free_descriptors_stops_its_service() {
     let service = SimpleExecutor::new("sleep 60")
         .started()
         .expect("it starts");
@@ -81,15 +78,15 @@ fn a_supervisor_that_may_open_no_file_stops_its_service() {
 
 #[test]
 #[cfg_attr(not(root), ignore = "needs root, to become a user with no processes")]
-fn at_every_number_of_processes_a_start_says_so_or_succeeds() {
+fn a_start_reports_the_process_limit_or_succeeds() {
     let help = "help:        the limit on processes may be reached: see `ulimit -u` (RLIMIT_NPROC)";
     let wanted = [
-        // This process alone.
+        // Only the test process.
         format!(
             "Io: reason:      failed to start a supervisor: \
              Resource temporarily unavailable (os error 11); {help}"
         ),
-        // And the supervisor.
+        // The test process and the supervisor.
         format!(
             "Spawn: reason:      failed to fork: \
              Resource temporarily unavailable (os error 11); {help}"
@@ -99,7 +96,7 @@ fn at_every_number_of_processes_a_start_says_so_or_succeeds() {
     let user = unused_user();
     for (limit, wanted) in (1..).zip(wanted) {
         let hold = Hold::new();
-        // Its services run the other one, which lies beside it.
+        // The test process finds the program of its services in its own directory.
         hold.program_for_everyone(PROGRAM);
         fs::set_permissions(hold.scratch(), Permissions::from_mode(0o777)).expect("own directory");
         let program = hold.program_for_everyone(TEST_PROCESS);
@@ -119,12 +116,12 @@ fn at_every_number_of_processes_a_start_says_so_or_succeeds() {
 
 #[test]
 #[cfg_attr(not(root), ignore = "needs root, to start a service as another user")]
-fn a_service_at_its_own_limit_of_processes_says_so() {
+fn a_start_reports_the_process_limit_of_the_service() {
     let hold = Hold::new();
     let program = hold.program_for_everyone(PROGRAM);
     let user = unused_user();
     let one = |service: OutputExecutor| service.user(user).cwd("/");
-    // The kernel looks at the limit when a process becomes the user's that has some already.
+    // The kernel checks the limit when another process becomes one of a user that has some already.
     let first = one(OutputExecutor::new(
         hold.command(&[&program, "holds"]),
         "holding",
@@ -136,7 +133,7 @@ fn a_service_at_its_own_limit_of_processes_says_so() {
         "holding",
     ));
     let service = service.rlimit(Resource::Processes, 0, 0);
-    let error = service.start().expect_err("it is one too many");
+    let error = service.start().expect_err("the limit is reached");
     assert_eq!(error.kind(), ErrorKind::Spawn);
     assert_eq!(
         error.to_string(),
@@ -151,7 +148,7 @@ fn a_service_at_its_own_limit_of_processes_says_so() {
     assert!(hold.is_free(), "a process of a tree is left");
 }
 
-/// Runs a test process with a temporary directory of this size, in a mount namespace of its own.
+/// Runs a test process whose temporary directory is a file system of this size, in a mount namespace of its own.
 fn in_a_full_directory(limit: &str, size: &str, fill: &str) -> (Vec<String>, String) {
     let hold = Hold::new();
     let script = format!(
@@ -168,7 +165,7 @@ fn in_a_full_directory(limit: &str, size: &str, fill: &str) -> (Vec<String>, Str
 #[test]
 #[cfg_attr(not(namespaces), ignore = "needs the right to make namespaces")]
 fn a_temporary_directory_without_room_for_a_file_is_named() {
-    // The directory's own inode is the only one.
+    // The only inode is that of the directory.
     let (lines, directory) = in_a_full_directory("inodes", "nr_inodes=1", "true");
     let wanted = format!(
         "Io: reason:      failed to make a temporary directory in {directory}: \
@@ -180,7 +177,7 @@ fn a_temporary_directory_without_room_for_a_file_is_named() {
 #[test]
 #[cfg_attr(not(namespaces), ignore = "needs the right to make namespaces")]
 fn a_temporary_directory_without_room_for_output_is_named() {
-    // Room for names, but for no byte of output.
+    // There is room for names, but not for one byte of output.
     let fill = "! cat /dev/zero > \"$TMPDIR/full\" 2>/dev/null";
     let (lines, _) = in_a_full_directory("space", "size=64k,nr_inodes=10", fill);
     let [reported, left, remains] = &lines[..] else {
@@ -191,7 +188,7 @@ fn a_temporary_directory_without_room_for_output_is_named() {
                 No space left on device (os error 28)";
     assert!(reported.contains(note), "{reported}");
     assert_eq!(left, "left: 0 children, 0 descriptors");
-    assert_eq!(remains, "full", "only what the test put there");
+    assert_eq!(remains, "full", "only the file of the test is left");
 }
 
 #[test]
@@ -207,12 +204,17 @@ fn a_temporary_directory_without_room_for_a_lease_is_named() {
     assert_eq!(
         lines,
         [&reported, left, "full"],
-        "only what the test put there"
+        "only the file of the test is left"
     );
 }
 
-/// A start that fails after the private directory was made and the supervisor is up.
-fn fails_half_way(service: OutputExecutor, kind: ErrorKind, reason: &str, help: Option<&str>) {
+/// Asserts that a start fails after the private directory was created and the supervisor was started.
+fn assert_fails_half_way(
+    service: OutputExecutor,
+    kind: ErrorKind,
+    reason: &str,
+    help: Option<&str>,
+) {
     let service = service.env("SCRATCH", "{tmpdir}");
     let error = service.start().expect_err("it cannot start");
     assert_eq!(error.kind(), kind);
@@ -238,15 +240,15 @@ fn fails_half_way(service: OutputExecutor, kind: ErrorKind, reason: &str, help: 
 }
 
 #[test]
-fn a_program_that_is_not_there_is_named() {
+fn a_missing_program_is_named() {
     let missing = "/no/such/program";
-    fails_half_way(
+    assert_fails_half_way(
         OutputExecutor::new([missing], "."),
         ErrorKind::Spawn,
         "failed to run the program: No such file or directory (os error 2)",
         Some("there is no /no/such/program; a relative path starts from the working directory"),
     );
-    fails_half_way(
+    assert_fails_half_way(
         OutputExecutor::new(["no-such-program"], "."),
         ErrorKind::Spawn,
         "failed to run the program: No such file or directory (os error 2)",
@@ -259,7 +261,7 @@ fn a_program_that_is_not_executable_is_named() {
     let file = tempfile::NamedTempFile::new().expect("a temporary directory");
     let path = file.path().to_str().expect("a plain temporary directory");
     let help = format!("is {path} executable, for this user too?");
-    fails_half_way(
+    assert_fails_half_way(
         OutputExecutor::new([path], "."),
         ErrorKind::Spawn,
         "failed to run the program: Permission denied (os error 13)",
@@ -268,14 +270,14 @@ fn a_program_that_is_not_executable_is_named() {
 }
 
 #[test]
-fn a_working_directory_that_is_not_there_is_named() {
+fn a_missing_working_directory_is_named() {
     let service = OutputExecutor::new([PROGRAM, "prints", "x"], ".").cwd("{tmpdir}/missing");
     let missing = service.tmpdir().join("missing");
     let reason = format!(
         "failed to enter the working directory {}: No such file or directory (os error 2)",
         missing.display()
     );
-    fails_half_way(
+    assert_fails_half_way(
         service,
         ErrorKind::Spawn,
         &reason,
@@ -284,8 +286,8 @@ fn a_working_directory_that_is_not_there_is_named() {
 }
 
 #[test]
-fn a_user_that_is_not_there_is_named() {
-    fails_half_way(
+fn an_unknown_user_is_named() {
+    assert_fails_half_way(
         OutputExecutor::new([PROGRAM, "prints", "x"], ".").user("no such user"),
         ErrorKind::InvalidConfig,
         "there is no user \"no such user\" on this system",

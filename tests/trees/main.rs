@@ -1,5 +1,5 @@
-//! What becomes of process trees: nothing outlives its executor, nor the test process, however it
-//! ends. A file per behaviour; the last three serve the others.
+//! The lifetime of process trees: no process outlives its executor or the test process, regardless of how they end.
+//! Each file covers one behaviour. The last three modules are helpers.
 #![cfg(target_os = "linux")]
 
 mod descriptors;
@@ -22,7 +22,7 @@ mod processes;
 mod stubborn;
 mod victim;
 
-/// The program of every service; its first word names a behaviour (see `programs/main.rs`).
+/// The program of every service. Its first argument names a behaviour (see `programs/main.rs`).
 const PROGRAM: &str = env!("CARGO_BIN_EXE_programs");
 /// The program of every other test process (see `test_processes/main.rs`).
 const TEST_PROCESS: &str = env!("CARGO_BIN_EXE_test_processes");

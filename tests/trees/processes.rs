@@ -1,5 +1,5 @@
-//! Processes by their descriptor (`pidfd_open(2)`), which names one process for ever, and what
-//! `/proc` tells.
+//! Processes by descriptor and by `/proc`. A descriptor (`pidfd_open(2)`) refers to the same process forever; a pid
+//! can be reused.
 
 use std::{
     collections::BTreeSet,
@@ -20,7 +20,7 @@ use nix::{
     unistd::{Pid, User},
 };
 
-/// One process.
+/// A process.
 #[derive(Debug)]
 pub(crate) struct Process {
     pid: Pid,
@@ -28,7 +28,7 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// The process that has this pid now.
+    /// Opens the process that has this pid now.
     pub(crate) fn open(pid: u32) -> io::Result<Self> {
         let pid = pid_of(pid);
         Ok(Self {
@@ -37,7 +37,7 @@ impl Process {
         })
     }
 
-    /// The supervisor of what runs.
+    /// Opens the supervisor of a running service.
     #[track_caller]
     pub(crate) fn supervisor_of<R: Readiness>(service: &Executor<R>) -> Self {
         let main = service.pid().expect("it runs");
@@ -48,14 +48,14 @@ impl Process {
         self.pid.as_raw().unsigned_abs()
     }
 
-    /// Whether it has ended within this time, reaped or not.
+    /// Returns whether the process ends within this time, reaped or not.
     pub(crate) fn ended_within(&self, bound: Duration) -> bool {
         let mut fds = [PollFd::new(self.descriptor.as_fd(), PollFlags::POLLIN)];
         let bound = PollTimeout::try_from(bound).expect("a short bound");
         poll(&mut fds, bound).expect("a valid descriptor") > 0
     }
 
-    /// Whether it has ended and was reaped: not even a zombie is left.
+    /// Returns whether the process was reaped, so that not even a zombie is left.
     pub(crate) fn was_reaped(&self) -> bool {
         let descriptor = self.descriptor.as_raw_fd();
         let info = fs::read_to_string(format!("/proc/self/fdinfo/{descriptor}"));
@@ -64,7 +64,7 @@ impl Process {
             .any(|line| line == "Pid:\t-1")
     }
 
-    /// Duplicates of the sockets that it has open, in this process.
+    /// Duplicates the sockets that the process has open into this process.
     pub(crate) fn sockets(&self) -> Vec<OwnedFd> {
         let open = fs::read_dir(format!("/proc/{}/fd", self.pid)).expect("it lives");
         let sockets = open.flatten().filter(|one| {
@@ -73,23 +73,23 @@ impl Process {
         });
         let numbers = sockets.filter_map(|one| one.file_name().to_str()?.parse().ok());
         numbers
-            .map(|number| pidfd_getfd(&self.descriptor, number).expect("it is ours"))
+            .map(|number| pidfd_getfd(&self.descriptor, number).expect("it may be traced"))
             .collect()
     }
 
-    /// Sends a signal; only for one that cannot have been reaped yet.
+    /// Sends a signal. The process must not have been reaped yet.
     pub(crate) fn signal(&self, signal: Signal) {
         kill(self.pid, signal).expect("a process that lives");
     }
 }
 
-/// The living processes whose environment holds this entry (`NAME=value`).
+/// Returns the living processes whose environment contains this entry (`NAME=value`).
 pub(crate) fn carrying(entry: &str) -> Vec<Process> {
     let all = fs::read_dir("/proc").expect("procfs").flatten();
     let pids = all.filter_map(|one| one.file_name().to_str()?.parse::<u32>().ok());
     pids.filter_map(|pid| {
         let process = Process::open(pid).ok()?;
-        // That of a process that has ended is empty.
+        // The environment of a process that has ended is empty.
         let environment = fs::read(format!("/proc/{pid}/environ")).ok()?;
         let carries = environment.split(|byte| *byte == 0);
         carries
@@ -100,10 +100,10 @@ pub(crate) fn carrying(entry: &str) -> Vec<Process> {
     .collect()
 }
 
-/// A user that nobody is: without a name, and without a process.
+/// Returns the id of a user that has no name and no process.
 pub(crate) fn unused_user() -> u32 {
     static COUNT: AtomicU32 = AtomicU32::new(0);
-    // Tests that look at the same time, in this process and in others, begin elsewhere.
+    // Concurrent tests, in this process and in others, start their search at different ids.
     let first = process::id() * 8 + COUNT.fetch_add(1, Ordering::Relaxed);
     let owners: BTreeSet<u32> = fs::read_dir("/proc")
         .expect("procfs")
@@ -114,14 +114,14 @@ pub(crate) fn unused_user() -> u32 {
     (0..30_000)
         .map(|next| 30_000 + (first + next) % 30_000)
         .find(|user| !is_used(*user))
-        .expect("there are many")
+        .expect("most ids are unused")
 }
 
 pub(crate) fn pid_of(pid: u32) -> Pid {
     Pid::from_raw(pid.try_into().expect("a pid"))
 }
 
-/// Whose child a process is.
+/// Returns the pid of a process's parent.
 pub(crate) fn parent_of(pid: u32) -> u32 {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("a process that lives");
     let (_, after_name) = stat.rsplit_once(") ").expect("a name in parentheses");
@@ -134,7 +134,7 @@ fn pidfd_open(pid: Pid) -> io::Result<OwnedFd> {
     // SAFETY: the call takes any number.
     let raw = unsafe { libc::syscall(libc::SYS_pidfd_open, pid.as_raw(), 0) };
     let raw = Errno::result(raw)?.try_into().expect("a descriptor");
-    // SAFETY: the kernel just made it for us alone.
+    // SAFETY: the kernel has just created the descriptor for this process.
     Ok(unsafe { OwnedFd::from_raw_fd(raw) })
 }
 
@@ -143,6 +143,6 @@ fn pidfd_getfd(process: &OwnedFd, number: i32) -> io::Result<OwnedFd> {
     // SAFETY: the call takes any numbers.
     let raw = unsafe { libc::syscall(libc::SYS_pidfd_getfd, process.as_raw_fd(), number, 0) };
     let raw = Errno::result(raw)?.try_into().expect("a descriptor");
-    // SAFETY: the kernel just made it for us alone.
+    // SAFETY: the kernel has just created the descriptor for this process.
     Ok(unsafe { OwnedFd::from_raw_fd(raw) })
 }

@@ -1,5 +1,5 @@
-//! A service that protects what it made against writing, as caches of modules do: its private
-//! directory is removed all the same, and nothing beside it is touched.
+//! A private directory with write-protected files, as module caches make them. It is removed anyway, and no file
+//! outside it is touched.
 
 use std::{
     fs::{self, Permissions},
@@ -19,16 +19,16 @@ use crate::{PROGRAM, TEST_PROCESS, processes::unused_user, victim::Victim};
 
 const SOON: Duration = Duration::from_secs(15);
 
-/// In the private directory: what may not be written to, what may not even be looked into, and a
-/// link that leads out.
+/// Fills the private directory with read-only files, a directory that may not even be listed, and a link to a
+/// directory outside.
 const PROTECTS: &str = "mkdir -p \"$SCRATCH/a/b\" \"$SCRATCH/c\" && \
     touch \"$SCRATCH/a/b/file\" \"$SCRATCH/c/file\" && ln -s \"$TMPDIR/beside\" \"$SCRATCH/a/link\" && \
     chmod 400 \"$SCRATCH/a/b/file\" && chmod 500 \"$SCRATCH/a/b\" \"$SCRATCH/a\" && \
     chmod 0 \"$SCRATCH/c\" && chmod 500 \"$SCRATCH\" && exec \"$0\" \"$@\"";
 
-/// Ends a test process with such a service, after this was done to it; as a plain user, whom such
-/// protection binds.
-fn removed_after(deed: impl FnOnce(&Victim)) {
+/// Runs `deed` on a test process with such a service, ends the process, and asserts that the directory is removed. The
+/// process runs as a plain user, because root ignores the protection.
+fn assert_removed_after(deed: impl FnOnce(&Victim)) {
     let hold = Hold::new();
     let beside = format!("{}/beside", hold.scratch());
     fs::create_dir(&beside).expect("own directory");
@@ -52,29 +52,31 @@ fn removed_after(deed: impl FnOnce(&Victim)) {
     assert_eq!(victim.wait().code(), Some(0));
     assert!(hold.is_free(), "a process of the tree is left");
     assert_eq!(hold.left_in_scratch(), ["beside"]);
-    let mode = fs::metadata(&beside).expect("it is there").permissions();
+    let mode = fs::metadata(&beside)
+        .expect("the directory exists")
+        .permissions();
     assert_eq!(mode.mode() & 0o777, 0o500);
     let text = fs::read_to_string(format!("{beside}/file"));
-    assert_eq!(text.expect("it is there"), "kept");
+    assert_eq!(text.expect("the file exists"), "kept");
     fs::set_permissions(&beside, Permissions::from_mode(0o700)).expect("to be removed");
 }
 
 #[test]
 fn a_protected_directory_is_removed() {
-    removed_after(|_| {});
+    assert_removed_after(|_| {});
 }
 
-/// What lies behind a mount is not the service's, though it is met in its directory.
+/// The files of a mount do not belong to the service, even if it is mounted in the private directory.
 #[test]
 #[cfg_attr(not(namespaces), ignore = "needs the right to make namespaces")]
-fn what_a_service_has_mounted_in_it_is_left_alone() {
+fn mounts_of_a_service_in_its_directory_are_left_alone() {
     let hold = Hold::new();
     let beside = format!("{}/beside", hold.scratch());
     fs::create_dir(&beside).expect("own directory");
     fs::write(format!("{beside}/file"), "kept").expect("own directory");
     let mounts = "mkdir \"$SCRATCH/a b\" && mount --bind \"$TMPDIR/beside\" \"$SCRATCH/a b\" && \
         mount --bind \"$TMPDIR/beside\" \"$SCRATCH/a b\" && exec \"$0\" \"$@\"";
-    // In a mount namespace of its own, so that nothing of it is seen elsewhere.
+    // The mounts are in a mount namespace of their own, so that no other process sees them.
     let mut command = Command::new("unshare");
     command
         .args(["--mount", TEST_PROCESS, "victim"])
@@ -87,12 +89,12 @@ fn what_a_service_has_mounted_in_it_is_left_alone() {
     assert!(hold.is_free(), "a process of the tree is left");
     assert_eq!(hold.left_in_scratch(), ["beside"]);
     let text = fs::read_to_string(format!("{beside}/file"));
-    assert_eq!(text.expect("it is there"), "kept");
+    assert_eq!(text.expect("the file exists"), "kept");
 }
 
 #[test]
-fn a_protected_directory_is_removed_after_its_supervisor_was_killed() {
-    removed_after(|victim| {
+fn a_protected_directory_is_removed_without_a_supervisor() {
+    assert_removed_after(|victim| {
         victim.supervisors[0].signal(Signal::SIGKILL);
         assert!(victim.supervisors[0].ended_within(SOON));
     });
@@ -117,7 +119,7 @@ fn a_directory_deeper_than_the_limit_on_open_files_is_removed() {
 }
 
 #[test]
-fn a_file_in_the_place_of_the_directory_is_removed() {
+fn a_file_in_place_of_the_private_directory_is_removed() {
     let hold = Hold::new();
     let script = "cd / && rmdir \"$SCRATCH\" && echo text >\"$SCRATCH\" && exec \"$0\" \"$@\"";
     let mut command = Command::new(TEST_PROCESS);
@@ -133,7 +135,7 @@ fn a_file_in_the_place_of_the_directory_is_removed() {
     assert_eq!(hold.left_in_scratch(), [""; 0]);
 }
 
-/// Ends a test process whose service leaves what no plain user can remove, and returns what it printed.
+/// Ends a test process whose service leaves files that no plain user can remove, and returns its error output.
 fn reported(holding: &str) -> String {
     let hold = Hold::new();
     fs::set_permissions(hold.scratch(), Permissions::from_mode(0o777)).expect("own directory");
@@ -157,7 +159,7 @@ fn reported(holding: &str) -> String {
     assert_eq!(victim.wait().code(), Some(0));
     assert!(hold.is_free(), "a process of the tree is left");
     assert!(stays.join("file").exists());
-    let reported = fs::read_to_string(errors).expect("it is there");
+    let reported = fs::read_to_string(errors).expect("the file exists");
     reported.replace(&victim.directory.display().to_string(), "DIRECTORY")
 }
 
@@ -166,7 +168,7 @@ fn reported(holding: &str) -> String {
     not(root),
     ignore = "needs root, to make what another user cannot remove"
 )]
-fn what_stays_of_a_private_directory_is_reported() {
+fn files_left_in_a_private_directory_are_reported() {
     let reported = reported("local");
     let end = "(OutputExecutor) left DIRECTORY: stays: Operation not permitted (os error 1)\n";
     assert!(reported.starts_with("mirakuru: `sh "), "{reported}");
@@ -181,7 +183,7 @@ fn what_stays_of_a_private_directory_is_reported() {
     not(root),
     ignore = "needs root, to make what another user cannot remove"
 )]
-fn what_stays_of_a_private_directory_is_reported_at_an_exit() {
+fn files_left_in_a_private_directory_are_reported_at_exit() {
     let reported = reported("static");
     let line = "mirakuru: left DIRECTORY: stays: Operation not permitted (os error 1)\n";
     assert_eq!(reported, line);

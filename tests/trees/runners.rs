@@ -1,5 +1,5 @@
-//! What a runner does to a test process: nextest ends one that takes too long, and looks for output
-//! that is still open after the end.
+//! Test processes under nextest, which ends a test that takes too long, and reports a leak if the output of a test is
+//! still open after its end.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use mirakuru_tests::{cargo, hold::Hold};
 
 use crate::PROGRAM;
 
-/// Two seconds to ask the tree, and a margin for a machine that is busy.
+/// The grace period of two seconds, and a margin for a busy machine.
 const GRACE: Duration = Duration::from_secs(15);
 
-/// Runs tests of `under_nextest.rs`; whether they passed, and what nextest said.
+/// Runs tests of `under_nextest.rs`. Returns whether they passed, and the output of nextest.
 pub(crate) fn nextest(hold: &Hold, profile: &str, filter: &str) -> (bool, String) {
     let mut command = cargo::nextest(PROGRAM, "under_nextest", ("trees/nextest.toml", profile));
     command.args(["--no-fail-fast", "-E"]);
@@ -24,7 +24,7 @@ pub(crate) fn nextest(hold: &Hold, profile: &str, filter: &str) -> (bool, String
     (output.status.success(), text)
 }
 
-fn is_gone_after_a_timeout(profile: &str, hanging: &str) {
+fn assert_gone_after_a_timeout(profile: &str, hanging: &str) {
     let hold = Hold::new();
     let (passed, text) = nextest(&hold, profile, hanging);
     assert!(!passed, "{text}");
@@ -35,17 +35,17 @@ fn is_gone_after_a_timeout(profile: &str, hanging: &str) {
 
 #[test]
 fn a_tree_is_gone_after_a_timeout_of_nextest() {
-    is_gone_after_a_timeout("terminates", "hangs_with_a_local");
+    assert_gone_after_a_timeout("terminates", "hangs_with_a_local");
 }
 
 #[test]
 fn a_tree_in_a_static_is_gone_after_a_timeout_of_nextest() {
-    is_gone_after_a_timeout("terminates", "hangs_with_a_static");
+    assert_gone_after_a_timeout("terminates", "hangs_with_a_static");
 }
 
 #[test]
 fn a_tree_is_gone_after_nextest_killed_the_test_at_once() {
-    is_gone_after_a_timeout("kills", "hangs_with_a_static");
+    assert_gone_after_a_timeout("kills", "hangs_with_a_static");
 }
 
 #[test]

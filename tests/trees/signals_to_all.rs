@@ -1,5 +1,5 @@
-//! Signals that reach more than the test process: a session that ends, a runner that cancels a job
-//! (`kill -TERM -1`) send them to its supervisors too.
+//! Signals that also reach the supervisors of a test process, as at the end of a session or when a CI runner cancels a
+//! job (`kill -TERM -1`).
 
 use std::{process::Command, time::Duration};
 
@@ -14,9 +14,9 @@ use crate::{
     victim::Victim,
 };
 
-/// Two seconds to ask the tree, and a margin for a machine that is busy.
+/// The grace period of two seconds, and a margin for a busy machine.
 const GRACE: Duration = Duration::from_secs(15);
-/// What ends a process that sees to none of them.
+/// The catchable signals whose default action ends a process.
 const ENDING: [Signal; 8] = [
     Signal::SIGTERM,
     Signal::SIGINT,
@@ -43,7 +43,7 @@ fn with_a_daemon(hold: &Hold) -> Victim {
 }
 
 #[test]
-fn a_signal_to_the_test_process_and_its_supervisor_leaves_nothing() {
+fn a_signal_to_test_process_and_supervisor_leaves_nothing() {
     let trees: Vec<_> = ENDING[..4]
         .iter()
         .map(|signal| {
@@ -53,7 +53,7 @@ fn a_signal_to_the_test_process_and_its_supervisor_leaves_nothing() {
         })
         .collect();
     for (signal, hold, victim) in &trees {
-        assert!(!hold.is_free(), "the tree lives");
+        assert!(!hold.is_free(), "the tree is running");
         victim.supervisors[0].signal(**signal);
         victim.signal(**signal);
     }
@@ -66,7 +66,7 @@ fn a_signal_to_the_test_process_and_its_supervisor_leaves_nothing() {
 }
 
 #[test]
-fn a_supervisor_alone_is_not_ended_by_any_that_may_be_heard() {
+fn a_supervisor_survives_every_catchable_signal() {
     let hold = Hold::new();
     let service = OutputExecutor::new(hold.command(&[PROGRAM, "holds", "2"]), "holding");
     service.start().expect("it starts");
@@ -74,21 +74,21 @@ fn a_supervisor_alone_is_not_ended_by_any_that_may_be_heard() {
     for signal in ENDING {
         supervisor.signal(signal);
     }
-    // It answers, and its service has heard nothing of them.
+    // The supervisor answers, and the signals did not reach its service.
     assert!(!supervisor.ended_within(Duration::from_millis(100)));
     assert!(service.running());
     service.stop().expect("it ends as asked");
     assert_eq!(service.exit_code(), Some(-15));
-    service.start().expect("by the same supervisor");
+    service.start().expect("the same supervisor starts it");
     assert_eq!(parent_of(service.pid().expect("it runs")), supervisor.id());
     service.stop().expect("it ends as asked");
     assert!(hold.is_free(), "a process of the tree is left");
 }
 
-/// Two seconds after the end of the test process there is nobody to ask any more. A kill signal that
-/// is ignored would be given as long once more.
+/// The grace period ends two seconds after the end of the test process. An ignored kill signal does not extend it by
+/// the kill timeout.
 #[test]
-fn a_kill_signal_that_is_ignored_delays_nothing_where_nobody_waits() {
+fn an_ignored_kill_signal_does_not_outlast_the_grace_period() {
     let is_soon = |_| {
         let hold = Hold::new();
         let script = hold.script(&format!("trap '' TERM QUIT; exec '{PROGRAM}' holds 2"));

@@ -1,14 +1,14 @@
-//! A service that is hard to end.
+//! A service that resists its end.
 
 use mirakuru_tests::hold::command_holding;
 
 use crate::PROGRAM;
 
-/// A main process with a daemon in a session of its own, with nothing in its environment, that ignores
-/// what asks it to end: only its supervisor finds it. Both hold what they inherit.
-pub(crate) const MANNER: [&str; 4] = ["leaves_daemon", "--scrub", "--ignore-term", "--main-stays"];
+/// The arguments for a main process with a daemon. The daemon is in a session of its own, has an empty environment and
+/// ignores SIGTERM, so only the supervisor finds it. Both processes hold the descriptors that they inherit.
+pub(crate) const ARGS: [&str; 4] = ["leaves_daemon", "--scrub", "--ignore-term", "--main-stays"];
 
-/// A command for it, with the pipe of this path.
+/// Returns a command for the service, which holds the pipe at this path.
 pub(crate) fn service(pipe: &str) -> Vec<String> {
-    command_holding(pipe, &[&[PROGRAM][..], &MANNER].concat())
+    command_holding(pipe, &[&[PROGRAM][..], &ARGS].concat())
 }

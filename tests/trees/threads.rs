@@ -1,4 +1,4 @@
-//! Starts and stops from many threads, and while panicking.
+//! Starts and stops from many threads, and during a panic.
 
 use std::{
     fs,
@@ -33,7 +33,7 @@ fn executors_start_and_stop_from_many_threads_at_once() {
                 let service = holds(hold);
                 together.wait();
                 service.start().expect("it starts");
-                assert!(!hold.is_free(), "the tree lives");
+                assert!(!hold.is_free(), "the tree is running");
                 together.wait();
                 service.stop().expect("it ends as asked");
                 assert!(hold.is_free(), "a process of the tree is left");
@@ -44,7 +44,7 @@ fn executors_start_and_stop_from_many_threads_at_once() {
 
 #[test]
 fn one_executor_started_from_many_threads_spawns_one_process() {
-    // A line for every process that was spawned.
+    // The script appends a line for every process that is spawned.
     let script = "echo started >> '{tmpdir}/starts'; echo up; exec sleep 1000";
     let service = OutputExecutor::new(script, "up").shell(true);
     let together = Barrier::new(THREADS);
@@ -71,7 +71,7 @@ fn one_executor_started_from_many_threads_spawns_one_process() {
 }
 
 #[test]
-fn starts_and_stops_of_one_executor_by_many_threads_leave_nothing() {
+fn many_threads_that_start_and_stop_one_executor_leave_nothing() {
     let hold = Hold::new();
     let service = holds(&hold);
     thread::scope(|scope| {
@@ -89,7 +89,7 @@ fn starts_and_stops_of_one_executor_by_many_threads_leave_nothing() {
 }
 
 #[test]
-fn a_tree_is_gone_when_the_thread_that_panicked_with_it_has_ended() {
+fn a_tree_is_gone_when_the_thread_that_panicked_has_ended() {
     let hold = Hold::new();
     let (directory, supervisor) = thread::scope(|scope| {
         let (send, receive) = std::sync::mpsc::channel();
@@ -102,7 +102,7 @@ fn a_tree_is_gone_when_the_thread_that_panicked_with_it_has_ended() {
             let supervisor = Process::supervisor_of(&service);
             let reported = send.send((service.tmpdir(), supervisor));
             reported.expect("it listens");
-            // Silent, unlike `panic!`: the test's output stays readable.
+            // Unlike `panic!`, this prints nothing, so the output of the test stays readable.
             std::panic::resume_unwind(Box::new("as planned"));
         });
         panicked.join().expect_err("it panicked");
@@ -113,52 +113,53 @@ fn a_tree_is_gone_when_the_thread_that_panicked_with_it_has_ended() {
     assert!(supervisor.was_reaped(), "its supervisor is left");
 }
 
-/// Who looks asks the kernel whether something has arrived. A signal that comes meanwhile is none of that:
-/// it would wait for a reader that has nothing to say.
+/// `running` polls the socket for messages. A signal that interrupts the poll must not count as a message: the call
+/// would then wait for the reading thread, which has nothing to report.
 #[test]
 #[allow(
     clippy::cast_possible_truncation,
-    reason = "a number or a pointer, as long as a usize on each"
+    reason = "a number or a pointer, no longer than a usize"
 )]
-fn a_signal_does_not_hold_up_who_looks() {
-    const LOOKS: u32 = 2000;
-    /// Each look that waits for the reader takes a second.
+fn a_signal_does_not_delay_running() {
+    const CALLS: u32 = 2000;
+    /// Each call that waits for the reading thread takes a second.
     const BOUND: Duration = Duration::from_secs(20);
 
     let noted = Arc::default();
     signal_hook::flag::register(signal_hook::consts::SIGUSR1, noted).expect("a handler");
     let service = OutputExecutor::new("echo up; exec sleep 1000", "up").shell(true);
     service.start().expect("it starts");
-    let (tell, reported) = mpsc::channel();
+    let (send_caller, caller) = mpsc::channel();
     thread::scope(|scope| {
         let service = &service;
-        let (tell_reader, reader) = mpsc::channel();
+        let (send_reader, reader) = mpsc::channel();
         scope.spawn(move || {
-            tell_reader.send(gettid()).expect("somebody hears it");
-            service.output().wait_for("what it never says")
+            send_reader.send(gettid()).expect("the test receives it");
+            service.output().wait_for("a line that it never prints")
         });
-        let reader = reader.recv().expect("it says so");
+        let reader = reader.recv().expect("the thread sends it");
         let stat = format!("/proc/self/task/{reader}/stat");
         while !fs::read_to_string(&stat)
-            .expect("it waits")
+            .expect("the thread waits")
             .contains(") S ")
         {
             thread::yield_now();
         }
-        let looks = scope.spawn(move || {
-            // A number on one C library, a pointer on another.
-            tell.send(pthread_self() as usize)
-                .expect("somebody hears it");
+        let calls = scope.spawn(move || {
+            // The handle is a number in one C library, and a pointer in another.
+            send_caller
+                .send(pthread_self() as usize)
+                .expect("the test receives it");
             let begun = Instant::now();
-            let all = (0..LOOKS).all(|_| service.running() && begun.elapsed() < BOUND);
+            let all = (0..CALLS).all(|_| service.running() && begun.elapsed() < BOUND);
             (all, begun.elapsed())
         });
-        let looker = reported.recv().expect("it says so");
-        while !looks.is_finished() {
-            pthread_kill(looker as Pthread, Signal::SIGUSR1).expect("it is not joined yet");
+        let caller = caller.recv().expect("the thread sends it");
+        while !calls.is_finished() {
+            pthread_kill(caller as Pthread, Signal::SIGUSR1).expect("it is not joined yet");
             thread::yield_now();
         }
-        let (all, took) = looks.join().expect("no panic");
+        let (all, took) = calls.join().expect("no panic");
         service.stop().expect("it ends as asked");
         assert!(all, "{took:?}");
     });

@@ -1,4 +1,4 @@
-//! Tests that `runners.rs` runs under a nextest of its own: some hang, so nobody else runs them.
+//! Tests that `runners.rs` and `kept.rs` run under a nextest of their own. Some hang, so no other run includes them.
 #![cfg(target_os = "linux")]
 
 mod stubborn;
@@ -8,23 +8,23 @@ use std::{env, sync::OnceLock, thread};
 use mirakuru::OutputExecutor;
 use mirakuru_tests::hold::command_holding;
 
-/// The program of every service; its first word names a behaviour (see `programs/main.rs`).
+/// The program of every service. Its first argument names a behaviour (see `programs/main.rs`).
 const PROGRAM: &str = env!("CARGO_BIN_EXE_programs");
 
 static SERVICE: OnceLock<OutputExecutor> = OnceLock::new();
 
-/// The pipe that `runners.rs` looks at.
+/// Returns the path of the pipe that `runners.rs` watches.
 fn hold() -> String {
     env::var("HOLD").expect("it is run by `runners.rs`")
 }
 
-fn hostile() -> OutputExecutor {
+fn stubborn_service() -> OutputExecutor {
     OutputExecutor::new(stubborn::service(&hold()), "daemon")
 }
 
 #[test]
 fn hangs_with_a_local() {
-    let _service = hostile().started().expect("it starts");
+    let _service = stubborn_service().started().expect("it starts");
     loop {
         thread::park();
     }
@@ -43,7 +43,7 @@ fn hangs_and_keeps_its_directory() {
 
 #[test]
 fn hangs_with_a_static() {
-    SERVICE.get_or_init(|| hostile().started().expect("it starts"));
+    SERVICE.get_or_init(|| stubborn_service().started().expect("it starts"));
     loop {
         thread::park();
     }
@@ -67,10 +67,10 @@ fn leaves_a_silent_service_in_a_static() {
 
 #[test]
 fn leaves_a_daemon_in_a_static() {
-    SERVICE.get_or_init(|| hostile().started().expect("it starts"));
+    SERVICE.get_or_init(|| stubborn_service().started().expect("it starts"));
 }
 
 #[test]
 fn drops_a_daemon() {
-    drop(hostile().started().expect("it starts"));
+    drop(stubborn_service().started().expect("it starts"));
 }

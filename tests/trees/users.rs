@@ -1,4 +1,4 @@
-//! Services of other users: their whole tree is gone too, and they cannot end a supervisor.
+//! Services of other users. A stop ends their whole tree, and they cannot end a supervisor.
 
 use std::{fs, process::Command, thread, time::Duration};
 
@@ -9,31 +9,32 @@ use nix::sys::signal::{SIGCONT, SIGSTOP};
 use crate::{
     PROGRAM,
     processes::{Process, unused_user},
-    stubborn::MANNER,
+    stubborn,
 };
 
 const SOON: Duration = Duration::from_secs(15);
 
 #[test]
 #[cfg_attr(not(root), ignore = "needs root, to start a service as another user")]
-fn the_whole_tree_of_another_user_is_gone() {
+fn a_stop_ends_the_whole_tree_of_another_user() {
     let hold = Hold::new();
     let program = hold.program_for_everyone(PROGRAM);
-    let words = hold.command(&[&[&*program][..], &MANNER].concat());
+    let words = hold.command(&[&[&*program][..], &stubborn::ARGS].concat());
     let service = OutputExecutor::new(words, "daemon").user("nobody").cwd("/");
-    // The daemon ignores the request to stop.
+    // The daemon ignores the stop signal.
     let service = service.stop_timeout(Duration::from_millis(200));
     service.start().expect("it starts");
-    assert!(!hold.is_free(), "the tree lives");
+    assert!(!hold.is_free(), "the tree is running");
     service.stop().expect("it ends as asked");
     assert!(hold.is_free(), "a process of the tree is left");
     assert_eq!(service.exit_code(), Some(-Signal::TERM.as_raw()));
 }
 
-/// A sender that has ended is no process of the tree any more when its message is read: its user decides.
+/// A sender that has exited before the supervisor reads its message is no longer in the tree. Its user id decides
+/// whether the message counts.
 #[test]
 #[cfg_attr(not(root), ignore = "needs root, to start a service as another user")]
-fn a_report_of_another_user_who_has_ended_does_not_count() {
+fn a_notification_of_another_users_exited_process_is_ignored() {
     let user = unused_user();
     let hold = Hold::new();
     let program = hold.program_for_everyone(PROGRAM);
@@ -43,17 +44,18 @@ fn a_report_of_another_user_who_has_ended_does_not_count() {
     };
     let others = service().timeout(Duration::from_secs(3));
     let text = reported_by(&others, 0, &program)
-        .expect_err("it is of root")
+        .expect_err("the sender ran as root")
         .to_string();
     assert!(text.contains("last check:  waits"), "{text}");
-    reported_by(&service(), user, &program).expect("it is of the service's user");
+    reported_by(&service(), user, &program).expect("the sender ran as the service's user");
 }
 
-/// Starts a service to which a process of this user reports. The process has ended before the supervisor reads.
+/// Starts a service and lets a process of this user send it a notification. The process has exited before the
+/// supervisor reads the message.
 fn reported_by(service: &NotifyExecutor, user: u32, program: &str) -> Result<()> {
     thread::scope(|scope| {
         let start = scope.spawn(|| service.start().map(drop));
-        // By then the supervisor has nothing else to do.
+        // After the first status the supervisor has nothing else to do.
         let pid = loop {
             let reports = || service.output().text().contains("sent STATUS");
             match service.pid().filter(|_| reports()) {
@@ -81,8 +83,8 @@ fn reported_by(service: &NotifyExecutor, user: u32, program: &str) -> Result<()>
 
 #[test]
 #[cfg_attr(not(root), ignore = "needs root, to start a service as another user")]
-fn a_service_that_kills_everyone_of_its_user_kills_no_supervisor() {
-    // A user of this test alone, who has a tree already.
+fn a_service_that_kills_all_of_its_user_kills_no_supervisor() {
+    // Only this test uses this user, which has a tree already.
     let user = unused_user();
     let hold = Hold::new();
     let program = hold.program_for_everyone(PROGRAM);
@@ -95,7 +97,7 @@ fn a_service_that_kills_everyone_of_its_user_kills_no_supervisor() {
     let killer = OutputExecutor::new([&program, "kills_everyone"], "killed")
         .user(user)
         .cwd("/");
-    killer.start().expect("it says that it has killed");
+    killer.start().expect("it prints `killed`");
     assert!(
         hold.is_free_within(SOON),
         "a process of the other tree is left"
@@ -104,9 +106,7 @@ fn a_service_that_kills_everyone_of_its_user_kills_no_supervisor() {
     assert_eq!(killer.exit_code(), Some(-Signal::TERM.as_raw()));
 
     assert!(bystander_main.ended_within(SOON));
-    let error = bystander
-        .stop()
-        .expect_err("it was killed by somebody else");
+    let error = bystander.stop().expect_err("the other service killed it");
     assert_eq!(error.kind(), ErrorKind::ProcessFinishedWithError);
     assert_eq!(error.exit_code(), Some(-Signal::KILL.as_raw()));
     bystander.start().expect("its supervisor lives");

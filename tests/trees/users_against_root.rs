@@ -1,5 +1,5 @@
-//! Services of other users against the root that starts them: by no link, and by nothing that they put in the place
-//! of something else, do they make root change, remove, write or show what they cannot.
+//! Attacks by services of other users on root, which starts them. A service cannot use a link or a replaced file to
+//! make root change, remove, write or show a file that the service's user cannot.
 
 use std::{
     env, fs,
@@ -18,15 +18,15 @@ use mirakuru_tests::{error_text::error_of, hold::Hold};
 
 use crate::{PROGRAM, TEST_PROCESS, processes::unused_user, victim::Victim};
 
-/// What root's files contain.
+/// The contents of root's files.
 const SECRET: &str = "only root may read this\n";
 
-/// A user, a directory in which everyone may make files, and root's own directory.
+/// A user, a directory in which every user may create files, and a directory of root.
 struct Scene {
     hold: Hold,
     user: u32,
     program: String,
-    /// Closed, with the names that tests look for.
+    /// The directory of root. Other users cannot list it; it contains the names that the attacks use.
     of_root: PathBuf,
 }
 
@@ -59,7 +59,7 @@ impl Scene {
         Path::new(self.hold.scratch()).join(name)
     }
 
-    /// A service that does this in its private directory before it is ready. `$ROOT` is root's directory.
+    /// Returns a service that runs `script` in its private directory before it is ready. `$ROOT` is root's directory.
     fn service(&self, script: &str) -> OutputExecutor {
         let script = format!("cd {{tmpdir}} && {script} && echo ready && exec sleep 1000");
         OutputExecutor::new(script, "^ready$")
@@ -70,7 +70,7 @@ impl Scene {
             .tmpdir_in(self.hold.scratch())
     }
 
-    /// A test process of root with such a service, for what prints what it leaves.
+    /// Starts a test process of root with such a service. A low limit on open files applies to the process.
     fn victim(&self, script: &str, keep: bool) -> Victim {
         let script = format!("cd \"$SCRATCH\" && {script} && exec \"$0\" \"$@\"");
         let mut command = Command::new("sh");
@@ -103,17 +103,17 @@ impl Scene {
 
     #[track_caller]
     fn assert_untouched(&self) {
-        let found = |name: &str| fs::metadata(self.of_root.join(name)).expect("it is there");
+        let found = |name: &str| fs::metadata(self.of_root.join(name)).expect("the file exists");
         for (name, mode) in [("", 0o710), ("closed", 0o500), ("closed/file", 0o600)] {
             assert_eq!(found(name).mode() & 0o777, mode, "the mode of {name:?}");
         }
         for name in ["pid", "log", "closed/file"] {
             let text = fs::read_to_string(self.of_root.join(name));
-            assert_eq!(text.expect("it is there"), SECRET);
+            assert_eq!(text.expect("the file exists"), SECRET);
             assert_eq!(found(name).uid(), 0, "the owner of {name}");
         }
         let mut names: Vec<_> = fs::read_dir(&self.of_root)
-            .expect("it is there")
+            .expect("the directory exists")
             .map(|entry| entry.expect("listed").file_name())
             .collect();
         names.sort();
@@ -125,7 +125,7 @@ fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("own file");
 }
 
-/// A process of the user that puts a link in the place of a directory again and again.
+/// A process of the user that replaces a directory with a link again and again.
 struct Attacker(Child);
 
 impl Attacker {
@@ -155,14 +155,14 @@ impl Drop for Attacker {
     }
 }
 
-/// Each round is one race: the attacker swaps while root removes. `ROUNDS` makes it longer. A directory is deeper than
-/// the limit on open files, so that root is long about it.
+/// Each round is one race: the attacker swaps while root removes. The variable `ROUNDS` sets the number of rounds. One
+/// directory is deeper than the limit on open files, so the removal takes longer.
 #[test]
 #[cfg_attr(not(root), ignore = "needs root, to start a service as another user")]
-fn a_link_that_comes_and_goes_in_it_leads_root_nowhere() {
+fn a_directory_swapped_for_a_link_does_not_redirect_removal() {
     let rounds = env::var("ROUNDS")
         .ok()
-        .and_then(|reported| reported.parse().ok());
+        .and_then(|rounds| rounds.parse().ok());
     for _ in 0..rounds.unwrap_or(8) {
         let scene = Scene::new();
         let script = "mkdir -p a/closed \"$(printf 'd/%.0s' $(seq 150))\"";
@@ -176,7 +176,7 @@ fn a_link_that_comes_and_goes_in_it_leads_root_nowhere() {
 
 #[test]
 #[cfg_attr(not(root), ignore = "needs root, to start a service as another user")]
-fn kept_output_is_not_written_where_a_link_leads() {
+fn kept_output_is_not_written_through_a_link() {
     let scene = Scene::new();
     let script = "cd / && rmdir \"$SCRATCH\" && ln -s \"$ROOT\" \"$SCRATCH\"";
     scene.end(scene.victim(script, true));
@@ -185,7 +185,7 @@ fn kept_output_is_not_written_where_a_link_leads() {
 
 #[test]
 #[cfg_attr(not(root), ignore = "needs root, to start a service as another user")]
-fn a_pid_file_is_not_removed_where_a_link_leads() {
+fn a_pid_file_is_not_removed_through_a_link() {
     let scene = Scene::new();
     let script = "mkdir {tmpdir}/d && trap 'mv {tmpdir}/d {tmpdir}/e; ln -s \"$ROOT\" {tmpdir}/d; exit 0' TERM; \
         echo $$ >{tmpdir}/d/pid; while :; do sleep 1 & wait; done";
@@ -204,10 +204,10 @@ fn a_pid_file_is_not_removed_where_a_link_leads() {
     assert_eq!(scene.hold.left_in_scratch(), ["of-root"]);
 }
 
-/// A file that everyone may write can have a second name by any user.
+/// Any user can make a hard link to a file that every user may write.
 #[test]
 #[cfg_attr(not(root), ignore = "needs root, to start a service as another user")]
-fn a_hard_link_in_its_place_is_not_given_away() {
+fn a_hard_link_in_place_of_the_directory_keeps_its_owner() {
     let scene = Scene::new();
     let shared = scene.in_scratch("shared");
     fs::write(&shared, SECRET).expect("own directory");
@@ -224,12 +224,12 @@ fn a_hard_link_in_its_place_is_not_given_away() {
         &[&service.tmpdir(), &shared],
     );
     service.start().expect("it needs no directory");
-    assert_eq!(fs::metadata(&shared).expect("it is there").uid(), 0);
+    assert_eq!(fs::metadata(&shared).expect("the file exists").uid(), 0);
     drop(service);
-    assert_eq!(fs::metadata(&shared).expect("it is there").nlink(), 1);
+    assert_eq!(fs::metadata(&shared).expect("the file exists").nlink(), 1);
 }
 
-/// Starts a service that fails, and whose log file is in root's directory by this script.
+/// Asserts that the error of a failed start does not show root's file, to which `script` makes the log file lead.
 fn assert_not_shown(script: &str, log_file: &str) {
     let scene = Scene::new();
     let service = scene
@@ -249,13 +249,13 @@ fn assert_not_shown(script: &str, log_file: &str) {
 
 #[test]
 #[cfg_attr(not(root), ignore = "needs root, to start a service as another user")]
-fn a_log_file_that_is_a_link_to_a_file_of_root_is_not_shown() {
+fn a_log_file_that_links_to_a_file_of_root_is_not_shown() {
     assert_not_shown("ln -s \"$ROOT/log\" log", "{tmpdir}/log");
 }
 
 #[test]
 #[cfg_attr(not(root), ignore = "needs root, to start a service as another user")]
-fn a_log_file_by_a_link_to_a_directory_of_root_is_not_shown() {
+fn a_log_file_in_a_linked_directory_of_root_is_not_shown() {
     assert_not_shown("ln -s \"$ROOT\" logs", "{tmpdir}/logs/log");
 }
 
@@ -304,10 +304,10 @@ fn output_is_not_appended_to_a_file_of_root() {
     scene.assert_untouched();
 }
 
-/// The user may move a directory of his own, whatever is in it.
+/// A user may move a directory of their own, even if it contains files of root.
 #[test]
 #[cfg_attr(not(root), ignore = "needs root, to start a service as another user")]
-fn a_directory_of_root_that_is_moved_into_it_stays() {
+fn a_directory_of_root_moved_into_the_private_one_stays() {
     let scene = Scene::new();
     let moved = scene.in_scratch("moved");
     fs::create_dir_all(moved.join("by-root")).expect("own directory");
@@ -318,13 +318,13 @@ fn a_directory_of_root_that_is_moved_into_it_stays() {
     let directory = victim.directory.clone();
     scene.end(victim);
     let text = fs::read_to_string(directory.join("a/moved/by-root/file"));
-    assert_eq!(text.expect("it is there"), SECRET);
+    assert_eq!(text.expect("the file exists"), SECRET);
     assert!(!directory.join("a/file").exists());
 }
 
 #[test]
 #[cfg_attr(not(root), ignore = "needs root, to start a service as another user")]
-fn what_root_has_made_in_it_before_the_start_is_removed() {
+fn files_that_root_made_before_the_start_are_removed() {
     let scene = Scene::new();
     let service = scene.service("mkdir own && touch own/file");
     fs::create_dir_all(service.tmpdir().join("a/b")).expect("own directory");

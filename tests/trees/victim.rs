@@ -1,5 +1,5 @@
-//! The test's side of a helper program that is a test process itself: it prints what it has, then
-//! `ready`, and goes on when its standard input ends.
+//! The test's handle on a helper program that is a test process itself. The program prints facts, then `ready`, and
+//! continues when its standard input ends.
 
 use std::{
     io::{BufRead, BufReader, Read},
@@ -19,12 +19,12 @@ pub(crate) struct Victim {
     /// The service's private directory.
     pub(crate) directory: PathBuf,
     pub(crate) supervisors: Vec<Process>,
-    /// What else it printed before `ready`.
+    /// The other lines that it printed before `ready`.
     pub(crate) facts: Vec<String>,
 }
 
 impl Victim {
-    /// Starts it and waits until it is ready.
+    /// Starts the program and waits until it prints `ready`.
     pub(crate) fn start(command: &mut Command) -> Self {
         let mut child = command
             .stdin(Stdio::piped())
@@ -53,12 +53,12 @@ impl Victim {
         }
     }
 
-    /// Has it go on to its end.
+    /// Closes the standard input of the program, which then continues to its end.
     pub(crate) fn go_on(&mut self) {
         drop(self.child.stdin.take());
     }
 
-    /// The next line that it prints.
+    /// Waits for the next line of output and returns it.
     pub(crate) fn next_line(&mut self) -> String {
         let mut line = String::new();
         self.output.read_line(&mut line).expect("text");
@@ -71,7 +71,7 @@ impl Victim {
         kill(pid_of(self.child.id()), signal).expect("it is not reaped yet");
     }
 
-    /// How it ended, if it has.
+    /// Returns the exit status, or `None` while the program runs.
     pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().expect("a child")
     }
@@ -80,7 +80,7 @@ impl Victim {
         self.child.wait().expect("a child")
     }
 
-    /// What it printed since; waits until nobody has its output open any more.
+    /// Returns the remaining output. Waits until no process has the output open.
     pub(crate) fn rest_of_output(&mut self) -> String {
         let mut rest = String::new();
         self.output.read_to_string(&mut rest).expect("text");
@@ -89,9 +89,9 @@ impl Victim {
 }
 
 impl Drop for Victim {
-    /// Ends it also where the test failed.
+    /// Kills the program, in case the test failed.
     fn drop(&mut self) {
-        // Most often it is reaped already.
+        // Usually the program is already reaped, and `kill` fails.
         drop(self.child.kill());
         drop(self.child.wait());
     }

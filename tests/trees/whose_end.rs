@@ -1,5 +1,5 @@
-//! Whose end it is that ends a tree: the executor's or the test process's, not that of a thread, nor
-//! of a fork; and what becomes of a tree whose supervisor was killed.
+//! The owner of a tree: the end of the executor or of the test process ends the tree, the end of a thread or a fork
+//! does not. Other tests kill the supervisor and check the rest of its tree.
 
 use std::{process::Command, thread, time::Duration};
 
@@ -28,7 +28,7 @@ fn daemon_with_its_environment(hold: &Hold) -> OutputExecutor {
 }
 
 #[test]
-fn a_service_lives_on_after_the_thread_that_started_it_has_ended() {
+fn a_service_outlives_the_thread_that_started_it() {
     let service = TcpExecutor::new([PROGRAM, "listens_late", "{port}"], "127.0.0.1", 0);
     thread::scope(|scope| {
         scope
@@ -40,7 +40,7 @@ fn a_service_lives_on_after_the_thread_that_started_it_has_ended() {
     let pid = service.pid().expect("it runs");
     let supervisor = Process::open(parent_of(pid)).expect("it lives");
 
-    // The kernel would have sent its signal with the end of the thread.
+    // A parent-death signal that depends on the thread would have killed the processes.
     let main = Process::open(pid).expect("it lives");
     assert!(!main.ended_within(Duration::from_millis(200)));
     assert!(!supervisor.ended_within(Duration::ZERO));
@@ -50,7 +50,7 @@ fn a_service_lives_on_after_the_thread_that_started_it_has_ended() {
 }
 
 #[test]
-fn signals_that_the_test_process_ignores_or_blocks_are_no_concern_of_its_services() {
+fn a_service_does_not_inherit_ignored_or_blocked_signals() {
     let hold = Hold::new();
     let mut victim = disturbs("ignores-signals", &hold, &hold);
     assert_eq!(
@@ -58,7 +58,7 @@ fn signals_that_the_test_process_ignores_or_blocks_are_no_concern_of_its_service
         [
             "stopped Some(-15)",
             "SigBlk 0x0",
-            // SIGPIPE, by the Rust runtime of the program that looks.
+            // SIGPIPE, which the Rust runtime of the printing program ignores.
             "SigIgn 0x1000",
             "ended early: true Some(3)",
         ]
@@ -69,7 +69,7 @@ fn signals_that_the_test_process_ignores_or_blocks_are_no_concern_of_its_service
 }
 
 #[test]
-fn statuses_that_the_test_process_steals_are_not_missed() {
+fn a_test_process_that_reaps_every_child_breaks_no_stop() {
     let hold = Hold::new();
     let mut victim = disturbs("steals-statuses", &hold, &hold);
     assert_eq!(victim.facts, ["stopped Some(-15)"; 20]);
@@ -79,20 +79,20 @@ fn statuses_that_the_test_process_steals_are_not_missed() {
 }
 
 #[test]
-fn a_fork_that_lives_on_does_not_keep_the_tree_alive_after_a_sigkill() {
+fn a_fork_does_not_keep_the_tree_alive_after_a_sigkill() {
     let hold = Hold::new();
     let (victim, fork) = with_a_fork_that_stays(&hold);
     victim.signal(Signal::SIGKILL);
-    // It holds the socket to the supervisor all the while.
+    // The fork holds the socket to the supervisor during this time.
     assert!(hold.is_free_within(SOON), "a process of the tree is left");
     assert!(!fork.ended_within(Duration::ZERO));
     fork.signal(Signal::SIGKILL);
 }
 
-/// The end of the process itself wakes the supervisor, although its socket stays open. It would see it
-/// a second later too, as no wait of its rests on one wake-up.
+/// The end of the test process wakes the supervisor, although the socket stays open. Without that wake-up the
+/// supervisor would notice a second later, because every wait has a fallback of one second.
 #[test]
-fn a_fork_that_lives_on_does_not_delay_the_end_of_the_tree() {
+fn a_fork_does_not_delay_the_end_of_the_tree() {
     let is_at_once = |_| {
         let hold = Hold::new();
         let (mut victim, fork) = with_a_fork_that_stays(&hold);
@@ -107,7 +107,7 @@ fn a_fork_that_lives_on_does_not_delay_the_end_of_the_tree() {
 }
 
 #[test]
-fn a_fork_that_lives_on_does_not_keep_the_tree_alive_after_a_normal_exit() {
+fn a_fork_does_not_keep_the_tree_alive_after_a_normal_exit() {
     let hold = Hold::new();
     let (mut victim, fork) = with_a_fork_that_stays(&hold);
     victim.go_on();
@@ -117,7 +117,7 @@ fn a_fork_that_lives_on_does_not_keep_the_tree_alive_after_a_normal_exit() {
     fork.signal(Signal::SIGKILL);
 }
 
-/// The fork ends by itself where the test fails before it is ended.
+/// Starts a test process with a fork. The fork exits by itself if the test fails before it kills the fork.
 fn with_a_fork_that_stays(hold: &Hold) -> (Victim, Process) {
     let victim = disturbs("fork-stays", hold, hold);
     let [fork] = &victim.facts[..] else {
@@ -130,41 +130,44 @@ fn with_a_fork_that_stays(hold: &Hold) -> (Victim, Process) {
 
 #[test]
 fn a_fork_that_calls_exit_does_not_stop_the_tree() {
-    outlives_its_fork("fork-exits");
+    assert_tree_outlives_fork("fork-exits");
 }
 
 #[test]
 fn a_fork_that_returns_from_main_does_not_stop_the_tree() {
-    outlives_its_fork("fork-returns");
+    assert_tree_outlives_fork("fork-returns");
 }
 
 #[test]
 fn a_handle_that_is_dropped_in_a_fork_does_not_stop_the_tree() {
-    outlives_its_fork("fork-drops");
+    assert_tree_outlives_fork("fork-drops");
 }
 
 #[test]
 fn a_handle_does_nothing_in_a_fork() {
-    outlives_its_fork("fork-calls");
+    assert_tree_outlives_fork("fork-calls");
 }
 
 #[test]
-fn what_a_fork_starts_itself_is_gone_when_it_has_exited() {
-    outlives_its_fork("fork-starts");
+fn a_service_that_a_fork_starts_is_gone_when_the_fork_exits() {
+    assert_tree_outlives_fork("fork-starts");
 }
 
-fn outlives_its_fork(deed: &str) {
+fn assert_tree_outlives_fork(deed: &str) {
     let (hold, hold_of_fork) = (Hold::new(), Hold::new());
     let mut victim = disturbs(deed, &hold, &hold_of_fork);
-    // Most of them start nothing.
-    assert!(!hold_of_fork.is_held(), "what the fork started is left");
+    // Most forks start no process, so `is_free` would panic.
+    assert!(
+        !hold_of_fork.is_held(),
+        "a process that the fork started is left"
+    );
     let [fork, ended, running] = &victim.facts[..] else {
         panic!("{:?}", victim.facts);
     };
     let fork = fork.strip_prefix("fork ").expect("its pid");
     assert_eq!(*ended, format!("Exited(Pid({fork}), 0)"));
     assert_eq!(running, "running true");
-    assert!(!hold.is_free(), "the tree lives");
+    assert!(!hold.is_free(), "the tree is running");
 
     victim.go_on();
     assert_eq!(victim.wait().code(), Some(0));
@@ -172,7 +175,7 @@ fn outlives_its_fork(deed: &str) {
 }
 
 #[test]
-fn a_killed_supervisor_takes_its_service_along_and_the_rest_is_swept_and_reported() {
+fn processes_left_by_a_killed_supervisor_are_swept_and_reported() {
     let hold = Hold::new();
     let service = daemon_with_its_environment(&hold);
     service.start().expect("it starts");
@@ -190,7 +193,7 @@ fn a_killed_supervisor_takes_its_service_along_and_the_rest_is_swept_and_reporte
         "the kernel kills the service"
     );
     assert!(!hold.is_free(), "the daemon lives");
-    let error = service.stop().expect_err("it was lost");
+    let error = service.stop().expect_err("the supervisor was killed");
     assert!(hold.is_free(), "a process of the tree is left");
     assert!(supervisor.was_reaped());
     assert_eq!(error.kind(), ErrorKind::Io);
@@ -207,10 +210,10 @@ fn a_killed_supervisor_takes_its_service_along_and_the_rest_is_swept_and_reporte
 }
 
 #[test]
-fn a_service_can_be_started_again_after_its_supervisor_was_killed() {
+fn a_service_starts_again_after_its_supervisor_was_killed() {
     let hold = Hold::new();
     let service = daemon_with_its_environment(&hold).env("SCRATCH", "{tmpdir}");
-    // The daemon ignores the request to stop.
+    // The daemon ignores the stop signal.
     let service = service.stop_timeout(Duration::from_millis(200));
     service.start().expect("it starts");
     let first = service.pid().expect("it runs");
@@ -230,7 +233,7 @@ fn a_service_can_be_started_again_after_its_supervisor_was_killed() {
 }
 
 #[test]
-fn a_drop_sweeps_what_a_killed_supervisor_left() {
+fn a_drop_sweeps_processes_that_a_killed_supervisor_left() {
     let hold = Hold::new();
     let service = daemon_with_its_environment(&hold).env("SCRATCH", "{tmpdir}");
     service.start().expect("it starts");
@@ -243,10 +246,10 @@ fn a_drop_sweeps_what_a_killed_supervisor_left() {
     assert!(supervisor.was_reaped());
 }
 
-/// A handled signal ends every wait of a process's own, also that of the exit for the supervisors: the
-/// service has its time all the same.
+/// A handled signal interrupts every wait of the process, including the wait for the supervisors at exit. The service
+/// must get its whole stop timeout anyway.
 #[test]
-fn signals_that_the_test_handles_do_not_cut_its_end_short() {
+fn handled_signals_do_not_shorten_the_stop_at_exit() {
     let hold = Hold::new();
     let flushed = format!("{}/flushed", hold.scratch());
     let script = "trap 'sleep 0.4; : > \"$0\"; exit 0' TERM; \"$@\" & while :; do sleep 0.02; done";
@@ -271,13 +274,13 @@ fn signals_that_the_test_handles_do_not_cut_its_end_short() {
 }
 
 #[test]
-fn the_pid_file_that_a_killed_supervisor_left_is_removed() {
+fn a_pid_file_that_a_killed_supervisor_left_is_removed() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let path = directory.path().join("app.pid");
     let service = PidExecutor::new([PROGRAM, "writes_pid", "{pidfile}"], &path);
     service.start().expect("it starts");
     Process::supervisor_of(&service).signal(Signal::SIGKILL);
-    let error = service.stop().expect_err("it was lost");
+    let error = service.stop().expect_err("the supervisor was killed");
     assert_eq!(error.kind(), ErrorKind::Io, "{error}");
     assert!(!path.exists());
     service.start().expect("nothing is in the way");
