@@ -65,7 +65,7 @@ fn no_module_but_sys_knows_the_operating_system() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../mirakuru/src");
     let mut files = Vec::new();
     files_below(&root, Path::new(""), &mut files);
-    // `lib.rs` says what is there on which system, and so do the two that list kinds of executors and checks. Unit tests
+    // `lib.rs` and the two lists of kinds of executors and checks show what each system has. Unit tests
     // may know the one that they run on.
     let is_bound = |file: &PathBuf| !file.starts_with("sys") && !file.ends_with("tests.rs");
     files.retain(|file| is_bound(file) && *file != Path::new("lib.rs"));

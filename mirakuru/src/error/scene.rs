@@ -15,13 +15,13 @@ pub(crate) struct Scene {
     pub(crate) command: String,
     /// The executor's name, if the user gave one.
     pub(crate) name: Option<String>,
-    /// What happened, if the words of the kind are too general.
+    /// A headline, if the words of the kind are too general.
     pub(crate) headline: String,
     pub(crate) reason: String,
     pub(crate) waited_for: String,
     /// The time that was waited.
     pub(crate) waited: Option<Duration>,
-    /// The time that was allowed. `Duration::MAX` is no bound.
+    /// The time that was allowed. `Duration::MAX` means without a limit.
     pub(crate) allowed: Option<Duration>,
     pub(crate) last_check: String,
     pub(crate) pid: Option<u32>,

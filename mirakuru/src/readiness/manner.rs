@@ -1,4 +1,4 @@
-//! What a check reports about itself: the place that it looks at, and how a wait should poll it.
+//! The facts that a check reports about itself: the place that it looks at, and how a wait should poll it.
 
 use std::path::PathBuf;
 
