@@ -84,7 +84,7 @@ pub(crate) use {run::Moment, together::reserve};
 ///
 /// In a forked child of the test process, `start`, `stop` and drop do nothing, [`running`](Self::running)
 /// returns `false`, and [`tmpdir`](Self::tmpdir) panics.
-#[must_use = "nothing runs until `start` or `started` is called; and a dropped executor stops what it started"]
+#[must_use = "an executor starts nothing before `start` or `started`, and a dropped executor stops its process: bind it to a variable"]
 pub struct Executor<R: Readiness> {
     core: Core,
     /// The check with its own type, which the options of its kind change. `None` in a boxed executor.

@@ -156,7 +156,7 @@ impl<R: Readiness> Executor<R> {
         self
     }
 
-    /// Limits a resource of the service. `u64::MAX` means no limit. See `setrlimit(2)`.
+    /// Limits a resource of the service. `None` and `u64::MAX` mean no limit. See `setrlimit(2)`.
     ///
     /// ```
     /// use mirakuru::{OutputExecutor, Resource};
@@ -164,12 +164,19 @@ impl<R: Readiness> Executor<R> {
     /// # fn main() -> mirakuru::Result<()> {
     /// let service = OutputExecutor::new(["sh", "-c", "ulimit -n; exec sleep 60"], "64")
     ///     .rlimit(Resource::OpenFiles, 64, 64)
+    ///     .rlimit(Resource::Core, 0, None)
     ///     .started()?;
     /// assert_eq!(service.output().tail(1), "64");
     /// # Ok(())
     /// # }
     /// ```
-    pub fn rlimit(mut self, resource: Resource, soft: u64, hard: u64) -> Self {
+    pub fn rlimit(
+        mut self,
+        resource: Resource,
+        soft: impl Into<Option<u64>>,
+        hard: impl Into<Option<u64>>,
+    ) -> Self {
+        let [soft, hard] = [soft.into(), hard.into()].map(|limit| limit.unwrap_or(u64::MAX));
         self.core.config.shape.rlimits.push((resource, soft, hard));
         self
     }

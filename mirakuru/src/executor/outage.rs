@@ -142,7 +142,7 @@ impl Core {
 ///
 /// Drop never panics. If the start in it fails, it emits a warning event: call
 /// [`restart`](Self::restart) to get the error. If drop does not run, the service stays stopped.
-#[must_use = "the service starts again when this is dropped"]
+#[must_use = "dropping the guard starts the service again: bind it to a variable"]
 pub struct Stopped<'a> {
     core: Option<&'a Core>,
     // Dropped after the start in `drop`, so that a test that waits for the end of the outage finds the service running.

@@ -31,6 +31,7 @@ pub(crate) use queue::{Circle, Ticket};
 /// # }
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum OnConflict {
     /// Fails with `AlreadyRunning` at once. This is the default, except for the attribute and for shared fixtures,
     /// whose default is `Wait`.

@@ -1,5 +1,7 @@
 //! The pattern of the HTTP statuses that a check accepts.
 
+use std::fmt;
+
 use regex::Regex;
 
 /// A pattern of HTTP statuses: one code, or a regular expression that must match the whole code.
@@ -40,6 +42,13 @@ impl StatusPattern {
 impl Default for StatusPattern {
     fn default() -> Self {
         r"2\d\d".into()
+    }
+}
+
+/// Writes the pattern as the user wrote it.
+impl fmt::Display for StatusPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.written)
     }
 }
 

@@ -18,7 +18,8 @@ use crate::protocol;
 mod fuzz_banners;
 
 /// The stream that is searched for a banner.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum Stream {
     /// Standard output.
     Stdout,

@@ -17,7 +17,7 @@ use crate::locks::Owner;
 /// The drop removes the database, even during a panic. It reports no error: if the server has stopped, the database no
 /// longer exists. If drop does not run (`process::exit`, a kill), the database stays until its server stops. In a
 /// forked child of the test process, drop does nothing.
-#[must_use = "dropping it removes the database"]
+#[must_use = "dropping the guard removes the database: bind it to a variable"]
 pub struct Database {
     url: String,
     name: String,

@@ -227,7 +227,7 @@ impl<T> fmt::Debug for Shared<T> {
 /// Drop releases the lock, and cannot fail. If drop does not run because the process was killed or called `exit`, the
 /// kernel releases the lock with the process. After `mem::forget`, all other tests wait until then. Dropping a copy of
 /// the guard in a forked child releases nothing.
-#[must_use = "dropping the guard releases the lock"]
+#[must_use = "dropping the guard releases the lock: bind it to a variable"]
 pub struct Guard<'a, T> {
     fixture: &'a T,
     _exclusive: Exclusive<'a>,
