@@ -39,7 +39,7 @@
 //! differently in `windows/`. `xnu/` parses the answers of the kernel of macOS, and its unit tests run on every Unix.
 //! `posix/` holds the code that all Unixes share, including the process tree.
 //!
-//! All `unsafe` code of the crate is in this folder, and `tests/layout.rs` keeps the words of operating systems in it.
+//! All `unsafe` code of the crate is in this folder, and `tests/layout/main.rs` keeps the words of operating systems in it.
 //! Callers know sockets, handles and processes by the names that are exported here.
 
 #![allow(
