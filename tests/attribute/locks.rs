@@ -14,7 +14,7 @@ fn a_lock_is_held_until_the_test_ends(first: &SimpleExecutor) {
     let error = FIRST.lock().expect_err("this thread has it");
     assert_eq!(error.kind(), ErrorKind::Io);
     assert!(
-        error.to_string().contains("has the lock already"),
+        error.to_string().contains("holds the lock already"),
         "{error}"
     );
 }
@@ -48,7 +48,7 @@ fn down() {}
 fn tests_that_lock_several_fixtures_do_not_deadlock() {
     let first_of = |test: fn()| {
         let reported = panic_of(test);
-        assert!(reported.contains("has the lock already"), "{reported}");
+        assert!(reported.contains("holds the lock already"), "{reported}");
         let fixtures = ["`sleep 60`", "`sleep 61`"].map(|command| reported.contains(command));
         assert_ne!(fixtures[0], fixtures[1], "{reported}");
         fixtures
@@ -68,7 +68,7 @@ fn twice() {}
 #[test]
 fn locking_a_fixture_twice_fails_at_once() {
     let reported = panic_of(twice);
-    assert!(reported.contains("has the lock already"), "{reported}");
+    assert!(reported.contains("holds the lock already"), "{reported}");
 }
 
 #[test]

@@ -234,7 +234,7 @@ fn no_test_passes_if_its_set_up_panics() {
 #[test]
 fn no_test_passes_if_it_cannot_lock() {
     let text = failure("lock_fails");
-    once(&text, "has the lock already");
+    once(&text, "holds the lock already");
     once(&text, "test did not panic as expected");
 }
 

@@ -127,7 +127,7 @@ fn a_second_lock_by_one_thread_fails_at_once() {
     let guard = FIXTURE.lock().expect("it exists");
     let error = error_of(FIXTURE.lock().map(drop)).to_string();
     assert!(
-        error.contains("this thread has the lock already"),
+        error.contains("this thread holds the lock already"),
         "{error}"
     );
     drop(guard);

@@ -168,7 +168,7 @@ fn a_group_that_failed_three_times_does_not_start_again() {
     let error = error_of(PAIR.get()).to_string();
     let reported = r#"reason:      "fails": exited with code 3"#;
     assert!(
-        error.contains("failed 3 times") && error.contains(reported),
+        error.contains("3 earlier starts failed") && error.contains(reported),
         "{error}"
     );
     assert_eq!(starts().lines().count(), 6);
