@@ -14,10 +14,10 @@ pub(crate) fn guess<'a>(
         return format!(": did you mean {}?", write(nearest));
     }
     let all: Vec<_> = known.into_iter().map(write).collect();
-    if all.is_empty() {
-        String::new()
-    } else {
-        format!(": expected one of {}", all.join(", "))
+    match &all[..] {
+        [] => String::new(),
+        [only] => format!(": expected {only}"),
+        all => format!(": expected one of {}", all.join(", ")),
     }
 }
 
@@ -39,7 +39,7 @@ pub(crate) fn regex(pattern: &str) -> Result<(), String> {
         .map_err(|error| error.to_string())
 }
 
-const URL: &str = "write it as `http://127.0.0.1:{port}/path`";
+const URL: &str = "write the URL as `http://127.0.0.1:{port}/path`";
 
 /// Checks a URL, with values in place of its placeholders.
 ///

@@ -1,4 +1,4 @@
-//! Starts real programs around tests, returns the moment they are ready, and leaves nothing behind.
+//! Starts real programs around tests, waits until they are ready, and leaves nothing behind.
 //!
 #![cfg_attr(feature = "macros", doc = "```no_run")]
 #![cfg_attr(not(feature = "macros"), doc = "```ignore")]
@@ -40,10 +40,10 @@
 //! | only has to run | `simple` | [`SimpleExecutor`] |
 //! | shows its readiness in another way | `executor` | [`Executor::when`], [`Executor::with_readiness`] |
 //!
-//! Use the first row that fits: [`guide::readiness`] explains the order. All of these are [`Executor`]s
+//! Use the first row that fits: [`guide::readiness`] explains the order. Each row is an [`Executor`]
 //! with a check from [`readiness`], and checks combine with `and`, `or` and `then`. [`Shared`] holds one
-//! or several executors in a static, for all tests of a process or of a whole run. [`start_all`] starts several at the
-//! same time, and [`export!`] sets an environment variable from a fixture.
+//! or several executors in a static, for all tests of a process or of a whole run. [`start_all`] starts several
+//! executors at the same time. [`export!`] sets an environment variable from a [`Shared`], before `main`.
 //!
 //! # Placeholders
 //!
@@ -54,7 +54,7 @@
 //! | `{port}` | a free port that no other test gets | [`port()`](Executor::port) |
 //! | `{port:NAME}` | another free port of the same executor | [`port_named()`](Executor::port_named) |
 //! | `{host}` | the host that is checked, by default `127.0.0.1` | [`host()`](Executor::host) |
-//! | `{tmpdir}` | a private directory, removed once no process of the service is left | [`tmpdir()`](Executor::tmpdir) |
+//! | `{tmpdir}` | a private directory, which is removed once no process of the service is left | [`tmpdir()`](Executor::tmpdir) |
 //! | `{socket}` | a path for a Unix socket in that directory | [`socket()`](Executor::socket) |
 //! | `{pidfile}` | a path for a pid file in that directory | [`filename()`](Executor::filename) |
 //!
@@ -69,10 +69,10 @@
 //! | `MIRAKURU_KEEP=1` | keeps the output and the private directory of each service |
 //! | `MIRAKURU_TRACE=FILE` | writes a timeline of all services |
 //! | `MIRAKURU_TIMEOUT_SCALE=3` | multiplies all timeouts by 3 |
-//! | `MIRAKURU_CACHE=off` | makes the files of [`services`] afresh at each start |
+//! | `MIRAKURU_CACHE=off` | disables the cache of [`services`]: each start creates all files again |
 //! | `MIRAKURU_QUEUE_TIMEOUT=600` | limits the wait for a port or a lock, in seconds |
 //!
-//! [`guide::environment`] describes them in full.
+//! [`guide::environment`] describes each variable in full.
 //!
 //! # Crate features
 //!
@@ -81,15 +81,15 @@
 //! | `macros` | yes | the attribute [`with_process`] |
 //! | `http` | yes | [`HttpExecutor`] and [`readiness::Http`], without TLS |
 //! | `https` | no | TLS for the HTTP check |
-//! | `services` | yes | [`services`] and the attribute's words for them (not on Windows), and checks in their protocols, such as [`readiness::Postgres`] |
+//! | `services` | yes | [`services`] and the attribute's words for them (not on Windows), and checks in the servers' protocols, such as [`readiness::Postgres`] |
 //!
 //! # Platforms
 //!
 //! - Linux 5.9 or later is fully supported. `/proc` must be mounted: each executor starts a helper
 //!   process, the supervisor, from `/proc/self/exe`.
 //! - macOS and other Unixes have no subreaper (`PR_SET_CHILD_SUBREAPER`, `prctl(2)`). A stop cannot prove there that
-//!   the tree is gone.
-//! - Windows ends the whole tree by a Job Object. A stop terminates it at once. Windows lacks [`services`], the executors
+//!   the process tree is gone.
+//! - On Windows, a stop terminates the whole process tree at once, by a Job Object. Windows lacks [`services`], the executors
 //!   and checks for Unix sockets and `sd_notify(3)`, and the options `user`, `user_if_root`, `umask`, `nice` and `rlimit`.
 //! - [One table](guide::platforms) names the test that shows each promise on each system.
 //! - A test binary that is set-user-id, set-group-id or has file capabilities cannot start services. A

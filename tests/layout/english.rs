@@ -43,6 +43,14 @@ const WORDS: &[(&str, &str)] = &[
 const RIGHT: &str =
     r"there (?:is|are|was|were) no\b|no longer|\b(?:left|leaves? \w+|left processes) behind";
 
+static PATTERNS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
+    let words = WORDS.iter();
+    words
+        .map(|(words, instead)| (regex(words), *instead))
+        .collect()
+});
+static RIGHT_ONES: LazyLock<Regex> = LazyLock::new(|| regex(RIGHT));
+
 #[test]
 fn texts_use_plain_words() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
@@ -122,13 +130,6 @@ fn mistakes_in(file: &Path, text: &str) -> Vec<String> {
         literals_in(text.parse().expect("Rust"), &mut texts);
         texts.sort();
     }
-    static PATTERNS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
-        let words = WORDS.iter();
-        words
-            .map(|(words, instead)| (regex(words), *instead))
-            .collect()
-    });
-    static RIGHT_ONES: LazyLock<Regex> = LazyLock::new(|| regex(RIGHT));
     let mut mistakes = Vec::new();
     for (line, text) in &texts {
         let text = without_code(text);

@@ -217,14 +217,7 @@ impl Reader<'_> {
     fn finish(mut self, span: Span) -> Option<Process> {
         let Some(started) = self.started.take() else {
             if !self.incomplete {
-                let kinds: Vec<_> = Kind::ALL
-                    .iter()
-                    .map(|(name, _)| format!("`{name}`"))
-                    .collect();
-                let message = format!(
-                    "nothing to start: add one of {}, as in `tcp = \"redis-server --port {{port}}\"`",
-                    kinds.join(", ")
-                );
+                let message = "nothing to start: name a ready-made server, as in `postgres`, or a command, as in `tcp = \"my-server --port {port}\"`";
                 self.mistakes.at(span, message);
             }
             return None;

@@ -364,7 +364,7 @@ impl Core {
         let end = if gone.forced { ", and was killed" } else { "" };
         events::print_uncaptured(&format!(
             "mirakuru: `{command}` ({title}) took {time} to stop after {signal}{end}: \
-             set `stop_signal` to a signal that it obeys at once, or a shorter `stop_timeout`"
+             set `stop_signal` to a signal that the service obeys at once, or a shorter `stop_timeout`"
         ));
     }
 }

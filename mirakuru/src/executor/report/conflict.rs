@@ -19,7 +19,7 @@ impl Core {
 
     /// Returns the error for a lease that another executor holds.
     pub(crate) fn held_elsewhere(&self, port: u16, holder: &str) -> Error {
-        let advice = "`OnConflict::Wait` queues for the port; `{port}` stands for a free port";
+        let advice = "wait for the port with `on_conflict(OnConflict::Wait)`, in the attribute `on_conflict = wait`, or use `{port}`, a free port";
         let reason = "another executor has the lease on its port";
         self.taken(port, reason, holder, advice)
     }

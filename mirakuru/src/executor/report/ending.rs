@@ -33,7 +33,7 @@ impl Core {
     ) -> Error {
         let mut scene = with_run(self.scene(), run);
         scene.notes.push(format!("expected: {expected}"));
-        scene.advice = "if this exit code is a success, set `expected_returncode`".into();
+        scene.advice = "if this exit code is a success, set it as `expected_returncode`".into();
         let sent = if asked {
             scene.advice += &advice::another_signal(expected.signal);
             format!("the stop sent {}", expected.signal)
