@@ -1,7 +1,9 @@
 //! Standard input: a pipe that stays open until the tree is gone, and that a test can write to.
 
 use std::{
+    fs::File,
     io::{self, Write},
+    os::fd::AsRawFd,
     time::{Duration, Instant},
 };
 
@@ -11,6 +13,10 @@ use mirakuru_tests::{
     error_text::error_of,
     hold::Hold,
 };
+
+use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
+
+use crate::rerun::{alone, is_alone};
 
 /// A shell script that prints each line that it reads, and the end of its input.
 const READS: &str =
@@ -52,6 +58,31 @@ fn input_arrives_until_the_test_closes_it() -> Result<()> {
     service.close_input()?.restart()?;
     writeln!(service.input(), "again").expect("the new process has an input");
     assert_eq!(service.output().wait_for("^read")?, "read again");
+    Ok(())
+}
+
+#[test]
+fn a_test_without_free_descriptors_keeps_its_service() -> Result<()> {
+    if !is_alone() {
+        alone(
+            "input::a_test_without_free_descriptors_keeps_its_service",
+            "",
+            |_| {},
+        );
+        return Ok(());
+    }
+    let service = reading().started()?;
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("a limit");
+    let free = File::open("/dev/null").expect("a descriptor").as_raw_fd();
+    let lowest = rlim_t::try_from(free).expect("a number");
+    setrlimit(Resource::RLIMIT_NOFILE, lowest, hard).expect("a lower limit");
+    let refused = service.input().write(b"one\n");
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).expect("the limit of before");
+    refused.expect_err("the reply contains a descriptor");
+    // The supervisor is not taken for lost.
+    writeln!(service.input(), "two").expect("it reads");
+    assert_eq!(service.output().wait_for("^read")?, "read two");
+    service.stop()?;
     Ok(())
 }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use super::core::Core;
 use super::port::Wanted;
@@ -247,7 +248,8 @@ impl Core {
             "the private directory belongs to the parent process"
         );
         let _turn = self.turn();
-        let deadline = Deadline::after(self.config.start_bound());
+        // Not the start's timeout: a service that runs would be given up with its supervisor.
+        let deadline = Deadline::after(Duration::MAX);
         // If the supervisor of the run does not answer, its directory still exists.
         let silent = self.shared_link().filter(|link| link.is_out_of_reach());
         let link = silent.map_or_else(|| self.link(), Ok);

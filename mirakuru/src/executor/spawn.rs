@@ -106,7 +106,8 @@ impl Core {
             }
             // This start gives up a supervisor that does not answer before the deadline.
             None => {
-                link.stop_within(plan.hasty(), None, GRACE * 2);
+                let plan = plan.hasty();
+                link.stop_within(plan, None, plan.longest().saturating_add(GRACE));
                 Err(self.not_spawned_in_time(deadline))
             }
         }

@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::exit_hook;
@@ -58,14 +59,18 @@ impl Link {
             started: place.runner.started,
             socket: place.socket(),
         };
-        let (Reply::Shared(shared), _) = self.ask(request)? else {
-            return None;
-        };
-        if shared.is_ok() {
+        // Before the request: an exit that comes after it must not kill the supervisor of the run.
+        self.sharing.store(true, Ordering::SeqCst);
+        let answer = self.ask(request);
+        if let Some((Reply::Shared(Ok(())), _)) = answer {
             self.begin_sharing(place.silence());
             exit_hook::unregister(self);
         }
-        Some(shared)
+        self.sharing.store(false, Ordering::SeqCst);
+        match answer? {
+            (Reply::Shared(shared), _) => Some(shared),
+            _ => None,
+        }
     }
 
     /// Marks the supervisor as the run's. It has answered, so this also removes the note of its silence.

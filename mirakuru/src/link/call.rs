@@ -102,7 +102,8 @@ impl Link {
         }
         let bound = deadline.or_sooner(SUPERVISOR_BOUND);
         let request = Request::MakeDirectory(self.home.parent.clone());
-        let (Reply::Directory(made), handles) = self.call(request, &[], bound)? else {
+        let answer = self.try_call(request, &[], bound);
+        let (Reply::Directory(made), handles) = answer.ok().flatten()? else {
             return None;
         };
         Some(made.and_then(|path| {
@@ -180,7 +181,8 @@ impl Link {
         let output = sys::copy_of(output).ok()?;
         let handles = [output.try_clone().ok()?, output];
         let deadline = Deadline::after(exec.limit.saturating_add(SUPERVISOR_BOUND));
-        let (reply, _) = self.call(Request::Exec(Box::new(exec)), &handles, deadline)?;
+        let answer = self.try_call(Request::Exec(Box::new(exec)), &handles, deadline);
+        let (reply, _) = answer.ok().flatten()?;
         match reply {
             Reply::Ran(ran) => Some(ran),
             _ => None,
@@ -212,7 +214,9 @@ impl Link {
 
     /// Returns the writing end of this service's standard input, if it is open and the supervisor answers in time.
     pub(crate) fn input(&self, service: u64, deadline: Deadline) -> Option<Handle> {
-        self.call(Request::Input(service), &[], deadline)?.1.pop()
+        // A late reply is not the end of the supervisor.
+        let answer = self.try_call(Request::Input(service), &[], deadline);
+        answer.ok().flatten()?.1.pop()
     }
 
     /// Closes the writing end of the standard input. Returns `None` if the supervisor does not answer.

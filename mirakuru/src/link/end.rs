@@ -38,21 +38,23 @@ impl Link {
         if let Some((Reply::Gone(gone), _)) = answer {
             return Some(gone);
         }
+        if self.is_hung_up() && self.ends_by_itself() {
+            return Some(Gone::default());
+        }
         self.give_up();
         None
     }
 
     /// Gives up a supervisor that does not answer: kills it, and the kernel kills the service with it.
     pub(crate) fn give_up(&self) {
+        // The exit hook ends the supervisor, and kills and sweeps if it must.
+        if self.is_hung_up() {
+            self.ends_by_itself();
+            self.reader.cached(|state| state.lost = true);
+            return;
+        }
         // A supervisor that a run shares is not ours to kill.
         match self.silence.get() {
-            // The supervisor ends its tree, and refuses requests meanwhile. A kill would interrupt it, and a process that
-            // has cleared its environment would be left. The exit hook bounds the wait.
-            None if self.is_hung_up() => {
-                let bound = self.patience().saturating_add(KILL_BOUND);
-                self.process().ended_within(bound);
-            }
-            Some(_) if self.is_hung_up() => {}
             None => drop(self.process().kill()),
             Some(silence) if !self.process().ended_within(Duration::ZERO) => note_silence(silence),
             Some(_) => {}
@@ -126,7 +128,9 @@ impl Link {
             return Ok(());
         }
         self.notify(Request::Bye);
-        self.await_end(Deadline::after(SUPERVISOR_BOUND));
+        // The tree is gone, unless the supervisor was taken for lost.
+        let bound = SUPERVISOR_BOUND.saturating_add(self.patience());
+        self.await_end(Deadline::after(bound));
         exit_hook::unregister(self);
         self.clean_up()
     }
@@ -140,14 +144,38 @@ impl Link {
 
     /// Waits for the end of a supervisor that was asked to end. If it was killed instead, or must be killed now,
     /// the tree is swept by its mark. Takes no lock, as the exit hook calls it.
-    pub(crate) fn await_end(&self, deadline: Deadline) {
-        let ended = self.process().ended_within(deadline.remaining());
+    ///
+    /// Returns `false` if the supervisor lives and belongs to the run: a thread may hand it over during the exit.
+    pub(crate) fn await_end(&self, deadline: Deadline) -> bool {
+        const LOOK: Duration = Duration::from_millis(100);
+        let ended = loop {
+            if self.process().ended_within(deadline.remaining().min(LOOK)) {
+                break true;
+            }
+            if self.is_shared() {
+                return false;
+            }
+            if deadline.has_passed() {
+                break false;
+            }
+        };
         if !ended {
+            if self.sharing.load(Ordering::SeqCst) {
+                return false;
+            }
             let _ = self.process().kill();
         }
         if !(ended && self.process().reap()) {
             self.sweep_once();
         }
+        true
+    }
+
+    /// Waits until a supervisor has ended that the exit has hung up, and returns whether it has. It refuses requests and
+    /// ends its tree. A kill would interrupt it, and a process that has cleared its environment would be left.
+    fn ends_by_itself(&self) -> bool {
+        let bound = self.patience().saturating_add(KILL_BOUND);
+        !self.is_shared() && self.process().ended_within(bound)
     }
 
     /// Returns whether the exit of this process has hung up.

@@ -63,7 +63,10 @@ fn at_exit() {
     let longest = links.iter().map(|link| link.patience()).max();
     let bound = Deadline::after(longest.unwrap_or_default().saturating_add(KILL_BOUND));
     for link in links {
-        link.await_end(bound);
+        // The run cleans up after its own supervisor.
+        if !link.await_end(bound) {
+            continue;
+        }
         if let Err(left) = link.clean_up() {
             events::print_uncaptured(&format!("mirakuru: left {left}"));
         }

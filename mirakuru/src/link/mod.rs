@@ -75,6 +75,8 @@ pub(crate) struct Link {
     kept: AtomicBool,
     /// Whether the exit hook has requested the end of the supervisor. Threads that still run cannot send any more.
     hung_up: AtomicBool,
+    /// Whether a thread hands the supervisor over to the run now.
+    sharing: AtomicBool,
     swept: OnceLock<Vec<(u32, String)>>,
 }
 
@@ -110,6 +112,7 @@ impl Link {
             home,
             kept: AtomicBool::new(false),
             hung_up: AtomicBool::new(false),
+            sharing: AtomicBool::new(false),
             swept: OnceLock::new(),
         }
     }

@@ -112,14 +112,13 @@ impl Capture {
             let read = from..from + len as u64;
             // The layout must be taken after the read: bytes that are discarded during the read are read as zeros.
             let kept = self.layout().clip(read.clone());
-            if kept.start > from && kept.start >= read.end {
-                // All bytes of this read were discarded. The gap may grow again before the next read.
+            if kept.start > from {
+                // The first bytes of this read were discarded. The gap may grow again before the next read.
                 from = kept.start;
                 continue;
             }
             bytes.truncate(index(kept.end - from));
-            bytes.drain(..index(kept.start - from));
-            return (kept.start, bytes);
+            return (from, bytes);
         }
     }
 

@@ -170,9 +170,16 @@ impl StopPlan {
         self.patience.min(LATE)
     }
 
-    /// Returns the longest time that this stop takes before the kernel kills the tree.
+    /// Returns the longest time that this stop takes before the kernel kills the tree: the time after the stop signal, the
+    /// time after a kill signal that a process can handle, and the time that a supervisor of the service's own has.
     pub(crate) fn longest(&self) -> Duration {
-        let patience = self.patience.saturating_add(self.kill_patience);
-        patience.saturating_add(LATE * 2)
+        let is_final = self.kill_signal == Signal::KILL.as_raw();
+        let kill_patience = if is_final {
+            Duration::ZERO
+        } else {
+            self.kill_patience
+        };
+        let patience = self.patience.saturating_add(kill_patience);
+        patience.saturating_add(LATE * 2 + GRACE * 2)
     }
 }
