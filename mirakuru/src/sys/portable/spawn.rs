@@ -34,9 +34,9 @@ pub(crate) fn spawn(spawn: &Spawn<'_>) -> Result<Pid, Stuck> {
     let main = forked.map_err(|errno| Stuck::at("fork", errno))?;
     // Now only the child has a copy. Its `exec` or its end therefore ends the file.
     drop(reporter);
-    let mut reported = Vec::new();
-    let _ = report.read_to_end(&mut reported);
-    let Some((code, step)) = reported.split_first_chunk() else {
+    let mut message = Vec::new();
+    let _ = report.read_to_end(&mut message);
+    let Some((code, step)) = message.split_first_chunk() else {
         return Ok(main);
     };
     // The child is about to end, and its status must not be mistaken for the service's.
