@@ -25,7 +25,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// Another process answered at the place of the service before the start. Nothing was spawned.
+    /// Another process answers in place of the service, or another executor holds the lease on its fixed port.
     AlreadyRunning,
     /// The start, `wait_for`, or a wait for a line of output timed out.
     TimeoutExpired,
@@ -63,8 +63,9 @@ impl ErrorKind {
 
 /// The error of every call that can fail.
 ///
-/// `Display` and `Debug` print the same text: the command, what the call waited for, how long it waited of how much, how
-/// the last check failed, how the process ended, its last output, and what to do. The methods return the parts.
+/// `Display` and `Debug` print the same text: the command, what the call waited for, how long it waited, how long it
+/// was allowed to wait, how the last check failed, how the process ended, its last output, and what to do. The methods
+/// return the parts.
 ///
 /// ```
 /// use std::time::Duration;
