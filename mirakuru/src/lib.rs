@@ -92,7 +92,7 @@
 //! - On Windows, a stop terminates the whole process tree at once, by a Job Object. Windows lacks [`services`], the executors
 //!   and checks for Unix sockets and `sd_notify(3)`, and the options `user`, `user_if_root`, `umask`, `nice` and `rlimit`.
 //! - [One table](guide::platforms) names the test that shows each promise on each system.
-//! - A test binary that is set-user-id, set-group-id or has file capabilities cannot start services. A
+//! - A test binary that is set-user-id or set-group-id, or has file capabilities, cannot start services. A
 //!   process whose effective user differs from its real user (`seteuid(2)`) cannot either.
 //!
 //! # Guide

@@ -19,9 +19,9 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// The kind of an [`Error`], to match on.
 ///
-/// Three kinds mean that a process ended: [`ProcessExitedWithError`](Self::ProcessExitedWithError) before it was ready or
-/// during a wait, [`ProcessFinishedWithError`](Self::ProcessFinishedWithError) with an unexpected exit code at a stop, and
-/// [`Survivors`](Self::Survivors) if some of its tree could not be killed.
+/// Two kinds mean that a process ended: [`ProcessExitedWithError`](Self::ProcessExitedWithError) before it was ready or
+/// during a wait, and [`ProcessFinishedWithError`](Self::ProcessFinishedWithError) with an unexpected exit code at a
+/// stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
