@@ -80,7 +80,7 @@ pub(crate) fn is_judged(attributes: &[Attribute]) -> bool {
     })
 }
 
-const MIXED: &str = "either all cases or none may expect a panic: split them into two functions. Otherwise, a case whose process cannot start could pass";
+const MIXED: &str = "either all cases must expect a panic, or none: split the function into two. Otherwise, a case passes although its process cannot start";
 
 /// Returns the panic that one `#[should_panic]` expects, merged with those of the other cases. If their messages
 /// differ, any message is accepted.

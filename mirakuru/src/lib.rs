@@ -1,27 +1,31 @@
 //! Starts real programs around tests, waits until they are ready, and leaves nothing behind.
 //!
-#![cfg_attr(feature = "macros", doc = "```no_run")]
-#![cfg_attr(not(feature = "macros"), doc = "```ignore")]
-//! use mirakuru::{TcpExecutor, with_process};
+#![cfg_attr(all(unix, feature = "macros", feature = "services"), doc = "```no_run")]
+#![cfg_attr(
+    not(all(unix, feature = "macros", feature = "services")),
+    doc = "```ignore"
+)]
+//! use mirakuru::{services::Database, with_process};
 //!
-//! #[with_process(tcp = "redis-server --port {port} --save ''")]
+//! #[with_process(postgres, database = true)]
 //! #[test]
-//! fn accepts_connections(redis: &TcpExecutor) {
-//!     std::net::TcpStream::connect(redis.addr()).expect("the server is ready");
+//! fn has_a_database(db: &Database) {
+//!     println!("{}", db.url()); // postgres://postgres@127.0.0.1:24816/test_…
 //! } // The server and all its child processes are gone here, even if the test panics.
 //! ```
 //!
-//! [`with_process`] lists all options of the attribute. Without it, create an executor in the test:
+//! A program of your own needs only its command. [`with_process`] lists all options of the attribute. Without it, create
+//! an executor in the test:
 //!
 //! ```no_run
 //! use mirakuru::TcpExecutor;
 //!
 //! #[test]
 //! fn accepts_connections() -> mirakuru::Result<()> {
-//!     let command = "redis-server --port {port} --save ''";
-//!     let redis = TcpExecutor::new(command, "127.0.0.1", 0).started()?;
-//!     std::net::TcpStream::connect(redis.addr()).expect("the server is ready");
-//!     redis.stop()?; // A drop stops it too, but returns no error.
+//!     let command = "my-server --port {port}";
+//!     let server = TcpExecutor::new(command, "127.0.0.1", 0).started()?;
+//!     std::net::TcpStream::connect(server.addr()).expect("the server is ready");
+//!     server.stop()?; // A drop stops it too, but returns no error.
 //!     Ok(())
 //! }
 //! ```
@@ -92,7 +96,7 @@
 //! - On Windows, a stop terminates the whole process tree at once, by a Job Object. Windows lacks [`services`], the executors
 //!   and checks for Unix sockets and `sd_notify(3)`, and the options `user`, `user_if_root`, `umask`, `nice` and `rlimit`.
 //! - [One table](guide::platforms) names the test that shows each promise on each system.
-//! - A test binary that is set-user-id, set-group-id or has file capabilities cannot start services. A
+//! - A test binary that is set-user-id or set-group-id, or has file capabilities, cannot start services. A
 //!   process whose effective user differs from its real user (`seteuid(2)`) cannot either.
 //!
 //! # Guide

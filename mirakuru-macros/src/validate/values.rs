@@ -137,7 +137,7 @@ impl Reader<'_> {
         let index = self.context.index;
         unless(
             is_true && index == 0,
-            "the first process cannot have `together = true`: write `together = true` at the processes that start with it",
+            "the first process cannot have `together = true`: write it at the processes that start with the first",
         )?;
         unless(
             is_true && self.context.bindings.follows_shared(index),

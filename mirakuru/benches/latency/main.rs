@@ -141,7 +141,7 @@ fn measure_all(table: &mut Table, rounds: &Rounds) -> Outcome<()> {
     measure_waits(table, rounds)?;
 
     let (ready, stop) = measure::many_at_once(50, rounds.many, &mut delays)?;
-    let name = "50 TCP services at once: ready after the last one is";
+    let name = "50 TCP services at once: time from the last ready service to the return";
     table.pair(name, "", &ready, Bound::AtMost(5.0));
     let name = "50 services: stopping all";
     table.pair(name, "", &stop, Bound::AtMost(100.0));

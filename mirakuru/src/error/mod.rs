@@ -19,13 +19,13 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// The kind of an [`Error`], to match on.
 ///
-/// Three kinds mean that a process ended: [`ProcessExitedWithError`](Self::ProcessExitedWithError) before it was ready or
-/// during a wait, [`ProcessFinishedWithError`](Self::ProcessFinishedWithError) with an unexpected exit code at a stop, and
-/// [`Survivors`](Self::Survivors) if some of its tree could not be killed.
+/// Two kinds mean that a process ended: [`ProcessExitedWithError`](Self::ProcessExitedWithError) before it was ready or
+/// during a wait, and [`ProcessFinishedWithError`](Self::ProcessFinishedWithError) with an unexpected exit code at a
+/// stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// Another process answered at the place of the service before the start. Nothing was spawned.
+    /// Another process answers in place of the service, or another executor holds the lease on its fixed port.
     AlreadyRunning,
     /// The start, `wait_for`, or a wait for a line of output timed out.
     TimeoutExpired,
@@ -63,8 +63,9 @@ impl ErrorKind {
 
 /// The error of every call that can fail.
 ///
-/// `Display` and `Debug` print the same text: the command, what the call waited for, how long it waited of how much, how
-/// the last check failed, how the process ended, its last output, and what to do. The methods return the parts.
+/// `Display` and `Debug` print the same text: the command, what the call waited for, how long it waited, how long it
+/// was allowed to wait, how the last check failed, how the process ended, its last output, and what to do. The methods
+/// return the parts.
 ///
 /// ```
 /// use std::time::Duration;

@@ -97,7 +97,7 @@ impl<R: Readiness> Executor<R> {
     /// # Platform-specific behaviour
     ///
     /// On Windows, a process that Mirakuru terminated has the negative number of the signal. If a program exits with a
-    /// code from -1 to -64, this returns the lowest eight bits of the code: 255 for -1.
+    /// code from -1 to -63, this returns the lowest eight bits of the code: 255 for -1.
     #[must_use]
     pub fn exit_code(&self) -> Option<i32> {
         self.core.exit_code()
@@ -182,7 +182,7 @@ impl<R: Readiness> Executor<R> {
     ///
     /// # Panics
     ///
-    /// Panics as [`port`](Self::port) does if the host contains a port.
+    /// Panics as [`port`](Self::port) does if the host contains the placeholder of a port.
     #[must_use]
     pub fn host(&self) -> String {
         self.core.host().unwrap_or_else(|error| panic!("{error}"))

@@ -82,8 +82,8 @@ pub(crate) use {run::Moment, together::reserve};
 /// process tree still ends with the test process; see
 /// [stopping](crate::guide::stopping#however-the-test-ends).
 ///
-/// In a forked child of the test process, `start`, `stop` and drop do nothing, [`running`](Self::running)
-/// returns `false`, and [`tmpdir`](Self::tmpdir) panics.
+/// In a forked child of the test process, `start`, `stop` and drop of an executor of the parent do nothing,
+/// [`running`](Self::running) returns `false`, and [`tmpdir`](Self::tmpdir) panics.
 #[must_use = "an executor starts nothing before `start` or `started`, and a dropped executor stops its process: bind it to a variable"]
 pub struct Executor<R: Readiness> {
     core: Core,

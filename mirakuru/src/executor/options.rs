@@ -289,9 +289,9 @@ impl<R: Readiness> Executor<R> {
         self
     }
 
-    /// Sets an exit code that counts as success at a stop, in addition to 0. A negative code means death by that
-    /// signal, on Windows a termination in place of that signal. By default, a stop accepts death by the stop signal
-    /// `n` and the code `128 + n`.
+    /// Sets an exit code that counts as success at a stop, in addition to 0. A negative code means death by the signal
+    /// of that number, on Windows a termination in place of that signal. By default, a stop accepts death by the stop
+    /// signal `n` and the code `128 + n`.
     ///
     /// ```
     /// use mirakuru::OutputExecutor;

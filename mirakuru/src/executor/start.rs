@@ -47,7 +47,7 @@ impl<R: Readiness> Executor<R> {
     /// # Errors
     ///
     /// - `InvalidConfig`: the configuration contains a mistake.
-    /// - `AlreadyRunning`: another process answers at the port, the socket or the URL before the start, or another
+    /// - `AlreadyRunning`: another process answers at the port, the socket or the URL of the service, or another
     ///   executor holds the lease on the fixed port.
     /// - `Spawn`: the program cannot be run.
     /// - `ProcessExitedWithError`: the process ended with an error before it was ready.

@@ -61,9 +61,9 @@ impl<R: Readiness> Executor<R> {
         self.act(Core::stop)
     }
 
-    /// Stops the process with `signal`, and accepts the exit code `expected`. With `None`, the stop accepts the code
-    /// of [`expected_returncode`](Self::expected_returncode). If that option is not set, it accepts death by the
-    /// signal `n` and the code `128 + n`.
+    /// Stops the process with `signal`, and accepts the exit code `expected`. With `None`, the stop accepts the code of
+    /// [`expected_returncode`](Self::expected_returncode). If that option is not set, it accepts death by `signal`, and
+    /// the code 128 plus the number of `signal`.
     ///
     /// ```
     /// use mirakuru::{OutputExecutor, Signal};

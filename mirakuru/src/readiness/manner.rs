@@ -130,7 +130,7 @@ impl Target {
         }
     }
 
-    /// Returns this target with the other's parts for those that it lacks.
+    /// Returns this target, with each part that it lacks taken from the other.
     ///
     /// ```
     /// use mirakuru::readiness::Target;
@@ -162,8 +162,7 @@ impl Target {
 
 /// Hints on how a wait should poll a check. A check returns them from [`Readiness::manner`].
 ///
-/// By default, a check runs on a thread of its own, as it may block, and also runs when the process has printed
-/// something.
+/// By default, a check may block, so it runs on a thread of its own. A line that the process prints triggers it too.
 ///
 /// ```
 /// use mirakuru::readiness::{Context, Manner, NotReady, Readiness};

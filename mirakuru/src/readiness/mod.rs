@@ -142,7 +142,7 @@ pub trait Readiness: Send + Sync + 'static {
     }
 
     /// Returns which processes can make the check pass now, so that a start fails once none of them is left. By
-    /// default, any process outside the tree can, and the start waits until its timeout.
+    /// default, a process outside the tree can too, so the start waits until its timeout.
     fn origin(&self, cx: &Context) -> Origin {
         let _ = cx;
         Origin::Outside

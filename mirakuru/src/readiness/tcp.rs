@@ -11,8 +11,8 @@ use super::{ConfigError, Context, Manner, NotReady, Origin, Readiness, Target};
 /// On Linux, the check asks the kernel for the listener (`sock_diag(7)`). If a process of the tree listens, the check
 /// makes no connection, so a server that accepts a single client still serves the test. In two cases the kernel does
 /// not show the listener, and the check connects once instead: the address belongs to another network namespace or
-/// machine, or a process of the tree hides its open files in `/proc`. On macOS and on Windows, the check reads the
-/// system's list of listeners. On other Unixes, it connects.
+/// machine, or a process of the tree hides its open files in `/proc`. On macOS, the check reads the open sockets of
+/// each process, and on Windows, the system's table of listeners. On other Unixes, it connects.
 ///
 /// The listener must be a process of the tree. If another program has the port, the start fails with `AlreadyRunning`
 /// and the error names that program. If a process outside the tree listens for the service, such as a container's proxy

@@ -12,11 +12,12 @@ use crate::sys::{self, ListenerOwner};
 /// A stale socket file without a listener is not ready, and does not prevent a start. A relative path begins at the
 /// working directory of the test, even if the service has another one. Windows does not have this check.
 ///
-/// On Linux, the listener must be a process of the tree, or the test process itself, which may pass the socket on
-/// (`SO_PEERCRED`, `unix(7)`). If another program listens there, the start fails with `AlreadyRunning` and the error
-/// names that program. The process that called `listen` may have ended, as a daemon's parent does. The socket must then
-/// accept a second connection, which shows that another process has it open. If a process outside the tree listens for
-/// the service, such as a container or a daemon activated by a socket, use [`any_listener`](Self::any_listener).
+/// On Linux (`SO_PEERCRED`, `unix(7)`) and macOS, the listener must be a process of the tree, or the test process
+/// itself, which may pass the socket on. If another program listens there, the start fails with `AlreadyRunning` and
+/// the error names that program. The process that called `listen` may have ended, as a daemon's parent does. The socket
+/// must then accept a second connection, which shows that another process has it open. If a process outside the tree
+/// listens for the service, such as a container or a daemon activated by a socket, use
+/// [`any_listener`](Self::any_listener).
 #[derive(Clone, Debug)]
 pub struct UnixSocket {
     path: PathBuf,
