@@ -62,7 +62,7 @@ fn any_other_code_is_reported() {
             "  note:        the stop sent SIGTERM",
             "  output, last lines:",
             "    | up",
-            "  help:        if this exit code is a success, set `expected_returncode`; if the service stops cleanly on another signal, set that: `stop_signal = SIGINT` in the attribute, `.stop_signal(Signal::INT)` by hand",
+            "  help:        if this exit code is a success, set it as `expected_returncode`; if the service stops cleanly on another signal, set that: `stop_signal = SIGINT` in the attribute, `.stop_signal(Signal::INT)` by hand",
         ],
     );
     let text = stops_badly(ending_with(3, "TERM"), 3).to_string();
