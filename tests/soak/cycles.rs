@@ -83,7 +83,7 @@ pub(crate) fn at_once(services: usize) {
 
 /// Lets threads wait for one port again and again. Prints the shortest and the longest total time of a thread.
 pub(crate) fn at_one_port(threads: usize, cycles: usize) {
-    let cycles = || {
+    let all = || {
         let one = || {
             let command = [PROGRAM, "answers", "{port}"];
             let service = TcpExecutor::new(command, "127.0.0.1", PORT);
@@ -96,7 +96,7 @@ pub(crate) fn at_one_port(threads: usize, cycles: usize) {
         (0..cycles).map(|_| one()).sum::<Duration>()
     };
     let mut totals: Vec<Duration> = thread::scope(|scope| {
-        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(cycles)).collect();
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(all)).collect();
         threads
             .into_iter()
             .map(|one| one.join().expect("no panic"))
