@@ -112,13 +112,15 @@ impl Capture {
             let read = from..from + len as u64;
             // The layout must be taken after the read: bytes that are discarded during the read are read as zeros.
             let kept = self.layout().clip(read.clone());
-            if kept.start > from {
-                // The first bytes of this read were discarded. The gap may grow again before the next read.
+            if kept.start > from && kept.start >= read.end {
+                // All bytes of this read were discarded. The gap may grow again before the next read.
                 from = kept.start;
                 continue;
             }
+            // If a flood outran the read, only the last bytes are kept. A further read would not be faster.
             bytes.truncate(index(kept.end - from));
-            return (from, bytes);
+            bytes.drain(..index(kept.start - from));
+            return (kept.start, bytes);
         }
     }
 
