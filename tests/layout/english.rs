@@ -1,6 +1,10 @@
 //! The language of documentation, comments and error texts: words that hide the subject of a sentence are mistakes.
 
-use std::{fs, path::Path, sync::LazyLock};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::LazyLock,
+};
 
 use proc_macro2::{TokenStream, TokenTree};
 use regex::{Regex, RegexBuilder};
@@ -54,10 +58,10 @@ static RIGHT_ONES: LazyLock<Regex> = LazyLock::new(|| regex(RIGHT));
 #[test]
 fn texts_use_plain_words() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let mut files = Vec::new();
-    for directory in ["mirakuru/src", "mirakuru-macros/src", "tests", "examples"] {
-        files_below(&root, Path::new(directory), &mut files);
-    }
+    let mut files = sources(
+        &root,
+        ["mirakuru/src", "mirakuru-macros/src", "tests", "examples"],
+    );
     let pages = [&root, &root.join("mirakuru/src/guide")].map(|directory| {
         let entries = fs::read_dir(directory).expect("a directory of the project");
         let paths = entries.map(|entry| entry.expect("an entry").path());
@@ -79,12 +83,8 @@ fn texts_use_plain_words() {
 #[test]
 fn the_name_of_a_test_has_at_most_sixty_characters() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let mut files = Vec::new();
-    for directory in ["mirakuru", "mirakuru-macros", "tests", "examples"] {
-        files_below(&root, Path::new(directory), &mut files);
-    }
     let mut long = Vec::new();
-    for file in files {
+    for file in sources(&root, ["mirakuru", "mirakuru-macros", "tests", "examples"]) {
         let text = fs::read_to_string(root.join(&file)).expect("a source file");
         let tests = text.split("test]\n").skip(1);
         let names = tests.filter_map(|test| test.split_once("fn ")?.1.split_once('('));
@@ -114,6 +114,15 @@ fn words_of_every_kind_of_text_are_reported() {
         found.len() == 1 && found[0].starts_with("7: `stands in`"),
         "{found:?}"
     );
+}
+
+/// Returns the source files below these directories.
+fn sources(root: &Path, directories: [&str; 4]) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for directory in directories {
+        files_below(root, Path::new(directory), &mut files);
+    }
+    files
 }
 
 /// Returns the line, the words and their replacement for each mistake in a source file or a page.
