@@ -1,6 +1,11 @@
 //! The output of a service: all of it, the last lines, the next line, a line that matches.
 
-use std::{thread, time::Duration};
+use std::{
+    fs::File,
+    io::{Read, Write},
+    thread,
+    time::Duration,
+};
 
 use mirakuru::{ErrorKind, OutputExecutor, Result, SimpleExecutor, Stdio};
 use mirakuru_tests::{
@@ -269,14 +274,19 @@ fn waiting_for_a_line_of_an_uncaptured_stream_fails() -> Result<()> {
 /// Output passes through a pipe and a supervisor. A call directly after a print must return all of it.
 #[test]
 fn output_printed_before_a_call_is_returned() -> Result<()> {
-    let script = "mkfifo {tmpdir}/go {tmpdir}/done; echo ready; \
-        while read line < {tmpdir}/go; do echo \"$line\"; echo > {tmpdir}/done; done";
+    // Each pipe is opened once. If it were opened in each round, a concurrent fork by another thread could keep an end
+    // open for a moment, and the service would answer before this thread opens the pipe again.
+    let script = "mkfifo {tmpdir}/go {tmpdir}/done; echo ready; exec 3< {tmpdir}/go 4> {tmpdir}/done; \
+        while read line <&3; do echo \"$line\"; echo >&4; done";
     let service = OutputExecutor::new(script, "ready").shell(true).started()?;
     let (go, done) = (service.tmpdir().join("go"), service.tmpdir().join("done"));
+    let mut go = File::options().write(true).open(go).expect("it reads");
+    let mut done = File::open(done).expect("it writes");
     for round in 0..100 {
         let from_before = service.output().from_now();
-        std::fs::write(&go, format!("line {round}\n")).expect("it reads");
-        std::fs::read(&done).expect("it writes");
+        go.write_all(format!("line {round}\n").as_bytes())
+            .expect("it reads");
+        done.read_exact(&mut [0]).expect("it writes");
         let line = format!("line {round}");
         match round % 3 {
             0 => assert!(service.output().text().ends_with(&format!("{line}\n"))),
