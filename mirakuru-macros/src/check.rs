@@ -50,7 +50,7 @@ pub(crate) fn url(text: &str) -> Result<(), String> {
     let (other_host, other_port) = host_and_port(text, "2")?;
     if host != other_host || port != other_port && port.trim_start_matches('0') != "1" {
         return Err(format!(
-            "a port placeholder must be the whole port of this URL, and the host must not contain one: {URL}"
+            "a port placeholder must be the whole port of this URL, and the host must not contain a port placeholder: {URL}"
         ));
     }
     match port.parse::<u16>() {

@@ -134,7 +134,7 @@ pub(crate) fn read(
     if !matches!(panics, Panics::Never) && !returns_nothing(&item.sig.output) {
         mistakes.on(
             &item.sig.output,
-            "a test that expects a panic must return `()`, because it returns normally if a process cannot start",
+            "a test that expects a panic must return `()`: if a process cannot start, the attribute ends the test without a panic, and has no other value to return",
         );
     }
     let judged = panics::is_judged(&item.attrs);
@@ -153,7 +153,10 @@ fn no_place(typed: &PatType, asked: Option<&Databases>, count: usize, mistakes: 
         Some(asked) => asked.refuse(typed, mistakes),
         None => mistakes.on(
             typed,
-            format!("no process for this parameter: the attributes above start {count}"),
+            format!(
+                "no process for this parameter: the attributes above start only {count} process{}",
+                if count == 1 { "" } else { "es" }
+            ),
         ),
     }
 }

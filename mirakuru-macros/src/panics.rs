@@ -12,7 +12,7 @@ pub(crate) enum Panics {
     Never,
     Always,
     /// A panic whose message contains this text.
-    Saying(LitStr),
+    WithMessage(LitStr),
 }
 
 /// The cases of one function, by the crate that runs them.
@@ -101,9 +101,9 @@ fn expected(meta: &Meta, others: &Panics) -> Panics {
             .and_then(|pair| text(&pair.value)),
     };
     match (found, others) {
-        (Some(found), Panics::Never) => Panics::Saying(found),
-        (Some(found), Panics::Saying(other)) if found.value() == other.value() => {
-            Panics::Saying(found)
+        (Some(found), Panics::Never) => Panics::WithMessage(found),
+        (Some(found), Panics::WithMessage(other)) if found.value() == other.value() => {
+            Panics::WithMessage(found)
         }
         _ => Panics::Always,
     }

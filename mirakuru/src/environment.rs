@@ -45,7 +45,7 @@ pub(crate) fn cache() -> Result<Cache, String> {
         path if path.is_absolute() => Ok(Cache::At(path)),
         path => Err(mistake(
             "MIRAKURU_CACHE",
-            "an absolute path, on or off",
+            "`on`, `off` or an absolute path",
             &path,
         )),
     }
@@ -84,7 +84,7 @@ fn log_choice() -> Result<Log, String> {
 /// The services whose files stay.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Keep {
-    Nobodys,
+    Nothing,
     /// The files of services that did not start, or whose test failed.
     OfFailures,
     All,
@@ -94,13 +94,13 @@ pub(crate) enum Keep {
 ///
 /// With `1` the files of all services stay, and with `failed` those of services that failed or whose test failed.
 pub(crate) fn keep() -> Keep {
-    keep_choice().unwrap_or(Keep::Nobodys)
+    keep_choice().unwrap_or(Keep::Nothing)
 }
 
 fn keep_choice() -> Result<Keep, String> {
     choice(
         "MIRAKURU_KEEP",
-        [Keep::Nobodys, Keep::All],
+        [Keep::Nothing, Keep::All],
         ("failed", Keep::OfFailures),
     )
 }

@@ -86,7 +86,7 @@ pub(crate) fn emit(step: Step, executor: &str, is_named: bool, command: impl Fn(
     if step.always_shown || environment::log() {
         let (time, thread) = (time_of_day(), thread::current());
         let test = thread.name().unwrap_or("a thread");
-        say(&format!(
+        print(&format!(
             "mirakuru {time} {test}: {} {reported}",
             if is_named {
                 executor.to_owned()
@@ -127,7 +127,7 @@ fn time_of_day() -> String {
 /// Prints a line to standard error with `eprintln!`, as the test harness captures only that macro.
 ///
 /// The macro panics if standard error is closed. That must not fail the test.
-pub(crate) fn say(line: &str) {
+pub(crate) fn print(line: &str) {
     let _ = catch_unwind(|| eprintln!("{line}"));
 }
 

@@ -34,7 +34,7 @@
 //!
 //! | the program | attribute | by hand |
 //! |---|---|---|
-//! | is PostgreSQL, Redis or one of seven other known servers | `postgres`, `redis`, … | [`services`] |
+//! | is PostgreSQL, Redis or one of seven other known servers (not on Windows) | `postgres`, `redis`, … | [`services`] |
 //! | prints a line once it can answer | `output`, `banner` | [`OutputExecutor`] |
 //! | answers HTTP requests | `http`, `url` | [`HttpExecutor`] |
 //! | listens on a TCP port | `tcp` | [`TcpExecutor`] |
@@ -47,7 +47,8 @@
 //! Use the first row that fits: [`guide::readiness`] explains the order. Each row is an [`Executor`]
 //! with a check from [`readiness`], and checks combine with `and`, `or` and `then`. [`Shared`] holds one
 //! or several executors in a static, for all tests of a process or of a whole run. [`start_all`] starts several
-//! executors at the same time. [`export!`] sets an environment variable from a [`Shared`], before `main`.
+//! executors at the same time. [`export!`] sets an environment variable to a value of a [`Shared`], such as its
+//! URL, before `main`.
 //!
 //! # Placeholders
 //!
@@ -72,7 +73,7 @@
 //! | `MIRAKURU_LOG=1` | prints each step of each start and stop to standard error |
 //! | `MIRAKURU_KEEP=1` | keeps the output and the private directory of each service |
 //! | `MIRAKURU_TRACE=FILE` | writes a timeline of all services |
-//! | `MIRAKURU_TIMEOUT_SCALE=3` | multiplies all timeouts by 3 |
+//! | `MIRAKURU_TIMEOUT_SCALE=3` | multiplies the time limit of each start, wait and stop by 3 |
 //! | `MIRAKURU_CACHE=off` | disables the cache of [`services`]: each start creates all files again |
 //! | `MIRAKURU_QUEUE_TIMEOUT=600` | limits the wait for a port or a lock, in seconds |
 //!
@@ -85,17 +86,17 @@
 //! | `macros` | yes | the attribute [`with_process`] |
 //! | `http` | yes | [`HttpExecutor`] and [`readiness::Http`], without TLS |
 //! | `https` | no | TLS for the HTTP check |
-//! | `services` | yes | [`services`] and the attribute's words for them (not on Windows), and checks in the servers' protocols, such as [`readiness::Postgres`] |
+//! | `services` | yes | checks in the servers' protocols, such as [`readiness::Postgres`]; except on Windows, also [`services`] and the attribute's words such as `postgres` |
 //!
 //! # Platforms
 //!
 //! - Linux 5.9 or later is fully supported. `/proc` must be mounted: each executor starts a helper
 //!   process, the supervisor, from `/proc/self/exe`.
-//! - macOS and other Unixes have no subreaper (`PR_SET_CHILD_SUBREAPER`, `prctl(2)`). A stop cannot prove there that
-//!   the process tree is gone.
-//! - On Windows, a stop terminates the whole process tree at once, by a Job Object. Windows lacks [`services`], the executors
+//! - On macOS and other Unixes, Mirakuru uses no subreaper (`PR_SET_CHILD_SUBREAPER`, `prctl(2)`), so a stop cannot
+//!   prove that the process tree is gone.
+//! - On Windows, a stop terminates the whole process tree at once by default, by a Job Object. Windows lacks [`services`], the executors
 //!   and checks for Unix sockets and `sd_notify(3)`, and the options `user`, `user_if_root`, `umask`, `nice` and `rlimit`.
-//! - [One table](guide::platforms) names the test that shows each promise on each system.
+//! - [One table](guide::platforms) lists the promises, and names the test for each one on each system.
 //! - A test binary that is set-user-id or set-group-id, or has file capabilities, cannot start services. A
 //!   process whose effective user differs from its real user (`seteuid(2)`) cannot either.
 //!

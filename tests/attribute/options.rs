@@ -230,7 +230,7 @@ fn on_conflict() {
     assert!(holder.running(), "a reused service is not stopped");
     let reported = crate::bodies::panic_of(fails);
     assert!(
-        reported.contains("another executor has the lease"),
+        reported.contains("another executor has reserved the port"),
         "{reported}"
     );
     // A wait for a port of this thread would never end.

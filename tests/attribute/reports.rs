@@ -226,7 +226,7 @@ fn no_test_passes_if_its_set_up_panics() {
     for case in ["set_up_panics", "lock_panics"] {
         let text = failure(case);
         once(&text, "the user's expression panics");
-        once(&text, "it panicked before the test's body");
+        once(&text, "the test panicked before its body began");
         once(&text, "test did not panic as expected");
     }
 }

@@ -11,8 +11,9 @@ use mirakuru_tests::error_text::{assert_error_text, error_of};
 
 use crate::PROGRAM;
 
-const ANOTHER_PORT: &str = "  help:        stop the program that runs there, use it as it is (`OnConflict::Reuse`), or write `{port}` for a free port";
-const ANOTHER_PLACE: &str = "  help:        stop the program that runs there, or use another path: `{tmpdir}` is a private directory";
+const ANOTHER_PORT: &str = "  help:        stop that process, use its service (`OnConflict::Reuse`), or write `{port}` for a free port";
+const ANOTHER_PLACE: &str =
+    "  help:        stop that process, or use another path: `{tmpdir}` is a private directory";
 
 /// Starts an executor whose start must be refused.
 fn refused<R: Readiness>(executor: &Executor<R>) -> Error {
@@ -31,7 +32,7 @@ fn taken_port() -> (TcpListener, u16) {
 }
 
 fn reason(what: &str) -> String {
-    format!("  reason:      the readiness check passed before the start: {what}")
+    format!("  reason:      another process made it pass; the check waits for {what}")
 }
 
 #[test]
@@ -42,7 +43,7 @@ fn a_port_that_accepts_is_reported_with_its_holder() {
     assert_error_text(
         &error,
         &[
-            "`programs prints up` was not started: another process answers there already",
+            "`programs prints up` was not started: its readiness check passed before the start",
             &reason(&format!("127.0.0.1:{port} to accept a connection")),
             "  held by:     *",
             ANOTHER_PORT,
@@ -74,7 +75,7 @@ fn a_url_whose_port_accepts_is_reported() {
     assert_error_text(
         &refused(&HttpExecutor::new([PROGRAM, "prints", "up"], &*url)),
         &[
-            "`programs prints up` was not started: another process answers there already",
+            "`programs prints up` was not started: its readiness check passed before the start",
             &reason(&format!(r"HEAD {url} to answer with status 2\d\d")),
             "  held by:     *",
             ANOTHER_PORT,
@@ -90,7 +91,7 @@ fn a_socket_that_accepts_is_reported() {
     assert_error_text(
         &refused(&UnixSocketExecutor::new([PROGRAM, "prints", "up"], &socket)),
         &[
-            "`programs prints up` was not started: another process answers there already",
+            "`programs prints up` was not started: its readiness check passed before the start",
             &reason(&format!(
                 "the socket {} to accept a connection",
                 socket.display()
@@ -107,10 +108,10 @@ fn an_existing_file_is_reported_and_kept() {
     assert_error_text(
         &refused(&PidExecutor::new([PROGRAM, "prints", "up"], file.path())),
         &[
-            "`programs prints up` was not started: another process answers there already",
+            "`programs prints up` was not started: its readiness check passed before the start",
             &reason(&format!("the file {name} to exist")),
             &format!(
-                "  help:        stop the program that runs there; if none runs, remove {name}"
+                "  help:        stop the program that wrote {name}; if none runs, remove the file"
             ),
         ],
     );
@@ -138,7 +139,7 @@ fn a_custom_check_can_report_already_running() {
             AlwaysThere,
         )),
         &[
-            "`programs prints up` was not started: another process answers there already",
+            "`programs prints up` was not started: its readiness check passed before the start",
             &reason("its own readiness check"),
             ANOTHER_PLACE,
         ],

@@ -73,7 +73,7 @@ fn a_program_that_is_not_in_path_is_reported() {
         &[
             "`no-such-program-anywhere` could not be started",
             "  reason:      failed to run the program: No such file or directory (os error 2)",
-            "  help:        is no-such-program-anywhere installed, and its directory in PATH?",
+            "  help:        is no-such-program-anywhere installed, and is its directory in PATH?",
         ],
     );
 }
@@ -100,7 +100,7 @@ fn a_file_that_is_not_executable_is_reported() {
         &[
             &format!("`{name}` could not be started"),
             "  reason:      failed to run the program: Permission denied (os error 13)",
-            &format!("  help:        is {name} executable, for this user too?"),
+            &format!("  help:        is {name} executable for this user?"),
         ],
     );
 }
@@ -116,7 +116,7 @@ fn a_missing_interpreter_is_reported() {
             &format!("`{name}` could not be started"),
             "  reason:      failed to run the program: No such file or directory (os error 2)",
             &format!(
-                "  help:        {name} exists, so the interpreter in its first line does not: /no/such/interpreter"
+                "  help:        {name} exists, but the interpreter in its first line does not: /no/such/interpreter"
             ),
         ],
     );
@@ -245,7 +245,7 @@ fn a_program_is_searched_in_the_path_of_the_service() {
     std::fs::rename(made, &path).expect("own directory");
     let own = directory.path();
     let interpreter = format!(
-        "{} exists, so the interpreter in its first line does not: /no/such/interpreter",
+        "{} exists, but the interpreter in its first line does not: /no/such/interpreter",
         path.display()
     );
     let by_path = SimpleExecutor::new("serves-it").env("PATH", own);
@@ -259,7 +259,7 @@ fn a_program_is_searched_in_the_path_of_the_service() {
     let reported = advice(relative);
     assert!(
         reported.ends_with(
-            "/./serves-it exists, so the interpreter in its first line does not: /no/such/interpreter"
+            "/./serves-it exists, but the interpreter in its first line does not: /no/such/interpreter"
         ),
         "{reported}"
     );
@@ -271,7 +271,7 @@ fn a_program_is_searched_in_the_path_of_the_service() {
     let elsewhere = SimpleExecutor::new("serves-it").env("PATH", "/no/such");
     assert_eq!(
         advice(elsewhere),
-        "is serves-it installed, and its directory in PATH? The service's PATH is \"/no/such\"."
+        "is serves-it installed, and is its directory in PATH? The service's PATH is \"/no/such\"."
     );
 }
 
@@ -280,7 +280,10 @@ fn a_directory_is_not_taken_for_the_program() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     std::fs::create_dir(directory.path().join("server")).expect("own directory");
     let reported = advice(SimpleExecutor::new("server").cwd(directory.path()));
-    assert_eq!(reported, "is server installed, and its directory in PATH?");
+    assert_eq!(
+        reported,
+        "is server installed, and is its directory in PATH?"
+    );
     let reported = advice(SimpleExecutor::new("./server").cwd(directory.path()));
     assert!(reported.ends_with("/./server is a directory"), "{reported}");
 }
@@ -302,7 +305,7 @@ fn an_interpreter_that_is_not_executable_is_reported() {
     let path = script(&directory, "#! /etc/passwd", "755");
     let reported = advice(SimpleExecutor::new(path.as_path()));
     assert!(
-        reported.contains("the interpreter in its first line too: /etc/passwd"),
+        reported.contains("is its interpreter /etc/passwd executable"),
         "{reported}"
     );
 }

@@ -161,7 +161,7 @@ fn a_banner_that_contains_a_newline_is_invalid() {
 
 #[test]
 fn a_banner_in_redirected_streams_is_invalid() {
-    let reported = "every stream that it is searched for in is redirected";
+    let reported = "every stream in which the check looks for it is redirected";
     let make = || OutputExecutor::new([PROGRAM, "prints", "ready"], "ready");
     let both = make().stdout(Stdio::null()).stderr(Stdio::inherit());
     assert_invalid(&both.boxed(), reported);

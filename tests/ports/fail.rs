@@ -45,7 +45,7 @@ fn one_of_many_concurrent_starts_gets_the_port() {
     assert_eq!(one.len(), 1);
     for other in others {
         let text = error_of(other).to_string();
-        assert!(text.contains("has the lease on its port"), "{text}");
+        assert!(text.contains("has reserved the port"), "{text}");
     }
 }
 
@@ -85,7 +85,7 @@ fn an_outage_keeps_the_port() -> Result<()> {
     let error = at_once(|| error_of(other.start()));
     assert_eq!(error.kind(), ErrorKind::AlreadyRunning);
     assert!(
-        error.to_string().contains("has the lease on its port"),
+        error.to_string().contains("has reserved the port"),
         "{error}"
     );
     outage.restart()?;

@@ -23,7 +23,7 @@ fn free_ports_are_distinct() {
     // executor.
     for port in ports {
         let text = error_of(silent(port).start()).to_string();
-        assert!(text.contains("has the lease on its port"), "{text}");
+        assert!(text.contains("has reserved the port"), "{text}");
     }
 }
 

@@ -181,7 +181,8 @@ fn a_deadlock_fails_the_wait_for_the_lower_port_at_once() -> Result<()> {
     let error = at_once(|| error_of(queued(low).start()));
     assert_eq!(error.kind(), ErrorKind::AlreadyRunning);
     let text = error.to_string();
-    let why = format!("this test holds port {high}, and the holder of port {low} waits for it");
+    let why =
+        format!("this test holds port {high}, and the holder of port {low} waits for port {high}");
     let holder = format!("held by:     pid {}", other.pid());
     for reported in [why.as_str(), &holder, "the lower one first"] {
         assert!(text.contains(reported), "{reported}: {text}");
@@ -248,7 +249,7 @@ fn an_overdue_wait_keeps_the_port_of_a_newer_service() -> Result<()> {
         });
         let reported = other.join().expect("no panic");
         assert!(
-            reported.contains("another executor has the lease"),
+            reported.contains("another executor has reserved the port"),
             "{reported}"
         );
         service.stop().map(drop)

@@ -267,7 +267,7 @@ fn client_waits_for_the_restart_by_another_client() {
         let error = got.expect_err("it is not ready yet");
         let text = error.to_string();
         assert!(
-            text.contains("failed to lock what the run shares"),
+            text.contains("failed to take a lock of the shared fixture"),
             "{text}"
         );
         assert!(!running);

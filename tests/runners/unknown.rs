@@ -13,7 +13,7 @@ fn assert_shared_by_the_process_alone(faked: Option<&str>) {
     let output = binary.output().expect("the test binary");
     let reported = text_of(&output);
     assert!(output.status.success(), "{reported}");
-    let notes = reported.matches("is shared by this process alone").count();
+    let notes = reported.matches("belongs to this process alone").count();
     assert_eq!(notes, 1, "{reported}");
     assert_eq!((run.starts(), run.uses().1), (1, 1));
     assert!(run.is_gone());

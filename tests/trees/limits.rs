@@ -252,7 +252,7 @@ fn a_missing_program_is_named() {
         OutputExecutor::new(["no-such-program"], "."),
         ErrorKind::Spawn,
         "failed to run the program: No such file or directory (os error 2)",
-        Some("is no-such-program installed, and its directory in PATH?"),
+        Some("is no-such-program installed, and is its directory in PATH?"),
     );
 }
 
@@ -260,7 +260,7 @@ fn a_missing_program_is_named() {
 fn a_program_that_is_not_executable_is_named() {
     let file = tempfile::NamedTempFile::new().expect("a temporary directory");
     let path = file.path().to_str().expect("a plain temporary directory");
-    let help = format!("is {path} executable, for this user too?");
+    let help = format!("is {path} executable for this user?");
     assert_fails_half_way(
         OutputExecutor::new([path], "."),
         ErrorKind::Spawn,

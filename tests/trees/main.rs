@@ -10,13 +10,13 @@ mod frozen;
 mod hostile;
 mod kept;
 mod limits;
+mod owners;
 mod protected;
 mod runners;
 mod signals_to_all;
 mod threads;
 mod users;
 mod users_against_root;
-mod whose_end;
 
 mod processes;
 mod stubborn;

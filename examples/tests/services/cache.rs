@@ -136,7 +136,7 @@ fn the_cache_can_be_off() -> Outcome {
         .output()?;
     let printed = String::from_utf8_lossy(&relative.stdout);
     assert!(
-        printed.contains("MIRAKURU_CACHE must be an absolute path"),
+        printed.contains("MIRAKURU_CACHE must be `on`, `off` or an absolute path"),
         "{printed}"
     );
     Ok(())

@@ -58,7 +58,7 @@ impl Expansion {
         match &self.panics {
             Panics::Never => quote!(#runtime::Panics::Never),
             Panics::Always => quote!(#runtime::Panics::Always),
-            Panics::Saying(message) => quote!(#runtime::Panics::Saying(#message)),
+            Panics::WithMessage(message) => quote!(#runtime::Panics::WithMessage(#message)),
         }
     }
 

@@ -240,7 +240,7 @@ impl Reader<'_> {
         let (option, message) = match started.kind {
             Kind::Output => (
                 "banner",
-                "`output` needs `banner = \"…\"`, a regular expression for the line that it prints once it is ready",
+                "`output` needs `banner = \"…\"`, a regular expression for the line that the service prints once it is ready",
             ),
             Kind::Http => (
                 "url",
@@ -256,7 +256,7 @@ impl Reader<'_> {
             ),
             Kind::Tcp if !self.env_names_port && !may_name_port(&started.source) => (
                 "port",
-                "`tcp` needs `port = …`, or `{port}` in the command for a free port",
+                "`tcp` needs `port = …`, or `{port}` in the command or in `env` for a free port",
             ),
             Kind::Simple
             | Kind::Tcp

@@ -137,7 +137,7 @@ impl Reader<'_> {
         let index = self.context.index;
         unless(
             is_true && index == 0,
-            "the first process cannot have `together = true`: write it at the processes that start with the first",
+            "the first process cannot have `together = true`: write it in the attributes of the processes that start together with the first",
         )?;
         unless(
             is_true && self.context.bindings.follows_shared(index),
@@ -156,7 +156,7 @@ impl Reader<'_> {
             ),
             Some(name) if placeholder::is_word(&name) => Ok(()),
             Some(name) => Err(format!(
-                "`{{{name}.port}}` is not a placeholder: write a lower-case name, as in `bind = db`"
+                "`{name}` cannot be a name in `bind`, because `{{{name}.port}}` is not a placeholder: write a lower-case name, as in `bind = db`"
             )),
             None => Err("expected a name for later attributes, as in `bind = db`".to_owned()),
         }

@@ -77,7 +77,7 @@ fn main() -> Outcome<()> {
 fn measure_spawn(table: &mut Table, rounds: &Rounds) -> Outcome<()> {
     let bound = Bound::OverTheLoop(1.6);
     let small = measure::first_instruction(Kind::Silent, rounds.spawn)?;
-    let name = "call to the service's first instruction";
+    let name = "call of `start()` to the service's first instruction";
     table.pair(name, "first instruction", &small, bound);
     let http = measure::first_instruction(Kind::Http, rounds.spawn)?;
     table.pair("… of an HTTP executor", "", &http, bound);
@@ -132,7 +132,7 @@ fn measure_all(table: &mut Table, rounds: &Rounds) -> Outcome<()> {
     drop(std::hint::black_box(ballast));
     let bound = Bound::OverTheLoop(1.6);
     table.pair(
-        "call to the first instruction, 1 GB resident",
+        "call of `start()` to the first instruction, 1 GB resident",
         "",
         &large,
         bound,

@@ -49,7 +49,7 @@ pub enum Panics {
     /// The test must panic, with any message.
     Always,
     /// The test must panic, with a message that contains this text.
-    Saying(&'static str),
+    WithMessage(&'static str),
 }
 
 impl Test {
@@ -160,7 +160,9 @@ impl Test {
             Err(panic) if self.panics == Panics::Never => resume_unwind(panic),
             Ok(error) => show(&error),
             // The panic hook has printed the panic already.
-            Err(_) => show("it panicked before the test's body, which is not the expected panic"),
+            Err(_) => show(
+                "the test panicked before its body began, and this is not the panic that it expects",
+            ),
         }
     }
 
@@ -221,7 +223,9 @@ impl Test {
         match self.panics {
             Panics::Never => false,
             Panics::Always => true,
-            Panics::Saying(expected) => message.is_some_and(|message| message.contains(expected)),
+            Panics::WithMessage(expected) => {
+                message.is_some_and(|message| message.contains(expected))
+            }
         }
     }
 
@@ -270,7 +274,7 @@ pub fn refused() -> ! {
 
 fn show(text: &str) {
     if !text.is_empty() {
-        events::say(text);
+        events::print(text);
     }
 }
 

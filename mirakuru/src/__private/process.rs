@@ -59,7 +59,7 @@ impl Part<'_> {
         } else {
             whole.as_ref()
         };
-        self.core.story_of_the_test(was_running, found, error)
+        self.core.summary_of_the_test(was_running, found, error)
     }
 }
 

@@ -27,7 +27,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub enum ErrorKind {
     /// Another process answers in place of the service, or another executor holds the lease on its fixed port.
     AlreadyRunning,
-    /// The start, `wait_for`, or a wait for a line of output timed out.
+    /// The start timed out, or a wait for a condition, a line of output, a port or the answer of a server.
     TimeoutExpired,
     /// The process ended before it was ready, or during a wait.
     #[doc(alias = "ExitedEarly")]
@@ -39,7 +39,8 @@ pub enum ErrorKind {
     InvalidConfig,
     /// The program could not be started: it is missing, not executable, or not permitted.
     Spawn,
-    /// Another system call failed: for a file, a socket, or a process.
+    /// Another operation failed: the system refused a call, a server refused a statement, or the service is not
+    /// running.
     Io,
     /// Processes of the tree could not be killed in time. The error lists them.
     Survivors,
@@ -49,13 +50,13 @@ impl ErrorKind {
     /// Returns the words that follow "`command` …".
     fn headline(self) -> &'static str {
         match self {
-            Self::AlreadyRunning => "was not started: another process answers there already",
+            Self::AlreadyRunning => "was not started: its readiness check passed before the start",
             Self::TimeoutExpired => "was not ready in time",
             Self::ProcessExitedWithError => "ended before it was ready",
             Self::ProcessFinishedWithError => "ended with an unexpected exit code",
             Self::InvalidConfig => "cannot be started: the configuration is invalid",
             Self::Spawn => "could not be started",
-            Self::Io => "failed: a system call was refused",
+            Self::Io => "failed",
             Self::Survivors => "left processes behind that could not be killed",
         }
     }
@@ -100,8 +101,8 @@ impl Error {
         Scene::new(command).reason(reason).into_error(kind)
     }
 
-    pub(crate) fn is_aftermath(&self) -> bool {
-        self.scene.is_aftermath
+    pub(crate) fn is_consequence(&self) -> bool {
+        self.scene.is_consequence
     }
 
     pub(crate) fn subject(&self) -> String {

@@ -40,7 +40,7 @@ pub(crate) struct Scene {
     /// The failures of processes that start together with this one.
     pub(super) others: Vec<Error>,
     /// Whether the failure of one of `others` is the only reason.
-    pub(crate) is_aftermath: bool,
+    pub(crate) is_consequence: bool,
 }
 
 impl Scene {

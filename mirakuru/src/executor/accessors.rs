@@ -195,7 +195,7 @@ impl<R: Readiness> Executor<R> {
     /// 3. The free port that stands for `{port}`. The first call leases it, so a test can write a configuration file
     ///    before the start.
     ///
-    /// If no text of the executor contains `{port}` and the check asks a named port, this method returns the named port.
+    /// If no string of the executor contains `{port}` and the check asks a named port, this method returns the named port.
     ///
     /// ```
     /// use mirakuru::TcpExecutor;
@@ -209,7 +209,7 @@ impl<R: Readiness> Executor<R> {
     /// # Panics
     ///
     /// Panics if no free port can be leased, and in a forked child of the test process if the parent
-    /// has not leased it. Panics if the banner has a group `port`, no line has matched it yet, and no text of the executor
+    /// has not leased it. Panics if the banner has a group `port`, no line has matched it yet, and no string of the executor
     /// contains `{port}`. [`prepare`](Self::prepare) returns an error instead.
     #[must_use]
     pub fn port(&self) -> u16 {

@@ -71,7 +71,7 @@ impl Config {
     pub(super) fn keep(&self) -> Keep {
         match self.keep {
             Some(true) => Keep::All,
-            Some(false) => Keep::Nobodys,
+            Some(false) => Keep::Nothing,
             None => environment::keep(),
         }
     }
@@ -81,7 +81,7 @@ impl Config {
         match &self.tmpdir_parent {
             Some(parent) => paths::absolute(parent),
             // All files that a run keeps because of the variable are in one directory.
-            None if self.keep.is_none() && self.keep() != Keep::Nobodys => run::kept(),
+            None if self.keep.is_none() && self.keep() != Keep::Nothing => run::kept(),
             #[cfg(feature = "services")]
             None if self.may_lie_in_memory() => {
                 // A ready-made service writes many short-lived files, and a busy disk would delay each of them.
@@ -102,7 +102,7 @@ impl Config {
     fn may_lie_in_memory(&self) -> bool {
         let provision = self.provision.as_ref();
         let may = provision.is_some_and(|provision| provision.may_lie_in_memory());
-        may && self.keep() == Keep::Nobodys
+        may && self.keep() == Keep::Nothing
     }
 
     /// Returns how long a start may take on this machine.

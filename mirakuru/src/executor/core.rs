@@ -121,7 +121,7 @@ impl Core {
 
     pub(crate) fn lock_file(&self, path: &Path, queue: Deadline) -> Result<FileLock> {
         FileLock::take(path, queue).map_err(|error| {
-            let why = format!("failed to lock what the run shares: {error}");
+            let why = format!("failed to take a lock of the shared fixture: {error}");
             self.not_locked(&why, queue)
         })
     }
@@ -170,7 +170,7 @@ impl Core {
     pub(super) fn home(&self) -> Home {
         Home {
             parent: self.config.parent_of_tmpdir(),
-            stays: self.config.keep() != Keep::Nobodys,
+            stays: self.config.keep() != Keep::Nothing,
         }
     }
 

@@ -149,6 +149,9 @@ mod tests {
         assert!(!port.is_claimed_by(9, "two") && !port.is_claimed_by(8, "one"));
         assert_eq!(port.claimed(), Some(9));
         drop(port.drop_claim());
-        assert_eq!((port.claimed(), PortClaim::in_the_way(9)), (None, None));
+        assert_eq!(
+            (port.claimed(), PortClaim::conflicting_holder(9)),
+            (None, None)
+        );
     }
 }

@@ -61,10 +61,7 @@ impl Core {
         let target = self.check.target();
         match target.port_name {
             Some(name) if wanted == Wanted::None => self.port_named(&name),
-            _ if wanted == Wanted::None && target.reports_port => Err(self.invalid(
-                "the service reports its port in the group `port` of the banner, and it has not done so yet"
-                    .to_owned(),
-            )),
+            _ if wanted == Wanted::None && target.reports_port => Err(self.has_no_port()),
             _ => self.port_named(""),
         }
     }
@@ -190,7 +187,8 @@ impl Core {
 
     /// Fails if this thread, or a fixture of this process, holds the port: a wait for the port would deadlock.
     fn ensure_no_deadlock(&self, port: u16) -> Result<()> {
-        PortClaim::in_the_way(port).map_or(Ok(()), |holder| Err(self.never_released(port, &holder)))
+        PortClaim::conflicting_holder(port)
+            .map_or(Ok(()), |holder| Err(self.never_released(port, &holder)))
     }
 
     /// Fails if a wait for another process may deadlock, because that process may queue for a fixed port that this

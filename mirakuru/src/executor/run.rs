@@ -152,7 +152,7 @@ impl Run {
         let outputs = [self.context.output(), self.context.err_output()];
         let print = |output: Output| {
             let title = Arc::clone(&self.title);
-            let print = move |line: &str| events::say(&format!("{title}: {line}"));
+            let print = move |line: &str| events::print(&format!("{title}: {line}"));
             let printer = thread::Builder::new().name(self.title.to_string());
             printer.spawn(move || output.for_each_line(print)).ok()
         };

@@ -259,7 +259,7 @@ impl Core {
 
     /// Returns whether the executor needs the private directory.
     fn needs_directory(&self) -> bool {
-        self.config.keep() != Keep::Nobodys || self.refers_to_directory(|name| self.mentions(name))
+        self.config.keep() != Keep::Nothing || self.refers_to_directory(|name| self.mentions(name))
     }
 
     /// Returns whether a text refers to the private directory. `mentions` reports whether the text contains a

@@ -239,7 +239,9 @@ impl Core {
     }
 
     pub(super) fn check_signal(&self, signal: Signal) -> Result<()> {
-        signal.check().map_err(|mistake| self.invalid(mistake))
+        signal
+            .check()
+            .map_err(|mistake| self.cannot_receive(mistake))
     }
 
     pub(super) fn stop_plan(&self, signal: Signal) -> StopPlan {

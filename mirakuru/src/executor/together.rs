@@ -149,7 +149,7 @@ fn joined(cores: &[&Core], failures: Vec<(&Core, thread::Result<Error>)>) -> Res
     let (mut failed, mut errors) = (Vec::new(), Vec::new());
     for (core, failure) in failures {
         match failure {
-            Ok(error) if error.is_aftermath() => {}
+            Ok(error) if error.is_consequence() => {}
             Ok(error) => {
                 failed.push(core);
                 errors.push(error);
@@ -212,10 +212,10 @@ impl Core {
         Some(self.invalid(if Some(name) == own {
             format!("{{{placeholder}}} names this executor itself: write {{{part}}}")
         } else if others.is_empty() {
-            format!("{{{placeholder}}}: no other executor that starts with this one has a name")
+            format!("{{{placeholder}}}: no other executor that starts together with this one has a name")
         } else {
             format!(
-                "{{{placeholder}}}: no executor that starts with this one has the name {name:?}: there are {listed}; write {{{{{placeholder}}}}} for the text itself"
+                "{{{placeholder}}}: no executor that starts together with this one has the name {name:?}: there are {listed}; write {{{{{placeholder}}}}} for the text itself"
             )
         }))
     }
@@ -238,7 +238,7 @@ mod tests {
         };
         let started = thread::scope(|scope| scope.spawn(start).join());
         let error = started.expect("no panic").expect_err("it is called off");
-        assert!(error.is_aftermath(), "{error}");
+        assert!(error.is_consequence(), "{error}");
         assert!(core.state(|state| state.link.is_none()), "no supervisor");
     }
 }

@@ -74,7 +74,7 @@ impl Core {
                     Some(Err(NotReady::new(ended)))
                 }
                 Some(Ok(())) if !at_spawn && cannot_come() => {
-                    let another = "the check passed, but not by this process";
+                    let another = "the check passed, but another process made it pass";
                     Some(Err(NotReady::new(another)))
                 }
                 Some(Ok(())) if context.has_lost_listener() => {

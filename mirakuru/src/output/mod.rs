@@ -160,7 +160,8 @@ impl Output {
         let pattern = pattern.as_ref();
         let awaited = format!("a line that matches {pattern:?}");
         let regex = Regex::new(pattern).map_err(|error| {
-            let scene = self.scene(&awaited).reason(error.to_string());
+            let mut scene = self.scene(&awaited).reason(error.to_string());
+            scene.headline = "was not searched for a line: the pattern is invalid".into();
             scene.into_error(ErrorKind::InvalidConfig)
         })?;
         let deadline = self.deadline();

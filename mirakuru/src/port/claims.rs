@@ -52,7 +52,7 @@ impl PortClaim {
     }
 
     /// Returns the name of the executor that holds the port and keeps it while this thread waits.
-    pub(crate) fn in_the_way(port: u16) -> Option<String> {
+    pub(crate) fn conflicting_holder(port: u16) -> Option<String> {
         let entries = entries();
         let entry = kept(&entries).find(|entry| entry.port == port)?;
         let holder = if entry.shared {
@@ -92,10 +92,10 @@ mod tests {
         let former = PortClaim::note(1, "the former", false);
         let latter = PortClaim::note(1, "the latter", false);
         drop(former);
-        let holder = PortClaim::in_the_way(1).expect("it is held");
+        let holder = PortClaim::conflicting_holder(1).expect("it is held");
         assert!(holder.contains("the latter"), "{holder}");
         drop(latter);
-        assert_eq!(PortClaim::in_the_way(1), None);
+        assert_eq!(PortClaim::conflicting_holder(1), None);
     }
 
     #[test]
@@ -106,7 +106,7 @@ mod tests {
         });
         let of_another = of_another.join().expect("no panic");
         let own = PortClaim::note(4, "the own one", false);
-        assert_eq!(PortClaim::in_the_way(2), None);
+        assert_eq!(PortClaim::conflicting_holder(2), None);
         for (port, expected) in [
             (
                 3,
@@ -114,7 +114,10 @@ mod tests {
             ),
             (4, "the executor the own one, started by this thread"),
         ] {
-            assert_eq!(PortClaim::in_the_way(port).as_deref(), Some(expected));
+            assert_eq!(
+                PortClaim::conflicting_holder(port).as_deref(),
+                Some(expected)
+            );
         }
         let mut ports = PortClaim::own();
         // No other test of this process uses these ports.

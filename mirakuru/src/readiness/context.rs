@@ -108,11 +108,15 @@ impl Context {
     ///
     /// # Panics
     ///
-    /// Panics if no text of the executor contains this placeholder.
+    /// Panics if neither the command nor another string of the executor contains this placeholder.
     #[must_use]
     pub fn port_named(&self, name: &str) -> u16 {
         let port = self.start.place.ports.get(name);
-        *port.unwrap_or_else(|| panic!("no text of the executor contains {{port:{name}}}"))
+        *port.unwrap_or_else(|| {
+            panic!(
+                "neither the command nor another string of the executor contains {{port:{name}}}"
+            )
+        })
     }
 
     /// Returns the port that a check with this target asks.

@@ -46,7 +46,7 @@ impl NotReady {
     pub(crate) fn taken_by(holder: String) -> Self {
         Self {
             holder: Some(holder),
-            ..Self::new("another process answers there")
+            ..Self::new("another process answered")
         }
     }
 }

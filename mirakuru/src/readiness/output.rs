@@ -353,7 +353,7 @@ impl Readiness for Output {
         } else if self.stream != Stream::File
             && streams.all(|stream| !cx.start.captures[*stream as usize])
         {
-            Err("the banner can never match, because every stream that it is searched for in is redirected: \
+            Err("the banner can never match, because every stream in which the check looks for it is redirected: \
                  leave one of them captured"
                 .into())
         } else {

@@ -60,7 +60,7 @@ pub(super) fn check(written: &str, filled: &str) -> Result<Url, String> {
     match host_and_port(written) {
         Some(_) => Ok(url),
         None => Err(format!(
-            "{written:?}: the placeholder of a port must be the whole port, and the placeholder of a host must not touch a letter"
+            "{written:?}: a port placeholder must be the whole port; use a host placeholder as the whole host, with no text next to it"
         )),
     }
 }

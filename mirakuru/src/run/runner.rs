@@ -71,22 +71,22 @@ fn above(mark: &str) -> Result<Runner, String> {
         }
         let stat = sys::proc_stat(ancestor);
         ancestor = stat
-            .ok_or_else(|| format!("its ancestors {}", sys::UNSEEN))?
+            .ok_or_else(|| format!("the test's ancestors {}", sys::UNSEEN))?
             .parent;
     }
-    Err("it has too many ancestors".to_owned())
+    Err("the test has too many ancestors".to_owned())
 }
 
 fn of_this_kind(pid: Pid, kind: Kind) -> Result<Runner, String> {
-    let name =
-        sys::program_name(pid).ok_or_else(|| format!("its ancestor {pid} {}", sys::UNSEEN))?;
+    let name = sys::program_name(pid)
+        .ok_or_else(|| format!("the test's ancestor {pid} {}", sys::UNSEEN))?;
     if !kind.is(&name) {
         let wanted = kind.name();
-        return Err(format!("its ancestor {pid} is {name}, not {wanted}"));
+        return Err(format!("the test's ancestor {pid} is {name}, not {wanted}"));
     }
     match started_before(pid, Pid::this()) {
         Some(started) => Ok(Runner { pid, started, kind }),
-        None => Err(format!("its ancestor {pid} is younger than the test")),
+        None => Err(format!("the ancestor {pid} is younger than the test")),
     }
 }
 

@@ -151,7 +151,7 @@ impl Server {
         let wanted = wanted.map_or_else(String::new, |version| format!(" {version}"));
         let reason = match &choice.program {
             Some(program) if seen.is_empty() => format!(
-                "the program {} was not found; `program` selects it for {title}",
+                "the program {}, which the option `program` selects for {title}, was not found",
                 program.display()
             ),
             _ if seen.is_empty() => format!(

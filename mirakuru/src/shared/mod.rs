@@ -72,7 +72,7 @@ impl<T: Fixture> Shared<T> {
     /// Creates a fixture of the run: one for all processes of a nextest run, or for all test binaries of one
     /// `cargo test`.
     ///
-    /// It stops when the runner ends: normally, by Ctrl-C, or by a kill. Two runs at the same time have one fixture
+    /// It stops when the runner ends, whether the runner finishes, gets Ctrl-C or is killed. Two runs at the same time have one fixture
     /// each. Errors and logs show the name.
     ///
     /// The first test that uses the fixture starts it. Later tests connect to the same service. `stop`, `restart`,

@@ -219,7 +219,7 @@ fn warn_once(name: &str, why: &str) {
     static WARNED: AtomicBool = AtomicBool::new(false);
     if !WARNED.swap(true, Ordering::Relaxed) {
         events::print_uncaptured(&format!(
-            "mirakuru: {name:?} is shared by this process alone, not by the run: {why}"
+            "mirakuru: the fixture {name:?} belongs to this process alone, not to the run: {why}"
         ));
     }
 }

@@ -108,7 +108,7 @@ fn a_port_that_another_executor_holds_is_an_error() -> Result<()> {
     assert_eq!(error.kind(), ErrorKind::AlreadyRunning);
     assert_parts(
         &error.to_string(),
-        &["has the lease on its port", &first.port().to_string()],
+        &["has reserved the port", &first.port().to_string()],
     );
     Ok(())
 }

@@ -95,7 +95,7 @@ fn outside_a_run_a_test_process_has_a_service_of_its_own() {
     let (stdout, stderr) = printed(test.args(["in-a-run", &life.address()]));
     assert_eq!(stdout, format!("pid {}\n", life.wait_for(1)[0]));
     let notes = stderr
-        .matches("\"of the run\" is shared by this process alone")
+        .matches("\"of the run\" belongs to this process alone")
         .count();
     assert_eq!(notes, 1, "{stderr}");
     life.all_gone_within(NOW);

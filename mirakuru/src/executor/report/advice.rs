@@ -52,7 +52,7 @@ impl Core {
             (step, _) if step.starts_with("enter the working directory") => {
                 "the directory must exist, and the service's user must have access to it".to_owned()
             }
-            (step, ErrorKind::PermissionDenied) if step.starts_with("take on") => {
+            (step, ErrorKind::PermissionDenied) if step.starts_with("switch to") => {
                 "only root may start a service as another user".to_owned()
             }
             _ => return sys::advice_for(failure.code),
@@ -80,8 +80,8 @@ pub(super) fn another_listener(context: &Context) -> String {
         "`{port}`"
     };
     format!(
-        "stop the process that listens there, or use {own}, which is unique; if another program listens for \
-         the service (a container's proxy), use `any_listener()` (in the attribute, by `executor = …`)"
+        "stop that process, or use {own}, which is unique; if another program listens for \
+         the service (a container's proxy), use `any_listener()` (in the attribute: `executor = …` with `.any_listener()`)"
     )
 }
 
@@ -107,11 +107,11 @@ pub(super) fn already_there(context: &Context) -> String {
     let file = context.start.place.pidfile.as_deref();
     match file.filter(|file| file.exists()) {
         Some(file) => format!(
-            "stop the program that runs there; if none runs, remove {}",
+            "stop the program that wrote {}; if none runs, remove the file",
             file.display()
         ),
-        None if context.port() != 0 => "stop the program that runs there, use it as it is (`OnConflict::Reuse`), or write `{port}` for a free port".to_owned(),
-        None => "stop the program that runs there, or use another path: `{tmpdir}` is a private directory".to_owned(),
+        None if context.port() != 0 => "stop that process, use its service (`OnConflict::Reuse`), or write `{port}` for a free port".to_owned(),
+        None => "stop that process, or use another path: `{tmpdir}` is a private directory".to_owned(),
     }
 }
 

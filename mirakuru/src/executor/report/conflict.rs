@@ -17,10 +17,19 @@ impl Core {
         scene.into_error(ErrorKind::AlreadyRunning)
     }
 
+    /// Returns the error for a port that the service reports in its banner, and has not reported yet.
+    pub(crate) fn has_no_port(&self) -> Error {
+        let reason =
+            "no line has matched the banner yet, and the banner's group `port` is the port";
+        let mut scene = self.scene().reason(reason);
+        scene.headline = "has no port yet".into();
+        scene.into_error(ErrorKind::InvalidConfig)
+    }
+
     /// Returns the error for a lease that another executor holds.
     pub(crate) fn held_elsewhere(&self, port: u16, holder: &str) -> Error {
-        let advice = "wait for the port with `on_conflict(OnConflict::Wait)`, in the attribute `on_conflict = wait`, or use `{port}`, a free port";
-        let reason = "another executor has the lease on its port";
+        let advice = "wait for the port with `on_conflict(OnConflict::Wait)` (in the attribute: `on_conflict = wait`), or use a free port, `{port}`";
+        let reason = "another executor has reserved the port";
         self.taken(port, reason, holder, advice)
     }
 
@@ -29,7 +38,7 @@ impl Core {
         let reason = format!(
             "waiting for port {port} would deadlock: its holder does not release it while this thread waits"
         );
-        let advice = "stop or drop the other one first, or give one of them another port";
+        let advice = "stop or drop the other executor first, or give one of the two another port";
         self.taken(port, &reason, holder, advice)
     }
 
@@ -37,7 +46,7 @@ impl Core {
     pub(crate) fn would_deadlock(&self, port: u16, circle: &Circle) -> Error {
         let Circle { held, other } = circle;
         let reason = format!(
-            "waiting for port {port} would deadlock: this test holds port {held}, and the holder of port {port} waits for it"
+            "waiting for port {port} would deadlock: this test holds port {held}, and the holder of port {port} waits for port {held}"
         );
         let advice =
             "take fixed ports in one order everywhere, the lower one first, or use `{port}`";
@@ -47,7 +56,8 @@ impl Core {
     /// Returns the error for a service that should be reused, and that answered but did not become ready in time.
     pub(crate) fn never_ready(&self, context: &Context, why: NotReady, wait: Deadline) -> Error {
         let mut scene = self.scene();
-        scene.headline = "was not started: the service that runs there already is not ready".into();
+        scene.headline =
+            "was not started: the service that already runs at its address is not ready".into();
         scene.waited_for = self.check.describe(context);
         scene.waited(wait);
         scene.last_check = why.reason;
@@ -62,7 +72,7 @@ impl Core {
     pub(crate) fn not_free_in_time(&self, port: u16, holder: &str, queue: Deadline) -> Error {
         let mut scene = self.scene();
         scene.headline = "was not started: its port did not become free".into();
-        scene.waited_for = format!("the lease on port {port}");
+        scene.waited_for = format!("port {port} to become free");
         scene.waited(queue);
         scene.held_by = holder.into();
         scene.advice = "stop the process that holds it, give each test its own port with `{port}`, or raise the limit (MIRAKURU_QUEUE_TIMEOUT, in seconds)".into();

@@ -47,7 +47,7 @@ impl Core {
     /// Describes for a failed test how the service ended, and the text that the service printed since the moment
     /// `found`, at which the test began to use it. `error` is an error of the stop.
     #[cfg(feature = "macros")]
-    pub(crate) fn story_of_the_test(
+    pub(crate) fn summary_of_the_test(
         &self,
         was_running: bool,
         found: Option<&Moment>,
@@ -81,6 +81,13 @@ impl Core {
                 .push(format!("{}{during}", no_output_note(is_captured(&run))));
         }
         Some(scene.into_error(ErrorKind::Io).to_string())
+    }
+
+    /// Returns the error for a signal that no process of this system can receive.
+    pub(crate) fn cannot_receive(&self, mistake: String) -> Error {
+        let mut scene = self.scene().reason(mistake);
+        scene.headline = "cannot receive this signal".into();
+        scene.into_error(ErrorKind::InvalidConfig)
     }
 
     /// Returns the error for an action on a service that does not run. `what` is the action, as in "signalled".

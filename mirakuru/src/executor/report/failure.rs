@@ -43,8 +43,9 @@ impl Core {
     /// Returns the error for a start that ended because another executor of its group failed.
     pub(crate) fn called_off(&self) -> Error {
         let mut scene = self.scene();
-        scene.headline = "was stopped, because another executor that starts with it failed".into();
-        scene.is_aftermath = true;
+        scene.headline =
+            "was stopped, because another executor that starts together with it failed".into();
+        scene.is_consequence = true;
         scene.into_error(ErrorKind::Io)
     }
 
@@ -55,10 +56,12 @@ impl Core {
             .into_error(ErrorKind::InvalidConfig)
     }
 
-    /// Returns the error for an operation that the system refused. `what` is the operation, as in "lease a port".
+    /// Returns the error for an operation that the system or a server refused. `what` is the operation, as in "lease a
+    /// port".
     pub(crate) fn refused(&self, what: &str, error: io::Error) -> Error {
         let mut scene = self.scene().reason(format!("failed to {what}: {error}"));
         let kind = if error.kind() == io::ErrorKind::TimedOut {
+            scene.headline = "did not answer in time".into();
             ErrorKind::TimeoutExpired
         } else {
             ErrorKind::Io
@@ -72,7 +75,7 @@ impl Core {
     /// Returns the error for a check that passed before the spawn.
     pub(crate) fn already_running(&self, context: &Context) -> Error {
         let mut scene = self.scene().reason(format!(
-            "the readiness check passed before the start: {}",
+            "another process made it pass; the check waits for {}",
             self.check.describe(context)
         ));
         let port = Some(context.port_of(&self.check.target())).filter(|port| *port != 0);
@@ -163,7 +166,7 @@ impl Core {
                 scene.into_error(ErrorKind::Io)
             }
             Why::Taken { holder } => {
-                scene.headline = "was not ready: another process answers there".into();
+                scene.headline = "was not ready: another process answers at its address".into();
                 scene.held_by = holder;
                 scene.advice = advice::another_listener(&run.context);
                 scene.into_error(ErrorKind::AlreadyRunning)
@@ -226,9 +229,9 @@ impl Core {
     /// Returns the error for a supervisor that was killed from outside. `swept` lists the processes that its service
     /// left, and that are killed now.
     pub(crate) fn lost(&self, swept: &[(u32, String)]) -> Error {
-        let reason =
-            "its supervisor was killed from outside, and the kernel killed the service with it";
-        let mut scene = self.scene().reason(reason);
+        let mut scene = self
+            .scene()
+            .reason("its supervisor was killed from outside");
         if !swept.is_empty() {
             scene.notes.push(format!(
                 "left by the service, and killed now: {}",

@@ -59,13 +59,13 @@ impl Found {
         let file = file.display();
         match self.interpreter() {
             Some(interpreter) if interpreter.ends_with('\r') => format!(
-                "the first line of {file} ends with a carriage return, which becomes a part of the interpreter's name: save the file with line feeds alone as line ends"
+                "the first line of {file} ends with a carriage return, which becomes a part of the interpreter's name: save the file with LF line endings"
             ),
             Some(interpreter) => format!(
-                "{file} exists, so the interpreter in its first line does not: {interpreter}"
+                "{file} exists, but the interpreter in its first line does not: {interpreter}"
             ),
             None => format!(
-                "{file} exists, so the loader that it needs does not: was it built for this system?"
+                "{file} exists, but the loader that it needs does not: was it built for this system?"
             ),
         }
     }
@@ -87,7 +87,7 @@ impl Found {
                 } else {
                     format!(" The service's PATH is {path:?}.")
                 };
-                format!("is {program} installed, and its directory in PATH?{path}")
+                format!("is {program} installed, and is its directory in PATH?{path}")
             }
         }
     }
@@ -95,15 +95,15 @@ impl Found {
     /// Returns the advice if the system refused to run the program.
     pub(super) fn refused(&self, program: &str) -> String {
         let Some((file, metadata)) = &self.file else {
-            return format!("is {program} executable, for this user too?");
+            return format!("is {program} executable for this user?");
         };
         let file = file.display();
         match self.interpreter() {
             _ if metadata.is_dir() => format!("{file} is a directory"),
             Some(interpreter) if sys::may_be_executed(metadata) => format!(
-                "is {file} executable for this user, and the interpreter in its first line too: {interpreter}?"
+                "is {file} executable for this user, and is its interpreter {interpreter} executable, too?"
             ),
-            _ => format!("is {file} executable, for this user too?"),
+            _ => format!("is {file} executable for this user?"),
         }
     }
 

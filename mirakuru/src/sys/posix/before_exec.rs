@@ -58,9 +58,9 @@ fn set_up(spawn: &Spawn<'_>, supervisor: Pid) -> Result<(), Stuck> {
     }
     if let Some((user, group, groups)) = &spawn.user {
         // The groups are set before the user: afterwards the process has no right to change them.
-        step("take on the user's groups", sys::set_groups(groups))?;
-        step("take on the user's group", setgid(*group))?;
-        step("take on the user", setuid(*user))?;
+        step("switch to the user's groups", sys::set_groups(groups))?;
+        step("switch to the user's group", setgid(*group))?;
+        step("switch to the user", setuid(*user))?;
     }
     // Uses the user's rights: the service is not started in a directory that it may not enter.
     if let Some(directory) = &spawn.directory {
@@ -68,7 +68,10 @@ fn set_up(spawn: &Spawn<'_>, supervisor: Pid) -> Result<(), Stuck> {
     }
     // Set after the user, as a change of user clears it. Then the parent is checked again, as it may have died before
     // this call.
-    step("bind its life to the supervisor's", sys::die_with_parent())?;
+    step(
+        "arrange that it ends with its supervisor",
+        sys::die_with_parent(),
+    )?;
     if sys::parent() != supervisor {
         sys::exit_now(127);
     }

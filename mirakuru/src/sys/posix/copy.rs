@@ -43,7 +43,7 @@ struct Job {
 /// # Errors
 ///
 /// Returns an error for the first file that could not be copied, that belongs to another user than `maker`, or that is
-/// neither a directory nor a regular file with one name.
+/// neither a directory nor a regular file with one hard link.
 pub(crate) fn copy_tree(from: File, maker: u32, to: File, owner: Owner) -> io::Result<()> {
     let owners = Owners { maker, owner };
     let mut jobs = Vec::new();
@@ -111,7 +111,7 @@ impl Job {
         let is_linked_elsewhere = owners.maker != crate::sys::user() && found.nlink() != 1;
         if !found.is_file() || is_linked_elsewhere {
             let name = self.name.to_string_lossy();
-            let reported = format!("{name} is not a regular file with one name");
+            let reported = format!("{name} is not a regular file, or has several hard links");
             return Err(io::Error::new(ErrorKind::InvalidData, reported));
         }
         let write = flags | OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL;
@@ -174,7 +174,7 @@ mod tests {
         };
         let refused = job.copy(owners).expect_err("another user has linked it");
         let refused = refused.to_string();
-        assert!(refused.contains("with one name"), "{refused}");
+        assert!(refused.contains("several hard links"), "{refused}");
     }
 
     #[test]

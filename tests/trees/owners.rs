@@ -202,7 +202,7 @@ fn processes_left_by_a_killed_supervisor_are_swept_and_reported() {
         error.to_string(),
         format!(
             "`{command}` was lost
-  reason:      its supervisor was killed from outside, and the kernel killed the service with it
+  reason:      its supervisor was killed from outside
   note:        left by the service, and killed now: pid {daemon}: {}",
             DAEMON.join(" ")
         )
