@@ -123,7 +123,7 @@ fn placeholder(name: &str, bindings: &[&Binding]) -> Result<(), String> {
         let known = bindings.iter().map(|known| known.name.as_str());
         let guess = guess(binding, known, |name| format!("`{{{name}.{part}}}`"));
         return Err(format!(
-            "no attribute before this one has `bind = {binding}`{guess}{instead}"
+            "no attribute before this one, and none that starts together with it, has `bind = {binding}`{guess}{instead}"
         ));
     };
     if !BOUND.contains(&part) {

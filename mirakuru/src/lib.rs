@@ -62,6 +62,7 @@
 //! | `{tmpdir}` | a private directory, which is removed once no process of the service is left | [`tmpdir()`](Executor::tmpdir) |
 //! | `{socket}` | a path for a Unix socket in that directory | [`socket()`](Executor::socket) |
 //! | `{pidfile}` | a path for a pid file in that directory | [`filename()`](Executor::filename) |
+//! | `{OTHER.port}`, … | a value of [another process](with_process#several-processes) or of [another member](guide::sharing#a-cluster) | – |
 //!
 //! The methods work before the start too, so a test can write a configuration file first. `{{port}}`
 //! writes `{port}`. All other braces, such as those of `${HOME}` and JSON, stay as they are.
@@ -96,7 +97,8 @@
 //!   prove that the process tree is gone.
 //! - On Windows, a stop terminates the whole process tree at once by default, by a Job Object. Windows lacks [`services`], the executors
 //!   and checks for Unix sockets and `sd_notify(3)`, and the options `user`, `user_if_root`, `umask`, `nice` and `rlimit`.
-//! - [One table](guide::platforms) lists the promises, and names the test for each one on each system.
+//! - [One table](guide::platforms) lists the promises, and names the test for each one on each system, or says that
+//!   there is none.
 //! - A test binary that is set-user-id or set-group-id, or has file capabilities, cannot start services. A
 //!   process whose effective user differs from its real user (`seteuid(2)`) cannot either.
 //!

@@ -59,6 +59,9 @@ fn a_group_that_holds_no_valid_port_is_an_ordinary_group() -> Result<()> {
     let port = std::panic::catch_unwind(|| service.port());
     let text = port.expect_err("no number was captured");
     let text = text.downcast_ref::<String>().expect("a text");
-    assert!(text.contains("no line has matched the banner yet"), "{text}");
+    assert!(
+        text.contains("no line has matched the banner yet"),
+        "{text}"
+    );
     Ok(())
 }

@@ -149,12 +149,12 @@ impl Queue<'_> {
                 port: Some(port),
                 ..Step::info(format!("queues for port {port}, held by {holder}"))
             });
-            self.ticket = Some(Ticket::new(core.locks()?, port, core.holder()));
+            self.ticket = Some(Ticket::new(core.locks()?, port));
         }
         // If the ticket cannot write its note, the bound of the queue still ends the wait.
         let ticket = self.ticket.as_mut();
-        if let Some(Ok(Some(circle))) = ticket.map(|ticket| ticket.has_to_give_way(own_ports)) {
-            return Err(core.would_deadlock(port, &circle));
+        if let Some(Ok(Some(held))) = ticket.map(|ticket| ticket.has_to_give_way(own_ports)) {
+            return Err(core.would_deadlock(port, held, holder));
         }
         let elapsed = self.bound.elapsed();
         if elapsed >= self.next_note {

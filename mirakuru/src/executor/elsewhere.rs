@@ -82,10 +82,11 @@ impl Core {
         let others = if given.is_empty() {
             String::new()
         } else {
-            let given = given.join(", ");
-            format!(" The command and its environment contain {given}")
+            format!(", only {}", given.join(", "))
         };
-        format!("does the command contain `{{{asked}}}`?{others}")
+        format!(
+            "neither the command nor its environment contains `{{{asked}}}`{others}: does the service get this port in another way?"
+        )
     }
 }
 

@@ -43,7 +43,7 @@ impl Core {
     pub(super) fn ensure_reusable(&self) -> Result<(), String> {
         if self.policy() == OnConflict::Reuse && self.check.needs_own_process() {
             let mistake = "only a process that this executor starts can pass the check, so `OnConflict::Reuse` \
-                           has no effect: check the port, the URL or the socket of the service instead";
+                           has no effect: use a check of the service's port, URL or socket instead";
             return Err(mistake.to_owned());
         }
         Ok(())

@@ -174,7 +174,7 @@ impl Run {
         let pid = self.pid;
         let Some(gone) = gone else {
             return self.emit(Step::warn(format!(
-                "lost its supervisor, which was killed from outside; the tree of pid {pid} was swept"
+                "lost its supervisor, which was killed from outside; every process of its tree (pid {pid}) that could be found was killed"
             )));
         };
         if !gone.survivors.is_empty() {

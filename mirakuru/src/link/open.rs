@@ -24,7 +24,7 @@ pub(super) fn run_again(name: &str) -> io::Result<(sys::Socket, Process, u32)> {
 pub(super) fn ended_early() -> io::Error {
     let program = std::env::current_exe().unwrap_or_default();
     io::Error::other(format!(
-        "the supervisor (a second process of {}) ended before it was up: start the test binary directly, not with a loader such as ld.so, under valgrind, or from another namespace",
+        "the supervisor (a second process of {}) ended before it was up. Start the test binary directly, without a loader such as ld.so, without valgrind, and not from another namespace",
         program.display()
     ))
 }

@@ -161,7 +161,7 @@ impl Output {
         let awaited = format!("a line that matches {pattern:?}");
         let regex = Regex::new(pattern).map_err(|error| {
             let mut scene = self.scene(&awaited).reason(error.to_string());
-            scene.headline = "was not searched for a line: the pattern is invalid".into();
+            scene.headline = "cannot be waited for: the pattern is invalid".into();
             scene.into_error(ErrorKind::InvalidConfig)
         })?;
         let deadline = self.deadline();

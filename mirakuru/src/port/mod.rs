@@ -16,7 +16,7 @@ mod queue;
 pub(crate) use claims::PortClaim;
 pub(crate) use lease::{Lease, Taken, holder, leased, remove_leftovers};
 pub(crate) use pick::pick;
-pub(crate) use queue::{Circle, Ticket};
+pub(crate) use queue::Ticket;
 
 /// The behaviour of a start if another executor or process already holds its fixed port.
 ///

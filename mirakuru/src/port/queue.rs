@@ -25,8 +25,6 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
 struct Note {
     wanted: u16,
     held: Vec<u16>,
-    /// A human-readable name of the process and its executor.
-    queuer: String,
 }
 
 /// A place in the queue for a port.
@@ -34,40 +32,29 @@ struct Note {
 pub(crate) struct Ticket {
     directory: PathBuf,
     wanted: u16,
-    queuer: String,
     next_look: Deadline,
     /// The ports held meanwhile, and the note of them. The note is removed when this is dropped or its process dies.
     note: Option<(Vec<u16>, FileLock)>,
 }
 
-/// A deadlock.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Circle {
-    /// The port that this process holds and another process of the circle waits for.
-    pub(crate) held: u16,
-    /// A human-readable name of that other process.
-    pub(crate) other: String,
-}
-
 impl Ticket {
-    pub(crate) fn new(directory: PathBuf, wanted: u16, queuer: String) -> Self {
+    pub(crate) fn new(directory: PathBuf, wanted: u16) -> Self {
         Self {
             directory,
             wanted,
-            queuer,
             next_look: Deadline::after(Duration::ZERO),
             note: None,
         }
     }
 
-    /// Returns the circle that this wait is in, if this process must give way.
+    /// Returns the port of this process for which another process of a circle waits, if this process must give way.
     ///
     /// `held` lists the ports that stay held during the wait. Each check calls it again, as other threads may take more
     /// ports.
     pub(crate) fn has_to_give_way(
         &mut self,
         held: impl FnOnce(&Path) -> Vec<u16>,
-    ) -> io::Result<Option<Circle>> {
+    ) -> io::Result<Option<u16>> {
         if !self.next_look.has_passed() {
             return Ok(None);
         }
@@ -79,8 +66,8 @@ impl Ticket {
                 self.note = Some((held.clone(), self.leave_note(&held)?));
             }
         }
-        let circle = circle(&notes(&self.directory), self.wanted, &held);
-        Ok(circle.filter(|circle| self.wanted < circle.held))
+        let awaited = circle(&notes(&self.directory), self.wanted, &held);
+        Ok(awaited.filter(|awaited| self.wanted < *awaited))
     }
 
     fn leave_note(&self, held: &[u16]) -> io::Result<FileLock> {
@@ -95,21 +82,19 @@ impl Ticket {
             }
         };
         let ports: Vec<_> = held.iter().map(u16::to_string).collect();
-        let (wanted, held, queuer) = (self.wanted, ports.join(" "), &self.queuer);
-        note.write(&format!("{wanted} {held}\n{queuer}"))?;
+        note.write(&format!("{} {}\n", self.wanted, ports.join(" ")))?;
         Ok(note)
     }
 }
 
-/// Follows the notes from the holder of `wanted` to a process that waits for a port of `own`.
-fn circle(notes: &[Note], wanted: u16, own: &[u16]) -> Option<Circle> {
+/// Follows the notes from the holder of `wanted` to a process that waits for a port of `own`, and returns that port.
+fn circle(notes: &[Note], wanted: u16, own: &[u16]) -> Option<u16> {
     let mut reached = BTreeSet::from([wanted]);
     loop {
         let waits_on = |note: &&Note| note.held.iter().any(|port| reached.contains(port));
         let next: Vec<_> = notes.iter().filter(waits_on).collect();
         if let Some(last) = next.iter().find(|note| own.contains(&note.wanted)) {
-            let (held, other) = (last.wanted, last.queuer.clone());
-            return Some(Circle { held, other });
+            return Some(last.wanted);
         }
         let before = reached.len();
         reached.extend(next.iter().map(|note| note.wanted));
@@ -138,12 +123,11 @@ fn note(path: &Path) -> Option<Note> {
         }
         return None;
     }
-    let (ports, queuer) = text.split_once('\n')?;
+    let (ports, _) = text.split_once('\n')?;
     let mut ports = ports.split(' ').map(str::parse);
     Some(Note {
         wanted: ports.next()?.ok()?,
         held: ports.collect::<Result<_, _>>().ok()?,
-        queuer: queuer.to_owned(),
     })
 }
 
@@ -155,18 +139,13 @@ mod tests {
         Note {
             wanted,
             held: held.to_vec(),
-            queuer: format!("the process that waits for {wanted}"),
         }
     }
 
     #[test]
     fn a_circle_is_found_through_any_number_of_others() {
         let notes = [queued(2, &[1]), queued(3, &[9, 2]), queued(4, &[3])];
-        let found = circle(&notes, 1, &[4]).expect("a circle");
-        assert_eq!(
-            (found.held, found.other.as_str()),
-            (4, "the process that waits for 4")
-        );
+        assert_eq!(circle(&notes, 1, &[4]), Some(4));
         assert_eq!(circle(&notes, 1, &[5]), None);
         assert_eq!(circle(&notes, 9, &[2]), None, "the holder of 1 waits for 2");
     }
@@ -182,24 +161,23 @@ mod tests {
         let locks = tempfile::tempdir().expect("a temporary directory");
         let directory = locks.path().join("locks");
         fs::create_dir(&directory).expect("own directory");
-        let ticket = |wanted| Ticket::new(directory.clone(), wanted, "me".to_owned());
+        let ticket = |wanted| Ticket::new(directory.clone(), wanted);
         // The note of a process that was killed.
-        fs::write(directory.join("queue-1-0"), "2 1\na killed one").expect("own directory");
+        fs::write(directory.join("queue-1-0"), "2 1\n").expect("own directory");
         let look = |mut ticket: Ticket, held| {
             ticket.next_look = Deadline::after(Duration::ZERO);
-            let circle = ticket.has_to_give_way(|_| vec![held]);
-            (circle.expect("room"), ticket)
+            let awaited = ticket.has_to_give_way(|_| vec![held]);
+            (awaited.expect("room"), ticket)
         };
-        let (circle, down) = look(ticket(1), 2);
-        assert_eq!(circle, None);
-        let (circle, up) = look(ticket(2), 1);
-        assert_eq!(circle, None, "the other one gives way");
-        let (circle, down) = look(down, 2);
-        let circle = circle.expect("both wait");
-        assert_eq!((circle.held, circle.other.as_str()), (2, "me"));
+        let (awaited, down) = look(ticket(1), 2);
+        assert_eq!(awaited, None);
+        let (awaited, up) = look(ticket(2), 1);
+        assert_eq!(awaited, None, "the other process gives way");
+        let (awaited, down) = look(down, 2);
+        assert_eq!(awaited, Some(2), "both wait");
         drop(up);
-        let (circle, down) = look(down, 2);
-        assert_eq!(circle, None);
+        let (awaited, down) = look(down, 2);
+        assert_eq!(awaited, None);
         drop(down);
         assert!(!directory.exists());
     }

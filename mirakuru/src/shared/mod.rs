@@ -307,8 +307,8 @@ tuples!(A B C D E F G H);
 
 /// Starts executors at the same time, and returns once all are ready. An executor that runs already stays as it is.
 ///
-/// Use it for processes that wait for each other. Each may contain `{NAME.port}`, `{NAME.port:PORT}` and `{NAME.addr}`
-/// of another executor whose [`name`](Executor::name) is `NAME`.
+/// Use it for processes that wait for each other. Each may contain `{MEMBER.port}`, `{MEMBER.port:NAME}` and
+/// `{MEMBER.addr}` of another executor whose [`name`](Executor::name) is `MEMBER`.
 ///
 /// ```
 /// use mirakuru::{SimpleExecutor, TcpExecutor, start_all};

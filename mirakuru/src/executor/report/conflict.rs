@@ -2,7 +2,6 @@
 
 use crate::error::{Error, ErrorKind};
 use crate::executor::core::Core;
-use crate::port::Circle;
 use crate::readiness::{Context, NotReady};
 use crate::sys;
 use crate::wait::Deadline;
@@ -42,15 +41,14 @@ impl Core {
         self.taken(port, &reason, holder, advice)
     }
 
-    /// Returns the error for two processes that wait for each other's ports.
-    pub(crate) fn would_deadlock(&self, port: u16, circle: &Circle) -> Error {
-        let Circle { held, other } = circle;
+    /// Returns the error for processes that wait for each other's ports.
+    pub(crate) fn would_deadlock(&self, port: u16, held: u16, holder: &str) -> Error {
         let reason = format!(
-            "waiting for port {port} would deadlock: this test holds port {held}, and the holder of port {port} waits for port {held}"
+            "waiting for port {port} would deadlock: this test holds port {held}, and the holder of port {port} waits for port {held}, directly or through other tests"
         );
         let advice =
             "take fixed ports in one order everywhere, the lower one first, or use `{port}`";
-        self.taken(port, &reason, other, advice)
+        self.taken(port, &reason, holder, advice)
     }
 
     /// Returns the error for a service that should be reused, and that answered but did not become ready in time.

@@ -44,7 +44,7 @@ pub(crate) fn describe_death(code: i32) -> String {
     let number = code.unsigned_abs();
     match name_of(code.saturating_neg()) {
         Some(name) => format!("killed by {name} (signal {number})"),
-        None => format!("killed by signal {number} (signal {number})"),
+        None => format!("killed by signal {number}"),
     }
 }
 
