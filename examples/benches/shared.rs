@@ -21,7 +21,9 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 static REDIS: Shared<RedisExecutor> = Shared::new(services::redis);
 
 fn main() -> Outcome<()> {
-    println!("| {TESTS} tests | a server each | one shared server, a database each | times faster |");
+    println!(
+        "| {TESTS} tests | a server each | one shared server, a database each | times faster |"
+    );
     println!("|---|---|---|---|");
     if cfg!(has_redis) {
         row("Redis", redis_each, redis_shared)?;

@@ -201,7 +201,7 @@ fn a_service_on_another_port_is_reported_with_it() {
             &format!("  note:        it listens on port {other}, and not on {port}"),
             "  output, last lines:",
             "    | listening",
-            "  help:        neither the command nor its environment contains `{port}`: does the service get this port in another way?",
+            "  help:        neither the command nor its environment contains `{port}`: does the service get `{port}` in another way?",
         ],
     );
 }

@@ -31,14 +31,14 @@ fn the_help_names_the_port_of_the_check() {
     let text = overdue(service);
     let note = format!("\n  note:        it listens on port {given}, and not on {asked}\n");
     assert!(text.contains(&note), "{text}");
-    let help = "\n  help:        neither the command nor its environment contains `{port:monitor}`, only `{port}`, `{port:monitr}`: does the service get this port in another way?";
+    let help = "\n  help:        neither the command nor its environment contains `{port:monitor}`, only `{port}`, `{port:monitr}`: does the service get `{port:monitor}` in another way?";
     assert!(text.ends_with(help), "{text}");
 }
 
 #[test]
 fn a_service_that_listens_nowhere_gets_the_same_help() {
     let text = overdue(HttpExecutor::new("sleep 60", MONITOR));
-    let help = "note:        it printed nothing\n  help:        neither the command nor its environment contains `{port:monitor}`: does the service get this port in another way?";
+    let help = "note:        it printed nothing\n  help:        neither the command nor its environment contains `{port:monitor}`: does the service get `{port:monitor}` in another way?";
     assert!(text.ends_with(help), "{text}");
     let variable = HttpExecutor::new("sleep 60", MONITOR).env("PORT", "{port:a}");
     let text = overdue(variable);
@@ -52,7 +52,7 @@ fn a_service_that_listens_nowhere_gets_the_same_help() {
 fn the_port_of_an_added_check_is_named() {
     let service = TcpExecutor::new([PROGRAM, "listens_late", "{port}"], "127.0.0.1", 0);
     let text = overdue(service.also(Exec::new("false {port:admin}")));
-    let help = "neither the command nor its environment contains `{port:admin}`, only `{port}`: does the service get this port in another way?";
+    let help = "neither the command nor its environment contains `{port:admin}`, only `{port}`: does the service get `{port:admin}` in another way?";
     assert!(text.ends_with(help), "{text}");
 }
 

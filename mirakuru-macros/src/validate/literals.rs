@@ -65,7 +65,7 @@ pub(super) fn port(expr: &Expr) -> Result<(), String> {
     };
     unless(
         wrong,
-        "expected a port: a number from 0 to 65535; for a free port write 0, or `{port}` in the command without this option",
+        "expected a port: a number from 0 to 65535; for a free port, write 0, or remove this option and write `{port}` in the command",
     )
 }
 

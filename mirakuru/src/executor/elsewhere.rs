@@ -85,7 +85,7 @@ impl Core {
             format!(", only {}", given.join(", "))
         };
         format!(
-            "neither the command nor its environment contains `{{{asked}}}`{others}: does the service get this port in another way?"
+            "neither the command nor its environment contains `{{{asked}}}`{others}: does the service get `{{{asked}}}` in another way?"
         )
     }
 }

@@ -60,7 +60,7 @@ pub(super) fn check(written: &str, filled: &str) -> Result<Url, String> {
     match host_and_port(written) {
         Some(_) => Ok(url),
         None => Err(format!(
-            "{written:?}: a port placeholder must be the whole port; use a host placeholder as the whole host, with no text next to it"
+            "{written:?}: a placeholder for the port must be the whole port, and a placeholder for the host must be the whole host"
         )),
     }
 }

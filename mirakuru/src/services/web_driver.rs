@@ -38,7 +38,7 @@ pub fn webdriver() -> WebdriverExecutor {
 
 impl Kind for Webdriver {
     const SERVER: Server = Server {
-        title: "A WebDriver",
+        title: "WebDriver",
         programs: &["chromedriver", "geckodriver"],
         directories: &[
             "/usr/lib/chromium",

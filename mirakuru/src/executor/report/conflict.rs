@@ -18,8 +18,7 @@ impl Core {
 
     /// Returns the error for a port that the service reports in its banner, and has not reported yet.
     pub(crate) fn has_no_port(&self) -> Error {
-        let reason =
-            "no line has matched the banner yet, and the banner's group `port` is the port";
+        let reason = "its port is the number that the banner's group `port` captures, and no line has matched the banner yet";
         let mut scene = self.scene().reason(reason);
         scene.headline = "has no port yet".into();
         scene.into_error(ErrorKind::InvalidConfig)
