@@ -183,7 +183,7 @@ fn map(input: ParseStream<'_>, key: &Ident) -> Result<Vec<Pair>> {
     };
     read.parse2(braces.stream())
         .map_err(|error| match error.span().source_text() {
-            // At the end of the braces there is no token that could have the span.
+            // At the end of the braces, no token could have the span.
             None => Error::new(braces.span_close(), &shape),
             Some(_) => error,
         })

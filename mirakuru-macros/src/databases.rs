@@ -42,7 +42,7 @@ impl Databases {
         self.are_possible && is_database(ty)
     }
 
-    /// Reports a parameter for which there is no database.
+    /// Reports a parameter for which no attribute has a database.
     pub(crate) fn refuse(&self, parameter: &PatType, mistakes: &mut Mistakes) {
         if !self.is_incomplete {
             let message = "no process has a database for this parameter: write `database = true`, as in `#[with_process(postgres, database = true)]`";

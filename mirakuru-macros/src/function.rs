@@ -128,7 +128,7 @@ pub(crate) fn read(
     if let Some((pattern, _)) = first.filter(|_| !harness.is_test) {
         mistakes.on(
             pattern,
-            "there is no test attribute below: write `#[with_process(…)]` above `#[test]` and similar attributes; a helper that is not a test cannot take a process as a parameter",
+            "no test attribute follows: write `#[with_process(…)]` above `#[test]` and similar attributes; a helper that is not a test cannot take a process as a parameter",
         );
     }
     if !matches!(panics, Panics::Never) && !returns_nothing(&item.sig.output) {

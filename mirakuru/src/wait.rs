@@ -50,7 +50,7 @@ impl Deadline {
         }
     }
 
-    /// Returns the whole time from the beginning to the end, or `None` if there is no end.
+    /// Returns the whole time from the beginning to the end, or `None` without an end.
     pub(crate) fn bound(&self) -> Option<Duration> {
         self.end.map(|end| end - self.begin)
     }

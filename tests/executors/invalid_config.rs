@@ -288,7 +288,7 @@ fn an_unknown_user_is_invalid() {
                 .user("nobody-has-this-name")
                 .boxed()
         },
-        "there is no user \"nobody-has-this-name\" on this system",
+        "this system has no user \"nobody-has-this-name\"",
     );
 }
 

@@ -253,7 +253,7 @@ fn an_unknown_signal_number_is_invalid_and_not_sent() -> Result<()> {
         ] {
             let error = error_of(outcome);
             assert_eq!(error.kind(), ErrorKind::InvalidConfig);
-            let reason = format!("there is no signal with the number {number}");
+            let reason = format!("no signal has the number {number}");
             assert!(error.to_string().contains(&reason), "{error}");
         }
         for executor in [

@@ -60,7 +60,7 @@ fn every_executor_reports_a_missing_program() {
             &[
                 "`/no/such/program --flag` could not be started",
                 "  reason:      failed to run the program: No such file or directory (os error 2)",
-                "  help:        there is no /no/such/program; a relative path starts from the working directory",
+                "  help:        /no/such/program does not exist; a relative path starts from the working directory",
             ],
         );
     }

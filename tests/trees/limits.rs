@@ -198,7 +198,7 @@ fn a_temporary_directory_without_room_for_a_lease_is_named() {
     let (lines, directory) = in_a_full_directory("lease", "size=64k,nr_inodes=10", fill);
     let reported = format!(
         "Io: reason:      failed to lease a port: \
-         No space left on device (os error 28); help:        there is no room left in {directory}"
+         No space left on device (os error 28); help:        {directory} has no room left"
     );
     let left = "left: 0 children, 0 descriptors";
     assert_eq!(
@@ -246,7 +246,7 @@ fn a_missing_program_is_named() {
         OutputExecutor::new([missing], "."),
         ErrorKind::Spawn,
         "failed to run the program: No such file or directory (os error 2)",
-        Some("there is no /no/such/program; a relative path starts from the working directory"),
+        Some("/no/such/program does not exist; a relative path starts from the working directory"),
     );
     assert_fails_half_way(
         OutputExecutor::new(["no-such-program"], "."),
@@ -290,7 +290,7 @@ fn an_unknown_user_is_named() {
     assert_fails_half_way(
         OutputExecutor::new([PROGRAM, "prints", "x"], ".").user("no such user"),
         ErrorKind::InvalidConfig,
-        "there is no user \"no such user\" on this system",
+        "this system has no user \"no such user\"",
         None,
     );
 }

@@ -62,7 +62,7 @@ impl Scene {
         self
     }
 
-    /// Returns whether there are no last lines to show.
+    /// Returns whether the error has no last lines to show.
     pub(crate) fn is_silent(&self) -> bool {
         self.output.is_empty() && self.err_output.is_empty() && self.log.is_empty()
     }

@@ -46,7 +46,7 @@ impl Core {
             .map(drop)
     }
 
-    /// Claims the fixed port, by the policy. Succeeds if there is no fixed port.
+    /// Claims the fixed port, by the policy. Succeeds if the executor has no fixed port.
     pub(super) fn claim(&self, deadline: Deadline) -> Result<Claim> {
         self.ensure_not_called_off()?;
         let mut warming = Warming::default();

@@ -137,7 +137,7 @@ impl Link {
         self.ask(Request::Release(port));
     }
 
-    /// Starts a service. `handles` are the streams that travel with the order. Returns `None` if there is no reply in
+    /// Starts a service. `handles` are the streams that travel with the order. Returns `None` if no reply arrives in
     /// time.
     pub(crate) fn launch(
         &self,

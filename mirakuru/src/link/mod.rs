@@ -81,7 +81,7 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    /// Starts a supervisor. The caller sends the first call while the supervisor comes up; if there was no reply,
+    /// Starts a supervisor. The caller sends the first call while the supervisor comes up; if no reply came,
     /// [`came_up`](Self::came_up) returns the reason.
     pub(crate) fn open(home: Home) -> io::Result<Arc<Self>> {
         let permit =

@@ -1,6 +1,6 @@
 //! Shares a source among any number of threads; one of them reads it for all.
 //!
-//! There is no dedicated reading thread. The first thread that waits reads the source for all. When it has what it
+//! No thread is dedicated to reading. The first thread that waits reads the source for all. When it has what it
 //! waits for, the next thread takes over. Therefore a wait costs one wait at the source, and an idle reader costs
 //! nothing. A look waits only for news that has arrived, but for all of it: also for the news that the reading thread
 //! is taking or was woken for.

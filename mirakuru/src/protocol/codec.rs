@@ -1,7 +1,7 @@
 //! Defines the bytes of a message: one trait for every type, and one macro that derives it from a definition.
 //!
 //! Integers are little-endian. A text or a list follows its length. The variant of an enum is its index in the
-//! definition. Both ends are the same binary, so there are no versions.
+//! definition. Both ends are the same binary, so the protocol has no versions.
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;

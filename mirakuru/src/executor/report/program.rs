@@ -74,7 +74,7 @@ impl Found {
         let here = self.cwd.join(program);
         match &self.searched {
             None => format!(
-                "there is no {}; a relative path starts from the working directory",
+                "{} does not exist; a relative path starts from the working directory",
                 here.display()
             ),
             Some(_) if here.is_file() => format!(

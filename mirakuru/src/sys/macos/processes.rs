@@ -56,7 +56,7 @@ unsafe impl ProcInfo for UniqueIds {
     const FLAVOR: i32 = 17;
 }
 
-/// Requests a structure of a process, even of a zombie. Returns `None` if there is no such process, or if the process
+/// Requests a structure of a process, even of a zombie. Returns `None` if no process has this pid, or if the process
 /// belongs to another user.
 fn reported<T: ProcInfo>(pid: Pid) -> Option<T> {
     /// The argument with which the kernel also searches the zombies.
@@ -164,7 +164,7 @@ fn arguments(pid: Pid) -> Option<Vec<u8>> {
     (result == 0).then_some(answer)
 }
 
-/// Returns the human-readable command line, or the name in brackets if there is no command line.
+/// Returns the human-readable command line, or the name in brackets without a command line.
 pub(crate) fn command_line(pid: Pid) -> String {
     let answer = arguments(pid).unwrap_or_default();
     let words = Arguments::read(&answer).unwrap_or_default().words;

@@ -32,7 +32,7 @@ impl Claim {
                 None => Claimed::Removing,
             });
         }
-        // The claim is made first: if there is no room for the text, its drop removes the file.
+        // The claim is made first: if the disk has no room for the text, its drop removes the file.
         let Some(mut claim) = Self::of_locked(file, path) else {
             return Ok(Claimed::Removed);
         };

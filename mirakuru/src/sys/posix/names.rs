@@ -52,7 +52,7 @@ pub(crate) fn advice_for(code: i32) -> Option<String> {
         _ if code == libc::ENFILE => "the system's limit on open files is reached".to_owned(),
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
             let directory = std::env::temp_dir();
-            format!("there is no room left in {}", directory.display())
+            format!("{} has no room left", directory.display())
         }
         ErrorKind::OutOfMemory => "the system is out of memory".to_owned(),
         _ => return None,

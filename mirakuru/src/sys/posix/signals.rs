@@ -35,7 +35,7 @@ pub(crate) fn check_signal(number: i32) -> Result<(), String> {
     if (1..=sys::last_signal()).contains(&number) {
         Ok(())
     } else {
-        Err(format!("there is no signal with the number {number}"))
+        Err(format!("no signal has the number {number}"))
     }
 }
 

@@ -97,7 +97,7 @@ pub(crate) fn leave_the_caller() {
 }
 
 /// Takes over the socket at standard input, with a greeting of this length, and opens the caller. Returns `None` if the
-/// caller has ended, as there is no process to serve then.
+/// caller has ended, because it needs no supervisor then.
 pub(crate) fn take_hold(caller: Pid, greeting: usize) -> Option<(Socket, Process)> {
     // The parent is checked after the pid was opened: the pid may have been given to another process in between.
     let process = Process::open(caller).ok()?;

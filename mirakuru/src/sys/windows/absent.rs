@@ -13,7 +13,7 @@ pub(crate) fn is_short_enough(_path: &Path) -> bool {
     true
 }
 
-/// Fails: there are no Unix sockets.
+/// Fails, because Mirakuru does not use Unix sockets on Windows.
 pub(crate) fn connect_within(_path: &Path, _wait: Duration) -> io::Result<Socket> {
     Err(ErrorKind::Unsupported.into())
 }
@@ -25,7 +25,7 @@ pub(crate) enum Notices {}
 pub(crate) type Notice = (Vec<u8>, Option<(Pid, u32)>);
 
 impl Notices {
-    /// Fails: there are no such messages.
+    /// Fails, because Windows has no such messages.
     pub(crate) fn bind(_path: &Path) -> io::Result<Self> {
         Err(ErrorKind::Unsupported.into())
     }
@@ -73,7 +73,7 @@ pub(crate) fn lower_oom_score() -> Option<String> {
     None
 }
 
-/// Returns zeros: there are no namespaces.
+/// Returns zeros, because Windows has no namespaces.
 pub(crate) fn namespaces() -> [u64; 2] {
     [0; 2]
 }

@@ -150,7 +150,7 @@ pub(crate) fn hand_over(
     Ok(())
 }
 
-/// Returns `None`: there is no directory in memory.
+/// Returns `None`, because Windows has no directory in memory.
 #[cfg(feature = "services")]
 pub(crate) fn memory() -> Option<PathBuf> {
     None

@@ -149,7 +149,7 @@ pub(crate) fn advice_for(code: i32) -> Option<String> {
     Some(match Error::from_raw_os_error(code).kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
             let directory = std::env::temp_dir();
-            format!("there is no room left in {}", directory.display())
+            format!("{} has no room left", directory.display())
         }
         ErrorKind::OutOfMemory => "the system is out of memory".to_owned(),
         _ if code == number(numbers::ERROR_BAD_EXE_FORMAT) => {

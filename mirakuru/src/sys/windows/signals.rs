@@ -73,7 +73,7 @@ pub(crate) fn check_signal(number: i32) -> Result<(), String> {
         (_, Some(name)) => Err(format!(
             "Windows cannot send {name}, only SIGINT, SIGTERM and SIGKILL"
         )),
-        (_, None) => Err(format!("there is no signal with the number {number}")),
+        (_, None) => Err(format!("no signal has the number {number}")),
     }
 }
 

@@ -201,7 +201,7 @@ fn ignore_events_of_the_console() {
 
 /// Takes over the socket that the caller sends after a greeting of this length, and opens the caller.
 ///
-/// Returns `None` if the caller has ended: there is no process to serve then.
+/// Returns `None` if the caller has ended, because it needs no supervisor then.
 pub(crate) fn take_hold(caller: Pid, greeting: usize) -> Option<(Socket, Process)> {
     let process = Process::open(caller).ok()?;
     // The number may have been reused since. The process that has it now is then younger than this one.

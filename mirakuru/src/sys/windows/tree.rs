@@ -142,7 +142,7 @@ impl Tree {
 
     /// Sends `CTRL_BREAK` to the main process and its console group.
     ///
-    /// Returns `false` if the system refuses: there is no console, or the process has left it.
+    /// Returns `false` if the system refuses, because the process never had a console or has left it.
     fn interrupt(&self) -> bool {
         // If the group has ended, the system would send the event to the whole console.
         let main = self.main.as_ref().filter(|main| !has_ended_by(*main));
