@@ -126,7 +126,7 @@ fn the_error_names_a_missing_program() {
     assert_eq!(error.kind(), ErrorKind::Spawn);
     let text = error.to_string();
     assert!(
-        text.contains("the program /no/such/postgres was not found"),
+        text.contains("the program /no/such/postgres, which the option `program` selects for PostgreSQL, was not found"),
         "{text}"
     );
     assert!(text.contains("apt-get install postgresql"), "{text}");
