@@ -22,7 +22,10 @@ pub(crate) fn line(text: &str, shell: Option<bool>) -> Result<(), String> {
         Ok(words) if words.first().is_none_or(String::is_empty) => Err(EMPTY.to_owned()),
         Ok(_) => match variable(text.trim_start()) {
             Some(name) => {
-                let alternative = shell.map_or("begin with `sh -c`", |_| "`shell = true`");
+                let alternative = shell.map_or(
+                    "begin with `sh -c`, as `shell = true` has no effect here",
+                    |_| "`shell = true`",
+                );
                 Err(format!("{}, or {alternative}", no_variable(name)))
             }
             None => Ok(()),

@@ -132,7 +132,7 @@ fn measure_all(table: &mut Table, rounds: &Rounds) -> Outcome<()> {
     drop(std::hint::black_box(ballast));
     let bound = Bound::OverTheLoop(1.6);
     table.pair(
-        "call of `start()` to the first instruction, 1 GB resident",
+        "call of `start()` to the service's first instruction, with 1 GB resident in the test process",
         "",
         &large,
         bound,

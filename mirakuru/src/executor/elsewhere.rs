@@ -105,9 +105,14 @@ fn elsewhere(
     if here.is_empty() {
         let mut ports: Vec<_> = others.iter().map(SocketAddr::port).collect();
         ports.dedup();
+        let noun = if ports.len() == 1 {
+            "port"
+        } else {
+            "the ports"
+        };
         let ports = list(ports.iter().map(u16::to_string).collect());
         return (!ports.is_empty()).then(|| Elsewhere {
-            found: format!("it listens on port {ports}, and not on {port}"),
+            found: format!("it listens on {noun} {ports}, and not on {port}"),
             advice: help(),
         });
     }
@@ -164,7 +169,7 @@ mod tests {
         );
         assert_eq!(
             found(&["127.0.0.1:81", "[::1]:81", "[::1]:82"], "127.0.0.1"),
-            note("it listens on port 81, 82, and not on 80")
+            note("it listens on the ports 81, 82, and not on 80")
         );
         for (listener, host) in [
             ("127.0.0.1:80", "127.0.0.1"),
