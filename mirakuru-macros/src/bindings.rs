@@ -114,7 +114,7 @@ pub(crate) fn undeclared_port(options: &[Written]) -> Option<(LitStr, String)> {
         format!("`{{{name}}}`")
     });
     let mistake =
-        format!("this URL contains `{{{asked}}}`, but neither the command nor `env` does{guess}");
+        format!("the placeholder `{{{asked}}}` of this URL is neither in the command nor in `env`{guess}");
     (!reported.iter().any(|name| name == asked)).then(|| (url.clone(), mistake))
 }
 

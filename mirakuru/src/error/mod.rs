@@ -32,7 +32,7 @@ pub enum ErrorKind {
     /// The process ended before it was ready, or during a wait.
     #[doc(alias = "ExitedEarly")]
     ProcessExitedWithError,
-    /// A stop found that the process had ended, or ended it, with an exit code that is not expected.
+    /// The process ended with an unexpected exit code, before a stop or because of it. The stop returns this error.
     #[doc(alias = "UnexpectedExit")]
     ProcessFinishedWithError,
     /// The configuration is invalid. Nothing was spawned.
