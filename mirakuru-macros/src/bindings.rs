@@ -113,8 +113,9 @@ pub(crate) fn undeclared_port(options: &[Written]) -> Option<(LitStr, String)> {
     let guess = guess(asked, reported.iter().map(String::as_str), |name| {
         format!("`{{{name}}}`")
     });
-    let mistake =
-        format!("the placeholder `{{{asked}}}` of this URL is neither in the command nor in `env`{guess}");
+    let mistake = format!(
+        "the placeholder `{{{asked}}}` of this URL is neither in the command nor in `env`{guess}"
+    );
     (!reported.iter().any(|name| name == asked)).then(|| (url.clone(), mistake))
 }
 

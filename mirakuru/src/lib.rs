@@ -62,7 +62,7 @@
 //! | `{tmpdir}` | a private directory, which is removed once no process of the service is left | [`tmpdir()`](Executor::tmpdir) |
 //! | `{socket}` | a path for a Unix socket in that directory | [`socket()`](Executor::socket) |
 //! | `{pidfile}` | a path for a pid file in that directory | [`filename()`](Executor::filename) |
-//! | `{OTHER.port}`, … | a value of [another process](with_process#several-processes) or of [another member](guide::sharing#a-cluster) | – |
+//! | `{OTHER.port}`, … | a value of [another process](with_process#several-processes) of the test, or of [another executor](guide::sharing#a-cluster) of the same [`Shared`] | – |
 //!
 //! The methods work before the start too, so a test can write a configuration file first. `{{port}}`
 //! writes `{port}`. All other braces, such as those of `${HOME}` and JSON, stay as they are.
