@@ -82,7 +82,7 @@ mod tests {
             assert!(reported(wrong), "{wrong}");
             assert_eq!(line(wrong, Some(true)), Ok(()), "{wrong}");
             let of_a_check = line(wrong, None).unwrap_err();
-            assert!(!of_a_check.contains("shell = true"), "{of_a_check}");
+            assert!(of_a_check.contains("begin with `sh -c`"), "{of_a_check}");
         }
         for right in [
             "a A=b",

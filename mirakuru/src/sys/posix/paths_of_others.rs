@@ -10,6 +10,8 @@ use std::path::{Component, Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, openat, readlinkat};
+#[cfg(target_os = "linux")]
+use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::stat::{Mode, SFlag, fstatat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
@@ -34,7 +36,8 @@ pub(crate) fn open_stream(
     }
 }
 
-/// Opens a regular file to read it. Opening any other kind of file might block or have side effects.
+/// Opens a regular file to read it. Opening any other kind of file might block or have side effects. On Linux, reads do
+/// not set the access time of the file, if this process may request that.
 pub(crate) fn open_regular_file(path: &Path, other: Option<OtherUser<'_>>) -> io::Result<File> {
     let irregular = || io::Error::other("it is not a regular file");
     let file = match other {
@@ -48,6 +51,12 @@ pub(crate) fn open_regular_file(path: &Path, other: Option<OtherUser<'_>>) -> io
         None if !fs::metadata(path)?.is_file() => return Err(irregular()),
         None => open_at_once(AT_FDCWD, path, OFlag::O_RDONLY)?,
     };
+    // Only the owner of the file and root may request this (`open(2)`).
+    #[cfg(target_os = "linux")]
+    if let Ok(flags) = fcntl(&file, FcntlArg::F_GETFL) {
+        let flags = OFlag::from_bits_retain(flags) | OFlag::O_NOATIME;
+        let _ = fcntl(&file, FcntlArg::F_SETFL(flags));
+    }
     let is_regular = file.metadata()?.is_file();
     is_regular.then_some(file).ok_or_else(irregular)
 }
