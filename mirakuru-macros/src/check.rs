@@ -110,7 +110,7 @@ fn host_and_port(text: &str, port: &'static str) -> Result<(String, String), Str
 
 /// Parses a duration such as `500ms`, `10s` or `2m`.
 pub(crate) fn time(text: &str) -> Result<Duration, String> {
-    let wrong = || no_time(text);
+    let wrong = || no_time(&format!("{text:?}"));
     let unit = text
         .find(|c: char| c.is_ascii_alphabetic())
         .ok_or_else(wrong)?;
@@ -125,10 +125,10 @@ pub(crate) fn time(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(seconds).map_err(|_| wrong())
 }
 
-/// Returns the message for a text that is not a duration.
+/// Returns the message for a value, as the user wrote it, that is not a duration.
 pub(crate) fn no_time(written: &str) -> String {
     format!(
-        "`{written}` is not a duration: write `\"500ms\"`, `\"10s\"`, `\"2m\"`, or seconds as a number"
+        "`{written}` is not a duration: write `\"500ms\"`, `\"10s\"`, `\"2m\"`, or seconds as a number without quotes"
     )
 }
 
