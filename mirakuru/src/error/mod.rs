@@ -39,8 +39,8 @@ pub enum ErrorKind {
     InvalidConfig,
     /// The program could not be started: it is missing, not executable, or not permitted.
     Spawn,
-    /// Another operation failed: the system refused a call, a server refused a statement, or the service is not
-    /// running.
+    /// Another operation failed, for example because the system refused a call, a server refused a statement, or the
+    /// service is not running.
     Io,
     /// Processes of the tree could not be killed in time. The error lists them.
     Survivors,

@@ -56,6 +56,9 @@ impl Core {
             capture.attach(&link);
         }
         let log = self.log_file(place, context.start.user.clone())?;
+        if let Some(log) = &log {
+            log.await_tick();
+        }
         let plan = launch.on_owner_exit;
         let pid = self.launch(&link, (launch, &handles), place, deadline)?;
         let [stdout, stderr] = captures;

@@ -6,7 +6,7 @@
 use std::fs::{File, Metadata};
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::capture::Capture;
@@ -50,16 +50,10 @@ const TICK: Duration = Duration::from_millis(10);
 
 impl LogFile {
     /// Opens the file, which may be missing, and skips its text, which belongs to earlier starts.
-    ///
-    /// If the file was changed within this tick, waits for the next one. Otherwise, the service could write the same
-    /// text again at the same time, and the file would look unchanged.
     pub(crate) fn begin(path: PathBuf, user: Option<Identity>) -> io::Result<Self> {
         let mut reading = Reading::default();
         let other = user.as_ref().map(Identity::as_other);
         if let Ok(file) = sys::open_regular_file(&path, other) {
-            let changed = file.metadata().and_then(|found| found.modified());
-            let age = changed.ok().and_then(|changed| changed.elapsed().ok());
-            wait::pause(TICK.saturating_sub(age.unwrap_or(TICK)));
             reading.file = Some(file);
             reading.skip_to_end();
         }
@@ -70,6 +64,16 @@ impl LogFile {
             added: Arc::new(Capture::new(Stream::Stdout, Duration::ZERO)?),
             reading: Mutex::new(reading),
         })
+    }
+
+    /// Waits for the next tick of the clock, if the file was changed within this one. Otherwise, a service that starts
+    /// now could write the same text again at the same time, and the file would look unchanged.
+    pub(crate) fn await_tick(&self) {
+        let age = self.reading().file.as_ref().and_then(|file| {
+            let changed = file.metadata().ok()?.modified().ok()?;
+            changed.elapsed().ok()
+        });
+        wait::pause(TICK.saturating_sub(age.unwrap_or(TICK)));
     }
 
     /// Returns the text that was added until the last update.
@@ -86,9 +90,13 @@ impl LogFile {
         scene.notes.extend(unread.map(note));
     }
 
+    fn reading(&self) -> MutexGuard<'_, Reading> {
+        self.reading.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Copies the added text. If the file cannot be read, returns the reason.
     pub(crate) fn update(&self) -> Option<String> {
-        let mut reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut reading = self.reading();
         loop {
             // After a rotation, the former file is read to its end before the new one.
             reading.copy_added(&self.added);
@@ -290,6 +298,10 @@ mod tests {
     fn a_rewrite_with_equal_text_after_an_earlier_start_counts() {
         for round in 0..20 {
             let log = Log::with(Some("ready\n"));
+            log.log.await_tick();
+            let found = fs::metadata(&log.log.path).expect("own file");
+            let age = found.modified().expect("a time").elapsed();
+            assert!(age.expect("a change in the past") >= TICK);
             fs::write(&log.log.path, "ready\n").expect("own file");
             log.await_text("ready\n", round);
         }

@@ -60,7 +60,7 @@ pub(super) fn check(written: &str, filled: &str) -> Result<Url, String> {
     match host_and_port(written) {
         Some(_) => Ok(url),
         None => Err(format!(
-            "{written:?}: a placeholder for the port must be the whole port, and a placeholder for the host must be the whole host"
+            "{written:?}: a placeholder for the port must be the whole port, and a placeholder in the host must not be next to a non-ASCII letter"
         )),
     }
 }

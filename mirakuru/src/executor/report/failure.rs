@@ -61,7 +61,7 @@ impl Core {
     pub(crate) fn refused(&self, what: &str, error: io::Error) -> Error {
         let mut scene = self.scene().reason(format!("failed to {what}: {error}"));
         let kind = if error.kind() == io::ErrorKind::TimedOut {
-            scene.headline = "did not answer in time".into();
+            scene.headline = "failed: the time limit was reached".into();
             ErrorKind::TimeoutExpired
         } else {
             ErrorKind::Io
