@@ -78,8 +78,8 @@ fn a_blocking_pre_start_check_fails_and_nothing_is_spawned() {
     assert_error_text(
         &error,
         &[
-            "`programs prints up` was not ready in time",
-            "  reason:      the readiness check before the start did not answer in time",
+            "`programs prints up` was not started: its readiness check did not return in time",
+            "  reason:      the check runs once before the start, to find a service that runs already",
             "  waited for:  its own readiness check",
             "  how long:    TIME",
         ],

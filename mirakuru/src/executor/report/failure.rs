@@ -86,9 +86,9 @@ impl Core {
 
     /// Returns the error for a check that did not answer before the spawn.
     pub(crate) fn no_answer_before_start(&self, context: &Context, deadline: Deadline) -> Error {
-        let mut scene = self
-            .scene()
-            .reason("the readiness check before the start did not answer in time");
+        let reason = "the check runs once before the start, to find a service that runs already";
+        let mut scene = self.scene().reason(reason);
+        scene.headline = "was not started: its readiness check did not return in time".into();
         scene.waited_for = self.check.describe(context);
         scene.waited(deadline);
         scene.into_error(ErrorKind::TimeoutExpired)
