@@ -23,7 +23,7 @@ pub(crate) fn line(text: &str, shell: Option<bool>) -> Result<(), String> {
         Ok(_) => match variable(text.trim_start()) {
             Some(name) => {
                 let alternative = shell.map_or(
-                    "begin with `sh -c`, as `shell = true` has no effect here",
+                    "begin with `sh -c` (`shell = true` has no effect on `exec`)",
                     |_| "`shell = true`",
                 );
                 Err(format!("{}, or {alternative}", no_variable(name)))
