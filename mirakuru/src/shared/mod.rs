@@ -208,8 +208,13 @@ impl<T: Fixture> Deref for Shared<T> {
     /// # Panics
     ///
     /// Panics with the error of [`get`](Shared::get) if it fails.
+    #[track_caller]
     fn deref(&self) -> &T {
-        self.get().unwrap_or_else(|error| panic!("{error}"))
+        // A closure would hide the caller's line from the panic.
+        match self.get() {
+            Ok(fixture) => fixture,
+            Err(error) => panic!("{error}"),
+        }
     }
 }
 
