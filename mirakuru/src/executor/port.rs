@@ -61,7 +61,10 @@ impl Core {
         let target = self.check.target();
         match target.port_name {
             Some(name) if wanted == Wanted::None => self.port_named(&name),
-            _ if wanted == Wanted::None && target.reports_port => Err(self.has_no_port()),
+            _ if wanted == Wanted::None && target.reports_port => Err(self.invalid_call(
+                "has no port yet",
+                "its port is the number that the banner's group `port` captures, and no line has matched the banner yet",
+            )),
             _ => self.port_named(""),
         }
     }

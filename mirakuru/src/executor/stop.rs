@@ -241,7 +241,7 @@ impl Core {
     pub(super) fn check_signal(&self, signal: Signal) -> Result<()> {
         signal
             .check()
-            .map_err(|mistake| self.cannot_receive(mistake))
+            .map_err(|mistake| self.invalid_call("cannot receive this signal", &mistake))
     }
 
     pub(super) fn stop_plan(&self, signal: Signal) -> StopPlan {

@@ -201,6 +201,7 @@ impl Reading {
 mod tests {
     use std::fs::{self, OpenOptions};
     use std::io::Write;
+    use std::sync::mpsc;
     use std::thread;
 
     use super::*;
@@ -313,14 +314,17 @@ mod tests {
     fn a_rewrite_with_equal_text_during_an_update_counts() {
         for round in 0..50 {
             let log = Log::with(Some("ready\n"));
+            log.log.await_tick();
             thread::scope(|scope| {
                 let path = &log.log.path;
+                let (sender, receiver) = mpsc::channel();
                 scope.spawn(move || {
-                    // Let the other thread update some times first.
-                    wait::pause(TICK * 2);
+                    receiver.recv().expect("the other thread updates");
                     let file = File::options().write(true).open(path).expect("own file");
                     sys::write_all_at(&file, b"ready\n", 0).expect("room");
                 });
+                assert_eq!(log.added(), "");
+                sender.send(()).expect("the thread waits");
                 log.await_text("ready\n", round);
             });
         }

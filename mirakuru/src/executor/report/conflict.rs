@@ -16,14 +16,6 @@ impl Core {
         scene.into_error(ErrorKind::AlreadyRunning)
     }
 
-    /// Returns the error for a port that the service reports in its banner, and has not reported yet.
-    pub(crate) fn has_no_port(&self) -> Error {
-        let reason = "its port is the number that the banner's group `port` captures, and no line has matched the banner yet";
-        let mut scene = self.scene().reason(reason);
-        scene.headline = "has no port yet".into();
-        scene.into_error(ErrorKind::InvalidConfig)
-    }
-
     /// Returns the error for a lease that another executor holds.
     pub(crate) fn held_elsewhere(&self, port: u16, holder: &str) -> Error {
         let advice = "wait for the port with `on_conflict(OnConflict::Wait)` (in the attribute: `on_conflict = wait`), or use a free port, `{port}`";

@@ -83,13 +83,6 @@ impl Core {
         Some(scene.into_error(ErrorKind::Io).to_string())
     }
 
-    /// Returns the error for a signal that no process of this system can receive.
-    pub(crate) fn cannot_receive(&self, mistake: String) -> Error {
-        let mut scene = self.scene().reason(mistake);
-        scene.headline = "cannot receive this signal".into();
-        scene.into_error(ErrorKind::InvalidConfig)
-    }
-
     /// Returns the error for an action on a service that does not run. `what` is the action, as in "signalled".
     pub(crate) fn not_running(&self, what: &str) -> Error {
         let mut scene = self.scene();

@@ -56,6 +56,14 @@ impl Core {
             .into_error(ErrorKind::InvalidConfig)
     }
 
+    /// Returns the error for a mistake in a call, outside the configuration of a start. The headline states what is
+    /// impossible.
+    pub(crate) fn invalid_call(&self, headline: &'static str, mistake: &str) -> Error {
+        let mut scene = self.scene().reason(mistake);
+        scene.headline = headline.into();
+        scene.into_error(ErrorKind::InvalidConfig)
+    }
+
     /// Returns the error for an operation that the system or a server refused. `what` is the operation, as in "lease a
     /// port".
     pub(crate) fn refused(&self, what: &str, error: io::Error) -> Error {
