@@ -199,9 +199,9 @@ fn answers(mut stream: &TcpStream, requests: &mut u32) -> io::Result<()> {
         "503 Service Unavailable"
     };
     let head = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-    stream.write_all(head.as_bytes())?;
-    println!("answered {status}");
-    Ok(())
+    // The line comes first, as the answer makes the service ready.
+    println!("answers {status}");
+    stream.write_all(head.as_bytes())
 }
 
 fn number(text: &str) -> u64 {

@@ -23,7 +23,7 @@ fn a_tcp_service_is_ready(service: &TcpExecutor) {
 #[with_process(http = service(&["http={port}", "wait"]), url = "http://127.0.0.1:{port}/")]
 #[test]
 fn an_http_service_is_ready(service: &HttpExecutor) {
-    assert_parts(&service.output().text(), &["answered 200"]);
+    assert_parts(&service.output().text(), &["answers 200"]);
 }
 
 #[with_process(output = service(&["say=up on {port}", "wait"]), banner = r"up on (?<port>\d+)")]

@@ -69,9 +69,9 @@ fn a_url_is_ready_once_it_answers_with_success() -> Result<()> {
     let command = service(&["http={port}", "wait"]);
     let executor = HttpExecutor::new(command, "http://127.0.0.1:{port}/health").started()?;
     let text = executor.output().text();
-    let refused = text.matches("answered 503").count();
+    let refused = text.matches("answers 503").count();
     assert_eq!(
-        (refused, text.contains("answered 200")),
+        (refused, text.contains("answers 200")),
         (3, true),
         "{text}"
     );
