@@ -16,7 +16,7 @@ use mirakuru_tests::{
 
 use crate::PROGRAM;
 
-const SHORT: Duration = Duration::from_secs(1);
+const SHORT: Duration = Duration::from_secs(2);
 
 /// Blocks the thread for ever.
 fn block() -> ! {

@@ -30,7 +30,7 @@ fn ready_text<R: Readiness>(script: &str, check: R) -> Result<String> {
 
 fn overdue<R: Readiness>(check: R) -> Error {
     let executor = Executor::with_readiness([PROGRAM, "prints", "one"], check);
-    error_of(executor.timeout(Duration::from_secs(1)).start())
+    error_of(executor.timeout(Duration::from_secs(2)).start())
 }
 
 #[test]
@@ -197,7 +197,7 @@ fn a_custom_check_works_like_a_built_in_one() -> Result<()> {
         .started()?;
     assert!(service.running());
     let executor = Executor::with_readiness([PROGRAM, "prints", "one"], PidWritten::default())
-        .timeout(Duration::from_secs(1));
+        .timeout(Duration::from_secs(2));
     let error = error_of(executor.start());
     let directory = executor.tmpdir();
     let story = error.to_string();

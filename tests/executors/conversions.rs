@@ -6,7 +6,7 @@ use mirakuru::{Error, ErrorKind, OutputExecutor, SimpleExecutor};
 
 /// A function like a test that returns the error type of its client.
 fn starts(executor: OutputExecutor) -> io::Result<()> {
-    let service = executor.timeout(Duration::from_millis(300)).started()?;
+    let service = executor.started()?;
     assert!(service.running());
     Ok(())
 }
@@ -22,7 +22,7 @@ fn converted(executor: OutputExecutor, kind: io::ErrorKind) -> Error {
 
 #[test]
 fn an_error_converts_into_an_io_error_and_back() {
-    let never = OutputExecutor::new("sleep 60", "never");
+    let never = OutputExecutor::new("sleep 60", "never").timeout(Duration::from_millis(300));
     let error = converted(never, io::ErrorKind::TimedOut);
     assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
     let wrong = OutputExecutor::new("sleep 60", "(");

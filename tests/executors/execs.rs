@@ -92,7 +92,7 @@ fn a_command_that_hangs_is_killed_at_its_limit() {
     let command = hold.command(&[PROGRAM, "holds", "2"]);
     let check = Exec::new(command).limit(Duration::from_millis(200));
     let service = SimpleExecutor::new("sleep 60")
-        .timeout(Duration::from_secs(1))
+        .timeout(Duration::from_secs(2))
         .also(check);
     let text = error_of(service.start()).to_string();
     assert!(

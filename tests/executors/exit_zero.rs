@@ -97,7 +97,7 @@ fn a_banner_that_a_daemon_prints_is_waited_for() -> Result<()> {
         .shell(true)
         .timeout(LONG);
     service.start()?;
-    assert_eq!(service.exit_code(), Some(0));
+    service.wait_for(|| service.exit_code() == Some(0))?;
     Ok(())
 }
 
@@ -137,7 +137,7 @@ fn a_banner_already_seen_does_not_fail_a_combined_check() -> Result<()> {
 fn a_check_that_others_can_satisfy_is_waited_for() {
     let waits = |check: Box<dyn Readiness>| {
         let executor = Executor::with_readiness("echo one; exit 0", check).shell(true);
-        let error = error_of(executor.timeout(Duration::from_secs(1)).start());
+        let error = error_of(executor.timeout(Duration::from_secs(2)).start());
         assert_eq!(error.kind(), ErrorKind::TimeoutExpired, "{error}");
         let note = "exit code 0 alone is not a failure, as the service may have daemonized; no process of its tree was left";
         assert!(error.to_string().contains(note), "{error}");
@@ -160,7 +160,7 @@ fn a_check_that_others_can_satisfy_is_waited_for() {
 fn a_timeout_after_an_exit_with_0_reports_running_processes() {
     let command = format!("'{PROGRAM}' prints child & exit 0");
     let executor = TcpExecutor::new(command, "127.0.0.1", 0).shell(true);
-    let error = error_of(executor.timeout(Duration::from_secs(1)).start());
+    let error = error_of(executor.timeout(Duration::from_secs(2)).start());
     assert_eq!(error.exit_code(), Some(0));
     let text = error.to_string();
     let note = "\n  note:        exit code 0 alone is not a failure, as the service may have daemonized; other processes of its tree were still running\n";

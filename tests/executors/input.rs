@@ -202,7 +202,7 @@ fn a_program_that_prompts_gets_advice_on_its_input() {
         "printf 'Password: ' >&2; exec sleep 60",
     ] {
         let overdue = |executor: OutputExecutor| {
-            let executor = executor.shell(true).timeout(Duration::from_millis(600));
+            let executor = executor.shell(true).timeout(Duration::from_secs(2));
             let error = error_of(executor.start());
             assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
             error.to_string()

@@ -219,7 +219,7 @@ fn error_after_the_end<R: Readiness>(listens: &str, check: R) -> Error {
         cx.tmpdir().join("ended").exists()
     });
     let service = Executor::with_readiness(script, check.then(ended));
-    error_of(service.shell(true).timeout(Duration::from_secs(2)).start())
+    error_of(service.shell(true).timeout(Duration::from_secs(5)).start())
 }
 
 #[test]

@@ -53,7 +53,7 @@ fn text_of_earlier_starts_is_ignored() {
     let log = path_in(&directory);
     fs::write(&log, "ready\n").expect("own directory");
     let script = format!("touch {log}; echo starting >> {log}; exec sleep 60");
-    let error = error_of(logs(&script, &log).timeout(Duration::from_secs(1)).start());
+    let error = error_of(logs(&script, &log).timeout(Duration::from_secs(2)).start());
     assert_error_text(
         &error,
         &[
@@ -99,7 +99,7 @@ fn a_relative_path_starts_from_the_directory_of_the_test() {
     let error = error_of(
         logs(script, log)
             .cwd("/")
-            .timeout(Duration::from_secs(1))
+            .timeout(Duration::from_secs(2))
             .start(),
     );
     let path = std::env::current_dir().expect("it exists").join(log);
@@ -127,7 +127,7 @@ fn errors_of_every_kind_show_the_last_lines_of_the_log() {
     assert!(error_of(ended.stop()).to_string().contains(&shown));
     let waits = format!("echo the disk is full >> {log}; exec sleep 60");
     let waits = TcpExecutor::new(waits, "127.0.0.1", 0).shell(true);
-    let waits = waits.log_file(&log).timeout(Duration::from_secs(1));
+    let waits = waits.log_file(&log).timeout(Duration::from_secs(2));
     let error = error_of(waits.start());
     assert!(error.to_string().contains(&shown), "{error}");
 }
@@ -150,7 +150,7 @@ fn a_banner_in_a_file_needs_the_path_of_the_file() {
 #[test]
 fn only_a_regular_file_is_read_as_a_log() {
     let pipe = Path::new("/dev/zero");
-    let executor = logs("exec sleep 60", "/dev/zero").timeout(Duration::from_secs(1));
+    let executor = logs("exec sleep 60", "/dev/zero").timeout(Duration::from_secs(2));
     let text = error_of(executor.start()).to_string();
     let note = format!("its log file {}: it is not a regular file", pipe.display());
     assert!(text.contains(&note), "{text}");

@@ -68,13 +68,14 @@ fn a_barrier_does_not_block_the_service() -> Result<()> {
 
 #[test]
 fn a_message_from_an_unrelated_process_is_ignored() {
-    let service = reports(&["STATUS=waits"]).timeout(Duration::from_secs(2));
+    let service = reports(&["STATUS=waits"]).timeout(Duration::from_secs(5));
     let starting = std::thread::scope(|scope| {
         let start = scope.spawn(|| service.start().map(drop));
         let environment = loop {
             let pid = service
                 .pid()
                 .filter(|_| service.output().text().contains("sent"));
+            assert!(!start.is_finished(), "the service sends a status first");
             if let Some(pid) = pid {
                 break fs::read(format!("/proc/{pid}/environ")).expect("procfs");
             }
@@ -117,7 +118,9 @@ fn a_service_that_reports_nothing_has_no_socket() -> Result<()> {
 fn a_service_can_name_its_main_process() -> Result<()> {
     // The main process is a daemon whose parent has ended when the daemon names itself. A parent that waits would take
     // its exit code.
-    let script = format!("{PROGRAM} reports 'wait 200' own-pid READY=1 & echo pid $!");
+    let script = format!(
+        "(while kill -0 $$; do sleep 0.02; done; exec {PROGRAM} reports own-pid READY=1) & echo pid $!"
+    );
     let service = NotifyExecutor::new(["sh", "-c", &script]).started()?;
     let text = service.output().text();
     let daemon = text.lines().find_map(|line| line.strip_prefix("pid "));

@@ -15,7 +15,7 @@ use mirakuru_tests::{
 
 use crate::PROGRAM;
 
-const SHORT: Duration = Duration::from_secs(1);
+const SHORT: Duration = Duration::from_secs(2);
 
 /// Returns a service that prints `ready` and three lines, the last one late.
 fn three_lines() -> OutputExecutor {

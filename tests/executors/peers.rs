@@ -63,7 +63,7 @@ fn an_address_that_drops_packets_is_named() {
         alone_by(&words, "peers::an_address_that_drops_packets_is_named");
         return;
     }
-    let short = Duration::from_millis(700);
+    let short = Duration::from_secs(2);
     let command = [PROGRAM, "prints", "up"];
     let tcp = TcpExecutor::new(command, "10.9.9.2", 9).timeout(short);
     let http = HttpExecutor::new(command, "http://10.9.9.2:9/").timeout(short);

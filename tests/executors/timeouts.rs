@@ -188,7 +188,7 @@ fn a_service_on_another_port_is_reported_with_it() {
         "127.0.0.1",
         0,
     );
-    let late = late.timeout(Duration::from_secs(1));
+    let late = late.timeout(Duration::from_secs(3));
     let port = late.port();
     assert_error_text(
         &error_of(late.start()),
@@ -226,7 +226,7 @@ fn redirected_output_is_not_reported_as_missing() {
 fn the_allowed_time_is_reported() {
     let never = OutputExecutor::new(STARTING, "ready").timeout(Duration::from_millis(300));
     let text = error_of(never.start()).to_string();
-    let line = regex::Regex::new(r"(?m)^  how long:    0\.[3-9] s of 0\.3 s allowed$");
+    let line = regex::Regex::new(r"(?m)^  how long:    \d+\.\d s of 0\.3 s allowed$");
     assert!(line.expect("a valid expression").is_match(&text), "{text}");
 }
 

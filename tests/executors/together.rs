@@ -32,8 +32,8 @@ fn processes_that_wait_for_each_other_start() -> Result<()> {
     let (first, second) = (meets("first", "second"), meets("second", "first"));
     start_all([&first, &second])?;
     assert!(is_up(&first) && is_up(&second));
-    let met = format!("met {}\n", second.port_named("peer"));
-    assert_eq!(first.output().text(), met);
+    let met = format!("met {}", second.port_named("peer"));
+    assert_eq!(first.output().wait_for("^met")?, met);
     Ok(())
 }
 
@@ -64,18 +64,22 @@ fn an_executor_that_already_runs_is_kept() -> Result<()> {
 
 #[test]
 fn all_stop_if_some_fail_and_every_failure_is_reported() {
-    let fails =
-        |word: &str| OutputExecutor::new([PROGRAM, "prints", "--then-exit", "1", word], "x");
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    // Each ends after the other has printed.
+    let fails = |word: &str, other: &str| {
+        let script = "echo $0; >$0; until test -e $1; do sleep 0.02; done; exit 1";
+        OutputExecutor::new(["sh", "-c", script, word, other], "x").cwd(directory.path())
+    };
     let (works, one, two) = (
         SimpleExecutor::new("sleep 60"),
-        fails("no luck"),
-        fails("no room"),
+        fails("no-luck", "no-room"),
+        fails("no-room", "no-luck"),
     );
     let error = error_of(start_all([&works, &one, &two]));
     assert_eq!(error.kind(), ErrorKind::ProcessExitedWithError);
     let text = error.to_string();
     assert!(
-        text.contains("| no luck") && text.contains("| no room"),
+        text.contains("| no-luck") && text.contains("| no-room"),
         "{text}"
     );
     assert_eq!(
@@ -151,9 +155,12 @@ fn a_failure_does_not_end_the_start_of_another_thread() {
 fn a_group_that_failed_three_times_does_not_start_again() {
     static HOLD: LazyLock<Hold> = LazyLock::new(Hold::new);
     static PAIR: Shared<[OutputExecutor; 2]> = Shared::new(|| {
-        let script = format!("echo started >> {}/starts; echo ready", HOLD.scratch());
+        let starts = format!("{}/starts", HOLD.scratch());
+        let script = format!("echo started >> {starts}; echo ready");
         let works = format!("{script}; exec sleep 60");
-        let fails = format!("{script}; sleep 0.1; exit 3");
+        // It ends after both have started.
+        let both = format!("test $(($(wc -l < {starts}) % 2)) = 0");
+        let fails = format!("{script}; until {both}; do sleep 0.02; done; exit 3");
         let of = |script: &str, banner| OutputExecutor::new(script, banner).shell(true);
         [
             of(&works, "ready").name("works"),

@@ -14,7 +14,7 @@ use crate::PROGRAM;
 /// Returns a shell script that prints a part of a line, and the rest after a pause in which the check sees the first
 /// part.
 fn in_two_parts(first: &str, rest: &str) -> String {
-    format!("printf '{first}'; sleep 0.3; printf '{rest}'; exec sleep 60")
+    format!("printf '{first}'; sleep 0.1; printf '{rest}'; exec sleep 60")
 }
 
 #[test]

@@ -13,7 +13,7 @@ const MONITOR: &str = "http://127.0.0.1:{port:monitor}/health";
 /// Returns the text of the error at the deadline.
 #[track_caller]
 fn overdue<R: Readiness>(executor: Executor<R>) -> String {
-    error_of(executor.timeout(Duration::from_secs(1)).start()).to_string()
+    error_of(executor.timeout(Duration::from_secs(3)).start()).to_string()
 }
 
 #[test]

@@ -28,8 +28,8 @@ fn a_wait_returns_once_the_closure_returns_true() -> Result<()> {
 fn a_wait_kills_the_tree_at_the_timeout() -> Result<()> {
     let hold = Hold::new();
     let service = OutputExecutor::new(hold.command(&[PROGRAM, "prints", "up"]), "up")
-        .timeout(Duration::from_secs(1))
-        .started()?;
+        .started()?
+        .timeout(Duration::from_secs(1));
     let error = at_once(|| error_of(service.wait_for(|| false)));
     assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
     assert!(hold.is_free());
@@ -41,8 +41,8 @@ fn a_wait_kills_the_tree_at_the_timeout() -> Result<()> {
 #[test]
 fn the_timeout_of_a_wait_is_reported_in_full() -> Result<()> {
     let service = TcpExecutor::new([PROGRAM, "listens_late", "{port}"], "127.0.0.1", 0)
-        .timeout(Duration::from_secs(1))
-        .started()?;
+        .started()?
+        .timeout(Duration::from_secs(1));
     let port = service.port();
     assert_error_text(
         &error_of(service.wait_for(|| false)),

@@ -68,8 +68,11 @@ fn taken_once() -> TakenAfterTheStart {
 
 #[test]
 fn a_start_takes_another_port_if_the_first_is_taken() -> Result<()> {
-    let command = [PROGRAM, "listens_late", "{port}", "1500"];
-    let service = mirakuru::Executor::with_readiness(command, taken_once()).started()?;
+    let script = format!(
+        "until test -e {{tmpdir}}/bound; do sleep 0.02; done; exec {PROGRAM} listens_late {{port}}"
+    );
+    let service = mirakuru::Executor::with_readiness(script, taken_once()).shell(true);
+    service.start()?;
     // The service prints the line after it listens.
     service.wait_for(|| service.output().text() == "listening\n")?;
     TcpStream::connect(service.addr()).expect("it is ready");

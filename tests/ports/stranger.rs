@@ -4,7 +4,8 @@ use std::{net::TcpListener, sync::Mutex};
 
 use mirakuru::{Context, NotReady, Readiness, readiness::Tcp};
 
-/// A check that binds the port in the test process, once the service was started and before the first look.
+/// A check that binds the port in the test process, once the service was started and before the first look. The file
+/// `bound` in the private directory tells the service.
 pub(crate) struct TakenAfterTheStart {
     check: Tcp,
     unrelated: Mutex<Option<TcpListener>>,
@@ -25,6 +26,7 @@ impl Readiness for TakenAfterTheStart {
             .lock()
             .expect("no panic")
             .get_or_insert_with(|| TcpListener::bind(("127.0.0.1", cx.port())).expect("free"));
+        std::fs::write(cx.tmpdir().join("bound"), "").expect("own directory");
         self.check.after_start_check(cx)
     }
 

@@ -358,7 +358,10 @@ static BROKEN_PAIR: Shared<[OutputExecutor; 2]> = Shared::per_run("broken pair",
         )
     };
     let of = |script: String| OutputExecutor::new(holding(&script), "wrong").shell(true);
-    let (works, fails) = (script("exec sleep 60"), script("exit 1"));
+    // It ends after both have started.
+    let both = format!("test $(($(wc -l < {}) % 2)) = 0", path("starts"));
+    let fails = format!("until {both}; do sleep 0.02; done; exit 1");
+    let (works, fails) = (script("exec sleep 60"), script(&fails));
     [
         of(works).name("works"),
         OutputExecutor::new(fails, "never")
@@ -406,7 +409,11 @@ static RECOVERS: Shared<[OutputExecutor; 2]> = Shared::per_run("recovers", || {
         executor.shell(true).name(name)
     };
     let works = format!("exec {PROGRAM} holds 1");
-    let fails = format!("mkdir {} && sleep 0.3 && exit 1; {works}", path("failed"));
+    let first_runs = format!("until grep -q first {}; do sleep 0.02; done", path("tries"));
+    let fails = format!(
+        "mkdir {} && {first_runs} && sleep 0.3 && exit 1; {works}",
+        path("failed")
+    );
     [of("first", works), of("second", fails)]
 });
 

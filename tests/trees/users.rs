@@ -42,7 +42,7 @@ fn a_notification_of_another_users_exited_process_is_ignored() {
         let words = [&*program, "reports", "STATUS=waits"];
         NotifyExecutor::new(words).user(user).cwd("/")
     };
-    let others = service().timeout(Duration::from_secs(3));
+    let others = service().timeout(Duration::from_secs(8));
     let text = reported_by(&others, 0, &program)
         .expect_err("the sender ran as root")
         .to_string();
@@ -58,6 +58,7 @@ fn reported_by(service: &NotifyExecutor, user: u32, program: &str) -> Result<()>
         // After the first status the supervisor has nothing else to do.
         let pid = loop {
             let reports = || service.output().text().contains("sent STATUS");
+            assert!(!start.is_finished(), "the service sends a status first");
             match service.pid().filter(|_| reports()) {
                 Some(pid) => break pid,
                 None => thread::yield_now(),

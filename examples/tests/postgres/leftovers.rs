@@ -96,7 +96,7 @@ fn a_start_that_fails_leaves_no_shared_memory() -> mirakuru::Result<()> {
         .expect("no panic")
         .as_ref()
         .map(|memory| memory.files.clone());
-    let postgres = postgres.timeout(Duration::from_secs(3));
+    let postgres = postgres.timeout(Duration::from_secs(8));
     let error = postgres.start().expect_err("the server is never ready");
     assert_eq!(error.kind(), ErrorKind::TimeoutExpired, "{error}");
     let second = memory

@@ -40,7 +40,7 @@ fn main() {
     }
 }
 
-#[with_process(executor = OutputExecutor::new(service(&["say=ready", "warn=no space", "wait"]), "ready"))]
+#[with_process(executor = OutputExecutor::new(service(&["warn=no space", "say=ready", "wait"]), "ready"))]
 fn reports() {
     panic!("the body's own panic");
 }

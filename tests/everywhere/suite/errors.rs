@@ -39,7 +39,7 @@ fn an_exit_with_0_before_readiness_is_an_error() {
 fn a_timeout_shows_what_was_waited_for_and_stops_the_tree() {
     let life = Life::new();
     let late = OutputExecutor::new(service(&[&life.step(), "tree=2", "wait"]), "never");
-    let late = late.timeout(Duration::from_secs(1));
+    let late = late.timeout(Duration::from_secs(3));
     let error = error_of(late.start());
     assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
     let parts = [

@@ -70,11 +70,7 @@ fn a_url_is_ready_once_it_answers_with_success() -> Result<()> {
     let executor = HttpExecutor::new(command, "http://127.0.0.1:{port}/health").started()?;
     let text = executor.output().text();
     let refused = text.matches("answers 503").count();
-    assert_eq!(
-        (refused, text.contains("answers 200")),
-        (3, true),
-        "{text}"
-    );
+    assert_eq!((refused, text.contains("answers 200")), (3, true), "{text}");
     Ok(())
 }
 

@@ -25,10 +25,11 @@ fn a_service_gets_a_free_port_and_keeps_it() -> Result<()> {
     let executor = listens(0);
     let port = executor.port();
     executor.start()?;
-    let line = format!("listens on port {port}\n");
-    assert_eq!(executor.output().text(), line);
+    let line = format!("listens on port {port}");
+    assert_eq!(executor.output().wait_for("^listens")?, line);
     executor.restart()?;
-    assert_eq!(executor.output().text(), line, "it keeps its port");
+    let again = executor.output().wait_for("^listens")?;
+    assert_eq!(again, line, "it keeps its port");
     Ok(())
 }
 
