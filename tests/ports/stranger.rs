@@ -5,7 +5,7 @@ use std::{net::TcpListener, sync::Mutex};
 use mirakuru::{Context, NotReady, Readiness, readiness::Tcp};
 
 /// A check that binds the port in the test process, once the service was started and before the first look. The file
-/// `bound` in the private directory tells the service.
+/// `bound` in the private directory appears then.
 pub(crate) struct TakenAfterTheStart {
     check: Tcp,
     unrelated: Mutex<Option<TcpListener>>,
