@@ -8,9 +8,14 @@ use std::{
 };
 
 use mirakuru::{ErrorKind, OutputExecutor, Resource, SimpleExecutor};
-use mirakuru_tests::{hold::Hold, processor::ticks};
+use mirakuru_tests::{error_text::error_of, hold::Hold, processor::ticks};
 
-use crate::{PROGRAM, TEST_PROCESS, processes::unused_user};
+use nix::sys::signal::Signal;
+
+use crate::{
+    PROGRAM, TEST_PROCESS,
+    processes::{Process, parent_of, unused_user},
+};
 
 /// Runs a test process that reaches a limit, and returns the lines that it prints.
 fn reached(hold: &Hold, command: &mut Command) -> Vec<String> {
@@ -74,6 +79,47 @@ fn a_supervisor_without_free_descriptors_stops_its_service() {
     service.stop().expect("it is asked");
     drop(service);
     assert!(!fs::exists(format!("/proc/{supervisor}")).expect("procfs"));
+}
+
+/// Returns a service with a daemon in a session of its own, and the pid of its supervisor.
+fn with_a_daemon(hold: &Hold) -> (OutputExecutor, String) {
+    let script =
+        hold.script("setsid sh -c 'trap \"\" TERM; echo $$; exec sleep 60' & exec sleep 60");
+    let service = OutputExecutor::new(script, r"(?<daemon>\d+)").shell(true);
+    service.start().expect("it starts");
+    let supervisor = parent_of(service.pid().expect("it runs"));
+    (service.stop_timeout(Duration::ZERO), supervisor.to_string())
+}
+
+fn limit_open_files(pid: &str, limit: &str) {
+    let mut prlimit = Command::new("prlimit");
+    prlimit.args(["--pid", pid, &format!("--nofile={limit}:")]);
+    assert!(prlimit.status().expect("util-linux").success());
+}
+
+#[test]
+fn a_supervisor_without_free_descriptors_finds_all_processes() {
+    let hold = Hold::new();
+    let (service, supervisor) = with_a_daemon(&hold);
+    let open =
+        |number: &u32| fs::exists(format!("/proc/{supervisor}/fd/{number}")).expect("procfs");
+    let lowest_free = (0..1 << 20).find(|number| !open(number)).expect("a number");
+    limit_open_files(&supervisor, &lowest_free.to_string());
+    service.stop().expect("it finds them");
+    assert!(hold.is_free(), "a process of the tree is left");
+}
+
+#[test]
+fn a_stop_that_can_list_no_process_reports_that_one_lives() {
+    let hold = Hold::new();
+    let (service, supervisor) = with_a_daemon(&hold);
+    limit_open_files(&supervisor, "1");
+    let error = error_of(service.stop());
+    assert!(error.to_string().contains("still running: "), "{error}");
+    // The process was reported, so it is left.
+    let daemon = service.captured("daemon").expect("it was printed");
+    let daemon = Process::open(daemon.parse().expect("a pid")).expect("it lives");
+    daemon.signal(Signal::SIGKILL);
 }
 
 #[test]

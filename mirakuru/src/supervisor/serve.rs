@@ -216,12 +216,11 @@ impl Server {
         let Some(gone) = stopping.advance(&self.service.tree, Instant::now()) else {
             return;
         };
-        self.stopping = None;
         if self.leaving && !gone.survivors.is_empty() {
-            // No client hears of the survivors, and no other process will try again.
-            self.stop(StopPlan::ABRUPT);
+            stopping.persist(Instant::now());
             return;
         }
+        self.stopping = None;
         self.drain();
         let kept = self.directory.as_ref().filter(|_| self.keep);
         self.service.close(kept);

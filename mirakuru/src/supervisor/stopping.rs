@@ -22,6 +22,9 @@ const LOOK: Duration = Duration::from_millis(5);
 /// The interval between two kill passes. It is short, as the tree may fork faster than it dies.
 const KILL_INTERVAL: Duration = Duration::from_micros(500);
 
+/// The interval after the processes that live have been reported.
+const LATER_INTERVAL: Duration = Duration::from_secs(1);
+
 /// A stop that is under way.
 pub(super) struct Stopping {
     plan: StopPlan,
@@ -34,6 +37,7 @@ pub(super) struct Stopping {
     supervisors_until: Option<Instant>,
     /// The kill signal has been sent.
     insisted: bool,
+    kill_interval: Duration,
     gone: Gone,
 }
 
@@ -59,6 +63,7 @@ impl Stopping {
             asked: BTreeSet::new(),
             supervisors_until: None,
             insisted: false,
+            kill_interval: KILL_INTERVAL,
             gone: Gone::default(),
         };
         stopping.send(plan.signal, plan.patience, tree, now);
@@ -105,16 +110,26 @@ impl Stopping {
             tree.kill_pass();
             if now >= self.deadline {
                 self.gone.survivors = tree.living();
+                if self.gone.survivors.is_empty() {
+                    let unlisted = "[a process that the system does not list]".to_owned();
+                    self.gone.survivors.push((0, unlisted));
+                }
                 return Some(std::mem::take(&mut self.gone));
             }
         }
         None
     }
 
+    /// Goes on killing after some processes have lived too long, at long intervals: no other process will try again.
+    pub(super) fn persist(&mut self, now: Instant) {
+        self.kill_interval = LATER_INTERVAL;
+        self.deadline = now + KILL_BOUND;
+    }
+
     /// Returns how long the loop may wait before it calls `advance` again.
     pub(super) fn next_look(&self, now: Instant) -> Duration {
         if self.phase == Phase::Killing {
-            return KILL_INTERVAL;
+            return self.kill_interval;
         }
         let look = (now.saturating_duration_since(self.begun) / 16).clamp(LOOK, LOOK * 20);
         self.deadline.saturating_duration_since(now).min(look)

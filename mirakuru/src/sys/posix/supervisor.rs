@@ -89,6 +89,7 @@ fn has_peer_of_same_rights(socket: &impl AsFd) -> bool {
 pub(crate) fn leave_the_caller() {
     reset_signals();
     sys::close_inherited();
+    super::tree::reserve_room();
     sys::set_process_name();
     let _ = std::env::set_current_dir("/");
     // Starts a new session and process group, without a terminal.

@@ -4,7 +4,10 @@
 //! given their numbers or those of their groups to another process. Deeper processes are opened by a process
 //! descriptor, and their parent is checked again, before they are signalled.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use nix::unistd::getpgrp;
@@ -38,6 +41,31 @@ pub(crate) struct Tree {
     populated: bool,
     /// The children that a signal has ended before they could remove what outlives them.
     killed: Vec<(Pid, Duration)>,
+}
+
+thread_local! {
+    /// Two descriptors of a supervisor that are closed while it lists the processes of its tree. Without them, a
+    /// supervisor that has used all its descriptors would find no process to signal.
+    static ROOM: RefCell<Option<[OwnedFd; 2]>> = const { RefCell::new(None) };
+}
+
+/// Reserves descriptors for [`with_room`]. A supervisor calls it before it opens others: the limit on open files is one
+/// on their numbers, and another process may lower it.
+pub(super) fn reserve_room() {
+    let copy = || io::stderr().as_fd().try_clone_to_owned().ok();
+    ROOM.set(copy().zip(copy()).map(<[_; 2]>::from));
+}
+
+/// Calls `list` while the reserved descriptors are closed. A supervisor has one thread, so no other code takes them.
+fn with_room<T>(list: impl FnOnce() -> T) -> T {
+    let reserved = ROOM.take();
+    if reserved.is_none() {
+        return list();
+    }
+    drop(reserved);
+    let listed = list();
+    reserve_room();
+    listed
 }
 
 impl Tree {
@@ -171,6 +199,8 @@ impl Tree {
                     (self.main, self.followed) = (None, None);
                     self.left = Some(pid);
                     reaped.exit = Some(code);
+                    // The service may have named a process that was started next to it.
+                    reaped.others.push((pid, code));
                 }
                 Ok(Some(other)) => reaped.others.push(other),
                 Ok(None) => break,
@@ -209,16 +239,43 @@ impl Stoppable for Tree {
     }
 
     fn living(&self) -> Vec<(u32, String)> {
-        let mut all: Vec<_> = living().map(|(pid, _)| pid).collect();
-        if all.is_empty() {
-            all.extend(self.orphans());
-        }
-        let all = all.into_iter();
-        all.map(|pid| (sys::number_of(pid), sys::command_line(pid)))
-            .collect()
+        with_room(|| {
+            let all = sys::descendants().into_iter().map(|one| one.pid);
+            let mut all: Vec<_> = all.filter(|pid| !sys::has_ended(*pid)).collect();
+            if all.is_empty() {
+                all.extend(self.orphans());
+            }
+            let all = all.into_iter();
+            all.map(|pid| (sys::number_of(pid), sys::command_line(pid)))
+                .collect()
+        })
     }
 
     fn ask(&self, signal: i32, asked: &mut BTreeSet<Pid>, all: bool) -> bool {
+        with_room(|| self.ask_listed(signal, asked, all))
+    }
+
+    /// Kills the nearest processes first and one by one: a process that forks and ends within a tenth of a millisecond
+    /// must be hit while it lives. Then kills the group of each, which the kernel kills as one, including children that
+    /// are being forked.
+    fn kill_pass(&self) {
+        if let Some(group) = self.own_group() {
+            let _ = send_signal_to_group(group, signals::KILL);
+        }
+        with_room(|| {
+            for child in sys::children() {
+                let _ = send_signal(child, signals::KILL);
+                if let Some(group) = group_below_us(child) {
+                    let _ = send_signal_to_group(group, signals::KILL);
+                }
+            }
+            deeper().for_each(|deeper| signal_deeper(deeper, signals::KILL));
+        });
+    }
+}
+
+impl Tree {
+    fn ask_listed(&self, signal: i32, asked: &mut BTreeSet<Pid>, all: bool) -> bool {
         let before = asked.len();
         if let Some(group) = self.own_group().filter(|group| asked.insert(*group)) {
             let _ = [signal, signals::CONT].map(|signal| send_signal_to_group(group, signal));
@@ -248,22 +305,6 @@ impl Stoppable for Tree {
             }
         }
         asked.len() > before
-    }
-
-    /// Kills the nearest processes first and one by one: a process that forks and ends within a tenth of a millisecond
-    /// must be hit while it lives. Then kills the group of each, which the kernel kills as one, including children that
-    /// are being forked.
-    fn kill_pass(&self) {
-        if let Some(group) = self.own_group() {
-            let _ = send_signal_to_group(group, signals::KILL);
-        }
-        for child in sys::children() {
-            let _ = send_signal(child, signals::KILL);
-            if let Some(group) = group_below_us(child) {
-                let _ = send_signal_to_group(group, signals::KILL);
-            }
-        }
-        deeper().for_each(|deeper| signal_deeper(deeper, signals::KILL));
     }
 }
 
