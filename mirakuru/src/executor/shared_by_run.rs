@@ -88,7 +88,7 @@ impl Core {
         let Some(link) = self.reach(place)? else {
             return Ok(());
         };
-        if !self.adopt(&link, self.state(|state| state.run.clone()).as_ref()) {
+        if !self.adopt(&link, self.state(|state| state.run.clone()).as_ref())? {
             if link.is_out_of_reach() {
                 return Err(self.not_reached(TimedOut.into()));
             }
@@ -207,10 +207,9 @@ impl Core {
         } else {
             return;
         };
-        if self.adopt(&current, known.as_ref()) {
-            return;
-        }
-        if let Some(known) = &known {
+        // An error is about the files of this process, and not about the service.
+        let is_gone = matches!(self.adopt(&current, known.as_ref()), Ok(false));
+        if let Some(known) = known.as_ref().filter(|_| is_gone) {
             // Another process is starting the service, so the known one is gone.
             self.state(|state| state.is_down(known));
         }
@@ -218,12 +217,16 @@ impl Core {
 
     /// Replaces the known service with the service of the run, unless another thread has noted a newer one. Returns
     /// `false` if the run has no service, or if its start is not complete.
-    fn adopt(&self, link: &Arc<Link>, known: Option<&Run>) -> bool {
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if this process cannot open what it needs to use the service.
+    fn adopt(&self, link: &Arc<Link>, known: Option<&Run>) -> Result<bool> {
         let Some((service, files)) = link.attach() else {
-            return false;
+            return Ok(false);
         };
-        let Some(run) = self.run_of(link, &service, files) else {
-            return false;
+        let Some(run) = self.run_of(link, &service, files)? else {
+            return Ok(false);
         };
         let words = service.words.iter();
         let shown = Shown {
@@ -248,14 +251,26 @@ impl Core {
         if let Some(former) = former.filter(|former| !former.is_shared()) {
             self.close(&former);
         }
-        true
+        Ok(true)
     }
 
     /// Returns the run of the service that a supervisor describes, or `None` if that service is not ready.
-    fn run_of(&self, link: &Arc<Link>, service: &Service, files: Vec<Handle>) -> Option<Run> {
-        let ready = service.ready.as_ref()?;
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if this process cannot open what it needs to use the service.
+    fn run_of(
+        &self,
+        link: &Arc<Link>,
+        service: &Service,
+        files: Vec<Handle>,
+    ) -> Result<Option<Run>> {
+        let Some(ready) = service.ready.as_ref() else {
+            return Ok(None);
+        };
         let ports = service.ports.iter().cloned().collect();
-        let place = self.place(service.directory.clone(), ports).ok()?;
+        let place = self.place(service.directory.clone(), ports);
+        let place = place.map_err(|mistake| self.invalid(mistake))?;
         let mut files = files.into_iter();
         let streams = [Stream::Stdout, Stream::Stderr];
         let [stdout, stderr] = streams.map(|stream| {
@@ -272,7 +287,7 @@ impl Core {
         });
         let deadline = Deadline::after(self.config.start_bound());
         let start = self.start_before_spawn(place, Some(Arc::clone(link)), deadline);
-        let log = self.log_file(&start.place, start.user.clone()).ok()?;
+        let log = self.log_file(&start.place, start.user.clone())?;
         let context = Context::new(Start {
             pid: Some(service.pid),
             stdout,
@@ -282,7 +297,7 @@ impl Core {
             captured: Mutex::new(ready.groups.iter().cloned().collect()),
             ..start
         });
-        Some(Run {
+        Ok(Some(Run {
             link: Arc::clone(link),
             pid: service.pid,
             number: service.number,
@@ -294,6 +309,6 @@ impl Core {
             keep: self.config.keep(),
             title: self.title().into(),
             is_named: self.is_named(),
-        })
+        }))
     }
 }
