@@ -10,7 +10,7 @@ use std::{
 
 use mirakuru::{
     Context, Error, ErrorKind, Executor, HttpExecutor, NotReady, Readiness, Result, TcpExecutor,
-    readiness::{Http, Output, Tcp, UnixSocket},
+    readiness::{Http, Manner, Output, Tcp, UnixSocket},
 };
 use mirakuru_tests::{bounds::at_once, error_text::error_of};
 use nix::{sys::stat::Mode, unistd::mkfifo};
@@ -255,6 +255,30 @@ fn a_listener_taken_over_by_a_daemon_is_ready() -> Result<()> {
         assert_eq!(service.exit_code(), Some(0));
     }
     Ok(())
+}
+
+/// A check that keeps its time and passes at the first question, after the process has ended.
+struct PassesAfterTheEnd;
+
+impl Readiness for PassesAfterTheEnd {
+    fn after_start_check(&self, cx: &Context) -> std::result::Result<(), NotReady> {
+        let pid = cx.pid().expect("it was spawned");
+        while !has_been_reaped(pid) {
+            std::thread::yield_now();
+        }
+        Ok(())
+    }
+
+    fn manner(&self, _cx: &Context) -> Manner {
+        Manner::non_blocking()
+    }
+}
+
+#[test]
+fn a_first_answer_after_the_end_of_the_process_is_not_ready() {
+    let service = Executor::with_readiness("sh -c 'exit 3'", PassesAfterTheEnd);
+    let error = error_of(service.start());
+    assert_eq!(error.exit_code(), Some(3), "{error}");
 }
 
 fn has_been_reaped(pid: u32) -> bool {

@@ -47,9 +47,8 @@ impl Core {
         };
         let failed = |state: &State| died(state, Origin::Outside).is_some();
         let cannot_come = || run.link.current(|state| state.lost || failed(state));
-        // No process can have ended at the first question, directly after the spawn. This holds only for a probe in this
-        // thread: a probe in another thread may answer later.
-        let mut at_spawn = matches!(probe, Probe::Here(_));
+        // The spawn alone makes such a check pass, even if the process has ended since.
+        let at_spawn = manner.at_spawn;
         let mut next_note = SLOW;
         // The service may ask for more time.
         let extended = || run.link.cached(|state| state.extended);
@@ -62,7 +61,6 @@ impl Core {
         };
         let is_pointless = || cannot_come() || bound().has_passed();
         let mut ask = || {
-            let at_spawn = std::mem::take(&mut at_spawn);
             if let Some(path) = &manner.on_path {
                 run.link.watch_path(path);
             }
@@ -213,7 +211,9 @@ impl Core {
                     let is_new = is_over(state) || News::of(state) != news;
                     is_new.then_some(state.path_news != news.path)
                 });
-                if path_changed.is_some() || next_look.has_passed() || bound().has_passed() {
+                let is_over = next_look.has_passed() || bound().has_passed();
+                // A lost supervisor sends no news, and the wait for them returns at once.
+                if path_changed.is_some() || is_over || link.cached(|state| state.lost) {
                     break path_changed;
                 }
             };

@@ -199,6 +199,8 @@ pub struct Manner {
     pub on_output: bool,
     /// A path: a change in its directory triggers the check.
     pub on_path: Option<PathBuf>,
+    /// Whether the check passes as soon as the process is spawned.
+    pub(crate) at_spawn: bool,
 }
 
 impl Default for Manner {
@@ -208,6 +210,7 @@ impl Default for Manner {
             keeps_time: false,
             on_output: true,
             on_path: None,
+            at_spawn: false,
         }
     }
 }
@@ -227,6 +230,7 @@ impl Manner {
             keeps_time: true,
             on_output: false,
             on_path: None,
+            at_spawn: false,
         }
     }
 
@@ -273,6 +277,7 @@ impl Manner {
             keeps_time: self.keeps_time && other.keeps_time,
             on_output: self.on_output || other.on_output,
             on_path: self.on_path.or(other.on_path),
+            at_spawn: self.at_spawn && other.at_spawn,
         }
     }
 }

@@ -16,6 +16,9 @@ impl Readiness for Spawned {
     }
 
     fn manner(&self, _cx: &Context) -> Manner {
-        Manner::non_blocking()
+        Manner {
+            at_spawn: true,
+            ..Manner::non_blocking()
+        }
     }
 }
