@@ -19,14 +19,15 @@ pub(super) fn sweep(name: &str) -> Vec<(u32, String)> {
     let mut tried = false;
     loop {
         let found = sys::marked(&mark);
-        if found.is_empty() || deadline.has_passed() {
+        if found.as_ref().is_ok_and(Vec::is_empty) || deadline.has_passed() {
             return swept;
         }
         // A pause comes before each further pass, as a process that we may not kill stays in the list.
         if std::mem::replace(&mut tried, true) {
             wait::pause(PAUSE);
         }
-        for pid in found {
+        // Without a free descriptor, the processes cannot be listed. Another thread may close one.
+        for pid in found.unwrap_or_default() {
             if let Some(command) = kill_marked(pid, &mark) {
                 swept.push((sys::number_of(pid), command));
             }

@@ -5,8 +5,10 @@
 //! process is left.
 
 use std::fs;
+use std::io;
 use std::path::PathBuf;
 
+use nix::libc;
 use nix::unistd::Pid;
 
 use crate::sys::{Descendant, ProcStat};
@@ -87,7 +89,11 @@ fn all_parents() -> Vec<(Pid, Pid)> {
 }
 
 pub(super) fn processes() -> impl Iterator<Item = Pid> {
-    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    fs::read_dir("/proc").into_iter().flat_map(processes_in)
+}
+
+fn processes_in(entries: fs::ReadDir) -> impl Iterator<Item = Pid> {
+    let entries = entries.flatten();
     entries.filter_map(|entry| parse_pid(entry.file_name().to_str()?))
 }
 
@@ -148,17 +154,40 @@ pub(crate) fn command_line(pid: Pid) -> String {
 }
 
 /// Returns the processes whose environment contains `mark` (`NAME=value`), as far as this user may look.
-pub(crate) fn marked(mark: &str) -> Vec<Pid> {
+///
+/// # Errors
+///
+/// Returns an error if this process or the system has no descriptor left for a look.
+pub(crate) fn marked(mark: &str) -> io::Result<Vec<Pid>> {
     let own = Pid::this();
-    processes()
-        .filter(|pid| *pid != own && carries(*pid, mark))
-        .collect()
+    let mut found = Vec::new();
+    let entries = match fs::read_dir("/proc") {
+        Ok(entries) => entries,
+        Err(error) => return unless_exhausted(error),
+    };
+    for pid in processes_in(entries).filter(|pid| *pid != own) {
+        if environment_has(pid, mark).or_else(unless_exhausted)? {
+            found.push(pid);
+        }
+    }
+    Ok(found)
 }
 
 /// Returns whether this process's environment contains `mark`.
 pub(crate) fn carries(pid: Pid, mark: &str) -> bool {
-    fs::read(format!("/proc/{pid}/environ")).is_ok_and(|all| {
-        all.split(|byte| *byte == 0)
-            .any(|entry| entry == mark.as_bytes())
-    })
+    environment_has(pid, mark).unwrap_or(false)
+}
+
+fn environment_has(pid: Pid, mark: &str) -> io::Result<bool> {
+    let all = fs::read(format!("/proc/{pid}/environ"))?;
+    let mut entries = all.split(|byte| *byte == 0);
+    Ok(entries.any(|entry| entry == mark.as_bytes()))
+}
+
+/// Returns the default value for an error of one process, which is hidden or has ended.
+fn unless_exhausted<T: Default>(error: io::Error) -> io::Result<T> {
+    match error.raw_os_error() {
+        Some(libc::EMFILE | libc::ENFILE) => Err(error),
+        _ => Ok(T::default()),
+    }
 }

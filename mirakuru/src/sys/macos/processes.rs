@@ -5,6 +5,7 @@
 #![expect(unsafe_code, reason = "system calls that nix lacks")]
 
 use std::ffi::c_char;
+use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::AsFd;
 use std::ptr;
@@ -181,10 +182,10 @@ pub(crate) fn command_line(pid: Pid) -> String {
 }
 
 /// Lists the processes whose environment contains `mark` (`NAME=value`), as far as the kernel shows it.
-pub(crate) fn marked(mark: &str) -> Vec<Pid> {
+pub(crate) fn marked(mark: &str) -> io::Result<Vec<Pid>> {
     let own = Pid::this();
     let others = processes().into_iter().filter(|pid| *pid != own);
-    others.filter(|pid| carries(*pid, mark)).collect()
+    Ok(others.filter(|pid| carries(*pid, mark)).collect())
 }
 
 /// Returns whether the environment of this process contains `mark`. The kernel does not show the environment of a
