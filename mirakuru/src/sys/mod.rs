@@ -32,7 +32,7 @@
 //! | [`lower_oom_score`], [`set_process_name`] | `/proc/self/oom_score_adj`, and `prctl` | → | nothing | nothing |
 //! | [`try_lock_to_remove`] | a lock of the open file (`F_OFD_SETLK`) | → | a lock of the process, which ends when any of its threads closes the file | –: the file of a claim is removed with its handle |
 //! | [`forget_range`] | a hole punched into the file | a hole of whole blocks (`F_PUNCHHOLE`) | nothing | `FSCTL_SET_ZERO_DATA` in a sparse file |
-//! | [`close_inherited`] | `close_range` | → | nothing: std marks all its own descriptors | –: std passes on the three streams, and the handles that other code made inheritable |
+//! | [`close_inherited`] | `close_range` | pipes and sockets, by `PROC_PIDLISTFDS` | nothing: std marks all its own descriptors | –: std passes on the three streams, and the handles that other code made inheritable |
 //!
 //! An arrow (→) means that `macos/` uses the implementation of `portable/`, and that `windows/` does the same as the
 //! column before it. A dash (–) means that only `posix/` uses the name, as the tree and the start of a supervisor work

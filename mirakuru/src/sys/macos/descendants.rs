@@ -35,6 +35,12 @@ pub(super) fn look() -> Vec<Kin> {
     below(processes().into_iter().filter_map(kin).collect(), &mut seen)
 }
 
+/// Returns how many processes were seen so far.
+pub(super) fn seen() -> usize {
+    let seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
+    seen.len()
+}
+
 /// Returns whether the process that has the listed pid now belongs to the tree.
 pub(in crate::sys) fn is_still(listed: Descendant) -> bool {
     let seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);

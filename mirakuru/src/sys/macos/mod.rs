@@ -21,4 +21,5 @@ pub(crate) use process::Process;
 pub(crate) use processes::{
     UNSEEN, carries, command_line, has_ended, marked, peer, proc_stat, program_name, started_at,
 };
+pub(crate) use sockets::close_inherited;
 pub(crate) use wakeups::Wakeups;

@@ -3,6 +3,8 @@
 //! Only root sees the sockets of another user.
 #![expect(unsafe_code, reason = "system calls that nix lacks")]
 
+use std::os::fd::{FromRawFd, OwnedFd};
+
 use nix::libc::{self, proc_fdinfo};
 
 use crate::sys::Pid;
@@ -16,6 +18,21 @@ pub(super) fn listening_of(pid: Pid) -> Vec<Listening> {
     sockets
         .filter_map(|socket| Listening::read(&reported(pid, socket.proc_fd)?))
         .collect()
+}
+
+/// Closes the pipes and sockets that this process inherited, except the standard streams.
+///
+/// The system has no call that opens a pipe and marks it close-on-exec at once. If another thread of the test process
+/// opens a pipe at that moment, a process that lives as long as a supervisor would keep its reader from seeing its end.
+pub(crate) fn close_inherited() {
+    let kinds = [libc::PROX_FDTYPE_PIPE, libc::PROX_FDTYPE_SOCKET];
+    for file in open_files(Pid::this()) {
+        let kind = i32::try_from(file.proc_fdtype);
+        if file.proc_fd > 2 && kind.is_ok_and(|kind| kinds.contains(&kind)) {
+            // SAFETY: called by a supervisor at its very start, which uses none of these.
+            drop(unsafe { OwnedFd::from_raw_fd(file.proc_fd) });
+        }
+    }
 }
 
 /// Lists the open files of a process. The kernel writes as many as fit into the buffer, and returns their size in

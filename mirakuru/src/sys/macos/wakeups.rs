@@ -10,7 +10,7 @@ use nix::libc;
 use nix::sys::event::{EventFilter, FilterFlag};
 use nix::sys::signal::SigSet;
 
-use super::descendants::look;
+use super::descendants::{look, seen};
 use super::queue::Queue;
 use crate::sys::Pid;
 
@@ -61,17 +61,20 @@ impl Wakeups {
         let Some(queue) = &self.queue else {
             return true;
         };
-        let mut changed = false;
+        let (mut changed, mut again) = (false, false);
         for _ in 0..LOOKS {
             let taken = queue.take();
             changed |= taken
                 .iter()
                 .any(|(filter, _)| *filter == EventFilter::EVFILT_VNODE);
             let is_fork = |(_, event): &(_, FilterFlag)| event.contains(FilterFlag::NOTE_FORK);
-            if !taken.iter().any(is_fork) {
+            if !again && !taken.iter().any(is_fork) {
                 break;
             }
-            for found in look() {
+            let known = seen();
+            let found = look();
+            again = seen() != known;
+            for found in found {
                 let events = FilterFlag::NOTE_FORK | FilterFlag::NOTE_EXIT;
                 await_events(queue, found.pid, events);
             }

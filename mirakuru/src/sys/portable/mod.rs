@@ -135,9 +135,6 @@ pub(crate) fn runs_privileged() -> bool {
     super::posix::has_other_rights()
 }
 
-/// Does nothing: std marks all its descriptors close-on-exec.
-pub(crate) fn close_inherited() {}
-
 /// Does nothing: the process keeps the name of the program.
 pub(crate) fn set_process_name() {}
 

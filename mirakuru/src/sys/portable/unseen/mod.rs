@@ -70,8 +70,11 @@ pub(crate) fn command_line(_pid: Pid) -> String {
     String::new()
 }
 
-pub(crate) fn marked(_mark: &str) -> Vec<Pid> {
-    Vec::new()
+/// Does nothing: std marks all its descriptors close-on-exec.
+pub(crate) fn close_inherited() {}
+
+pub(crate) fn marked(_mark: &str) -> io::Result<Vec<Pid>> {
+    Ok(Vec::new())
 }
 
 pub(crate) fn carries(_pid: Pid, _mark: &str) -> bool {
