@@ -11,7 +11,7 @@ use nix::sys::socket::sockopt::PassCred;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg, setsockopt};
 use nix::unistd::{Pid, close};
 
-use crate::sys::posix::bind_for_everyone;
+use crate::sys::posix::{bind_for_everyone, received_in_part};
 
 /// The length of the longest message, as in the service manager of systemd.
 const LONGEST: usize = 4096;
@@ -43,8 +43,12 @@ impl Notices {
         let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_CMSG_CLOEXEC;
         let message =
             recvmsg::<()>(self.0.as_raw_fd(), &mut slices, Some(&mut space), flags).ok()?;
-        let mut sender = None;
-        for control in message.cmsgs().ok()? {
+        let (len, mut sender) = (message.bytes, None);
+        let Ok(controls) = message.cmsgs() else {
+            drop(received_in_part(&space));
+            return None;
+        };
+        for control in controls {
             match control {
                 ControlMessageOwned::ScmRights(received) => {
                     for fd in received {
@@ -57,7 +61,6 @@ impl Notices {
                 _ => {}
             }
         }
-        let len = message.bytes;
         Some((buffer[..len].to_vec(), sender))
     }
 }

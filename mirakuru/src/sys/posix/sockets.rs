@@ -51,6 +51,13 @@ pub(in crate::sys) fn bind_for_everyone(path: &Path) -> io::Result<UnixDatagram>
 /// them, the kernel hands over every descriptor, and this end closes the surplus.
 pub(in crate::sys) const MOST_RECEIVED: usize = 253;
 
+/// The alignment of a header among control messages: 4 bytes on Apple's systems, by `CMSG_SPACE(3)` of each system.
+const HEADER_ALIGNMENT: usize = if cfg!(target_vendor = "apple") {
+    4
+} else {
+    size_of::<usize>()
+};
+
 pub(crate) fn copy_of(open: &impl AsFd) -> io::Result<Handle> {
     open.as_fd().try_clone_to_owned()
 }
@@ -100,16 +107,48 @@ pub(crate) fn receive(
     let mut slices = [IoSliceMut::new(buffer)];
     let flags = MsgFlags::MSG_DONTWAIT | sys::RECEIVE_FLAGS;
     let message = recvmsg::<()>(socket.as_raw_fd(), &mut slices, Some(&mut space), flags)?;
-    // If this process has no room for all of them, the message counts without its handles. The other process is healthy,
-    // and its end of the socket must not seem closed.
-    if let Ok(controls) = message.cmsgs() {
-        for control in controls {
-            if let ControlMessageOwned::ScmRights(received) = control {
-                handles.extend(received.into_iter().map(adopt_received));
+    let read = message.bytes;
+    match message.cmsgs() {
+        Ok(controls) => {
+            for control in controls {
+                if let ControlMessageOwned::ScmRights(received) = control {
+                    handles.extend(received.into_iter().map(adopt_received));
+                }
             }
         }
+        // This process has no room for all of them, so the message counts without its handles. The other process is
+        // healthy, and its end of the socket must not seem closed.
+        Err(_) => drop(received_in_part(&space)),
     }
-    Ok(message.bytes)
+    Ok(read)
+}
+
+/// Returns the handles that the kernel installed before this process had no room for the next one. nix does not return
+/// them.
+pub(in crate::sys) fn received_in_part(mut control: &[u8]) -> Vec<Handle> {
+    const HEADER: usize = size_of::<libc::cmsghdr>();
+    let mut received = Vec::new();
+    while let Some((header, _)) = control.split_first_chunk::<HEADER>() {
+        // SAFETY: the header consists of numbers, for which all bytes are valid, and the array has its size.
+        let header = unsafe { header.as_ptr().cast::<libc::cmsghdr>().read_unaligned() };
+        #[allow(
+            clippy::unnecessary_cast,
+            reason = "the C libraries differ in the type"
+        )]
+        let length = header.cmsg_len as usize;
+        // After the last header, the bytes are zero.
+        let Some(numbers) = control.get(HEADER..length) else {
+            break;
+        };
+        if (header.cmsg_level, header.cmsg_type) == (libc::SOL_SOCKET, libc::SCM_RIGHTS) {
+            let numbers = numbers.chunks_exact(size_of::<RawFd>());
+            let numbers = numbers.filter_map(|number| number.try_into().ok());
+            received.extend(numbers.map(|number| adopt_received(RawFd::from_ne_bytes(number))));
+        }
+        let next = length.next_multiple_of(HEADER_ALIGNMENT);
+        control = control.get(next..).unwrap_or_default();
+    }
+    received
 }
 
 fn adopt_received(received: RawFd) -> Handle {
@@ -178,5 +217,34 @@ pub(crate) fn connect_within(path: &Path, wait: Duration) -> io::Result<Socket> 
             socket.take_error()?.map_or(Ok(socket), Err)
         }
         Err(errno) => Err(errno.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::pipe;
+    use std::os::fd::IntoRawFd;
+
+    use super::*;
+
+    #[test]
+    fn handles_received_in_part_are_closed() {
+        let (mut reader, writer) = pipe().expect("a pipe");
+        let copy = writer.try_clone().expect("a free descriptor");
+        let numbers = [writer.into_raw_fd(), copy.into_raw_fd()];
+        let rights = [ControlMessage::ScmRights(&numbers)];
+        let (sender, receiver) = UnixStream::pair().expect("sockets");
+        let bytes = [IoSlice::new(b"x")];
+        let (none, flags) = (None, MsgFlags::empty());
+        sendmsg::<()>(sender.as_raw_fd(), &bytes, &rights, flags, none).expect("it has room");
+        let mut control = cmsg_space!([RawFd; 2]);
+        let mut buffer = [0];
+        let mut slices = [IoSliceMut::new(&mut buffer)];
+        recvmsg::<()>(receiver.as_raw_fd(), &mut slices, Some(&mut control), flags)
+            .expect("it was sent");
+        drop(numbers.map(adopt_received));
+        assert_eq!(received_in_part(&control).len(), 2);
+        let mut rest = Vec::new();
+        io::Read::read_to_end(&mut reader, &mut rest).expect("each writing end is closed");
     }
 }
