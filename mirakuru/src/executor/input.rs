@@ -117,7 +117,8 @@ impl Write for Input {
                 let why = "the process does not read its standard input";
                 return Err(io::Error::new(ErrorKind::TimedOut, why));
             }
-            sys::await_writable(pipe, deadline.or_sooner(LOOK).remaining())?;
+            // A signal may end the wait, and the next write decides.
+            let _ = sys::await_writable(pipe, deadline.or_sooner(LOOK).remaining());
         }
     }
 

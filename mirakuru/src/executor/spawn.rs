@@ -110,7 +110,9 @@ impl Core {
             // This start gives up a supervisor that does not answer before the deadline.
             None => {
                 let plan = plan.hasty();
-                link.stop_within(plan, None, plan.longest().saturating_add(GRACE));
+                // A frozen supervisor does not answer, however long the service may take to stop.
+                let bound = plan.longest().min(GRACE * 4).saturating_add(GRACE);
+                link.stop_within(plan, None, bound);
                 Err(self.not_spawned_in_time(deadline))
             }
         }

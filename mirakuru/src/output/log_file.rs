@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::capture::Capture;
 use crate::error::Scene;
+use crate::locks::{Owner, lock_unless_lost};
 use crate::protocol::{Identity, Stream};
 use crate::sys::{self, FileTime};
 use crate::wait;
@@ -23,6 +24,7 @@ pub(crate) struct LogFile {
     /// file.
     user: Option<Identity>,
     added: Arc<Capture>,
+    owner: Owner,
     reading: Mutex<Reading>,
 }
 
@@ -63,6 +65,7 @@ impl LogFile {
             // The log file is a stream of its own. The value `Stdout` is not used.
             added: Arc::new(Capture::new(Stream::Stdout, Duration::ZERO)?),
             reading: Mutex::new(reading),
+            owner: Owner::this_process(),
         })
     }
 
@@ -84,7 +87,9 @@ impl LogFile {
     /// Adds the path of the file to an error, and the reason if the file cannot be read. [`capture`](Self::capture)
     /// returns the text of the file.
     pub(crate) fn describe(&self, scene: &mut Scene) {
-        let unread = self.update();
+        // A thread that a forked child does not have may hold the lock in this child.
+        let is_readable = lock_unless_lost(&self.reading, !self.owner.is_this_process()).is_some();
+        let unread = is_readable.then(|| self.update()).flatten();
         scene.log_file = self.path.display().to_string();
         let note = |why| format!("its log file {}: {why}", scene.log_file);
         scene.notes.extend(unread.map(note));

@@ -15,7 +15,7 @@ pub(crate) use tail::{Excerpt, excerpt, last_lines};
 
 use std::fmt;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use regex::Regex;
@@ -24,6 +24,7 @@ use lines::LONGEST_LINE;
 
 use crate::error::{Error, ErrorKind, Result, Scene};
 use crate::link::State;
+use crate::locks::lock_unless_lost;
 use crate::wait::Deadline;
 
 /// The captured output of one of the service's standard streams.
@@ -227,7 +228,10 @@ impl Output {
             return Next::Ended;
         };
         let service = capture.service.load(Ordering::Relaxed);
-        let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_foreign = capture.link().is_some_and(|link| link.is_foreign());
+        let Some(mut reader) = lock_unless_lost(&self.reader, is_foreign) else {
+            return Next::Ended;
+        };
         loop {
             // The order matters, so that no line is missed: first whether the process has ended, then the lines in the
             // capture, and last the wait for news since the first step.
