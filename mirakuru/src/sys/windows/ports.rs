@@ -17,7 +17,7 @@ use windows_sys::Win32::Networking::WinSock::{
     WSAEAFNOSUPPORT, WSASocketW, bind, setsockopt,
 };
 
-use super::process::{Pid, command_line, number_of, proc_stat, process_of, started_at};
+use super::process::{Pid, command_line, has_ended, number_of, proc_stat, process_of, started_at};
 use super::sockets::{keep_sockets_at_exit, raw_of};
 use crate::sys::ListenerOwner;
 
@@ -254,6 +254,10 @@ fn is_stranger(process: Pid, main: Pid, supervisor: Pid) -> bool {
     let (Some(main), Some(supervisor)) = (started_at(main), started_at(supervisor)) else {
         return false;
     };
+    // The table shows the process that made the socket. Another process may have inherited the socket.
+    if has_ended(process) {
+        return false;
+    }
     match started_at(process) {
         // The process belongs to another user.
         None => true,
@@ -302,4 +306,24 @@ pub(crate) fn holder_of_port(port: u16) -> Option<String> {
         .filter(|(at, _)| at.port() == port);
     let holder = all.find_map(|(_, number)| process_of(number))?;
     (number_of(holder) != std::process::id()).then(|| shown(holder))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Child, Command};
+
+    use super::*;
+
+    #[test]
+    fn a_process_that_has_ended_is_not_a_stranger() {
+        // Each one is older than the next one. Its number belongs to it as long as its handle is open.
+        let [ended, main] = [(); 2].map(|()| {
+            let shell = Command::new("cmd").args(["/d", "/c", "exit"]).spawn();
+            let mut shell = shell.expect("the shell starts");
+            shell.wait().expect("it ends");
+            shell
+        });
+        let pid = |child: &Child| process_of(child.id()).expect("a number");
+        assert!(!is_stranger(pid(&ended), pid(&main), Pid::this()));
+    }
 }
