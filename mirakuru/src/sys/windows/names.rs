@@ -28,10 +28,47 @@ pub(crate) fn temporary() -> PathBuf {
 pub(super) const SHELL_OPTIONS: [&str; 3] = ["/d", "/s", "/c"];
 
 /// Returns the words of a command that runs this script in a shell. The script is the last word.
-pub(crate) fn shell(script: OsString) -> Vec<OsString> {
+///
+/// # Errors
+///
+/// The script has several lines, of which the shell would run only the first one.
+pub(crate) fn shell(script: OsString) -> Result<Vec<OsString>, String> {
+    if script.to_string_lossy().trim_end().contains(['\r', '\n']) {
+        return Err("cmd.exe runs only the first line: join the lines by `&` or `&&`".to_owned());
+    }
     let shell = std::env::var_os("ComSpec").unwrap_or_else(|| "cmd.exe".into());
     let options = SHELL_OPTIONS.map(OsString::from);
-    [shell].into_iter().chain(options).chain([script]).collect()
+    Ok([shell].into_iter().chain(options).chain([script]).collect())
+}
+
+/// Quotes a word for the script of a shell, as std quotes an argument of a batch file.
+pub(crate) fn quoted_for_shell(word: &OsStr) -> OsString {
+    /// A part of an empty variable. It separates two percent signs, so that the shell finds no variable between them.
+    const NOTHING: &str = "%%cd:~,";
+    let word = word.to_string_lossy();
+    let is_bare = |char: char| {
+        char.is_ascii_alphanumeric() || r"#$*+-./:?@\_".contains(char) || char > '\u{9F}'
+    };
+    let is_quoted = word.is_empty() || word.ends_with('\\') || !word.chars().all(is_bare);
+    let (mut quoted, mut backslashes) = (String::new(), 0);
+    quoted.extend(is_quoted.then_some('"'));
+    for char in word.chars() {
+        match char {
+            '\\' => backslashes += 1,
+            // A doubled quote does not end the quoted part, neither for the shell nor for the C runtime.
+            '"' => quoted.extend(std::iter::repeat_n('\\', backslashes).chain(['"'])),
+            '%' => quoted.push_str(NOTHING),
+            _ => {}
+        }
+        if char != '\\' {
+            backslashes = 0;
+        }
+        quoted.push(char);
+    }
+    if is_quoted {
+        quoted.extend(std::iter::repeat_n('\\', backslashes).chain(['"']));
+    }
+    quoted.into()
 }
 
 /// Returns a text that no other process can guess.
@@ -157,4 +194,17 @@ pub(crate) fn advice_for(code: i32) -> Option<String> {
         }
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_script_of_several_lines_is_refused() {
+        shell("one & two\n".into()).expect("it has one line");
+        for script in ["one\ntwo", "\none", "one\rtwo"] {
+            shell(script.into()).expect_err("it has two lines");
+        }
+    }
 }
