@@ -10,6 +10,7 @@ use std::os::windows::io::AsSocket;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::files::unless_in_removal;
 use super::names::secret;
 use super::process::{Pid, Process, number_of, process_of, started_at};
 use super::sockets::{Socket, Source, Wakeup, keep_sockets_at_exit};
@@ -36,7 +37,8 @@ impl Door {
         // The file is complete before it gets its name.
         let unfinished = path.with_extension("unfinished");
         fs::write(&unfinished, format!("{port} {own} {started} {secret}"))?;
-        fs::rename(&unfinished, path)?;
+        // Another program, such as a virus scanner, may have a new file open for a moment.
+        unless_in_removal(|| fs::rename(&unfinished, path))?;
         Ok(Self {
             listener,
             secret,
