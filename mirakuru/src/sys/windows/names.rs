@@ -83,6 +83,9 @@ pub(crate) fn is_same_variable(one: &OsStr, other: &OsStr) -> bool {
     one.eq_ignore_ascii_case(other)
 }
 
+/// The characters that separate words. A string may have several lines.
+const SEPARATORS: [char; 4] = [' ', '\t', '\r', '\n'];
+
 /// Splits a command into words as the system's C runtime does. Double quotes join words, and a backslash has a meaning
 /// only before a double quote.
 /// (<https://learn.microsoft.com/cpp/c-language/parsing-c-command-line-arguments>)
@@ -90,12 +93,13 @@ pub(crate) fn words_of(line: &str) -> Result<Vec<String>, String> {
     let mut words = Vec::new();
     let mut chars = line.chars().peekable();
     loop {
-        while chars.next_if(|char| char.is_whitespace()).is_some() {}
+        let is_separator = |char: &char| SEPARATORS.contains(char);
+        while chars.next_if(is_separator).is_some() {}
         if chars.peek().is_none() {
             return Ok(words);
         }
         let (mut word, mut is_quoted) = (String::new(), false);
-        while let Some(char) = chars.next_if(|char| is_quoted || !char.is_whitespace()) {
+        while let Some(char) = chars.next_if(|char| is_quoted || !is_separator(char)) {
             match char {
                 '"' if is_quoted && chars.next_if_eq(&'"').is_some() => word.push('"'),
                 '"' => is_quoted = !is_quoted,
@@ -124,7 +128,7 @@ pub(crate) fn words_of(line: &str) -> Result<Vec<String>, String> {
 /// Joins words to one line that [`words_of`] splits into the same words.
 pub(crate) fn line_of<'a>(words: impl Iterator<Item = std::borrow::Cow<'a, str>>) -> String {
     let quoted = words.map(|word| {
-        if !word.is_empty() && !word.contains([' ', '\t', '\n', '"']) {
+        if !word.is_empty() && !word.contains(SEPARATORS) && !word.contains('"') {
             return word.into_owned();
         }
         let mut quoted = String::from('"');
@@ -199,6 +203,18 @@ pub(crate) fn advice_for(code: i32) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_are_the_same_after_a_join_and_a_split() {
+        let words = [
+            "", "a b", "\t", "\r", "\n", "a\u{a0}b", "\u{2003}", "\u{b}", "\"", r"\",
+        ];
+        let line = line_of(words.into_iter().map(Into::into));
+        assert_eq!(
+            words_of(&line).as_deref(),
+            Ok(words.map(str::to_owned).as_slice())
+        );
+    }
 
     #[test]
     fn a_script_of_several_lines_is_refused() {
