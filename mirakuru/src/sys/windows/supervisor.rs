@@ -30,7 +30,7 @@ use windows_sys::Win32::System::Threading::{CREATE_BREAKAWAY_FROM_JOB, CREATE_NO
 
 use super::job::Job;
 use super::names::NULL_DEVICE;
-use super::process::{Pid, Process, number, parent, process_of, this_process};
+use super::process::{Pid, Process, number, parent, process_of, this_process, wake_at_the_end_of};
 use super::sockets::{Socket, connection, keep_sockets_at_exit, raw_of};
 use super::spawn::SYSTEM_ROOT;
 use super::streams::pipe;
@@ -216,6 +216,6 @@ pub(crate) fn take_hold(caller: Pid, greeting: usize) -> Option<(Socket, Process
     input.read_exact(&mut info).ok()?;
     let stream = socket_of(&info).ok()?;
     let peer = Process::of(process.handle().try_clone().ok()?);
-    process.ring_at_its_end();
+    wake_at_the_end_of(&process);
     Some((Socket::new(stream, caller, peer).ok()?, process))
 }
