@@ -11,7 +11,7 @@ use std::net::{Ipv4Addr, UdpSocket};
 use std::os::windows::io::{AsRawHandle, AsSocket, FromRawHandle, OwnedHandle};
 use std::path::Path;
 use std::ptr::null_mut;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use windows_sys::Win32::Foundation::{HANDLE, INVALID_HANDLE_VALUE};
@@ -46,10 +46,11 @@ fn ring() {
 }
 
 /// Returns the completion port of this process. A thread waits for its messages and rings.
-pub(super) fn completion_port() -> io::Result<&'static OwnedHandle> {
-    static PORT: OnceLock<OwnedHandle> = OnceLock::new();
-    if let Some(port) = PORT.get() {
-        return Ok(port);
+pub(super) fn completion_port() -> io::Result<Arc<OwnedHandle>> {
+    static PORT: Mutex<Option<Arc<OwnedHandle>>> = Mutex::new(None);
+    let mut known = PORT.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(port) = &*known {
+        return Ok(Arc::clone(port));
     }
     // SAFETY: the call takes no handle of ours.
     let raw = unsafe { CreateIoCompletionPort(INVALID_HANDLE_VALUE, null_mut(), 0, 1) };
@@ -57,17 +58,12 @@ pub(super) fn completion_port() -> io::Result<&'static OwnedHandle> {
         return Err(io::Error::last_os_error());
     }
     // SAFETY: the system has just made this handle for us alone.
-    let port = unsafe { OwnedHandle::from_raw_handle(raw) };
-    let mut is_new = false;
-    let port = PORT.get_or_init(|| {
-        is_new = true;
-        port
-    });
-    if is_new {
-        let thread = std::thread::Builder::new().stack_size(64 * 1024);
-        thread.spawn(|| while await_message(port) {})?;
-    }
-    Ok(port)
+    let port = Arc::new(unsafe { OwnedHandle::from_raw_handle(raw) });
+    let awaited = Arc::clone(&port);
+    let thread = std::thread::Builder::new().stack_size(64 * 1024);
+    thread.spawn(move || while await_message(&awaited) {})?;
+    // The port is known only once its thread runs, so that a later call tries again.
+    Ok(Arc::clone(known.insert(port)))
 }
 
 /// Waits for a message, and rings. Returns `false` if no further message will arrive.
@@ -90,9 +86,10 @@ fn await_message(port: &OwnedHandle) -> bool {
 
 /// Makes the end of each read from a pipe ring.
 pub(super) fn ring_at_reads_of(pipe: &OwnedHandle) -> io::Result<()> {
-    let port = completion_port()?.as_raw_handle();
+    let port = completion_port()?;
     // SAFETY: both handles are open.
-    let associated = unsafe { CreateIoCompletionPort(pipe.as_raw_handle(), port, 0, 0) };
+    let associated =
+        unsafe { CreateIoCompletionPort(pipe.as_raw_handle(), port.as_raw_handle(), 0, 0) };
     if associated.is_null() {
         return Err(io::Error::last_os_error());
     }
