@@ -89,7 +89,7 @@ impl CommandLine {
         Ok(split.chain(self.words.iter().cloned()).collect())
     }
 
-    /// Returns the text for a shell: the string as the user wrote it, and the words quoted.
+    /// Returns the command as a text: the string as the user wrote it, and the words quoted.
     pub(crate) fn shell_text(&self) -> String {
         let quoted = quote(&self.words);
         match &self.text {
@@ -162,7 +162,7 @@ pub(crate) struct Command {
     pub(crate) shown: Arc<Shown>,
     /// The words, or the mistake in the quoting.
     pub(super) words: Result<Vec<Template>, String>,
-    /// The text for a shell.
+    /// The command as a text.
     pub(super) text: Template,
 }
 
@@ -198,6 +198,19 @@ impl Command {
         let mut written = std::mem::take(&mut self.written);
         written.push(word);
         *self = written.into();
+    }
+
+    /// Returns the script for a shell with its placeholders filled in: the string as the user wrote it, and the words
+    /// quoted.
+    pub(super) fn script(&self, place: &Place) -> Result<OsString, String> {
+        let CommandLine { text, words, .. } = &self.written;
+        let text = text.iter().map(|text| place.fill(&Template::parse(text)));
+        let words = words.iter().map(|word| {
+            let filled = place.fill(&Template::parse(word))?;
+            Ok(sys::quoted_for_shell(&filled))
+        });
+        let parts = text.chain(words).collect::<Result<Vec<_>, String>>()?;
+        Ok(parts.join(OsStr::new(" ")))
     }
 
     /// Returns the human-readable command with its placeholders filled in: a string as the user wrote it, and words

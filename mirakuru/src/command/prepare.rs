@@ -45,7 +45,7 @@ pub(crate) fn prepare(
 
 fn words(command: &Command, shell: bool, place: &Place) -> Result<Vec<OsString>, String> {
     let words: Vec<OsString> = if shell {
-        sys::shell(place.fill(&command.text)?)
+        sys::shell(command.script(place)?)?
     } else {
         let words = command.words.as_ref().map_err(String::clone)?;
         words

@@ -3,12 +3,13 @@
 //! A port is released only after the process tree is gone. A stop sends the port in its own request, and the
 //! supervisor releases it after the end of the tree.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use super::core::Core;
 use super::port::Wanted;
 use crate::error::{Error, ErrorKind};
+use crate::sys;
 
 impl Core {
     /// Returns the fixed port whose lease this executor, or the run, must release.
@@ -62,6 +63,6 @@ fn accepts(port: u16) -> bool {
     let loopbacks = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
     loopbacks.into_iter().any(|ip: IpAddr| {
         let patience = Duration::from_millis(500);
-        TcpStream::connect_timeout(&SocketAddr::new(ip, port), patience).is_ok()
+        sys::connect(SocketAddr::new(ip, port), patience).is_ok()
     })
 }

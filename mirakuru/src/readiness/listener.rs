@@ -240,7 +240,7 @@ pub(super) fn connection(
         if share.is_zero() {
             break;
         }
-        match TcpStream::connect_timeout(address, share) {
+        match sys::connect(*address, share) {
             Ok(stream) if is_self_connected(&stream) => {
                 last = NotReady::new("the connection reached itself: no process listens there");
             }

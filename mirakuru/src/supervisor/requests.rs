@@ -122,6 +122,7 @@ impl Server {
         let directory = socket.parent().ok_or(io::ErrorKind::InvalidInput)?;
         let run = in_use(directory)?.ok_or_else(|| io::Error::from_raw_os_error(sys::BUSY))?;
         self.clients.open_door(socket)?;
+        sys::wake_at_the_end_of(&runner);
         (self.owner, self.owner_pid, self.run) = (runner, None, Some(run));
         Ok(())
     }

@@ -21,6 +21,7 @@
 //! | [`waits_for_input`] | `/proc/*/syscall` | → | nothing | nothing |
 //! | [`listening`] | `/proc/*/fd` and `/proc/net/tcp` | `PROC_PIDFDSOCKETINFO` | nothing | `GetExtendedTcpTable` |
 //! | [`holder_of_port`], [`Listeners`], [`owner_of_listener`], [`owner_of_peer`], [`is_unclaimed`] | `NETLINK_SOCK_DIAG`, `SO_PEERCRED`, and `/proc/*/fd` | `PROC_PIDFDSOCKETINFO` of this user's processes, `LOCAL_PEERPID`, and unique ids | nothing | `GetExtendedTcpTable`, and the chain of parents |
+//! | [`connect`] | std | → | → | without the repetitions of a refused attempt |
 //! | [`unmount_below`] | `/proc/self/mountinfo`, and `umount2` | → | nothing | nothing |
 //! | [`hand_over`], [`open_up`] | `O_PATH` descriptors | → | a check before the call | nothing: no other user is involved |
 //! | [`open_below`] | `openat2`: crosses no mount | → | `openat` | – |

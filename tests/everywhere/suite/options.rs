@@ -122,6 +122,33 @@ fn the_words_of_a_command_arrive_unchanged() -> Result<()> {
     Ok(())
 }
 
+/// The shell gives no meaning to words that are added to its text.
+#[test]
+fn words_for_a_shell_arrive_unchanged() -> Result<()> {
+    let words = [
+        "",
+        "a b",
+        "http://x/?a=1&b=2",
+        "a|b>c<d^e(f)!,;",
+        r"C:\a b\",
+        "it's",
+        "100%",
+        "%PATH%",
+        "\"q\" {host}",
+    ];
+    let text = format!("echo first && \"{}\" args", &service(&[])[0]);
+    let executor = SimpleExecutor::new(text)
+        .args(words)
+        .shell(true)
+        .started()?;
+    executor.wait_for(|| !executor.running())?;
+    executor.stop()?;
+    let lines = words.map(|word| format!("[{}]\n", word.replace("{host}", "127.0.0.1")));
+    let printed = executor.output().text().replace("first \r\n", "first\n");
+    assert_eq!(printed, format!("first\n{}", lines.concat()));
+    Ok(())
+}
+
 /// A string is split by the system's rules. On Windows, a backslash separates the parts of a path.
 #[test]
 fn a_command_string_is_split_as_the_system_splits_one() -> Result<()> {

@@ -71,7 +71,11 @@ fn a_panic_ends_children_grandchildren_and_daemons() {
 #[test]
 fn a_stop_with_sigint_ends_the_tree() -> Result<()> {
     let life = Life::new();
-    let executor = tree(&life).stop_signal(Signal::INT).started()?;
+    let executor = tree(&life).stop_signal(Signal::INT);
+    // The daemon has left the console group, so it stays until the tree is terminated.
+    let executor = executor
+        .stop_timeout(Duration::from_millis(100))
+        .started()?;
     life.wait_for(WHOLE);
     executor.stop()?;
     life.all_gone_within(NOW);

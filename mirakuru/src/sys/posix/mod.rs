@@ -32,7 +32,7 @@ pub(crate) use door::*;
 pub(crate) use files::*;
 pub(crate) use names::*;
 pub(crate) use paths_of_others::{OtherUser, open_regular_file, open_stream, remove_file};
-pub(crate) use ports::{is_free, loopback_is_up};
+pub(crate) use ports::{connect, is_free, loopback_is_up};
 pub(crate) use process::*;
 pub(crate) use signals::{check_signal, describe_death, exit_status_of};
 pub(in crate::sys) use sockets::bind_for_everyone;

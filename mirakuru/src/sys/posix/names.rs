@@ -23,8 +23,13 @@ pub(crate) fn temporary() -> PathBuf {
 }
 
 /// Returns the words of a command that runs this script in a shell.
-pub(crate) fn shell(script: OsString) -> Vec<OsString> {
-    vec!["/bin/sh".into(), "-c".into(), script]
+pub(crate) fn shell(script: OsString) -> Result<Vec<OsString>, String> {
+    Ok(vec!["/bin/sh".into(), "-c".into(), script])
+}
+
+/// Quotes a word for the script of a shell.
+pub(crate) fn quoted_for_shell(word: &OsStr) -> OsString {
+    shell_words::quote(&word.to_string_lossy()).as_ref().into()
 }
 
 /// Returns the text with these encoded bytes, or `None` if they are not a valid text.

@@ -1,8 +1,9 @@
-//! Checks whether a port is free.
+//! Checks whether a port is free, and connects to ports.
 
-use std::io::ErrorKind;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
 use std::os::fd::AsRawFd;
+use std::time::Duration;
 
 use nix::sys::socket::{
     AddressFamily, SockFlag, SockType, SockaddrStorage, bind, setsockopt, socket,
@@ -21,7 +22,7 @@ pub(crate) fn loopback_is_up() -> bool {
         let socket = UdpSocket::bind((from, 0))?;
         socket.connect((to, 9))
     };
-    let is_unreachable = |error: &std::io::Error| error.kind() == ErrorKind::NetworkUnreachable;
+    let is_unreachable = |error: &io::Error| error.kind() == ErrorKind::NetworkUnreachable;
     let results = routes.map(|route| reaches(route).err());
     // Any other error has no relation to the interface.
     !results[0].as_ref().is_some_and(is_unreachable) || results[1].is_none()
@@ -50,4 +51,9 @@ fn bind_at(family: AddressFamily, address: SocketAddr) -> nix::Result<()> {
         setsockopt(&socket, Ipv6V6Only, &true)?;
     }
     bind(socket.as_raw_fd(), &SockaddrStorage::from(address))
+}
+
+/// Connects to an address within this time.
+pub(crate) fn connect(address: SocketAddr, wait: Duration) -> io::Result<TcpStream> {
+    TcpStream::connect_timeout(&address, wait)
 }

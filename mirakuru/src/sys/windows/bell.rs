@@ -10,13 +10,13 @@ use std::io;
 use std::net::{Ipv4Addr, UdpSocket};
 use std::os::windows::io::{AsRawHandle, AsSocket, FromRawHandle, OwnedHandle};
 use std::path::Path;
-use std::ptr::null_mut;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::ptr::{null, null_mut};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use windows_sys::Win32::Foundation::{HANDLE, INVALID_HANDLE_VALUE};
 use windows_sys::Win32::System::IO::{
-    CreateIoCompletionPort, GetQueuedCompletionStatus, OVERLAPPED,
+    CreateIoCompletionPort, GetQueuedCompletionStatus, OVERLAPPED, PostQueuedCompletionStatus,
 };
 use windows_sys::Win32::System::Threading::{
     INFINITE, RegisterWaitForSingleObject, WT_EXECUTEONLYONCE,
@@ -46,10 +46,11 @@ fn ring() {
 }
 
 /// Returns the completion port of this process. A thread waits for its messages and rings.
-pub(super) fn completion_port() -> io::Result<&'static OwnedHandle> {
-    static PORT: OnceLock<OwnedHandle> = OnceLock::new();
-    if let Some(port) = PORT.get() {
-        return Ok(port);
+pub(super) fn completion_port() -> io::Result<Arc<OwnedHandle>> {
+    static PORT: Mutex<Option<Arc<OwnedHandle>>> = Mutex::new(None);
+    let mut known = PORT.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(port) = &*known {
+        return Ok(Arc::clone(port));
     }
     // SAFETY: the call takes no handle of ours.
     let raw = unsafe { CreateIoCompletionPort(INVALID_HANDLE_VALUE, null_mut(), 0, 1) };
@@ -57,17 +58,35 @@ pub(super) fn completion_port() -> io::Result<&'static OwnedHandle> {
         return Err(io::Error::last_os_error());
     }
     // SAFETY: the system has just made this handle for us alone.
-    let port = unsafe { OwnedHandle::from_raw_handle(raw) };
-    let mut is_new = false;
-    let port = PORT.get_or_init(|| {
-        is_new = true;
-        port
-    });
-    if is_new {
-        let thread = std::thread::Builder::new().stack_size(64 * 1024);
-        thread.spawn(|| while await_message(port) {})?;
+    let port = Arc::new(unsafe { OwnedHandle::from_raw_handle(raw) });
+    let awaited = Arc::clone(&port);
+    let thread = std::thread::Builder::new().stack_size(64 * 1024);
+    thread.spawn(move || while await_message(&awaited) {})?;
+    // The port is known only once its thread runs, so that a later call tries again.
+    Ok(Arc::clone(known.insert(port)))
+}
+
+/// The key of a message by which [`await_earlier_messages`] finds its place in the queue.
+const MARK: usize = 1;
+/// The numbers of marks that were posted, and that the thread has taken.
+static MARKS: Mutex<(u64, u64)> = Mutex::new((0, 0));
+static MARK_TAKEN: Condvar = Condvar::new();
+
+/// Waits until the thread has taken all messages that arrived before this call.
+///
+/// The system may show the end of a read only after its message was taken.
+pub(super) fn await_earlier_messages() {
+    let Ok(port) = completion_port() else { return };
+    let mut marks = MARKS.lock().unwrap_or_else(PoisonError::into_inner);
+    // SAFETY: the port is open, and the message has no structure.
+    if unsafe { PostQueuedCompletionStatus(port.as_raw_handle(), 0, MARK, null()) } == 0 {
+        return;
     }
-    Ok(port)
+    marks.0 += 1;
+    let own = marks.0;
+    let is_queued = |marks: &mut (u64, u64)| marks.1 < own;
+    // An error means a panic of another thread, which leaves the numbers as they are.
+    let _ = MARK_TAKEN.wait_timeout_while(marks, AT_LEAST_EVERY, is_queued);
 }
 
 /// Waits for a message, and rings. Returns `false` if no further message will arrive.
@@ -83,6 +102,11 @@ fn await_message(port: &OwnedHandle) -> bool {
             INFINITE,
         )
     };
+    if got != 0 && key == MARK {
+        MARKS.lock().unwrap_or_else(PoisonError::into_inner).1 += 1;
+        MARK_TAKEN.notify_all();
+        return true;
+    }
     ring();
     // A failed read is a message, too.
     got != 0 || !overlapped.is_null()
@@ -90,9 +114,10 @@ fn await_message(port: &OwnedHandle) -> bool {
 
 /// Makes the end of each read from a pipe ring.
 pub(super) fn ring_at_reads_of(pipe: &OwnedHandle) -> io::Result<()> {
-    let port = completion_port()?.as_raw_handle();
+    let port = completion_port()?;
     // SAFETY: both handles are open.
-    let associated = unsafe { CreateIoCompletionPort(pipe.as_raw_handle(), port, 0, 0) };
+    let associated =
+        unsafe { CreateIoCompletionPort(pipe.as_raw_handle(), port.as_raw_handle(), 0, 0) };
     if associated.is_null() {
         return Err(io::Error::last_os_error());
     }
@@ -115,7 +140,7 @@ pub(super) fn ring_at_the_end_of(process: &OwnedHandle) {
             &raw mut wait,
             process.as_raw_handle(),
             Some(ended),
-            std::ptr::null(),
+            null(),
             INFINITE,
             WT_EXECUTEONLYONCE,
         )

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use windows_sys::Win32::Storage::FileSystem::{
     FILE_FLAG_BACKUP_SEMANTICS, FILE_FLAG_OPEN_REPARSE_POINT, FILE_GENERIC_READ,
-    GetFinalPathNameByHandleW,
+    GetFinalPathNameByHandleW, VOLUME_NAME_DOS, VOLUME_NAME_NT,
 };
 
 use super::files::{REMOVAL, unless_in_removal, unless_in_removal_until};
@@ -108,14 +108,25 @@ fn remove_what_is_read_only(path: &Path) -> io::Result<()> {
     fs::remove_file(path)
 }
 
+/// Returns the path of an open directory. If the directory's volume has no letter, as some disks in memory, the path
+/// begins with the device.
 fn path_of(directory: &File) -> io::Result<PathBuf> {
+    let path = final_path(directory, VOLUME_NAME_DOS).or_else(|_| {
+        let mut path = OsString::from(r"\\?\GLOBALROOT");
+        path.push(final_path(directory, VOLUME_NAME_NT)?);
+        Ok::<_, io::Error>(path)
+    });
+    path.map(Into::into)
+}
+
+fn final_path(directory: &File, form: u32) -> io::Result<OsString> {
     let mut path = vec![0; 32 * 1024];
     let room = u32::try_from(path.len()).unwrap_or_default();
+    let (raw, to) = (directory.as_raw_handle(), path.as_mut_ptr());
     // SAFETY: the handle is open, and the call writes as many characters as there is room for.
-    let length =
-        unsafe { GetFinalPathNameByHandleW(directory.as_raw_handle(), path.as_mut_ptr(), room, 0) };
+    let length = unsafe { GetFinalPathNameByHandleW(raw, to, room, form) };
     match path.get(..length as usize) {
-        Some(path) if length > 0 => Ok(OsString::from_wide(path).into()),
+        Some(path) if length > 0 => Ok(OsString::from_wide(path)),
         _ => Err(io::Error::last_os_error()),
     }
 }

@@ -10,9 +10,11 @@ use std::os::windows::io::AsSocket;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::files::unless_in_removal;
 use super::names::secret;
 use super::process::{Pid, Process, number_of, process_of, started_at};
 use super::sockets::{Socket, Source, Wakeup, keep_sockets_at_exit};
+use crate::wait::Deadline;
 
 /// The time that a connected process may take to identify itself.
 const INTRODUCTION: Duration = Duration::from_secs(1);
@@ -36,7 +38,8 @@ impl Door {
         // The file is complete before it gets its name.
         let unfinished = path.with_extension("unfinished");
         fs::write(&unfinished, format!("{port} {own} {started} {secret}"))?;
-        fs::rename(&unfinished, path)?;
+        // Another program, such as a virus scanner, may have a new file open for a moment.
+        unless_in_removal(|| fs::rename(&unfinished, path))?;
         Ok(Self {
             listener,
             secret,
@@ -65,9 +68,17 @@ impl Door {
 
     fn introduced(&self, mut stream: TcpStream) -> io::Result<Socket> {
         stream.set_nonblocking(false)?;
-        stream.set_read_timeout(Some(INTRODUCTION))?;
+        let deadline = Deadline::after(INTRODUCTION);
         let mut sent = vec![0; self.secret.len() + size_of::<u32>()];
-        stream.read_exact(&mut sent)?;
+        let mut arrived = 0;
+        while arrived < sent.len() {
+            // A timeout of 0 is an error, which ends the introduction.
+            stream.set_read_timeout(Some(deadline.remaining()))?;
+            match stream.read(&mut sent[arrived..])? {
+                0 => return Err(ErrorKind::UnexpectedEof.into()),
+                read => arrived += read,
+            }
+        }
         let (secret, number) = sent.split_at(self.secret.len());
         if secret != self.secret.as_bytes() {
             return Err(ErrorKind::PermissionDenied.into());

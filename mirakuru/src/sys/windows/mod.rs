@@ -11,6 +11,7 @@
 mod absent;
 mod bell;
 mod claims;
+mod connect;
 mod directories;
 mod door;
 mod files;
@@ -28,6 +29,7 @@ mod tree;
 pub(crate) use absent::*;
 pub(crate) use bell::Wakeups;
 pub(crate) use claims::*;
+pub(crate) use connect::connect;
 pub(crate) use directories::*;
 pub(crate) use door::*;
 pub(crate) use files::*;

@@ -28,10 +28,47 @@ pub(crate) fn temporary() -> PathBuf {
 pub(super) const SHELL_OPTIONS: [&str; 3] = ["/d", "/s", "/c"];
 
 /// Returns the words of a command that runs this script in a shell. The script is the last word.
-pub(crate) fn shell(script: OsString) -> Vec<OsString> {
+///
+/// # Errors
+///
+/// The script has several lines, of which the shell would run only the first one.
+pub(crate) fn shell(script: OsString) -> Result<Vec<OsString>, String> {
+    if script.to_string_lossy().trim_end().contains(['\r', '\n']) {
+        return Err("cmd.exe runs only the first line: join the lines by `&` or `&&`".to_owned());
+    }
     let shell = std::env::var_os("ComSpec").unwrap_or_else(|| "cmd.exe".into());
     let options = SHELL_OPTIONS.map(OsString::from);
-    [shell].into_iter().chain(options).chain([script]).collect()
+    Ok([shell].into_iter().chain(options).chain([script]).collect())
+}
+
+/// Quotes a word for the script of a shell, as std quotes an argument of a batch file.
+pub(crate) fn quoted_for_shell(word: &OsStr) -> OsString {
+    /// A part of an empty variable. It separates two percent signs, so that the shell finds no variable between them.
+    const NOTHING: &str = "%%cd:~,";
+    let word = word.to_string_lossy();
+    let is_bare = |char: char| {
+        char.is_ascii_alphanumeric() || r"#$*+-./:?@\_".contains(char) || char > '\u{9F}'
+    };
+    let is_quoted = word.is_empty() || word.ends_with('\\') || !word.chars().all(is_bare);
+    let (mut quoted, mut backslashes) = (String::new(), 0);
+    quoted.extend(is_quoted.then_some('"'));
+    for char in word.chars() {
+        match char {
+            '\\' => backslashes += 1,
+            // A doubled quote does not end the quoted part, neither for the shell nor for the C runtime.
+            '"' => quoted.extend(std::iter::repeat_n('\\', backslashes).chain(['"'])),
+            '%' => quoted.push_str(NOTHING),
+            _ => {}
+        }
+        if char != '\\' {
+            backslashes = 0;
+        }
+        quoted.push(char);
+    }
+    if is_quoted {
+        quoted.extend(std::iter::repeat_n('\\', backslashes).chain(['"']));
+    }
+    quoted.into()
 }
 
 /// Returns a text that no other process can guess.
@@ -46,6 +83,9 @@ pub(crate) fn is_same_variable(one: &OsStr, other: &OsStr) -> bool {
     one.eq_ignore_ascii_case(other)
 }
 
+/// The characters that separate words. A string may have several lines.
+const SEPARATORS: [char; 4] = [' ', '\t', '\r', '\n'];
+
 /// Splits a command into words as the system's C runtime does. Double quotes join words, and a backslash has a meaning
 /// only before a double quote.
 /// (<https://learn.microsoft.com/cpp/c-language/parsing-c-command-line-arguments>)
@@ -53,12 +93,13 @@ pub(crate) fn words_of(line: &str) -> Result<Vec<String>, String> {
     let mut words = Vec::new();
     let mut chars = line.chars().peekable();
     loop {
-        while chars.next_if(|char| char.is_whitespace()).is_some() {}
+        let is_separator = |char: &char| SEPARATORS.contains(char);
+        while chars.next_if(is_separator).is_some() {}
         if chars.peek().is_none() {
             return Ok(words);
         }
         let (mut word, mut is_quoted) = (String::new(), false);
-        while let Some(char) = chars.next_if(|char| is_quoted || !char.is_whitespace()) {
+        while let Some(char) = chars.next_if(|char| is_quoted || !is_separator(char)) {
             match char {
                 '"' if is_quoted && chars.next_if_eq(&'"').is_some() => word.push('"'),
                 '"' => is_quoted = !is_quoted,
@@ -87,7 +128,7 @@ pub(crate) fn words_of(line: &str) -> Result<Vec<String>, String> {
 /// Joins words to one line that [`words_of`] splits into the same words.
 pub(crate) fn line_of<'a>(words: impl Iterator<Item = std::borrow::Cow<'a, str>>) -> String {
     let quoted = words.map(|word| {
-        if !word.is_empty() && !word.contains([' ', '\t', '\n', '"']) {
+        if !word.is_empty() && !word.contains(SEPARATORS) && !word.contains('"') {
             return word.into_owned();
         }
         let mut quoted = String::from('"');
@@ -157,4 +198,29 @@ pub(crate) fn advice_for(code: i32) -> Option<String> {
         }
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_the_same_after_a_join_and_a_split() {
+        let words = [
+            "", "a b", "\t", "\r", "\n", "a\u{a0}b", "\u{2003}", "\u{b}", "\"", r"\",
+        ];
+        let line = line_of(words.into_iter().map(Into::into));
+        assert_eq!(
+            words_of(&line).as_deref(),
+            Ok(words.map(str::to_owned).as_slice())
+        );
+    }
+
+    #[test]
+    fn a_script_of_several_lines_is_refused() {
+        shell("one & two\n".into()).expect("it has one line");
+        for script in ["one\ntwo", "\none", "one\rtwo"] {
+            shell(script.into()).expect_err("it has two lines");
+        }
+    }
 }

@@ -5,19 +5,19 @@ use std::collections::BTreeSet;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
-use std::os::windows::io::{FromRawSocket, OwnedSocket};
+use std::os::windows::io::OwnedSocket;
 
 use windows_sys::Win32::Foundation::{ERROR_INSUFFICIENT_BUFFER, NO_ERROR};
 use windows_sys::Win32::NetworkManagement::IpHelper::{
     GetExtendedTcpTable, MIB_TCP6ROW_OWNER_PID, MIB_TCPROW_OWNER_PID, TCP_TABLE_OWNER_PID_LISTENER,
 };
 use windows_sys::Win32::Networking::WinSock::{
-    AF_INET, AF_INET6, INVALID_SOCKET, IPPROTO_IPV6, IPV6_V6ONLY, SO_EXCLUSIVEADDRUSE, SOCK_STREAM,
-    SOCKADDR_IN, SOCKADDR_IN6, SOL_SOCKET, WSA_FLAG_NO_HANDLE_INHERIT, WSAEADDRNOTAVAIL,
-    WSAEAFNOSUPPORT, WSASocketW, bind, setsockopt,
+    AF_INET, AF_INET6, IPPROTO_IPV6, IPV6_V6ONLY, SO_EXCLUSIVEADDRUSE, SOL_SOCKET,
+    WSAEADDRNOTAVAIL, WSAEAFNOSUPPORT, bind, setsockopt,
 };
 
-use super::process::{Pid, command_line, number_of, proc_stat, process_of, started_at};
+use super::connect::{call_with, new_socket};
+use super::process::{Pid, command_line, has_ended, number_of, proc_stat, process_of, started_at};
 use super::sockets::{keep_sockets_at_exit, raw_of};
 use crate::sys::ListenerOwner;
 
@@ -60,37 +60,12 @@ pub(crate) fn is_free(port: u16) -> bool {
 }
 
 fn bind_at(address: IpAddr, port: u16) -> io::Result<()> {
-    let family = if address.is_ipv4() { AF_INET } else { AF_INET6 };
-    let flags = WSA_FLAG_NO_HANDLE_INHERIT;
-    // SAFETY: the call takes any numbers.
-    let raw = unsafe { WSASocketW(family.into(), SOCK_STREAM, 0, std::ptr::null(), 0, flags) };
-    if raw == INVALID_SOCKET {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: the system has just made this socket for us alone.
-    let socket = unsafe { OwnedSocket::from_raw_socket(raw as u64) };
+    let socket = new_socket(address)?;
     set(&socket, SOL_SOCKET, SO_EXCLUSIVEADDRUSE)?;
-    match address {
-        IpAddr::V4(address) => {
-            let mut to = SOCKADDR_IN {
-                sin_family: family,
-                sin_port: port.to_be(),
-                ..SOCKADDR_IN::default()
-            };
-            to.sin_addr.S_un.S_addr = u32::from_ne_bytes(address.octets());
-            bind_to(&socket, &to)
-        }
-        IpAddr::V6(address) => {
-            set(&socket, IPPROTO_IPV6, IPV6_V6ONLY)?;
-            let mut to = SOCKADDR_IN6 {
-                sin6_family: family,
-                sin6_port: port.to_be(),
-                ..SOCKADDR_IN6::default()
-            };
-            to.sin6_addr.u.Byte = address.octets();
-            bind_to(&socket, &to)
-        }
+    if address.is_ipv6() {
+        set(&socket, IPPROTO_IPV6, IPV6_V6ONLY)?;
     }
+    call_with(bind, &socket, (address, port).into())
 }
 
 fn set(socket: &OwnedSocket, level: i32, option: i32) -> io::Result<()> {
@@ -99,16 +74,6 @@ fn set(socket: &OwnedSocket, level: i32, option: i32) -> io::Result<()> {
     let raw = raw_of(socket);
     // SAFETY: the call reads as many bytes as there are.
     match unsafe { setsockopt(raw, level, option, on.as_ptr(), length) } {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
-    }
-}
-
-fn bind_to<T>(socket: &OwnedSocket, address: &T) -> io::Result<()> {
-    let length = i32::try_from(size_of::<T>()).unwrap_or_default();
-    let (raw, address) = (raw_of(socket), (&raw const *address).cast());
-    // SAFETY: the call reads as many bytes as the structure has.
-    match unsafe { bind(raw, address, length) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }
@@ -235,7 +200,8 @@ pub(crate) fn owner_of_listener(address: SocketAddr, main: Pid, supervisor: Pid)
     let Some(holder) = holder.filter(|holder| number_of(*holder) != KERNEL) else {
         return ListenerOwner::Unknown;
     };
-    if holder == Pid::this() || is_below(holder, supervisor) {
+    // The main process is compared first: after the clock was set back, the other comparisons do not find its parent.
+    if holder == main || holder == Pid::this() || is_below(holder, supervisor) {
         return ListenerOwner::Ours(holder);
     }
     if is_stranger(holder, main, supervisor) {
@@ -254,6 +220,14 @@ fn is_stranger(process: Pid, main: Pid, supervisor: Pid) -> bool {
     let (Some(main), Some(supervisor)) = (started_at(main), started_at(supervisor)) else {
         return false;
     };
+    // The clock was set back in between, so times prove nothing.
+    if main < supervisor {
+        return false;
+    }
+    // The table shows the process that made the socket. Another process may have inherited the socket.
+    if has_ended(process) {
+        return false;
+    }
     match started_at(process) {
         // The process belongs to another user.
         None => true,
@@ -302,4 +276,24 @@ pub(crate) fn holder_of_port(port: u16) -> Option<String> {
         .filter(|(at, _)| at.port() == port);
     let holder = all.find_map(|(_, number)| process_of(number))?;
     (number_of(holder) != std::process::id()).then(|| shown(holder))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Child, Command};
+
+    use super::*;
+
+    #[test]
+    fn a_process_that_has_ended_is_not_a_stranger() {
+        // Each one is older than the next one. Its number belongs to it as long as its handle is open.
+        let [ended, main] = [(); 2].map(|()| {
+            let shell = Command::new("cmd").args(["/d", "/c", "exit"]).spawn();
+            let mut shell = shell.expect("the shell starts");
+            shell.wait().expect("it ends");
+            shell
+        });
+        let pid = |child: &Child| process_of(child.id()).expect("a number");
+        assert!(!is_stranger(pid(&ended), pid(&main), Pid::this()));
+    }
 }

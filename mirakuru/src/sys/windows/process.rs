@@ -112,11 +112,6 @@ impl Process {
         Some(Wakeup::Process(self))
     }
 
-    /// Makes the bell of the supervisor ring when the process ends.
-    pub(super) fn ring_at_its_end(&self) {
-        ring_at_the_end_of(&self.0);
-    }
-
     /// Waits for the end of the process for this long, and returns whether it ended.
     pub(crate) fn ended_within(&self, wait: Duration) -> bool {
         // The time is rounded up. The largest number means no timeout.
@@ -187,6 +182,11 @@ impl Process {
         let name = name.get(..length as usize).filter(|_| got != 0)?;
         Some(OsString::from_wide(name).into())
     }
+}
+
+/// Makes the end of the owner wake its supervisor.
+pub(crate) fn wake_at_the_end_of(owner: &Process) {
+    ring_at_the_end_of(&owner.0);
 }
 
 fn ended_by(process: &impl AsRawHandle, millis: u32) -> bool {

@@ -179,7 +179,7 @@ pub(super) fn stuck(step: &'static str, error: &io::Error) -> Stuck {
     }
 }
 
-/// Resumes a process that was started suspended. It has one thread.
+/// Resumes a process that was started suspended. Another program may have added threads that run.
 fn resume(process: u32) -> io::Result<()> {
     // SAFETY: the call takes any numbers.
     let raw = unsafe { CreateToolhelp32Snapshot(TH32CS_SNAPTHREAD, 0) };
@@ -194,17 +194,23 @@ fn resume(process: u32) -> io::Result<()> {
     };
     // SAFETY: the structure states its size.
     let mut found = unsafe { Thread32First(threads.as_raw_handle(), &raw mut thread) };
+    let mut failure = io::ErrorKind::NotFound.into();
     while found != 0 {
         if thread.th32OwnerProcessID == process {
-            return resume_thread(thread.th32ThreadID);
+            match resume_thread(thread.th32ThreadID) {
+                Ok(true) => return Ok(()),
+                Ok(false) => {}
+                Err(error) => failure = error,
+            }
         }
         // SAFETY: the structure states its size.
         found = unsafe { Thread32Next(threads.as_raw_handle(), &raw mut thread) };
     }
-    Err(io::ErrorKind::NotFound.into())
+    Err(failure)
 }
 
-fn resume_thread(number: u32) -> io::Result<()> {
+/// Resumes a thread. Returns whether it was suspended.
+fn resume_thread(number: u32) -> io::Result<bool> {
     // SAFETY: the call takes any number.
     let raw = unsafe { OpenThread(THREAD_SUSPEND_RESUME, 0, number) };
     if raw.is_null() {
@@ -213,8 +219,8 @@ fn resume_thread(number: u32) -> io::Result<()> {
     // SAFETY: the system has just made this handle for us alone.
     let thread = unsafe { OwnedHandle::from_raw_handle(raw) };
     // SAFETY: the handle is open.
-    if unsafe { ResumeThread(thread.as_raw_handle()) } == u32::MAX {
-        return Err(io::Error::last_os_error());
+    match unsafe { ResumeThread(thread.as_raw_handle()) } {
+        u32::MAX => Err(io::Error::last_os_error()),
+        suspensions => Ok(suspensions > 0),
     }
-    Ok(())
 }

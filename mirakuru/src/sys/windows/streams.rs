@@ -28,7 +28,7 @@ use windows_sys::Win32::System::Pipes::{
     PIPE_WAIT,
 };
 
-use super::bell::ring_at_reads_of;
+use super::bell::{await_earlier_messages, ring_at_reads_of};
 use super::names::secret;
 use super::process::{code_of, number, succeeded};
 use super::sockets::Handle;
@@ -156,7 +156,18 @@ impl Reading {
         Ok(())
     }
 
-    /// Ends the read if bytes have arrived, or waits for them if `waits` is set.
+    /// Ends the read if bytes have arrived before this call.
+    fn end_if_arrived(&mut self, pipe: &OwnedHandle) -> io::Result<()> {
+        match self.end(pipe, false) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                await_earlier_messages();
+                self.end(pipe, false)
+            }
+            ended => ended,
+        }
+    }
+
+    /// Ends the read if the system shows its end, or waits for that if `waits` is set.
     fn end(&mut self, pipe: &OwnedHandle, waits: bool) -> io::Result<()> {
         let mut length = 0;
         // SAFETY: the structure is that of the read that is under way.
@@ -183,7 +194,7 @@ impl Reading {
         // A write of zero bytes ends a read, too.
         while self.arrived.is_empty() {
             self.begin(pipe)?;
-            self.end(pipe, false)?;
+            self.end_if_arrived(pipe)?;
         }
         let length = self.arrived.len().min(to.len());
         let from = self.arrived.start;

@@ -30,7 +30,7 @@ use windows_sys::Win32::System::Threading::{CREATE_BREAKAWAY_FROM_JOB, CREATE_NO
 
 use super::job::Job;
 use super::names::NULL_DEVICE;
-use super::process::{Pid, Process, number, parent, process_of, started_at, this_process};
+use super::process::{Pid, Process, number, parent, process_of, this_process, wake_at_the_end_of};
 use super::sockets::{Socket, connection, keep_sockets_at_exit, raw_of};
 use super::spawn::SYSTEM_ROOT;
 use super::streams::pipe;
@@ -203,11 +203,9 @@ fn ignore_events_of_the_console() {
 ///
 /// Returns `None` if the caller has ended, because it needs no supervisor then.
 pub(crate) fn take_hold(caller: Pid, greeting: usize) -> Option<(Socket, Process)> {
+    // The number may have been reused since. The socket then ends at once, and with it the supervisor. Start times would
+    // not show it, as the clock may have been set back.
     let process = Process::open(caller).ok()?;
-    // The number may have been reused since. The process that has it now is then younger than this one.
-    if started_at(caller)? > started_at(Pid::this())? {
-        return None;
-    }
     // SAFETY: called once, by a supervisor, before anything else uses standard input; it never returns to a program
     // that would.
     let mut input =
@@ -218,6 +216,6 @@ pub(crate) fn take_hold(caller: Pid, greeting: usize) -> Option<(Socket, Process
     input.read_exact(&mut info).ok()?;
     let stream = socket_of(&info).ok()?;
     let peer = Process::of(process.handle().try_clone().ok()?);
-    process.ring_at_its_end();
+    wake_at_the_end_of(&process);
     Some((Socket::new(stream, caller, peer).ok()?, process))
 }

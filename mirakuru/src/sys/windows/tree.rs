@@ -211,8 +211,8 @@ impl Stoppable for Tree {
 
     /// Sends `CTRL_BREAK` to the main process for `SIGINT`. Any other signal terminates the tree.
     fn ask(&self, signal: i32, asked: &mut BTreeSet<Pid>, _all: bool) -> bool {
-        let tree = self.main.as_ref().map_or_else(Pid::this, pid_of);
-        if !asked.insert(tree) {
+        // The tree is one group, also after its main process has ended.
+        if !asked.insert(Pid::this()) {
             return false;
         }
         (signal == signals::INT && self.interrupt()) || self.terminate(signal)
@@ -220,5 +220,28 @@ impl Stoppable for Tree {
 
     fn kill_pass(&self) {
         self.terminate(signals::KILL);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn a_tree_is_asked_once_even_if_its_main_process_ends() {
+        let main = Command::new("cmd").args(["/d", "/c", "exit"]).spawn();
+        let mut tree = Tree {
+            main: Some(main.expect("the shell starts")),
+            ..Tree::default()
+        };
+        let mut asked = BTreeSet::new();
+        tree.ask(signals::TERM, &mut asked, false);
+        let mut main = tree.main.take().expect("it was set");
+        main.wait().expect("it ends");
+        tree.sent.set(0);
+        tree.ask(signals::TERM, &mut asked, false);
+        assert_eq!(tree.sent.get(), 0);
     }
 }
