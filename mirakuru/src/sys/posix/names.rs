@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::io::{Error, ErrorKind};
-use std::os::unix::ffi::OsStringExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
 use nix::libc;
@@ -29,7 +29,12 @@ pub(crate) fn shell(script: OsString) -> Result<Vec<OsString>, String> {
 
 /// Quotes a word for the script of a shell.
 pub(crate) fn quoted_for_shell(word: &OsStr) -> OsString {
-    shell_words::quote(&word.to_string_lossy()).as_ref().into()
+    if let Some(text) = word.to_str() {
+        return shell_words::quote(text).as_ref().into();
+    }
+    // A path from a placeholder may be no text.
+    let parts: Vec<_> = word.as_bytes().split(|byte| *byte == b'\'').collect();
+    OsString::from_vec([b"'", &*parts.join(&b"'\\''"[..]), b"'"].concat())
 }
 
 /// Returns the text with these encoded bytes, or `None` if they are not a valid text.
@@ -77,4 +82,16 @@ pub(crate) fn words_of(line: &str) -> Result<Vec<String>, shell_words::ParseErro
 /// Joins words to one line that a shell would split into the same words.
 pub(crate) fn line_of<'a>(words: impl Iterator<Item = Cow<'a, str>>) -> String {
     shell_words::join(words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_that_is_no_text_is_quoted_for_a_shell() {
+        let quoted = quoted_for_shell(OsStr::from_bytes(b"it's \xff"));
+        assert_eq!(quoted.as_bytes(), b"'it'\\''s \xff'");
+        assert_eq!(quoted_for_shell(OsStr::new("a b")), "'a b'");
+    }
 }
