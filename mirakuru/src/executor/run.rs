@@ -205,7 +205,10 @@ pub(super) fn listed(processes: &[(u32, String)]) -> String {
     let shown: Vec<_> = processes
         .iter()
         .take(10)
-        .map(|(pid, command)| format!("pid {pid}: {command}"))
+        .map(|(pid, command)| match pid {
+            0 => command.clone(),
+            _ => format!("pid {pid}: {command}"),
+        })
         .collect();
     let more = processes.len().saturating_sub(shown.len());
     if more > 0 {

@@ -14,7 +14,7 @@ use super::run::Moment;
 use super::run::Run;
 use crate::command::Shown;
 use crate::error::{Error, Result};
-use crate::link::Link;
+use crate::link::{Link, State};
 use crate::output::Capture;
 use crate::protocol::{Service, Stream};
 use crate::readiness::{Context, Start};
@@ -77,8 +77,14 @@ impl Core {
     fn attach_unless_known(&self, place: &Arc<RunPlace>) -> Result<()> {
         self.state(|state| state.place = Some(Arc::clone(place)));
         let known = self.shared_link();
-        if known.is_none_or(|link| link.current(|state| state.lost)) {
-            self.attach(place)?;
+        let Some(link) = known.filter(|link| !link.current(|state| state.lost)) else {
+            return self.attach(place);
+        };
+        // Another process may have started the service anew.
+        let run = self.state(|state| state.run.clone());
+        let number = link.current(State::current);
+        if run.as_ref().is_some_and(|run| run.number != number) {
+            self.adopt(&link, run.as_ref())?;
         }
         Ok(())
     }

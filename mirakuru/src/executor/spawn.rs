@@ -17,7 +17,7 @@ use crate::command::{OpenStream, Place, Prepared};
 use crate::environment::{self, Keep};
 use crate::error::Result;
 use crate::events::{self, Step};
-use crate::link::{Link, State};
+use crate::link::{Link, SUPERVISOR_BOUND, State};
 use crate::output::{Capture, LogFile};
 use crate::protocol::{GRACE, Identity, Launch, Leftover, Stream, StreamTarget, TraceRow};
 use crate::readiness::{Context, Start, Target};
@@ -110,9 +110,9 @@ impl Core {
             // This start gives up a supervisor that does not answer before the deadline.
             None => {
                 let plan = plan.hasty();
-                // A frozen supervisor does not answer, however long the service may take to stop.
-                let bound = plan.longest().min(GRACE * 4).saturating_add(GRACE);
-                link.stop_within(plan, None, bound);
+                // The supervisor may be frozen, or only late. A late one has this time to stop the service.
+                let bound = plan.longest().min(SUPERVISOR_BOUND);
+                link.stop_within(plan, None, bound.saturating_add(GRACE));
                 Err(self.not_spawned_in_time(deadline))
             }
         }

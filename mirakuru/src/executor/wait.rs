@@ -47,8 +47,8 @@ impl Core {
         };
         let failed = |state: &State| died(state, Origin::Outside).is_some();
         let cannot_come = || run.link.current(|state| state.lost || failed(state));
-        // The spawn alone makes such a check pass, even if the process has ended since.
-        let at_spawn = manner.at_spawn;
+        // The spawn alone makes the first question of such a check pass, even if the process has ended since.
+        let mut at_spawn = manner.at_spawn;
         let mut next_note = SLOW;
         // The service may ask for more time.
         let extended = || run.link.cached(|state| state.extended);
@@ -64,6 +64,7 @@ impl Core {
             if let Some(path) = &manner.on_path {
                 run.link.watch_path(path);
             }
+            let at_spawn = std::mem::take(&mut at_spawn);
             let answer = probe.ask(Question::AfterStart, context, bound(), &is_pointless);
             match answer {
                 // The exit code decides, and the supervisor is about to report it.

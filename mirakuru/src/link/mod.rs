@@ -42,7 +42,7 @@ use socket::Socket;
 
 /// The time that a supervisor has to come up, and to end when it has no more work. It is generous: only a machine in
 /// trouble reaches it.
-const SUPERVISOR_BOUND: Duration = Duration::from_secs(30);
+pub(crate) const SUPERVISOR_BOUND: Duration = Duration::from_secs(30);
 
 /// The location of a supervisor's private directory.
 pub(crate) struct Home {

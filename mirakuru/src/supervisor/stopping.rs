@@ -110,10 +110,6 @@ impl Stopping {
             tree.kill_pass();
             if now >= self.deadline {
                 self.gone.survivors = tree.living();
-                if self.gone.survivors.is_empty() {
-                    let unlisted = "[a process that the system does not list]".to_owned();
-                    self.gone.survivors.push((0, unlisted));
-                }
                 return Some(std::mem::take(&mut self.gone));
             }
         }

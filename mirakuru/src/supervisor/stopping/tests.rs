@@ -235,15 +235,6 @@ fn survivors_are_listed_ten_seconds_after_sigkill() {
 }
 
 #[test]
-fn a_tree_that_cannot_be_listed_has_a_survivor() {
-    let (tree, now) = (Fake::new(), Instant::now());
-    tree.living.take();
-    let mut stopping = Stopping::begin(StopPlan::ABRUPT, &tree, now);
-    let gone = stopping.advance(&tree, now + KILL_BOUND);
-    assert_eq!(gone.expect("the time is over").survivors.len(), 1);
-}
-
-#[test]
 fn a_stop_that_goes_on_after_its_end_kills_once_a_second() {
     let (tree, now) = (Fake::new(), Instant::now());
     let mut stopping = Stopping::begin(StopPlan::ABRUPT, &tree, now);

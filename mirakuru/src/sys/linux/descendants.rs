@@ -165,9 +165,15 @@ pub(crate) fn marked(mark: &str) -> io::Result<Vec<Pid>> {
         Ok(entries) => entries,
         Err(error) => return unless_exhausted(error),
     };
-    for pid in processes_in(entries).filter(|pid| *pid != own) {
-        if environment_has(pid, mark).or_else(unless_exhausted)? {
-            found.push(pid);
+    // Closes the list, so that its descriptor is free for the next look.
+    let all: Vec<_> = processes_in(entries).filter(|pid| *pid != own).collect();
+    for pid in all {
+        match environment_has(pid, mark).or_else(unless_exhausted) {
+            Ok(true) => found.push(pid),
+            Ok(false) => {}
+            Err(error) if found.is_empty() => return Err(error),
+            // The caller looks again after it has handled these.
+            Err(_) => break,
         }
     }
     Ok(found)

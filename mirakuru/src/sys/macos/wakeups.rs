@@ -18,10 +18,12 @@ use crate::sys::Pid;
 pub(crate) struct Wakeups {
     queue: Option<Queue>,
     watched: Option<Watched>,
+    /// The last look has found new processes, whose forks before that look caused no event.
+    is_behind: bool,
 }
 
 /// The number of looks at the process list after a fork. A process that was just found may have forked before its forks
-/// were watched, so another look is needed. In a storm of forks, the next wake-up continues.
+/// were watched, so another look is needed. In a storm of forks, the next call continues.
 const LOOKS: usize = 3;
 
 /// The fallback for a lost wake-up: every wait ends after this time.
@@ -43,6 +45,7 @@ impl Wakeups {
         Self {
             queue,
             watched: None,
+            is_behind: false,
         }
     }
 
@@ -61,7 +64,7 @@ impl Wakeups {
         let Some(queue) = &self.queue else {
             return true;
         };
-        let (mut changed, mut again) = (false, false);
+        let (mut changed, mut again) = (false, self.is_behind);
         for _ in 0..LOOKS {
             let taken = queue.take();
             changed |= taken
@@ -79,6 +82,7 @@ impl Wakeups {
                 await_events(queue, found.pid, events);
             }
         }
+        self.is_behind = again;
         if let Some(watched) = self.watched.as_mut().filter(|_| changed) {
             watched.watch_file(queue);
         }

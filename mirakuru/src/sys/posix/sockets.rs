@@ -137,7 +137,7 @@ pub(in crate::sys) fn received_in_part(mut control: &[u8]) -> Vec<Handle> {
         )]
         let length = header.cmsg_len as usize;
         // After the last header, the bytes are zero.
-        let Some(numbers) = control.get(HEADER..length) else {
+        let Some(numbers) = control.get(HEADER.next_multiple_of(HEADER_ALIGNMENT)..length) else {
             break;
         };
         if (header.cmsg_level, header.cmsg_type) == (libc::SOL_SOCKET, libc::SCM_RIGHTS) {

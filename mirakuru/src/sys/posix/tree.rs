@@ -44,16 +44,16 @@ pub(crate) struct Tree {
 }
 
 thread_local! {
-    /// Two descriptors of a supervisor that are closed while it lists the processes of its tree. Without them, a
-    /// supervisor that has used all its descriptors would find no process to signal.
-    static ROOM: RefCell<Option<[OwnedFd; 2]>> = const { RefCell::new(None) };
+    /// Two descriptors of a supervisor that are closed while it lists and signals the processes of its tree. Without
+    /// them, a supervisor that has used all its descriptors would find no process to signal.
+    static ROOM: RefCell<Option<Vec<OwnedFd>>> = const { RefCell::new(None) };
 }
 
 /// Reserves descriptors for [`with_room`]. A supervisor calls it before it opens others: the limit on open files is one
 /// on their numbers, and another process may lower it.
 pub(super) fn reserve_room() {
     let copy = || io::stderr().as_fd().try_clone_to_owned().ok();
-    ROOM.set(copy().zip(copy()).map(<[_; 2]>::from));
+    ROOM.set(Some([copy(), copy()].into_iter().flatten().collect()));
 }
 
 /// Calls `list` while the reserved descriptors are closed. A supervisor has one thread, so no other code takes them.
@@ -240,12 +240,14 @@ impl Stoppable for Tree {
 
     fn living(&self) -> Vec<(u32, String)> {
         with_room(|| {
-            let all = sys::descendants().into_iter().map(|one| one.pid);
-            let mut all: Vec<_> = all.filter(|pid| !sys::has_ended(*pid)).collect();
+            let mut all: Vec<_> = sys::descendants().iter().map(|one| one.pid).collect();
             if all.is_empty() {
                 all.extend(self.orphans());
             }
-            let all = all.into_iter();
+            if all.is_empty() && self.populated {
+                return vec![(0, "[a process that the system does not list]".to_owned())];
+            }
+            let all = all.into_iter().filter(|pid| !sys::has_ended(*pid));
             all.map(|pid| (sys::number_of(pid), sys::command_line(pid)))
                 .collect()
         })

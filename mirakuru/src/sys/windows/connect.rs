@@ -38,10 +38,10 @@ pub(crate) fn connect(address: SocketAddr, wait: Duration) -> io::Result<TcpStre
 
 /// Makes an attempt to connect fail at the first refusal. A system that does not know this option repeats the attempt.
 fn take_the_first_refusal(stream: &TcpStream) {
-    let none = TCP_INITIAL_RTO_NO_SYN_RETRANSMISSIONS;
     let once = TCP_INITIAL_RTO_PARAMETERS {
-        Rtt: none,
-        MaxSynRetransmissions: none.to_le_bytes()[0],
+        // `TCP_INITIAL_RTO_UNSPECIFIED_RTT`: the system's own time.
+        Rtt: u16::MAX,
+        MaxSynRetransmissions: TCP_INITIAL_RTO_NO_SYN_RETRANSMISSIONS.to_le_bytes()[0],
     };
     let length = u32::try_from(size_of_val(&once)).unwrap_or_default();
     let mut written = 0;

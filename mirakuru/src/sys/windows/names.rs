@@ -43,7 +43,7 @@ pub(crate) fn shell(script: OsString) -> Result<Vec<OsString>, String> {
 
 /// Quotes a word for the script of a shell, as std quotes an argument of a batch file.
 pub(crate) fn quoted_for_shell(word: &OsStr) -> OsString {
-    /// A part of an empty variable. It separates two percent signs, so that the shell finds no variable between them.
+    /// An empty part of a variable. It separates two percent signs, so that the shell finds no variable between them.
     const NOTHING: &str = "%%cd:~,";
     let word = word.to_string_lossy();
     let is_bare = |char: char| {

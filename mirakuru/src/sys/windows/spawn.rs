@@ -194,19 +194,21 @@ fn resume(process: u32) -> io::Result<()> {
     };
     // SAFETY: the structure states its size.
     let mut found = unsafe { Thread32First(threads.as_raw_handle(), &raw mut thread) };
-    let mut failure = io::ErrorKind::NotFound.into();
+    let mut resumed = Err(io::ErrorKind::NotFound.into());
     while found != 0 {
         if thread.th32OwnerProcessID == process {
             match resume_thread(thread.th32ThreadID) {
                 Ok(true) => return Ok(()),
+                // Another program may have resumed it.
+                Ok(false) if resumed.is_err() => resumed = Ok(()),
                 Ok(false) => {}
-                Err(error) => failure = error,
+                Err(error) => resumed = resumed.and(Err(error)),
             }
         }
         // SAFETY: the structure states its size.
         found = unsafe { Thread32Next(threads.as_raw_handle(), &raw mut thread) };
     }
-    Err(failure)
+    resumed
 }
 
 /// Resumes a thread. Returns whether it was suspended.
