@@ -80,7 +80,7 @@ impl Core {
         let Some(link) = known.filter(|link| !link.current(|state| state.lost)) else {
             return self.attach(place);
         };
-        // Another process may have started the service anew.
+        // Another process may have started the service again.
         let run = self.state(|state| state.run.clone());
         let number = link.current(State::current);
         if run.as_ref().is_some_and(|run| run.number != number) {
