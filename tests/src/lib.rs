@@ -11,6 +11,8 @@ pub mod error_text;
 pub mod golden;
 pub mod hold;
 #[cfg(target_os = "linux")]
+pub mod open_files;
+#[cfg(target_os = "linux")]
 pub mod processor;
 
 /// Compiles and runs the examples in the documentation of the attribute.

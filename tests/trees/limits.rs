@@ -8,8 +8,12 @@ use std::{
 };
 
 use mirakuru::{ErrorKind, OutputExecutor, Resource, SimpleExecutor};
-use mirakuru_tests::{error_text::error_of, hold::Hold, processor::ticks};
-
+use mirakuru_tests::{
+    error_text::error_of,
+    hold::Hold,
+    open_files::{limit_open_files, lowest_free_descriptor},
+    processor::ticks,
+};
 use nix::sys::signal::Signal;
 
 use crate::{
@@ -61,14 +65,8 @@ fn a_supervisor_without_free_descriptors_stops_its_service() {
     let service = SimpleExecutor::new("sleep 60")
         .started()
         .expect("it starts");
-    let status = format!("/proc/{}/status", service.pid().expect("it runs"));
-    let status = fs::read_to_string(status).expect("it runs");
-    let parent = |line: &str| line.strip_prefix("PPid:").map(|pid| pid.trim().to_owned());
-    let supervisor = status.lines().find_map(parent).expect("a parent");
-    let limited = Command::new("prlimit")
-        .args(["--pid", &supervisor, "--nofile=1"])
-        .status();
-    assert!(limited.expect("util-linux").success());
+    let supervisor = parent_of(service.pid().expect("it runs")).to_string();
+    limit_open_files(&supervisor, "1");
     let begun = ticks(&supervisor);
     let until = Instant::now() + Duration::from_secs(1);
     service
@@ -91,20 +89,12 @@ fn with_a_daemon(hold: &Hold) -> (OutputExecutor, String) {
     (service.stop_timeout(Duration::ZERO), supervisor.to_string())
 }
 
-fn limit_open_files(pid: &str, limit: &str) {
-    let mut prlimit = Command::new("prlimit");
-    prlimit.args(["--pid", pid, &format!("--nofile={limit}:")]);
-    assert!(prlimit.status().expect("util-linux").success());
-}
-
 #[test]
 fn a_supervisor_without_free_descriptors_finds_all_processes() {
     let hold = Hold::new();
     let (service, supervisor) = with_a_daemon(&hold);
-    let open =
-        |number: &u32| fs::exists(format!("/proc/{supervisor}/fd/{number}")).expect("procfs");
-    let lowest_free = (0..1 << 20).find(|number| !open(number)).expect("a number");
-    limit_open_files(&supervisor, &lowest_free.to_string());
+    let lowest_free = lowest_free_descriptor(&supervisor);
+    limit_open_files(&supervisor, &format!("{lowest_free}:"));
     service.stop().expect("it finds them");
     assert!(hold.is_free(), "a process of the tree is left");
 }
@@ -113,7 +103,7 @@ fn a_supervisor_without_free_descriptors_finds_all_processes() {
 fn a_stop_that_can_list_no_process_reports_that_one_lives() {
     let hold = Hold::new();
     let (service, supervisor) = with_a_daemon(&hold);
-    limit_open_files(&supervisor, "1");
+    limit_open_files(&supervisor, "1:");
     let error = error_of(service.stop());
     assert!(error.to_string().contains("still running: "), "{error}");
     // The process was reported, so it is left.

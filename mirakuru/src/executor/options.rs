@@ -80,8 +80,8 @@ impl<R: Readiness> Executor<R> {
     }
 
     /// Runs the command with `/bin/sh -c` if `shell` is `true`. The shell then expands variables, and sets up pipes
-    /// and redirections. Placeholders of a string are filled in without quotes; added words are quoted. On Windows, `cmd.exe /d /s /c` runs the command,
-    /// which must be one line.
+    /// and redirections. Placeholders of a string are filled in without quotes; added words are quoted. On Windows,
+    /// `cmd.exe /d /s /c` runs the command, which must be one line.
     ///
     /// ```
     /// use mirakuru::OutputExecutor;

@@ -196,7 +196,7 @@ impl Server {
 
     fn reap(&mut self) {
         let reaped = self.service.tree.reap();
-        self.end_execs(&reaped.others);
+        self.end_execs(&reaped.children);
         if let Some(code) = reaped.exit {
             // Output may have arrived just before the exit: it must be in the file first.
             self.drain();

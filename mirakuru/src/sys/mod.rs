@@ -106,8 +106,8 @@ pub(crate) enum Claimed {
 pub(crate) struct Reaped {
     /// The exit code of the main process, if it ended; a signal's number is negative.
     pub(crate) exit: Option<i32>,
-    /// The children that ended, with their codes, including a main process that is a child.
-    pub(crate) others: Vec<(Pid, i32)>,
+    /// The children that ended, with their codes. On Unix, the main process is one of them, if it is a child.
+    pub(crate) children: Vec<(Pid, i32)>,
     /// The last process of the tree has ended.
     pub(crate) emptied: bool,
 }

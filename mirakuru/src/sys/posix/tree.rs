@@ -195,14 +195,15 @@ impl Tree {
                 self.killed.push((pid, sys::wall_clock()));
             }
             match child {
-                Ok(Some((pid, code))) if Some(pid) == self.main => {
-                    (self.main, self.followed) = (None, None);
-                    self.left = Some(pid);
-                    reaped.exit = Some(code);
+                Ok(Some((pid, code))) => {
                     // The service may have named a process that was started next to it.
-                    reaped.others.push((pid, code));
+                    reaped.children.push((pid, code));
+                    if Some(pid) == self.main {
+                        (self.main, self.followed) = (None, None);
+                        self.left = Some(pid);
+                        reaped.exit = Some(code);
+                    }
                 }
-                Ok(Some(other)) => reaped.others.push(other),
                 Ok(None) => break,
                 Err(_) => {
                     self.has_strays = self.orphans().is_some() || sys::has_strays();

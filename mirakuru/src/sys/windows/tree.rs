@@ -131,7 +131,7 @@ impl Tree {
         let over: Vec<_> = over.collect();
         for (pid, status) in over {
             self.beside.remove(&pid);
-            reaped.others.push((pid, self.code_of(status)));
+            reaped.children.push((pid, self.code_of(status)));
         }
         if is_empty {
             self.populated = false;
