@@ -106,17 +106,17 @@ fn a_start_that_fails_is_tried_three_times() {
 
 #[test]
 fn a_queue_for_a_port_that_times_out_is_a_failed_start() {
+    static PORT: LazyLock<u16> = LazyLock::new(|| SimpleExecutor::new("x {port}").port());
+    static FIXTURE: Shared<TcpExecutor> = Shared::new(listens);
+    fn listens() -> TcpExecutor {
+        TcpExecutor::new([PROGRAM, "listens_late", "{port}"], "127.0.0.1", *PORT)
+    }
     if !is_alone() {
         let test = "shared::a_queue_for_a_port_that_times_out_is_a_failed_start";
         alone(test, "", |command| {
             command.env("MIRAKURU_QUEUE_TIMEOUT", "1");
         });
         return;
-    }
-    static PORT: LazyLock<u16> = LazyLock::new(|| SimpleExecutor::new("x {port}").port());
-    static FIXTURE: Shared<TcpExecutor> = Shared::new(listens);
-    fn listens() -> TcpExecutor {
-        TcpExecutor::new([PROGRAM, "listens_late", "{port}"], "127.0.0.1", *PORT)
     }
     let holder = listens().started().expect("the port is free");
     // A thread that has the port itself would not wait.
