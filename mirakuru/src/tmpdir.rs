@@ -27,13 +27,18 @@ impl Private {
     /// Makes the directories below `parent`. The supervisor's name is unique, and so are their names.
     pub(crate) fn make(parent: &Path, name: &str) -> io::Result<Self> {
         let path = parent.join(format!("{PREFIX}{}", paths::beginning_of(name)));
-        let main = loop {
-            if is_shared_parent(parent) {
+        let is_shared = is_shared_parent(parent);
+        let make = || {
+            if is_shared {
                 make_shared_parent(parent)?;
             }
-            match Made::make(path.clone()) {
+            Made::make(path.clone())
+        };
+        let has_place = || parent.parent().is_some_and(Path::exists);
+        let main = loop {
+            match make() {
                 // Another process of the run has removed the parent together with its last directory.
-                Err(error) if error.kind() == ErrorKind::NotFound && is_shared_parent(parent) => {}
+                Err(error) if error.kind() == ErrorKind::NotFound && is_shared && has_place() => {}
                 result => break result?,
             }
         };
@@ -296,7 +301,76 @@ fn short(directory: &Path) -> Option<PathBuf> {
 
 #[cfg(all(test, unix, feature = "services"))]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
+
+    #[test]
+    fn a_shared_parent_that_others_remove_is_made_again() {
+        let home = tempfile::tempdir().expect("a temporary directory");
+        let parent = home.path().join(format!("{KEPT}a-run"));
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                let name = format!("{thread:016}");
+                let parent = &parent;
+                scope.spawn(move || {
+                    for _ in 0..200 {
+                        let made = Private::make(parent, &name).expect("own directory");
+                        made.remove().expect("own directory");
+                    }
+                });
+            }
+        });
+        assert!(!parent.exists());
+    }
+
+    #[test]
+    fn a_shared_parent_without_a_place_is_an_error() {
+        let home = tempfile::tempdir().expect("a temporary directory");
+        let parent = home.path().join("missing").join(format!("{KEPT}a-run"));
+        let made = Private::make(&parent, "00000000000000a1").map(drop);
+        assert_eq!(made.expect_err("no place").kind(), ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn a_shared_parent_that_cannot_be_made_shows_the_reason() {
+        // These refuse a new directory even to root.
+        let mut systems = ["/sys", "/System"].map(Path::new).into_iter();
+        let Some(system) = systems.find(|system| system.exists()) else {
+            return;
+        };
+        let made = make_shared_parent(&system.join(format!("{KEPT}a-run")));
+        let kind = made.expect_err("it cannot be made").kind();
+        assert_ne!(kind, ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn a_shared_parent_that_others_may_change_is_refused() {
+        let home = tempfile::tempdir().expect("a temporary directory");
+        let parent = home.path().join(format!("{KEPT}a-run"));
+        fs::create_dir(&parent).expect("own directory");
+        let make = |mode| {
+            fs::set_permissions(&parent, fs::Permissions::from_mode(mode)).expect("own directory");
+            Private::make(&parent, "00000000000000a1").map(drop)
+        };
+        for mode in [0o777, 0o775] {
+            let refused = make(mode).expect_err("others may change it");
+            assert_eq!(refused.kind(), ErrorKind::PermissionDenied);
+        }
+        make(0o755).expect("only this user may change it");
+    }
+
+    #[test]
+    fn a_directory_that_its_owner_has_replaced_is_removed() {
+        let home = tempfile::tempdir().expect("a temporary directory");
+        let private = Private::make(home.path(), "00000000000000a1").expect("own directory");
+        let moved = home.path().join("moved");
+        fs::rename(private.path(), &moved).expect("own directory");
+        fs::create_dir(private.path()).expect("own directory");
+        fs::write(private.path().join("file"), "").expect("own directory");
+        private.remove().expect("it has the same owner");
+        assert!(!private.path().exists() && moved.exists());
+    }
 
     #[test]
     fn only_a_directory_without_a_process_is_swept() {

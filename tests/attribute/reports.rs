@@ -205,6 +205,15 @@ fn a_failed_start_shows_the_reason() {
 }
 
 #[test]
+fn a_panic_of_a_check_is_the_only_panic_of_the_test() {
+    let text = failure("start_panics");
+    once(&text, " panicked at ");
+    once(&text, "the user's check panics");
+    once(&text, REPORT);
+    assert!(!text.contains("before its body began"), "{text}");
+}
+
+#[test]
 fn no_test_passes_if_its_process_cannot_start() {
     for case in [
         "start_fails_above",

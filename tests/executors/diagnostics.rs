@@ -10,7 +10,7 @@ use std::{
 };
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
-use mirakuru::{ErrorKind, OutputExecutor, Signal};
+use mirakuru::{ErrorKind, OnConflict, OutputExecutor, Signal, SimpleExecutor, TcpExecutor};
 use mirakuru_tests::{bounds::at_once, error_text::error_of};
 use regex::Regex;
 use serde_json::Value;
@@ -452,6 +452,42 @@ fn each_step_is_an_event_with_fields_and_a_log_record() {
     ] {
         assert!(text.contains(&field), "{field} is missing: {text}");
     }
+}
+
+#[test]
+fn a_wait_for_a_port_is_reported_with_its_port_and_time() {
+    if !is_alone() {
+        let test = "a_wait_for_a_port_is_reported_with_its_port_and_time";
+        stderr_of(test, "MIRAKURU_QUEUE_TIMEOUT", "9");
+        return;
+    }
+    log::set_logger(&SEEN).expect("the first logger");
+    log::set_max_level(LevelFilter::Info);
+    let port = SimpleExecutor::new("x {port}").port();
+    let queued = move || {
+        let command = [PROGRAM, "listens_late", "{port}"];
+        TcpExecutor::new(command, "127.0.0.1", port).on_conflict(OnConflict::Wait)
+    };
+    let holder = queued().started().expect("the port is free");
+    // A thread that has the port itself would not wait.
+    let waits = std::thread::spawn(move || error_of(queued().start()).kind());
+    let kind = waits.join().expect("no panic");
+    assert_eq!(kind, ErrorKind::TimeoutExpired);
+    drop(holder);
+    let seen = SEEN.0.lock().unwrap_or_else(PoisonError::into_inner);
+    let steps = |step: &str| {
+        let texts = seen.iter().map(|(_, _, text)| text);
+        let of_step = texts.filter(|text| text.starts_with(step));
+        of_step.cloned().collect::<Vec<_>>()
+    };
+    let [begins, lasts] = ["queues for port", "has queued"].map(steps);
+    // The next report would come after ten seconds.
+    assert_eq!((begins.len(), lasts.len()), (1, 1), "{lasts:?}");
+    let field = format!(" port={port}");
+    assert!(begins[0].contains(&field), "{begins:?}");
+    assert!(lasts[0].contains(&field), "{lasts:?}");
+    let elapsed = Regex::new(r" elapsed_ms=[5-9]\d{3}\b").expect("a valid expression");
+    assert!(elapsed.is_match(&lasts[0]), "{lasts:?}");
 }
 
 #[test]

@@ -30,6 +30,20 @@ fn a_daemon_left_by_an_exit_with_0_is_waited_for() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn a_start_does_nothing_while_a_daemon_runs() -> Result<()> {
+    let script =
+        format!("echo once >> {{tmpdir}}/starts; '{PROGRAM}' listens_late {{port}} 0 & exit 0");
+    let service = TcpExecutor::new(script, "127.0.0.1", 0)
+        .shell(true)
+        .started()?;
+    service.wait_for(|| service.exit_code() == Some(0))?;
+    service.start()?;
+    let starts = std::fs::read_to_string(service.tmpdir().join("starts"));
+    assert_eq!(starts.expect("own directory"), "once\n");
+    Ok(())
+}
+
 /// A timeout longer than any of these tests takes.
 const LONG: Duration = Duration::from_secs(60);
 

@@ -137,6 +137,17 @@ fn a_write_to_a_full_pipe_fails_when_the_process_ends() -> Result<()> {
 }
 
 #[test]
+fn a_write_fails_if_the_process_has_closed_its_input() -> Result<()> {
+    let script = "exec 0<&-; echo ready; exec sleep 60";
+    let service = OutputExecutor::new(script, "ready").shell(true).started()?;
+    let written = at_once(|| service.input().write(b"x"));
+    let error = written.expect_err("no process reads");
+    assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+    assert!(service.running());
+    Ok(())
+}
+
+#[test]
 fn a_long_text_arrives_whole() -> Result<()> {
     let service = OutputExecutor::new("echo ready; wc -c; exec sleep 60", "ready").shell(true);
     let service = service.started()?;

@@ -7,7 +7,7 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-use mirakuru::{Context, ErrorKind, Executor, OutputExecutor, Result, TcpExecutor};
+use mirakuru::{Context, ErrorKind, Executor, OutputExecutor, Result, SimpleExecutor, TcpExecutor};
 use mirakuru_tests::{error_text::error_of, hold::Hold};
 
 use crate::PROGRAM;
@@ -107,6 +107,24 @@ fn a_panic_in_an_outage_starts_nothing() -> Result<()> {
     });
     panic::catch_unwind(panicking).expect_err("it panics");
     assert!(!service.running());
+    Ok(())
+}
+
+#[test]
+fn a_panic_in_an_outage_releases_the_port() -> Result<()> {
+    let port = SimpleExecutor::new("x {port}").port();
+    let command = [PROGRAM, "listens_late", "{port}"];
+    let [service, other] = [(); 2].map(|()| TcpExecutor::new(command, "127.0.0.1", port));
+    service.start()?;
+    let panicking = AssertUnwindSafe(|| {
+        let _outage = service.stopped().expect("it stops");
+        let error = error_of(other.start());
+        assert_eq!(error.kind(), ErrorKind::AlreadyRunning);
+        panic::resume_unwind(Box::new("no message"));
+    });
+    panic::catch_unwind(panicking).expect_err("it panics");
+    other.start()?;
+    assert!(other.running() && !service.running());
     Ok(())
 }
 

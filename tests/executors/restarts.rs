@@ -100,6 +100,20 @@ fn an_end_by_a_signal_of_the_test_is_not_a_failure() -> Result<()> {
     Ok(())
 }
 
+/// The service kills itself at the stop signal, so its stop ends as if another process had killed it just before.
+#[test]
+fn an_end_by_a_sigkill_of_others_does_not_fail_a_restart() -> Result<()> {
+    let script = "trap 'kill -KILL $$' TERM; echo ready; while :; do sleep 0.02; done";
+    let service = OutputExecutor::new(script, "ready").shell(true).started()?;
+    let first = service.pid();
+    service.restart()?;
+    assert!(service.running());
+    assert_ne!(service.pid(), first);
+    let outage = service.stopped()?;
+    assert!(!service.running());
+    outage.restart()
+}
+
 #[test]
 fn each_start_has_its_own_output() -> Result<()> {
     let script = "mkdir {tmpdir}/first && echo first || echo second; exec sleep 60";

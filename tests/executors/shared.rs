@@ -12,11 +12,14 @@ use std::{
     time::Duration,
 };
 
-use mirakuru::{OutputExecutor, Result, Shared, Signal};
+use mirakuru::{OutputExecutor, Result, Shared, Signal, SimpleExecutor, TcpExecutor};
 use mirakuru_tests::{bounds::comes_to_an_end, error_text::error_of};
 use tempfile::TempDir;
 
-use crate::PROGRAM;
+use crate::{
+    PROGRAM,
+    rerun::{alone, is_alone},
+};
 
 fn ready() -> OutputExecutor {
     OutputExecutor::new([PROGRAM, "prints", "ready"], "ready")
@@ -102,6 +105,37 @@ fn a_start_that_fails_is_tried_three_times() {
 }
 
 #[test]
+fn a_queue_for_a_port_that_times_out_is_a_failed_start() {
+    static PORT: LazyLock<u16> = LazyLock::new(|| SimpleExecutor::new("x {port}").port());
+    static FIXTURE: Shared<TcpExecutor> = Shared::new(listens);
+    fn listens() -> TcpExecutor {
+        TcpExecutor::new([PROGRAM, "listens_late", "{port}"], "127.0.0.1", *PORT)
+    }
+    if !is_alone() {
+        let test = "shared::a_queue_for_a_port_that_times_out_is_a_failed_start";
+        alone(test, "", |command| {
+            command.env("MIRAKURU_QUEUE_TIMEOUT", "1");
+        });
+        return;
+    }
+    let holder = listens().started().expect("the port is free");
+    // A thread that has the port itself would not wait.
+    let asks = thread::spawn(|| [(); 4].map(|()| error_of(FIXTURE.get()).to_string()));
+    let reported = asks.join().expect("no panic");
+    for reported in &reported[..3] {
+        assert!(
+            reported.contains("its port did not become free"),
+            "{reported}"
+        );
+    }
+    assert!(
+        reported[3].contains("3 earlier starts failed"),
+        "{reported:?}"
+    );
+    holder.stop().expect("it stops");
+}
+
+#[test]
 fn one_thread_at_a_time_holds_the_lock() {
     static FIXTURE: Shared<OutputExecutor> = Shared::new(ready);
     static USERS: AtomicU32 = AtomicU32::new(0);
@@ -155,6 +189,26 @@ fn get_does_not_end_an_outage_of_the_same_thread() {
     outage.restart().expect("it starts again");
     assert!(FIXTURE.running());
     assert_ne!(FIXTURE.pid(), first);
+}
+
+/// The thread that made the outage may stop the service again.
+#[test]
+fn other_threads_wait_although_the_service_runs_in_an_outage() {
+    static FIXTURE: Shared<OutputExecutor> = Shared::new(ready);
+    let outage = FIXTURE.stopped().expect("it stops");
+    assert!(FIXTURE.start().expect("it starts").running());
+    let (begun, begins) = mpsc::channel();
+    let waits = thread::spawn(move || {
+        begun.send(()).expect("the receiver waits");
+        FIXTURE.get().expect("it runs").pid()
+    });
+    begins.recv().expect("the thread runs");
+    for _ in 0..1000 {
+        assert!(!waits.is_finished(), "the outage has not ended");
+        thread::yield_now();
+    }
+    drop(outage);
+    assert_eq!(waits.join().expect("no panic"), FIXTURE.pid());
 }
 
 #[test]

@@ -1,8 +1,17 @@
 //! `{port}` without a port number: a port that no other executor has.
 
-use std::{collections::BTreeSet, fs, net::TcpStream, thread};
+use std::{
+    collections::BTreeSet,
+    fs,
+    net::{TcpListener, TcpStream},
+    sync::{Arc, Mutex},
+    thread,
+};
 
-use mirakuru::{ErrorKind, Result, SimpleExecutor, TcpExecutor, readiness::Tcp};
+use mirakuru::{
+    Context, ErrorKind, Executor, NotReady, Readiness, Result, SimpleExecutor, TcpExecutor,
+    readiness::{Target, Tcp},
+};
 use mirakuru_tests::error_text::error_of;
 
 use crate::{PROGRAM, silent::silent, stranger::TakenAfterTheStart};
@@ -77,6 +86,38 @@ fn a_start_takes_another_port_if_the_first_is_taken() -> Result<()> {
     service.wait_for(|| service.output().text() == "listening\n")?;
     TcpStream::connect(service.addr()).expect("it is ready");
     Ok(())
+}
+
+/// A check whose ports other sockets take, one after another.
+struct AlwaysTaken(Mutex<Vec<TcpListener>>);
+
+impl Readiness for AlwaysTaken {
+    fn after_start_check(&self, cx: &Context) -> std::result::Result<(), NotReady> {
+        let mut taken = self.0.lock().expect("no panic");
+        let is_port = |listener: &TcpListener| {
+            let address = listener.local_addr().expect("bound");
+            address.port() == cx.port()
+        };
+        if !taken.iter().any(is_port) {
+            taken.push(TcpListener::bind(("127.0.0.1", cx.port())).expect("free"));
+        }
+        drop(taken);
+        Tcp::new("127.0.0.1", 0).after_start_check(cx)
+    }
+
+    fn target(&self) -> Target {
+        Tcp::new("127.0.0.1", 0).target()
+    }
+}
+
+#[test]
+fn a_start_fails_after_six_ports_were_taken() {
+    let check = Arc::new(AlwaysTaken(Mutex::default()));
+    let command = [PROGRAM, "listens_late", "{port}", "60000"];
+    let executor = Executor::with_readiness(command, Arc::clone(&check));
+    let error = error_of(executor.start());
+    assert_eq!(error.kind(), ErrorKind::AlreadyRunning);
+    assert_eq!(check.0.lock().expect("no panic").len(), 6);
 }
 
 #[test]

@@ -146,6 +146,20 @@ fn a_call_ends_with_the_link() {
 }
 
 #[test]
+fn only_a_supervisor_that_sent_nothing_ended_before_it_was_up() {
+    for is_up in [false, true] {
+        let (link, other_end) = link();
+        link.came_up().expect("its end is not known");
+        if is_up {
+            send(&other_end, &Message::Event(Event::Path));
+        }
+        drop(other_end);
+        assert!(link.current(|state| state.lost));
+        assert_eq!(link.came_up().is_ok(), is_up);
+    }
+}
+
+#[test]
 fn messages_before_a_launch_belong_to_the_earlier_service() {
     let (link, other_end) = link();
     send(&other_end, &Message::Event(Event::Exited(3)));

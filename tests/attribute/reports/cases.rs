@@ -2,7 +2,9 @@
 
 use std::process::ExitCode;
 
-use mirakuru::{OutputExecutor, Shared, Signal, SimpleExecutor, with_process};
+use mirakuru::{
+    Context, Executor, OutputExecutor, Readiness, Shared, Signal, SimpleExecutor, with_process,
+};
 
 use crate::{PROGRAM, rerun::is_again};
 
@@ -192,6 +194,19 @@ fn cannot_be_made() -> OutputExecutor {
 fn set_up_panics() {
     panic!("the expected panic");
 }
+
+/// Returns a process whose check panics if the test is run again.
+fn check_panics() -> Executor<impl Readiness> {
+    Executor::when("sleep 60", |_: &Context| {
+        assert!(!is_again(), "the user's check panics");
+        true
+    })
+}
+
+#[with_process(output = [PROGRAM, "prints", "hello"], banner = "hello")]
+#[with_process(executor = check_panics())]
+#[test]
+fn start_panics() {}
 
 #[with_process(executor = cannot_start())]
 #[tokio::test]
