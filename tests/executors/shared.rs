@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use mirakuru::{OutputExecutor, Result, Shared, Signal, SimpleExecutor, TcpExecutor};
+use mirakuru::{ErrorKind, OutputExecutor, Result, Shared, Signal, SimpleExecutor, TcpExecutor};
 use mirakuru_tests::{bounds::comes_to_an_end, error_text::error_of};
 use tempfile::TempDir;
 
@@ -136,6 +136,20 @@ fn a_queue_for_a_port_that_times_out_is_a_failed_start() {
 }
 
 #[test]
+fn a_mistake_in_a_pair_is_reported_by_every_get() {
+    static PAIR: Shared<[OutputExecutor; 2]> = Shared::new(|| {
+        [
+            ready(),
+            OutputExecutor::new([PROGRAM, "prints", "ready"], "("),
+        ]
+    });
+    for _ in 0..4 {
+        let error = error_of(PAIR.get());
+        assert_eq!(error.kind(), ErrorKind::InvalidConfig, "{error}");
+    }
+}
+
+#[test]
 fn one_thread_at_a_time_holds_the_lock() {
     static FIXTURE: Shared<OutputExecutor> = Shared::new(ready);
     static USERS: AtomicU32 = AtomicU32::new(0);
@@ -165,6 +179,19 @@ fn a_second_lock_by_one_thread_fails_at_once() {
         "{error}"
     );
     drop(guard);
+    FIXTURE.lock().map(drop).expect("the lock is free");
+}
+
+#[test]
+fn a_lock_after_a_stop_by_the_same_thread_is_an_error() {
+    static FIXTURE: Shared<OutputExecutor> = Shared::new(ready);
+    let outage = FIXTURE.stopped().expect("it stops");
+    let error = error_of(FIXTURE.lock().map(drop)).to_string();
+    assert!(
+        error.contains("take the lock first, then stop the service"),
+        "{error}"
+    );
+    outage.restart().expect("it starts again");
     FIXTURE.lock().map(drop).expect("the lock is free");
 }
 

@@ -56,6 +56,22 @@ fn the_port_of_an_added_check_is_named() {
     assert!(text.ends_with(help), "{text}");
 }
 
+/// A host may contain the port that an added check asks, as in `HOST:PORT`. The port of the executor's own check is not
+/// part of the host.
+#[test]
+fn a_host_in_the_command_may_contain_an_added_port() {
+    let service = |check| {
+        let command = ["sh", "-c", "exec sleep 60", "{host}"];
+        HttpExecutor::new(command, check).also(Exec::new("false {port:admin}"))
+    };
+    let text = overdue(service(MONITOR));
+    let help = "neither the command nor its environment contains `{port:monitor}`: does the service get `{port:monitor}` in another way?";
+    assert!(text.ends_with(help), "{text}");
+    let own = service("http://127.0.0.1:{port}/").env("PORT", "{port}");
+    let text = overdue(own);
+    assert!(!text.contains("{port:admin}`"), "{text}");
+}
+
 #[test]
 fn a_port_in_a_variable_or_in_use_gets_no_help() {
     let reported = HttpExecutor::new("sleep 60", MONITOR).env("PORT", "{port:monitor}");

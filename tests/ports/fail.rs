@@ -2,13 +2,14 @@
 
 use std::{sync::Barrier, thread};
 
-use mirakuru::{ErrorKind, Executor, Result, TcpExecutor};
+use mirakuru::{ErrorKind, Executor, Result, TcpExecutor, start_all};
 use mirakuru_tests::{bounds::at_once, error_text::error_of};
 
 use crate::{
     PROGRAM,
     holder::{Holder, fixed_port},
     silent::silent,
+    wait::two_ports,
 };
 
 #[test]
@@ -72,6 +73,17 @@ fn a_failed_start_releases_the_port() -> Result<()> {
     let first = TcpExecutor::new("/no such program", "127.0.0.1", port);
     error_of(first.start());
     TcpExecutor::new([PROGRAM, "listens_late", "{port}"], "127.0.0.1", port).start()?;
+    Ok(())
+}
+
+#[test]
+fn a_group_that_lacks_one_port_releases_the_others() -> Result<()> {
+    let [low, high] = two_ports();
+    let _holder = silent(high).started()?;
+    let [first, second] = [low, high].map(silent);
+    let error = error_of(start_all([&first, &second]));
+    assert_eq!(error.kind(), ErrorKind::AlreadyRunning);
+    silent(low).start()?;
     Ok(())
 }
 

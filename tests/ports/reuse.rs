@@ -114,6 +114,16 @@ fn any_process_can_hold_a_reused_socket() -> Result<()> {
 }
 
 #[test]
+fn a_socket_in_the_private_directory_is_not_looked_up() -> Result<()> {
+    for socket in ["{socket}", "{tmpdir}/own"] {
+        let service = UnixSocketExecutor::new([PROGRAM, "binds_unix", socket], socket);
+        let service = service.on_conflict(OnConflict::Reuse).started()?;
+        assert!(service.pid().is_some());
+    }
+    Ok(())
+}
+
+#[test]
 fn the_address_of_localhost_is_that_of_the_reused_service() -> Result<()> {
     let port = fixed_port();
     let Ok(_stranger) = TcpListener::bind(("::1", port)) else {

@@ -54,13 +54,42 @@ fn a_client_that_does_not_read_blocks_no_other_client() {
     passes_in_a_run("client_that_does_not_read_blocks_no_other_client");
 }
 
-#[test]
-fn a_client_waits_for_the_restart_by_another_process() {
+fn passes_without_waiting_for_locks(filter: &str) {
     let run = Run::new();
-    let mut nextest = run.nextest("client_waits_for_the_restart_by_another_client");
+    let mut nextest = run.nextest(filter);
     nextest.env("MIRAKURU_QUEUE_TIMEOUT", "0");
     passes(nextest);
     assert!(run.is_gone());
+}
+
+#[test]
+fn a_client_waits_for_the_restart_by_another_process() {
+    passes_without_waiting_for_locks("client_waits_for_the_restart_by_another_client");
+}
+
+#[test]
+fn an_outage_lasts_until_its_guard_drops_even_after_a_start() {
+    passes_without_waiting_for_locks("outage_with_a_start_in_it_is_waited_for");
+}
+
+#[test]
+fn a_dead_service_is_started_by_the_supervisor_that_it_had() {
+    passes_in_a_run("starter_of_one_that_died_needs_no_connection");
+}
+
+#[test]
+fn a_client_ends_the_supervisor_of_its_own_failed_start() {
+    passes_in_a_run("client_of_another_start_ends_its_own_supervisor");
+}
+
+#[test]
+fn a_client_that_cannot_adopt_a_service_leaves_it_running() {
+    passes_in_a_run("client_without_a_temporary_directory_leaves_it_running");
+}
+
+#[test]
+fn a_new_port_of_a_member_is_known_to_its_peer() {
+    passes_in_a_run("member_without_a_supervisor_gets_a_port_that_its_peer_knows");
 }
 
 #[test]

@@ -333,6 +333,95 @@ fn threads_that_look_in_an_outage_start_nothing() {
     assert_eq!(starts(), 1 + rounds);
 }
 
+/// `runners` sets a queue timeout of zero, so another thread reports an error while the outage goes on.
+#[test]
+fn outage_with_a_start_in_it_is_waited_for() {
+    let first = FIRST.get().expect("it starts");
+    let outage = first.stopped().expect("it stops");
+    first.start().expect("it starts in the outage");
+    let get = || thread::scope(|scope| scope.spawn(|| FIRST.get().map(drop)).join());
+    let error = get().expect("no panic").expect_err("the outage goes on");
+    assert!(error.to_string().contains("cannot be locked"), "{error}");
+    outage.restart().expect("it runs");
+    get().expect("no panic").expect("the outage is over");
+    assert_eq!(starts(), 2);
+}
+
+#[test]
+fn starter_of_one_that_died_needs_no_connection() {
+    let first = FIRST.get().expect("it starts");
+    first.signal(Signal::KILL).expect("it runs");
+    wait_until(|| !first.running());
+    FIRST.get().expect("it starts again");
+    assert_eq!(connections(), []);
+    assert_eq!(starts(), 2);
+}
+
+#[test]
+fn client_of_another_start_ends_its_own_supervisor() {
+    fn fails_once() -> OutputExecutor {
+        let script = format!(
+            "cd {}; echo $PPID >> supervisors; mkdir failed && exit 1; echo ready; exec {PROGRAM} holds",
+            path(""),
+        );
+        OutputExecutor::new(holding(&script), "ready").shell(true)
+    }
+    static FAILED: Shared<OutputExecutor> = Shared::per_run("fails once", fails_once);
+    static OTHER: Shared<OutputExecutor> = Shared::per_run("fails once", fails_once);
+    FAILED.get().expect_err("the first start fails");
+    OTHER.get().expect("the second start succeeds");
+    FAILED.get().expect("it is there");
+    let supervisors = fs::read_to_string(path("supervisors")).expect("own file");
+    let lives = |pid: &str| fs::exists(format!("/proc/{pid}")).expect("procfs");
+    let lives: Vec<_> = supervisors.lines().map(lives).collect();
+    assert_eq!(lives, [false, true]);
+}
+
+#[test]
+fn member_without_a_supervisor_gets_a_port_that_its_peer_knows() {
+    fn pair() -> [OutputExecutor; 2] {
+        let script = format!("echo peer $PEER; exec {PROGRAM} holds");
+        let peer = OutputExecutor::new(holding(&script), "^peer (?<peer>[0-9]+)$").shell(true);
+        [
+            service().env("PORT", "{port}").name("first"),
+            peer.env("PEER", "{first.port}").name("second"),
+        ]
+    }
+    static STARTER: Shared<[OutputExecutor; 2]> = Shared::per_run("pair", pair);
+    static CLIENT: Shared<[OutputExecutor; 2]> = Shared::per_run("pair", pair);
+    let [first, _] = STARTER.get().expect("it starts");
+    let supervisor = supervisor_of(first).parse().expect("a pid");
+    kill(Pid::from_raw(supervisor), signal::SIGKILL).expect("it lives");
+    wait_until(|| !first.running());
+    let [first, second] = CLIENT.get().expect("it starts again");
+    assert_eq!(second.captured("peer"), Some(first.port().to_string()));
+    assert_eq!(starts(), 2);
+}
+
+/// The client must adopt what another client has started, and needs a file for it. An error is better than a stop of the
+/// service, which the other client uses.
+#[test]
+fn client_without_a_temporary_directory_leaves_it_running() {
+    fn logs() -> OutputExecutor {
+        service().log_file(path("log"))
+    }
+    static STARTER: Shared<OutputExecutor> = Shared::per_run("logs", logs);
+    static CLIENT: Shared<OutputExecutor> = Shared::per_run("logs", logs);
+    let temporary = path("temporary");
+    fs::create_dir(&temporary).expect("own directory");
+    tempfile::env::override_temp_dir(temporary.as_ref()).expect("no test has set it");
+    let [first, second] = [&STARTER, &CLIENT].map(|one| one.get().expect("it is there"));
+    first.restart().expect("it starts again");
+    let pid = first.pid();
+    fs::remove_dir(&temporary).expect("its files have no names");
+    let error = CLIENT.get().expect_err("the client has no file");
+    assert!(error.to_string().contains("copy its log file"), "{error}");
+    assert_eq!(first.pid(), pid);
+    fs::create_dir(&temporary).expect("own directory");
+    assert_eq!(CLIENT.get().expect("it is there").pid(), pid);
+    assert_eq!((second.pid(), starts()), (pid, 2));
+}
+
 /// Runs cargo with the arguments from the variable `INNER`, as a test of a cargo tool may do.
 fn run_inner_tests() {
     let words = env::var("INNER").expect("it is run by `runners`");

@@ -332,6 +332,8 @@ fn fails_to_get_it() {
         "{error}"
     );
     let reported = error.contains("| what is wrong");
+    let why = "\n  reason:      exited with code 1\n";
+    assert!(reported || error.contains(why), "{error}");
     note("reported", if reported { "in full" } else { "given up" });
 }
 
@@ -348,6 +350,26 @@ fn cannot_have_it_1() {
 #[test]
 fn cannot_have_it_2() {
     fails_to_get_it();
+}
+
+/// A service that makes the path of its supervisor's socket unusable, so the run cannot share it.
+static UNSHARED: Shared<OutputExecutor> = Shared::per_run("unshared", || {
+    let script = format!(
+        "echo started >> {}; for run in $TMPDIR/mirakuru-*/run-*; do mkdir -p $run/unshared.sock/x; done; exec {PROGRAM} holds 1",
+        path("starts")
+    );
+    OutputExecutor::new(holding(&script), "holding").shell(true)
+});
+
+#[test]
+fn cannot_share_it() {
+    let failed = || UNSHARED.get().expect_err("it is not shared").to_string();
+    for _ in 0..3 {
+        let error = failed();
+        assert!(error.contains("share it with the run"), "{error}");
+    }
+    let error = failed();
+    assert!(error.contains("3 earlier starts failed"), "{error}");
 }
 
 static BROKEN_PAIR: Shared<[OutputExecutor; 2]> = Shared::per_run("broken pair", || {

@@ -225,6 +225,18 @@ fn a_failing_start_is_tried_three_times() {
 }
 
 #[test]
+fn a_service_that_cannot_be_shared_is_started_three_times() {
+    let run = Run::new();
+    let temporary = run.path("temporary");
+    fs::create_dir(&temporary).expect("own directory");
+    let mut nextest = run.nextest("cannot_share_it) & binary(=in_a_run");
+    nextest.env("TMPDIR", &temporary);
+    passes(nextest);
+    assert_eq!(run.starts(), 3);
+    assert!(run.is_gone());
+}
+
+#[test]
 fn a_failing_start_of_a_cluster_is_tried_three_times() {
     let run = assert_tried_three_times("has_no_pair", 2);
     assert!(run.is_gone());

@@ -2,15 +2,19 @@
 //! wait for a bounded time. After that, neither the supervisor nor its tree is left.
 
 use std::{
+    os::fd::AsFd,
     process::Command,
     sync::mpsc,
     thread,
     time::{Duration, Instant},
 };
 
-use mirakuru::{ErrorKind, OutputExecutor};
-use mirakuru_tests::hold::Hold;
-use nix::sys::signal::Signal;
+use mirakuru::{ErrorKind, Executor, OutputExecutor, Result};
+use mirakuru_tests::{error_text::error_of, hold::Hold};
+use nix::{
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+    sys::signal::Signal,
+};
 
 use crate::{
     PROGRAM, TEST_PROCESS,
@@ -45,9 +49,12 @@ impl Drop for Frozen {
     }
 }
 
-fn holds(hold: &Hold) -> OutputExecutor {
+fn without_directory(hold: &Hold) -> OutputExecutor {
     OutputExecutor::new(hold.command(&[PROGRAM, "holds", "2"]), "holding")
-        .env("SCRATCH", "{tmpdir}")
+}
+
+fn holds(hold: &Hold) -> OutputExecutor {
+    without_directory(hold).env("SCRATCH", "{tmpdir}")
 }
 
 /// Returns the value of `run`, or `None` if it takes longer than `bound`. In that case its thread goes on.
@@ -90,6 +97,66 @@ fn a_start_that_fills_the_socket_ends_at_its_timeout() {
     let hold = Hold::new();
     let big = (0..5).map(|name| (format!("BIG{name}"), "x".repeat(100_000)));
     assert_start_times_out(&hold, holds(&hold).envs(big));
+}
+
+#[test]
+fn a_prepare_with_a_frozen_supervisor_ends_at_its_timeout() {
+    let hold = Hold::new();
+    let service = without_directory(&hold).timeout(Duration::from_secs(2));
+    service.start().expect("it starts");
+    let frozen = Frozen::after_the_stop_of(&service);
+    let prepared = within(SOON, move || {
+        let error = error_of(service.prepare());
+        (service, error)
+    });
+    let (service, error) = prepared.expect("it returns at its timeout");
+    assert_eq!(error.kind(), ErrorKind::TimeoutExpired, "{error}");
+    assert!(frozen.0.was_reaped(), "its supervisor is left");
+    service.prepare().expect("another supervisor prepares it");
+    assert!(hold.is_free(), "a process of the tree is left");
+}
+
+/// Waits until a request has reached a frozen supervisor, which has read all earlier ones.
+fn await_request(supervisor: &Process) {
+    let sockets = supervisor.sockets();
+    let requests = sockets
+        .iter()
+        .map(|socket| PollFd::new(socket.as_fd(), PollFlags::POLLIN));
+    let mut requests: Vec<_> = requests.collect();
+    let bound = PollTimeout::try_from(EVENTUALLY).expect("a short bound");
+    let came = poll(&mut requests, bound).expect("open descriptors");
+    assert_ne!(came, 0, "no request arrives");
+}
+
+/// Asserts that a call fails if the supervisor is killed after the request of the call has reached it.
+fn assert_reported(call: impl FnOnce(&OutputExecutor) -> Result<&OutputExecutor> + Send) {
+    let hold = Hold::new();
+    let service = without_directory(&hold);
+    service.start().expect("it starts");
+    let frozen = Frozen::after_the_stop_of(&service);
+    let error = thread::scope(|scope| {
+        let calls = scope.spawn(|| error_of(call(&service)));
+        await_request(&frozen.0);
+        frozen.0.signal(Signal::SIGKILL);
+        calls.join().expect("no panic")
+    });
+    assert_eq!(error.kind(), ErrorKind::Io, "{error}");
+    let text = error.to_string();
+    assert!(
+        text.contains("its supervisor was killed from outside"),
+        "{text}"
+    );
+    assert!(hold.is_free(), "a process of the tree is left");
+}
+
+#[test]
+fn a_supervisor_that_is_killed_during_a_launch_is_reported() {
+    assert_reported(Executor::start);
+}
+
+#[test]
+fn a_supervisor_that_is_killed_during_a_prepare_is_reported() {
+    assert_reported(Executor::prepare);
 }
 
 #[test]

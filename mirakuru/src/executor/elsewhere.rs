@@ -168,6 +168,14 @@ mod tests {
             note("it listens on 127.0.0.2:80, and not on [::1]:80")
         );
         assert_eq!(
+            found(&["127.0.0.1:80"], "127.0.0.2"),
+            note("it listens on 127.0.0.1:80, and not on 127.0.0.2:80")
+        );
+        assert_eq!(
+            found(&["[::1]:80"], "[::2]"),
+            note("it listens on [::1]:80, and not on [::2]:80")
+        );
+        assert_eq!(
             found(&["127.0.0.1:81", "[::1]:81", "[::1]:82"], "127.0.0.1"),
             note("it listens on the ports 81, 82, and not on 80")
         );
@@ -178,6 +186,7 @@ mod tests {
             ("[::1]:80", "localhost"),
             ("[::1]:80", "a-name"),
             ("127.0.0.1:80", "0.0.0.0"),
+            ("[::1]:80", "[::]"),
         ] {
             assert_eq!(found(&[listener], host), None, "{listener} for {host}");
         }

@@ -134,12 +134,10 @@ impl Core {
         count_failures(&[self], &place.failures(), note, || {
             self.emit_death();
             self.start_in_turn()?;
-            let handed_over = if at_once {
-                self.hand_over(place)
-            } else {
-                Ok(())
-            };
-            handed_over.inspect_err(|_| self.state(|state| state.failures.count += 1))
+            if at_once {
+                self.hand_over(place)?;
+            }
+            Ok(())
         })
     }
 
@@ -153,7 +151,10 @@ impl Core {
         match run.link.share(place) {
             Some(Ok(())) => {
                 // From now on the run has the port, and each of its processes may release it.
-                drop(self.state(|state| state.port.drop_claim()));
+                drop(self.state(|state| {
+                    state.failures.count = 0;
+                    state.port.drop_claim()
+                }));
                 Ok(())
             }
             Some(Err(failure)) => {

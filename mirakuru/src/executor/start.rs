@@ -134,13 +134,16 @@ impl Core {
             Claim::Ours(after_queue) => *deadline = after_queue,
             Claim::Reused => return Ok(()),
         }
-        // This start counts as failed until it succeeds, because a check that panics is a failure too.
+        // This start counts as failed until it succeeds, because a check that panics is a failure too. If a run is to
+        // share the service, it counts as failed until the run has it.
         self.state(|state| state.failures.count += 1);
         let mut retries = 0;
         loop {
             let Err(error) = self.attempt(*deadline) else {
                 self.settle_ports();
-                self.state(|state| state.failures.count = 0);
+                if self.shared_link().is_some() || self.state(|state| state.place.is_none()) {
+                    self.state(|state| state.failures.count = 0);
+                }
                 return Ok(());
             };
             if retries == MOST_RETRIES || deadline.has_passed() || !self.changes_ports(&error) {
