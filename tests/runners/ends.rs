@@ -110,6 +110,7 @@ fn a_deadlock_with_a_fixture_of_the_run_is_noticed() {
     fs::write(run.path("low"), "").expect("own directory");
     assert!(running.0.wait().expect("a child").success());
     assert_eq!(lines.next().as_deref(), Some("held"), "the run has ended");
+    assert!(other.0.wait().expect("a child").success());
 }
 
 #[test]
