@@ -191,8 +191,10 @@ fn a_supervisor_of_a_run_that_has_ended_is_not_silent() {
     let silence = home.path().join("silence");
     let mut supervisor = Command::new("true").spawn().expect("coreutils");
     let pid = sys::process_of(supervisor.id()).expect("a pid");
-    let (link, _other_end) = link_to(pid);
+    let (link, other_end) = link_to(pid);
     link.begin_sharing(silence.clone());
+    assert!(link.process().ended_within(Duration::from_secs(30)));
+    drop(other_end);
     assert_eq!(link.stop(StopPlan::ABRUPT, None), None);
     assert!(link.current(|state| state.lost));
     assert!(!silence.exists());
@@ -209,8 +211,9 @@ fn a_stop_during_an_exit_waits_for_the_end_of_the_supervisor() {
     link.hang_up();
     let gone = link.stop(StopPlan::ABRUPT, None);
     assert!(gone.is_some_and(|gone| gone.survivors.is_empty()));
-    let ended = supervisor.try_wait().expect("a child");
-    assert!(ended.is_some_and(|status| status.success()), "{ended:?}");
+    // On some systems, the wait for the end reaps it.
+    let lives = matches!(supervisor.try_wait(), Ok(None));
+    assert!(!lives);
 }
 
 #[test]
