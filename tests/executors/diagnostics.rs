@@ -379,8 +379,15 @@ fn every_timeout_is_scaled() {
 #[test]
 fn a_slow_start_reports_the_check_that_it_waits_for() {
     if is_alone() {
+        log::set_logger(&SEEN).expect("the first logger");
+        log::set_max_level(LevelFilter::Info);
         let slow = OutputExecutor::new([PROGRAM, "prints", "loading"], "never");
         error_of(slow.timeout(Duration::from_secs(6)).start());
+        let seen = SEEN.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_slow = |(_, _, text): &&(_, _, String)| text.contains("is not ready after");
+        let (_, level, text) = seen.iter().find(is_slow).expect("a record");
+        assert_eq!(*level, Level::Info);
+        assert!(text.contains("elapsed_ms="), "{text}");
         return;
     }
     let reported = stderr_of(

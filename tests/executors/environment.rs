@@ -2,7 +2,8 @@
 
 use std::{env, path::Path};
 
-use mirakuru::{OutputExecutor, Result};
+use mirakuru::{ErrorKind, OutputExecutor, Result, SimpleExecutor};
+use mirakuru_tests::error_text::error_of;
 
 use crate::PROGRAM;
 
@@ -152,4 +153,14 @@ fn no_signal_is_blocked_or_ignored() -> Result<()> {
     assert_eq!(mask("SigBlk="), 0);
     assert_eq!(mask("SigIgn=") & !NOT_OURS, 0, "{text}");
     Ok(())
+}
+
+/// A message to a supervisor is at most 64 MiB long.
+#[test]
+fn an_environment_longer_than_a_message_is_reported() {
+    let service = SimpleExecutor::new("sleep 60").env("LONG", "x".repeat(64 << 20));
+    let error = error_of(service.start());
+    assert_eq!(error.kind(), ErrorKind::Spawn);
+    let why = "failed to run the program: Argument list too long";
+    assert!(error.to_string().contains(why), "{error}");
 }

@@ -2,8 +2,10 @@
 
 use std::{
     fs,
+    io::{BufRead, BufReader},
     os::unix::process::CommandExt,
     path::Path,
+    process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -14,7 +16,10 @@ use nix::{
     unistd::Pid,
 };
 
-use crate::run::{Run, Running, passes};
+use crate::{
+    PROGRAM, TEST_PROCESS,
+    run::{Run, Running, passes},
+};
 
 fn assert_gone_after(signal: Signal) {
     let run = Run::new();
@@ -72,6 +77,40 @@ fn a_run_keeps_the_port_until_a_test_stops_the_service() {
     nextest.arg("-j1");
     passes(nextest);
     assert_nothing_left_in(&temporary);
+}
+
+/// The port of a fixture counts as a port of each test of the run.
+#[test]
+fn a_deadlock_with_a_fixture_of_the_run_is_noticed() {
+    let run = Run::new();
+    let two = ["x {port}", "y {port}"].map(SimpleExecutor::new);
+    let mut ports = two.each_ref().map(SimpleExecutor::port);
+    ports.sort_unstable();
+    drop(two);
+    let [low, high] = ports.map(|port| port.to_string());
+    let mut nextest = run.nextest("queue_in_a_deadlock");
+    nextest.env("LOW_PORT", &low).env("PORT", &high);
+    nextest.env("MIRAKURU_QUEUE_TIMEOUT", "30");
+    let mut running = Running(nextest.spawn().expect("nextest"));
+    while !run.path("high").exists() {
+        let ended = running.0.try_wait().expect("a child");
+        assert!(ended.is_none(), "the run ended before its fixture started");
+        thread::yield_now();
+    }
+    let mut other = Command::new(TEST_PROCESS);
+    other.args(["holds_port", "wait"]);
+    for port in [&low, &high] {
+        other.args([port, &format!("exec {PROGRAM} listens_late {port}")]);
+    }
+    other.stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut other = Running(other.spawn().expect("a test process"));
+    let lines = BufReader::new(other.0.stdout.take().expect("piped"));
+    let mut lines = lines.lines().map(|line| line.expect("text"));
+    assert_eq!(lines.next().as_deref(), Some("held"));
+    fs::write(run.path("low"), "").expect("own directory");
+    assert!(running.0.wait().expect("a child").success());
+    assert_eq!(lines.next().as_deref(), Some("held"), "the run has ended");
+    assert!(other.0.wait().expect("a child").success());
 }
 
 #[test]

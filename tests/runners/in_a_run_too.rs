@@ -4,7 +4,7 @@
 
 mod in_a_run;
 
-use std::{env, fs, process, sync::mpsc, thread, time::Duration};
+use std::{env, fs, path::Path, process, sync::mpsc, thread, time::Duration};
 
 use mirakuru::{ErrorKind, OnConflict, OutputExecutor, Result, Shared, TcpExecutor};
 use nix::{
@@ -71,6 +71,22 @@ fn port_of_an_outage_is_kept_from_other_links_too() {
     outage.restart().expect("it starts again");
     assert!(OTHER.running());
     OTHER.stop().expect("it runs");
+}
+
+/// Another process has `LOW_PORT`, and waits for the port of the fixture.
+#[test]
+fn queue_in_a_deadlock_gives_way() {
+    let fixture = FIXTURE.get().expect("it starts");
+    fs::write(in_a_run::path("high"), "").expect("own directory");
+    let is_held = || Path::new(&in_a_run::path("low")).exists();
+    fixture.wait_for(is_held).expect("`runners` starts it");
+    let low: u16 = env::var("LOW_PORT").expect("one").parse().expect("a port");
+    let queued = TcpExecutor::new([PROGRAM, "listens_late", "{port}"], "127.0.0.1", low);
+    let queued = queued.on_conflict(OnConflict::Wait);
+    let error = queued.start().expect_err("it would deadlock");
+    let why = format!("this test holds port {}", port());
+    assert!(error.to_string().contains(&why), "{error}");
+    FIXTURE.stop().expect("it runs");
 }
 
 fn shows_its_environment() -> OutputExecutor {

@@ -11,3 +11,5 @@ mod unknown;
 
 /// The program of every service. Its first argument names a behaviour (see `programs/main.rs`).
 const PROGRAM: &str = env!("CARGO_BIN_EXE_programs");
+/// The program of the test processes that are not tests.
+const TEST_PROCESS: &str = env!("CARGO_BIN_EXE_test_processes");

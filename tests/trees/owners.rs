@@ -1,10 +1,16 @@
 //! The owner of a tree: the end of the executor or of the test process ends the tree, the end of a thread or a fork
 //! does not. Other tests kill the supervisor and check the rest of its tree.
 
-use std::{process::Command, thread, time::Duration};
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    process::{Command, Stdio},
+    thread,
+    time::Duration,
+};
 
 use mirakuru::{ErrorKind, OutputExecutor, PidExecutor, TcpExecutor};
-use mirakuru_tests::hold::Hold;
+use mirakuru_tests::{bounds::comes_to_an_end, hold::Hold};
 use nix::sys::signal::Signal;
 
 use crate::{
@@ -285,4 +291,50 @@ fn a_pid_file_that_a_killed_supervisor_left_is_removed() {
     assert!(!path.exists());
     service.start().expect("nothing is in the way");
     service.stop().expect("it ends as asked");
+}
+
+/// Makes a segment of System V shared memory.
+const MAKES_SEGMENT: &str = "import ctypes, signal
+print('segment', ctypes.CDLL(None).shmget(0, 4096, 0o1600), flush=True)
+signal.pause()";
+
+/// Uses a segment until the end of its input, and removes it.
+const USES_SEGMENT: &str = "import ctypes, sys
+memory, segment = ctypes.CDLL(None), int(sys.argv[1])
+memory.shmat.restype = ctypes.c_void_p
+memory.shmat(segment, None, 0)
+print('attached', flush=True)
+sys.stdin.read()
+memory.shmctl(segment, 0, None)";
+
+#[test]
+fn memory_that_another_process_uses_is_not_waited_for_long() {
+    let makes = ["python3", "-c", MAKES_SEGMENT];
+    let service = OutputExecutor::new(makes, r"^segment (?<number>\d+)$");
+    service.start().expect("it starts");
+    let segment = service.captured("number").expect("a number");
+    let mut user = Command::new("python3")
+        .args(["-c", USES_SEGMENT, &segment])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("python3");
+    let mut attached = String::new();
+    let mut lines = BufReader::new(user.stdout.take().expect("piped"));
+    lines.read_line(&mut attached).expect("text");
+    assert_eq!(attached, "attached\n");
+    Process::supervisor_of(&service).signal(Signal::SIGKILL);
+    let error = comes_to_an_end(move || service.stop().expect_err("its supervisor was killed"));
+    assert_eq!(error.kind(), ErrorKind::Io, "{error}");
+    let exists = || {
+        let table = fs::read_to_string("/proc/sysvipc/shm").expect("procfs");
+        let mut numbers = table
+            .lines()
+            .filter_map(|line| line.split_whitespace().nth(1));
+        numbers.any(|number| number == segment)
+    };
+    assert!(exists(), "the other process uses it");
+    drop(user.stdin.take());
+    assert!(user.wait().expect("a child").success());
+    assert!(!exists());
 }

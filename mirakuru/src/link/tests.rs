@@ -2,11 +2,14 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
+use std::path::Path;
+#[cfg(unix)]
+use std::process::Command;
 use std::sync::Barrier;
 use std::thread;
 use std::time::Duration;
 
-use super::open::await_name;
+use super::open::{await_name, unique_name};
 use super::socket::Socket;
 use super::{Home, Link, State};
 use crate::protocol::frames::{self, Inbox};
@@ -17,19 +20,36 @@ use crate::wait::Deadline;
 /// Returns a link and its other end. Its supervisor is this process, which lives. The link counts as shared by a run,
 /// so that it never kills its supervisor.
 fn link() -> (Link, sys::Socket) {
+    link_with_note("/missing/silence".as_ref())
+}
+
+/// Returns a link that notes in this file that its supervisor does not answer.
+fn link_with_note(silence: &Path) -> (Link, sys::Socket) {
+    let (link, other_end) = link_to(Pid::this());
+    link.begin_sharing(silence.to_owned());
+    (link, other_end)
+}
+
+/// Returns a link to this supervisor, which it may kill.
+fn link_to(supervisor: Pid) -> (Link, sys::Socket) {
     let (socket, other_end) = sys::Socket::pair().expect("a socket");
-    let supervisor = Process::open(Pid::this()).expect("it lives");
+    let supervisor = Process::open(supervisor).expect("a process");
     let link = Link::new(
         Home {
             parent: "/".into(),
             stays: false,
         },
         0,
-        String::new(),
+        unique_name(),
         Socket::new(socket, supervisor, Inbox::default()),
     );
-    link.begin_sharing("/missing/silence".into());
     (link, other_end)
+}
+
+/// Fills the socket, as calls to a frozen supervisor do.
+fn fill(link: &Link) {
+    let socket = &link.reader.source().stream;
+    while sys::send(socket, &[0; 4096], &[]).is_ok() {}
 }
 
 #[test]
@@ -135,7 +155,9 @@ fn a_reply_whose_caller_gave_up_is_dropped() {
 
 #[test]
 fn a_call_ends_with_the_link() {
-    let (link, other_end) = link();
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let silence = home.path().join("silence");
+    let (link, other_end) = link_with_note(&silence);
     thread::scope(|scope| {
         let caller = scope.spawn(|| lease(&link, 1));
         Arrived::default().next_call(&other_end);
@@ -143,6 +165,55 @@ fn a_call_ends_with_the_link() {
         assert_eq!(caller.join().expect("no panic"), None);
     });
     assert!(link.current(|state| state.lost));
+    assert!(!silence.exists(), "it did not have to answer");
+}
+
+#[test]
+fn a_supervisor_that_accepts_no_request_is_silent() {
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let silence = home.path().join("silence");
+    let (link, _other_end) = link_with_note(&silence);
+    fill(&link);
+    let passed = Deadline::after(Duration::ZERO);
+    assert!(link.input(1, passed).is_none());
+    assert!(link.current(|state| state.silent && !state.lost));
+    assert!(!silence.exists(), "a question about the input may be late");
+
+    assert!(link.call(Request::Attach, &[], passed).is_none());
+    assert!(link.current(|state| state.lost));
+    assert!(silence.exists(), "the next tests must not wait for it");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_supervisor_of_a_run_that_has_ended_is_not_silent() {
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let silence = home.path().join("silence");
+    let mut supervisor = Command::new("true").spawn().expect("coreutils");
+    let pid = sys::process_of(supervisor.id()).expect("a pid");
+    let (link, other_end) = link_to(pid);
+    link.begin_sharing(silence.clone());
+    assert!(link.process().ended_within(Duration::from_secs(30)));
+    drop(other_end);
+    assert_eq!(link.stop(StopPlan::ABRUPT, None), None);
+    assert!(link.current(|state| state.lost));
+    assert!(!silence.exists());
+    // The link has reaped it.
+    supervisor.wait().expect_err("no child");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_stop_during_an_exit_waits_for_the_end_of_the_supervisor() {
+    let mut supervisor = Command::new("sleep").arg("1").spawn().expect("coreutils");
+    let pid = sys::process_of(supervisor.id()).expect("a pid");
+    let (link, _other_end) = link_to(pid);
+    link.hang_up();
+    let gone = link.stop(StopPlan::ABRUPT, None);
+    assert!(gone.is_some_and(|gone| gone.survivors.is_empty()));
+    // On some systems, the wait for the end reaps it.
+    let lives = matches!(supervisor.try_wait(), Ok(None));
+    assert!(!lives);
 }
 
 #[test]
@@ -166,6 +237,7 @@ fn messages_before_a_launch_belong_to_the_earlier_service() {
     send(&other_end, &Message::Reply(1, Reply::Launched(Ok(7))));
     let known = |state: &State| (state.current(), state.exit, state.exit_of(0));
     assert_eq!(link.current(known), (1, None, Some(3)));
+    assert!(link.current(|state| state.is_over(0) && !state.is_over(1)));
 }
 
 #[test]

@@ -137,8 +137,11 @@ impl Reading {
         let size = found.len();
         self.place = self.place.max(size.saturating_sub(MOST));
         let mut buffer = vec![0; 64 * 1024];
-        while let Some(file) = self.file.as_ref().filter(|_| self.place < size) {
-            let read = sys::read_at(file, &mut buffer, self.place).unwrap_or(0);
+        while let Some(file) = &self.file {
+            // Text that is added now belongs to the next update: the time that this one notes is older.
+            let rest = usize::try_from(size - self.place).unwrap_or(usize::MAX);
+            let part = buffer.len().min(rest);
+            let read = sys::read_at(file, &mut buffer[..part], self.place).unwrap_or(0);
             let added = sys::write_all_at(added.file(), &buffer[..read], added.len());
             if read == 0 || added.is_err() {
                 break;
@@ -248,6 +251,15 @@ mod tests {
             }
         }
 
+        /// Asserts that the file adds no text within the time after which a rewrite counts.
+        #[track_caller]
+        fn stays(&self, text: &str) {
+            let until = Instant::now() + WRITTEN * 2;
+            while Instant::now() < until {
+                assert_eq!(self.added(), text);
+            }
+        }
+
         fn added(&self) -> String {
             self.log.update();
             String::from_utf8(self.log.capture().read_all().0).expect("text")
@@ -262,6 +274,14 @@ mod tests {
         assert_eq!(log.added(), "one\n");
         log.append("two\n");
         assert_eq!(log.added(), "one\ntwo\n");
+    }
+
+    #[test]
+    fn a_file_that_stays_as_it_is_is_read_once() {
+        let log = Log::with(Some("earlier\n"));
+        log.stays("");
+        log.append("one\n");
+        log.stays("one\n");
     }
 
     #[test]
@@ -346,11 +366,75 @@ mod tests {
             .set_accessed(std::time::UNIX_EPOCH)
             .set_modified(std::time::UNIX_EPOCH);
         file.set_times(long_ago).expect("own file");
-        let until = Instant::now() + WRITTEN * 2;
-        while Instant::now() < until {
-            assert_eq!(log.added(), "");
-        }
+        log.stays("");
         fs::write(&log.log.path, "ready\n").expect("own file");
         log.await_text("ready\n", 0);
+    }
+
+    #[test]
+    fn a_rewrite_with_equal_text_counts_when_the_file_rests() {
+        let log = Log::with(Some("ready\n"));
+        let times = |accessed, modified| {
+            let time = |seconds| std::time::UNIX_EPOCH + Duration::from_secs(seconds);
+            let times = fs::FileTimes::new().set_accessed(time(accessed));
+            let file = File::options().write(true).open(&log.log.path);
+            file.and_then(|file| file.set_times(times.set_modified(time(modified))))
+                .expect("own file");
+        };
+        for modified in 1..4 {
+            times(0, modified);
+            assert_eq!(log.added(), "");
+            wait::pause(WRITTEN);
+        }
+        // A read of the changed file may set the access time.
+        times(3, 3);
+        log.await_text("ready\n", 0);
+        log.stays("ready\n");
+    }
+
+    #[test]
+    fn a_file_that_grows_during_an_update_is_read_once() {
+        let log = Log::with(None);
+        // In some rounds, the last line arrives during an update.
+        for round in 1..=20 {
+            thread::scope(|scope| {
+                let writer = scope.spawn(|| (0..100).for_each(|_| log.append("a line\n")));
+                while !writer.is_finished() {
+                    log.added();
+                }
+            });
+            log.stays(&"a line\n".repeat(100 * round));
+        }
+    }
+
+    #[test]
+    fn an_error_waits_for_an_update_by_another_thread() {
+        let log = Log::with(None);
+        let (sender, receiver) = mpsc::channel();
+        thread::scope(|scope| {
+            let updates = log.log.reading();
+            scope.spawn(|| {
+                let mut scene = Scene::default();
+                log.log.describe(&mut scene);
+                sender.send(scene.notes).expect("the test waits");
+            });
+            let early = receiver.recv_timeout(Duration::from_millis(200));
+            assert_eq!(early, Err(mpsc::RecvTimeoutError::Timeout));
+            drop(updates);
+            let notes = receiver.recv().expect("it describes the file");
+            assert!(notes[0].contains("its log file"), "{notes:?}");
+        });
+    }
+
+    /// The kernel reports the size of a page for a file of sysfs, whose text is shorter.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_file_shorter_than_its_reported_size_is_read_to_its_end() {
+        let log = Log::with(None);
+        let file = "/sys/kernel/uevent_seqnum";
+        assert!(fs::metadata(file).expect("sysfs").len() > 100);
+        std::os::unix::fs::symlink(file, &log.log.path).expect("own directory");
+        let added = log.added();
+        assert!(added.trim_end().parse::<u64>().is_ok(), "{added:?}");
     }
 }

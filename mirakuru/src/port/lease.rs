@@ -27,8 +27,18 @@ pub(crate) enum Taken {
 impl Lease {
     /// Takes the lease on this port, unless another process holds it. `holder` describes this process to the others.
     pub(crate) fn take(directory: &Path, port: u16, holder: &str) -> io::Result<Taken> {
+        Self::take_within(directory, port, holder, REMOVAL)
+    }
+
+    /// Takes the lease with this patience for a process that removes the file.
+    fn take_within(
+        directory: &Path,
+        port: u16,
+        holder: &str,
+        patience: Duration,
+    ) -> io::Result<Taken> {
         let path = file_of(directory, port);
-        let patience = Deadline::after(REMOVAL);
+        let patience = Deadline::after(patience);
         loop {
             match Claim::make(&path, holder) {
                 Ok(Claimed::Acquired(claim)) => return Ok(Taken::Acquired(Self { port, claim })),
@@ -114,17 +124,38 @@ mod tests {
         assert!(!locks.exists());
     }
 
+    /// Begins to remove the file of a lease, as another process does.
+    #[cfg(unix)]
+    fn remover_of(path: &Path) -> fs::File {
+        fs::write(path, "a holder that was killed").expect("own directory");
+        let remover = fs::File::options().write(true).open(path);
+        let remover = remover.expect("own file");
+        assert!(sys::try_lock_to_remove(&remover).expect("own file"));
+        remover
+    }
+
+    // Elsewhere, a process does not notice its own lock.
+    #[cfg(all(target_os = "linux", not(mirakuru_portable)))]
+    #[test]
+    fn a_lease_whose_removal_does_not_end_is_held() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = file_of(directory.path(), 4242);
+        let _remover = remover_of(&path);
+        let patience = Duration::from_millis(10);
+        let taken = Lease::take_within(directory.path(), 4242, "a test", patience);
+        let Ok(Taken::HeldBy(holder)) = taken else {
+            panic!("{taken:?}");
+        };
+        let reported = format!("a process that is still removing {}", path.display());
+        assert_eq!(holder, reported);
+    }
+
     #[cfg(unix)]
     #[test]
     fn a_lease_waits_for_the_end_of_a_removal() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = file_of(directory.path(), 4242);
-        fs::write(&path, "a holder that was killed").expect("own directory");
-        let remover = fs::File::options()
-            .write(true)
-            .open(&path)
-            .expect("own file");
-        assert!(sys::try_lock_to_remove(&remover).expect("own file"));
+        let remover = remover_of(&path);
         let taken = std::thread::scope(|scope| {
             let taken = scope.spawn(|| Lease::take(directory.path(), 4242, "a test"));
             // A remover may be this slow on a busy machine.
