@@ -215,7 +215,48 @@ fn file_name(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+
     use super::*;
+    use crate::run::runner::Kind;
+
+    /// Returns a runner that is the present process, with another start time.
+    fn runner(started: u64) -> Runner {
+        Runner {
+            pid: sys::Pid::this(),
+            started,
+            kind: Kind::Nextest,
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_suspended_supervisor_is_recognized() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let place = RunPlace {
+            runner: runner(1),
+            directory: directory.path().to_owned(),
+            name: "db".to_owned(),
+            _use: in_use(directory.path())
+                .expect("own directory")
+                .expect("unused"),
+        };
+        let mut process = Command::new("sleep").arg("60").spawn().expect("sleep");
+        place.note_supervisor(process.id());
+        let was_stopped = place.supervisor_is_stopped();
+        let sent = Command::new("kill")
+            .args(["-STOP", &process.id().to_string()])
+            .status();
+        let deadline = Deadline::after(Duration::from_secs(30));
+        while !place.supervisor_is_stopped() && !deadline.has_passed() {
+            wait::pause(wait::next_try(deadline.elapsed()));
+        }
+        let is_stopped = place.supervisor_is_stopped();
+        process.kill().expect("a child");
+        process.wait().expect("a child");
+        assert!(sent.is_ok_and(|status| status.success()));
+        assert!(!was_stopped && is_stopped);
+    }
 
     #[test]
     fn names_are_fit_for_files_and_stay_different() {
