@@ -215,18 +215,58 @@ fn file_name(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(unix)]
     use std::process::Command;
 
     use super::*;
+    #[cfg(unix)]
     use crate::run::runner::Kind;
 
-    /// Returns a runner that is the present process, with another start time.
+    /// Returns a runner with the pid of this process.
+    #[cfg(unix)]
     fn runner(started: u64) -> Runner {
         Runner {
             pid: sys::Pid::this(),
             started,
             kind: Kind::Nextest,
         }
+    }
+
+    /// Calls `make` with the path of the directory of a live runner until it succeeds: another process may remove the
+    /// empty parent.
+    #[cfg(unix)]
+    fn put_at<T>(runner: &Runner, make: impl Fn(&Path) -> io::Result<T>) -> (PathBuf, T) {
+        let mut made = std::iter::repeat_with(|| {
+            let path = directory_of(&lock_directory().expect("a temporary directory"), runner);
+            make(&path).map(|made| (path, made)).ok()
+        });
+        made.by_ref()
+            .take(99)
+            .flatten()
+            .next()
+            .expect("no such file")
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_loop_or_a_lasting_lock_at_the_directory_is_an_error() {
+        let runner = runner(sys::started_at(sys::Pid::this()).expect("procfs"));
+        let (path, ()) = put_at(&runner, |path| std::os::unix::fs::symlink(path, path));
+        let failed = RunPlace::of(runner.clone(), "db").map(drop);
+        fs::remove_file(&path).expect("own link");
+        assert!(failed.is_err());
+
+        let (path, locked) = put_at(&runner, |path| {
+            sys::make_private_directory(path)?;
+            sys::lock_directory(path, sys::try_lock)
+        });
+        assert!(locked.is_some());
+        let deadline = Deadline::after(REMOVAL);
+        let failed = RunPlace::of(runner, "db").map(drop);
+        let has_waited = deadline.has_passed();
+        drop(locked);
+        fs::remove_dir(&path).expect("own directory");
+        assert!(failed.is_err() && has_waited);
     }
 
     #[cfg(unix)]
