@@ -162,6 +162,7 @@ mod tests {
             r"a\b 1",
             "a|ab",
             "ab|a",
+            r"\ba.*1|a",
             "(a$)|(a)",
             "(a)|(ab)",
             "(ab)|(a)",

@@ -304,3 +304,21 @@ pub(super) fn is_of_this_machine(host: &str) -> bool {
             ip.is_loopback() || ip.is_unspecified()
         })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_wildcard_is_replaced_by_the_loopback() {
+        for (address, reached) in [
+            ("0.0.0.0:1", "127.0.0.1:1"),
+            ("[::]:1", "[::1]:1"),
+            ("192.0.2.1:1", "192.0.2.1:1"),
+            ("[2001:db8::1]:1", "[2001:db8::1]:1"),
+        ] {
+            let connectable = connectable(address.parse().expect("an address"));
+            assert_eq!(connectable.to_string(), reached);
+        }
+    }
+}

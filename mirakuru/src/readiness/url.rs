@@ -198,6 +198,7 @@ mod tests {
             host_and_port(named),
             Some((Some("::1".into()), None, Some("monitor".into())))
         );
+        assert_eq!(host_and_port("http://{unknown}:81/"), None);
         assert_eq!(found("http://{host}:{port:x}"), (None, None));
         assert_eq!(
             found("http://127.0.0.1:{port}/a?b"),

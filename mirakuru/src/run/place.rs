@@ -215,7 +215,88 @@ fn file_name(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(unix)]
+    use std::process::Command;
+
     use super::*;
+    #[cfg(unix)]
+    use crate::run::runner::Kind;
+
+    /// Returns a runner with the pid of this process.
+    #[cfg(unix)]
+    fn runner(started: u64) -> Runner {
+        Runner {
+            pid: sys::Pid::this(),
+            started,
+            kind: Kind::Nextest,
+        }
+    }
+
+    /// Calls `make` with the path of the directory of a live runner until it succeeds: another process may remove the
+    /// empty parent.
+    #[cfg(unix)]
+    fn put_at<T>(runner: &Runner, make: impl Fn(&Path) -> io::Result<T>) -> (PathBuf, T) {
+        let mut made = std::iter::repeat_with(|| {
+            let path = directory_of(&lock_directory().expect("a temporary directory"), runner);
+            make(&path).map(|made| (path, made)).ok()
+        });
+        made.by_ref()
+            .take(99)
+            .flatten()
+            .next()
+            .expect("no such file")
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_loop_or_a_lasting_lock_at_the_directory_is_an_error() {
+        let runner = runner(sys::started_at(sys::Pid::this()).expect("procfs"));
+        let (path, ()) = put_at(&runner, |path| std::os::unix::fs::symlink(path, path));
+        let failed = RunPlace::of(runner.clone(), "db").map(drop);
+        fs::remove_file(&path).expect("own link");
+        assert!(failed.is_err());
+
+        let (path, locked) = put_at(&runner, |path| {
+            sys::make_private_directory(path)?;
+            sys::lock_directory(path, sys::try_lock)
+        });
+        assert!(locked.is_some());
+        let deadline = Deadline::after(REMOVAL);
+        let failed = RunPlace::of(runner, "db").map(drop);
+        let has_waited = deadline.has_passed();
+        drop(locked);
+        fs::remove_dir(&path).expect("own directory");
+        assert!(failed.is_err() && has_waited);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_suspended_supervisor_is_recognized() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let place = RunPlace {
+            runner: runner(1),
+            directory: directory.path().to_owned(),
+            name: "db".to_owned(),
+            _use: in_use(directory.path())
+                .expect("own directory")
+                .expect("unused"),
+        };
+        let mut process = Command::new("sleep").arg("60").spawn().expect("sleep");
+        place.note_supervisor(process.id());
+        let was_stopped = place.supervisor_is_stopped();
+        let sent = Command::new("kill")
+            .args(["-STOP", &process.id().to_string()])
+            .status();
+        let deadline = Deadline::after(Duration::from_secs(30));
+        while !place.supervisor_is_stopped() && !deadline.has_passed() {
+            wait::pause(wait::next_try(deadline.elapsed()));
+        }
+        let is_stopped = place.supervisor_is_stopped();
+        process.kill().expect("a child");
+        process.wait().expect("a child");
+        assert!(sent.is_ok_and(|status| status.success()));
+        assert!(!was_stopped && is_stopped);
+    }
 
     #[test]
     fn names_are_fit_for_files_and_stay_different() {

@@ -249,6 +249,26 @@ mod tests {
         assert!(!home.path().join("pg.new").exists());
     }
 
+    #[cfg(unix)]
+    #[test]
+    fn a_link_in_place_of_an_entry_is_refused_and_stays() {
+        let (home, entries) = cache();
+        let link = home.path().join("pg");
+        std::os::unix::fs::symlink(home.path(), &link).expect("own directory");
+        let made = Cell::new(0);
+        assert!(fill(&entries, "pg", "/bin/sh", &made).is_err());
+        assert!(link.is_symlink() && made.get() == 0);
+    }
+
+    #[test]
+    fn a_file_in_place_of_a_directory_is_not_removed() {
+        let (home, _) = cache();
+        let path = home.path().join("pg");
+        assert!(remove(&path).is_ok());
+        fs::write(&path, "").expect("own directory");
+        assert!(remove(&path).is_err() && path.exists());
+    }
+
     #[test]
     fn an_incomplete_entry_is_made_again() {
         let (home, entries) = cache();

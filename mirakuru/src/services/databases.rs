@@ -257,7 +257,89 @@ fn is_end(error: &io::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::{Cell, RefCell};
+
     use super::*;
+
+    thread_local! {
+        static REFUSAL: Cell<io::ErrorKind> = const { Cell::new(io::ErrorKind::Other) };
+        static REMOVED: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+    }
+
+    /// A session with a server that refuses to create a database.
+    struct Refused;
+
+    impl Session for Refused {
+        fn open(_: &str) -> io::Result<Self> {
+            Ok(Self)
+        }
+
+        fn create(&mut self, _: &str, _: bool) -> io::Result<()> {
+            Err(REFUSAL.get().into())
+        }
+
+        fn remove(&mut self, name: &str) -> io::Result<()> {
+            REMOVED.with_borrow_mut(|removed| removed.push(name.to_owned()));
+            Ok(())
+        }
+
+        fn has_template(&mut self) -> io::Result<bool> {
+            Ok(true)
+        }
+
+        fn complete_template(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn url_of(address: &str, database: &str) -> String {
+            format!("{address}/{database}")
+        }
+    }
+
+    #[test]
+    fn a_failed_creation_is_undone_if_the_server_answers() {
+        let databases = Databases::<Refused>::default();
+        for (refusal, removals) in [(io::ErrorKind::TimedOut, 0), (io::ErrorKind::Other, 1)] {
+            REFUSAL.set(refusal);
+            let created = databases.create("server".to_owned());
+            assert_eq!(created.err().map(|error| error.kind()), Some(refusal));
+            assert_eq!(REMOVED.take().len(), removals, "{refusal:?}");
+        }
+    }
+
+    #[test]
+    fn databases_have_a_debug_text() {
+        assert_eq!(
+            format!("{:?}", Databases::<Refused>::default()),
+            "Databases"
+        );
+    }
+
+    #[derive(Debug)]
+    struct Layer(&'static str, Option<Box<Layer>>);
+
+    impl fmt::Display for Layer {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)
+        }
+    }
+
+    impl StdError for Layer {
+        fn source(&self) -> Option<&(dyn StdError + 'static)> {
+            self.1.as_deref().map(|inner| inner as _)
+        }
+    }
+
+    #[test]
+    fn an_error_is_reported_with_each_source_once() {
+        let inner = Layer("the table exists", None);
+        let middle = Layer("it failed: the table exists", Some(Box::new(inner)));
+        let outer = Layer("no migration", Some(Box::new(middle)));
+        assert_eq!(
+            with_sources(&outer),
+            "no migration: it failed: the table exists"
+        );
+    }
 
     #[test]
     fn a_dead_session_is_replaced_once() {
@@ -276,7 +358,8 @@ mod tests {
             1
         );
         let fails = |_: &mut u32| Err::<(), _>(io::Error::other("no"));
-        assert!(sessions.with(|| Ok(3), fails).is_err());
+        let unopened = || unreachable!("an error of a live session is final");
+        assert!(sessions.with(unopened, fails).is_err());
         assert_eq!(
             sessions.with(|| Ok(4), dead).expect("the session is new"),
             4
