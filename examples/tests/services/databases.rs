@@ -189,7 +189,7 @@ fn postgres_uses_the_fastest_statements_of_its_version() -> Outcome {
     ] {
         let line = postgres
             .err_output()
-            .wait_for(&format!("{keyword}.* {name}.*"))?;
+            .wait_for(format!("{keyword}.* {name}.*"))?;
         assert_eq!(line.ends_with(ending), major >= since, "{line}");
     }
     Ok(())
