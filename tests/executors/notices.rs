@@ -3,7 +3,7 @@
 use std::{fs, time::Duration};
 
 use mirakuru::{ErrorKind, NotifyExecutor, OutputExecutor, Result};
-use mirakuru_tests::{bounds::at_once, error_text::error_of};
+use mirakuru_tests::{bounds::at_once, error_text::error_of, hold::Hold};
 
 use crate::PROGRAM;
 
@@ -148,8 +148,18 @@ fn a_daemon_that_names_itself_is_ready() -> Result<()> {
 
 #[test]
 fn a_flood_of_reports_does_not_block_the_stop() -> Result<()> {
-    let service = reports(&["READY=1", "flood 3000"]).started()?;
-    service.wait_for(|| service.output().text().contains("flooded"))?;
+    let hold = Hold::new();
+    let flooded = format!("{}/flooded", hold.scratch());
+    let script = format!(
+        "{PROGRAM} reports --then-exit READY=1 'flood 3000'; touch {flooded}; exec sleep 60"
+    );
+    let service = NotifyExecutor::new(["sh", "-c", &script]).started()?;
+    // Meanwhile this process makes no call, so it receives nothing from the supervisor.
+    let bound = std::time::Instant::now() + Duration::from_secs(30);
+    while !fs::exists(&flooded).expect("own directory") {
+        assert!(std::time::Instant::now() < bound, "the flood takes long");
+        std::thread::yield_now();
+    }
     let begin = std::time::Instant::now();
     service.stop()?;
     assert!(

@@ -1,13 +1,24 @@
 //! The checks in the protocols of servers: which answers count as ready, and which do not. The real servers are among
 //! the examples.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Duration,
+};
 
 use mirakuru::{
-    ErrorKind, Executor, Readiness,
+    Context, ErrorKind, Executor, NotReady, Readiness,
     readiness::{Amqp, Etcd, Memcached, Mqtt, Mysql, Nats, Postgres, Redis, WebDriver},
 };
 use mirakuru_tests::error_text::error_of;
+use nix::sys::{
+    pthread::{Pthread, pthread_kill, pthread_self},
+    signal::Signal,
+};
 
 use crate::PROGRAM;
 
@@ -135,6 +146,41 @@ fn a_server_that_never_answers_is_reported() {
         error.to_string().contains(" did not answer in time\n"),
         "{error}"
     );
+}
+
+/// Sends signals to its thread as long as another check runs there.
+struct Interrupted(Memcached);
+
+impl Readiness for Interrupted {
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "a number or a pointer, no longer than a usize"
+    )]
+    fn after_start_check(&self, cx: &Context) -> Result<(), NotReady> {
+        // The handle is a number in one C library, and a pointer in another.
+        let (own, ended) = (pthread_self() as usize, AtomicBool::new(false));
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                while !ended.load(Ordering::Relaxed) {
+                    pthread_kill(own as Pthread, Signal::SIGUSR1).expect("the thread waits");
+                    thread::yield_now();
+                }
+            });
+            let answer = self.0.after_start_check(cx);
+            ended.store(true, Ordering::Relaxed);
+            answer
+        })
+    }
+}
+
+#[test]
+fn a_signal_does_not_end_the_wait_for_an_answer() {
+    signal_hook::flag::register(signal_hook::consts::SIGUSR1, Arc::default()).expect("a handler");
+    let server = answering(&[b""], Interrupted(Memcached::new(HOST, 0)));
+    let error = error_of(server.timeout(Duration::from_secs(2)).start());
+    assert_eq!(error.kind(), ErrorKind::TimeoutExpired);
+    let text = error.to_string();
+    assert!(text.contains(" did not answer in time\n"), "{text}");
 }
 
 #[test]

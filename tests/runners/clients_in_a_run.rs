@@ -456,6 +456,9 @@ fn inner_one_is_another() {
 #[test]
 fn outer_slot_is_that_of_nextest() {
     assert_eq!(mirakuru::slot(), 0);
+    // The slot is that of the test, so all its threads have it.
+    let of_thread = thread::spawn(mirakuru::slot).join();
+    assert_eq!(of_thread.expect("no panic"), 0);
     run_inner_tests();
 }
 

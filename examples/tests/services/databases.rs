@@ -2,6 +2,11 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+    mpsc,
+};
 
 use mirakuru::{ErrorKind, services};
 use postgres::{Client, NoTls};
@@ -75,9 +80,16 @@ fn dropping_the_guard_removes_a_database_in_use() -> Outcome {
     ignore = "PostgreSQL is not installed: apt-get install postgresql"
 )]
 fn the_prepared_database_outlives_a_restart() -> Outcome {
-    let postgres = prepared().started()?;
+    let times = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&times);
+    let postgres = services::postgres().prepared(move |url| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        Ok(Client::connect(url, NoTls)?.batch_execute(TABLES)?)
+    });
+    let postgres = postgres.started()?;
     drop(postgres.database()?);
     postgres.restart()?;
+    assert_eq!(times.load(Ordering::Relaxed), 1);
     let database = postgres.database()?;
     let names = Client::connect(&database.url(), NoTls)?.query("SELECT name FROM names", &[])?;
     assert_eq!(names.len(), 1);
@@ -119,6 +131,70 @@ fn a_stopped_server_returns_an_error_for_a_database() -> Outcome {
     Ok(())
 }
 
+#[test]
+#[cfg_attr(
+    not(has_postgres),
+    ignore = "PostgreSQL is not installed: apt-get install postgresql"
+)]
+fn a_session_that_prepared_left_does_not_prevent_copies() -> Outcome {
+    let (send, left) = mpsc::channel();
+    let postgres = services::postgres().prepared(move |url| {
+        let mut client = Client::connect(url, NoTls)?;
+        client.batch_execute(TABLES)?;
+        send.send(client).expect("the test receives it");
+        Ok(())
+    });
+    let postgres = postgres.started()?;
+    let _client = left.recv()?;
+    let database = postgres.database()?;
+    let names = Client::connect(&database.url(), NoTls)?.query("SELECT name FROM names", &[])?;
+    assert_eq!(names.len(), 1);
+    Ok(())
+}
+
+#[test]
+#[cfg_attr(
+    not(has_postgres),
+    ignore = "PostgreSQL is not installed: apt-get install postgresql"
+)]
+fn the_error_of_a_refused_database_quotes_the_server() -> Outcome {
+    let postgres = prepared().started()?;
+    let rename = "ALTER DATABASE mirakuru_prepared RENAME TO another";
+    Client::connect(&postgres.url(), NoTls)?.batch_execute(rename)?;
+    let error = postgres.database().expect_err("nothing can be copied");
+    assert_eq!(error.kind(), ErrorKind::Io);
+    let text = error.to_string();
+    let refusal = "template database \"mirakuru_prepared\" does not exist (SQLSTATE 3D000)";
+    assert!(text.contains(refusal), "{text}");
+    Ok(())
+}
+
+#[test]
+#[cfg_attr(
+    not(has_postgres),
+    ignore = "PostgreSQL is not installed: apt-get install postgresql"
+)]
+fn postgres_uses_the_fastest_statements_of_its_version() -> Outcome {
+    let postgres = services::postgres().config("log_statement", "ddl");
+    let postgres = postgres.started()?;
+    let mut client = Client::connect(&postgres.url(), NoTls)?;
+    let version: String = client.query_one("SHOW server_version_num", &[])?.get(0);
+    let major = version.parse::<u32>()? / 10_000;
+    let database = postgres.database()?;
+    let name = database.name().to_owned();
+    drop(database);
+    for (keyword, ending, since) in [
+        ("CREATE DATABASE", " STRATEGY FILE_COPY", 15),
+        ("DROP DATABASE", " WITH (FORCE)", 13),
+    ] {
+        let line = postgres
+            .err_output()
+            .wait_for(format!("{keyword}.* {name}.*"))?;
+        assert_eq!(line.ends_with(ending), major >= since, "{line}");
+    }
+    Ok(())
+}
+
 /// Sends statements with the server's own client program, and returns the output.
 fn mariadb(url: &str, statements: &str) -> Outcome<String> {
     let place = url
@@ -148,7 +224,7 @@ const MARIADB_TABLES: &str = "CREATE TABLE guests (id int AUTO_INCREMENT PRIMARY
     CREATE TABLE versioned (name text) WITH SYSTEM VERSIONING;
     INSERT INTO versioned VALUES ('kept');
     CREATE FUNCTION greeting(name text) RETURNS text RETURN concat('Hello, ', name);
-    CREATE VIEW b_view AS SELECT name FROM a_view;
+    CREATE VIEW a_view AS SELECT name FROM b_view;
     CREATE TRIGGER visits AFTER INSERT ON guests FOR EACH ROW INSERT INTO `a visit` VALUES (NEW.id, greeting(NEW.name));
     INSERT INTO guests (name) VALUES ('Aoi'), ('Bo');
     SELECT nextval(tickets);";
@@ -161,8 +237,8 @@ const MARIADB_TABLES: &str = "CREATE TABLE guests (id int AUTO_INCREMENT PRIMARY
 fn a_copy_in_mariadb_has_all_parts_of_the_prepared_one() -> Outcome {
     let server = services::mariadb().prepared(|url| {
         let tables = MARIADB_TABLES.replace(
-            "CREATE VIEW b_view",
-            "CREATE VIEW a_view AS SELECT * FROM guests; CREATE VIEW b_view",
+            "CREATE VIEW a_view",
+            "CREATE VIEW b_view AS SELECT * FROM guests; CREATE VIEW a_view",
         );
         mariadb(url, &tables)
             .map(drop)
@@ -180,7 +256,7 @@ fn a_copy_in_mariadb_has_all_parts_of_the_prepared_one() -> Outcome {
         mariadb(&url, "SELECT note FROM `a visit`")?,
         "Hello, Aoi\nHello, Bo\n"
     );
-    assert_eq!(mariadb(&url, "SELECT * FROM b_view")?, "Aoi\nBo\n");
+    assert_eq!(mariadb(&url, "SELECT * FROM a_view")?, "Aoi\nBo\n");
     // Triggers and foreign keys work in the copy, and its changes do not reach the other copy.
     mariadb(&url, "INSERT INTO guests (name) VALUES ('Chi')")?;
     assert_eq!(mariadb(&url, "SELECT count(*) FROM `a visit`")?, "3\n");
@@ -196,6 +272,25 @@ fn a_copy_in_mariadb_has_all_parts_of_the_prepared_one() -> Outcome {
     drop(one);
     let left = mariadb(&server.url(), "SHOW DATABASES LIKE 'test_%'")?;
     assert_eq!(left, format!("{}\n", two.name()));
+    Ok(())
+}
+
+#[test]
+#[cfg_attr(
+    not(has_mariadb),
+    ignore = "mariadbd is not in PATH: apt-get install mariadb-server"
+)]
+fn a_view_without_its_table_fails_the_copy_in_mariadb() -> Outcome {
+    let server = services::mariadb().prepared(|url| {
+        let views = "CREATE TABLE guests (name text); CREATE VIEW names AS SELECT name FROM guests;
+            DROP TABLE guests";
+        let made = mariadb(url, views);
+        made.map(drop).map_err(|error| error.to_string().into())
+    });
+    let server = server.started()?;
+    let error = server.database().expect_err("the view cannot be copied");
+    let text = error.to_string();
+    assert!(text.contains("guests' doesn't exist"), "{text}");
     Ok(())
 }
 

@@ -4,6 +4,7 @@
 
 use std::cell::RefCell;
 use std::io;
+use std::path::PathBuf;
 
 use crate::locks::{FileLock, lock_directory};
 use crate::run::{self, Kind};
@@ -56,15 +57,59 @@ fn take() -> Result<(u32, Option<FileLock>), String> {
     if let Some(number) = of_nextest() {
         return Ok((number, None));
     }
+    let (number, lock) = lowest_in(lock_directory)?;
+    Ok((number, Some(lock)))
+}
+
+/// Takes the lowest free number of a directory, which `directory` makes if it is missing.
+fn lowest_in(
+    mut directory: impl FnMut() -> Result<PathBuf, String>,
+) -> Result<(u32, FileLock), String> {
     let mut number = 0;
     loop {
-        let path = lock_directory()?.join(format!("slot-{number}"));
+        let path = directory()?.join(format!("slot-{number}"));
         match FileLock::try_take_passing(&path) {
-            Ok(Some(lock)) => return Ok((number, Some(lock))),
+            Ok(Some(lock)) => return Ok((number, lock)),
             Ok(None) => number += 1,
             // Another process removed the directory with its last lease. Try again.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(format!("{}: {error}", path.display())),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_that_was_removed_is_made_again() {
+        let home = tempfile::tempdir().expect("a temporary directory");
+        let path = home.path().join("locks");
+        let mut looks = 0;
+        let taken = lowest_in(|| {
+            looks += 1;
+            // Another process removes the directory after the first look.
+            if looks > 1 {
+                std::fs::create_dir_all(&path).expect("own directory");
+            }
+            Ok(path.clone())
+        });
+        let (number, _lock) = taken.expect("the directory is there again");
+        assert_eq!((number, looks), (0, 2));
+    }
+
+    #[test]
+    fn a_lock_that_cannot_be_opened_is_reported() {
+        let home = tempfile::tempdir().expect("a temporary directory");
+        std::fs::create_dir(home.path().join("slot-0")).expect("own directory");
+        let mut looks = 0;
+        let taken = lowest_in(|| {
+            looks += 1;
+            assert_eq!(looks, 1, "a second look finds the same");
+            Ok(home.path().to_owned())
+        });
+        let reported = taken.expect_err("a directory is no lock");
+        assert!(reported.contains("slot-0: "), "{reported}");
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::serve::{Role, Server};
 use crate::protocol::frames::{self, Inbox};
 use crate::protocol::{
-    Call, Directory, Event, Launch, Message, Reply, Request, StopPlan, StreamTarget,
+    Call, Directory, Event, Launch, Leased, Message, Reply, Request, StopPlan, StreamTarget,
 };
 use crate::sys::{self, Pid, Process, Socket};
 use crate::wait::Deadline;
@@ -263,6 +263,24 @@ fn a_stop_replies_to_its_caller_and_reports_to_the_others() {
     assert!(matches!(reply, Reply::Gone(gone) if gone.survivors.is_empty()));
     for event in [Event::Ending, Event::Empty] {
         assert_eq!(next(&client, &mut arrived), Some(Message::Event(event)));
+    }
+    send(&supervisor.socket, None, Request::Bye);
+    assert!(supervisor.has_ended());
+}
+
+#[test]
+fn a_supervisor_takes_a_lease_on_each_of_its_ports() {
+    let place = tempfile::tempdir().expect("a directory");
+    let mut supervisor = Supervisor::start();
+    for port in [1, 2, 2, 1] {
+        let request = Request::Lease {
+            directory: place.path().to_owned(),
+            port: Some(port),
+            holder: "test".to_owned(),
+        };
+        let reply = call(&supervisor.socket, &mut supervisor.arrived, request);
+        assert_eq!(reply, Reply::Leased(Leased::Granted(port)));
+        assert!(place.path().join(format!("port-{port}")).exists());
     }
     send(&supervisor.socket, None, Request::Bye);
     assert!(supervisor.has_ended());

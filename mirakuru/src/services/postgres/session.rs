@@ -159,6 +159,9 @@ fn version(body: &[u8]) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
     use super::*;
 
     #[test]
@@ -173,5 +176,22 @@ mod tests {
     fn the_major_version_of_the_server_is_read() {
         assert_eq!(version(b"server_version\x0015.18 (Debian)\0"), Some(15));
         assert_eq!(version(b"server_encoding\0UTF8\0"), None);
+    }
+
+    /// The server waits for the password, so the session must not wait for the server.
+    #[test]
+    fn a_server_that_asks_for_a_password_is_reported() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("an address").to_string();
+        let session = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut client = listener.accept().expect("a client").0;
+                client.write_all(b"R\0\0\0\x08\0\0\0\x03").expect("room");
+                client.read_to_end(&mut Vec::new()).expect("it closes");
+            });
+            Session::connect(&address)
+        });
+        let error = session.expect_err("it has no password");
+        assert_eq!(error.to_string(), "the server asks for a password");
     }
 }

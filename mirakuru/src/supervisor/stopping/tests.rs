@@ -209,6 +209,22 @@ fn a_second_stop_with_another_signal_sends_it() {
 }
 
 #[test]
+fn a_second_stop_does_not_repeat_the_kill_signal() {
+    let (tree, now) = (Fake::alone(), Instant::now());
+    let mut stopping = Stopping::begin(plan(Signal::QUIT), &tree, now);
+    let insisted = now + PATIENCE;
+    assert_eq!(stopping.advance(&tree, insisted), None);
+    assert_eq!(tree.done(), "main SIGTERM, main SIGQUIT");
+    // The second stop has less patience than the first one has left.
+    stopping.join(plan(Signal::QUIT), &tree, insisted);
+    let end = insisted + PATIENCE;
+    assert_eq!(stopping.advance(&tree, just_before(end)), None);
+    assert_eq!(tree.done(), "");
+    assert_eq!(stopping.advance(&tree, end), None);
+    assert_eq!(tree.done(), "kill");
+}
+
+#[test]
 fn sigkill_as_the_kill_signal_is_sent_once_patience_ends() {
     let (tree, now) = (Fake::alone(), Instant::now());
     let mut stopping = Stopping::begin(plan(Signal::KILL), &tree, now);
