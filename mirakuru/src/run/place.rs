@@ -236,15 +236,11 @@ mod tests {
     /// empty parent.
     #[cfg(unix)]
     fn put_at<T>(runner: &Runner, make: impl Fn(&Path) -> io::Result<T>) -> (PathBuf, T) {
-        let mut made = std::iter::repeat_with(|| {
+        let put = |_| {
             let path = directory_of(&lock_directory().expect("a temporary directory"), runner);
             make(&path).map(|made| (path, made)).ok()
-        });
-        made.by_ref()
-            .take(99)
-            .flatten()
-            .next()
-            .expect("no such file")
+        };
+        (0..99).find_map(put).expect("no such file")
     }
 
     #[cfg(unix)]

@@ -242,7 +242,7 @@ mod tests {
         );
         assert_eq!(read(b"-ERR no\r\n"), Err("ERR no".to_owned()));
         assert!(read(b"*2\r\n+OK\r\n").is_err() && read(b"").is_err());
-        // A length that is no number counts as a missing text.
+        // A length without digits counts as a missing text.
         assert_eq!(read(b"*2\r\n$x\r\n+OK\r\n"), Ok("OK\n".to_owned()));
         assert!(read(b"$99999999999\r\nab").is_ok());
     }
