@@ -31,7 +31,7 @@ fn holding(script: &str) -> String {
 }
 
 /// Returns the path of a file in the directory that `runners` reads.
-pub fn path(name: &str) -> String {
+pub(crate) fn path(name: &str) -> String {
     let directory = env::var("IN_A_RUN").expect("it is run by `runners`");
     format!("{directory}/{name}")
 }
