@@ -7,11 +7,13 @@
 use std::fs;
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use nix::libc;
 use nix::unistd::Pid;
 
 use crate::sys::{Descendant, ProcStat};
+use crate::wait::{self, Deadline};
 
 /// Returns the unreaped children of this process, which has one thread.
 pub(crate) fn children() -> Vec<Pid> {
@@ -185,9 +187,35 @@ pub(crate) fn carries(pid: Pid, mark: &str) -> bool {
 }
 
 fn environment_has(pid: Pid, mark: &str) -> io::Result<bool> {
-    let all = fs::read(format!("/proc/{pid}/environ"))?;
+    let all = environment(pid)?;
     let mut entries = all.split(|byte| *byte == 0);
     Ok(entries.any(|entry| entry == mark.as_bytes()))
+}
+
+/// Returns the environment that a process began its program with. A program that has just begun has none for a moment,
+/// and would hide a marked process: the kernel drops the old program's memory before it fills in the new one's.
+fn environment(pid: Pid) -> io::Result<Vec<u8>> {
+    let end = Deadline::after(LONGEST_EXEC);
+    loop {
+        let all = fs::read(format!("/proc/{pid}/environ"))?;
+        if !all.is_empty() || !is_in_exec(pid) || end.has_passed() {
+            return Ok(all);
+        }
+        wait::pause(Duration::from_millis(1));
+    }
+}
+
+/// The longest wait for a program to begin.
+const LONGEST_EXEC: Duration = Duration::from_millis(100);
+
+/// Returns whether a process has memory, and no place in it for an environment yet. An empty environment has a place.
+fn is_in_exec(pid: Pid) -> bool {
+    let Some(fields) = stat(pid) else {
+        return false;
+    };
+    // `vsize` is the 23rd field, and `env_end` the 51st, by `proc_pid_stat(5)`.
+    let mut fields = fields.split_ascii_whitespace().skip(20).step_by(28);
+    fields.next().is_some_and(|size| size != "0") && fields.next() == Some("0")
 }
 
 /// Returns the default value for an error of one process, which is hidden or has ended.
