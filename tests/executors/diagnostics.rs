@@ -55,7 +55,7 @@ fn each_step_is_reported_in_one_line() {
     let steps = [
         "starts",
         "runs with pid ",
-        "is ready after ",
+        r"is ready after [\d.]+ m?s: pid \d+$",
         "is stopped: SIGTERM to pid ",
         "is gone after ",
     ];

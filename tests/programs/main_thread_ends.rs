@@ -1,6 +1,6 @@
 //! A process whose first thread ends while another one goes on: `main_thread_ends FILE [PORT]`.
 //!
-//! It listens on PORT of the loopback interface and prints `ready`. From then on, its entry in `/proc` shows a zombie.
+//! From then on, its entry in `/proc` shows a zombie. It listens on PORT of the loopback interface and prints `ready`.
 //! At SIGTERM it waits for a while, writes `flushed` to FILE, and exits with 0.
 #![expect(clippy::disallowed_methods, reason = "the delay is the behaviour")]
 
@@ -19,8 +19,6 @@ const FLUSH: Duration = Duration::from_millis(400);
 pub(crate) fn run(args: &mut Args) -> Outcome {
     let file = args.next().ok_or("FILE is missing")?;
     let port = args.next().map(|port| port.parse::<u16>()).transpose()?;
-    let listener = port.map(|port| TcpListener::bind(("127.0.0.1", port)));
-    let listener = listener.transpose()?;
     let mut term = SigSet::empty();
     term.add(Signal::SIGTERM);
     // Every thread that is started from here on inherits the mask.
@@ -29,6 +27,7 @@ pub(crate) fn run(args: &mut Args) -> Outcome {
         while !is_gone(process::id()) {
             thread::yield_now();
         }
+        let listener = port.map(|port| TcpListener::bind(("127.0.0.1", port)).expect("a port"));
         println!("ready");
         let _ = term.wait();
         thread::sleep(FLUSH);

@@ -105,7 +105,7 @@ impl Inbox {
         socket: &Socket,
         messages: &mut Vec<(M, Vec<Handle>)>,
     ) -> io::Result<bool> {
-        let mut buffer = [0_u8; 16 * 1024];
+        let mut buffer = [0_u8; 16 << 10];
         let count = match sys::receive(socket, &mut buffer, &mut self.handles) {
             Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
             Ok(count) => count,

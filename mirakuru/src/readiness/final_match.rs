@@ -231,6 +231,9 @@ mod tests {
             ("foobar|foo", "foo"),
             (r"ready\b", "ready"),
             ("(a$)|(a)", "a"),
+            ("^ready", "not ready"),
+            // The automaton gives up at the letter, and `a1 é1` would be a longer match.
+            (r"\ba.*1", "a1 é"),
         ] {
             assert!(!is_final(pattern, text), "{pattern:?} in {text:?}");
         }

@@ -110,3 +110,39 @@ impl Drain {
         }
     }
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    fn drain_of(stream: File, kept: File) -> Drain {
+        Drain::new(stream, Handle::from(kept))
+    }
+
+    #[test]
+    fn the_end_of_a_stream_is_news_once() {
+        let kept = || tempfile::tempfile().expect("a temporary file");
+        // A directory cannot be read, as a broken pipe cannot.
+        let broken = File::open("/").expect("a directory");
+        for stream in [File::open("/dev/null").expect("the device"), broken] {
+            let mut drain = drain_of(stream, kept());
+            assert!(!drain.news_of_end());
+            drain.take(&mut [0; 16]);
+            assert!(drain.news_of_end() && drain.wakeup().is_none());
+            assert!(!drain.news_of_end());
+        }
+    }
+
+    #[test]
+    fn a_lost_output_is_news_once() {
+        let stream = File::open("/dev/zero").expect("the device");
+        let read_only = File::open("/dev/null").expect("the device");
+        let mut drain = drain_of(stream, read_only);
+        assert!(drain.news_of_loss().is_none());
+        for is_news in [true, false] {
+            drain.take(&mut [0; 16]);
+            assert_eq!(drain.news_of_loss().is_some(), is_news);
+        }
+        assert_eq!(drain.written(), 0);
+    }
+}

@@ -115,8 +115,8 @@ impl Job {
             return Err(io::Error::new(ErrorKind::InvalidData, reported));
         }
         let write = flags | OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL;
-        let mode = Mode::S_IRUSR | Mode::S_IWUSR;
-        let mut to = File::from(openat(&*self.to, &*self.name, write, mode)?);
+        // No other process opens the copy before it has the mode of the original.
+        let mut to = File::from(openat(&*self.to, &*self.name, write, Mode::empty())?);
         // The kernel copies the data, and shares the blocks if the file system can.
         io::copy(&mut from, &mut to)?;
         finish(&from, &to, owners)
@@ -136,11 +136,7 @@ fn finish(from: &File, to: &File, owners: Owners) -> io::Result<()> {
     if let Some((user, group)) = owners.owner {
         fchown(to, Some(user), Some(group))?;
     }
-    let mode = found.mode() & 0o777;
-    if to.metadata()?.mode() & 0o777 != mode {
-        to.set_permissions(std::fs::Permissions::from_mode(mode))?;
-    }
-    Ok(())
+    to.set_permissions(std::fs::Permissions::from_mode(found.mode() & 0o777))
 }
 
 #[cfg(test)]

@@ -324,8 +324,11 @@ mod tests {
         fs::write(home.path().join("a/b/file"), "text").expect("own directory");
         close(&home.path().join("a/b"), 0);
         close(&home.path().join("a"), 0o500);
+        close(home.path(), 0o711);
         empty(&opened(&home), true).expect("all of it can be removed");
         assert!(is_empty(&opened(&home)).expect("own directory"));
+        let left = fs::metadata(home.path()).expect("it stays");
+        assert_eq!(left.mode() & 0o777, 0o711);
         let closed = fs::metadata(beside.path().join("closed")).expect("it stays");
         assert_eq!(closed.mode() & 0o777, 0o500);
         assert!(open_directory(&home.path().join("none")).is_err());
