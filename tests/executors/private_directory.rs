@@ -40,6 +40,16 @@ fn requested_at_once(ask: impl Fn() -> PathBuf + Sync) -> BTreeSet<PathBuf> {
 }
 
 #[test]
+fn a_service_may_lock_its_private_directory() -> Result<()> {
+    let script = "import fcntl, os, sys, time
+fcntl.flock(os.open(sys.argv[1], os.O_RDONLY), fcntl.LOCK_EX | fcntl.LOCK_NB)
+print('locked', flush=True)
+time.sleep(60)";
+    OutputExecutor::new(["python3", "-c", script, "{tmpdir}"], "^locked$").start()?;
+    Ok(())
+}
+
+#[test]
 fn the_threads_of_a_check_get_the_same_directory() -> Result<()> {
     // Each start is one race.
     for _ in 0..20 {

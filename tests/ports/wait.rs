@@ -48,6 +48,16 @@ fn threads_get_one_port_one_after_another() {
 }
 
 #[test]
+fn a_stopped_executor_does_not_keep_its_port_from_its_thread() -> Result<()> {
+    let port = fixed_port();
+    let first = queued(port).started()?;
+    first.stop()?;
+    queued(port).started()?.stop()?;
+    first.start()?.stop()?;
+    Ok(())
+}
+
+#[test]
 fn processes_get_one_port_one_after_another() {
     let port = fixed_port();
     let mut first = Holder::start(port, "wait");

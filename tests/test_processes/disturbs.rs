@@ -14,6 +14,7 @@ use std::{
 
 use mirakuru::{ErrorKind, OutputExecutor, Signal};
 use nix::{
+    libc,
     sys::{
         signal::{self, SigHandler, SigSet},
         wait::waitpid,
@@ -64,6 +65,8 @@ fn ignores_signals(pipe: &str) -> Outcome {
         // SAFETY: ignoring a signal installs no handler, so no code of this program runs in one.
         unsafe { signal::signal(ignored, SigHandler::SigIgn) }?;
     }
+    // SAFETY: ignoring a signal installs no handler, so no code of this program runs in one.
+    let _ = unsafe { libc::signal(libc::SIGRTMAX(), libc::SIG_IGN) };
     blocked.add(signal::Signal::SIGTERM);
     blocked.add(signal::Signal::SIGUSR2);
     blocked.thread_block()?;

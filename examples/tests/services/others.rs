@@ -19,6 +19,35 @@ fn asked(address: &str, request: &str) -> Outcome<String> {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+#[cfg_attr(
+    not(namespaces),
+    ignore = "needs namespaces, to mount another /dev/shm"
+)]
+fn files_lie_in_memory_if_it_has_a_gibibyte() -> Outcome {
+    const SIZE: &str = "SIZE_OF_MEMORY";
+    if let Ok(size) = std::env::var(SIZE) {
+        let redis = services::redis();
+        assert_eq!(redis.tmpdir().starts_with("/dev/shm"), size == "2g");
+        return Ok(());
+    }
+    for size in ["64m", "2g"] {
+        let mut script = "mount -t tmpfs -o size=$SIZE_OF_MEMORY none /dev/shm".to_owned();
+        script += " && exec \"$0\" --exact others::files_lie_in_memory_if_it_has_a_gibibyte";
+        let mut command = std::process::Command::new("unshare");
+        command.args(["--mount", "sh", "-c", &script]);
+        command.arg(std::env::current_exe()?).env(SIZE, size);
+        let output = command.env_remove("TMPDIR").output()?;
+        let printed = String::from_utf8_lossy(&output.stdout);
+        assert!(
+            output.status.success() && printed.contains("1 passed"),
+            "{size}: {printed}"
+        );
+    }
+    Ok(())
+}
+
+#[test]
 #[cfg_attr(
     not(has_redis),
     ignore = "redis-server is not in PATH: apt-get install redis-server"

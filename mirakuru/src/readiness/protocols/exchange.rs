@@ -2,7 +2,7 @@
 //!
 //! An exchange has one deadline and reads a limited number of bytes, whatever the server does.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
@@ -70,9 +70,7 @@ impl Exchange {
         let _ = self.send(last_message);
         let _ = self.stream.shutdown(Shutdown::Write);
         if self.stream.set_nonblocking(true).is_ok() {
-            let mut part = [0; 4096];
-            let parts = LONGEST / part.len();
-            let _ = (0..parts).find(|_| !matches!(self.stream.read(&mut part), Ok(1..)));
+            let _ = io::copy(&mut (&self.stream).take(LONGEST as u64), &mut io::sink());
         }
     }
 

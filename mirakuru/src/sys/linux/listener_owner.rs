@@ -246,6 +246,27 @@ mod tests {
     use crate::wait::Deadline;
 
     #[test]
+    fn an_address_is_own_if_a_socket_can_be_bound_to_it() {
+        assert!(is_own(Ipv4Addr::LOCALHOST.into()));
+        assert!(is_own(Ipv4Addr::UNSPECIFIED.into()));
+        // No machine has an address of the documentation (RFC 5737).
+        assert!(!is_own(Ipv4Addr::new(192, 0, 2, 1).into()));
+    }
+
+    #[test]
+    fn only_an_answer_about_a_listener_is_one() {
+        let answer = |kind: u16, state: u8| {
+            let mut answer = [0_u8; 128];
+            answer[4..6].copy_from_slice(&kind.to_ne_bytes());
+            answer[HEADER + 1] = state;
+            listener_in(&answer).is_some()
+        };
+        assert!(answer(SOCK_DIAG_BY_FAMILY, TCP_LISTEN));
+        assert!(!answer(SOCK_DIAG_BY_FAMILY + 1, TCP_LISTEN));
+        assert!(!answer(SOCK_DIAG_BY_FAMILY, TCP_LISTEN + 1));
+    }
+
+    #[test]
     fn a_listener_is_seen_with_its_holder_and_its_end() {
         let listeners = Listeners::open().expect("Linux can be asked");
         for address in ["127.0.0.1:0", "[::1]:0", "0.0.0.0:0"] {

@@ -70,3 +70,15 @@ pub(crate) fn standard_error_of(pid: Pid) -> Option<File> {
     let is_safe = is_stream || appends() == Some(true);
     is_safe.then(|| open_stream(&path, None, false).ok())?
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_descriptor_that_was_just_closed_is_left_out() {
+        let found = |kind: io::ErrorKind| is_there::<()>(&Err(kind.into()));
+        assert!(!found(io::ErrorKind::NotFound));
+        assert!(found(io::ErrorKind::PermissionDenied) && is_there(&Ok(())));
+    }
+}

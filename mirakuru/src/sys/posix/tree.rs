@@ -216,9 +216,7 @@ impl Tree {
                 }
             }
         }
-        let main = self
-            .main
-            .filter(|_| main_is_over && self.followed.is_some());
+        let main = self.main.filter(|_| main_is_over);
         // The process becomes our child if its parent ends first.
         self.is_zombie = main.is_some_and(|main| sys::proc_stat(main).is_some());
         // The parent has taken the exit code, which stays unknown here.
