@@ -175,6 +175,26 @@ fn output_to_a_pipe_without_a_reader_does_not_block() -> Result<()> {
     Ok(())
 }
 
+/// Without the right to write to it, a second attempt would fail for another reason. Root needs no such right, unless it
+/// gives up a capability.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_read_only_socket_as_input_is_refused_as_a_socket() {
+    use std::os::unix::{fs::PermissionsExt, net::UnixListener};
+
+    if nix::unistd::Uid::current().is_root() && !is_alone() {
+        let test = "streams::a_read_only_socket_as_input_is_refused_as_a_socket";
+        crate::rerun::alone_by(&["setpriv", "--bounding-set=-dac_override"], test);
+        return;
+    }
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("socket");
+    let _listener = UnixListener::bind(&path).expect("own directory");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o400)).expect("own socket");
+    let error = error_of(copying().stdin(Stdio::file(&path)).start()).to_string();
+    assert!(error.contains("No such device or address"), "{error}");
+}
+
 #[test]
 fn a_pipe_with_both_ends_open_is_like_any_file() -> Result<()> {
     let directory = tempfile::tempdir().expect("a temporary directory");

@@ -20,15 +20,15 @@ use crate::{PROGRAM, TEST_PROCESS, processes::unused_user, victim::Victim};
 const SOON: Duration = Duration::from_secs(15);
 
 /// Fills the private directory with read-only files, a directory that may not even be listed, and a link to a
-/// directory outside.
+/// directory outside. `$MODE` is the mode of the private directory afterwards.
 const PROTECTS: &str = "mkdir -p \"$SCRATCH/a/b\" \"$SCRATCH/c\" && \
     touch \"$SCRATCH/a/b/file\" \"$SCRATCH/c/file\" && ln -s \"$TMPDIR/beside\" \"$SCRATCH/a/link\" && \
     chmod 400 \"$SCRATCH/a/b/file\" && chmod 500 \"$SCRATCH/a/b\" \"$SCRATCH/a\" && \
-    chmod 0 \"$SCRATCH/c\" && chmod 500 \"$SCRATCH\" && exec \"$0\" \"$@\"";
+    chmod 0 \"$SCRATCH/c\" && chmod \"$MODE\" \"$SCRATCH\" && exec \"$0\" \"$@\"";
 
 /// Runs `deed` on a test process with such a service, ends the process, and asserts that the directory is removed. The
 /// process runs as a plain user, because root ignores the protection.
-fn assert_removed_after(deed: impl FnOnce(&Victim)) {
+fn assert_removed_after(mode: &str, deed: impl FnOnce(&Victim)) {
     let hold = Hold::new();
     let beside = format!("{}/beside", hold.scratch());
     fs::create_dir(&beside).expect("own directory");
@@ -40,7 +40,10 @@ fn assert_removed_after(deed: impl FnOnce(&Victim)) {
     let mut command = Command::new(hold.program_for_everyone(TEST_PROCESS));
     command.args(["victim", "local", "return", "sh", "-c", PROTECTS]);
     command.args(hold.command(&[&program, "holds"]));
-    command.env("TMPDIR", hold.scratch()).current_dir("/");
+    command
+        .env("TMPDIR", hold.scratch())
+        .env("MODE", mode)
+        .current_dir("/");
     if Uid::current().is_root() {
         let user = unused_user();
         chown(&beside, Some(user), Some(user)).expect("root may");
@@ -63,7 +66,12 @@ fn assert_removed_after(deed: impl FnOnce(&Victim)) {
 
 #[test]
 fn a_protected_directory_is_removed() {
-    assert_removed_after(|_| {});
+    assert_removed_after("500", |_| {});
+}
+
+#[test]
+fn a_directory_that_its_owner_cannot_open_is_removed() {
+    assert_removed_after("0", |_| {});
 }
 
 /// The files of a mount do not belong to the service, even if it is mounted in the private directory.
@@ -94,7 +102,7 @@ fn mounts_of_a_service_in_its_directory_are_left_alone() {
 
 #[test]
 fn a_protected_directory_is_removed_without_a_supervisor() {
-    assert_removed_after(|victim| {
+    assert_removed_after("500", |victim| {
         victim.supervisors[0].signal(Signal::SIGKILL);
         assert!(victim.supervisors[0].ended_within(SOON));
     });
@@ -151,8 +159,10 @@ fn reported(holding: &str) -> String {
         .current_dir("/")
         .uid(unused_user());
     let mut victim = Victim::start(&mut command);
-    let stays = victim.directory.join("stays");
-    fs::create_dir(&stays).expect("root may");
+    let stays = victim.directory.join("a/stays");
+    fs::create_dir_all(&stays).expect("root may");
+    let parent = victim.directory.join("a");
+    fs::set_permissions(parent, Permissions::from_mode(0o755)).expect("own directory");
     fs::write(stays.join("file"), "text").expect("root may");
     fs::set_permissions(&stays, Permissions::from_mode(0o700)).expect("own directory");
     victim.go_on();
@@ -170,7 +180,7 @@ fn reported(holding: &str) -> String {
 )]
 fn files_left_in_a_private_directory_are_reported() {
     let reported = reported("local");
-    let end = "(OutputExecutor) left DIRECTORY: stays: Operation not permitted (os error 1)\n";
+    let end = "(OutputExecutor) left DIRECTORY: a/stays: Operation not permitted (os error 1)\n";
     assert!(reported.starts_with("mirakuru: `sh "), "{reported}");
     assert!(
         reported.ends_with(end) && reported.lines().count() == 1,
@@ -185,6 +195,6 @@ fn files_left_in_a_private_directory_are_reported() {
 )]
 fn files_left_in_a_private_directory_are_reported_at_exit() {
     let reported = reported("static");
-    let line = "mirakuru: left DIRECTORY: stays: Operation not permitted (os error 1)\n";
+    let line = "mirakuru: left DIRECTORY: a/stays: Operation not permitted (os error 1)\n";
     assert_eq!(reported, line);
 }

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use nix::dir::{Dir, Type};
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, openat};
+use nix::libc;
 use nix::sys::stat::{Mode, SFlag, fstatat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
@@ -195,9 +196,10 @@ impl Walk {
         if error.kind() == io::ErrorKind::NotFound || self.stays.is_some() {
             return;
         }
-        let names = self.levels.iter().skip(1).map(|level| &*level.name);
-        let mut path: PathBuf = names.take(SHOWN).map(as_os_str).collect();
-        if self.levels.len() > SHOWN {
+        let above = self.levels.iter().skip(1);
+        let mut names = above.map(|level| as_os_str(&level.name));
+        let mut path: PathBuf = names.by_ref().take(SHOWN).collect();
+        if names.next().is_some() {
             path.push("…");
         }
         let path = path.join(as_os_str(name));
@@ -264,12 +266,7 @@ pub(super) fn entries(directory: &File) -> io::Result<Vec<Entry>> {
             continue;
         }
         let is_directory = entry.file_type().map_or_else(
-            || {
-                let found = fstatat(directory, name, AtFlags::AT_SYMLINK_NOFOLLOW);
-                found.is_ok_and(|found| {
-                    found.st_mode & SFlag::S_IFMT.bits() == SFlag::S_IFDIR.bits()
-                })
-            },
+            || is_directory(directory, name),
             |kind| kind == Type::Directory,
         );
         entries.push(Entry {
@@ -278,6 +275,16 @@ pub(super) fn entries(directory: &File) -> io::Result<Vec<Entry>> {
         });
     }
     Ok(entries)
+}
+
+/// Returns whether this name is that of a directory. Some file systems do not list the kinds of their files.
+fn is_directory(at: &File, name: &CStr) -> bool {
+    let found = fstatat(at, name, AtFlags::AT_SYMLINK_NOFOLLOW);
+    found.is_ok_and(|found| kind(found.st_mode) == SFlag::S_IFDIR)
+}
+
+pub(super) fn kind(mode: libc::mode_t) -> SFlag {
+    SFlag::from_bits_truncate(mode & SFlag::S_IFMT.bits())
 }
 
 fn as_os_str(name: &CStr) -> &OsStr {
@@ -332,5 +339,56 @@ mod tests {
         let closed = fs::metadata(beside.path().join("closed")).expect("it stays");
         assert_eq!(closed.mode() & 0o777, 0o500);
         assert!(open_directory(&home.path().join("none")).is_err());
+    }
+
+    #[test]
+    fn a_link_in_the_place_of_a_file_is_not_appended_to() {
+        let home = tempfile::tempdir().expect("a temporary directory");
+        fs::write(home.path().join("file"), "").expect("own directory");
+        symlink("file", home.path().join("link")).expect("own directory");
+        append_in(&opened(&home), "file", None).expect("own file");
+        append_in(&opened(&home), "link", None).expect_err("it is a link");
+    }
+
+    #[test]
+    fn a_file_system_without_kinds_lists_directories_too() {
+        let home = tempfile::tempdir().expect("a temporary directory");
+        fs::write(home.path().join("file"), "").expect("own directory");
+        fs::create_dir(home.path().join("directory")).expect("own directory");
+        symlink("directory", home.path().join("link")).expect("own directory");
+        let is_directory = |name| is_directory(&opened(&home), name);
+        let found = [c"directory", c"file", c"link", c"none"].map(is_directory);
+        assert_eq!(found, [true, false, false, false]);
+    }
+
+    /// Returns the report of a file that stays in a tree with this many directories on its path.
+    fn report(depth: usize) -> String {
+        let home = tempfile::tempdir().expect("a temporary directory");
+        let mut walk = Walk {
+            is_own_make: true,
+            here: opened(&home),
+            levels: Vec::new(),
+            stays: None,
+        };
+        for level in 0..=depth {
+            let name = CString::new(level.to_string()).expect("a number");
+            walk.enter(name, opened(&home)).expect("own directory");
+        }
+        walk.note(c"file", Err(io::ErrorKind::PermissionDenied.into()));
+        walk.stays
+            .map(|error| error.to_string())
+            .unwrap_or_default()
+    }
+
+    #[test]
+    fn the_report_of_a_file_that_stays_shows_eight_directories() {
+        for (depth, path) in [
+            (0, "file"),
+            (2, "1/2/file"),
+            (8, "1/2/3/4/5/6/7/8/file"),
+            (9, "1/2/3/4/5/6/7/8/…/file"),
+        ] {
+            assert_eq!(report(depth), format!("{path}: permission denied"));
+        }
     }
 }

@@ -150,10 +150,7 @@ fn try_record_lock(file: &File, lock: FcntlArg<'_>) -> io::Result<bool> {
 /// Returns the process that has the lock of [`try_lock_for_process`], or 0 if that process has no number here. A
 /// process does not see its own lock.
 pub(in crate::sys) fn process_that_locks(file: &File) -> Option<u32> {
-    let mut lock = libc::flock {
-        l_type: libc::F_RDLCK.try_into().unwrap_or_default(),
-        ..bytes_of_lock(0, 1)
-    };
+    let mut lock = bytes_of_lock(0, 1);
     fcntl(file, FcntlArg::F_GETLK(&mut lock)).ok()?;
     let unlocked: libc::c_short = libc::F_UNLCK.try_into().unwrap_or_default();
     (lock.l_type != unlocked).then(|| u32::try_from(lock.l_pid).unwrap_or_default())
@@ -184,5 +181,42 @@ mod tests {
         assert!(!target.exists());
         File::create(&target).expect("own directory");
         open_private_file(&link).expect_err("it leads to a file");
+    }
+
+    /// The test runs itself again, as other tests in this process read the same variables.
+    #[cfg(feature = "services")]
+    #[test]
+    fn the_caches_of_a_user_are_in_the_home_directory() {
+        const EXPECTED: &str = "MIRAKURU_TESTS_CACHES";
+        if let Some(expected) = std::env::var_os(EXPECTED) {
+            assert_eq!(cache_directory(), Some(expected.into()));
+            return;
+        }
+        let home = tempfile::tempdir().expect("a temporary directory");
+        let [usual, named] = [CACHES, "named"].map(|name| home.path().join(name));
+        for (variable, expected) in [
+            ("", &usual),
+            ("named", &usual),
+            (named.to_str().expect("text"), &named),
+        ] {
+            let program = std::env::current_exe().expect("it has a path");
+            let mut command = std::process::Command::new(program);
+            command.args([
+                "--exact",
+                "sys::posix::files::tests::the_caches_of_a_user_are_in_the_home_directory",
+            ]);
+            command
+                .env("HOME", home.path())
+                .env("XDG_CACHE_HOME", variable);
+            let output = command
+                .env(EXPECTED, expected)
+                .output()
+                .expect("this binary");
+            let printed = String::from_utf8_lossy(&output.stdout);
+            assert!(
+                output.status.success() && printed.contains("1 passed"),
+                "{printed}"
+            );
+        }
     }
 }

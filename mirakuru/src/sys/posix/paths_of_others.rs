@@ -16,7 +16,7 @@ use nix::sys::stat::{Mode, SFlag, fstatat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use super::access::of_another_user;
-use super::directories::OPEN;
+use super::directories::{OPEN, kind};
 use super::files::open_at_once;
 
 /// A user's number, and the groups of that user.
@@ -217,10 +217,6 @@ fn is_own_descriptor(path: &Path) -> bool {
     all.any(|start| path.starts_with(start))
 }
 
-fn kind(mode: nix::libc::mode_t) -> SFlag {
-    SFlag::from_bits_truncate(mode & SFlag::S_IFMT.bits())
-}
-
 /// Returns whether the modes give a user these rights. An owner can take any right.
 fn allows(found: &Metadata, (user, groups): OtherUser<'_>, rights: u32) -> bool {
     let class = if groups.contains(&found.gid()) { 3 } else { 0 };
@@ -231,4 +227,174 @@ fn allows(found: &Metadata, (user, groups): OtherUser<'_>, rights: u32) -> bool 
 fn can_replace_in(directory: &Metadata, other: OtherUser<'_>) -> bool {
     let is_sticky = directory.mode() & 0o1000 != 0;
     directory.uid() == other.0 || (!is_sticky && allows(directory, other, WRITE))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Debug;
+    use std::fs::Permissions;
+    use std::io::{Read, Seek, Write};
+    use std::os::fd::AsRawFd;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::os::unix::net::UnixListener;
+
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::sys;
+
+    /// A user who does not exist.
+    const OTHER: OtherUser<'static> = (23_456_789, &[]);
+
+    fn set_mode(path: &Path, mode: u32) {
+        fs::set_permissions(path, Permissions::from_mode(mode)).expect("own file");
+    }
+
+    /// Returns a directory and a file in it, with these modes.
+    fn scene(of_directory: u32, of_file: u32) -> (TempDir, PathBuf) {
+        let home = tempfile::tempdir().expect("a temporary directory");
+        let real = home.path().canonicalize().expect("it exists");
+        let file = real.join("file");
+        fs::write(&file, "text").expect("own directory");
+        set_mode(&file, of_file);
+        set_mode(home.path(), of_directory);
+        (home, file)
+    }
+
+    fn text_of(opened: io::Result<File>) -> io::Result<String> {
+        let mut text = String::new();
+        opened?.read_to_string(&mut text)?;
+        Ok(text)
+    }
+
+    fn read(path: &Path, other: OtherUser<'_>) -> io::Result<String> {
+        text_of(open_stream(path, Some(other), true))
+    }
+
+    #[track_caller]
+    fn assert_refused<T: Debug>(ended: io::Result<T>) {
+        let error = ended.expect_err("it belongs to this user");
+        assert_eq!(error.to_string(), of_another_user(sys::user()).to_string());
+    }
+
+    #[test]
+    fn only_a_file_that_others_can_replace_needs_their_rights() {
+        for (of_directory, of_file, is_member, is_read) in [
+            (0o755, 0o600, false, true),
+            (0o775, 0o600, false, true),
+            (0o1777, 0o600, false, true),
+            (0o777, 0o600, false, false),
+            (0o777, 0o602, false, false),
+            (0o777, 0o604, false, true),
+            (0o775, 0o604, true, false),
+            (0o775, 0o640, true, true),
+        ] {
+            let (home, file) = scene(of_directory, of_file);
+            let group = home.path().metadata().expect("it exists").gid();
+            let groups = is_member.then_some(group);
+            let read = read(&file, (OTHER.0, groups.as_slice()));
+            let case = format!("{of_directory:o} {of_file:o} {is_member}");
+            if is_read {
+                assert_eq!(read.expect(&case), "text");
+            } else {
+                assert_refused(read);
+            }
+        }
+    }
+
+    /// The other user may have given the file this name before the directory was closed.
+    #[test]
+    fn a_file_with_two_names_needs_the_rights_of_the_other_user() {
+        let (home, file) = scene(0o755, 0o600);
+        fs::hard_link(&file, home.path().join("second")).expect("own file");
+        assert_refused(read(&file, OTHER));
+        set_mode(&file, 0o604);
+        assert_eq!(read(&file, OTHER).expect("all users may read it"), "text");
+    }
+
+    #[test]
+    fn a_link_that_others_can_replace_leads_where_they_can_go() {
+        let (home, file) = scene(0o755, 0o600);
+        let (link, open) = (home.path().join("link"), home.path().join("open"));
+        symlink("file", &link).expect("own directory");
+        assert_eq!(read(&link, OTHER).expect("this user's own link"), "text");
+        fs::create_dir(&open).expect("own directory");
+        set_mode(&open, 0o777);
+        symlink("../file", open.join("link")).expect("own directory");
+        assert_refused(read(&open.join("link"), OTHER));
+        symlink("..", open.join("up")).expect("own directory");
+        assert_refused(remove_file(&open.join("up/file"), Some(OTHER)));
+        assert!(file.exists());
+        remove_file(&open.join("up"), Some(OTHER)).expect("the other user can remove it");
+    }
+
+    #[test]
+    fn forty_links_are_followed_and_not_one_more() {
+        let (home, _) = scene(0o755, 0o600);
+        let mut to = PathBuf::from("file");
+        let links = (1..=41).map(|number| {
+            let name = PathBuf::from(number.to_string());
+            let link = home.path().canonicalize()?.join(&name);
+            symlink(std::mem::replace(&mut to, name), &link)?;
+            read(&link, OTHER)
+        });
+        let mut links: Vec<_> = links.collect();
+        let last = links.pop().expect("there are 41").expect_err("a loop");
+        assert_eq!(last.raw_os_error(), Some(nix::libc::ELOOP));
+        assert!(
+            links
+                .iter()
+                .all(|read| matches!(read.as_deref(), Ok("text")))
+        );
+    }
+
+    #[test]
+    fn a_removal_takes_a_link_and_not_its_target() {
+        let (home, file) = scene(0o755, 0o600);
+        let link = home.path().join("link");
+        symlink("file", &link).expect("own directory");
+        symlink(".", home.path().join("here")).expect("own directory");
+        remove_file(&home.path().join("here/link"), Some(OTHER)).expect("own link");
+        assert!(!link.is_symlink() && file.exists());
+        remove_file(&file, Some(OTHER)).expect("own file");
+        assert!(!file.exists());
+    }
+
+    #[test]
+    fn text_is_appended_to_a_file_that_exists() {
+        for (of_directory, of_file) in [(0o755, 0o600), (0o777, 0o602)] {
+            let (_home, file) = scene(of_directory, of_file);
+            let mut opened = open_stream(&file, Some(OTHER), false).expect("it can be written");
+            opened.write_all(b" and more").expect("open to write");
+            let text = fs::read_to_string(&file).expect("own file");
+            assert_eq!(text, "text and more");
+        }
+        let (_home, file) = scene(0o777, 0o604);
+        assert_refused(open_stream(&file, Some(OTHER), false));
+    }
+
+    #[test]
+    fn a_descriptor_of_this_process_is_opened_for_another_user() {
+        let mut file = tempfile::tempfile().expect("a temporary file");
+        file.write_all(b"text").expect("it is open");
+        file.rewind().expect("it is a file");
+        let path = format!("/dev/fd/{}", file.as_raw_fd());
+        assert_eq!(read(path.as_ref(), OTHER).expect("it is open"), "text");
+    }
+
+    #[test]
+    fn sockets_and_pipes_are_not_opened_as_regular_files() {
+        let (_home, file) = scene(0o755, 0o600);
+        let [socket, pipe] = ["socket", "pipe"].map(|name| file.with_file_name(name));
+        let _listener = UnixListener::bind(&socket).expect("own directory");
+        nix::unistd::mkfifo(&pipe, Mode::S_IRWXU).expect("own directory");
+        for other in [None, Some(OTHER), Some((sys::user(), &[][..]))] {
+            let opened = open_regular_file(&file, other);
+            assert_eq!(text_of(opened).expect("own file"), "text");
+            for path in [&socket, &pipe] {
+                let error = open_regular_file(path, other).expect_err("it is another kind");
+                assert_eq!(error.to_string(), "it is not a regular file");
+            }
+        }
+    }
 }
