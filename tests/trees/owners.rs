@@ -258,7 +258,8 @@ fn a_drop_sweeps_processes_that_a_killed_supervisor_left() {
 fn handled_signals_do_not_shorten_the_stop_at_exit() {
     let hold = Hold::new();
     let flushed = format!("{}/flushed", hold.scratch());
-    let script = "trap 'sleep 0.4; : > \"$0\"; exit 0' TERM; \"$@\" & while :; do sleep 0.02; done";
+    // Longer than the two seconds that a tree gets if no process waits for its end.
+    let script = "trap 'sleep 2.5; : > \"$0\"; exit 0' TERM; \"$@\" & while :; do sleep 0.02; done";
     let mut command = Command::new(TEST_PROCESS);
     command.arg("victim");
     command

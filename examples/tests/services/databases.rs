@@ -19,7 +19,11 @@ const TABLES: &str = "CREATE TABLE guests (id serial PRIMARY KEY, name text NOT 
     CREATE VIEW names AS SELECT name FROM guests;";
 
 fn prepared() -> services::PostgresExecutor {
-    services::postgres().prepared(|url| Ok(Client::connect(url, NoTls)?.batch_execute(TABLES)?))
+    let prepare = |url: &str| Ok(Client::connect(url, NoTls)?.batch_execute(TABLES)?);
+    // An option that follows copies the kind of the service.
+    services::postgres()
+        .prepared(prepare)
+        .config("max_connections", 30)
 }
 
 fn databases_of(postgres: &services::PostgresExecutor) -> Outcome<Vec<String>> {
