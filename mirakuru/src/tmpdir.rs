@@ -310,15 +310,17 @@ mod tests {
         let home = tempfile::tempdir().expect("a temporary directory");
         let parent = home.path().join(format!("{KEPT}a-run"));
         std::thread::scope(|scope| {
-            for thread in 0..4 {
-                let name = format!("{thread:016}");
-                let parent = &parent;
+            let makers = [0, 1, 2, 3].map(|thread| {
+                let (name, parent) = (format!("{thread:016}"), &parent);
                 scope.spawn(move || {
                     for _ in 0..200 {
                         let made = Private::make(parent, &name).expect("own directory");
                         made.remove().expect("own directory");
                     }
-                });
+                })
+            });
+            while !makers.iter().all(|maker| maker.is_finished()) {
+                let _ = fs::remove_dir(&parent);
             }
         });
         assert!(!parent.exists());

@@ -446,7 +446,13 @@ fn each_step_is_an_event_with_fields_and_a_log_record() {
     let prints = prints(&["hello"]).started().expect("it starts");
     let pid = prints.pid().expect("it runs");
     prints.stop().expect("it stops");
+    error_of(SimpleExecutor::new("").start());
     let seen = SEEN.0.lock().unwrap_or_else(PoisonError::into_inner);
+    let failed = seen
+        .iter()
+        .find(|(_, _, text)| text.starts_with("failed after"));
+    let (_, _, text) = failed.unwrap_or_else(|| panic!("no record: {:?}", *seen));
+    assert!(text.contains(" elapsed_ms="), "{text}");
     let ready = seen
         .iter()
         .find(|(_, _, text)| text.contains("is ready after"));

@@ -122,6 +122,37 @@ fn a_failed_service_ends_the_command() {
 }
 
 #[test]
+fn a_command_goes_on_after_the_service_has_exited_with_0() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let wait = "until test -e $0/DEED; do sleep 0.02; done";
+    let exits = wait.replace("DEED", "begun") + "; setsid sleep 60 & exit 0";
+    let checks = format!("echo begun >> $0/begun; {}", wait.replace("DEED", "end"));
+    let words = |script: &str| {
+        let path = directory.path().display();
+        ["sh", "-c", script, &path.to_string()].map(str::to_owned)
+    };
+    let check = Exec::new(words(&checks)).limit(LONG);
+    let service = Executor::with_readiness(words(&exits), check).timeout(LONG);
+    thread::scope(|scope| {
+        let start = scope.spawn(|| service.start());
+        while service.exit_code() != Some(0) {
+            thread::yield_now();
+        }
+        // The supervisor replies twice, and looks at its commands in between.
+        for _ in 0..2 {
+            drop(service.output());
+        }
+        fs::write(directory.path().join("end"), "").expect("own directory");
+        start
+            .join()
+            .expect("no panic")
+            .expect("the command succeeds");
+    });
+    let begun = fs::read_to_string(directory.path().join("begun")).expect("it ran");
+    assert_eq!(begun, "begun\n");
+}
+
+#[test]
 fn processes_left_by_the_command_end_with_the_tree() -> Result<()> {
     let hold = Hold::new();
     let script = hold.script(&format!("setsid '{PROGRAM}' holds 1 & exit 0"));

@@ -1,9 +1,11 @@
 //! The user of a service, and the limits that it runs within.
 
 use std::{
+    collections::BTreeSet,
     fs,
     os::unix::fs::{MetadataExt, PermissionsExt, symlink},
     path::Path,
+    process::Command,
 };
 
 use mirakuru::{ErrorKind, OutputExecutor, Resource, Result, SimpleExecutor, Stdio};
@@ -119,6 +121,11 @@ fn the_user_is_found_by_name() -> Result<()> {
         !reported[2].split(' ').any(|group| group == "0"),
         "{reported:?}"
     );
+    let known = Command::new("id").args(["-G", "nobody"]).output();
+    let known = String::from_utf8(known.expect("coreutils").stdout).expect("numbers");
+    let groups =
+        |text: &str| -> BTreeSet<_> { text.split_whitespace().map(str::to_owned).collect() };
+    assert_eq!(groups(&reported[2]), groups(&known));
     Ok(())
 }
 

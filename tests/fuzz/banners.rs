@@ -135,3 +135,17 @@ fn a_banner_is_found_in_any_chunks_of_output() {
         }
     });
 }
+
+/// Between two parts, the caller checks the deadline and the process.
+#[test]
+fn a_flood_is_searched_in_parts_while_its_process_runs() {
+    let (context, capture) = context();
+    let lines = "x\n".repeat(400_000);
+    capture.file().write_all(lines.as_bytes()).expect("room");
+    capture.file().write_all(b"ready\n").expect("room");
+    let check = Output::new("ready");
+    let regex = check.regex.as_ref().expect("a valid banner");
+    let mut scan = Scan::default();
+    assert!(!check.is_found(regex, &context, &mut scan, false));
+    while !check.is_found(regex, &context, &mut scan, false) {}
+}

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use mirakuru::{ErrorKind, OutputExecutor, PidExecutor, TcpExecutor};
+use mirakuru::{ErrorKind, OutputExecutor, PidExecutor, SimpleExecutor, TcpExecutor};
 use mirakuru_tests::{bounds::comes_to_an_end, hold::Hold};
 use nix::sys::signal::Signal;
 
@@ -236,6 +236,24 @@ fn a_service_starts_again_after_its_supervisor_was_killed() {
     let directory = service.tmpdir();
     drop(service);
     assert!(!directory.exists());
+}
+
+#[test]
+fn the_next_supervisor_reserves_the_port_of_a_killed_one() {
+    let service = SimpleExecutor::new(["sh", "-c", "exec sleep 60", "{port}"]);
+    service.start().expect("it starts");
+    let port = service.port();
+    Process::supervisor_of(&service).signal(Signal::SIGKILL);
+    service.stop().expect_err("the supervisor was killed");
+    service.start().expect("it starts again");
+    assert_eq!(service.port(), port);
+    let other = TcpExecutor::new([PROGRAM, "listens_late", "{port}"], "127.0.0.1", port);
+    let error = other.start().expect_err("the port has an owner");
+    assert!(
+        error.to_string().contains("has reserved the port"),
+        "{error}"
+    );
+    service.stop().expect("it ends as asked");
 }
 
 #[test]

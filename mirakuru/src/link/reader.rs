@@ -176,3 +176,52 @@ impl<S: Source, K: Known<S::News> + Default> SharedReader<S, K> {
         (shared, has_news)
     }
 }
+
+#[cfg(all(test, not(mirakuru_loom)))]
+mod tests {
+    use super::*;
+    use crate::wait::pause;
+
+    /// A source that always has news. It takes the news until this deadline.
+    struct Busy(Deadline);
+
+    impl Source for Busy {
+        type Wakeup = ();
+        type News = ();
+
+        fn wait(&self, _bound: Duration) -> Option<()> {
+            Some(())
+        }
+
+        fn take(&self, (): ()) {
+            while !self.0.has_passed() {
+                pause(Duration::from_millis(1));
+            }
+        }
+    }
+
+    /// Counts the news.
+    impl Known<()> for u32 {
+        fn apply(&mut self, (): ()) {
+            *self += 1;
+        }
+
+        fn is_over(&self) -> bool {
+            *self == 99
+        }
+    }
+
+    #[test]
+    fn a_look_at_a_source_that_always_has_news_ends() {
+        let reader = SharedReader::new(Busy(Deadline::after(Duration::ZERO)));
+        assert_eq!(reader.current(|count: &mut u32| *count), 1);
+    }
+
+    #[test]
+    fn news_that_arrives_while_others_are_taken_is_seen() {
+        let deadline = Deadline::after(Duration::from_secs(1));
+        let reader = SharedReader::new(Busy(deadline));
+        let second = |count: &mut u32| (*count == 2).then_some(());
+        assert_eq!(reader.wait(deadline, second), Some(()));
+    }
+}

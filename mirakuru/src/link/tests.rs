@@ -13,7 +13,10 @@ use super::open::{await_name, unique_name};
 use super::socket::Socket;
 use super::{Home, Link, State};
 use crate::protocol::frames::{self, Inbox};
-use crate::protocol::{Call, Event, Leased, Message, Reply, Request, Service, StopPlan};
+use crate::protocol::{
+    Call, Directory, Event, Launch, Leased, Message, Reply, Request, Service, StopPlan,
+    StreamTarget,
+};
 use crate::sys::{self, Pid, Process};
 use crate::wait::Deadline;
 
@@ -238,6 +241,37 @@ fn messages_before_a_launch_belong_to_the_earlier_service() {
     let known = |state: &State| (state.current(), state.exit, state.exit_of(0));
     assert_eq!(link.current(known), (1, None, Some(3)));
     assert!(link.current(|state| state.is_over(0) && !state.is_over(1)));
+}
+
+#[test]
+fn an_exit_waits_as_long_as_the_latest_service_may_take() {
+    let (link, other_end) = link();
+    let on_owner_exit = StopPlan {
+        patience: Duration::from_secs(20),
+        kill_patience: Duration::from_secs(3),
+        ..StopPlan::ABRUPT
+    };
+    let order = Launch {
+        words: Vec::new(),
+        command: String::new(),
+        ports: Vec::new(),
+        env: Vec::new(),
+        cwd: Directory::Root,
+        identity: None,
+        umask: None,
+        nice: None,
+        rlimits: Vec::new(),
+        streams: [StreamTarget::Null; 3],
+        on_owner_exit,
+        keep: false,
+        busy: Duration::ZERO,
+        notify: None,
+        leftovers: Vec::new(),
+        row: None,
+    };
+    drop(other_end);
+    assert_eq!(link.launch(order, &[], soon()), None);
+    assert_eq!(link.patience(), on_owner_exit.longest());
 }
 
 #[test]

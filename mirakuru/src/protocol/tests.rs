@@ -322,6 +322,31 @@ fn handles_arrive_with_their_frame() {
 
 #[cfg(unix)]
 #[test]
+fn handles_travel_once_with_a_frame_that_is_sent_in_parts() {
+    let (sender, receiver) = Socket::pair().expect("a socket");
+    let message = vec![0_u8; 4 << 20];
+    let mut handles = Vec::new();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            let handle = tempfile::tempfile().expect("room").into();
+            send(&sender, &message, &[handle], soon()).expect("the other end reads");
+        });
+        let mut buffer = [0; 16 << 10];
+        loop {
+            match sys::receive(&receiver, &mut buffer, &mut handles) {
+                Ok(0) => break,
+                Ok(_) => {}
+                Err(_) => {
+                    sys::await_readable([sys::wakeup_of(&receiver)], Duration::from_secs(1));
+                }
+            }
+        }
+    });
+    assert_eq!(handles.len(), 1);
+}
+
+#[cfg(unix)]
+#[test]
 fn handles_that_no_frame_declares_are_closed() {
     let (sender, receiver) = Socket::pair().expect("a socket");
     let (kept, watched) = io::pipe().expect("a pipe");

@@ -307,7 +307,24 @@ pub(super) fn is_of_this_machine(host: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+
     use super::*;
+
+    #[test]
+    fn an_address_that_does_not_answer_leaves_time_for_the_next() {
+        let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
+        let [full, good] = listeners
+            .each_ref()
+            .map(|one| one.local_addr().expect("bound"));
+        // A listener does not answer while its backlog is full.
+        let connect = || TcpStream::connect_timeout(&full, Duration::from_secs(1)).ok();
+        let clients: Vec<_> = std::iter::from_fn(connect).collect();
+        let connected = connection(&[full, good], Duration::from_secs(4));
+        drop(clients);
+        let reached = connected.map(|(_, address)| address).expect("one answers");
+        assert_eq!(reached, good);
+    }
 
     #[test]
     fn only_a_wildcard_is_replaced_by_the_loopback() {

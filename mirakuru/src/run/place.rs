@@ -295,6 +295,28 @@ mod tests {
     }
 
     #[test]
+    fn each_file_of_a_fixture_has_its_own_path_in_the_run() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let place = RunPlace {
+            runner: runner(1),
+            directory: directory.path().to_owned(),
+            name: "db".to_owned(),
+            _use: in_use(directory.path())
+                .expect("own directory")
+                .expect("unused"),
+        };
+        let files = [
+            place.socket(),
+            place.lock(),
+            place.silence(),
+            place.exclusive_use(),
+        ];
+        assert!(files.iter().all(|file| file.starts_with(directory.path())));
+        let distinct: std::collections::BTreeSet<_> = files.iter().collect();
+        assert_eq!(distinct.len(), files.len());
+    }
+
+    #[test]
     fn names_are_fit_for_files_and_stay_different() {
         assert_eq!(file_name("my-db_1"), "my-db_1");
         assert_ne!(file_name("a/b"), file_name("a b"));

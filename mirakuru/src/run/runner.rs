@@ -103,6 +103,14 @@ mod tests {
     use crate::loopback::program_that_ends;
 
     #[test]
+    fn an_ancestor_that_is_no_runner_is_named_with_the_kind() {
+        for (kind, name) in [(Kind::Cargo, "cargo"), (Kind::Nextest, "nextest")] {
+            let refused = of_this_kind(Pid::this(), kind).expect_err("it is a test");
+            assert!(refused.ends_with(&format!(", not {name}")), "{refused}");
+        }
+    }
+
+    #[test]
     fn a_process_younger_than_the_test_is_not_its_runner() {
         let own = sys::started_at(Pid::this()).expect("procfs");
         assert_eq!(started_before(Pid::this(), Pid::this()), Some(own));

@@ -315,6 +315,27 @@ mod tests {
         assert_eq!(directories.count(), MAX_ENTRIES);
     }
 
+    #[cfg(unix)]
+    #[test]
+    fn an_entry_that_was_used_again_is_not_surplus() {
+        let (home, entries) = cache();
+        let made = Cell::new(0);
+        // Of two entries of the same moment, the first in the order of names is removed.
+        let old = format!("pg-{:016x}", u64::MAX);
+        fill(&entries, &old, "/bin/sh", &made).expect("own directory");
+        let lock = File::options().write(true).open(entries.lock(&old));
+        let set = lock.and_then(|lock| lock.set_modified(std::time::UNIX_EPOCH));
+        set.expect("own file");
+        let name = |number: usize| format!("pg-{number:016x}");
+        for number in 1..MAX_ENTRIES {
+            fill(&entries, &name(number), "/bin/sh", &made).expect("own directory");
+        }
+        fill(&entries, &old, "/bin/sh", &made).expect("own directory");
+        fill(&entries, &name(MAX_ENTRIES), "/bin/sh", &made).expect("own directory");
+        let exists = |name: &str| home.path().join(name).exists();
+        assert!(exists(&old) && !exists(&name(1)));
+    }
+
     #[test]
     fn files_of_other_programs_are_not_removed() {
         let (home, entries) = cache();

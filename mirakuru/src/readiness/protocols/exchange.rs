@@ -220,6 +220,25 @@ mod tests {
     }
 
     #[test]
+    fn a_close_with_unread_bytes_does_not_reset_the_connection() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let mut exchange = Exchange::open(&[address], LONG).expect("it listens");
+        let (mut server, _) = listener.accept().expect("a client");
+        let mut unread = [b'x'; 16 << 10];
+        server.write_all(&unread).expect("the buffers have room");
+        while exchange.stream.peek(&mut unread).expect("it is open") < unread.len() {
+            pause(Duration::from_millis(1));
+        }
+        exchange.close(b"bye");
+        drop(exchange);
+        let mut received = String::new();
+        server.read_to_string(&mut received).expect("a clean end");
+        assert_eq!(received, "bye");
+        assert!(server.take_error().expect("own socket").is_none());
+    }
+
+    #[test]
     fn a_reason_is_read_even_if_the_server_closes() {
         let judge = |bytes: &[u8]| match bytes {
             b"full" => Verdict::NotYet("full".to_owned()),

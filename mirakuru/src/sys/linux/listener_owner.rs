@@ -180,8 +180,7 @@ fn request_for(addr: SocketAddr) -> [u8; REQUEST] {
     put(&mut request, 4, &SOCK_DIAG_BY_FAMILY.to_ne_bytes());
     put(&mut request, 6, &NLM_F_REQUEST.to_ne_bytes());
     put(&mut request, HEADER, &[family, TCP]);
-    // All states: the exact request ignores them.
-    put(&mut request, HEADER + 4, &u32::MAX.to_ne_bytes());
+    // The states at `HEADER + 4` stay zero: the exact request ignores them.
     put(&mut request, HEADER + 8, &addr.port().to_be_bytes());
     put(&mut request, HEADER + 12, &address);
     // INET_DIAG_NOCOOKIE: any socket matches.

@@ -78,11 +78,13 @@ pub(in crate::sys) fn lock_of_open_file(lock: &libc::flock) -> FcntlArg<'_> {
 /// cannot be read.
 pub(crate) fn ephemeral_ports() -> std::ops::RangeInclusive<u16> {
     let reported = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
+    range_in(&reported).unwrap_or(32_768..=60_999)
+}
+
+fn range_in(reported: &str) -> Option<std::ops::RangeInclusive<u16>> {
     let mut bounds = reported.split_ascii_whitespace().map(str::parse);
-    match (bounds.next(), bounds.next()) {
-        (Some(Ok(first)), Some(Ok(last))) => first..=last,
-        _ => 32_768..=60_999,
-    }
+    let mut next = || bounds.next()?.ok();
+    Some(next()?..=next()?)
 }
 
 /// Returns the highest signal number.
@@ -188,7 +190,14 @@ pub(crate) fn forget_range(file: &File, range: Range<u64>) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use super::range_in;
     use crate::sys::{try_lock_for_process, try_lock_to_remove};
+
+    #[test]
+    fn the_range_of_ports_for_connections_is_read_from_the_kernel() {
+        assert_eq!(range_in("1024\t65535\n"), Some(1024..=65535));
+        assert_eq!(range_in(""), None);
+    }
 
     /// Simulates another thread that checks which process has the lock, for which it opens and closes the file.
     #[test]

@@ -145,6 +145,8 @@ mod tests {
     use std::os::unix::fs::symlink;
     use std::path::Path;
 
+    use nix::unistd::mkfifo;
+
     use super::*;
 
     fn copy(from: &Path, to: &Path) -> io::Result<()> {
@@ -205,6 +207,15 @@ mod tests {
         }
         let found = fs::metadata(to.path().join("a/b/7")).expect("it is there");
         assert_eq!(found.mode() & 0o777, 0o640);
+    }
+
+    #[test]
+    fn a_named_pipe_is_refused_without_a_wait_for_its_writer() {
+        let [from, to] = [(); 2].map(|()| tempfile::tempdir().expect("a temporary directory"));
+        mkfifo(&from.path().join("pipe"), Mode::S_IRWXU).expect("own directory");
+        let refused = copy(from.path(), to.path()).expect_err("it is a pipe");
+        let refused = refused.to_string();
+        assert!(refused.contains("not a regular file"), "{refused}");
     }
 
     #[test]

@@ -225,7 +225,28 @@ mod tests {
     use std::io::pipe;
     use std::os::fd::IntoRawFd;
 
+    use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, bind, listen, socket};
+
     use super::*;
+
+    #[test]
+    fn a_listener_whose_backlog_is_full_is_found_without_a_wait() {
+        let home = tempfile::tempdir().expect("a temporary directory");
+        let path = home.path().join("socket");
+        let (family, kind) = (AddressFamily::Unix, SockType::Stream);
+        let listener = socket(family, kind, SockFlag::empty(), None).expect("a socket");
+        let address = UnixAddr::new(&path).expect("a short path");
+        bind(listener.as_raw_fd(), &address).expect("own directory");
+        listen(&listener, Backlog::new(0).expect("a number")).expect("bound");
+        let mut connected = Vec::new();
+        for _ in 0..3 {
+            let socket = connect_within(&path, Duration::ZERO).expect("a process listens");
+            let flags = |argument| fcntl(&socket, argument).expect("own socket");
+            assert_ne!(flags(FcntlArg::F_GETFL) & libc::O_NONBLOCK, 0);
+            assert_ne!(flags(FcntlArg::F_GETFD) & libc::FD_CLOEXEC, 0);
+            connected.push(socket);
+        }
+    }
 
     #[test]
     fn handles_received_in_part_are_closed() {
