@@ -392,4 +392,23 @@ mod tests {
         used.remove().expect("own directory");
         assert!(!memory.exists());
     }
+
+    #[test]
+    fn a_process_sweeps_the_directories_in_memory_once() {
+        let home = tempfile::tempdir().expect("a temporary directory");
+        let memory = in_memory(home.path()).expect("own directory");
+        let make_old = || {
+            let old = memory.join("mirakuru-00000000000000a1");
+            fs::create_dir_all(&old).expect("own directory");
+            let mut touch = std::process::Command::new("touch");
+            let touched = touch.args(["-t", "200001010000"]).arg(&old).status();
+            assert!(touched.expect("coreutils").success());
+        };
+        make_old();
+        sweep_once(&memory);
+        assert!(!memory.exists());
+        make_old();
+        sweep_once(&memory);
+        assert!(memory.exists());
+    }
 }

@@ -579,3 +579,27 @@ fn a_logger_that_panics_does_not_panic_a_drop() {
         |_| {},
     );
 }
+
+#[test]
+fn events_about_a_port_have_it_as_a_field() {
+    if !is_alone() {
+        let test = "events_about_a_port_have_it_as_a_field";
+        stderr_of(test, "MIRAKURU_LOG", "");
+        return;
+    }
+    log::set_logger(&SEEN).expect("the first logger");
+    log::set_max_level(LevelFilter::Info);
+    let port = SimpleExecutor::new("x {port}").port();
+    let [first, other] = [(); 2].map(|()| {
+        let command = [PROGRAM, "listens_late", "{port}"];
+        TcpExecutor::new(command, "127.0.0.1", port).on_conflict(OnConflict::Reuse)
+    });
+    first.start().expect("the port is free");
+    other.start().expect("the first one answers");
+    let seen = SEEN.0.lock().unwrap_or_else(PoisonError::into_inner);
+    for step in ["is ready after", "reuses the service"] {
+        let text = seen.iter().find(|(_, _, text)| text.starts_with(step));
+        let (_, _, text) = text.unwrap_or_else(|| panic!("no {step}: {:?}", *seen));
+        assert!(text.contains(&format!(" port={port}")), "{text}");
+    }
+}

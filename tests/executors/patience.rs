@@ -1,11 +1,14 @@
 //! Timeouts, and the interval between two checks.
 
 use std::{
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
 
-use mirakuru::{ErrorKind, Executor, OutputExecutor, Result, TcpExecutor, readiness::Context};
+use mirakuru::{
+    ErrorKind, Executor, OutputExecutor, Result, TcpExecutor,
+    readiness::{Context, NotReady, Readiness},
+};
 use mirakuru_tests::{bounds::at_once, error_text::error_of, hold::Hold};
 
 use crate::PROGRAM;
@@ -154,4 +157,38 @@ fn the_rest_of_the_main_group_has_the_stop_timeout() -> Result<()> {
         "flushed"
     );
     Ok(())
+}
+
+#[test]
+fn a_second_line_is_noticed_before_the_interval_ends() -> Result<()> {
+    let script = "echo soon; sleep 0.2; echo ready; exec sleep 60";
+    let late = OutputExecutor::new(["sh", "-c", script], "ready");
+    let late = late.poll_interval(HOUR).timeout(HOUR);
+    at_once(|| late.start().map(drop))
+}
+
+/// A check may fail for lack of time near the deadline. An earlier reason shows what the service lacks.
+#[test]
+fn a_reason_from_before_the_last_moments_is_reported() {
+    #[derive(Debug)]
+    struct Hurried(AtomicBool);
+    impl Readiness for Hurried {
+        fn after_start_check(&self, cx: &Context) -> std::result::Result<(), NotReady> {
+            let is_near = cx.remaining() < Duration::from_millis(200);
+            // The first call near the deadline may have begun long before it.
+            let was_near = self.0.fetch_or(is_near, Ordering::Relaxed);
+            Err(NotReady::new(if was_near {
+                "no time"
+            } else {
+                "it sleeps"
+            }))
+        }
+    }
+    let check = Hurried(AtomicBool::new(false));
+    let executor = Executor::with_readiness([PROGRAM, "prints"], check)
+        .poll_interval(Duration::from_millis(5))
+        .timeout(SECOND);
+    let error = error_of(executor.start()).to_string();
+    assert!(error.contains("it sleeps"), "{error}");
+    assert!(!error.contains("no time"), "{error}");
 }

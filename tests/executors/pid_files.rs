@@ -77,3 +77,22 @@ fn a_pid_file_is_removed_if_the_test_is_killed() {
         }
     });
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_supervisor_watches_no_directory_after_the_start() -> Result<()> {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("app.pid");
+    let command = [PROGRAM, "writes_pid", &path.display().to_string()];
+    let service = PidExecutor::new(command, &path).started()?;
+    let pid = service.pid().expect("it runs");
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("it lives");
+    let (_, after_name) = stat.rsplit_once(") ").expect("a name in parentheses");
+    let supervisor = after_name.split(' ').nth(1).expect("its parent");
+    service.wait_for(|| {
+        let open = fs::read_dir(format!("/proc/{supervisor}/fd")).expect("it lives");
+        let mut open = open.flatten().map(|entry| fs::read_link(entry.path()));
+        open.all(|open| open.is_ok_and(|open| open != directory.path()))
+    })?;
+    Ok(())
+}

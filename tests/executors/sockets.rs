@@ -1,8 +1,11 @@
 //! Unix sockets: stale files, busy services, unusual paths.
 
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 
-use mirakuru::{ErrorKind, Result, SimpleExecutor, UnixSocketExecutor};
+use mirakuru::{
+    Context, ErrorKind, Executor, Result, SimpleExecutor, UnixSocketExecutor,
+    readiness::{Readiness, UnixSocket},
+};
 use mirakuru_tests::error_text::error_of;
 
 use crate::PROGRAM;
@@ -92,4 +95,43 @@ fn an_unrelated_listener_is_reported_with_its_command() -> Result<()> {
     stranger.restart()?.output().wait_for("waiting")?;
     late().any_listener().started()?.stop()?;
     Ok(())
+}
+
+/// Calls `act` with the context of a check.
+fn with_context(act: impl Fn(&Context) + Send + Sync + 'static) -> Result<()> {
+    let check = move |cx: &Context| {
+        act(cx);
+        true
+    };
+    Executor::when([PROGRAM, "prints"], check).start().map(drop)
+}
+
+#[test]
+fn a_path_is_valid_if_a_socket_can_have_it() -> Result<()> {
+    with_context(|cx| {
+        for length in 90..120 {
+            let path = format!("/{}", "x".repeat(length - 1));
+            let can_have = SocketAddr::from_pathname(&path).is_ok();
+            let valid = UnixSocket::new(&path).validate(cx);
+            assert_eq!(valid.is_ok(), can_have, "{length} bytes");
+        }
+    })
+}
+
+#[test]
+fn a_change_at_the_path_wakes_a_check_that_blocks_nothing() -> Result<()> {
+    with_context(|cx| {
+        let manner = UnixSocket::new("/run/socket").manner(cx);
+        assert_eq!(manner.on_path.as_deref(), Some("/run/socket".as_ref()));
+        assert!(manner.keeps_time);
+    })
+}
+
+#[test]
+fn a_context_shows_the_host_the_port_and_the_pid() -> Result<()> {
+    with_context(|cx| {
+        let pid = cx.pid();
+        let shown = format!("Context {{ host: \"127.0.0.1\", port: 0, pid: {pid:?}, .. }}");
+        assert_eq!(format!("{cx:?}"), shown);
+    })
 }

@@ -94,6 +94,8 @@ fn an_outage_keeps_the_port() -> Result<()> {
         TcpExecutor::new([PROGRAM, "listens_late", "{port}"], "127.0.0.1", port).started()?;
     let other = TcpExecutor::new([PROGRAM, "listens_late", "{port}"], "127.0.0.1", port);
     let outage = service.stopped()?;
+    // A stop of what is stopped already does not end the outage.
+    service.stop()?;
     let error = at_once(|| error_of(other.start()));
     assert_eq!(error.kind(), ErrorKind::AlreadyRunning);
     assert!(

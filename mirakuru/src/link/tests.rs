@@ -318,3 +318,31 @@ fn an_invalid_message_ends_the_link_cleanly() {
         assert!(link.current(|state| state.lost), "{bytes:?}");
     }
 }
+
+#[test]
+fn a_service_without_a_process_has_ended() {
+    let (link, other_end) = link();
+    assert!(!link.current(State::has_ended));
+    send(&other_end, &Message::Event(Event::Empty));
+    assert!(link.current(|state| state.has_ended() && state.exit.is_none() && !state.lost));
+}
+
+#[test]
+fn an_attached_service_that_another_test_stops_is_ending() {
+    let (link, other_end) = link();
+    let service = |ending| {
+        let service = Service {
+            number: 1,
+            ending,
+            ..Service::default()
+        };
+        Message::Reply(1, Reply::Service(Box::new(service)))
+    };
+    send(&other_end, &service(false));
+    assert!(!link.current(|state| state.ending));
+    send(&other_end, &service(true));
+    assert!(link.current(|state| state.ending));
+    // The reply to an earlier question does not end the stop.
+    send(&other_end, &service(false));
+    assert!(link.current(|state| state.ending));
+}

@@ -309,7 +309,11 @@ pub(super) fn is_of_this_machine(host: &str) -> bool {
 mod tests {
     use std::net::TcpListener;
 
+    use super::super::Start;
     use super::*;
+    use crate::command;
+    use crate::protocol::{Event, Message, frames};
+    use crate::wait::Deadline;
 
     #[test]
     fn an_address_that_does_not_answer_leaves_time_for_the_next() {
@@ -337,5 +341,97 @@ mod tests {
             let connectable = connectable(address.parse().expect("an address"));
             assert_eq!(connectable.to_string(), reached);
         }
+    }
+
+    #[test]
+    fn a_connection_is_due_after_a_fifth_of_the_time_waited() {
+        let listener = Listener::default();
+        assert!(!listener.is_due(TRY_ANYWAY - 1) && listener.is_due(1000));
+        listener.tried.store(8000, Ordering::Relaxed);
+        assert!(!listener.is_due(9000) && listener.is_due(10_000));
+    }
+
+    fn context() -> Context {
+        Context::new(Start {
+            number: 0,
+            place: command::Place::default(),
+            command: "".into(),
+            user: None,
+            link: None,
+            pid: None,
+            stdout: None,
+            stderr: None,
+            captures: [false; 2],
+            log: None,
+            deadline: Deadline::after(Duration::from_secs(60)),
+            captured: Mutex::default(),
+            listeners: Mutex::default(),
+        })
+    }
+
+    fn served() -> (TcpListener, SocketAddr) {
+        let served = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = served.local_addr().expect("it is bound");
+        (served, address)
+    }
+
+    #[test]
+    fn a_confirmed_address_is_the_one_that_answered() {
+        let (cx, (_served, address)) = (context(), served());
+        let confirmed = Listener::any().confirm(address, &cx);
+        confirmed.expect("any listener is right");
+        assert_eq!(cx.answered(), Some("127.0.0.1".to_owned()));
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    #[cfg(any(feature = "http", feature = "services"))]
+    fn a_glance_fails_as_long_as_no_process_listens() {
+        let (cx, (served, address)) = (context(), served());
+        let listener = Listener::any();
+        let seen = listener.look(&[address], &cx);
+        assert!(matches!(seen, Ok(Seen::At(at)) if at == address));
+        let not_due = || listener.tried.store(now(&cx), Ordering::Relaxed);
+        not_due();
+        listener.glance(&[address], &cx).expect("it listens");
+        drop(served);
+        // A fork of another thread may have a copy of the listener for a moment, and a busy machine may be too slow to
+        // refuse a connection in time.
+        let fails = || listener.glance(&[address], &cx).is_err();
+        let soon = |condition: &dyn Fn() -> bool| {
+            let bound = Deadline::after(Duration::from_secs(30));
+            while !condition() {
+                assert!(!bound.has_passed(), "it is glanced at in vain");
+                wait::pause(Duration::from_millis(1));
+            }
+        };
+        soon(&|| {
+            not_due();
+            fails()
+        });
+        // As the last try lies in the future, a connection is due.
+        soon(&|| {
+            listener.tried.store(u64::MAX, Ordering::Relaxed);
+            fails()
+        });
+        assert_ne!(listener.tried.load(Ordering::Relaxed), u64::MAX);
+    }
+
+    /// A socket in a message that no process has received is open in no process, as one that a fork is about to close.
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_listener_of_no_process_has_time_to_end() {
+        let (served, address) = served();
+        let (sender, receiver) = sys::Socket::pair().expect("a socket");
+        let sent = Message::Event(Event::Path);
+        let soon = Deadline::after(Duration::from_secs(30));
+        frames::send(&sender, &sent, &[served.into()], soon).expect("room");
+        let (answers, answer) = std::sync::mpsc::channel();
+        let begun = Instant::now();
+        std::thread::spawn(move || answers.send(is_served(&[address], &context())));
+        let is_served = answer.recv_timeout(Duration::from_secs(30));
+        assert!(is_served.expect("the time for its end is bounded"));
+        assert!(begun.elapsed() >= FORK_TO_EXEC);
+        drop(receiver);
     }
 }

@@ -208,6 +208,10 @@ mod tests {
         assert_eq!(found("http://{db.addr}/"), (None, None));
         assert_eq!(found("{db.url}/{tmpdir}"), (None, None));
         assert_eq!(
+            found("http://127.0.0.1:81{pidfile}"),
+            (Some("127.0.0.1".into()), Some(81))
+        );
+        assert_eq!(
             found("http://[{db.host}]:{port}/"),
             (Some("{db.host}".into()), Some(0))
         );
