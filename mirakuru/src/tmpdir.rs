@@ -319,7 +319,7 @@ mod tests {
                     }
                 })
             });
-            while !makers.iter().all(|maker| maker.is_finished()) {
+            while makers.iter().any(|maker| !maker.is_finished()) {
                 let _ = fs::remove_dir(&parent);
             }
         });

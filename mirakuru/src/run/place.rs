@@ -232,6 +232,15 @@ mod tests {
         }
     }
 
+    fn place_in(directory: &Path) -> RunPlace {
+        RunPlace {
+            runner: runner(1),
+            directory: directory.to_owned(),
+            name: "db".to_owned(),
+            _use: in_use(directory).expect("own directory").expect("unused"),
+        }
+    }
+
     /// Calls `make` with the path of the directory of a live runner until it succeeds: another process may remove the
     /// empty parent.
     #[cfg(unix)]
@@ -269,14 +278,7 @@ mod tests {
     #[test]
     fn a_suspended_supervisor_is_recognized() {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let place = RunPlace {
-            runner: runner(1),
-            directory: directory.path().to_owned(),
-            name: "db".to_owned(),
-            _use: in_use(directory.path())
-                .expect("own directory")
-                .expect("unused"),
-        };
+        let place = place_in(directory.path());
         let mut process = Command::new("sleep").arg("60").spawn().expect("sleep");
         place.note_supervisor(process.id());
         let was_stopped = place.supervisor_is_stopped();
@@ -297,14 +299,7 @@ mod tests {
     #[test]
     fn each_file_of_a_fixture_has_its_own_path_in_the_run() {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let place = RunPlace {
-            runner: runner(1),
-            directory: directory.path().to_owned(),
-            name: "db".to_owned(),
-            _use: in_use(directory.path())
-                .expect("own directory")
-                .expect("unused"),
-        };
+        let place = place_in(directory.path());
         let files = [
             place.socket(),
             place.lock(),
