@@ -62,8 +62,7 @@ pub(in crate::sys) fn is_still(listed: Descendant) -> bool {
 pub(super) fn is_below(pid: Pid, ancestor: Pid) -> bool {
     (0..WALKS).any(|_| {
         let parents = std::iter::successors(Some(pid), |pid| Some(proc_stat(*pid)?.parent));
-        let mut known = parents.skip(1).take_while(|parent| parent.as_raw() > 0);
-        known.any(|parent| parent == ancestor)
+        parents.skip(1).any(|parent| parent == ancestor)
     })
 }
 
@@ -223,5 +222,123 @@ fn unless_exhausted<T: Default>(error: io::Error) -> io::Result<T> {
     match error.raw_os_error() {
         Some(libc::EMFILE | libc::ENFILE) => Err(error),
         _ => Ok(T::default()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::os::fd::AsRawFd;
+    use std::process::{Child, Command};
+
+    use super::*;
+
+    const MARK: &str = "MIRAKURU_TESTS_MARK";
+
+    fn sleeper() -> Command {
+        let mut command = Command::new("sleep");
+        command.arg("60").env_clear();
+        command
+    }
+
+    fn pid_of(child: &Child) -> Pid {
+        crate::sys::process_of(child.id()).expect("a pid")
+    }
+
+    fn end(mut child: Child) {
+        child.kill().and_then(|()| child.wait()).expect("a child");
+    }
+
+    #[test]
+    fn a_process_is_marked_from_the_moment_of_its_start() {
+        for _ in 0..50 {
+            let child = sleeper().env(MARK, "1").spawn().expect("coreutils");
+            let is_marked = carries(pid_of(&child), &format!("{MARK}=1"));
+            end(child);
+            assert!(is_marked);
+        }
+    }
+
+    #[test]
+    fn a_look_at_a_program_that_has_begun_does_not_wait() {
+        let marked = sleeper().env(MARK, "1").spawn().expect("coreutils");
+        let empty = sleeper().spawn().expect("coreutils");
+        let children = [marked, empty];
+        let begun = std::time::Instant::now();
+        for _ in 0..50 {
+            let seen = children
+                .each_ref()
+                .map(|child| carries(pid_of(child), &format!("{MARK}=1")));
+            assert_eq!(seen, [true, false]);
+        }
+        let looked = begun.elapsed();
+        children.into_iter().for_each(end);
+        // Once for each child, the program may still begin.
+        assert!(looked < LONGEST_EXEC * 40, "{looked:?}");
+    }
+
+    /// The test runs itself again, as the limit is that of a process.
+    #[test]
+    fn a_look_for_marked_processes_needs_one_descriptor() {
+        const ALONE: &str = "MIRAKURU_TESTS_ALONE";
+        if std::env::var_os(ALONE).is_none() {
+            let program = std::env::current_exe().expect("it has a path");
+            let test =
+                "sys::linux::descendants::tests::a_look_for_marked_processes_needs_one_descriptor";
+            let mut command = Command::new(program);
+            command.args(["--exact", test]).env(ALONE, "1");
+            let output = command.output().expect("this binary");
+            let printed = String::from_utf8_lossy(&output.stdout);
+            assert!(
+                output.status.success() && printed.contains("1 passed"),
+                "{printed}"
+            );
+            return;
+        }
+        let child = sleeper().env(MARK, "2").spawn().expect("coreutils");
+        let mark = format!("{MARK}=2");
+        let lowest_free = File::open("/").expect("a directory").as_raw_fd();
+        let limit = format!("--nofile={}:", lowest_free + 1);
+        let mut prlimit = Command::new("prlimit");
+        let limited = prlimit.args(["--pid", &std::process::id().to_string(), &limit]);
+        assert!(limited.status().expect("util-linux").success());
+        let with_one = marked(&mark);
+        let last = File::open("/").expect("one is free");
+        let without = marked(&mark);
+        drop(last);
+        let pid = pid_of(&child);
+        end(child);
+        assert_eq!(with_one.expect("one is enough"), [pid]);
+        let code = without.expect_err("no descriptor is free").raw_os_error();
+        assert_eq!(code, Some(libc::EMFILE));
+    }
+
+    #[test]
+    fn a_process_has_its_parent_and_its_children() {
+        let child = sleeper().spawn().expect("coreutils");
+        let (own, pid, parent) = (Pid::this(), pid_of(&child), crate::sys::parent());
+        let [of_child, of_own] =
+            [pid, own].map(|pid| move |parent| is_still(Descendant { pid, parent }));
+        let is_still = [of_child(own), of_child(parent), of_own(parent), of_own(own)];
+        let listed = listed_children(own);
+        let all = all_parents();
+        end(child);
+        // A process whose parent has ended is a child of this one.
+        assert_eq!(is_still, [true, true, true, false]);
+        assert!(all.contains(&(pid, own)) && all.contains(&(own, parent)));
+        let has_lists = fs::exists("/proc/thread-self/children").expect("procfs");
+        assert_eq!(
+            listed.map(|listed| listed.contains(&pid)),
+            has_lists.then_some(true)
+        );
+    }
+
+    #[test]
+    fn children_are_those_with_this_parent() {
+        let all = [(5, 1), (6, 5), (7, 1), (8, 6)];
+        let all = all.map(|(pid, parent)| (Pid::from_raw(pid), Pid::from_raw(parent)));
+        let of = |parent| children_among(&all, Pid::from_raw(parent));
+        assert_eq!(of(1), [5, 7].map(Pid::from_raw));
+        assert_eq!(of(8), []);
     }
 }
