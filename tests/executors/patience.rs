@@ -159,14 +159,6 @@ fn the_rest_of_the_main_group_has_the_stop_timeout() -> Result<()> {
     Ok(())
 }
 
-#[test]
-fn a_second_line_is_noticed_before_the_interval_ends() -> Result<()> {
-    let script = "echo soon; sleep 0.2; echo ready; exec sleep 60";
-    let late = OutputExecutor::new(["sh", "-c", script], "ready");
-    let late = late.poll_interval(HOUR).timeout(HOUR);
-    at_once(|| late.start().map(drop))
-}
-
 /// A check may fail for lack of time near the deadline. An earlier reason shows what the service lacks.
 #[test]
 fn a_reason_from_before_the_last_moments_is_reported() {

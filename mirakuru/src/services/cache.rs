@@ -251,6 +251,23 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
+    fn a_copy_of_an_entry_is_noted_at_its_lock() {
+        let (home, entries) = cache();
+        let made = Cell::new(0);
+        let fill = || fill(&entries, "pg", "/bin/sh", &made).expect("own directory");
+        fill();
+        let lock = home.path().join("pg.lock");
+        let mut touch = std::process::Command::new("touch");
+        let touched = touch.args(["-t", "200001010000"]).arg(&lock).status();
+        assert!(touched.expect("coreutils").success());
+        let changed = || fs::metadata(&lock).and_then(|found| found.modified());
+        let before = changed().expect("own file");
+        fill();
+        assert!(changed().expect("own file") > before && made.get() == 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
     fn a_link_in_place_of_an_entry_is_refused_and_stays() {
         let (home, entries) = cache();
         let link = home.path().join("pg");
