@@ -129,8 +129,8 @@ pub(crate) fn is_unclaimed(addr: SocketAddr) -> bool {
 /// `listen` (`unix(7)`). If that process has ended, the listener is unclaimed, as the process may have left it to
 /// others of the tree.
 pub(crate) fn owner_of_peer(stream: &impl AsFd, supervisor: Pid) -> ListenerOwner {
-    let Some(listener) = peer(stream).filter(|pid| pid.as_raw() > 0 && *pid != Pid::this()) else {
-        // The socket is not connected, the process is in another pid namespace, or this process hands the socket on.
+    let Some(listener) = peer(stream).filter(|pid| *pid != Pid::this()) else {
+        // This process hands the socket on.
         return ListenerOwner::Unknown;
     };
     let stat = proc_stat(listener);
@@ -141,6 +141,7 @@ pub(crate) fn owner_of_peer(stream: &impl AsFd, supervisor: Pid) -> ListenerOwne
     match lives {
         true => ListenerOwner::Stranger(described(listener)),
         false if has_ended(listener) => ListenerOwner::Unclaimed,
+        // The process is hidden, or its pid is 0: it is in another pid namespace, or the socket is not connected.
         false => ListenerOwner::Unknown,
     }
 }
@@ -238,11 +239,43 @@ fn holder_of_inode(inode: u32) -> Option<Pid> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+    use std::os::unix::net::UnixStream;
+    use std::process::{Command, Stdio};
     use std::time::Duration;
+
+    use nix::unistd::fchown;
 
     use super::*;
     use crate::loopback;
-    use crate::wait::Deadline;
+    use crate::protocol::{Event, Message, frames};
+    use crate::sys::Socket;
+    use crate::wait::{self, Deadline};
+
+    fn bound() -> (TcpListener, SocketAddr) {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        (listener, address)
+    }
+
+    /// Puts a listener into a message. No process has it open until the returned socket receives the message.
+    fn hidden(listener: TcpListener) -> Socket {
+        let (sender, receiver) = Socket::pair().expect("a socket");
+        let soon = Deadline::after(Duration::from_secs(30));
+        let message = Message::Event(Event::Path);
+        frames::send(&sender, &message, &[listener.into()], soon).expect("room");
+        receiver
+    }
+
+    /// A fork of another thread has a copy of every descriptor, until it runs its own program.
+    fn becomes_true(condition: impl Fn() -> bool) {
+        let bound = Deadline::after(Duration::from_secs(30));
+        while !condition() {
+            assert!(!bound.has_passed(), "it is never true");
+            wait::pause(Duration::from_millis(1));
+        }
+    }
 
     #[test]
     fn an_address_is_own_if_a_socket_can_be_bound_to_it() {
@@ -292,5 +325,113 @@ mod tests {
                 std::thread::yield_now();
             }
         }
+    }
+
+    #[test]
+    fn a_listener_is_unclaimed_if_no_process_has_it_open() {
+        let (listener, address) = bound();
+        becomes_true(|| !is_unclaimed(address));
+        let _message = hidden(listener);
+        becomes_true(|| is_unclaimed(address));
+    }
+
+    /// A process that runs the program of this one, and waits for ever, is like a fork that has not become its program.
+    #[test]
+    fn a_listener_of_a_fork_of_this_process_is_unclaimed() {
+        let (mut full, _reader) = UnixStream::pair().expect("a socket");
+        full.set_nonblocking(true).expect("an option");
+        while full.write(&[0; 4096]).is_ok() {}
+        full.set_nonblocking(false).expect("an option");
+        let (listener, address) = bound();
+        let mut fork = loopback::program_that_ends()
+            .stdin(OwnedFd::from(listener))
+            .stdout(OwnedFd::from(full))
+            .spawn()
+            .expect("own program");
+        becomes_true(|| is_unclaimed(address));
+        fork.kill().expect("a child");
+        fork.wait().expect("a child");
+    }
+
+    #[test]
+    fn a_listener_of_a_child_with_its_own_program_is_claimed() {
+        let (listener, address) = bound();
+        let mut child = Command::new("sleep")
+            .arg("60")
+            .stdin(OwnedFd::from(listener))
+            .spawn()
+            .expect("coreutils");
+        becomes_true(|| !is_unclaimed(address));
+        child.kill().expect("a child");
+        child.wait().expect("a child");
+    }
+
+    #[test]
+    fn only_a_listener_of_this_user_can_be_unclaimed() {
+        let of = |uid| owner_outside_tree(Listener { inode: 0, uid }, None);
+        let own = geteuid().as_raw();
+        assert_eq!(of(own), ListenerOwner::Unclaimed);
+        assert_eq!(of(own + 1), ListenerOwner::Unknown);
+    }
+
+    #[test]
+    fn a_hidden_listener_of_another_user_is_a_strangers() {
+        let (listener, address) = bound();
+        let other = geteuid().as_raw() + 1;
+        if fchown(&listener, Some(other.into()), None).is_err() {
+            // Only root may give a socket to another user.
+            return;
+        }
+        let _message = hidden(listener);
+        let mut child = Command::new("sleep").arg("60").spawn().expect("coreutils");
+        let tree = Pid::from_raw(child.id().try_into().expect("a pid"));
+        let stranger = format!("a process of another user (uid {other})");
+        let stranger = ListenerOwner::Stranger(stranger);
+        becomes_true(|| owner_of_listener(address, tree, tree) == stranger);
+        child.kill().expect("a child");
+        child.wait().expect("a child");
+    }
+
+    #[test]
+    fn a_unix_listener_is_unclaimed_after_the_end_of_its_process() {
+        const LISTENS: &str = "import socket, sys
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(sys.argv[1])
+listener.listen()
+print('listens', flush=True)
+sys.stdin.read()";
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let path = directory.path().join("socket");
+        let mut child = Command::new("python3")
+            .args(["-c", LISTENS])
+            .arg(&path)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("python3");
+        let pid = Pid::from_raw(child.id().try_into().expect("a pid"));
+        let mut output = child.stdout.take().expect("piped");
+        output.read_exact(&mut [0; 8]).expect("it listens");
+        let stream = UnixStream::connect(&path).expect("it listens");
+        let stranger = ListenerOwner::Stranger(described(pid));
+        assert_eq!(
+            owner_of_peer(&stream, Pid::this()),
+            ListenerOwner::Ours(pid)
+        );
+        assert_eq!(owner_of_peer(&stream, pid), stranger);
+        drop(child.stdin.take());
+        assert!(child.wait().expect("a child").success());
+        let owner = owner_of_peer(&stream, Pid::this());
+        assert_eq!(owner, ListenerOwner::Unclaimed);
+    }
+
+    #[test]
+    fn the_owner_is_unknown_of_an_own_or_unconnected_unix_socket() {
+        let (own, _other_end) = UnixStream::pair().expect("a socket");
+        assert_eq!(owner_of_peer(&own, Pid::this()), ListenerOwner::Unknown);
+        let (family, kind) = (AddressFamily::Unix, SockType::Stream);
+        let unconnected = socket(family, kind, SockFlag::SOCK_CLOEXEC, None).expect("a socket");
+        let owner = owner_of_peer(&unconnected, Pid::this());
+        assert_eq!(owner, ListenerOwner::Unknown);
     }
 }

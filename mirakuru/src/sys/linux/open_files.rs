@@ -73,6 +73,9 @@ pub(crate) fn standard_error_of(pid: Pid) -> Option<File> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+    use std::process::{Child, Command, Stdio};
+
     use super::*;
 
     #[test]
@@ -80,5 +83,42 @@ mod tests {
         let found = |kind: io::ErrorKind| is_there::<()>(&Err(kind.into()));
         assert!(!found(io::ErrorKind::NotFound));
         assert!(found(io::ErrorKind::PermissionDenied) && is_there(&Ok(())));
+    }
+
+    #[test]
+    fn only_a_file_that_a_process_appends_to_can_get_our_lines() {
+        for appends in [true, false] {
+            let log = tempfile::NamedTempFile::new().expect("a temporary file");
+            let mut options = File::options();
+            let options = options.append(appends).write(true);
+            let error = options.open(log.path()).expect("own file");
+            let mut process = sleep_with(error.into());
+            let opened = standard_error_of(pid_of(&process));
+            assert_eq!(opened.is_some(), appends);
+            if let Some(mut opened) = opened {
+                opened.write_all(b"ours\n").expect("a file");
+                assert_eq!(fs::read(log.path()).expect("own file"), b"ours\n");
+            }
+            process.kill().expect("a child");
+            process.wait().expect("a child");
+        }
+    }
+
+    #[test]
+    fn a_pipe_can_always_get_our_lines() {
+        let mut process = sleep_with(Stdio::piped());
+        assert!(standard_error_of(pid_of(&process)).is_some());
+        process.kill().expect("a child");
+        process.wait().expect("a child");
+    }
+
+    fn sleep_with(error: Stdio) -> Child {
+        let mut command = Command::new("sleep");
+        let command = command.arg("60").stderr(error);
+        command.spawn().expect("coreutils")
+    }
+
+    fn pid_of(process: &Child) -> Pid {
+        Pid::from_raw(process.id().try_into().expect("a pid"))
     }
 }

@@ -190,7 +190,10 @@ pub(crate) fn forget_range(file: &File, range: Range<u64>) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::range_in;
+    use std::fs;
+    use std::sync::Barrier;
+
+    use super::{OOM_SCORE, range_in, restore_oom_score, threads};
     use crate::sys::{try_lock_for_process, try_lock_to_remove};
 
     #[test]
@@ -212,5 +215,28 @@ mod tests {
         assert!(!try_lock_for_process(&other).expect("own file"));
         drop(remover);
         assert!(try_lock_for_process(&other).expect("own file"));
+    }
+
+    #[test]
+    fn every_thread_of_this_process_is_counted() {
+        let counted = Barrier::new(2);
+        let count = std::thread::scope(|scope| {
+            scope.spawn(|| counted.wait());
+            let count = threads();
+            counted.wait();
+            count
+        });
+        assert!(count > Some(1), "{count:?}");
+    }
+
+    /// Every process may raise its score, and lower it to the former one.
+    #[test]
+    fn a_score_for_the_lack_of_memory_is_set() {
+        let score = || fs::read_to_string(OOM_SCORE).expect("procfs");
+        let before = score();
+        restore_oom_score("1000");
+        let raised = score();
+        restore_oom_score(&before);
+        assert_eq!((raised.trim(), score()), ("1000", before));
     }
 }

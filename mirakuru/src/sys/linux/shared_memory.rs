@@ -88,4 +88,42 @@ mod tests {
         );
         assert!(Segment::read("key shmid perms size cpid lpid nattch").is_none());
     }
+
+    fn exists(id: i32) -> bool {
+        let table = fs::read_to_string("/proc/sysvipc/shm").expect("procfs");
+        let mut segments = table.lines().filter_map(Segment::read);
+        segments.any(|segment| segment.id == id)
+    }
+
+    fn segment() -> i32 {
+        // SAFETY: `shmget` reads its numbers alone.
+        let id = unsafe { libc::shmget(libc::IPC_PRIVATE, 4096, 0o600) };
+        assert!(exists(id));
+        id
+    }
+
+    #[test]
+    fn only_the_unused_segments_of_the_makers_are_removed() {
+        let now = wall_clock();
+        let own = [(Pid::this(), now)];
+        let unused = segment();
+        let other_process = [(Pid::from_raw(i32::MAX), now)];
+        assert!(!remove_shared_memory(&other_process, now));
+        assert!(!remove_shared_memory(&own, now + 3 * MARGIN));
+        let ended_before = [(Pid::this(), now.saturating_sub(3 * MARGIN))];
+        assert!(!remove_shared_memory(&ended_before, Duration::ZERO));
+        assert!(exists(unused));
+        assert!(!remove_shared_memory(&own, now), "no process uses it");
+        assert!(!exists(unused));
+
+        let used = segment();
+        // SAFETY: the kernel chooses free addresses, which no code uses.
+        let memory = unsafe { libc::shmat(used, std::ptr::null(), 0) };
+        assert!(remove_shared_memory(&own, now) && exists(used));
+        // SAFETY: `shmat` returned the address, and the number is that of the segment.
+        unsafe {
+            libc::shmdt(memory);
+            libc::shmctl(used, libc::IPC_RMID, std::ptr::null_mut());
+        }
+    }
 }
