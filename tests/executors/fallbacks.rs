@@ -129,6 +129,37 @@ fn a_service_in_another_network_is_checked_by_connection() -> Result<()> {
     Ok(())
 }
 
+/// Leaves its listener on 127.0.0.1 in a message, where no process has it open, and then listens on `::1`.
+const LEAVES_LISTENER: &str = r"
+import socket, sys, time
+port = int(sys.argv[1])
+hidden = socket.create_server(('127.0.0.1', port))
+left = socket.socketpair()
+socket.send_fds(left[0], [b'x'], [hidden.fileno()])
+hidden.close()
+seen = socket.create_server(('::1', port), family=socket.AF_INET6)
+print('listens', flush=True)
+time.sleep(60)
+";
+
+#[test]
+#[cfg_attr(
+    not(namespaces),
+    ignore = "needs namespaces, to have an address of IPv6"
+)]
+fn a_listener_of_no_process_does_not_hide_another_one() -> Result<()> {
+    if !is_alone() {
+        let up = "ip link set lo up && exec \"$@\"";
+        let test = "fallbacks::a_listener_of_no_process_does_not_hide_another_one";
+        alone_by(&["unshare", "--net", "sh", "-c", up, "sh"], test);
+        return Ok(());
+    }
+    let words = ["python3", "-c", LEAVES_LISTENER, "{port}"];
+    let service = TcpExecutor::new(words, "localhost", 0).timeout(Duration::from_secs(30));
+    service.start()?.output().wait_for("^listens$")?;
+    Ok(())
+}
+
 /// A script that serves a listener that it received as its standard input.
 const GIVEN: &str = r"
 import os, socket, sys

@@ -81,6 +81,32 @@ fn attached_one_answers_as_a_local_one() {
 }
 
 #[test]
+fn attached_one_reads_the_log_file_too() {
+    fn logs() -> OutputExecutor {
+        let script =
+            "trap 'echo logged > \"$0/log\"' USR1; echo ready; while :; do sleep 0.01; done";
+        OutputExecutor::new(["sh", "-c", script, "{tmpdir}"], "^ready$").log_file("{tmpdir}/log")
+    }
+    static LOCAL: Shared<OutputExecutor> = Shared::per_run("logs", logs);
+    static ATTACHED: Shared<OutputExecutor> = Shared::per_run("logs", logs);
+    let (local, attached) = (LOCAL.get().expect("it starts"), ATTACHED.get());
+    let attached = attached.expect("it runs");
+    attached.signal(Signal::USR1).expect("it runs");
+    let log = local.tmpdir().join("log");
+    let is_written = || std::fs::read(&log).is_ok_and(|text| text == b"logged\n");
+    local.wait_for(is_written).expect("it is written");
+    local.kill().expect("it runs");
+    let [own, other] = [local, attached].map(|one| {
+        let missing = one.output().wait_for("^never$");
+        let text = missing.expect_err("no process is left").to_string();
+        let lines = text.lines().filter(|line| !line.contains("how long:"));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    });
+    assert!(own.contains(&"    | logged".to_owned()), "{own:?}");
+    assert_eq!(own, other);
+}
+
+#[test]
 fn attached_one_knows_where_it_is_served() {
     fn tcp() -> TcpExecutor {
         TcpExecutor::new([PROGRAM, "listens_late", "{port}"], "127.0.0.1", 0)

@@ -298,6 +298,12 @@ fn a_frame_that_is_too_long_is_refused_by_its_header() {
     sender.write_all(&[0]).expect("room");
     let refused = Inbox::default().receive::<u8>(&receiver, 9);
     assert!(refused.ended, "it is too long");
+    let (mut other, longest) = Socket::pair().expect("a socket");
+    let len = u32::try_from(MAX_FRAME).expect("below 4 GiB");
+    other.write_all(&len.to_le_bytes()).expect("room");
+    other.write_all(&[0]).expect("room");
+    let begun = Inbox::default().receive::<u8>(&longest, 9);
+    assert!(!begun.ended, "the rest may come");
     let too_long = vec![0_u8; MAX_FRAME + 1];
     let sent = send(&sender, &too_long, &[], soon());
     let error = sent.expect_err("it is too long").raw_os_error();
