@@ -120,10 +120,9 @@ mod tests {
         // SAFETY: the kernel chooses free addresses, which no code uses.
         let memory = unsafe { libc::shmat(used, std::ptr::null(), 0) };
         assert!(remove_shared_memory(&own, now) && exists(used));
-        // SAFETY: `shmat` returned the address, and the number is that of the segment.
-        unsafe {
-            libc::shmdt(memory);
-            libc::shmctl(used, libc::IPC_RMID, std::ptr::null_mut());
-        }
+        // SAFETY: `shmat` returned the address.
+        unsafe { libc::shmdt(memory) };
+        // SAFETY: `shmctl` with `IPC_RMID` reads its numbers alone.
+        unsafe { libc::shmctl(used, libc::IPC_RMID, std::ptr::null_mut()) };
     }
 }
