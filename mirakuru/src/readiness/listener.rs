@@ -312,7 +312,6 @@ mod tests {
     use super::super::Start;
     use super::*;
     use crate::command;
-    use crate::protocol::{Event, Message, frames};
     use crate::wait::Deadline;
 
     #[test]
@@ -421,6 +420,8 @@ mod tests {
     #[test]
     #[cfg(target_os = "linux")]
     fn a_listener_of_no_process_has_time_to_end() {
+        use crate::protocol::{Event, Message, frames};
+
         let (served, address) = served();
         let (sender, receiver) = sys::Socket::pair().expect("a socket");
         let sent = Message::Event(Event::Path);
