@@ -137,6 +137,40 @@ fn a_service_can_name_its_main_process() -> Result<()> {
 }
 
 #[test]
+fn the_end_of_a_main_process_is_seen_if_its_parent_lives() -> Result<()> {
+    let script = format!("{PROGRAM} reports own-pid READY=1 & echo pid $!; wait; exec sleep 60");
+    let service = NotifyExecutor::new(["sh", "-c", &script]).started()?;
+    let text = service.output().text();
+    let named = text.lines().find_map(|line| line.strip_prefix("pid "));
+    let named: u32 = named.expect("it was printed").parse().expect("a pid");
+    service.wait_for(|| service.pid() == Some(named))?;
+    service.signal(mirakuru::Signal::KILL)?;
+    // The shell takes the exit code.
+    service.wait_for(|| service.exit_code() == Some(0))?;
+    assert!(!service.running());
+    Ok(())
+}
+
+#[test]
+fn a_process_outside_of_the_tree_is_no_main_process() -> Result<()> {
+    let mut stranger = std::process::Command::new("sleep")
+        .arg("60")
+        .spawn()
+        .expect("coreutils");
+    let named = format!("MAINPID={}", stranger.id());
+    let service = reports(&[&named, "READY=1"]).started()?;
+    assert_ne!(service.pid(), Some(stranger.id()));
+    service.stop()?;
+    let is_alive = stranger.try_wait().expect("a child").is_none();
+    stranger
+        .kill()
+        .and_then(|()| stranger.wait())
+        .expect("a child");
+    assert!(is_alive);
+    Ok(())
+}
+
+#[test]
 fn a_daemon_that_names_itself_is_ready() -> Result<()> {
     let script = format!("{PROGRAM} reports 'wait 100' own-pid READY=1 & exit 0");
     let service = NotifyExecutor::new(["sh", "-c", &script]).started()?;

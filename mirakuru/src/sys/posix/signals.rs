@@ -51,12 +51,10 @@ pub(crate) fn describe_death(code: i32) -> String {
 /// Returns the status of a process with this exit code: the wait status of `wait(2)`. A negative code is the negative
 /// number of the signal that ended the process.
 pub(crate) fn exit_status_of(code: i32) -> ExitStatus {
-    let raw = if code < 0 {
-        code.saturating_neg()
-    } else {
-        code << 8
-    };
-    ExitStatus::from_raw(raw)
+    ExitStatus::from_raw(match code {
+        ..0 => code.saturating_neg(),
+        _ => code << 8,
+    })
 }
 
 /// Gives every signal its default disposition, except `SIGPIPE`, which stays ignored, and unblocks all signals. Every
@@ -127,4 +125,20 @@ pub(in crate::sys) fn send_signal_to_group(group: Pid, signal: i32) -> nix::Resu
         return Err(nix::Error::ESRCH);
     }
     send_signal(Pid::from_raw(-group.as_raw()), signal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_has_the_exit_code_or_the_signal() {
+        let facts = |code| {
+            let status = exit_status_of(code);
+            (status.code(), status.signal())
+        };
+        assert_eq!(facts(0), (Some(0), None));
+        assert_eq!(facts(3), (Some(3), None));
+        assert_eq!(facts(-9), (None, Some(9)));
+    }
 }

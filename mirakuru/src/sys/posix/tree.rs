@@ -350,3 +350,90 @@ fn signal_deeper(deeper: Descendant, signal: i32) {
         let _ = process.signal(signal);
     }
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::os::unix::process::CommandExt;
+    use std::process::{Child, Command};
+
+    use super::*;
+    use crate::wait::{self, Deadline};
+
+    /// Runs the test again in a process of its own, whose children are the tree. Returns whether this is that process.
+    fn is_alone(test: &str) -> bool {
+        const ALONE: &str = "MIRAKURU_TESTS_TREE";
+        if std::env::var_os(ALONE).is_some() {
+            return true;
+        }
+        let mut command = Command::new(std::env::current_exe().expect("it has a path"));
+        let test = format!("sys::posix::tree::tests::{test}");
+        let output = command.args(["--exact", &test]).env(ALONE, "1").output();
+        let output = output.expect("this binary");
+        let printed = String::from_utf8_lossy(&output.stdout);
+        assert!(
+            output.status.success() && printed.contains("1 passed"),
+            "{printed}"
+        );
+        false
+    }
+
+    fn tree_of(script: &str) -> (Child, Tree) {
+        let mut command = Command::new("sh");
+        let child = command
+            .args(["-c", script])
+            .process_group(0)
+            .spawn()
+            .expect("a shell");
+        let tree = Tree {
+            main: sys::process_of(child.id()),
+            populated: true,
+            ..Tree::default()
+        };
+        (child, tree)
+    }
+
+    fn becomes_true(mut condition: impl FnMut() -> bool) {
+        let bound = Deadline::after(Duration::from_secs(30));
+        while !condition() {
+            assert!(!bound.has_passed(), "it stays false");
+            wait::pause(Duration::from_millis(1));
+        }
+    }
+
+    #[test]
+    fn the_living_processes_of_a_tree_are_listed() {
+        if !is_alone("the_living_processes_of_a_tree_are_listed") {
+            return;
+        }
+        let (mut child, mut tree) = tree_of("exec sleep 60");
+        assert!(tree.main_is_alive() && !Tree::default().main_is_alive());
+        becomes_true(|| tree.living() == [(child.id(), "sleep 60".to_owned())]);
+        child.kill().expect("a child");
+        // A zombie does not live.
+        becomes_true(|| tree.living().is_empty());
+        child.wait().expect("a child");
+        let unlisted = tree.living();
+        assert_eq!(unlisted.len(), 1);
+        assert!(unlisted[0].1.contains("does not list"), "{unlisted:?}");
+        tree.populated = false;
+        assert_eq!(tree.living(), []);
+    }
+
+    #[test]
+    fn a_group_that_another_group_has_started_is_asked_later() {
+        if !is_alone("a_group_that_another_group_has_started_is_asked_later") {
+            return;
+        }
+        let (mut child, tree) = tree_of("setsid sleep 60 & wait");
+        becomes_true(|| living().filter(|(pid, one)| *pid == one.group).count() == 2);
+        // A signal of the number zero only asks whether the process exists.
+        let mut asked = BTreeSet::new();
+        assert!(tree.ask(0, &mut asked, false));
+        assert_eq!(asked, BTreeSet::from_iter(tree.main));
+        assert!(!tree.ask(0, &mut asked, false));
+        assert!(tree.ask(0, &mut asked, true));
+        assert_eq!(asked.len(), 2);
+        deeper().for_each(|one| signal_deeper(one, signals::KILL));
+        child.kill().and_then(|()| child.wait()).expect("a child");
+    }
+}
