@@ -2,7 +2,7 @@
 
 use std::{fs, time::Duration};
 
-use mirakuru::{ErrorKind, NotifyExecutor, OutputExecutor, Result};
+use mirakuru::{ErrorKind, NotifyExecutor, OutputExecutor, Result, SimpleExecutor};
 use mirakuru_tests::{bounds::at_once, error_text::error_of, hold::Hold};
 
 use crate::PROGRAM;
@@ -153,20 +153,12 @@ fn the_end_of_a_main_process_is_seen_if_its_parent_lives() -> Result<()> {
 
 #[test]
 fn a_process_outside_of_the_tree_is_no_main_process() -> Result<()> {
-    let mut stranger = std::process::Command::new("sleep")
-        .arg("60")
-        .spawn()
-        .expect("coreutils");
-    let named = format!("MAINPID={}", stranger.id());
-    let service = reports(&[&named, "READY=1"]).started()?;
-    assert_ne!(service.pid(), Some(stranger.id()));
+    let stranger = SimpleExecutor::new("sleep 60").started()?;
+    let pid = stranger.pid().expect("it runs");
+    let service = reports(&[&format!("MAINPID={pid}"), "READY=1"]).started()?;
+    assert_ne!(service.pid(), Some(pid));
     service.stop()?;
-    let is_alive = stranger.try_wait().expect("a child").is_none();
-    stranger
-        .kill()
-        .and_then(|()| stranger.wait())
-        .expect("a child");
-    assert!(is_alive);
+    assert!(stranger.running());
     Ok(())
 }
 
