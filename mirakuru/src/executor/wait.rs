@@ -210,7 +210,7 @@ impl Core {
                 let slice = bound().or_sooner(next_look.remaining().min(Pace::LONGEST));
                 let path_changed = link.wait(slice, |state| {
                     let is_new = is_over(state) || News::of(state) != news;
-                    is_new.then_some(state.path_news != news.path)
+                    is_new.then_some(news.has_older_path(state))
                 });
                 let is_over = next_look.has_passed() || bound().has_passed();
                 // A lost supervisor sends no news, and the wait for them returns at once.
@@ -218,7 +218,7 @@ impl Core {
                     break path_changed;
                 }
             };
-            if path_changed == Some(true) {
+            if let Some(true) = path_changed {
                 pace.begin_again();
             }
         };
@@ -298,6 +298,11 @@ impl News {
             exited: state.exit.is_some(),
             closed: state.output_closed,
         }
+    }
+
+    /// Returns whether a path has changed since. Then the pause between two looks begins again at its shortest.
+    fn has_older_path(&self, state: &State) -> bool {
+        state.path_news != self.path
     }
 }
 

@@ -274,6 +274,39 @@ mod tests {
         assert!(failed.is_err() && has_waited);
     }
 
+    /// The test runs itself again, with a temporary directory of its own and without the right to write to any directory.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_directory_that_cannot_be_made_is_an_error() {
+        use std::os::unix::fs::PermissionsExt;
+
+        const ALONE: &str = "MIRAKURU_TESTS_CLOSED_LOCKS";
+        if std::env::var_os(ALONE).is_some() {
+            let locks = lock_directory().expect("a temporary directory");
+            fs::set_permissions(locks, fs::Permissions::from_mode(0o500)).expect("own directory");
+            let failed = RunPlace::of(runner(1), "db").map(drop);
+            let why = failed.expect_err("the directory is closed");
+            assert!(why.contains("Permission denied"), "{why}");
+            return;
+        }
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let program = std::env::current_exe().expect("it has a path");
+        let mut command = Command::new(&program);
+        if sys::is_root() {
+            command = Command::new("setpriv");
+            command.arg("--bounding-set=-dac_override").arg(program);
+        }
+        let test = "run::place::tests::a_directory_that_cannot_be_made_is_an_error";
+        command.args(["--exact", test]).env(ALONE, "1");
+        let output = command.env("TMPDIR", directory.path()).output();
+        let output = output.expect("this binary");
+        let printed = String::from_utf8_lossy(&output.stdout);
+        assert!(
+            output.status.success() && printed.contains("1 passed"),
+            "{printed}"
+        );
+    }
+
     #[cfg(unix)]
     #[test]
     fn a_suspended_supervisor_is_recognized() {

@@ -122,28 +122,43 @@ fn launch() -> Launch {
     }
 }
 
-/// Both requests arrive at once, so the supervisor answers the second one before the stop has ended.
-#[test]
-fn a_launch_during_a_stop_is_refused() {
+/// Sends a stop and another request at once, so that the supervisor answers the other one before the stop has ended.
+/// Returns the first answer.
+fn asked_during_a_stop(request: Request) -> Option<Message> {
     let mut supervisor = Supervisor::start();
     let (plan, release) = (StopPlan::ABRUPT, None);
     let (both, mut begins) = Socket::pair().expect("a socket");
     send(&both, Some(5), Request::Stop { plan, release });
-    send(&both, Some(6), Request::Launch(Box::new(launch())));
+    send(&both, Some(6), request);
     drop(both);
     let mut frames = Vec::new();
     begins.set_nonblocking(false).expect("own socket");
     begins.read_to_end(&mut frames).expect("own socket");
     (&supervisor.socket).write_all(&frames).expect("room");
-    let launched = next(&supervisor.socket, &mut supervisor.arrived);
-    let Some(Message::Reply(6, Reply::Launched(Err(failure)))) = launched else {
-        panic!("{launched:?}");
-    };
-    assert_eq!(failure.code, sys::BUSY);
+    let answer = next(&supervisor.socket, &mut supervisor.arrived);
     let stopped = next(&supervisor.socket, &mut supervisor.arrived);
     assert!(matches!(stopped, Some(Message::Reply(5, Reply::Gone(_)))));
     send(&supervisor.socket, None, Request::Bye);
     assert!(supervisor.has_ended());
+    answer
+}
+
+#[test]
+fn a_launch_during_a_stop_is_refused() {
+    let launched = asked_during_a_stop(Request::Launch(Box::new(launch())));
+    let Some(Message::Reply(6, Reply::Launched(Err(failure)))) = launched else {
+        panic!("{launched:?}");
+    };
+    assert_eq!(failure.code, sys::BUSY);
+}
+
+#[test]
+fn a_service_is_described_as_ending_during_its_stop() {
+    let described = asked_during_a_stop(Request::Attach);
+    let Some(Message::Reply(6, Reply::Service(service))) = described else {
+        panic!("{described:?}");
+    };
+    assert!(service.ending);
 }
 
 /// Returns invalid bytes, each with whether the socket ends after them.
