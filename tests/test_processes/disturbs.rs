@@ -14,7 +14,6 @@ use std::{
 
 use mirakuru::{ErrorKind, OutputExecutor, Signal};
 use nix::{
-    libc,
     sys::{
         signal::{self, SigHandler, SigSet},
         wait::waitpid,
@@ -65,8 +64,9 @@ fn ignores_signals(pipe: &str) -> Outcome {
         // SAFETY: ignoring a signal installs no handler, so no code of this program runs in one.
         unsafe { signal::signal(ignored, SigHandler::SigIgn) }?;
     }
+    #[cfg(target_os = "linux")]
     // SAFETY: ignoring a signal installs no handler, so no code of this program runs in one.
-    let _ = unsafe { libc::signal(libc::SIGRTMAX(), libc::SIG_IGN) };
+    let _ = unsafe { nix::libc::signal(nix::libc::SIGRTMAX(), nix::libc::SIG_IGN) };
     blocked.add(signal::Signal::SIGTERM);
     blocked.add(signal::Signal::SIGUSR2);
     blocked.thread_block()?;

@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn host_and_port_are_found_in_urls_with_placeholders() {
-        let found = |url| {
+        let found = |url: &str| {
             let (host, port, _) = host_and_port(url).unwrap_or_default();
             (host, port)
         };
@@ -207,10 +207,10 @@ mod tests {
         assert_eq!(found("http://{host}:{port}/"), (None, Some(0)));
         assert_eq!(found("http://{db.addr}/"), (None, None));
         assert_eq!(found("{db.url}/{tmpdir}"), (None, None));
-        assert_eq!(
-            found("http://127.0.0.1:81{pidfile}"),
-            (Some("127.0.0.1".into()), Some(81))
-        );
+        for path in ["{tmpdir}", "{socket}", "{pidfile}"] {
+            let found = found(&format!("http://127.0.0.1:81{path}"));
+            assert_eq!(found, (Some("127.0.0.1".into()), Some(81)), "{path}");
+        }
         assert_eq!(
             found("http://[{db.host}]:{port}/"),
             (Some("{db.host}".into()), Some(0))
