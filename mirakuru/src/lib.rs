@@ -152,6 +152,12 @@ mod paths;
 mod port;
 mod protocol;
 pub mod readiness;
+#[cfg(all(test, unix))]
+#[allow(
+    dead_code,
+    reason = "which tests use it depends on the system and on the features"
+)]
+mod rerun;
 #[cfg(test)]
 #[path = "../../tests/fuzz/rounds.rs"]
 mod rounds;

@@ -1,6 +1,6 @@
 //! Provides loopback listeners, and a program that exists on every machine, for unit tests.
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::process::{Command, Stdio};
 
 /// Returns a listener on this address, or `None` if the machine has no IPv6.
@@ -9,6 +9,13 @@ pub(crate) fn listener(address: &str) -> Option<TcpListener> {
         Err(_) if address.starts_with('[') => None,
         bound => Some(bound.expect("a free port")),
     }
+}
+
+/// Returns a listener on a free port, and its address.
+pub(crate) fn bound() -> (TcpListener, SocketAddr) {
+    let listener = listener("127.0.0.1:0").expect("IPv4");
+    let address = listener.local_addr().expect("it is bound");
+    (listener, address)
 }
 
 /// Returns a command that runs this test binary, which lists its tests and exits.

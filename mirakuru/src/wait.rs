@@ -25,6 +25,17 @@ pub(crate) fn pause(time: Duration) {
     std::thread::sleep(time);
 }
 
+/// Waits until this condition of a test is true, and panics after 30 seconds.
+#[cfg(test)]
+#[track_caller]
+pub(crate) fn until(mut condition: impl FnMut() -> bool) {
+    let bound = Deadline::after(Duration::from_secs(30));
+    while !condition() {
+        assert!(!bound.has_passed(), "the condition stays false");
+        pause(Duration::from_millis(1));
+    }
+}
+
 /// Returns the time to wait before the next attempt at a lock.
 ///
 /// The time decreases while a process queues, so that the first process in the queue tends to get the lock first.

@@ -21,7 +21,14 @@ const FLOORS: &[&[&str]] = &[
     &["error"],
     &["signal"],
     &["sys"],
-    &["environment", "limits", "loopback", "paths", "wait"],
+    &[
+        "environment",
+        "limits",
+        "loopback",
+        "paths",
+        "rerun",
+        "wait",
+    ],
 ];
 
 #[test]

@@ -13,10 +13,7 @@ use super::open::{await_name, unique_name};
 use super::socket::Socket;
 use super::{Home, Link, State};
 use crate::protocol::frames::{self, Inbox};
-use crate::protocol::{
-    Call, Directory, Event, Launch, Leased, Message, Reply, Request, Service, StopPlan,
-    StreamTarget,
-};
+use crate::protocol::{Call, Event, Launch, Leased, Message, Reply, Request, Service, StopPlan};
 use crate::sys::{self, Pid, Process};
 use crate::wait::Deadline;
 
@@ -252,22 +249,8 @@ fn an_exit_waits_as_long_as_the_latest_service_may_take() {
         ..StopPlan::ABRUPT
     };
     let order = Launch {
-        words: Vec::new(),
-        command: String::new(),
-        ports: Vec::new(),
-        env: Vec::new(),
-        cwd: Directory::Root,
-        identity: None,
-        umask: None,
-        nice: None,
-        rlimits: Vec::new(),
-        streams: [StreamTarget::Null; 3],
         on_owner_exit,
-        keep: false,
-        busy: Duration::ZERO,
-        notify: None,
-        leftovers: Vec::new(),
-        row: None,
+        ..Launch::plain("true")
     };
     drop(other_end);
     assert_eq!(link.launch(order, &[], soon()), None);

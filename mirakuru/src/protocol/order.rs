@@ -183,3 +183,28 @@ impl StopPlan {
         patience.saturating_add(LATE * 2 + GRACE * 2)
     }
 }
+
+#[cfg(test)]
+impl Launch {
+    /// Returns an order without any option.
+    pub(crate) fn plain(word: &str) -> Self {
+        Self {
+            words: vec![word.into()],
+            command: word.to_owned(),
+            ports: Vec::new(),
+            env: Vec::new(),
+            cwd: Directory::Root,
+            identity: None,
+            umask: None,
+            nice: None,
+            rlimits: Vec::new(),
+            streams: [StreamTarget::Null; 3],
+            on_owner_exit: StopPlan::ABRUPT,
+            keep: false,
+            busy: Duration::ZERO,
+            notify: None,
+            leftovers: Vec::new(),
+            row: None,
+        }
+    }
+}

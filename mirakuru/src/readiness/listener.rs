@@ -307,19 +307,15 @@ pub(super) fn is_of_this_machine(host: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::net::TcpListener;
-
     use super::super::Start;
     use super::*;
     use crate::command;
+    use crate::loopback::bound;
     use crate::wait::Deadline;
 
     #[test]
     fn an_address_that_does_not_answer_leaves_time_for_the_next() {
-        let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
-        let [full, good] = listeners
-            .each_ref()
-            .map(|one| one.local_addr().expect("bound"));
+        let [(_full, full), (_good, good)] = [(); 2].map(|()| bound());
         // A listener does not answer while its backlog is full.
         let connect = || TcpStream::connect_timeout(&full, Duration::from_secs(1)).ok();
         let clients: Vec<_> = std::iter::from_fn(connect).collect();
@@ -368,15 +364,15 @@ mod tests {
         })
     }
 
-    fn served() -> (TcpListener, SocketAddr) {
-        let served = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let address = served.local_addr().expect("it is bound");
-        (served, address)
+    #[test]
+    fn the_time_of_a_start_goes_on() {
+        let cx = context();
+        wait::until(|| now(&cx) > 1);
     }
 
     #[test]
     fn a_confirmed_address_is_the_one_that_answered() {
-        let (cx, (_served, address)) = (context(), served());
+        let (cx, (_served, address)) = (context(), bound());
         let confirmed = Listener::any().confirm(address, &cx);
         confirmed.expect("any listener is right");
         assert_eq!(cx.answered(), Some("127.0.0.1".to_owned()));
@@ -386,7 +382,7 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[cfg(any(feature = "http", feature = "services"))]
     fn a_glance_fails_as_long_as_no_process_listens() {
-        let (cx, (served, address)) = (context(), served());
+        let (cx, (served, address)) = (context(), bound());
         let listener = Listener::any();
         let seen = listener.look(&[address], &cx);
         assert!(matches!(seen, Ok(Seen::At(at)) if at == address));
@@ -397,19 +393,12 @@ mod tests {
         // A fork of another thread may have a copy of the listener for a moment, and a busy machine may be too slow to
         // refuse a connection in time.
         let fails = || listener.glance(&[address], &cx).is_err();
-        let soon = |condition: &dyn Fn() -> bool| {
-            let bound = Deadline::after(Duration::from_secs(30));
-            while !condition() {
-                assert!(!bound.has_passed(), "it is glanced at in vain");
-                wait::pause(Duration::from_millis(1));
-            }
-        };
-        soon(&|| {
+        wait::until(|| {
             not_due();
             fails()
         });
         // As the last try lies in the future, a connection is due.
-        soon(&|| {
+        wait::until(|| {
             listener.tried.store(u64::MAX, Ordering::Relaxed);
             fails()
         });
@@ -420,13 +409,9 @@ mod tests {
     #[test]
     #[cfg(target_os = "linux")]
     fn a_listener_of_no_process_has_time_to_end() {
-        use crate::protocol::{Event, Message, frames};
-
-        let (served, address) = served();
+        let (served, address) = bound();
         let (sender, receiver) = sys::Socket::pair().expect("a socket");
-        let sent = Message::Event(Event::Path);
-        let soon = Deadline::after(Duration::from_secs(30));
-        frames::send(&sender, &sent, &[served.into()], soon).expect("room");
+        sys::send(&sender, &[0], &[served.into()]).expect("room");
         let (answers, answer) = std::sync::mpsc::channel();
         let begun = Instant::now();
         std::thread::spawn(move || answers.send(is_served(&[address], &context())));

@@ -232,6 +232,7 @@ mod tests {
         }
     }
 
+    #[cfg(unix)]
     fn place_in(directory: &Path) -> RunPlace {
         RunPlace {
             runner: runner(1),
@@ -280,8 +281,9 @@ mod tests {
     fn a_directory_that_cannot_be_made_is_an_error() {
         use std::os::unix::fs::PermissionsExt;
 
-        const ALONE: &str = "MIRAKURU_TESTS_CLOSED_LOCKS";
-        if std::env::var_os(ALONE).is_some() {
+        use crate::rerun::{alone, is_alone};
+
+        if is_alone() {
             let locks = lock_directory().expect("a temporary directory");
             fs::set_permissions(locks, fs::Permissions::from_mode(0o500)).expect("own directory");
             let failed = RunPlace::of(runner(1), "db").map(drop);
@@ -290,21 +292,14 @@ mod tests {
             return;
         }
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let program = std::env::current_exe().expect("it has a path");
-        let mut command = Command::new(&program);
-        if sys::is_root() {
-            command = Command::new("setpriv");
-            command.arg("--bounding-set=-dac_override").arg(program);
+        let mut words = vec!["setpriv", "--bounding-set=-dac_override"];
+        if !sys::is_root() {
+            words.clear();
         }
         let test = "run::place::tests::a_directory_that_cannot_be_made_is_an_error";
-        command.args(["--exact", test]).env(ALONE, "1");
-        let output = command.env("TMPDIR", directory.path()).output();
-        let output = output.expect("this binary");
-        let printed = String::from_utf8_lossy(&output.stdout);
-        assert!(
-            output.status.success() && printed.contains("1 passed"),
-            "{printed}"
-        );
+        alone(test, &words, |command| {
+            _ = command.env("TMPDIR", directory.path());
+        });
     }
 
     #[cfg(unix)]
@@ -329,6 +324,7 @@ mod tests {
         assert!(!was_stopped && is_stopped);
     }
 
+    #[cfg(unix)]
     #[test]
     fn each_file_of_a_fixture_has_its_own_path_in_the_run() {
         let directory = tempfile::tempdir().expect("a temporary directory");

@@ -9,9 +9,7 @@ use std::time::Duration;
 
 use super::serve::{Role, Server};
 use crate::protocol::frames::{self, Inbox};
-use crate::protocol::{
-    Call, Directory, Event, Launch, Leased, Message, Reply, Request, StopPlan, StreamTarget,
-};
+use crate::protocol::{Call, Event, Launch, Leased, Message, Reply, Request, StopPlan};
 use crate::sys::{self, Pid, Process, Socket};
 use crate::wait::Deadline;
 
@@ -101,27 +99,6 @@ fn call(socket: &Socket, arrived: &mut Arrived, request: Request) -> Reply {
     }
 }
 
-fn launch() -> Launch {
-    Launch {
-        words: vec!["true".into()],
-        command: "true".to_owned(),
-        ports: Vec::new(),
-        env: Vec::new(),
-        cwd: Directory::Root,
-        identity: None,
-        umask: None,
-        nice: None,
-        rlimits: Vec::new(),
-        streams: [StreamTarget::Null; 3],
-        on_owner_exit: StopPlan::ABRUPT,
-        keep: false,
-        busy: Duration::ZERO,
-        notify: None,
-        leftovers: Vec::new(),
-        row: None,
-    }
-}
-
 /// Sends a stop and another request at once, so that the supervisor answers the other one before the stop has ended.
 /// Returns the first answer.
 fn asked_during_a_stop(request: Request) -> Option<Message> {
@@ -145,7 +122,7 @@ fn asked_during_a_stop(request: Request) -> Option<Message> {
 
 #[test]
 fn a_launch_during_a_stop_is_refused() {
-    let launched = asked_during_a_stop(Request::Launch(Box::new(launch())));
+    let launched = asked_during_a_stop(Request::Launch(Box::new(Launch::plain("true"))));
     let Some(Message::Reply(6, Reply::Launched(Err(failure)))) = launched else {
         panic!("{launched:?}");
     };

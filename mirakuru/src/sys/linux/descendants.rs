@@ -232,6 +232,7 @@ mod tests {
     use std::process::{Child, Command};
 
     use super::*;
+    use crate::rerun::{alone, is_alone};
 
     const MARK: &str = "MIRAKURU_TESTS_MARK";
 
@@ -280,20 +281,10 @@ mod tests {
     /// The test runs itself again, as the limit is that of a process.
     #[test]
     fn a_look_for_marked_processes_needs_one_descriptor() {
-        const ALONE: &str = "MIRAKURU_TESTS_ALONE";
-        if std::env::var_os(ALONE).is_none() {
-            let program = std::env::current_exe().expect("it has a path");
+        if !is_alone() {
             let test =
                 "sys::linux::descendants::tests::a_look_for_marked_processes_needs_one_descriptor";
-            let mut command = Command::new(program);
-            command.args(["--exact", test]).env(ALONE, "1");
-            let output = command.output().expect("this binary");
-            let printed = String::from_utf8_lossy(&output.stdout);
-            assert!(
-                output.status.success() && printed.contains("1 passed"),
-                "{printed}"
-            );
-            return;
+            return alone(test, &[], |_| {});
         }
         let child = sleeper().env(MARK, "2").spawn().expect("coreutils");
         let mark = format!("{MARK}=2");

@@ -249,32 +249,14 @@ mod tests {
 
     use super::*;
     use crate::loopback;
-    use crate::protocol::{Event, Message, frames};
     use crate::sys::Socket;
-    use crate::wait::{self, Deadline};
-
-    fn bound() -> (TcpListener, SocketAddr) {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let address = listener.local_addr().expect("bound");
-        (listener, address)
-    }
+    use crate::wait::{Deadline, until};
 
     /// Puts a listener into a message. No process has it open until the returned socket receives the message.
     fn hidden(listener: TcpListener) -> Socket {
         let (sender, receiver) = Socket::pair().expect("a socket");
-        let soon = Deadline::after(Duration::from_secs(30));
-        let message = Message::Event(Event::Path);
-        frames::send(&sender, &message, &[listener.into()], soon).expect("room");
+        crate::sys::send(&sender, &[0], &[listener.into()]).expect("room");
         receiver
-    }
-
-    /// A fork of another thread has a copy of every descriptor, until it runs its own program.
-    fn becomes_true(condition: impl Fn() -> bool) {
-        let bound = Deadline::after(Duration::from_secs(30));
-        while !condition() {
-            assert!(!bound.has_passed(), "it is never true");
-            wait::pause(Duration::from_millis(1));
-        }
     }
 
     #[test]
@@ -329,10 +311,10 @@ mod tests {
 
     #[test]
     fn a_listener_is_unclaimed_if_no_process_has_it_open() {
-        let (listener, address) = bound();
-        becomes_true(|| !is_unclaimed(address));
+        let (listener, address) = loopback::bound();
+        until(|| !is_unclaimed(address));
         let _message = hidden(listener);
-        becomes_true(|| is_unclaimed(address));
+        until(|| is_unclaimed(address));
     }
 
     /// A process that runs the program of this one, and waits for ever, is like a fork that has not become its program.
@@ -342,26 +324,26 @@ mod tests {
         full.set_nonblocking(true).expect("an option");
         while full.write(&[0; 4096]).is_ok() {}
         full.set_nonblocking(false).expect("an option");
-        let (listener, address) = bound();
+        let (listener, address) = loopback::bound();
         let mut fork = loopback::program_that_ends()
             .stdin(OwnedFd::from(listener))
             .stdout(OwnedFd::from(full))
             .spawn()
             .expect("own program");
-        becomes_true(|| is_unclaimed(address));
+        until(|| is_unclaimed(address));
         fork.kill().expect("a child");
         fork.wait().expect("a child");
     }
 
     #[test]
     fn a_listener_of_a_child_with_its_own_program_is_claimed() {
-        let (listener, address) = bound();
+        let (listener, address) = loopback::bound();
         let mut child = Command::new("sleep")
             .arg("60")
             .stdin(OwnedFd::from(listener))
             .spawn()
             .expect("coreutils");
-        becomes_true(|| !is_unclaimed(address));
+        until(|| !is_unclaimed(address));
         child.kill().expect("a child");
         child.wait().expect("a child");
     }
@@ -376,7 +358,7 @@ mod tests {
 
     #[test]
     fn a_hidden_listener_of_another_user_is_a_strangers() {
-        let (listener, address) = bound();
+        let (listener, address) = loopback::bound();
         let other = geteuid().as_raw() + 1;
         let expected = match fchown(&listener, Some(other.into()), None) {
             Ok(()) => ListenerOwner::Stranger(format!("a process of another user (uid {other})")),
@@ -385,8 +367,8 @@ mod tests {
         };
         let _message = hidden(listener);
         let mut child = Command::new("sleep").arg("60").spawn().expect("coreutils");
-        let tree = Pid::from_raw(child.id().try_into().expect("a pid"));
-        becomes_true(|| owner_of_listener(address, tree, tree) == expected);
+        let tree = crate::sys::process_of(child.id()).expect("a pid");
+        until(|| owner_of_listener(address, tree, tree) == expected);
         child.kill().expect("a child");
         child.wait().expect("a child");
     }
@@ -408,7 +390,7 @@ sys.stdin.read()";
             .stdout(Stdio::piped())
             .spawn()
             .expect("python3");
-        let pid = Pid::from_raw(child.id().try_into().expect("a pid"));
+        let pid = crate::sys::process_of(child.id()).expect("a pid");
         let mut output = child.stdout.take().expect("piped");
         output.read_exact(&mut [0; 8]).expect("it listens");
         let stream = UnixStream::connect(&path).expect("it listens");

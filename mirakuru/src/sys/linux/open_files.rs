@@ -119,6 +119,6 @@ mod tests {
     }
 
     fn pid_of(process: &Child) -> Pid {
-        Pid::from_raw(process.id().try_into().expect("a pid"))
+        crate::sys::process_of(process.id()).expect("a pid")
     }
 }

@@ -199,24 +199,13 @@ mod tests {
             ("named", &usual),
             (named.to_str().expect("text"), &named),
         ] {
-            let program = std::env::current_exe().expect("it has a path");
-            let mut command = std::process::Command::new(program);
-            command.args([
-                "--exact",
-                "sys::posix::files::tests::the_caches_of_a_user_are_in_the_home_directory",
-            ]);
-            command
-                .env("HOME", home.path())
-                .env("XDG_CACHE_HOME", variable);
-            let output = command
-                .env(EXPECTED, expected)
-                .output()
-                .expect("this binary");
-            let printed = String::from_utf8_lossy(&output.stdout);
-            assert!(
-                output.status.success() && printed.contains("1 passed"),
-                "{printed}"
-            );
+            let test = "sys::posix::files::tests::the_caches_of_a_user_are_in_the_home_directory";
+            crate::rerun::alone(test, &[], |command| {
+                command.env("HOME", home.path());
+                command
+                    .env("XDG_CACHE_HOME", variable)
+                    .env(EXPECTED, expected);
+            });
         }
     }
 }

@@ -357,25 +357,8 @@ mod tests {
     use std::process::{Child, Command};
 
     use super::*;
-    use crate::wait::{self, Deadline};
-
-    /// Runs the test again in a process of its own, whose children are the tree. Returns whether this is that process.
-    fn is_alone(test: &str) -> bool {
-        const ALONE: &str = "MIRAKURU_TESTS_TREE";
-        if std::env::var_os(ALONE).is_some() {
-            return true;
-        }
-        let mut command = Command::new(std::env::current_exe().expect("it has a path"));
-        let test = format!("sys::posix::tree::tests::{test}");
-        let output = command.args(["--exact", &test]).env(ALONE, "1").output();
-        let output = output.expect("this binary");
-        let printed = String::from_utf8_lossy(&output.stdout);
-        assert!(
-            output.status.success() && printed.contains("1 passed"),
-            "{printed}"
-        );
-        false
-    }
+    use crate::rerun::{alone, is_alone};
+    use crate::wait;
 
     fn tree_of(script: &str) -> (Child, Tree) {
         let mut command = Command::new("sh");
@@ -392,25 +375,18 @@ mod tests {
         (child, tree)
     }
 
-    fn becomes_true(mut condition: impl FnMut() -> bool) {
-        let bound = Deadline::after(Duration::from_secs(30));
-        while !condition() {
-            assert!(!bound.has_passed(), "it stays false");
-            wait::pause(Duration::from_millis(1));
-        }
-    }
-
     #[test]
     fn the_living_processes_of_a_tree_are_listed() {
-        if !is_alone("the_living_processes_of_a_tree_are_listed") {
-            return;
+        if !is_alone() {
+            let test = "sys::posix::tree::tests::the_living_processes_of_a_tree_are_listed";
+            return alone(test, &[], |_| {});
         }
         let (mut child, mut tree) = tree_of("exec sleep 60");
         assert!(tree.main_is_alive() && !Tree::default().main_is_alive());
-        becomes_true(|| tree.living() == [(child.id(), "sleep 60".to_owned())]);
+        wait::until(|| tree.living() == [(child.id(), "sleep 60".to_owned())]);
         child.kill().expect("a child");
         // A zombie does not live.
-        becomes_true(|| tree.living().is_empty());
+        wait::until(|| tree.living().is_empty());
         child.wait().expect("a child");
         let unlisted = tree.living();
         assert_eq!(unlisted.len(), 1);
@@ -421,11 +397,13 @@ mod tests {
 
     #[test]
     fn a_group_that_another_group_has_started_is_asked_later() {
-        if !is_alone("a_group_that_another_group_has_started_is_asked_later") {
-            return;
+        if !is_alone() {
+            let test =
+                "sys::posix::tree::tests::a_group_that_another_group_has_started_is_asked_later";
+            return alone(test, &[], |_| {});
         }
         let (mut child, tree) = tree_of("setsid sleep 60 & wait");
-        becomes_true(|| living().filter(|(pid, one)| *pid == one.group).count() == 2);
+        wait::until(|| living().filter(|(pid, one)| *pid == one.group).count() == 2);
         // A signal of the number zero only asks whether the process exists.
         let mut asked = BTreeSet::new();
         assert!(tree.ask(0, &mut asked, false));
