@@ -86,9 +86,7 @@ fn a_supervisor_watches_no_directory_after_the_start() -> Result<()> {
     let command = [PROGRAM, "writes_pid", &path.display().to_string()];
     let service = PidExecutor::new(command, &path).started()?;
     let pid = service.pid().expect("it runs");
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("it lives");
-    let (_, after_name) = stat.rsplit_once(") ").expect("a name in parentheses");
-    let supervisor = after_name.split(' ').nth(1).expect("its parent");
+    let supervisor = mirakuru_tests::processor::parent_of(pid);
     // The supervisor has answered all earlier requests before it shows the output.
     assert_eq!(service.output().text(), "");
     let open = fs::read_dir(format!("/proc/{supervisor}/fd")).expect("it lives");

@@ -18,7 +18,10 @@ use std::{
 };
 
 use mirakuru::{ErrorKind, OutputExecutor, Shared, Signal};
-use mirakuru_tests::hold::script_holding;
+use mirakuru_tests::{
+    hold::script_holding,
+    processor::{fields, parent_of},
+};
 use nix::{
     sys::{
         signal::{self, kill},
@@ -77,7 +80,7 @@ impl Frozen {
         let supervisor = supervisor_of(service);
         let frozen = Self(Pid::from_raw(supervisor.parse().expect("a pid")));
         kill(frozen.0, signal::SIGSTOP).expect("it lives");
-        wait_until(|| state_and_parent(&supervisor).0 == "T");
+        wait_until(|| fields(&supervisor)[0] == "T");
         frozen
     }
 }
@@ -91,16 +94,7 @@ impl Drop for Frozen {
 /// Returns the pid of a service's supervisor.
 fn supervisor_of(service: &OutputExecutor) -> String {
     let pid = service.pid().expect("it runs");
-    state_and_parent(&pid.to_string()).1
-}
-
-/// Returns the state of a process and the pid of its parent.
-fn state_and_parent(pid: &str) -> (String, String) {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("it lives");
-    let (_, after_name) = stat.rsplit_once(") ").expect("a name in parentheses");
-    let mut fields = after_name.split(' ').map(str::to_owned);
-    let mut next = || fields.next().expect("a field");
-    (next(), next())
+    parent_of(pid).to_string()
 }
 
 /// Returns the descriptors of the clients that connected to the supervisor's socket. A client that started its

@@ -16,7 +16,7 @@ use std::{
 };
 
 use mirakuru::{OutputExecutor, SimpleExecutor};
-use mirakuru_tests::hold::Hold;
+use mirakuru_tests::{hold::Hold, processor::fields};
 
 use crate::{
     PROGRAM, TEST_PROCESS,
@@ -173,11 +173,7 @@ fn a_supervisor_has_a_name_and_a_session_of_its_own() {
         |file: &str| fs::read_to_string(format!("/proc/{supervisor}/{file}")).expect("it lives");
     assert_eq!(of("comm"), "mirakuru\n");
     assert_eq!(of("cmdline"), "mirakuru-supervisor\0");
-    let session = |pid: u32| {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("it lives");
-        let (_, fields) = stat.rsplit_once(") ").expect("a name in parentheses");
-        fields.split(' ').nth(3).map(str::to_owned)
-    };
+    let session = |pid: u32| fields(&pid.to_string()).into_iter().nth(3);
     assert_eq!(session(supervisor), Some(supervisor.to_string()));
     assert_eq!(session(main), Some(main.to_string()));
     service.stop().expect("it ends as asked");

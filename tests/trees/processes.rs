@@ -12,6 +12,7 @@ use std::{
 };
 
 use mirakuru::{Executor, Readiness};
+pub(crate) use mirakuru_tests::processor::parent_of;
 use nix::{
     errno::Errno,
     libc,
@@ -119,14 +120,6 @@ pub(crate) fn unused_user() -> u32 {
 
 pub(crate) fn pid_of(pid: u32) -> Pid {
     Pid::from_raw(pid.try_into().expect("a pid"))
-}
-
-/// Returns the pid of a process's parent.
-pub(crate) fn parent_of(pid: u32) -> u32 {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("a process that lives");
-    let (_, after_name) = stat.rsplit_once(") ").expect("a name in parentheses");
-    let mut fields = after_name.split(' ');
-    fields.nth(1).expect("a parent").parse().expect("a pid")
 }
 
 #[expect(unsafe_code, reason = "nix has no pidfd_open")]
