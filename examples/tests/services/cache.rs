@@ -7,6 +7,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Child;
 
+#[cfg(target_os = "linux")]
+use super::in_another_namespace;
 use super::{Outcome, in_another_process};
 
 /// The name of a test that starts a server. Other processes run it with another cache.
@@ -150,9 +152,7 @@ fn on_its_own_file_system(options: &str) -> Outcome<String> {
         "mount -t tmpfs -o mode=700,{options} none \"$MIRAKURU_CACHE\" && \"$0\" --exact {TEST} 2>&1 && \
          echo left: $(ls \"$MIRAKURU_CACHE\" | grep -v lock)"
     );
-    let mut command = std::process::Command::new("unshare");
-    command.args(["--mount", "sh", "-c", &script]);
-    command.arg(std::env::current_exe()?);
+    let mut command = in_another_namespace(&script);
     let output = command.env("MIRAKURU_CACHE", cache.path()).output()?;
     let printed = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{printed}");

@@ -20,10 +20,8 @@ const TABLES: &str = "CREATE TABLE guests (id serial PRIMARY KEY, name text NOT 
 
 fn prepared() -> services::PostgresExecutor {
     let prepare = |url: &str| Ok(Client::connect(url, NoTls)?.batch_execute(TABLES)?);
-    // An option that follows copies the kind of the service.
-    services::postgres()
-        .prepared(prepare)
-        .config("max_connections", 30)
+    // The choice of a program copies the kind of the service.
+    services::postgres().prepared(prepare).program("postgres")
 }
 
 fn databases_of(postgres: &services::PostgresExecutor) -> Outcome<Vec<String>> {

@@ -23,6 +23,15 @@ fn in_another_process(test: &str) -> Command {
     command
 }
 
+/// Returns a command that runs this script in a mount namespace of its own. `$0` is this binary.
+#[cfg(target_os = "linux")]
+fn in_another_namespace(script: &str) -> Command {
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "sh", "-c", script]);
+    command.arg(env::current_exe().expect("the path of this binary"));
+    command
+}
+
 /// Returns the entries of a directory that contain `name` in their names. The drop of a server must remove them.
 fn left(directory: &str, name: &str) -> Vec<String> {
     let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();

@@ -34,10 +34,8 @@ fn files_lie_in_memory_if_it_has_a_gibibyte() -> Outcome {
     for size in ["64m", "2g"] {
         let mut script = "mount -t tmpfs -o size=$SIZE_OF_MEMORY none /dev/shm".to_owned();
         script += " && exec \"$0\" --exact others::files_lie_in_memory_if_it_has_a_gibibyte";
-        let mut command = std::process::Command::new("unshare");
-        command.args(["--mount", "sh", "-c", &script]);
-        command.arg(std::env::current_exe()?).env(SIZE, size);
-        let output = command.env_remove("TMPDIR").output()?;
+        let mut command = super::in_another_namespace(&script);
+        let output = command.env(SIZE, size).env_remove("TMPDIR").output()?;
         let printed = String::from_utf8_lossy(&output.stdout);
         assert!(
             output.status.success() && printed.contains("1 passed"),
