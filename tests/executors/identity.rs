@@ -132,6 +132,31 @@ fn the_user_is_found_by_name() -> Result<()> {
     Ok(())
 }
 
+/// Other systems give a service only the user's own group.
+#[cfg(target_os = "linux")]
+#[test]
+#[cfg_attr(
+    not(namespaces),
+    ignore = "needs namespaces, to mount another list of groups"
+)]
+fn a_service_has_all_groups_of_its_user_and_none_of_ours() -> Result<()> {
+    if !is_alone() {
+        let list = tempfile::NamedTempFile::new().expect("a temporary file");
+        let change = "{ cat /etc/group; echo extra:x:54321:nobody; } >\"$0\" && \
+            mount --bind \"$0\" /etc/group && exec setpriv --groups=12345 \"$@\"";
+        let list = list.path().to_str().expect("a plain name");
+        let words = ["unshare", "--mount", "sh", "-c", change, list];
+        let test = "identity::a_service_has_all_groups_of_its_user_and_none_of_ours";
+        alone_by(&words, test);
+        return Ok(());
+    }
+    let reported = printed_by("nobody")?;
+    let groups: Vec<_> = reported[2].split(' ').collect();
+    assert!(groups.contains(&"54321"), "{groups:?}");
+    assert!(!groups.contains(&"12345"), "{groups:?}");
+    Ok(())
+}
+
 #[test]
 #[cfg_attr(not(root), ignore = "needs root, to start a service as another user")]
 fn the_user_is_found_by_number() -> Result<()> {

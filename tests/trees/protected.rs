@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use mirakuru::OutputExecutor;
 use mirakuru_tests::hold::Hold;
 
 use nix::{sys::signal::Signal, unistd::Uid};
@@ -25,6 +26,11 @@ const PROTECTS: &str = "mkdir -p \"$SCRATCH/a/b\" \"$SCRATCH/c\" && \
     touch \"$SCRATCH/a/b/file\" \"$SCRATCH/c/file\" && ln -s \"$TMPDIR/beside\" \"$SCRATCH/a/link\" && \
     chmod 400 \"$SCRATCH/a/b/file\" && chmod 500 \"$SCRATCH/a/b\" \"$SCRATCH/a\" && \
     chmod 0 \"$SCRATCH/c\" && chmod \"$MODE\" \"$SCRATCH\" && exec \"$0\" \"$@\"";
+
+fn end_supervisor(victim: &Victim) {
+    victim.supervisors[0].signal(Signal::SIGKILL);
+    assert!(victim.supervisors[0].ended_within(SOON));
+}
 
 /// Runs `deed` on a test process with such a service, ends the process, and asserts that the directory is removed. The
 /// process runs as a plain user, because root ignores the protection.
@@ -74,10 +80,9 @@ fn a_directory_that_its_owner_cannot_open_is_removed() {
     assert_removed_after("0", |_| {});
 }
 
-/// The files of a mount do not belong to the service, even if it is mounted in the private directory.
-#[test]
-#[cfg_attr(not(namespaces), ignore = "needs the right to make namespaces")]
-fn mounts_of_a_service_in_its_directory_are_left_alone() {
+/// Runs `deed` on a test process whose service mounts a directory in its private one, twice, and ends the process.
+/// Asserts that the private directory is removed, and not the files of the mount: they do not belong to the service.
+fn assert_left_alone_after<T>(deed: impl FnOnce(&Victim) -> T) {
     let hold = Hold::new();
     let beside = format!("{}/beside", hold.scratch());
     fs::create_dir(&beside).expect("own directory");
@@ -92,20 +97,46 @@ fn mounts_of_a_service_in_its_directory_are_left_alone() {
         .args(hold.command(&[PROGRAM, "holds"]))
         .env("TMPDIR", hold.scratch());
     let mut victim = Victim::start(&mut command);
+    let until_end = deed(&victim);
     victim.go_on();
     assert_eq!(victim.wait().code(), Some(0));
     assert!(hold.is_free(), "a process of the tree is left");
     assert_eq!(hold.left_in_scratch(), ["beside"]);
     let text = fs::read_to_string(format!("{beside}/file"));
     assert_eq!(text.expect("the file exists"), "kept");
+    drop(until_end);
+}
+
+#[test]
+#[cfg_attr(not(namespaces), ignore = "needs the right to make namespaces")]
+fn mounts_of_a_service_in_its_directory_are_left_alone() {
+    assert_left_alone_after(|_| {});
+}
+
+#[test]
+#[cfg_attr(not(namespaces), ignore = "needs the right to make namespaces")]
+fn mounts_of_a_service_are_left_alone_without_a_supervisor() {
+    assert_left_alone_after(end_supervisor);
+}
+
+#[test]
+#[cfg_attr(not(namespaces), ignore = "needs the right to make namespaces")]
+fn a_mount_that_another_process_uses_is_left_alone() {
+    assert_left_alone_after(|victim| {
+        let work = "cd \"$0/a b\" && echo inside && exec sleep 1000";
+        let mounts_of = victim.supervisors[0].id().to_string();
+        let mut user = Command::new("nsenter");
+        user.args(["--mount", "--target", &mounts_of, "sh", "-c", work]);
+        user.arg(&victim.directory);
+        let user = OutputExecutor::new(user, "^inside$");
+        user.start().expect("the mount exists");
+        user
+    });
 }
 
 #[test]
 fn a_protected_directory_is_removed_without_a_supervisor() {
-    assert_removed_after("500", |victim| {
-        victim.supervisors[0].signal(Signal::SIGKILL);
-        assert!(victim.supervisors[0].ended_within(SOON));
-    });
+    assert_removed_after("500", end_supervisor);
 }
 
 #[test]

@@ -72,18 +72,25 @@ impl Scene {
 
     /// Starts a test process of root with such a service. A low limit on open files applies to the process.
     fn victim(&self, script: &str, keep: bool) -> Victim {
-        let script = format!("cd \"$SCRATCH\" && {script} && exec \"$0\" \"$@\"");
         let mut command = Command::new("sh");
+        command.args(["-c", "ulimit -n 64 && exec \"$0\" \"$@\""]);
+        if keep {
+            command.env("KEEP_IN", self.hold.scratch());
+        }
+        self.victim_of(command, script)
+    }
+
+    /// Starts a test process of root with such a service. The program of `command` changes the process and runs the
+    /// words that follow.
+    fn victim_of(&self, mut command: Command, script: &str) -> Victim {
+        let script = format!("cd \"$SCRATCH\" && {script} && exec \"$0\" \"$@\"");
         command
-            .args(["-c", "ulimit -n 64 && exec \"$0\" \"$@\"", TEST_PROCESS])
-            .args(["victim", "local", "return", "sh", "-c", &script])
+            .args([TEST_PROCESS, "victim", "local", "return"])
+            .args(["sh", "-c", &script])
             .args(self.hold.command(&[&self.program, "holds"]))
             .env("SERVICE_USER", self.user.to_string())
             .env("ROOT", self.target())
             .env("TMPDIR", self.hold.scratch());
-        if keep {
-            command.env("KEEP_IN", self.hold.scratch());
-        }
         Victim::start(&mut command)
     }
 
@@ -320,6 +327,26 @@ fn a_directory_of_root_moved_into_the_private_one_stays() {
     let text = fs::read_to_string(directory.join("a/moved/by-root/file"));
     assert_eq!(text.expect("the file exists"), SECRET);
     assert!(!directory.join("a/file").exists());
+}
+
+/// The user may move a directory with a mount in it, so root would unmount what the user chooses.
+#[test]
+#[cfg_attr(not(namespaces), ignore = "needs the right to make namespaces")]
+fn a_mount_of_root_in_the_private_directory_stays() {
+    let scene = Scene::new();
+    let mut command = Command::new("unshare");
+    command.arg("--mount");
+    let victim = scene.victim_of(command, "mkdir a");
+    let directory = victim.directory.join("a");
+    let in_namespace = victim.supervisors[0].id().to_string();
+    let mut mount = Command::new("nsenter");
+    mount.args(["--mount", "--target", &in_namespace, "mount", "--bind"]);
+    let status = mount.args([&scene.of_root, &directory]).status();
+    assert!(status.expect("util-linux").success());
+    scene.end(victim);
+    // The mount has ended with its namespace.
+    assert!(directory.is_dir());
+    scene.assert_untouched();
 }
 
 #[test]

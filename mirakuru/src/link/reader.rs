@@ -179,10 +179,12 @@ impl<S: Source, K: Known<S::News> + Default> SharedReader<S, K> {
 
 #[cfg(all(test, not(mirakuru_loom)))]
 mod tests {
-    use super::*;
-    use crate::wait::pause;
+    use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
-    /// A source that always has news. It takes the news until this deadline.
+    use super::*;
+    use crate::wait::{pause, until};
+
+    /// A source that always has news. It takes the news until this deadline, and for a millisecond at least.
     struct Busy(Deadline);
 
     impl Source for Busy {
@@ -194,11 +196,14 @@ mod tests {
         }
 
         fn take(&self, (): ()) {
+            pause(Duration::from_millis(1));
             while !self.0.has_passed() {
                 pause(Duration::from_millis(1));
             }
         }
     }
+
+    const LAST: u32 = 1000;
 
     /// Counts the news.
     impl Known<()> for u32 {
@@ -207,7 +212,7 @@ mod tests {
         }
 
         fn is_over(&self) -> bool {
-            *self == 99
+            *self == LAST
         }
     }
 
@@ -223,5 +228,21 @@ mod tests {
         let reader = SharedReader::new(Busy(deadline));
         let second = |count: &mut u32| (*count == 2).then_some(());
         assert_eq!(reader.wait(deadline, second), Some(()));
+    }
+
+    #[test]
+    fn a_look_ends_while_another_thread_reads_on() {
+        let reader = SharedReader::new(Busy(Deadline::after(Duration::ZERO)));
+        let has_looked = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let end = |_: &mut u32| has_looked.load(SeqCst).then_some(());
+                reader.wait(Deadline::after(Duration::MAX), end)
+            });
+            until(|| reader.cached(|count| *count > 0));
+            let count = reader.current(|count| *count);
+            has_looked.store(true, SeqCst);
+            assert!(count < LAST);
+        });
     }
 }

@@ -16,6 +16,9 @@ use crate::sys;
 /// other user made, as a directory with a mount in it can be moved.
 pub(crate) fn unmount_below(directory: &Path) -> bool {
     let mounts = mounts_below(directory);
+    if mounts.is_empty() {
+        return true;
+    }
     let owner = fs::symlink_metadata(directory).map(|found| found.uid());
     let is_own = owner.as_ref().is_ok_and(|owner| *owner == sys::user());
     // The last mount comes first: it may be within another one, or on top of it.
@@ -25,7 +28,7 @@ pub(crate) fn unmount_below(directory: &Path) -> bool {
             let _ = unmount(directory, &mount.path);
         }
     }
-    mounts.is_empty() || mounts_below(directory).is_empty()
+    mounts_below(directory).is_empty()
 }
 
 /// Unmounts the directory itself (an empty path), or a path below it. The service's user may meanwhile have put a link
