@@ -3,6 +3,8 @@
 use std::{fs, time::Duration};
 
 use mirakuru::{ErrorKind, NotifyExecutor, OutputExecutor, Result, SimpleExecutor};
+#[cfg(target_os = "linux")]
+use mirakuru_tests::processor::{fields, parent_of};
 use mirakuru_tests::{bounds::at_once, error_text::error_of, hold::Hold};
 
 use crate::PROGRAM;
@@ -148,6 +150,28 @@ fn the_end_of_a_main_process_is_seen_if_its_parent_lives() -> Result<()> {
     // The shell takes the exit code.
     service.wait_for(|| service.exit_code() == Some(0))?;
     assert!(!service.running());
+    Ok(())
+}
+
+/// The supervisor reaps the process only if its parent ends without doing so.
+#[test]
+#[cfg(target_os = "linux")]
+fn the_exit_code_of_an_unreaped_main_process_is_known() -> Result<()> {
+    let script = format!("{PROGRAM} reports own-pid READY=1 & echo pid $!; exec sleep 1000");
+    let service = NotifyExecutor::new(["sh", "-c", &script]).started()?;
+    let named = service.output().wait_for(r"pid (\d+)")?;
+    let named: u32 = named.trim_start_matches("pid ").parse().expect("a pid");
+    service.wait_for(|| service.pid() == Some(named))?;
+    let parent = parent_of(named);
+    service.signal(mirakuru::Signal::KILL)?;
+    service.wait_for(|| fields(&named.to_string())[0] == "Z")?;
+    // The supervisor answers after it has looked for the end of the main process.
+    service.signal(mirakuru::Signal::CONT)?;
+    assert_eq!(service.exit_code(), None);
+    let parent = nix::unistd::Pid::from_raw(parent.try_into().expect("a pid"));
+    nix::sys::signal::kill(parent, nix::sys::signal::Signal::SIGKILL).expect("it runs");
+    service.wait_for(|| service.exit_code().is_some())?;
+    assert_eq!(service.exit_code(), Some(-9));
     Ok(())
 }
 
