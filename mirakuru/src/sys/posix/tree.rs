@@ -396,6 +396,20 @@ mod tests {
     }
 
     #[test]
+    fn the_end_of_a_followed_process_is_a_wakeup() {
+        let (mut child, mut tree) = tree_of("exec sleep 60");
+        assert!(tree.wakeup().is_none(), "a signal tells the end of a child");
+        assert!(tree.main.is_some_and(|main| tree.follow(main)));
+        child.kill().expect("a child");
+        let woken = sys::await_readable(tree.wakeup().into_iter(), Duration::from_secs(30));
+        assert!(woken.is_some_and(|woken| woken[0]));
+        // A zombie would be a wake-up again and again.
+        tree.is_zombie = true;
+        assert!(tree.wakeup().is_none());
+        child.wait().expect("a child");
+    }
+
+    #[test]
     fn a_group_that_another_group_has_started_is_asked_later() {
         if !is_alone() {
             let test =
