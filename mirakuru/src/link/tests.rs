@@ -7,13 +7,15 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Barrier;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::open::{await_name, unique_name};
 use super::socket::Socket;
 use super::{Home, Link, State};
 use crate::protocol::frames::{self, Inbox};
-use crate::protocol::{Call, Event, Launch, Leased, Message, Reply, Request, Service, StopPlan};
+use crate::protocol::{
+    Call, Event, KILL_BOUND, Launch, Leased, Message, Reply, Request, Service, StopPlan,
+};
 use crate::sys::{self, Pid, Process};
 use crate::wait::Deadline;
 
@@ -278,6 +280,7 @@ fn an_invalid_message_ends_the_link_cleanly() {
     let too_long = [255, 255, 255, 255, 0, 1];
     let too_many_handles = [1, 0, 0, 0, 9, 1];
     let truncated = [2, 0, 0, 0, 0, 1];
+    let begun = Instant::now();
     for (bytes, ends) in [
         (unknown, false),
         (too_long, false),
@@ -300,6 +303,8 @@ fn an_invalid_message_ends_the_link_cleanly() {
         });
         assert!(link.current(|state| state.lost), "{bytes:?}");
     }
+    // No link has waited for a supervisor that lives.
+    assert!(begun.elapsed() < KILL_BOUND * 2);
 }
 
 #[test]

@@ -126,7 +126,7 @@ mod tests {
         let broken = File::open("/").expect("a directory");
         for stream in [File::open("/dev/null").expect("the device"), broken] {
             let mut drain = drain_of(stream, kept());
-            assert!(!drain.news_of_end());
+            assert!(!drain.news_of_end() && drain.wakeup().is_some());
             drain.take(&mut [0; 16]);
             assert!(drain.news_of_end() && drain.wakeup().is_none());
             assert!(!drain.news_of_end());
