@@ -270,6 +270,18 @@ fn a_drop_sweeps_processes_that_a_killed_supervisor_left() {
     assert!(supervisor.was_reaped());
 }
 
+#[test]
+fn a_sweep_ends_a_process_whose_first_thread_has_ended() {
+    let hold = Hold::new();
+    let script = format!("setsid {PROGRAM} main_thread_ends {{tmpdir}}/flushed & exec sleep 1000");
+    let service = OutputExecutor::new(hold.script(&script), "^ready$").shell(true);
+    service.start().expect("it starts");
+    let supervisor = Process::supervisor_of(&service);
+    supervisor.signal(Signal::SIGKILL);
+    drop(service);
+    assert!(hold.is_free(), "a process of the tree is left");
+}
+
 /// A handled signal interrupts every wait of the process, including the wait for the supervisors at exit. The service
 /// must get its whole stop timeout anyway.
 #[test]

@@ -13,7 +13,7 @@ use nix::libc;
 use nix::unistd::Pid;
 
 use crate::sys::{Descendant, ProcStat};
-use crate::wait::{self, Deadline};
+use crate::wait;
 
 /// Returns the unreaped children of this process, which has one thread.
 pub(crate) fn children() -> Vec<Pid> {
@@ -109,11 +109,9 @@ pub(crate) fn proc_stat(pid: Pid) -> Option<ProcStat> {
     let mut fields = fields.split_ascii_whitespace();
     let state = fields.next()?;
     let (parent, group) = (parse_pid(fields.next()?)?, parse_pid(fields.next()?)?);
-    // The number of threads is the 20th field, and the group the fifth, by `proc_pid_stat(5)`. A process whose first
-    // thread has ended reads as a zombie while its other threads go on.
-    let threads: usize = fields.nth(14)?.parse().ok()?;
+    // The number of threads is the 20th field, and the group the fifth, by `proc_pid_stat(5)`.
     Some(ProcStat {
-        zombie: matches!(state, "Z" | "X") && threads < 2,
+        zombie: is_zombie(state, fields.nth(14)?),
         stopped: matches!(state, "T" | "t"),
         parent,
         group,
@@ -129,8 +127,13 @@ pub(crate) fn started_at(pid: Pid) -> Option<u64> {
 /// Returns the fields of `/proc/PID/stat` from the third on. The name before them may itself contain spaces and
 /// parentheses.
 fn stat(pid: Pid) -> Option<String> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    Some(stat.rsplit_once(')')?.1.to_owned())
+    try_stat(pid).ok()
+}
+
+fn try_stat(pid: Pid) -> io::Result<String> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    let fields = stat.rsplit_once(')').map(|(_, fields)| fields.to_owned());
+    Ok(fields.unwrap_or_default())
 }
 
 /// Returns the file name of the program that a process runs.
@@ -191,39 +194,87 @@ fn environment_has(pid: Pid, mark: &str) -> io::Result<bool> {
     Ok(entries.any(|entry| entry == mark.as_bytes()))
 }
 
-/// Returns the environment that a process began its program with. `execve` would hide a marked process: the kernel drops
-/// the old program's memory before it fills in the new one's, and a file that was opened before reads as empty.
+/// Returns the environment that a process began its program with.
+///
+/// Two moments would hide a marked process. After the first thread has ended, only the other threads show the memory.
+/// And `execve` drops the old program's memory before it fills in the new one's. The number of looks is limited, and not
+/// the time, as this process may be suspended between two of them.
 fn environment(pid: Pid) -> io::Result<Vec<u8>> {
-    let end = Deadline::after(LONGEST_EXEC);
-    let mut all = vec![0; 1 << 16];
-    loop {
-        // Within one call, the memory stays. Between two calls, the rest may vanish.
-        let size = File::open(format!("/proc/{pid}/environ"))?.read(&mut all)?;
-        if size == all.len() {
-            all.resize(size << 1, 0);
-        } else if size > 0 || has_no_environment(pid) || end.has_passed() {
-            all.truncate(size);
-            return Ok(all);
-        } else {
-            wait::pause(Duration::from_millis(1));
+    for _ in 0..LOOKS {
+        let of_first = environment_in(&format!("/proc/{pid}"))?;
+        if !of_first.is_empty() || has_no_environment(pid)? {
+            return Ok(of_first);
         }
+        let threads = fs::read_dir(format!("/proc/{pid}/task"));
+        let threads = threads.map(|threads| processes_in(threads).collect::<Vec<_>>());
+        for thread in threads.or_else(unless_ended)? {
+            let of_thread = environment_in(&format!("/proc/{pid}/task/{thread}"))?;
+            if !of_thread.is_empty() {
+                return Ok(of_thread);
+            }
+        }
+        wait::pause(Duration::from_millis(1));
     }
+    Ok(Vec::new())
 }
 
-/// The longest wait for a program to begin.
-const LONGEST_EXEC: Duration = Duration::from_millis(100);
+/// The number of looks at a process that begins a program.
+const LOOKS: u32 = 100;
 
-/// Returns whether a process has no memory, or an environment without entries. In `execve`, the environment has no place
-/// in the memory at first, and then an empty one until the kernel knows the place of the code.
-fn has_no_environment(pid: Pid) -> bool {
-    let Some(fields) = stat(pid) else {
-        return true;
+/// Reads the environment in this directory of a process or thread. Returns an empty one if that has no memory.
+fn environment_in(directory: &str) -> io::Result<Vec<u8>> {
+    // Within one call, the memory stays. Between two calls, the rest may vanish.
+    let read = |room: usize| {
+        let mut all = vec![0; room];
+        let size = File::open(format!("{directory}/environ"))?.read(&mut all)?;
+        all.truncate(size);
+        Ok(all)
     };
-    // `vsize` is the 23rd field, `endcode` the 27th, and `env_start` and `env_end` the 50th and the 51st, by
-    // `proc_pid_stat(5)`.
-    let mut fields = fields.split_ascii_whitespace().skip(20);
-    let [size, code, start, end] = [0, 3, 22, 0].map(|skipped| fields.nth(skipped));
-    size == Some("0") || (start == end && end != Some("0") && code != Some("0"))
+    let all = match read(USUAL) {
+        Ok(all) if all.len() == USUAL => read(LARGEST),
+        all => all,
+    };
+    all.or_else(unless_ended)
+}
+
+/// More than nearly all environments have, in bytes.
+const USUAL: usize = 65_536;
+
+/// More than the kernel accepts, in bytes (`execve(2)`).
+const LARGEST: usize = 8 << 20;
+
+/// Returns whether a process has ended, is a thread of the kernel, or has an environment without entries. During
+/// `execve`, the environment has no place in the memory at first, and then an empty one until the kernel knows the place
+/// of the code.
+fn has_no_environment(pid: Pid) -> io::Result<bool> {
+    let fields = try_stat(pid).or_else(unless_ended)?;
+    let fields: Vec<_> = fields.split_ascii_whitespace().collect();
+    if fields.is_empty() {
+        return Ok(true);
+    }
+    // By their numbers in `proc_pid_stat(5)`. The first one here is the third.
+    let [state, flags, threads, code, start, end] =
+        [3, 9, 20, 27, 50, 51].map(|number| fields.get(number - 3).copied().unwrap_or_default());
+    let is_of_kernel = flags.parse().is_ok_and(|flags: u32| flags & PF_KTHREAD > 0);
+    let is_empty = start == end && end != "0" && code != "0";
+    Ok(is_zombie(state, threads) || is_of_kernel || is_empty)
+}
+
+/// The flag of a thread of the kernel (`include/linux/sched.h`).
+const PF_KTHREAD: u32 = 0x0020_0000;
+
+/// Returns whether all threads have ended. A process whose first thread has ended reads as a zombie while its other
+/// threads go on. The state `X` is not enough: a thread that begins a program takes the place of such a first thread.
+fn is_zombie(state: &str, threads: &str) -> bool {
+    state == "Z" && threads.parse().is_ok_and(|threads: usize| threads < 2)
+}
+
+/// Returns the default value for an error of a process or thread that has ended.
+fn unless_ended<T: Default>(error: io::Error) -> io::Result<T> {
+    match error.raw_os_error() {
+        Some(libc::ENOENT | libc::ESRCH) => Ok(T::default()),
+        _ => Err(error),
+    }
 }
 
 /// Returns the default value for an error of one process, which is hidden or has ended.
@@ -237,6 +288,7 @@ fn unless_exhausted<T: Default>(error: io::Error) -> io::Result<T> {
 #[cfg(test)]
 mod tests {
     use std::os::fd::AsRawFd;
+    use std::os::unix::process::CommandExt;
     use std::process::{Child, Command};
 
     use super::*;
@@ -260,18 +312,39 @@ mod tests {
 
     #[test]
     fn a_process_is_marked_while_it_begins_its_programs() {
-        // The shell replaces itself with a shell again and again. The kernel takes its time for many entries.
+        // The shell replaces itself with a shell again and again. The kernel needs longer to copy many entries.
         let script = "exec sh -c \"$0\" \"$0\"";
         let mut shell = Command::new("sh");
         shell.args(["-c", script, script]).env(MARK, "1");
         shell.envs((0..2000).map(|number| (format!("E{number}"), "")));
         let shell = shell.spawn().expect("a shell");
-        let pid = pid_of(&shell);
-        let mark = format!("{MARK}=1");
-        // Looks without a pause would keep the shell from its next step.
+        assert_always_carries(shell, &format!("{MARK}=1"));
+    }
+
+    #[test]
+    fn a_process_is_marked_while_a_thread_begins_its_programs() {
+        let program = std::env::current_exe().expect("it has a path");
+        let test = "sys::linux::descendants::tests::a_process_is_marked_while_a_thread_begins_its_programs";
+        let mut again = Command::new(program);
+        again.args(["--exact", test]).env(MARK, "4");
+        again.stdout(std::process::Stdio::null());
+        if std::env::var_os(MARK).is_some() {
+            // The program replaces itself again and again, and each time the first thread ends.
+            let replaced = std::thread::spawn(move || again.exec());
+            panic!("{:?}", replaced.join());
+        }
+        let program = again.spawn().expect("this program");
+        assert_always_carries(program, &format!("{MARK}=4"));
+    }
+
+    /// Looks for the mark of a process thousands of times, and ends the process.
+    #[track_caller]
+    fn assert_always_carries(child: Child, mark: &str) {
+        let pid = pid_of(&child);
+        // Looks without a pause would keep the process from its next step.
         let pauses = (0..4000).map(|_| wait::pause(Duration::from_micros(100)));
-        let seen = pauses.filter(|()| carries(pid, &mark)).count();
-        end(shell);
+        let seen = pauses.filter(|()| carries(pid, mark)).count();
+        end(child);
         assert_eq!(seen, 4000);
     }
 
@@ -301,7 +374,10 @@ mod tests {
         let looked = begun.elapsed();
         children.into_iter().for_each(end);
         // Once for each child, the program may still begin.
-        assert!(looked < LONGEST_EXEC * 40, "{looked:?}");
+        assert!(
+            looked < Duration::from_millis(LOOKS.into()) * 40,
+            "{looked:?}"
+        );
     }
 
     /// The test runs itself again, as the limit is that of a process.
