@@ -153,7 +153,7 @@ fn the_end_of_a_main_process_is_seen_if_its_parent_lives() -> Result<()> {
     Ok(())
 }
 
-/// The supervisor reaps the process only if its parent ends without doing so.
+/// The supervisor reaps the process after its parent has ended without reaping it.
 #[test]
 #[cfg(target_os = "linux")]
 fn the_exit_code_of_an_unreaped_main_process_is_known() -> Result<()> {

@@ -203,7 +203,7 @@ mod tests {
         }
     }
 
-    const LAST: u32 = 1000;
+    const LAST: u32 = 10_000;
 
     /// Counts the news.
     impl Known<()> for u32 {

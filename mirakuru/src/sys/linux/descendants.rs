@@ -202,7 +202,7 @@ fn environment_has(pid: Pid, mark: &str) -> io::Result<bool> {
 fn environment(pid: Pid) -> io::Result<Vec<u8>> {
     for _ in 0..LOOKS {
         let of_first = environment_in(&format!("/proc/{pid}"))?;
-        if !of_first.is_empty() || has_no_environment(pid)? {
+        if !of_first.is_empty() || has_no_environment(&try_stat(pid).or_else(unless_ended)?) {
             return Ok(of_first);
         }
         let threads = fs::read_dir(format!("/proc/{pid}/task"));
@@ -243,30 +243,26 @@ const USUAL: usize = 65_536;
 /// More than the kernel accepts, in bytes (`execve(2)`).
 const LARGEST: usize = 8 << 20;
 
-/// Returns whether a process has ended, is a thread of the kernel, or has an environment without entries. During
-/// `execve`, the environment has no place in the memory at first, and then an empty one until the kernel knows the place
-/// of the code.
-fn has_no_environment(pid: Pid) -> io::Result<bool> {
-    let fields = try_stat(pid).or_else(unless_ended)?;
-    let fields: Vec<_> = fields.split_ascii_whitespace().collect();
-    if fields.is_empty() {
-        return Ok(true);
-    }
+/// Returns whether a process with this state has ended, is a thread of the kernel, or has an environment without
+/// entries. During `execve`, the environment has no place in the memory at first, and then an empty one until the kernel
+/// knows the place of the code.
+fn has_no_environment(stat: &str) -> bool {
+    let fields: Vec<_> = stat.split_ascii_whitespace().collect();
     // By their numbers in `proc_pid_stat(5)`. The first one here is the third.
-    let [state, flags, threads, code, start, end] =
-        [3, 9, 20, 27, 50, 51].map(|number| fields.get(number - 3).copied().unwrap_or_default());
+    let field = |number: usize| fields.get(number - 3).copied().unwrap_or_default();
+    let [state, flags, threads, code, start, end] = [3, 9, 20, 27, 50, 51].map(field);
     let is_of_kernel = flags.parse().is_ok_and(|flags: u32| flags & PF_KTHREAD > 0);
     let is_empty = start == end && end != "0" && code != "0";
-    Ok(is_zombie(state, threads) || is_of_kernel || is_empty)
+    is_zombie(state, threads) || is_of_kernel || is_empty
 }
 
 /// The flag of a thread of the kernel (`include/linux/sched.h`).
 const PF_KTHREAD: u32 = 0x0020_0000;
 
 /// Returns whether all threads have ended. A process whose first thread has ended reads as a zombie while its other
-/// threads go on. The state `X` is not enough: a thread that begins a program takes the place of such a first thread.
+/// threads go on. It has no thread for a moment if one of these takes its place, to begin a program.
 fn is_zombie(state: &str, threads: &str) -> bool {
-    state == "Z" && threads.parse().is_ok_and(|threads: usize| threads < 2)
+    state == "Z" && threads == "1"
 }
 
 /// Returns the default value for an error of a process or thread that has ended.
@@ -357,6 +353,51 @@ mod tests {
         let is_marked = carries(pid_of(&child), &format!("{MARK}=3"));
         end(child);
         assert!(is_marked);
+    }
+
+    #[test]
+    fn a_state_shows_that_a_process_has_no_environment() {
+        // The fields: state, flags, number of threads, and the places of the code and of the environment.
+        let shows = |state: &str, flags, threads, code, start, end| {
+            let mut fields = vec!["7"; 49];
+            let known = [
+                (3, state),
+                (9, flags),
+                (20, threads),
+                (27, code),
+                (50, start),
+                (51, end),
+            ];
+            for (number, value) in known {
+                fields[number - 3] = value;
+            }
+            has_no_environment(&fields.join(" "))
+        };
+        // A process without a line has ended.
+        assert!(has_no_environment(""));
+        assert!(shows("Z", "4194564", "1", "0", "0", "0"));
+        assert!(
+            shows("S", "2129984", "1", "0", "0", "0"),
+            "a thread of the kernel"
+        );
+        assert!(shows("S", "4194304", "1", "99", "50", "50"), "no entries");
+        assert!(
+            !shows("Z", "4194564", "2", "0", "0", "0"),
+            "another thread goes on"
+        );
+        assert!(
+            !shows("Z", "4228108", "0", "0", "0", "0"),
+            "a thread takes its place"
+        );
+        assert!(
+            !shows("R", "4194304", "1", "0", "0", "0"),
+            "`execve` has dropped the memory"
+        );
+        assert!(
+            !shows("R", "4194304", "1", "0", "50", "50"),
+            "`execve` fills it in"
+        );
+        assert!(!shows("S", "4194304", "1", "99", "50", "60"));
     }
 
     #[test]
