@@ -243,11 +243,11 @@ const USUAL: usize = 65_536;
 /// More than the kernel accepts, in bytes (`execve(2)`).
 const LARGEST: usize = 8 << 20;
 
-/// Returns whether a process with this state has ended, is a thread of the kernel, or has an environment without
-/// entries. During `execve`, the environment has no place in the memory at first, and then an empty one until the kernel
-/// knows the place of the code.
-fn has_no_environment(stat: &str) -> bool {
-    let fields: Vec<_> = stat.split_ascii_whitespace().collect();
+/// Returns whether the process of this line of `/proc/PID/stat` has ended, is a thread of the kernel, or has an
+/// environment without entries. During `execve`, the environment has no place in the memory at first, and then an empty
+/// one until the kernel knows the place of the code.
+fn has_no_environment(line: &str) -> bool {
+    let fields: Vec<_> = line.split_ascii_whitespace().collect();
     // By their numbers in `proc_pid_stat(5)`. The first one here is the third.
     let field = |number: usize| fields.get(number - 3).copied().unwrap_or_default();
     let [state, flags, threads, code, start, end] = [3, 9, 20, 27, 50, 51].map(field);

@@ -401,7 +401,7 @@ mod tests {
         assert!(tree.wakeup().is_none(), "a signal tells the end of a child");
         assert!(tree.main.is_some_and(|main| tree.follow(main)));
         child.kill().expect("a child");
-        let woken = sys::await_readable(tree.wakeup().into_iter(), Duration::from_secs(30));
+        let woken = sys::await_readable(tree.wakeup(), Duration::from_secs(30));
         assert!(woken.is_some_and(|woken| woken[0]));
         // A zombie would be a wake-up again and again.
         tree.is_zombie = true;
