@@ -438,13 +438,16 @@ mod tests {
         assert!(limited.status().expect("util-linux").success());
         let with_one = marked(&mark);
         let last = File::open("/").expect("one is free");
-        let without = marked(&mark);
-        drop(last);
         let pid = pid_of(&child);
+        let without = marked(&mark);
+        let of_one = environment(pid);
+        drop(last);
         end(child);
         assert_eq!(with_one.expect("one is enough"), [pid]);
-        let code = without.expect_err("no descriptor is free").raw_os_error();
-        assert_eq!(code, Some(libc::EMFILE));
+        for without in [without.map(drop), of_one.map(drop)] {
+            let code = without.expect_err("no descriptor is free").raw_os_error();
+            assert_eq!(code, Some(libc::EMFILE));
+        }
     }
 
     #[test]
