@@ -124,10 +124,8 @@ fn mounts_of_a_service_are_left_alone_without_a_supervisor() {
 fn a_mount_that_another_process_uses_is_left_alone() {
     assert_left_alone_after(|victim| {
         let work = "cd \"$0/a b\" && echo inside && exec sleep 1000";
-        let mounts_of = victim.supervisors[0].id().to_string();
-        let mut user = Command::new("nsenter");
-        user.args(["--mount", "--target", &mounts_of, "sh", "-c", work]);
-        user.arg(&victim.directory);
+        let mut user = victim.in_its_mounts();
+        user.args(["sh", "-c", work]).arg(&victim.directory);
         let user = OutputExecutor::new(user, "^inside$");
         user.start().expect("the mount exists");
         user

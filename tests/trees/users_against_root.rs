@@ -338,9 +338,8 @@ fn a_mount_of_root_in_the_private_directory_stays() {
     command.arg("--mount");
     let victim = scene.victim_of(command, "mkdir a");
     let directory = victim.directory.join("a");
-    let in_namespace = victim.supervisors[0].id().to_string();
-    let mut mount = Command::new("nsenter");
-    mount.args(["--mount", "--target", &in_namespace, "mount", "--bind"]);
+    let mut mount = victim.in_its_mounts();
+    mount.args(["mount", "--bind"]);
     let status = mount.args([&scene.of_root, &directory]).status();
     assert!(status.expect("util-linux").success());
     scene.end(victim);

@@ -67,6 +67,13 @@ impl Victim {
         line
     }
 
+    /// Returns a command that runs the words that follow in the mount namespace of this program.
+    pub(crate) fn in_its_mounts(&self) -> Command {
+        let mut command = Command::new("nsenter");
+        command.args(["--mount", "--target", &self.child.id().to_string()]);
+        command
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         kill(pid_of(self.child.id()), signal).expect("it is not reaped yet");
     }

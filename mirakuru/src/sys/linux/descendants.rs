@@ -357,47 +357,46 @@ mod tests {
 
     #[test]
     fn a_state_shows_that_a_process_has_no_environment() {
-        // The fields: state, flags, number of threads, and the places of the code and of the environment.
-        let shows = |state: &str, flags, threads, code, start, end| {
+        let (none, some) = (true, false);
+        // The columns: state, flags, number of threads, and the places of the code and of the environment.
+        for (case, values, expected) in [
+            ("it has ended", ["Z", "4194564", "1", "0", "0", "0"], none),
+            (
+                "another thread goes on",
+                ["Z", "4194564", "2", "0", "0", "0"],
+                some,
+            ),
+            (
+                "a thread takes its place",
+                ["Z", "4228108", "0", "0", "0", "0"],
+                some,
+            ),
+            (
+                "it is of the kernel",
+                ["S", "2129984", "1", "0", "0", "0"],
+                none,
+            ),
+            ("no entries", ["S", "4194304", "1", "99", "50", "50"], none),
+            ("entries", ["S", "4194304", "1", "99", "50", "60"], some),
+            (
+                "`execve` has dropped the memory",
+                ["R", "4194304", "1", "0", "0", "0"],
+                some,
+            ),
+            (
+                "`execve` fills it in",
+                ["R", "4194304", "1", "0", "50", "50"],
+                some,
+            ),
+        ] {
             let mut fields = vec!["7"; 49];
-            let known = [
-                (3, state),
-                (9, flags),
-                (20, threads),
-                (27, code),
-                (50, start),
-                (51, end),
-            ];
-            for (number, value) in known {
+            for (number, value) in [3, 9, 20, 27, 50, 51].into_iter().zip(values) {
                 fields[number - 3] = value;
             }
-            has_no_environment(&fields.join(" "))
-        };
+            assert_eq!(has_no_environment(&fields.join(" ")), expected, "{case}");
+        }
         // A process without a line has ended.
         assert!(has_no_environment(""));
-        assert!(shows("Z", "4194564", "1", "0", "0", "0"));
-        assert!(
-            shows("S", "2129984", "1", "0", "0", "0"),
-            "a thread of the kernel"
-        );
-        assert!(shows("S", "4194304", "1", "99", "50", "50"), "no entries");
-        assert!(
-            !shows("Z", "4194564", "2", "0", "0", "0"),
-            "another thread goes on"
-        );
-        assert!(
-            !shows("Z", "4228108", "0", "0", "0", "0"),
-            "a thread takes its place"
-        );
-        assert!(
-            !shows("R", "4194304", "1", "0", "0", "0"),
-            "`execve` has dropped the memory"
-        );
-        assert!(
-            !shows("R", "4194304", "1", "0", "50", "50"),
-            "`execve` fills it in"
-        );
-        assert!(!shows("S", "4194304", "1", "99", "50", "60"));
     }
 
     #[test]
